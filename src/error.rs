@@ -1,0 +1,103 @@
+//! The one error type.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::format::bytes::Malformed;
+
+/// What can go wrong when a file is made, grown or read.
+///
+/// Writing a value never fails; see [`MmStats::local`](crate::MmStats::local) and
+/// [`Groups::group`](crate::Groups::group) for where the values go when their file cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused something.
+    #[error("{}: cannot {action}: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was tried, as in "create the file".
+        action: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A name cannot be a directory, a group or a label.
+    #[error("{what} {name:?} {problem}")]
+    Name {
+        /// What it was to name, as in "model".
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// What is wrong with it and what to write instead.
+        problem: &'static str,
+    },
+    /// The file has this label already.
+    #[error("{}: the label {label:?} is there already: choose another name, or set a prefix", path.display())]
+    DuplicateLabel {
+        /// The file.
+        path: PathBuf,
+        /// The label.
+        label: String,
+    },
+    /// The file may not grow further.
+    #[error(
+        "{}: full: {wanted} bytes more would exceed the {most} that it may have; \
+         set MMSTATS_MAX_SIZE or .max_size() higher", path.display()
+    )]
+    Full {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that were asked for.
+        wanted: usize,
+        /// Bytes that the file may have: its maximal size, or what a resource limit allows.
+        most: usize,
+    },
+    /// There are as many groups as there may be.
+    #[error("{}: {most} groups are there already; allow more with .max_groups()", path.display())]
+    TooManyGroups {
+        /// The file.
+        path: PathBuf,
+        /// How many there may be.
+        most: usize,
+    },
+    /// A directory for the files is not safe to write to.
+    #[error("{}: {problem}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        problem: &'static str,
+    },
+    /// The file is no stats file, or a damaged one.
+    #[error("{}: {malformed}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        malformed: Malformed,
+    },
+    /// A value is not what the caller takes it for.
+    #[error("{model}: {label}: {problem}")]
+    Value {
+        /// The model.
+        model: String,
+        /// The label.
+        label: String,
+        /// What it is instead.
+        problem: String,
+    },
+    /// There are no stats files there.
+    #[error("{}: no stats files: start the program with MMSTATS_PATH set to it, or name another path", path.display())]
+    Nothing {
+        /// The root, directory or file.
+        path: PathBuf,
+    },
+}
+
+impl Error {
+    /// An operating system error about `path`.
+    pub(crate) fn io(path: &Path, action: &'static str, source: io::Error) -> Error {
+        Error::Io { path: path.to_owned(), action, source }
+    }
+}

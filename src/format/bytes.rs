@@ -1,0 +1,102 @@
+//! Little-endian bytes, written and read with bounds.
+
+use std::fmt;
+
+/// What is wrong with the bytes of a file, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// Offset in the file, in bytes.
+    pub offset: u64,
+    /// What was found there, and what should be.
+    pub what: String,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at byte {}: {}", self.offset, self.what)
+    }
+}
+
+/// Reads little-endian values from a part of a file. Never reads outside it.
+#[derive(Clone, Debug)]
+pub struct Bytes<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    /// Where `bytes` begins in the file: for messages only.
+    base: u64,
+}
+
+impl<'a> Bytes<'a> {
+    /// Reads `bytes`, which begin at offset `base` of the file.
+    pub fn new(bytes: &'a [u8], base: u64) -> Bytes<'a> {
+        Bytes { bytes, at: 0, base }
+    }
+
+    /// An error at the present position.
+    pub fn error(&self, what: impl Into<String>) -> Malformed {
+        Malformed {
+            offset: self.base + self.at as u64,
+            what: what.into(),
+        }
+    }
+
+    /// How many bytes are left.
+    pub fn left(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
+    /// The next `len` bytes; `what` names them in the error.
+    pub fn take(&mut self, len: usize, what: &str) -> Result<&'a [u8], Malformed> {
+        if len > self.left() {
+            return Err(self.error(format!(
+                "{what} has {len} bytes, but only {} are left",
+                self.left()
+            )));
+        }
+        let part = &self.bytes[self.at..self.at + len];
+        self.at += len;
+        Ok(part)
+    }
+
+    /// The next `len` bytes, as a reader of their own.
+    pub fn part(&mut self, len: usize, what: &str) -> Result<Bytes<'a>, Malformed> {
+        let base = self.base + self.at as u64;
+        Ok(Bytes::new(self.take(len, what)?, base))
+    }
+
+    /// The next `len` bytes as text; what is no UTF-8 is replaced by U+FFFD.
+    pub fn text(&mut self, len: usize, what: &str) -> Result<String, Malformed> {
+        Ok(String::from_utf8_lossy(self.take(len, what)?).into_owned())
+    }
+
+    /// Goes to a multiple of `to` bytes from where this reader began.
+    pub fn align(&mut self, to: usize, what: &str) -> Result<(), Malformed> {
+        let gap = super::round_up(self.at, to) - self.at;
+        self.take(gap, what).map(drop)
+    }
+}
+
+macro_rules! integers {
+    ($($name:ident: $type:ty),*) => {
+        impl Bytes<'_> {
+            $(
+                #[doc = concat!("The next ", stringify!($type), "; `what` names it in the error.")]
+                pub fn $name(&mut self, what: &str) -> Result<$type, Malformed> {
+                    let bytes = self.take(size_of::<$type>(), what)?;
+                    Ok(<$type>::from_le_bytes(bytes.try_into().expect("as long as asked")))
+                }
+            )*
+        }
+    };
+}
+integers!(u8: u8, u16: u16, u32: u32, u64: u64);
+
+/// Appends `text` cut to what a 16-bit length can say, at a character boundary, and returns the cut.
+pub fn cut(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most.min(text.len()))]
+}
+
+/// Fills `out` with zeros up to a multiple of `to`.
+pub fn pad(out: &mut Vec<u8>, to: usize) {
+    out.resize(super::round_up(out.len(), to), 0);
+}

@@ -1,0 +1,24 @@
+//! Format 3: what the bytes of a stats file mean. Pure: no I/O, nothing of the platform.
+//!
+//! The normative text is `docs/FORMAT.md`; `tests/` compares its offsets with the constants here.
+//!
+//! ```text
+//! | header | record | record | … | committed length                 | reserved, zero …
+//!            schema   instance      ^ one Release store publishes a record
+//! ```
+
+pub mod bytes;
+pub mod histogram;
+pub mod header;
+pub mod record;
+pub mod scalar;
+pub mod schema;
+pub mod slot;
+
+/// Alignment of a block of values in the file: a cache line.
+pub const LINE: usize = 64;
+
+/// `n` rounded up to a multiple of the power of two `to`.
+pub const fn round_up(n: usize, to: usize) -> usize {
+    (n + to - 1) & !(to - 1)
+}

@@ -1,0 +1,260 @@
+//! Records: the append-only list after the header.
+//!
+//! Every record begins at a multiple of 8 with
+//!
+//! ```text
+//!   0  u32  bytes of the record with this head, a multiple of 8
+//!   4  u16  type: 1 schema, 2 instance, 3 octave; a reader skips the others
+//!   6  u16  zero
+//! ```
+//!
+//! The body of an instance record, values and metadata apart:
+//!
+//! ```text
+//!   8  u32  offset of its schema record in the file, below this record's
+//!  12  u32  offset of its block of values in the file, inside this record, a multiple of 64
+//!  16  u16  length of the prefix
+//!  18  u16  length of the group's name, 0: not a group
+//!  20  u32  zero
+//!  24  prefix, group
+//! ```
+//!
+//! Its labels are `<prefix><group>.<metric>`, or `<prefix><metric>` where there is no group.
+//!
+//! The body of an octave record (see [`histogram`](super::histogram)):
+//!
+//! ```text
+//!   8  u32  offset in the file of the place of the metric that it belongs to
+//!  12  u32  number of the octave
+//!  16  u32  offset of its counts in the file, inside this record, a multiple of 64
+//!  20  u32  number of counts, one word each
+//! ```
+
+use super::bytes::{Bytes, Malformed, cut, pad};
+use super::schema::TEXT_MOST;
+use super::{LINE, round_up};
+
+/// What a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Type {
+    /// Labels, kinds and places of a model's metrics.
+    Schema = 1,
+    /// A group, or the model itself: a block of values.
+    Instance = 2,
+    /// Counts of one octave of a histogram.
+    Octave = 3,
+}
+
+/// Bytes of a record's head.
+pub const HEAD: usize = 8;
+
+/// A record's head and where its body lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Bytes of the record, head included.
+    pub len: usize,
+    /// Its type; `None`: one that this version does not know.
+    pub kind: Option<Type>,
+}
+
+impl Head {
+    /// Decodes the head of the record at offset `at` of a file of which `left` bytes from there on
+    /// are committed.
+    pub fn decode(head: &[u8], at: u64, left: u64) -> Result<Head, Malformed> {
+        let mut bytes = Bytes::new(head, at);
+        let len = bytes.u32("the record's length")?;
+        let kind = match bytes.u16("the record's type")? {
+            1 => Some(Type::Schema),
+            2 => Some(Type::Instance),
+            3 => Some(Type::Octave),
+            _ => None,
+        };
+        if (len as usize) < HEAD || len % 8 != 0 || u64::from(len) > left {
+            return Err(Malformed {
+                offset: at,
+                what: format!("a record of {len} bytes where {left} are committed"),
+            });
+        }
+        Ok(Head { len: len as usize, kind })
+    }
+}
+
+/// The start of a record of this type; its length is set by [`end`].
+pub fn begin(kind: Type) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    out.extend(0u32.to_le_bytes());
+    out.extend((kind as u16).to_le_bytes());
+    out.extend(0u16.to_le_bytes());
+    out
+}
+
+/// Pads a record to a multiple of 8 and sets its length.
+pub fn end(mut out: Vec<u8>) -> Vec<u8> {
+    pad(&mut out, 8);
+    let len = out.len() as u32;
+    out[..4].copy_from_slice(&len.to_le_bytes());
+    out
+}
+
+/// An instance: a block of values, and what its labels begin with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// Offset of the schema record.
+    pub schema: u32,
+    /// Offset of the block of values.
+    pub block: u32,
+    /// What every label begins with.
+    pub prefix: String,
+    /// Name of the group, empty: it is none.
+    pub group: String,
+}
+
+/// An octave of a histogram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Octave {
+    /// Offset of the metric's place.
+    pub owner: u32,
+    /// Number of the octave.
+    pub octave: u32,
+    /// Offset of the counts.
+    pub counts: u32,
+    /// How many there are.
+    pub len: u32,
+}
+
+/// A record that carries values: its metadata, and where the values are to lie.
+#[derive(Debug)]
+pub struct Placed {
+    /// The bytes of the record up to its values.
+    pub metadata: Vec<u8>,
+    /// Offset of the values in the file.
+    pub values: usize,
+    /// Offset of the record's end in the file.
+    pub end: usize,
+}
+
+/// Fixes the place of `words` words of values for a record that begins at `at` of the file: on a
+/// line of their own, and (if asked for) on one whose number modulo `lines` is `line`.
+fn place(at: usize, metadata: usize, words: usize, stagger: Option<Stagger>) -> (usize, usize) {
+    let mut values = round_up(at + metadata, LINE);
+    if let Some(Stagger { line, lines }) = stagger {
+        let (line, now) = (line % lines, values / LINE % lines);
+        values += LINE * ((line + lines - now) % lines);
+    }
+    (values, round_up(values + 8 * words, LINE))
+}
+
+/// On which cache line, modulo a power of two, a block should begin.
+///
+/// The values of several models that one thread writes must not lie at the same offset of their
+/// pages: the processor compares only the low 12 bits of an address when it looks for earlier
+/// stores, and 16 counters at one offset cost ten times as much as 16 on different lines.
+#[derive(Clone, Copy, Debug)]
+pub struct Stagger {
+    /// The line.
+    pub line: usize,
+    /// The modulus.
+    pub lines: usize,
+}
+
+impl Instance {
+    /// The record of an instance with `words` words of values that begins at `at`; `block` is set by
+    /// the place that is found for them.
+    pub fn encode(&self, at: usize, words: usize, stagger: Option<Stagger>) -> Placed {
+        let (prefix, group) = (cut(&self.prefix, TEXT_MOST), cut(&self.group, TEXT_MOST));
+        let mut out = begin(Type::Instance);
+        let (values, end) = place(at, 24 + prefix.len() + group.len(), words, stagger);
+        out.extend(self.schema.to_le_bytes());
+        out.extend((values as u32).to_le_bytes());
+        out.extend((prefix.len() as u16).to_le_bytes());
+        out.extend((group.len() as u16).to_le_bytes());
+        out.extend(0u32.to_le_bytes());
+        out.extend(prefix.as_bytes());
+        out.extend(group.as_bytes());
+        placed(out, at, values, end)
+    }
+
+    /// Decodes the body of the instance record that is `record` of the file's bytes.
+    pub fn decode(mut body: Bytes<'_>) -> Result<Instance, Malformed> {
+        let schema = body.u32("the schema's offset")?;
+        let block = body.u32("the block's offset")?;
+        let prefix = body.u16("the prefix's length")?;
+        let group = body.u16("the group's length")?;
+        body.u32("zero")?;
+        Ok(Instance {
+            schema,
+            block,
+            prefix: body.text(prefix.into(), "the prefix")?,
+            group: body.text(group.into(), "the group's name")?,
+        })
+    }
+
+    /// What the labels of this instance begin with.
+    pub fn label_prefix(&self) -> String {
+        if self.group.is_empty() {
+            self.prefix.clone()
+        } else {
+            format!("{}{}.", self.prefix, self.group)
+        }
+    }
+}
+
+impl Octave {
+    /// The record of an octave that begins at `at`; `counts` is set by the place that is found.
+    pub fn encode(&self, at: usize) -> Placed {
+        let mut out = begin(Type::Octave);
+        let (values, end) = place(at, 24, self.len as usize, None);
+        out.extend(self.owner.to_le_bytes());
+        out.extend(self.octave.to_le_bytes());
+        out.extend((values as u32).to_le_bytes());
+        out.extend(self.len.to_le_bytes());
+        placed(out, at, values, end)
+    }
+
+    /// Decodes the body of an octave record.
+    pub fn decode(mut body: Bytes<'_>) -> Result<Octave, Malformed> {
+        Ok(Octave {
+            owner: body.u32("the owner's offset")?,
+            octave: body.u32("the octave")?,
+            counts: body.u32("the counts' offset")?,
+            len: body.u32("the number of counts")?,
+        })
+    }
+}
+
+fn placed(mut metadata: Vec<u8>, at: usize, values: usize, end: usize) -> Placed {
+    metadata[..4].copy_from_slice(&((end - at) as u32).to_le_bytes());
+    Placed { metadata, values, end }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_lie_on_the_line_that_was_asked_for() {
+        let instance = Instance { schema: 192, block: 0, prefix: "web.".into(), group: "index".into() };
+        for line in 0..40 {
+            let stagger = Stagger { line, lines: 32 };
+            let placed = instance.encode(776, 3, Some(stagger));
+            assert_eq!(placed.values / LINE % 32, line % 32);
+            assert_eq!(placed.values % LINE, 0);
+            assert!(placed.values >= 776 + placed.metadata.len());
+            let head = Head::decode(&placed.metadata, 776, 1 << 20).unwrap();
+            assert_eq!(head, Head { len: placed.end - 776, kind: Some(Type::Instance) });
+            let read = Instance::decode(Bytes::new(&placed.metadata[HEAD..], 784)).unwrap();
+            assert_eq!(read, Instance { block: placed.values as u32, ..instance.clone() });
+            assert_eq!(read.label_prefix(), "web.index.");
+        }
+    }
+
+    #[test]
+    fn heads_that_lie_are_refused() {
+        let head = |len: u32| [&len.to_le_bytes()[..], &[1, 0, 0, 0]].concat();
+        for len in [0, 4, 12, 48, u32::MAX] {
+            assert!(Head::decode(&head(len), 0, 40).is_err(), "{len}");
+        }
+        assert!(Head::decode(&head(40), 0, 40).is_ok());
+    }
+}

@@ -1,0 +1,228 @@
+//! The protocols, in every interleaving and with every reordering that the memory model allows.
+//!
+//! `RUSTFLAGS='--cfg loom' cargo test --release --test loom`. Each ordering that the proof in
+//! `src/format/slot.rs` asks for is also weakened once, and the check has to fail then.
+#![cfg(loom)]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicU64, Ordering, fence};
+use loom::thread;
+use mmstats::format::slot::{self, Orders};
+
+/// A slot of `N` buffers of two words.
+struct Slot<const N: usize> {
+    sequence: AtomicU64,
+    buffers: [[AtomicU64; 2]; N],
+}
+
+impl<const N: usize> Slot<N> {
+    fn new(sequence: u64) -> Slot<N> {
+        Slot {
+            sequence: AtomicU64::new(sequence),
+            buffers: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
+        }
+    }
+
+    fn buffer(&self, p: u64) -> &[AtomicU64] {
+        &self.buffers[p as usize % N]
+    }
+
+    fn publish(&self, orders: Orders, value: u64) {
+        // The words belong together: the second is ten times the first.
+        let words = [value, 10 * value];
+        slot::publish_ordered(orders, &self.sequence, |p| self.buffer(p), words);
+    }
+
+    /// The value, if it was had whole. Panics where it is torn.
+    fn read(&self, orders: Orders) -> Option<u64> {
+        let mut out = [0; 2];
+        let whole = slot::try_read_ordered(orders, &self.sequence, N, |p| self.buffer(p), &mut out);
+        if whole {
+            assert_eq!(out[1], 10 * out[0], "torn: {out:?}");
+        }
+        whole.then_some(out[0])
+    }
+}
+
+/// A writer publishes 1, 2, …, `values`; a reader reads twice: whole values, never backwards.
+fn check<const N: usize>(orders: Orders, values: u64) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(move || {
+        let slot = Arc::new(Slot::<N>::new(0));
+        let writer = thread::spawn({
+            let slot = slot.clone();
+            move || (1..=values).for_each(|value| slot.publish(orders, value))
+        });
+        let mut last = 0;
+        for _ in 0..2 {
+            if let Some(value) = slot.read(orders) {
+                assert!(value >= last, "backwards: {value} after {last}");
+                last = value;
+            }
+        }
+        writer.join().unwrap();
+        assert_eq!(slot.read(orders), Some(values), "at rest the last value is there");
+    });
+}
+
+#[test]
+fn values_are_whole_and_never_go_backwards() {
+    check::<2>(Orders::PROVED, 3);
+}
+
+#[test]
+fn four_buffers_keep_the_same_promise() {
+    check::<4>(Orders::PROVED, 5);
+}
+
+/// A reader that is slower than one update but faster than two is never refused.
+#[test]
+fn one_update_during_a_read_refuses_nobody() {
+    loom::model(|| {
+        let slot = Arc::new(Slot::<2>::new(0));
+        let writer = thread::spawn({
+            let slot = slot.clone();
+            move || slot.publish(Orders::PROVED, 1)
+        });
+        assert!(slot.read(Orders::PROVED).is_some());
+        writer.join().unwrap();
+    });
+}
+
+/// The wrap of the sequence at 2⁶⁴ is a step like any other.
+#[test]
+fn the_sequence_wraps() {
+    loom::model(|| {
+        let slot = Arc::new(Slot::<2>::new(u64::MAX - 1));
+        let writer = thread::spawn({
+            let slot = slot.clone();
+            move || (1..=2).for_each(|value| slot.publish(Orders::PROVED, value))
+        });
+        slot.read(Orders::PROVED);
+        writer.join().unwrap();
+        assert_eq!(slot.read(Orders::PROVED), Some(2));
+    });
+}
+
+/// Loom has to find the hole that a weaker ordering leaves.
+fn finds_a_hole(weaken: impl FnOnce(&mut Orders)) {
+    let mut orders = Orders::PROVED;
+    weaken(&mut orders);
+    let result = catch_unwind(AssertUnwindSafe(|| check::<2>(orders, 3)));
+    assert!(result.is_err(), "no failure with {orders:?}: the check cannot see this ordering");
+}
+
+#[test]
+fn a_relaxed_begin_mark_is_found() {
+    finds_a_hole(|orders| orders.begin = Ordering::Relaxed);
+}
+
+#[test]
+fn a_missing_writer_fence_is_found() {
+    finds_a_hole(|orders| orders.writer_fence = None);
+}
+
+#[test]
+fn a_relaxed_end_mark_is_found() {
+    finds_a_hole(|orders| {
+        // The next begin mark is Release and comes after the words, too: alone the end mark's
+        // weakness shows only in the last value, which the reader may then have torn.
+        orders.end = Ordering::Relaxed;
+    });
+}
+
+#[test]
+fn a_relaxed_first_load_is_found() {
+    finds_a_hole(|orders| orders.first = Ordering::Relaxed);
+}
+
+#[test]
+fn a_missing_reader_fence_is_found() {
+    finds_a_hole(|orders| orders.reader_fence = None);
+}
+
+/// Records: written first, published by one Release store of the committed length.
+fn records(publish: Ordering, look: Ordering) {
+    loom::model(move || {
+        let committed = Arc::new(AtomicU64::new(0));
+        let record = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
+        let writer = thread::spawn({
+            let (committed, record) = (committed.clone(), record.clone());
+            move || {
+                record[0].store(16, Ordering::Relaxed);
+                record[1].store(7, Ordering::Relaxed);
+                committed.store(16, publish);
+            }
+        });
+        if committed.load(look) == 16 {
+            let read = record.each_ref().map(|word| word.load(Ordering::Relaxed));
+            assert_eq!(read, [16, 7], "a record that is committed and not there");
+        }
+        writer.join().unwrap();
+    });
+}
+
+#[test]
+fn a_committed_record_is_there() {
+    records(Ordering::Release, Ordering::Acquire);
+}
+
+#[test]
+#[should_panic(expected = "committed and not there")]
+fn a_relaxed_commit_is_found() {
+    records(Ordering::Relaxed, Ordering::Acquire);
+}
+
+#[test]
+#[should_panic(expected = "committed and not there")]
+fn a_relaxed_look_at_the_length_is_found() {
+    records(Ordering::Release, Ordering::Relaxed);
+}
+
+/// Reading with pread copies all sequences, then all data, then all sequences, with a fence between.
+/// `merged` leaves out the second copy's phase: sequences and data in one pass of no particular
+/// order, as a kernel's copy is.
+fn phases(merged: bool) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(move || {
+        let slot = Arc::new(Slot::<2>::new(0));
+        let writer = thread::spawn({
+            let slot = slot.clone();
+            move || (1..=3).for_each(|value| slot.publish(Orders::PROVED, value))
+        });
+        let copy = |slot: &Slot<2>| {
+            [0, 1].map(|b| [0, 1].map(|i| slot.buffers[b][i].load(Ordering::Relaxed)))
+        };
+        let (first, data) = if merged {
+            // One copy: the loads in it have no order.
+            let data = copy(&slot);
+            (slot.sequence.load(Ordering::Relaxed), data)
+        } else {
+            let first = slot.sequence.load(Ordering::Relaxed);
+            fence(Ordering::Acquire);
+            (first, copy(&slot))
+        };
+        fence(Ordering::Acquire);
+        let second = slot.sequence.load(Ordering::Relaxed);
+        if slot::whole(first, second, 2) {
+            let words = data[slot::published(first) as usize % 2];
+            assert_eq!(words[1], 10 * words[0], "torn: {words:?}");
+        }
+        writer.join().unwrap();
+    });
+}
+
+#[test]
+fn three_phases_are_enough() {
+    phases(false);
+}
+
+#[test]
+#[should_panic(expected = "torn")]
+fn two_phases_are_not() {
+    phases(true);
+}
