@@ -1,0 +1,140 @@
+//! Constant: a value given once, when the file is made.
+
+use std::fmt;
+
+use super::field::{Binder, ConstantField, Describe, Options, TakesUnit};
+use super::gauge::Numeric;
+use super::kind::{Counts, Kind, Raw, code};
+use super::text::{check_text, from_words};
+use super::{Value, check_number};
+use crate::format::bytes::cut;
+use crate::format::scalar::{Number, Scalar};
+use crate::format::schema::{Geometry, MetricSchema};
+use crate::format::slot;
+use crate::sync::Ordering;
+use crate::sys::words::Words;
+
+/// A value that is given once, with `#[mmstats(value = …)]`: a limit, a build number, a commit.
+///
+/// `T` is a number (as of a [`Gauge`](crate::Gauge)), `bool`, `&'static str` or `String`; a text is
+/// cut to 255 bytes at a character boundary. Over many files, that of the one created last counts.
+pub struct Constant<T>(T);
+
+/// The type of a [`Constant`]: a number, `bool`, `&'static str` or `String`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the type of a Constant",
+    note = "write a number of a fixed size, bool, &'static str or String"
+)]
+pub trait ConstantType {
+    #[doc(hidden)]
+    const SCALAR: Scalar;
+    /// Stores the value into its place, once.
+    #[doc(hidden)]
+    fn store(&self, place: Words);
+}
+
+impl<T: Numeric> ConstantType for T {
+    const SCALAR: Scalar = T::SCALAR;
+    fn store(&self, place: Words) {
+        place.word(0).store(self.to_word(), Ordering::Relaxed);
+    }
+}
+
+impl ConstantType for bool {
+    const SCALAR: Scalar = Scalar::Bool;
+    fn store(&self, place: Words) {
+        place.word(0).store((*self).into(), Ordering::Relaxed);
+    }
+}
+
+impl ConstantType for &'static str {
+    const SCALAR: Scalar = Scalar::Text;
+    fn store(&self, place: Words) {
+        store_text(self, place);
+    }
+}
+
+impl ConstantType for String {
+    const SCALAR: Scalar = Scalar::Text;
+    fn store(&self, place: Words) {
+        store_text(self, place);
+    }
+}
+
+/// Bytes of a constant text at most.
+const TEXT_MOST: usize = 255;
+/// Words of a buffer with such a text.
+const TEXT_WORDS: usize = 1 + TEXT_MOST.div_ceil(8);
+
+fn geometry(scalar: Scalar) -> Geometry {
+    match scalar {
+        Scalar::Text => Geometry::slot(TEXT_WORDS, None),
+        _ => Geometry::WORD,
+    }
+}
+
+fn store_text(text: &str, place: Words) {
+    let text = cut(text, TEXT_MOST);
+    let words = text.as_bytes().chunks(8).map(|chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        u64::from_le_bytes(word)
+    });
+    let buffer = |p: u64| &place[1 + (p as usize % 2) * TEXT_WORDS..][..TEXT_WORDS];
+    slot::publish(&place[0], buffer, std::iter::once(text.len() as u64).chain(words));
+}
+
+impl<T> Constant<T> {
+    /// The value.
+    pub fn get(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Constant<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Constant").field(&self.0).finish()
+    }
+}
+
+impl<T: ConstantType> ConstantField for Constant<T> {
+    type Value = T;
+
+    fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
+        let metric = schema.metric(code::CONSTANT, label, options, geometry(T::SCALAR));
+        metric.scalar = Some(T::SCALAR);
+    }
+
+    fn bind(binder: &mut Binder<'_>, value: T) -> Constant<T> {
+        value.store(binder.place(geometry(T::SCALAR)).0);
+        Constant(value)
+    }
+}
+
+impl<T> TakesUnit for Constant<T> {}
+
+pub(super) static KIND: Kind = Kind {
+    code: code::CONSTANT,
+    name: "constant",
+    counts: Counts::CurrentElseAll,
+    check,
+    decode,
+    merge: |into, next, _, _| *into = next,
+    none: |_| Value::Constant(Number::Int(0)),
+};
+
+fn check(schema: &MetricSchema) -> Result<(), String> {
+    match schema.scalar {
+        Some(Scalar::Text) => check_text(schema),
+        Some(Scalar::Bool) => super::check_word(schema),
+        _ => check_number(schema),
+    }
+}
+
+fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Value {
+    match schema.scalar.unwrap_or(Scalar::U64) {
+        Scalar::Text => Value::ConstantText(from_words(raw.words)),
+        Scalar::Bool => Value::ConstantFlag(raw.words[0] != 0),
+        scalar => Value::Constant(scalar.number(raw.words[0])),
+    }
+}

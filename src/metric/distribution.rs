@@ -1,0 +1,386 @@
+//! The read side of Timer and Percentile: a distribution with moments and buckets.
+
+use std::collections::BTreeMap;
+
+use super::Value;
+use crate::format::histogram::Layout;
+use crate::format::scalar::Number;
+
+/// Words of the moments: one cache line.
+///
+/// ```text
+/// 0 count   1,2 total (u128, low word first)   3,4 sum of squares (likewise, saturating)
+/// 5 !minimum (so that zeros are "nothing yet")   6 maximum   7 last
+/// ```
+pub const MOMENTS: usize = 8;
+
+/// The percentiles that are exposed and printed: percent, and the name of the label.
+pub const PERCENTILES: [(f64, &str); 6] = [
+    (50.0, "Percentile50th"),
+    (75.0, "Percentile75th"),
+    (90.0, "Percentile90th"),
+    (95.0, "Percentile95th"),
+    (99.0, "Percentile99th"),
+    (99.9, "Percentile999th"),
+];
+
+/// A distribution of u64 values: exact moments of one publication, and counts in buckets with a
+/// known relative error.
+///
+/// The moments always belong together. The buckets may be one value ahead of them for each writer
+/// that was just recording.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distribution {
+    moments: Moments,
+    layout: Layout,
+    /// Counts per bucket of the octaves that have their space.
+    octaves: BTreeMap<u32, Box<[u64]>>,
+    /// Counts of whole octaves, where the space for buckets could not be had.
+    coarse: BTreeMap<u32, u64>,
+    /// Whether one writer recorded all of it, so that `last` means something.
+    single: bool,
+}
+
+/// Count, total, sum of squares, extremes and the last value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moments {
+    /// How many values.
+    pub count: u64,
+    /// Their sum.
+    pub total: u128,
+    /// The sum of their squares; `u128::MAX`: it did not fit.
+    pub squares: u128,
+    /// One's complement of the least value, so that 0 is that of nothing.
+    pub not_min: u64,
+    /// The greatest value, 0 of nothing.
+    pub max: u64,
+    /// The last value.
+    pub last: u64,
+}
+
+impl Moments {
+    /// From the words of a slot.
+    #[inline(always)]
+    pub fn from_words(words: &[u64; MOMENTS]) -> Moments {
+        let wide = |low: u64, high: u64| u128::from(low) | u128::from(high) << 64;
+        Moments {
+            count: words[0],
+            total: wide(words[1], words[2]),
+            squares: wide(words[3], words[4]),
+            not_min: words[5],
+            max: words[6],
+            last: words[7],
+        }
+    }
+
+    /// The words of a slot.
+    #[inline(always)]
+    pub fn to_words(self) -> [u64; MOMENTS] {
+        [
+            self.count,
+            self.total as u64,
+            (self.total >> 64) as u64,
+            self.squares as u64,
+            (self.squares >> 64) as u64,
+            self.not_min,
+            self.max,
+            self.last,
+        ]
+    }
+
+    /// With one value more. The total cannot overflow: 2⁶⁴ values below 2⁶⁴ fit.
+    #[inline(always)]
+    pub fn with(self, value: u64) -> Moments {
+        let wide = u128::from(value);
+        Moments {
+            count: self.count.wrapping_add(1),
+            total: self.total.wrapping_add(wide),
+            squares: match self.squares.checked_add(wide * wide) {
+                Some(squares) => squares,
+                None => too_large(),
+            },
+            not_min: self.not_min.max(!value),
+            max: self.max.max(value),
+            last: value,
+        }
+    }
+}
+
+/// A sum that does not fit: out of line, so that it is a branch and not a dependency.
+#[cold]
+#[inline(never)]
+fn too_large() -> u128 {
+    u128::MAX
+}
+
+impl Distribution {
+    /// A distribution of nothing.
+    pub fn new(layout: Layout) -> Distribution {
+        Distribution {
+            moments: Moments::default(),
+            layout,
+            octaves: BTreeMap::new(),
+            coarse: BTreeMap::new(),
+            single: true,
+        }
+    }
+
+    /// From the words of a metric: moments, then coarse counts; and its octaves.
+    pub(crate) fn decode(layout: Layout, raw: super::kind::Raw<'_>) -> Distribution {
+        let (moments, coarse) = raw.words.split_at(MOMENTS);
+        let moments = moments.try_into().expect("split there");
+        let mut decoded = Distribution { moments: Moments::from_words(moments), ..Distribution::new(layout) };
+        for (octave, &count) in (0..).zip(coarse) {
+            if count > 0 {
+                decoded.coarse.insert(octave, count);
+            }
+        }
+        for &(octave, counts) in raw.octaves {
+            // Two records for one octave: a writer makes none, but a file may say so.
+            if counts.len() == layout.buckets() && (octave as usize) < layout.octaves() {
+                decoded.add_octave(octave, counts);
+            }
+        }
+        decoded
+    }
+
+    fn add_octave(&mut self, octave: u32, counts: &[u64]) {
+        let sums = self
+            .octaves
+            .entry(octave)
+            .or_insert_with(|| vec![0; counts.len()].into_boxed_slice());
+        for (sum, count) in sums.iter_mut().zip(counts) {
+            *sum = sum.saturating_add(*count);
+        }
+    }
+
+    /// Adds another one. Different digits: the result has the fewer.
+    pub fn merge(&mut self, other: Distribution) {
+        let into = if self.layout.buckets() <= other.layout.buckets() { self.layout } else { other.layout };
+        self.coarsen(into);
+        let mut other = other;
+        other.coarsen(into);
+        // "Last" has no time, so of several writers' there is none.
+        let last = match (self.moments.count, other.moments.count) {
+            (_, 0) => self.last(),
+            (0, _) => other.last(),
+            _ => None,
+        };
+        let (a, b) = (self.moments, other.moments);
+        self.moments = Moments {
+            count: a.count.saturating_add(b.count),
+            total: a.total.saturating_add(b.total),
+            squares: a.squares.saturating_add(b.squares),
+            not_min: a.not_min.max(b.not_min),
+            max: a.max.max(b.max),
+            last: last.unwrap_or(0),
+        };
+        self.single = last.is_some();
+        for (octave, counts) in &other.octaves {
+            self.add_octave(*octave, counts);
+        }
+        for (octave, count) in other.coarse {
+            let sum = self.coarse.entry(octave).or_default();
+            *sum = sum.saturating_add(count);
+        }
+    }
+
+    /// Expresses the counts in a layout of fewer digits. Its buckets are unions of the finer ones'.
+    fn coarsen(&mut self, into: Layout) {
+        if into == self.layout {
+            return;
+        }
+        let from = std::mem::replace(&mut self.layout, into);
+        let place = |low: u64| {
+            let (top, position) = into.place(low);
+            (into.octave(top) as u32, position % into.buckets())
+        };
+        for (octave, counts) in std::mem::take(&mut self.octaves) {
+            for (position, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+                let (to, position) = place(from.bounds(octave as usize, Some(position)).0);
+                let sums = self
+                    .octaves
+                    .entry(to)
+                    .or_insert_with(|| vec![0; into.buckets()].into_boxed_slice());
+                sums[position] = sums[position].saturating_add(count);
+            }
+        }
+        // A whole octave 0 of the finer layout spans several of the coarser: its counts go to the
+        // one of its middle. The others are octaves of the coarser layout, too.
+        for (octave, count) in std::mem::take(&mut self.coarse) {
+            let (low, high) = from.bounds(octave as usize, None);
+            let sum = self.coarse.entry(place(low + (high - low) / 2).0).or_default();
+            *sum = sum.saturating_add(count);
+        }
+    }
+
+    /// How many values were recorded.
+    pub fn count(&self) -> u64 {
+        self.moments.count
+    }
+
+    /// Their sum.
+    pub fn total(&self) -> u128 {
+        self.moments.total
+    }
+
+    /// Their mean; `None` of nothing.
+    pub fn mean(&self) -> Option<f64> {
+        (self.moments.count > 0).then(|| self.moments.total as f64 / self.moments.count as f64)
+    }
+
+    /// Their standard deviation as of a sample (n - 1); 0 of one value, `None` of nothing.
+    ///
+    /// It is exact (from integer sums) unless the sum of squares exceeds 2¹²⁸; then it is computed
+    /// from the buckets.
+    pub fn stddev(&self) -> Option<f64> {
+        let n = self.moments.count;
+        match n {
+            0 => return None,
+            1 => return Some(0.0),
+            _ => {}
+        }
+        if self.moments.squares == u128::MAX {
+            return self.stddev_of_buckets();
+        }
+        // Σ(x - m)² = Σx² - (Σx)²/n. With m = q + r/n in integers the two large terms are taken off
+        // each other exactly: Σx² - n·q² - 2·q·r is an integer below 2¹²⁸, and only r²/n is rounded.
+        let n_wide = u128::from(n);
+        let (q, r) = (self.moments.total / n_wide, self.moments.total % n_wide);
+        let large = n_wide.checked_mul(q * q)?.checked_add(2 * q * r)?;
+        let sum = self.moments.squares.checked_sub(large)? as f64 - (r as f64) * (r as f64) / n as f64;
+        Some((sum.max(0.0) / (n - 1) as f64).sqrt())
+    }
+
+    fn stddev_of_buckets(&self) -> Option<f64> {
+        let mean = self.mean()?;
+        let (mut n, mut sum) = (0.0, 0.0);
+        self.each_bucket(|low, high, count| {
+            let middle = (low as f64 + high as f64) / 2.0;
+            n += count as f64;
+            sum += count as f64 * (middle - mean) * (middle - mean);
+        });
+        Some(if n > 1.0 { (sum / (n - 1.0)).sqrt() } else { 0.0 })
+    }
+
+    /// The least value; `None` of nothing.
+    pub fn min(&self) -> Option<u64> {
+        (self.moments.count > 0).then_some(!self.moments.not_min)
+    }
+
+    /// The greatest value; `None` of nothing.
+    pub fn max(&self) -> Option<u64> {
+        (self.moments.count > 0).then_some(self.moments.max)
+    }
+
+    /// The last value, where one writer recorded all of them; `None` else.
+    pub fn last(&self) -> Option<u64> {
+        (self.moments.count > 0 && self.single).then_some(self.moments.last)
+    }
+
+    /// Values in the buckets: at rest as many as [`count`](Self::count).
+    pub fn bucket_count(&self) -> u64 {
+        let mut sum = 0u64;
+        self.each_bucket(|_, _, count| sum = sum.saturating_add(count));
+        sum
+    }
+
+    /// The value at `percent` (0 to 100); `None` of nothing.
+    ///
+    /// Nearest rank: the bucket in which the ⌈percent/100 · n⌉-th value lies (at least the first),
+    /// its middle `low + (high - low) / 2`, held within minimum and maximum.
+    pub fn percentile(&self, percent: f64) -> Option<u64> {
+        self.percentiles(&[percent])[0]
+    }
+
+    /// Several [`percentile`](Self::percentile)s in one pass; the percents ascend.
+    pub fn percentiles<const N: usize>(&self, percents: &[f64; N]) -> [Option<u64>; N] {
+        let mut values = [None; N];
+        let n = self.bucket_count();
+        if n == 0 {
+            return values;
+        }
+        let ranks = percents.map(|percent| ((percent / 100.0 * n as f64).ceil() as u64).clamp(1, n));
+        let (mut seen, mut next) = (0u64, 0);
+        self.each_bucket(|low, high, count| {
+            seen = seen.saturating_add(count);
+            while next < N && seen >= ranks[next] {
+                let middle = low + (high - low) / 2;
+                values[next] = Some(self.held(middle));
+                next += 1;
+            }
+        });
+        values
+    }
+
+    /// Within minimum and maximum. (A bucket that a writer has just entered may be outside.)
+    fn held(&self, value: u64) -> u64 {
+        match (self.min(), self.max()) {
+            (Some(min), Some(max)) if min <= max => value.clamp(min, max),
+            _ => value,
+        }
+    }
+
+    /// Calls `each` with least value, greatest value and count of every bucket that is not empty, in
+    /// ascending order.
+    pub fn each_bucket(&self, mut each: impl FnMut(u64, u64, u64)) {
+        for octave in 0..self.layout.octaves() as u32 {
+            // The coarse count first: an arbitrary but stated order.
+            if let Some(&count) = self.coarse.get(&octave) {
+                let (low, high) = self.layout.bounds(octave as usize, None);
+                each(low, high, count);
+            }
+            for (position, &count) in self.octaves.get(&octave).into_iter().flatten().enumerate() {
+                if count > 0 {
+                    let (low, high) = self.layout.bounds(octave as usize, Some(position));
+                    each(low, high, count);
+                }
+            }
+        }
+    }
+
+    /// The same distribution as an HdrHistogram, its buckets entered at their least values.
+    #[cfg(feature = "hdrhistogram")]
+    pub fn to_hdrhistogram(&self) -> hdrhistogram::Histogram<u64> {
+        let digits = self.layout.digits() as u8;
+        let mut histogram = hdrhistogram::Histogram::new_with_bounds(1, u64::MAX, digits)
+            .expect("bounds and digits that HdrHistogram allows");
+        self.each_bucket(|low, _, count| histogram.saturating_record_n(low, count));
+        histogram
+    }
+
+    /// See [`Value::expose`]; values are multiplied by `scale`.
+    pub(crate) fn expose(&self, scale: f64, each: &mut dyn FnMut(&str, Value)) {
+        let scaled = |x: f64| Value::Gauge(Number::Float(x * scale));
+        let whole = |n: u64| {
+            if scale == 1.0 { Value::Gauge(Number::Int(n.into())) } else { scaled(n as f64) }
+        };
+        each("Count", Value::Counter(self.count()));
+        each(
+            "Total",
+            match i128::try_from(self.total()) {
+                Ok(total) if scale == 1.0 => Value::Gauge(Number::Int(total)),
+                _ => scaled(self.total() as f64),
+            },
+        );
+        for (name, value) in [("Mean", self.mean()), ("StdDev", self.stddev())] {
+            if let Some(value) = value {
+                each(name, scaled(value));
+            }
+        }
+        for (name, value) in [("Min", self.min()), ("Max", self.max()), ("Last", self.last())] {
+            if let Some(value) = value {
+                each(name, whole(value));
+            }
+        }
+        let values = self.percentiles(&PERCENTILES.map(|(percent, _)| percent));
+        if let Some(median) = values[0] {
+            each("Median", whole(median));
+        }
+        for ((_, name), value) in PERCENTILES.iter().zip(values) {
+            if let Some(value) = value {
+                each(name, whole(value));
+            }
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What a model is made of: how a field describes itself to the schema and binds itself to its place.
+//!
+//! The derive writes two walks over the same fields in the same order. The first,
+//! [`Field::describe`], adds each metric to a [`Schema`]; the second, [`Field::bind`], takes the
+//! places one after another from the block of a new instance. Both get the same [`Options`].
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::space::Space;
+use crate::format::schema::{Geometry, Merge, MetricSchema, Schema};
+use crate::format::scalar::Scalar;
+use crate::sys::words::{Word, Words};
+
+/// What the attributes of a field say.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    pub(crate) unit: &'a str,
+    pub(crate) help: &'a str,
+    pub(crate) digits: Option<u32>,
+    pub(crate) merge: Merge,
+    pub(crate) buffers: Option<u16>,
+    pub(crate) prefix: &'a str,
+}
+
+impl<'a> Options<'a> {
+    /// No attributes.
+    pub const NONE: Options<'static> = Options {
+        unit: "",
+        help: "",
+        digits: None,
+        merge: Merge::Sum,
+        buffers: None,
+        prefix: "",
+    };
+
+    /// With a unit.
+    pub const fn unit(self, unit: &'a str) -> Options<'a> {
+        Options { unit, ..self }
+    }
+
+    /// With a help text.
+    pub const fn help(self, help: &'a str) -> Options<'a> {
+        Options { help, ..self }
+    }
+
+    /// With a number of significant digits, 1 to 5.
+    pub const fn digits(self, digits: u32) -> Options<'a> {
+        Options { digits: Some(digits), ..self }
+    }
+
+    /// With a merge rule.
+    pub const fn merge(self, merge: Merge) -> Options<'a> {
+        Options { merge, ..self }
+    }
+
+    /// With a number of buffers, a power of two from 2 to 64.
+    pub const fn buffers(self, buffers: u16) -> Options<'a> {
+        Options { buffers: Some(buffers), ..self }
+    }
+
+    /// With a prefix for the labels of groups.
+    pub const fn prefix(self, prefix: &'a str) -> Options<'a> {
+        Options { prefix, ..self }
+    }
+}
+
+/// A type that a field of a model may have.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a field of a stats model",
+    label = "not a metric",
+    note = "write Counter, UpDown, Gauge<T>, Flag, Text<N>, Timer, Percentile, Compound<T>, Groups<T>, a model of your own with #[derive(MmStats)], or Constant<T> with #[mmstats(value = …)]"
+)]
+pub trait Field: Sized {
+    /// Adds what the field is to the schema.
+    fn describe(schema: &mut Describe, label: &str, options: Options<'_>);
+    /// Takes the field's place from the block of an instance.
+    fn bind(binder: &mut Binder<'_>, label: &str, options: Options<'_>) -> Self;
+}
+
+/// A field whose value is given once: `Constant<T>`.
+#[diagnostic::on_unimplemented(
+    message = "`value = …` goes with a field of type Constant<T>, not `{Self}`",
+    label = "not a Constant"
+)]
+pub trait ConstantField: Sized {
+    /// The type of its value.
+    type Value;
+    /// Adds what the field is to the schema.
+    fn describe(schema: &mut Describe, label: &str, options: Options<'_>);
+    /// Takes the field's place and stores its value there.
+    fn bind(binder: &mut Binder<'_>, value: Self::Value) -> Self;
+}
+
+/// A field that takes `digits = …`.
+#[diagnostic::on_unimplemented(
+    message = "`digits = …` goes with Timer and Percentile, not `{Self}`",
+    label = "has no digits"
+)]
+pub trait TakesDigits {}
+
+/// A field that takes `merge = …`.
+#[diagnostic::on_unimplemented(
+    message = "`merge = …` goes with Gauge<T> (and with the fields of a Compound's struct), not `{Self}`",
+    label = "is always merged in one way"
+)]
+pub trait TakesMerge {}
+
+/// A field that takes `buffers = …`.
+#[diagnostic::on_unimplemented(
+    message = "`buffers = …` goes with Compound, Text, Timer and Percentile, not `{Self}`",
+    label = "has no buffers: it is a single word"
+)]
+pub trait TakesBuffers {}
+
+/// A field that takes `unit = …`.
+#[diagnostic::on_unimplemented(
+    message = "`unit = …` goes with a field that is a number, not `{Self}` (and a Timer is always in seconds)",
+    label = "has no unit"
+)]
+pub trait TakesUnit {}
+
+/// A field that takes `prefix = …`.
+#[diagnostic::on_unimplemented(
+    message = "`prefix = …` goes with Groups<T>, not `{Self}`",
+    label = "use `label = …` for another label"
+)]
+pub trait TakesPrefix {}
+
+/// A schema in the making.
+#[derive(Debug, Default)]
+pub struct Describe {
+    schema: Schema,
+    prefix: String,
+}
+
+impl Describe {
+    /// The schema of a model.
+    pub(crate) fn model(name: &str, help: &str, fields: impl FnOnce(&mut Describe)) -> Schema {
+        let mut describe = Describe::default();
+        describe.schema.model = name.to_owned();
+        describe.schema.help = help.to_owned();
+        fields(&mut describe);
+        describe.schema
+    }
+
+    /// Describes the fields of a nested model, whose labels begin with `<label>.`.
+    pub fn nested(&mut self, label: &str, fields: impl FnOnce(&mut Describe)) {
+        let len = self.prefix.len();
+        self.prefix.push_str(label);
+        self.prefix.push('.');
+        fields(self);
+        self.prefix.truncate(len);
+    }
+
+    /// Adds a metric.
+    pub(crate) fn metric(&mut self, kind: u16, label: &str, options: Options<'_>, geometry: Geometry) -> &mut MetricSchema {
+        self.schema.push(MetricSchema {
+            label: format!("{}{label}", self.prefix),
+            unit: options.unit.to_owned(),
+            help: options.help.to_owned(),
+            kind,
+            scalar: None::<Scalar>,
+            merge: options.merge,
+            offset: 0,
+            geometry,
+            parameter: 0,
+            fields: Arc::default(),
+        });
+        self.schema.metrics.last_mut().expect("just pushed")
+    }
+}
+
+/// Hands out the places of one instance's block, in the order of the schema.
+pub struct Binder<'a> {
+    /// The file; `None`: private memory, which cannot grow.
+    space: Option<&'a Rc<dyn Space>>,
+    block: Words,
+    /// Offset of the block in the file.
+    offset: u32,
+    /// The next place, in words.
+    next: usize,
+    /// What the labels of groups within begin with.
+    prefix: String,
+}
+
+impl<'a> Binder<'a> {
+    /// A binder for the block `block` at `offset` of the file; `prefix` begins all of its labels.
+    pub(crate) fn new(
+        space: Option<&'a Rc<dyn Space>>,
+        block: Words,
+        offset: u32,
+        prefix: &str,
+    ) -> Binder<'a> {
+        Binder { space, block, offset, next: 0, prefix: prefix.to_owned() }
+    }
+
+    /// Binds the fields of a nested model.
+    pub fn nested<R>(&mut self, label: &str, fields: impl FnOnce(&mut Self) -> R) -> R {
+        let len = self.prefix.len();
+        if self.space.is_some() {
+            // Without a file no label is ever formed, and nothing may be allocated.
+            self.prefix.push_str(label);
+            self.prefix.push('.');
+        }
+        let bound = fields(self);
+        self.prefix.truncate(len);
+        bound
+    }
+
+    /// The next place, and its offset in the file.
+    pub(crate) fn place(&mut self, geometry: Geometry) -> (Words, u32) {
+        let words = self.block.part(self.next, geometry.total_words());
+        let offset = self.offset + 8 * self.next as u32;
+        self.next += geometry.total_words();
+        (words, offset)
+    }
+
+    /// The next place, which is a word.
+    pub(crate) fn word(&mut self) -> Word {
+        self.place(Geometry::WORD).0.word(0)
+    }
+
+    /// The next place, which is a word that becomes zero when its thread ends.
+    pub(crate) fn level(&mut self) -> Word {
+        let word = self.word();
+        if let Some(space) = self.space {
+            space.reset_at_thread_end(word);
+        }
+        word
+    }
+
+    /// The file.
+    pub(crate) fn space(&self) -> Option<&Rc<dyn Space>> {
+        self.space
+    }
+
+    /// What the labels of groups begin with here.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+}

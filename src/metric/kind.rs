@@ -1,0 +1,102 @@
+//! What a reader knows of a kind: how to decode, merge and expose its values.
+
+use super::{Value, compound, constant, counter, flag, gauge, percentile, text, timer, updown};
+use crate::format::schema::MetricSchema;
+
+/// The words of one value as a reader had them.
+#[derive(Clone, Copy, Debug)]
+pub struct Raw<'a> {
+    /// The words of the slot's published buffer (if it has a slot), then the plain words.
+    pub words: &'a [u64],
+    /// The octaves of a histogram that are there: number and counts.
+    pub octaves: &'a [(u32, &'a [u64])],
+}
+
+/// Which files of a model count for a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    /// All: what happened has happened.
+    All,
+    /// Those whose process is not dead.
+    NotDead,
+    /// Those that a thread writes now, as far as is known (live and unknown).
+    Current,
+    /// As `Current`; where there is none, all.
+    CurrentElseAll,
+}
+
+/// A kind of metric.
+#[derive(Debug)]
+pub struct Kind {
+    /// Its code in a schema.
+    pub code: u16,
+    /// Its name in JSON.
+    pub name: &'static str,
+    /// Which files count.
+    pub counts: Counts,
+    /// Whether a metric's schema is one of this kind. What is wrong, else.
+    pub check: fn(&MetricSchema) -> Result<(), String>,
+    /// The value in `raw`, which has as many words as the checked schema says.
+    pub decode: fn(&MetricSchema, Raw<'_>) -> Value,
+    /// Adds the value of one more file, created after the `files` ones before it. Both values are
+    /// what `decode` gave for this kind; the schema is the later file's.
+    pub merge: fn(&mut Value, Value, &MetricSchema, files: u64),
+    /// The value of the label over no file at all, where every file has been left out.
+    pub none: fn(&MetricSchema) -> Value,
+}
+
+/// Every kind that this version knows. A new one is a new file and a line here.
+pub static KINDS: [&Kind; 9] = [
+    &counter::KIND,
+    &updown::KIND,
+    &gauge::KIND,
+    &flag::KIND,
+    &text::KIND,
+    &constant::KIND,
+    &timer::KIND,
+    &percentile::KIND,
+    &compound::KIND,
+];
+
+/// The kind with this code, if this version knows it.
+pub fn kind(code: u16) -> Option<&'static Kind> {
+    // The codes are 1, 2, 3, …: a test says so.
+    KINDS.get(usize::from(code).wrapping_sub(1)).copied()
+}
+
+/// The codes, in the order of the table.
+pub mod code {
+    /// A sum that never falls.
+    pub const COUNTER: u16 = 1;
+    /// A sum of ups and downs.
+    pub const UP_DOWN: u16 = 2;
+    /// A level.
+    pub const GAUGE: u16 = 3;
+    /// True or false.
+    pub const FLAG: u16 = 4;
+    /// A text.
+    pub const TEXT: u16 = 5;
+    /// A value given once.
+    pub const CONSTANT: u16 = 6;
+    /// A distribution of durations, in nanoseconds.
+    pub const TIMER: u16 = 7;
+    /// A distribution of u64 values.
+    pub const PERCENTILE: u16 = 8;
+    /// A struct of numbers.
+    pub const COMPOUND: u16 = 9;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_codes() {
+        for (i, known) in KINDS.iter().enumerate() {
+            assert_eq!(usize::from(known.code), i + 1);
+            assert_eq!(kind(known.code).unwrap().name, known.name);
+        }
+        assert!(kind(0).is_none());
+        assert!(kind(u16::MAX).is_none());
+    }
+}

@@ -1,0 +1,41 @@
+//! The kinds of metrics. One file is one kind: its handle (how it is written), its decoding and its
+//! merging (how it is read). A new kind is a new file, a line in [`kind::KINDS`] and a variant of
+//! [`Value`].
+//!
+//! Every kind reads bytes of zero as "nothing yet", so that a block is ready when its space is.
+
+pub mod compound;
+pub mod constant;
+pub mod counter;
+pub mod distribution;
+pub mod field;
+pub mod flag;
+pub mod gauge;
+pub mod kind;
+pub mod percentile;
+pub mod space;
+pub mod text;
+pub mod timer;
+pub mod updown;
+mod value;
+
+pub use value::Value;
+
+use crate::format::schema::{Geometry, MetricSchema};
+
+/// A metric that is one word.
+fn check_word(schema: &MetricSchema) -> Result<(), String> {
+    if schema.geometry != Geometry::WORD {
+        return Err(format!("{:?} where one word is wanted", schema.geometry));
+    }
+    Ok(())
+}
+
+/// A metric that is one word of a number.
+fn check_number(schema: &MetricSchema) -> Result<(), String> {
+    check_word(schema)?;
+    match schema.scalar {
+        Some(scalar) if scalar.size() > 0 => Ok(()),
+        other => Err(format!("{other:?} where a number is wanted")),
+    }
+}

@@ -1,0 +1,61 @@
+//! What a metric asks of its file after it was made: more space.
+
+use std::any::TypeId;
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::Error;
+use crate::format::record::Instance;
+use crate::format::schema::Schema;
+use crate::sys::words::{Word, Words};
+
+/// The growing side of a stats file, as the metrics see it. None of it is on the path of a value.
+pub trait Space: fmt::Debug {
+    /// The schema of a model in this file: written at the first call, found at the later ones.
+    fn schema(&self, model: TypeId, describe: &dyn Fn() -> Schema) -> Result<Placed, Error>;
+
+    /// Appends an instance of a schema, to be seen by readers after [`publish`](Space::publish). With `kept_aside`, the space is the one that
+    /// [`keep_aside`](Space::keep_aside) reserved. Gives its block and the block's offset.
+    fn instance(&self, schema: Placed, instance: Instance, kept_aside: bool) -> Result<(Words, u32), Error>;
+
+    /// Lets readers see what was appended.
+    fn publish(&self);
+
+    /// Takes back what was appended since `tail`, which was not published.
+    fn roll_back(&self, tail: usize);
+
+    /// The end of what was appended.
+    fn tail(&self) -> usize;
+
+    /// Keeps the first failure that a field had while it was bound, for who binds to find.
+    fn fail(&self, error: Error);
+
+    /// The failure kept since the last call.
+    fn failure(&self) -> Option<Error>;
+
+    /// Reserves the space for one more instance of a schema with this prefix and group, so that it
+    /// can be had when nothing else can.
+    fn keep_aside(&self, schema: Placed, instance: &Instance) -> Result<(), Error>;
+
+    /// Appends the counts of an octave, if there is space. `owner` is the offset of the place of the
+    /// metric.
+    fn octave(&self, owner: u32, octave: usize, len: usize) -> Option<Words>;
+
+    /// Has a word set to zero when the thread that writes the file ends.
+    fn reset_at_thread_end(&self, word: Word);
+
+    /// How many groups each field of groups may have.
+    fn max_groups(&self) -> usize;
+
+    /// The file's path, for messages.
+    fn path(&self) -> PathBuf;
+}
+
+/// A schema in a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Placed {
+    /// Offset of its record.
+    pub record: u32,
+    /// Words of a block.
+    pub words: usize,
+}

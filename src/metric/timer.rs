@@ -1,0 +1,156 @@
+//! Timer: a distribution of durations.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::Value;
+use super::distribution::Distribution;
+use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesDigits};
+use super::kind::{Counts, Kind, code};
+use super::percentile::{self, Percentile};
+use crate::sys::clock;
+
+/// A distribution of durations: how long something takes. Kept in nanoseconds, shown in seconds.
+///
+/// ```
+/// # use mmstats::{MmStats, Timer};
+/// # #[derive(MmStats)] struct Web { response_time: Timer }
+/// # fn work() {}
+/// # let web = Web::builder().anonymous().create()?;
+/// let timing = web.response_time.start(); // records when it is dropped …
+/// work();
+/// let took = timing.stop(); // … or here
+/// web.response_time.time(|| work());
+/// web.response_time.record(std::time::Duration::from_millis(3));
+/// # Ok::<(), mmstats::Error>(())
+/// ```
+pub struct Timer(Percentile);
+
+impl Timer {
+    /// Starts a measurement that is recorded when it is dropped, also by a panic. For one that ends
+    /// on another thread or after an `.await` use a [`Stopwatch`].
+    #[inline]
+    #[must_use = "dropping it at once records no time"]
+    pub fn start(&self) -> Timing<'_> {
+        Timing { timer: self, watch: Stopwatch::start() }
+    }
+
+    /// Records how long `work` takes, also if it panics.
+    #[inline]
+    pub fn time<R>(&self, work: impl FnOnce() -> R) -> R {
+        let _timing = self.start();
+        work()
+    }
+
+    /// Records a duration; one of more than 584 years counts as that.
+    #[inline]
+    pub fn record(&self, duration: Duration) {
+        self.0.record(duration.as_nanos().try_into().unwrap_or(u64::MAX));
+    }
+
+    /// How many durations were recorded in this thread's file.
+    #[inline]
+    pub fn count(&self) -> u64 {
+        self.0.count()
+    }
+
+    /// The distribution in this thread's file, in nanoseconds. Copies the buckets: microseconds.
+    pub fn distribution(&self) -> Distribution {
+        self.0.distribution()
+    }
+}
+
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Timer").field(&self.0).finish()
+    }
+}
+
+/// A running measurement of a [`Timer`]: records when it is dropped.
+#[derive(Debug)]
+pub struct Timing<'a> {
+    timer: &'a Timer,
+    watch: Stopwatch,
+}
+
+impl Timing<'_> {
+    /// Records the time since the start, and tells it.
+    #[inline]
+    pub fn stop(self) -> Duration {
+        let nanos = self.watch.nanos();
+        self.timer.0.record(nanos);
+        std::mem::forget(self);
+        Duration::from_nanos(nanos)
+    }
+
+    /// Ends the measurement without recording it.
+    #[inline]
+    pub fn discard(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Timing<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.timer.0.record(self.watch.nanos());
+    }
+}
+
+/// A moment to measure from: can be copied, sent to other threads and kept across `.await`.
+///
+/// Costs one reading of the processor's clock (the first in a process takes some milliseconds to
+/// calibrate it).
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch {
+    start: u64,
+}
+
+impl Stopwatch {
+    /// Starts now.
+    #[inline]
+    #[must_use]
+    pub fn start() -> Stopwatch {
+        Stopwatch { start: clock::get().raw() }
+    }
+
+    /// The time since the start.
+    #[inline]
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.nanos())
+    }
+
+    #[inline]
+    fn nanos(self) -> u64 {
+        let clock = clock::get();
+        clock.delta_as_nanos(self.start, clock.raw())
+    }
+}
+
+impl Field for Timer {
+    fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
+        Percentile::describe_as(code::TIMER, schema, label, options.unit("seconds"));
+    }
+
+    fn bind(binder: &mut Binder<'_>, label: &str, options: Options<'_>) -> Timer {
+        Timer(Percentile::bind(binder, label, options))
+    }
+}
+
+impl TakesDigits for Timer {}
+impl TakesBuffers for Timer {}
+
+pub(super) static KIND: Kind = Kind {
+    code: code::TIMER,
+    name: "timer",
+    counts: Counts::All,
+    check: percentile::check,
+    decode: |schema, raw| Value::Timer(percentile::decode(schema, raw)),
+    merge: |into, next, _, _| {
+        if let (Value::Timer(sum), Value::Timer(next)) = (into, next) {
+            sum.merge(next);
+        }
+    },
+    none: |schema| Value::Timer(percentile::nothing(schema)),
+};

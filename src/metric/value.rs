@@ -1,0 +1,119 @@
+//! Values as readers see them.
+
+use super::compound::CompoundValue;
+use super::distribution::Distribution;
+use crate::format::scalar::Number;
+
+/// The value of one label, of one file or merged over many.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Value {
+    /// A count that never falls.
+    Counter(u64),
+    /// A sum of ups and downs.
+    UpDown(i64),
+    /// A level. Also what a [`Distribution`] exposes, as in `response_time.Mean`.
+    Gauge(Number),
+    /// True or false.
+    Flag(bool),
+    /// A text.
+    Text(String),
+    /// A number that was given once.
+    Constant(Number),
+    /// A truth that was given once.
+    ConstantFlag(bool),
+    /// A text that was given once.
+    ConstantText(String),
+    /// A distribution of durations, in nanoseconds.
+    Timer(Distribution),
+    /// A distribution of u64 values.
+    Percentile(Distribution),
+    /// The fields of a struct, all of one publication.
+    Compound(CompoundValue),
+}
+
+impl Value {
+    /// The number, if it is a single one.
+    pub fn number(&self) -> Option<Number> {
+        match *self {
+            Value::Counter(n) => Some(Number::Int(n.into())),
+            Value::UpDown(n) => Some(Number::Int(n.into())),
+            Value::Gauge(n) | Value::Constant(n) => Some(n),
+            _ => None,
+        }
+    }
+
+    /// The number as a u64, if it is a single non-negative integer that fits.
+    pub fn as_u64(&self) -> Option<u64> {
+        self.number()?.as_u64()
+    }
+
+    /// The number as an i64, if it is a single integer that fits.
+    pub fn as_i64(&self) -> Option<i64> {
+        self.number()?.as_i64()
+    }
+
+    /// The number as an f64, if it is a single one. Integers above 2⁵³ are rounded.
+    pub fn as_f64(&self) -> Option<f64> {
+        self.number().map(Number::as_f64)
+    }
+
+    /// The text, if it is one.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Value::Text(text) | Value::ConstantText(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The truth, if it is one.
+    pub fn as_bool(&self) -> Option<bool> {
+        match *self {
+            Value::Flag(flag) | Value::ConstantFlag(flag) => Some(flag),
+            _ => None,
+        }
+    }
+
+    /// The distribution of a Timer (in nanoseconds) or a Percentile.
+    pub fn as_distribution(&self) -> Option<&Distribution> {
+        match self {
+            Value::Timer(distribution) | Value::Percentile(distribution) => Some(distribution),
+            _ => None,
+        }
+    }
+
+    /// The fields of a compound.
+    pub fn as_compound(&self) -> Option<&CompoundValue> {
+        match self {
+            Value::Compound(compound) => Some(compound),
+            _ => None,
+        }
+    }
+
+    /// The name of its kind, as in JSON.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Value::Counter(_) => "counter",
+            Value::UpDown(_) => "updown",
+            Value::Gauge(_) => "gauge",
+            Value::Flag(_) => "flag",
+            Value::Text(_) => "text",
+            Value::Constant(_) | Value::ConstantFlag(_) | Value::ConstantText(_) => "constant",
+            Value::Timer(_) => "timer",
+            Value::Percentile(_) => "percentile",
+            Value::Compound(_) => "compound",
+        }
+    }
+
+    /// Calls `each` with the name and the value of everything that this value exposes beside
+    /// itself: `Count`, `Mean`, `Percentile99th`, … of a distribution (a Timer's in seconds), the
+    /// fields of a compound. What does not exist (the minimum of nothing) is left out.
+    pub fn expose(&self, mut each: impl FnMut(&str, Value)) {
+        match self {
+            Value::Timer(distribution) => distribution.expose(1e-9, &mut each),
+            Value::Percentile(distribution) => distribution.expose(1.0, &mut each),
+            Value::Compound(compound) => compound.expose(&mut each),
+            _ => {}
+        }
+    }
+}

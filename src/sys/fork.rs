@@ -1,0 +1,300 @@
+//! Forks and exits: the list of the process's files, and what is done with it then.
+//!
+//! One lock, [`LIST`], guards the list of files and the list of orphans (`sys::orphans`). It is held
+//! for a few assignments: nothing is allocated and no file touched under it. A fork takes it first,
+//! so that the child finds both lists whole.
+
+use std::cell::{Cell, UnsafeCell};
+use std::ffi::CString;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use super::lock::{self, RawLock};
+use super::{clock, identity, orphans, region};
+use crate::format::header::{OWNER, Owner, OwnerState};
+
+/// Guards the lists of files and orphans.
+pub static LIST: RawLock = RawLock::new();
+
+/// How many forks lie between this process and the first. A handle of an older generation is the
+/// parent's: its drop only unmaps.
+static GENERATION: AtomicU64 = AtomicU64::new(0);
+
+/// Whether the exit handler has run: no more files then.
+static EXITED: AtomicBool = AtomicBool::new(false);
+
+/// The generation of this process.
+pub fn generation() -> u64 {
+    // Relaxed: it changes only in a child that has one thread.
+    GENERATION.load(Ordering::Relaxed)
+}
+
+/// Whether the process has run its exit handler.
+pub fn exited() -> bool {
+    EXITED.load(Ordering::Relaxed)
+}
+
+/// A published file: what is needed to remove it, if it still is the same.
+#[derive(Debug)]
+pub struct FileName {
+    /// Its path, absolute.
+    pub path: CString,
+    /// Its device.
+    pub device: u64,
+    /// Its inode.
+    pub inode: u64,
+    /// Whether it stays at a clean exit.
+    pub keep: bool,
+}
+
+impl FileName {
+    /// Removes the file, if the path still leads to it. Touches no lock and allocates nothing.
+    pub fn remove(&self) {
+        // SAFETY: zeros are a valid `stat`; the path is a C string; both outlive the calls.
+        unsafe {
+            let mut found: libc::stat = std::mem::zeroed();
+            if libc::lstat(self.path.as_ptr(), &mut found) == 0
+                && (found.st_dev as u64, found.st_ino as u64) == (self.device, self.inode)
+            {
+                libc::unlink(self.path.as_ptr());
+            }
+        }
+    }
+}
+
+/// A region in the list. It stays at its address (boxed) while it is in.
+#[derive(Debug)]
+pub struct Registered {
+    start: usize,
+    len: usize,
+    generation: u64,
+    file: FileName,
+    /// Neighbours in the list; guarded by [`LIST`].
+    next: Cell<*const Registered>,
+    previous: Cell<*const Registered>,
+    /// Whether the exit handler has dealt with it; guarded by [`LIST`].
+    done: Cell<bool>,
+}
+
+/// The first entry of the list; guarded by [`LIST`].
+struct Head(UnsafeCell<*const Registered>);
+// SAFETY: only touched under LIST.
+unsafe impl Sync for Head {}
+static HEAD: Head = Head(UnsafeCell::new(ptr::null()));
+
+/// Enters a region.
+pub fn enter(start: usize, len: usize, file: FileName) -> Box<Registered> {
+    register();
+    let entry = Box::new(Registered {
+        start,
+        len,
+        generation: generation(),
+        file,
+        next: Cell::new(ptr::null()),
+        previous: Cell::new(ptr::null()),
+        done: Cell::new(false),
+    });
+    lock::with(&LIST, || {
+        // SAFETY: under LIST; entries in the list are alive, since `leave` takes them out first.
+        unsafe {
+            let first = *HEAD.0.get();
+            entry.next.set(first);
+            if let Some(first) = first.as_ref() {
+                first.previous.set(&*entry);
+            }
+            *HEAD.0.get() = &*entry;
+        }
+    });
+    entry
+}
+
+/// Takes a region out of the list, and removes its file unless it is kept or not this process's.
+pub fn leave(entry: Box<Registered>) {
+    lock::with(&LIST, || {
+        let (next, previous) = (entry.next.get(), entry.previous.get());
+        // SAFETY: under LIST; neighbours are in the list, hence alive.
+        unsafe {
+            match previous.as_ref() {
+                Some(previous) => previous.next.set(next),
+                None => *HEAD.0.get() = next,
+            }
+            if let Some(next) = next.as_ref() {
+                next.previous.set(previous);
+            }
+        }
+    });
+    if entry.generation == generation() && !entry.done.get() {
+        entry.end();
+    }
+}
+
+impl Registered {
+    /// The end of a file in good order: marked if it is kept, else removed.
+    fn end(&self) {
+        if self.file.keep {
+            self.mark_ended();
+        } else {
+            self.file.remove();
+        }
+    }
+
+    fn mark_ended(&self) {
+        // SAFETY: the entry is only in use while its region is mapped, and a header is written there
+        // before a region is registered; aligned to 8, and only accessed atomically.
+        let owner = unsafe { &*ptr::with_exposed_provenance::<AtomicU64>(self.start + OWNER) };
+        let word = Owner::unpack(owner.load(Ordering::Relaxed));
+        owner.store(Owner { state: OwnerState::Ended, ..word }.pack(), Ordering::Release);
+    }
+}
+
+/// At exit: every file of this process that is left is ended as by a drop.
+extern "C" fn at_exit() {
+    EXITED.store(true, Ordering::Relaxed);
+    // The path is copied under the lock and the file removed outside it.
+    let mut path = [0u8; libc::PATH_MAX as usize];
+    loop {
+        let mut found = None;
+        lock::with(&LIST, || {
+            // SAFETY: under LIST; entries in the list are alive.
+            let mut entry = unsafe { (*HEAD.0.get()).as_ref() };
+            while let Some(this) = entry {
+                if !this.done.get() && this.generation == generation() {
+                    this.done.set(true);
+                    let bytes = this.file.path.as_bytes_with_nul();
+                    if this.file.keep || bytes.len() > path.len() {
+                        this.mark_ended();
+                    } else {
+                        path[..bytes.len()].copy_from_slice(bytes);
+                        found = Some((this.file.device, this.file.inode));
+                        return;
+                    }
+                }
+                // SAFETY: as above.
+                entry = unsafe { this.next.get().as_ref() };
+            }
+        });
+        let Some((device, inode)) = found else {
+            return;
+        };
+        let Ok(path) = std::ffi::CStr::from_bytes_until_nul(&path) else {
+            return;
+        };
+        FileName { path: path.to_owned(), device, inode, keep: false }.remove();
+    }
+}
+
+/// 0: handlers not registered; else the pid that registers, or has.
+static REGISTERING: AtomicU32 = AtomicU32::new(0);
+static REGISTERED: AtomicBool = AtomicBool::new(false);
+
+/// Registers the handlers for fork and exit, once.
+pub fn register() {
+    let pid = std::process::id();
+    // Acquire: pairs with the Release below.
+    while !REGISTERED.load(Ordering::Acquire) {
+        let holder = REGISTERING.load(Ordering::Relaxed);
+        // A holder with another pid was caught by a fork in the middle: this child takes over. The
+        // handlers may then be in twice, which they allow (see `DEPTH`).
+        if holder != pid
+            && REGISTERING.compare_exchange(holder, pid, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        {
+            // SAFETY: handlers that stay valid for the life of the process.
+            unsafe {
+                libc::pthread_atfork(Some(prepare), Some(in_parent), Some(in_child));
+                libc::atexit(at_exit);
+            }
+            REGISTERED.store(true, Ordering::Release);
+        } else {
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// The cells of a thread's `local` files, in a list that lives in the thread's own storage.
+#[derive(Debug)]
+pub struct ThreadCell {
+    /// What `local` uses; null: nothing.
+    pub model: Cell<*const ()>,
+    next: Cell<*const ThreadCell>,
+    entered: Cell<bool>,
+}
+
+thread_local! {
+    /// How deep in fork handlers this thread is: they may be registered twice.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    /// The first of this thread's cells.
+    static CELLS: Cell<*const ThreadCell> = const { Cell::new(ptr::null()) };
+}
+
+impl ThreadCell {
+    /// An empty cell.
+    pub const fn new() -> ThreadCell {
+        ThreadCell {
+            model: Cell::new(ptr::null()),
+            next: Cell::new(ptr::null()),
+            entered: Cell::new(false),
+        }
+    }
+
+    /// Enters the cell into its thread's list, once.
+    ///
+    /// # Safety
+    /// The cell is a thread-local of this thread that needs no drop: it lives as long as the thread.
+    pub unsafe fn enter(&self) {
+        if !self.entered.replace(true) {
+            self.next.set(CELLS.replace(self));
+        }
+    }
+}
+
+/// Empties every cell of this thread.
+pub fn clear_thread_cells() {
+    let mut cell = CELLS.get();
+    // SAFETY: by the contract of `enter`, cells in the list live as long as this thread.
+    while let Some(this) = unsafe { cell.as_ref() } {
+        this.model.set(ptr::null());
+        cell = this.next.get();
+    }
+}
+
+extern "C" fn prepare() {
+    if DEPTH.replace(DEPTH.get() + 1) == 0 {
+        clock::CALIBRATION.lock();
+        LIST.lock();
+    }
+}
+
+extern "C" fn in_parent() {
+    DEPTH.set(DEPTH.get() - 1);
+    if DEPTH.get() == 0 {
+        LIST.unlock();
+        clock::CALIBRATION.unlock();
+    }
+}
+
+extern "C" fn in_child() {
+    DEPTH.set(DEPTH.get() - 1);
+    if DEPTH.get() > 0 {
+        return;
+    }
+    let old = generation();
+    GENERATION.store(old + 1, Ordering::Relaxed);
+    // SAFETY: LIST is held (by `prepare`), and this thread is the only one; entries are alive, as
+    // their boxes were copied with the rest of the memory. Regions of an older generation than the
+    // parent's are private memory already, and were inherited.
+    unsafe {
+        let mut entry = *HEAD.0.get();
+        while let Some(this) = entry.as_ref() {
+            if this.generation == old {
+                region::replace_in_child(this.start, this.len);
+            }
+            entry = this.next.get();
+        }
+    }
+    clear_thread_cells();
+    // SAFETY: LIST is held, and this thread is the only one.
+    unsafe { orphans::forget_in_child() };
+    identity::forget_in_child();
+    LIST.unlock();
+    clock::CALIBRATION.unlock();
+}

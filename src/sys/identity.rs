@@ -1,0 +1,385 @@
+//! Who a process is, and whether it still lives.
+//!
+//! A writer holds an open-file-description lock on one byte of `<root>/.lock`, at an offset that is
+//! its random token. The kernel releases it at death and at exec, and any process, in whatever pid
+//! namespace, can ask for it. Where the file system has no such locks, pid, start time, boot id and
+//! pid namespace have to do.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use crate::format::header::{Header, LockToken};
+
+/// Name of the lock file in a root.
+pub const LOCK_FILE: &str = ".lock";
+
+/// What a header says of its process: the part that does not change while it lives.
+#[derive(Clone, Debug, Default)]
+pub struct Process {
+    pid: u32,
+    uid: u32,
+    gid: u32,
+    start_time: u64,
+    boot_id: [u8; 16],
+    pid_namespace: u64,
+    exe: String,
+}
+
+/// This process, once asked for; null in a fresh fork. Leaked: a few hundred bytes per fork.
+static PROCESS: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
+
+impl Process {
+    /// This process. The first call reads /proc.
+    pub fn this() -> &'static Process {
+        // Acquire and Release: who sees the pointer sees the struct. Two threads may both read
+        // /proc at first; both results are right. No lock: a fork could catch it.
+        let known = PROCESS.load(Ordering::Acquire);
+        // SAFETY: null or leaked below, and never written again.
+        if let Some(known) = unsafe { known.as_ref() } {
+            return known;
+        }
+        let this = Box::leak(Box::new(Process::read()));
+        PROCESS.store(this, Ordering::Release);
+        this
+    }
+
+    fn read() -> Process {
+        let pid = std::process::id();
+        Process {
+            pid,
+            // SAFETY: these calls cannot fail and have no preconditions.
+            uid: unsafe { libc::geteuid() },
+            // SAFETY: as above.
+            gid: unsafe { libc::getegid() },
+            start_time: start_time(pid).unwrap_or(0),
+            boot_id: boot_id().unwrap_or_default(),
+            pid_namespace: pid_namespace().unwrap_or(0),
+            exe: fs::read_link("/proc/self/exe")
+                .or_else(|_| std::env::current_exe())
+                .map_or_else(|_| String::new(), |path| path.to_string_lossy().into_owned()),
+        }
+    }
+
+    /// The header of a file that this process makes now.
+    pub fn header(&self, model: &str, lock: LockToken) -> Header {
+        Header {
+            len: 0,
+            model: model.to_owned(),
+            exe: self.exe.clone(),
+            created: super::clock::unix_nanos(),
+            pid: self.pid,
+            tid: thread_id(),
+            uid: self.uid,
+            gid: self.gid,
+            start_time: self.start_time,
+            boot_id: self.boot_id,
+            pid_namespace: self.pid_namespace,
+            lock,
+        }
+    }
+
+    /// The user whose rights this process has.
+    pub fn uid(&self) -> u32 {
+        self.uid
+    }
+}
+
+/// The calling thread, as the kernel numbers it.
+pub fn thread_id() -> u32 {
+    #[cfg(target_os = "linux")]
+    // SAFETY: cannot fail.
+    let id = unsafe { libc::gettid() } as u32;
+    #[cfg(not(target_os = "linux"))]
+    let id = std::process::id();
+    id
+}
+
+/// When a process started, in clock ticks since boot: field 22 of its stat.
+fn start_time(pid: u32) -> Option<u64> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is a name in parentheses, which may contain anything.
+    let after = stat.iter().rposition(|&byte| byte == b')')? + 2;
+    let fields = std::str::from_utf8(stat.get(after..)?).ok()?;
+    fields.split(' ').nth(22 - 3)?.parse().ok()
+}
+
+fn boot_id() -> Option<[u8; 16]> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    Some(u128::from_str_radix(&digits, 16).ok()?.to_be_bytes())
+}
+
+fn pid_namespace() -> Option<u64> {
+    Some(fs::metadata("/proc/self/ns/pid").ok()?.ino())
+}
+
+/// A lock that this process holds in a root. Leaked and linked: a process has few roots.
+struct Held {
+    lock: LockToken,
+    /// Kept open where a mapping does not keep the lock, else -1.
+    fd: RawFd,
+    next: *const Held,
+}
+
+/// The locks that this process holds.
+static HELD: AtomicPtr<Held> = AtomicPtr::new(ptr::null_mut());
+
+/// The token of this process's lock in `root`, taking it if this is the first file there. No lock
+/// (token 0) where the file system has none.
+pub fn hold_lock(root: &Path, mode: u32) -> io::Result<LockToken> {
+    let path = root.join(LOCK_FILE);
+    let file = match open_lock(&path, mode) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(LockToken::default()),
+        Err(error) => return Err(error),
+    };
+    let metadata = file.metadata()?;
+    let (device, inode) = (metadata.dev(), metadata.ino());
+    let mut held = HELD.load(Ordering::Acquire).cast_const();
+    // SAFETY: null or leaked below, and never written again.
+    while let Some(this) = unsafe { held.as_ref() } {
+        if (this.lock.device, this.lock.inode) == (device, inode) {
+            return Ok(this.lock);
+        }
+        held = this.next;
+    }
+    let token = random_token();
+    if !set_lock(&file, token) {
+        return Ok(LockToken::default());
+    }
+    // On tmpfs and ext4 a mapping keeps the open file description, hence the lock, and costs no
+    // descriptor. It is not inherited by a fork, whose child would keep the lock of a dead parent.
+    let probe = OpenOptions::new().read(true).custom_flags(libc::O_CLOEXEC).open(&path)?;
+    let mapped = map_one_page(&file);
+    let mut fd = file.into_raw_fd();
+    if mapped {
+        // SAFETY: the descriptor is ours and used no more.
+        unsafe { libc::close(fd) };
+        fd = -1;
+        if !matches!(ask_lock(&probe, token), Some(true)) {
+            // It went with the descriptor (overlayfs): take it again and keep the descriptor.
+            let again = open_lock(&path, mode)?;
+            if !set_lock(&again, token) {
+                return Ok(LockToken::default());
+            }
+            fd = again.into_raw_fd();
+        }
+    }
+    let lock = LockToken { token, device, inode };
+    let held = Box::into_raw(Box::new(Held { lock, fd, next: ptr::null() }));
+    // Two threads may both have taken a lock on one root: both are held, and both are right.
+    let mut first = HELD.load(Ordering::Acquire);
+    loop {
+        // SAFETY: from `into_raw`, not shared before the exchange succeeds.
+        unsafe { (*held).next = first };
+        match HELD.compare_exchange(first, held, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => return Ok(lock),
+            Err(now) => first = now,
+        }
+    }
+}
+
+fn open_lock(path: &Path, mode: u32) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(mode)
+        .custom_flags(libc::O_CLOEXEC | libc::O_NOFOLLOW)
+        .open(path)
+}
+
+/// In the child of a fork: it is another process, and holds no locks.
+pub fn forget_in_child() {
+    PROCESS.store(ptr::null_mut(), Ordering::Release);
+    let mut held = HELD.swap(ptr::null_mut(), Ordering::AcqRel).cast_const();
+    // SAFETY: null or leaked, and never written again.
+    while let Some(this) = unsafe { held.as_ref() } {
+        if this.fd >= 0 {
+            // The description is shared with the parent: kept open, it would keep the parent's lock.
+            // SAFETY: the child's copy of a descriptor that only `Held` uses.
+            unsafe { libc::close(this.fd) };
+        }
+        held = this.next;
+    }
+}
+
+fn map_one_page(file: &File) -> bool {
+    // SAFETY: a new mapping of one page, never touched; it stays for the life of the process.
+    unsafe {
+        let page = libc::sysconf(libc::_SC_PAGESIZE) as usize;
+        let map = libc::mmap(ptr::null_mut(), page, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0);
+        if map == libc::MAP_FAILED {
+            return false;
+        }
+        #[cfg(target_os = "linux")]
+        libc::madvise(map, page, libc::MADV_DONTFORK);
+    }
+    true
+}
+
+fn random_token() -> u64 {
+    let mut bytes = [0; 8];
+    #[cfg(target_os = "linux")]
+    // SAFETY: the buffer is as long as said. A failure leaves zeros, which the time and pid make up for.
+    unsafe {
+        libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK);
+    }
+    let mut token = u64::from_le_bytes(bytes);
+    if token == 0 {
+        token = super::clock::unix_nanos() ^ (u64::from(std::process::id()) << 32);
+    }
+    // An offset in a file: positive, and not 0, which means "no lock".
+    token & (i64::MAX as u64 - 1) | 1
+}
+
+#[cfg(target_os = "linux")]
+fn lock_of(token: u64) -> libc::flock {
+    // SAFETY: zeros are a valid `flock`.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = libc::F_WRLCK as libc::c_short;
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    lock.l_start = token as libc::off_t;
+    lock.l_len = 1;
+    lock
+}
+
+#[cfg(target_os = "linux")]
+fn set_lock(file: &File, token: u64) -> bool {
+    let mut lock = lock_of(token);
+    // SAFETY: the struct is ours.
+    unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &mut lock) == 0 }
+}
+
+/// Whether somebody holds the byte; `None`: the file system cannot say.
+#[cfg(target_os = "linux")]
+fn ask_lock(file: &File, token: u64) -> Option<bool> {
+    let mut lock = lock_of(token);
+    // SAFETY: the struct is ours.
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &mut lock) } {
+        0 => Some(lock.l_type != libc::F_UNLCK as libc::c_short),
+        _ => None,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set_lock(_: &File, _: u64) -> bool {
+    false
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ask_lock(_: &File, _: u64) -> Option<bool> {
+    None
+}
+
+/// Whether the process that made a file lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It does.
+    Alive,
+    /// It does not.
+    Dead,
+    /// It cannot be said from here.
+    Unknown,
+}
+
+/// Answers whether processes live, each once per round.
+#[derive(Debug, Default)]
+pub struct Witness {
+    roots: Vec<(PathBuf, Option<OpenLock>)>,
+    answers: HashMap<(usize, Asked), Life>,
+}
+
+#[derive(Debug)]
+struct OpenLock {
+    file: File,
+    device: u64,
+    inode: u64,
+}
+
+/// What an answer depends on.
+type Asked = (LockToken, u32, u64, [u8; 16], u64);
+
+impl Witness {
+    /// A witness who has not been asked yet.
+    pub fn new() -> Witness {
+        Witness::default()
+    }
+
+    /// Forgets the answers: processes may have ended since.
+    pub fn begin_round(&mut self) {
+        self.answers.clear();
+        self.roots.clear();
+    }
+
+    /// Whether the process that the header of a file under `root` names lives.
+    pub fn life(&mut self, root: &Path, header: &Header) -> Life {
+        let place = match self.roots.iter().position(|(path, _)| path == root) {
+            Some(place) => place,
+            None => {
+                self.roots.push((root.to_owned(), open_for_asking(root)));
+                self.roots.len() - 1
+            }
+        };
+        let asked = (header.lock, header.pid, header.start_time, header.boot_id, header.pid_namespace);
+        let lock = self.roots[place].1.as_ref();
+        *self.answers.entry((place, asked)).or_insert_with(|| {
+            lock.and_then(|lock| lock.holder_lives(header.lock))
+                .unwrap_or_else(|| life_by_pid(header))
+        })
+    }
+}
+
+fn open_for_asking(root: &Path) -> Option<OpenLock> {
+    let flags = libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(root.join(LOCK_FILE)).ok()?;
+    let metadata = file.metadata().ok()?;
+    Some(OpenLock { device: metadata.dev(), inode: metadata.ino(), file })
+}
+
+impl OpenLock {
+    /// `None`: this lock file cannot say.
+    fn holder_lives(&self, lock: LockToken) -> Option<Life> {
+        let here = (lock.device, lock.inode) == (self.device, self.inode);
+        if !here || lock.token == 0 || lock.token > i64::MAX as u64 {
+            return None;
+        }
+        ask_lock(&self.file, lock.token).map(|held| if held { Life::Alive } else { Life::Dead })
+    }
+}
+
+/// Without a lock: by pid, start time, boot and pid namespace.
+fn life_by_pid(header: &Header) -> Life {
+    let here = Process::this();
+    let known = header.boot_id != [0; 16] && here.boot_id != [0; 16];
+    if known && header.boot_id != here.boot_id {
+        return Life::Dead;
+    }
+    if header.pid_namespace == 0 || header.pid_namespace != here.pid_namespace {
+        return Life::Unknown;
+    }
+    let Ok(pid @ 1..) = libc::pid_t::try_from(header.pid) else {
+        return Life::Unknown;
+    };
+    // SAFETY: signal 0 only asks.
+    if unsafe { libc::kill(pid, 0) } != 0 {
+        return match io::Error::last_os_error().raw_os_error() {
+            Some(libc::ESRCH) => Life::Dead,
+            Some(libc::EPERM) => Life::Alive,
+            _ => Life::Unknown,
+        };
+    }
+    match start_time(header.pid) {
+        // The pid belongs to somebody else by now.
+        Some(started) if header.start_time != 0 && started != header.start_time => Life::Dead,
+        _ => Life::Alive,
+    }
+}
+

@@ -1,0 +1,44 @@
+//! A lock that a fork handler can hold from one function to another.
+//!
+//! It guards a few pointer assignments at the start and the end of threads; nothing is allocated and
+//! no file is touched under it. A waiter yields.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The lock, without its data.
+#[derive(Debug)]
+pub struct RawLock(AtomicBool);
+
+impl RawLock {
+    /// An open lock.
+    pub const fn new() -> RawLock {
+        RawLock(AtomicBool::new(false))
+    }
+
+    /// Waits until it is open and closes it.
+    pub fn lock(&self) {
+        // Acquire: sees what the holder before wrote. Relaxed on failure: nothing is read then.
+        while self.0.compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Opens it. Only who closed it may do so (and a fork's child, for its parent's thread).
+    pub fn unlock(&self) {
+        // Release: the next holder sees what this one wrote.
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+/// Runs `work` under the lock; opens it also if `work` panics.
+pub fn with<R>(lock: &RawLock, work: impl FnOnce() -> R) -> R {
+    struct Open<'a>(&'a RawLock);
+    impl Drop for Open<'_> {
+        fn drop(&mut self) {
+            self.0.unlock();
+        }
+    }
+    lock.lock();
+    let _open = Open(lock);
+    work()
+}

@@ -1,0 +1,15 @@
+//! What touches the operating system and raw memory: mappings, words of a mapping, process identity,
+//! forks, clocks. With the two `unsafe impl`s that the derive writes, the only unsafe code.
+
+pub mod clock;
+pub mod fork;
+pub mod frozen;
+pub mod identity;
+pub mod lock;
+pub mod orphans;
+pub mod paths;
+pub mod region;
+pub mod reserve;
+pub mod sigbus;
+pub mod view;
+pub mod words;

@@ -1,0 +1,149 @@
+//! Where files are: roots, and the settings that the environment gives.
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use super::identity::Process;
+
+/// The environment's say, read once.
+#[derive(Debug)]
+pub struct Settings {
+    /// MMSTATS_PATH, absolute.
+    pub path: Option<PathBuf>,
+    /// MMSTATS_DISABLE: no files at all.
+    pub disable: bool,
+    /// MMSTATS_KEEP: files stay at a clean exit.
+    pub keep: bool,
+    /// MMSTATS_MODE: permissions of files, octal.
+    pub mode: Option<u32>,
+    /// MMSTATS_MAX_SIZE: bytes that a file may have.
+    pub max_size: Option<usize>,
+}
+
+/// Never freed. No lock: a fork could catch it.
+static SETTINGS: AtomicPtr<Settings> = AtomicPtr::new(ptr::null_mut());
+
+impl Settings {
+    /// The settings, from the environment as it was at the first call.
+    pub fn get() -> &'static Settings {
+        // Acquire and Release: who sees the pointer sees the struct. Of two threads that come first
+        // the loser takes the winner's, so that all of a process agree.
+        let known = SETTINGS.load(Ordering::Acquire);
+        // SAFETY: null or leaked below, and never written again.
+        if let Some(known) = unsafe { known.as_ref() } {
+            return known;
+        }
+        let read = Box::into_raw(Box::new(Settings::read()));
+        match SETTINGS.compare_exchange(ptr::null_mut(), read, Ordering::AcqRel, Ordering::Acquire) {
+            // SAFETY: from `into_raw` just now; shared from here on, and never written or freed.
+            Ok(_) => unsafe { &*read },
+            Err(winner) => {
+                // SAFETY: `read` was never shared; `winner` is as above.
+                unsafe {
+                    drop(Box::from_raw(read));
+                    &*winner
+                }
+            }
+        }
+    }
+
+    fn read() -> Settings {
+        let on = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+        let text = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        Settings {
+            path: env::var_os("MMSTATS_PATH")
+                .filter(|path| !path.is_empty())
+                .map(|path| absolute(Path::new(&path))),
+            disable: on("MMSTATS_DISABLE"),
+            keep: on("MMSTATS_KEEP"),
+            mode: text("MMSTATS_MODE").and_then(|mode| {
+                let parsed = u32::from_str_radix(mode.trim_start_matches("0o"), 8).ok();
+                warn_unless(parsed.is_some_and(|mode| mode <= 0o777), "MMSTATS_MODE", &mode, "octal permissions such as 640");
+                parsed.filter(|mode| *mode <= 0o777)
+            }),
+            max_size: text("MMSTATS_MAX_SIZE").and_then(|size| {
+                let parsed = parse_size(&size);
+                warn_unless(parsed.is_some(), "MMSTATS_MAX_SIZE", &size, "bytes, or a number with K, M or G");
+                parsed
+            }),
+        }
+    }
+}
+
+fn warn_unless(good: bool, name: &str, value: &str, wanted: &str) {
+    if !good {
+        log::warn!("mmstats: {name}={value:?} is ignored: it wants {wanted}");
+    }
+}
+
+/// A number of bytes, with an optional suffix.
+fn parse_size(text: &str) -> Option<usize> {
+    let (digits, unit) = match text.trim().to_ascii_uppercase() {
+        text if text.ends_with('K') => (text[..text.len() - 1].to_owned(), 1 << 10),
+        text if text.ends_with('M') => (text[..text.len() - 1].to_owned(), 1 << 20),
+        text if text.ends_with('G') => (text[..text.len() - 1].to_owned(), 1 << 30),
+        text => (text, 1),
+    };
+    digits.parse::<usize>().ok()?.checked_mul(unit)
+}
+
+/// `path` from the root directory on.
+pub fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The root that a writer uses when none was named, and whether somebody did name it
+/// (`MMSTATS_PATH`).
+pub fn writer_root() -> (PathBuf, bool) {
+    match &Settings::get().path {
+        Some(path) => (path.clone(), true),
+        None => (default_roots().swap_remove(0), false),
+    }
+}
+
+/// The roots that a reader looks into when none was named: those that exist.
+pub fn reader_roots() -> Vec<PathBuf> {
+    match &Settings::get().path {
+        Some(path) => vec![path.clone()],
+        None => default_roots().into_iter().filter(|root| root.is_dir()).collect(),
+    }
+}
+
+/// The default roots of this user, the preferred one first.
+fn default_roots() -> Vec<PathBuf> {
+    let uid = Process::this().uid();
+    let ours = |path: &Path| fs::metadata(path).is_ok_and(|found| found.is_dir() && found.uid() == uid);
+    let mut roots = Vec::new();
+    if let Some(runtime) = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)
+        && runtime.is_absolute()
+        && ours(&runtime)
+    {
+        roots.push(runtime.join("mmstats"));
+    }
+    let name = format!("mmstats-{uid}");
+    if cfg!(target_os = "linux") && Path::new("/dev/shm").is_dir() {
+        roots.push(Path::new("/dev/shm").join(&name));
+    }
+    roots.push(env::temp_dir().join(&name));
+    roots
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(parse_size("4096"), Some(4096));
+        assert_eq!(parse_size(" 64k"), Some(65536));
+        assert_eq!(parse_size("16M"), Some(16 << 20));
+        assert_eq!(parse_size("1G"), Some(1 << 30));
+        assert_eq!(parse_size("big"), None);
+        assert_eq!(parse_size(""), None);
+        assert_eq!(parse_size("99999999999999999999G"), None);
+    }
+}

@@ -1,0 +1,144 @@
+//! A writer's memory: a range of addresses reserved once, under which its file grows.
+//!
+//! A mapping longer than its file is legal; only touching it beyond the file's end is not. So the
+//! pointers handed out never move while the file grows, and whoever hands them out (the writer's
+//! `file.rs`) reserves the file's blocks first.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io;
+use std::ptr::{self, NonNull};
+
+use memmap2::{Advice, MmapOptions, MmapRaw};
+
+use super::fork::{self, Registered};
+use super::words::Words;
+use crate::sync::AtomicU64;
+
+/// The least that is reserved where the address space is scarce (RLIMIT_AS).
+const LEAST: usize = 64 * 1024;
+
+/// A reserved range of addresses over a file, or over private memory.
+///
+/// After a fork, the child finds private memory of zeros in the place of every file (`sys::fork`):
+/// inherited pointers stay valid, and the parent's file stays the parent's.
+#[derive(Debug)]
+pub struct Region {
+    map: MmapRaw,
+    /// The entry in the list that fork handlers and the exit handler walk; `None`: private memory.
+    registered: RefCell<Option<Box<Registered>>>,
+}
+
+impl Region {
+    /// Reserves up to `most` bytes over a file: less where the limit on addresses forbids it, but at
+    /// least `least`. The file may be shorter than that; see the module.
+    pub fn over_file(file: &File, most: usize, least: usize) -> io::Result<Region> {
+        let least = least.max(LEAST).min(most);
+        let mut len = most;
+        let map = loop {
+            match MmapOptions::new().len(len).map_raw(file) {
+                Ok(map) => break map,
+                Err(error) if error.raw_os_error() == Some(libc::ENOMEM) && len / 2 >= least => len /= 2,
+                Err(error) => return Err(error),
+            }
+        };
+        // The child of a fork gets private memory instead: it must not write into this file.
+        map.advise(Advice::DontFork)?;
+        Ok(Region { map, registered: RefCell::new(None) })
+    }
+
+    /// Reserves up to `len` bytes of private memory, all of it usable; less where the limit on
+    /// addresses forbids it, but at least [`LEAST`]. Its pages cost nothing until they are touched.
+    pub fn anonymous(mut len: usize) -> io::Result<Region> {
+        loop {
+            match MmapOptions::new().len(len).no_reserve_swap().map_anon() {
+                Ok(map) => return Ok(Region { map: map.into(), registered: RefCell::new(None) }),
+                Err(_) if len / 2 >= LEAST => len /= 2,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// [`anonymous`](Region::anonymous) for who cannot do without. Like an allocation, it ends the
+    /// process where there is no memory at all.
+    pub fn private(len: usize) -> Region {
+        Region::anonymous(len).unwrap_or_else(|_| std::process::abort())
+    }
+
+    /// Bytes that are reserved.
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Enters the region into the list of the process's files.
+    pub fn register(&self, file: fork::FileName) {
+        let entry = fork::enter(self.map.as_mut_ptr() as usize, self.map.len(), file);
+        *self.registered.borrow_mut() = Some(entry);
+    }
+
+    /// The words of the region.
+    ///
+    /// # Safety
+    /// The caller drops every copy of the view, and what is taken from it, before the region, and
+    /// touches only what the file has blocks for.
+    pub unsafe fn words(&self) -> Words {
+        let first = NonNull::new(self.map.as_mut_ptr().cast::<AtomicU64>()).expect("a mapping is not at 0");
+        // SAFETY: page-aligned and mapped for reading and writing over the whole length; the rest is
+        // the caller's promise. The bytes are only accessed through AtomicU64, here and by readers.
+        unsafe { Words::new(first, self.map.len() / 8) }
+    }
+
+    /// Has the kernel bring the pages from `start` to `end` in for writing, so that a lack of space
+    /// shows now, as an error, and not at the first store, as SIGBUS.
+    pub fn populate(&self, start: usize, end: usize) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        {
+            assert!(start <= end && end <= self.map.len());
+            // SAFETY: a sysconf query has no preconditions.
+            let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+            let start = start / page * page;
+            // SAFETY: the range lies inside the mapping, which is ours; the advice changes no contents.
+            let result = unsafe {
+                libc::madvise(self.map.as_mut_ptr().add(start).cast(), end - start, libc::MADV_POPULATE_WRITE)
+            };
+            if result != 0 {
+                let error = io::Error::last_os_error();
+                // Kernels before 5.14 do not know the advice: there fallocate alone has to do.
+                if error.raw_os_error() != Some(libc::EINVAL) {
+                    return Err(error);
+                }
+            }
+        }
+        let _ = (start, end);
+        Ok(())
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        // Out of the list before the addresses may be used for something else.
+        if let Some(entry) = self.registered.take() {
+            fork::leave(entry);
+        }
+    }
+}
+
+/// Puts private memory of zeros where a region was: in the child of a fork.
+///
+/// # Safety
+/// `start..start + len` is the range of a live [`Region`] that the child did not inherit.
+pub unsafe fn replace_in_child(start: usize, len: usize) {
+    // SAFETY: the range belongs to a region whose mapping was not inherited (DONTFORK), so nothing
+    // else of this process can be there; mmap is async-signal-safe in practice on Linux. If it
+    // fails, a later write ends the child with SIGSEGV, which is better than a foreign file.
+    unsafe {
+        libc::mmap(
+            ptr::with_exposed_provenance_mut(start),
+            len,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED,
+            -1,
+            0,
+        );
+    }
+}
