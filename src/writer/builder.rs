@@ -1,0 +1,179 @@
+//! Builder: a file that is not the default one.
+
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use super::file::{Config, StatsFile};
+use super::groups::Groups;
+use super::model::{self, MmStats};
+use super::names;
+use super::procedural::Writer;
+use super::stats::Stats;
+use crate::Error;
+use crate::format::schema::Schema;
+use crate::metric::field::Binder;
+use crate::metric::kind::code;
+use crate::metric::space::Space;
+
+/// Builds a file: `.create()` makes it.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is made before .create()"]
+pub struct Builder<T, What = Fields> {
+    config: Config,
+    name: String,
+    what: What,
+    model: PhantomData<fn() -> T>,
+}
+
+/// A file of one instance of the model.
+#[doc(hidden)]
+#[derive(Clone, Debug)]
+pub struct Fields;
+
+/// A file of groups, with the names of the first.
+#[doc(hidden)]
+#[derive(Clone, Debug)]
+pub struct Names(Vec<String>);
+
+/// A file to which metrics are added one by one.
+#[doc(hidden)]
+#[derive(Clone, Debug)]
+pub struct Procedural;
+
+impl<T, What> Builder<T, What> {
+    /// The root: the file appears in the directory of the model's name below it. Default:
+    /// `MMSTATS_PATH`, else `$XDG_RUNTIME_DIR/mmstats`, else `/dev/shm/mmstats-<uid>`.
+    pub fn path(mut self, root: impl Into<PathBuf>) -> Self {
+        self.config.root = Some(root.into());
+        self
+    }
+
+    /// What every label of the file begins with. A dot that is to follow belongs to it: `"web."`.
+    pub fn label_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.config.label_prefix = prefix.into();
+        self
+    }
+
+    /// Bytes that the file may have at most: addresses are reserved for so many, blocks only for what
+    /// is used. Default: `MMSTATS_MAX_SIZE`, else 16 MiB. At least 8 KiB, at most 2 GiB.
+    pub fn max_size(mut self, bytes: usize) -> Self {
+        self.config.max_size = Some(bytes);
+        self
+    }
+
+    /// Permissions of the file, as in 0o640. Default: `MMSTATS_MODE`, else 0o600. Directories that
+    /// have to be made can be searched by who may read.
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.config.mode = Some(mode);
+        self
+    }
+
+    /// Whether the file stays when its owner is dropped or the process ends. Default:
+    /// `MMSTATS_KEEP`, else false.
+    pub fn keep(mut self, keep: bool) -> Self {
+        self.config.keep = Some(keep);
+        self
+    }
+
+    /// Groups that each field of groups may have; what is beyond counts under `_other`. Default:
+    /// 10,000.
+    pub fn max_groups(mut self, groups: usize) -> Self {
+        self.config.max_groups = Some(groups);
+        self
+    }
+
+    /// No file: private memory, for unit tests.
+    pub fn anonymous(mut self) -> Self {
+        self.config.anonymous = true;
+        self
+    }
+
+    fn with<U, V>(self, what: V) -> Builder<U, V> {
+        Builder { config: self.config, name: self.name, what, model: PhantomData }
+    }
+}
+
+impl<T: MmStats> Builder<T> {
+    pub(super) fn new(name: &str) -> Builder<T> {
+        Builder { config: Config::default(), name: name.to_owned(), what: Fields, model: PhantomData }
+    }
+
+    /// For a file whose instances of this model all are groups; those named here exist from the
+    /// beginning.
+    pub fn groups<S: Into<String>>(self, names: impl IntoIterator<Item = S>) -> Builder<T, Names> {
+        let names = Names(names.into_iter().map(Into::into).collect());
+        self.with(names)
+    }
+
+    /// Makes the file: it appears complete, under a name that was free.
+    ///
+    /// # Errors
+    /// The directory or file cannot be made or there is no space; two fields have one label.
+    pub fn create(self) -> Result<Stats<T>, Error> {
+        let file = StatsFile::new(&self.config, &self.name)?;
+        let schema = model::schema::<T>();
+        let placed = file.append_schema(&schema)?;
+        let (block, offset) = file.root_instance(placed, &self.config.label_prefix)?;
+        let space: Rc<dyn Space> = file.clone();
+        let bound = T::bind_fields(&mut Binder::new(Some(&space), block, offset, &self.config.label_prefix));
+        if let Some(error) = file.failure() {
+            return Err(error);
+        }
+        expect_octaves(&file, &schema);
+        file.appear()?;
+        Ok(Stats::new(bound, file))
+    }
+}
+
+impl<T: MmStats> Builder<T, Names> {
+    /// Makes the file: it appears complete, with the groups that were named.
+    ///
+    /// # Errors
+    /// As for a file without groups; and a name that cannot be a group's, or is there twice.
+    pub fn create(self) -> Result<Stats<Groups<T>>, Error> {
+        let file = StatsFile::new(&self.config, &self.name)?;
+        let space: Rc<dyn Space> = file.clone();
+        let groups = Groups::<T>::new(Some(&space), self.config.label_prefix.clone());
+        if let Some(error) = file.failure() {
+            return Err(error);
+        }
+        let mut names = self.what.0;
+        names.dedup();
+        for name in &names {
+            groups.try_group(name)?;
+        }
+        expect_octaves(&file, &model::schema::<T>());
+        file.appear()?;
+        Ok(Stats::new(groups, file))
+    }
+}
+
+impl Builder<Writer, Procedural> {
+    pub(super) fn procedural(name: &str) -> Builder<Writer, Procedural> {
+        Builder { config: Config::default(), name: name.to_owned(), what: Procedural, model: PhantomData }
+    }
+
+    /// Makes the file, still without metrics.
+    ///
+    /// # Errors
+    /// The directory or file cannot be made or there is no space.
+    pub fn create(self) -> Result<Writer, Error> {
+        names::check_model(&self.name)?;
+        let file = StatsFile::new(&self.config, &self.name)?;
+        file.appear()?;
+        Ok(Writer::new(file, self.name, self.config.label_prefix))
+    }
+}
+
+/// A head start for the distributions of a schema.
+fn expect_octaves(file: &StatsFile, schema: &Schema) {
+    let layouts = schema.metrics.iter().filter(|metric| matches!(metric.kind, code::TIMER | code::PERCENTILE));
+    let sizes: Vec<usize> = layouts
+        .filter_map(|metric| Some(8 * crate::format::histogram::Layout::new(metric.parameter)?.buckets()))
+        .collect();
+    if let Some(&largest) = sizes.iter().max() {
+        file.expect_octaves(largest, sizes.len());
+    }
+}
+

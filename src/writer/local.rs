@@ -1,0 +1,186 @@
+//! One file for each thread and model, made at first use.
+//!
+//! A thread's cell for a model points to the model of a [`Stats`] that [`Owned`] keeps. At the end of
+//! the thread its files become orphans, which the next thread that needs the model adopts: there are
+//! never more files than the most threads alive at once.
+
+use std::any::TypeId;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use super::model::MmStats;
+use super::stats::Stats;
+use crate::Error;
+use crate::sys::fork::{self, ThreadCell};
+use crate::metric::field::Binder;
+use crate::sys::orphans::{self, Orphan};
+use crate::sys::region::Region;
+
+/// A thread's cell for a model: the derive declares one as a thread-local without a destructor, so
+/// that finding the model is a load.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct LocalCell<T> {
+    cell: ThreadCell,
+    busy: Cell<bool>,
+    model: PhantomData<*const T>,
+}
+
+impl<T> LocalCell<T> {
+    /// An empty cell.
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> LocalCell<T> {
+        LocalCell { cell: ThreadCell::new(), busy: Cell::new(false), model: PhantomData }
+    }
+
+    /// The model, if this thread has it.
+    #[inline(always)]
+    pub(super) fn get(&self) -> Option<&T> {
+        // SAFETY: null, or set by `first` to the model of a boxed `Stats` that this thread's `OWNED`
+        // keeps; `OWNED` empties the cells before it gives them up, and a fork empties them too. The
+        // reference lives no longer than a call of `local` on this thread, and none is running when
+        // `OWNED` is destroyed.
+        unsafe { self.cell.model.get().cast::<T>().as_ref() }
+    }
+}
+
+/// What a thread keeps for its cells; dropped at its end.
+#[derive(Default)]
+struct Owned(RefCell<Vec<Keep>>);
+
+/// A thread's file of one model, whatever the model.
+struct Keep {
+    orphan: Box<Orphan>,
+    /// Marks the file as an orphan.
+    abandon: fn(&Orphan),
+    /// The process, in forks, that it belongs to.
+    generation: u64,
+}
+
+thread_local! {
+    static OWNED: Owned = Owned::default();
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // First, so that no later destructor of this thread finds a model that is another's.
+        fork::clear_thread_cells();
+        for keep in self.0.take() {
+            if keep.generation == fork::generation() && !fork::exited() {
+                (keep.abandon)(&keep.orphan);
+                orphans::push(keep.orphan);
+            } else if keep.generation != fork::generation() {
+                // The parent's, in a child: its drop would do no harm, but take locks of the
+                // allocator. It is as much the parent's as the rest of its memory.
+                std::mem::forget(keep.orphan);
+            }
+        }
+    }
+}
+
+/// A model of this thread. Boxed in an orphan node from the beginning, so that the thread's end
+/// allocates nothing.
+struct Local<T>(Stats<T>);
+
+/// The first use of a model in a thread, and every use that cannot have a file.
+#[cold]
+pub(super) fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
+    // Busy: an allocator or a logger that uses the model while its file is being made.
+    if cell.busy.replace(true) {
+        return with_private(f);
+    }
+    let made = adopt_or_create::<T>();
+    cell.busy.set(false);
+    let Some((keep, model, error)) = made else {
+        return with_private(f);
+    };
+    let kept = OWNED.try_with(|owned| {
+        owned.0.borrow_mut().push(keep);
+        // SAFETY: the cell is a thread-local of this thread without a destructor: only the derive
+        // makes cells, in `with_local`.
+        unsafe { cell.cell.enter() };
+        cell.cell.model.set(model.cast());
+    });
+    // Only now: a logger may use the model itself.
+    if let Some(error) = error {
+        warn_once(&error);
+    }
+    match (kept, cell.get()) {
+        (Ok(()), Some(model)) => f(model),
+        _ => with_private(f),
+    }
+}
+
+/// An orphan of this model, a new file or, where none can be had, private memory; where its model
+/// lies; and why there is no file. `None` while this thread is being torn down.
+fn adopt_or_create<T: MmStats>() -> Option<(Keep, *const T, Option<Error>)> {
+    OWNED.try_with(|_| ()).ok()?;
+    let key = TypeId::of::<Local<T>>();
+    let mut refused = None;
+    let orphan = match orphans::take(key) {
+        Some(orphan) => {
+            orphan.value.downcast_ref::<Local<T>>()?.0.file().adopt();
+            orphan
+        }
+        None => {
+            let stats = T::create().or_else(|error| {
+                refused = Some(error);
+                T::builder().anonymous().create()
+            });
+            Orphan::new(key, Box::new(Local(stats.ok()?)))
+        }
+    };
+    let model: *const T = &*orphan.value.downcast_ref::<Local<T>>()?.0;
+    let abandon = |orphan: &Orphan| {
+        if let Some(local) = orphan.value.downcast_ref::<Local<T>>() {
+            local.0.file().abandon();
+        }
+    };
+    Some((Keep { orphan, abandon, generation: fork::generation() }, model, refused))
+}
+
+/// Runs `f` against a model over memory that nobody sees, and that goes afterwards. Nothing is
+/// allocated: an instrumented allocator may be the caller.
+fn with_private<T: MmStats, R>(f: impl FnOnce(&T) -> R) -> R {
+    let private = Private::<T>::new();
+    f(&private.model)
+}
+
+/// A model over private memory, without a file.
+#[derive(Debug)]
+pub(super) struct Private<T> {
+    // The order matters: the handles are dropped before their memory.
+    pub(super) model: T,
+    _memory: Region,
+}
+
+impl<T: MmStats> Private<T> {
+    pub(super) fn new() -> Private<T> {
+        let memory = Region::private(PRIVATE);
+        // SAFETY: the model, which has all views, is dropped before the region, and all of the region
+        // can be touched.
+        let words = unsafe { memory.words() };
+        let model = T::bind_fields(&mut Binder::new(None, words, 0, ""));
+        Private { model, _memory: memory }
+    }
+}
+
+/// Bytes of private memory for a model: more than any model's block. Only addresses, until touched.
+const PRIVATE: usize = 16 << 20;
+
+/// Warns of a path that cannot be had, once.
+fn warn_once(error: &Error) {
+    static WARNED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let path = match error {
+        Error::Io { path, .. } | Error::Full { path, .. } | Error::Directory { path, .. } => path.clone(),
+        _ => PathBuf::new(),
+    };
+    // A fork may have caught the lock: then there is no warning.
+    let first = WARNED.try_lock().is_ok_and(|mut warned| warned.insert(path));
+    if first {
+        log::warn!("mmstats: {error}; the statistics of this thread are not to be seen outside");
+    }
+}

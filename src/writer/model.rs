@@ -1,0 +1,83 @@
+//! What a struct with `#[derive(MmStats)]` can do.
+
+use std::any::TypeId;
+
+use super::builder::{Builder, Names};
+use super::local::{self, LocalCell};
+use super::stats::Stats;
+use crate::Error;
+use crate::format::schema::Schema;
+use crate::metric::field::{Binder, Describe};
+
+/// A struct of metrics. Made by `#[derive(MmStats)]`.
+///
+/// # Safety
+/// For the derive only. `bind_fields` makes every field by [`Field::bind`](crate::metric::field::Field::bind), keeps nothing of the
+/// binder, and the type has no other fields: so no handle can outlive its file, and a model can be
+/// sent to another thread as a whole.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a stats model",
+    label = "not a model",
+    note = "write #[derive(MmStats)] on the struct"
+)]
+pub unsafe trait MmStats: Sized + 'static {
+    /// The model's name: of its directory under the root.
+    const NAME: &'static str;
+
+    #[doc(hidden)]
+    const HELP: &'static str;
+
+    #[doc(hidden)]
+    fn describe_fields(describe: &mut Describe);
+
+    #[doc(hidden)]
+    fn bind_fields(binder: &mut Binder<'_>) -> Self;
+
+    #[doc(hidden)]
+    fn with_local<R>(f: impl FnOnce(&LocalCell<Self>) -> R) -> R;
+
+    /// Runs `f` with this thread's statistics, whose file is made at the thread's first call (or
+    /// taken over from a thread that has ended).
+    ///
+    /// `f` runs exactly once, whatever happens. Where no file can be had, and while the thread is
+    /// being torn down, it runs against private memory, with one warning per path and process
+    /// through the `log` crate. After the first call this costs a load and a comparison.
+    ///
+    /// The file is removed when the process ends, unless `MMSTATS_KEEP=1`.
+    #[inline(always)]
+    fn local<R>(f: impl FnOnce(&Self) -> R) -> R {
+        Self::with_local(|cell| match cell.get() {
+            Some(model) => f(model),
+            None => local::first(cell, f),
+        })
+    }
+
+    /// Makes a file of its own for this model, at the default path.
+    ///
+    /// # Errors
+    /// The directory or file cannot be made or there is no space; two fields have one label.
+    fn create() -> Result<Stats<Self>, Error> {
+        Self::builder().create()
+    }
+
+    /// For a file at another path, of another size, with a prefix to its labels, …
+    fn builder() -> Builder<Self> {
+        Builder::new(Self::NAME)
+    }
+
+    /// For a file whose instances of this model all are groups; those named here exist from the
+    /// beginning.
+    fn groups<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Builder<Self, Names> {
+        Self::builder().groups(names)
+    }
+}
+
+/// The schema of a model.
+pub(super) fn schema<T: MmStats>() -> Schema {
+    Describe::model(T::NAME, T::HELP, T::describe_fields)
+}
+
+/// The key of a model in its file's schemas.
+pub(super) fn key<T: MmStats>() -> TypeId {
+    TypeId::of::<T>()
+}

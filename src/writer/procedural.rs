@@ -1,0 +1,272 @@
+//! Writer: metrics added one by one, without a struct.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use super::builder::{Builder, Procedural};
+use super::file::StatsFile;
+use super::names;
+use crate::Error;
+use crate::format::histogram::DIGITS;
+use crate::format::record::Instance;
+use crate::format::schema::Merge;
+use crate::format::slot;
+use crate::metric::constant::{Constant, ConstantType};
+use crate::metric::field::{
+    Binder, ConstantField, Describe, Field, Options, TakesBuffers, TakesDigits, TakesMerge, TakesUnit,
+};
+use crate::metric::space::Space;
+use crate::sys::frozen::FrozenList;
+use crate::{Compound, Counter, Flag, Gauge, MmValue, Numeric, Percentile, Text, Timer, UpDown};
+
+/// A stats file to which metrics are added at any time, for programs that know their metrics only at
+/// run time. It is the same kind of file as a model's, and the metrics are the same handles.
+///
+/// ```
+/// use mmstats::{Counter, Text, Timer};
+/// let writer = mmstats::Writer::builder("sqlalchemy").anonymous().create()?;
+/// let url: &Text<256> = writer.text("connection_foo.url").add()?;
+/// let selects: &Counter = writer.counter("users_table.selects").help("Selects sent.").add()?;
+/// let time: &Timer = writer.timer("users_table.select_time").add()?;
+/// let rows = writer.group("users_table")?.counter("rows").unit("rows").add()?;
+/// url.set("sqlite://");
+/// selects.inc();
+/// rows.add(12);
+/// time.time(|| ());
+/// # Ok::<(), mmstats::Error>(())
+/// ```
+pub struct Writer {
+    // The order matters: the handles are dropped before their file.
+    metrics: FrozenList,
+    file: Rc<StatsFile>,
+    model: String,
+    prefix: String,
+}
+
+// SAFETY: as for `Stats`: every Rc of the file and every view of its mapping is in `metrics` and
+// `file`, nothing can be moved out, and they move together.
+unsafe impl Send for Writer {}
+
+impl Writer {
+    /// For a file of this name: of its directory below the root.
+    pub fn builder(name: &str) -> Builder<Writer, Procedural> {
+        Builder::procedural(name)
+    }
+
+    pub(super) fn new(file: Rc<StatsFile>, model: String, prefix: String) -> Writer {
+        Writer { metrics: FrozenList::default(), file, model, prefix }
+    }
+
+    /// The path of the file; `None` for private memory.
+    pub fn path(&self) -> Option<PathBuf> {
+        (!self.file.is_anonymous()).then(|| self.file.path())
+    }
+
+    /// Metrics whose labels begin with `<name>.`.
+    ///
+    /// # Errors
+    /// The name cannot be a group's.
+    pub fn group(&self, name: &str) -> Result<Group<'_>, Error> {
+        names::check_label("group", name)?;
+        Ok(Group { writer: self, name: name.to_owned() })
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("path", &self.path()).field("metrics", &self.metrics).finish()
+    }
+}
+
+/// A group of a [`Writer`]: what its metrics' labels begin with.
+#[derive(Clone, Debug)]
+pub struct Group<'w> {
+    writer: &'w Writer,
+    name: String,
+}
+
+/// A metric that is going to be added: `.add()` does it.
+#[must_use = "nothing is added before .add()"]
+#[derive(Debug)]
+pub struct Adding<'w, M, V = ()> {
+    writer: &'w Writer,
+    group: String,
+    label: String,
+    unit: String,
+    help: String,
+    digits: Option<u32>,
+    merge: Merge,
+    buffers: Option<u16>,
+    value: V,
+    metric: std::marker::PhantomData<fn() -> M>,
+}
+
+/// One method for each kind, on [`Writer`] and [`Group`] alike.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident $(<$p:ident: $bound:path>)? => $metric:ty;)*) => {
+        impl Writer {
+            $($(#[$doc])* pub fn $name $(<$p: $bound>)? (&self, label: &str) -> Adding<'_, $metric> {
+                Adding::new(self, "", label, ())
+            })*
+
+            /// A value that is given here.
+            pub fn constant<T: ConstantType + 'static>(&self, label: &str, value: T) -> Adding<'_, Constant<T>, T> {
+                Adding::new(self, "", label, value)
+            }
+        }
+        impl<'w> Group<'w> {
+            $($(#[$doc])* pub fn $name $(<$p: $bound>)? (&self, label: &str) -> Adding<'w, $metric> {
+                Adding::new(self.writer, &self.name, label, ())
+            })*
+
+            /// A value that is given here.
+            pub fn constant<T: ConstantType + 'static>(&self, label: &str, value: T) -> Adding<'w, Constant<T>, T> {
+                Adding::new(self.writer, &self.name, label, value)
+            }
+        }
+    };
+}
+kinds! {
+    /// A count that never falls.
+    counter => Counter;
+    /// A number that goes up on one thread and down on another.
+    updown => UpDown;
+    /// A level.
+    gauge<T: Numeric> => Gauge<T>;
+    /// True or false.
+    flag => Flag;
+    /// A text of at most 256 bytes.
+    text => Text<256>;
+    /// A distribution of durations.
+    timer => Timer;
+    /// A distribution of u64 values.
+    percentile => Percentile;
+    /// A struct of numbers, updated as a whole.
+    compound<T: MmValue> => Compound<T>;
+}
+
+impl<'w, M, V> Adding<'w, M, V> {
+    fn new(writer: &'w Writer, group: &str, label: &str, value: V) -> Adding<'w, M, V> {
+        Adding {
+            writer,
+            group: group.to_owned(),
+            label: label.to_owned(),
+            unit: String::new(),
+            help: String::new(),
+            digits: None,
+            merge: Merge::Sum,
+            buffers: None,
+            value,
+            metric: std::marker::PhantomData,
+        }
+    }
+
+    /// What it means, in a sentence.
+    pub fn help(mut self, help: &str) -> Self {
+        self.help = help.to_owned();
+        self
+    }
+
+    /// Adds the metric with these walks over its one field.
+    fn bind(
+        self,
+        describe: impl FnOnce(&mut Describe, &str, Options<'_>),
+        bind: impl FnOnce(&mut Binder<'_>, &str, Options<'_>, V) -> M,
+    ) -> Result<&'w M, Error>
+    where
+        M: 'static,
+    {
+        let bad = |what, value: String, problem| Err(Error::Name { what, name: value, problem });
+        if let Some(digits) = self.digits.filter(|digits| !DIGITS.contains(digits)) {
+            return bad("digits", digits.to_string(), "are not 1 to 5");
+        }
+        if let Some(n) = self.buffers
+            && !(slot::BUFFERS.contains(&n.into()) && n.is_power_of_two())
+        {
+            return bad("number of buffers", n.to_string(), "is not a power of two from 2 to 64");
+        }
+        let options = Options {
+            unit: &self.unit,
+            help: &self.help,
+            digits: self.digits,
+            merge: self.merge,
+            buffers: self.buffers,
+            prefix: "",
+        };
+        let Writer { metrics, file, model, prefix } = self.writer;
+        let tail = file.tail();
+        let schema = Describe::model(model, "", |schema| describe(schema, &self.label, options));
+        let placed = file.append_schema(&schema)?;
+        let instance = Instance {
+            schema: placed.record,
+            block: 0,
+            prefix: prefix.clone(),
+            group: self.group.clone(),
+        };
+        let (block, offset) = match file.instance(placed, instance, false) {
+            Ok(block) => block,
+            Err(error) => {
+                file.roll_back(tail);
+                return Err(error);
+            }
+        };
+        let space: Rc<dyn Space> = file.clone();
+        let metric = bind(&mut Binder::new(Some(&space), block, offset, prefix), &self.label, options, self.value);
+        file.publish();
+        Ok(metrics.push(metric))
+    }
+}
+
+impl<'w, M: Field + 'static> Adding<'w, M> {
+    /// Adds the metric to the file.
+    ///
+    /// # Errors
+    /// The label is no label or is there already, or the file is full.
+    pub fn add(self) -> Result<&'w M, Error> {
+        self.bind(M::describe, |binder, label, options, ()| M::bind(binder, label, options))
+    }
+}
+
+impl<'w, T: ConstantType + 'static> Adding<'w, Constant<T>, T> {
+    /// Adds the constant to the file.
+    ///
+    /// # Errors
+    /// The label is no label or is there already, or the file is full.
+    pub fn add(self) -> Result<&'w Constant<T>, Error> {
+        self.bind(Constant::<T>::describe, |binder, _, _, value| Constant::<T>::bind(binder, value))
+    }
+}
+
+impl<M: TakesUnit, V> Adding<'_, M, V> {
+    /// Of what it is a count or measure, as in `"bytes"`.
+    pub fn unit(mut self, unit: &str) -> Self {
+        self.unit = unit.to_owned();
+        self
+    }
+}
+
+impl<M: TakesDigits> Adding<'_, M> {
+    /// Significant digits, 1 to 5; 2 if not said.
+    pub fn digits(mut self, digits: u32) -> Self {
+        self.digits = Some(digits);
+        self
+    }
+}
+
+impl<M: TakesMerge> Adding<'_, M> {
+    /// How the values of several files become one.
+    pub fn merge(mut self, merge: Merge) -> Self {
+        self.merge = merge;
+        self
+    }
+}
+
+impl<M: TakesBuffers> Adding<'_, M> {
+    /// Buffers, a power of two from 2 to 64; 2 if not said. More let a reader that cannot map the file
+    /// keep up with a faster writer.
+    pub fn buffers(mut self, buffers: u16) -> Self {
+        self.buffers = Some(buffers);
+        self
+    }
+}

@@ -1,0 +1,60 @@
+//! Stats: a model and its file, owned.
+
+use std::fmt;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use super::file::StatsFile;
+use crate::metric::space::Space;
+
+/// The statistics of one thread: derefs to the model, and owns its file. Dropping it removes the
+/// file (and what it counted) unless it is kept.
+///
+/// It can be sent to another thread, but not shared: only one thread writes a file.
+///
+/// ```compile_fail
+/// # #[derive(mmstats::MmStats)] struct Web { requests: mmstats::Counter }
+/// fn shared<T: Sync>() {}
+/// shared::<mmstats::Stats<Web>>();
+/// ```
+pub struct Stats<T> {
+    // The order matters: the handles are dropped before their file.
+    model: Box<T>,
+    file: Rc<StatsFile>,
+}
+
+// SAFETY: what makes a `Stats` not `Send` by itself are Rcs of its file and views of its mapping.
+// All of them are in `model` and `file`: `T` is a model, made by the library or by the derive, whose
+// fields are kinds of metrics; none can be cloned, or moved out of a `&T`. So they move together, and
+// a model has nothing else that could be bound to a thread.
+unsafe impl<T> Send for Stats<T> {}
+
+impl<T> Stats<T> {
+    pub(super) fn new(model: T, file: Rc<StatsFile>) -> Stats<T> {
+        Stats { model: Box::new(model), file }
+    }
+
+    /// The path of the file; `None` for private memory.
+    pub fn path(&self) -> Option<PathBuf> {
+        (!self.file.is_anonymous()).then(|| self.file.path())
+    }
+
+    pub(super) fn file(&self) -> &StatsFile {
+        &self.file
+    }
+}
+
+impl<T> Deref for Stats<T> {
+    type Target = T;
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        &self.model
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Stats<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stats").field("path", &self.path()).field("model", &self.model).finish()
+    }
+}
