@@ -1,0 +1,246 @@
+//! What stands in `#[mmstats(…)]` and in doc comments, whatever it may mean.
+//!
+//! Reading goes on after a mistake: an unknown or repeated key costs only itself.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
+use syn::parse::ParseStream;
+use syn::{Attribute, Expr, Ident, Lit, LitInt, LitStr, Meta, Path, Token, token};
+
+use crate::context::Context;
+
+/// A key that may stand in `#[mmstats(…)]`, and how it is written.
+pub struct Key {
+    /// What stands left of the `=`.
+    pub name: &'static str,
+    /// How to write it: what messages say after "write".
+    pub form: &'static str,
+}
+
+/// Where the main crate is.
+pub const CRATE: Key = Key {
+    name: "crate",
+    form: "`crate = …`, with the path to mmstats",
+};
+
+/// How values of several files become one.
+pub const MERGE: Key = Key {
+    name: "merge",
+    form: "`merge = \"sum\"`, \"max\", \"min\", \"mean\" or \"latest\"",
+};
+
+/// One `key = value` that stands there.
+pub struct Setting {
+    /// The user's key.
+    pub key: Ident,
+    /// The user's value.
+    pub value: Expr,
+    form: &'static str,
+}
+
+/// Reads all `#[mmstats(…)]` among `attributes`. `owner` is whose they are: "a model", "a field".
+pub fn settings(
+    context: &mut Context,
+    attributes: &[Attribute],
+    owner: &str,
+    known: &[Key],
+) -> Vec<Setting> {
+    let mut settings = Vec::new();
+    for attribute in attributes {
+        if !attribute.path().is_ident("mmstats") {
+            continue;
+        }
+        let Meta::List(list) = &attribute.meta else {
+            context.error(&attribute.meta, "write `#[mmstats(key = value, …)]`");
+            continue;
+        };
+        let read = |input: ParseStream<'_>| {
+            while !input.is_empty() {
+                read_setting(context, input, owner, known, &mut settings)?;
+                if !input.is_empty() {
+                    input.parse::<Token![,]>()?;
+                }
+            }
+            Ok(())
+        };
+        if let Err(error) = list.parse_args_with(read) {
+            context.syntax_error(error);
+        }
+    }
+    settings
+}
+
+fn read_setting(
+    context: &mut Context,
+    input: ParseStream<'_>,
+    owner: &str,
+    known: &[Key],
+    settings: &mut Vec<Setting>,
+) -> syn::Result<()> {
+    // Any: `crate` is a keyword.
+    let key = input.call(Ident::parse_any)?;
+    let mut value = None;
+    if input.peek(Token![=]) {
+        input.parse::<Token![=]>()?;
+        value = Some(input.parse::<Expr>()?);
+    } else if input.peek(token::Paren) {
+        input.parse::<TokenTree>()?;
+    }
+    let Some(Key { form, .. }) = known.iter().find(|known| key == known.name) else {
+        let names: Vec<_> = known.iter().map(|key| format!("`{}`", key.name)).collect();
+        let message = format!(
+            "unknown attribute `{key}`: {owner} takes {}",
+            names.join(", ")
+        );
+        context.error(key, message);
+        return Ok(());
+    };
+    match value {
+        None => context.error(&key, format!("write {form}")),
+        Some(_) if settings.iter().any(|earlier| earlier.key == key) => {
+            context.error(&key, format!("`{key}` is given twice"));
+        }
+        Some(value) => settings.push(Setting { key, value, form }),
+    }
+    Ok(())
+}
+
+impl Setting {
+    /// The value as a string literal.
+    pub fn text(&self, context: &mut Context) -> Option<LitStr> {
+        match literal(&self.value) {
+            Some(Lit::Str(text)) => Some(text.clone()),
+            _ => self.wrong(context),
+        }
+    }
+
+    /// The value as an integer literal that is `good`.
+    pub fn integer(&self, context: &mut Context, good: impl Fn(u16) -> bool) -> Option<LitInt> {
+        match literal(&self.value) {
+            Some(Lit::Int(number)) if number.base10_parse().is_ok_and(good) => Some(number.clone()),
+            _ => self.wrong(context),
+        }
+    }
+
+    /// The value as a path, which may stand in quotes.
+    pub fn path(&self, context: &mut Context) -> Option<Path> {
+        if let Expr::Path(path) = ungrouped(&self.value)
+            && path.qself.is_none()
+            && path.attrs.is_empty()
+        {
+            return Some(path.path.clone());
+        }
+        match literal(&self.value) {
+            Some(Lit::Str(text)) => text.parse_with(Path::parse_mod_style).ok(),
+            _ => None,
+        }
+        .or_else(|| self.wrong(context))
+    }
+
+    /// The value as a merge rule.
+    pub fn merge(&self, context: &mut Context) -> Option<Merge> {
+        let rule = match self.text(context)?.value().as_str() {
+            "sum" => "Sum",
+            "max" => "Max",
+            "min" => "Min",
+            "mean" => "Mean",
+            "latest" => "Latest",
+            _ => return self.wrong(context),
+        };
+        Some(Merge(rule))
+    }
+
+    /// Says at the value how to write it.
+    fn wrong<T>(&self, context: &mut Context) -> Option<T> {
+        context.error(&self.value, format!("write {}", self.form));
+        None
+    }
+}
+
+/// A merge rule: a variant of the main crate's `Merge`.
+#[derive(Clone, Copy)]
+pub struct Merge(&'static str);
+
+impl Merge {
+    /// The rule of a field that says nothing.
+    pub const SUM: Merge = Merge("Sum");
+}
+
+impl ToTokens for Merge {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let variant = Ident::new(self.0, Span::call_site());
+        tokens.extend(quote!(__mmstats::__private::Merge::#variant));
+    }
+}
+
+fn literal(value: &Expr) -> Option<&Lit> {
+    match ungrouped(value) {
+        Expr::Lit(literal) => Some(&literal.lit),
+        _ => None,
+    }
+}
+
+/// Without the invisible brackets around what a `macro_rules!` passed on.
+fn ungrouped(mut value: &Expr) -> &Expr {
+    while let Expr::Group(group) = value {
+        value = &group.expr;
+    }
+    value
+}
+
+/// The path to the main crate that `crate = …` gives, or its own name.
+pub fn main_crate(context: &mut Context, settings: &[Setting]) -> Path {
+    settings
+        .iter()
+        .find(|setting| setting.key == "crate")
+        .and_then(|setting| setting.path(context))
+        .unwrap_or_else(|| syn::parse_quote!(::mmstats))
+}
+
+/// Makes the main crate known to generated code as `__mmstats`. The new name stands at the user's
+/// path too, so that a wrong one is a mistake there.
+pub fn import(main_crate: &Path) -> TokenStream {
+    let name = Ident::new("__mmstats", ends(main_crate).1);
+    quote!(use #main_crate as #name;)
+}
+
+/// Where the user's `tokens` begin and end.
+///
+/// The compiler takes an expression to reach from its first token to its last. So generated code
+/// whose first and last token have these spans stands at just these tokens of the user's.
+pub fn ends(tokens: &impl ToTokens) -> (Span, Span) {
+    let tokens = tokens.to_token_stream();
+    let mut spans = tokens.into_iter().map(|token| token.span());
+    let first = spans.next().unwrap_or_else(Span::call_site);
+    (first, spans.last().unwrap_or(first))
+}
+
+/// The first paragraph of the doc comment, as one line.
+pub fn help(attributes: &[Attribute]) -> String {
+    let mut words = Vec::new();
+    for attribute in attributes {
+        if let Meta::NameValue(doc) = &attribute.meta
+            && doc.path.is_ident("doc")
+            && let Some(Lit::Str(text)) = literal(&doc.value)
+        {
+            // A `/** … */` comment is one text of many lines, which often begin with a star.
+            let text = text.value();
+            let block = text.contains('\n');
+            for line in text.lines() {
+                let mut line = line.trim();
+                if block {
+                    line = line.strip_prefix('*').unwrap_or(line).trim_start();
+                }
+                if line.is_empty() && !words.is_empty() {
+                    return words.join(" ");
+                }
+                words.extend(line.split_whitespace().map(str::to_owned));
+            }
+            if text.is_empty() && !words.is_empty() {
+                return words.join(" ");
+            }
+        }
+    }
+    words.join(" ")
+}

@@ -1,0 +1,247 @@
+//! `#[derive(MmStats)]`: the code.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{DeriveInput, Expr, LitInt, Path, Type};
+
+use crate::attributes::{ends, import};
+use crate::model::{Choice, Model, ModelField};
+
+/// The implementation for a model without mistakes.
+pub fn expand(input: &DeriveInput, model: &Model<'_>) -> TokenStream {
+    let Model {
+        main_crate,
+        name,
+        help,
+        fields,
+    } = model;
+    let ident = &input.ident;
+    let import = import(main_crate);
+    let names = fields.iter().map(|field| field.ident);
+    let describe = fields.iter().map(describe);
+    // The expressions of `value = …` cannot see it.
+    let binder = Ident::new("binder", Span::mixed_site());
+    let bind = fields.iter().map(|field| bind(field, &binder));
+    let checks = fields.iter().map(checks);
+    let field = field(input);
+    quote! {
+        const _: () = {
+            #import
+
+            #[automatically_derived]
+            unsafe impl __mmstats::MmStats for #ident {
+                const NAME: &'static ::core::primitive::str = #name;
+                const HELP: &'static ::core::primitive::str = #help;
+
+                fn describe_fields(describe: &mut __mmstats::__private::Describe) {
+                    #(#describe)*
+                }
+
+                fn bind_fields(#binder: &mut __mmstats::__private::Binder<'_>) -> Self {
+                    #ident { #(#bind)* }
+                }
+
+                #[inline]
+                fn with_local<__R>(
+                    run: impl ::core::ops::FnOnce(&__mmstats::__private::LocalCell<Self>) -> __R,
+                ) -> __R {
+                    ::std::thread_local! {
+                        static CELL: __mmstats::__private::LocalCell<#ident> =
+                            const { __mmstats::__private::LocalCell::new() };
+                    }
+                    CELL.with(run)
+                }
+            }
+
+            #field
+
+            #(#checks)*
+
+            // Other programs read the fields, so that one never read here is not dead.
+            #(const _: ::core::primitive::usize = ::core::mem::offset_of!(#ident, #names);)*
+        };
+    }
+}
+
+/// An implementation that only keeps what uses the model from being an error too.
+pub fn fallback(input: &DeriveInput, main_crate: &Path) -> TokenStream {
+    let ident = &input.ident;
+    let import = import(main_crate);
+    let (parameters, arguments, clause) = input.generics.split_for_impl();
+    let predicates = clause
+        .map(|clause| clause.predicates.iter())
+        .into_iter()
+        .flatten();
+    let field = field(input);
+    quote! {
+        const _: () = {
+            #import
+
+            #[automatically_derived]
+            unsafe impl #parameters __mmstats::MmStats for #ident #arguments
+            where
+                #ident #arguments: 'static,
+                #(#predicates,)*
+            {
+                const NAME: &'static ::core::primitive::str = "";
+                const HELP: &'static ::core::primitive::str = "";
+
+                fn describe_fields(_: &mut __mmstats::__private::Describe) {
+                    ::core::unreachable!()
+                }
+
+                fn bind_fields(_: &mut __mmstats::__private::Binder<'_>) -> Self {
+                    ::core::unreachable!()
+                }
+
+                fn with_local<__R>(
+                    _: impl ::core::ops::FnOnce(&__mmstats::__private::LocalCell<Self>) -> __R,
+                ) -> __R {
+                    ::core::unreachable!()
+                }
+            }
+
+            #field
+        };
+    }
+}
+
+/// What makes a model a field of other models. It is not one impl for all models in the main crate:
+/// where a field's type is wrong, the compiler would then speak of models instead of the mistake.
+fn field(input: &DeriveInput) -> TokenStream {
+    let ident = &input.ident;
+    let (parameters, arguments, clause) = input.generics.split_for_impl();
+    let predicates = clause
+        .map(|clause| clause.predicates.iter())
+        .into_iter()
+        .flatten();
+    quote! {
+        #[automatically_derived]
+        impl #parameters __mmstats::__private::Field for #ident #arguments
+        where
+            #ident #arguments: 'static,
+            #(#predicates,)*
+        {
+            fn describe(
+                describe: &mut __mmstats::__private::Describe,
+                label: &::core::primitive::str,
+                _: __mmstats::__private::Options<'_>,
+            ) {
+                describe.nested(label, <Self as __mmstats::MmStats>::describe_fields);
+            }
+
+            fn bind(
+                binder: &mut __mmstats::__private::Binder<'_>,
+                label: &::core::primitive::str,
+                _: __mmstats::__private::Options<'_>,
+            ) -> Self {
+                binder.nested(label, <Self as __mmstats::MmStats>::bind_fields)
+            }
+        }
+    }
+}
+
+fn describe(field: &ModelField<'_>) -> TokenStream {
+    let ModelField {
+        ty, label, value, ..
+    } = field;
+    let name = trait_of(value);
+    let options = options(field);
+    let call = at_type(
+        ty,
+        name,
+        "describe",
+        Some(quote!(describe, #label, #options)),
+    );
+    quote!(#call;)
+}
+
+fn bind(field: &ModelField<'_>, binder: &Ident) -> TokenStream {
+    let ModelField {
+        ident,
+        ty,
+        label,
+        value,
+        ..
+    } = field;
+    let name = trait_of(value);
+    if let Some(value) = value {
+        let expected = at_type(ty, name, "Value", None);
+        // The argument, too, must stand at the place of the type, which one token cannot.
+        let (first, last) = ends(ty);
+        let pair = Ident::new("value", first);
+        let index = LitInt::new("0", last);
+        let call = at_type(ty, name, "bind", Some(quote!(#binder, #pair.#index)));
+        return quote! {
+            #ident: {
+                let value: #expected = #value;
+                let #pair = (value,);
+                #call
+            },
+        };
+    }
+    let options = options(field);
+    let call = at_type(ty, name, "bind", Some(quote!(#binder, #label, #options)));
+    quote!(#ident: #call,)
+}
+
+/// Which trait a field has, by whether it has a value.
+fn trait_of(value: &Option<Expr>) -> &'static str {
+    match value {
+        Some(_) => "ConstantField",
+        None => "Field",
+    }
+}
+
+/// `<ty as trait>::item`, or a call of it, at the very place of the type. Whatever the compiler
+/// misses there is one mistake at one place, which it reports once.
+fn at_type(ty: &Type, name: &str, item: &str, arguments: Option<TokenStream>) -> TokenStream {
+    let (first, last) = ends(ty);
+    let name = Ident::new(name, Span::call_site());
+    let item = Ident::new(item, last);
+    let less = quote_spanned!(first=> <);
+    let arguments = arguments.map(|arguments| quote_spanned!(last=> (#arguments)));
+    quote!(#less #ty as __mmstats::__private::#name>::#item #arguments)
+}
+
+/// What the attributes say, the same for both walks.
+fn options(field: &ModelField<'_>) -> TokenStream {
+    let mut options = quote!(__mmstats::__private::Options::NONE);
+    if !field.help.is_empty() {
+        let help = &field.help;
+        options.extend(quote!(.help(#help)));
+    }
+    for choice in &field.choices {
+        options.extend(match choice {
+            Choice::Unit(unit) => quote!(.unit(#unit)),
+            Choice::Digits(digits) => quote!(.digits(#digits)),
+            Choice::Merge(merge) => quote!(.merge(#merge)),
+            Choice::Prefix(prefix) => quote!(.prefix(#prefix)),
+            Choice::Buffers(buffers) => quote!(.buffers(#buffers)),
+        });
+    }
+    options
+}
+
+/// Asks the compiler whether the attributes fit the field's type. A cast to `dyn` says less about
+/// the generated code in its error than a call of a function with a bound would.
+fn checks(field: &ModelField<'_>) -> TokenStream {
+    let ty = field.ty;
+    // As if the user had written it, so that the error is theirs and not the macro's.
+    let cast = Ident::new("field", ty.span());
+    field
+        .choices
+        .iter()
+        .map(|choice| {
+            let takes = match choice {
+                Choice::Unit(_) => quote!(TakesUnit),
+                Choice::Digits(_) => quote!(TakesDigits),
+                Choice::Merge(_) => quote!(TakesMerge),
+                Choice::Prefix(_) => quote!(TakesPrefix),
+                Choice::Buffers(_) => quote!(TakesBuffers),
+            };
+            quote!(const _: fn(&#ty) -> &dyn __mmstats::__private::#takes = |#cast| #cast;)
+        })
+        .collect()
+}

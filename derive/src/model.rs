@@ -1,0 +1,252 @@
+//! `#[derive(MmStats)]`: what the struct says, checked.
+//!
+//! Checked here is all that can be seen in the struct's own text. Whether an attribute fits the type
+//! of its field only the compiler knows: the expansion asks it.
+
+use std::collections::HashMap;
+
+use quote::ToTokens;
+use syn::{DeriveInput, Expr, Ident, LitInt, LitStr, Path, Type};
+
+use crate::attributes::{self, Key, Merge};
+use crate::context::Context;
+use crate::shape;
+
+/// What may stand on the struct.
+const ON_MODEL: &[Key] = &[
+    Key {
+        name: "name",
+        form: "`name = \"…\"`, with a string literal",
+    },
+    attributes::CRATE,
+];
+
+/// What may stand on a field.
+const ON_FIELD: &[Key] = &[
+    Key {
+        name: "label",
+        form: "`label = \"…\"`, with a string literal",
+    },
+    Key {
+        name: "unit",
+        form: "`unit = \"…\"`, with a string literal",
+    },
+    Key {
+        name: "digits",
+        form: "`digits = 2`, or another number from 1 to 5",
+    },
+    attributes::MERGE,
+    Key {
+        name: "prefix",
+        form: "`prefix = \"…\"`, with a string literal",
+    },
+    Key {
+        name: "value",
+        form: "`value = …`, with an expression",
+    },
+    Key {
+        name: "buffers",
+        form: "`buffers = 4`, or another power of two from 2 to 64",
+    },
+];
+
+/// The longest label, in bytes.
+const LABEL_MOST: usize = 1024;
+
+/// The longest name of a model, in bytes: it names a directory.
+const NAME_MOST: usize = 255;
+
+/// A struct that is a model.
+pub struct Model<'a> {
+    /// The path to the main crate.
+    pub main_crate: Path,
+    /// The model's name.
+    pub name: String,
+    /// What the model means.
+    pub help: String,
+    /// Its fields, in order.
+    pub fields: Vec<ModelField<'a>>,
+}
+
+/// A field of a model.
+pub struct ModelField<'a> {
+    /// The field's identifier.
+    pub ident: &'a Ident,
+    /// Its type.
+    pub ty: &'a Type,
+    /// What other programs call it.
+    pub label: String,
+    /// What it means.
+    pub help: String,
+    /// The value, for a constant.
+    pub value: Option<Expr>,
+    /// What else its attributes say.
+    pub choices: Vec<Choice>,
+}
+
+/// An attribute that goes with some types only.
+pub enum Choice {
+    /// `unit = "…"`
+    Unit(LitStr),
+    /// `digits = 1..=5`
+    Digits(LitInt),
+    /// `merge = "…"`
+    Merge(Merge),
+    /// `prefix = "…"`
+    Prefix(LitStr),
+    /// `buffers = 2..=64`
+    Buffers(LitInt),
+}
+
+impl<'a> Model<'a> {
+    /// Reads the struct. What is wrong with it goes to `context`; then the result is only good for
+    /// its path to the main crate.
+    pub fn read(context: &mut Context, input: &'a DeriveInput) -> Model<'a> {
+        let settings = attributes::settings(context, &input.attrs, "a model", ON_MODEL);
+        let mut model = Model {
+            main_crate: attributes::main_crate(context, &settings),
+            name: shape::plain_name(&input.ident),
+            help: attributes::help(&input.attrs),
+            fields: Vec::new(),
+        };
+        match settings.iter().find(|setting| setting.key == "name") {
+            None => check_name(context, &model.name, &input.ident),
+            Some(setting) => {
+                if let Some(name) = setting.text(context) {
+                    model.name = name.value();
+                    check_name(context, &model.name, &name);
+                }
+            }
+        }
+        shape::no_generics(
+            context,
+            "a model cannot be generic, because all its files share one directory and one set of \
+             metrics: write a struct for each case",
+            input,
+        );
+        let fields = shape::named_fields(context, "a model", input).unwrap_or_default();
+        let mut labels = HashMap::new();
+        for (ident, field) in fields {
+            let field = ModelField::read(context, ident, field, &mut labels);
+            model.fields.push(field);
+        }
+        model
+    }
+}
+
+impl<'a> ModelField<'a> {
+    fn read(
+        context: &mut Context,
+        ident: &'a Ident,
+        field: &'a syn::Field,
+        labels: &mut HashMap<String, &'a Ident>,
+    ) -> ModelField<'a> {
+        let mut read = ModelField {
+            ident,
+            ty: &field.ty,
+            label: shape::plain_name(ident),
+            help: attributes::help(&field.attrs),
+            value: None,
+            choices: Vec::new(),
+        };
+        // Where the label stands in the user's text.
+        let mut place = ident.to_token_stream();
+        let earlier = context.len();
+        let settings = attributes::settings(context, &field.attrs, "a field", ON_FIELD);
+        for setting in settings {
+            let choice = match setting.key.to_string().as_str() {
+                "label" => {
+                    if let Some(label) = setting.text(context) {
+                        read.label = label.value();
+                        place = label.to_token_stream();
+                        check_label(context, &read.label, &label);
+                    }
+                    None
+                }
+                "value" => {
+                    read.value = Some(setting.value);
+                    None
+                }
+                "unit" => setting.text(context).map(|unit| {
+                    shape::no_control(context, "a unit", &unit.value(), &unit);
+                    Choice::Unit(unit)
+                }),
+                "prefix" => setting.text(context).map(|prefix| {
+                    check_label(context, &prefix.value(), &prefix);
+                    Choice::Prefix(prefix)
+                }),
+                "merge" => setting.merge(context).map(Choice::Merge),
+                "digits" => setting
+                    .integer(context, |digits| (1..=5).contains(&digits))
+                    .map(Choice::Digits),
+                "buffers" => setting
+                    .integer(context, |n| (2..=64).contains(&n) && n.is_power_of_two())
+                    .map(Choice::Buffers),
+                key => unreachable!("`{key}` is in the table of keys, but is not read"),
+            };
+            read.choices.extend(choice);
+        }
+        if let Some(first) = labels.get(&read.label) {
+            let message = format!(
+                "the label \"{}\" is that of the field `{first}` already: give one of them another \
+                 with `#[mmstats(label = \"…\")]`",
+                read.label,
+            );
+            context.error(place, message);
+        } else {
+            labels.insert(read.label.clone(), ident);
+        }
+        // After another mistake, the value may be there and only not have been read.
+        if is_constant(read.ty) && read.value.is_none() && context.len() == earlier {
+            context.error(
+                read.ty,
+                "a Constant needs its value: write `#[mmstats(value = …)]`",
+            );
+        }
+        read
+    }
+}
+
+/// A name must be good for a directory that a scan of the root finds: nothing hidden, no path.
+fn check_name(context: &mut Context, name: &str, at: impl ToTokens) {
+    let mistake = if name.is_empty() {
+        "is empty"
+    } else if name.contains('/') {
+        "contains a `/`"
+    } else if name.starts_with('.') {
+        "begins with a `.`"
+    } else if name.chars().any(char::is_control) {
+        "contains a control character"
+    } else if name.len() > NAME_MOST {
+        "is longer than 255 bytes"
+    } else {
+        return;
+    };
+    let message = format!("a model's name is also the name of a directory, and this one {mistake}");
+    context.error(at, message);
+}
+
+/// A label or a prefix of labels.
+fn check_label(context: &mut Context, label: &str, at: impl ToTokens) {
+    if label.is_empty() {
+        context.error(at, "a label is not empty");
+    } else if label.len() > LABEL_MOST {
+        context.error(at, format!("a label has at most {LABEL_MOST} bytes"));
+    } else {
+        shape::no_control(context, "a label", label, at);
+    }
+}
+
+/// Whether the type is written as `Constant<…>`, under whatever path.
+fn is_constant(ty: &Type) -> bool {
+    match ty {
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "Constant"),
+        Type::Group(group) => is_constant(&group.elem),
+        Type::Paren(paren) => is_constant(&paren.elem),
+        _ => false,
+    }
+}

@@ -1,0 +1,161 @@
+//! `#[derive(MmValue)]`: what the struct says, checked.
+
+use syn::{DeriveInput, Ident, Meta, Path, Token, Type};
+
+use crate::attributes::{self, Key, Merge};
+use crate::context::Context;
+use crate::shape;
+
+/// What may stand on the struct.
+const ON_VALUE: &[Key] = &[attributes::CRATE];
+
+/// What may stand on a field.
+const ON_FIELD: &[Key] = &[attributes::MERGE];
+
+/// Types that are no elements, and what to write instead.
+const NO_ELEMENT: [(&str, &str); 3] = [
+    ("usize", "usize has not the same size everywhere: write u64"),
+    ("isize", "isize has not the same size everywhere: write i64"),
+    ("bool", "not every byte in a file is a bool: write u8"),
+];
+
+/// A struct that is the value of a `Compound`.
+pub struct Value<'a> {
+    /// The path to the main crate.
+    pub main_crate: Path,
+    /// Its fields, in order.
+    pub fields: Vec<ElementField<'a>>,
+}
+
+/// A field of such a struct.
+pub struct ElementField<'a> {
+    /// The field's identifier.
+    pub ident: &'a Ident,
+    /// Its type.
+    pub ty: &'a Type,
+    /// What other programs call it.
+    pub name: String,
+    /// How values of several files become one.
+    pub merge: Merge,
+}
+
+impl ElementField<'_> {
+    /// Whether the field only fills a gap: no other program sees it.
+    pub fn is_padding(&self) -> bool {
+        self.name.starts_with("_pad")
+    }
+}
+
+impl<'a> Value<'a> {
+    /// Reads the struct. What is wrong with it goes to `context`; then the result is only good for
+    /// its path to the main crate.
+    pub fn read(context: &mut Context, input: &'a DeriveInput) -> Value<'a> {
+        let settings = attributes::settings(context, &input.attrs, "a value", ON_VALUE);
+        let mut value = Value {
+            main_crate: attributes::main_crate(context, &settings),
+            fields: Vec::new(),
+        };
+        shape::no_generics(
+            context,
+            "a value cannot be generic, because the file states the type of each field: write a \
+             struct for each case",
+            input,
+        );
+        let Some(fields) = shape::named_fields(context, "a value", input) else {
+            return value;
+        };
+        check_repr(context, input);
+        for (ident, field) in fields {
+            let settings =
+                attributes::settings(context, &field.attrs, "a field of a value", ON_FIELD);
+            let read = ElementField {
+                ident,
+                ty: &field.ty,
+                name: shape::plain_name(ident),
+                merge: settings
+                    .first()
+                    .and_then(|setting| setting.merge(context))
+                    .unwrap_or(Merge::SUM),
+            };
+            if let (true, Some(setting)) = (read.is_padding(), settings.first()) {
+                context.error(
+                    &setting.key,
+                    "a field named `_pad…` is padding: it is never merged",
+                );
+            }
+            check_type(context, read.ty);
+            value.fields.push(read);
+        }
+        if value.fields.iter().all(ElementField::is_padding) {
+            context.error(
+                &input.ident,
+                "a value has at least one field beside padding",
+            );
+        }
+        value
+    }
+
+    /// A name for a field to add as padding.
+    pub fn padding_name(&self) -> String {
+        let taken = |name: &String| self.fields.iter().any(|field| field.name == *name);
+        let mut name = "_pad".to_owned();
+        let mut number = 2;
+        while taken(&name) {
+            name = format!("_pad{number}");
+            number += 1;
+        }
+        name
+    }
+}
+
+/// Asks for `#[repr(C)]`: the order and place of the fields are part of the file.
+fn check_repr(context: &mut Context, input: &DeriveInput) {
+    let mut c = false;
+    for attribute in &input.attrs {
+        if !attribute.path().is_ident("repr") {
+            continue;
+        }
+        // A malformed one is the compiler's to report.
+        let list = syn::punctuated::Punctuated::<Meta, Token![,]>::parse_terminated;
+        for meta in attribute.parse_args_with(list).into_iter().flatten() {
+            c |= meta.path().is_ident("C");
+            if meta.path().is_ident("packed") {
+                context.error(
+                    &meta,
+                    "a value is not packed: write padding as fields, `_pad: [u8; N]`",
+                );
+                // Not a second error at the same attribute.
+                c = true;
+            }
+        }
+    }
+    if !c {
+        let message = "a value has its fields in order: write `#[repr(C)]` above the struct";
+        context.error(&input.ident, message);
+    }
+}
+
+/// Refuses the types for which there is more to say than that they are no numbers.
+fn check_type(context: &mut Context, ty: &Type) {
+    match ty {
+        Type::Array(array) => match &*array.elem {
+            Type::Array(inner) => {
+                context.error(
+                    inner,
+                    "an array of arrays has no place in a file: write one array",
+                );
+            }
+            element => check_type(context, element),
+        },
+        Type::Group(group) => check_type(context, &group.elem),
+        Type::Paren(paren) => check_type(context, &paren.elem),
+        Type::Path(path) => {
+            for (name, message) in NO_ELEMENT {
+                if path.path.is_ident(name) {
+                    context.error(ty, message);
+                }
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,11 @@
+use mmstats::{Gauge, MmStats};
+
+#[derive(MmStats)]
+struct Web {
+    level: Gauge<String>,
+    size: Gauge<usize>,
+}
+
+fn main() {
+    Web::local(|_| ());
+}

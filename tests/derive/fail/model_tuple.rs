@@ -1,0 +1,8 @@
+use mmstats::{Counter, MmStats};
+
+#[derive(MmStats)]
+struct Web(Counter);
+
+fn main() {
+    Web::local(|_| ());
+}

@@ -1,0 +1,8 @@
+use mmstats::MmStats;
+
+#[derive(MmStats)]
+struct Web;
+
+fn main() {
+    Web::local(|_| ());
+}

@@ -1,0 +1,10 @@
+use mmstats::MmValue;
+
+#[derive(Clone, Copy, MmValue)]
+#[repr(C)]
+struct Pool {
+    open: u64,
+    idle: [u64; 0],
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use mmstats::MmValue;
+
+#[derive(MmValue)]
+#[repr(C)]
+struct Pool {
+    open: u64,
+}
+
+fn main() {}
