@@ -135,8 +135,8 @@ fn a_relaxed_end_mark_is_found() {
 }
 
 #[test]
-fn a_relaxed_first_load_is_found() {
-    finds_a_hole(|orders| orders.first = Ordering::Relaxed);
+fn a_missing_fence_after_the_first_load_is_found() {
+    finds_a_hole(|orders| orders.first_fence = None);
 }
 
 #[test]

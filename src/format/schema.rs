@@ -167,6 +167,8 @@ pub struct Schema {
     pub metrics: Vec<MetricSchema>,
 }
 
+/// Bytes of a metric's entry before its texts.
+const ENTRY: usize = 32;
 /// The longest label, unit, help or name that is stored, in bytes.
 pub const TEXT_MOST: usize = 4096;
 
@@ -196,8 +198,10 @@ impl Schema {
         record::end(out)
     }
 
-    /// Decodes the body of a schema record: what comes after its head.
-    pub fn decode(mut body: Bytes<'_>) -> Result<Schema, Malformed> {
+    /// Decodes the body of a schema record: what comes after its head. An entry that is wrong in itself
+    /// (a later version's type of a field, say) costs its metric only: what is wrong with it comes
+    /// beside the schema.
+    pub fn decode(mut body: Bytes<'_>) -> Result<(Schema, Vec<Malformed>), Malformed> {
         let block = body.u32("the block's length")?;
         let count = body.u32("the number of metrics")? as usize;
         let model = body.u16("the name's length")?;
@@ -208,18 +212,25 @@ impl Schema {
             help: body.text(help.into(), "the model's help")?,
             block,
             // What is allocated is bounded by the bytes that are there: an entry has 32 or more.
-            metrics: Vec::with_capacity(count.min(body.left() / 32)),
+            metrics: Vec::with_capacity(count.min(body.left() / ENTRY)),
         };
         body.align(8, "padding")?;
         if block % 8 != 0 {
             return Err(body.error(format!("block of {block} bytes, not a multiple of 8")));
         }
+        let mut wrong = Vec::new();
         for _ in 0..count {
             let len = body.clone().u32("the entry's length")? as usize;
-            let entry = body.part(len, "the entry")?;
-            schema.metrics.push(MetricSchema::decode(entry, block)?);
+            if len < ENTRY {
+                // Where the next one begins is not known. (And a length of 0 would go on for ever.)
+                return Err(body.error(format!("an entry of {len} bytes, fewer than {ENTRY}")));
+            }
+            match MetricSchema::decode(body.part(len, "the entry")?, block) {
+                Ok(metric) => schema.metrics.push(metric),
+                Err(problem) => wrong.push(problem),
+            }
         }
-        Ok(schema)
+        Ok((schema, wrong))
     }
 }
 

@@ -17,9 +17,12 @@
 //! no other.
 //!
 //! 1. *It sees all of `p`.* `s1` is `2p` (the end of `p`) or `2p + 1` (the begin of `p + 1`). Both
-//!    are Release stores after the words of `p` in the writer's program order, and the load of `s1`
-//!    is Acquire: the words of `p` happen before the copy. Were the begin mark Relaxed, a reader
-//!    that saw only `2p + 1` would have synchronised with nothing (loom finds it in a few steps).
+//!    are Release stores after the words of `p` in the writer's program order, and the reader
+//!    executes `fence(Acquire)` between the load of `s1` and the copy: the words of `p` happen before
+//!    it. Were the begin mark Relaxed, a reader that saw only `2p + 1` would have synchronised with
+//!    nothing (loom finds it in a few steps). The load itself is Relaxed with a fence after it, as
+//!    strong as an Acquire load, because a reader's pages are read-only, and there Rust allows
+//!    Relaxed loads only.
 //! 2. *It sees nothing newer and does not notice.* The words of publication `q > p` go into the same
 //!    buffer only if `q ≥ p + N`. Suppose the copy read a word of such a `q`. The writer executed
 //!    `fence(Release)` after the begin mark `2q - 1` and before that word; the reader executes
@@ -43,8 +46,8 @@ pub struct Orders {
     pub writer_fence: Option<Ordering>,
     /// The end mark. Release, by step 1.
     pub end: Ordering,
-    /// The reader's load of `s1`. Acquire, by step 1.
-    pub first: Ordering,
+    /// The reader's fence between `s1` and the copy. Acquire, by step 1.
+    pub first_fence: Option<Ordering>,
     /// The reader's fence between the copy and `s2`. Acquire, by step 2.
     pub reader_fence: Option<Ordering>,
 }
@@ -55,7 +58,7 @@ impl Orders {
         begin: Ordering::Release,
         writer_fence: Some(Ordering::Release),
         end: Ordering::Release,
-        first: Ordering::Acquire,
+        first_fence: Some(Ordering::Acquire),
         reader_fence: Some(Ordering::Acquire),
     };
 }
@@ -164,8 +167,11 @@ pub fn try_read_ordered<'a>(
     buffer: impl FnOnce(u64) -> &'a [AtomicU64],
     out: &mut [u64],
 ) -> bool {
-    // Acquire: pairs with both marks (step 1).
-    let first = sequence.load(orders.first);
+    let first = sequence.load(Ordering::Relaxed);
+    // Pairs with both marks (step 1).
+    if let Some(order) = orders.first_fence {
+        fence(order);
+    }
     for (word, cell) in out.iter_mut().zip(buffer(published(first))) {
         *word = cell.load(Ordering::Relaxed);
     }

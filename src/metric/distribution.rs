@@ -247,8 +247,12 @@ impl Distribution {
         // each other exactly: Σx² - n·q² - 2·q·r is an integer below 2¹²⁸, and only r²/n is rounded.
         let n_wide = u128::from(n);
         let (q, r) = (self.moments.total / n_wide, self.moments.total % n_wide);
-        let large = n_wide.checked_mul(q * q)?.checked_add(2 * q * r)?;
-        let sum = self.moments.squares.checked_sub(large)? as f64 - (r as f64) * (r as f64) / n as f64;
+        let large = || n_wide.checked_mul(q.checked_mul(q)?)?.checked_add(q.checked_mul(r)?.checked_mul(2)?);
+        // What does not fit, or is negative: no values have such moments, but a file may say so.
+        let sum = match large().and_then(|large| self.moments.squares.checked_sub(large)) {
+            Some(sum) => sum as f64 - (r as f64) * (r as f64) / n as f64,
+            None => 0.0,
+        };
         Some((sum.max(0.0) / (n - 1) as f64).sqrt())
     }
 
@@ -300,7 +304,11 @@ impl Distribution {
         if n == 0 {
             return values;
         }
-        let ranks = percents.map(|percent| ((percent / 100.0 * n as f64).ceil() as u64).clamp(1, n));
+        // In integers, of millionths of a percent: 99.9 / 100.0 * 1000.0 is more than 999.
+        let ranks = percents.map(|percent| {
+            let millionths = (percent * 1e6).round() as u128;
+            ((millionths * u128::from(n)).div_ceil(100_000_000) as u64).clamp(1, n)
+        });
         let (mut seen, mut next) = (0u64, 0);
         self.each_bucket(|low, high, count| {
             seen = seen.saturating_add(count);

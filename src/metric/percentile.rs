@@ -171,13 +171,13 @@ pub(super) static KIND: Kind = Kind {
     name: "percentile",
     counts: Counts::All,
     check,
-    decode: |schema, raw| Value::Percentile(decode(schema, raw)),
+    decode: |schema, raw| Value::Percentile(Box::new(decode(schema, raw))),
     merge: |into, next, _, _| {
         if let (Value::Percentile(sum), Value::Percentile(next)) = (into, next) {
-            sum.merge(next);
+            sum.merge(*next);
         }
     },
-    none: |schema| Value::Percentile(nothing(schema)),
+    none: |schema| Value::Percentile(Box::new(nothing(schema))),
 };
 
 pub(super) fn check(schema: &MetricSchema) -> Result<(), String> {

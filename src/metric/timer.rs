@@ -146,11 +146,11 @@ pub(super) static KIND: Kind = Kind {
     name: "timer",
     counts: Counts::All,
     check: percentile::check,
-    decode: |schema, raw| Value::Timer(percentile::decode(schema, raw)),
+    decode: |schema, raw| Value::Timer(Box::new(percentile::decode(schema, raw))),
     merge: |into, next, _, _| {
         if let (Value::Timer(sum), Value::Timer(next)) = (into, next) {
-            sum.merge(next);
+            sum.merge(*next);
         }
     },
-    none: |schema| Value::Timer(percentile::nothing(schema)),
+    none: |schema| Value::Timer(Box::new(percentile::nothing(schema))),
 };

@@ -25,9 +25,9 @@ pub enum Value {
     /// A text that was given once.
     ConstantText(String),
     /// A distribution of durations, in nanoseconds.
-    Timer(Distribution),
+    Timer(Box<Distribution>),
     /// A distribution of u64 values.
-    Percentile(Distribution),
+    Percentile(Box<Distribution>),
     /// The fields of a struct, all of one publication.
     Compound(CompoundValue),
 }

@@ -370,11 +370,12 @@ fn life_by_pid(header: &Header) -> Life {
     };
     // SAFETY: signal 0 only asks.
     if unsafe { libc::kill(pid, 0) } != 0 {
-        return match io::Error::last_os_error().raw_os_error() {
-            Some(libc::ESRCH) => Life::Dead,
-            Some(libc::EPERM) => Life::Alive,
-            _ => Life::Unknown,
-        };
+        match io::Error::last_os_error().raw_os_error() {
+            Some(libc::ESRCH) => return Life::Dead,
+            // Somebody else's: it is there. Whether it is the one, its start time says.
+            Some(libc::EPERM) => {}
+            _ => return Life::Unknown,
+        }
     }
     match start_time(header.pid) {
         // The pid belongs to somebody else by now.

@@ -1,0 +1,406 @@
+//! The contents of a file: what its records say has values, and where.
+//!
+//! What the bytes may do: nothing. Every offset is checked against the record that states it, each
+//! block of values lies within its own record, so blocks cannot overlap; what is allocated is charged
+//! to a [`Budget`] that depends on the space that the file really takes. Each step goes on by at least
+//! eight bytes, so that it ends.
+
+use std::sync::Arc;
+
+use super::plan::{Plan, Plans};
+use super::source::{Access, Trouble};
+use super::text::printable;
+use crate::format::LINE;
+use crate::format::bytes::{Bytes, Malformed};
+use crate::format::record::{self, HEAD, Head, Type};
+
+/// What may be allocated for a file: a multiple of what it takes on the disk or in memory, for a
+/// length says nothing (a sparse terabyte is no terabyte), and a little for file systems that keep
+/// small or compressed files in next to nothing.
+#[derive(Debug, Default)]
+struct Budget {
+    charged: u64,
+    most: u64,
+}
+
+impl Budget {
+    const FACTOR: u64 = 16;
+    const CONSTANT: u64 = 1 << 20;
+
+    fn charge(&mut self, bytes: u64, at: u64, what: &str) -> Result<(), Malformed> {
+        self.charged = self.charged.saturating_add(bytes);
+        if self.charged > self.most {
+            return Err(Malformed {
+                offset: at,
+                what: format!("{what}: out of proportion to the space that the file takes"),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Problems of one file that are named one by one.
+const PROBLEMS_MOST: usize = 16;
+
+/// Bytes of an instance or octave record before the prefix or the values.
+const FIXED: usize = 24;
+
+/// What the records of a file say, as far as they were committed, and its values.
+#[derive(Debug)]
+pub struct Contents {
+    /// What has values, in the order of the file.
+    pub instances: Vec<Instance>,
+    /// What is to be copied, in the order of the file.
+    pub segments: Vec<Segment>,
+    /// The values as of the last pass.
+    pub values: Values,
+    /// What is wrong with parts of it, found so far.
+    pub problems: Vec<String>,
+    /// The schema records so far, by offset.
+    schemas: Vec<(u32, Arc<Plan>)>,
+    /// Offset up to which the records have been taken in.
+    walked: u64,
+    /// Whether a wrong record ended the walk for good.
+    broken: bool,
+    /// Instances with new octaves.
+    unsorted: Vec<usize>,
+    budget: Budget,
+}
+
+/// An instance of a schema.
+#[derive(Debug)]
+pub struct Instance {
+    /// Its schema.
+    pub plan: Arc<Plan>,
+    /// What its labels begin with.
+    pub prefix: Box<str>,
+    /// Its block, in words of the file.
+    pub block: usize,
+    /// Where its values begin.
+    pub at: usize,
+    /// The number of its first slot among those of the file.
+    pub slots: usize,
+    /// Octaves of its distributions, sorted by metric.
+    pub octaves: Vec<OctavePlace>,
+    /// Its shape in the merge table of its model. Set there.
+    pub shape: Option<u32>,
+}
+
+/// The counts of an octave.
+#[derive(Clone, Copy, Debug)]
+pub struct OctavePlace {
+    /// Number of the metric in the plan.
+    pub metric: usize,
+    /// Number of the octave.
+    pub octave: u32,
+    /// Where it lies, in words of the file.
+    pub from: usize,
+    /// Where its counts are among the values.
+    pub at: usize,
+    /// How many there are.
+    pub words: usize,
+}
+
+/// Words of the file that are read together: a block, or an octave.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment {
+    /// First word in the file.
+    pub from: usize,
+    /// How many.
+    pub words: usize,
+    /// Number of the instance.
+    pub instance: usize,
+    /// Where the counts of an octave go among the values; `None`: it is the block.
+    pub octave: Option<usize>,
+}
+
+/// The values of a file, from one pass to the next.
+#[derive(Debug, Default)]
+pub struct Values {
+    /// Plain words, and of each slot the last publication that was had whole.
+    pub words: Vec<u64>,
+    /// Which slots were ever had whole.
+    pub had: Vec<bool>,
+    /// Slots that were not had in the last pass: instance, slot of its plan.
+    pub busy: Vec<(usize, usize)>,
+}
+
+impl Values {
+    /// Ends the tries at a slot: new words, or the old ones stay and it is noted as busy.
+    pub fn settle(
+        &mut self,
+        instance: &Instance,
+        number: usize,
+        slot: usize,
+        words: Option<&(impl AsRef<[u64]> + ?Sized)>,
+    ) {
+        match words {
+            Some(words) => {
+                let words = words.as_ref();
+                let at = instance.at + instance.plan.slots[slot].to;
+                self.words[at..][..words.len()].copy_from_slice(words);
+                self.had[instance.slots + slot] = true;
+            }
+            None => self.busy.push((number, slot)),
+        }
+    }
+}
+
+impl Contents {
+    /// Those of a file whose first record begins at `header`.
+    pub fn new(header: u64) -> Contents {
+        Contents {
+            instances: Vec::new(),
+            segments: Vec::new(),
+            values: Values::default(),
+            problems: Vec::new(),
+            schemas: Vec::new(),
+            walked: header,
+            broken: false,
+            unsorted: Vec::new(),
+            budget: Budget::default(),
+        }
+    }
+
+    /// Takes in the records up to `committed` that are new. A record that is wrong ends that for good:
+    /// what came before it is used, and it is named in the problems.
+    pub fn walk(
+        &mut self,
+        access: &Access<'_>,
+        plans: &mut Plans,
+        committed: u64,
+        allocated: u64,
+    ) -> Result<(), Trouble> {
+        if committed < self.walked {
+            return Err(Trouble::Bad(format!(
+                "{committed} bytes are committed, fewer than the {} that were",
+                self.walked
+            )));
+        }
+        self.budget.most = Budget::FACTOR
+            .saturating_mul(allocated)
+            .saturating_add(Budget::CONSTANT);
+        while self.walked < committed && !self.broken {
+            match self.record(access, plans, self.walked, committed) {
+                Ok(next) => self.walked = next,
+                Err(Trouble::Bad(problem)) => {
+                    self.broken = true;
+                    self.problem(problem);
+                }
+                Err(Trouble::Gone) => return Err(Trouble::Gone),
+            }
+        }
+        // Sorted once, not at each record: a file may have as many as it likes, in any order.
+        self.unsorted.sort_unstable();
+        self.unsorted.dedup();
+        for number in self.unsorted.drain(..) {
+            self.instances[number]
+                .octaves
+                .sort_by_key(|octave| octave.metric);
+        }
+        Ok(())
+    }
+
+    fn problem(&mut self, problem: String) {
+        if self.problems.len() < PROBLEMS_MOST {
+            self.problems.push(problem);
+        }
+    }
+
+    /// Takes in the record at `at`; gives its end.
+    fn record(
+        &mut self,
+        access: &Access<'_>,
+        plans: &mut Plans,
+        at: u64,
+        committed: u64,
+    ) -> Result<u64, Trouble> {
+        let left = committed - at;
+        let head = Head::decode(&access.bytes(at, left.min(HEAD as u64) as usize)?, at, left)?;
+        let end = at + head.len as u64;
+        match head.kind {
+            Some(Type::Schema) => self.schema(access, plans, at, head)?,
+            Some(Type::Instance) => self.instance(access, at, head)?,
+            Some(Type::Octave) => self.octave(access, at, head)?,
+            None => {}
+        }
+        Ok(end)
+    }
+
+    fn schema(
+        &mut self,
+        access: &Access<'_>,
+        plans: &mut Plans,
+        at: u64,
+        head: Head,
+    ) -> Result<(), Trouble> {
+        let Ok(offset) = u32::try_from(at) else {
+            // Out of the reach of every instance.
+            return Ok(());
+        };
+        // A decoded schema takes a few times its bytes.
+        self.budget.charge(4 * head.len as u64, at, "the schema")?;
+        let record = access.bytes(at, head.len)?;
+        let plan = plans.get(&record, at)?;
+        for problem in &plan.problems {
+            self.problem(problem.clone());
+        }
+        self.schemas.push((offset, plan));
+        Ok(())
+    }
+
+    fn instance(&mut self, access: &Access<'_>, at: u64, head: Head) -> Result<(), Trouble> {
+        let fixed = metadata(access, at, head, FIXED)?;
+        let texts: usize = fixed[16..20]
+            .chunks(2)
+            .map(|n| usize::from(u16::from_le_bytes([n[0], n[1]])))
+            .sum();
+        let metadata = metadata(access, at, head, FIXED + texts)?;
+        let instance = record::Instance::decode(Bytes::new(&metadata[HEAD..], at + HEAD as u64))?;
+        let plan = match self
+            .schemas
+            .binary_search_by_key(&instance.schema, |(offset, _)| *offset)
+        {
+            Ok(index) => Arc::clone(&self.schemas[index].1),
+            Err(_) => {
+                return Err(wrong(
+                    at,
+                    format!("no schema at byte {} before it", instance.schema),
+                )
+                .into());
+            }
+        };
+        let block = within_record(
+            at,
+            head,
+            metadata.len(),
+            instance.block,
+            plan.block.into(),
+            "the block",
+        )?;
+        let prefix = printable(&instance.label_prefix()).into_owned();
+        let labels = plan.label_bytes + plan.metrics.len() * prefix.len();
+        self.budget.charge(
+            labels as u64 + u64::from(plan.block) + size_of::<Instance>() as u64,
+            at,
+            "the values and labels of the instance",
+        )?;
+        let (number, slots) = (self.instances.len(), self.values.had.len());
+        let words = self.values.words.len();
+        self.values.words.resize(words + plan.words, 0);
+        self.values.had.resize(slots + plan.slots.len(), false);
+        self.segments.push(Segment {
+            from: block,
+            words: plan.block as usize / 8,
+            instance: number,
+            octave: None,
+        });
+        self.instances.push(Instance {
+            plan,
+            prefix: prefix.into(),
+            block,
+            at: words,
+            slots,
+            octaves: Vec::new(),
+            shape: None,
+        });
+        Ok(())
+    }
+
+    fn octave(&mut self, access: &Access<'_>, at: u64, head: Head) -> Result<(), Trouble> {
+        let metadata = metadata(access, at, head, FIXED)?;
+        let octave = record::Octave::decode(Bytes::new(&metadata[HEAD..], at + HEAD as u64))?;
+        let counts = within_record(
+            at,
+            head,
+            metadata.len(),
+            octave.counts,
+            8 * u64::from(octave.len),
+            "the counts",
+        )?;
+        // Blocks lie in their records, so the instances ascend.
+        let owner = octave.owner as usize;
+        let number = self
+            .instances
+            .partition_point(|instance| 8 * instance.block <= owner);
+        let found = number.checked_sub(1).and_then(|number| {
+            let instance = &self.instances[number];
+            let offset = u32::try_from(owner - 8 * instance.block).ok()?;
+            Some((number, instance.plan.distribution_at(offset)?))
+        });
+        let Some((number, (metric, layout))) = found else {
+            // A metric that was left out, or of a later kind. (Or nonsense, which costs nothing.)
+            return Ok(());
+        };
+        if octave.len as usize != layout.buckets() || octave.octave as usize >= layout.octaves() {
+            let wanted = layout.buckets();
+            let what = format!(
+                "octave {} with {} counts, not {wanted}",
+                octave.octave, octave.len
+            );
+            return Err(wrong(at, what).into());
+        }
+        self.budget.charge(
+            8 * u64::from(octave.len) + 128,
+            at,
+            "the counts of the octave",
+        )?;
+        let to = self.values.words.len();
+        let words = octave.len as usize;
+        self.values.words.resize(to + words, 0);
+        self.segments.push(Segment {
+            from: counts,
+            words,
+            instance: number,
+            octave: Some(to),
+        });
+        self.instances[number].octaves.push(OctavePlace {
+            metric,
+            octave: octave.octave,
+            from: counts,
+            at: to,
+            words,
+        });
+        self.unsorted.push(number);
+        Ok(())
+    }
+}
+
+/// The start of a record: everything before its values.
+fn metadata(access: &Access<'_>, at: u64, head: Head, len: usize) -> Result<Vec<u8>, Trouble> {
+    if len > head.len {
+        return Err(wrong(
+            at,
+            format!("a record of {} bytes with {len} of metadata", head.len),
+        )
+        .into());
+    }
+    access.bytes(at, len)
+}
+
+fn wrong(at: u64, what: String) -> Malformed {
+    Malformed { offset: at, what }
+}
+
+/// The first word of values that lie at byte `from` of the file, if all `len` bytes of them are
+/// within their record, after its metadata.
+fn within_record(
+    at: u64,
+    head: Head,
+    metadata: usize,
+    from: u32,
+    len: u64,
+    what: &str,
+) -> Result<usize, Malformed> {
+    let from = u64::from(from);
+    let (low, high) = (at + metadata as u64, at + head.len as u64);
+    if from % LINE as u64 != 0 || from < low || from > high || len > high - from {
+        return Err(wrong(
+            at,
+            format!(
+                "{what} at bytes {from}+{len}, not on a line of its own record's {low}..{high}"
+            ),
+        ));
+    }
+    Ok(from as usize / 8)
+}

@@ -1,0 +1,137 @@
+//! One open stats file.
+//!
+//! A pass begins with what the kernel and the header say now, takes in the records that are new
+//! (`contents`), and copies all values (`copy`).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::contents::Contents;
+use super::copy::Scratch;
+use super::plan::Plans;
+use super::source::{Access, Pass, Source, Trouble};
+use super::text::printable;
+use crate::format::bytes::Bytes;
+use crate::format::header::{COMMITTED, Header, NAME_MOST, Owner};
+use crate::sys::view;
+
+/// A stats file that is being read.
+#[derive(Debug)]
+pub struct StatsFile {
+    /// Its path.
+    pub path: Arc<Path>,
+    /// The root, in which its `.lock` lies.
+    pub root: Arc<Path>,
+    /// Its header. The texts are printable.
+    pub header: Arc<Header>,
+    /// The owner word as of the last pass.
+    pub owner: Owner,
+    /// Length as of the last pass, in bytes.
+    pub len: u64,
+    /// What its records say, and the values as of the last pass.
+    pub contents: Contents,
+    /// The merge table that the shapes of the instances belong to, 0: none.
+    table: u64,
+    identity: (u64, u64),
+    source: Source,
+    /// Whether a pass failed: someone may be writing something else over the file, so that what was
+    /// decoded no longer holds.
+    spoiled: bool,
+}
+
+impl StatsFile {
+    /// Opens a file and reads its header. Its records and values come with [`StatsFile::refresh`].
+    pub fn open(
+        path: PathBuf,
+        root: &Arc<Path>,
+        directory_is_private: bool,
+    ) -> Result<StatsFile, Trouble> {
+        let opened = view::open(&path).map_err(|error| Trouble::io("open it", error))?;
+        let stat = opened.stat;
+        let start = Access::Read(&opened.file);
+        let have = |len: usize| len.min(usize::try_from(stat.len).unwrap_or(usize::MAX));
+        let len = Header::length(&start.bytes(0, have(32))?)?;
+        if len as u64 > stat.len {
+            return Err(Trouble::Bad(format!(
+                "a header of {len} bytes in a file of {}",
+                stat.len
+            )));
+        }
+        let bytes = start.bytes(0, len)?;
+        let mut header = Header::decode(&bytes)?;
+        if !(1..=NAME_MOST).contains(&header.model.len()) {
+            let len = header.model.len();
+            return Err(Trouble::Bad(format!("a model's name of {len} bytes")));
+        }
+        header.model = printable(&header.model).into_owned();
+        header.exe = printable(&header.exe).into_owned();
+        // What is committed by now is mapped at once. Whether it is more in the meantime, `refresh` sees;
+        // and whether it can be, for here it is only held within the file.
+        let mut committed = Bytes::new(&bytes[COMMITTED..], COMMITTED as u64);
+        let committed = committed.u64("the committed length")?;
+        let mapped = committed.clamp(len as u64, stat.len);
+        let source = Source::new(opened, mapped, directory_is_private);
+        Ok(StatsFile {
+            path: path.into(),
+            root: Arc::clone(root),
+            contents: Contents::new(len as u64),
+            header: Arc::new(header),
+            owner: Owner::unpack(0),
+            len: stat.len,
+            table: 0,
+            identity: stat.identity,
+            source,
+            spoiled: false,
+        })
+    }
+
+    /// One pass: the records that are new, and all values.
+    pub fn refresh(&mut self, plans: &mut Plans, scratch: &mut Scratch) -> Result<(), Trouble> {
+        let result = self.refresh_with(plans, scratch, || {});
+        self.spoiled |= result.is_err();
+        result
+    }
+
+    /// Whether the file should be opened anew rather than read again.
+    pub fn is_spoiled(&self) -> bool {
+        self.spoiled
+    }
+
+    /// [`refresh`](Self::refresh), with something that happens just before the values are copied.
+    pub fn refresh_with(
+        &mut self,
+        plans: &mut Plans,
+        scratch: &mut Scratch,
+        before_copy: impl FnOnce(),
+    ) -> Result<(), Trouble> {
+        let pass = self.source.begin(&self.path, self.identity)?;
+        let Pass {
+            access,
+            stat,
+            committed,
+            owner,
+        } = pass;
+        self.len = stat.len;
+        self.owner = Owner::unpack(owner);
+        self.contents
+            .walk(&access, plans, committed, stat.allocated)?;
+        before_copy();
+        access.copy(&mut self.contents, scratch)
+    }
+
+    /// Ties the file to a merge table. The shapes that it had in another one are forgotten.
+    pub fn enter(&mut self, table: u64) {
+        if self.table != table {
+            self.table = table;
+            for instance in &mut self.contents.instances {
+                instance.shape = None;
+            }
+        }
+    }
+
+    /// Whether it is mapped.
+    #[cfg(test)]
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.source, Source::Mapped(_))
+    }
+}

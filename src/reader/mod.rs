@@ -1,0 +1,216 @@
+//! Reading stats files: from another process, at any time, without the writers noticing.
+//!
+//! ```no_run
+//! use mmstats::reader::Reader;
+//!
+//! let mut reader = Reader::open("/run/app")?; // a root, a model's directory, or one file
+//! let snapshot = reader.snapshot()?; // merged over all files
+//! let requests = snapshot.get("my-app", "requests").and_then(|value| value.as_u64());
+//! for (model, label, value) in snapshot.iter() {
+//!     println!("{model} {label} {value:?}");
+//! }
+//! # Ok::<(), mmstats::Error>(())
+//! ```
+//!
+//! # What to rely on
+//! - **No torn values.** A value wider than a word is all of one publication or is not there: then
+//!   [`Snapshot::is_whole`] is false and [`Snapshot::busy`] names it.
+//! - **No trust.** No content of a file makes a reader panic, hang, read elsewhere or allocate out of
+//!   proportion. A bad file is an entry of [`Snapshot::errors`] and never hides the good ones.
+//! - **No cost to writers**, whatever a reader does: it only loads.
+//!
+//! # How it works
+//! A [`Reader`] keeps what does not change from one snapshot to the next. The first time it decodes a
+//! file's records into a *plan* (`plan`): which words are values. Then a snapshot lists the directories,
+//! takes in records that are new, copies the words (`copy`), asks the kernel which processes
+//! live (`state`) and adds up the values position by position (`merge`).
+//!
+//! # Trade-offs
+//! Files of one's own user in directories that only oneself can write are mapped, others are read: see
+//! `copy`. A mapped file that someone cuts short while it is read raises SIGBUS, which ends the
+//! process unless [`guard_sigbus`] was called. Stats files are never cut short by their writers.
+
+mod contents;
+mod copy;
+mod file;
+mod merge;
+mod plan;
+mod scan;
+mod snapshot;
+mod source;
+mod state;
+mod table;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use self::file::StatsFile;
+use self::scan::{Files, Place};
+use self::source::Trouble;
+use self::state::{Judge, Kernel};
+use crate::Error;
+use crate::sys::identity::Witness;
+use crate::sys::{paths, sigbus};
+
+pub use self::snapshot::{File, Model, Problem, Snapshot, Stat};
+pub use self::state::State;
+pub use self::text::{matches, printable};
+
+/// Reads the stats files of a root, of a model, or one file: again and again.
+#[derive(Debug)]
+pub struct Reader {
+    place: Place,
+    path: PathBuf,
+    per_file: bool,
+    files: Files,
+    plans: plan::Plans,
+    merger: merge::Merger,
+    scratch: copy::Scratch,
+    judge: Box<dyn Judge>,
+}
+
+impl Reader {
+    /// A reader of a root, a model's directory or a single file. Reads nothing yet.
+    ///
+    /// A directory is a model's if it has stats files (or files only) in it, else a root; which one,
+    /// each snapshot finds out anew, so an empty one may become either.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if there is nothing at that path.
+    pub fn open(path: impl AsRef<Path>) -> Result<Reader, Error> {
+        let path = path.as_ref();
+        // Absolute, so that a later change of the working directory changes nothing.
+        let path = std::path::absolute(path)
+            .map_err(|error| Error::io(path, "find the directory", error))?;
+        let metadata = path
+            .metadata()
+            .map_err(|error| Error::io(&path, "find stats files", error))?;
+        let place = if metadata.is_dir() {
+            Place::Tree(path.clone())
+        } else {
+            Place::File(path.clone())
+        };
+        Ok(Reader::new(place, path))
+    }
+
+    /// A reader of the root that the environment names (`MMSTATS_PATH`), or else of every usual root
+    /// that is there: files may be in several. Which ones are there, each snapshot finds out anew.
+    ///
+    /// # Errors
+    /// None so far.
+    pub fn from_env() -> Result<Reader, Error> {
+        let path = paths::reader_roots().into_iter().next().unwrap_or_default();
+        Ok(Reader::new(Place::Environment, path))
+    }
+
+    fn new(place: Place, path: PathBuf) -> Reader {
+        Reader {
+            place,
+            path,
+            per_file: false,
+            files: Files::default(),
+            plans: plan::Plans::default(),
+            merger: merge::Merger::default(),
+            scratch: copy::Scratch::default(),
+            judge: Box::new(Kernel(Witness::new())),
+        }
+    }
+
+    /// Whether snapshots have the values of each file by itself, too ([`File::stats`]). Off at first,
+    /// for it costs an allocation or two for each value of each file.
+    pub fn per_file(&mut self, wanted: bool) -> &mut Reader {
+        self.per_file = wanted;
+        self
+    }
+
+    /// Reads all values.
+    ///
+    /// The first call decodes what the files say of themselves; later ones only what is new, and copy
+    /// and merge the values: 10,000 files of 100 counters take 31 ms if they are mapped, 37 ms if not.
+    /// It never waits for a writer.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the directory or file that was opened is no longer there. A file that cannot be
+    /// read is no error but an entry of [`Snapshot::errors`].
+    pub fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        let mut snapshot = Snapshot {
+            path: self.path.clone(),
+            models: Vec::new(),
+            files: Vec::new(),
+            errors: Vec::new(),
+            busy: Vec::new(),
+            rejected: 0,
+        };
+        self.judge.begin_round();
+        self.files.scan(&self.place, &mut snapshot.errors)?;
+        let mut files = self.files.in_order();
+        files.retain_mut(|file| {
+            read(
+                file,
+                &mut self.plans,
+                &mut self.scratch,
+                &mut snapshot.errors,
+            )
+        });
+        // Asked after reading: of a process that ends meanwhile the last values are there.
+        let judge = &mut self.judge;
+        snapshot.files = (files.iter())
+            .map(|file| {
+                let life = judge.life(&file.root, &file.header);
+                File {
+                    path: Arc::clone(&file.path),
+                    header: Arc::clone(&file.header),
+                    tid: file.owner.tid,
+                    state: State::of(life, file.owner.state),
+                    bytes: file.len,
+                    stats: None,
+                    system: OnceLock::new(),
+                }
+            })
+            .collect();
+        self.merger.merge(&mut files, &mut snapshot, self.per_file);
+        snapshot.rejected = std::mem::take(&mut self.scratch.rejected);
+        self.plans.forget_unused();
+        Ok(snapshot)
+    }
+}
+
+/// Whether the values of a file could be read now.
+fn read(
+    file: &mut StatsFile,
+    plans: &mut plan::Plans,
+    scratch: &mut copy::Scratch,
+    errors: &mut Vec<Problem>,
+) -> bool {
+    match file.refresh(plans, scratch) {
+        Ok(()) => {
+            let problems = file.contents.problems.iter();
+            errors.extend(problems.map(|problem| Problem::new(&file.path, problem)));
+            true
+        }
+        Err(Trouble::Gone) => false,
+        Err(Trouble::Bad(problem)) => {
+            errors.push(Problem::new(&file.path, problem));
+            false
+        }
+    }
+}
+
+/// Guards this process against mapped stats files that someone cuts short while they are read (by
+/// copying over one, say): installs a SIGBUS handler that turns such a fault into an entry of
+/// [`Snapshot::errors`]. Faults that are not in a reader's own mappings go to the handler that was
+/// there before.
+///
+/// Opt-in, because signal handlers are the program's own affair. Call it once, after any other SIGBUS
+/// handler was installed and before reading. Later calls do nothing.
+///
+/// # Errors
+/// Those of sigaction(2).
+pub fn guard_sigbus() -> std::io::Result<()> {
+    sigbus::install()
+}

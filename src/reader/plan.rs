@@ -1,0 +1,256 @@
+//! Plans: which words of a block a schema's values are, and where they go.
+//!
+//! The values of a file are kept without what only the slot protocol needs: of a slot the words of the
+//! published buffer, then the plain words. A plan is made once per schema; files of the same schema
+//! share it, so that their values merge position by position.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::text::printable;
+use crate::format::bytes::{Bytes, Malformed};
+use crate::format::histogram::Layout;
+use crate::format::record::HEAD;
+use crate::format::schema::{MetricSchema, Schema};
+use crate::metric::kind::{self, Kind, code};
+
+/// A schema, ready for reading: decoded, checked, and its words laid out.
+#[derive(Debug)]
+pub struct Plan {
+    /// Bytes of a block.
+    pub block: u32,
+    /// The metrics that can be read, in the order of the schema.
+    pub metrics: Vec<Metric>,
+    /// Slots, in the order of the metrics.
+    pub slots: Vec<Slot>,
+    /// Plain words, neighbours together.
+    pub runs: Vec<Run>,
+    /// Offset and number of each distribution, sorted.
+    distributions: Vec<(u32, usize)>,
+    /// Words of the values of one instance.
+    pub words: usize,
+    /// Bytes of all labels together.
+    pub label_bytes: usize,
+    /// What is wrong with metrics that are left out.
+    pub problems: Vec<String>,
+}
+
+/// One metric of a plan.
+#[derive(Debug)]
+pub struct Metric {
+    /// Its schema. The texts are printable.
+    pub schema: MetricSchema,
+    /// Its kind.
+    pub kind: &'static Kind,
+    /// Where its words begin in the values.
+    pub at: usize,
+    /// How many there are.
+    pub words: usize,
+    /// The number of its slot.
+    pub slot: Option<usize>,
+    /// The buckets, of a distribution.
+    pub layout: Option<Layout>,
+}
+
+/// A slot of a plan, in words.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot {
+    /// The sequence word, from the begin of the block.
+    pub from: usize,
+    /// Where the words of the published buffer go, from the begin of the instance's values.
+    pub to: usize,
+    /// Words of a buffer.
+    pub words: usize,
+    /// Buffers.
+    pub buffers: usize,
+    /// The number of its metric.
+    pub metric: usize,
+}
+
+impl Slot {
+    /// The first word of the buffer of publication `p`, from the begin of the block.
+    pub fn buffer(&self, p: u64) -> usize {
+        // The number of buffers is a power of two, at most 64.
+        self.from + 1 + (p as usize & (self.buffers - 1)) * self.words
+    }
+}
+
+/// Words that are copied as they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    /// From the begin of the block.
+    pub from: usize,
+    /// From the begin of the instance's values.
+    pub to: usize,
+    /// How many.
+    pub words: usize,
+}
+
+/// Problems of one schema that are named one by one.
+const PROBLEMS_MOST: usize = 8;
+
+impl Plan {
+    /// Lays out a schema. A metric of an unknown kind is left out (a newer writer's), one that fails
+    /// the check of its kind is left out and named; the others are read all the same.
+    fn new(schema: Schema, wrong: &[Malformed]) -> Plan {
+        let mut plan = Plan {
+            block: schema.block,
+            metrics: Vec::with_capacity(schema.metrics.len()),
+            slots: Vec::new(),
+            runs: Vec::new(),
+            distributions: Vec::new(),
+            words: 0,
+            label_bytes: 0,
+            problems: Vec::new(),
+        };
+        for problem in wrong.iter().take(PROBLEMS_MOST) {
+            plan.problems.push(printable(&problem.to_string()).into_owned());
+        }
+        // A schema may say that all of its metrics lie in the same place, so that a small file would
+        // have many values. A writer's schema does not: what is read is no more than the block.
+        let mut room = schema.block as usize / 8;
+        let mut left_out = wrong.len();
+        for metric in schema.metrics {
+            let Some(kind) = kind::kind(metric.kind) else {
+                continue;
+            };
+            let metric = sanitised(metric);
+            let total = metric.geometry.total_words();
+            let checked = if total > room {
+                Err("overlaps other metrics".to_owned())
+            } else {
+                (kind.check)(&metric)
+            };
+            if let Err(problem) = checked {
+                left_out += 1;
+                if left_out <= PROBLEMS_MOST {
+                    plan.problems
+                        .push(format!("{}: {}", metric.label, printable(&problem)));
+                }
+                continue;
+            }
+            room -= total;
+            plan.push(metric, kind);
+        }
+        plan.distributions.sort_unstable();
+        if left_out > PROBLEMS_MOST {
+            plan.problems
+                .push(format!("{} metrics more", left_out - PROBLEMS_MOST));
+        }
+        plan
+    }
+
+    fn push(&mut self, metric: MetricSchema, kind: &'static Kind) {
+        let geometry = metric.geometry;
+        let (from, to) = (metric.offset as usize / 8, self.words);
+        let slot = (geometry.buffers > 0).then(|| {
+            self.slots.push(Slot {
+                from,
+                to,
+                words: geometry.words.into(),
+                buffers: geometry.buffers.into(),
+                metric: self.metrics.len(),
+            });
+            self.slots.len() - 1
+        });
+        let plain = usize::from(geometry.plain);
+        if plain > 0 {
+            self.run(Run {
+                from: from + geometry.slot_words(),
+                to: to + geometry.value_words() - plain,
+                words: plain,
+            });
+        }
+        let layout = matches!(metric.kind, code::TIMER | code::PERCENTILE)
+            .then(|| Layout::new(metric.parameter))
+            .flatten();
+        if layout.is_some() {
+            self.distributions.push((metric.offset, self.metrics.len()));
+        }
+        self.words += geometry.value_words();
+        self.label_bytes += metric.label.len();
+        self.metrics.push(Metric {
+            kind,
+            at: to,
+            words: geometry.value_words(),
+            slot,
+            layout,
+            schema: metric,
+        });
+    }
+
+    /// Adds plain words, to the last run if they continue it.
+    fn run(&mut self, next: Run) {
+        match self.runs.last_mut() {
+            Some(last)
+                if last.from + last.words == next.from && last.to + last.words == next.to =>
+            {
+                last.words += next.words;
+            }
+            _ => self.runs.push(next),
+        }
+    }
+
+    /// The distribution whose place begins at byte `offset` of a block.
+    pub fn distribution_at(&self, offset: u32) -> Option<(usize, Layout)> {
+        let found = self
+            .distributions
+            .binary_search_by_key(&offset, |(offset, _)| *offset);
+        let index = self.distributions[found.ok()?].1;
+        Some((index, self.metrics[index].layout?))
+    }
+}
+
+/// The metric with texts that may be printed.
+fn sanitised(mut metric: MetricSchema) -> MetricSchema {
+    let sanitise = |text: &mut String| {
+        if let Cow::Owned(changed) = printable(text) {
+            *text = changed;
+        }
+    };
+    for text in [&mut metric.label, &mut metric.unit, &mut metric.help] {
+        sanitise(text);
+    }
+    if metric
+        .fields
+        .iter()
+        .any(|field| matches!(printable(&field.name), Cow::Owned(_)))
+    {
+        let mut fields = metric.fields.to_vec();
+        for field in &mut fields {
+            sanitise(&mut field.name);
+        }
+        metric.fields = fields.into();
+    }
+    metric
+}
+
+/// The plans that are in use, by the very bytes of their schema records: a hash that a file states
+/// would let one file pass off its schema as another's.
+#[derive(Debug, Default)]
+pub struct Plans(HashMap<Box<[u8]>, Arc<Plan>>);
+
+impl Plans {
+    /// The plan for a schema record that is `record` at offset `at` of its file.
+    pub fn get(&mut self, record: &[u8], at: u64) -> Result<Arc<Plan>, Malformed> {
+        if let Some(plan) = self.0.get(record) {
+            return Ok(Arc::clone(plan));
+        }
+        let (schema, wrong) = Schema::decode(Bytes::new(&record[HEAD..], at + HEAD as u64))?;
+        let plan = Arc::new(Plan::new(schema, &wrong));
+        self.0.insert(record.into(), Arc::clone(&plan));
+        Ok(plan)
+    }
+
+    /// Forgets what no file uses any more.
+    pub fn forget_unused(&mut self) {
+        self.0.retain(|_, plan| Arc::strong_count(plan) > 1);
+    }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}

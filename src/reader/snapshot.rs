@@ -1,0 +1,386 @@
+//! What was read at one time: values by model and label, the files they came from, and what could not
+//! be read.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use super::plan::Plan;
+use super::state::State;
+use super::text::matches;
+use crate::format::header::Header;
+use crate::format::scalar::Number;
+use crate::metric::Value;
+use crate::metric::kind::code;
+use crate::{Error, MmValue};
+
+/// The values of all files at one time, merged: one per model and label.
+///
+/// It is plain data, `Send` and `Sync`, and has no connection with the files any more. Each value
+/// is whole; values of different labels are of about the same time.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub(super) path: PathBuf,
+    pub(super) models: Vec<Model>,
+    pub(super) files: Vec<File>,
+    pub(super) errors: Vec<Problem>,
+    pub(super) busy: Vec<(Arc<str>, Arc<str>)>,
+    pub(super) rejected: u64,
+}
+
+/// One model: its merged stats and its files.
+#[derive(Debug)]
+pub struct Model {
+    pub(super) name: Arc<str>,
+    pub(super) processes: usize,
+    pub(super) stats: Vec<Stat>,
+    pub(super) files: Vec<usize>,
+}
+
+/// One label and its value.
+#[derive(Debug)]
+pub struct Stat {
+    label: Arc<str>,
+    value: Value,
+    plan: Arc<Plan>,
+    metric: u32,
+    exposed: OnceLock<Box<[(String, Value)]>>,
+}
+
+/// One stats file.
+#[derive(Debug)]
+pub struct File {
+    pub(super) path: Arc<Path>,
+    pub(super) header: Arc<Header>,
+    pub(super) tid: u32,
+    pub(super) state: State,
+    pub(super) bytes: u64,
+    pub(super) stats: Option<Vec<Stat>>,
+    pub(super) system: OnceLock<[(&'static str, Value); 6]>,
+}
+
+/// A file or directory that could not be read, or a part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    path: PathBuf,
+    error: String,
+}
+
+impl Problem {
+    pub(super) fn new(path: &Path, error: impl Into<String>) -> Problem {
+        Problem {
+            path: path.to_owned(),
+            error: error.into(),
+        }
+    }
+
+    /// The file or directory. A name may have control characters in it:
+    /// [`printable`](super::printable) it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is wrong with it. Printable.
+    pub fn error(&self) -> &str {
+        &self.error
+    }
+}
+
+impl Snapshot {
+    /// What was read: the root, the model's directory or the file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The models, by name.
+    pub fn models(&self) -> &[Model] {
+        &self.models
+    }
+
+    /// The model of this name.
+    pub fn model(&self, name: &str) -> Option<&Model> {
+        let index = self
+            .models
+            .binary_search_by(|model| (*model.name).cmp(name))
+            .ok()?;
+        Some(&self.models[index])
+    }
+
+    /// The value of a label of a model: `requests`; or something that a value exposes:
+    /// `index.response_time.Percentile50th`, `pool.open`, or with a colon,
+    /// `index.response_time:Percentile50th`. The exact label comes first.
+    ///
+    /// What a distribution exposes is computed at the first call that asks for it.
+    pub fn get(&self, model: &str, label: &str) -> Option<&Value> {
+        self.model(model)?.get(label)
+    }
+
+    /// A compound value as the struct that it was written from.
+    ///
+    /// # Errors
+    /// [`Error::Value`] if there is no such label, it is no compound, its fields are not those of `T`, a
+    /// merged field does not fit its type, or a file's part of it was too busy to be had now.
+    pub fn compound<T: MmValue>(&self, model: &str, label: &str) -> Result<T, Error> {
+        let fail = |problem: String| Error::Value {
+            model: model.to_owned(),
+            label: label.to_owned(),
+            problem,
+        };
+        if self.is_busy(model, label) {
+            return Err(fail(
+                "written too fast to be had whole: try again".to_owned(),
+            ));
+        }
+        match self.get(model, label) {
+            None => Err(fail("there is no such label".to_owned())),
+            Some(Value::Compound(compound)) => compound.to().map_err(fail),
+            Some(other) => Err(fail(format!("it is a {}, not a compound", other.kind()))),
+        }
+    }
+
+    /// All merged values, by model and label. What values expose beside themselves is not in it: see
+    /// [`Value::expose`].
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &Value)> {
+        self.models.iter().flat_map(|model| {
+            model
+                .stats
+                .iter()
+                .map(move |stat| (&*model.name, &*stat.label, &stat.value))
+        })
+    }
+
+    /// The labels that match a pattern, of all models, each once and sorted: `*` stands for any
+    /// characters, dots included, `?` for one.
+    pub fn labels(&self, pattern: &str) -> impl Iterator<Item = &str> {
+        self.iter()
+            .map(|(_, label, _)| label)
+            .filter(|label| matches(pattern, label))
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+    }
+
+    /// The files that were read, in the order of their creation.
+    pub fn files(&self) -> &[File] {
+        &self.files
+    }
+
+    /// What could not be read, and why. It never keeps other files from being read.
+    pub fn errors(&self) -> &[Problem] {
+        &self.errors
+    }
+
+    /// Whether every value was had. If not, [`busy`](Self::busy) says which ones were not.
+    pub fn is_whole(&self) -> bool {
+        self.busy.is_empty()
+    }
+
+    /// Model and label of values that some file's writer changed too fast to be had whole. Such a
+    /// file's part is that of an earlier snapshot, or is left out if there was none: never a torn one.
+    pub fn busy(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.busy.iter().map(|(model, label)| (&**model, &**label))
+    }
+
+    /// How often a value had to be copied again because its writer was changing it.
+    pub fn rejected(&self) -> u64 {
+        self.rejected
+    }
+
+    fn is_busy(&self, model: &str, label: &str) -> bool {
+        self.busy().any(|busy| busy == (model, label))
+    }
+}
+
+impl Model {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many processes made its files.
+    pub fn processes(&self) -> usize {
+        self.processes
+    }
+
+    /// Its merged stats, by label.
+    pub fn stats(&self) -> &[Stat] {
+        &self.stats
+    }
+
+    /// Its files: their places in [`Snapshot::files`].
+    pub fn files(&self) -> &[usize] {
+        &self.files
+    }
+
+    /// As [`Snapshot::get`].
+    pub fn get(&self, label: &str) -> Option<&Value> {
+        lookup(&self.stats, label)
+    }
+}
+
+impl Stat {
+    pub(super) fn new(label: Arc<str>, value: Value, plan: &Arc<Plan>, metric: u32) -> Stat {
+        Stat {
+            label,
+            value,
+            plan: Arc::clone(plan),
+            metric,
+            exposed: OnceLock::new(),
+        }
+    }
+
+    /// Its label.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Its value.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// Of what it is a number, or empty. Of a timer: seconds, in which its exposed values are.
+    pub fn unit(&self) -> &str {
+        let schema = &self.plan.metrics[self.metric as usize].schema;
+        if schema.kind == code::TIMER {
+            "seconds"
+        } else {
+            &schema.unit
+        }
+    }
+
+    /// What it means, or empty.
+    pub fn help(&self) -> &str {
+        &self.plan.metrics[self.metric as usize].schema.help
+    }
+
+    /// What its value exposes beside itself: name and value. Computed at the first call.
+    pub fn exposed(&self) -> &[(String, Value)] {
+        self.exposed.get_or_init(|| {
+            let mut exposed = Vec::new();
+            self.value
+                .expose(|name, value| exposed.push((name.to_owned(), value)));
+            exposed.into()
+        })
+    }
+
+    fn expose(&self, name: &str) -> Option<&Value> {
+        self.exposed()
+            .iter()
+            .find(|(exposed, _)| exposed == name)
+            .map(|(_, value)| value)
+    }
+}
+
+/// The value of a label among stats that are sorted by it.
+fn lookup<'a>(stats: &'a [Stat], label: &str) -> Option<&'a Value> {
+    let exact = |label: &str| {
+        let index = stats
+            .binary_search_by(|stat| (*stat.label).cmp(label))
+            .ok()?;
+        Some(&stats[index])
+    };
+    if let Some(stat) = exact(label) {
+        return Some(&stat.value);
+    }
+    // The name of what is exposed may have dots of its own (an element of an array).
+    [".", ":"].into_iter().find_map(|separator| {
+        label
+            .rmatch_indices(separator)
+            .find_map(|(at, _)| exact(&label[..at])?.expose(&label[at + 1..]))
+    })
+}
+
+impl File {
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Name of the model.
+    pub fn model(&self) -> &str {
+        &self.header.model
+    }
+
+    /// The process that created it.
+    pub fn pid(&self) -> u32 {
+        self.header.pid
+    }
+
+    /// The thread that writes it now, or did last.
+    pub fn tid(&self) -> u32 {
+        self.tid
+    }
+
+    /// The user of its process.
+    pub fn uid(&self) -> u32 {
+        self.header.uid
+    }
+
+    /// The group of its process.
+    pub fn gid(&self) -> u32 {
+        self.header.gid
+    }
+
+    /// The program, or empty if not known.
+    pub fn exe(&self) -> &str {
+        &self.header.exe
+    }
+
+    /// Whether someone still writes it.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// When it was created: nanoseconds since 1970-01-01 UTC.
+    pub fn created_ns(&self) -> u64 {
+        self.header.created
+    }
+
+    /// When it was created: seconds since 1970-01-01 UTC.
+    pub fn created(&self) -> f64 {
+        self.header.created as f64 / 1e9
+    }
+
+    /// Its length.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Its own values by label, whatever its state, if [`Reader::per_file`](super::Reader::per_file)
+    /// was asked for.
+    pub fn stats(&self) -> Option<&[Stat]> {
+        self.stats.as_deref()
+    }
+
+    /// The value of a label of this file, as [`Snapshot::get`] for merged ones, if
+    /// [`Reader::per_file`](super::Reader::per_file) was asked for; and in any case `sys.pid`, `sys.tid`,
+    /// `sys.uid`, `sys.gid`, `sys.created` (seconds since 1970-01-01 UTC) and `sys.exe`.
+    pub fn get(&self, label: &str) -> Option<&Value> {
+        let own = || lookup(self.stats.as_deref()?, label);
+        let system = || {
+            self.system()
+                .iter()
+                .find(|(name, _)| *name == label)
+                .map(|(_, value)| value)
+        };
+        own().or_else(system)
+    }
+
+    /// The values whose labels begin with `sys.`: from its header.
+    pub fn system(&self) -> &[(&'static str, Value)] {
+        self.system.get_or_init(|| {
+            let number = |n: u32| Value::Constant(Number::Int(n.into()));
+            [
+                ("sys.pid", number(self.pid())),
+                ("sys.tid", number(self.tid())),
+                ("sys.uid", number(self.uid())),
+                ("sys.gid", number(self.gid())),
+                (
+                    "sys.created",
+                    Value::Constant(Number::Float(self.created())),
+                ),
+                ("sys.exe", Value::ConstantText(self.exe().to_owned())),
+            ]
+        })
+    }
+}

@@ -1,0 +1,236 @@
+//! How the bytes of a file are had: through a mapping or through a descriptor, and what is checked
+//! before each pass.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use super::contents::Contents;
+use super::copy::{Positioned, Scratch, copy_mapped, copy_read, load};
+use super::text::printable;
+use crate::format::bytes::Malformed;
+use crate::format::header::{COMMITTED, OWNER};
+use crate::sync::{Ordering, fence};
+use crate::sys::view::{self, Kept, Opened, Stat, View};
+
+/// Why a file cannot be read now.
+#[derive(Debug)]
+pub enum Trouble {
+    /// It is no longer there, or another one is in its place.
+    Gone,
+    /// Anything else, in words.
+    Bad(String),
+}
+
+impl Trouble {
+    pub fn io(action: &str, error: io::Error) -> Trouble {
+        match error.kind() {
+            io::ErrorKind::NotFound => Trouble::Gone,
+            io::ErrorKind::UnexpectedEof => Trouble::cut(),
+            _ => Trouble::Bad(format!("cannot {action}: {error}")),
+        }
+    }
+
+    /// The file ends before what it says is there.
+    pub fn cut() -> Trouble {
+        Trouble::Bad("cut short while it was read".to_owned())
+    }
+}
+
+impl From<Malformed> for Trouble {
+    fn from(malformed: Malformed) -> Trouble {
+        Trouble::Bad(printable(&malformed.to_string()).into_owned())
+    }
+}
+
+/// How the bytes of a file are had.
+#[derive(Debug)]
+pub enum Source {
+    /// Through a mapping.
+    Mapped(View),
+    /// Through a descriptor: one that is kept, or a new one for each pass.
+    Read(Option<Kept>),
+}
+
+/// What is true of a file for one pass.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    /// Its bytes.
+    pub access: Access<'a>,
+    /// What the kernel says.
+    pub stat: Stat,
+    /// Bytes that are complete; at most the length of the file.
+    pub committed: u64,
+    /// The owner word.
+    pub owner: u64,
+}
+
+/// The bytes of a file, for one pass.
+#[derive(Debug)]
+pub enum Access<'a> {
+    /// Mapped, and the mapping covers all that is committed.
+    Mapped(&'a View),
+    /// To be read.
+    Read(&'a File),
+    /// To be read, from a descriptor that is closed after the pass.
+    ReadOnce(File),
+}
+
+impl Source {
+    /// Chooses a way for a file. The header has been read: `len` is what there is to map.
+    pub fn new(opened: Opened, len: u64, directory_is_private: bool) -> Source {
+        if opened.may_map(directory_is_private)
+            && let Ok(len) = usize::try_from(len)
+            && let Ok(view) = View::new(&opened.file, len)
+        {
+            return Source::Mapped(view);
+        }
+        Source::Read(Kept::new(opened.file).ok())
+    }
+
+    /// Begins a pass: how much is committed now, and access to that much.
+    pub fn begin(&mut self, path: &Path, identity: (u64, u64)) -> Result<Pass<'_>, Trouble> {
+        // The mapping is renewed first, so that what is borrowed below stays.
+        if let Source::Mapped(view) = self {
+            let stat = same(Stat::of_path(path), identity)?;
+            if stat.len < 8 * view.len() as u64 || view.is_cut() {
+                return Err(Trouble::cut());
+            }
+            let (stat, committed) = within(stat, view.acquire(COMMITTED / 8), || {
+                same(Stat::of_path(path), identity)
+            })?;
+            if committed > 8 * view.len() as u64 {
+                *self = remapped(path, identity, committed)?;
+            }
+            if let Source::Mapped(view) = self {
+                let owner = view.acquire(OWNER / 8);
+                return Ok(Pass {
+                    access: Access::Mapped(view),
+                    stat,
+                    committed,
+                    owner,
+                });
+            }
+        }
+        let Source::Read(kept) = self else {
+            unreachable!("mapped sources have returned above");
+        };
+        let access = match kept {
+            Some(kept) => Access::Read(kept.file()),
+            None => {
+                let opened = view::open(path).map_err(|error| Trouble::io("open it", error))?;
+                if opened.stat.identity != identity {
+                    return Err(Trouble::Gone);
+                }
+                Access::ReadOnce(opened.file)
+            }
+        };
+        let file = access.file().expect("not mapped");
+        let stat = Stat::of_file(file).map_err(|error| Trouble::io("stat it", error))?;
+        const _: () = assert!(OWNER == COMMITTED + 8);
+        let mut words = [0; 2];
+        file.read(COMMITTED / 8, &mut words)?;
+        // Acquire: what is committed was complete before it was, so it is read after this.
+        fence(Ordering::Acquire);
+        let (stat, committed) = within(stat, words[0], || {
+            Stat::of_file(file).map_err(|error| Trouble::io("stat it", error))
+        })?;
+        Ok(Pass {
+            access,
+            stat,
+            committed,
+            owner: words[1],
+        })
+    }
+}
+
+/// What the kernel says of a file, if it is still the same.
+fn same(stat: io::Result<Stat>, identity: (u64, u64)) -> Result<Stat, Trouble> {
+    let stat = stat.map_err(|error| Trouble::io("stat it", error))?;
+    if stat.identity == identity {
+        Ok(stat)
+    } else {
+        Err(Trouble::Gone)
+    }
+}
+
+/// The committed length, if that much is there. The file may have grown since `stat`.
+fn within(
+    stat: Stat,
+    committed: u64,
+    again: impl FnOnce() -> Result<Stat, Trouble>,
+) -> Result<(Stat, u64), Trouble> {
+    let stat = if committed > stat.len { again()? } else { stat };
+    if committed > stat.len {
+        return Err(Trouble::Bad(format!(
+            "{committed} bytes are said to be committed, but the file has {}: it was cut short",
+            stat.len
+        )));
+    }
+    Ok((stat, committed))
+}
+
+/// A longer view of a file that has grown.
+fn remapped(path: &Path, identity: (u64, u64), committed: u64) -> Result<Source, Trouble> {
+    let opened = view::open(path).map_err(|error| Trouble::io("open it", error))?;
+    if opened.stat.identity != identity {
+        return Err(Trouble::Gone);
+    }
+    // The directory was private when the file was first mapped; the file itself is asked again.
+    Ok(Source::new(opened, committed, true))
+}
+
+impl Access<'_> {
+    fn file(&self) -> Option<&File> {
+        match self {
+            Access::Mapped(_) => None,
+            Access::Read(file) => Some(file),
+            Access::ReadOnce(file) => Some(file),
+        }
+    }
+
+    /// Copies `len` bytes of metadata from `at`, a multiple of 8: once, and then they are parsed from
+    /// the copy, so that a writer cannot change what has been checked.
+    pub fn bytes(&self, at: u64, len: usize) -> Result<Vec<u8>, Trouble> {
+        debug_assert!(at.is_multiple_of(8));
+        let (first, count) = (at as usize / 8, len.div_ceil(8));
+        let mut words = vec![0; count];
+        match self {
+            Access::Mapped(view) => {
+                let view = view
+                    .words()
+                    .get(first..first + count)
+                    .ok_or_else(Trouble::cut)?;
+                load(view, &mut words);
+            }
+            Access::Read(file) => file.read(first, &mut words)?,
+            Access::ReadOnce(file) => file.read(first, &mut words)?,
+        }
+        let mut bytes: Vec<u8> = bytemuck::cast_slice(&words).to_vec();
+        bytes.truncate(len);
+        Ok(bytes)
+    }
+
+    /// Copies the values of all instances: see `copy`.
+    pub fn copy(&self, contents: &mut Contents, scratch: &mut Scratch) -> Result<(), Trouble> {
+        let Contents {
+            instances,
+            segments,
+            values,
+            ..
+        } = contents;
+        values.busy.clear();
+        match self {
+            Access::Mapped(view) => {
+                copy_mapped(view.words(), instances, values, scratch);
+                if view.is_cut() {
+                    Err(Trouble::cut())
+                } else {
+                    Ok(())
+                }
+            }
+            Access::Read(file) => copy_read(*file, instances, segments, values, scratch),
+            Access::ReadOnce(file) => copy_read(file, instances, segments, values, scratch),
+        }
+    }
+}

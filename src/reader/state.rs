@@ -1,0 +1,79 @@
+//! Whether the thread and the process behind a file still live.
+
+use std::fmt;
+use std::path::Path;
+
+use crate::format::header::{Header, OwnerState};
+use crate::sys::identity::{Life, Witness};
+
+/// Whether someone still writes a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// A thread of a living process writes it.
+    Live,
+    /// Its thread has ended, its process lives.
+    Orphan,
+    /// Its process is gone.
+    Dead,
+    /// It cannot be found out from here (another pid namespace, another machine's file system).
+    Unknown,
+}
+
+impl State {
+    pub(super) fn of(life: Life, owner: OwnerState) -> State {
+        match (life, owner) {
+            (Life::Dead, _) => State::Dead,
+            (Life::Unknown, _) => State::Unknown,
+            (Life::Alive, OwnerState::Live) => State::Live,
+            (Life::Alive, OwnerState::Orphan | OwnerState::Ended) => State::Orphan,
+        }
+    }
+
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Live => "live",
+            State::Orphan => "orphan",
+            State::Dead => "dead",
+            State::Unknown => "unknown",
+        }
+    }
+
+    /// Whether its levels count: as far as is known, a thread writes it now.
+    pub(super) fn is_current(self) -> bool {
+        matches!(self, State::Live | State::Unknown)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Who knows whether a process lives: the kernel, or a test.
+pub trait Judge: fmt::Debug + Send {
+    /// Forgets the answers of the last snapshot.
+    fn begin_round(&mut self);
+    /// Whether the process that made a file of this root lives.
+    fn life(&mut self, root: &Path, header: &Header) -> Life;
+}
+
+/// The kernel.
+pub struct Kernel(pub Witness);
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kernel")
+    }
+}
+
+impl Judge for Kernel {
+    fn begin_round(&mut self) {
+        self.0.begin_round();
+    }
+
+    fn life(&mut self, root: &Path, header: &Header) -> Life {
+        self.0.life(root, header)
+    }
+}

@@ -1,0 +1,402 @@
+//! The merge table of one model: many files into one value per label.
+//!
+//! Files with the same schema and label prefix have the same *shape*: their values merge position by
+//! position. A label is hashed once, when its shape is first seen: then each position knows its
+//! *cell*, the place where the label's value comes together. Different shapes that have a label in
+//! common (other versions of a program, during a rolling upgrade) meet in one cell. So the cost of a
+//! value is a decode and an addition, whatever the number of files.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::contents::{Instance, OctavePlace};
+use super::file::StatsFile;
+use super::plan::{Metric, Plan};
+use super::snapshot::{Problem, Stat};
+use super::state::State;
+use super::text::printable;
+use crate::metric::Value;
+use crate::metric::kind::{Counts, Kind, Raw, code};
+
+/// Where the labels of one model come together.
+#[derive(Debug)]
+pub struct Table {
+    /// Distinguishes it from every other table of the reader.
+    id: u64,
+    shapes: Vec<Shape>,
+    /// By address of the plan (which the shape keeps alive) and prefix.
+    index: HashMap<(usize, Box<str>), u32>,
+    cells: Vec<Cell>,
+    labels: HashMap<Arc<str>, u32>,
+    /// The cells by label; shorter than `cells` when some are new.
+    sorted: Vec<u32>,
+    /// Labels of this snapshot that were named for having two kinds.
+    named: usize,
+}
+
+/// A schema with a prefix.
+#[derive(Debug)]
+struct Shape {
+    plan: Arc<Plan>,
+    /// The cell of each metric.
+    cells: Box<[u32]>,
+    /// 1 + the rank of the last file of this snapshot that has the shape; 0: none has.
+    latest: usize,
+    /// Whether a label of it is of another kind in a file created later.
+    mixed: bool,
+}
+
+/// The merged value of one label.
+#[derive(Debug)]
+struct Cell {
+    label: Arc<str>,
+    value: Option<Value>,
+    /// Files merged into `value`.
+    files: u64,
+    /// Whether only files count that are written now (for kinds where these come first).
+    current: bool,
+    /// Whether a file of this snapshot has the label.
+    seen: bool,
+    /// 1 + the rank of the last file that had the label.
+    file: usize,
+    /// Whose kind, unit and help count: shape and number of the metric.
+    of: (u32, u32),
+    kind: Option<&'static Kind>,
+    /// Kinds that it has in other files and that have been named: a bit for each code.
+    others: u64,
+}
+
+/// Labels of one model that are named for having two kinds.
+const PROBLEMS_MOST: usize = 64;
+
+impl Table {
+    /// An empty table. No other one of the reader has had this number, which is not 0.
+    pub fn new(id: u64) -> Table {
+        Table {
+            id,
+            shapes: Vec::new(),
+            index: HashMap::new(),
+            cells: Vec::new(),
+            labels: HashMap::new(),
+            sorted: Vec::new(),
+            named: 0,
+        }
+    }
+
+    /// Prepares for a snapshot of those of the files that `of_model` names, which are in the order of
+    /// their creation.
+    pub fn begin(&mut self, files: &mut [&mut StatsFile], of_model: &[usize]) {
+        for cell in &mut self.cells {
+            (cell.value, cell.files, cell.current) = (None, 0, false);
+            (cell.seen, cell.file, cell.kind) = (false, 0, None);
+            cell.others = 0;
+        }
+        self.named = 0;
+        for shape in &mut self.shapes {
+            (shape.latest, shape.mixed) = (0, false);
+        }
+        for (rank, &index) in (1..).zip(of_model) {
+            let file = &mut *files[index];
+            file.enter(self.id);
+            for instance in &mut file.contents.instances {
+                let shape = *instance
+                    .shape
+                    .get_or_insert_with(|| self.shape(&instance.plan, &instance.prefix));
+                self.shapes[shape as usize].latest = rank;
+            }
+        }
+        if self.sorted.len() < self.cells.len() {
+            self.sorted = (0..self.cells.len() as u32).collect();
+            self.sorted.sort_unstable_by(|&a, &b| {
+                self.cells[a as usize]
+                    .label
+                    .cmp(&self.cells[b as usize].label)
+            });
+        }
+        self.choose_kinds();
+    }
+
+    /// The number of a shape, made if it is new.
+    fn shape(&mut self, plan: &Arc<Plan>, prefix: &str) -> u32 {
+        let key = (Arc::as_ptr(plan) as usize, Box::from(prefix));
+        if let Some(&shape) = self.index.get(&key) {
+            return shape;
+        }
+        let number = self.shapes.len() as u32;
+        let cells = (plan.metrics.iter())
+            .map(|metric| {
+                let label: Arc<str> = format!("{prefix}{}", metric.schema.label).into();
+                *self.labels.entry(Arc::clone(&label)).or_insert_with(|| {
+                    self.cells.push(Cell {
+                        label,
+                        value: None,
+                        files: 0,
+                        current: false,
+                        seen: false,
+                        file: 0,
+                        of: (number, 0),
+                        kind: None,
+                        others: 0,
+                    });
+                    self.cells.len() as u32 - 1
+                })
+            })
+            .collect();
+        self.shapes.push(Shape {
+            plan: Arc::clone(plan),
+            cells,
+            latest: 0,
+            mixed: false,
+        });
+        self.index.insert(key, number);
+        number
+    }
+
+    /// A label with two kinds is of the kind of the file created last.
+    fn choose_kinds(&mut self) {
+        let mut order: Vec<u32> = (0..self.shapes.len() as u32)
+            .filter(|&shape| self.shapes[shape as usize].latest > 0)
+            .collect();
+        // Of one file the first to have a label counts.
+        order.sort_unstable_by_key(|&shape| {
+            (self.shapes[shape as usize].latest, std::cmp::Reverse(shape))
+        });
+        for &number in &order {
+            let shape = &self.shapes[number as usize];
+            for ((index, metric), &cell) in (0..).zip(&shape.plan.metrics).zip(&shape.cells) {
+                let cell = &mut self.cells[cell as usize];
+                (cell.of, cell.kind) = ((number, index), Some(metric.kind));
+            }
+        }
+        for &number in &order {
+            let shape = &mut self.shapes[number as usize];
+            shape.mixed = (shape.plan.metrics.iter().zip(&shape.cells)).any(|(metric, &cell)| {
+                self.cells[cell as usize].kind.map(|kind| kind.code) != Some(metric.kind.code)
+            });
+        }
+    }
+
+    /// Adds the values of a file; `rank` is 1 for the first one, and so on.
+    pub fn add(
+        &mut self,
+        rank: usize,
+        file: &StatsFile,
+        state: State,
+        problems: &mut Vec<Problem>,
+    ) {
+        let (dead, current) = (state == State::Dead, state.is_current());
+        let mut twice: (usize, Option<Arc<str>>) = (0, None);
+        for instance in &file.contents.instances {
+            let shape = &self.shapes[instance.shape.expect("set by begin") as usize];
+            let words = &file.contents.values.words[instance.at..][..instance.plan.words];
+            let mut octaves = &*instance.octaves;
+            for (index, (metric, &cell)) in
+                instance.plan.metrics.iter().zip(&shape.cells).enumerate()
+            {
+                let cell = &mut self.cells[cell as usize];
+                if cell.file == rank {
+                    twice.0 += 1;
+                    twice.1.get_or_insert_with(|| Arc::clone(&cell.label));
+                    continue;
+                }
+                cell.file = rank;
+                if shape.mixed && cell.kind.is_none_or(|kind| kind.code != metric.kind.code) {
+                    other_kind(cell, metric, file, &mut self.named, problems);
+                    continue;
+                }
+                if !was_had(file, instance, metric) {
+                    continue;
+                }
+                cell.seen = true;
+                // What most values are, without two calls through pointers and a `Value` in between.
+                // It says no more than counter::KIND does.
+                if metric.kind.code == code::COUNTER
+                    && let Some(Value::Counter(sum)) = &mut cell.value
+                {
+                    *sum = sum.saturating_add(words[metric.at]);
+                    cell.files += 1;
+                    continue;
+                }
+                match metric.kind.counts {
+                    Counts::All => {}
+                    Counts::NotDead if dead => continue,
+                    Counts::NotDead => {}
+                    Counts::Current if !current => continue,
+                    Counts::Current => {}
+                    Counts::CurrentElseAll if current == cell.current => {}
+                    Counts::CurrentElseAll if current => {
+                        // The first that is written now: those before it no longer count.
+                        (cell.value, cell.files, cell.current) = (None, 0, true);
+                    }
+                    Counts::CurrentElseAll => continue,
+                }
+                let next = decode(file, instance, index, metric, &mut octaves);
+                match &mut cell.value {
+                    Some(merged) => (metric.kind.merge)(merged, next, &metric.schema, cell.files),
+                    none => *none = Some(next),
+                }
+                cell.files += 1;
+            }
+        }
+        if let (count, Some(label)) = twice {
+            let more = if count > 1 {
+                format!(" (and {} labels more)", count - 1)
+            } else {
+                String::new()
+            };
+            problems.push(Problem::new(
+                &file.path,
+                format!("the label {label:?} is there twice{more}: the first counts"),
+            ));
+        }
+    }
+
+    /// The labels of a file that were too busy in the last pass.
+    pub fn busy<'a>(&'a self, file: &'a StatsFile) -> impl Iterator<Item = &'a Arc<str>> {
+        file.contents.values.busy.iter().map(|&(instance, slot)| {
+            let instance = &file.contents.instances[instance];
+            let metric = instance.plan.slots[slot].metric;
+            self.label(instance, metric)
+        })
+    }
+
+    fn label(&self, instance: &Instance, metric: usize) -> &Arc<str> {
+        let shape = &self.shapes[instance.shape.expect("set by begin") as usize];
+        &self.cells[shape.cells[metric] as usize].label
+    }
+
+    /// The merged values, by label.
+    pub fn finish(&mut self) -> Vec<Stat> {
+        let Table {
+            shapes,
+            cells,
+            sorted,
+            ..
+        } = self;
+        sorted
+            .iter()
+            .filter_map(|&cell| {
+                let cell = &mut cells[cell as usize];
+                if !cell.seen {
+                    return None;
+                }
+                let (shape, metric) = cell.of;
+                let plan = &shapes[shape as usize].plan;
+                let schema = &plan.metrics[metric as usize];
+                let value = cell
+                    .value
+                    .take()
+                    .unwrap_or_else(|| (schema.kind.none)(&schema.schema));
+                Some(Stat::new(
+                    Arc::clone(&cell.label),
+                    shown(value),
+                    plan,
+                    metric,
+                ))
+            })
+            .collect()
+    }
+
+    /// The values of one file by itself, by label. Only what was had whole at some time.
+    pub fn of_file(&self, file: &StatsFile) -> Vec<Stat> {
+        let mut stats = Vec::new();
+        for instance in &file.contents.instances {
+            let mut octaves = &*instance.octaves;
+            for (index, metric) in instance.plan.metrics.iter().enumerate() {
+                if was_had(file, instance, metric) {
+                    let value = shown(decode(file, instance, index, metric, &mut octaves));
+                    let label = Arc::clone(self.label(instance, index));
+                    stats.push(Stat::new(label, value, &instance.plan, index as u32));
+                }
+            }
+        }
+        // Stable, so that of two with one label the first stays.
+        stats.sort_by(|a, b| a.label().cmp(b.label()));
+        stats.dedup_by(|b, a| a.label() == b.label());
+        stats
+    }
+
+    /// Whether so many shapes are no longer in use that it pays to begin anew.
+    pub fn is_stale(&self) -> bool {
+        let used = self.shapes.iter().filter(|shape| shape.latest > 0).count();
+        self.shapes.len() > 2 * used + 64
+    }
+}
+
+/// Whether the value of a metric has ever been had whole.
+fn was_had(file: &StatsFile, instance: &Instance, metric: &Metric) -> bool {
+    metric
+        .slot
+        .is_none_or(|slot| file.contents.values.had[instance.slots + slot])
+}
+
+/// The value of a metric. `octaves` are those of the instance that are left, sorted by metric: those
+/// of the metrics up to this one are taken off.
+fn decode(
+    file: &StatsFile,
+    instance: &Instance,
+    index: usize,
+    metric: &Metric,
+    octaves: &mut &[OctavePlace],
+) -> Value {
+    let all = &file.contents.values.words;
+    let words = &all[instance.at + metric.at..][..metric.words];
+    if metric.layout.is_none() {
+        return (metric.kind.decode)(
+            &metric.schema,
+            Raw {
+                words,
+                octaves: &[],
+            },
+        );
+    }
+    let first = octaves.partition_point(|octave| octave.metric < index);
+    let end = octaves.partition_point(|octave| octave.metric <= index);
+    let counts: Vec<(u32, &[u64])> = octaves[first..end]
+        .iter()
+        .map(|octave| (octave.octave, &all[octave.at..][..octave.words]))
+        .collect();
+    *octaves = &octaves[end..];
+    (metric.kind.decode)(
+        &metric.schema,
+        Raw {
+            words,
+            octaves: &counts,
+        },
+    )
+}
+
+/// The value with texts that may be printed.
+fn shown(mut value: Value) -> Value {
+    if let Value::Text(text) | Value::ConstantText(text) = &mut value
+        && let std::borrow::Cow::Owned(changed) = printable(text)
+    {
+        *text = changed;
+    }
+    value
+}
+
+/// Names a label that is of another kind in this file: once per snapshot, label and kind.
+fn other_kind(
+    cell: &mut Cell,
+    metric: &Metric,
+    file: &StatsFile,
+    named: &mut usize,
+    problems: &mut Vec<Problem>,
+) {
+    let kind = 1u64.checked_shl(metric.kind.code.into()).unwrap_or(0);
+    if cell.others & kind != 0 || *named >= PROBLEMS_MOST {
+        return;
+    }
+    cell.others |= kind;
+    *named += 1;
+    problems.push(Problem::new(
+        &file.path,
+        format!(
+            "the label {:?} is a {} here, a {} in a file created later, which counts",
+            cell.label,
+            metric.kind.name,
+            cell.kind.map_or("?", |kind| kind.name),
+        ),
+    ));
+}
