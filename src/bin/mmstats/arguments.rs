@@ -1,0 +1,104 @@
+//! What the user typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The statistics of running programs, read from their stats files.
+///
+/// A program that uses the library mmstats keeps its statistics in memory-mapped files, one for each
+/// thread that writes. This tool reads them at any time, without the program noticing, and after it
+/// was killed, too.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mmstats",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Ls(Ls),
+    Show(Show),
+    Demo(Demo),
+    #[command(hide = true)]
+    DemoService(DemoService),
+}
+
+/// Where stats files are looked for.
+const PATHS: &str = "\
+Where it looks:
+  A PATH is a root (the directory that MMSTATS_PATH names), a model's directory below it, or one
+  stats file. Without a PATH: the root in MMSTATS_PATH, else every usual one that is there:
+  $XDG_RUNTIME_DIR/mmstats, /dev/shm/mmstats-<uid> and mmstats-<uid> in the temporary directory.
+
+Exit code:
+  0 when something was read, 1 when nothing was, 2 for wrong usage.
+  What could not be read is named on stderr and never hides the rest.";
+
+/// List the stats files: one line each
+///
+/// STATE is `live`; `orphan`: its thread has ended, its process lives; `dead`: its process is gone;
+/// or `unknown`: it cannot be found out from here. PID is the process that made the file, TID the
+/// thread that writes it. CREATED is in UTC.
+#[derive(Args, Debug)]
+#[command(after_long_help = PATHS)]
+pub struct Ls {
+    /// Roots, models' directories or stats files
+    pub paths: Vec<PathBuf>,
+}
+
+/// Show the values
+///
+/// As text: those of each file by itself, one line for each label and for everything that a value
+/// exposes (`index.response_time.Percentile99th`). With --json: one object, in which each model has
+/// each label once, merged over all its files. Times are in seconds.
+#[derive(Args, Debug)]
+#[command(after_long_help = format!("{SEVERAL}\n\n{PATHS}"))]
+pub struct Show {
+    /// Print one JSON object, merged over the files of each model
+    #[arg(long)]
+    pub json: bool,
+    /// With --json: each file's own values, too, in `files[].stats` (text has them always)
+    #[arg(long)]
+    pub per_file: bool,
+    /// Roots, models' directories or stats files
+    pub paths: Vec<PathBuf>,
+}
+
+const SEVERAL: &str = "\
+Several PATHs in JSON:
+  `path` has them all, joined with ':'. Files are merged within one PATH only: a model that an
+  earlier PATH has, too, appears as \"<model>@<path>\".";
+
+/// Watch a small web service at work: a live table of its rates and percentiles
+///
+/// Starts a real HTTP service on 127.0.0.1 as a process of its own, all its threads instrumented with
+/// mmstats; sends it a bounded number of requests a second; and shows what its stats files say while
+/// it works. Ends by itself, or with Ctrl-C, and then compares what the service counted with what its
+/// clients did. Run `mmstats show` beside it, with the path that it prints.
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// How long it runs
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub seconds: u64,
+    /// Worker threads of the service
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub threads: u16,
+    /// The root for the stats files [default: $MMSTATS_PATH, else a temporary directory]
+    #[arg(long, value_name = "DIR")]
+    pub path: Option<PathBuf>,
+}
+
+/// The service of the demo: a process of its own, which the demo starts
+#[derive(Args, Debug)]
+pub struct DemoService {
+    /// Worker threads
+    #[arg(long)]
+    pub threads: u16,
+}

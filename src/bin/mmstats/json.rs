@@ -1,0 +1,195 @@
+//! Snapshots as one JSON object, in the shape that docs and other programs rely on.
+
+use std::collections::HashSet;
+
+use mmstats::reader::{File, Model, Snapshot, Stat};
+use mmstats::{Distribution, Number, PERCENTILES, Value};
+use serde_json::{Map, Value as Json, json};
+
+use crate::input::{Input, joined};
+
+/// The whole of what was read.
+pub fn object(input: &Input) -> Json {
+    let failed = input.failures.iter().map(|(path, _)| &**path);
+    let read = input.snapshots.iter().map(Snapshot::path);
+    let mut models = Map::new();
+    for snapshot in &input.snapshots {
+        for of_model in snapshot.models() {
+            let mut name = of_model.name().to_owned();
+            // Only where several paths were given.
+            if models.contains_key(&name) {
+                name = format!("{name}@{}", snapshot.path().display());
+            }
+            models.insert(name, model(snapshot, of_model));
+        }
+    }
+    let errors: Vec<_> = (input.errors())
+        .map(|(path, error)| json!({"path": path.to_string_lossy(), "error": error}))
+        .collect();
+    json!({
+        "path": joined(read.chain(failed)),
+        "models": models,
+        "errors": errors,
+    })
+}
+
+fn model(snapshot: &Snapshot, model: &Model) -> Json {
+    let busy: HashSet<&str> = snapshot
+        .busy()
+        .filter(|(name, _)| *name == model.name())
+        .map(|(_, label)| label)
+        .collect();
+    let mut merged = Map::new();
+    for of_label in model.stats() {
+        let is_busy = busy.contains(of_label.label());
+        merged.insert(of_label.label().to_owned(), stat(of_label, is_busy));
+    }
+    // Those that no file's part could be had of. Nobody knows their kind here.
+    for label in busy {
+        merged
+            .entry(label)
+            .or_insert_with(|| json!({"value": null, "busy": true}));
+    }
+    merged.sort_keys();
+    let files: Vec<_> = model
+        .files()
+        .iter()
+        .map(|&index| file(&snapshot.files()[index]))
+        .collect();
+    json!({
+        "processes": model.processes(),
+        "files": files,
+        "stats": merged,
+    })
+}
+
+fn file(file: &File) -> Json {
+    let mut entry = json!({
+        "path": file.path().to_string_lossy(),
+        "pid": file.pid(),
+        "tid": file.tid(),
+        "state": file.state().name(),
+        "created": file.created(),
+        "bytes": file.bytes(),
+    });
+    if let Some(stats) = file.stats() {
+        // Only those that were had whole are there.
+        let stats = stats
+            .iter()
+            .map(|of_label| (of_label.label().to_owned(), stat(of_label, false)));
+        entry["stats"] = stats.collect::<Map<_, _>>().into();
+    }
+    entry
+}
+
+/// A label's kind, unit and value.
+fn stat(stat: &Stat, is_busy: bool) -> Json {
+    let mut entry = Map::new();
+    entry.insert("kind".to_owned(), stat.value().kind().into());
+    if !stat.unit().is_empty() {
+        entry.insert("unit".to_owned(), stat.unit().into());
+    }
+    match stat.value() {
+        _ if is_busy => {
+            entry.insert("value".to_owned(), Json::Null);
+            entry.insert("busy".to_owned(), true.into());
+        }
+        Value::Timer(times) => insert_distribution(&mut entry, times, Show::SECONDS),
+        Value::Percentile(values) => insert_distribution(&mut entry, values, Show::NUMBERS),
+        value => drop(entry.insert("value".to_owned(), single(value))),
+    }
+    Json::Object(entry)
+}
+
+/// How the numbers of a distribution are shown.
+struct Show {
+    /// One that was recorded, or the sum of such.
+    whole: fn(u128) -> Json,
+    /// One that was computed.
+    fraction: fn(f64) -> Json,
+}
+
+impl Show {
+    const SECONDS: Show = Show {
+        whole: |nanos| float(nanos as f64 / 1e9),
+        fraction: |nanos| float(nanos / 1e9),
+    };
+    const NUMBERS: Show = Show {
+        whole: |n| i128::try_from(n).map_or_else(|_| float(n as f64), integer),
+        // A mean of integers that is one looks like one.
+        fraction: |x| {
+            if x.fract() == 0.0 {
+                integer(x as i128)
+            } else {
+                float(x)
+            }
+        },
+    };
+}
+
+fn insert_distribution(entry: &mut Map<String, Json>, values: &Distribution, show: Show) {
+    let whole = |n: Option<u64>| n.map_or(Json::Null, |n| (show.whole)(n.into()));
+    let fraction = |x: Option<f64>| x.map_or(Json::Null, show.fraction);
+    let percents = PERCENTILES.map(|(percent, _)| percent);
+    let percentiles: Map<_, _> = (percents.iter().zip(values.percentiles(&percents)))
+        .map(|(percent, value)| (percent.to_string(), whole(value)))
+        .collect();
+    entry.extend([
+        ("count".to_owned(), values.count().into()),
+        ("total".to_owned(), (show.whole)(values.total())),
+        ("mean".to_owned(), fraction(values.mean())),
+        ("stddev".to_owned(), fraction(values.stddev())),
+        ("min".to_owned(), whole(values.min())),
+        ("max".to_owned(), whole(values.max())),
+        ("last".to_owned(), whole(values.last())),
+        ("percentiles".to_owned(), percentiles.into()),
+    ]);
+}
+
+/// A value that is not a distribution.
+fn single(value: &Value) -> Json {
+    if let Some(compound) = value.as_compound() {
+        let fields = compound.fields().map(|(name, is_array, numbers)| {
+            let mut numbers = numbers.iter().copied().map(number);
+            let one =
+                |numbers: &mut dyn Iterator<Item = Json>| numbers.next().unwrap_or(Json::Null);
+            (
+                name.to_owned(),
+                if is_array {
+                    numbers.collect()
+                } else {
+                    one(&mut numbers)
+                },
+            )
+        });
+        return Json::Object(fields.collect());
+    }
+    match (value.number(), value.as_bool(), value.as_str()) {
+        (Some(n), ..) => number(n),
+        (_, Some(flag), _) => flag.into(),
+        (.., Some(text)) => text.into(),
+        // A kind that this program does not know yet.
+        _ => Json::Null,
+    }
+}
+
+fn number(number: Number) -> Json {
+    match number {
+        Number::Int(n) => integer(n),
+        Number::Float(x) => float(x),
+    }
+}
+
+/// The integer, or the nearest float where 64 bits do not hold it (a sum over many files).
+fn integer(n: i128) -> Json {
+    match (u64::try_from(n), i64::try_from(n)) {
+        (Ok(n), _) => n.into(),
+        (_, Ok(n)) => n.into(),
+        _ => float(n as f64),
+    }
+}
+
+/// The float; NaN and infinities are null.
+fn float(x: f64) -> Json {
+    serde_json::Number::from_f64(x).map_or(Json::Null, Json::Number)
+}

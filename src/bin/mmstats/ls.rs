@@ -1,0 +1,102 @@
+//! `mmstats ls`: one line for each stats file.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use mmstats::reader::{File, Snapshot, printable};
+
+use crate::Outcome;
+use crate::arguments::Ls;
+use crate::input::Input;
+use crate::{numbers, output};
+
+const TITLES: [&str; 7] = ["MODEL", "PID", "TID", "STATE", "SIZE", "CREATED", "PATH"];
+/// The columns of numbers, which end at one place.
+const RIGHT: [bool; 7] = [false, true, true, false, true, false, false];
+
+pub fn run(arguments: &Ls) -> Outcome {
+    let input = Input::read(&arguments.paths, false);
+    let files = input.snapshots.iter().flat_map(Snapshot::files);
+    let mut files: Vec<&File> = files.collect();
+    files.sort_by_key(|file| (file.model(), file.created_ns()));
+    if !files.is_empty() {
+        let rows: Vec<_> = files.into_iter().map(row).collect();
+        let mut out = io::stdout().lock();
+        for line in table(&rows) {
+            writeln!(out, "{line}")?;
+        }
+        out.flush()?;
+    }
+    input.complain();
+    Ok(if input.is_empty() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn row(file: &File) -> [String; 7] {
+    [
+        printable(file.model()).into_owned(),
+        file.pid().to_string(),
+        file.tid().to_string(),
+        file.state().to_string(),
+        numbers::bytes(file.bytes()),
+        numbers::date(file.created_ns()),
+        output::path(file.path()),
+    ]
+}
+
+/// The lines of the table, titles first.
+fn table(rows: &[[String; 7]]) -> impl Iterator<Item = String> {
+    let titles = TITLES.map(str::to_owned);
+    let widths: [usize; 7] = std::array::from_fn(|column| {
+        let width = |row: &[String; 7]| row[column].chars().count();
+        rows.iter().map(width).fold(width(&titles), usize::max)
+    });
+    std::iter::once(titles)
+        .chain(rows.iter().cloned())
+        .map(move |row| {
+            let mut line = String::new();
+            for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
+                let cell = if RIGHT[column] {
+                    format!("{cell:>width$}  ")
+                } else {
+                    format!("{cell:<width$}  ")
+                };
+                line.push_str(&cell);
+            }
+            line.truncate(line.trim_end().len());
+            line
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned() {
+        let row = |model: &str, pid: &str, path: &str| {
+            [
+                model,
+                pid,
+                "8",
+                "live",
+                "8 KiB",
+                "2026-11-20 22:42:49",
+                path,
+            ]
+            .map(str::to_owned)
+        };
+        let lines: Vec<_> = table(&[row("my-app", "812", "/a b"), row("é", "7", "/c")]).collect();
+        assert_eq!(
+            lines,
+            [
+                "MODEL   PID  TID  STATE   SIZE  CREATED              PATH",
+                "my-app  812    8  live   8 KiB  2026-11-20 22:42:49  /a b",
+                "é         7    8  live   8 KiB  2026-11-20 22:42:49  /c",
+            ]
+        );
+    }
+}

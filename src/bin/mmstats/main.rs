@@ -1,0 +1,42 @@
+//! `mmstats`: looks at the statistics of running programs.
+
+mod arguments;
+mod demo;
+mod input;
+mod json;
+mod ls;
+mod numbers;
+mod output;
+mod show;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::arguments::{Arguments, Command};
+
+/// What a command comes to: how the process ends, or what went wrong in words for the user.
+type Outcome = Result<ExitCode, Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    output::log_to_stderr();
+    match run(arguments.command) {
+        Ok(code) => code,
+        Err(error) if output::is_closed_pipe(&*error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Outcome {
+    match command {
+        Command::Ls(arguments) => ls::run(&arguments),
+        Command::Show(arguments) => show::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::DemoService(arguments) => demo::serve(&arguments),
+    }
+}

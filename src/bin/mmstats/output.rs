@@ -1,0 +1,88 @@
+//! What goes to the terminal: nothing that could do something to it other than be read, and nothing
+//! that makes a closed pipe an error.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::Path;
+
+use mmstats::reader::printable;
+
+/// Writes a message to stderr, each line of it as this program's.
+pub fn complain(message: &str) {
+    let mut stderr = io::stderr().lock();
+    for line in message.lines() {
+        // Where stderr is closed there is nobody to tell.
+        let _ = writeln!(stderr, "mmstats: {}", printable(line));
+    }
+}
+
+/// Warnings of the library (and more, with RUST_LOG) go to stderr.
+pub fn log_to_stderr() {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"))
+        .format(|out, record| {
+            let message = record.args().to_string();
+            let message = message.strip_prefix("mmstats: ").unwrap_or(&message);
+            writeln!(
+                out,
+                "mmstats: {}: {}",
+                record.level().as_str().to_lowercase(),
+                printable(message)
+            )
+        })
+        .init();
+}
+
+/// Whether the reader of our output has gone away: no reason to complain.
+pub fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// A path as it may be printed.
+pub fn path(path: &Path) -> String {
+    printable(&path.to_string_lossy()).into_owned()
+}
+
+/// JSON as it may be printed. The same JSON: what is harmful can only be within its strings, where
+/// `\u…` means the same character. (The serializer escapes those below U+0020 itself.)
+pub fn json(text: &str) -> Cow<'_, str> {
+    let is_harmful =
+        |c: char| c != '\n' && matches!(printable(c.encode_utf8(&mut [0; 4])), Cow::Owned(_));
+    if !text.contains(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 64);
+    for c in text.chars() {
+        if is_harmful(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                escaped.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaped_json_is_the_same_json() {
+        let value = serde_json::json!({"a\u{9b}\u{202e}\u{7f}": ["\x1b[31m", "é 漢 😀", "\n"]});
+        let text = serde_json::to_string_pretty(&value).unwrap();
+        let escaped = json(&text);
+        assert!(
+            !escaped.contains(['\u{9b}', '\u{202e}', '\u{7f}', '\x1b']),
+            "{escaped}"
+        );
+        assert!(escaped.contains("é 漢 😀"));
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&escaped).unwrap(),
+            value
+        );
+    }
+}

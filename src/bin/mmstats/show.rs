@@ -1,0 +1,94 @@
+//! `mmstats show`: the values, as text or as JSON.
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use mmstats::Value;
+use mmstats::reader::{File, Snapshot, Stat, printable};
+
+use crate::Outcome;
+use crate::arguments::Show;
+use crate::input::Input;
+use crate::{json, numbers, output};
+
+pub fn run(arguments: &Show) -> Outcome {
+    let input = Input::read(&arguments.paths, arguments.per_file || !arguments.json);
+    let mut out = BufWriter::new(io::stdout().lock());
+    if arguments.json {
+        let text = serde_json::to_string_pretty(&json::object(&input))?;
+        writeln!(out, "{}", output::json(&text))?;
+    } else {
+        for snapshot in &input.snapshots {
+            write_text(&mut out, snapshot)?;
+        }
+    }
+    out.flush()?;
+    input.complain();
+    Ok(if input.is_empty() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Each file by itself, by model and the time of its creation.
+fn write_text(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
+    for &index in snapshot.models().iter().flat_map(|model| model.files()) {
+        let file = &snapshot.files()[index];
+        writeln!(out, "{}", output::path(file.path()))?;
+        let lines = lines(file);
+        let width = lines
+            .iter()
+            .map(|(label, _)| label.chars().count())
+            .max()
+            .unwrap_or(0);
+        for (label, value) in lines {
+            writeln!(out, "  {label:<width$}  => {value}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Labels and values: what the file says, by label, then what its header says.
+fn lines(file: &File) -> Vec<(String, String)> {
+    let mut lines = Vec::new();
+    let mut line = |label: &str, value: String| {
+        lines.push((
+            printable(label).into_owned(),
+            printable(&value).into_owned(),
+        ));
+    };
+    for stat in file.stats().unwrap_or_default() {
+        if stat.exposed().is_empty() {
+            line(stat.label(), text(stat.value()));
+        }
+        for (name, value) in stat.exposed() {
+            line(
+                &format!("{}.{name}", stat.label()),
+                exposed_text(stat, value),
+            );
+        }
+    }
+    for (label, value) in file.system() {
+        line(label, text(value));
+    }
+    lines
+}
+
+/// What a value exposes: of a timer, times are in seconds and look like it.
+fn exposed_text(stat: &Stat, value: &Value) -> String {
+    match (stat.value(), value) {
+        (Value::Timer(_), Value::Gauge(time)) => numbers::seconds(time.as_f64()),
+        _ => text(value),
+    }
+}
+
+fn text(value: &Value) -> String {
+    match (value.number(), value.as_bool(), value.as_str()) {
+        (Some(number), ..) => numbers::number(number),
+        (_, Some(flag), _) => flag.to_string(),
+        (.., Some(text)) => text.to_owned(),
+        // A kind that this program does not know yet.
+        _ => format!("({})", value.kind()),
+    }
+}
