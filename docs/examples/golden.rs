@@ -1,0 +1,383 @@
+//! Makes the golden files of `tests/golden`: stats files whose every value is known.
+//!
+//! They are made by hand only, and looked at before they are kept:
+//!
+//! ```sh
+//! cargo run --example golden -- tests/golden
+//! for name in every-kind minimal odd-sequence unknown-record-and-kind; do
+//!     python3 tests/python/reader.py --per-file tests/golden/$name.mmstats |
+//!         sed "s#$PWD/tests/golden/##" > tests/golden/$name.json
+//! done
+//! git diff tests/golden docs/FORMAT.md   # every change here is a change of the format, or a mistake
+//! ```
+//!
+//! Who made a file, and when, is overwritten with fixed values, so that the same writer makes the
+//! same bytes. A golden file that the present reader cannot read is a broken promise: files outlive
+//! the programs that wrote them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{env, fs, io, process};
+
+use mmstats::{
+    Compound, Constant, Counter, Flag, Gauge, Groups, MmStats, MmValue, Percentile, Stats, Text,
+    Timer, UpDown, Writer,
+};
+
+/// Every kind of metric.
+#[derive(MmStats)]
+#[mmstats(name = "every-kind")]
+struct EveryKind {
+    /// Requests received.
+    #[mmstats(unit = "requests")]
+    requests: Counter,
+    in_flight: UpDown,
+    least_i8: Gauge<i8>,
+    least_i16: Gauge<i16>,
+    least_i32: Gauge<i32>,
+    least_i64: Gauge<i64>,
+    most_u8: Gauge<u8>,
+    most_u16: Gauge<u16>,
+    most_u32: Gauge<u32>,
+    most_u64: Gauge<u64>,
+    #[mmstats(merge = "mean")]
+    half_f32: Gauge<f32>,
+    #[mmstats(merge = "max", unit = "celsius")]
+    temperature: Gauge<f64>,
+    #[mmstats(merge = "latest")]
+    not_a_number: Gauge<f64>,
+    ready: Flag,
+    release: Text<32>,
+    #[mmstats(buffers = 4)]
+    cut: Text<5>,
+    #[mmstats(value = 4096)]
+    limit: Constant<u32>,
+    #[mmstats(value = -0.5)]
+    ratio: Constant<f64>,
+    #[mmstats(value = true)]
+    debug: Constant<bool>,
+    #[mmstats(value = "5f3c0de")]
+    commit: Constant<&'static str>,
+    /// Time to the answer.
+    #[mmstats(label = "timers.response")]
+    response_time: Timer,
+    #[mmstats(unit = "bytes")]
+    body_size: Percentile,
+    #[mmstats(digits = 3, buffers = 8)]
+    fine: Percentile,
+    empty: Percentile,
+    pool: Compound<Pool>,
+    db: Db,
+    #[mmstats(prefix = "handler.")]
+    handlers: Groups<Handler>,
+}
+
+#[derive(MmStats)]
+struct Db {
+    queries: Counter,
+}
+
+#[derive(MmStats)]
+struct Handler {
+    response_ok: Counter,
+    response_time: Timer,
+}
+
+#[derive(Clone, Copy, Default, MmValue)]
+#[repr(C)]
+struct Pool {
+    waits: u64,
+    #[mmstats(merge = "max")]
+    open: u32,
+    idle: i16,
+    by_shard: [u8; 5],
+    level: i8,
+    load: [f32; 2],
+    #[mmstats(merge = "latest")]
+    busiest: u32,
+}
+
+/// One counter.
+#[derive(MmStats)]
+#[mmstats(name = "minimal")]
+struct Minimal {
+    /// Requests received.
+    requests: Counter,
+}
+
+#[derive(MmStats)]
+#[mmstats(name = "odd-sequence")]
+struct OddSequence {
+    pair: Compound<Pair>,
+    note: Text<16>,
+    sizes: Percentile,
+}
+
+#[derive(Clone, Copy, Default, MmValue)]
+#[repr(C)]
+struct Pair {
+    a: u64,
+    b: u64,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let Some(directory) = env::args_os().nth(1).map(PathBuf::from) else {
+        eprintln!("usage: golden DIRECTORY   (tests/golden, to write the golden files anew)");
+        process::exit(2);
+    };
+    if !directory.is_dir() {
+        return Err(format!("{} is no directory", directory.display()).into());
+    }
+    from_a_fixed_path()?;
+    let root = env::temp_dir().join("mmstats-golden").join("root");
+    let golden = |name: &str, bytes: Vec<u8>| -> io::Result<()> {
+        let path = directory.join(name);
+        assert!(bytes.len() <= 64 << 10, "{name} has {} bytes", bytes.len());
+        println!("{} {} bytes", path.display(), bytes.len());
+        fs::write(path, bytes)
+    };
+    // First, because of the first file of a thread the values begin on line 0 of 32: a round offset.
+    golden("minimal.mmstats", minimal(&root)?)?;
+    golden("every-kind.mmstats", every_kind(&root)?)?;
+    golden("odd-sequence.mmstats", odd_sequence(&root)?)?;
+    golden(
+        "unknown-record-and-kind.mmstats",
+        unknown_record_and_kind(&root)?,
+    )?;
+    Ok(())
+}
+
+/// The header has the path of the program, and is as long as it needs: so the program goes on as a
+/// copy of itself at a path that is the same everywhere.
+fn from_a_fixed_path() -> Result<(), Box<dyn std::error::Error>> {
+    let fixed = env::temp_dir().join("mmstats-golden").join("golden");
+    let me = env::current_exe()?;
+    if me != fixed {
+        fs::create_dir_all(fixed.parent().expect("it has one"))?;
+        fs::copy(&me, &fixed)?;
+        let status = process::Command::new(&fixed)
+            .args(env::args_os().skip(1))
+            .status()?;
+        process::exit(status.code().unwrap_or(1));
+    }
+    Ok(())
+}
+
+fn every_kind(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let web: Stats<EveryKind> = EveryKind::builder()
+        .path(root)
+        .max_size(64 << 10)
+        .create()?;
+    web.requests.add(7);
+    web.in_flight.add(-3);
+    web.least_i8.set(i8::MIN);
+    web.least_i16.set(i16::MIN);
+    web.least_i32.set(i32::MIN);
+    web.least_i64.set(i64::MIN);
+    web.most_u8.set(u8::MAX);
+    web.most_u16.set(u16::MAX);
+    web.most_u32.set(u32::MAX);
+    web.most_u64.set(u64::MAX);
+    web.half_f32.set(0.5);
+    web.temperature.set(36.6);
+    web.not_a_number.set(f64::NAN);
+    web.ready.set(true);
+    // The shorter text after the longer: what is beyond its end in the buffer must not be read.
+    web.release.set("a text that is 30 bytes long …");
+    web.release.set("version 1");
+    web.release.set("Grüße aus Köln");
+    // Seven bytes, of which the sixth and seventh are the ß: cut to five.
+    web.cut.set("Straße");
+    for millis in 1..=100 {
+        web.response_time.record(Duration::from_millis(millis));
+    }
+    for value in [0, 1, 127, 128, 255, 256, 257, 1_000, 1_000_000, u64::MAX] {
+        web.body_size.record(value);
+    }
+    // Octaves 0, 1 and 2 of 1024 buckets.
+    for value in (10..=4_000).step_by(10) {
+        web.fine.record(value);
+    }
+    web.pool.set(Pool {
+        waits: 1,
+        ..Pool::default()
+    });
+    web.pool.set(Pool {
+        waits: u64::MAX,
+        open: 3,
+        idle: -2,
+        by_shard: [1, 2, 0, 4, 255],
+        level: -128,
+        load: [0.25, f32::INFINITY],
+        busiest: 2,
+    });
+    web.db.queries.inc();
+    for (name, ok) in [("index", 11), ("größe.v2", 2)] {
+        let handler = web.handlers.try_group(name)?;
+        handler.response_ok.add(ok);
+        handler
+            .response_time
+            .record(Duration::from_micros(1_500 * ok));
+    }
+    Ok(taken(&web, Identity::Unknown)?)
+}
+
+fn minimal(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let minimal = Minimal::builder().path(root).create()?;
+    minimal.requests.add(7);
+    Ok(taken(&minimal, Identity::OfAnotherBoot)?)
+}
+
+/// A writer that died while it published, and whose thread had marked the file as an orphan.
+fn odd_sequence(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let odd = OddSequence::builder().path(root).create()?;
+    let pair = Pair {
+        a: 0x1111_2222_3333_4444,
+        b: 0x5555_6666_7777_8888,
+    };
+    odd.pair.set(pair);
+    odd.note.set("first");
+    odd.note.set("zweitens");
+    odd.sizes.record(5);
+    odd.sizes.record(7);
+    let mut bytes = taken(&odd, Identity::Unknown)?;
+    // Publication 1 is in buffer 1, two words after buffer 0, which follows the sequence.
+    let sequence = find(&bytes, &pair.a.to_le_bytes()) - 8 - 16;
+    patch(
+        &mut bytes,
+        sequence,
+        &2u64.to_le_bytes(),
+        &3u64.to_le_bytes(),
+    );
+    patch(&mut bytes, sequence + 8, &[0; 16], &[0xee; 16]);
+    // Publication 2 is in buffer 0; the writer has begun number 3 and written a part of buffer 1.
+    let note = find(&bytes, b"zweitens") - 16;
+    patch(&mut bytes, note, &4u64.to_le_bytes(), &5u64.to_le_bytes());
+    patch(
+        &mut bytes,
+        note + 8 + 24,
+        &5u64.to_le_bytes(),
+        &u64::MAX.to_le_bytes(),
+    );
+    // And a bucket of a third value, whose moments were never published: value 5 is in octave 0.
+    let counts = find(&bytes, &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    patch(&mut bytes, counts, &1u64.to_le_bytes(), &2u64.to_le_bytes());
+    // The owner word: state 1, orphan.
+    patch(&mut bytes, 40 + 4, &[0], &[1]);
+    Ok(bytes)
+}
+
+/// What a later version might write, among what this one knows.
+fn unknown_record_and_kind(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let writer = Writer::builder("unknown").path(root).create()?;
+    writer.counter("before").add()?.add(1);
+    writer.group("skipped")?.counter("count").add()?.add(2);
+    writer.counter("of_future_kind").add()?.add(3);
+    writer.gauge::<u16>("of_future_merge").add()?.set(4);
+    writer.gauge::<u32>("of_future_type").add()?.set(5);
+    writer
+        .compound::<Pair>("of_future_fields")
+        .add()?
+        .set(Pair { a: 6, b: 7 });
+    writer
+        .compound::<Pair>("of_future_field_type")
+        .add()?
+        .set(Pair { a: 6, b: 7 });
+    writer.counter("after").add()?.add(8);
+    let mut bytes = std::fs::read(writer.path().ok_or("it has a path")?)?;
+    finish(&mut bytes, Identity::Unknown);
+    // An instance record becomes one of a type that nobody knows.
+    let record = find(&bytes, b"skipped") - 24;
+    patch(
+        &mut bytes,
+        record + 4,
+        &2u16.to_le_bytes(),
+        &999u16.to_le_bytes(),
+    );
+    let entry = |label: &[u8], bytes: &[u8]| find(bytes, label) - 32;
+    let kind = entry(b"of_future_kind", &bytes) + 4;
+    patch(
+        &mut bytes,
+        kind,
+        &1u16.to_le_bytes(),
+        &60_000u16.to_le_bytes(),
+    );
+    let merge = entry(b"of_future_merge", &bytes) + 7;
+    patch(&mut bytes, merge, &[0], &[200]);
+    let scalar = entry(b"of_future_type", &bytes) + 6;
+    patch(&mut bytes, scalar, &[3], &[200]);
+    // A kind of the future may give fields a meaning of its own, but not another shape.
+    let fields = entry(b"of_future_fields", &bytes) + 4;
+    patch(
+        &mut bytes,
+        fields,
+        &9u16.to_le_bytes(),
+        &60_001u16.to_le_bytes(),
+    );
+    let field = find(&bytes, b"of_future_field_type") + b"of_future_field_type".len();
+    patch(&mut bytes, field, &[4], &[200]);
+    // A compatible feature, and a state of the owner.
+    patch(&mut bytes, 24, &[0; 8], &(1u64 << 63).to_le_bytes());
+    patch(&mut bytes, 40 + 4, &[0], &[77]);
+    Ok(bytes)
+}
+
+/// The bytes of a file up to its committed length, with the identity of nobody.
+fn taken<T>(stats: &Stats<T>, identity: Identity) -> io::Result<Vec<u8>> {
+    let mut bytes = fs::read(stats.path().expect("it is a file"))?;
+    finish(&mut bytes, identity);
+    Ok(bytes)
+}
+
+/// Who is said to have made a file.
+#[derive(Clone, Copy, PartialEq)]
+enum Identity {
+    /// Nothing is known of the process: its state is "unknown", so all of its values count.
+    Unknown,
+    /// A process before the last boot: it is dead.
+    OfAnotherBoot,
+}
+
+/// Cuts a file at its committed length and overwrites what differs from one run to the next.
+fn finish(bytes: &mut Vec<u8>, identity: Identity) {
+    let committed = u64::from_le_bytes(bytes[32..40].try_into().expect("8 bytes"));
+    bytes.truncate(committed as usize);
+    let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+    put(40, &815u32.to_le_bytes()); // tid in the owner word
+    put(48, &1_795_214_569_920_000_000u64.to_le_bytes()); // creation time
+    put(56, &812u32.to_le_bytes()); // pid
+    put(60, &815u32.to_le_bytes()); // tid
+    put(64, &1000u32.to_le_bytes()); // uid
+    put(68, &100u32.to_le_bytes()); // gid
+    put(72, &4711u64.to_le_bytes()); // start time
+    match identity {
+        Identity::Unknown => put(80, &[0; 16 + 4 * 8]),
+        Identity::OfAnotherBoot => {
+            put(
+                80,
+                b"\x60\x1d\xb0\x07\x00\x00\x40\x00\x80\x00\xc0\xff\xee\xc0\xff\xee",
+            ); // boot id
+            put(96, &4_026_531_836u64.to_le_bytes()); // pid namespace
+            put(104, &0x0123_4567_89ab_cdefu64.to_le_bytes()); // lock token
+            put(112, &26u64.to_le_bytes()); // device
+            put(120, &3u64.to_le_bytes()); // inode
+        }
+    }
+}
+
+/// Where these bytes are: the only place.
+fn find(bytes: &[u8], what: &[u8]) -> usize {
+    let mut places = bytes
+        .windows(what.len())
+        .enumerate()
+        .filter(|(_, window)| *window == what);
+    let (at, _) = places.next().expect("they are there");
+    assert!(places.next().is_none(), "{what:?} is there twice");
+    at
+}
+
+/// Exchanges bytes, and insists on what was there.
+fn patch(bytes: &mut [u8], at: usize, from: &[u8], to: &[u8]) {
+    assert_eq!(&bytes[at..at + from.len()], from, "at {at}");
+    bytes[at..at + to.len()].copy_from_slice(to);
+}

@@ -1,0 +1,735 @@
+#!/usr/bin/env python3
+"""Reads mmstats stats files, format 3, with nothing but the standard library.
+
+Written from docs/FORMAT.md alone, whose chapters the comments name: it is the proof that the text is
+complete, and a second opinion for the tests. It prints what `mmstats show --json` prints.
+
+    reader.py [--per-file] [PATH]       a root, a model's directory, or one file
+
+It copies values with three phases of preadv (chapter 6, "Read"), so it may read any file, whoever
+wrote it. Linux only.
+"""
+
+import array
+import errno
+import fcntl
+import json
+import math
+import os
+import random
+import stat
+import struct
+import sys
+import tempfile
+import threading
+import time
+
+SCALARS = {1: "B", 2: "H", 3: "I", 4: "Q", 5: "b", 6: "h", 7: "i", 8: "q", 9: "f", 10: "d", 11: "B"}
+BOOL, TEXT = 11, 12
+KINDS = ["", "counter", "updown", "gauge", "flag", "text", "constant", "timer", "percentile", "compound"]
+SCHEMA, INSTANCE, OCTAVE = 1, 2, 3
+MOST64, MOST128 = 2**64 - 1, 2**128 - 1
+# Percentiles in thousandths, as they are shown.
+PERCENTILES = [(500, "50"), (750, "75"), (900, "90"), (950, "95"), (990, "99"), (999, "99.9")]
+TRIES, TRIES_PER_FILE = 4_000, 256_000
+
+
+class Malformed(Exception):
+    """A file, or a part of it, that cannot be read."""
+
+
+class Busy(Exception):
+    """A slot whose writer was too fast."""
+
+
+_mutex = threading.Lock()
+
+
+def fence():
+    """An acquire fence: two acquisitions of one mutex in a row (chapter 6)."""
+    for _ in range(2):
+        with _mutex:
+            pass
+
+
+def need(condition, problem):
+    if not condition:
+        raise Malformed(problem)
+
+
+def printable(text):
+    """Chapter 10: nothing that acts on a terminal or a page."""
+
+    def escaped(char):
+        code = ord(char)
+        if code < 0x20 or 0x7F <= code <= 0x9F or code in (0x2028, 0x2029, 0x200E, 0x200F) \
+                or 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069:
+            return {"\t": "\\t", "\r": "\\r", "\n": "\\n"}.get(char, "\\u{%x}" % code)
+        return char
+
+    return "".join(map(escaped, text))
+
+
+class Cursor:
+    """Takes little-endian values from bytes, and never from beyond their end."""
+
+    def __init__(self, data, at=0):
+        self.data, self.at = data, at
+
+    def take(self, count):
+        need(0 <= count <= len(self.data) - self.at, "%d bytes where %d are left" % (count, len(self.data) - self.at))
+        self.at += count
+        return self.data[self.at - count:self.at]
+
+    def numbers(self, form):
+        return struct.unpack("<" + form, self.take(struct.calcsize("<" + form)))
+
+    def text(self, count):
+        return printable(self.take(count).decode("utf-8", "replace"))
+
+
+class Layout:
+    """Chapter 7, Buckets."""
+
+    def __init__(self, digits):
+        self.k = (2 * 10**digits - 1).bit_length()
+        self.h = 2 ** (self.k - 1)
+        self.octaves = 66 - self.k
+
+    def octave_of(self, value):
+        return 0 if value < self.h else value.bit_length() - 1 - (self.k - 1) + 1
+
+    def bucket_of(self, value):
+        octave = self.octave_of(value)
+        return octave, value if octave == 0 else (value >> (octave - 1)) - self.h
+
+    def bounds(self, octave, bucket=None):
+        """Least and greatest value of a bucket, or of a whole octave."""
+        first, last = (bucket, bucket) if bucket is not None else (0, self.h - 1)
+        if octave == 0:
+            return first, last
+        width = 2 ** (octave - 1)
+        return (self.h + first) * width, (self.h + last + 1) * width - 1
+
+
+class Distribution:
+    """Chapter 7."""
+
+    def __init__(self, digits, words=None, octaves=()):
+        self.digits, self.layout = digits, Layout(digits)
+        words = words or [0] * (8 + self.layout.octaves)
+        self.count = words[0]
+        self.total = words[1] | words[2] << 64
+        self.squares = words[3] | words[4] << 64
+        self.min, self.max, self.last = MOST64 - words[5], words[6], words[7]
+        if self.count == 0:
+            self.min = self.max = self.last = None
+        self.coarse = {o: n for o, n in enumerate(words[8:]) if n}
+        self.buckets = {}
+        for octave, counts in octaves:
+            for bucket, n in enumerate(counts):
+                if n:
+                    add(self.buckets, (octave, bucket), n)
+
+    def copy(self):
+        copy = Distribution(self.digits)
+        copy.__dict__.update({name: dict(x) if isinstance(x, dict) else x for name, x in self.__dict__.items()})
+        return copy
+
+    def merge(self, other):
+        """Chapter 8, Distributions. Takes `other` to pieces."""
+        digits = min(self.digits, other.digits)
+        self.coarsen(digits)
+        other.coarsen(digits)
+        self.last = self.last if other.count == 0 else other.last if self.count == 0 else None
+        self.count = min(self.count + other.count, MOST64)
+        self.total = min(self.total + other.total, MOST128)
+        self.squares = min(self.squares + other.squares, MOST128)
+        self.min = min((x for x in (self.min, other.min) if x is not None), default=None)
+        self.max = max((x for x in (self.max, other.max) if x is not None), default=None)
+        for own, others in ((self.coarse, other.coarse), (self.buckets, other.buckets)):
+            for key, n in others.items():
+                add(own, key, n)
+
+    def coarsen(self, digits):
+        if digits == self.digits:
+            return
+        fine, self.digits, self.layout = self.layout, digits, Layout(digits)
+        buckets, self.buckets = self.buckets, {}
+        for place, n in buckets.items():
+            add(self.buckets, self.layout.bucket_of(fine.bounds(*place)[0]), n)
+        coarse, self.coarse = self.coarse, {}
+        for octave, n in coarse.items():
+            low, high = fine.bounds(octave)
+            add(self.coarse, self.layout.octave_of(low + (high - low) // 2), n)
+
+    def ascending(self):
+        """Least value, greatest value and count of what is not empty: per octave its coarse count first."""
+        places = [((o, -1), self.layout.bounds(o), n) for o, n in self.coarse.items()]
+        places += [(place, self.layout.bounds(*place), n) for place, n in self.buckets.items()]
+        return [(low, high, n) for _, (low, high), n in sorted(places)]
+
+    def percentiles(self):
+        ascending = self.ascending()
+        n = min(sum(count for _, _, count in ascending), MOST64)
+        found = {}
+        for thousandths, name in PERCENTILES:
+            found[name] = None
+            rank, seen = max(1, -(-thousandths * n // 1000)), 0
+            for low, high, count in ascending:
+                seen += count
+                if seen >= rank:
+                    value = low + (high - low) // 2
+                    if self.min is not None and self.min <= self.max:
+                        value = min(max(value, self.min), self.max)
+                    found[name] = value
+                    break
+        return found
+
+    def mean(self):
+        return self.total / self.count if self.count else None
+
+    def deviation(self):
+        if self.count < 2:
+            return 0 if self.count else None
+        if self.squares == MOST128:
+            mean, n, squares = self.mean(), 0, 0.0
+            for low, high, count in self.ascending():
+                n += count
+                squares += count * ((low + high) / 2 - mean) ** 2
+            return math.sqrt(squares / (n - 1)) if n > 1 else 0
+        difference = max(0, self.count * self.squares - self.total * self.total)
+        # In integers up to here; the quotient of integers is rounded once.
+        return math.sqrt(difference / (self.count * (self.count - 1)))
+
+    def as_json(self, scale):
+        scaled = lambda x: None if x is None else x * scale
+        shown = {"count": self.count, "total": scaled(self.total), "mean": scaled(self.mean()),
+                 "stddev": scaled(self.deviation()), "min": scaled(self.min), "max": scaled(self.max),
+                 "last": scaled(self.last)}
+        shown["percentiles"] = {name: scaled(value) for name, value in self.percentiles().items()}
+        return shown
+
+
+def add(counts, key, n):
+    counts[key] = min(counts.get(key, 0) + n, MOST64)
+
+
+class Metric:
+    """A metric entry of a schema: chapters 4 and 5."""
+
+    def __init__(self, entry, block):
+        (self.kind, self.scalar, self.rule, self.offset, self.buffers, self.words, self.plain, fields,
+         self.parameter, label, unit, help_, _) = entry.numbers("4xHBBIHHHHIHHHH")
+        need(self.buffers == 0 or self.buffers in (2, 4, 8, 16, 32, 64), "%d buffers" % self.buffers)
+        self.slot_words = 1 + self.buffers * self.words if self.buffers else 0
+        self.total = self.slot_words + self.plain
+        need(self.offset % 8 == 0 and self.offset + 8 * self.total <= block, "a metric outside its block")
+        self.label, self.unit, self.help = entry.text(label), entry.text(unit), entry.text(help_)
+        need(self.label, "an empty label")
+        self.fields = []
+        for _ in range(fields):
+            scalar, rule, count, offset, name = entry.numbers("BBHHH")
+            name = entry.text(name)
+            need(scalar in SCALARS, "field %s is of a type that is not known" % name)
+            end = offset + struct.calcsize("<" + SCALARS[scalar]) * max(count, 1)
+            need(end <= 8 * self.words, "field %s is outside the value" % name)
+            self.fields.append((name, scalar, rule, count, offset))
+
+    def check(self):
+        """The table of kinds."""
+        name = KINDS[self.kind]
+        slot = self.buffers > 0
+        if name in ("timer", "percentile"):
+            need(1 <= self.parameter <= 5, "%d digits" % self.parameter)
+            good = slot and self.words == 8 and self.plain == Layout(self.parameter).octaves
+        elif name == "compound":
+            size = sum(struct.calcsize("<" + SCALARS[scalar]) * max(count, 1) for _, scalar, _, count, _ in self.fields)
+            good = slot and 1 <= self.words <= 64 and self.plain == 0 and self.fields and size <= 8 * self.words
+        elif name == "text" or (name == "constant" and self.scalar == TEXT):
+            good = slot and self.words >= 1 and self.plain == 0
+        else:
+            good = self.buffers == 0 and self.words == 0 and self.plain == 1
+            if name in ("gauge", "constant"):
+                good = good and self.scalar in SCALARS
+        need(good, "%s: not the form of a %s" % (self.label, name))
+
+    def shape(self):
+        return [(name, scalar, count, offset) for name, scalar, _, count, offset in self.fields]
+
+    def decode(self, words, octaves):
+        """The value: an int, float, bool, str, Distribution, or a list with one item (a number or a
+        list of them) for each field."""
+        name = KINDS[self.kind]
+        raw = struct.pack("<%dQ" % len(words), *words)
+        if name in ("timer", "percentile"):
+            return Distribution(self.parameter, words, octaves)
+        if name == "compound":
+            value = []
+            for _, scalar, _, count, offset in self.fields:
+                numbers = list(struct.unpack_from("<%d%s" % (max(count, 1), SCALARS[scalar]), raw, offset))
+                value.append(numbers if count else numbers[0])
+            return value
+        if name == "text" or (name == "constant" and self.scalar == TEXT):
+            return printable(raw[8:8 + words[0]].decode("utf-8", "replace"))
+        if name == "counter":
+            return words[0]
+        if name == "updown":
+            return struct.unpack("<q", raw)[0]
+        if name == "flag" or (name == "constant" and self.scalar == BOOL):
+            return words[0] != 0
+        return struct.unpack_from("<" + SCALARS[self.scalar], raw)[0]
+
+    def nothing(self):
+        name = KINDS[self.kind]
+        if name in ("timer", "percentile"):
+            return Distribution(self.parameter)
+        if name == "compound":
+            return [[0] * count if count else 0 for _, _, _, count, _ in self.fields]
+        return {"flag": False, "text": ""}.get(name, 0)
+
+    def as_json(self, value):
+        name = KINDS[self.kind]
+        shown = {"kind": name}
+        unit = "seconds" if name == "timer" else self.unit
+        if unit:
+            shown["unit"] = unit
+        if name in ("timer", "percentile"):
+            shown.update(value.as_json(1e-9 if name == "timer" else 1))
+        elif name == "compound":
+            shown["value"] = {field[0]: number for field, number in zip(self.fields, value)}
+        else:
+            shown["value"] = value
+        return shown
+
+
+class File:
+    """A stats file, read once."""
+
+    def __init__(self, path, root):
+        self.path, self.root, self.problems, self.busy = path, root, [], []
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            self.descriptor = os.open(path, flags)
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                raise
+            raise Malformed("cannot open it: %s" % error.strerror) from error
+        try:
+            found = os.fstat(self.descriptor)
+            need(stat.S_ISREG(found.st_mode), "not a regular file")
+            self.length = found.st_size
+            self.budget = 16 * 512 * found.st_blocks + (1 << 20)
+            self.read_header()
+            self.read_records()
+            self.read_values()
+        finally:
+            os.close(self.descriptor)
+
+    def words(self, at, count):
+        """`count` words from offset `at`: one call, aligned in the file and in memory."""
+        buffer = array.array("Q", bytes(8 * count))
+        got = os.preadv(self.descriptor, [buffer], at) if count else 0
+        need(got == 8 * count, "cut short while it was read")
+        return buffer
+
+    def bytes(self, at, count):
+        return self.words(at, -(-count // 8)).tobytes()[:count]
+
+    def charge(self, count):
+        self.budget -= count
+        need(self.budget >= 0, "out of proportion to the space that the file takes")
+
+    def read_header(self):
+        need(self.length >= 136, "too short for a header")
+        start = self.bytes(0, 32)
+        need(start[:8] == b"\x03mmstats", "not a stats file of format 3")
+        self.header_length, _, incompatible, _ = struct.unpack("<IIQQ", start[8:32])
+        need(incompatible == 0, "incompatible features %#x" % incompatible)
+        need(self.header_length % 8 == 0 and 136 <= self.header_length <= min(131264, self.length), "bad header length")
+        header = Cursor(self.bytes(0, self.header_length), 48)
+        (self.created, self.pid, self.tid, self.uid, self.gid, self.start_time, self.boot_id, self.pid_namespace,
+         self.token, self.device, self.inode, model, exe, _) = header.numbers("QIIIIQ16sQQQQHHI")
+        self.model, self.exe = header.text(model), header.text(exe)
+        need(self.model, "a model without a name")
+
+    def read_records(self):
+        committed, owner = self.words(32, 2)
+        fence()  # the records after the length that says they are there
+        self.tid, self.owner_state = owner & 0xFFFFFFFF, owner >> 32 & 0xFF
+        if committed > self.length:
+            self.length = os.fstat(self.descriptor).st_size
+        need(self.header_length <= committed <= self.length, "committed length %d of %d" % (committed, self.length))
+        self.schemas, self.instances = {}, []
+        at = self.header_length
+        try:
+            while at < committed:
+                need(committed - at >= 8, "a record at %d beyond the end" % at)
+                length, kind, _ = struct.unpack("<IHH", self.bytes(at, 8))
+                need(length >= 8 and length % 8 == 0 and length <= committed - at, "record at %d of %d bytes" % (at, length))
+                if kind == SCHEMA:
+                    self.schema(at, length)
+                elif kind == INSTANCE:
+                    self.instance(at, length)
+                elif kind == OCTAVE:
+                    self.octave(at, length)
+                at += length
+        except Malformed as problem:
+            self.problems.append(str(problem))  # what came before it is used
+
+    def schema(self, at, length):
+        self.charge(4 * length)
+        record = Cursor(self.bytes(at, length), 8)
+        block, count, name, help_, _ = record.numbers("IIHHI")
+        need(block % 8 == 0, "a block of %d bytes" % block)
+        record.take(name + help_)
+        record.take(-record.at % 8)
+        metrics, room = [], block // 8
+        for _ in range(count):
+            size, = struct.unpack_from("<I", record.data[record.at:record.at + 4].ljust(4, b"\0"))
+            need(size >= 32, "an entry of %d bytes" % size)
+            entry = Cursor(record.take(size))
+            try:
+                metric = Metric(entry, block)
+                if not 0 < metric.kind < len(KINDS):
+                    continue  # of a later version
+                metric.check()
+                need(metric.total <= room, "%s overlaps other metrics" % metric.label)
+            except Malformed as problem:
+                self.problems.append(str(problem))  # costs only this metric
+                continue
+            room -= metric.total
+            metrics.append(metric)
+        self.schemas[at] = block, metrics
+
+    def within(self, at, length, texts, place, size):
+        need(place % 64 == 0 and at + texts <= place and place + size <= at + length, "values outside the record at %d" % at)
+
+    def instance(self, at, length):
+        need(length >= 24, "a short record at %d" % at)
+        schema, place, prefix, group, _ = struct.unpack("<IIHHI", self.bytes(at, 24)[8:])
+        texts = 24 + prefix + group
+        need(texts <= length, "a short record at %d" % at)
+        need(schema in self.schemas, "no schema at %d" % schema)
+        block, metrics = self.schemas[schema]
+        self.within(at, length, texts, place, block)
+        cursor = Cursor(self.bytes(at, texts), 24)
+        prefix, group = cursor.text(prefix), cursor.text(group)
+        prefix += group + "." if group else ""
+        self.charge(block + sum(len(metric.label) + len(prefix) + 64 for metric in metrics))
+        self.instances.append((place, block, prefix, metrics, {}))
+
+    def octave(self, at, length):
+        need(length >= 24, "a short record at %d" % at)
+        owner, octave, place, count = struct.unpack("<IIII", self.bytes(at, 24)[8:])
+        self.within(at, length, 24, place, 8 * count)
+        for block, size, _, metrics, octaves in self.instances:
+            if not block <= owner < block + size:
+                continue
+            for index, metric in enumerate(metrics):
+                if block + metric.offset == owner and KINDS[metric.kind] in ("timer", "percentile"):
+                    layout = Layout(metric.parameter)
+                    need(count == layout.h and octave < layout.octaves, "octave %d with %d counts" % (octave, count))
+                    self.charge(8 * count)
+                    octaves.setdefault(index, []).append((octave, place, count))
+                    return
+
+    def read_values(self):
+        """Chapter 6, Read: three phases for each block."""
+        self.stats, self.entries, tries = {}, {}, TRIES_PER_FILE
+        for place, block, prefix, metrics, octaves in self.instances:
+            firsts = self.words(place, block // 8)
+            fence()
+            data = self.words(place, block // 8)
+            counts = {i: [(o, list(self.words(at, n))) for o, at, n in found] for i, found in octaves.items()}
+            fence()
+            seconds = self.words(place, block // 8)
+            for index, metric in enumerate(metrics):
+                label = prefix + metric.label
+                if label in self.entries:
+                    self.problems.append("the label %s is there twice" % label)
+                    continue
+                self.entries[label] = metric
+                at, words = metric.offset // 8, []
+                if metric.buffers:
+                    published, whole = firsts[at] // 2, self.is_whole(firsts[at], seconds[at], metric)
+                    start = at + 1 + published % metric.buffers * metric.words
+                    words = list(data[start:start + metric.words])
+                    tried = 1
+                    while not whole and tried < TRIES and tries > 0:
+                        tried, tries = tried + 1, tries - 1
+                        time.sleep(random.random() * 2e-6)
+                        whole, words = self.try_slot(place + metric.offset, metric)
+                    if not whole:
+                        self.busy.append(label)
+                        continue
+                words += data[at + metric.slot_words:at + metric.total]
+                self.stats[label] = metric.decode(words, counts.get(index, ()))
+
+    @staticmethod
+    def is_whole(first, second, metric):
+        return (second - first // 2 * 2) % 2**64 <= 2 * (metric.buffers - 1)
+
+    def try_slot(self, sequence, metric):
+        first, = self.words(sequence, 1)
+        fence()
+        words = self.words(sequence + 8 + first // 2 % metric.buffers * 8 * metric.words, metric.words)
+        fence()
+        second, = self.words(sequence, 1)
+        return self.is_whole(first, second, metric), list(words)
+
+    def process(self):
+        return self.pid, self.start_time, self.boot_id, self.pid_namespace, self.token
+
+    def as_json(self, per_file):
+        shown = {"path": self.path, "pid": self.pid, "tid": self.tid, "state": self.state,
+                 "created": self.created / 1e9, "bytes": self.length}
+        if per_file:
+            shown["stats"] = {label: self.entries[label].as_json(value) for label, value in sorted(self.stats.items())}
+        return shown
+
+
+class Liveness:
+    """Chapter 9. Asks once per process."""
+
+    def __init__(self):
+        self.locks, self.answers = {}, {}
+        self.boot_id = bytes.fromhex(contents("/proc/sys/kernel/random/boot_id").strip().replace("-", ""))
+        try:
+            self.pid_namespace = os.stat("/proc/self/ns/pid").st_ino
+        except OSError:
+            self.pid_namespace = 0
+
+    def state(self, file):
+        key = file.root, file.process(), file.device, file.inode
+        if key not in self.answers:
+            life = self.by_lock(file)
+            self.answers[key] = self.by_pid(file) if life is None else life
+        life = self.answers[key]
+        if life == "lives":
+            return "orphan" if file.owner_state in (1, 2) else "live"
+        return life
+
+    def by_lock(self, file):
+        if file.root not in self.locks:
+            try:
+                flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+                self.locks[file.root] = os.open(os.path.join(file.root, ".lock"), flags)
+            except OSError:
+                self.locks[file.root] = None
+        lock = self.locks[file.root]
+        if lock is None or not 1 <= file.token < 2**63:
+            return None
+        found = os.fstat(lock)
+        if (found.st_dev, found.st_ino) != (file.device, file.inode):
+            return None
+        # struct flock of 64-bit Linux: type, whence, start, length, pid.
+        form = "hh4xqqi4x"
+        question = struct.pack(form, fcntl.F_WRLCK, os.SEEK_SET, file.token, 1, 0)
+        try:
+            answer = fcntl.fcntl(lock, fcntl.F_OFD_GETLK, question)
+        except OSError:
+            return None
+        return "dead" if struct.unpack(form, answer)[0] == fcntl.F_UNLCK else "lives"
+
+    def by_pid(self, file):
+        if any(file.boot_id) and any(self.boot_id) and file.boot_id != self.boot_id:
+            return "dead"
+        if file.pid_namespace == 0 or file.pid_namespace != self.pid_namespace or not 0 < file.pid < 2**31:
+            return "unknown"
+        try:
+            os.kill(file.pid, 0)
+        except ProcessLookupError:
+            return "dead"
+        except PermissionError:
+            pass  # somebody else's: it is there
+        except OSError:
+            return "unknown"
+        # Field 22; the second is a name in parentheses, which may contain anything.
+        fields = contents("/proc/%d/stat" % file.pid).rpartition(")")[2].split()
+        if len(fields) > 19 and file.start_time != 0 and int(fields[19]) != file.start_time:
+            return "dead"
+        return "lives"
+
+
+def contents(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def merge_numbers(rule, merged, value, files):
+    """Chapter 8, Merge rules: `merged` is that of `files` files before."""
+    if rule == 4:
+        return value
+    if rule == 3:
+        return merged + (value - merged) / (files + 1)
+    if rule in (1, 2):
+        if merged != merged or value != value:
+            return value if merged != merged else merged
+        return max(merged, value) if rule == 1 else min(merged, value)
+    return merged + value
+
+
+def merge_compounds(before, merged, entry, value, files):
+    """The value of a later file, with what the earlier ones had under the same names."""
+    had = {field[0]: (field[3] > 0, number) for field, number in zip(before.fields, merged)}
+    result = []
+    for (name, _, rule, count, _), number in zip(entry.fields, value):
+        array_before, numbers = had.get(name, (None, None))
+        if array_before == (count > 0):
+            if count:
+                both = [merge_numbers(rule, a, b, files) for a, b in zip(numbers, number)]
+                number = both + number[len(both):]
+            else:
+                number = merge_numbers(rule, numbers, number, files)
+        result.append(number)
+    return result
+
+
+class Merged:
+    """One label over all files."""
+
+    def __init__(self):
+        self.kind_of = None      # the entry whose kind, unit and help count
+        self.value = self.entry = None
+        self.files, self.current, self.seen = 0, False, False
+
+    def add(self, file, entry, value):
+        self.seen = True
+        name = KINDS[entry.kind]
+        current = file.state in ("live", "unknown")
+        if name == "updown" and file.state == "dead":
+            return
+        if name in ("gauge", "flag") and not current:
+            return
+        if name in ("text", "constant"):
+            if self.current and not current:
+                return
+            self.current = current
+        if self.files == 0 or name in ("text", "constant"):
+            self.value = value
+        elif name == "counter":
+            self.value = min(self.value + value, MOST64)
+        elif name == "updown":
+            self.value = max(min(self.value + value, 2**63 - 1), -2**63)
+        elif name == "gauge":
+            self.value = merge_numbers(entry.rule, self.value, value, self.files)
+        elif name == "flag":
+            self.value = self.value or value
+        elif name in ("timer", "percentile"):
+            self.value.merge(value)
+        elif name == "compound":
+            self.value = merge_compounds(self.entry, self.value, entry, value, self.files)
+        self.entry = entry
+        self.files += 1
+
+    def as_json(self):
+        if self.files == 0:
+            return self.kind_of.as_json(self.kind_of.nothing())
+        return self.kind_of.as_json(self.value)
+
+
+def merge(files, errors):
+    """Chapter 8. The files are in the order of their creation."""
+    labels, named = {}, set()
+    for file in files:
+        for label, entry in file.entries.items():
+            labels.setdefault(label, Merged()).kind_of = entry
+    for file in files:
+        for label, value in file.stats.items():
+            merged, entry = labels[label], file.entries[label]
+            if entry.kind != merged.kind_of.kind:
+                if (label, entry.kind) not in named:  # once
+                    named.add((label, entry.kind))
+                    errors.append({"path": file.path, "error": "%s is of another kind in a file created later" % label})
+                continue
+            if isinstance(value, Distribution):
+                value = value.copy()  # the file's own is still to be shown
+            merged.add(file, entry, value)
+    return {label: merged.as_json() for label, merged in sorted(labels.items()) if merged.seen}
+
+
+def listing(directory):
+    """The entries that do not begin with a dot: name, and whether it is a directory."""
+    with os.scandir(directory) as entries:
+        return sorted((e.name, e.is_dir(follow_symlinks=False)) for e in entries if not e.name.startswith("."))
+
+
+def places(path):
+    """Chapter 2: path and root of each file under `path`."""
+    if not os.path.isdir(path):
+        return [(path, os.path.dirname(os.path.dirname(path)))]
+    found = listing(path)
+    if any(not is_dir and name.startswith("mmstats-") for name, is_dir in found) \
+            or (found and not any(is_dir for _, is_dir in found)):
+        return [(os.path.join(path, name), os.path.dirname(path)) for name, _ in found]
+    return [(os.path.join(path, model, name), path)
+            for model, is_dir in found if is_dir for name, _ in listing(os.path.join(path, model))]
+
+
+def roots():
+    """Chapter 2: where to look if nobody says."""
+    if os.environ.get("MMSTATS_PATH"):
+        return [os.path.abspath(os.environ["MMSTATS_PATH"])]
+    uid, candidates = os.geteuid(), []
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if os.path.isabs(runtime) and os.path.isdir(runtime) and os.stat(runtime).st_uid == uid:
+        candidates.append(os.path.join(runtime, "mmstats"))
+    candidates.append("/dev/shm/mmstats-%d" % uid)
+    candidates.append(os.path.join(tempfile.gettempdir(), "mmstats-%d" % uid))
+    return [path for path in candidates if os.path.isdir(path)]
+
+
+def read(paths, per_file=False):
+    """What `mmstats show --json` prints for these paths."""
+    files, errors, liveness = [], [], Liveness()
+    for path, root in (place for path in paths for place in places(path)):
+        try:
+            file = File(path, root)
+        except FileNotFoundError:
+            continue  # removed since the listing
+        except (Malformed, OSError) as problem:
+            errors.append({"path": path, "error": printable(str(problem))})
+            continue
+        file.state = liveness.state(file)
+        errors += [{"path": path, "error": printable(problem)} for problem in file.problems]
+        errors += [{"path": path, "error": "%s: written too fast to be had whole" % label} for label in file.busy]
+        files.append(file)
+    files.sort(key=lambda file: (file.created, os.fsencode(file.path)))
+    models = {}
+    for name in sorted({file.model for file in files}):
+        own = [file for file in files if file.model == name]
+        models[name] = {"processes": len({file.process() for file in own}),
+                        "files": [file.as_json(per_file) for file in own],
+                        "stats": merge(own, errors)}
+    return {"path": paths[0] if paths else "", "models": models, "errors": errors}
+
+
+def finite(value):
+    """NaN and infinities are null."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def main():
+    arguments = sys.argv[1:]
+    per_file = "--per-file" in arguments
+    paths = [argument for argument in arguments if argument != "--per-file"]
+    if len(paths) > 1 or any(path.startswith("-") for path in paths):
+        sys.exit("usage: reader.py [--per-file] [PATH]")
+    try:
+        result = read([os.path.abspath(path) for path in paths] or roots(), per_file)
+    except OSError as error:
+        sys.exit("reader.py: %s" % error)
+    print(json.dumps(finite(result), indent=1, ensure_ascii=False))
+    sys.exit(0 if result["models"] else 1)
+
+
+if __name__ == "__main__":
+    main()
