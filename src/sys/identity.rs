@@ -141,13 +141,9 @@ pub fn hold_lock(root: &Path, mode: u32) -> io::Result<LockToken> {
     };
     let metadata = file.metadata()?;
     let (device, inode) = (metadata.dev(), metadata.ino());
-    let mut held = HELD.load(Ordering::Acquire).cast_const();
-    // SAFETY: null or leaked below, and never written again.
-    while let Some(this) = unsafe { held.as_ref() } {
-        if (this.lock.device, this.lock.inode) == (device, inode) {
-            return Ok(this.lock);
-        }
-        held = this.next;
+    let mut first = HELD.load(Ordering::Acquire);
+    if let Some(lock) = find_held(first, device, inode) {
+        return Ok(lock);
     }
     let token = random_token();
     if !set_lock(&file, token) {
@@ -173,8 +169,6 @@ pub fn hold_lock(root: &Path, mode: u32) -> io::Result<LockToken> {
     }
     let lock = LockToken { token, device, inode };
     let held = Box::into_raw(Box::new(Held { lock, fd, next: ptr::null() }));
-    // Two threads may both have taken a lock on one root: both are held, and both are right.
-    let mut first = HELD.load(Ordering::Acquire);
     loop {
         // SAFETY: from `into_raw`, not shared before the exchange succeeds.
         unsafe { (*held).next = first };
@@ -182,7 +176,25 @@ pub fn hold_lock(root: &Path, mode: u32) -> io::Result<LockToken> {
             Ok(_) => return Ok(lock),
             Err(now) => first = now,
         }
+        // Another thread was faster. If it was for this root its token is the process's; ours stays
+        // locked, which does no harm.
+        if let Some(lock) = find_held(first, device, inode) {
+            return Ok(lock);
+        }
     }
+}
+
+/// The lock on the file of this device and inode, if it is in the list.
+fn find_held(first: *mut Held, device: u64, inode: u64) -> Option<LockToken> {
+    let mut held = first.cast_const();
+    // SAFETY: null or leaked, and never written after it was shared.
+    while let Some(this) = unsafe { held.as_ref() } {
+        if (this.lock.device, this.lock.inode) == (device, inode) {
+            return Some(this.lock);
+        }
+        held = this.next;
+    }
+    None
 }
 
 fn open_lock(path: &Path, mode: u32) -> io::Result<File> {

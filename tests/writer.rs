@@ -1,0 +1,21 @@
+//! The writing side through the public face: files, groups, threads, space, and what a write does not
+//! do.
+
+#[path = "writer/allocations.rs"]
+mod allocations;
+#[path = "writer/child.rs"]
+mod child;
+#[path = "writer/files.rs"]
+mod files;
+#[path = "writer/groups.rs"]
+mod groups;
+#[path = "writer/local.rs"]
+mod local;
+#[path = "writer/models.rs"]
+mod models;
+#[path = "writer/procedural.rs"]
+mod procedural;
+#[path = "writer/space.rs"]
+mod space;
+#[path = "writer/values.rs"]
+mod values;

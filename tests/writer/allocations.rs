@@ -1,0 +1,145 @@
+//! What a write does not do: allocate, and call the system.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::time::Duration;
+
+use mmstats::MmStats;
+
+use super::child;
+use super::models::{Pool, Web};
+
+/// Counts the allocations of each thread.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: the system's allocator does the work; a thread-local without a destructor counts.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// Every kind of write, on an octave and groups that are there.
+fn write_everything(web: &Web) {
+    web.requests.inc();
+    web.requests.add(2);
+    web.requests.set(1 << 40);
+    web.in_flight.inc();
+    web.in_flight.add(-2);
+    web.temperature.set(1.5);
+    web.body_size.record(1000);
+    web.response_time.record(Duration::from_nanos(1000));
+    web.pool.set(Pool { open: 1, idle: 1, waits: 1 });
+    web.pool.update(|p| p.waits += 1);
+    web.release.set("a release of more than thirty-two bytes, cut");
+    web.ready.set(true);
+    web.db.queries.inc();
+    web.handlers.group("index").response_ok.inc();
+    web.handlers["index"].response_bad.inc();
+    Web::local(|s| {
+        s.requests.inc();
+        s.body_size.record(1000);
+        s.handlers.group("index").response_ok.inc();
+    });
+}
+
+fn prepared() -> mmstats::Stats<Web> {
+    let web = Web::create().unwrap();
+    web.response_time.start().stop();
+    for _ in 0..2 {
+        write_everything(&web);
+    }
+    web
+}
+
+#[test]
+fn no_write_after_the_first_allocates() {
+    const NAME: &str = "allocations::no_write_after_the_first_allocates";
+    if !child::is_child(NAME) {
+        let root = tempfile::tempdir().unwrap();
+        child::run(&mut child::command(NAME, root.path()));
+        return;
+    }
+    let web = prepared();
+    let before = ALLOCATIONS.get();
+    for _ in 0..1000 {
+        write_everything(&web);
+        // Its time may be of an octave that has none yet: that takes file space, no memory.
+        web.response_time.start().discard();
+    }
+    // Beyond the cap names are counted under `_other` without an allocation, too.
+    let after = ALLOCATIONS.get();
+    assert_eq!(after - before, 0);
+    assert!(ALLOCATIONS.get() < { drop(vec![0u8; 10]); ALLOCATIONS.get() }, "the counting works");
+}
+
+/// Under this filter any system call but exit_group ends the process.
+#[cfg(target_os = "linux")]
+fn forbid_system_calls() {
+    let code = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter { code: code as u16, jt, jf, k };
+    let mut filter = [
+        // The number of the call; exit_group is allowed, everything else kills.
+        code(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+        code(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, libc::SYS_exit_group as u32),
+        code(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+        code(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_KILL_PROCESS),
+    ];
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    // SAFETY: constants, and a program that outlives the call.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program), 0);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_write_after_the_first_calls_the_system() {
+    use std::os::unix::process::ExitStatusExt;
+    const NAME: &str = "allocations::no_write_after_the_first_calls_the_system";
+    if child::is_child(NAME) {
+        let calls_the_system = std::env::var_os("BREAK_IT").is_some();
+        let web = prepared();
+        forbid_system_calls();
+        for _ in 0..1000 {
+            write_everything(&web);
+            web.response_time.start().discard();
+        }
+        if calls_the_system {
+            // A hundred groups want more space than is reserved.
+            for name in 0..100 {
+                for bits in 0..60 {
+                    let group = web.handlers.group(&name.to_string());
+                    group.response_time.record(Duration::from_nanos(1 << bits));
+                }
+            }
+        }
+        // SAFETY: always.
+        unsafe { libc::_exit(0) };
+    }
+    let root = tempfile::tempdir().unwrap();
+    let status = |break_it: bool| {
+        let mut command = child::command(NAME, root.path());
+        if break_it {
+            command.env("BREAK_IT", "1");
+        }
+        command.output().unwrap().status
+    };
+    assert_eq!(status(false).code(), Some(0));
+    // The filter works: what does call the system is killed.
+    assert_eq!(status(true).signal(), Some(libc::SIGSYS));
+}

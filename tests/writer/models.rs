@@ -1,0 +1,72 @@
+//! The models that these tests write.
+
+use std::path::{Path, PathBuf};
+
+use mmstats::reader::{Reader, Snapshot};
+use mmstats::{
+    Compound, Constant, Counter, Flag, Gauge, Groups, MmStats, MmValue, Percentile, Text, Timer, UpDown,
+};
+
+/// The model of the design.
+#[derive(MmStats)]
+#[mmstats(name = "my-app")]
+pub struct Web {
+    /// Requests received.
+    pub requests: Counter,
+    pub in_flight: UpDown,
+    pub temperature: Gauge<f64>,
+    #[mmstats(unit = "bytes")]
+    pub body_size: Percentile,
+    #[mmstats(label = "timers.response")]
+    pub response_time: Timer,
+    pub pool: Compound<Pool>,
+    pub release: Text<32>,
+    pub ready: Flag,
+    #[mmstats(value = 40 + 2)]
+    pub limit: Constant<u16>,
+    #[mmstats(value = "abc123")]
+    pub commit: Constant<&'static str>,
+    pub db: Db,
+    pub handlers: Groups<Handler>,
+}
+
+#[derive(MmStats)]
+pub struct Db {
+    pub queries: Counter,
+}
+
+#[derive(MmStats)]
+pub struct Handler {
+    pub response_ok: Counter,
+    pub response_bad: Counter,
+    pub response_time: Timer,
+}
+
+#[derive(Clone, Copy, Default, Debug, PartialEq, MmValue)]
+#[repr(C)]
+pub struct Pool {
+    pub open: u32,
+    pub idle: u32,
+    pub waits: u64,
+}
+
+/// A merged snapshot of what is under `path`.
+pub fn snapshot(path: impl AsRef<Path>) -> Snapshot {
+    Reader::open(path).unwrap().snapshot().unwrap()
+}
+
+/// The names of what is in a directory, sorted; nothing where there is none.
+pub fn names(directory: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// A model's directory under a root.
+pub fn directory(root: &tempfile::TempDir, model: &str) -> PathBuf {
+    root.path().join(model)
+}
