@@ -129,7 +129,8 @@ fn rows() -> Vec<Row> {
             let cell = black_box(&s.plain[0]);
             cell.set(cell.get() + 1);
         }),
-        row!("fetch_add", |s, _i| black_box(&s.atomic).fetch_add(1, Ordering::Relaxed)),
+        row!("fetch_add", |s, _i| black_box(&s.atomic)
+            .fetch_add(1, Ordering::Relaxed)),
         row!("Counter::inc", |s, _i| black_box(&s.stats.a).inc(), limit 1.15 of "plain u64 += 1"),
         row!("local Counter::inc", |_s, _i| {
             black_box(());
@@ -150,22 +151,34 @@ fn rows() -> Vec<Row> {
         row!("16 models, local", |_s, _i| { black_box(()); sixteen::each() }, limit 1.5 of "1 model, local", per 16),
         row!("group(known)", |s, _i| s.stats.handlers.group(black_box("index")).requests.inc(), most 25.0),
         row!("Compound of 64 bytes, set", |s, _i| s.stats.compound.set(*black_box(&s.line)), most 1.5),
-        row!("Compound of 64 bytes, update", |s, i| s.stats.compound.update(|line| line.words[0] += i)),
-        row!("hdrhistogram, 2 digits", |s, i| s.hdr.record(spread(i)).expect("in range")),
+        row!("Compound of 64 bytes, update", |s, i| s
+            .stats
+            .compound
+            .update(|line| line.words[0] += i)),
+        row!("hdrhistogram, 2 digits", |s, i| s
+            .hdr
+            .record(spread(i))
+            .expect("in range")),
         row!("Percentile::record", |s, i| s.stats.size.record(spread(i)), limit 1.2 of "hdrhistogram, 2 digits", most 2.4),
-        row!("2 × Instant::now", |_s, _i| black_box(Instant::now().elapsed())),
+        row!("2 × Instant::now", |_s, _i| black_box(
+            Instant::now().elapsed()
+        )),
         row!("2 × quanta", |s, _i| {
             let start = s.clock.raw();
             black_box(s.clock.delta_as_nanos(start, s.clock.raw()))
         }),
         row!("Timer, start to stop", |s, _i| s.stats.time.start().stop(), limit 1.3 of "2 × quanta" and "Percentile::record"),
         row!("Timer beside Instant", |s, _i| s.stats.time.start().stop(), limit 0.6 of "2 × Instant::now"),
-        row!("Stopwatch", |_s, _i| black_box(Stopwatch::start().elapsed())),
+        row!("Stopwatch", |_s, _i| black_box(
+            Stopwatch::start().elapsed()
+        )),
     ]
 }
 
 fn setup() -> Setup {
-    let stats = Model::builder().path(std::env::temp_dir().join("mmstats-bench")).create();
+    let stats = Model::builder()
+        .path(std::env::temp_dir().join("mmstats-bench"))
+        .create();
     let stats = stats.expect("a file in the temporary directory");
     stats.handlers.group("index");
     for i in 0..10_000 {
@@ -183,17 +196,26 @@ fn setup() -> Setup {
 }
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| word != "--bench")
+        .collect();
     if let [one, name, n] = &arguments[..]
         && one == "--run"
     {
         // For callgrind: the row, so many times.
-        let row = rows().into_iter().find(|row| row.name == name).expect("a row's name");
+        let row = rows()
+            .into_iter()
+            .find(|row| row.name == name)
+            .expect("a row's name");
         measured(&row, &mut setup(), n.parse().expect("a number"));
         return;
     }
     let instructions = arguments.iter().any(|word| word == "--instructions");
-    let wanted: Vec<&String> = arguments.iter().filter(|word| !word.starts_with("--")).collect();
+    let wanted: Vec<&String> = arguments
+        .iter()
+        .filter(|word| !word.starts_with("--"))
+        .collect();
     let rows: Vec<Row> = rows()
         .into_iter()
         .filter(|row| wanted.is_empty() || wanted.iter().any(|word| row.name.contains(*word)))
@@ -223,9 +245,15 @@ fn main() {
         }
         if let Some((names, most)) = row.limit {
             // Round by round: what disturbs both does not disturb the ratio.
-            let others = || rows.iter().zip(&rounds).filter(|(row, _)| names.contains(&row.name));
+            let others = || {
+                rows.iter()
+                    .zip(&rounds)
+                    .filter(|(row, _)| names.contains(&row.name))
+            };
             let limit = |round: usize| others().map(|(_, times)| times[round]).sum::<f64>();
-            let ratios: Vec<f64> = (0..ROUNDS).map(|round| rounds[index][round] / limit(round)).collect();
+            let ratios: Vec<f64> = (0..ROUNDS)
+                .map(|round| rounds[index][round] / limit(round))
+                .collect();
             bounds.push(format!("≤ {most} × ({})", names.join(" + ")));
             kept &= median(&ratios) <= most;
             shown = format!("{:.2}", median(&ratios));
@@ -235,7 +263,13 @@ fn main() {
             row.name,
             counted.map_or(String::new(), |n| format!("{n:.0}")),
             bounds.join(", "),
-            if bounds.is_empty() { "" } else if kept { "kept" } else { "MISSED" },
+            if bounds.is_empty() {
+                ""
+            } else if kept {
+                "kept"
+            } else {
+                "MISSED"
+            },
         );
     }
 }
@@ -260,7 +294,11 @@ fn least(times: &[f64]) -> f64 {
 fn count(row: &Row) -> Option<f64> {
     let total = |steps: u64| -> Option<f64> {
         let output = Command::new("valgrind")
-            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=*measured*"])
+            .args([
+                "--tool=callgrind",
+                "--callgrind-out-file=/dev/null",
+                "--toggle-collect=*measured*",
+            ])
             .arg(std::env::current_exe().ok()?)
             .args(["--run", row.name, &steps.to_string()])
             .output()

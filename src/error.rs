@@ -98,6 +98,10 @@ pub enum Error {
 impl Error {
     /// An operating system error about `path`.
     pub(crate) fn io(path: &Path, action: &'static str, source: io::Error) -> Error {
-        Error::Io { path: path.to_owned(), action, source }
+        Error::Io {
+            path: path.to_owned(),
+            action,
+            source,
+        }
     }
 }

@@ -1,4 +1,52 @@
-//! Memory-mapped, lock-free metrics.
+//! Memory-mapped, lock-free metrics: figures of a running program, written at the cost of a memory
+//! store and read by any other process.
+//!
+//! # How to use
+//!
+//! Describe the statistics as a struct, with `#[derive(MmStats)]`; each field is a metric:
+//!
+//! | kind | what it is | merged over threads and processes |
+//! |---|---|---|
+//! | [`Counter`] | a count that never falls | sum |
+//! | [`UpDown`] | a number that goes up here and down there | sum, of living processes |
+//! | [`Gauge`] | a level | of what is alive: sum, max, min, mean or latest |
+//! | [`Flag`] | true or false | true where any living one is |
+//! | [`Text`] | a short text | the latest file's |
+//! | [`Constant`] | a value given once | the latest file's |
+//! | [`Timer`] | a distribution of durations | buckets and moments add up |
+//! | [`Percentile`] | a distribution of u64 values | buckets and moments add up |
+//! | [`Compound`] | a struct of numbers, updated as a whole | field by field |
+//! | a model | nested: labels `db.queries` | |
+//! | [`Groups`] | named instances of a model, added at run time | label by label |
+//!
+//! Then write: [`MmStats::local`] has a file for each thread, [`MmStats::create`] one of your own,
+//! [`Writer`] does without a struct. And read, from any process: [`reader::Reader`], or the binary
+//! `mmstats`.
+//!
+//! Across `.await` take a [`Stopwatch`], which can be copied and sent: a [`Timing`] borrows its thread's
+//! statistics, and a future that holds one is not `Send`.
+//!
+//! # How it works
+//!
+//! Each thread that writes has a file per model, mapped into memory. A handle is a pointer into the
+//! mapping; an increment is a relaxed load and store. A value wider than a word is published through two
+//! buffers and a sequence, so that a reader has it whole or knows that it has not; nobody ever waits.
+//!
+//! # Trade-offs
+//!
+//! - One writer per file: what threads count is added up by readers. [`Stats`] can be sent to another
+//!   thread but not shared, and the compiler sees to it.
+//! - Files hold the present, not a history, and a group stays as long as its file.
+//! - A stats file reserves 16 MiB of addresses (not of memory).
+//! - Signal handlers must not write statistics: they could run in the middle of a publication.
+//! - A process made by raw `clone`, without the C library's fork handlers, must not use what it
+//!   inherited.
+//!
+//! # Features
+//!
+//! - `derive` (default): the two derives.
+//! - `hdrhistogram`: [`Distribution::to_hdrhistogram`](Distribution).
+//! - `cli`: the binary `mmstats`.
 
 #![cfg_attr(loom, allow(dead_code))]
 
@@ -13,11 +61,11 @@ mod error;
 #[cfg(not(loom))]
 mod metric;
 #[cfg(not(loom))]
+pub mod reader;
+#[cfg(not(loom))]
 mod sys;
 #[cfg(not(loom))]
 mod writer;
-#[cfg(not(loom))]
-pub mod reader;
 
 #[cfg(not(loom))]
 pub use library::*;
@@ -28,6 +76,7 @@ mod library {
     pub use crate::format::bytes::Malformed;
     pub use crate::format::scalar::{Number, Scalar};
     pub use crate::format::schema::Merge;
+    pub use crate::metric::Value;
     pub use crate::metric::compound::{Compound, CompoundValue, MmValue};
     pub use crate::metric::constant::{Constant, ConstantType};
     pub use crate::metric::counter::Counter;
@@ -38,7 +87,6 @@ mod library {
     pub use crate::metric::text::Text;
     pub use crate::metric::timer::{Stopwatch, Timer, Timing};
     pub use crate::metric::updown::UpDown;
-    pub use crate::metric::Value;
     pub use crate::writer::{Adding, Builder, Group, Groups, MmStats, Stats, Writer};
     #[cfg(feature = "derive")]
     pub use mmstats_derive::{MmStats, MmValue};
@@ -56,3 +104,8 @@ mod library {
         pub use crate::writer::LocalCell;
     }
 }
+
+/// The README's code.
+#[cfg(all(doctest, feature = "derive"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -64,7 +64,11 @@ fn check<const N: usize>(orders: Orders, values: u64) {
             }
         }
         writer.join().unwrap();
-        assert_eq!(slot.read(orders), Some(values), "at rest the last value is there");
+        assert_eq!(
+            slot.read(orders),
+            Some(values),
+            "at rest the last value is there"
+        );
     });
 }
 
@@ -112,7 +116,10 @@ fn finds_a_hole(weaken: impl FnOnce(&mut Orders)) {
     let mut orders = Orders::PROVED;
     weaken(&mut orders);
     let result = catch_unwind(AssertUnwindSafe(|| check::<2>(orders, 3)));
-    assert!(result.is_err(), "no failure with {orders:?}: the check cannot see this ordering");
+    assert!(
+        result.is_err(),
+        "no failure with {orders:?}: the check cannot see this ordering"
+    );
 }
 
 #[test]

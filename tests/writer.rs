@@ -15,6 +15,8 @@ mod local;
 mod models;
 #[path = "writer/procedural.rs"]
 mod procedural;
+#[path = "writer/races.rs"]
+mod races;
 #[path = "writer/space.rs"]
 mod space;
 #[path = "writer/values.rs"]

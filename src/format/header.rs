@@ -139,7 +139,11 @@ impl Header {
         let model = cut(&self.model, NAME_MOST);
         let exe = cut(&self.exe, EXE_MOST);
         let len = round_up(FIXED + model.len() + exe.len(), 64);
-        let owner = Owner { tid: self.tid, state: OwnerState::Live, adoptions: 0 };
+        let owner = Owner {
+            tid: self.tid,
+            state: OwnerState::Live,
+            adoptions: 0,
+        };
         let mut out = Vec::with_capacity(len);
         out.extend(MAGIC);
         out.extend((len as u32).to_le_bytes());
@@ -154,7 +158,12 @@ impl Header {
         }
         out.extend(self.start_time.to_le_bytes());
         out.extend(self.boot_id);
-        for word in [self.pid_namespace, self.lock.token, self.lock.device, self.lock.inode] {
+        for word in [
+            self.pid_namespace,
+            self.lock.token,
+            self.lock.device,
+            self.lock.inode,
+        ] {
             out.extend(word.to_le_bytes());
         }
         out.extend((model.len() as u16).to_le_bytes());
@@ -186,7 +195,7 @@ impl Header {
             });
         }
         let len = bytes.u32("the header length")? as usize;
-        if !(FIXED..=MOST).contains(&len) || len % 8 != 0 {
+        if !(FIXED..=MOST).contains(&len) || !len.is_multiple_of(8) {
             return Err(Malformed {
                 offset: 8,
                 what: format!("header length {len}, not a multiple of 8 in {FIXED}..={MOST}"),
@@ -197,7 +206,9 @@ impl Header {
         if unknown != 0 {
             return Err(Malformed {
                 offset: 16,
-                what: format!("unknown incompatible features {unknown:#x}: read it with a newer mmstats"),
+                what: format!(
+                    "unknown incompatible features {unknown:#x}: read it with a newer mmstats"
+                ),
             });
         }
         Ok(len)
@@ -252,14 +263,24 @@ mod tests {
             start_time: 4711,
             boot_id: [7; 16],
             pid_namespace: 4_026_531_836,
-            lock: LockToken { token: 99, device: 5, inode: 6 },
+            lock: LockToken {
+                token: 99,
+                device: 5,
+                inode: 6,
+            },
         };
         let bytes = header.encode();
         assert_eq!(Header::decode(&bytes).unwrap(), header);
         assert_eq!(bytes[COMMITTED..COMMITTED + 8], 192u64.to_le_bytes());
         assert_eq!(
-            Owner::unpack(u64::from_le_bytes(bytes[OWNER..OWNER + 8].try_into().unwrap())),
-            Owner { tid: 815, state: OwnerState::Live, adoptions: 0 }
+            Owner::unpack(u64::from_le_bytes(
+                bytes[OWNER..OWNER + 8].try_into().unwrap()
+            )),
+            Owner {
+                tid: 815,
+                state: OwnerState::Live,
+                adoptions: 0
+            }
         );
     }
 
@@ -269,7 +290,11 @@ mod tests {
             let error = Header::length(bytes).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         };
-        let mut good = Header { model: "m".into(), ..Header::default() }.encode();
+        let mut good = Header {
+            model: "m".into(),
+            ..Header::default()
+        }
+        .encode();
         refuse(&[], "0 are left");
         refuse(&[1; 40], "python-mmstats");
         refuse(b"#!/bin/sh and so on, at some length", "not a stats file");
@@ -286,7 +311,11 @@ mod tests {
     #[test]
     fn the_owner_word_packs_all_of_its_parts() {
         for state in [OwnerState::Live, OwnerState::Orphan, OwnerState::Ended] {
-            let owner = Owner { tid: u32::MAX, state, adoptions: 0xff_fffe };
+            let owner = Owner {
+                tid: u32::MAX,
+                state,
+                adoptions: 0xff_fffe,
+            };
             assert_eq!(Owner::unpack(owner.pack()), owner);
         }
     }

@@ -116,7 +116,10 @@ mod tests {
                     assert!(high - low < low.max(1), "finer than the value itself");
                     next = high.checked_add(1);
                 }
-                assert_eq!(layout.bounds(octave, None).1, next.map_or(u64::MAX, |n| n - 1));
+                assert_eq!(
+                    layout.bounds(octave, None).1,
+                    next.map_or(u64::MAX, |n| n - 1)
+                );
             }
             assert_eq!(next, None, "the last bucket ends at u64::MAX");
         }

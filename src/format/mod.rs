@@ -8,8 +8,8 @@
 //! ```
 
 pub mod bytes;
-pub mod histogram;
 pub mod header;
+pub mod histogram;
 pub mod record;
 pub mod scalar;
 pub mod schema;

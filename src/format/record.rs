@@ -76,7 +76,10 @@ impl Head {
                 what: format!("a record of {len} bytes where {left} are committed"),
             });
         }
-        Ok(Head { len: len as usize, kind })
+        Ok(Head {
+            len: len as usize,
+            kind,
+        })
     }
 }
 
@@ -225,7 +228,11 @@ impl Octave {
 
 fn placed(mut metadata: Vec<u8>, at: usize, values: usize, end: usize) -> Placed {
     metadata[..4].copy_from_slice(&((end - at) as u32).to_le_bytes());
-    Placed { metadata, values, end }
+    Placed {
+        metadata,
+        values,
+        end,
+    }
 }
 
 #[cfg(test)]
@@ -234,7 +241,12 @@ mod tests {
 
     #[test]
     fn values_lie_on_the_line_that_was_asked_for() {
-        let instance = Instance { schema: 192, block: 0, prefix: "web.".into(), group: "index".into() };
+        let instance = Instance {
+            schema: 192,
+            block: 0,
+            prefix: "web.".into(),
+            group: "index".into(),
+        };
         for line in 0..40 {
             let stagger = Stagger { line, lines: 32 };
             let placed = instance.encode(776, 3, Some(stagger));
@@ -242,9 +254,21 @@ mod tests {
             assert_eq!(placed.values % LINE, 0);
             assert!(placed.values >= 776 + placed.metadata.len());
             let head = Head::decode(&placed.metadata, 776, 1 << 20).unwrap();
-            assert_eq!(head, Head { len: placed.end - 776, kind: Some(Type::Instance) });
+            assert_eq!(
+                head,
+                Head {
+                    len: placed.end - 776,
+                    kind: Some(Type::Instance)
+                }
+            );
             let read = Instance::decode(Bytes::new(&placed.metadata[HEAD..], 784)).unwrap();
-            assert_eq!(read, Instance { block: placed.values as u32, ..instance.clone() });
+            assert_eq!(
+                read,
+                Instance {
+                    block: placed.values as u32,
+                    ..instance.clone()
+                }
+            );
             assert_eq!(read.label_prefix(), "web.index.");
         }
     }

@@ -150,6 +150,9 @@ mod tests {
             assert_eq!(scalar.word(Number::Int(most + 1)), None);
             assert_eq!(Scalar::from_code(scalar as u8), Some(scalar));
         }
-        assert_eq!(Scalar::F32.number(Scalar::F32.word(Number::Float(1.5)).unwrap()), Number::Float(1.5));
+        assert_eq!(
+            Scalar::F32.number(Scalar::F32.word(Number::Float(1.5)).unwrap()),
+            Number::Float(1.5)
+        );
     }
 }

@@ -87,7 +87,11 @@ pub struct Geometry {
 
 impl Geometry {
     /// One word and no slot: what a value of at most 8 bytes needs.
-    pub const WORD: Geometry = Geometry { buffers: 0, words: 0, plain: 1 };
+    pub const WORD: Geometry = Geometry {
+        buffers: 0,
+        words: 0,
+        plain: 1,
+    };
 
     /// A slot of two buffers (or as many as asked for), and nothing else.
     pub const fn slot(words: usize, buffers: Option<u16>) -> Geometry {
@@ -95,12 +99,20 @@ impl Geometry {
             Some(n) => n,
             None => 2,
         };
-        Geometry { buffers, words: words as u16, plain: 0 }
+        Geometry {
+            buffers,
+            words: words as u16,
+            plain: 0,
+        }
     }
 
     /// Words of the slot with its sequence.
     pub const fn slot_words(self) -> usize {
-        if self.buffers == 0 { 0 } else { 1 + self.buffers as usize * self.words as usize }
+        if self.buffers == 0 {
+            0
+        } else {
+            1 + self.buffers as usize * self.words as usize
+        }
     }
 
     /// Words of the whole place.
@@ -110,7 +122,11 @@ impl Geometry {
 
     /// Words of one whole value: a buffer and the plain words.
     pub const fn value_words(self) -> usize {
-        (if self.buffers == 0 { 0 } else { self.words as usize }) + self.plain as usize
+        (if self.buffers == 0 {
+            0
+        } else {
+            self.words as usize
+        }) + self.plain as usize
     }
 }
 
@@ -243,7 +259,11 @@ impl MetricSchema {
         out.push(self.scalar.map_or(0, |scalar| scalar as u8));
         out.push(self.merge as u8);
         out.extend(self.offset.to_le_bytes());
-        for n in [self.geometry.buffers, self.geometry.words, self.geometry.plain] {
+        for n in [
+            self.geometry.buffers,
+            self.geometry.words,
+            self.geometry.plain,
+        ] {
             out.extend(n.to_le_bytes());
         }
         out.extend((self.fields.len() as u16).to_le_bytes());
@@ -341,6 +361,12 @@ impl FieldSchema {
                 "field {name:?} at bytes {offset}..{end} of a value of {value}"
             )));
         }
-        Ok(FieldSchema { name, scalar, count: (count > 0).then_some(count), offset, merge })
+        Ok(FieldSchema {
+            name,
+            scalar,
+            count: (count > 0).then_some(count),
+            offset,
+            merge,
+        })
     }
 }

@@ -93,7 +93,7 @@ impl<T: MmValue> Compound<T> {
         let bytes = bytemuck::bytes_of(&value);
         let word = |i: usize| {
             // Of a known length, so that each word is one load.
-            if size_of::<T>() % 8 == 0 {
+            if size_of::<T>().is_multiple_of(8) {
                 u64::from_le_bytes(bytes[8 * i..][..8].try_into().expect("8 bytes"))
             } else {
                 let part = &bytes[8 * i..bytes.len().min(8 * i + 8)];
@@ -104,7 +104,11 @@ impl<T: MmValue> Compound<T> {
         };
         // A copy: the stores below could be to the handle, for all that the compiler knows.
         let slot = self.0;
-        slot::publish(slot.sequence(), |p| slot.buffer(p), (0..ValueWidth::<T>::WORDS).map(word));
+        slot::publish(
+            slot.sequence(),
+            |p| slot.buffer(p),
+            (0..ValueWidth::<T>::WORDS).map(word),
+        );
     }
 
     /// The value that was published last; zeros at first.
@@ -112,7 +116,11 @@ impl<T: MmValue> Compound<T> {
     pub fn get(&self) -> T {
         // Relaxed: this thread is the only writer.
         let p = slot::published(self.0.sequence().load(Ordering::Relaxed));
-        let mut words = self.0.buffer(p).iter().map(|word| word.load(Ordering::Relaxed));
+        let mut words = self
+            .0
+            .buffer(p)
+            .iter()
+            .map(|word| word.load(Ordering::Relaxed));
         from_words(&mut words)
     }
 
@@ -190,8 +198,14 @@ impl CompoundValue {
     /// The value as a T. An error if its fields are not T's, or if a sum does not fit.
     pub(crate) fn to<T: MmValue>(&self) -> Result<T, String> {
         // The merge rule may differ: it says nothing of the bytes.
-        let key = |field: &FieldSchema| (field.name.clone(), field.scalar, field.count, field.offset);
-        if !self.schema.iter().map(key).eq(schema_of::<T>().map(|field| key(&field))) {
+        let key =
+            |field: &FieldSchema| (field.name.clone(), field.scalar, field.count, field.offset);
+        if !self
+            .schema
+            .iter()
+            .map(key)
+            .eq(schema_of::<T>().map(|field| key(&field)))
+        {
             return Err(format!(
                 "its fields are {}, not those of {}",
                 self.schema
@@ -205,14 +219,22 @@ impl CompoundValue {
         let mut bytes = vec![0u8; size_of::<T>().next_multiple_of(8)];
         for (field, (_, _, numbers)) in self.schema.iter().zip(self.fields()) {
             let size = field.scalar.size();
-            for (number, at) in numbers.iter().zip((usize::from(field.offset)..).step_by(size)) {
+            for (number, at) in numbers
+                .iter()
+                .zip((usize::from(field.offset)..).step_by(size))
+            {
                 let word = field.scalar.word(*number).ok_or_else(|| {
-                    format!("the sum {number:?} of its field {} does not fit {:?}", field.name, field.scalar)
+                    format!(
+                        "the sum {number:?} of its field {} does not fit {:?}",
+                        field.name, field.scalar
+                    )
                 })?;
                 bytes[at..at + size].copy_from_slice(&word.to_le_bytes()[..size]);
             }
         }
-        let words = bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().expect("8 bytes")));
+        let words = bytes
+            .chunks_exact(8)
+            .map(|word| u64::from_le_bytes(word.try_into().expect("8 bytes")));
         Ok(from_words(&mut { words }))
     }
 
@@ -238,13 +260,24 @@ pub(super) static KIND: Kind = Kind {
     decode,
     merge,
     none: |schema| {
-        let numbers = schema.fields.iter().map(|field| usize::from(field.count.unwrap_or(1))).sum();
-        Value::Compound(CompoundValue { schema: schema.fields.clone(), numbers: vec![Number::Int(0); numbers] })
+        let numbers = schema
+            .fields
+            .iter()
+            .map(|field| usize::from(field.count.unwrap_or(1)))
+            .sum();
+        Value::Compound(CompoundValue {
+            schema: schema.fields.clone(),
+            numbers: vec![Number::Int(0); numbers],
+        })
     },
 };
 
 fn check(schema: &MetricSchema) -> Result<(), String> {
-    let Geometry { buffers, words, plain } = schema.geometry;
+    let Geometry {
+        buffers,
+        words,
+        plain,
+    } = schema.geometry;
     if buffers == 0 || !(1..=64).contains(&words) || plain != 0 || schema.fields.is_empty() {
         return Err(format!(
             "a compound with {buffers} buffers of {words} words, {plain} beside, {} fields",
@@ -259,7 +292,9 @@ fn check(schema: &MetricSchema) -> Result<(), String> {
         .map(|field| field.scalar.size() * usize::from(field.count.unwrap_or(1)))
         .sum();
     if bytes > 8 * usize::from(words) {
-        return Err(format!("fields of {bytes} bytes in a compound of {words} words"));
+        return Err(format!(
+            "fields of {bytes} bytes in a compound of {words} words"
+        ));
     }
     Ok(())
 }
@@ -272,7 +307,10 @@ fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Value {
             field.scalar.number(unaligned(raw.words, at))
         })
     });
-    Value::Compound(CompoundValue { schema: schema.fields.clone(), numbers: numbers.collect() })
+    Value::Compound(CompoundValue {
+        schema: schema.fields.clone(),
+        numbers: numbers.collect(),
+    })
 }
 
 /// The eight bytes from byte `at` on; zeros after the end.
@@ -286,9 +324,10 @@ fn merge(into: &mut Value, next: Value, _: &MetricSchema, files: u64) {
         return;
     };
     if merged.schema == next.schema {
-        let rules = next.schema.iter().flat_map(|field| {
-            std::iter::repeat_n(field.merge, field.count.map_or(1, usize::from))
-        });
+        let rules = next
+            .schema
+            .iter()
+            .flat_map(|field| std::iter::repeat_n(field.merge, field.count.map_or(1, usize::from)));
         for ((merged, next), rule) in merged.numbers.iter_mut().zip(&next.numbers).zip(rules) {
             *merged = merge_numbers(*merged, *next, rule, files);
         }

@@ -81,7 +81,11 @@ fn store_text(text: &str, place: Words) {
         u64::from_le_bytes(word)
     });
     let buffer = |p: u64| &place[1 + (p as usize % 2) * TEXT_WORDS..][..TEXT_WORDS];
-    slot::publish(&place[0], buffer, std::iter::once(text.len() as u64).chain(words));
+    slot::publish(
+        &place[0],
+        buffer,
+        std::iter::once(text.len() as u64).chain(words),
+    );
 }
 
 impl<T> Constant<T> {

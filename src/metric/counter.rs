@@ -53,7 +53,9 @@ impl Counter {
 
 impl Field for Counter {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
-        schema.metric(code::COUNTER, label, options, Geometry::WORD).scalar = Some(Scalar::U64);
+        schema
+            .metric(code::COUNTER, label, options, Geometry::WORD)
+            .scalar = Some(Scalar::U64);
     }
 
     fn bind(binder: &mut Binder<'_>, _: &str, _: Options<'_>) -> Counter {

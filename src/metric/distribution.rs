@@ -129,7 +129,10 @@ impl Distribution {
     pub(crate) fn decode(layout: Layout, raw: super::kind::Raw<'_>) -> Distribution {
         let (moments, coarse) = raw.words.split_at(MOMENTS);
         let moments = moments.try_into().expect("split there");
-        let mut decoded = Distribution { moments: Moments::from_words(moments), ..Distribution::new(layout) };
+        let mut decoded = Distribution {
+            moments: Moments::from_words(moments),
+            ..Distribution::new(layout)
+        };
         for (octave, &count) in (0..).zip(coarse) {
             if count > 0 {
                 decoded.coarse.insert(octave, count);
@@ -156,7 +159,11 @@ impl Distribution {
 
     /// Adds another one. Different digits: the result has the fewer.
     pub fn merge(&mut self, other: Distribution) {
-        let into = if self.layout.buckets() <= other.layout.buckets() { self.layout } else { other.layout };
+        let into = if self.layout.buckets() <= other.layout.buckets() {
+            self.layout
+        } else {
+            other.layout
+        };
         self.coarsen(into);
         let mut other = other;
         other.coarsen(into);
@@ -209,7 +216,10 @@ impl Distribution {
         // one of its middle. The others are octaves of the coarser layout, too.
         for (octave, count) in std::mem::take(&mut self.coarse) {
             let (low, high) = from.bounds(octave as usize, None);
-            let sum = self.coarse.entry(place(low + (high - low) / 2).0).or_default();
+            let sum = self
+                .coarse
+                .entry(place(low + (high - low) / 2).0)
+                .or_default();
             *sum = sum.saturating_add(count);
         }
     }
@@ -247,7 +257,11 @@ impl Distribution {
         // each other exactly: Σx² - n·q² - 2·q·r is an integer below 2¹²⁸, and only r²/n is rounded.
         let n_wide = u128::from(n);
         let (q, r) = (self.moments.total / n_wide, self.moments.total % n_wide);
-        let large = || n_wide.checked_mul(q.checked_mul(q)?)?.checked_add(q.checked_mul(r)?.checked_mul(2)?);
+        let large = || {
+            n_wide
+                .checked_mul(q.checked_mul(q)?)?
+                .checked_add(q.checked_mul(r)?.checked_mul(2)?)
+        };
         // What does not fit, or is negative: no values have such moments, but a file may say so.
         let sum = match large().and_then(|large| self.moments.squares.checked_sub(large)) {
             Some(sum) => sum as f64 - (r as f64) * (r as f64) / n as f64,
@@ -264,7 +278,11 @@ impl Distribution {
             n += count as f64;
             sum += count as f64 * (middle - mean) * (middle - mean);
         });
-        Some(if n > 1.0 { (sum / (n - 1.0)).sqrt() } else { 0.0 })
+        Some(if n > 1.0 {
+            (sum / (n - 1.0)).sqrt()
+        } else {
+            0.0
+        })
     }
 
     /// The least value; `None` of nothing.
@@ -361,7 +379,11 @@ impl Distribution {
     pub(crate) fn expose(&self, scale: f64, each: &mut dyn FnMut(&str, Value)) {
         let scaled = |x: f64| Value::Gauge(Number::Float(x * scale));
         let whole = |n: u64| {
-            if scale == 1.0 { Value::Gauge(Number::Int(n.into())) } else { scaled(n as f64) }
+            if scale == 1.0 {
+                Value::Gauge(Number::Int(n.into()))
+            } else {
+                scaled(n as f64)
+            }
         };
         each("Count", Value::Counter(self.count()));
         each(
@@ -376,7 +398,11 @@ impl Distribution {
                 each(name, scaled(value));
             }
         }
-        for (name, value) in [("Min", self.min()), ("Max", self.max()), ("Last", self.last())] {
+        for (name, value) in [
+            ("Min", self.min()),
+            ("Max", self.max()),
+            ("Last", self.last()),
+        ] {
             if let Some(value) = value {
                 each(name, whole(value));
             }

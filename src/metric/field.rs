@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::space::Space;
-use crate::format::schema::{Geometry, Merge, MetricSchema, Schema};
 use crate::format::scalar::Scalar;
+use crate::format::schema::{Geometry, Merge, MetricSchema, Schema};
 use crate::sys::words::{Word, Words};
 
 /// What the attributes of a field say.
@@ -46,7 +46,10 @@ impl<'a> Options<'a> {
 
     /// With a number of significant digits, 1 to 5.
     pub const fn digits(self, digits: u32) -> Options<'a> {
-        Options { digits: Some(digits), ..self }
+        Options {
+            digits: Some(digits),
+            ..self
+        }
     }
 
     /// With a merge rule.
@@ -56,7 +59,10 @@ impl<'a> Options<'a> {
 
     /// With a number of buffers, a power of two from 2 to 64.
     pub const fn buffers(self, buffers: u16) -> Options<'a> {
-        Options { buffers: Some(buffers), ..self }
+        Options {
+            buffers: Some(buffers),
+            ..self
+        }
     }
 
     /// With a prefix for the labels of groups.
@@ -154,7 +160,13 @@ impl Describe {
     }
 
     /// Adds a metric.
-    pub(crate) fn metric(&mut self, kind: u16, label: &str, options: Options<'_>, geometry: Geometry) -> &mut MetricSchema {
+    pub(crate) fn metric(
+        &mut self,
+        kind: u16,
+        label: &str,
+        options: Options<'_>,
+        geometry: Geometry,
+    ) -> &mut MetricSchema {
         self.schema.push(MetricSchema {
             label: format!("{}{label}", self.prefix),
             unit: options.unit.to_owned(),
@@ -192,7 +204,13 @@ impl<'a> Binder<'a> {
         offset: u32,
         prefix: &str,
     ) -> Binder<'a> {
-        Binder { space, block, offset, next: 0, prefix: prefix.to_owned() }
+        Binder {
+            space,
+            block,
+            offset,
+            next: 0,
+            prefix: prefix.to_owned(),
+        }
     }
 
     /// Binds the fields of a nested model.

@@ -30,7 +30,9 @@ impl Flag {
 
 impl Field for Flag {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
-        schema.metric(code::FLAG, label, options, Geometry::WORD).scalar = Some(Scalar::Bool);
+        schema
+            .metric(code::FLAG, label, options, Geometry::WORD)
+            .scalar = Some(Scalar::Bool);
     }
 
     fn bind(binder: &mut Binder<'_>, _: &str, _: Options<'_>) -> Flag {

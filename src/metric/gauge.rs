@@ -104,7 +104,9 @@ impl<T: Numeric + fmt::Debug> fmt::Debug for Gauge<T> {
 
 impl<T: Numeric> Field for Gauge<T> {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
-        schema.metric(code::GAUGE, label, options, Geometry::WORD).scalar = Some(T::SCALAR);
+        schema
+            .metric(code::GAUGE, label, options, Geometry::WORD)
+            .scalar = Some(T::SCALAR);
     }
 
     fn bind(binder: &mut Binder<'_>, _: &str, _: Options<'_>) -> Gauge<T> {

@@ -41,7 +41,8 @@ impl Width for MomentsWidth {
 }
 
 fn layout(options: Options<'_>) -> Layout {
-    Layout::new(options.digits.unwrap_or(DEFAULT_DIGITS)).expect("the derive and the builders check the digits")
+    Layout::new(options.digits.unwrap_or(DEFAULT_DIGITS))
+        .expect("the derive and the builders check the digits")
 }
 
 fn geometry(options: Options<'_>) -> Geometry {
@@ -61,7 +62,10 @@ impl Percentile {
         match self.octaves.word(top, position) {
             // Relaxed: as for a Counter.
             Some(bucket) => {
-                bucket.store(bucket.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+                bucket.store(
+                    bucket.load(Ordering::Relaxed).wrapping_add(1),
+                    Ordering::Relaxed,
+                );
             }
             None => self.first_of_octave(top, position),
         }
@@ -108,17 +112,35 @@ impl Percentile {
 
     /// The distribution in this thread's file. Copies the buckets: microseconds.
     pub fn distribution(&self) -> Distribution {
-                let mut words = self.moments().to_words().to_vec();
+        let mut words = self.moments().to_words().to_vec();
         words.extend(self.coarse.iter().map(|word| word.load(Ordering::Relaxed)));
         let octaves: Vec<(u32, Vec<u64>)> = (0..self.layout.octaves())
             .map(|octave| {
-                let word = |i| Some(self.octaves.word(self.layout.top(octave), i)?.load(Ordering::Relaxed));
-                (octave as u32, (0..self.layout.buckets()).filter_map(word).collect())
+                let word = |i| {
+                    Some(
+                        self.octaves
+                            .word(self.layout.top(octave), i)?
+                            .load(Ordering::Relaxed),
+                    )
+                };
+                (
+                    octave as u32,
+                    (0..self.layout.buckets()).filter_map(word).collect(),
+                )
             })
             .filter(|(_, counts): &(u32, Vec<u64>)| !counts.is_empty())
             .collect();
-        let octaves: Vec<(u32, &[u64])> = octaves.iter().map(|(o, counts)| (*o, &counts[..])).collect();
-        Distribution::decode(self.layout, Raw { words: &words, octaves: &octaves })
+        let octaves: Vec<(u32, &[u64])> = octaves
+            .iter()
+            .map(|(o, counts)| (*o, &counts[..]))
+            .collect();
+        Distribution::decode(
+            self.layout,
+            Raw {
+                words: &words,
+                octaves: &octaves,
+            },
+        )
     }
 
     pub(super) fn describe_as(kind: u16, schema: &mut Describe, label: &str, options: Options<'_>) {
@@ -132,7 +154,13 @@ impl Percentile {
 #[inline(always)]
 fn load<const N: usize>(buffer: &[AtomicU64]) -> Moments {
     // Relaxed: this thread is the only writer.
-    let word = |i: usize| if i < N { buffer[i].load(Ordering::Relaxed) } else { 0 };
+    let word = |i: usize| {
+        if i < N {
+            buffer[i].load(Ordering::Relaxed)
+        } else {
+            0
+        }
+    };
     Moments::from_words(&std::array::from_fn(word))
 }
 
@@ -152,7 +180,10 @@ impl Field for Percentile {
         let (words, owner) = binder.place(geometry);
         let layout = layout(options);
         Percentile {
-            moments: Slot::new(words.part(0, geometry.slot_words()), geometry.buffers.into()),
+            moments: Slot::new(
+                words.part(0, geometry.slot_words()),
+                geometry.buffers.into(),
+            ),
             layout,
             octaves: Octaves::new(layout.buckets()),
             coarse: words.part(geometry.slot_words(), layout.octaves()),
@@ -184,9 +215,15 @@ pub(super) fn check(schema: &MetricSchema) -> Result<(), String> {
     let Some(layout) = Layout::new(schema.parameter) else {
         return Err(format!("a distribution with {} digits", schema.parameter));
     };
-    let Geometry { buffers, words, plain } = schema.geometry;
+    let Geometry {
+        buffers,
+        words,
+        plain,
+    } = schema.geometry;
     if buffers == 0 || usize::from(words) != MOMENTS || usize::from(plain) != layout.octaves() {
-        return Err(format!("a distribution with {buffers} buffers of {words} words, {plain} beside"));
+        return Err(format!(
+            "a distribution with {buffers} buffers of {words} words, {plain} beside"
+        ));
     }
     Ok(())
 }

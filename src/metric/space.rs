@@ -16,7 +16,12 @@ pub trait Space: fmt::Debug {
 
     /// Appends an instance of a schema, to be seen by readers after [`publish`](Space::publish). With `kept_aside`, the space is the one that
     /// [`keep_aside`](Space::keep_aside) reserved. Gives its block and the block's offset.
-    fn instance(&self, schema: Placed, instance: Instance, kept_aside: bool) -> Result<(Words, u32), Error>;
+    fn instance(
+        &self,
+        schema: Placed,
+        instance: Instance,
+        kept_aside: bool,
+    ) -> Result<(Words, u32), Error>;
 
     /// Lets readers see what was appended.
     fn publish(&self);

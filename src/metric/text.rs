@@ -52,7 +52,12 @@ impl<const N: usize> Text<N> {
     pub fn get(&self) -> String {
         // Relaxed: this thread is the only writer.
         let p = slot::published(self.0.sequence().load(Ordering::Relaxed));
-        let words: Vec<u64> = self.0.buffer(p).iter().map(|w| w.load(Ordering::Relaxed)).collect();
+        let words: Vec<u64> = self
+            .0
+            .buffer(p)
+            .iter()
+            .map(|w| w.load(Ordering::Relaxed))
+            .collect();
         from_words(&words)
     }
 }
@@ -103,9 +108,15 @@ pub(super) static KIND: Kind = Kind {
 
 /// A text is a slot of a length and bytes, without plain words.
 pub(super) fn check_text(schema: &MetricSchema) -> Result<(), String> {
-    let Geometry { buffers, words, plain } = schema.geometry;
+    let Geometry {
+        buffers,
+        words,
+        plain,
+    } = schema.geometry;
     if buffers == 0 || words == 0 || plain != 0 {
-        return Err(format!("a text with {buffers} buffers of {words} words, {plain} beside"));
+        return Err(format!(
+            "a text with {buffers} buffers of {words} words, {plain} beside"
+        ));
     }
     Ok(())
 }

@@ -32,7 +32,10 @@ impl Timer {
     #[inline]
     #[must_use = "dropping it at once records no time"]
     pub fn start(&self) -> Timing<'_> {
-        Timing { timer: self, watch: Stopwatch::start() }
+        Timing {
+            timer: self,
+            watch: Stopwatch::start(),
+        }
     }
 
     /// Records how long `work` takes, also if it panics.
@@ -45,7 +48,8 @@ impl Timer {
     /// Records a duration; one of more than 584 years counts as that.
     #[inline]
     pub fn record(&self, duration: Duration) {
-        self.0.record(duration.as_nanos().try_into().unwrap_or(u64::MAX));
+        self.0
+            .record(duration.as_nanos().try_into().unwrap_or(u64::MAX));
     }
 
     /// How many durations were recorded in this thread's file.
@@ -111,7 +115,9 @@ impl Stopwatch {
     #[inline]
     #[must_use]
     pub fn start() -> Stopwatch {
-        Stopwatch { start: clock::get().raw() }
+        Stopwatch {
+            start: clock::get().raw(),
+        }
     }
 
     /// The time since the start.

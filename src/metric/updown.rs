@@ -45,7 +45,9 @@ impl UpDown {
 
 impl Field for UpDown {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
-        schema.metric(code::UP_DOWN, label, options, Geometry::WORD).scalar = Some(Scalar::I64);
+        schema
+            .metric(code::UP_DOWN, label, options, Geometry::WORD)
+            .scalar = Some(Scalar::I64);
     }
 
     fn bind(binder: &mut Binder<'_>, _: &str, _: Options<'_>) -> UpDown {

@@ -105,7 +105,8 @@ impl Plan {
             problems: Vec::new(),
         };
         for problem in wrong.iter().take(PROBLEMS_MOST) {
-            plan.problems.push(printable(&problem.to_string()).into_owned());
+            plan.problems
+                .push(printable(&problem.to_string()).into_owned());
         }
         // A schema may say that all of its metrics lie in the same place, so that a small file would
         // have many values. A writer's schema does not: what is read is no more than the block.

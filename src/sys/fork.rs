@@ -109,6 +109,7 @@ pub fn enter(start: usize, len: usize, file: FileName) -> Box<Registered> {
 }
 
 /// Takes a region out of the list, and removes its file unless it is kept or not this process's.
+#[allow(clippy::boxed_local, reason = "the list has its address until here")]
 pub fn leave(entry: Box<Registered>) {
     lock::with(&LIST, || {
         let (next, previous) = (entry.next.get(), entry.previous.get());
@@ -143,7 +144,14 @@ impl Registered {
         // before a region is registered; aligned to 8, and only accessed atomically.
         let owner = unsafe { &*ptr::with_exposed_provenance::<AtomicU64>(self.start + OWNER) };
         let word = Owner::unpack(owner.load(Ordering::Relaxed));
-        owner.store(Owner { state: OwnerState::Ended, ..word }.pack(), Ordering::Release);
+        owner.store(
+            Owner {
+                state: OwnerState::Ended,
+                ..word
+            }
+            .pack(),
+            Ordering::Release,
+        );
     }
 }
 
@@ -179,7 +187,13 @@ extern "C" fn at_exit() {
         let Ok(path) = std::ffi::CStr::from_bytes_until_nul(&path) else {
             return;
         };
-        FileName { path: path.to_owned(), device, inode, keep: false }.remove();
+        FileName {
+            path: path.to_owned(),
+            device,
+            inode,
+            keep: false,
+        }
+        .remove();
     }
 }
 
@@ -196,7 +210,9 @@ pub fn register() {
         // A holder with another pid was caught by a fork in the middle: this child takes over. The
         // handlers may then be in twice, which they allow (see `DEPTH`).
         if holder != pid
-            && REGISTERING.compare_exchange(holder, pid, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+            && REGISTERING
+                .compare_exchange(holder, pid, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
         {
             // SAFETY: handlers that stay valid for the life of the process.
             unsafe {

@@ -16,7 +16,9 @@ pub struct FrozenMap<T> {
 
 impl<T> Default for FrozenMap<T> {
     fn default() -> FrozenMap<T> {
-        FrozenMap { values: RefCell::default() }
+        FrozenMap {
+            values: RefCell::default(),
+        }
     }
 }
 
@@ -35,7 +37,11 @@ impl<T> FrozenMap<T> {
             // SAFETY: `Box::into_raw` is never null.
             unsafe { NonNull::new_unchecked(Box::into_raw(Box::new(value))) }
         };
-        let value = *self.values.borrow_mut().entry(name.into()).or_insert_with(new);
+        let value = *self
+            .values
+            .borrow_mut()
+            .entry(name.into())
+            .or_insert_with(new);
         // SAFETY: as in `get`.
         unsafe { value.as_ref() }
     }
@@ -47,7 +53,11 @@ impl<T> FrozenMap<T> {
 
     /// The names, in no order.
     pub fn names(&self) -> Vec<String> {
-        self.values.borrow().keys().map(|name| name.to_string()).collect()
+        self.values
+            .borrow()
+            .keys()
+            .map(|name| name.to_string())
+            .collect()
     }
 }
 

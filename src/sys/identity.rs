@@ -62,7 +62,10 @@ impl Process {
             pid_namespace: pid_namespace().unwrap_or(0),
             exe: fs::read_link("/proc/self/exe")
                 .or_else(|_| std::env::current_exe())
-                .map_or_else(|_| String::new(), |path| path.to_string_lossy().into_owned()),
+                .map_or_else(
+                    |_| String::new(),
+                    |path| path.to_string_lossy().into_owned(),
+                ),
         }
     }
 
@@ -136,7 +139,9 @@ pub fn hold_lock(root: &Path, mode: u32) -> io::Result<LockToken> {
     let path = root.join(LOCK_FILE);
     let file = match open_lock(&path, mode) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(LockToken::default()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Ok(LockToken::default());
+        }
         Err(error) => return Err(error),
     };
     let metadata = file.metadata()?;
@@ -151,7 +156,10 @@ pub fn hold_lock(root: &Path, mode: u32) -> io::Result<LockToken> {
     }
     // On tmpfs and ext4 a mapping keeps the open file description, hence the lock, and costs no
     // descriptor. It is not inherited by a fork, whose child would keep the lock of a dead parent.
-    let probe = OpenOptions::new().read(true).custom_flags(libc::O_CLOEXEC).open(&path)?;
+    let probe = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_CLOEXEC)
+        .open(&path)?;
     let mapped = map_one_page(&file);
     let mut fd = file.into_raw_fd();
     if mapped {
@@ -167,8 +175,16 @@ pub fn hold_lock(root: &Path, mode: u32) -> io::Result<LockToken> {
             fd = again.into_raw_fd();
         }
     }
-    let lock = LockToken { token, device, inode };
-    let held = Box::into_raw(Box::new(Held { lock, fd, next: ptr::null() }));
+    let lock = LockToken {
+        token,
+        device,
+        inode,
+    };
+    let held = Box::into_raw(Box::new(Held {
+        lock,
+        fd,
+        next: ptr::null(),
+    }));
     loop {
         // SAFETY: from `into_raw`, not shared before the exchange succeeds.
         unsafe { (*held).next = first };
@@ -227,7 +243,14 @@ fn map_one_page(file: &File) -> bool {
     // SAFETY: a new mapping of one page, never touched; it stays for the life of the process.
     unsafe {
         let page = libc::sysconf(libc::_SC_PAGESIZE) as usize;
-        let map = libc::mmap(ptr::null_mut(), page, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0);
+        let map = libc::mmap(
+            ptr::null_mut(),
+            page,
+            libc::PROT_READ,
+            libc::MAP_SHARED,
+            file.as_raw_fd(),
+            0,
+        );
         if map == libc::MAP_FAILED {
             return false;
         }
@@ -340,7 +363,13 @@ impl Witness {
                 self.roots.len() - 1
             }
         };
-        let asked = (header.lock, header.pid, header.start_time, header.boot_id, header.pid_namespace);
+        let asked = (
+            header.lock,
+            header.pid,
+            header.start_time,
+            header.boot_id,
+            header.pid_namespace,
+        );
         let lock = self.roots[place].1.as_ref();
         *self.answers.entry((place, asked)).or_insert_with(|| {
             lock.and_then(|lock| lock.holder_lives(header.lock))
@@ -351,9 +380,17 @@ impl Witness {
 
 fn open_for_asking(root: &Path) -> Option<OpenLock> {
     let flags = libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(root.join(LOCK_FILE)).ok()?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(root.join(LOCK_FILE))
+        .ok()?;
     let metadata = file.metadata().ok()?;
-    Some(OpenLock { device: metadata.dev(), inode: metadata.ino(), file })
+    Some(OpenLock {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        file,
+    })
 }
 
 impl OpenLock {
@@ -395,4 +432,3 @@ fn life_by_pid(header: &Header) -> Life {
         _ => Life::Alive,
     }
 }
-

@@ -18,7 +18,11 @@ impl RawLock {
     /// Waits until it is open and closes it.
     pub fn lock(&self) {
         // Acquire: sees what the holder before wrote. Relaxed on failure: nothing is read then.
-        while self.0.compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        while self
+            .0
+            .compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
+        {
             std::thread::yield_now();
         }
     }

@@ -21,7 +21,11 @@ pub struct Orphan {
 impl Orphan {
     /// A node for `value`, not in the list yet.
     pub fn new(key: TypeId, value: Box<dyn Any + Send>) -> Box<Orphan> {
-        Box::new(Orphan { key, value, next: None })
+        Box::new(Orphan {
+            key,
+            value,
+            next: None,
+        })
     }
 }
 

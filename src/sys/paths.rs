@@ -38,7 +38,8 @@ impl Settings {
             return known;
         }
         let read = Box::into_raw(Box::new(Settings::read()));
-        match SETTINGS.compare_exchange(ptr::null_mut(), read, Ordering::AcqRel, Ordering::Acquire) {
+        match SETTINGS.compare_exchange(ptr::null_mut(), read, Ordering::AcqRel, Ordering::Acquire)
+        {
             // SAFETY: from `into_raw` just now; shared from here on, and never written or freed.
             Ok(_) => unsafe { &*read },
             Err(winner) => {
@@ -52,7 +53,8 @@ impl Settings {
     }
 
     fn read() -> Settings {
-        let on = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+        let on =
+            |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
         let text = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         Settings {
             path: env::var_os("MMSTATS_PATH")
@@ -62,12 +64,22 @@ impl Settings {
             keep: on("MMSTATS_KEEP"),
             mode: text("MMSTATS_MODE").and_then(|mode| {
                 let parsed = u32::from_str_radix(mode.trim_start_matches("0o"), 8).ok();
-                warn_unless(parsed.is_some_and(|mode| mode <= 0o777), "MMSTATS_MODE", &mode, "octal permissions such as 640");
+                warn_unless(
+                    parsed.is_some_and(|mode| mode <= 0o777),
+                    "MMSTATS_MODE",
+                    &mode,
+                    "octal permissions such as 640",
+                );
                 parsed.filter(|mode| *mode <= 0o777)
             }),
             max_size: text("MMSTATS_MAX_SIZE").and_then(|size| {
                 let parsed = parse_size(&size);
-                warn_unless(parsed.is_some(), "MMSTATS_MAX_SIZE", &size, "bytes, or a number with K, M or G");
+                warn_unless(
+                    parsed.is_some(),
+                    "MMSTATS_MAX_SIZE",
+                    &size,
+                    "bytes, or a number with K, M or G",
+                );
                 parsed
             }),
         }
@@ -109,14 +121,18 @@ pub fn writer_root() -> (PathBuf, bool) {
 pub fn reader_roots() -> Vec<PathBuf> {
     match &Settings::get().path {
         Some(path) => vec![path.clone()],
-        None => default_roots().into_iter().filter(|root| root.is_dir()).collect(),
+        None => default_roots()
+            .into_iter()
+            .filter(|root| root.is_dir())
+            .collect(),
     }
 }
 
 /// The default roots of this user, the preferred one first.
 fn default_roots() -> Vec<PathBuf> {
     let uid = Process::this().uid();
-    let ours = |path: &Path| fs::metadata(path).is_ok_and(|found| found.is_dir() && found.uid() == uid);
+    let ours =
+        |path: &Path| fs::metadata(path).is_ok_and(|found| found.is_dir() && found.uid() == uid);
     let mut roots = Vec::new();
     if let Some(runtime) = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)
         && runtime.is_absolute()

@@ -38,13 +38,18 @@ impl Region {
         let map = loop {
             match MmapOptions::new().len(len).map_raw(file) {
                 Ok(map) => break map,
-                Err(error) if error.raw_os_error() == Some(libc::ENOMEM) && len / 2 >= least => len /= 2,
+                Err(error) if error.raw_os_error() == Some(libc::ENOMEM) && len / 2 >= least => {
+                    len /= 2
+                }
                 Err(error) => return Err(error),
             }
         };
         // The child of a fork gets private memory instead: it must not write into this file.
         map.advise(Advice::DontFork)?;
-        Ok(Region { map, registered: RefCell::new(None) })
+        Ok(Region {
+            map,
+            registered: RefCell::new(None),
+        })
     }
 
     /// Reserves up to `len` bytes of private memory, all of it usable; less where the limit on
@@ -52,7 +57,12 @@ impl Region {
     pub fn anonymous(mut len: usize) -> io::Result<Region> {
         loop {
             match MmapOptions::new().len(len).no_reserve_swap().map_anon() {
-                Ok(map) => return Ok(Region { map: map.into(), registered: RefCell::new(None) }),
+                Ok(map) => {
+                    return Ok(Region {
+                        map: map.into(),
+                        registered: RefCell::new(None),
+                    });
+                }
                 Err(_) if len / 2 >= LEAST => len /= 2,
                 Err(error) => return Err(error),
             }
@@ -82,7 +92,8 @@ impl Region {
     /// The caller drops every copy of the view, and what is taken from it, before the region, and
     /// touches only what the file has blocks for.
     pub unsafe fn words(&self) -> Words {
-        let first = NonNull::new(self.map.as_mut_ptr().cast::<AtomicU64>()).expect("a mapping is not at 0");
+        let first =
+            NonNull::new(self.map.as_mut_ptr().cast::<AtomicU64>()).expect("a mapping is not at 0");
         // SAFETY: page-aligned and mapped for reading and writing over the whole length; the rest is
         // the caller's promise. The bytes are only accessed through AtomicU64, here and by readers.
         unsafe { Words::new(first, self.map.len() / 8) }
@@ -99,7 +110,11 @@ impl Region {
             let start = start / page * page;
             // SAFETY: the range lies inside the mapping, which is ours; the advice changes no contents.
             let result = unsafe {
-                libc::madvise(self.map.as_mut_ptr().add(start).cast(), end - start, libc::MADV_POPULATE_WRITE)
+                libc::madvise(
+                    self.map.as_mut_ptr().add(start).cast(),
+                    end - start,
+                    libc::MADV_POPULATE_WRITE,
+                )
             };
             if result != 0 {
                 let error = io::Error::last_os_error();

@@ -21,7 +21,12 @@ pub fn reserve(file: &File, start: u64, end: u64) -> io::Result<()> {
     loop {
         // SAFETY: a plain system call on a descriptor that `file` keeps open.
         let result = unsafe {
-            libc::fallocate(file.as_raw_fd(), 0, start as libc::off_t, (end - start) as libc::off_t)
+            libc::fallocate(
+                file.as_raw_fd(),
+                0,
+                start as libc::off_t,
+                (end - start) as libc::off_t,
+            )
         };
         if result == 0 {
             return Ok(());
@@ -51,7 +56,10 @@ fn write_zeros(file: &File, start: u64, end: u64) -> io::Result<()> {
 
 /// RLIMIT_FSIZE.
 fn file_size_limit() -> u64 {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: the struct is ours.
     match unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &mut limit) } {
         0 if limit.rlim_cur != libc::RLIM_INFINITY => limit.rlim_cur,

@@ -90,13 +90,23 @@ impl<T, What> Builder<T, What> {
     }
 
     fn with<U, V>(self, what: V) -> Builder<U, V> {
-        Builder { config: self.config, name: self.name, what, model: PhantomData }
+        Builder {
+            config: self.config,
+            name: self.name,
+            what,
+            model: PhantomData,
+        }
     }
 }
 
 impl<T: MmStats> Builder<T> {
     pub(super) fn new(name: &str) -> Builder<T> {
-        Builder { config: Config::default(), name: name.to_owned(), what: Fields, model: PhantomData }
+        Builder {
+            config: Config::default(),
+            name: name.to_owned(),
+            what: Fields,
+            model: PhantomData,
+        }
     }
 
     /// For a file whose instances of this model all are groups; those named here exist from the
@@ -116,7 +126,12 @@ impl<T: MmStats> Builder<T> {
         let placed = file.append_schema(&schema)?;
         let (block, offset) = file.root_instance(placed, &self.config.label_prefix)?;
         let space: Rc<dyn Space> = file.clone();
-        let bound = T::bind_fields(&mut Binder::new(Some(&space), block, offset, &self.config.label_prefix));
+        let bound = T::bind_fields(&mut Binder::new(
+            Some(&space),
+            block,
+            offset,
+            &self.config.label_prefix,
+        ));
         if let Some(error) = file.failure() {
             return Err(error);
         }
@@ -151,7 +166,12 @@ impl<T: MmStats> Builder<T, Names> {
 
 impl Builder<Writer, Procedural> {
     pub(super) fn procedural(name: &str) -> Builder<Writer, Procedural> {
-        Builder { config: Config::default(), name: name.to_owned(), what: Procedural, model: PhantomData }
+        Builder {
+            config: Config::default(),
+            name: name.to_owned(),
+            what: Procedural,
+            model: PhantomData,
+        }
     }
 
     /// Makes the file, still without metrics.
@@ -168,12 +188,16 @@ impl Builder<Writer, Procedural> {
 
 /// A head start for the distributions of a schema.
 fn expect_octaves(file: &StatsFile, schema: &Schema) {
-    let layouts = schema.metrics.iter().filter(|metric| matches!(metric.kind, code::TIMER | code::PERCENTILE));
+    let layouts = schema
+        .metrics
+        .iter()
+        .filter(|metric| matches!(metric.kind, code::TIMER | code::PERCENTILE));
     let sizes: Vec<usize> = layouts
-        .filter_map(|metric| Some(8 * crate::format::histogram::Layout::new(metric.parameter)?.buckets()))
+        .filter_map(|metric| {
+            Some(8 * crate::format::histogram::Layout::new(metric.parameter)?.buckets())
+        })
         .collect();
     if let Some(&largest) = sizes.iter().max() {
         file.expect_octaves(largest, sizes.len());
     }
 }
-

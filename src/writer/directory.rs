@@ -26,7 +26,9 @@ pub fn prepare(root: &Path, model: &str, mode: u32, trusted: bool) -> Result<Pat
     let directory = root.join(model);
     let mut builder = DirBuilder::new();
     builder.recursive(true).mode(directory_mode(mode));
-    builder.create(&directory).map_err(|error| Error::io(&directory, "make the directory", error))?;
+    builder
+        .create(&directory)
+        .map_err(|error| Error::io(&directory, "make the directory", error))?;
     if !trusted {
         check_owner(root)?;
         check_owner(&directory)?;
@@ -41,7 +43,8 @@ fn directory_mode(mode: u32) -> u32 {
 
 /// A directory of somebody else could be exchanged, or its files, while we write.
 fn check_owner(directory: &Path) -> Result<(), Error> {
-    let found = fs::symlink_metadata(directory).map_err(|error| Error::io(directory, "look at the directory", error))?;
+    let found = fs::symlink_metadata(directory)
+        .map_err(|error| Error::io(directory, "look at the directory", error))?;
     let problem = if !found.is_dir() {
         "is no directory: remove it, or set MMSTATS_PATH"
     } else if found.uid() != Process::this().uid() {
@@ -51,7 +54,10 @@ fn check_owner(directory: &Path) -> Result<(), Error> {
     } else {
         return Ok(());
     };
-    Err(Error::Directory { path: directory.to_owned(), problem })
+    Err(Error::Directory {
+        path: directory.to_owned(),
+        problem,
+    })
 }
 
 impl Nameless {
@@ -60,11 +66,24 @@ impl Nameless {
         #[cfg(target_os = "linux")]
         {
             let mut options = OpenOptions::new();
-            options.read(true).write(true).mode(mode).custom_flags(libc::O_TMPFILE | libc::O_CLOEXEC);
+            options
+                .read(true)
+                .write(true)
+                .mode(mode)
+                .custom_flags(libc::O_TMPFILE | libc::O_CLOEXEC);
             match options.open(directory) {
-                Ok(file) => return Ok(Nameless { file, temporary: None }),
+                Ok(file) => {
+                    return Ok(Nameless {
+                        file,
+                        temporary: None,
+                    });
+                }
                 // File systems without nameless files, and kernels.
-                Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::EINVAL)) => {}
+                Err(error)
+                    if matches!(
+                        error.raw_os_error(),
+                        Some(libc::EOPNOTSUPP | libc::EISDIR | libc::EINVAL)
+                    ) => {}
                 Err(error) => return Err(Error::io(directory, "create a file in", error)),
             }
         }
@@ -76,9 +95,19 @@ impl Nameless {
         );
         let path = directory.join(name);
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true).mode(mode).custom_flags(libc::O_CLOEXEC);
-        let file = options.open(&path).map_err(|error| Error::io(&path, "create the file", error))?;
-        Ok(Nameless { file, temporary: Some(path) })
+        options
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .custom_flags(libc::O_CLOEXEC);
+        let file = options
+            .open(&path)
+            .map_err(|error| Error::io(&path, "create the file", error))?;
+        Ok(Nameless {
+            file,
+            temporary: Some(path),
+        })
     }
 
     /// Gives the file the first name of `<base>`, `<base>-1`, `<base>-2`, … that is free. No file is
@@ -90,7 +119,11 @@ impl Nameless {
         };
         let from = c_path(&from)?;
         for suffix in 0..1_000_000 {
-            let name = if suffix == 0 { base.to_owned() } else { format!("{base}-{suffix}") };
+            let name = if suffix == 0 {
+                base.to_owned()
+            } else {
+                format!("{base}-{suffix}")
+            };
             let path = directory.join(name);
             let error = match link(&from, &c_path(&path)?) {
                 Ok(()) => {
@@ -106,7 +139,11 @@ impl Nameless {
                 return Err(Error::io(&path, "give its name to the file", error));
             }
         }
-        Err(Error::io(directory, "find a free name in", io::ErrorKind::AlreadyExists.into()))
+        Err(Error::io(
+            directory,
+            "find a free name in",
+            io::ErrorKind::AlreadyExists.into(),
+        ))
     }
 }
 
@@ -122,9 +159,19 @@ impl Drop for Nameless {
 fn link(from: &CStr, to: &CStr) -> io::Result<()> {
     // SAFETY: two C strings that outlive the call.
     let result = unsafe {
-        libc::linkat(libc::AT_FDCWD, from.as_ptr(), libc::AT_FDCWD, to.as_ptr(), libc::AT_SYMLINK_FOLLOW)
+        libc::linkat(
+            libc::AT_FDCWD,
+            from.as_ptr(),
+            libc::AT_FDCWD,
+            to.as_ptr(),
+            libc::AT_SYMLINK_FOLLOW,
+        )
     };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// A path as system calls want it.
@@ -136,11 +183,22 @@ pub fn c_path(path: &Path) -> Result<CString, Error> {
 /// Opens the file at `path` for growing, if it still is the one with this device and inode.
 pub fn reopen(path: &Path, device: u64, inode: u64) -> Result<File, Error> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).custom_flags(libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    let file = options.open(path).map_err(|error| Error::io(path, "open the file to grow it", error))?;
-    let found = file.metadata().map_err(|error| Error::io(path, "look at the file", error))?;
+    options
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    let file = options
+        .open(path)
+        .map_err(|error| Error::io(path, "open the file to grow it", error))?;
+    let found = file
+        .metadata()
+        .map_err(|error| Error::io(path, "look at the file", error))?;
     if (found.dev(), found.ino()) != (device, inode) {
-        return Err(Error::io(path, "grow the file, which was replaced", io::ErrorKind::NotFound.into()));
+        return Err(Error::io(
+            path,
+            "grow the file, which was replaced",
+            io::ErrorKind::NotFound.into(),
+        ));
     }
     Ok(file)
 }

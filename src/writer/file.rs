@@ -64,7 +64,11 @@ enum Backing {
     /// Private memory.
     Anonymous,
     /// A file that has no name yet.
-    Nameless { nameless: Option<Nameless>, directory: PathBuf, keep: bool },
+    Nameless {
+        nameless: Option<Nameless>,
+        directory: PathBuf,
+        keep: bool,
+    },
     /// A file at `path`.
     Named { device: u64, inode: u64 },
 }
@@ -112,10 +116,12 @@ impl StatsFile {
         let max_size = round_up(max_size.clamp(2 * PAGE, MOST_MAX_SIZE), PAGE);
         let mode = config.mode.or(settings.mode).unwrap_or(0o600);
         // Elsewhere nothing is known of mappings longer than their files.
-        let anonymous = config.anonymous || settings.disable || !cfg!(unix) || crate::sys::fork::exited();
+        let anonymous =
+            config.anonymous || settings.disable || !cfg!(unix) || crate::sys::fork::exited();
         let (region, backing, lock, path) = if anonymous {
             let path = PathBuf::from(format!("(memory)/{model}"));
-            let region = Region::anonymous(max_size).map_err(|error| Error::io(&path, "reserve memory for", error))?;
+            let region = Region::anonymous(max_size)
+                .map_err(|error| Error::io(&path, "reserve memory for", error))?;
             (region, Backing::Anonymous, LockToken::default(), path)
         } else {
             crate::sys::fork::register();
@@ -131,7 +137,16 @@ impl StatsFile {
                 .map_err(|error| Error::io(&directory, "map a file in", error))?;
             let keep = config.keep.unwrap_or(settings.keep);
             let path = directory.clone();
-            (region, Backing::Nameless { nameless: Some(nameless), directory, keep }, lock, path)
+            (
+                region,
+                Backing::Nameless {
+                    nameless: Some(nameless),
+                    directory,
+                    keep,
+                },
+                lock,
+                path,
+            )
         };
         let size = if anonymous { region.len() } else { 0 };
         let file = StatsFile {
@@ -172,14 +187,24 @@ impl StatsFile {
     pub fn appear(&self) -> Result<(), Error> {
         self.publish();
         let mut backing = self.backing.borrow_mut();
-        let Backing::Nameless { nameless, directory, keep } = &mut *backing else {
+        let Backing::Nameless {
+            nameless,
+            directory,
+            keep,
+        } = &mut *backing
+        else {
             return Ok(());
         };
         let base = format!("mmstats-{}-{}", std::process::id(), identity::thread_id());
         let nameless = nameless.take().expect("a file appears once");
         let (path, found) = nameless.publish(directory, &base)?;
         let (device, inode) = (found.dev(), found.ino());
-        self.region.register(FileName { path: directory::c_path(&path)?, device, inode, keep: *keep });
+        self.region.register(FileName {
+            path: directory::c_path(&path)?,
+            device,
+            inode,
+            keep: *keep,
+        });
         *self.path.borrow_mut() = path;
         *backing = Backing::Named { device, inode };
         Ok(())
@@ -200,12 +225,22 @@ impl StatsFile {
         }
         let most = self.region.len();
         if round_up(wanted, PAGE) > most {
-            return Err(Error::Full { path: self.path.borrow().clone(), wanted: wanted - size, most });
+            return Err(Error::Full {
+                path: self.path.borrow().clone(),
+                wanted: wanted - size,
+                most,
+            });
         }
         let backing = self.backing.borrow();
         let file;
         let (file, spare) = match &*backing {
-            Backing::Anonymous => return Err(Error::Full { path: self.path.borrow().clone(), wanted, most }),
+            Backing::Anonymous => {
+                return Err(Error::Full {
+                    path: self.path.borrow().clone(),
+                    wanted,
+                    most,
+                });
+            }
             Backing::Nameless { nameless, .. } => {
                 (&nameless.as_ref().expect("until it appears").file, 0)
             }
@@ -254,9 +289,16 @@ impl StatsFile {
         let record = self.tail.get() as u32;
         let bytes = schema.encode();
         self.append(&bytes, self.tail.get() + bytes.len(), false)?;
-        let labels = schema.metrics.iter().map(|metric| metric.label.clone()).collect();
+        let labels = schema
+            .metrics
+            .iter()
+            .map(|metric| metric.label.clone())
+            .collect();
         self.labels_of.borrow_mut().insert(record, labels);
-        Ok(Placed { record, words: schema.block as usize / 8 })
+        Ok(Placed {
+            record,
+            words: schema.block as usize / 8,
+        })
     }
 
     /// Reserves space for the first octaves of `distributions` distributions, as far as there is.
@@ -280,7 +322,10 @@ impl StatsFile {
                 for hash in entered {
                     labels.remove(&hash);
                 }
-                return Err(Error::DuplicateLabel { path: self.path.borrow().clone(), label });
+                return Err(Error::DuplicateLabel {
+                    path: self.path.borrow().clone(),
+                    label,
+                });
             }
             entered.push(hash);
         }
@@ -289,14 +334,25 @@ impl StatsFile {
 
     fn leave_labels(&self, schema: Placed, prefix: &str) {
         let mut labels = self.labels.borrow_mut();
-        for label in self.labels_of.borrow().get(&schema.record).into_iter().flatten() {
+        for label in self
+            .labels_of
+            .borrow()
+            .get(&schema.record)
+            .into_iter()
+            .flatten()
+        {
             labels.remove(&self.hasher.hash_one(format!("{prefix}{label}")));
         }
     }
 
     /// Where the first instance's stagger applies: the model's own block.
     pub fn root_instance(&self, schema: Placed, prefix: &str) -> Result<(Words, u32), Error> {
-        let instance = Instance { schema: schema.record, block: 0, prefix: prefix.to_owned(), group: String::new() };
+        let instance = Instance {
+            schema: schema.record,
+            block: 0,
+            prefix: prefix.to_owned(),
+            group: String::new(),
+        };
         self.place(schema, &instance, false, Some(self.stagger))
     }
 
@@ -314,7 +370,10 @@ impl StatsFile {
             self.leave_labels(schema, &prefix);
             return Err(error);
         }
-        Ok((self.words().part(placed.values / 8, schema.words), placed.values as u32))
+        Ok((
+            self.words().part(placed.values / 8, schema.words),
+            placed.values as u32,
+        ))
     }
 
     /// The owner word.
@@ -329,7 +388,14 @@ impl StatsFile {
         }
         let owner = Owner::unpack(self.owner().load(Ordering::Relaxed));
         // Release: who sees the orphan sees its last values and zero levels.
-        self.owner().store(Owner { state: OwnerState::Orphan, ..owner }.pack(), Ordering::Release);
+        self.owner().store(
+            Owner {
+                state: OwnerState::Orphan,
+                ..owner
+            }
+            .pack(),
+            Ordering::Release,
+        );
     }
 
     /// Another thread goes on with the file.
@@ -354,7 +420,12 @@ impl Space for StatsFile {
         Ok(placed)
     }
 
-    fn instance(&self, schema: Placed, instance: Instance, kept_aside: bool) -> Result<(Words, u32), Error> {
+    fn instance(
+        &self,
+        schema: Placed,
+        instance: Instance,
+        kept_aside: bool,
+    ) -> Result<(Words, u32), Error> {
         let before = self.tail.get();
         // Procedural metrics are instances of a few words each: they are staggered as a whole.
         let stagger = (before < PAGE && self.labels.borrow().is_empty()).then_some(self.stagger);
@@ -368,7 +439,9 @@ impl Space for StatsFile {
 
     fn publish(&self) {
         // Release: who sees the length sees the records below it.
-        self.words().word(COMMITTED / 8).store(self.tail.get() as u64, Ordering::Release);
+        self.words()
+            .word(COMMITTED / 8)
+            .store(self.tail.get() as u64, Ordering::Release);
     }
 
     fn roll_back(&self, tail: usize) {
@@ -378,8 +451,12 @@ impl Space for StatsFile {
         }
         self.tail.set(tail);
         // Schemas that went with it have to be written again.
-        self.schemas.borrow_mut().retain(|_, placed| (placed.record as usize) < tail);
-        self.labels_of.borrow_mut().retain(|record, _| (*record as usize) < tail);
+        self.schemas
+            .borrow_mut()
+            .retain(|_, placed| (placed.record as usize) < tail);
+        self.labels_of
+            .borrow_mut()
+            .retain(|record, _| (*record as usize) < tail);
     }
 
     fn tail(&self) -> usize {
@@ -399,11 +476,17 @@ impl Space for StatsFile {
         let placed = instance.encode(0, schema.words, None);
         let aside = self.aside.get();
         self.aside.set(aside + placed.end + LINE);
-        self.ensure(self.tail.get(), false).inspect_err(|_| self.aside.set(aside))
+        self.ensure(self.tail.get(), false)
+            .inspect_err(|_| self.aside.set(aside))
     }
 
     fn octave(&self, owner: u32, octave: usize, len: usize) -> Option<Words> {
-        let octave = Octave { owner, octave: octave as u32, counts: 0, len: len as u32 };
+        let octave = Octave {
+            owner,
+            octave: octave as u32,
+            counts: 0,
+            len: len as u32,
+        };
         let placed = octave.encode(self.tail.get());
         self.append(&placed.metadata, placed.end, false).ok()?;
         // An instance in the making is not shown by an octave's publication: octaves are asked for

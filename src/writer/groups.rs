@@ -52,10 +52,12 @@ impl<T: MmStats> Groups<T> {
             prefix,
         };
         if let Some(space) = space {
-            let reserved = space.schema(model::key::<T>(), &model::schema::<T>).and_then(|schema| {
-                space.keep_aside(schema, &groups.instance(schema, OTHER))?;
-                Ok(schema)
-            });
+            let reserved = space
+                .schema(model::key::<T>(), &model::schema::<T>)
+                .and_then(|schema| {
+                    space.keep_aside(schema, &groups.instance(schema, OTHER))?;
+                    Ok(schema)
+                });
             match reserved {
                 Ok(schema) => groups.file = Some((space.clone(), schema)),
                 Err(error) => space.fail(error),
@@ -85,11 +87,17 @@ impl<T: MmStats> Groups<T> {
         }
         names::check_label("group", name)?;
         let Some((space, _)) = &self.file else {
-            return Err(Error::TooManyGroups { path: "(private memory)".into(), most: 0 });
+            return Err(Error::TooManyGroups {
+                path: "(private memory)".into(),
+                most: 0,
+            });
         };
         let most = space.max_groups();
         if self.known.len() >= most {
-            return Err(Error::TooManyGroups { path: space.path(), most });
+            return Err(Error::TooManyGroups {
+                path: space.path(),
+                most,
+            });
         }
         Ok(self.known.insert(name, self.bind(name, false)?))
     }
@@ -142,7 +150,10 @@ impl<T: MmStats> Groups<T> {
 
     fn bind(&self, name: &str, kept_aside: bool) -> Result<T, Error> {
         let Some((space, schema)) = &self.file else {
-            return Err(Error::TooManyGroups { path: "(private memory)".into(), most: 0 });
+            return Err(Error::TooManyGroups {
+                path: "(private memory)".into(),
+                most: 0,
+            });
         };
         let tail = space.tail();
         let (block, offset) = space.instance(*schema, self.instance(*schema, name), kept_aside)?;

@@ -14,8 +14,8 @@ use std::sync::Mutex;
 use super::model::MmStats;
 use super::stats::Stats;
 use crate::Error;
-use crate::sys::fork::{self, ThreadCell};
 use crate::metric::field::Binder;
+use crate::sys::fork::{self, ThreadCell};
 use crate::sys::orphans::{self, Orphan};
 use crate::sys::region::Region;
 
@@ -33,7 +33,11 @@ impl<T> LocalCell<T> {
     /// An empty cell.
     #[allow(clippy::new_without_default)]
     pub const fn new() -> LocalCell<T> {
-        LocalCell { cell: ThreadCell::new(), busy: Cell::new(false), model: PhantomData }
+        LocalCell {
+            cell: ThreadCell::new(),
+            busy: Cell::new(false),
+            model: PhantomData,
+        }
     }
 
     /// The model, if this thread has it.
@@ -139,7 +143,15 @@ fn adopt_or_create<T: MmStats>() -> Option<(Keep, *const T, Option<Error>)> {
             local.0.file().abandon();
         }
     };
-    Some((Keep { orphan, abandon, generation: fork::generation() }, model, refused))
+    Some((
+        Keep {
+            orphan,
+            abandon,
+            generation: fork::generation(),
+        },
+        model,
+        refused,
+    ))
 }
 
 /// Runs `f` against a model over memory that nobody sees, and that goes afterwards. Nothing is
@@ -164,7 +176,10 @@ impl<T: MmStats> Private<T> {
         // can be touched.
         let words = unsafe { memory.words() };
         let model = T::bind_fields(&mut Binder::new(None, words, 0, ""));
-        Private { model, _memory: memory }
+        Private {
+            model,
+            _memory: memory,
+        }
     }
 }
 
@@ -175,11 +190,15 @@ const PRIVATE: usize = 16 << 20;
 fn warn_once(error: &Error) {
     static WARNED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
     let path = match error {
-        Error::Io { path, .. } | Error::Full { path, .. } | Error::Directory { path, .. } => path.clone(),
+        Error::Io { path, .. } | Error::Full { path, .. } | Error::Directory { path, .. } => {
+            path.clone()
+        }
         _ => PathBuf::new(),
     };
     // A fork may have caught the lock: then there is no warning.
-    let first = WARNED.try_lock().is_ok_and(|mut warned| warned.insert(path));
+    let first = WARNED
+        .try_lock()
+        .is_ok_and(|mut warned| warned.insert(path));
     if first {
         log::warn!("mmstats: {error}; the statistics of this thread are not to be seen outside");
     }

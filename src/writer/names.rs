@@ -20,7 +20,11 @@ pub fn check_model(name: &str) -> Result<(), Error> {
     } else {
         return Ok(());
     };
-    Err(Error::Name { what: "model", name: name.to_owned(), problem })
+    Err(Error::Name {
+        what: "model",
+        name: name.to_owned(),
+        problem,
+    })
 }
 
 /// A label or a group's name: parts that are not empty, with dots between them.
@@ -38,7 +42,11 @@ pub fn check_label(what: &'static str, name: &str) -> Result<(), Error> {
     };
     // A name may be of any length; the message is not.
     let shown = crate::format::bytes::cut(name, 256).to_owned();
-    Err(Error::Name { what, name: shown, problem })
+    Err(Error::Name {
+        what,
+        name: shown,
+        problem,
+    })
 }
 
 /// What labels begin with: may be empty, and may end with a dot.
@@ -55,7 +63,17 @@ mod tests {
 
     #[test]
     fn names_that_cannot_be_are_refused() {
-        for name in ["", "a/b", "/", ".", "..", ".hidden", "a\0b", "a\nb", &"x".repeat(256)] {
+        for name in [
+            "",
+            "a/b",
+            "/",
+            ".",
+            "..",
+            ".hidden",
+            "a\0b",
+            "a\nb",
+            &"x".repeat(256),
+        ] {
             assert!(check_model(name).is_err(), "{name:?}");
         }
         for name in ["my-app", "Web", "größe", &"x".repeat(255)] {

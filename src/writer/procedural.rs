@@ -14,7 +14,8 @@ use crate::format::schema::Merge;
 use crate::format::slot;
 use crate::metric::constant::{Constant, ConstantType};
 use crate::metric::field::{
-    Binder, ConstantField, Describe, Field, Options, TakesBuffers, TakesDigits, TakesMerge, TakesUnit,
+    Binder, ConstantField, Describe, Field, Options, TakesBuffers, TakesDigits, TakesMerge,
+    TakesUnit,
 };
 use crate::metric::space::Space;
 use crate::sys::frozen::FrozenList;
@@ -55,7 +56,12 @@ impl Writer {
     }
 
     pub(super) fn new(file: Rc<StatsFile>, model: String, prefix: String) -> Writer {
-        Writer { metrics: FrozenList::default(), file, model, prefix }
+        Writer {
+            metrics: FrozenList::default(),
+            file,
+            model,
+            prefix,
+        }
     }
 
     /// The path of the file; `None` for private memory.
@@ -69,13 +75,19 @@ impl Writer {
     /// The name cannot be a group's.
     pub fn group(&self, name: &str) -> Result<Group<'_>, Error> {
         names::check_label("group", name)?;
-        Ok(Group { writer: self, name: name.to_owned() })
+        Ok(Group {
+            writer: self,
+            name: name.to_owned(),
+        })
     }
 }
 
 impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Writer").field("path", &self.path()).field("metrics", &self.metrics).finish()
+        f.debug_struct("Writer")
+            .field("path", &self.path())
+            .field("metrics", &self.metrics)
+            .finish()
     }
 }
 
@@ -177,14 +189,24 @@ impl<'w, M, V> Adding<'w, M, V> {
     where
         M: 'static,
     {
-        let bad = |what, value: String, problem| Err(Error::Name { what, name: value, problem });
+        let bad = |what, value: String, problem| {
+            Err(Error::Name {
+                what,
+                name: value,
+                problem,
+            })
+        };
         if let Some(digits) = self.digits.filter(|digits| !DIGITS.contains(digits)) {
             return bad("digits", digits.to_string(), "are not 1 to 5");
         }
         if let Some(n) = self.buffers
             && !(slot::BUFFERS.contains(&n.into()) && n.is_power_of_two())
         {
-            return bad("number of buffers", n.to_string(), "is not a power of two from 2 to 64");
+            return bad(
+                "number of buffers",
+                n.to_string(),
+                "is not a power of two from 2 to 64",
+            );
         }
         let options = Options {
             unit: &self.unit,
@@ -194,7 +216,12 @@ impl<'w, M, V> Adding<'w, M, V> {
             buffers: self.buffers,
             prefix: "",
         };
-        let Writer { metrics, file, model, prefix } = self.writer;
+        let Writer {
+            metrics,
+            file,
+            model,
+            prefix,
+        } = self.writer;
         let tail = file.tail();
         let schema = Describe::model(model, "", |schema| describe(schema, &self.label, options));
         let placed = file.append_schema(&schema)?;
@@ -212,7 +239,12 @@ impl<'w, M, V> Adding<'w, M, V> {
             }
         };
         let space: Rc<dyn Space> = file.clone();
-        let metric = bind(&mut Binder::new(Some(&space), block, offset, prefix), &self.label, options, self.value);
+        let metric = bind(
+            &mut Binder::new(Some(&space), block, offset, prefix),
+            &self.label,
+            options,
+            self.value,
+        );
         file.publish();
         Ok(metrics.push(metric))
     }
@@ -224,7 +256,9 @@ impl<'w, M: Field + 'static> Adding<'w, M> {
     /// # Errors
     /// The label is no label or is there already, or the file is full.
     pub fn add(self) -> Result<&'w M, Error> {
-        self.bind(M::describe, |binder, label, options, ()| M::bind(binder, label, options))
+        self.bind(M::describe, |binder, label, options, ()| {
+            M::bind(binder, label, options)
+        })
     }
 }
 
@@ -234,7 +268,9 @@ impl<'w, T: ConstantType + 'static> Adding<'w, Constant<T>, T> {
     /// # Errors
     /// The label is no label or is there already, or the file is full.
     pub fn add(self) -> Result<&'w Constant<T>, Error> {
-        self.bind(Constant::<T>::describe, |binder, _, _, value| Constant::<T>::bind(binder, value))
+        self.bind(Constant::<T>::describe, |binder, _, _, value| {
+            Constant::<T>::bind(binder, value)
+        })
     }
 }
 

@@ -32,7 +32,10 @@ unsafe impl<T> Send for Stats<T> {}
 
 impl<T> Stats<T> {
     pub(super) fn new(model: T, file: Rc<StatsFile>) -> Stats<T> {
-        Stats { model: Box::new(model), file }
+        Stats {
+            model: Box::new(model),
+            file,
+        }
     }
 
     /// The path of the file; `None` for private memory.
@@ -55,6 +58,9 @@ impl<T> Deref for Stats<T> {
 
 impl<T: fmt::Debug> fmt::Debug for Stats<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stats").field("path", &self.path()).field("model", &self.model).finish()
+        f.debug_struct("Stats")
+            .field("path", &self.path())
+            .field("model", &self.model)
+            .finish()
     }
 }

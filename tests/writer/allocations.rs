@@ -43,9 +43,14 @@ fn write_everything(web: &Web) {
     web.temperature.set(1.5);
     web.body_size.record(1000);
     web.response_time.record(Duration::from_nanos(1000));
-    web.pool.set(Pool { open: 1, idle: 1, waits: 1 });
+    web.pool.set(Pool {
+        open: 1,
+        idle: 1,
+        waits: 1,
+    });
     web.pool.update(|p| p.waits += 1);
-    web.release.set("a release of more than thirty-two bytes, cut");
+    web.release
+        .set("a release of more than thirty-two bytes, cut");
     web.ready.set(true);
     web.db.queries.inc();
     web.handlers.group("index").response_ok.inc();
@@ -84,25 +89,52 @@ fn no_write_after_the_first_allocates() {
     // Beyond the cap names are counted under `_other` without an allocation, too.
     let after = ALLOCATIONS.get();
     assert_eq!(after - before, 0);
-    assert!(ALLOCATIONS.get() < { drop(vec![0u8; 10]); ALLOCATIONS.get() }, "the counting works");
+    assert!(
+        ALLOCATIONS.get() < {
+            drop(vec![0u8; 10]);
+            ALLOCATIONS.get()
+        },
+        "the counting works"
+    );
 }
 
 /// Under this filter any system call but exit_group ends the process.
 #[cfg(target_os = "linux")]
 fn forbid_system_calls() {
-    let code = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter { code: code as u16, jt, jf, k };
+    let code = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter {
+        code: code as u16,
+        jt,
+        jf,
+        k,
+    };
     let mut filter = [
         // The number of the call; exit_group is allowed, everything else kills.
         code(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-        code(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, libc::SYS_exit_group as u32),
+        code(
+            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+            0,
+            1,
+            libc::SYS_exit_group as u32,
+        ),
         code(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
-        code(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_KILL_PROCESS),
+        code(
+            libc::BPF_RET | libc::BPF_K,
+            0,
+            0,
+            libc::SECCOMP_RET_KILL_PROCESS,
+        ),
     ];
-    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    let program = libc::sock_fprog {
+        len: filter.len() as u16,
+        filter: filter.as_mut_ptr(),
+    };
     // SAFETY: constants, and a program that outlives the call.
     unsafe {
         assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-        assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program), 0);
+        assert_eq!(
+            libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program),
+            0
+        );
     }
 }
 

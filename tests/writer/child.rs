@@ -25,13 +25,24 @@ pub fn command(name: &str, root: &Path) -> Command {
 /// Runs the child and wants it to end well.
 pub fn run(command: &mut Command) -> Output {
     let output = command.output().unwrap();
-    assert!(output.status.success(), "{:?}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{:?}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
     output
 }
 
 /// Starts the child with pipes to it. It is ended when the guard is dropped.
 pub fn start(command: &mut Command) -> Running {
-    Running(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap())
+    Running(
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    )
 }
 
 /// A running child.

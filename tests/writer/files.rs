@@ -14,10 +14,16 @@ fn a_file_appears_under_the_models_name_and_goes_with_its_owner() {
     let path = web.path().unwrap();
     assert_eq!(path.parent().unwrap(), directory(&root, "my-app"));
     let name = path.file_name().unwrap().to_str().unwrap();
-    assert!(name.starts_with(&format!("mmstats-{}-", std::process::id())), "{name}");
+    assert!(
+        name.starts_with(&format!("mmstats-{}-", std::process::id())),
+        "{name}"
+    );
     let metadata = path.metadata().unwrap();
     assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
-    assert_eq!(path.parent().unwrap().metadata().unwrap().mode() & 0o777, 0o700);
+    assert_eq!(
+        path.parent().unwrap().metadata().unwrap().mode() & 0o777,
+        0o700
+    );
     assert_eq!(names(root.path()), [".lock", "my-app"]);
     drop(web);
     assert!(!path.exists());
@@ -30,11 +36,20 @@ fn a_taken_name_gets_a_suffix_and_nothing_is_replaced() {
     let second = Web::builder().path(root.path()).create().unwrap();
     let third = Web::builder().path(root.path()).create().unwrap();
     let base = first.path().unwrap().display().to_string();
-    assert_eq!(second.path().unwrap().display().to_string(), format!("{base}-1"));
-    assert_eq!(third.path().unwrap().display().to_string(), format!("{base}-2"));
+    assert_eq!(
+        second.path().unwrap().display().to_string(),
+        format!("{base}-1")
+    );
+    assert_eq!(
+        third.path().unwrap().display().to_string(),
+        format!("{base}-2")
+    );
     drop(second);
     let fourth = Web::builder().path(root.path()).create().unwrap();
-    assert_eq!(fourth.path().unwrap().display().to_string(), format!("{base}-1"));
+    assert_eq!(
+        fourth.path().unwrap().display().to_string(),
+        format!("{base}-1")
+    );
 }
 
 #[test]
@@ -52,11 +67,18 @@ fn a_file_that_took_the_name_is_not_removed_by_the_old_owner() {
 #[test]
 fn a_kept_file_stays_with_its_counts() {
     let root = tempfile::tempdir().unwrap();
-    let web = Web::builder().path(root.path()).keep(true).create().unwrap();
+    let web = Web::builder()
+        .path(root.path())
+        .keep(true)
+        .create()
+        .unwrap();
     web.requests.add(3);
     drop(web);
     assert_eq!(names(&directory(&root, "my-app")).len(), 1);
-    assert_eq!(snapshot(&root).get("my-app", "requests").unwrap().as_u64(), Some(3));
+    assert_eq!(
+        snapshot(&root).get("my-app", "requests").unwrap().as_u64(),
+        Some(3)
+    );
 }
 
 #[test]
@@ -65,7 +87,10 @@ fn the_mode_is_that_of_the_file_and_opens_the_directories() {
     let inner = root.path().join("stats");
     let web = Web::builder().path(&inner).mode(0o640).create().unwrap();
     // What the umask takes away is the user's wish; under the usual 022 nothing of 640 goes.
-    assert_eq!(web.path().unwrap().metadata().unwrap().mode() & 0o740, 0o640);
+    assert_eq!(
+        web.path().unwrap().metadata().unwrap().mode() & 0o740,
+        0o640
+    );
     assert_eq!(inner.metadata().unwrap().mode() & 0o710, 0o710);
 }
 
@@ -82,11 +107,17 @@ fn twenty_counters_take_two_pages_at_most() {
     twenty!(a b c d e f g h i j k l m n o p q r s t);
     let root = tempfile::tempdir().unwrap();
     // Whatever the stagger is.
-    let files: Vec<_> = (0..20).map(|_| Twenty::builder().path(root.path()).create().unwrap()).collect();
+    let files: Vec<_> = (0..20)
+        .map(|_| Twenty::builder().path(root.path()).create().unwrap())
+        .collect();
     for file in &files {
         let metadata = file.path().unwrap().metadata().unwrap();
         assert!(metadata.len() <= 8192, "{} bytes", metadata.len());
-        assert!(metadata.blocks() * 512 <= 8192, "{} blocks", metadata.blocks());
+        assert!(
+            metadata.blocks() * 512 <= 8192,
+            "{} blocks",
+            metadata.blocks()
+        );
     }
 }
 
@@ -94,10 +125,19 @@ fn twenty_counters_take_two_pages_at_most() {
 fn names_that_cannot_be_are_errors() {
     let root = tempfile::tempdir().unwrap();
     for name in ["", "/", "a/b", "..", "a\0b", &"x".repeat(300)] {
-        let error = mmstats::Writer::builder(name).path(root.path()).create().err().unwrap();
+        let error = mmstats::Writer::builder(name)
+            .path(root.path())
+            .create()
+            .err()
+            .unwrap();
         assert!(matches!(error, Error::Name { .. }), "{name:?}: {error}");
     }
-    let error = Web::builder().path(root.path()).label_prefix("a..b").create().err().unwrap();
+    let error = Web::builder()
+        .path(root.path())
+        .label_prefix("a..b")
+        .create()
+        .err()
+        .unwrap();
     assert!(matches!(error, Error::Name { .. }), "{error}");
 }
 
@@ -107,7 +147,10 @@ fn what_cannot_be_a_root_is_an_error_with_its_path() {
     let file = root.path().join("file");
     std::fs::write(&file, "").unwrap();
     let error = Web::builder().path(&file).create().err().unwrap();
-    assert!(matches!(&error, Error::Io { path, .. } if path.starts_with(&file)), "{error}");
+    assert!(
+        matches!(&error, Error::Io { path, .. } if path.starts_with(&file)),
+        "{error}"
+    );
     assert!(error.to_string().contains("file"), "{error}");
 }
 
@@ -125,8 +168,14 @@ fn two_fields_of_one_label_are_an_error_at_create() {
     }
     let root = tempfile::tempdir().unwrap();
     let error = Outer::builder().path(root.path()).create().err().unwrap();
-    assert!(matches!(&error, Error::DuplicateLabel { label, .. } if label == "inner.n"), "{error}");
-    assert!(names(&directory(&root, "Outer")).is_empty(), "no half-made file");
+    assert!(
+        matches!(&error, Error::DuplicateLabel { label, .. } if label == "inner.n"),
+        "{error}"
+    );
+    assert!(
+        names(&directory(&root, "Outer")).is_empty(),
+        "no half-made file"
+    );
     let outer = Outer::builder().anonymous().create().unwrap();
     outer.a.inc();
     outer.inner.n.inc();
@@ -175,6 +224,9 @@ fn exit_removes_what_is_left_and_keeps_what_is_to_be_kept() {
     child::run(child::command(NAME, root.path()).env("MMSTATS_KEEP", "1"));
     assert_eq!(names(&directory(&root, "my-app")).len(), 3);
     let snapshot = snapshot(&root);
-    assert_eq!(snapshot.get("my-app", "requests").unwrap().as_u64(), Some(7));
+    assert_eq!(
+        snapshot.get("my-app", "requests").unwrap().as_u64(),
+        Some(7)
+    );
     assert!(snapshot.errors().is_empty(), "{:?}", snapshot.errors());
 }

@@ -24,14 +24,26 @@ struct Inner {
 #[test]
 fn groups_appear_in_the_file_as_they_are_used() {
     let root = tempfile::tempdir().unwrap();
-    let web = Web::builder().path(root.path()).label_prefix("web.").create().unwrap();
+    let web = Web::builder()
+        .path(root.path())
+        .label_prefix("web.")
+        .create()
+        .unwrap();
     assert_eq!(snapshot(&root).get("my-app", "web.index.response_ok"), None);
     web.handlers.group("index").response_ok.inc();
     web.handlers["index"].response_ok.inc();
-    web.handlers.try_group("login").unwrap().response_time.record(Duration::from_millis(10));
+    web.handlers
+        .try_group("login")
+        .unwrap()
+        .response_time
+        .record(Duration::from_millis(10));
     assert_eq!(web.handlers.len(), 2);
     let snapshot = snapshot(&root);
-    let get = |label: &str| snapshot.get("my-app", label).unwrap_or_else(|| panic!("{label}"));
+    let get = |label: &str| {
+        snapshot
+            .get("my-app", label)
+            .unwrap_or_else(|| panic!("{label}"))
+    };
     assert_eq!(get("web.index.response_ok").as_u64(), Some(2));
     assert_eq!(get("web.login.response_time.Count").as_u64(), Some(1));
     assert_eq!(get("web.login.response_time:Max").as_f64(), Some(0.01));
@@ -41,26 +53,57 @@ fn groups_appear_in_the_file_as_they_are_used() {
 #[test]
 fn a_file_of_groups_has_those_named_from_the_beginning() {
     let root = tempfile::tempdir().unwrap();
-    let stats = Handler::groups(["index", "login"]).path(root.path()).create().unwrap();
+    let stats = Handler::groups(["index", "login"])
+        .path(root.path())
+        .create()
+        .unwrap();
     let index = stats.group("index");
     index.response_ok.add(3);
     let snapshot = snapshot(&root);
-    assert_eq!(snapshot.get("Handler", "index.response_ok").unwrap().as_u64(), Some(3));
-    assert_eq!(snapshot.get("Handler", "login.response_ok").unwrap().as_u64(), Some(0));
-    assert!(Handler::groups(["a", ""]).path(root.path()).create().is_err());
+    assert_eq!(
+        snapshot
+            .get("Handler", "index.response_ok")
+            .unwrap()
+            .as_u64(),
+        Some(3)
+    );
+    assert_eq!(
+        snapshot
+            .get("Handler", "login.response_ok")
+            .unwrap()
+            .as_u64(),
+        Some(0)
+    );
+    assert!(
+        Handler::groups(["a", ""])
+            .path(root.path())
+            .create()
+            .is_err()
+    );
 }
 
 #[test]
 fn past_the_cap_everything_counts_under_other() {
     let root = tempfile::tempdir().unwrap();
-    let web = Web::builder().path(root.path()).max_groups(2).create().unwrap();
+    let web = Web::builder()
+        .path(root.path())
+        .max_groups(2)
+        .create()
+        .unwrap();
     for name in ["a", "b", "c", "d", "c"] {
         web.handlers.group(name).response_ok.inc();
     }
     let error = web.handlers.try_group("e").err().unwrap();
-    assert!(matches!(error, Error::TooManyGroups { most: 2, .. }), "{error}");
+    assert!(
+        matches!(error, Error::TooManyGroups { most: 2, .. }),
+        "{error}"
+    );
     let snapshot = snapshot(&root);
-    let get = |label: &str| snapshot.get("my-app", label).map(|value| value.as_u64().unwrap());
+    let get = |label: &str| {
+        snapshot
+            .get("my-app", label)
+            .map(|value| value.as_u64().unwrap())
+    };
     assert_eq!(get("a.response_ok"), Some(1));
     assert_eq!(get("_other.response_ok"), Some(3));
     assert_eq!(get("c.response_ok"), None);
@@ -81,7 +124,10 @@ fn a_label_that_is_there_already_is_refused() {
     let stats = Clash::builder().path(root.path()).create().unwrap();
     stats.own.inc();
     let error = stats.first.try_group("index").err().unwrap();
-    assert!(matches!(&error, Error::DuplicateLabel { label, .. } if label == "index.n"), "{error}");
+    assert!(
+        matches!(&error, Error::DuplicateLabel { label, .. } if label == "index.n"),
+        "{error}"
+    );
     stats.first.group("index").n.inc();
     stats.first.try_group("a").unwrap().n.inc();
     assert!(stats.second.try_group("a").is_err());
@@ -89,7 +135,11 @@ fn a_label_that_is_there_already_is_refused() {
     // A refusal takes nothing: the name after it works.
     stats.second.try_group("b").unwrap().n.add(2);
     let snapshot = snapshot(&root);
-    let get = |label: &str| snapshot.get("Clash", label).map(|value| value.as_u64().unwrap());
+    let get = |label: &str| {
+        snapshot
+            .get("Clash", label)
+            .map(|value| value.as_u64().unwrap())
+    };
     assert_eq!(get("index.n"), Some(1));
     assert_eq!(get("_other.n"), Some(1));
     assert_eq!(get("a.n"), Some(1));
@@ -103,27 +153,45 @@ fn bad_names_are_errors_and_count_under_other() {
     let root = tempfile::tempdir().unwrap();
     let web = Web::builder().path(root.path()).create().unwrap();
     for name in ["", "a..b", ".", "a\0b", "a\x1b[2J", &"x".repeat(5000)] {
-        assert!(matches!(web.handlers.try_group(name), Err(Error::Name { .. })), "{name:?}");
+        assert!(
+            matches!(web.handlers.try_group(name), Err(Error::Name { .. })),
+            "{name:?}"
+        );
         web.handlers.group(name).response_bad.inc();
     }
-    assert_eq!(snapshot(&root).get("my-app", "_other.response_bad").unwrap().as_u64(), Some(6));
+    assert_eq!(
+        snapshot(&root)
+            .get("my-app", "_other.response_bad")
+            .unwrap()
+            .as_u64(),
+        Some(6)
+    );
 }
 
 #[test]
 fn a_hundred_groups_with_a_timer_take_less_than_two_mebibytes() {
     use std::os::unix::fs::MetadataExt;
     let root = tempfile::tempdir().unwrap();
-    let stats = Handler::groups(["first"]).path(root.path()).create().unwrap();
+    let stats = Handler::groups(["first"])
+        .path(root.path())
+        .create()
+        .unwrap();
     for i in 0..100 {
         let group = stats.group(&format!("handler-{i}"));
         // Two decades: 100 µs to 10 ms.
         for step in 0..=200 {
             let micros = 100.0 * 10f64.powf(f64::from(step) / 100.0);
-            group.response_time.record(Duration::from_nanos((micros * 1000.0) as u64));
+            group
+                .response_time
+                .record(Duration::from_nanos((micros * 1000.0) as u64));
         }
     }
     let metadata = stats.path().unwrap().metadata().unwrap();
-    assert!(metadata.blocks() * 512 <= 2 << 20, "{} bytes", metadata.blocks() * 512);
+    assert!(
+        metadata.blocks() * 512 <= 2 << 20,
+        "{} bytes",
+        metadata.blocks() * 512
+    );
     assert!(metadata.len() <= 2 << 20, "{} bytes", metadata.len());
 }
 

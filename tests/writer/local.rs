@@ -55,15 +55,20 @@ fn ended_threads_leave_their_counts_to_the_next() {
     assert_eq!(get("busy"), (mmstats::Value::Flag(true), vec![State::Live]));
     both.wait();
     first.join().unwrap();
-    assert_eq!(get("done"), (mmstats::Value::Counter(1), vec![State::Orphan]));
+    assert_eq!(
+        get("done"),
+        (mmstats::Value::Counter(1), vec![State::Orphan])
+    );
     assert_eq!(get("running").0.as_i64(), Some(1));
     assert_eq!(get("level").0.as_u64(), Some(0));
     assert_eq!(get("busy").0.as_bool(), Some(false));
     // The next thread goes on with the same file.
-    thread::spawn(|| Pool::local(|s| {
-        s.done.inc();
-        s.running.dec();
-    }))
+    thread::spawn(|| {
+        Pool::local(|s| {
+            s.done.inc();
+            s.running.dec();
+        })
+    })
     .join()
     .unwrap();
     assert_eq!(get("done").0.as_u64(), Some(2));
@@ -97,7 +102,12 @@ fn there_are_never_more_files_than_threads_alive_at_once() {
     // A scope ends when its closures have, its threads' destructors may come a little later: of two
     // rounds at most.
     assert!(seen.len() <= 16, "{seen:?}");
-    let total = reader.snapshot().unwrap().get("Pool", "done").unwrap().as_u64();
+    let total = reader
+        .snapshot()
+        .unwrap()
+        .get("Pool", "done")
+        .unwrap()
+        .as_u64();
     assert_eq!(total, Some(100 * 8 * 3));
 }
 
@@ -114,7 +124,11 @@ fn without_a_file_the_closure_runs_all_the_same() {
             });
         }
         assert_eq!(ran, 3);
-        assert_eq!(Web::local(|s| s.requests.get()), 3, "the thread keeps what it has");
+        assert_eq!(
+            Web::local(|s| s.requests.get()),
+            3,
+            "the thread keeps what it has"
+        );
         return;
     }
     let root = tempfile::tempdir().unwrap();
@@ -125,7 +139,8 @@ fn without_a_file_the_closure_runs_all_the_same() {
 
 #[test]
 fn during_the_teardown_of_a_thread_the_closure_runs_against_private_memory() {
-    const NAME: &str = "local::during_the_teardown_of_a_thread_the_closure_runs_against_private_memory";
+    const NAME: &str =
+        "local::during_the_teardown_of_a_thread_the_closure_runs_against_private_memory";
     if !child::is_child(NAME) {
         let root = tempfile::tempdir().unwrap();
         child::run(&mut child::command(NAME, root.path()));
@@ -181,9 +196,19 @@ fn a_crash_leaves_the_file_with_its_last_values() {
     assert_eq!(names(&directory(&root, "my-app")).len(), 1);
     let snapshot = super::models::snapshot(&root);
     assert_eq!(snapshot.files()[0].state(), State::Dead);
-    assert_eq!(snapshot.get("my-app", "requests").unwrap().as_u64(), Some(41));
-    assert_eq!(snapshot.get("my-app", "pool.waits").unwrap().as_u64(), Some(9));
-    assert_eq!(snapshot.get("my-app", "in_flight").unwrap().as_i64(), Some(0), "nothing of it is in flight");
+    assert_eq!(
+        snapshot.get("my-app", "requests").unwrap().as_u64(),
+        Some(41)
+    );
+    assert_eq!(
+        snapshot.get("my-app", "pool.waits").unwrap().as_u64(),
+        Some(9)
+    );
+    assert_eq!(
+        snapshot.get("my-app", "in_flight").unwrap().as_i64(),
+        Some(0),
+        "nothing of it is in flight"
+    );
 }
 
 #[test]
@@ -199,13 +224,19 @@ fn a_forked_child_writes_nothing_into_its_parents_file() {
     let owned = Web::create().unwrap();
     owned.requests.add(5);
     Web::local(|s| s.requests.add(7));
-    let before: Vec<Vec<u8>> =
-        names(&directory).iter().map(|name| std::fs::read(directory.join(name)).unwrap()).collect();
+    let before: Vec<Vec<u8>> = names(&directory)
+        .iter()
+        .map(|name| std::fs::read(directory.join(name)).unwrap())
+        .collect();
     // SAFETY: the child only uses what this test is about, and leaves by _exit.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         owned.requests.add(1000);
-        owned.handlers.group("index").response_time.record(std::time::Duration::from_millis(1));
+        owned
+            .handlers
+            .group("index")
+            .response_time
+            .record(std::time::Duration::from_millis(1));
         Web::local(|s| s.requests.add(10_000));
         drop(owned);
         let own = names(&directory).len();
@@ -226,5 +257,8 @@ fn a_forked_child_writes_nothing_into_its_parents_file() {
     owned.requests.inc();
     assert_eq!(owned.requests.get(), 6, "the parent goes on");
     let snapshot = super::models::snapshot(&root);
-    assert_eq!(snapshot.get("my-app", "requests").unwrap().as_u64(), Some(6 + 7 + 10_000));
+    assert_eq!(
+        snapshot.get("my-app", "requests").unwrap().as_u64(),
+        Some(6 + 7 + 10_000)
+    );
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use mmstats::reader::{Reader, Snapshot};
 use mmstats::{
-    Compound, Constant, Counter, Flag, Gauge, Groups, MmStats, MmValue, Percentile, Text, Timer, UpDown,
+    Compound, Constant, Counter, Flag, Gauge, Groups, MmStats, MmValue, Percentile, Text, Timer,
+    UpDown,
 };
 
 /// The model of the design.
@@ -60,8 +61,9 @@ pub fn names(directory: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(directory) else {
         return Vec::new();
     };
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }

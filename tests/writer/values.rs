@@ -35,12 +35,37 @@ fn every_kind_is_read_back() {
     web.ready.set(true);
     web.db.queries.inc();
     web.handlers.group("index").response_ok.inc();
-    assert_eq!(web.pool.get(), Pool { open: 1, idle: 0, waits: 1 });
-    assert_eq!((web.requests.get(), web.in_flight.get(), web.temperature.get()), (7, -3, 36.6));
-    assert_eq!((web.release.get().as_str(), web.ready.get(), *web.limit.get()), ("1.4.2", true, 42));
+    assert_eq!(
+        web.pool.get(),
+        Pool {
+            open: 1,
+            idle: 0,
+            waits: 1
+        }
+    );
+    assert_eq!(
+        (
+            web.requests.get(),
+            web.in_flight.get(),
+            web.temperature.get()
+        ),
+        (7, -3, 36.6)
+    );
+    assert_eq!(
+        (
+            web.release.get().as_str(),
+            web.ready.get(),
+            *web.limit.get()
+        ),
+        ("1.4.2", true, 42)
+    );
 
     let snapshot = snapshot(&root);
-    let get = |label: &str| snapshot.get("my-app", label).unwrap_or_else(|| panic!("{label}"));
+    let get = |label: &str| {
+        snapshot
+            .get("my-app", label)
+            .unwrap_or_else(|| panic!("{label}"))
+    };
     assert_eq!(get("requests").as_u64(), Some(7));
     assert_eq!(get("in_flight").as_i64(), Some(-3));
     assert_eq!(get("temperature").as_f64(), Some(36.6));
@@ -51,11 +76,27 @@ fn every_kind_is_read_back() {
     assert_eq!(get("db.queries").as_u64(), Some(1));
     assert_eq!(get("index.response_ok").as_u64(), Some(1));
     assert_eq!(get("timers.response.Count").as_u64(), Some(4));
-    for value in ["Total", "Mean", "Min", "Max", "Last", "Median", "Percentile50th", "Percentile999th"] {
-        assert_eq!(get(&format!("body_size.{value}")).as_f64(), Some(512.0), "{value}");
+    for value in [
+        "Total",
+        "Mean",
+        "Min",
+        "Max",
+        "Last",
+        "Median",
+        "Percentile50th",
+        "Percentile999th",
+    ] {
+        assert_eq!(
+            get(&format!("body_size.{value}")).as_f64(),
+            Some(512.0),
+            "{value}"
+        );
     }
     assert_eq!(get("body_size.StdDev").as_f64(), Some(0.0));
-    assert_eq!(snapshot.compound::<Pool>("my-app", "pool").unwrap(), web.pool.get());
+    assert_eq!(
+        snapshot.compound::<Pool>("my-app", "pool").unwrap(),
+        web.pool.get()
+    );
 }
 
 #[test]
@@ -83,7 +124,14 @@ fn a_text_is_cut_between_characters() {
         short: Text<5>,
     }
     let texts = Texts::builder().anonymous().create().unwrap();
-    for (text, kept) in [("", ""), ("abcde", "abcde"), ("abcdef", "abcde"), ("äöü", "äö"), ("ab€d", "ab€"), ("abc€", "abc")] {
+    for (text, kept) in [
+        ("", ""),
+        ("abcde", "abcde"),
+        ("abcdef", "abcde"),
+        ("äöü", "äö"),
+        ("ab€d", "ab€"),
+        ("abc€", "abc"),
+    ] {
         texts.short.set(text);
         assert_eq!(texts.short.get(), kept);
     }

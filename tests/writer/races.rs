@@ -15,12 +15,15 @@ use mmstats::reader::Reader;
 use mmstats::sync::AtomicU64;
 use mmstats::{Compound, Counter, Groups, MmStats, MmValue, Percentile, Timer};
 
-#[path = "writer/child.rs"]
-mod child;
+use super::child;
 
 /// As many as are wanted in a full run, or `short` of them.
 fn many(full: u64, short: u64) -> u64 {
-    if std::env::var_os("MMSTATS_RACE").is_some_and(|value| value == "full") { full } else { short }
+    if std::env::var_os("MMSTATS_RACE").is_some_and(|value| value == "full") {
+        full
+    } else {
+        short
+    }
 }
 
 /// Eight words that belong together: each is `n` times its number.
@@ -32,7 +35,9 @@ struct Line {
 
 impl Line {
     fn of(n: u64) -> Line {
-        Line { words: std::array::from_fn(|i| n.wrapping_mul(i as u64 + 1)) }
+        Line {
+            words: std::array::from_fn(|i| n.wrapping_mul(i as u64 + 1)),
+        }
     }
 
     /// `n`, if it is whole.
@@ -68,7 +73,10 @@ fn say_ready() {
 fn start_writer(name: &str, root: &Path) -> child::Running {
     let mut writer = child::start(&mut child::command(name, root));
     let lines = BufReader::new(writer.0.stdout.take().unwrap()).lines();
-    assert!(lines.map_while(Result::ok).any(|line| line == "ready"), "the writer did not start");
+    assert!(
+        lines.map_while(Result::ok).any(|line| line == "ready"),
+        "the writer did not start"
+    );
     writer
 }
 
@@ -89,7 +97,7 @@ fn buffer(words: &[AtomicU64], p: u64) -> &[AtomicU64] {
 
 #[test]
 fn a_slot_at_full_write_speed() {
-    const NAME: &str = "a_slot_at_full_write_speed";
+    const NAME: &str = "races::a_slot_at_full_write_speed";
     let path = |root: &Path| root.join("slot");
     if child::is_child(NAME) {
         let root = std::env::var_os("MMSTATS_PATH").unwrap();
@@ -122,7 +130,7 @@ fn a_slot_at_full_write_speed() {
 
 #[test]
 fn snapshots_at_full_write_speed() {
-    const NAME: &str = "snapshots_at_full_write_speed";
+    const NAME: &str = "races::snapshots_at_full_write_speed";
     if child::is_child(NAME) {
         let race = Race::create().unwrap();
         say_ready();
@@ -144,13 +152,24 @@ fn snapshots_at_full_write_speed() {
             // Said, and what is there is an earlier whole value.
             busy += 1;
         }
-        let distribution = |label| snapshot.get("Race", label).unwrap().as_distribution().unwrap();
+        let distribution = |label| {
+            snapshot
+                .get("Race", label)
+                .unwrap()
+                .as_distribution()
+                .unwrap()
+        };
         let (size, time) = (distribution("size"), distribution("time"));
         // All of one publication: the total belongs to the count.
         assert_eq!(size.total(), 5 * u128::from(size.count()));
         assert_eq!(time.total(), 7 * u128::from(time.count()));
         assert_eq!(size.stddev().unwrap_or(0.0), 0.0);
-        let mut now = [snapshot.get("Race", "n").unwrap().as_u64().unwrap(), last[1], size.count(), time.count()];
+        let mut now = [
+            snapshot.get("Race", "n").unwrap().as_u64().unwrap(),
+            last[1],
+            size.count(),
+            time.count(),
+        ];
         if let Ok(line) = snapshot.compound::<Line>("Race", "line") {
             now[1] = line.whole().unwrap_or_else(|| panic!("torn: {line:?}"));
         }
@@ -165,18 +184,24 @@ fn snapshots_at_full_write_speed() {
 
 #[test]
 fn a_growing_file_of_two_hundred_compounds_read_by_pread() {
-    const NAME: &str = "a_growing_file_of_two_hundred_compounds_read_by_pread";
+    const NAME: &str = "races::a_growing_file_of_two_hundred_compounds_read_by_pread";
     const LINES: u64 = 200;
     if child::is_child(NAME) {
         let stats = Many::create().unwrap();
-        let lines: Vec<&One> = (0..LINES).map(|i| stats.lines.group(&format!("line-{i}"))).collect();
+        let lines: Vec<&One> = (0..LINES)
+            .map(|i| stats.lines.group(&format!("line-{i}")))
+            .collect();
         say_ready();
         let start = Instant::now();
         for n in 1u64.. {
             lines[(n % LINES) as usize].line.set(Line::of(n));
             if n % 100_000 == 0 {
                 // Grows by a group every tenth of a second.
-                stats.lines.group(&format!("later-{n}")).line.set(Line::of(n));
+                stats
+                    .lines
+                    .group(&format!("later-{n}"))
+                    .line
+                    .set(Line::of(n));
             }
             // One write a microsecond.
             while start.elapsed() < Duration::from_micros(n) {
@@ -199,11 +224,17 @@ fn a_growing_file_of_two_hundred_compounds_read_by_pread() {
         busy += snapshot.busy().count() as u64;
         let model = snapshot.model("Many").unwrap();
         for stat in model.stats() {
-            let Some(number) = stat.label().strip_prefix("line-").and_then(|rest| rest.strip_suffix(".line")) else {
+            let Some(number) = stat
+                .label()
+                .strip_prefix("line-")
+                .and_then(|rest| rest.strip_suffix(".line"))
+            else {
                 continue;
             };
             let (_, _, words) = stat.value().as_compound().unwrap().fields().next().unwrap();
-            let line = Line { words: std::array::from_fn(|i| words[i].as_u64().unwrap()) };
+            let line = Line {
+                words: std::array::from_fn(|i| words[i].as_u64().unwrap()),
+            };
             let n = line.whole().unwrap_or_else(|| panic!("torn: {line:?}"));
             let last = &mut last[number.parse::<usize>().unwrap()];
             assert!(n >= *last, "backwards: {n} after {last}");
