@@ -116,7 +116,7 @@ impl Stopwatch {
     #[must_use]
     pub fn start() -> Stopwatch {
         Stopwatch {
-            start: clock::get().raw(),
+            start: clock::get().ticks(),
         }
     }
 
@@ -130,7 +130,7 @@ impl Stopwatch {
     #[inline]
     fn nanos(self) -> u64 {
         let clock = clock::get();
-        clock.delta_as_nanos(self.start, clock.raw())
+        clock.nanos(self.start, clock.ticks())
     }
 }
 

@@ -6,16 +6,66 @@ use std::time::SystemTime;
 
 use super::lock::{self, RawLock};
 
+/// A clock for durations: a reading is the processor's counter where it can be trusted, and a
+/// difference of readings becomes nanoseconds by a multiplication.
+#[derive(Debug)]
+pub struct Clock {
+    source: quanta::Clock,
+    /// Nanoseconds per tick, times 2^(64 - shift): the upper half of a product is all that is needed.
+    scale: u64,
+    /// How far ticks are shifted before; 0 where a tick is less than a nanosecond.
+    shift: u32,
+}
+
+impl Clock {
+    /// A reading, in ticks.
+    #[inline(always)]
+    pub fn ticks(&self) -> u64 {
+        self.source.raw()
+    }
+
+    /// The nanoseconds from one reading to a later one; 0 if it is not later.
+    #[inline(always)]
+    pub fn nanos(&self, start: u64, end: u64) -> u64 {
+        if end < start {
+            // A branch and not a dependency: timers wait for every step of this.
+            return backwards();
+        }
+        let ticks = (end - start) << self.shift;
+        ((u128::from(ticks) * u128::from(self.scale)) >> 64) as u64
+    }
+
+    /// Calibrates the source, which takes milliseconds.
+    fn calibrated() -> Clock {
+        let source = quanta::Clock::new();
+        // quanta's own factor is private: what 2⁵² ticks are tells it to 52 bits.
+        let scale = source.delta_as_nanos(0, 1 << 52);
+        let room = scale.leading_zeros().min(64 - 52);
+        Clock {
+            source,
+            scale: scale << room,
+            shift: 64 - 52 - room,
+        }
+    }
+}
+
+/// Processors whose counters differ.
+#[cold]
+#[inline(never)]
+fn backwards() -> u64 {
+    0
+}
+
 /// The process's clock, once it is calibrated. Never freed.
-static CLOCK: AtomicPtr<quanta::Clock> = AtomicPtr::new(ptr::null_mut());
+static CLOCK: AtomicPtr<Clock> = AtomicPtr::new(ptr::null_mut());
 
 /// Held while the clock is calibrated. A fork waits for it (see `sys::fork`), because a child that
 /// was forked in the middle of a calibration would wait for one that nobody ends.
 pub static CALIBRATION: RawLock = RawLock::new();
 
-/// The clock. The first call of a process calibrates it, which takes milliseconds.
+/// The clock. The first call of a process calibrates it.
 #[inline(always)]
-pub fn get() -> &'static quanta::Clock {
+pub fn get() -> &'static Clock {
     // Acquire: pairs with the Release in `calibrate`.
     let clock = CLOCK.load(Ordering::Acquire);
     if clock.is_null() {
@@ -26,7 +76,7 @@ pub fn get() -> &'static quanta::Clock {
 }
 
 #[cold]
-fn calibrate() -> &'static quanta::Clock {
+fn calibrate() -> &'static Clock {
     super::fork::register();
     lock::with(&CALIBRATION, || {
         // Relaxed: the lock orders it.
@@ -35,11 +85,10 @@ fn calibrate() -> &'static quanta::Clock {
             // SAFETY: as in `get`.
             return unsafe { &*ready };
         }
-        let clock: &'static mut quanta::Clock = Box::leak(Box::new(quanta::Clock::new()));
-        let clock: *mut quanta::Clock = clock;
+        let clock = Box::into_raw(Box::new(Clock::calibrated()));
         // Release: whoever sees the pointer sees the clock.
         CLOCK.store(clock, Ordering::Release);
-        // SAFETY: leaked just now, and never written again.
+        // SAFETY: from `into_raw` just now, never written or freed again.
         unsafe { &*clock }
     })
 }
@@ -49,4 +98,25 @@ pub fn unix_nanos() -> u64 {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_become_the_nanoseconds_that_quanta_makes_of_them() {
+        let clock = get();
+        for ticks in [0, 1, 1000, 1 << 32, 1 << 50, 1 << 55] {
+            let (ours, theirs) = (
+                clock.nanos(5, 5 + ticks),
+                clock.source.delta_as_nanos(5, 5 + ticks),
+            );
+            assert!(
+                ours.abs_diff(theirs) <= 1 + theirs / 100_000_000,
+                "{ours} {theirs}"
+            );
+        }
+        assert_eq!(clock.nanos(7, 6), 0);
+    }
 }

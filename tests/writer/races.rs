@@ -195,8 +195,8 @@ fn a_growing_file_of_two_hundred_compounds_read_by_pread() {
         let start = Instant::now();
         for n in 1u64.. {
             lines[(n % LINES) as usize].line.set(Line::of(n));
-            if n % 100_000 == 0 {
-                // Grows by a group every tenth of a second.
+            if n % 500_000 == 0 {
+                // Grows by a group every half a second.
                 stats
                     .lines
                     .group(&format!("later-{n}"))
