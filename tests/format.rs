@@ -405,7 +405,7 @@ fn stat_json(stat: &Stat) -> Json {
         Value::Gauge(n) | Value::Constant(n) => shown["value"] = number(*n),
         Value::Flag(flag) | Value::ConstantFlag(flag) => shown["value"] = json!(flag),
         Value::Text(text) | Value::ConstantText(text) => shown["value"] = json!(text),
-        Value::Timer(distribution) => show(&mut shown, distribution, 1e-9),
+        Value::Timer(distribution) => show(&mut shown, distribution, 1e9),
         Value::Percentile(distribution) => show(&mut shown, distribution, 1.0),
         Value::Compound(compound) => {
             for (name, array, numbers) in compound.fields() {
@@ -434,19 +434,19 @@ fn number(number: Number) -> Json {
     }
 }
 
-fn show(shown: &mut Json, distribution: &Distribution, scale: f64) {
+fn show(shown: &mut Json, distribution: &Distribution, divisor: f64) {
     let whole = |n: u64| {
-        if scale == 1.0 {
+        if divisor == 1.0 {
             n.into()
         } else {
-            Json::from(n as f64 * scale)
+            Json::from(n as f64 / divisor)
         }
     };
-    let float = |x: Option<f64>| json!(x.map(|x| x * scale));
+    let float = |x: Option<f64>| json!(x.map(|x| x / divisor));
     shown["count"] = distribution.count().into();
     shown["total"] = match u64::try_from(distribution.total()) {
         Ok(total) => whole(total),
-        Err(_) => (distribution.total() as f64 * scale).into(),
+        Err(_) => (distribution.total() as f64 / divisor).into(),
     };
     shown["mean"] = float(distribution.mean());
     shown["stddev"] = float(distribution.stddev());

@@ -375,11 +375,12 @@ impl Distribution {
         histogram
     }
 
-    /// See [`Value::expose`]; values are multiplied by `scale`.
-    pub(crate) fn expose(&self, scale: f64, each: &mut dyn FnMut(&str, Value)) {
-        let scaled = |x: f64| Value::Gauge(Number::Float(x * scale));
+    /// See [`Value::expose`]; values are divided by `divisor` (1e9, not multiplied by 1e-9, which is no
+    /// double: 9 ms are to be 0.009 s).
+    pub(crate) fn expose(&self, divisor: f64, each: &mut dyn FnMut(&str, Value)) {
+        let scaled = |x: f64| Value::Gauge(Number::Float(x / divisor));
         let whole = |n: u64| {
-            if scale == 1.0 {
+            if divisor == 1.0 {
                 Value::Gauge(Number::Int(n.into()))
             } else {
                 scaled(n as f64)
@@ -389,7 +390,7 @@ impl Distribution {
         each(
             "Total",
             match i128::try_from(self.total()) {
-                Ok(total) if scale == 1.0 => Value::Gauge(Number::Int(total)),
+                Ok(total) if divisor == 1.0 => Value::Gauge(Number::Int(total)),
                 _ => scaled(self.total() as f64),
             },
         );

@@ -62,8 +62,9 @@ def printable(text):
 
     def escaped(char):
         code = ord(char)
-        if code < 0x20 or 0x7F <= code <= 0x9F or code in (0x2028, 0x2029, 0x200E, 0x200F) \
-                or 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069:
+        if code < 0x20 or 0x7F <= code <= 0x9F or code in (0x061C, 0xFEFF) \
+                or 0x200B <= code <= 0x200F or 0x2028 <= code <= 0x202E \
+                or 0x2060 <= code <= 0x2064 or 0x2066 <= code <= 0x2069:
             return {"\t": "\\t", "\r": "\\r", "\n": "\\n"}.get(char, "\\u{%x}" % code)
         return char
 
@@ -202,8 +203,9 @@ class Distribution:
         # In integers up to here; the quotient of integers is rounded once.
         return math.sqrt(difference / (self.count * (self.count - 1)))
 
-    def as_json(self, scale):
-        scaled = lambda x: None if x is None else x * scale
+    def as_json(self, divisor):
+        # Divided, not multiplied by 1e-9, which is no double: so it is rounded once.
+        scaled = lambda x: None if x is None else x if divisor == 1 else x / divisor
         shown = {"count": self.count, "total": scaled(self.total), "mean": scaled(self.mean()),
                  "stddev": scaled(self.deviation()), "min": scaled(self.min), "max": scaled(self.max),
                  "last": scaled(self.last)}
@@ -251,7 +253,7 @@ class Metric:
         else:
             good = self.buffers == 0 and self.words == 0 and self.plain == 1
             if name in ("gauge", "constant"):
-                good = good and self.scalar in SCALARS
+                good = good and self.scalar in SCALARS and (self.scalar != BOOL or name == "constant")
         need(good, "%s: not the form of a %s" % (self.label, name))
 
     def shape(self):
@@ -295,7 +297,7 @@ class Metric:
         if unit:
             shown["unit"] = unit
         if name in ("timer", "percentile"):
-            shown.update(value.as_json(1e-9 if name == "timer" else 1))
+            shown.update(value.as_json(10**9 if name == "timer" else 1))
         elif name == "compound":
             shown["value"] = {field[0]: number for field, number in zip(self.fields, value)}
         else:
