@@ -125,12 +125,16 @@ impl Distribution {
         }
     }
 
-    /// From the words of a metric: moments, then coarse counts; and its octaves.
-    pub(crate) fn decode(layout: Layout, raw: super::kind::Raw<'_>) -> Distribution {
-        let (moments, coarse) = raw.words.split_at(MOMENTS);
-        let moments = moments.try_into().expect("split there");
+    /// From its parts: moments, coarse counts by octave, and number and counts of the octaves that have
+    /// buckets.
+    pub(crate) fn of(
+        layout: Layout,
+        moments: Moments,
+        coarse: &[u64],
+        octaves: &[(u32, &[u64])],
+    ) -> Distribution {
         let mut decoded = Distribution {
-            moments: Moments::from_words(moments),
+            moments,
             ..Distribution::new(layout)
         };
         for (octave, &count) in (0..).zip(coarse) {
@@ -138,7 +142,7 @@ impl Distribution {
                 decoded.coarse.insert(octave, count);
             }
         }
-        for &(octave, counts) in raw.octaves {
+        for &(octave, counts) in octaves {
             // Two records for one octave: a writer makes none, but a file may say so.
             if counts.len() == layout.buckets() && (octave as usize) < layout.octaves() {
                 decoded.add_octave(octave, counts);

@@ -123,20 +123,13 @@ mod tests {
     use super::*;
     use crate::format::histogram::Layout;
     use crate::metric::distribution::Moments;
-    use crate::metric::kind::Raw;
 
     /// 9,000,000 · 1e-9 is 0.009000000000000001.
     #[test]
     fn seconds_are_the_nanoseconds_divided() {
         let layout = Layout::new(2).unwrap();
-        let mut words = Moments::default().with(9_000_000).to_words().to_vec();
-        words.resize(words.len() + layout.octaves(), 0);
-        let octaves = &[];
-        let raw = Raw {
-            words: &words,
-            octaves,
-        };
-        let timer = Value::Timer(Box::new(Distribution::decode(layout, raw)));
+        let moments = Moments::default().with(9_000_000);
+        let timer = Value::Timer(Box::new(Distribution::of(layout, moments, &[], &[])));
         let mut shown = Vec::new();
         timer.expose(|name, value| shown.push((name.to_owned(), value)));
         for name in ["Total", "Mean", "Min", "Max", "Last"] {
