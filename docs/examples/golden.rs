@@ -225,7 +225,7 @@ fn every_kind(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
 fn minimal(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let minimal = Minimal::builder().path(root).create()?;
     minimal.requests.add(7);
-    Ok(taken(&minimal, Identity::OfAnotherBoot)?)
+    Ok(taken(&minimal, Identity::OfAnotherMachine)?)
 }
 
 /// A writer that died while it published, and whose thread had marked the file as an orphan.
@@ -283,7 +283,14 @@ fn unknown_record_and_kind(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::E
         .compound::<Pair>("of_future_field_type")
         .add()?
         .set(Pair { a: 6, b: 7 });
+    writer
+        .compound::<Pair>("of_future_field_merge")
+        .add()?
+        .set(Pair { a: 6, b: 7 });
     writer.counter("after").add()?.add(8);
+    let group = writer.group("must_be_understood")?;
+    group.counter("count").add()?.add(9);
+    writer.counter("beyond").add()?.add(10);
     let mut bytes = std::fs::read(writer.path().ok_or("it has a path")?)?;
     finish(&mut bytes, Identity::Unknown);
     // An instance record becomes one of a type that nobody knows.
@@ -316,6 +323,11 @@ fn unknown_record_and_kind(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::E
     );
     let field = find(&bytes, b"of_future_field_type") + b"of_future_field_type".len();
     patch(&mut bytes, field, &[4], &[200]);
+    let field = find(&bytes, b"of_future_field_merge") + b"of_future_field_merge".len();
+    patch(&mut bytes, field + 1, &[0], &[200]);
+    // What follows cannot be read without knowing what this record means.
+    let record = find(&bytes, b"must_be_understood") - 24;
+    patch(&mut bytes, record + 4, &[2, 0, 0, 0], &[0xe7, 3, 1, 0]);
     // A compatible feature, and a state of the owner.
     patch(&mut bytes, 24, &[0; 8], &(1u64 << 63).to_le_bytes());
     patch(&mut bytes, 40 + 4, &[0], &[77]);
@@ -334,8 +346,8 @@ fn taken<T>(stats: &Stats<T>, identity: Identity) -> io::Result<Vec<u8>> {
 enum Identity {
     /// Nothing is known of the process: its state is "unknown", so all of its values count.
     Unknown,
-    /// A process before the last boot: it is dead.
-    OfAnotherBoot,
+    /// A process on another machine: from here, its state is "unknown" as well.
+    OfAnotherMachine,
 }
 
 /// Cuts a file at its committed length and overwrites what differs from one run to the next.
@@ -351,8 +363,8 @@ fn finish(bytes: &mut Vec<u8>, identity: Identity) {
     put(68, &100u32.to_le_bytes()); // gid
     put(72, &4711u64.to_le_bytes()); // start time
     match identity {
-        Identity::Unknown => put(80, &[0; 16 + 4 * 8]),
-        Identity::OfAnotherBoot => {
+        Identity::Unknown => put(80, &[0; 16 + 4 * 8 + 16]),
+        Identity::OfAnotherMachine => {
             put(
                 80,
                 b"\x60\x1d\xb0\x07\x00\x00\x40\x00\x80\x00\xc0\xff\xee\xc0\xff\xee",
@@ -361,6 +373,10 @@ fn finish(bytes: &mut Vec<u8>, identity: Identity) {
             put(104, &0x0123_4567_89ab_cdefu64.to_le_bytes()); // lock token
             put(112, &26u64.to_le_bytes()); // device
             put(120, &3u64.to_le_bytes()); // inode
+            put(
+                128,
+                b"\xac\xce\x55\xed\xfa\xce\xd0\x0d\xde\xfa\xce\xd1\x5e\xa5\xed\x01",
+            ); // machine id
         }
     }
 }

@@ -20,10 +20,12 @@
 //! 104  u64  lock token: the byte of `.lock` that the process holds, 0: no lock
 //! 112  u64  device of `.lock`
 //! 120  u64  inode of `.lock`
-//! 128  u16  length of the model's name
-//! 130  u16  length of the executable's path
-//! 132  u32  zero
-//! 136  model's name, executable's path, zeros up to the header length
+//! 128  [u8; 16] machine id
+//! 144  u16  length of the model's name
+//! 146  u16  length of the executable's path
+//! 148  u16  offset of the strings: 152, or more where a later version has put something before them
+//! 150  u16  zero
+//! 152  model's name, executable's path, zeros up to the header length
 //! ```
 
 use super::bytes::{Bytes, Malformed, cut, pad};
@@ -35,10 +37,11 @@ pub const MAGIC: [u8; 8] = *b"\x03mmstats";
 pub const COMMITTED: usize = 32;
 /// Offset of the owner word.
 pub const OWNER: usize = 40;
-/// Bytes before the strings.
-pub const FIXED: usize = 136;
-/// The longest header that a reader takes: fixed part and two strings of full length, rounded up.
-pub const MOST: usize = round_up(FIXED + 2 * u16::MAX as usize, 64);
+/// Bytes before the strings, as far as this version knows them.
+pub const FIXED: usize = 152;
+/// The longest header that a reader takes: two strings of full length that begin as far on as can be
+/// said, rounded up.
+pub const MOST: usize = round_up(3 * u16::MAX as usize, 64);
 /// The longest model name, in bytes: it is a directory's name.
 pub const NAME_MOST: usize = 255;
 /// The longest executable path that is stored, in bytes (PATH_MAX).
@@ -73,6 +76,8 @@ pub struct Header {
     pub pid_namespace: u64,
     /// How the kernel says whether the process lives.
     pub lock: LockToken,
+    /// Which machine, whatever the boot, zeros: not known.
+    pub machine_id: [u8; 16],
 }
 
 /// The byte of a `.lock` file that a living process holds.
@@ -166,9 +171,11 @@ impl Header {
         ] {
             out.extend(word.to_le_bytes());
         }
+        out.extend(self.machine_id);
         out.extend((model.len() as u16).to_le_bytes());
         out.extend((exe.len() as u16).to_le_bytes());
-        out.extend(0u32.to_le_bytes());
+        out.extend((FIXED as u16).to_le_bytes());
+        out.extend(0u16.to_le_bytes());
         debug_assert_eq!(out.len(), FIXED);
         out.extend(model.as_bytes());
         out.extend(exe.as_bytes());
@@ -234,11 +241,19 @@ impl Header {
                 device: bytes.u64("the lock's device")?,
                 inode: bytes.u64("the lock's inode")?,
             },
+            machine_id: (bytes.take(16, "the machine id")?)
+                .try_into()
+                .expect("16 bytes"),
             ..Header::default()
         };
         let model = bytes.u16("the name's length")?;
         let exe = bytes.u16("the executable's length")?;
-        bytes.u32("zero")?;
+        let strings = usize::from(bytes.u16("the strings' offset")?);
+        bytes.u16("zero")?;
+        let Some(unknown) = strings.checked_sub(FIXED) else {
+            return Err(bytes.error(format!("strings at byte {strings}, before byte {FIXED}")));
+        };
+        bytes.take(unknown, "what a later version has before the strings")?;
         decoded.model = bytes.text(model.into(), "the model's name")?;
         decoded.exe = bytes.text(exe.into(), "the executable's path")?;
         Ok(decoded)
@@ -268,6 +283,7 @@ mod tests {
                 device: 5,
                 inode: 6,
             },
+            machine_id: [8; 16],
         };
         let bytes = header.encode();
         assert_eq!(Header::decode(&bytes).unwrap(), header);
@@ -282,6 +298,28 @@ mod tests {
                 adoptions: 0
             }
         );
+    }
+
+    #[test]
+    fn strings_are_where_the_header_says() {
+        let header = Header {
+            model: "my-app".into(),
+            exe: "/bin/app".into(),
+            ..Header::default()
+        };
+        let mut bytes = header.encode();
+        // A later version has 24 bytes more before them.
+        let len = bytes.len() + 64;
+        bytes.splice(FIXED..FIXED, [0xee; 24]);
+        bytes.resize(len, 0);
+        bytes[8..12].copy_from_slice(&(len as u32).to_le_bytes());
+        bytes[148] += 24;
+        let read = Header::decode(&bytes).unwrap();
+        assert_eq!(read, Header { len, ..header });
+        for wrong in [0, FIXED - 1, len - 13, len + 1, 0xffff] {
+            bytes[148..150].copy_from_slice(&(wrong as u16).to_le_bytes());
+            assert!(Header::decode(&bytes).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! ```text
 //!   0  u32  bytes of the record with this head, a multiple of 8
 //!   4  u16  type: 1 schema, 2 instance, 3 octave; a reader skips the others
-//!   6  u16  zero
+//!   6  u16  flags: bit 0, must be understood: a reader that does not know the type reads no further
 //! ```
 //!
 //! The body of an instance record, values and metadata apart:
@@ -49,6 +49,9 @@ pub enum Type {
 /// Bytes of a record's head.
 pub const HEAD: usize = 8;
 
+/// The flag of a record without which those after it cannot be read. Never written yet.
+const MUST_BE_UNDERSTOOD: u16 = 1;
+
 /// A record's head and where its body lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -64,7 +67,9 @@ impl Head {
     pub fn decode(head: &[u8], at: u64, left: u64) -> Result<Head, Malformed> {
         let mut bytes = Bytes::new(head, at);
         let len = bytes.u32("the record's length")?;
-        let kind = match bytes.u16("the record's type")? {
+        let code = bytes.u16("the record's type")?;
+        let flags = bytes.u16("the record's flags")?;
+        let kind = match code {
             1 => Some(Type::Schema),
             2 => Some(Type::Instance),
             3 => Some(Type::Octave),
@@ -74,6 +79,14 @@ impl Head {
             return Err(Malformed {
                 offset: at,
                 what: format!("a record of {len} bytes where {left} are committed"),
+            });
+        }
+        if kind.is_none() && flags & MUST_BE_UNDERSTOOD != 0 {
+            return Err(Malformed {
+                offset: at,
+                what: format!(
+                    "a record of the unknown type {code}, which must be understood: read it with a newer mmstats"
+                ),
             });
         }
         Ok(Head {
@@ -280,5 +293,17 @@ mod tests {
             assert!(Head::decode(&head(len), 0, 40).is_err(), "{len}");
         }
         assert!(Head::decode(&head(40), 0, 40).is_ok());
+    }
+
+    #[test]
+    fn an_unknown_record_can_be_skipped_unless_it_must_be_understood() {
+        let head = |code: u8, flags: u8| Head::decode(&[8, 0, 0, 0, code, 0, flags, 0], 0, 40);
+        for flags in [0, 2, 0xfe] {
+            assert_eq!(head(9, flags).unwrap().kind, None);
+        }
+        for flags in [1, 0xff] {
+            assert!(head(9, flags).is_err());
+            assert!(head(1, flags).is_ok(), "a known type");
+        }
     }
 }

@@ -62,15 +62,16 @@ pub enum Merge {
 }
 
 impl Merge {
-    /// The rule with this code; one of a later version is taken as `Sum`.
-    pub const fn from_code(code: u8) -> Merge {
-        match code {
+    /// The rule with this code, if there is one.
+    pub const fn from_code(code: u8) -> Option<Merge> {
+        Some(match code {
+            0 => Merge::Sum,
             1 => Merge::Max,
             2 => Merge::Min,
             3 => Merge::Mean,
             4 => Merge::Latest,
-            _ => Merge::Sum,
-        }
+            _ => return None,
+        })
     }
 }
 
@@ -215,9 +216,9 @@ impl Schema {
     }
 
     /// Decodes the body of a schema record: what comes after its head. An entry that is wrong in itself
-    /// (a later version's type of a field, say) costs its metric only: what is wrong with it comes
-    /// beside the schema.
-    pub fn decode(mut body: Bytes<'_>) -> Result<(Schema, Vec<Malformed>), Malformed> {
+    /// (a later version's type of a field, say) costs its metric only: its kind and what is wrong with
+    /// it come beside the schema.
+    pub fn decode(mut body: Bytes<'_>) -> Result<(Schema, Vec<(u16, Malformed)>), Malformed> {
         let block = body.u32("the block's length")?;
         let count = body.u32("the number of metrics")? as usize;
         let model = body.u16("the name's length")?;
@@ -241,9 +242,12 @@ impl Schema {
                 // Where the next one begins is not known. (And a length of 0 would go on for ever.)
                 return Err(body.error(format!("an entry of {len} bytes, fewer than {ENTRY}")));
             }
-            match MetricSchema::decode(body.part(len, "the entry")?, block) {
+            let mut entry = body.part(len, "the entry")?;
+            entry.u32("the entry's length")?;
+            let kind = entry.u16("the kind")?;
+            match MetricSchema::decode(kind, entry, block) {
                 Ok(metric) => schema.metrics.push(metric),
-                Err(problem) => wrong.push(problem),
+                Err(problem) => wrong.push((kind, problem)),
             }
         }
         Ok((schema, wrong))
@@ -288,11 +292,10 @@ impl MetricSchema {
         out[start..start + 4].copy_from_slice(&len.to_le_bytes());
     }
 
-    fn decode(mut entry: Bytes<'_>, block: u32) -> Result<MetricSchema, Malformed> {
-        entry.u32("the entry's length")?;
-        let kind = entry.u16("the kind")?;
+    /// Decodes an entry from what follows its kind.
+    fn decode(kind: u16, mut entry: Bytes<'_>, block: u32) -> Result<MetricSchema, Malformed> {
         let scalar = Scalar::from_code(entry.u8("the scalar type")?);
-        let merge = Merge::from_code(entry.u8("the merge rule")?);
+        let rule = entry.u8("the merge rule")?;
         let offset = entry.u32("the offset")?;
         let geometry = Geometry {
             buffers: entry.u16("the number of buffers")?,
@@ -322,6 +325,9 @@ impl MetricSchema {
         if label.is_empty() {
             return Err(entry.error("an empty label"));
         }
+        // Not taken as a sum: a wrong value is worse than none.
+        let merge = Merge::from_code(rule)
+            .ok_or_else(|| entry.error(format!("{label:?} with the unknown merge rule {rule}")))?;
         let mut metric = MetricSchema {
             label,
             unit: entry.text(unit.into(), "the unit")?,
@@ -347,7 +353,7 @@ impl MetricSchema {
 impl FieldSchema {
     fn decode(entry: &mut Bytes<'_>, value: usize) -> Result<FieldSchema, Malformed> {
         let scalar = entry.u8("the field's type")?;
-        let merge = Merge::from_code(entry.u8("the field's merge rule")?);
+        let rule = entry.u8("the field's merge rule")?;
         let count = entry.u16("the field's count")?;
         let offset = entry.u16("the field's offset")?;
         let name = entry.u16("the field's name length")?;
@@ -355,6 +361,9 @@ impl FieldSchema {
         let scalar = Scalar::from_code(scalar)
             .filter(|scalar| scalar.size() > 0)
             .ok_or_else(|| entry.error(format!("field {name:?} of unknown type {scalar}")))?;
+        let merge = Merge::from_code(rule).ok_or_else(|| {
+            entry.error(format!("field {name:?} with the unknown merge rule {rule}"))
+        })?;
         let end = usize::from(offset) + scalar.size() * usize::from(count.max(1));
         if end > value {
             return Err(entry.error(format!(

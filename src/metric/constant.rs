@@ -5,12 +5,11 @@ use std::fmt;
 use super::field::{Binder, ConstantField, Describe, Options, TakesUnit};
 use super::gauge::Numeric;
 use super::kind::{Counts, Kind, Raw, code};
-use super::text::{check_text, from_words};
+use super::text::from_words;
 use super::{Value, check_number};
 use crate::format::bytes::cut;
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{Geometry, MetricSchema};
-use crate::format::slot;
 use crate::sync::Ordering;
 use crate::sys::words::Words;
 
@@ -63,12 +62,17 @@ impl ConstantType for String {
 
 /// Bytes of a constant text at most.
 const TEXT_MOST: usize = 255;
-/// Words of a buffer with such a text.
-const TEXT_WORDS: usize = 1 + TEXT_MOST.div_ceil(8);
+/// The place of such a text: its length, then its bytes. Plain words and no slot, because they are
+/// stored once, before the instance is published, and never change.
+const TEXT: Geometry = Geometry {
+    buffers: 0,
+    words: 0,
+    plain: 1 + TEXT_MOST.div_ceil(8) as u16,
+};
 
 fn geometry(scalar: Scalar) -> Geometry {
     match scalar {
-        Scalar::Text => Geometry::slot(TEXT_WORDS, None),
+        Scalar::Text => TEXT,
         _ => Geometry::WORD,
     }
 }
@@ -80,12 +84,13 @@ fn store_text(text: &str, place: Words) {
         word[..chunk.len()].copy_from_slice(chunk);
         u64::from_le_bytes(word)
     });
-    let buffer = |p: u64| &place[1 + (p as usize % 2) * TEXT_WORDS..][..TEXT_WORDS];
-    slot::publish(
-        &place[0],
-        buffer,
-        std::iter::once(text.len() as u64).chain(words),
-    );
+    for (cell, word) in place
+        .iter()
+        .zip(std::iter::once(text.len() as u64).chain(words))
+    {
+        // Relaxed: what publishes the instance is a Release store.
+        cell.store(word, Ordering::Relaxed);
+    }
 }
 
 impl<T> Constant<T> {
@@ -133,6 +138,15 @@ fn check(schema: &MetricSchema) -> Result<(), String> {
         Some(Scalar::Bool) => super::check_word(schema),
         _ => check_number(schema),
     }
+}
+
+/// A length and bytes. A later writer may have longer ones.
+fn check_text(schema: &MetricSchema) -> Result<(), String> {
+    let geometry = schema.geometry;
+    if geometry.buffers != 0 || geometry.words != 0 || geometry.plain == 0 {
+        return Err(format!("{geometry:?} where a constant text is wanted"));
+    }
+    Ok(())
 }
 
 fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Value {

@@ -125,12 +125,16 @@ impl Distribution {
         }
     }
 
-    /// From the words of a metric: moments, then coarse counts; and its octaves.
-    pub(crate) fn decode(layout: Layout, raw: super::kind::Raw<'_>) -> Distribution {
-        let (moments, coarse) = raw.words.split_at(MOMENTS);
-        let moments = moments.try_into().expect("split there");
+    /// From its parts: moments, coarse counts by octave, and number and counts of the octaves that have
+    /// buckets.
+    pub(crate) fn of(
+        layout: Layout,
+        moments: Moments,
+        coarse: &[u64],
+        octaves: &[(u32, &[u64])],
+    ) -> Distribution {
         let mut decoded = Distribution {
-            moments: Moments::from_words(moments),
+            moments,
             ..Distribution::new(layout)
         };
         for (octave, &count) in (0..).zip(coarse) {
@@ -138,7 +142,7 @@ impl Distribution {
                 decoded.coarse.insert(octave, count);
             }
         }
-        for &(octave, counts) in raw.octaves {
+        for &(octave, counts) in octaves {
             // Two records for one octave: a writer makes none, but a file may say so.
             if counts.len() == layout.buckets() && (octave as usize) < layout.octaves() {
                 decoded.add_octave(octave, counts);
@@ -375,11 +379,12 @@ impl Distribution {
         histogram
     }
 
-    /// See [`Value::expose`]; values are multiplied by `scale`.
-    pub(crate) fn expose(&self, scale: f64, each: &mut dyn FnMut(&str, Value)) {
-        let scaled = |x: f64| Value::Gauge(Number::Float(x * scale));
+    /// See [`Value::expose`]; values are divided by `divisor` (1e9, not multiplied by 1e-9, which is no
+    /// double: 9 ms are to be 0.009 s).
+    pub(crate) fn expose(&self, divisor: f64, each: &mut dyn FnMut(&str, Value)) {
+        let scaled = |x: f64| Value::Gauge(Number::Float(x / divisor));
         let whole = |n: u64| {
-            if scale == 1.0 {
+            if divisor == 1.0 {
                 Value::Gauge(Number::Int(n.into()))
             } else {
                 scaled(n as f64)
@@ -389,7 +394,7 @@ impl Distribution {
         each(
             "Total",
             match i128::try_from(self.total()) {
-                Ok(total) if scale == 1.0 => Value::Gauge(Number::Int(total)),
+                Ok(total) if divisor == 1.0 => Value::Gauge(Number::Int(total)),
                 _ => scaled(self.total() as f64),
             },
         );

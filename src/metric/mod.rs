@@ -21,6 +21,7 @@ mod value;
 
 pub use value::Value;
 
+use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 
 /// A metric that is one word.
@@ -31,11 +32,13 @@ fn check_word(schema: &MetricSchema) -> Result<(), String> {
     Ok(())
 }
 
-/// A metric that is one word of a number.
+/// A metric that is one word of a number: neither a truth nor a text.
 fn check_number(schema: &MetricSchema) -> Result<(), String> {
     check_word(schema)?;
     match schema.scalar {
-        Some(scalar) if scalar.size() > 0 => Ok(()),
-        other => Err(format!("{other:?} where a number is wanted")),
+        None | Some(Scalar::Bool | Scalar::Text) => {
+            Err(format!("{:?} where a number is wanted", schema.scalar))
+        }
+        Some(_) => Ok(()),
     }
 }

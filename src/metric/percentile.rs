@@ -112,8 +112,9 @@ impl Percentile {
 
     /// The distribution in this thread's file. Copies the buckets: microseconds.
     pub fn distribution(&self) -> Distribution {
-        let mut words = self.moments().to_words().to_vec();
-        words.extend(self.coarse.iter().map(|word| word.load(Ordering::Relaxed)));
+        let coarse: Vec<u64> = (self.coarse.iter())
+            .map(|word| word.load(Ordering::Relaxed))
+            .collect();
         let octaves: Vec<(u32, Vec<u64>)> = (0..self.layout.octaves())
             .map(|octave| {
                 let word = |i| {
@@ -134,13 +135,7 @@ impl Percentile {
             .iter()
             .map(|(o, counts)| (*o, &counts[..]))
             .collect();
-        Distribution::decode(
-            self.layout,
-            Raw {
-                words: &words,
-                octaves: &octaves,
-            },
-        )
+        Distribution::of(self.layout, self.moments(), &coarse, &octaves)
     }
 
     pub(super) fn describe_as(kind: u16, schema: &mut Describe, label: &str, options: Options<'_>) {
@@ -220,7 +215,8 @@ pub(super) fn check(schema: &MetricSchema) -> Result<(), String> {
         words,
         plain,
     } = schema.geometry;
-    if buffers == 0 || usize::from(words) != MOMENTS || usize::from(plain) != layout.octaves() {
+    // More words than the moments are a later writer's (a stamp, say), and are not looked at.
+    if buffers == 0 || usize::from(words) < MOMENTS || usize::from(plain) != layout.octaves() {
         return Err(format!(
             "a distribution with {buffers} buffers of {words} words, {plain} beside"
         ));
@@ -234,8 +230,10 @@ pub(super) fn nothing(schema: &MetricSchema) -> Distribution {
 }
 
 pub(super) fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Distribution {
-    match Layout::new(schema.parameter) {
-        Some(layout) => Distribution::decode(layout, raw),
-        None => nothing(schema),
-    }
+    let Some(layout) = Layout::new(schema.parameter) else {
+        return nothing(schema);
+    };
+    let (buffer, coarse) = raw.words.split_at(schema.geometry.words.into());
+    let moments = buffer.first_chunk().expect("as `check` has seen");
+    Distribution::of(layout, Moments::from_words(moments), coarse, raw.octaves)
 }

@@ -107,7 +107,7 @@ pub(super) static KIND: Kind = Kind {
 };
 
 /// A text is a slot of a length and bytes, without plain words.
-pub(super) fn check_text(schema: &MetricSchema) -> Result<(), String> {
+fn check_text(schema: &MetricSchema) -> Result<(), String> {
     let Geometry {
         buffers,
         words,

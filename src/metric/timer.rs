@@ -136,7 +136,8 @@ impl Stopwatch {
 
 impl Field for Timer {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
-        Percentile::describe_as(code::TIMER, schema, label, options.unit("seconds"));
+        // What the words are; that readers show seconds, the kind says.
+        Percentile::describe_as(code::TIMER, schema, label, options.unit("nanoseconds"));
     }
 
     fn bind(binder: &mut Binder<'_>, label: &str, options: Options<'_>) -> Timer {

@@ -110,10 +110,31 @@ impl Value {
     /// fields of a compound. What does not exist (the minimum of nothing) is left out.
     pub fn expose(&self, mut each: impl FnMut(&str, Value)) {
         match self {
-            Value::Timer(distribution) => distribution.expose(1e-9, &mut each),
+            Value::Timer(distribution) => distribution.expose(1e9, &mut each),
             Value::Percentile(distribution) => distribution.expose(1.0, &mut each),
             Value::Compound(compound) => compound.expose(&mut each),
             _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::histogram::Layout;
+    use crate::metric::distribution::Moments;
+
+    /// 9,000,000 · 1e-9 is 0.009000000000000001.
+    #[test]
+    fn seconds_are_the_nanoseconds_divided() {
+        let layout = Layout::new(2).unwrap();
+        let moments = Moments::default().with(9_000_000);
+        let timer = Value::Timer(Box::new(Distribution::of(layout, moments, &[], &[])));
+        let mut shown = Vec::new();
+        timer.expose(|name, value| shown.push((name.to_owned(), value)));
+        for name in ["Total", "Mean", "Min", "Max", "Last"] {
+            let value = Value::Gauge(Number::Float(0.009));
+            assert!(shown.contains(&(name.to_owned(), value)), "{shown:?}");
         }
     }
 }

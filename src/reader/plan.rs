@@ -91,9 +91,12 @@ pub struct Run {
 const PROBLEMS_MOST: usize = 8;
 
 impl Plan {
-    /// Lays out a schema. A metric of an unknown kind is left out (a newer writer's), one that fails
-    /// the check of its kind is left out and named; the others are read all the same.
-    fn new(schema: Schema, wrong: &[Malformed]) -> Plan {
+    /// Lays out a schema. A metric of an unknown kind is left out silently (a newer writer's: no
+    /// reason to complain all through a rolling upgrade), also if its entry is wrong; one of a known
+    /// kind that is wrong or fails the check of its kind is left out and named. The others are read
+    /// all the same.
+    fn new(schema: Schema, mut wrong: Vec<(u16, Malformed)>) -> Plan {
+        wrong.retain(|(code, _)| kind::kind(*code).is_some());
         let mut plan = Plan {
             block: schema.block,
             metrics: Vec::with_capacity(schema.metrics.len()),
@@ -104,7 +107,7 @@ impl Plan {
             label_bytes: 0,
             problems: Vec::new(),
         };
-        for problem in wrong.iter().take(PROBLEMS_MOST) {
+        for (_, problem) in wrong.iter().take(PROBLEMS_MOST) {
             plan.problems
                 .push(printable(&problem.to_string()).into_owned());
         }
@@ -239,7 +242,7 @@ impl Plans {
             return Ok(Arc::clone(plan));
         }
         let (schema, wrong) = Schema::decode(Bytes::new(&record[HEAD..], at + HEAD as u64))?;
-        let plan = Arc::new(Plan::new(schema, &wrong));
+        let plan = Arc::new(Plan::new(schema, wrong));
         self.0.insert(record.into(), Arc::clone(&plan));
         Ok(plan)
     }

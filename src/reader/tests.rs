@@ -267,6 +267,33 @@ fn percentiles_have_their_octaves_and_are_looked_up_in_both_forms() {
     });
 }
 
+/// A later writer may add words to the moments.
+#[test]
+fn words_after_the_moments_are_not_looked_at() {
+    both_ways(|root| {
+        let mut wide = percentile("p");
+        wide.geometry.words = 10;
+        let schema = schema([wide, counter("a")]);
+        let mut maker = Maker::new(&header("m", 1, 1));
+        let at = maker.schema(&schema);
+        let block = maker.instance(at, &schema, "", "");
+        let moments = crate::metric::distribution::Moments::default().with(3);
+        maker.set(block, &[2]);
+        maker.set(block + 8 + 80, &moments.to_words());
+        maker.set(block + 8 + 80 + 64, &[u64::MAX; 2]);
+        // The coarse count of octave 0.
+        maker.set(block + 8 + 2 * 80, &[1]);
+        maker.set(block + 8 + 2 * 80 + 8 * 58, &[7]);
+        root.write("mmstats-1-1", &maker.finish());
+        let snapshot = root.reader().snapshot().unwrap();
+        assert_no_errors(&snapshot);
+        let read = snapshot.get("m", "p").unwrap().as_distribution().unwrap();
+        assert_eq!((read.count(), read.bucket_count()), (1, 1));
+        assert_eq!(read.percentile(50.0), Some(3));
+        assert_eq!(u64_of(&snapshot, "a"), Some(7));
+    });
+}
+
 #[test]
 fn a_label_with_two_kinds_is_of_the_kind_created_last() {
     let root = Root::new();
@@ -348,6 +375,48 @@ fn an_unknown_kind_is_skipped_and_a_wrong_metric_named() {
     assert_eq!(snapshot.iter().count(), 2);
     assert_eq!(snapshot.errors().len(), 1);
     assert!(snapshot.errors()[0].error().contains("wrong"));
+}
+
+#[test]
+fn an_unknown_merge_rule_costs_the_metric_and_an_unknown_kind_nothing() {
+    let root = Root::new();
+    let later = word("later", 999, Scalar::U64);
+    let gauge = word("gauge", code::GAUGE, Scalar::U64);
+    let schema = schema([gauge, compound("pair", 2), later, counter("a")]);
+    let mut bytes = Maker::simple(&header("m", 1, 1), &schema, &[0; 8]).finish();
+    let find = |text: &[u8], bytes: &[u8]| {
+        let found = bytes.windows(text.len()).position(|part| part == text);
+        found.unwrap()
+    };
+    for label in ["gauge", "later"] {
+        let entry = find(label.as_bytes(), &bytes) - 32;
+        bytes[entry + 7] = 5;
+    }
+    let field = find(b"f1", &bytes) - 8;
+    bytes[field + 1] = 5;
+    root.write("mmstats-1-1", &bytes);
+    let snapshot = root.reader().snapshot().unwrap();
+    let labels: Vec<_> = snapshot.labels("*").collect();
+    assert_eq!(labels, ["a"]);
+    let errors: Vec<_> = snapshot.errors().iter().map(Problem::error).collect();
+    assert_eq!(errors.len(), 2, "{errors:?}");
+    assert!(errors[0].contains("\"gauge\" with the unknown merge rule 5"));
+    assert!(errors[1].contains("\"f1\" with the unknown merge rule 5"));
+}
+
+#[test]
+fn a_truth_is_no_gauge() {
+    let root = Root::new();
+    let schema = schema([
+        word("gauge", code::GAUGE, Scalar::Bool),
+        word("text", code::GAUGE, Scalar::Text),
+        word("constant", code::CONSTANT, Scalar::Bool),
+    ]);
+    let bytes = Maker::simple(&header("m", 1, 1), &schema, &[1, 1, 1]).finish();
+    root.write("mmstats-1-1", &bytes);
+    let snapshot = root.reader().snapshot().unwrap();
+    assert_eq!(snapshot.labels("*").collect::<Vec<_>>(), ["constant"]);
+    assert_eq!(snapshot.errors().len(), 2);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 /// The text with everything escaped that could do something to a terminal or a page other than be
-/// read: control characters, line and paragraph separators, and what turns the direction of writing.
+/// read: control characters, line and paragraph separators, what turns the direction of writing, and
+/// what is not seen, by which one label could look like another.
 ///
 /// Everything that a [`Snapshot`](super::Snapshot) gives as text has been through this, except paths.
 pub fn printable(text: &str) -> Cow<'_, str> {
@@ -23,7 +24,14 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 
 fn is_harmful(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c,
+            '\u{61c}' // turns the direction
+            | '\u{200b}'..='\u{200f}' // of no width, joiners, direction
+            | '\u{2028}'..='\u{202e}' // separators, direction
+            | '\u{2060}'..='\u{2064}' // not seen
+            | '\u{2066}'..='\u{2069}' // direction
+            | '\u{feff}' // not seen
+        )
 }
 
 /// Whether `text` matches `pattern`, in which `*` is any number of characters and `?` is one. There
@@ -69,6 +77,10 @@ mod tests {
             printable("a\x1b[31mb\n\u{9b}\u{202e}"),
             "a\\u{1b}[31mb\\n\\u{9b}\\u{202e}"
         );
+        for c in "\u{61c}\u{200b}\u{200d}\u{200f}\u{2060}\u{2064}\u{2069}\u{feff}".chars() {
+            let number = format!("\\u{{{:x}}}", u32::from(c));
+            assert_eq!(printable(&c.to_string()), number);
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! A writer holds an open-file-description lock on one byte of `<root>/.lock`, at an offset that is
 //! its random token. The kernel releases it at death and at exec, and any process, in whatever pid
-//! namespace, can ask for it. Where the file system has no such locks, pid, start time, boot id and
-//! pid namespace have to do.
+//! namespace, can ask for it. Where the file system has no such locks, pid, start time, boot id, pid
+//! namespace and machine id have to do.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -28,6 +28,7 @@ pub struct Process {
     start_time: u64,
     boot_id: [u8; 16],
     pid_namespace: u64,
+    machine_id: [u8; 16],
     exe: String,
 }
 
@@ -60,6 +61,7 @@ impl Process {
             start_time: start_time(pid).unwrap_or(0),
             boot_id: boot_id().unwrap_or_default(),
             pid_namespace: pid_namespace().unwrap_or(0),
+            machine_id: machine_id().unwrap_or_default(),
             exe: fs::read_link("/proc/self/exe")
                 .or_else(|_| std::env::current_exe())
                 .map_or_else(
@@ -84,6 +86,7 @@ impl Process {
             boot_id: self.boot_id,
             pid_namespace: self.pid_namespace,
             lock,
+            machine_id: self.machine_id,
         }
     }
 
@@ -113,8 +116,20 @@ fn start_time(pid: u32) -> Option<u64> {
 }
 
 fn boot_id() -> Option<[u8; 16]> {
-    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    hexadecimal(&fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?)
+}
+
+fn machine_id() -> Option<[u8; 16]> {
+    hexadecimal(&fs::read_to_string("/etc/machine-id").ok()?)
+}
+
+/// An id of 32 hexadecimal digits, dashes between them or not. (/etc/machine-id may be empty, or say
+/// "uninitialized".)
+fn hexadecimal(text: &str) -> Option<[u8; 16]> {
+    let digits = text.trim_end().replace('-', "");
+    if digits.len() != 32 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
     Some(u128::from_str_radix(&digits, 16).ok()?.to_be_bytes())
 }
 
@@ -340,7 +355,7 @@ struct OpenLock {
 }
 
 /// What an answer depends on.
-type Asked = (LockToken, u32, u64, [u8; 16], u64);
+type Asked = (LockToken, u32, u64, [u8; 16], u64, [u8; 16]);
 
 impl Witness {
     /// A witness who has not been asked yet.
@@ -369,6 +384,7 @@ impl Witness {
             header.start_time,
             header.boot_id,
             header.pid_namespace,
+            header.machine_id,
         );
         let lock = self.roots[place].1.as_ref();
         *self.answers.entry((place, asked)).or_insert_with(|| {
@@ -404,12 +420,22 @@ impl OpenLock {
     }
 }
 
-/// Without a lock: by pid, start time, boot and pid namespace.
+/// Without a lock: by pid, start time, boot, pid namespace and machine.
 fn life_by_pid(header: &Header) -> Life {
-    let here = Process::this();
-    let known = header.boot_id != [0; 16] && here.boot_id != [0; 16];
-    if known && header.boot_id != here.boot_id {
-        return Life::Dead;
+    life_from(header, Process::this())
+}
+
+/// [`life_by_pid`], as the process `here` sees it.
+fn life_from(header: &Header, here: &Process) -> Life {
+    let known = |id: [u8; 16]| id != [0; 16];
+    if known(header.boot_id) && known(here.boot_id) && header.boot_id != here.boot_id {
+        // An earlier boot of this machine is over. That of another one may not be: a network file
+        // system shows the files of all.
+        return if known(here.machine_id) && header.machine_id == here.machine_id {
+            Life::Dead
+        } else {
+            Life::Unknown
+        };
     }
     if header.pid_namespace == 0 || header.pid_namespace != here.pid_namespace {
         return Life::Unknown;
@@ -430,5 +456,62 @@ fn life_by_pid(header: &Header) -> Life {
         // The pid belongs to somebody else by now.
         Some(started) if header.start_time != 0 && started != header.start_time => Life::Dead,
         _ => Life::Alive,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_boot_is_the_end_only_on_the_same_machine() {
+        let here = Process {
+            boot_id: [1; 16],
+            machine_id: [7; 16],
+            pid_namespace: 5,
+            ..Process::default()
+        };
+        let life = |boot: u8, machine: u8| {
+            let header = Header {
+                boot_id: [boot; 16],
+                machine_id: [machine; 16],
+                pid_namespace: 5,
+                pid: std::process::id(),
+                ..Header::default()
+            };
+            life_from(&header, &here)
+        };
+        assert_eq!(life(2, 7), Life::Dead);
+        assert_eq!(life(2, 8), Life::Unknown, "another machine");
+        assert_eq!(life(2, 0), Life::Unknown, "it is not known which machine");
+        // One kernel: a container may have a machine id of its own.
+        for machine in [7, 8, 0] {
+            assert_eq!(life(1, machine), Life::Alive);
+        }
+        assert_eq!(life(0, 7), Life::Alive, "as far as is known");
+        let nowhere = Process {
+            machine_id: [0; 16],
+            ..here.clone()
+        };
+        let header = Header {
+            boot_id: [2; 16],
+            ..Header::default()
+        };
+        assert_eq!(life_from(&header, &nowhere), Life::Unknown);
+    }
+
+    #[test]
+    fn ids_have_thirty_two_digits() {
+        let id = hexadecimal("601db007-0000-4000-8000-c0ffeec0ffee\n").unwrap();
+        assert_eq!(id[..4], [0x60, 0x1d, 0xb0, 0x07]);
+        assert_eq!(hexadecimal("601db007000040008000c0ffeec0ffee\n"), Some(id));
+        for wrong in [
+            "",
+            "uninitialized\n",
+            "601db007",
+            "+01db007000040008000c0ffeec0ffee",
+        ] {
+            assert_eq!(hexadecimal(wrong), None, "{wrong:?}");
+        }
     }
 }

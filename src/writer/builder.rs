@@ -142,10 +142,12 @@ impl<T: MmStats> Builder<T> {
 }
 
 impl<T: MmStats> Builder<T, Names> {
-    /// Makes the file: it appears complete, with the groups that were named.
+    /// Makes the file: it appears complete, with the groups that were named. A name that was given
+    /// twice is one group.
     ///
     /// # Errors
-    /// As for a file without groups; and a name that cannot be a group's, or is there twice.
+    /// As for a file without groups; a name that cannot be a group's; more names than there may be
+    /// groups.
     pub fn create(self) -> Result<Stats<Groups<T>>, Error> {
         let file = StatsFile::new(&self.config, &self.name)?;
         let space: Rc<dyn Space> = file.clone();
@@ -153,9 +155,7 @@ impl<T: MmStats> Builder<T, Names> {
         if let Some(error) = file.failure() {
             return Err(error);
         }
-        let mut names = self.what.0;
-        names.dedup();
-        for name in &names {
+        for name in &self.what.0 {
             groups.try_group(name)?;
         }
         expect_octaves(&file, &model::schema::<T>());

@@ -17,6 +17,7 @@ import json
 import math
 import os
 import random
+import re
 import stat
 import struct
 import sys
@@ -27,6 +28,7 @@ import time
 SCALARS = {1: "B", 2: "H", 3: "I", 4: "Q", 5: "b", 6: "h", 7: "i", 8: "q", 9: "f", 10: "d", 11: "B"}
 BOOL, TEXT = 11, 12
 KINDS = ["", "counter", "updown", "gauge", "flag", "text", "constant", "timer", "percentile", "compound"]
+RULES = range(5)
 SCHEMA, INSTANCE, OCTAVE = 1, 2, 3
 MOST64, MOST128 = 2**64 - 1, 2**128 - 1
 # Percentiles in thousandths, as they are shown.
@@ -62,8 +64,9 @@ def printable(text):
 
     def escaped(char):
         code = ord(char)
-        if code < 0x20 or 0x7F <= code <= 0x9F or code in (0x2028, 0x2029, 0x200E, 0x200F) \
-                or 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069:
+        if code < 0x20 or 0x7F <= code <= 0x9F or code in (0x061C, 0xFEFF) \
+                or 0x200B <= code <= 0x200F or 0x2028 <= code <= 0x202E \
+                or 0x2060 <= code <= 0x2064 or 0x2066 <= code <= 0x2069:
             return {"\t": "\\t", "\r": "\\r", "\n": "\\n"}.get(char, "\\u{%x}" % code)
         return char
 
@@ -115,16 +118,15 @@ class Layout:
 class Distribution:
     """Chapter 7."""
 
-    def __init__(self, digits, words=None, octaves=()):
+    def __init__(self, digits, words=(0,) * 8, coarse=(), octaves=()):
         self.digits, self.layout = digits, Layout(digits)
-        words = words or [0] * (8 + self.layout.octaves)
         self.count = words[0]
         self.total = words[1] | words[2] << 64
         self.squares = words[3] | words[4] << 64
         self.min, self.max, self.last = MOST64 - words[5], words[6], words[7]
         if self.count == 0:
             self.min = self.max = self.last = None
-        self.coarse = {o: n for o, n in enumerate(words[8:]) if n}
+        self.coarse = {o: n for o, n in enumerate(coarse) if n}
         self.buckets = {}
         for octave, counts in octaves:
             for bucket, n in enumerate(counts):
@@ -202,8 +204,9 @@ class Distribution:
         # In integers up to here; the quotient of integers is rounded once.
         return math.sqrt(difference / (self.count * (self.count - 1)))
 
-    def as_json(self, scale):
-        scaled = lambda x: None if x is None else x * scale
+    def as_json(self, divisor):
+        # Divided, not multiplied by 1e-9, which is no double: so it is rounded once.
+        scaled = lambda x: None if x is None else x if divisor == 1 else x / divisor
         shown = {"count": self.count, "total": scaled(self.total), "mean": scaled(self.mean()),
                  "stddev": scaled(self.deviation()), "min": scaled(self.min), "max": scaled(self.max),
                  "last": scaled(self.last)}
@@ -221,17 +224,21 @@ class Metric:
     def __init__(self, entry, block):
         (self.kind, self.scalar, self.rule, self.offset, self.buffers, self.words, self.plain, fields,
          self.parameter, label, unit, help_, _) = entry.numbers("4xHBBIHHHHIHHHH")
+        if not 0 < self.kind < len(KINDS):
+            return  # of a later version
         need(self.buffers == 0 or self.buffers in (2, 4, 8, 16, 32, 64), "%d buffers" % self.buffers)
         self.slot_words = 1 + self.buffers * self.words if self.buffers else 0
         self.total = self.slot_words + self.plain
         need(self.offset % 8 == 0 and self.offset + 8 * self.total <= block, "a metric outside its block")
         self.label, self.unit, self.help = entry.text(label), entry.text(unit), entry.text(help_)
         need(self.label, "an empty label")
+        need(self.rule in RULES, "%s has a merge rule that is not known" % self.label)
         self.fields = []
         for _ in range(fields):
             scalar, rule, count, offset, name = entry.numbers("BBHHH")
             name = entry.text(name)
             need(scalar in SCALARS, "field %s is of a type that is not known" % name)
+            need(rule in RULES, "field %s has a merge rule that is not known" % name)
             end = offset + struct.calcsize("<" + SCALARS[scalar]) * max(count, 1)
             need(end <= 8 * self.words, "field %s is outside the value" % name)
             self.fields.append((name, scalar, rule, count, offset))
@@ -242,16 +249,18 @@ class Metric:
         slot = self.buffers > 0
         if name in ("timer", "percentile"):
             need(1 <= self.parameter <= 5, "%d digits" % self.parameter)
-            good = slot and self.words == 8 and self.plain == Layout(self.parameter).octaves
+            good = slot and self.words >= 8 and self.plain == Layout(self.parameter).octaves
         elif name == "compound":
             size = sum(struct.calcsize("<" + SCALARS[scalar]) * max(count, 1) for _, scalar, _, count, _ in self.fields)
             good = slot and 1 <= self.words <= 64 and self.plain == 0 and self.fields and size <= 8 * self.words
-        elif name == "text" or (name == "constant" and self.scalar == TEXT):
+        elif name == "text":
             good = slot and self.words >= 1 and self.plain == 0
+        elif name == "constant" and self.scalar == TEXT:
+            good = not slot and self.words == 0 and self.plain >= 1
         else:
             good = self.buffers == 0 and self.words == 0 and self.plain == 1
             if name in ("gauge", "constant"):
-                good = good and self.scalar in SCALARS
+                good = good and self.scalar in SCALARS and (self.scalar != BOOL or name == "constant")
         need(good, "%s: not the form of a %s" % (self.label, name))
 
     def shape(self):
@@ -263,7 +272,8 @@ class Metric:
         name = KINDS[self.kind]
         raw = struct.pack("<%dQ" % len(words), *words)
         if name in ("timer", "percentile"):
-            return Distribution(self.parameter, words, octaves)
+            moments, coarse = words[:8], words[self.words:]  # of a later version there may be words between
+            return Distribution(self.parameter, moments, coarse, octaves)
         if name == "compound":
             value = []
             for _, scalar, _, count, offset in self.fields:
@@ -295,7 +305,7 @@ class Metric:
         if unit:
             shown["unit"] = unit
         if name in ("timer", "percentile"):
-            shown.update(value.as_json(1e-9 if name == "timer" else 1))
+            shown.update(value.as_json(10**9 if name == "timer" else 1))
         elif name == "compound":
             shown["value"] = {field[0]: number for field, number in zip(self.fields, value)}
         else:
@@ -341,15 +351,17 @@ class File:
         need(self.budget >= 0, "out of proportion to the space that the file takes")
 
     def read_header(self):
-        need(self.length >= 136, "too short for a header")
+        need(self.length >= 152, "too short for a header")
         start = self.bytes(0, 32)
         need(start[:8] == b"\x03mmstats", "not a stats file of format 3")
         self.header_length, _, incompatible, _ = struct.unpack("<IIQQ", start[8:32])
         need(incompatible == 0, "incompatible features %#x" % incompatible)
-        need(self.header_length % 8 == 0 and 136 <= self.header_length <= min(131264, self.length), "bad header length")
+        need(self.header_length % 8 == 0 and 152 <= self.header_length <= min(196608, self.length), "bad header length")
         header = Cursor(self.bytes(0, self.header_length), 48)
         (self.created, self.pid, self.tid, self.uid, self.gid, self.start_time, self.boot_id, self.pid_namespace,
-         self.token, self.device, self.inode, model, exe, _) = header.numbers("QIIIIQ16sQQQQHHI")
+         self.token, self.device, self.inode, self.machine_id, model, exe, strings,
+         _) = header.numbers("QIIIIQ16sQQQQ16sHHHH")
+        header.take(strings - header.at)  # what a later version has before the strings
         self.model, self.exe = header.text(model), header.text(exe)
         need(self.model, "a model without a name")
 
@@ -365,7 +377,7 @@ class File:
         try:
             while at < committed:
                 need(committed - at >= 8, "a record at %d beyond the end" % at)
-                length, kind, _ = struct.unpack("<IHH", self.bytes(at, 8))
+                length, kind, flags = struct.unpack("<IHH", self.bytes(at, 8))
                 need(length >= 8 and length % 8 == 0 and length <= committed - at, "record at %d of %d bytes" % (at, length))
                 if kind == SCHEMA:
                     self.schema(at, length)
@@ -373,6 +385,8 @@ class File:
                     self.instance(at, length)
                 elif kind == OCTAVE:
                     self.octave(at, length)
+                else:
+                    need(flags & 1 == 0, "the record at %d must be understood" % at)
                 at += length
         except Malformed as problem:
             self.problems.append(str(problem))  # what came before it is used
@@ -392,7 +406,7 @@ class File:
             try:
                 metric = Metric(entry, block)
                 if not 0 < metric.kind < len(KINDS):
-                    continue  # of a later version
+                    continue  # of a later version: no reason to complain
                 metric.check()
                 need(metric.total <= room, "%s overlaps other metrics" % metric.label)
             except Malformed as problem:
@@ -494,14 +508,15 @@ class Liveness:
 
     def __init__(self):
         self.locks, self.answers = {}, {}
-        self.boot_id = bytes.fromhex(contents("/proc/sys/kernel/random/boot_id").strip().replace("-", ""))
+        self.boot_id = identifier("/proc/sys/kernel/random/boot_id")
+        self.machine_id = identifier("/etc/machine-id")
         try:
             self.pid_namespace = os.stat("/proc/self/ns/pid").st_ino
         except OSError:
             self.pid_namespace = 0
 
     def state(self, file):
-        key = file.root, file.process(), file.device, file.inode
+        key = file.root, file.process(), file.device, file.inode, file.machine_id
         if key not in self.answers:
             life = self.by_lock(file)
             self.answers[key] = self.by_pid(file) if life is None else life
@@ -534,7 +549,7 @@ class Liveness:
 
     def by_pid(self, file):
         if any(file.boot_id) and any(self.boot_id) and file.boot_id != self.boot_id:
-            return "dead"
+            return "dead" if any(file.machine_id) and file.machine_id == self.machine_id else "unknown"
         if file.pid_namespace == 0 or file.pid_namespace != self.pid_namespace or not 0 < file.pid < 2**31:
             return "unknown"
         try:
@@ -550,6 +565,12 @@ class Liveness:
         if len(fields) > 19 and file.start_time != 0 and int(fields[19]) != file.start_time:
             return "dead"
         return "lives"
+
+
+def identifier(path):
+    """32 hexadecimal digits; zeros if it is something else."""
+    digits = contents(path).rstrip().replace("-", "")
+    return bytes.fromhex(digits) if re.fullmatch("[0-9a-fA-F]{32}", digits) else bytes(16)
 
 
 def contents(path):

@@ -1,0 +1,120 @@
+//! Files with bytes that no writer writes: both readers take the same parts of them.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use serde_json::Value as Json;
+
+use super::json::{assert_same, by_library, by_python, differences};
+use super::{GOLDEN, Random, golden};
+
+/// No values have such moments, but a file may: neither reader stumbles over them.
+#[test]
+fn moments_that_cannot_be_are_read_alike() {
+    let root = tempfile::tempdir().unwrap();
+    let directory = root.path().join("odd-sequence");
+    fs::create_dir(&directory).unwrap();
+    let golden = fs::read(golden("odd-sequence.mmstats")).unwrap();
+    // Values 5 and 7: count, total and squares.
+    let moments: Vec<u8> = [2u64, 12, 0, 74, 0]
+        .iter()
+        .flat_map(|word| word.to_le_bytes())
+        .collect();
+    let at = golden
+        .windows(moments.len())
+        .position(|window| window == moments)
+        .unwrap();
+    let most = u64::MAX;
+    let cases = [
+        [2, most, most, 74, 0, !5, 7, 7],
+        [3, most, most, 0, 0, !5, 7, 7],
+        [2, 12, 1, most, most - 1, !5, 7, 7],
+        [2, 12, 0, most, most, !5, 7, 7],
+        [2, 12, 0, 0, 0, !5, 7, 7],
+        [most, most, most, most, most, !5, 7, 7],
+        [most, 12, 0, 74, 0, !5, 7, 7],
+        [1, 5, 0, 25, 0, !9, 3, 5],
+        [0, 5, 0, 25, 0, !5, 5, 5],
+    ];
+    for (number, case) in cases.iter().enumerate() {
+        let mut bytes = golden.clone();
+        for (place, word) in (at..).step_by(8).zip(case) {
+            bytes[place..place + 8].copy_from_slice(&word.to_le_bytes());
+        }
+        fs::write(directory.join(format!("mmstats-1-{number}")), bytes).unwrap();
+    }
+    let library = by_library(root.path());
+    if let Some(python) = by_python(root.path()) {
+        assert_same("moments", &library, &python);
+    }
+}
+
+/// Both readers take the same parts of damaged files, and give the same values for them.
+#[test]
+fn damaged_files_are_read_alike() {
+    let root = tempfile::tempdir().unwrap();
+    let directory = root.path().join("model");
+    fs::create_dir(&directory).unwrap();
+    let mut random = Random(2026);
+    for name in GOLDEN {
+        let golden = fs::read(golden(&format!("{name}.mmstats"))).unwrap();
+        // Where there is metadata: bytes that are not zero, in the first part of the file.
+        let places: Vec<usize> = (0..golden.len().min(6_000))
+            .filter(|&at| golden[at.saturating_sub(3)..][..4] != [0; 4])
+            .collect();
+        for number in 0..60 {
+            let mut bytes = golden.clone();
+            for _ in 0..1 + number % 3 {
+                let at = places[random.next() as usize % places.len()];
+                bytes[at] = match random.next() % 4 {
+                    0 => 0,
+                    1 => 255,
+                    2 => bytes[at] ^ 1 << (random.next() % 8),
+                    _ => random.next() as u8,
+                };
+            }
+            if random.next().is_multiple_of(8) {
+                bytes.truncate(random.next() as usize % golden.len());
+            }
+            fs::write(directory.join(format!("mmstats-{name}-{number}")), bytes).unwrap();
+        }
+    }
+    let library = by_library(root.path());
+    let Some(python) = by_python(root.path()) else {
+        return;
+    };
+    let files = |json: &Json| -> BTreeMap<String, Json> {
+        let models = json["models"].as_object().unwrap().values();
+        let files = models.flat_map(|model| model["files"].as_array().unwrap());
+        files
+            .map(|file| (file["path"].as_str().unwrap().to_owned(), file.clone()))
+            .collect()
+    };
+    let (library, python) = (files(&library), files(&python));
+    assert!(
+        library.len() > 100,
+        "only {} damaged files were read",
+        library.len()
+    );
+    let mut found = Vec::new();
+    for path in library
+        .keys()
+        .chain(python.keys().filter(|path| !library.contains_key(*path)))
+    {
+        let part = |files: &BTreeMap<String, Json>| {
+            files.get(path).cloned().unwrap_or("(not read)".into())
+        };
+        differences(
+            path.rsplit('/').next().unwrap(),
+            &part(&library),
+            &part(&python),
+            &mut found,
+        );
+    }
+    assert!(
+        found.is_empty(),
+        "{} differences:\n{}",
+        found.len(),
+        found.join("\n")
+    );
+}

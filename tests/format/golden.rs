@@ -1,0 +1,110 @@
+//! The golden files: read as ever, by both readers.
+
+use std::fs;
+
+use mmstats::reader::Reader;
+use serde_json::Value as Json;
+
+use super::json::{assert_same, by_library, by_python};
+use super::{GOLDEN, golden, manifest};
+
+/// The paths of files as their names: golden files may be anywhere.
+fn without_directories(json: &mut Json) {
+    match json {
+        Json::Object(object) => {
+            for (key, value) in object {
+                match value {
+                    Json::String(path) if key == "path" => {
+                        *path = path.rsplit('/').next().unwrap().to_owned()
+                    }
+                    value => without_directories(value),
+                }
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(without_directories),
+        _ => {}
+    }
+}
+
+#[test]
+fn golden_files_are_read_as_ever() {
+    for name in GOLDEN {
+        let path = golden(&format!("{name}.mmstats"));
+        let expected: Json =
+            serde_json::from_slice(&fs::read(path.with_extension("json")).unwrap()).unwrap();
+        let mut read = by_library(&path);
+        without_directories(&mut read);
+        assert_same(
+            &format!("{name}, expected and by the library"),
+            &expected,
+            &read,
+        );
+        if let Some(mut read) = by_python(&path) {
+            without_directories(&mut read);
+            assert_same(
+                &format!("{name}, expected and by reader.py"),
+                &expected,
+                &read,
+            );
+        }
+    }
+}
+
+#[test]
+fn every_golden_file_is_tested() {
+    let files = fs::read_dir(manifest("tests/golden")).unwrap();
+    let mut names: Vec<String> = files
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let expected: Vec<String> = GOLDEN
+        .iter()
+        .flat_map(|stem| [format!("{stem}.json"), format!("{stem}.mmstats")])
+        .collect();
+    assert_eq!(names, expected);
+}
+
+/// The expected texts came from a program: a few of their values by hand.
+#[test]
+fn golden_values_are_those_that_were_written() {
+    let mut reader = Reader::open(golden("every-kind.mmstats")).unwrap();
+    let snapshot = reader.snapshot().unwrap();
+    let get = |label: &str| {
+        snapshot
+            .get("every-kind", label)
+            .unwrap_or_else(|| panic!("no {label}"))
+    };
+    assert_eq!(get("requests").as_u64(), Some(7));
+    assert_eq!(get("least_i64").as_i64(), Some(i64::MIN));
+    assert_eq!(get("release").as_str(), Some("Grüße aus Köln"));
+    assert_eq!(get("cut").as_str(), Some("Stra"));
+    assert_eq!(get("pool.by_shard.4").as_u64(), Some(255));
+    assert_eq!(get("handler.größe.v2.response_ok").as_u64(), Some(2));
+    let timer = get("timers.response").as_distribution().unwrap();
+    assert_eq!((timer.count(), timer.total()), (100, 5_050_000_000));
+    // 95 ms in nanoseconds, in a bucket of width 2^19.
+    let (low, high) = (
+        95_000_000 >> 19 << 19,
+        (95_000_000 >> 19 << 19) + (1 << 19) - 1,
+    );
+    assert_eq!(timer.percentile(95.0), Some(low + (high - low) / 2));
+    let fine = get("fine").as_distribution().unwrap();
+    assert_eq!(fine.percentile(50.0), Some(2_000));
+    let mut reader = Reader::open(golden("odd-sequence.mmstats")).unwrap();
+    let snapshot = reader.snapshot().unwrap();
+    assert!(snapshot.is_whole());
+    assert_eq!(
+        snapshot.get("odd-sequence", "pair.a").unwrap().as_u64(),
+        Some(0x1111_2222_3333_4444)
+    );
+    assert_eq!(
+        snapshot.get("odd-sequence", "note").unwrap().as_str(),
+        Some("zweitens")
+    );
+    let sizes = snapshot
+        .get("odd-sequence", "sizes")
+        .unwrap()
+        .as_distribution()
+        .unwrap();
+    assert_eq!((sizes.count(), sizes.bucket_count()), (2, 3));
+}

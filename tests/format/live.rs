@@ -1,0 +1,174 @@
+//! Files that are written now, by several threads and processes: both readers say the same of them.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use mmstats::{Compound, MmStats, MmValue, Stats};
+
+use super::json::{assert_same, by_library, by_python};
+use super::{NextPool, NextWeb, Web, write};
+
+/// Not a test: what a child process of one does, in the root that the environment names.
+#[test]
+#[ignore = "run by the_python_reader_agrees, in processes of its own"]
+fn child() {
+    // A thread that ends leaves an orphan; nobody adopts it, for this thread has its file before.
+    Web::local(|web| write(web, 11));
+    std::thread::spawn(|| Web::local(|web| write(web, 12)))
+        .join()
+        .unwrap();
+    println!("written");
+    let _ = std::io::stdin().read(&mut [0]);
+}
+
+fn start_child(root: &Path) -> Child {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture", "live::child"])
+        .env("MMSTATS_PATH", root)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(
+        lines.any(|line| line.unwrap().ends_with("written")),
+        "the child wrote nothing"
+    );
+    // Kept open, so that the child does not fail to print its result.
+    std::mem::forget(lines);
+    child
+}
+
+#[test]
+fn the_python_reader_agrees() {
+    let root = tempfile::tempdir().unwrap();
+    let threads: Vec<Stats<Web>> = (1..=3)
+        .map(|seed| {
+            let path = root.path().to_owned();
+            let thread = std::thread::spawn(move || {
+                let web = Web::builder().path(path).create().unwrap();
+                write(&web, seed);
+                web
+            });
+            thread.join().unwrap()
+        })
+        .collect();
+    let compare = |what: &str, states: &[&str]| {
+        let library = by_library(root.path());
+        let files = library["models"]["web"]["files"].as_array().unwrap();
+        let mut found: Vec<&str> = files
+            .iter()
+            .map(|file| file["state"].as_str().unwrap())
+            .collect();
+        found.sort_unstable();
+        assert_eq!(found, states, "{what}");
+        if let Some(python) = by_python(root.path()) {
+            assert_same(what, &library, &python);
+        }
+    };
+    compare("three threads", &["live"; 3]);
+    let mut children = [start_child(root.path()), start_child(root.path())];
+    compare(
+        "three processes",
+        &["live", "live", "live", "live", "live", "orphan", "orphan"],
+    );
+    children[0].kill().unwrap();
+    children[0].wait().unwrap();
+    compare(
+        "one of them dead",
+        &["dead", "dead", "live", "live", "live", "live", "orphan"],
+    );
+    // The model's next release, and a label prefix.
+    let next = NextWeb::builder().path(root.path()).create().unwrap();
+    next.requests.add(1);
+    next.peak.add(2);
+    next.size.record(1_000_003);
+    next.pool.set(NextPool {
+        waits: [1, 2, 3],
+        open: 4,
+        most: 5,
+    });
+    compare(
+        "a new release",
+        &[
+            "dead", "dead", "live", "live", "live", "live", "live", "orphan",
+        ],
+    );
+    let prefixed = Web::builder()
+        .path(root.path())
+        .label_prefix("b.")
+        .create()
+        .unwrap();
+    write(&prefixed, 21);
+    fs::write(root.path().join("web/mmstats-1-1"), b"\x01 of another kind").unwrap();
+    compare(
+        "a prefix and a bad file",
+        &[
+            "dead", "dead", "live", "live", "live", "live", "live", "live", "orphan",
+        ],
+    );
+    children[1].kill().unwrap();
+    children[1].wait().unwrap();
+    drop(threads);
+}
+
+/// ⌈99.9 % of 1000⌉ is 999, and 99.9 / 100 * 1000.0 is a little more.
+#[test]
+fn ranks_are_computed_without_rounding() {
+    let root = tempfile::tempdir().unwrap();
+    let web = Web::builder().path(root.path()).create().unwrap();
+    for value in 1..=1_000 {
+        web.size.record(value);
+    }
+    assert_eq!(web.size.distribution().percentile(99.9), Some(999));
+    if let Some(python) = by_python(root.path()) {
+        assert_same("a thousand values", &by_library(root.path()), &python);
+    }
+}
+
+/// Written as fast as it goes, the slot is read whole or not at all.
+#[test]
+fn the_python_reader_takes_no_torn_value() {
+    #[derive(MmStats)]
+    struct Fast {
+        #[mmstats(buffers = 16)]
+        twins: Compound<Twins>,
+    }
+    #[derive(Clone, Copy, Default, MmValue)]
+    #[repr(C)]
+    struct Twins {
+        words: [u64; 16],
+    }
+    let root = tempfile::tempdir().unwrap();
+    let fast = Fast::builder().path(root.path()).create().unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let done = &done;
+        let writer = scope.spawn(move || {
+            let mut n = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                n += 1;
+                fast.twins.set(Twins { words: [n; 16] });
+                // About one in a microsecond.
+                for _ in 0..50 {
+                    std::hint::spin_loop();
+                }
+            }
+            fast
+        });
+        for _ in 0..10 {
+            let Some(python) = by_python(root.path()) else {
+                break;
+            };
+            let words = &python["models"]["Fast"]["stats"]["twins"]["value"]["words"];
+            // Missing: too busy.
+            for word in words.as_array().into_iter().flatten() {
+                assert_eq!(*word, words[0]);
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        drop(writer.join().unwrap());
+    });
+}
