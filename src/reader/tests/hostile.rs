@@ -1,0 +1,125 @@
+//! No bytes hurt.
+
+use super::*;
+use proptest::prelude::*;
+
+fn good() -> Vec<u8> {
+    let schema = schema([counter("a"), text("t"), compound("c", 4), percentile("p")]);
+    let mut maker = Maker::new(&header("m", 1, 1));
+    let at = maker.schema(&schema);
+    for group in ["", "one", "two"] {
+        let block = maker.instance(at, &schema, "", group);
+        maker.octave(block + 8 * (1 + 7 + 9), 0, &[1; 128]);
+    }
+    maker.finish()
+}
+
+fn read(bytes: &[u8]) {
+    both_ways(|root| {
+        root.write("mmstats-1-1", bytes);
+        let mut reader = root.reader();
+        reader.per_file(true);
+        for _ in 0..2 {
+            let snapshot = reader.snapshot().unwrap();
+            for stat in snapshot.models().iter().flat_map(Model::stats) {
+                stat.exposed();
+            }
+            assert!(snapshot.files().len() + snapshot.errors().len() > 0);
+        }
+    });
+}
+
+#[test]
+fn the_good_file_is_good() {
+    let root = Root::new();
+    root.write("mmstats-1-1", &good());
+    let snapshot = root.reader().snapshot().unwrap();
+    assert_no_errors(&snapshot);
+    assert_eq!(snapshot.iter().count(), 12);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn random_ones(mut bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+        read(&bytes);
+        let start = header("m", 1, 1).encode();
+        bytes.splice(0..0, start);
+        let len = bytes.len() as u64;
+        bytes[COMMITTED..COMMITTED + 8].copy_from_slice(&len.to_le_bytes());
+        read(&bytes);
+    }
+
+    #[test]
+    fn changed_ones(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
+        let mut bytes = good();
+        for (at, to) in changes {
+            let at = at.index(bytes.len().min(1600));
+            bytes[at] = to;
+        }
+        read(&bytes);
+    }
+
+    #[test]
+    fn changed_words(changes in proptest::collection::vec(
+        (any::<prop::sample::Index>(), prop_oneof![any::<u32>(), 0u32..2000, 0u32..4]), 1..4,
+    )) {
+        let mut bytes = good();
+        for (at, to) in changes {
+            let at = 4 * at.index(bytes.len().min(1600) / 4);
+            bytes[at..at + 4].copy_from_slice(&to.to_le_bytes());
+        }
+        read(&bytes);
+    }
+}
+
+#[test]
+fn a_file_that_is_scribbled_over_while_it_is_read_hurts_nobody() {
+    guard_sigbus().unwrap();
+    both_ways(|root| {
+        let schema = schema([counter("a"), text("t"), compound("c", 4), percentile("p")]);
+        let mut maker = Maker::new(&header("m", 1, 1));
+        let at = maker.schema(&schema);
+        for group in 0..20 {
+            maker.instance(at, &schema, "", &group.to_string());
+        }
+        let good = maker.finish();
+        let path = root.write("mmstats-1-1", &good);
+        root.write(
+            "mmstats-2-2",
+            &Maker::simple(&header("good", 2, 2), &schema, &[3]).finish(),
+        );
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                use std::os::unix::fs::FileExt;
+                let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+                let mut random = 1u64;
+                let mut next = |below: usize| {
+                    random = random
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
+                    (random >> 33) as usize % below
+                };
+                while !stop.load(Ordering::Relaxed) {
+                    match next(20) {
+                        0 => file.set_len(next(2 * good.len()) as u64).unwrap(),
+                        1..5 => file.write_all_at(&good, 0).unwrap(),
+                        _ => {
+                            let word = [next(300) as u8, next(3) as u8, 0, 0];
+                            let at = 4 * next(good.len() / 4);
+                            file.write_all_at(&word, at as u64).unwrap();
+                        }
+                    }
+                }
+            });
+            let mut reader = root.reader();
+            for _ in 0..300 {
+                let snapshot = reader.per_file(true).snapshot().unwrap();
+                assert_eq!(snapshot.get("good", "a"), Some(&Value::Counter(3)));
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+    });
+}

@@ -1,0 +1,106 @@
+//! Writers that are faster than the reader.
+
+use super::*;
+
+/// A writer in this process on a file that is mapped by both sides: a compound whose fields are always
+/// equal, as fast as it goes.
+fn with_busy_writer(root: &Root, test: impl FnOnce(&AtomicU64)) {
+    const WORDS: usize = 16;
+    let schema = schema([compound("c", WORDS)]);
+    let mut maker = Maker::new(&header("m", 1, 1));
+    let at = maker.schema(&schema);
+    let block = maker.instance(at, &schema, "", "");
+    let path = root.write("mmstats-1-1", &maker.finish());
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .unwrap();
+    let map = memmap2::MmapOptions::new().map_raw(&file).unwrap();
+    // SAFETY: the block lies within the mapping, which outlives the threads below; everyone accesses
+    // it atomically.
+    let words: &[AtomicU64] = unsafe {
+        std::slice::from_raw_parts(map.as_ptr().add(block).cast::<AtomicU64>(), 1 + 2 * WORDS)
+    };
+    let stop = AtomicBool::new(false);
+    // Spins between two writes.
+    let gap = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut n = 0;
+            while !stop.load(Ordering::Relaxed) {
+                n += 1;
+                let buffer = |p: u64| &words[1 + (p as usize % 2) * WORDS..][..WORDS];
+                slot::publish(&words[0], buffer, std::iter::repeat_n(n, WORDS));
+                for _ in 0..gap.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            }
+        });
+        test(&gap);
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+fn fields(snapshot: &Snapshot) -> Vec<u64> {
+    (0..16)
+        .filter_map(|i| u64_of(snapshot, &format!("c.f{i}")))
+        .collect()
+}
+
+#[test]
+fn values_of_a_busy_writer_are_never_torn_and_never_go_back() {
+    both_ways(|root| {
+        with_busy_writer(root, |gap| {
+            let mut reader = root.reader();
+            let mut last = 0;
+            for round in 0..400 {
+                gap.store(if round < 200 { 0 } else { 100 }, Ordering::Relaxed);
+                let snapshot = reader.snapshot().unwrap();
+                assert_no_errors(&snapshot);
+                let fields = fields(&snapshot);
+                assert!(
+                    fields.windows(2).all(|two| two[0] == two[1]),
+                    "torn: {fields:?}"
+                );
+                let now = fields.first().copied().unwrap_or(0);
+                assert!(now >= last, "{now} after {last}");
+                assert!(snapshot.is_whole() || snapshot.busy().eq([("m", "c")]));
+                last = now;
+            }
+            assert!(last > 0);
+        });
+    });
+}
+
+#[test]
+fn a_slot_that_is_never_had_is_busy_and_missing_then_kept() {
+    both_ways(|root| {
+        let schema = schema([counter("a"), compound("c", 2)]);
+        let bytes = Maker::simple(&header("m", 1, 1), &schema, &[1, 2, 0, 0, 8, 9]).finish();
+        root.write("mmstats-1-1", &bytes);
+        let mut reader = root.reader();
+        reader.snapshot().unwrap();
+        {
+            // As if the last pass had not got it.
+            let mut files = reader.files.in_order();
+            files[0].contents.values.busy.push((0, 0));
+            files[0].contents.values.had[0] = false;
+            let mut table = table::Table::new(u64::MAX);
+            table.begin(&mut files, &[0]);
+            table.add(1, files[0], State::Live, &mut Vec::new());
+            assert_eq!(
+                table
+                    .busy(files[0])
+                    .map(|label| &**label)
+                    .collect::<Vec<_>>(),
+                ["c"]
+            );
+            let stats = table.finish();
+            assert_eq!(stats.iter().map(Stat::label).collect::<Vec<_>>(), ["a"]);
+        }
+        let snapshot = reader.snapshot().unwrap();
+        assert!(snapshot.is_whole());
+        assert_eq!(u64_of(&snapshot, "c.f1"), Some(9));
+    });
+}
