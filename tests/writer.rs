@@ -5,6 +5,8 @@
 mod allocations;
 #[path = "writer/child.rs"]
 mod child;
+#[path = "writer/face.rs"]
+mod face;
 #[path = "writer/files.rs"]
 mod files;
 #[path = "writer/groups.rs"]

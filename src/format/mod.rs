@@ -11,6 +11,8 @@ pub mod bytes;
 pub mod header;
 pub mod histogram;
 pub mod record;
+#[cfg(all(test, not(loom)))]
+mod roundtrip;
 pub mod scalar;
 pub mod schema;
 pub mod slot;
