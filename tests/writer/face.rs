@@ -75,6 +75,7 @@ fn the_face_of_the_design() -> Result<(), mmstats::Error> {
     web.response_time.start().discard();
     web.response_time
         .record(std::time::Duration::from_millis(3));
+    #[allow(clippy::redundant_closure, reason = "as the design writes it")]
     let out = web.response_time.time(|| work());
     assert_eq!(out, 7);
     web.pool.update(|p| {
