@@ -26,11 +26,9 @@ pub trait Space: fmt::Debug {
     /// Lets readers see what was appended.
     fn publish(&self);
 
-    /// Takes back what was appended since `tail`, which was not published.
-    fn roll_back(&self, tail: usize);
-
-    /// The end of what was appended.
-    fn tail(&self) -> usize;
+    /// Takes back all that came since the last [`publish`](Space::publish): whoever bound it has
+    /// dropped it.
+    fn roll_back(&self);
 
     /// Keeps the first failure that a field had while it was bound, for who binds to find.
     fn fail(&self, error: Error);

@@ -4,7 +4,7 @@
 //! pointer so that everything above is safe code. They are neither `Send` nor `Sync` (a raw pointer
 //! is neither): that only one thread writes a file is proved by the compiler.
 //!
-//! Contract of the whole module: a view is only made from a live [`Region`](super::map::Region), by
+//! Contract of the whole module: a view is only made from a live [`Region`](super::region::Region), by
 //! [`Words::new`], whose caller promises that the view is gone before the mapping is.
 
 use core::cell::Cell;

@@ -90,6 +90,10 @@ pub struct StatsFile {
     schemas: RefCell<HashMap<TypeId, Placed>>,
     /// What each schema's labels are, by the offset of its record.
     labels_of: RefCell<HashMap<u32, Vec<String>>>,
+    /// What `roll_back` goes back to.
+    published: Cell<Published>,
+    /// Labels that came since.
+    pending: RefCell<Vec<u64>>,
     /// Hashes of the labels in the file. Two labels of one 64-bit hash under a random key: once in
     /// 10⁹ files of 100,000 labels; the second would be refused.
     labels: RefCell<HashSet<u64, foldhash::fast::RandomState>>,
@@ -99,6 +103,14 @@ pub struct StatsFile {
     failure: RefCell<Option<Error>>,
     max_groups: usize,
     stagger: Stagger,
+}
+
+/// The state of a file at its last publication.
+#[derive(Clone, Copy, Debug, Default)]
+struct Published {
+    tail: usize,
+    aside: usize,
+    levels: usize,
 }
 
 thread_local! {
@@ -158,6 +170,8 @@ impl StatsFile {
             aside: Cell::new(0),
             schemas: RefCell::default(),
             labels_of: RefCell::default(),
+            published: Cell::default(),
+            pending: RefCell::default(),
             labels: RefCell::default(),
             hasher: Default::default(),
             levels: RefCell::default(),
@@ -314,35 +328,17 @@ impl StatsFile {
         let labels_of = self.labels_of.borrow();
         let mut labels = self.labels.borrow_mut();
         let own = labels_of.get(&schema.record).map_or(&[][..], |own| own);
-        let mut entered = Vec::with_capacity(own.len());
         for label in own {
             let label = format!("{prefix}{label}");
             let hash = self.hasher.hash_one(&label);
-            if !labels.insert(hash) && !self.is_anonymous() {
-                for hash in entered {
-                    labels.remove(&hash);
-                }
-                return Err(Error::DuplicateLabel {
-                    path: self.path.borrow().clone(),
-                    label,
-                });
+            if labels.insert(hash) {
+                self.pending.borrow_mut().push(hash);
+            } else if !self.is_anonymous() {
+                let path = self.path.borrow().clone();
+                return Err(Error::DuplicateLabel { path, label });
             }
-            entered.push(hash);
         }
         Ok(())
-    }
-
-    fn leave_labels(&self, schema: Placed, prefix: &str) {
-        let mut labels = self.labels.borrow_mut();
-        for label in self
-            .labels_of
-            .borrow()
-            .get(&schema.record)
-            .into_iter()
-            .flatten()
-        {
-            labels.remove(&self.hasher.hash_one(format!("{prefix}{label}")));
-        }
     }
 
     /// Where the first instance's stagger applies: the model's own block.
@@ -366,10 +362,7 @@ impl StatsFile {
         let prefix = instance.label_prefix();
         self.enter_labels(schema, &prefix)?;
         let placed = instance.encode(self.tail.get(), schema.words, stagger);
-        if let Err(error) = self.append(&placed.metadata, placed.end, kept_aside) {
-            self.leave_labels(schema, &prefix);
-            return Err(error);
-        }
+        self.append(&placed.metadata, placed.end, kept_aside)?;
         Ok((
             self.words().part(placed.values / 8, schema.words),
             placed.values as u32,
@@ -442,14 +435,31 @@ impl Space for StatsFile {
         self.words()
             .word(COMMITTED / 8)
             .store(self.tail.get() as u64, Ordering::Release);
+        self.pending.borrow_mut().clear();
+        self.published.set(Published {
+            tail: self.tail.get(),
+            aside: self.aside.get(),
+            levels: self.levels.borrow().len(),
+        });
     }
 
-    fn roll_back(&self, tail: usize) {
+    fn roll_back(&self) {
+        let Published {
+            tail,
+            aside,
+            levels,
+        } = self.published.get();
         let unused = self.words().part(tail / 8, (self.tail.get() - tail) / 8);
         for word in unused.iter() {
             word.store(0, Ordering::Relaxed);
         }
         self.tail.set(tail);
+        self.aside.set(aside);
+        self.levels.borrow_mut().truncate(levels);
+        let mut labels = self.labels.borrow_mut();
+        for hash in self.pending.borrow_mut().drain(..) {
+            labels.remove(&hash);
+        }
         // Schemas that went with it have to be written again.
         self.schemas
             .borrow_mut()
@@ -457,10 +467,6 @@ impl Space for StatsFile {
         self.labels_of
             .borrow_mut()
             .retain(|record, _| (*record as usize) < tail);
-    }
-
-    fn tail(&self) -> usize {
-        self.tail.get()
     }
 
     fn fail(&self, error: Error) {

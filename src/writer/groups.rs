@@ -155,16 +155,18 @@ impl<T: MmStats> Groups<T> {
                 most: 0,
             });
         };
-        let tail = space.tail();
-        let (block, offset) = space.instance(*schema, self.instance(*schema, name), kept_aside)?;
-        let prefix = format!("{}{name}.", self.prefix);
-        let bound = T::bind_fields(&mut Binder::new(Some(space), block, offset, &prefix));
-        if let Some(error) = space.failure() {
-            // Groups within the group found no space: nothing of it is seen.
-            drop(bound);
-            space.roll_back(tail);
-            return Err(error);
+        let bound = space
+            .instance(*schema, self.instance(*schema, name), kept_aside)
+            .and_then(|(block, offset)| {
+                let prefix = format!("{}{name}.", self.prefix);
+                let bound = T::bind_fields(&mut Binder::new(Some(space), block, offset, &prefix));
+                // Groups within the group may have found no space.
+                space.failure().map_or(Ok(bound), Err)
+            });
+        if bound.is_err() {
+            space.roll_back();
         }
+        let bound = bound?;
         space.publish();
         Ok(bound)
     }

@@ -222,22 +222,20 @@ impl<'w, M, V> Adding<'w, M, V> {
             model,
             prefix,
         } = self.writer;
-        let tail = file.tail();
         let schema = Describe::model(model, "", |schema| describe(schema, &self.label, options));
-        let placed = file.append_schema(&schema)?;
-        let instance = Instance {
-            schema: placed.record,
-            block: 0,
-            prefix: prefix.clone(),
-            group: self.group.clone(),
-        };
-        let (block, offset) = match file.instance(placed, instance, false) {
-            Ok(block) => block,
-            Err(error) => {
-                file.roll_back(tail);
-                return Err(error);
-            }
-        };
+        let placed = file.append_schema(&schema).and_then(|placed| {
+            let instance = Instance {
+                schema: placed.record,
+                block: 0,
+                prefix: prefix.clone(),
+                group: self.group.clone(),
+            };
+            file.instance(placed, instance, false)
+        });
+        if placed.is_err() {
+            file.roll_back();
+        }
+        let (block, offset) = placed?;
         let space: Rc<dyn Space> = file.clone();
         let metric = bind(
             &mut Binder::new(Some(&space), block, offset, prefix),

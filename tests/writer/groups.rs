@@ -207,3 +207,39 @@ fn references_stay_valid_while_hundreds_of_groups_are_added() {
     assert_eq!(first.n.get(), 2001);
     assert_eq!(stats.group("g1999").n.get(), 1999);
 }
+
+/// A group whose own groups find no space is taken back whole: its name, its levels, its bytes.
+#[test]
+fn a_group_that_fails_in_the_middle_leaves_nothing() {
+    #[derive(MmStats)]
+    struct Outer {
+        level: mmstats::Gauge<u64>,
+        inner: Groups<Wide>,
+    }
+    #[derive(MmStats)]
+    struct Wide {
+        #[allow(dead_code)]
+        text: mmstats::Text<4096>,
+    }
+    let root = tempfile::tempdir().unwrap();
+    let stats = Outer::groups(["first"])
+        .path(root.path())
+        .max_size(64 << 10)
+        .create()
+        .unwrap();
+    let mut made = 1;
+    let error = loop {
+        match stats.try_group(&format!("g{made}")) {
+            Ok(group) => group.level.set(7),
+            Err(error) => break error,
+        }
+        made += 1;
+    };
+    assert!(matches!(error, Error::Full { .. }), "{error}");
+    // Again, and for the same reason: the first try has left no label behind.
+    let error = stats.try_group(&format!("g{made}")).err().unwrap();
+    assert!(matches!(error, Error::Full { .. }), "{error}");
+    let snapshot = snapshot(&root);
+    assert_eq!(snapshot.labels("g*.level").count(), made - 1);
+    assert!(snapshot.errors().is_empty(), "{:?}", snapshot.errors());
+}
