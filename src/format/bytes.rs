@@ -100,3 +100,12 @@ pub fn cut(text: &str, most: usize) -> &str {
 pub fn pad(out: &mut Vec<u8>, to: usize) {
     out.resize(super::round_up(out.len(), to), 0);
 }
+
+/// The words of some bytes; the last one is filled up with zeros.
+pub fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    bytes.chunks(8).map(|chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        u64::from_le_bytes(word)
+    })
+}

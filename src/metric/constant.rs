@@ -5,7 +5,7 @@ use std::fmt;
 use super::field::{Binder, ConstantField, Describe, Options, TakesUnit};
 use super::gauge::Numeric;
 use super::kind::{Counts, Kind, Raw, code};
-use super::text::from_words;
+use super::text::{from_words, to_words};
 use super::{Value, check_number};
 use crate::format::bytes::cut;
 use crate::format::scalar::{Number, Scalar};
@@ -78,16 +78,7 @@ fn geometry(scalar: Scalar) -> Geometry {
 }
 
 fn store_text(text: &str, place: Words) {
-    let text = cut(text, TEXT_MOST);
-    let words = text.as_bytes().chunks(8).map(|chunk| {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        u64::from_le_bytes(word)
-    });
-    for (cell, word) in place
-        .iter()
-        .zip(std::iter::once(text.len() as u64).chain(words))
-    {
+    for (cell, word) in place.iter().zip(to_words(cut(text, TEXT_MOST))) {
         // Relaxed: what publishes the instance is a Release store.
         cell.store(word, Ordering::Relaxed);
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use super::Value;
 use super::field::{Binder, Describe, Field, Options, TakesBuffers};
 use super::kind::{Counts, Kind, Raw, code};
-use crate::format::bytes::cut;
+use crate::format::bytes::{cut, words};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
@@ -34,18 +34,9 @@ impl<const N: usize> Text<N> {
 
     /// Sets the text, cut to `N` bytes at a character boundary.
     pub fn set(&self, text: &str) {
-        let bytes = cut(text, N).as_bytes();
         // Words that are not needed are not written: a reader takes `length` bytes only.
-        let words = bytes.chunks(8).map(|chunk| {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            u64::from_le_bytes(word)
-        });
-        slot::publish(
-            self.0.sequence(),
-            |p| self.0.buffer(p),
-            std::iter::once(bytes.len() as u64).chain(words),
-        );
+        let slot = self.0;
+        slot::publish(slot.sequence(), |p| slot.buffer(p), to_words(cut(text, N)));
     }
 
     /// The text that was set last; empty at first. Allocates.
@@ -66,6 +57,11 @@ impl<const N: usize> fmt::Debug for Text<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Text").field(&self.get()).finish()
     }
+}
+
+/// The words of a text: its length in bytes, then the bytes.
+pub(super) fn to_words(text: &str) -> impl Iterator<Item = u64> {
+    std::iter::once(text.len() as u64).chain(words(text.as_bytes()))
 }
 
 /// The text in a buffer. Nothing in it is trusted: a length beyond the buffer is cut, what is no

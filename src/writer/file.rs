@@ -12,6 +12,7 @@ use std::rc::Rc;
 use super::directory::{self, Nameless};
 use super::names;
 use crate::Error;
+use crate::format::bytes::words;
 use crate::format::header::{COMMITTED, LockToken, OWNER, Owner, OwnerState};
 use crate::format::record::{Instance, Octave, Stagger};
 use crate::format::schema::Schema;
@@ -278,12 +279,10 @@ impl StatsFile {
 
     /// Writes bytes at an offset (a multiple of 8) that is reserved and not published.
     fn write(&self, offset: usize, bytes: &[u8]) {
-        let words = self.words().part(offset / 8, bytes.len().div_ceil(8));
-        for (word, chunk) in words.iter().zip(bytes.chunks(8)) {
-            let mut whole = [0; 8];
-            whole[..chunk.len()].copy_from_slice(chunk);
+        let place = self.words().part(offset / 8, bytes.len().div_ceil(8));
+        for (cell, word) in place.iter().zip(words(bytes)) {
             // Relaxed: `publish` orders them.
-            word.store(u64::from_le_bytes(whole), Ordering::Relaxed);
+            cell.store(word, Ordering::Relaxed);
         }
     }
 
