@@ -50,6 +50,11 @@
 
 #![cfg_attr(loom, allow(dead_code))]
 
+#[cfg(not(all(target_endian = "little", target_has_atomic = "64")))]
+compile_error!(
+    "mmstats needs a little-endian processor with 64-bit atomics: so is its file format"
+);
+
 // Public for this project's own model checks and benches only.
 #[doc(hidden)]
 pub mod format;

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io;
 use std::ptr::{self, NonNull};
 
-use memmap2::{Advice, MmapOptions, MmapRaw};
+use memmap2::{MmapOptions, MmapRaw};
 
 use super::fork::{self, Registered};
 use super::words::Words;
@@ -44,8 +44,10 @@ impl Region {
                 Err(error) => return Err(error),
             }
         };
-        // The child of a fork gets private memory instead: it must not write into this file.
-        map.advise(Advice::DontFork)?;
+        // The child of a fork gets private memory instead: it must not write into this file. (Where
+        // the advice does not exist the fork handler maps over what was inherited.)
+        #[cfg(target_os = "linux")]
+        map.advise(memmap2::Advice::DontFork)?;
         Ok(Region {
             map,
             registered: RefCell::new(None),
