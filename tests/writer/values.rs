@@ -187,6 +187,23 @@ fn any_size() -> impl Strategy<Value = u64> {
     (0u32..64, any::<u64>()).prop_map(|(bits, value)| value >> bits)
 }
 
+/// The buckets are those of HdrHistogram: one that was rebuilt equals one that recorded itself.
+#[cfg(feature = "hdrhistogram")]
+#[test]
+fn a_distribution_becomes_an_hdrhistogram() {
+    let sizes = Sizes::builder().anonymous().create().unwrap();
+    for (digits, percentile) in [(1, &sizes.one), (2, &sizes.two), (3, &sizes.three)] {
+        let mut own = hdrhistogram::Histogram::<u64>::new_with_bounds(1, u64::MAX, digits).unwrap();
+        for i in 0..10_000u64 {
+            let value = i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (i % 60);
+            percentile.record(value);
+            own.record(own.lowest_equivalent(value)).unwrap();
+        }
+        let rebuilt = percentile.distribution().to_hdrhistogram();
+        assert_eq!(rebuilt, own, "{digits} digits");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
