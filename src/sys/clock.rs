@@ -1,10 +1,11 @@
 //! The clocks: a fast one for durations, the system's for dates.
 
-use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::cell::UnsafeCell;
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use super::lock::{self, RawLock};
+use super::{fork, lock};
 
 /// A clock for durations: a reading is the processor's counter where it can be trusted, and a
 /// difference of readings becomes nanoseconds by a multiplication.
@@ -56,41 +57,39 @@ fn backwards() -> u64 {
     0
 }
 
-/// The process's clock, once it is calibrated. Never freed.
-static CLOCK: AtomicPtr<Clock> = AtomicPtr::new(ptr::null_mut());
-
-/// Held while the clock is calibrated. A fork waits for it (see `sys::fork`), because a child that
-/// was forked in the middle of a calibration would wait for one that nobody ends.
-pub static CALIBRATION: RawLock = RawLock::new();
+/// The process's clock, once it is calibrated. In a static: nothing may be allocated under
+/// [`SETUP`](fork::SETUP).
+struct Place(UnsafeCell<MaybeUninit<Clock>>);
+// SAFETY: written once, under SETUP and before READY; read after READY.
+unsafe impl Sync for Place {}
+static CLOCK: Place = Place(UnsafeCell::new(MaybeUninit::uninit()));
+static READY: AtomicBool = AtomicBool::new(false);
 
 /// The clock. The first call of a process calibrates it.
 #[inline(always)]
 pub fn get() -> &'static Clock {
     // Acquire: pairs with the Release in `calibrate`.
-    let clock = CLOCK.load(Ordering::Acquire);
-    if clock.is_null() {
-        return calibrate();
+    if !READY.load(Ordering::Acquire) {
+        calibrate();
     }
-    // SAFETY: not null, so it is the leaked box that `calibrate` stored, whole by Acquire.
-    unsafe { &*clock }
+    // SAFETY: ready, so it was written, whole by Acquire, and is never written again.
+    unsafe { (*CLOCK.0.get()).assume_init_ref() }
 }
 
+/// Under the lock that a fork takes first: a child that was forked in the middle of a calibration
+/// would wait for one that nobody ends.
 #[cold]
-fn calibrate() -> &'static Clock {
-    super::fork::register();
-    lock::with(&CALIBRATION, || {
+fn calibrate() {
+    fork::register();
+    lock::with(&fork::SETUP, || {
         // Relaxed: the lock orders it.
-        let ready = CLOCK.load(Ordering::Relaxed);
-        if !ready.is_null() {
-            // SAFETY: as in `get`.
-            return unsafe { &*ready };
+        if !READY.load(Ordering::Relaxed) {
+            // SAFETY: under SETUP and not ready: nobody reads it, and only this thread writes it.
+            unsafe { (*CLOCK.0.get()).write(Clock::calibrated()) };
+            // Release: whoever sees it ready sees the clock.
+            READY.store(true, Ordering::Release);
         }
-        let clock = Box::into_raw(Box::new(Clock::calibrated()));
-        // Release: whoever sees the pointer sees the clock.
-        CLOCK.store(clock, Ordering::Release);
-        // SAFETY: from `into_raw` just now, never written or freed again.
-        unsafe { &*clock }
-    })
+    });
 }
 
 /// Now, in nanoseconds since 1970-01-01 UTC; 0 before.

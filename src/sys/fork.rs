@@ -1,8 +1,14 @@
 //! Forks and exits: the list of the process's files, and what is done with it then.
 //!
 //! One lock, [`LIST`], guards the list of files and the list of orphans (`sys::orphans`). It is held
-//! for a few assignments: nothing is allocated and no file touched under it. A fork takes it first,
-//! so that the child finds both lists whole.
+//! for a few assignments: nothing is allocated and no file touched under it. Another, [`SETUP`], is
+//! held while something is made that a process has once. A fork takes both first, so that the child
+//! finds the lists whole and nothing half made.
+//!
+//! The handlers are registered when the program is loaded, before it can have a second thread. Were
+//! they registered at first use, a fork could be on its way by then: its child would find the locks
+//! taken by a thread that it does not have, no handler would have run in it, and it would take its
+//! parent's pid for its own.
 
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::CString;
@@ -10,11 +16,15 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use super::lock::{self, RawLock};
-use super::{clock, identity, orphans, region};
+use super::{identity, orphans, region};
 use crate::format::header::{OWNER, Owner, OwnerState};
 
 /// Guards the lists of files and orphans.
 pub static LIST: RawLock = RawLock::new();
+
+/// Held while the clock is calibrated, and while a root's lock is taken. Nothing is allocated under
+/// it either: an instrumented allocator may come back here. Before [`LIST`], where both are held.
+pub static SETUP: RawLock = RawLock::new();
 
 /// How many forks lie between this process and the first. A handle of an older generation is the
 /// parent's: its drop only unmaps.
@@ -105,6 +115,11 @@ pub fn enter(start: usize, len: usize, file: FileName) -> Box<Registered> {
             *HEAD.0.get() = &*entry;
         }
     });
+    // The exit handler sets EXITED before it takes LIST: if it has looked through the list for the
+    // last time before this entry came in, the lock makes its store visible here.
+    if exited() && !entry.done.replace(true) {
+        entry.end();
+    }
     entry
 }
 
@@ -201,7 +216,21 @@ extern "C" fn at_exit() {
 static REGISTERING: AtomicU32 = AtomicU32::new(0);
 static REGISTERED: AtomicBool = AtomicBool::new(false);
 
-/// Registers the handlers for fork and exit, once.
+/// Before `main`; see the module.
+#[cfg(all(target_os = "linux", not(miri)))]
+#[used]
+// SAFETY: the section holds pointers to functions that the loader calls once, before `main`; this one
+// uses only libc and atomics, which need no runtime.
+#[unsafe(link_section = ".init_array")]
+static AT_LOAD: extern "C" fn() = {
+    extern "C" fn at_load() {
+        register();
+    }
+    at_load
+};
+
+/// Registers the handlers for fork and exit, once. Where there is no way to do so before `main`, the
+/// first use does it.
 pub fn register() {
     let pid = std::process::id();
     // Acquire: pairs with the Release below.
@@ -275,7 +304,7 @@ pub fn clear_thread_cells() {
 
 extern "C" fn prepare() {
     if DEPTH.replace(DEPTH.get() + 1) == 0 {
-        clock::CALIBRATION.lock();
+        SETUP.lock();
         LIST.lock();
     }
 }
@@ -284,7 +313,7 @@ extern "C" fn in_parent() {
     DEPTH.set(DEPTH.get() - 1);
     if DEPTH.get() == 0 {
         LIST.unlock();
-        clock::CALIBRATION.unlock();
+        SETUP.unlock();
     }
 }
 
@@ -312,5 +341,5 @@ extern "C" fn in_child() {
     unsafe { orphans::forget_in_child() };
     identity::forget_in_child();
     LIST.unlock();
-    clock::CALIBRATION.unlock();
+    SETUP.unlock();
 }

@@ -6,18 +6,20 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ptr::NonNull;
 
+use super::seed::{self, RandomState};
+
 /// A map from names to values. What is in it stays there, at its address, as long as the map.
 ///
 /// The values are kept as pointers from `Box::into_raw`: a `Box` in the table would be moved when
 /// the table grows, which ends the validity of every reference into it (Stacked Borrows).
 pub struct FrozenMap<T> {
-    values: RefCell<HashMap<Box<str>, NonNull<T>, foldhash::fast::RandomState>>,
+    values: RefCell<HashMap<Box<str>, NonNull<T>, RandomState>>,
 }
 
 impl<T> Default for FrozenMap<T> {
     fn default() -> FrozenMap<T> {
         FrozenMap {
-            values: RefCell::default(),
+            values: RefCell::new(HashMap::with_hasher(seed::random_state())),
         }
     }
 }

@@ -6,14 +6,16 @@
 //! namespace and machine id have to do.
 
 use std::collections::HashMap;
+use std::ffi::{CStr, CString};
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use super::{fork, lock};
 use crate::format::header::{Header, LockToken};
 
 /// Name of the lock file in a root.
@@ -23,8 +25,6 @@ pub const LOCK_FILE: &str = ".lock";
 #[derive(Clone, Debug, Default)]
 pub struct Process {
     pid: u32,
-    uid: u32,
-    gid: u32,
     start_time: u64,
     boot_id: [u8; 16],
     pid_namespace: u64,
@@ -54,11 +54,7 @@ impl Process {
         let pid = std::process::id();
         Process {
             pid,
-            // SAFETY: these calls cannot fail and have no preconditions.
-            uid: unsafe { libc::geteuid() },
-            // SAFETY: as above.
-            gid: unsafe { libc::getegid() },
-            start_time: start_time(pid).unwrap_or(0),
+            start_time: Stat::of(pid).map_or(0, |stat| stat.start_time),
             boot_id: boot_id().unwrap_or_default(),
             pid_namespace: pid_namespace().unwrap_or(0),
             machine_id: machine_id().unwrap_or_default(),
@@ -80,8 +76,9 @@ impl Process {
             created: super::clock::unix_nanos(),
             pid: self.pid,
             tid: thread_id(),
-            uid: self.uid,
-            gid: self.gid,
+            uid: self.uid(),
+            // SAFETY: cannot fail.
+            gid: unsafe { libc::getegid() },
             start_time: self.start_time,
             boot_id: self.boot_id,
             pid_namespace: self.pid_namespace,
@@ -90,9 +87,10 @@ impl Process {
         }
     }
 
-    /// The user whose rights this process has.
+    /// The user whose rights this process has now: a service may give up those it began with.
     pub fn uid(&self) -> u32 {
-        self.uid
+        // SAFETY: cannot fail.
+        unsafe { libc::geteuid() }
     }
 }
 
@@ -106,13 +104,29 @@ pub fn thread_id() -> u32 {
     id
 }
 
-/// When a process started, in clock ticks since boot: field 22 of its stat.
-fn start_time(pid: u32) -> Option<u64> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is a name in parentheses, which may contain anything.
-    let after = stat.iter().rposition(|&byte| byte == b')')? + 2;
-    let fields = std::str::from_utf8(stat.get(after..)?).ok()?;
-    fields.split(' ').nth(22 - 3)?.parse().ok()
+/// What the kernel's table says of a process.
+struct Stat {
+    /// When it started, in clock ticks since boot.
+    start_time: u64,
+    /// It has ended and only waits for its parent to ask how.
+    ended: bool,
+}
+
+impl Stat {
+    fn of(pid: u32) -> Option<Stat> {
+        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        // The second field is a name in parentheses, which may contain anything.
+        let after = stat.iter().rposition(|&byte| byte == b')')? + 2;
+        let fields = std::str::from_utf8(stat.get(after..)?).ok()?;
+        let mut fields = fields.split(' ');
+        let state = fields.next()?;
+        let threads: u64 = fields.nth(20 - 4)?.parse().ok()?;
+        Some(Stat {
+            start_time: fields.nth(22 - 21)?.parse().ok()?,
+            // The first thread of a process may be a zombie while others go on.
+            ended: matches!(state, "Z" | "X") && threads <= 1,
+        })
+    }
 }
 
 fn boot_id() -> Option<[u8; 16]> {
@@ -145,24 +159,44 @@ struct Held {
     next: *const Held,
 }
 
-/// The locks that this process holds.
+/// The locks that this process holds; added to under [`SETUP`](fork::SETUP).
 static HELD: AtomicPtr<Held> = AtomicPtr::new(ptr::null_mut());
 
 /// The token of this process's lock in `root`, taking it if this is the first file there. No lock
 /// (token 0) where the file system has none.
 pub fn hold_lock(root: &Path, mode: u32) -> io::Result<LockToken> {
-    let path = root.join(LOCK_FILE);
-    let file = match open_lock(&path, mode) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            return Ok(LockToken::default());
-        }
-        Err(error) => return Err(error),
-    };
+    let path = CString::new(root.join(LOCK_FILE).into_os_string().into_encoded_bytes())?;
+    match find_or_take(&path, mode) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(LockToken::default()),
+        result => result,
+    }
+}
+
+fn find_or_take(path: &CStr, mode: u32) -> io::Result<LockToken> {
+    let metadata = open_lock(path, mode)?.metadata()?;
+    if let Some(lock) = find_held(metadata.dev(), metadata.ino()) {
+        return Ok(lock);
+    }
+    let new = Box::new(Held {
+        lock: LockToken::default(),
+        fd: -1,
+        next: ptr::null(),
+    });
+    // Under the lock that a fork takes first: a child with a copy of the descriptor, or of the mapping
+    // before it is marked, would keep the lock of a parent that has died. Nothing is allocated.
+    let mut left = Some(new);
+    let taken = lock::with(&fork::SETUP, || take_lock(path, mode, &mut left));
+    drop(left);
+    taken
+}
+
+/// Takes the lock and enters it into the list, as `new`. Under [`SETUP`](fork::SETUP).
+fn take_lock(path: &CStr, mode: u32, new: &mut Option<Box<Held>>) -> io::Result<LockToken> {
+    let file = open_lock(path, mode)?;
     let metadata = file.metadata()?;
     let (device, inode) = (metadata.dev(), metadata.ino());
-    let mut first = HELD.load(Ordering::Acquire);
-    if let Some(lock) = find_held(first, device, inode) {
+    // Another thread may have been faster.
+    if let Some(lock) = find_held(device, inode) {
         return Ok(lock);
     }
     let token = random_token();
@@ -170,11 +204,8 @@ pub fn hold_lock(root: &Path, mode: u32) -> io::Result<LockToken> {
         return Ok(LockToken::default());
     }
     // On tmpfs and ext4 a mapping keeps the open file description, hence the lock, and costs no
-    // descriptor. It is not inherited by a fork, whose child would keep the lock of a dead parent.
-    let probe = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_CLOEXEC)
-        .open(&path)?;
+    // descriptor. It is not inherited by a fork.
+    let probe = open_lock(path, mode)?;
     let mapped = map_one_page(&file);
     let mut fd = file.into_raw_fd();
     if mapped {
@@ -183,11 +214,10 @@ pub fn hold_lock(root: &Path, mode: u32) -> io::Result<LockToken> {
         fd = -1;
         if !matches!(ask_lock(&probe, token), Some(true)) {
             // It went with the descriptor (overlayfs): take it again and keep the descriptor.
-            let again = open_lock(&path, mode)?;
-            if !set_lock(&again, token) {
+            if !set_lock(&probe, token) {
                 return Ok(LockToken::default());
             }
-            fd = again.into_raw_fd();
+            fd = probe.into_raw_fd();
         }
     }
     let lock = LockToken {
@@ -195,29 +225,21 @@ pub fn hold_lock(root: &Path, mode: u32) -> io::Result<LockToken> {
         device,
         inode,
     };
-    let held = Box::into_raw(Box::new(Held {
-        lock,
-        fd,
-        next: ptr::null(),
-    }));
-    loop {
-        // SAFETY: from `into_raw`, not shared before the exchange succeeds.
-        unsafe { (*held).next = first };
-        match HELD.compare_exchange(first, held, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => return Ok(lock),
-            Err(now) => first = now,
-        }
-        // Another thread was faster. If it was for this root its token is the process's; ours stays
-        // locked, which does no harm.
-        if let Some(lock) = find_held(first, device, inode) {
-            return Ok(lock);
-        }
+    if let Some(mut held) = new.take() {
+        *held = Held {
+            lock,
+            fd,
+            next: HELD.load(Ordering::Relaxed),
+        };
+        // Release: who sees the entry sees what is in it.
+        HELD.store(Box::into_raw(held), Ordering::Release);
     }
+    Ok(lock)
 }
 
 /// The lock on the file of this device and inode, if it is in the list.
-fn find_held(first: *mut Held, device: u64, inode: u64) -> Option<LockToken> {
-    let mut held = first.cast_const();
+fn find_held(device: u64, inode: u64) -> Option<LockToken> {
+    let mut held = HELD.load(Ordering::Acquire).cast_const();
     // SAFETY: null or leaked, and never written after it was shared.
     while let Some(this) = unsafe { held.as_ref() } {
         if (this.lock.device, this.lock.inode) == (device, inode) {
@@ -228,15 +250,16 @@ fn find_held(first: *mut Held, device: u64, inode: u64) -> Option<LockToken> {
     None
 }
 
-fn open_lock(path: &Path, mode: u32) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(mode)
-        .custom_flags(libc::O_CLOEXEC | libc::O_NOFOLLOW)
-        .open(path)
+/// Opens the lock file, making it if need be. Allocates nothing.
+fn open_lock(path: &CStr, mode: u32) -> io::Result<File> {
+    let flags = libc::O_RDWR | libc::O_CREAT | libc::O_CLOEXEC | libc::O_NOFOLLOW;
+    // SAFETY: a C string that outlives the call; the descriptor is new, hence only ours.
+    unsafe {
+        match libc::open(path.as_ptr(), flags, mode as libc::c_uint) {
+            -1 => Err(io::Error::last_os_error()),
+            fd => Ok(File::from_raw_fd(fd)),
+        }
+    }
 }
 
 /// In the child of a fork: it is another process, and holds no locks.
@@ -275,19 +298,23 @@ fn map_one_page(file: &File) -> bool {
     true
 }
 
-fn random_token() -> u64 {
+/// A random number; not 0.
+pub fn random() -> u64 {
     let mut bytes = [0; 8];
     #[cfg(target_os = "linux")]
     // SAFETY: the buffer is as long as said. A failure leaves zeros, which the time and pid make up for.
     unsafe {
         libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK);
     }
-    let mut token = u64::from_le_bytes(bytes);
-    if token == 0 {
-        token = super::clock::unix_nanos() ^ (u64::from(std::process::id()) << 32);
+    match u64::from_le_bytes(bytes) {
+        0 => super::clock::unix_nanos() ^ (u64::from(std::process::id()) << 32) | 1,
+        random => random,
     }
+}
+
+fn random_token() -> u64 {
     // An offset in a file: positive, and not 0, which means "no lock".
-    token & (i64::MAX as u64 - 1) | 1
+    random() & (i64::MAX as u64 - 1) | 1
 }
 
 #[cfg(target_os = "linux")]
@@ -452,9 +479,10 @@ fn life_from(header: &Header, here: &Process) -> Life {
             _ => return Life::Unknown,
         }
     }
-    match start_time(header.pid) {
+    match Stat::of(header.pid) {
+        Some(stat) if stat.ended => Life::Dead,
         // The pid belongs to somebody else by now.
-        Some(started) if header.start_time != 0 && started != header.start_time => Life::Dead,
+        Some(stat) if header.start_time != 0 && stat.start_time != header.start_time => Life::Dead,
         _ => Life::Alive,
     }
 }

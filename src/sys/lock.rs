@@ -1,7 +1,6 @@
 //! A lock that a fork handler can hold from one function to another.
 //!
-//! It guards a few pointer assignments at the start and the end of threads; nothing is allocated and
-//! no file is touched under it. A waiter yields.
+//! Nothing is allocated under it: an instrumented allocator could come back to it. A waiter yields.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

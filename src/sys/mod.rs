@@ -10,6 +10,7 @@ pub mod orphans;
 pub mod paths;
 pub mod region;
 pub mod reserve;
+pub mod seed;
 pub mod sigbus;
 pub mod view;
 pub mod words;

@@ -19,11 +19,12 @@ use crate::format::schema::Schema;
 use crate::format::{LINE, round_up};
 use crate::metric::space::{Placed, Space};
 use crate::sync::Ordering;
-use crate::sys::fork::FileName;
+use crate::sys::fork::{self, FileName};
 use crate::sys::identity::{self, Process};
 use crate::sys::paths::{self, Settings};
 use crate::sys::region::Region;
 use crate::sys::reserve::reserve;
+use crate::sys::seed::{self, RandomState};
 use crate::sys::words::{Word, Words};
 
 /// What a file grows by is a multiple of this.
@@ -97,13 +98,15 @@ pub struct StatsFile {
     pending: RefCell<Vec<u64>>,
     /// Hashes of the labels in the file. Two labels of one 64-bit hash under a random key: once in
     /// 10⁹ files of 100,000 labels; the second would be refused.
-    labels: RefCell<HashSet<u64, foldhash::fast::RandomState>>,
-    hasher: foldhash::fast::RandomState,
+    labels: RefCell<HashSet<u64, RandomState>>,
+    hasher: RandomState,
     /// Levels that end with their thread.
     levels: RefCell<Vec<Word>>,
     failure: RefCell<Option<Error>>,
     max_groups: usize,
     stagger: Stagger,
+    /// The process, in forks, that made it. To its children it is private memory.
+    generation: u64,
 }
 
 /// The state of a file at its last publication.
@@ -129,15 +132,14 @@ impl StatsFile {
         let max_size = round_up(max_size.clamp(2 * PAGE, MOST_MAX_SIZE), PAGE);
         let mode = config.mode.or(settings.mode).unwrap_or(0o600);
         // Elsewhere nothing is known of mappings longer than their files.
-        let anonymous =
-            config.anonymous || settings.disable || !cfg!(unix) || crate::sys::fork::exited();
+        let anonymous = config.anonymous || settings.disable || !cfg!(unix) || fork::exited();
         let (region, backing, lock, path) = if anonymous {
             let path = PathBuf::from(format!("(memory)/{model}"));
             let region = Region::anonymous(max_size)
                 .map_err(|error| Error::io(&path, "reserve memory for", error))?;
             (region, Backing::Anonymous, LockToken::default(), path)
         } else {
-            crate::sys::fork::register();
+            fork::register();
             let (root, named) = match &config.root {
                 Some(root) => (paths::absolute(root), true),
                 None => paths::writer_root(),
@@ -173,8 +175,8 @@ impl StatsFile {
             labels_of: RefCell::default(),
             published: Cell::default(),
             pending: RefCell::default(),
-            labels: RefCell::default(),
-            hasher: Default::default(),
+            labels: RefCell::new(HashSet::with_hasher(seed::random_state())),
+            hasher: seed::random_state(),
             levels: RefCell::default(),
             failure: RefCell::default(),
             max_groups: config.max_groups.unwrap_or(MAX_GROUPS),
@@ -182,6 +184,7 @@ impl StatsFile {
                 line: 2 * (MADE.replace(MADE.get() + 1) % STAGGERED),
                 lines: 2 * STAGGERED,
             },
+            generation: fork::generation(),
         };
         let header = Process::this().header(model, lock).encode();
         file.ensure(header.len(), false)?;
@@ -245,6 +248,11 @@ impl StatsFile {
                 wanted: wanted - size,
                 most,
             });
+        }
+        if self.generation != fork::generation() {
+            // The file is the parent's and stays as it is. Here, private memory lies under the whole
+            // range (see `region::replace_in_child`).
+            return Ok(());
         }
         let backing = self.backing.borrow();
         let file;

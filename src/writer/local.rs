@@ -5,11 +5,11 @@
 //! never more files than the most threads alive at once.
 
 use std::any::TypeId;
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::cell::Cell;
 use std::marker::PhantomData;
-use std::path::PathBuf;
-use std::sync::Mutex;
+use std::path::{Path, PathBuf};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::model::MmStats;
 use super::stats::Stats;
@@ -51,9 +51,10 @@ impl<T> LocalCell<T> {
     }
 }
 
-/// What a thread keeps for its cells; dropped at its end.
+/// What a thread keeps for its cells; dropped at its end. A list of nodes that were made beforehand:
+/// an allocation at the moment of entering one could come back here, through the allocator.
 #[derive(Default)]
-struct Owned(RefCell<Vec<Keep>>);
+struct Owned(Cell<Option<Box<Keep>>>);
 
 /// A thread's file of one model, whatever the model.
 struct Keep {
@@ -62,6 +63,7 @@ struct Keep {
     abandon: fn(&Orphan),
     /// The process, in forks, that it belongs to.
     generation: u64,
+    next: Option<Box<Keep>>,
 }
 
 thread_local! {
@@ -72,14 +74,16 @@ impl Drop for Owned {
     fn drop(&mut self) {
         // First, so that no later destructor of this thread finds a model that is another's.
         fork::clear_thread_cells();
-        for keep in self.0.take() {
+        let mut first = self.0.take();
+        while let Some(mut keep) = first {
+            first = keep.next.take();
             if keep.generation == fork::generation() && !fork::exited() {
                 (keep.abandon)(&keep.orphan);
                 orphans::push(keep.orphan);
             } else if keep.generation != fork::generation() {
                 // The parent's, in a child: its drop would do no harm, but take locks of the
                 // allocator. It is as much the parent's as the rest of its memory.
-                std::mem::forget(keep.orphan);
+                std::mem::forget(keep);
             }
         }
     }
@@ -96,18 +100,19 @@ pub(super) fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R)
     if cell.busy.replace(true) {
         return with_private(f);
     }
-    let made = adopt_or_create::<T>();
-    cell.busy.set(false);
-    let Some((keep, model, error)) = made else {
+    let Some((mut keep, model, error)) = adopt_or_create::<T>() else {
+        cell.busy.set(false);
         return with_private(f);
     };
     let kept = OWNED.try_with(|owned| {
-        owned.0.borrow_mut().push(keep);
+        keep.next = owned.0.take();
+        owned.0.set(Some(keep));
         // SAFETY: the cell is a thread-local of this thread without a destructor: only the derive
         // makes cells, in `with_local`.
         unsafe { cell.cell.enter() };
         cell.cell.model.set(model.cast());
     });
+    cell.busy.set(false);
     // Only now: a logger may use the model itself.
     if let Some(error) = error {
         warn_once(&error);
@@ -120,7 +125,7 @@ pub(super) fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R)
 
 /// An orphan of this model, a new file or, where none can be had, private memory; where its model
 /// lies; and why there is no file. `None` while this thread is being torn down.
-fn adopt_or_create<T: MmStats>() -> Option<(Keep, *const T, Option<Error>)> {
+fn adopt_or_create<T: MmStats>() -> Option<(Box<Keep>, *const T, Option<Error>)> {
     OWNED.try_with(|_| ()).ok()?;
     let key = TypeId::of::<Local<T>>();
     let mut refused = None;
@@ -144,11 +149,12 @@ fn adopt_or_create<T: MmStats>() -> Option<(Keep, *const T, Option<Error>)> {
         }
     };
     Some((
-        Keep {
+        Box::new(Keep {
             orphan,
             abandon,
             generation: fork::generation(),
-        },
+            next: None,
+        }),
         model,
         refused,
     ))
@@ -186,20 +192,54 @@ impl<T: MmStats> Private<T> {
 /// Bytes of private memory for a model: more than any model's block. Only addresses, until touched.
 const PRIVATE: usize = 16 << 20;
 
+/// A path that was warned of. Leaked and linked: there are few.
+struct Warned {
+    path: PathBuf,
+    /// The process, in forks, that warned.
+    generation: u64,
+    next: *const Warned,
+}
+
+/// The paths that were warned of. No lock: a fork could catch it, and the allocator come back to it.
+static WARNED: AtomicPtr<Warned> = AtomicPtr::new(ptr::null_mut());
+
 /// Warns of a path that cannot be had, once.
 fn warn_once(error: &Error) {
-    static WARNED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
     let path = match error {
-        Error::Io { path, .. } | Error::Full { path, .. } | Error::Directory { path, .. } => {
-            path.clone()
-        }
-        _ => PathBuf::new(),
+        Error::Io { path, .. } | Error::Full { path, .. } | Error::Directory { path, .. } => path,
+        _ => Path::new(""),
     };
-    // A fork may have caught the lock: then there is no warning.
-    let first = WARNED
-        .try_lock()
-        .is_ok_and(|mut warned| warned.insert(path));
-    if first {
+    if first_of(path) {
         log::warn!("mmstats: {error}; the statistics of this thread are not to be seen outside");
+    }
+}
+
+/// Whether this process has not asked this for this path before.
+fn first_of(path: &Path) -> bool {
+    let generation = fork::generation();
+    let new = Box::into_raw(Box::new(Warned {
+        path: path.to_owned(),
+        generation,
+        next: ptr::null(),
+    }));
+    // Acquire and Release: who sees an entry sees what is in it.
+    let mut first = WARNED.load(Ordering::Acquire);
+    loop {
+        let mut warned = first.cast_const();
+        // SAFETY: null or leaked, and never written after it was shared.
+        while let Some(this) = unsafe { warned.as_ref() } {
+            if this.generation == generation && this.path == path {
+                // SAFETY: from `into_raw`, and never shared.
+                drop(unsafe { Box::from_raw(new) });
+                return false;
+            }
+            warned = this.next;
+        }
+        // SAFETY: not shared before the exchange succeeds.
+        unsafe { (*new).next = first };
+        match WARNED.compare_exchange(first, new, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => return true,
+            Err(now) => first = now,
+        }
     }
 }

@@ -1,0 +1,42 @@
+//! Hashers with random keys.
+//!
+//! foldhash's own random state is set up under a global spin lock at its first use: a child that was
+//! forked at that moment would wait for ever. Here the loser of a race throws its seed away.
+
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+pub use foldhash::SharedSeed;
+pub use foldhash::fast::SeedableRandomState as RandomState;
+
+/// Never freed.
+static SHARED: AtomicPtr<SharedSeed> = AtomicPtr::new(ptr::null_mut());
+/// How many states were made: their own parts differ.
+static MADE: AtomicU64 = AtomicU64::new(0);
+
+/// A state with keys that differ from process to process, and from one state to the next.
+pub fn random_state() -> RandomState {
+    // Relaxed: only a number.
+    RandomState::with_seed(MADE.fetch_add(1, Ordering::Relaxed), shared())
+}
+
+fn shared() -> &'static SharedSeed {
+    // Acquire and Release: who sees the pointer sees the seed.
+    let known = SHARED.load(Ordering::Acquire);
+    // SAFETY: null or leaked below, and never written again.
+    if let Some(known) = unsafe { known.as_ref() } {
+        return known;
+    }
+    let new = Box::into_raw(Box::new(SharedSeed::from_u64(super::identity::random())));
+    match SHARED.compare_exchange(ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire) {
+        // SAFETY: from `into_raw` just now; shared from here on, and never written or freed.
+        Ok(_) => unsafe { &*new },
+        Err(winner) => {
+            // SAFETY: `new` was never shared; `winner` is as above.
+            unsafe {
+                drop(Box::from_raw(new));
+                &*winner
+            }
+        }
+    }
+}
