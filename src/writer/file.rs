@@ -103,6 +103,9 @@ pub struct StatsFile {
     /// Levels that end with their thread.
     levels: RefCell<Vec<Word>>,
     failure: RefCell<Option<Error>>,
+    /// Records are being appended. Whoever comes back here meanwhile (an allocator that records how
+    /// long it took) must not append another.
+    appending: Cell<bool>,
     max_groups: usize,
     stagger: Stagger,
     /// The process, in forks, that made it. To its children it is private memory.
@@ -179,6 +182,7 @@ impl StatsFile {
             hasher: seed::random_state(),
             levels: RefCell::default(),
             failure: RefCell::default(),
+            appending: Cell::new(false),
             max_groups: config.max_groups.unwrap_or(MAX_GROUPS),
             stagger: Stagger {
                 line: 2 * (MADE.replace(MADE.get() + 1) % STAGGERED),
@@ -304,6 +308,7 @@ impl StatsFile {
 
     /// Appends a schema.
     pub fn append_schema(&self, schema: &Schema) -> Result<Placed, Error> {
+        self.appending.set(true);
         for metric in &schema.metrics {
             names::check_label("label", &metric.label)?;
         }
@@ -366,6 +371,7 @@ impl StatsFile {
         kept_aside: bool,
         stagger: Option<Stagger>,
     ) -> Result<(Words, u32), Error> {
+        self.appending.set(true);
         let prefix = instance.label_prefix();
         self.enter_labels(schema, &prefix)?;
         let placed = instance.encode(self.tail.get(), schema.words, stagger);
@@ -448,6 +454,7 @@ impl Space for StatsFile {
             aside: self.aside.get(),
             levels: self.levels.borrow().len(),
         });
+        self.appending.set(false);
     }
 
     fn roll_back(&self) {
@@ -474,6 +481,7 @@ impl Space for StatsFile {
         self.labels_of
             .borrow_mut()
             .retain(|record, _| (*record as usize) < tail);
+        self.appending.set(false);
     }
 
     fn fail(&self, error: Error) {
@@ -494,6 +502,9 @@ impl Space for StatsFile {
     }
 
     fn octave(&self, owner: u32, octave: usize, len: usize) -> Option<Words> {
+        if self.appending.replace(true) {
+            return None;
+        }
         let octave = Octave {
             owner,
             octave: octave as u32,
@@ -501,7 +512,10 @@ impl Space for StatsFile {
             len: len as u32,
         };
         let placed = octave.encode(self.tail.get());
-        self.append(&placed.metadata, placed.end, false).ok()?;
+        if self.append(&placed.metadata, placed.end, false).is_err() {
+            self.appending.set(false);
+            return None;
+        }
         // An instance in the making is not shown by an octave's publication: octaves are asked for
         // by values, and values come after binding.
         self.publish();
