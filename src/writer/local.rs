@@ -59,8 +59,8 @@ struct Owned(Cell<Option<Box<Keep>>>);
 /// A thread's file of one model, whatever the model.
 struct Keep {
     orphan: Box<Orphan>,
-    /// Marks the file as an orphan.
-    abandon: fn(&Orphan),
+    /// Marks the file as an orphan; whether there is a file.
+    abandon: fn(&Orphan) -> bool,
     /// The process, in forks, that it belongs to.
     generation: u64,
     next: Option<Box<Keep>>,
@@ -78,8 +78,10 @@ impl Drop for Owned {
         while let Some(mut keep) = first {
             first = keep.next.take();
             if keep.generation == fork::generation() && !fork::exited() {
-                (keep.abandon)(&keep.orphan);
-                orphans::push(keep.orphan);
+                // Private memory is not handed on: the next thread may have a file again.
+                if (keep.abandon)(&keep.orphan) {
+                    orphans::push(keep.orphan);
+                }
             } else if keep.generation != fork::generation() {
                 // The parent's, in a child: its drop would do no harm, but take locks of the
                 // allocator. It is as much the parent's as the rest of its memory.
@@ -144,9 +146,11 @@ fn adopt_or_create<T: MmStats>() -> Option<(Box<Keep>, *const T, Option<Error>)>
     };
     let model: *const T = &*orphan.value.downcast_ref::<Local<T>>()?.0;
     let abandon = |orphan: &Orphan| {
-        if let Some(local) = orphan.value.downcast_ref::<Local<T>>() {
+        let local = orphan.value.downcast_ref::<Local<T>>();
+        local.is_some_and(|local| {
             local.0.file().abandon();
-        }
+            !local.0.file().is_anonymous()
+        })
     };
     Some((
         Box::new(Keep {
