@@ -1,0 +1,250 @@
+//! A program whose allocator counts, through `local`, what it allocates.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+
+use mmstats::reader::Reader;
+use mmstats::{Counter, Groups, MmStats, Stopwatch, Timer};
+
+#[path = "writer/child.rs"]
+#[allow(dead_code, reason = "shared with other targets")]
+mod child;
+
+#[derive(MmStats)]
+struct Heap {
+    allocations: Counter,
+    frees: Counter,
+}
+
+/// A second model that the allocator uses: it is made while the first one is.
+#[derive(MmStats)]
+struct Times {
+    allocating: Timer,
+}
+
+/// What the program itself counts.
+#[derive(MmStats)]
+struct Work {
+    done: Counter,
+    parts: Groups<Part>,
+}
+
+#[derive(MmStats)]
+struct Part {
+    time: Timer,
+}
+
+struct Instrumented;
+
+/// Off in the process that only looks after the others.
+static ON: AtomicBool = AtomicBool::new(false);
+
+// SAFETY: the system's allocator does the work.
+unsafe impl GlobalAlloc for Instrumented {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if ON.load(Ordering::Relaxed) {
+            Heap::local(|s| s.allocations.inc());
+            let watch = Stopwatch::start();
+            // SAFETY: as for this function.
+            let found = unsafe { System.alloc(layout) };
+            Times::local(|s| s.allocating.record(watch.elapsed()));
+            return found;
+        }
+        // SAFETY: as for this function.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        if ON.load(Ordering::Relaxed) {
+            Heap::local(|s| s.frees.inc());
+        }
+        // SAFETY: as for this function.
+        unsafe { System.dealloc(place, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Instrumented = Instrumented;
+
+fn root() -> PathBuf {
+    std::env::var_os("MMSTATS_PATH").unwrap().into()
+}
+
+fn files(root: &Path, model: &str) -> usize {
+    std::fs::read_dir(root.join(model)).map_or(0, |entries| entries.count())
+}
+
+/// Whether this is the child, which instruments its allocator; else it is run.
+fn is_child(name: &str) -> bool {
+    if child::is_child(name) {
+        ON.store(true, Ordering::Relaxed);
+        return true;
+    }
+    let root = tempfile::tempdir().unwrap();
+    child::run(&mut child::command(name, root.path()));
+    for model in ["Heap", "Times", "Work"] {
+        assert_eq!(files(root.path(), model), 0, "{model}");
+    }
+    false
+}
+
+#[test]
+fn every_allocation_is_counted() {
+    if !is_child("every_allocation_is_counted") {
+        return;
+    }
+    let counts = || Heap::local(|s| (s.allocations.get(), s.frees.get()));
+    let work = move || {
+        Heap::local(|s| s.allocations.get());
+        let before = counts();
+        for _ in 0..1000 {
+            drop(std::hint::black_box(Box::new(7u64)));
+        }
+        let after = counts();
+        assert_eq!((after.0 - before.0, after.1 - before.1), (1000, 1000));
+        Work::local(|s| {
+            s.done.inc();
+            for i in 0..200 {
+                let part = s.parts.group(&format!("part-{i}"));
+                part.time.time(|| drop(vec![0u8; 100]));
+            }
+        });
+    };
+    for _ in 0..5 {
+        let threads = [(); 4].map(|()| thread::spawn(work));
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    }
+    ON.store(false, Ordering::Relaxed);
+    let snapshot = Reader::open(root()).unwrap().snapshot().unwrap();
+    assert!(snapshot.errors().is_empty(), "{:?}", snapshot.errors());
+    assert_eq!(snapshot.get("Work", "done").unwrap().as_u64(), Some(20));
+    let counted = snapshot
+        .get("Heap", "allocations")
+        .unwrap()
+        .as_u64()
+        .unwrap();
+    assert!(counted > 20_000, "{counted}");
+    let parts = (0..200).map(|i| snapshot.get("Work", &format!("part-{i}.time")));
+    for part in parts {
+        assert_eq!(part.unwrap().as_distribution().unwrap().count(), 20);
+    }
+    for model in ["Heap", "Times", "Work"] {
+        // Four at once, the test's thread and the first one.
+        let count = files(&root(), model);
+        assert!(count <= 6, "{model}: {count}");
+    }
+    ON.store(true, Ordering::Relaxed);
+}
+
+#[test]
+fn a_child_of_a_fork_counts_its_own() {
+    if !is_child("a_child_of_a_fork_counts_its_own") {
+        return;
+    }
+    Heap::local(|s| s.allocations.get());
+    drop(std::hint::black_box(vec![Box::new(1u8), Box::new(2)]));
+    let before = Heap::local(|s| s.allocations.get());
+    assert!(before >= 3);
+    // SAFETY: the child only counts, and leaves.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        let many: Vec<Box<u8>> = (0..100).map(Box::new).collect();
+        drop(std::hint::black_box(many));
+        let count = Heap::local(|s| s.allocations.get());
+        // Those before its own file is made go to private memory.
+        let good = count >= 90 && count < before + 100 && files(&root(), "Heap") >= 2;
+        // SAFETY: runs the exit handlers.
+        unsafe { libc::exit(i32::from(!good)) };
+    }
+    let mut status = 0;
+    // SAFETY: our child, our integer.
+    assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
+    assert_eq!(status, 0);
+}
+
+#[test]
+fn during_the_end_of_a_thread() {
+    if !is_child("during_the_end_of_a_thread") {
+        return;
+    }
+    /// Allocates when its thread ends.
+    struct Late(&'static AtomicU32);
+    impl Drop for Late {
+        fn drop(&mut self) {
+            drop(std::hint::black_box(vec![1u8; 100]));
+            Work::local(|s| s.done.inc());
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    thread_local! {
+        static EARLY: Cell<Option<Late>> = const { Cell::new(None) };
+        static LATE: Cell<Option<Late>> = const { Cell::new(None) };
+    }
+    static RAN: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..20 {
+        thread::spawn(|| {
+            EARLY.set(Some(Late(&RAN)));
+            Work::local(|s| s.done.inc());
+            LATE.set(Some(Late(&RAN)));
+        })
+        .join()
+        .unwrap();
+    }
+    assert_eq!(RAN.load(Ordering::Relaxed), 40);
+    assert_eq!(files(&root(), "Work"), 1);
+}
+
+static AFTER: AtomicBool = AtomicBool::new(false);
+
+/// Runs after every function that was registered with atexit.
+#[used]
+// SAFETY: a pointer to a function that is called once, at the end.
+#[unsafe(link_section = ".fini_array")]
+static AT_END: extern "C" fn() = {
+    extern "C" fn at_end() {
+        if AFTER.load(Ordering::Relaxed) {
+            use_late();
+            // The library's own files went before.
+            assert_eq!(files(&root(), "Work") + files(&root(), "Heap"), 0);
+        }
+    }
+    at_end
+};
+
+fn use_late() {
+    drop(std::hint::black_box(vec![1u8; 100]));
+    Work::local(|s| {
+        s.done.inc();
+        s.parts.group("late").time.time(|| ());
+    });
+    drop(Work::create().unwrap());
+}
+
+#[test]
+fn after_the_exit_handler() {
+    if !is_child("after_the_exit_handler") {
+        return;
+    }
+    extern "C" fn at_exit() {
+        use_late();
+    }
+    Work::local(|s| s.done.inc());
+    AFTER.store(true, Ordering::Relaxed);
+    // SAFETY: a function that stays.
+    unsafe { libc::atexit(at_exit) };
+    let (tell, told) = std::sync::mpsc::channel();
+    // Detached: goes on while the process exits.
+    thread::spawn(move || {
+        loop {
+            use_late();
+            let _ = tell.send(());
+        }
+    });
+    told.recv().unwrap();
+    std::process::exit(0);
+}

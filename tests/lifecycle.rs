@@ -1,0 +1,107 @@
+//! The life of stats files: kills, threads that come and go, forks, who is alive, and no space. All
+//! provoked for real, in processes of their own.
+//!
+//! The numbers are for a debug build; `MMSTATS_LIFECYCLE=full` wants those that the promises name.
+
+#[path = "writer/child.rs"]
+mod child;
+#[path = "lifecycle/churn.rs"]
+mod churn;
+#[path = "lifecycle/fork.rs"]
+mod fork;
+#[path = "lifecycle/identity.rs"]
+mod identity;
+#[path = "lifecycle/kill.rs"]
+mod kill;
+#[path = "lifecycle/process.rs"]
+mod process;
+#[path = "lifecycle/space.rs"]
+mod space;
+
+use std::path::{Path, PathBuf};
+
+use mmstats::reader::{Reader, Snapshot};
+use mmstats::{Compound, Counter, Gauge, Groups, MmStats, MmValue, Percentile, Text, Timer};
+
+/// As many as are wanted in a full run, or `short` of them.
+fn many(full: u64, short: u64) -> u64 {
+    if std::env::var_os("MMSTATS_LIFECYCLE").is_some_and(|value| value == "full") {
+        full
+    } else {
+        short
+    }
+}
+
+/// The root of a test's child.
+fn root() -> PathBuf {
+    std::env::var_os("MMSTATS_PATH").unwrap().into()
+}
+
+/// Whether a test that needs root, or a tool, has to be skipped: then it says so. With
+/// MMSTATS_REQUIRE_REAL it fails instead.
+fn skip(what: &str) {
+    assert!(
+        std::env::var_os("MMSTATS_REQUIRE_REAL").is_none(),
+        "cannot {what}"
+    );
+    eprintln!("SKIPPED: cannot {what}");
+}
+
+fn is_root() -> bool {
+    // SAFETY: cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
+fn snapshot(path: impl AsRef<Path>) -> Snapshot {
+    Reader::open(path).unwrap().snapshot().unwrap()
+}
+
+/// The stats files of a model, sorted; none where there is no directory.
+fn files(root: &Path, model: &str) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(root.join(model)) else {
+        return Vec::new();
+    };
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+/// Eight words that belong together: each is `n` times its number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, MmValue)]
+#[repr(C)]
+struct Line {
+    words: [u64; 8],
+}
+
+impl Line {
+    fn of(n: u64) -> Line {
+        Line {
+            words: std::array::from_fn(|i| n.wrapping_mul(i as u64 + 1)),
+        }
+    }
+
+    /// `n`, if it is whole.
+    fn whole(self) -> u64 {
+        assert_eq!(self, Line::of(self.words[0]), "torn");
+        self.words[0]
+    }
+}
+
+/// One of each way to be written.
+#[derive(MmStats)]
+struct All {
+    n: Counter,
+    level: Gauge<u64>,
+    line: Compound<Line>,
+    time: Timer,
+    size: Percentile,
+    text: Text<64>,
+    parts: Groups<Part>,
+}
+
+#[derive(MmStats)]
+struct Part {
+    n: Counter,
+    line: Compound<Line>,
+    time: Timer,
+}
