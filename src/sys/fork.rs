@@ -13,7 +13,8 @@
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::CString;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use super::lock::{self, RawLock};
 use super::{identity, orphans, region};
@@ -42,6 +43,43 @@ pub fn generation() -> u64 {
 /// Whether the process has run its exit handler.
 pub fn exited() -> bool {
     EXITED.load(Ordering::Relaxed)
+}
+
+/// How many threads are between giving a file its name and entering it, or between taking it out
+/// and removing it. The exit handler waits for them: nobody else would remove what they leave.
+static NAMING: AtomicUsize = AtomicUsize::new(0);
+/// How long it waits. A thread that takes longer is stopped, or its file system is.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// One of [`NAMING`], until it is dropped.
+#[derive(Debug)]
+pub struct Naming(());
+
+impl Naming {
+    fn begin() -> Naming {
+        // SeqCst, with EXITED: either this thread sees the exit, or the exit waits for it.
+        NAMING.fetch_add(1, Ordering::SeqCst);
+        Naming(())
+    }
+
+    /// For giving a name to a file; `None` once the process exits: no more names then.
+    pub fn new() -> Option<Naming> {
+        let naming = Naming::begin();
+        (!EXITED.load(Ordering::SeqCst)).then_some(naming)
+    }
+
+    fn wait_for_all() {
+        let start = Instant::now();
+        while NAMING.load(Ordering::SeqCst) > 0 && start.elapsed() < PATIENCE {
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Naming {
+    fn drop(&mut self) {
+        NAMING.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// A published file: what is needed to remove it, if it still is the same.
@@ -115,17 +153,13 @@ pub fn enter(start: usize, len: usize, file: FileName) -> Box<Registered> {
             *HEAD.0.get() = &*entry;
         }
     });
-    // The exit handler sets EXITED before it takes LIST: if it has looked through the list for the
-    // last time before this entry came in, the lock makes its store visible here.
-    if exited() && !entry.done.replace(true) {
-        entry.end();
-    }
     entry
 }
 
 /// Takes a region out of the list, and removes its file unless it is kept or not this process's.
 #[allow(clippy::boxed_local, reason = "the list has its address until here")]
 pub fn leave(entry: Box<Registered>) {
+    let _naming = Naming::begin();
     lock::with(&LIST, || {
         let (next, previous) = (entry.next.get(), entry.previous.get());
         // SAFETY: under LIST; neighbours are in the list, hence alive.
@@ -172,7 +206,13 @@ impl Registered {
 
 /// At exit: every file of this process that is left is ended as by a drop.
 extern "C" fn at_exit() {
-    EXITED.store(true, Ordering::Relaxed);
+    EXITED.store(true, Ordering::SeqCst);
+    Naming::wait_for_all();
+    end_all();
+    Naming::wait_for_all();
+}
+
+fn end_all() {
     // The path is copied under the lock and the file removed outside it.
     let mut path = [0u8; libc::PATH_MAX as usize];
     loop {
@@ -336,6 +376,8 @@ extern "C" fn in_child() {
             entry = this.next.get();
         }
     }
+    // Whoever was at it is a thread of the parent.
+    NAMING.store(0, Ordering::Relaxed);
     clear_thread_cells();
     // SAFETY: LIST is held, and this thread is the only one.
     unsafe { orphans::forget_in_child() };

@@ -19,7 +19,7 @@ use crate::format::schema::Schema;
 use crate::format::{LINE, round_up};
 use crate::metric::space::{Placed, Space};
 use crate::sync::Ordering;
-use crate::sys::fork::{self, FileName};
+use crate::sys::fork::{self, FileName, Naming};
 use crate::sys::identity::{self, Process};
 use crate::sys::paths::{self, Settings};
 use crate::sys::region::Region;
@@ -215,6 +215,10 @@ impl StatsFile {
             keep,
         } = &mut *backing
         else {
+            return Ok(());
+        };
+        let Some(_naming) = Naming::new() else {
+            // The process exits: it stays without a name, and goes with the process.
             return Ok(());
         };
         let base = format!("mmstats-{}-{}", std::process::id(), identity::thread_id());
