@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use mmstats::reader::Reader;
@@ -28,6 +28,8 @@ struct Third {
 }
 
 const AT_ONCE: usize = 16;
+/// Threads that have begun.
+static STARTED: AtomicU64 = AtomicU64::new(0);
 
 #[test]
 fn threads_come_and_go() {
@@ -41,6 +43,7 @@ fn threads_come_and_go() {
                 thread::JoinHandle::join(alive.pop_front().unwrap()).unwrap();
             }
             alive.push_back(thread::spawn(move || {
+                STARTED.fetch_add(1, Ordering::Relaxed);
                 First::local(|s| {
                     s.done.add(3);
                     // Up on one thread, down on another.
@@ -50,6 +53,10 @@ fn threads_come_and_go() {
                 Second::local(|s| s.done.inc());
                 if i % 3 == 0 {
                     Third::local(|s| s.done.inc());
+                }
+                // As many as there may be are alive at once.
+                while STARTED.load(Ordering::Relaxed) < threads.min(i + AT_ONCE as u64) {
+                    thread::yield_now();
                 }
             }));
         }

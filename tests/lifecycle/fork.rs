@@ -4,6 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -160,30 +163,23 @@ const SORTS: [Sort; 11] = [
         left(&parent.root, pid, 0, 0);
     }),
     ("execs after local", |parent| {
-        let mut ends = [0; 2];
-        // SAFETY: the array is ours.
-        assert_eq!(unsafe { libc::pipe(ends.as_mut_ptr()) }, 0);
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
         let pid = fork(|| {
             All::local(|s| s.n.add(10));
-            // SAFETY: descriptors of this process.
+            // SAFETY: descriptors of this process; others are closed by the exec.
             unsafe {
-                libc::dup2(ends[0], 0);
-                libc::close(ends[0]);
-                libc::close(ends[1]);
+                libc::dup2(theirs.as_raw_fd(), 0);
+                libc::dup2(theirs.as_raw_fd(), 1);
             }
             exec(&["/bin/cat"])
         });
-        // SAFETY: ours.
-        unsafe { libc::close(ends[0]) };
-        // The program that came after it lives, and waits for its input.
-        let exe = format!("/proc/{pid}/exe");
-        let own = std::fs::read_link("/proc/self/exe").unwrap();
-        while std::fs::read_link(&exe).unwrap() == own {
-            thread::yield_now();
-        }
+        drop(theirs);
+        // The program that came after it lives: it answers.
+        ours.write_all(b"x").unwrap();
+        ours.read_exact(&mut [0]).unwrap();
         left(&parent.root, pid, 1, 10);
-        // SAFETY: as above; the end of its input ends it.
-        unsafe { libc::close(ends[1]) };
+        // The end of its input ends it.
+        drop(ours);
         wait_well(pid);
     }),
     ("is killed", |parent| {
