@@ -125,10 +125,8 @@ fn a_file_system_without_locks_is_judged_by_pid() {
     assert_eq!(state(own), State::Live);
     let mut ends = [0; 2];
     // SAFETY: the array is ours.
-    assert_eq!(
-        unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) },
-        0
-    );
+    let made = unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) };
+    assert_eq!(made, 0);
     let pid = fork(|| {
         // SAFETY: waits until the pipe ends.
         unsafe {

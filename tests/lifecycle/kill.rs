@@ -24,7 +24,7 @@ fn publish(s: &All, n: u64) {
     s.time.record(Duration::from_nanos(n));
     s.size.record(5);
     s.text.set(&format!("{n}-{n:030}"));
-    if n % EVERY == 0 {
+    if n.is_multiple_of(EVERY) {
         let part = s.parts.group(&format!("g{n}"));
         part.n.set(n);
         part.line.set(Line::of(n));
