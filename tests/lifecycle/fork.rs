@@ -352,6 +352,7 @@ fn forks_while_threads_start_and_end() {
                 assert_eq!(own.n.get(), n);
             }
         });
+        let _stop = StopAtEnd(&stop);
         for i in 0..many(4000, 150) {
             let pid = fork(|| {
                 let code = use_everything(&root);
@@ -368,8 +369,16 @@ fn forks_while_threads_start_and_end() {
                 std::fs::remove_file(path).unwrap();
             }
         }
-        stop.store(true, Ordering::Relaxed);
     });
+}
+
+/// Ends the other threads, also where a test fails: the scope waits for them.
+struct StopAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]
