@@ -257,6 +257,7 @@ fn children_of_every_sort() {
     }
     let root = root();
     // Other threads of the parent have files too: one that has ended, and one that lives.
+    All::local(|s| s.n.add(3));
     thread::spawn(|| All::local(|s| s.n.add(1))).join().unwrap();
     let (tell, told) = std::sync::mpsc::channel();
     let (end, ended) = std::sync::mpsc::channel::<()>();
@@ -268,14 +269,13 @@ fn children_of_every_sort() {
         drop(own);
     });
     told.recv().unwrap();
-    All::local(|s| s.n.add(3));
     for round in 0..many(300, 33) {
         let (name, sort) = SORTS[round as usize % SORTS.len()];
         let owned = All::create().unwrap();
         owned.n.add(4);
         let path = owned.path().unwrap();
         let before = bytes(&root);
-        assert_eq!(before.len(), 3);
+        assert_eq!(before.len(), 4);
         let mut parent = Inherited {
             own: Some(owned),
             root: root.clone(),
@@ -352,6 +352,7 @@ fn forks_while_threads_start_and_end() {
                 assert_eq!(own.n.get(), n);
             }
         });
+        let _stop = StopAtEnd(&stop);
         for i in 0..many(4000, 150) {
             let pid = fork(|| {
                 let code = use_everything(&root);
@@ -368,8 +369,16 @@ fn forks_while_threads_start_and_end() {
                 std::fs::remove_file(path).unwrap();
             }
         }
-        stop.store(true, Ordering::Relaxed);
     });
+}
+
+/// Ends the other threads, also where a test fails: the scope waits for them.
+struct StopAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]
