@@ -21,11 +21,26 @@ use crate::format::record::{self, HEAD, Head, Type};
 struct Budget {
     charged: u64,
     most: u64,
+    /// Whether more is committed than there are blocks.
+    sparse: bool,
 }
 
 impl Budget {
     const FACTOR: u64 = 16;
     const CONSTANT: u64 = 1 << 20;
+    /// What a value costs beside its words: its label's cell, and an entry of the snapshot, one of the
+    /// file's own values, too.
+    const VALUE: u64 = 600;
+
+    /// What the values of an instance cost once they are decoded. Where every word has its space, that
+    /// is in proportion by itself. In a hole values are free, and there may be any number of them.
+    fn decoded(&self, plan: &Plan, labels: u64) -> u64 {
+        if !self.sparse {
+            return 0;
+        }
+        let values = Self::VALUE * plan.metrics.len() as u64;
+        values + 2 * (labels + plan.decoded as u64)
+    }
 
     fn charge(&mut self, bytes: u64, at: u64, what: &str) -> Result<(), Malformed> {
         self.charged = self.charged.saturating_add(bytes);
@@ -180,6 +195,7 @@ impl Contents {
         self.budget.most = Budget::FACTOR
             .saturating_mul(allocated)
             .saturating_add(Budget::CONSTANT);
+        self.budget.sparse = committed > allocated;
         while self.walked < committed && !self.broken {
             match self.record(access, plans, self.walked, committed) {
                 Ok(next) => self.walked = next,
@@ -279,9 +295,10 @@ impl Contents {
             "the block",
         )?;
         let prefix = printable(&instance.label_prefix()).into_owned();
-        let labels = plan.label_bytes + plan.metrics.len() * prefix.len();
+        let labels = (plan.label_bytes + plan.metrics.len() * prefix.len()) as u64;
+        let decoded = self.budget.decoded(&plan, labels);
         self.budget.charge(
-            labels as u64 + u64::from(plan.block) + size_of::<Instance>() as u64,
+            labels + decoded + u64::from(plan.block) + size_of::<Instance>() as u64,
             at,
             "the values and labels of the instance",
         )?;

@@ -12,6 +12,7 @@ use super::text::printable;
 use crate::format::bytes::{Bytes, Malformed};
 use crate::format::histogram::Layout;
 use crate::format::record::HEAD;
+use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{MetricSchema, Schema};
 use crate::metric::kind::{self, Kind, code};
 
@@ -32,6 +33,8 @@ pub struct Plan {
     pub words: usize,
     /// Bytes of all labels together.
     pub label_bytes: usize,
+    /// Bytes that the values of one instance take beside their words once they are decoded, at most.
+    pub decoded: usize,
     /// What is wrong with metrics that are left out.
     pub problems: Vec<String>,
 }
@@ -105,6 +108,7 @@ impl Plan {
             distributions: Vec::new(),
             words: 0,
             label_bytes: 0,
+            decoded: 0,
             problems: Vec::new(),
         };
         for (_, problem) in wrong.iter().take(PROBLEMS_MOST) {
@@ -174,6 +178,7 @@ impl Plan {
         }
         self.words += geometry.value_words();
         self.label_bytes += metric.label.len();
+        self.decoded += decoded(&metric);
         self.metrics.push(Metric {
             kind,
             at: to,
@@ -203,6 +208,25 @@ impl Plan {
             .binary_search_by_key(&offset, |(offset, _)| *offset);
         let index = self.distributions[found.ok()?].1;
         Some((index, self.metrics[index].layout?))
+    }
+}
+
+/// Bytes that a value takes beside its words once it is decoded, at most: its numbers, its text with
+/// every byte escaped, its octaves.
+fn decoded(metric: &MetricSchema) -> usize {
+    match metric.kind {
+        code::COMPOUND => metric
+            .fields
+            .iter()
+            .map(|field| size_of::<Number>() * usize::from(field.count.unwrap_or(1)))
+            .sum(),
+        code::TEXT | code::CONSTANT if metric.scalar == Some(Scalar::Text) => {
+            // \u{1b} for a byte, in a string that doubles as it grows.
+            2 * 6 * 8 * metric.geometry.value_words()
+        }
+        // An entry of a tree for each word, of a tree whose nodes may be half full.
+        code::TIMER | code::PERCENTILE => 64 * metric.geometry.value_words(),
+        _ => 0,
     }
 }
 

@@ -78,8 +78,12 @@ pub enum Access<'a> {
 
 impl Source {
     /// Chooses a way for a file. The header has been read: `len` is what there is to map.
+    ///
+    /// One with holes is not mapped: on a tmpfs a load from a hole fills it, so that reading would make
+    /// the file take what it only said it had. (A writer's file has none: its space is reserved.)
     pub fn new(opened: Opened, len: u64, directory_is_private: bool) -> Source {
         if opened.may_map(directory_is_private)
+            && len <= opened.stat.allocated
             && let Ok(len) = usize::try_from(len)
             && let Ok(view) = View::new(&opened.file, len)
         {

@@ -1,6 +1,7 @@
 //! No bytes hurt.
 
 use super::*;
+use crate::format::schema::Schema;
 use proptest::prelude::*;
 
 fn good() -> Vec<u8> {
@@ -122,4 +123,91 @@ fn a_file_that_is_scribbled_over_while_it_is_read_hurts_nobody() {
             stop.store(true, Ordering::Relaxed);
         });
     });
+}
+
+/// A file whose last block is a hole: `schema` and an instance of it.
+fn with_a_hole(root: &Root, schema: &Schema) -> std::path::PathBuf {
+    let mut maker = Maker::new(&header("m", 1, 1));
+    let at = maker.schema(schema);
+    let block = maker.instance(at, schema, "", "");
+    let bytes = maker.finish();
+    let path = root.write("mmstats-1-1", &bytes[..block]);
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(bytes.len() as u64).unwrap();
+    path
+}
+
+#[test]
+fn values_in_a_hole_that_would_decode_to_far_more_are_not_read() {
+    // 44 KB on the disk took 31 MB of memory. A byte of a compound is a number of 32.
+    let numbers = |label: usize| {
+        let mut metric = compound(&label.to_string(), 64);
+        let mut field = metric.fields[0].clone();
+        (field.scalar, field.count) = (Scalar::U8, Some(512));
+        metric.fields = [field].into();
+        metric
+    };
+    let texts = MetricSchema {
+        geometry: Geometry::slot(60_000, Some(2)),
+        ..text("t")
+    };
+    for schema in [schema((0..900).map(numbers)), schema([texts])] {
+        both_ways(|root| {
+            with_a_hole(root, &schema);
+            let snapshot = root.reader().snapshot().unwrap();
+            assert_eq!(snapshot.iter().count(), 0);
+            let error = snapshot.errors()[0].error();
+            assert!(error.contains("out of proportion"), "{error}");
+        });
+    }
+}
+
+#[test]
+fn many_labels_in_holes_are_not_read_without_end() {
+    // One more instance is one more page of the file, and 2000 more labels in memory.
+    let schema = schema((0..2000).map(|i| counter(&i.to_string())));
+    both_ways(|root| {
+        let mut maker = Maker::new(&header("m", 1, 1));
+        let at = maker.schema(&schema);
+        let start = maker.bytes.len();
+        for group in 0..200 {
+            maker.instance(at, &schema, "", &group.to_string());
+        }
+        let bytes = maker.finish();
+        let path = root.write("mmstats-1-1", &bytes[..start]);
+        let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        use std::os::unix::fs::FileExt;
+        for at in (start..bytes.len()).step_by(64) {
+            let line = &bytes[at..bytes.len().min(at + 64)];
+            if line.iter().any(|&byte| byte != 0) {
+                file.write_all_at(line, at as u64).unwrap();
+            }
+        }
+        file.set_len(bytes.len() as u64).unwrap();
+        let snapshot = root.reader().snapshot().unwrap();
+        assert!(snapshot.iter().count() < 200 * 2000 / 4);
+        let error = snapshot.errors()[0].error();
+        assert!(error.contains("out of proportion"), "{error}");
+    });
+}
+
+#[test]
+fn reading_a_hole_does_not_fill_it() {
+    use std::os::unix::fs::MetadataExt;
+    // Through a mapping it does, on a tmpfs.
+    let memory = std::path::Path::new("/dev/shm");
+    let directory = if memory.is_dir() {
+        tempfile::tempdir_in(memory)
+    } else {
+        tempfile::tempdir()
+    };
+    let root = Root(directory.unwrap());
+    let schema = schema((0..1000).map(|i| counter(&i.to_string())));
+    let path = with_a_hole(&root, &schema);
+    let blocks = || path.metadata().unwrap().blocks();
+    let before = blocks();
+    let snapshot = root.reader().snapshot().unwrap();
+    assert_no_errors(&snapshot);
+    assert_eq!(snapshot.iter().count(), 1000);
+    assert_eq!(blocks(), before);
 }
