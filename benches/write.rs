@@ -73,6 +73,7 @@ mod sixteen {
 struct Setup {
     plain: Cell<u64>,
     cells: [AtomicU64; FIELDS],
+    ten: [AtomicU64; 10],
     atomic: AtomicU64,
     hdr: Histogram<u64>,
     stats: Stats<Model>,
@@ -169,6 +170,12 @@ fn rows() -> Vec<Row> {
         }, per 16),
         row!("16 models, local", |_s, _i| { black_box(()); sixteen::each() }, limit 1.5 of "1 model, local", per 16),
         row!("group(known)", |s, _i| s.stats.handlers.group(black_box("index")).requests.inc(), most 25.0),
+        row!("10 plain stores", |s, i| {
+            // What the publication of 64 bytes has to store: two marks and eight words.
+            for cell in black_box(&s.ten) {
+                cell.store(i, Ordering::Relaxed);
+            }
+        }),
         row!("Compound of 64 bytes, set", |s, _i| s.stats.compound.set(*black_box(&s.line)), most 1.5),
         row!("Compound of 64 bytes, update", |s, i| s
             .stats
@@ -207,6 +214,7 @@ fn setup() -> Setup {
     Setup {
         plain: Cell::new(0),
         cells: [const { AtomicU64::new(0) }; FIELDS],
+        ten: [const { AtomicU64::new(0) }; 10],
         atomic: AtomicU64::new(0),
         hdr: Histogram::new_with_bounds(1, u64::MAX / 2, 2).expect("two digits"),
         stats,
