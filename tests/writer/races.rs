@@ -1,7 +1,9 @@
 //! Two processes over one file: whole values, never backwards.
 //!
 //! The numbers of reads are for a debug build; `.ci/run` sets `MMSTATS_RACE=full` in a release build
-//! for 10⁸ reads of a slot and 10⁶ snapshots.
+//! for 10⁸ reads of a slot and 10⁶ snapshots. That is the run that counts: without the begin mark of
+//! the protocol it finds a torn value in a tenth of a second, while a debug build's writer is too slow
+//! to show one.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
