@@ -231,6 +231,8 @@ fn a_writer_in_another_pid_namespace_is_seen_alive() {
     drop(writers[0].0.0.stdin.take());
     assert!(writers[0].0.0.wait().unwrap().success());
     assert_eq!(look(), (vec![State::Live], Some(1)));
+    // Its input stays open until then (`wait` closes it), or it might end in good order after all.
+    let input = writers[1].0.0.stdin.take();
     writers[1].0.0.kill().unwrap();
     writers[1].0.0.wait().unwrap();
     // unshare is gone; its child is killed by that, a moment later.
@@ -238,6 +240,7 @@ fn a_writer_in_another_pid_namespace_is_seen_alive() {
         std::thread::yield_now();
     }
     assert_eq!(look(), (vec![State::Dead], Some(1)));
+    drop(input);
 }
 
 #[test]
