@@ -16,6 +16,7 @@
 //! | [`Timer`] | a distribution of durations | buckets and moments add up |
 //! | [`Percentile`] | a distribution of u64 values | buckets and moments add up |
 //! | [`Compound`] | a struct of numbers, updated as a whole | field by field |
+//! | [`History`] | the last values, with times and contexts | by time |
 //! | a model | nested: labels `db.queries` | |
 //! | [`Groups`] | named instances of a model, added at run time | label by label |
 //!
@@ -84,10 +85,12 @@ mod library {
     pub use crate::metric::Value;
     pub use crate::metric::compound::{Compound, CompoundValue, MmValue};
     pub use crate::metric::constant::{Constant, ConstantType};
+    pub use crate::metric::context::Context;
     pub use crate::metric::counter::Counter;
     pub use crate::metric::distribution::{Distribution, PERCENTILES};
     pub use crate::metric::flag::Flag;
     pub use crate::metric::gauge::{Gauge, Numeric};
+    pub use crate::metric::history::{History, HistoryEntry, HistoryValue};
     pub use crate::metric::percentile::Percentile;
     pub use crate::metric::text::Text;
     pub use crate::metric::timer::{Stopwatch, Timer, Timing};

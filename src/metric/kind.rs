@@ -1,6 +1,9 @@
 //! What a reader knows of a kind: how to decode, merge and expose its values.
 
-use super::{Value, compound, constant, counter, flag, gauge, percentile, text, timer, updown};
+use super::context::Copied;
+use super::{
+    Value, compound, constant, counter, flag, gauge, history, percentile, text, timer, updown,
+};
 use crate::format::schema::MetricSchema;
 
 /// The words of one value as a reader had them.
@@ -8,8 +11,11 @@ use crate::format::schema::MetricSchema;
 pub struct Raw<'a> {
     /// The words of the slot's published buffer (if it has a slot), then the plain words.
     pub words: &'a [u64],
-    /// The octaves of a histogram that are there: number and counts.
-    pub octaves: &'a [(u32, &'a [u64])],
+    /// The octaves or parts of the metric that are there: number and words. Of a part's cells these are
+    /// the sequence of the publication that was had (0: none was) and its words.
+    pub parts: &'a [(u32, &'a [u64])],
+    /// The contexts of the file.
+    pub contexts: &'a Copied<'a>,
 }
 
 /// Which files of a model count for a label.
@@ -46,7 +52,7 @@ pub struct Kind {
 }
 
 /// Every kind that this version knows. A new one is a new file and a line here.
-pub static KINDS: [&Kind; 9] = [
+pub static KINDS: [&Kind; 10] = [
     &counter::KIND,
     &updown::KIND,
     &gauge::KIND,
@@ -56,12 +62,12 @@ pub static KINDS: [&Kind; 9] = [
     &timer::KIND,
     &percentile::KIND,
     &compound::KIND,
+    &history::KIND,
 ];
 
 /// The kind with this code, if this version knows it.
 pub fn kind(code: u16) -> Option<&'static Kind> {
-    // The codes are 1, 2, 3, …: a test says so.
-    KINDS.get(usize::from(code).wrapping_sub(1)).copied()
+    KINDS.into_iter().find(|kind| kind.code == code)
 }
 
 /// The codes, in the order of the table.
@@ -84,6 +90,8 @@ pub mod code {
     pub const PERCENTILE: u16 = 8;
     /// A struct of numbers.
     pub const COMPOUND: u16 = 9;
+    /// The last values.
+    pub const HISTORY: u16 = 14;
 }
 
 #[cfg(test)]
@@ -92,8 +100,10 @@ mod tests {
 
     #[test]
     fn the_table_is_in_the_order_of_the_codes() {
-        for (i, known) in KINDS.iter().enumerate() {
-            assert_eq!(usize::from(known.code), i + 1);
+        for two in KINDS.windows(2) {
+            assert!(two[0].code < two[1].code);
+        }
+        for known in KINDS {
             assert_eq!(kind(known.code).unwrap().name, known.name);
         }
         assert!(kind(0).is_none());

@@ -6,11 +6,13 @@
 
 pub mod compound;
 pub mod constant;
+pub mod context;
 pub mod counter;
 pub mod distribution;
 pub mod field;
 pub mod flag;
 pub mod gauge;
+pub mod history;
 pub mod kind;
 pub mod percentile;
 pub mod space;

@@ -235,5 +235,5 @@ pub(super) fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Distribution {
     };
     let (buffer, coarse) = raw.words.split_at(schema.geometry.words.into());
     let moments = buffer.first_chunk().expect("as `check` has seen");
-    Distribution::of(layout, Moments::from_words(moments), coarse, raw.octaves)
+    Distribution::of(layout, Moments::from_words(moments), coarse, raw.parts)
 }

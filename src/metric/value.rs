@@ -2,6 +2,7 @@
 
 use super::compound::CompoundValue;
 use super::distribution::Distribution;
+use super::history::HistoryValue;
 use crate::format::scalar::Number;
 
 /// The value of one label, of one file or merged over many.
@@ -30,6 +31,8 @@ pub enum Value {
     Percentile(Box<Distribution>),
     /// The fields of a struct, all of one publication.
     Compound(CompoundValue),
+    /// The last values, newest first.
+    History(HistoryValue),
 }
 
 impl Value {
@@ -90,6 +93,14 @@ impl Value {
         }
     }
 
+    /// The last values of a history.
+    pub fn as_history(&self) -> Option<&HistoryValue> {
+        match self {
+            Value::History(history) => Some(history),
+            _ => None,
+        }
+    }
+
     /// The name of its kind, as in JSON.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -102,6 +113,7 @@ impl Value {
             Value::Timer(_) => "timer",
             Value::Percentile(_) => "percentile",
             Value::Compound(_) => "compound",
+            Value::History(_) => "history",
         }
     }
 

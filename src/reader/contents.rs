@@ -7,11 +7,12 @@
 
 use std::sync::Arc;
 
-use super::plan::{Plan, Plans};
+use super::plan::{Plan, Plans, Run, Slot};
 use super::source::{Access, Trouble};
 use super::text::printable;
 use crate::format::LINE;
 use crate::format::bytes::{Bytes, Malformed};
+use crate::format::part::{self, Part, Shape};
 use crate::format::record::{self, HEAD, Head, Type};
 
 /// What may be allocated for a file: a multiple of what it takes on the disk or in memory, for a
@@ -65,8 +66,10 @@ const FIXED: usize = 24;
 pub struct Contents {
     /// What has values, in the order of the file.
     pub instances: Vec<Instance>,
-    /// What is to be copied, in the order of the file.
+    /// What is to be copied, in the order of the file: all but the contexts.
     pub segments: Vec<Segment>,
+    /// The contexts, by number. They are copied after everything that may refer to them.
+    pub contexts: Vec<PartPlace>,
     /// The values as of the last pass.
     pub values: Values,
     /// What is wrong with parts of it, found so far.
@@ -77,7 +80,7 @@ pub struct Contents {
     walked: u64,
     /// Whether a wrong record ended the walk for good.
     broken: bool,
-    /// Instances with new octaves.
+    /// Instances with new octaves or parts.
     unsorted: Vec<usize>,
     budget: Budget,
 }
@@ -95,38 +98,82 @@ pub struct Instance {
     pub at: usize,
     /// The number of its first slot among those of the file.
     pub slots: usize,
-    /// Octaves of its distributions, sorted by metric.
-    pub octaves: Vec<OctavePlace>,
+    /// Octaves of its distributions and parts of its metrics, sorted by metric.
+    pub parts: Vec<PartPlace>,
     /// Its shape in the merge table of its model. Set there.
     pub shape: Option<u32>,
 }
 
-/// The counts of an octave.
+/// Values of a metric in a record of their own: the counts of an octave, a part, a context.
 #[derive(Clone, Copy, Debug)]
-pub struct OctavePlace {
-    /// Number of the metric in the plan.
+pub struct PartPlace {
+    /// Number of the metric in the plan; of a context 0.
     pub metric: usize,
-    /// Number of the octave.
-    pub octave: u32,
+    /// Number of the octave, the part or the context.
+    pub number: u32,
     /// Where it lies, in words of the file.
     pub from: usize,
-    /// Where its counts are among the values.
+    /// Where its values are among those of the file.
     pub at: usize,
-    /// How many there are.
-    pub words: usize,
+    /// What they look like. An octave has plain words only.
+    pub shape: Shape,
 }
 
-/// Words of the file that are read together: a block, or an octave.
+/// Words of the file that are read together: a block, or a part.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment {
     /// First word in the file.
     pub from: usize,
     /// How many.
     pub words: usize,
-    /// Number of the instance.
+    /// Number of the instance; of a context 0.
     pub instance: usize,
-    /// Where the counts of an octave go among the values; `None`: it is the block.
-    pub octave: Option<usize>,
+    /// The part; `None`: it is the block.
+    pub part: Option<PartPlace>,
+}
+
+impl PartPlace {
+    /// What is to be read of it.
+    pub fn segment(self, instance: usize) -> Segment {
+        Segment {
+            from: self.from,
+            words: self.shape.total_words(),
+            instance,
+            part: Some(self),
+        }
+    }
+
+    /// Its cells, as slots of a block that begins with the part.
+    pub fn cells(self) -> impl Iterator<Item = Slot> {
+        let Shape {
+            cells,
+            buffers,
+            words,
+            ..
+        } = self.shape;
+        (0..cells as usize).map(move |number| Slot {
+            from: number * self.shape.cell(),
+            to: number * (1 + usize::from(words)),
+            words: words.into(),
+            buffers: buffers.into(),
+            metric: self.metric,
+        })
+    }
+
+    /// Its plain words: from the begin of the part, and among the values of the file.
+    pub fn plain(self) -> Run {
+        let plain = self.shape.plain as usize;
+        Run {
+            from: self.shape.total_words() - plain,
+            to: self.at + self.shape.value_words() - plain,
+            words: plain,
+        }
+    }
+
+    /// Its values among those of the file.
+    pub fn values(self, values: &[u64]) -> &[u64] {
+        &values[self.at..][..self.shape.value_words()]
+    }
 }
 
 /// The values of a file, from one pass to the next.
@@ -136,7 +183,7 @@ pub struct Values {
     pub words: Vec<u64>,
     /// Which slots were ever had whole.
     pub had: Vec<bool>,
-    /// Slots that were not had in the last pass: instance, slot of its plan.
+    /// Metrics that were not had in the last pass: instance, metric of its plan.
     pub busy: Vec<(usize, usize)>,
 }
 
@@ -149,14 +196,36 @@ impl Values {
         slot: usize,
         words: Option<&(impl AsRef<[u64]> + ?Sized)>,
     ) {
+        let place = &instance.plan.slots[slot];
         match words {
             Some(words) => {
                 let words = words.as_ref();
-                let at = instance.at + instance.plan.slots[slot].to;
+                let at = instance.at + place.to;
                 self.words[at..][..words.len()].copy_from_slice(words);
                 self.had[instance.slots + slot] = true;
             }
-            None => self.busy.push((number, slot)),
+            None => self.busy.push((number, place.metric)),
+        }
+    }
+
+    /// Ends the tries at a cell of a part of instance `number`: publication `p` and its words. Without them
+    /// a cell of one buffer is left out (it was being overwritten: what was in it is gone), and another
+    /// one stays as it was and is noted as busy.
+    pub fn settle_cell(
+        &mut self,
+        number: usize,
+        part: &PartPlace,
+        cell: Slot,
+        had: Option<(u64, &[u64])>,
+    ) {
+        let to = &mut self.words[part.at + cell.to..][..1 + cell.words];
+        match had {
+            Some((p, words)) => {
+                to[0] = 2 * p;
+                to[1..].copy_from_slice(words);
+            }
+            None if cell.buffers == 1 => to[0] = 0,
+            None => self.busy.push((number, cell.metric)),
         }
     }
 }
@@ -167,6 +236,7 @@ impl Contents {
         Contents {
             instances: Vec::new(),
             segments: Vec::new(),
+            contexts: Vec::new(),
             values: Values::default(),
             problems: Vec::new(),
             schemas: Vec::new(),
@@ -210,10 +280,10 @@ impl Contents {
         self.unsorted.sort_unstable();
         self.unsorted.dedup();
         for number in self.unsorted.drain(..) {
-            self.instances[number]
-                .octaves
-                .sort_by_key(|octave| octave.metric);
+            self.instances[number].parts.sort_by_key(|part| part.metric);
         }
+        // A writer numbers them in the order of the file: this only looks.
+        self.contexts.sort_by_key(|context| context.number);
         Ok(())
     }
 
@@ -238,6 +308,7 @@ impl Contents {
             Some(Type::Schema) => self.schema(access, plans, at, head)?,
             Some(Type::Instance) => self.instance(access, at, head)?,
             Some(Type::Octave) => self.octave(access, at, head)?,
+            Some(Type::Part) => self.part(access, at, head)?,
             None => {}
         }
         Ok(end)
@@ -310,7 +381,7 @@ impl Contents {
             from: block,
             words: plan.block as usize / 8,
             instance: number,
-            octave: None,
+            part: None,
         });
         self.instances.push(Instance {
             plan,
@@ -318,7 +389,7 @@ impl Contents {
             block,
             at: words,
             slots,
-            octaves: Vec::new(),
+            parts: Vec::new(),
             shape: None,
         });
         Ok(())
@@ -335,16 +406,7 @@ impl Contents {
             8 * u64::from(octave.len),
             "the counts",
         )?;
-        // Blocks lie in their records, so the instances ascend.
-        let owner = octave.owner as usize;
-        let number = self
-            .instances
-            .partition_point(|instance| 8 * instance.block <= owner);
-        let found = number.checked_sub(1).and_then(|number| {
-            let instance = &self.instances[number];
-            let offset = u32::try_from(owner - 8 * instance.block).ok()?;
-            Some((number, instance.plan.distribution_at(offset)?))
-        });
+        let found = self.owner(octave.owner, |plan, offset| plan.distribution_at(offset));
         let Some((number, (metric, layout))) = found else {
             // A metric that was left out, or of a later kind. (Or nonsense, which costs nothing.)
             return Ok(());
@@ -362,24 +424,91 @@ impl Contents {
             at,
             "the counts of the octave",
         )?;
-        let to = self.values.words.len();
-        let words = octave.len as usize;
-        self.values.words.resize(to + words, 0);
-        self.segments.push(Segment {
-            from: counts,
-            words,
-            instance: number,
-            octave: Some(to),
-        });
-        self.instances[number].octaves.push(OctavePlace {
+        let place = PartPlace {
             metric,
-            octave: octave.octave,
+            number: octave.octave,
             from: counts,
-            at: to,
-            words,
-        });
-        self.unsorted.push(number);
+            at: self.values.words.len(),
+            shape: Shape {
+                plain: octave.len,
+                ..Shape::default()
+            },
+        };
+        self.enter(number, place);
         Ok(())
+    }
+
+    fn part(&mut self, access: &Access<'_>, at: u64, head: Head) -> Result<(), Trouble> {
+        let metadata = metadata(access, at, head, part::FIXED)?;
+        let part = Part::decode(Bytes::new(&metadata[HEAD..], at + HEAD as u64))?;
+        let shape = part.shape;
+        let from = within_record(
+            at,
+            head,
+            metadata.len(),
+            part.values,
+            8 * shape.total_words() as u64,
+            "the values of the part",
+        )?;
+        let found = match part.owner {
+            0 => shape.is_context().then_some(None),
+            owner => self
+                .owner(owner, |plan, offset| plan.owner_at(offset, shape))
+                .map(Some),
+        };
+        let Some(owner) = found else {
+            // As for an octave; or a shape that a later version gave the metric.
+            return Ok(());
+        };
+        // Beside its words, what they are once they are decoded.
+        self.budget.charge(
+            4 * 8 * shape.value_words() as u64 + 128,
+            at,
+            "the values of the part",
+        )?;
+        let (instance, metric) = owner.unwrap_or_default();
+        let place = PartPlace {
+            metric,
+            number: part.number,
+            from,
+            at: self.values.words.len(),
+            shape,
+        };
+        match owner {
+            Some(_) => self.enter(instance, place),
+            None => {
+                self.contexts.push(place);
+                let words = place.at + shape.value_words();
+                self.values.words.resize(words, 0);
+            }
+        }
+        Ok(())
+    }
+
+    /// The instance in whose block byte `owner` of the file lies, and what its plan says of that place.
+    fn owner<T>(
+        &self,
+        owner: u32,
+        at_offset: impl FnOnce(&Plan, u32) -> Option<T>,
+    ) -> Option<(usize, T)> {
+        let owner = owner as usize;
+        // Blocks lie in their records, so the instances ascend.
+        let number = self
+            .instances
+            .partition_point(|instance| 8 * instance.block <= owner)
+            .checked_sub(1)?;
+        let instance = &self.instances[number];
+        let offset = u32::try_from(owner - 8 * instance.block).ok()?;
+        Some((number, at_offset(&instance.plan, offset)?))
+    }
+
+    /// Gives an octave or a part its values.
+    fn enter(&mut self, instance: usize, place: PartPlace) {
+        let words = place.at + place.shape.value_words();
+        self.values.words.resize(words, 0);
+        self.segments.push(place.segment(instance));
+        self.instances[instance].parts.push(place);
+        self.unsorted.push(instance);
     }
 }
 

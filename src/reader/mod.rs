@@ -33,6 +33,7 @@
 mod contents;
 mod copy;
 mod file;
+mod lookup;
 mod merge;
 mod plan;
 mod scan;

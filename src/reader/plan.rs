@@ -11,9 +11,11 @@ use std::sync::Arc;
 use super::text::printable;
 use crate::format::bytes::{Bytes, Malformed};
 use crate::format::histogram::Layout;
+use crate::format::part::Shape;
 use crate::format::record::HEAD;
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{MetricSchema, Schema};
+use crate::metric::history;
 use crate::metric::kind::{self, Kind, code};
 
 /// A schema, ready for reading: decoded, checked, and its words laid out.
@@ -27,8 +29,8 @@ pub struct Plan {
     pub slots: Vec<Slot>,
     /// Plain words, neighbours together.
     pub runs: Vec<Run>,
-    /// Offset and number of each distribution, sorted.
-    distributions: Vec<(u32, usize)>,
+    /// Offset and number of each metric that may have octaves or parts, sorted.
+    owners: Vec<(u32, usize)>,
     /// Words of the values of one instance.
     pub words: usize,
     /// Bytes of all labels together.
@@ -105,7 +107,7 @@ impl Plan {
             metrics: Vec::with_capacity(schema.metrics.len()),
             slots: Vec::new(),
             runs: Vec::new(),
-            distributions: Vec::new(),
+            owners: Vec::new(),
             words: 0,
             label_bytes: 0,
             decoded: 0,
@@ -141,7 +143,7 @@ impl Plan {
             room -= total;
             plan.push(metric, kind);
         }
-        plan.distributions.sort_unstable();
+        plan.owners.sort_unstable();
         if left_out > PROBLEMS_MOST {
             plan.problems
                 .push(format!("{} metrics more", left_out - PROBLEMS_MOST));
@@ -173,8 +175,8 @@ impl Plan {
         let layout = matches!(metric.kind, code::TIMER | code::PERCENTILE)
             .then(|| Layout::new(metric.parameter))
             .flatten();
-        if layout.is_some() {
-            self.distributions.push((metric.offset, self.metrics.len()));
+        if layout.is_some() || part_shape(metric.kind).is_some() {
+            self.owners.push((metric.offset, self.metrics.len()));
         }
         self.words += geometry.value_words();
         self.label_bytes += metric.label.len();
@@ -203,11 +205,31 @@ impl Plan {
 
     /// The distribution whose place begins at byte `offset` of a block.
     pub fn distribution_at(&self, offset: u32) -> Option<(usize, Layout)> {
-        let found = self
-            .distributions
-            .binary_search_by_key(&offset, |(offset, _)| *offset);
-        let index = self.distributions[found.ok()?].1;
+        let index = self.at(offset)?;
         Some((index, self.metrics[index].layout?))
+    }
+
+    /// The metric whose place begins at byte `offset` of a block, if parts of this shape are its.
+    pub fn owner_at(&self, offset: u32, shape: Shape) -> Option<usize> {
+        let index = self.at(offset)?;
+        let wanted = part_shape(self.metrics[index].schema.kind)?;
+        let cells = |shape: Shape| (shape.buffers, shape.words);
+        (cells(shape) == cells(wanted)).then_some(index)
+    }
+
+    fn at(&self, offset: u32) -> Option<usize> {
+        let found = self
+            .owners
+            .binary_search_by_key(&offset, |(offset, _)| *offset);
+        Some(self.owners[found.ok()?].1)
+    }
+}
+
+/// What the cells of the parts of a kind look like, if it has any.
+fn part_shape(kind: u16) -> Option<Shape> {
+    match kind {
+        code::HISTORY => Some(history::SHAPE),
+        _ => None,
     }
 }
 

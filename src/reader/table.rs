@@ -9,13 +9,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::contents::{Instance, OctavePlace};
+use super::contents::{Instance, PartPlace};
 use super::file::StatsFile;
 use super::plan::{Metric, Plan};
 use super::snapshot::{Problem, Stat};
 use super::state::State;
 use super::text::printable;
 use crate::metric::Value;
+use crate::metric::context::Copied;
 use crate::metric::kind::{Counts, Kind, Raw, code};
 
 /// Where the labels of one model come together.
@@ -186,10 +187,11 @@ impl Table {
     ) {
         let (dead, current) = (state == State::Dead, state.is_current());
         let mut twice: (usize, Option<Arc<str>>) = (0, None);
+        let contexts = contexts(file);
         for instance in &file.contents.instances {
             let shape = &self.shapes[instance.shape.expect("set by begin") as usize];
             let words = &file.contents.values.words[instance.at..][..instance.plan.words];
-            let mut octaves = &*instance.octaves;
+            let mut parts = &*instance.parts;
             for (index, (metric, &cell)) in
                 instance.plan.metrics.iter().zip(&shape.cells).enumerate()
             {
@@ -230,7 +232,7 @@ impl Table {
                     }
                     Counts::CurrentElseAll => continue,
                 }
-                let next = decode(file, instance, index, metric, &mut octaves);
+                let next = decode(file, instance, index, metric, &mut parts, &contexts);
                 match &mut cell.value {
                     Some(merged) => (metric.kind.merge)(merged, next, &metric.schema, cell.files),
                     none => *none = Some(next),
@@ -253,11 +255,8 @@ impl Table {
 
     /// The labels of a file that were too busy in the last pass.
     pub fn busy<'a>(&'a self, file: &'a StatsFile) -> impl Iterator<Item = &'a Arc<str>> {
-        file.contents.values.busy.iter().map(|&(instance, slot)| {
-            let instance = &file.contents.instances[instance];
-            let metric = instance.plan.slots[slot].metric;
-            self.label(instance, metric)
-        })
+        (file.contents.values.busy.iter())
+            .map(|&(instance, metric)| self.label(&file.contents.instances[instance], metric))
     }
 
     fn label(&self, instance: &Instance, metric: usize) -> &Arc<str> {
@@ -300,11 +299,13 @@ impl Table {
     /// The values of one file by itself, by label. Only what was had whole at some time.
     pub fn of_file(&self, file: &StatsFile) -> Vec<Stat> {
         let mut stats = Vec::new();
+        let contexts = contexts(file);
         for instance in &file.contents.instances {
-            let mut octaves = &*instance.octaves;
+            let mut parts = &*instance.parts;
             for (index, metric) in instance.plan.metrics.iter().enumerate() {
                 if was_had(file, instance, metric) {
-                    let value = shown(decode(file, instance, index, metric, &mut octaves));
+                    let value = decode(file, instance, index, metric, &mut parts, &contexts);
+                    let value = shown(value);
                     let label = Arc::clone(self.label(instance, index));
                     stats.push(Stat::new(label, value, &instance.plan, index as u32));
                 }
@@ -330,40 +331,40 @@ fn was_had(file: &StatsFile, instance: &Instance, metric: &Metric) -> bool {
         .is_none_or(|slot| file.contents.values.had[instance.slots + slot])
 }
 
-/// The value of a metric. `octaves` are those of the instance that are left, sorted by metric: those
-/// of the metrics up to this one are taken off.
+/// The contexts of a file.
+fn contexts(file: &StatsFile) -> Copied<'_> {
+    let contents = &file.contents;
+    let places = (contents.contexts.iter())
+        .map(|context| (context.number, context.values(&contents.values.words)));
+    Copied::new(places.collect())
+}
+
+/// The value of a metric. `parts` are those of the instance that are left, sorted by metric: those of the
+/// metrics up to this one are taken off.
 fn decode(
     file: &StatsFile,
     instance: &Instance,
     index: usize,
     metric: &Metric,
-    octaves: &mut &[OctavePlace],
+    parts: &mut &[PartPlace],
+    contexts: &Copied<'_>,
 ) -> Value {
     let all = &file.contents.values.words;
     let words = &all[instance.at + metric.at..][..metric.words];
-    if metric.layout.is_none() {
-        return (metric.kind.decode)(
-            &metric.schema,
-            Raw {
-                words,
-                octaves: &[],
-            },
-        );
+    let mut of_metric: Vec<(u32, &[u64])> = Vec::new();
+    if !parts.is_empty() {
+        let first = parts.partition_point(|part| part.metric < index);
+        let end = parts.partition_point(|part| part.metric <= index);
+        let places = parts[first..end].iter();
+        of_metric.extend(places.map(|part| (part.number, part.values(all))));
+        *parts = &parts[end..];
     }
-    let first = octaves.partition_point(|octave| octave.metric < index);
-    let end = octaves.partition_point(|octave| octave.metric <= index);
-    let counts: Vec<(u32, &[u64])> = octaves[first..end]
-        .iter()
-        .map(|octave| (octave.octave, &all[octave.at..][..octave.words]))
-        .collect();
-    *octaves = &octaves[end..];
-    (metric.kind.decode)(
-        &metric.schema,
-        Raw {
-            words,
-            octaves: &counts,
-        },
-    )
+    let raw = Raw {
+        words,
+        parts: &of_metric,
+        contexts,
+    };
+    (metric.kind.decode)(&metric.schema, raw)
 }
 
 /// The value with texts that may be printed.

@@ -3,6 +3,7 @@
 mod damaged;
 mod hostile;
 mod merging;
+mod parts;
 mod racing;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -99,6 +99,27 @@ pub fn unix_nanos() -> u64 {
         .map_or(0, |since| since.as_nanos() as u64)
 }
 
+/// Now, in nanoseconds since 1970-01-01 UTC, as of the last tick of the kernel's timer: at most some
+/// milliseconds old, for a fourth of the cost of [`unix_nanos`].
+#[inline]
+pub fn coarse_unix_nanos() -> u64 {
+    #[cfg(target_os = "linux")]
+    {
+        let mut now = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: the struct is ours; on Linux this is a read of memory, no system call.
+        if unsafe { libc::clock_gettime(libc::CLOCK_REALTIME_COARSE, &mut now) } == 0 {
+            let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+            return seconds
+                .wrapping_mul(1_000_000_000)
+                .wrapping_add(now.tv_nsec as u64);
+        }
+    }
+    unix_nanos()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

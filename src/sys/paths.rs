@@ -22,6 +22,14 @@ pub struct Settings {
     pub mode: Option<u32>,
     /// MMSTATS_MAX_SIZE: bytes that a file may have.
     pub max_size: Option<usize>,
+    /// MMSTATS_HISTORY_SIZE: values that each history keeps.
+    pub history_size: Option<usize>,
+    /// MMSTATS_HISTORY_BYTES: bytes that the histories of a file may have.
+    pub history_bytes: Option<usize>,
+    /// MMSTATS_CONTEXTS: contexts that a file may have.
+    pub contexts: Option<usize>,
+    /// MMSTATS_CONTEXT_BYTES: bytes that the contexts of a file may have.
+    pub context_bytes: Option<usize>,
 }
 
 /// Never freed. No lock: a fork could catch it.
@@ -56,6 +64,14 @@ impl Settings {
         let on =
             |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
         let text = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        let parsed = |name: &str, parse: &dyn Fn(&str) -> Option<usize>, wanted: &str| {
+            let text = text(name)?;
+            let parsed = parse(&text);
+            warn_unless(parsed.is_some(), name, &text, wanted);
+            parsed
+        };
+        let bytes = |name| parsed(name, &parse_size, "bytes, or a number with K, M or G");
+        let count = |name| parsed(name, &|text| text.trim().parse().ok(), "a number");
         Settings {
             path: env::var_os("MMSTATS_PATH")
                 .filter(|path| !path.is_empty())
@@ -72,16 +88,11 @@ impl Settings {
                 );
                 parsed.filter(|mode| *mode <= 0o777)
             }),
-            max_size: text("MMSTATS_MAX_SIZE").and_then(|size| {
-                let parsed = parse_size(&size);
-                warn_unless(
-                    parsed.is_some(),
-                    "MMSTATS_MAX_SIZE",
-                    &size,
-                    "bytes, or a number with K, M or G",
-                );
-                parsed
-            }),
+            max_size: bytes("MMSTATS_MAX_SIZE"),
+            history_size: count("MMSTATS_HISTORY_SIZE"),
+            history_bytes: bytes("MMSTATS_HISTORY_BYTES"),
+            contexts: count("MMSTATS_CONTEXTS"),
+            context_bytes: bytes("MMSTATS_CONTEXT_BYTES"),
         }
     }
 }

@@ -14,9 +14,11 @@ use super::names;
 use crate::Error;
 use crate::format::bytes::words;
 use crate::format::header::{COMMITTED, LockToken, OWNER, Owner, OwnerState};
-use crate::format::record::{Instance, Octave, Stagger};
+use crate::format::part::Part;
+use crate::format::record::{self, Instance, Octave, Stagger};
 use crate::format::schema::Schema;
 use crate::format::{LINE, round_up};
+use crate::metric::context::Contexts;
 use crate::metric::space::{Placed, Space};
 use crate::sync::Ordering;
 use crate::sys::fork::{self, FileName, Naming};
@@ -35,6 +37,12 @@ const MAX_SIZE: usize = 16 << 20;
 const MOST_MAX_SIZE: usize = 1 << 31;
 /// Groups of one field, unless a setting says otherwise.
 const MAX_GROUPS: usize = 10_000;
+/// Contexts of one file, unless a setting says otherwise.
+const CONTEXTS: usize = 10_000;
+/// The part of a file that its contexts may take, unless a setting says otherwise: a fourth.
+const CONTEXTS_SHARE: usize = 4;
+/// The part of a file that its histories may take, unless a setting says otherwise: a half.
+const HISTORIES_SHARE: usize = 2;
 /// Space for this many octaves of each distribution is there before the first value.
 const FIRST_OCTAVES: usize = 4;
 /// The blocks of this many models in one thread begin on different lines, each two lines (16
@@ -56,6 +64,12 @@ pub struct Config {
     pub keep: Option<bool>,
     /// Groups that each field of groups may have.
     pub max_groups: Option<usize>,
+    /// Bytes that the histories of the file may have.
+    pub history_bytes: Option<usize>,
+    /// Contexts that the file may have.
+    pub contexts: Option<usize>,
+    /// Bytes that its contexts may have.
+    pub context_bytes: Option<usize>,
     /// No file: private memory.
     pub anonymous: bool,
 }
@@ -107,6 +121,8 @@ pub struct StatsFile {
     /// long it took) must not append another.
     appending: Cell<bool>,
     max_groups: usize,
+    contexts: Contexts,
+    history_bytes: Cell<usize>,
     stagger: Stagger,
     /// The process, in forks, that made it. To its children it is private memory.
     generation: u64,
@@ -184,6 +200,19 @@ impl StatsFile {
             failure: RefCell::default(),
             appending: Cell::new(false),
             max_groups: config.max_groups.unwrap_or(MAX_GROUPS),
+            contexts: Contexts::new(
+                config.contexts.or(settings.contexts).unwrap_or(CONTEXTS),
+                config
+                    .context_bytes
+                    .or(settings.context_bytes)
+                    .unwrap_or(max_size / CONTEXTS_SHARE),
+            ),
+            history_bytes: Cell::new(
+                config
+                    .history_bytes
+                    .or(settings.history_bytes)
+                    .unwrap_or(max_size / HISTORIES_SHARE),
+            ),
             stagger: Stagger {
                 line: 2 * (MADE.replace(MADE.get() + 1) % STAGGERED),
                 lines: 2 * STAGGERED,
@@ -386,6 +415,24 @@ impl StatsFile {
         ))
     }
 
+    /// Appends and publishes a record of `len` words of values whose last ones are `plain`. Ends the
+    /// appending that the caller began.
+    fn append_values(&self, placed: record::Placed, len: usize, plain: &[u64]) -> Option<Words> {
+        if self.append(&placed.metadata, placed.end, false).is_err() {
+            self.appending.set(false);
+            return None;
+        }
+        let values = self.words().part(placed.values / 8, len);
+        for (cell, word) in values[len - plain.len()..].iter().zip(plain) {
+            // Relaxed: `publish` orders them.
+            cell.store(*word, Ordering::Relaxed);
+        }
+        // An instance in the making is not shown by this publication: octaves and parts are asked for
+        // by values, and values come after binding.
+        self.publish();
+        Some(values)
+    }
+
     /// The owner word.
     fn owner(&self) -> Word {
         self.words().word(OWNER / 8)
@@ -515,15 +562,23 @@ impl Space for StatsFile {
             counts: 0,
             len: len as u32,
         };
-        let placed = octave.encode(self.tail.get());
-        if self.append(&placed.metadata, placed.end, false).is_err() {
-            self.appending.set(false);
+        self.append_values(octave.encode(self.tail.get()), len, &[])
+    }
+
+    fn part(&self, part: Part, plain: &[u64]) -> Option<Words> {
+        if self.appending.replace(true) {
             return None;
         }
-        // An instance in the making is not shown by an octave's publication: octaves are asked for
-        // by values, and values come after binding.
-        self.publish();
-        Some(self.words().part(placed.values / 8, len))
+        let placed = part.encode(self.tail.get());
+        self.append_values(placed, part.shape.total_words(), plain)
+    }
+
+    fn contexts(&self) -> &Contexts {
+        &self.contexts
+    }
+
+    fn history_bytes(&self) -> &Cell<usize> {
+        &self.history_bytes
     }
 
     fn reset_at_thread_end(&self, word: Word) {

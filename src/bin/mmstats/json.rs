@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use mmstats::reader::{File, Model, Snapshot, Stat};
-use mmstats::{Distribution, Number, PERCENTILES, Value};
+use mmstats::{Distribution, HistoryEntry, Number, PERCENTILES, Value};
 use serde_json::{Map, Value as Json, json};
 
 use crate::input::{Input, joined};
@@ -96,9 +96,27 @@ fn stat(stat: &Stat, is_busy: bool) -> Json {
         }
         Value::Timer(times) => insert_distribution(&mut entry, times, Show::SECONDS),
         Value::Percentile(values) => insert_distribution(&mut entry, values, Show::NUMBERS),
+        Value::History(history) => {
+            let entries: Vec<_> = history.entries().iter().map(history_entry).collect();
+            entry.insert("entries".to_owned(), entries.into());
+        }
         value => drop(entry.insert("value".to_owned(), single(value))),
     }
     Json::Object(entry)
+}
+
+/// One value of a history. Without a context the id is empty; null: the context was lost.
+fn history_entry(entry: &HistoryEntry) -> Json {
+    let id = match entry.context() {
+        Some(context) => context.id().into(),
+        None if entry.has_lost_context() => Json::Null,
+        None => "".into(),
+    };
+    json!({
+        "timestamp": entry.timestamp(),
+        "value": float(entry.value()),
+        "context_id": id,
+    })
 }
 
 /// How the numbers of a distribution are shown.

@@ -84,6 +84,17 @@ fn exposed_text(stat: &Stat, value: &Value) -> String {
 }
 
 fn text(value: &Value) -> String {
+    if let Some(history) = value.as_history() {
+        return match history.entries() {
+            [] => "no values".to_owned(),
+            [newest, ..] => format!(
+                "{} values, the last {:?} of {}",
+                history.entries().len(),
+                newest.value(),
+                numbers::date(newest.time_ns()),
+            ),
+        };
+    }
     match (value.number(), value.as_bool(), value.as_str()) {
         (Some(number), ..) => numbers::number(number),
         (_, Some(flag), _) => flag.to_string(),
