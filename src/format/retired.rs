@@ -7,14 +7,19 @@
 //!   8  u64  how many files were folded into it, ever
 //!  16  u32  how many of them are named here: the last 1024, or all; the latest last
 //!  20  u32  how many of these, the last ones, may still be there
-//!  24  the names, one after another, each padded to a multiple of 8:
-//!        0  u64  creation time, as in the header of the file
-//!        8  u64  lock token, likewise
-//!       16  u64  start time of the process, likewise
-//!       24  u32  pid of the creator
-//!       28  u32  tid of the creator
-//!       32  u16  length of the file's name
-//!       34  the file's name in this directory
+//!  24  bytes  the names, one after another
+//! ```
+//!
+//! Each of them, padded to a multiple of 8:
+//!
+//! ```text
+//!   0  u64  creation time, as in the header of the file
+//!   8  u64  lock token, likewise
+//!  16  u64  start time of the process, likewise
+//!  24  u32  pid of the creator
+//!  28  u32  tid of the creator
+//!  32  u16  length of the file's name
+//!  34  bytes  the file's name in this directory
 //! ```
 //!
 //! The file never changes: folding writes a new one and renames it over the old. So one step both adds
