@@ -1,5 +1,7 @@
 //! Histories, contexts and errors: from the handle to the reader.
 
+// Not all that other tests need of it.
+#[allow(dead_code)]
 #[path = "writer/child.rs"]
 mod child;
 #[path = "history/contexts.rs"]

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   0  u32  bytes of the record with this head, a multiple of 8
-//!   4  u16  type: 1 schema, 2 instance, 3 octave, 6 part; a reader skips the others
+//!   4  u16  type: 1 schema, 2 instance, 3 octave, 4 retired, 6 part; a reader skips the others
 //!   6  u16  flags: bit 0, must be understood: a reader that does not know the type reads no further
 //! ```
 //!
@@ -44,6 +44,8 @@ pub enum Type {
     Instance = 2,
     /// Counts of one octave of a histogram.
     Octave = 3,
+    /// What was folded into a retired file.
+    Retired = 4,
     /// Further space of a metric: see [`part`](super::part).
     Part = 6,
 }
@@ -51,7 +53,8 @@ pub enum Type {
 /// Bytes of a record's head.
 pub const HEAD: usize = 8;
 
-/// The flag of a record without which those after it cannot be read. Never written yet.
+/// The flag of a record without which the others must not be read: who does not know of retired files
+/// would count what they name twice.
 const MUST_BE_UNDERSTOOD: u16 = 1;
 
 /// A record's head and where its body lies.
@@ -75,6 +78,7 @@ impl Head {
             1 => Some(Type::Schema),
             2 => Some(Type::Instance),
             3 => Some(Type::Octave),
+            4 => Some(Type::Retired),
             6 => Some(Type::Part),
             _ => None,
         };
@@ -104,7 +108,11 @@ pub fn begin(kind: Type) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     out.extend(0u32.to_le_bytes());
     out.extend((kind as u16).to_le_bytes());
-    out.extend(0u16.to_le_bytes());
+    let flags = match kind {
+        Type::Retired => MUST_BE_UNDERSTOOD,
+        Type::Schema | Type::Instance | Type::Octave | Type::Part => 0,
+    };
+    out.extend(flags.to_le_bytes());
     out
 }
 

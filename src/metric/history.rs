@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::Value;
 use super::context::{Context, Found, Reference};
 use super::field::{Binder, Describe, Field, Options, TakesUnit};
-use super::kind::{Counts, Kind, Raw, code};
+use super::kind::{Counts, ENDS, Kind, Raw, code};
 use super::space::Space;
 use crate::format::part::{FIXED, Part, Shape};
 use crate::format::scalar::Scalar;
@@ -274,6 +274,8 @@ pub(super) static KIND: Kind = Kind {
         }
     },
     none: |schema| Value::History(HistoryValue::new(schema.parameter as usize)),
+    // Values of a time that is over, some of many files: nothing is left of them.
+    fold: ENDS,
 };
 
 fn check(schema: &MetricSchema) -> Result<(), String> {

@@ -9,6 +9,7 @@ const FORMAT: &str = include_str!("../../docs/FORMAT.md");
 const HEADER: &str = include_str!("../../src/format/header.rs");
 const RECORD: &str = include_str!("../../src/format/record.rs");
 const PART: &str = include_str!("../../src/format/part.rs");
+const RETIRED: &str = include_str!("../../src/format/retired.rs");
 const SCHEMA: &str = include_str!("../../src/format/schema.rs");
 const SCALAR: &str = include_str!("../../src/format/scalar.rs");
 const KIND: &str = include_str!("../../src/metric/kind.rs");
@@ -104,6 +105,10 @@ fn the_tables_have_the_offsets_of_the_source() {
     let part = maps(PART);
     assert_eq!(part.len(), 1);
     two("Part record", &part[0]);
+    let retired = maps(RETIRED);
+    assert_eq!(retired.len(), 2);
+    two("Retired record", &retired[0]);
+    two("Name of a folded file", &retired[1]);
     let schema = maps(SCHEMA);
     assert_eq!(schema.len(), 3);
     two("Schema record", &schema[0]);
@@ -122,6 +127,8 @@ fn the_tables_have_no_gaps() {
         "Instance record",
         "Octave record",
         "Part record",
+        "Retired record",
+        "Name of a folded file",
     ] {
         let table = table(heading);
         for two in table.windows(2) {
