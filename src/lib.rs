@@ -17,6 +17,7 @@
 //! | [`Percentile`] | a distribution of u64 values | buckets and moments add up |
 //! | [`Compound`] | a struct of numbers, updated as a whole | field by field |
 //! | [`History`] | the last values, with times and contexts | by time |
+//! | [`Errors`] | distinct errors, with counts and times | counts add up |
 //! | a model | nested: labels `db.queries` | |
 //! | [`Groups`] | named instances of a model, added at run time | label by label |
 //!
@@ -90,6 +91,7 @@ mod library {
     pub use crate::metric::context::Context;
     pub use crate::metric::counter::Counter;
     pub use crate::metric::distribution::{Distribution, PERCENTILES};
+    pub use crate::metric::errors::{DistinctError, Errors, ErrorsValue, OrRecord};
     pub use crate::metric::flag::Flag;
     pub use crate::metric::gauge::{Gauge, Numeric};
     pub use crate::metric::history::{History, HistoryEntry, HistoryValue};

@@ -6,6 +6,8 @@
 mod child;
 #[path = "history/contexts.rs"]
 mod contexts;
+#[path = "history/errors.rs"]
+mod errors;
 #[path = "history/races.rs"]
 mod races;
 #[path = "history/ring.rs"]
@@ -14,7 +16,7 @@ mod ring;
 use std::path::Path;
 
 use mmstats::reader::{Reader, Snapshot};
-use mmstats::{Counter, Groups, History, HistoryValue, MmStats};
+use mmstats::{Counter, Errors, Groups, History, HistoryValue, MmStats};
 
 #[derive(MmStats)]
 #[mmstats(name = "tasks")]

@@ -91,7 +91,13 @@ const FIRST: usize = 8;
 /// Words of an entry: sequence, time, value, context.
 const ENTRY: usize = 4;
 
-/// What the parts of a history look like.
+/// Whether parts of the metric look like this.
+pub fn is_part(shape: Shape) -> bool {
+    let cells = shape.cells;
+    shape == Shape { cells, ..SHAPE }
+}
+
+/// What its parts look like; as many cells as there are entries.
 pub const SHAPE: Shape = Shape {
     cells: 0,
     buffers: 1,

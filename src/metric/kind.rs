@@ -2,7 +2,8 @@
 
 use super::context::Copied;
 use super::{
-    Value, compound, constant, counter, flag, gauge, history, percentile, text, timer, updown,
+    Value, compound, constant, counter, errors, flag, gauge, history, percentile, text, timer,
+    updown,
 };
 use crate::format::schema::MetricSchema;
 
@@ -70,7 +71,7 @@ pub(super) const LATEST: Fold = |_, into, next, _| {
 };
 
 /// Every kind that this version knows. A new one is a new file and a line here.
-pub static KINDS: [&Kind; 10] = [
+pub static KINDS: [&Kind; 11] = [
     &counter::KIND,
     &updown::KIND,
     &gauge::KIND,
@@ -81,6 +82,7 @@ pub static KINDS: [&Kind; 10] = [
     &percentile::KIND,
     &compound::KIND,
     &history::KIND,
+    &errors::KIND,
 ];
 
 /// The kind with this code, if this version knows it.
@@ -110,6 +112,8 @@ pub mod code {
     pub const COMPOUND: u16 = 9;
     /// The last values.
     pub const HISTORY: u16 = 14;
+    /// Distinct errors.
+    pub const ERRORS: u16 = 15;
 }
 
 #[cfg(test)]

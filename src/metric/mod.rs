@@ -9,6 +9,7 @@ pub mod constant;
 pub mod context;
 pub mod counter;
 pub mod distribution;
+pub mod errors;
 pub mod field;
 pub mod flag;
 pub mod gauge;

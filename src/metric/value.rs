@@ -2,6 +2,7 @@
 
 use super::compound::CompoundValue;
 use super::distribution::Distribution;
+use super::errors::ErrorsValue;
 use super::history::HistoryValue;
 use crate::format::scalar::Number;
 
@@ -33,6 +34,8 @@ pub enum Value {
     Compound(CompoundValue),
     /// The last values, newest first.
     History(HistoryValue),
+    /// Distinct errors.
+    Errors(Box<ErrorsValue>),
 }
 
 impl Value {
@@ -101,6 +104,23 @@ impl Value {
         }
     }
 
+    /// The errors.
+    pub fn as_errors(&self) -> Option<&ErrorsValue> {
+        match self {
+            Value::Errors(errors) => Some(errors),
+            _ => None,
+        }
+    }
+
+    /// What stands between a label and the name of what its value exposes, as in `pool.open`: a dot; of
+    /// errors two underscores, `errors__all`.
+    pub fn separator(&self) -> &'static str {
+        match self {
+            Value::Errors(_) => "__",
+            _ => ".",
+        }
+    }
+
     /// The name of its kind, as in JSON.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -114,17 +134,19 @@ impl Value {
             Value::Percentile(_) => "percentile",
             Value::Compound(_) => "compound",
             Value::History(_) => "history",
+            Value::Errors(_) => "errors",
         }
     }
 
     /// Calls `each` with the name and the value of everything that this value exposes beside
     /// itself: `Count`, `Mean`, `Percentile99th`, … of a distribution (a Timer's in seconds), the
-    /// fields of a compound. What does not exist (the minimum of nothing) is left out.
+    /// fields of a compound, `all` and `EXC:<type>` of errors. What does not exist (the minimum of nothing) is left out.
     pub fn expose(&self, mut each: impl FnMut(&str, Value)) {
         match self {
             Value::Timer(distribution) => distribution.expose(1e9, &mut each),
             Value::Percentile(distribution) => distribution.expose(1.0, &mut each),
             Value::Compound(compound) => compound.expose(&mut each),
+            Value::Errors(errors) => errors.expose(&mut each),
             _ => {}
         }
     }

@@ -1,10 +1,11 @@
-//! Look-ups across a snapshot: histories and the contexts that they refer to.
+//! Look-ups across a snapshot: histories, errors and the contexts that they refer to.
 
 use std::collections::BTreeMap;
 
-use super::snapshot::Snapshot;
+use super::snapshot::{Model, Snapshot};
 use crate::metric::Value;
 use crate::metric::context::Context;
+use crate::metric::errors::{DistinctError, ErrorsValue};
 use crate::metric::history::{HistoryEntry, HistoryValue};
 
 impl Snapshot {
@@ -14,6 +15,12 @@ impl Snapshot {
         at(label).or_else(|| at(&format!("{label}.history")))
     }
 
+    /// The errors of a model, by label: there may be several fields of errors, or none.
+    pub fn errors_of(&self, model: &str) -> impl Iterator<Item = (&str, &ErrorsValue)> {
+        let stats = self.model(model).into_iter().flat_map(Model::stats);
+        stats.filter_map(|stat| Some((stat.label(), stat.value().as_errors()?)))
+    }
+
     /// The contexts with these ids, by id; of an id that no entry refers to there is none.
     ///
     /// Computes the id of every context in the snapshot, at the first call.
@@ -21,10 +28,15 @@ impl Snapshot {
         &'a self,
         ids: impl IntoIterator<Item = &'a str>,
     ) -> BTreeMap<&'a str, &'a Context> {
-        let all: BTreeMap<&str, &Context> = (self.iter())
-            .flat_map(|(_, _, value)| value.as_history())
+        let values = || self.iter().map(|(_, _, value)| value);
+        let of_entries = (values().filter_map(Value::as_history))
             .flat_map(|history| history.entries())
-            .filter_map(HistoryEntry::context)
+            .filter_map(HistoryEntry::context);
+        let of_errors = (values().filter_map(Value::as_errors))
+            .flat_map(|errors| errors.distinct())
+            .filter_map(DistinctError::context);
+        let all: BTreeMap<&str, &Context> = of_entries
+            .chain(of_errors)
             .map(|context| (context.id(), context))
             .collect();
         ids.into_iter()

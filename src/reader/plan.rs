@@ -15,8 +15,8 @@ use crate::format::part::Shape;
 use crate::format::record::HEAD;
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{MetricSchema, Schema};
-use crate::metric::history;
 use crate::metric::kind::{self, Kind, code};
+use crate::metric::{errors, history};
 
 /// A schema, ready for reading: decoded, checked, and its words laid out.
 #[derive(Debug)]
@@ -184,7 +184,7 @@ impl Plan {
         let layout = matches!(metric.kind, code::TIMER | code::PERCENTILE)
             .then(|| Layout::new(metric.parameter))
             .flatten();
-        if layout.is_some() || part_shape(metric.kind).is_some() {
+        if layout.is_some() || is_part(metric.kind).is_some() {
             self.owners.push((metric.offset, self.metrics.len()));
         }
         self.words += geometry.value_words();
@@ -221,9 +221,8 @@ impl Plan {
     /// The metric whose place begins at byte `offset` of a block, if parts of this shape are its.
     pub fn owner_at(&self, offset: u32, shape: Shape) -> Option<usize> {
         let index = self.at(offset)?;
-        let wanted = part_shape(self.metrics[index].schema.kind)?;
-        let cells = |shape: Shape| (shape.buffers, shape.words);
-        (cells(shape) == cells(wanted)).then_some(index)
+        let is_part = is_part(self.metrics[index].schema.kind)?;
+        is_part(shape).then_some(index)
     }
 
     fn at(&self, offset: u32) -> Option<usize> {
@@ -234,10 +233,11 @@ impl Plan {
     }
 }
 
-/// What the cells of the parts of a kind look like, if it has any.
-fn part_shape(kind: u16) -> Option<Shape> {
+/// Which shapes the parts of a kind have, if it has any.
+fn is_part(kind: u16) -> Option<fn(Shape) -> bool> {
     match kind {
-        code::HISTORY => Some(history::SHAPE),
+        code::HISTORY => Some(history::is_part),
+        code::ERRORS => Some(errors::is_part),
         _ => None,
     }
 }

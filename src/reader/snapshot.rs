@@ -109,7 +109,7 @@ impl Snapshot {
 
     /// The value of a label of a model: `requests`; or something that a value exposes:
     /// `index.response_time.Percentile50th`, `pool.open`, or with a colon,
-    /// `index.response_time:Percentile50th`. The exact label comes first.
+    /// `index.response_time:Percentile50th`; of errors `errors__all`. The exact label comes first.
     ///
     /// What a distribution exposes is computed at the first call that asks for it.
     pub fn get(&self, model: &str, label: &str) -> Option<&Value> {
@@ -284,10 +284,10 @@ fn lookup<'a>(stats: &'a [Stat], label: &str) -> Option<&'a Value> {
         return Some(&stat.value);
     }
     // The name of what is exposed may have dots of its own (an element of an array).
-    [".", ":"].into_iter().find_map(|separator| {
+    [".", ":", "__"].into_iter().find_map(|separator| {
         label
             .rmatch_indices(separator)
-            .find_map(|(at, _)| exact(&label[..at])?.expose(&label[at + 1..]))
+            .find_map(|(at, _)| exact(&label[..at])?.expose(&label[at + separator.len()..]))
     })
 }
 

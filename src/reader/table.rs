@@ -370,10 +370,15 @@ fn decode(
 
 /// The value with texts that may be printed.
 fn shown(mut value: Value) -> Value {
-    if let Value::Text(text) | Value::ConstantText(text) = &mut value
-        && let std::borrow::Cow::Owned(changed) = printable(text)
-    {
-        *text = changed;
+    let sanitise = |text: &mut String| {
+        if let std::borrow::Cow::Owned(changed) = printable(text) {
+            *text = changed;
+        }
+    };
+    match &mut value {
+        Value::Text(text) | Value::ConstantText(text) => sanitise(text),
+        Value::Errors(errors) => errors.each_text(sanitise),
+        _ => {}
     }
     value
 }

@@ -19,7 +19,10 @@ use crate::metric::field::{
 };
 use crate::metric::space::Space;
 use crate::sys::frozen::FrozenList;
-use crate::{Compound, Counter, Flag, Gauge, MmValue, Numeric, Percentile, Text, Timer, UpDown};
+use crate::{
+    Compound, Counter, Errors, Flag, Gauge, History, MmValue, Numeric, Percentile, Text, Timer,
+    UpDown,
+};
 
 /// A stats file to which metrics are added at any time, for programs that know their metrics only at
 /// run time. It is the same kind of file as a model's, and the metrics are the same handles.
@@ -154,6 +157,10 @@ kinds! {
     timer => Timer;
     /// A distribution of u64 values.
     percentile => Percentile;
+    /// The last 1000 values, with times and contexts.
+    history => History;
+    /// Distinct errors, with counts and times.
+    errors => Errors;
     /// A struct of numbers, updated as a whole.
     compound<T: MmValue> => Compound<T>;
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use mmstats::reader::{File, Model, Snapshot, Stat};
-use mmstats::{Distribution, HistoryEntry, Number, PERCENTILES, Value};
+use mmstats::{Context, DistinctError, Distribution, HistoryEntry, Number, PERCENTILES, Value};
 use serde_json::{Map, Value as Json, json};
 
 use crate::input::{Input, joined};
@@ -100,23 +100,51 @@ fn stat(stat: &Stat, is_busy: bool) -> Json {
             let entries: Vec<_> = history.entries().iter().map(history_entry).collect();
             entry.insert("entries".to_owned(), entries.into());
         }
+        Value::Errors(errors) => {
+            let distinct: Vec<_> = errors.distinct().iter().map(distinct_error).collect();
+            entry.insert("all".to_owned(), errors.all().into());
+            entry.insert("overflow".to_owned(), errors.overflow().into());
+            entry.insert("distinct".to_owned(), distinct.into());
+        }
         value => drop(entry.insert("value".to_owned(), single(value))),
     }
     Json::Object(entry)
 }
 
-/// One value of a history. Without a context the id is empty; null: the context was lost.
-fn history_entry(entry: &HistoryEntry) -> Json {
-    let id = match entry.context() {
-        Some(context) => context.id().into(),
-        None if entry.has_lost_context() => Json::Null,
-        None => "".into(),
-    };
+/// One value of a history.
+pub fn history_entry(entry: &HistoryEntry) -> Json {
     json!({
         "timestamp": entry.timestamp(),
         "value": float(entry.value()),
-        "context_id": id,
+        "context_id": context_id(entry.context(), entry.has_lost_context()),
     })
+}
+
+/// One distinct error; what only errors or only notes have is left out of the others.
+pub fn distinct_error(error: &DistinctError) -> Json {
+    let mut json = json!({
+        "name": error.exposed_as(),
+        "count": error.count(),
+        "first": error.first_ns() as f64 / 1e9,
+        "last": error.last_ns() as f64 / 1e9,
+        "context_id": context_id(error.context(), error.has_lost_context()),
+    });
+    if !error.is_note() {
+        json["type"] = error.name().into();
+        json["message"] = error.message().into();
+        json["site"] = error.site().into();
+        json["sources"] = error.sources().collect();
+    }
+    json
+}
+
+/// The id of a context; empty: there is none; null: it was lost.
+fn context_id(context: Option<&Context>, is_lost: bool) -> Json {
+    match context {
+        Some(context) => context.id().into(),
+        None if is_lost => Json::Null,
+        None => "".into(),
+    }
 }
 
 /// How the numbers of a distribution are shown.

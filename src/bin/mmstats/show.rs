@@ -64,7 +64,7 @@ fn lines(file: &File) -> Vec<(String, String)> {
         }
         for (name, value) in stat.exposed() {
             line(
-                &format!("{}.{name}", stat.label()),
+                &format!("{}{}{name}", stat.label(), stat.value().separator()),
                 exposed_text(stat, value),
             );
         }
