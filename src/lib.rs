@@ -16,6 +16,7 @@
 //! | [`Timer`] | a distribution of durations | buckets and moments add up |
 //! | [`Percentile`] | a distribution of u64 values | buckets and moments add up |
 //! | [`Compound`] | a struct of numbers, updated as a whole | field by field |
+//! | [`Summary`] | count, total, mean, deviation, extremes, last of f64 values | as if one thread had recorded all |
 //! | a model | nested: labels `db.queries` | |
 //! | [`Groups`] | named instances of a model, added at run time | label by label |
 //!
@@ -89,6 +90,7 @@ mod library {
     pub use crate::metric::flag::Flag;
     pub use crate::metric::gauge::{Gauge, Numeric};
     pub use crate::metric::percentile::Percentile;
+    pub use crate::metric::summary::{Summary, SummaryValue};
     pub use crate::metric::text::Text;
     pub use crate::metric::timer::{Stopwatch, Timer, Timing};
     pub use crate::metric::updown::UpDown;

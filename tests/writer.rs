@@ -21,5 +21,7 @@ mod procedural;
 mod races;
 #[path = "writer/space.rs"]
 mod space;
+#[path = "writer/summary.rs"]
+mod summary;
 #[path = "writer/values.rs"]
 mod values;

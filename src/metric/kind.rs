@@ -1,6 +1,8 @@
 //! What a reader knows of a kind: how to decode, merge and expose its values.
 
-use super::{Value, compound, constant, counter, flag, gauge, percentile, text, timer, updown};
+use super::{
+    Value, compound, constant, counter, flag, gauge, percentile, summary, text, timer, updown,
+};
 use crate::format::schema::MetricSchema;
 
 /// The words of one value as a reader had them.
@@ -46,7 +48,7 @@ pub struct Kind {
 }
 
 /// Every kind that this version knows. A new one is a new file and a line here.
-pub static KINDS: [&Kind; 9] = [
+pub static KINDS: [&Kind; 10] = [
     &counter::KIND,
     &updown::KIND,
     &gauge::KIND,
@@ -56,6 +58,7 @@ pub static KINDS: [&Kind; 9] = [
     &timer::KIND,
     &percentile::KIND,
     &compound::KIND,
+    &summary::KIND,
 ];
 
 /// The kind with this code, if this version knows it.
@@ -84,6 +87,8 @@ pub mod code {
     pub const PERCENTILE: u16 = 8;
     /// A struct of numbers.
     pub const COMPOUND: u16 = 9;
+    /// f64 values in a few numbers.
+    pub const SUMMARY: u16 = 10;
 }
 
 #[cfg(test)]

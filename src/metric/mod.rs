@@ -14,6 +14,8 @@ pub mod gauge;
 pub mod kind;
 pub mod percentile;
 pub mod space;
+pub mod sum;
+pub mod summary;
 pub mod text;
 pub mod timer;
 pub mod updown;

@@ -2,6 +2,7 @@
 
 use super::compound::CompoundValue;
 use super::distribution::Distribution;
+use super::summary::SummaryValue;
 use crate::format::scalar::Number;
 
 /// The value of one label, of one file or merged over many.
@@ -30,6 +31,8 @@ pub enum Value {
     Percentile(Box<Distribution>),
     /// The fields of a struct, all of one publication.
     Compound(CompoundValue),
+    /// Count, total, mean, deviation, extremes and the last of f64 values.
+    Summary(Box<SummaryValue>),
 }
 
 impl Value {
@@ -90,6 +93,14 @@ impl Value {
         }
     }
 
+    /// The numbers of a summary.
+    pub fn as_summary(&self) -> Option<&SummaryValue> {
+        match self {
+            Value::Summary(summary) => Some(summary),
+            _ => None,
+        }
+    }
+
     /// The name of its kind, as in JSON.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -102,17 +113,19 @@ impl Value {
             Value::Timer(_) => "timer",
             Value::Percentile(_) => "percentile",
             Value::Compound(_) => "compound",
+            Value::Summary(_) => "summary",
         }
     }
 
     /// Calls `each` with the name and the value of everything that this value exposes beside
     /// itself: `Count`, `Mean`, `Percentile99th`, … of a distribution (a Timer's in seconds), the
-    /// fields of a compound. What does not exist (the minimum of nothing) is left out.
+    /// fields of a compound, the numbers of a summary. What does not exist (the minimum of nothing) is left out.
     pub fn expose(&self, mut each: impl FnMut(&str, Value)) {
         match self {
             Value::Timer(distribution) => distribution.expose(1e9, &mut each),
             Value::Percentile(distribution) => distribution.expose(1.0, &mut each),
             Value::Compound(compound) => compound.expose(&mut each),
+            Value::Summary(summary) => summary.expose(&mut each),
             _ => {}
         }
     }
