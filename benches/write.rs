@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use mmstats::{
-    Compound, Counter, Groups, MmStats, MmValue, Percentile, Stats, Stopwatch, Summary, Timer,
+    Average, Compound, Counter, Groups, MmStats, MmValue, MovingAverage, Percentile,
+    SamplingCounter, Stats, Stopwatch, Summary, Timer,
 };
 
 const ROUNDS: usize = 41;
@@ -36,6 +37,9 @@ struct Model {
     time: Timer,
     compound: Compound<Line>,
     summary: Summary,
+    average: Average,
+    moving: MovingAverage,
+    sampled: SamplingCounter,
     handlers: Groups<Handler>,
 }
 
@@ -200,8 +204,22 @@ fn rows() -> Vec<Row> {
         }),
         row!("Timer, start to stop", |s, _i| s.stats.time.start().stop(), limit 1.3 of "2 × quanta" and "Percentile::record"),
         row!("Timer beside Instant", |s, _i| s.stats.time.start().stop(), limit 0.6 of "2 × Instant::now"),
-        row!("coarse clock", |_s, _i| black_box(coarse_clock())),
+        // With what the next row's own random value costs.
+        row!("coarse clock", |_s, i| black_box((
+            spread(i) as f64,
+            coarse_clock()
+        ))),
         row!("Summary::record", |s, i| s.stats.summary.record(spread(i) as f64), beyond "coarse clock" by 3.0),
+        row!("Average::record", |s, i| s
+            .stats
+            .average
+            .record(spread(i) as f64)),
+        row!("MovingAverage::record", |s, i| s
+            .stats
+            .moving
+            .record(spread(i) as f64)),
+        row!("SamplingCounter::inc", |s, _i| black_box(&s.stats.sampled)
+            .inc()),
         row!("Stopwatch", |_s, _i| black_box(
             Stopwatch::start().elapsed()
         )),

@@ -3,6 +3,8 @@
 
 #[path = "writer/allocations.rs"]
 mod allocations;
+#[path = "writer/averages.rs"]
+mod averages;
 #[path = "writer/child.rs"]
 mod child;
 #[path = "writer/face.rs"]

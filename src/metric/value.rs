@@ -1,7 +1,9 @@
 //! Values as readers see them.
 
+use super::average::AverageValue;
 use super::compound::CompoundValue;
 use super::distribution::Distribution;
+use super::sampling_counter::SampledCount;
 use super::summary::SummaryValue;
 use crate::format::scalar::Number;
 
@@ -33,15 +35,22 @@ pub enum Value {
     Compound(CompoundValue),
     /// Count, total, mean, deviation, extremes and the last of f64 values.
     Summary(Box<SummaryValue>),
+    /// The mean of all values.
+    Average(AverageValue),
+    /// The mean of the last values.
+    MovingAverage(AverageValue),
+    /// A count and its rate, as sampled together.
+    SamplingCounter(SampledCount),
 }
 
 impl Value {
-    /// The number, if it is a single one.
+    /// The number, if it is a single one and exists: there is no average of nothing.
     pub fn number(&self) -> Option<Number> {
         match *self {
             Value::Counter(n) => Some(Number::Int(n.into())),
             Value::UpDown(n) => Some(Number::Int(n.into())),
             Value::Gauge(n) | Value::Constant(n) => Some(n),
+            Value::Average(a) | Value::MovingAverage(a) => a.average().map(Number::Float),
             _ => None,
         }
     }
@@ -101,6 +110,14 @@ impl Value {
         }
     }
 
+    /// The average and the count of its values.
+    pub fn as_average(&self) -> Option<&AverageValue> {
+        match self {
+            Value::Average(average) | Value::MovingAverage(average) => Some(average),
+            _ => None,
+        }
+    }
+
     /// The name of its kind, as in JSON.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -114,18 +131,22 @@ impl Value {
             Value::Percentile(_) => "percentile",
             Value::Compound(_) => "compound",
             Value::Summary(_) => "summary",
+            Value::Average(_) => "average",
+            Value::MovingAverage(_) => "movingaverage",
+            Value::SamplingCounter(_) => "samplingcounter",
         }
     }
 
     /// Calls `each` with the name and the value of everything that this value exposes beside
     /// itself: `Count`, `Mean`, `Percentile99th`, … of a distribution (a Timer's in seconds), the
-    /// fields of a compound, the numbers of a summary. What does not exist (the minimum of nothing) is left out.
+    /// fields of a compound, the numbers of a summary or a sampling counter. What does not exist (the minimum of nothing) is left out.
     pub fn expose(&self, mut each: impl FnMut(&str, Value)) {
         match self {
             Value::Timer(distribution) => distribution.expose(1e9, &mut each),
             Value::Percentile(distribution) => distribution.expose(1.0, &mut each),
             Value::Compound(compound) => compound.expose(&mut each),
             Value::Summary(summary) => summary.expose(&mut each),
+            Value::SamplingCounter(sample) => sample.expose(&mut each),
             _ => {}
         }
     }

@@ -97,6 +97,17 @@ fn stat(stat: &Stat, is_busy: bool) -> Json {
         Value::Timer(times) => insert_distribution(&mut entry, times, Show::SECONDS),
         Value::Percentile(values) => insert_distribution(&mut entry, values, Show::NUMBERS),
         Value::Summary(summary) => insert_summary(&mut entry, summary),
+        Value::Average(average) | Value::MovingAverage(average) => entry.extend([
+            (
+                "value".to_owned(),
+                average.average().map_or(Json::Null, float),
+            ),
+            ("count".to_owned(), average.count().into()),
+        ]),
+        Value::SamplingCounter(sample) => entry.extend([
+            ("count".to_owned(), sample.count.into()),
+            ("rate".to_owned(), float(sample.rate)),
+        ]),
         value => drop(entry.insert("value".to_owned(), single(value))),
     }
     Json::Object(entry)
