@@ -7,6 +7,10 @@
 mod child;
 #[path = "lifecycle/churn.rs"]
 mod churn;
+#[path = "writer/disk.rs"]
+mod disk;
+#[path = "lifecycle/folding.rs"]
+mod folding;
 #[path = "lifecycle/fork.rs"]
 mod fork;
 #[path = "lifecycle/identity.rs"]
