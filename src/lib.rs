@@ -69,6 +69,12 @@ mod metric;
 pub mod reader;
 #[cfg(not(loom))]
 mod sys;
+/// What of it the model checks are about.
+#[cfg(loom)]
+pub mod sys {
+    pub mod lock;
+    pub mod orphans;
+}
 #[cfg(not(loom))]
 mod writer;
 
