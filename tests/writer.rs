@@ -5,6 +5,8 @@
 mod allocations;
 #[path = "writer/child.rs"]
 mod child;
+#[path = "writer/disk.rs"]
+mod disk;
 #[path = "writer/face.rs"]
 mod face;
 #[path = "writer/files.rs"]
