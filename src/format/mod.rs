@@ -12,6 +12,7 @@ pub mod header;
 pub mod histogram;
 pub mod owner;
 pub mod record;
+pub mod retired;
 #[cfg(all(test, not(loom)))]
 mod roundtrip;
 pub mod scalar;
