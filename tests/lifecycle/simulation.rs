@@ -15,12 +15,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use mmstats::reader::{Reader, State};
+use mmstats::reader::Reader;
+use mmstats::retire::Cleaner;
 
 use super::disk::SmallDisk;
 use super::{child, files, is_root, many};
 use actor::Actor;
-use model::{Observed, World};
+use model::{Gone, Observed, World};
 
 const NAME: &str = "simulation::the_life_of_files_at_random";
 const PROCESSES: usize = 4;
@@ -29,8 +30,8 @@ const THREADS: usize = 5;
 /// What can happen. A new sort of step is a variant here, a line in `choose` and an arm in `take`.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// A process starts; its files are kept at its end, or not.
-    Spawn { keep: bool },
+    /// A process starts.
+    Spawn { end: End },
     /// A thread of a process starts.
     Thread { process: usize },
     /// A thread counts.
@@ -51,8 +52,8 @@ enum Step {
     Fill,
     /// There is space again.
     Free,
-    /// Someone removes the files of dead processes.
-    RemoveDead,
+    /// Someone removes or folds the files of dead processes.
+    Clean { fold: bool },
 }
 
 /// A small generator of pseudo-random numbers. (splitmix64, Vigna)
@@ -118,6 +119,25 @@ impl Disk {
     }
 }
 
+/// What a process does with its files when it ends in good order.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Remove,
+    Keep,
+    Fold,
+}
+
+impl End {
+    /// What becomes of its files then. Where there is no space to fold them they stay.
+    fn leaves(self, full: bool) -> Gone {
+        match self {
+            End::Remove => Gone::Removed,
+            End::Fold if !full => Gone::Folded,
+            End::Keep | End::Fold => Gone::Left,
+        }
+    }
+}
+
 /// Everything: the processes, the disk, and what is expected of them.
 struct Simulation {
     random: Random,
@@ -149,7 +169,7 @@ impl Simulation {
         let random = &mut self.random;
         if self.actors.is_empty() || self.actors.len() < PROCESSES && random.one_in(20) {
             return Step::Spawn {
-                keep: random.one_in(3),
+                end: [End::Remove, End::Keep, End::Fold][random.below(3)],
             };
         }
         let process = random.below(self.actors.len());
@@ -160,7 +180,9 @@ impl Simulation {
             2..4 => Step::Exit { process },
             4..8 if self.full => Step::Free,
             4..7 => Step::Fill,
-            8..9 => Step::RemoveDead,
+            8..10 => Step::Clean {
+                fold: !random.one_in(4),
+            },
             10..15 => Step::Fork {
                 process,
                 n,
@@ -188,8 +210,8 @@ impl Simulation {
         }
         let (world, full) = (&mut self.world, self.full);
         match step {
-            Step::Spawn { keep } => {
-                let mut actor = Actor::spawn(&self.disk.root(), keep);
+            Step::Spawn { end } => {
+                let mut actor = Actor::spawn(&self.disk.root(), end);
                 if full {
                     self.limit(&mut actor);
                 }
@@ -212,16 +234,21 @@ impl Simulation {
                 let actor = &mut self.actors[process];
                 let child = actor.ask(&format!("fork {n} {exit}")).parse().unwrap();
                 world.count((child, 0), n, full);
-                world.end_process(child, exit && !actor.keep);
+                let gone = if exit {
+                    actor.end.leaves(full)
+                } else {
+                    Gone::Left
+                };
+                world.end_process(child, gone);
             }
             Step::Kill { process } => {
                 let actor = self.actors.swap_remove(process);
-                world.end_process(actor.pid(), false);
+                world.end_process(actor.pid(), Gone::Left);
                 actor.kill();
             }
             Step::Exit { process } => {
                 let actor = self.actors.swap_remove(process);
-                world.end_process(actor.pid(), !actor.keep);
+                world.end_process(actor.pid(), actor.end.leaves(full));
                 actor.exit();
             }
             Step::Fill | Step::Free => {
@@ -233,14 +260,15 @@ impl Simulation {
                 actors.iter_mut().for_each(|actor| self.limit(actor));
                 self.actors = actors;
             }
-            Step::RemoveDead => {
-                let snapshot = self.reader.snapshot().unwrap();
-                for file in snapshot.files() {
-                    if file.state() == State::Dead {
-                        std::fs::remove_file(file.path()).unwrap();
-                    }
+            Step::Clean { fold } => {
+                let cleaned = Cleaner::new().fold(fold).clean(self.disk.root()).unwrap();
+                // Folding needs space, and where there is none the files stay as they are.
+                if fold && full && matches!(self.disk, Disk::Mounted(_)) {
+                    assert_eq!(cleaned.files(), []);
+                } else {
+                    assert!(cleaned.problems().is_empty(), "{:?}", cleaned.problems());
+                    world.clean(if fold { Gone::Folded } else { Gone::Removed });
                 }
-                world.remove_dead();
             }
         }
     }
@@ -259,7 +287,11 @@ impl Simulation {
         let root = self.disk.root();
         let fresh = Reader::open(&root).unwrap().snapshot().unwrap();
         assert_eq!(Observed::of(&fresh), expected, "by a new reader");
-        assert_eq!(files(&root, "Sim").len(), expected.files.values().sum());
+        let retired = usize::from(expected.folded.is_some());
+        assert_eq!(
+            files(&root, "Sim").len(),
+            expected.files.values().sum::<usize>() + retired
+        );
         for (pid, most) in self.world.most_threads() {
             let of_process =
                 |((of, _), count): (&(u32, &str), &usize)| (*of == pid).then_some(*count);
@@ -269,7 +301,7 @@ impl Simulation {
                 "{count} files of {pid}, never {most} threads"
             );
         }
-        if !matches!(step, Step::Exit { .. } | Step::RemoveDead) {
+        if !matches!(step, Step::Exit { .. } | Step::Clean { fold: false }) {
             assert!(seen.counted >= self.last.counted, "backwards");
         }
         self.last = seen;
@@ -325,11 +357,13 @@ fn the_life_of_files_at_random() {
 }
 
 /// The command of a simulated process.
-fn command(root: &Path, keep: bool) -> std::process::Command {
+fn command(root: &Path, end: End) -> std::process::Command {
     let mut command = child::command(NAME, root);
     command.env_remove("MMSTATS_SEED");
-    if keep {
-        command.env("MMSTATS_KEEP", "1");
+    match end {
+        End::Remove => {}
+        End::Keep => _ = command.env("MMSTATS_KEEP", "1"),
+        End::Fold => _ = command.env("MMSTATS_FOLD", "1"),
     }
     command
 }

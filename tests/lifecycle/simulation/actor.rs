@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 
 use mmstats::MmStats;
 
+use super::End;
 use super::model::{Sim, count};
 use crate::child::{self, Running};
 use crate::process::{fork, wait_well};
@@ -20,21 +21,21 @@ const FIRST: u32 = 0;
 pub struct Actor {
     running: Running,
     answers: BufReader<ChildStdout>,
-    /// Whether its files are kept at its end.
-    pub keep: bool,
+    /// What becomes of its files at its end.
+    pub end: End,
     /// The threads that live.
     pub threads: Vec<u32>,
     next: u32,
 }
 
 impl Actor {
-    pub fn spawn(root: &Path, keep: bool) -> Actor {
-        let mut running = child::start(&mut super::command(root, keep));
+    pub fn spawn(root: &Path, end: End) -> Actor {
+        let mut running = child::start(&mut super::command(root, end));
         let answers = BufReader::new(running.0.stdout.take().unwrap());
         Actor {
             running,
             answers,
-            keep,
+            end,
             threads: vec![FIRST],
             next: FIRST + 1,
         }

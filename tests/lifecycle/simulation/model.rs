@@ -77,18 +77,23 @@ pub struct Observed {
     sizes: u128,
     /// How many files of each process are in each state.
     pub files: BTreeMap<(u32, &'static str), usize>,
+    /// How many were folded, where any were.
+    pub folded: Option<u64>,
 }
 
 impl Observed {
     pub fn of(snapshot: &Snapshot) -> Observed {
         assert!(snapshot.errors().is_empty(), "{:?}", snapshot.errors());
         assert!(snapshot.is_whole(), "nobody writes now");
-        let mut files = BTreeMap::new();
-        for file in snapshot.files() {
-            *files.entry((file.pid(), file.state().name())).or_default() += 1;
-        }
-        if files.is_empty() {
+        if snapshot.files().is_empty() {
             return Observed::default();
+        }
+        let (mut files, mut folded) = (BTreeMap::new(), None);
+        for file in snapshot.files() {
+            match file.retired() {
+                Some(n) => assert_eq!(folded.replace(n), None, "one retired file"),
+                None => *files.entry((file.pid(), file.state().name())).or_default() += 1,
+            }
         }
         let get = |label: &str| snapshot.get("Sim", label).unwrap();
         let counted = get("counted").as_u64().unwrap();
@@ -102,6 +107,7 @@ impl Observed {
             records: size.count(),
             sizes: size.total(),
             files,
+            folded,
         };
         // Every other way of counting the same.
         let time = get("time").as_distribution().unwrap();
@@ -123,6 +129,14 @@ impl Observed {
             .sum();
         assert_eq!(timed, seen.records);
         seen
+    }
+
+    /// Adds what outlives a process.
+    fn add_totals(&mut self, other: &Observed) {
+        self.counted += other.counted;
+        self.line += other.line;
+        self.records += other.records;
+        self.sizes += other.sizes;
     }
 }
 
@@ -152,6 +166,18 @@ pub struct World {
     next: usize,
     places: HashMap<Thread, Place>,
     most: HashMap<u32, usize>,
+    /// Totals of files that are gone.
+    retired: Observed,
+}
+
+/// What becomes of files.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Gone {
+    /// They stay, and are dead.
+    Left,
+    Removed,
+    /// Their totals stay.
+    Folded,
 }
 
 impl World {
@@ -208,17 +234,33 @@ impl World {
         }
     }
 
-    /// A process ends: its files are removed, or dead.
-    pub fn end_process(&mut self, pid: u32, removed: bool) {
+    /// A process ends.
+    pub fn end_process(&mut self, pid: u32, gone: Gone) {
         self.places.retain(|thread, _| thread.0 != pid);
-        self.files.retain(|_, file| file.pid != pid || !removed);
         for file in self.files.values_mut().filter(|file| file.pid == pid) {
             file.state = State::Dead;
         }
+        self.go(gone, |file| file.pid == pid);
     }
 
-    pub fn remove_dead(&mut self) {
-        self.files.retain(|_, file| file.state != State::Dead);
+    /// The files of all dead processes are removed or folded.
+    pub fn clean(&mut self, gone: Gone) {
+        self.go(gone, |file| file.state == State::Dead);
+    }
+
+    fn go(&mut self, gone: Gone, which: impl Fn(&File) -> bool) {
+        if gone == Gone::Left {
+            return;
+        }
+        let retired = &mut self.retired;
+        self.files.retain(|_, file| {
+            let goes = which(file);
+            if goes && gone == Gone::Folded {
+                retired.add_totals(&file.sum);
+                *retired.folded.get_or_insert_default() += 1;
+            }
+            !goes
+        });
     }
 
     /// The most threads that ever used statistics at once, of each process.
@@ -228,13 +270,10 @@ impl World {
 
     /// The merged values: docs/FORMAT.md says which files count.
     pub fn expected(&self) -> Observed {
-        let mut all = Observed::default();
+        let mut all = self.retired.clone();
         for file in self.files.values() {
             let sum = &file.sum;
-            all.counted += sum.counted;
-            all.line += sum.line;
-            all.records += sum.records;
-            all.sizes += sum.sizes;
+            all.add_totals(sum);
             if file.state != State::Dead {
                 all.moving += sum.moving;
             }
