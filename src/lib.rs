@@ -71,6 +71,12 @@ pub mod reader;
 pub mod retire;
 #[cfg(not(loom))]
 mod sys;
+/// What of it the model checks are about.
+#[cfg(loom)]
+pub mod sys {
+    pub mod lock;
+    pub mod orphans;
+}
 #[cfg(not(loom))]
 mod writer;
 

@@ -19,6 +19,8 @@ mod identity;
 mod kill;
 #[path = "lifecycle/process.rs"]
 mod process;
+#[path = "lifecycle/simulation.rs"]
+mod simulation;
 #[path = "lifecycle/space.rs"]
 mod space;
 

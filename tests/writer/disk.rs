@@ -1,4 +1,4 @@
-//! A small file system, to be full.
+//! A disk that can be filled.
 
 use std::path::Path;
 use std::process::Command;
@@ -25,7 +25,6 @@ impl SmallDisk {
         None
     }
 
-    /// Where it is mounted.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
