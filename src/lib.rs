@@ -72,7 +72,15 @@ mod metric;
 #[cfg(not(loom))]
 pub mod reader;
 #[cfg(not(loom))]
+pub mod retire;
+#[cfg(not(loom))]
 mod sys;
+/// What of it the model checks are about.
+#[cfg(loom)]
+pub mod sys {
+    pub mod lock;
+    pub mod orphans;
+}
 #[cfg(not(loom))]
 mod writer;
 

@@ -7,6 +7,10 @@
 mod child;
 #[path = "lifecycle/churn.rs"]
 mod churn;
+#[path = "writer/disk.rs"]
+mod disk;
+#[path = "lifecycle/folding.rs"]
+mod folding;
 #[path = "lifecycle/fork.rs"]
 mod fork;
 #[path = "lifecycle/identity.rs"]
@@ -15,6 +19,8 @@ mod identity;
 mod kill;
 #[path = "lifecycle/process.rs"]
 mod process;
+#[path = "lifecycle/simulation.rs"]
+mod simulation;
 #[path = "lifecycle/space.rs"]
 mod space;
 

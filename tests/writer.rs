@@ -7,6 +7,8 @@ mod allocations;
 mod averages;
 #[path = "writer/child.rs"]
 mod child;
+#[path = "writer/disk.rs"]
+mod disk;
 #[path = "writer/face.rs"]
 mod face;
 #[path = "writer/files.rs"]

@@ -13,7 +13,7 @@ use super::source::{Access, Pass, Source, Trouble};
 use super::text::printable;
 use crate::format::bytes::Bytes;
 use crate::format::header::{COMMITTED, Header, NAME_MOST, Owner};
-use crate::sys::view;
+use crate::sys::view::{self, Stat};
 
 /// A stats file that is being read.
 #[derive(Debug)]
@@ -32,6 +32,11 @@ pub struct StatsFile {
     pub contents: Contents,
     /// The merge table that the shapes of the instances belong to, 0: none.
     table: u64,
+    /// The user to whom it belongs.
+    pub uid: u32,
+    /// Whether its values are to be left out of this snapshot: it could not be read, or a retired file
+    /// has them.
+    pub left_out: bool,
     identity: (u64, u64),
     source: Source,
     /// Whether a pass failed: someone may be writing something else over the file, so that what was
@@ -79,6 +84,8 @@ impl StatsFile {
             owner: Owner::unpack(0),
             len: stat.len,
             table: 0,
+            uid: stat.uid,
+            left_out: false,
             identity: stat.identity,
             source,
             spoiled: false,
@@ -95,6 +102,17 @@ impl StatsFile {
     /// Whether the file should be opened anew rather than read again.
     pub fn is_spoiled(&self) -> bool {
         self.spoiled
+    }
+
+    /// Its device and inode.
+    pub fn identity(&self) -> (u64, u64) {
+        self.identity
+    }
+
+    /// Whether a file of which this is said is this one. Its inode number is nobody else's while it is
+    /// held open or mapped.
+    pub fn is_still(&self, now: &Stat) -> bool {
+        now.identity == self.identity && now.len == self.len && self.source.holds()
     }
 
     /// [`refresh`](Self::refresh), with something that happens just before the values are copied.

@@ -40,7 +40,10 @@ impl Merger {
                 }
             }
             snapshot.models.push(Model {
-                processes: processes(indices.iter().map(|&index| &*files[index])),
+                processes: processes(
+                    (indices.iter().map(|&index| &*files[index]))
+                        .filter(|file| file.contents.retired.is_none()),
+                ),
                 stats: table.finish(),
                 files: indices,
                 name,

@@ -12,10 +12,14 @@ use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::copy::Scratch;
 use super::file::StatsFile;
+use super::plan::Plans;
+use super::retired::Retired;
 use super::snapshot::Problem;
 use super::source::Trouble;
 use crate::Error;
+use crate::format::retired::RETIRED_FILE;
 use crate::sys::identity::LOCK_FILE;
 use crate::sys::paths;
 use crate::sys::view::Stat;
@@ -36,6 +40,22 @@ pub enum Place {
 pub struct Directory {
     root: Arc<Path>,
     files: HashMap<OsString, Known>,
+    retired: Retired,
+    /// The number of the last scan that saw it.
+    seen: u64,
+    /// Whether all of it is read, and not one file only.
+    listed: bool,
+}
+
+/// What is needed to read a file.
+#[derive(Debug)]
+pub struct Tools<'a> {
+    /// The plans that are in use.
+    pub plans: &'a mut Plans,
+    /// Memory to copy into.
+    pub scratch: &'a mut Scratch,
+    /// What went wrong so far.
+    pub problems: &'a mut Vec<Problem>,
 }
 
 #[derive(Debug)]
@@ -101,124 +121,208 @@ fn parent(path: &Path) -> PathBuf {
 
 impl Files {
     /// Brings the files up to date with what is there now. What cannot be read is one problem each.
-    pub fn scan(&mut self, place: &Place, problems: &mut Vec<Problem>) -> Result<(), Error> {
+    pub fn scan(&mut self, place: &Place, tools: &mut Tools<'_>) -> Result<(), Error> {
         self.scan += 1;
         match place {
             Place::Environment => {
                 for root in paths::reader_roots() {
                     match list(&root) {
-                        Ok(found) => self.scan_root(&root, found, problems),
-                        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                        Err(error) => {
-                            problems.push(Problem::new(&root, format!("cannot list it: {error}")))
-                        }
+                        Ok(found) => self.scan_root(&root, found, tools),
+                        Err(error) => tools.cannot_list(&root, &error),
                     }
                 }
             }
             Place::Tree(path) => {
+                self.enter(path, &parent(path), tools);
                 let found =
                     list(path).map_err(|error| Error::io(path, "list the directory", error))?;
                 if is_model(path, &found) {
-                    self.scan_model(path, &parent(path), found, problems);
+                    self.scan_model(path, found, tools);
                 } else {
-                    self.scan_root(path, found, problems);
+                    self.scan_root(path, found, tools);
                 }
             }
-            Place::File(path) => {
-                let stat =
-                    Stat::of_path(path).map_err(|error| Error::io(path, "find the file", error))?;
-                let directory = parent(path);
-                let name = path.file_name().unwrap_or(OsStr::new("")).to_owned();
-                let kind = path.symlink_metadata().map(|metadata| metadata.file_type());
-                let found = vec![Found {
-                    name,
-                    inode: stat.identity.1,
-                    kind,
-                }];
-                self.scan_model(&directory, &parent(&directory), found, problems);
-            }
+            Place::File(path) => self.scan_file(path, tools)?,
         }
         let scan = self.scan;
         self.directories.retain(|_, directory| {
             directory.files.retain(|_, known| known.seen == scan);
-            !directory.files.is_empty()
+            directory.seen == scan
         });
         Ok(())
     }
 
-    fn scan_root(&mut self, root: &Path, found: Vec<Found>, problems: &mut Vec<Problem>) {
+    fn scan_root(&mut self, root: &Path, found: Vec<Found>, tools: &mut Tools<'_>) {
         // Only directories are models; what else lies in a root is nobody's business.
         for model in found.into_iter().filter(Found::is_directory) {
             let path = root.join(&model.name);
+            self.enter(&path, root, tools);
             match list(&path) {
-                Ok(found) => self.scan_model(&path, root, found, problems),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => {
-                    problems.push(Problem::new(&path, format!("cannot list it: {error}")))
-                }
+                Ok(found) => self.scan_model(&path, found, tools),
+                Err(error) => tools.cannot_list(&path, &error),
             }
         }
     }
 
-    fn scan_model(
-        &mut self,
-        path: &Path,
-        root: &Path,
-        found: Vec<Found>,
-        problems: &mut Vec<Problem>,
-    ) {
+    /// Prepares for a directory that may be a model's, before it is listed.
+    fn enter(&mut self, path: &Path, root: &Path, tools: &mut Tools<'_>) {
+        let directory = self.directory(path, root);
+        (directory.retired).before(path, &directory.root, tools.plans, tools.scratch);
+    }
+
+    fn directory(&mut self, path: &Path, root: &Path) -> &mut Directory {
         if !self.directories.contains_key(path) {
             let directory = Directory {
                 root: root.into(),
                 files: HashMap::new(),
+                retired: Retired::default(),
+                seen: 0,
+                listed: false,
             };
             self.directories.insert(path.to_owned(), directory);
         }
-        let directory = self.directories.get_mut(path).expect("just inserted");
+        self.directories.get_mut(path).expect("just inserted")
+    }
+
+    /// A directory that was [entered](Self::enter), and then listed.
+    fn scan_model(&mut self, path: &Path, mut found: Vec<Found>, tools: &mut Tools<'_>) {
+        let scan = self.scan;
+        let directory = self.directories.get_mut(path).expect("entered");
+        (directory.seen, directory.listed) = (scan, true);
+        // That one is looked at by its name.
+        found.retain(|found| found.name != RETIRED_FILE);
+        directory.take_in(path, found, scan, tools);
+    }
+
+    /// A file by itself, whatever lies beside it.
+    fn scan_file(&mut self, path: &Path, tools: &mut Tools<'_>) -> Result<(), Error> {
+        let stat = Stat::of_path(path).map_err(|error| Error::io(path, "find the file", error))?;
+        let found = Found {
+            name: path.file_name().unwrap_or(OsStr::new("")).to_owned(),
+            inode: stat.identity.1,
+            kind: path.symlink_metadata().map(|metadata| metadata.file_type()),
+        };
+        let (scan, path) = (self.scan, parent(path));
+        let directory = self.directory(&path, &parent(&path));
+        directory.seen = scan;
+        directory.take_in(&path, vec![found], scan, tools);
+        Ok(())
+    }
+
+    /// Reads the values of all files.
+    pub fn read(&mut self, tools: &mut Tools<'_>) {
+        let files =
+            (self.directories.values_mut()).flat_map(|directory| directory.files.values_mut());
+        for file in in_order(files.map(|known| &mut known.file)) {
+            file.left_out = !tools.read(file);
+        }
+    }
+
+    /// After all files were read: leaves out those that were folded into retired ones. False: so many
+    /// were meanwhile that it cannot be said which; start over.
+    pub fn retire(&mut self, tools: &mut Tools<'_>) -> bool {
+        let mut known = true;
+        for (path, directory) in &mut self.directories {
+            let Directory {
+                root,
+                files,
+                retired,
+                listed: true,
+                ..
+            } = directory
+            else {
+                continue;
+            };
+            known &= retired.after(path, root, tools.plans, tools.scratch, tools.problems);
+            for file in files.values_mut().map(|known| &mut known.file) {
+                file.left_out |= retired.names(file);
+            }
+        }
+        known
+    }
+
+    /// All files that are not left out, in the order of their creation.
+    pub fn in_order(&mut self) -> Vec<&mut StatsFile> {
+        in_order((self.directories.values_mut()).flat_map(|directory| {
+            let files = directory.files.values_mut().map(|known| &mut known.file);
+            let files = files.filter(|file| !file.left_out);
+            files.chain(
+                directory
+                    .retired
+                    .file
+                    .iter_mut()
+                    .filter(|_| directory.listed),
+            )
+        }))
+    }
+}
+
+/// Files in the order of their creation; of one instant: of their paths.
+fn in_order<'a>(files: impl Iterator<Item = &'a mut Box<StatsFile>>) -> Vec<&'a mut StatsFile> {
+    let mut files: Vec<_> = files.map(|file| &mut **file).collect();
+    files.sort_unstable_by(|a, b| {
+        let created = a.header.created.cmp(&b.header.created);
+        created.then_with(|| a.path.cmp(&b.path))
+    });
+    files
+}
+
+impl Directory {
+    /// Opens what is new among the files that were found, and notes what is still there.
+    fn take_in(&mut self, path: &Path, found: Vec<Found>, scan: u64, tools: &mut Tools<'_>) {
         // Asked only if there is a new file.
         let mut private = None;
         for found in found {
-            if let Some(known) = directory.files.get_mut(&found.name)
+            if let Some(known) = self.files.get_mut(&found.name)
                 && known.inode == found.inode
                 && !known.file.is_spoiled()
             {
-                known.seen = self.scan;
+                (known.seen, known.file.left_out) = (scan, false);
                 continue;
             }
             let private = *private
                 .get_or_insert_with(|| Stat::of_path(path).is_ok_and(|stat| stat.is_private()));
             let file = path.join(&found.name);
-            match open(file.clone(), &directory.root, private, &found.kind) {
+            match open(file.clone(), &self.root, private, &found.kind) {
                 Ok(file) => {
                     let known = Known {
                         inode: found.inode,
-                        seen: self.scan,
+                        seen: scan,
                         file: Box::new(file),
                     };
-                    directory.files.insert(found.name, known);
+                    self.files.insert(found.name, known);
                 }
                 // Removed since the listing.
                 Err(Trouble::Gone) => {}
-                Err(Trouble::Bad(problem)) => problems.push(Problem::new(&file, problem)),
+                Err(Trouble::Bad(problem)) => tools.problems.push(Problem::new(&file, problem)),
             }
         }
     }
+}
 
-    /// All files, in the order of their creation (of one instant: of their paths).
-    pub fn in_order(&mut self) -> Vec<&mut StatsFile> {
-        let mut files: Vec<_> = self
-            .directories
-            .values_mut()
-            .flat_map(|directory| directory.files.values_mut())
-            .map(|known| &mut *known.file)
-            .collect();
-        files.sort_unstable_by(|a, b| {
-            a.header
-                .created
-                .cmp(&b.header.created)
-                .then_with(|| a.path.cmp(&b.path))
-        });
-        files
+impl Tools<'_> {
+    fn cannot_list(&mut self, path: &Path, error: &io::Error) {
+        // Removed just now: no problem.
+        if error.kind() != io::ErrorKind::NotFound {
+            let problem = Problem::new(path, format!("cannot list it: {error}"));
+            self.problems.push(problem);
+        }
+    }
+
+    /// Whether the values of a file could be read now.
+    fn read(&mut self, file: &mut StatsFile) -> bool {
+        match file.refresh(self.plans, self.scratch) {
+            Ok(()) => {
+                let problems = file.contents.problems.iter();
+                (self.problems).extend(problems.map(|problem| Problem::new(&file.path, problem)));
+                true
+            }
+            Err(Trouble::Gone) => false,
+            Err(Trouble::Bad(problem)) => {
+                self.problems.push(Problem::new(&file.path, problem));
+                false
+            }
+        }
     }
 }
 

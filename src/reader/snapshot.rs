@@ -55,6 +55,7 @@ pub struct File {
     pub(super) tid: u32,
     pub(super) state: State,
     pub(super) bytes: u64,
+    pub(super) retired: Option<u64>,
     pub(super) stats: Option<Vec<Stat>>,
     pub(super) system: OnceLock<[(&'static str, Value); 6]>,
 }
@@ -67,7 +68,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(path: &Path, error: impl Into<String>) -> Problem {
+    pub(crate) fn new(path: &Path, error: impl Into<String>) -> Problem {
         Problem {
             path: path.to_owned(),
             error: error.into(),
@@ -339,6 +340,11 @@ impl File {
     /// When it was created: seconds since 1970-01-01 UTC.
     pub fn created(&self) -> f64 {
         self.header.created as f64 / 1e9
+    }
+
+    /// Of a retired file: how many files of processes that have ended were folded into it.
+    pub fn retired(&self) -> Option<u64> {
+        self.retired
     }
 
     /// Its length.

@@ -194,7 +194,8 @@ impl Table {
                 instance.plan.metrics.iter().zip(&shape.cells).enumerate()
             {
                 let cell = &mut self.cells[cell as usize];
-                if cell.file == rank {
+                // (A retired file has a label once for each version of its schema.)
+                if cell.file == rank && file.contents.retired.is_none() {
                     twice.0 += 1;
                     twice.1.get_or_insert_with(|| Arc::clone(&cell.label));
                     continue;
