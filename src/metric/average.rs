@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Value;
 use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesUnit};
-use super::kind::{Counts, Kind, Raw, code};
+use super::kind::{Counts, Fold, Kind, code};
 use super::sum::Sum;
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
@@ -144,13 +144,14 @@ pub(super) static KIND: Kind = Kind {
     name: "average",
     counts: Counts::All,
     check,
-    decode: |_, raw| Value::Average(decode(raw)),
+    decode: |_, raw| Value::Average(decode(raw.words)),
     merge: |into, next, _, _| {
         if let (Value::Average(sum), Value::Average(next)) = (into, next) {
             sum.merge(next);
         }
     },
     none: |_| Value::Average(AverageValue::default()),
+    fold: FOLD,
 };
 
 fn check(schema: &MetricSchema) -> Result<(), String> {
@@ -172,7 +173,15 @@ pub(super) fn check_slot(schema: &MetricSchema, beside: u32) -> Result<(), Strin
     Ok(())
 }
 
-/// The words of the slot.
-pub(super) fn decode(raw: Raw<'_>) -> AverageValue {
-    AverageValue::from_words(*raw.words.first_chunk().expect("as `check` has seen"))
+/// What the words of the slot say.
+pub(super) fn decode(words: &[u64]) -> AverageValue {
+    AverageValue::from_words(*words.first_chunk().expect("as `check` has seen"))
 }
+
+/// The words of the slot add up; plain ones are a living writer's.
+pub(super) const FOLD: Fold = |_, into, next, _| {
+    let mut sum = decode(into);
+    sum.merge(decode(next));
+    into[..AverageWidth::WORDS].copy_from_slice(&sum.to_words());
+    Ok(())
+};

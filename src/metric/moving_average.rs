@@ -125,13 +125,14 @@ pub(super) static KIND: Kind = Kind {
     name: "movingaverage",
     counts: Counts::CurrentElseAll,
     check,
-    decode: |_, raw| Value::MovingAverage(average::decode(raw)),
+    decode: |_, raw| Value::MovingAverage(average::decode(raw.words)),
     merge: |into, next, _, _| {
         if let (Value::MovingAverage(sum), Value::MovingAverage(next)) = (into, next) {
             sum.merge(next);
         }
     },
     none: |_| Value::MovingAverage(AverageValue::default()),
+    fold: average::FOLD,
 };
 
 fn check(schema: &MetricSchema) -> Result<(), String> {

@@ -169,6 +169,11 @@ pub(super) static KIND: Kind = Kind {
         }
     },
     none: |_| Value::SamplingCounter(SampledCount::default()),
+    // Without a rate, since nobody writes it any more.
+    fold: |_, into, next, _| {
+        into[0] = into[0].saturating_add(next[0]);
+        Ok(())
+    },
 };
 
 fn check(schema: &MetricSchema) -> Result<(), String> {

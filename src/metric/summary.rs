@@ -389,6 +389,13 @@ pub(super) static KIND: Kind = Kind {
         }
     },
     none: |_| Value::Summary(Box::default()),
+    fold: |_, into, next, _| {
+        let mut sum = from_raw(into);
+        sum.merge(from_raw(next));
+        into[..WORDS].copy_from_slice(&sum.to_words());
+        into[WORDS] = sum.rejected;
+        Ok(())
+    },
 };
 
 fn check(schema: &MetricSchema) -> Result<(), String> {
@@ -406,9 +413,14 @@ fn check(schema: &MetricSchema) -> Result<(), String> {
 }
 
 fn decode(_: &MetricSchema, raw: Raw<'_>) -> Value {
-    let published = raw.words.first_chunk().expect("as `check` has seen");
-    Value::Summary(Box::new(SummaryValue {
-        rejected: raw.words[WORDS],
+    Value::Summary(Box::new(from_raw(raw.words)))
+}
+
+/// What the words of a slot and the plain one say.
+fn from_raw(words: &[u64]) -> SummaryValue {
+    let published = words.first_chunk().expect("as `check` has seen");
+    SummaryValue {
+        rejected: words[WORDS],
         ..SummaryValue::from_words(*published)
-    }))
+    }
 }
