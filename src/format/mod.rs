@@ -10,6 +10,7 @@
 pub mod bytes;
 pub mod header;
 pub mod histogram;
+pub mod owner;
 pub mod part;
 pub mod record;
 pub mod retired;

@@ -16,6 +16,7 @@ use crate::format::record::HEAD;
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{MetricSchema, Schema};
 use crate::metric::kind::{self, Kind, code};
+use crate::metric::summary::SummaryValue;
 use crate::metric::{errors, history};
 
 /// A schema, ready for reading: decoded, checked, and its words laid out.
@@ -257,6 +258,7 @@ fn decoded(metric: &MetricSchema) -> usize {
         }
         // An entry of a tree for each word, of a tree whose nodes may be half full.
         code::TIMER | code::PERCENTILE => 64 * metric.geometry.value_words(),
+        code::SUMMARY => size_of::<SummaryValue>(),
         _ => 0,
     }
 }

@@ -233,7 +233,9 @@ impl Table {
                     }
                     Counts::CurrentElseAll => continue,
                 }
-                let next = decode(file, instance, index, metric, &mut parts, &contexts);
+                let next = decode(
+                    file, instance, index, metric, &mut parts, &contexts, current,
+                );
                 match &mut cell.value {
                     Some(merged) => (metric.kind.merge)(merged, next, &metric.schema, cell.files),
                     none => *none = Some(next),
@@ -305,7 +307,7 @@ impl Table {
             let mut parts = &*instance.parts;
             for (index, metric) in instance.plan.metrics.iter().enumerate() {
                 if was_had(file, instance, metric) {
-                    let value = decode(file, instance, index, metric, &mut parts, &contexts);
+                    let value = decode(file, instance, index, metric, &mut parts, &contexts, true);
                     let value = shown(value);
                     let label = Arc::clone(self.label(instance, index));
                     stats.push(Stat::new(label, value, &instance.plan, index as u32));
@@ -340,7 +342,7 @@ fn contexts(file: &StatsFile) -> Copied<'_> {
     Copied::new(places.collect())
 }
 
-/// The value of a metric. `parts` are those of the instance that are left, sorted by metric: those of the
+/// The value of a metric of a file that is written now (`current`) or not. `parts` are those of the instance that are left, sorted by metric: those of the
 /// metrics up to this one are taken off.
 fn decode(
     file: &StatsFile,
@@ -349,6 +351,7 @@ fn decode(
     metric: &Metric,
     parts: &mut &[PartPlace],
     contexts: &Copied<'_>,
+    current: bool,
 ) -> Value {
     let all = &file.contents.values.words;
     let words = &all[instance.at + metric.at..][..metric.words];
@@ -364,6 +367,7 @@ fn decode(
         words,
         parts: &of_metric,
         contexts,
+        current,
     };
     (metric.kind.decode)(&metric.schema, raw)
 }

@@ -96,6 +96,7 @@ impl Totals {
             }
         }
         self.header.created = self.header.created.max(created);
+        self.retired.folds += 1;
         Ok(())
     }
 

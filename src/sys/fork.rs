@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 
 use super::lock::{self, RawLock};
 use super::{identity, orphans, region};
-use crate::format::header::{OWNER, Owner, OwnerState};
+use crate::format::header::OWNER;
+use crate::format::owner;
 
 /// Guards the lists of files and orphans.
 pub static LIST: RawLock = RawLock::new();
@@ -209,15 +210,7 @@ impl Registered {
         // SAFETY: the entry is only in use while its region is mapped, and a header is written there
         // before a region is registered; aligned to 8, and only accessed atomically.
         let owner = unsafe { &*ptr::with_exposed_provenance::<AtomicU64>(self.start + OWNER) };
-        let word = Owner::unpack(owner.load(Ordering::Relaxed));
-        owner.store(
-            Owner {
-                state: OwnerState::Ended,
-                ..word
-            }
-            .pack(),
-            Ordering::Release,
-        );
+        owner::end(owner);
     }
 }
 

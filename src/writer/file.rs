@@ -13,7 +13,8 @@ use super::directory::{self, Nameless};
 use super::names;
 use crate::Error;
 use crate::format::bytes::words;
-use crate::format::header::{COMMITTED, LockToken, OWNER, Owner, OwnerState};
+use crate::format::header::{COMMITTED, LockToken, OWNER};
+use crate::format::owner;
 use crate::format::part::Part;
 use crate::format::record::{self, Instance, Octave, Stagger};
 use crate::format::schema::Schema;
@@ -446,30 +447,15 @@ impl StatsFile {
 
     /// The thread ends: levels become zero, the file an orphan.
     pub fn abandon(&self) {
-        for level in self.levels.borrow().iter() {
-            level.store(0, Ordering::Relaxed);
-        }
-        let owner = Owner::unpack(self.owner().load(Ordering::Relaxed));
-        // Release: who sees the orphan sees its last values and zero levels.
-        self.owner().store(
-            Owner {
-                state: OwnerState::Orphan,
-                ..owner
-            }
-            .pack(),
-            Ordering::Release,
+        owner::abandon(
+            &self.owner(),
+            self.levels.borrow().iter().map(|word| &**word),
         );
     }
 
     /// Another thread goes on with the file.
     pub fn adopt(&self) {
-        let owner = Owner::unpack(self.owner().load(Ordering::Relaxed));
-        let adopted = Owner {
-            tid: identity::thread_id(),
-            state: OwnerState::Live,
-            adoptions: owner.adoptions + 1,
-        };
-        self.owner().store(adopted.pack(), Ordering::Release);
+        owner::adopt(&self.owner(), identity::thread_id());
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use mmstats::reader::{File, Model, Snapshot, Stat};
-use mmstats::{Context, DistinctError, Distribution, HistoryEntry, Number, PERCENTILES, Value};
+use mmstats::{
+    Context, DistinctError, Distribution, HistoryEntry, Number, PERCENTILES, SummaryValue, Value,
+};
 use serde_json::{Map, Value as Json, json};
 
 use crate::input::{Input, joined};
@@ -96,6 +98,18 @@ fn stat(stat: &Stat, is_busy: bool) -> Json {
         }
         Value::Timer(times) => insert_distribution(&mut entry, times, Show::SECONDS),
         Value::Percentile(values) => insert_distribution(&mut entry, values, Show::NUMBERS),
+        Value::Summary(summary) => insert_summary(&mut entry, summary),
+        Value::Average(average) | Value::MovingAverage(average) => entry.extend([
+            (
+                "value".to_owned(),
+                average.average().map_or(Json::Null, float),
+            ),
+            ("count".to_owned(), average.count().into()),
+        ]),
+        Value::SamplingCounter(sample) => entry.extend([
+            ("count".to_owned(), sample.count.into()),
+            ("rate".to_owned(), float(sample.rate)),
+        ]),
         Value::History(history) => {
             let entries: Vec<_> = history.entries().iter().map(history_entry).collect();
             entry.insert("entries".to_owned(), entries.into());
@@ -189,6 +203,21 @@ fn insert_distribution(entry: &mut Map<String, Json>, values: &Distribution, sho
         ("max".to_owned(), whole(values.max())),
         ("last".to_owned(), whole(values.last())),
         ("percentiles".to_owned(), percentiles.into()),
+    ]);
+}
+
+fn insert_summary(entry: &mut Map<String, Json>, summary: &SummaryValue) {
+    let number = |x: Option<f64>| x.map_or(Json::Null, float);
+    entry.extend([
+        ("count".to_owned(), summary.count().into()),
+        ("total".to_owned(), float(summary.total())),
+        ("mean".to_owned(), number(summary.mean())),
+        ("stddev".to_owned(), number(summary.stddev())),
+        ("min".to_owned(), number(summary.min())),
+        ("max".to_owned(), number(summary.max())),
+        ("last".to_owned(), number(summary.last())),
+        ("last_time".to_owned(), number(summary.last_time())),
+        ("rejected".to_owned(), summary.rejected().into()),
     ]);
 }
 
