@@ -114,6 +114,7 @@ mod library {
     pub use crate::metric::timer::{Stopwatch, Timer, Timing};
     pub use crate::metric::updown::UpDown;
     pub use crate::writer::{Adding, Builder, Group, Groups, MmStats, Stats, Writer};
+    pub use crate::writer::{Laps, Recorded, Stat, laps, push_stat, stats, stats_async};
     #[cfg(feature = "derive")]
     pub use mmstats_derive::{MmStats, MmValue};
 

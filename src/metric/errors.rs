@@ -135,7 +135,8 @@ impl Errors {
         self.record_at(error, site);
     }
 
-    fn record_at<E: Error + ?Sized>(&self, error: &E, site: &Location<'_>) {
+    /// Records an error of this place in the source.
+    pub(crate) fn record_at<E: Error + ?Sized>(&self, error: &E, site: &Location<'_>) {
         let mut leading = Leading::default();
         let name = Name {
             text: static_type::<E>().unwrap_or_else(|| leading.of(error)),

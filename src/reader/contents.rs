@@ -15,6 +15,7 @@ use crate::format::bytes::{Bytes, Malformed};
 use crate::format::part::{self, Part, Shape};
 use crate::format::record::{self, HEAD, Head, Type};
 use crate::format::retired::Retired;
+use crate::format::schema::whole_label;
 
 /// What may be allocated for a file: a multiple of what it takes on the disk or in memory, for a
 /// length says nothing (a sparse terabyte is no terabyte), and a little for file systems that keep
@@ -374,6 +375,18 @@ impl Contents {
             "the block",
         )?;
         let prefix = printable(&instance.label_prefix()).into_owned();
+        if prefix.len() <= 1
+            && plan
+                .metrics
+                .iter()
+                .any(|metric| whole_label(&prefix, &metric.schema.label).is_empty())
+        {
+            return Err(wrong(
+                at,
+                "a metric without a label in an instance without one".to_owned(),
+            )
+            .into());
+        }
         let labels = (plan.label_bytes + plan.metrics.len() * prefix.len()) as u64;
         let decoded = self.budget.decoded(&plan, labels);
         self.budget.charge(

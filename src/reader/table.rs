@@ -15,6 +15,7 @@ use super::plan::{Metric, Plan};
 use super::snapshot::{Problem, Stat};
 use super::state::State;
 use super::text::printable;
+use crate::format::schema::whole_label;
 use crate::metric::Value;
 use crate::metric::context::Copied;
 use crate::metric::kind::{Counts, Kind, Raw, code};
@@ -126,7 +127,7 @@ impl Table {
         let number = self.shapes.len() as u32;
         let cells = (plan.metrics.iter())
             .map(|metric| {
-                let label: Arc<str> = format!("{prefix}{}", metric.schema.label).into();
+                let label: Arc<str> = whole_label(prefix, &metric.schema.label).into();
                 *self.labels.entry(Arc::clone(&label)).or_insert_with(|| {
                     self.cells.push(Cell {
                         label,

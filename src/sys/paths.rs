@@ -26,6 +26,8 @@ pub struct Settings {
     pub mode: Option<u32>,
     /// MMSTATS_MAX_SIZE: bytes that a file may have.
     pub max_size: Option<usize>,
+    /// MMSTATS_NAMESPACE: the model of statistics by name.
+    pub namespace: Option<String>,
     /// MMSTATS_HISTORY_SIZE: values that each history keeps.
     pub history_size: Option<usize>,
     /// MMSTATS_HISTORY_BYTES: bytes that the histories of a file may have.
@@ -95,6 +97,7 @@ impl Settings {
                 parsed.filter(|mode| *mode <= 0o777)
             }),
             max_size: bytes("MMSTATS_MAX_SIZE"),
+            namespace: text("MMSTATS_NAMESPACE"),
             history_size: count("MMSTATS_HISTORY_SIZE"),
             history_bytes: bytes("MMSTATS_HISTORY_BYTES"),
             contexts: count("MMSTATS_CONTEXTS"),

@@ -17,7 +17,7 @@ use crate::format::header::{COMMITTED, LockToken, OWNER};
 use crate::format::owner;
 use crate::format::part::Part;
 use crate::format::record::{self, Instance, Octave, Stagger};
-use crate::format::schema::Schema;
+use crate::format::schema::{Schema, whole_label};
 use crate::format::{LINE, round_up};
 use crate::metric::context::Contexts;
 use crate::metric::space::{Placed, Space};
@@ -346,10 +346,23 @@ impl StatsFile {
         Ok(())
     }
 
-    /// Appends a schema.
+    /// Appends a schema, all of whose metrics have labels.
     pub fn append_schema(&self, schema: &Schema) -> Result<Placed, Error> {
-        self.appending.set(true);
         for metric in &schema.metrics {
+            names::check_label("label", &metric.label)?;
+        }
+        self.append_schema_of_groups(schema)
+    }
+
+    /// Appends a schema. A metric without a label is called as its group (`labelled` has one); the
+    /// derive makes none.
+    fn append_schema_of_groups(&self, schema: &Schema) -> Result<Placed, Error> {
+        self.appending.set(true);
+        for metric in schema
+            .metrics
+            .iter()
+            .filter(|metric| !metric.label.is_empty())
+        {
             names::check_label("label", &metric.label)?;
         }
         let record = self.tail.get() as u32;
@@ -381,7 +394,7 @@ impl StatsFile {
         let mut labels = self.labels.borrow_mut();
         let own = labels_of.get(&schema.record).map_or(&[][..], |own| own);
         for label in own {
-            let label = format!("{prefix}{label}");
+            let label = whole_label(prefix, label);
             let hash = self.hasher.hash_one(&label);
             if labels.insert(hash) {
                 self.pending.borrow_mut().push(hash);
@@ -464,7 +477,7 @@ impl Space for StatsFile {
         if let Some(placed) = self.schemas.borrow().get(&model) {
             return Ok(*placed);
         }
-        let placed = self.append_schema(&describe())?;
+        let placed = self.append_schema_of_groups(&describe())?;
         self.schemas.borrow_mut().insert(model, placed);
         Ok(placed)
     }
