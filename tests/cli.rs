@@ -6,6 +6,8 @@
 mod demo;
 #[path = "cli/failures.rs"]
 mod failures;
+#[path = "cli/history.rs"]
+mod history;
 #[path = "cli/json.rs"]
 mod json;
 #[path = "cli/text.rs"]

@@ -25,6 +25,8 @@ pub struct Arguments {
 pub enum Command {
     Ls(Ls),
     Show(Show),
+    History(History),
+    Errors(Errors),
     Demo(Demo),
     #[command(hide = true)]
     DemoService(DemoService),
@@ -75,6 +77,36 @@ const SEVERAL: &str = "\
 Several PATHs in JSON:
   `path` has them all, joined with ':'. Files are merged within one PATH only: a model that an
   earlier PATH has, too, appears as \"<model>@<path>\".";
+
+/// Show a history: the last values, with times and contexts
+///
+/// The values of a label, newest first, merged over the files of each model that has it; each with
+/// its context, if it has one. Times are in UTC.
+#[derive(Args, Debug)]
+#[command(after_long_help = PATHS)]
+pub struct History {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// The label: `task.history`, or `task` for what is recorded by name
+    pub label: String,
+    /// Roots, models' directories or stats files
+    pub paths: Vec<PathBuf>,
+}
+
+/// Show the errors: what went wrong, how often, when first and when last
+///
+/// Each distinct error, the one that came last first, merged over the files of each model; with what
+/// caused it, and its backtrace if one was asked for. Times are in UTC.
+#[derive(Args, Debug)]
+#[command(after_long_help = PATHS)]
+pub struct Errors {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Roots, models' directories or stats files
+    pub paths: Vec<PathBuf>,
+}
 
 /// Watch a small web service at work: a live table of its rates and percentiles
 ///

@@ -125,6 +125,14 @@ fn stat(stat: &Stat, is_busy: bool) -> Json {
     Json::Object(entry)
 }
 
+/// A context in full, where there is one.
+pub fn context(context: Option<&Context>) -> Json {
+    context.map_or(
+        Json::Null,
+        |context| json!({"text": context.text(), "cut": context.is_cut()}),
+    )
+}
+
 /// One value of a history.
 pub fn history_entry(entry: &HistoryEntry) -> Json {
     json!({

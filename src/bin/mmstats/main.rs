@@ -2,6 +2,8 @@
 
 mod arguments;
 mod demo;
+mod errors;
+mod history;
 mod input;
 mod json;
 mod ls;
@@ -36,6 +38,8 @@ fn run(command: Command) -> Outcome {
     match command {
         Command::Ls(arguments) => ls::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
+        Command::History(arguments) => history::run(&arguments),
+        Command::Errors(arguments) => errors::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::DemoService(arguments) => demo::serve(&arguments),
     }

@@ -87,6 +87,11 @@ pub fn date(nanos: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
 }
 
+/// The same to the millisecond: `2026-11-21 01:27:03.500`.
+pub fn date_millis(nanos: u64) -> String {
+    format!("{}.{:03}", date(nanos), nanos / 1_000_000 % 1_000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
