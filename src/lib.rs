@@ -72,6 +72,8 @@ mod error;
 #[cfg(not(loom))]
 mod metric;
 #[cfg(not(loom))]
+mod panics;
+#[cfg(not(loom))]
 pub mod reader;
 #[cfg(not(loom))]
 pub mod retire;
@@ -113,6 +115,7 @@ mod library {
     pub use crate::metric::text::Text;
     pub use crate::metric::timer::{Stopwatch, Timer, Timing};
     pub use crate::metric::updown::UpDown;
+    pub use crate::panics::install_panic_hook;
     pub use crate::writer::{Adding, Builder, Group, Groups, MmStats, Stats, Writer};
     pub use crate::writer::{Laps, Recorded, Stat, laps, push_stat, stats, stats_async};
     #[cfg(feature = "derive")]

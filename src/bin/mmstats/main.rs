@@ -1,6 +1,8 @@
 //! `mmstats`: looks at the statistics of running programs.
 
 mod arguments;
+mod autopsy;
+mod clean;
 mod demo;
 mod errors;
 mod history;
@@ -40,6 +42,8 @@ fn run(command: Command) -> Outcome {
         Command::Show(arguments) => show::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
         Command::Errors(arguments) => errors::run(&arguments),
+        Command::Autopsy(arguments) => autopsy::run(&arguments),
+        Command::Clean(arguments) => clean::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::DemoService(arguments) => demo::serve(&arguments),
     }
