@@ -21,13 +21,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mmstats::{
-    Average, Compound, Constant, Counter, Flag, Gauge, Groups, MmStats, MmValue, MovingAverage,
-    Percentile, SamplingCounter, Summary, Text, Timer, UpDown,
+    Average, Compound, Constant, Counter, Errors, Flag, Gauge, Groups, History, MmStats, MmValue,
+    MovingAverage, Percentile, SamplingCounter, Summary, Text, Timer, UpDown,
 };
 
 /// The golden files.
-const GOLDEN: [&str; 5] = [
+const GOLDEN: [&str; 6] = [
     "every-kind",
+    "histories",
     "minimal",
     "odd-sequence",
     "summaries",
@@ -67,6 +68,9 @@ struct Web {
     mean: Average,
     recent: MovingAverage<7>,
     hits: SamplingCounter<5>,
+    times: History<30>,
+    no_times: History,
+    errors: Errors,
     #[mmstats(prefix = "h.")]
     handlers: Groups<Handler>,
 }
@@ -130,7 +134,20 @@ fn write(web: &Web, seed: u64) {
         web.mean.record(value);
         web.recent.record(-value);
         web.hits.inc();
+        // One in four has a context that comes again.
+        match random.next() % 4 {
+            0 => web
+                .times
+                .push_with(value, format!("context {}", random.next() % 5)),
+            _ => web.times.push(value),
+        }
     }
+    for error in ["x", "", "300"].map(|text| text.parse::<u8>().unwrap_err()) {
+        (0..=seed % 3).for_each(|_| web.errors.record(&error));
+    }
+    web.errors.record(&std::io::Error::other("line\n\u{202e}"));
+    web.errors
+        .note(&format!("note {}", seed % 2), format!("of {seed}"));
     for _ in 0..3 {
         web.pool.update(|pool| {
             pool.open += 3;

@@ -4,7 +4,7 @@
 //!
 //! ```sh
 //! cargo run --example golden -- tests/golden
-//! for name in every-kind minimal odd-sequence summaries unknown-record-and-kind; do
+//! for name in every-kind histories minimal odd-sequence summaries unknown-record-and-kind; do
 //!     python3 tests/python/reader.py --per-file tests/golden/$name.mmstats |
 //!         sed "s#$PWD/tests/golden/##" > tests/golden/$name.json
 //! done
@@ -20,8 +20,8 @@ use std::time::{Duration, SystemTime};
 use std::{env, fs, io, process};
 
 use mmstats::{
-    Average, Compound, Constant, Counter, Flag, Gauge, Groups, MmStats, MmValue, MovingAverage,
-    Percentile, SamplingCounter, Stats, Summary, Text, Timer, UpDown, Writer,
+    Average, Compound, Constant, Counter, Errors, Flag, Gauge, Groups, History, MmStats, MmValue,
+    MovingAverage, Percentile, SamplingCounter, Stats, Summary, Text, Timer, UpDown, Writer,
 };
 
 /// Every kind of metric.
@@ -130,6 +130,24 @@ struct Summaries {
     hits: SamplingCounter<10>,
 }
 
+/// Histories, contexts and errors.
+#[derive(MmStats)]
+#[mmstats(name = "histories")]
+struct Histories {
+    #[mmstats(unit = "seconds")]
+    times: History<20>,
+    nothing: History,
+    errors: Errors,
+    no_errors: Errors,
+    by_name: Groups<Named>,
+}
+
+#[derive(MmStats)]
+struct Named {
+    #[mmstats(label = "x")]
+    count: Counter,
+}
+
 #[derive(Clone, Copy, Default, MmValue)]
 #[repr(C)]
 struct Pair {
@@ -162,6 +180,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         unknown_record_and_kind(&root)?,
     )?;
     golden("summaries.mmstats", summaries(&root)?)?;
+    golden("histories.mmstats", histories(&root)?)?;
     Ok(())
 }
 
@@ -175,6 +194,7 @@ fn from_a_fixed_path() -> Result<(), Box<dyn std::error::Error>> {
         fs::copy(&me, &fixed)?;
         let status = process::Command::new(&fixed)
             .args(env::args_os().skip(1))
+            .env("RUST_BACKTRACE", "0")
             .status()?;
         process::exit(status.code().unwrap_or(1));
     }
@@ -286,12 +306,7 @@ fn odd_sequence(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
 }
 
 fn summaries(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
-    let now = || {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        since.map_or(0, |since| since.as_nanos() as u64)
-    };
-    // The coarse clock is late.
-    let begin = now() - 1_000_000_000;
+    let begin = now();
     let summaries = Summaries::builder().path(root).create()?;
     for value in [0.5, f64::NAN, 1.25, f64::INFINITY, 1.0] {
         summaries.tasks.record(value);
@@ -311,11 +326,7 @@ fn summaries(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     }
     let mut bytes = taken(&summaries, Identity::Unknown)?;
     // What differs from one run to the next, in all buffers: the times of last values, and rates.
-    for word in bytes.chunks_exact_mut(8) {
-        if (begin..=now()).contains(&u64::from_le_bytes(word.try_into()?)) {
-            word.copy_from_slice(&1_795_214_569_920_000_000u64.to_le_bytes());
-        }
-    }
+    fix_times(&mut bytes, begin);
     samples.dedup();
     for sample in samples.iter().filter(|sample| sample.count > 0) {
         let words = [sample.count.to_le_bytes(), sample.rate.to_le_bytes()].concat();
@@ -323,6 +334,58 @@ fn summaries(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
         bytes[at..at + 8].copy_from_slice(&2.5f64.to_le_bytes());
     }
     Ok(bytes)
+}
+
+fn histories(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let begin = now();
+    let histories = Histories::builder().path(root).max_contexts(5).create()?;
+    // The ring of 20 goes round; contexts come and go, and one is cut.
+    for value in 0..45 {
+        let context = format!("context {}", value / 8);
+        match value {
+            _ if value % 4 == 0 => histories.times.push(f64::from(value)),
+            33 => histories.times.push_with(f64::NAN, "x".repeat(20_000)),
+            // There is no space for this one.
+            43 => histories.times.push_with(-0.5, "one more"),
+            _ if value > 40 => histories.times.push_with(value.into(), "größe\x1b"),
+            _ => histories.times.push_with(value.into(), context),
+        }
+    }
+    for text in ["x", "300", "x", ""] {
+        let parsed: Result<u8, _> = text.parse();
+        if let Err(error) = parsed {
+            histories.errors.record(&error);
+        }
+    }
+    let caused: io::Error = io::Error::other("x".parse::<u8>().expect_err("no number"));
+    histories.errors.record(&caused);
+    histories.errors.note("timeout", "context 9");
+    histories.errors.note("timeout", "größe\x1b");
+    histories.by_name.group("task.one").count.add(5);
+    let mut bytes = taken(&histories, Identity::Unknown)?;
+    fix_times(&mut bytes, begin);
+    // A metric without a label of its own, as those of statistics by name: it is called as its group.
+    let entry = find(&bytes, &[1, 0, 0, 0, 0, 0, 0, 0, b'x', 0]);
+    patch(&mut bytes, entry, &[1], &[0]);
+    Ok(bytes)
+}
+
+/// Now, in nanoseconds since 1970.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_nanos() as u64)
+}
+
+/// Overwrites every word that is a time since `begin`.
+fn fix_times(bytes: &mut [u8], begin: u64) {
+    // The coarse clock is late.
+    let times = begin - 1_000_000_000..=now();
+    for word in bytes.chunks_exact_mut(8) {
+        let time = u64::from_le_bytes(word.try_into().expect("8 bytes"));
+        if times.contains(&time) {
+            word.copy_from_slice(&1_795_214_569_920_000_000u64.to_le_bytes());
+        }
+    }
 }
 
 /// What a later version might write, among what this one knows.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use mmstats::reader::{Reader, Snapshot, Stat};
-use mmstats::{Distribution, Number, Value};
+use mmstats::{Context, Distribution, Number, Value};
 use serde_json::{Value as Json, json};
 
 use super::manifest;
@@ -85,9 +85,48 @@ fn stat_json(stat: &Stat) -> Json {
             shown["count"] = sample.count.into();
             shown["rate"] = sample.rate.into();
         }
+        Value::History(history) => {
+            let entries = history.entries().iter().map(|entry| {
+                json!({
+                    "timestamp": entry.timestamp(),
+                    "value": entry.value(),
+                    "context_id": context_id(entry.context(), entry.has_lost_context()),
+                })
+            });
+            shown["entries"] = entries.collect();
+        }
+        Value::Errors(errors) => {
+            shown["all"] = errors.all().into();
+            shown["overflow"] = errors.overflow().into();
+            let distinct = errors.distinct().iter().map(|error| {
+                let mut shown = json!({
+                    "name": error.exposed_as(),
+                    "count": error.count(),
+                    "first": error.first_ns() as f64 / 1e9,
+                    "last": error.last_ns() as f64 / 1e9,
+                    "context_id": context_id(error.context(), error.has_lost_context()),
+                });
+                if !error.is_note() {
+                    shown["type"] = error.name().into();
+                    shown["message"] = error.message().into();
+                    shown["site"] = error.site().into();
+                    shown["sources"] = error.sources().collect();
+                }
+                shown
+            });
+            shown["distinct"] = distinct.collect();
+        }
         other => panic!("a kind that this test does not know: {other:?}"),
     }
     shown
+}
+
+fn context_id(context: Option<&Context>, is_lost: bool) -> Json {
+    match context {
+        Some(context) => context.id().into(),
+        None if is_lost => Json::Null,
+        None => "".into(),
+    }
 }
 
 /// JSON has no integers beyond 64 bits here: they are compared as floats.
