@@ -93,6 +93,7 @@ fn text(value: &Value) -> String {
         (Some(number), ..) => numbers::number(number),
         (_, Some(flag), _) => flag.to_string(),
         (.., Some(text)) => text.to_owned(),
+        _ if value.as_average().is_some() => "none yet".to_owned(),
         // A kind that this program does not know yet.
         _ => format!("({})", value.kind()),
     }
