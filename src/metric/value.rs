@@ -172,7 +172,10 @@ impl Value {
 
     /// When it was last changed, in seconds since 1970-01-01 UTC, if its kind has a clock.
     pub fn stamp(&self) -> Option<f64> {
-        None
+        match self {
+            Value::Summary(summary) => summary.last_time(),
+            _ => None,
+        }
     }
 
     /// Calls `each` with the name and the value of everything that this value exposes beside

@@ -99,6 +99,22 @@ pub fn unix_nanos() -> u64 {
         .map_or(0, |since| since.as_nanos() as u64)
 }
 
+/// How long ago the machine was booted, sleep included; `None` where that cannot be asked.
+pub fn since_boot() -> Option<Duration> {
+    #[cfg(target_os = "linux")]
+    {
+        let mut now = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: the struct is ours.
+        if unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut now) } == 0 {
+            return Some(Duration::new(now.tv_sec as u64, now.tv_nsec as u32));
+        }
+    }
+    None
+}
+
 /// Now, in nanoseconds since 1970-01-01 UTC, as of the last tick of the system's timer: some
 /// milliseconds late at most, and without a system call (nor a reading of the processor's counter)
 /// whatever the machine's clock is. 0 before 1970, and where there is no such clock.
@@ -116,22 +132,6 @@ pub fn coarse_unix_nanos() -> u64 {
         now.assume_init()
     };
     (now.tv_sec.max(0) as u64).wrapping_mul(1_000_000_000) + now.tv_nsec as u64
-}
-
-/// How long ago the machine was booted, sleep included; `None` where that cannot be asked.
-pub fn since_boot() -> Option<Duration> {
-    #[cfg(target_os = "linux")]
-    {
-        let mut now = libc::timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        // SAFETY: the struct is ours.
-        if unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut now) } == 0 {
-            return Some(Duration::new(now.tv_sec as u64, now.tv_nsec as u32));
-        }
-    }
-    None
 }
 
 #[cfg(test)]
