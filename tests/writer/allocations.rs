@@ -2,9 +2,10 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use mmstats::MmStats;
+use mmstats::{MmStats, Stat};
 
 use super::child;
 use super::models::{Pool, Web};
@@ -33,6 +34,12 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
+/// A handle as in a scope, with a label more.
+static LABELLED: LazyLock<Stat> = LazyLock::new(|| {
+    let stat = mmstats::stats(|stat| Ok(stat.with(&[("host", "nl-ams")])));
+    stat.unwrap()
+});
+
 /// Every kind of write, on an octave and groups that are there.
 fn write_everything(web: &Web) {
     web.requests.inc();
@@ -58,6 +65,16 @@ fn write_everything(web: &Web) {
         web.last_load.record(value);
     }
     web.hits.add(4);
+    web.last_sizes.push(1.0);
+    web.last_sizes.push_with(2.0, "a context that is known");
+    web.errors.record(&std::fmt::Error);
+    web.errors
+        .record(&"x".parse::<u8>().unwrap_err() as &dyn std::error::Error);
+    web.errors.note("timeout", "a context that is known");
+    mmstats::push_stat("task", 1.0);
+    let labelled = &LABELLED;
+    labelled.record("task", 2.0).context("nightly");
+    labelled.error(&std::fmt::Error);
     web.db.queries.inc();
     web.handlers.group("index").response_ok.inc();
     web.handlers["index"].response_bad.inc();
@@ -71,7 +88,8 @@ fn write_everything(web: &Web) {
 fn prepared() -> mmstats::Stats<Web> {
     let web = Web::create().unwrap();
     web.response_time.start().stop();
-    for _ in 0..2 {
+    // So often that the rings are complete.
+    for _ in 0..1000 {
         write_everything(&web);
     }
     web
