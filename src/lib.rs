@@ -26,7 +26,7 @@
 //! | [`Groups`] | named instances of a model, added at run time | label by label |
 //!
 //! Then write: [`MmStats::local`] has a file for each thread, [`MmStats::create`] one of your own,
-//! [`Writer`] does without a struct. And read, from any process: [`reader::Reader`], or the binary
+//! [`Writer`] does without a struct, [`push_stat`] and [`stats`] without anything but names. And read, from any process: [`reader::Reader`], or the binary
 //! `mmstats`.
 //!
 //! Across `.await` take a [`Stopwatch`], which can be copied and sent: a [`Timing`] borrows its thread's
@@ -42,7 +42,7 @@
 //!
 //! - One writer per file: what threads count is added up by readers. [`Stats`] can be sent to another
 //!   thread but not shared, and the compiler sees to it.
-//! - Files hold the present, not a history, and a group stays as long as its file.
+//! - Files hold the present (of a [`History`] the last values), and a group stays as long as its file.
 //! - A stats file reserves 16 MiB of addresses (not of memory).
 //! - Signal handlers must not write statistics: they could run in the middle of a publication.
 //! - A process made by raw `clone`, without the C library's fork handlers, must not use what it

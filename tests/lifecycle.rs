@@ -28,8 +28,8 @@ use std::path::{Path, PathBuf};
 
 use mmstats::reader::{Reader, Snapshot};
 use mmstats::{
-    Average, Compound, Counter, Gauge, Groups, MmStats, MmValue, MovingAverage, Percentile,
-    SamplingCounter, Summary, Text, Timer,
+    Average, Compound, Counter, Errors, Gauge, Groups, History, MmStats, MmValue, MovingAverage,
+    Percentile, SamplingCounter, Summary, Text, Timer,
 };
 
 /// As many as are wanted in a full run, or `short` of them.
@@ -110,6 +110,8 @@ struct All {
     mean: Average,
     recent: MovingAverage<4>,
     hits: SamplingCounter<2>,
+    errors: Errors,
+    last: History<4>,
 }
 
 #[derive(MmStats)]

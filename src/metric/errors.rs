@@ -8,7 +8,7 @@
 use std::any::type_name;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::fmt::{self, Debug, Display, Write};
 use std::hash::{BuildHasher, Hasher};
@@ -18,7 +18,7 @@ use std::rc::Rc;
 use super::Value;
 use super::context::{Context, Found, Reference};
 use super::field::{Binder, Describe, Field, Options};
-use super::kind::{Counts, Kind, Raw, code};
+use super::kind::{Counts, Kind, Parts, Raw, code};
 use super::space::Space;
 use crate::format::bytes::{cut, words};
 use crate::format::part::{Part, Shape};
@@ -56,8 +56,7 @@ use crate::sys::words::{Slot, Width, Word};
 /// The *type* is the last part of the path of the static type. Of a `dyn Error` it is the identifier
 /// with which its `Debug` text begins, else `dyn`.
 ///
-/// Of processes that have ended and whose files were folded into one only the count of all is left; it
-/// is in the overflow, too.
+/// Of processes that have ended and whose files were folded into one, the contexts are gone.
 pub struct Errors {
     all: Word,
     overflow: Word,
@@ -101,13 +100,38 @@ const GEOMETRY: Geometry = Geometry {
     plain: 2,
 };
 
-/// Whether parts of the metric look like this.
-pub fn is_part(shape: Shape) -> bool {
-    let wanted = Shape {
-        plain: shape.plain,
-        ..shape_of(0)
+pub(super) static PARTS: Parts = Parts {
+    is_part: |shape| shape == shape_of(shape.plain as usize) && shape.plain >= 2,
+    fold: Some(fold_part),
+};
+
+/// Adds up what changes. The table of a retired file is bounded, too, and it has no contexts.
+fn fold_part(
+    words: &mut [u64],
+    into: &mut BTreeMap<Vec<u64>, Vec<u64>>,
+    plain: &[u64],
+    cell: &[u64],
+) {
+    let &[count, first, last, context] = cell else {
+        return;
     };
-    shape == wanted && shape.plain >= 2
+    let context = match Reference(context) {
+        Reference::NONE => Reference::NONE,
+        _ => Reference::LOST,
+    };
+    let next = vec![count, first, last, context.0];
+    if let Some(had) = into.get_mut(plain) {
+        had[0] = had[0].saturating_add(count);
+        had[1] = had[1].min(first);
+        if last > had[2] || had[3] == Reference::NONE.0 {
+            had[3] = context.0;
+        }
+        had[2] = had[2].max(last);
+    } else if into.len() < MOST {
+        into.insert(plain.to_vec(), next);
+    } else {
+        words[1] = words[1].saturating_add(count);
+    }
 }
 
 /// A part with so many plain words.
@@ -488,10 +512,9 @@ pub(super) static KIND: Kind = Kind {
         }
     },
     none: |_| Value::Errors(Box::default()),
-    // The distinct ones are not folded: all that was counted is among those without a place.
     fold: |_, into, next, _| {
-        for word in into {
-            *word = word.saturating_add(next[0]);
+        for (word, next) in into.iter_mut().zip(next) {
+            *word = word.saturating_add(*next);
         }
         Ok(())
     },
@@ -679,7 +702,7 @@ impl ErrorsValue {
     /// See [`Value::expose`].
     pub(crate) fn expose(&self, each: &mut dyn FnMut(&str, Value)) {
         each("all", Value::Counter(self.all));
-        let mut names: std::collections::BTreeMap<String, u64> = Default::default();
+        let mut names: BTreeMap<String, u64> = Default::default();
         for error in &self.distinct {
             let sum = names.entry(error.exposed_as()).or_default();
             *sum = sum.saturating_add(error.count);

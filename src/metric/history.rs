@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::Value;
 use super::context::{Context, Found, Reference};
 use super::field::{Binder, Describe, Field, Options, TakesUnit};
-use super::kind::{Counts, ENDS, Kind, Raw, code};
+use super::kind::{Counts, ENDS, Kind, Parts, Raw, code};
 use super::space::Space;
 use crate::format::part::{FIXED, Part, Shape};
 use crate::format::scalar::Scalar;
@@ -91,11 +91,13 @@ const FIRST: usize = 8;
 /// Words of an entry: sequence, time, value, context.
 const ENTRY: usize = 4;
 
-/// Whether parts of the metric look like this.
-pub fn is_part(shape: Shape) -> bool {
-    let cells = shape.cells;
-    shape == Shape { cells, ..SHAPE }
-}
+pub(super) static PARTS: Parts = Parts {
+    is_part: |shape| {
+        let cells = shape.cells;
+        shape == Shape { cells, ..SHAPE }
+    },
+    fold: None,
+};
 
 /// What its parts look like; as many cells as there are entries.
 pub const SHAPE: Shape = Shape {

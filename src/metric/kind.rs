@@ -1,10 +1,13 @@
 //! What a reader knows of a kind: how to decode, merge and expose its values.
 
+use std::collections::BTreeMap;
+
 use super::context::Copied;
 use super::{
     Value, average, compound, constant, counter, errors, flag, gauge, history, moving_average,
     percentile, sampling_counter, summary, text, timer, updown,
 };
+use crate::format::part::Shape;
 use crate::format::schema::MetricSchema;
 
 /// The words of one value as a reader had them.
@@ -71,6 +74,31 @@ pub(super) const LATEST: Fold = |_, into, next, _| {
     into.copy_from_slice(next);
     Ok(())
 };
+
+/// What a kind's parts are.
+#[derive(Debug)]
+pub struct Parts {
+    /// Whether parts of this shape are its.
+    pub is_part: fn(Shape) -> bool,
+    /// How a retired file takes in a part; `None`: it has none of them.
+    pub fold: Option<FoldPart>,
+}
+
+/// Takes one more part in: its plain words, and the words of its one cell. `words` are those of the metric,
+/// `into` the parts that the retired file has, by their plain words.
+pub type FoldPart =
+    fn(words: &mut [u64], into: &mut BTreeMap<Vec<u64>, Vec<u64>>, plain: &[u64], cell: &[u64]);
+
+impl Kind {
+    /// What its parts are, if it has any.
+    pub fn parts(&self) -> Option<&'static Parts> {
+        match self.code {
+            code::HISTORY => Some(&history::PARTS),
+            code::ERRORS => Some(&errors::PARTS),
+            _ => None,
+        }
+    }
+}
 
 /// Every kind that this version knows. A new one is a new file and a line here.
 pub static KINDS: [&Kind; 15] = [

@@ -17,7 +17,6 @@ use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{MetricSchema, Schema};
 use crate::metric::kind::{self, Kind, code};
 use crate::metric::summary::SummaryValue;
-use crate::metric::{errors, history};
 
 /// A schema, ready for reading: decoded, checked, and its words laid out.
 #[derive(Debug)]
@@ -185,7 +184,7 @@ impl Plan {
         let layout = matches!(metric.kind, code::TIMER | code::PERCENTILE)
             .then(|| Layout::new(metric.parameter))
             .flatten();
-        if layout.is_some() || is_part(metric.kind).is_some() {
+        if layout.is_some() || kind.parts().is_some() {
             self.owners.push((metric.offset, self.metrics.len()));
         }
         self.words += geometry.value_words();
@@ -222,8 +221,8 @@ impl Plan {
     /// The metric whose place begins at byte `offset` of a block, if parts of this shape are its.
     pub fn owner_at(&self, offset: u32, shape: Shape) -> Option<usize> {
         let index = self.at(offset)?;
-        let is_part = is_part(self.metrics[index].schema.kind)?;
-        is_part(shape).then_some(index)
+        let parts = self.metrics[index].kind.parts()?;
+        (parts.is_part)(shape).then_some(index)
     }
 
     fn at(&self, offset: u32) -> Option<usize> {
@@ -231,15 +230,6 @@ impl Plan {
             .owners
             .binary_search_by_key(&offset, |(offset, _)| *offset);
         Some(self.owners[found.ok()?].1)
-    }
-}
-
-/// Which shapes the parts of a kind have, if it has any.
-fn is_part(kind: u16) -> Option<fn(Shape) -> bool> {
-    match kind {
-        code::HISTORY => Some(history::is_part),
-        code::ERRORS => Some(errors::is_part),
-        _ => None,
     }
 }
 

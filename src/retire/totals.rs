@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, hash_map};
 use std::sync::Arc;
 
 use crate::format::header::{COMMITTED, Header, OWNER, Owner, OwnerState};
+use crate::format::part::{Part, Shape};
 use crate::format::record::{self, Octave};
 use crate::format::retired::Retired;
 use crate::reader::contents::{Contents, Instance};
@@ -30,6 +31,8 @@ struct Entry {
     words: Vec<u64>,
     /// By number of the metric, and number of the octave.
     octaves: BTreeMap<(usize, u32), Vec<u64>>,
+    /// The words of the cells of parts, by number of the metric, and the part's plain words.
+    parts: BTreeMap<usize, BTreeMap<Vec<u64>, Vec<u64>>>,
     /// When the latest file that it is of was created.
     created: u64,
 }
@@ -152,7 +155,17 @@ fn check(contents: &Contents) -> Result<(), String> {
 fn entry(contents: &Contents, instance: &Instance, created: u64) -> Entry {
     let values = &contents.values.words;
     let mut octaves: BTreeMap<_, Vec<u64>> = BTreeMap::new();
-    // Parts with cells are not folded: the kinds that have them say what is left of them.
+    let mut parts: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for part in instance.parts.iter().filter(|part| part.shape.cells == 1) {
+        let (cell, plain) = part
+            .values(values)
+            .split_at(1 + usize::from(part.shape.words));
+        // 0: nothing was published there yet.
+        if cell[0] != 0 {
+            let of_metric = parts.entry(part.metric).or_default();
+            of_metric.insert(plain.to_vec(), cell[1..].to_vec());
+        }
+    }
     for octave in instance.parts.iter().filter(|part| part.shape.cells == 0) {
         let counts = octave.values(values);
         // Two records for one octave: a writer makes none, but a file may say so, and readers add them.
@@ -166,6 +179,7 @@ fn entry(contents: &Contents, instance: &Instance, created: u64) -> Entry {
         prefix: instance.prefix.clone(),
         words: values[instance.at..][..instance.plan.words].to_vec(),
         octaves,
+        parts,
         created,
     }
 }
@@ -182,6 +196,7 @@ impl Entry {
         Entry {
             words: vec![0; of.words.len()],
             octaves: BTreeMap::new(),
+            parts: BTreeMap::new(),
             ..of.clone()
         }
     }
@@ -195,6 +210,17 @@ impl Entry {
             (metric.kind.fold)(&metric.schema, into, next, files)
                 .map_err(|problem| format!("{}{}: {problem}", self.prefix, metric.schema.label))?;
         }
+        for (metric, parts) in &next.parts {
+            let of = &self.plan.metrics[*metric];
+            let Some(fold) = of.kind.parts().and_then(|parts| parts.fold) else {
+                continue;
+            };
+            let words = &mut sum.words[of.at..][..of.words];
+            let into = sum.parts.entry(*metric).or_default();
+            for (plain, cell) in parts {
+                fold(words, into, plain, cell);
+            }
+        }
         for (key, counts) in next.octaves {
             match sum.octaves.get_mut(&key) {
                 Some(sums) => add(sums, &counts),
@@ -205,7 +231,7 @@ impl Entry {
         Ok(sum)
     }
 
-    /// Appends the records of the instance and its octaves.
+    /// Appends the records of the instance, its octaves and parts.
     fn encode(&self, schema: u32, out: &mut Vec<u8>) {
         let plan = &*self.plan;
         let mut block = vec![0u64; plan.block as usize / 8];
@@ -236,6 +262,27 @@ impl Entry {
             };
             let placed = octave.encode(out.len());
             append(out, placed, counts);
+        }
+        for (metric, parts) in &self.parts {
+            let owner = at as u32 + plan.metrics[*metric].schema.offset;
+            for (number, (plain, cell)) in (0..).zip(parts) {
+                let part = Part {
+                    owner,
+                    number,
+                    values: 0,
+                    shape: Shape {
+                        cells: 1,
+                        buffers: 2,
+                        words: cell.len() as u16,
+                        plain: plain.len() as u32,
+                    },
+                };
+                // The first publication, in the second buffer.
+                let nothing = vec![0; cell.len()];
+                let values = [&[2], &nothing[..], cell, plain].concat();
+                let placed = part.encode(out.len());
+                append(out, placed, &values);
+            }
         }
     }
 }
