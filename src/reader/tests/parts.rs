@@ -208,6 +208,136 @@ fn what_is_allocated_for_parts_is_in_proportion() {
     });
 }
 
+const ERROR: Shape = Shape {
+    cells: 1,
+    buffers: 2,
+    words: 4,
+    plain: 5,
+};
+
+/// A part of errors, published once: name "odd", site "at", message "hm", no sources.
+const ODD: [u64; 14] = {
+    let texts = u64::from_le_bytes(*b"oddathm\0");
+    [
+        2,
+        0,
+        0,
+        0,
+        0,
+        3,
+        10,
+        20,
+        0,
+        3 | 2 << 16 | 2 << 32,
+        0,
+        texts,
+        0,
+        0,
+    ]
+};
+
+/// A file whose errors `e` have these parts.
+fn errors_file(parts: &[(Shape, &[u64])]) -> Vec<u8> {
+    let metric = metric(
+        "e",
+        code::ERRORS,
+        Scalar::U64,
+        Geometry {
+            buffers: 0,
+            words: 0,
+            plain: 2,
+        },
+    );
+    let schema = schema([counter("a"), metric]);
+    let mut maker = Maker::new(&header("m", 1, 1));
+    let at = maker.schema(&schema);
+    let block = maker.instance(at, &schema, "", "");
+    maker.set(block + 8, &[9, 1]);
+    for (number, (shape, words)) in (0..).zip(parts) {
+        maker.part(block + 8, number, *shape, words);
+    }
+    maker.finish()
+}
+
+fn read_errors(bytes: &[u8], check: impl Fn(&Snapshot)) {
+    both_ways(|root| {
+        root.write("mmstats-1-1", bytes);
+        let mut reader = root.reader();
+        reader.per_file(true);
+        for _ in 0..2 {
+            check(&reader.snapshot().unwrap());
+        }
+    });
+}
+
+/// Name, site, message and count.
+fn distinct(snapshot: &Snapshot) -> Vec<(String, String, String, u64)> {
+    let Some((_, errors)) = snapshot.errors_of("m").next() else {
+        return Vec::new();
+    };
+    let own = |text: &str| text.to_owned();
+    (errors.distinct().iter())
+        .map(|e| (own(e.name()), own(e.site()), own(e.message()), e.count()))
+        .collect()
+}
+
+#[test]
+fn errors_are_what_their_parts_say_and_twice_the_same_is_one() {
+    let mut in_the_making = ODD;
+    in_the_making[0] = 0;
+    // Its writer died in the middle of the second publication.
+    let mut dead = ODD;
+    (dead[0], dead[1]) = (3, u64::MAX);
+    let bytes = errors_file(&[(ERROR, &ODD), (ERROR, &in_the_making), (ERROR, &dead)]);
+    read_errors(&bytes, |snapshot| {
+        assert_no_errors(snapshot);
+        let wanted = ("odd".to_owned(), "at".to_owned(), "hm".to_owned(), 6);
+        assert_eq!(distinct(snapshot), [wanted]);
+        assert_eq!(u64_of(snapshot, "e__all"), Some(9));
+        assert_eq!(u64_of(snapshot, "e__EXC:odd"), Some(6));
+    });
+}
+
+#[test]
+fn texts_of_errors_end_with_their_part_and_may_be_anything() {
+    let mut endless = ODD;
+    endless[9] = u64::MAX;
+    let mut harmful = ODD;
+    harmful[9] = 8;
+    harmful[11] = u64::from_le_bytes(*b"\x1b\xff\n__\x00:.");
+    let bytes = errors_file(&[(ERROR, &endless), (ERROR, &harmful)]);
+    read_errors(&bytes, |snapshot| {
+        assert_no_errors(snapshot);
+        let distinct = distinct(snapshot);
+        assert_eq!(distinct.len(), 2);
+        for (name, ..) in &distinct {
+            assert!(!name.contains(char::is_control), "{name:?}");
+            let exposed = snapshot.get("m", &format!("e__EXC:{name}"));
+            assert_eq!(exposed.and_then(Value::as_u64), Some(3), "{name:?}");
+        }
+    });
+}
+
+#[test]
+fn parts_of_errors_of_another_shape_are_ignored() {
+    for shape in [
+        Shape { plain: 1, ..ERROR },
+        Shape { cells: 2, ..ERROR },
+        Shape { cells: 0, ..ERROR },
+        Shape { words: 3, ..ERROR },
+        Shape {
+            buffers: 1,
+            ..ERROR
+        },
+    ] {
+        let words = vec![2; shape.total_words()];
+        read_errors(&errors_file(&[(shape, &words)]), |snapshot| {
+            assert_no_errors(snapshot);
+            assert_eq!(distinct(snapshot), []);
+        });
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -227,6 +357,18 @@ proptest! {
                     assert!(history.entries().len() <= 2);
                 }
             }
+        });
+    }
+
+    #[test]
+    fn changed_errors(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
+        let mut bytes = errors_file(&[(ERROR, &ODD), (ERROR, &ODD)]);
+        for (at, to) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = to;
+        }
+        read_errors(&bytes, |snapshot| {
+            assert!(distinct(snapshot).len() <= 2);
         });
     }
 }
