@@ -104,7 +104,8 @@ mod library {
     pub use crate::metric::context::Context;
     pub use crate::metric::counter::Counter;
     pub use crate::metric::distribution::{Distribution, PERCENTILES};
-    pub use crate::metric::errors::{DistinctError, Errors, ErrorsValue, OrRecord};
+    pub use crate::metric::error_log::{DistinctError, ErrorsValue};
+    pub use crate::metric::errors::{Errors, OrRecord};
     pub use crate::metric::flag::Flag;
     pub use crate::metric::gauge::{Gauge, Numeric};
     pub use crate::metric::history::{History, HistoryEntry, HistoryValue};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::context::Copied;
 use super::{
-    Value, average, compound, constant, counter, errors, flag, gauge, history, moving_average,
+    Value, average, compound, constant, counter, error_log, flag, gauge, history, moving_average,
     percentile, sampling_counter, summary, text, timer, updown,
 };
 use crate::format::part::Shape;
@@ -94,7 +94,7 @@ impl Kind {
     pub fn parts(&self) -> Option<&'static Parts> {
         match self.code {
             code::HISTORY => Some(&history::PARTS),
-            code::ERRORS => Some(&errors::PARTS),
+            code::ERRORS => Some(&error_log::PARTS),
             _ => None,
         }
     }
@@ -116,7 +116,7 @@ pub static KINDS: [&Kind; 15] = [
     &moving_average::KIND,
     &sampling_counter::KIND,
     &history::KIND,
-    &errors::KIND,
+    &error_log::KIND,
 ];
 
 /// The kind with this code, if this version knows it.

@@ -10,6 +10,7 @@ pub mod constant;
 pub mod context;
 pub mod counter;
 pub mod distribution;
+pub mod error_log;
 pub mod errors;
 pub mod field;
 pub mod flag;

@@ -3,7 +3,7 @@
 use super::average::AverageValue;
 use super::compound::CompoundValue;
 use super::distribution::Distribution;
-use super::errors::ErrorsValue;
+use super::error_log::ErrorsValue;
 use super::history::HistoryValue;
 use super::sampling_counter::SampledCount;
 use super::summary::SummaryValue;
