@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use mmstats::{
-    Average, Compound, Counter, Groups, MmStats, MmValue, MovingAverage, Percentile,
-    SamplingCounter, Stats, Stopwatch, Summary, Timer,
+    Average, Compound, Counter, Errors, Groups, History, MmStats, MmValue, MovingAverage,
+    Percentile, SamplingCounter, Stats, Stopwatch, Summary, Timer,
 };
 
 const ROUNDS: usize = 41;
@@ -40,6 +40,8 @@ struct Model {
     average: Average,
     moving: MovingAverage,
     sampled: SamplingCounter,
+    history: History,
+    errors: Errors,
     handlers: Groups<Handler>,
 }
 
@@ -220,6 +222,18 @@ fn rows() -> Vec<Row> {
             .record(spread(i) as f64)),
         row!("SamplingCounter::inc", |s, _i| black_box(&s.stats.sampled)
             .inc()),
+        row!("History::push", |s, i| s.stats.history.push(i as f64), most 10.0),
+        row!("History::push_with, known context", |s, i| s
+            .stats
+            .history
+            .push_with(i as f64, black_box("nightly"))),
+        row!("Errors::record, known", |s, _i| s
+            .stats
+            .errors
+            .record(black_box(&std::fmt::Error)), most 200.0),
+        row!("push_stat, known label", |_s, i| {
+            mmstats::push_stat(black_box("task"), i as f64);
+        }, most 60.0),
         row!("Stopwatch", |_s, _i| black_box(
             Stopwatch::start().elapsed()
         )),

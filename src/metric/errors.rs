@@ -359,13 +359,12 @@ pub trait OrRecord: Sized {
     ///
     /// Of a boxed `dyn Error`, which is no `Error` itself, record what is in the box:
     /// `.inspect_err(|error| errors.record(&**error))`.
-    #[track_caller]
+    #[track_caller] // so are the implementations
     #[must_use = "the result is still to be looked at"]
     fn or_record(self, errors: &Errors) -> Self;
 }
 
 impl<T, E: Error> OrRecord for Result<T, E> {
-    #[track_caller]
     fn or_record(self, errors: &Errors) -> Result<T, E> {
         if let Err(error) = &self {
             errors.record(error);

@@ -251,6 +251,28 @@ fn notes_keep_the_last_context_and_give_the_others_back() {
 }
 
 #[test]
+fn a_context_that_is_used_again_before_its_place_is_stays() {
+    let root = tempfile::tempdir().unwrap();
+    let failing = Failing::builder()
+        .path(root.path())
+        .max_contexts(2)
+        .create()
+        .unwrap();
+    // "one" is free for a moment; both places are in use when "three" comes.
+    for (name, context) in [("a", "one"), ("a", "two"), ("b", "one"), ("c", "three")] {
+        failing.errors.note(name, context);
+    }
+    let snapshot = snapshot(root.path());
+    let contexts: Vec<_> = (errors(&snapshot, "errors").distinct().iter())
+        .map(|note| note.context().map(|context| context.text().into_owned()))
+        .collect();
+    assert_eq!(
+        contexts,
+        [Some("two".to_owned()), Some("one".to_owned()), None]
+    );
+}
+
+#[test]
 fn errors_of_several_files_add_up() {
     let root = tempfile::tempdir().unwrap();
     let files = [0, 1].map(|_| Failing::builder().path(root.path()).create().unwrap());

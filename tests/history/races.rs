@@ -5,6 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 
+/// Stops the writer also where an assertion fails: the scope waits for it.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Reads while a thread pushes as fast as it can, each value with a context that says the same.
 fn race(mapped: bool) {
     let root = tempfile::tempdir().unwrap();
@@ -30,6 +39,7 @@ fn race(mapped: bool) {
                 tasks.times.push_with(value, &context);
             }
         });
+        let _stop = Stop(stop);
         let mut reader = Reader::open(root.path()).unwrap();
         let (mut newest, mut seen, mut found) = (0, 0, 0);
         while seen < 4_000 {
@@ -71,7 +81,6 @@ fn race(mapped: bool) {
             seen += entries.len();
         }
         assert!(found > 0);
-        stop.store(true, Ordering::Relaxed);
     });
 }
 
