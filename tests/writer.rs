@@ -23,5 +23,7 @@ mod procedural;
 mod races;
 #[path = "writer/space.rs"]
 mod space;
+#[path = "writer/tasks.rs"]
+mod tasks;
 #[path = "writer/values.rs"]
 mod values;
