@@ -8,6 +8,8 @@ mod demo;
 mod failures;
 #[path = "cli/json.rs"]
 mod json;
+#[path = "cli/old.rs"]
+mod old;
 #[path = "cli/text.rs"]
 mod text;
 
@@ -71,6 +73,7 @@ fn mmstats() -> Command {
         "MMSTATS_PATH",
         "MMSTATS_KEEP",
         "MMSTATS_DISABLE",
+        "MMSTATS_GLOB",
         "XDG_RUNTIME_DIR",
         "RUST_LOG",
     ] {

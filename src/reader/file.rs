@@ -11,9 +11,10 @@ use super::copy::Scratch;
 use super::plan::Plans;
 use super::source::{Access, Pass, Source, Trouble};
 use super::text::printable;
+use super::v1::{self, OldFile};
 use crate::format::bytes::Bytes;
 use crate::format::header::{COMMITTED, Header, NAME_MOST, Owner};
-use crate::sys::view;
+use crate::sys::view::{self, Stat};
 
 /// A stats file that is being read.
 #[derive(Debug)]
@@ -33,10 +34,19 @@ pub struct StatsFile {
     /// The merge table that the shapes of the instances belong to, 0: none.
     table: u64,
     identity: (u64, u64),
-    source: Source,
+    format: Format,
     /// Whether a pass failed: someone may be writing something else over the file, so that what was
     /// decoded no longer holds.
     spoiled: bool,
+}
+
+/// How a file is read.
+#[derive(Debug)]
+enum Format {
+    /// Of python-mmstats.
+    One(OldFile),
+    /// Ours.
+    Three(Source),
 }
 
 impl StatsFile {
@@ -47,6 +57,11 @@ impl StatsFile {
         directory_is_private: bool,
     ) -> Result<StatsFile, Trouble> {
         let opened = view::open(&path).map_err(|error| Trouble::io("open it", error))?;
+        if v1::is_old(&opened) {
+            let header = v1::header(&path, &opened)?;
+            let format = Format::One(OldFile::default());
+            return Ok(StatsFile::new(path, root, header, opened.stat, format));
+        }
         let stat = opened.stat;
         let start = Access::Read(&opened.file);
         let have = |len: usize| len.min(usize::try_from(stat.len).unwrap_or(usize::MAX));
@@ -71,18 +86,41 @@ impl StatsFile {
         let committed = committed.u64("the committed length")?;
         let mapped = committed.clamp(len as u64, stat.len);
         let source = Source::new(opened, mapped, directory_is_private);
-        Ok(StatsFile {
+        let format = Format::Three(source);
+        Ok(StatsFile::new(path, root, header, stat, format))
+    }
+
+    fn new(
+        path: PathBuf,
+        root: &Arc<Path>,
+        header: Header,
+        stat: Stat,
+        format: Format,
+    ) -> StatsFile {
+        let owner = Owner {
+            tid: header.tid,
+            ..Owner::unpack(0)
+        };
+        StatsFile {
             path: path.into(),
             root: Arc::clone(root),
-            contents: Contents::new(len as u64),
+            contents: Contents::new(header.len as u64),
             header: Arc::new(header),
-            owner: Owner::unpack(0),
+            owner,
             len: stat.len,
             table: 0,
             identity: stat.identity,
-            source,
+            format,
             spoiled: false,
-        })
+        }
+    }
+
+    /// Which format it has: 1 or 3.
+    pub fn format(&self) -> u8 {
+        match self.format {
+            Format::One(_) => 1,
+            Format::Three(_) => 3,
+        }
     }
 
     /// One pass: the records that are new, and all values.
@@ -104,7 +142,15 @@ impl StatsFile {
         scratch: &mut Scratch,
         before_copy: impl FnOnce(),
     ) -> Result<(), Trouble> {
-        let pass = self.source.begin(&self.path, self.identity)?;
+        let source = match &mut self.format {
+            Format::Three(source) => source,
+            Format::One(old) => {
+                let (path, contents) = (&self.path, &mut self.contents);
+                self.len = old.refresh(path, self.identity, contents, plans)?.len;
+                return Ok(());
+            }
+        };
+        let pass = source.begin(&self.path, self.identity)?;
         let Pass {
             access,
             stat,
@@ -132,6 +178,6 @@ impl StatsFile {
     /// Whether it is mapped.
     #[cfg(test)]
     pub fn is_mapped(&self) -> bool {
-        matches!(self.source, Source::Mapped(_))
+        matches!(self.format, Format::Three(Source::Mapped(_)))
     }
 }

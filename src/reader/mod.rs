@@ -45,6 +45,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod text;
+mod v1;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -168,6 +169,7 @@ impl Reader {
                     tid: file.owner.tid,
                     state: State::of(life, file.owner.state),
                     bytes: file.len,
+                    format: file.format(),
                     stats: None,
                     system: OnceLock::new(),
                 }

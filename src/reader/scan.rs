@@ -1,4 +1,4 @@
-//! Which files are there: `<root>/<model>/<file>`.
+//! Which files are there: `<root>/<model>/<file>`, and those of python-mmstats, `<root>/<file>`.
 //!
 //! Every snapshot lists the directories again. Of a file that is known, its name and the inode number
 //! in the listing are enough: nobody else can have that number while it is open or mapped, and one
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use super::file::StatsFile;
 use super::snapshot::Problem;
 use super::source::Trouble;
+use super::text::matches;
 use crate::Error;
 use crate::sys::identity::LOCK_FILE;
 use crate::sys::paths;
@@ -64,6 +65,11 @@ impl Found {
     fn is_directory(&self) -> bool {
         self.kind.as_ref().is_ok_and(std::fs::FileType::is_dir)
     }
+
+    /// Whether it is named as python-mmstats names its files.
+    fn is_flat(&self) -> bool {
+        !self.is_directory() && matches(paths::flat_names(), &self.name.to_string_lossy())
+    }
 }
 
 /// The entries of a directory but those whose name begins with a dot: `.lock`, and files in the making.
@@ -84,7 +90,7 @@ fn list(directory: &Path) -> io::Result<Vec<Found>> {
 }
 
 /// Whether a directory is a model's, by its listing: stats files lie in it, or files only. (The lock is
-/// in roots only.)
+/// in roots only, and files of python-mmstats are taken as lying in one.)
 fn is_model(path: &Path, found: &[Found]) -> bool {
     let any = |test: &dyn Fn(&Found) -> bool| found.iter().any(test);
     let stats =
@@ -92,6 +98,7 @@ fn is_model(path: &Path, found: &[Found]) -> bool {
     any(&stats)
         || (!found.is_empty()
             && !any(&Found::is_directory)
+            && !any(&Found::is_flat)
             && Stat::of_path(&path.join(LOCK_FILE)).is_err())
 }
 
@@ -113,6 +120,12 @@ impl Files {
                             problems.push(Problem::new(&root, format!("cannot list it: {error}")))
                         }
                     }
+                }
+                if let Some(directory) = paths::flat_directory()
+                    && let Ok(mut found) = list(&directory)
+                {
+                    found.retain(Found::is_flat);
+                    self.scan_model(&directory, &directory, found, problems);
                 }
             }
             Place::Tree(path) => {
@@ -147,8 +160,14 @@ impl Files {
     }
 
     fn scan_root(&mut self, root: &Path, found: Vec<Found>, problems: &mut Vec<Problem>) {
-        // Only directories are models; what else lies in a root is nobody's business.
-        for model in found.into_iter().filter(Found::is_directory) {
+        // Only directories are models; what else lies in a root is nobody's business, but for files of
+        // python-mmstats.
+        let (models, files): (Vec<_>, Vec<_>) = found.into_iter().partition(Found::is_directory);
+        let flat: Vec<_> = files.into_iter().filter(Found::is_flat).collect();
+        if !flat.is_empty() {
+            self.scan_model(root, root, flat, problems);
+        }
+        for model in models {
             let path = root.join(&model.name);
             match list(&path) {
                 Ok(found) => self.scan_model(&path, root, found, problems),

@@ -55,6 +55,7 @@ pub struct File {
     pub(super) tid: u32,
     pub(super) state: State,
     pub(super) bytes: u64,
+    pub(super) format: u8,
     pub(super) stats: Option<Vec<Stat>>,
     pub(super) system: OnceLock<[(&'static str, Value); 6]>,
 }
@@ -344,6 +345,11 @@ impl File {
     /// Its length.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Which format it has: 3, or 1 for one of python-mmstats.
+    pub fn format(&self) -> u8 {
+        self.format
     }
 
     /// Its own values by label, whatever its state, if [`Reader::per_file`](super::Reader::per_file)

@@ -69,8 +69,12 @@ fn lines(file: &File) -> Vec<(String, String)> {
             );
         }
     }
+    // Format 1 has these among its values.
+    let own = file.stats().unwrap_or_default();
     for (label, value) in file.system() {
-        line(label, text(value));
+        if !own.iter().any(|stat| stat.label() == *label) {
+            line(label, text(value));
+        }
     }
     lines
 }
