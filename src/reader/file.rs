@@ -31,6 +31,13 @@ pub struct StatsFile {
     pub len: u64,
     /// What its records say, and the values as of the last pass.
     pub contents: Contents,
+    /// The words of the values as of the pass before, for what has risen since: as many as there are
+    /// now. `None`: there is nothing to compare with, or nobody has asked for it.
+    pub before: Option<Vec<u64>>,
+    /// Whether a pass has found it gone.
+    pub gone: bool,
+    /// Whether a pass has read it.
+    read: bool,
     /// The merge table that the shapes of the instances belong to, 0: none.
     table: u64,
     identity: (u64, u64),
@@ -108,6 +115,9 @@ impl StatsFile {
             header: Arc::new(header),
             owner,
             len: stat.len,
+            before: None,
+            gone: false,
+            read: false,
             table: 0,
             identity: stat.identity,
             format,
@@ -127,7 +137,24 @@ impl StatsFile {
     pub fn refresh(&mut self, plans: &mut Plans, scratch: &mut Scratch) -> Result<(), Trouble> {
         let result = self.refresh_with(plans, scratch, || {});
         self.spoiled |= result.is_err();
+        self.gone = matches!(result, Err(Trouble::Gone));
+        self.read |= result.is_ok();
+        if let Some(before) = &mut self.before {
+            // What is new was zeros then.
+            before.resize(self.contents.values.words.len(), 0);
+        }
         result
+    }
+
+    /// Keeps the values of the last pass to compare the next ones with. `since`: when the snapshot
+    /// before this one began, if there was one.
+    pub fn keep_before(&mut self, since: Option<u64>) {
+        if self.read {
+            let before = self.before.get_or_insert_default();
+            before.clone_from(&self.contents.values.words);
+        } else if since.is_some_and(|since| self.header.created >= since) {
+            self.before = Some(Vec::new());
+        }
     }
 
     /// Whether the file should be opened anew rather than read again.

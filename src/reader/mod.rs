@@ -35,6 +35,7 @@ mod copy;
 mod file;
 mod merge;
 mod plan;
+mod risen;
 mod scan;
 mod snapshot;
 mod source;
@@ -56,7 +57,7 @@ use self::source::Trouble;
 use self::state::{Judge, Kernel};
 use crate::Error;
 use crate::sys::identity::Witness;
-use crate::sys::{paths, sigbus};
+use crate::sys::{clock, paths, sigbus};
 
 pub use self::snapshot::{File, Model, Problem, Snapshot, Stat};
 pub use self::state::State;
@@ -68,6 +69,9 @@ pub struct Reader {
     place: Place,
     path: PathBuf,
     per_file: bool,
+    risen: bool,
+    /// When the last snapshot began, nanoseconds since 1970-01-01 UTC.
+    last: Option<u64>,
     files: Files,
     plans: plan::Plans,
     merger: merge::Merger,
@@ -114,6 +118,8 @@ impl Reader {
             place,
             path,
             per_file: false,
+            risen: false,
+            last: None,
             files: Files::default(),
             plans: plan::Plans::default(),
             merger: merge::Merger::default(),
@@ -126,6 +132,14 @@ impl Reader {
     /// for it costs an allocation or two for each value of each file.
     pub fn per_file(&mut self, wanted: bool) -> &mut Reader {
         self.per_file = wanted;
+        self
+    }
+
+    /// Whether snapshots say what was counted since the one before: [`Model::risen`], and
+    /// [`File::risen`] if [`per_file`](Self::per_file) is on. Off at first, for then the values of the
+    /// last snapshot are kept.
+    pub fn risen(&mut self, wanted: bool) -> &mut Reader {
+        self.risen = wanted;
         self
     }
 
@@ -147,17 +161,31 @@ impl Reader {
             busy: Vec::new(),
             rejected: 0,
         };
+        let began = clock::unix_nanos();
         self.judge.begin_round();
         self.files.scan(&self.place, &mut snapshot.errors)?;
-        let mut files = self.files.in_order();
-        files.retain_mut(|file| {
-            read(
+        let gone = std::mem::take(&mut self.files.gone);
+        let since = self.last.replace(began);
+        // Those of the last scan that no pass has found gone before it, and those that this one finds so.
+        let mut gone: Vec<&StatsFile> = gone.iter().map(|file| &**file).collect();
+        gone.retain(|file| !file.gone);
+        let mut files = Vec::new();
+        for file in self.files.in_order() {
+            if self.risen {
+                file.keep_before(since);
+            }
+            let read = read(
                 file,
                 &mut self.plans,
                 &mut self.scratch,
                 &mut snapshot.errors,
-            )
-        });
+            );
+            if read {
+                files.push(file);
+            } else if file.gone {
+                gone.push(file);
+            }
+        }
         // Asked after reading: of a process that ends meanwhile the last values are there.
         let judge = &mut self.judge;
         snapshot.files = (files.iter())
@@ -171,11 +199,15 @@ impl Reader {
                     bytes: file.len,
                     format: file.format(),
                     stats: None,
+                    risen: None,
                     system: OnceLock::new(),
                 }
             })
             .collect();
         self.merger.merge(&mut files, &mut snapshot, self.per_file);
+        if self.risen {
+            (self.merger).add_risen(&files, &gone, &mut snapshot, self.per_file);
+        }
         snapshot.rejected = std::mem::take(&mut self.scratch.rejected);
         self.plans.forget_unused();
         Ok(snapshot)

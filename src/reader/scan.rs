@@ -52,6 +52,8 @@ struct Known {
 pub struct Files {
     directories: HashMap<PathBuf, Directory>,
     scan: u64,
+    /// Those that the last scan no longer found.
+    pub gone: Vec<Box<StatsFile>>,
 }
 
 /// An entry of a listing.
@@ -110,6 +112,7 @@ impl Files {
     /// Brings the files up to date with what is there now. What cannot be read is one problem each.
     pub fn scan(&mut self, place: &Place, problems: &mut Vec<Problem>) -> Result<(), Error> {
         self.scan += 1;
+        self.gone.clear();
         match place {
             Place::Environment => {
                 for root in paths::reader_roots() {
@@ -151,9 +154,10 @@ impl Files {
                 self.scan_model(&directory, &parent(&directory), found, problems);
             }
         }
-        let scan = self.scan;
+        let (scan, gone) = (self.scan, &mut self.gone);
         self.directories.retain(|_, directory| {
-            directory.files.retain(|_, known| known.seen == scan);
+            let unseen = directory.files.extract_if(|_, known| known.seen != scan);
+            gone.extend(unseen.map(|(_, known)| known.file));
             !directory.files.is_empty()
         });
         Ok(())
@@ -214,7 +218,9 @@ impl Files {
                         seen: self.scan,
                         file: Box::new(file),
                     };
-                    directory.files.insert(found.name, known);
+                    let replaced = directory.files.insert(found.name, known);
+                    let other = replaced.filter(|old| old.inode != found.inode);
+                    self.gone.extend(other.map(|old| old.file));
                 }
                 // Removed since the listing.
                 Err(Trouble::Gone) => {}

@@ -34,6 +34,7 @@ pub struct Model {
     pub(super) name: Arc<str>,
     pub(super) processes: usize,
     pub(super) stats: Vec<Stat>,
+    pub(super) risen: Vec<Stat>,
     pub(super) files: Vec<usize>,
 }
 
@@ -57,6 +58,7 @@ pub struct File {
     pub(super) bytes: u64,
     pub(super) format: u8,
     pub(super) stats: Option<Vec<Stat>>,
+    pub(super) risen: Option<Vec<Stat>>,
     pub(super) system: OnceLock<[(&'static str, Value); 6]>,
 }
 
@@ -205,6 +207,17 @@ impl Model {
     /// Its merged stats, by label.
     pub fn stats(&self) -> &[Stat] {
         &self.stats
+    }
+
+    /// What was counted since the snapshot before, by label, of what only rises: Counter, Timer,
+    /// Percentile. Empty unless [`Reader::risen`](super::Reader::risen) was asked for; zeros in the
+    /// first snapshot.
+    ///
+    /// It is added up file by file, so that files that come and go make it neither negative nor too
+    /// large. What a file counted between the last snapshot and its end is not known unless it went
+    /// into the file of its model that has the totals of ended processes.
+    pub fn risen(&self) -> &[Stat] {
+        &self.risen
     }
 
     /// Its files: their places in [`Snapshot::files`].
@@ -356,6 +369,14 @@ impl File {
     /// was asked for.
     pub fn stats(&self) -> Option<&[Stat]> {
         self.stats.as_deref()
+    }
+
+    /// What it has counted since the snapshot before, as [`Model::risen`], but without what has not
+    /// changed; if [`Reader::per_file`](super::Reader::per_file) and
+    /// [`Reader::risen`](super::Reader::risen) were asked for. Empty if there is nothing to compare
+    /// with.
+    pub fn risen(&self) -> Option<&[Stat]> {
+        self.risen.as_deref()
     }
 
     /// The value of a label of this file, as [`Snapshot::get`] for merged ones, if
