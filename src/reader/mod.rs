@@ -35,7 +35,6 @@ mod copy;
 mod file;
 mod merge;
 mod plan;
-mod risen;
 mod scan;
 mod snapshot;
 mod source;
@@ -113,6 +112,22 @@ impl Reader {
         Ok(Reader::new(Place::Environment, path))
     }
 
+    /// A reader of the files that one process writes, wherever they are: those that it has mapped, which
+    /// /proc says anew for each snapshot. When it has ended: those that are left of them, or in the roots
+    /// that the environment names those that have its number.
+    ///
+    /// [`Reader::snapshot`] is an error if the process is not for this user to look at.
+    pub fn of_process(pid: u32) -> Reader {
+        Reader::new(Place::Process(pid), format!("/proc/{pid}").into())
+    }
+
+    /// A reader of the files that any process writes that this user may look at, wherever they are.
+    /// Which ones there are, /proc says anew for each snapshot: some milliseconds for each hundred
+    /// processes.
+    pub fn of_all_processes() -> Reader {
+        Reader::new(Place::Processes, "/proc".into())
+    }
+
     fn new(place: Place, path: PathBuf) -> Reader {
         Reader {
             place,
@@ -167,7 +182,7 @@ impl Reader {
         let gone = std::mem::take(&mut self.files.gone);
         let since = self.last.replace(began);
         // Those of the last scan that no pass has found gone before it, and those that this one finds so.
-        let mut gone: Vec<&StatsFile> = gone.iter().map(|file| &**file).collect();
+        let mut gone: Vec<&StatsFile> = gone.iter().collect();
         gone.retain(|file| !file.gone);
         let mut files = Vec::new();
         for file in self.files.in_order() {

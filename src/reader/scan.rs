@@ -19,6 +19,7 @@ use super::text::matches;
 use crate::Error;
 use crate::sys::identity::LOCK_FILE;
 use crate::sys::paths;
+use crate::sys::proc::{self, Mapped};
 use crate::sys::view::Stat;
 
 /// Where a reader looks.
@@ -30,6 +31,10 @@ pub enum Place {
     Tree(PathBuf),
     /// At one file.
     File(PathBuf),
+    /// At what a process has mapped; when it is gone, at what was found before, or what has its number.
+    Process(u32),
+    /// At what any process has mapped that may be looked at.
+    Processes,
 }
 
 /// The files of one directory that are being read.
@@ -53,7 +58,7 @@ pub struct Files {
     directories: HashMap<PathBuf, Directory>,
     scan: u64,
     /// Those that the last scan no longer found.
-    pub gone: Vec<Box<StatsFile>>,
+    pub gone: Vec<StatsFile>,
 }
 
 /// An entry of a listing.
@@ -102,6 +107,41 @@ fn is_model(path: &Path, found: &[Found]) -> bool {
             && !any(&Found::is_directory)
             && !any(&Found::is_flat)
             && Stat::of_path(&path.join(LOCK_FILE)).is_err())
+}
+
+/// Whether a file that a process has mapped is named like a stats file.
+fn is_stats(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.as_bytes().starts_with(b"mmstats-")
+        || matches(paths::flat_names(), &name.to_string_lossy())
+}
+
+fn still(path: PathBuf) -> Option<Mapped> {
+    let inode = Stat::of_path(&path).ok()?.identity.1;
+    Some(Mapped { path, inode })
+}
+
+/// The files in the roots that were made by a process of this number.
+fn named_after(pid: u32) -> Vec<Mapped> {
+    let ours = format!("mmstats-{pid}-");
+    let old = format!("-{pid}-");
+    let in_root = |root: PathBuf| {
+        let models = list(&root).unwrap_or_default().into_iter();
+        let in_model = |found: Found| {
+            let path = root.join(&found.name);
+            if found.is_flat() && found.name.to_string_lossy().contains(&old) {
+                return vec![path];
+            }
+            let files = list(&path).unwrap_or_default().into_iter();
+            files
+                .filter(|file| file.name.as_bytes().starts_with(ours.as_bytes()))
+                .map(|file| path.join(file.name))
+                .collect()
+        };
+        models.flat_map(in_model).collect::<Vec<_>>()
+    };
+    let paths = paths::reader_roots().into_iter().flat_map(in_root);
+    paths.filter_map(still).collect()
 }
 
 fn parent(path: &Path) -> PathBuf {
@@ -153,14 +193,67 @@ impl Files {
                 }];
                 self.scan_model(&directory, &parent(&directory), found, problems);
             }
+            Place::Process(pid) => self.scan_process(*pid, problems)?,
+            Place::Processes => {
+                for pid in proc::processes() {
+                    // Ended meanwhile, or not for this user to look at.
+                    self.scan_mapped(proc::mapped(pid, is_stats).unwrap_or_default(), problems);
+                }
+            }
         }
+        self.forget_unseen();
+        Ok(())
+    }
+
+    fn forget_unseen(&mut self) {
         let (scan, gone) = (self.scan, &mut self.gone);
         self.directories.retain(|_, directory| {
             let unseen = directory.files.extract_if(|_, known| known.seen != scan);
-            gone.extend(unseen.map(|(_, known)| known.file));
+            gone.extend(unseen.map(|(_, known)| *known.file));
             !directory.files.is_empty()
         });
+    }
+
+    fn scan_process(&mut self, pid: u32, problems: &mut Vec<Problem>) -> Result<(), Error> {
+        match proc::mapped(pid, is_stats) {
+            Ok(mapped) => self.scan_mapped(mapped, problems),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut left = self.known();
+                if left.is_empty() {
+                    left = named_after(pid);
+                }
+                self.scan_mapped(left, problems);
+            }
+            Err(error) => {
+                let path = PathBuf::from(format!("/proc/{pid}/maps"));
+                return Err(Error::io(&path, "find the process's stats files", error));
+            }
+        }
         Ok(())
+    }
+
+    /// Scans these files only, whatever else lies beside them.
+    fn scan_mapped(&mut self, mapped: Vec<Mapped>, problems: &mut Vec<Problem>) {
+        for Mapped { path, inode } in mapped {
+            let (directory, name) = (parent(&path), path.file_name().unwrap_or_default());
+            let found = Found {
+                name: name.to_owned(),
+                inode,
+                kind: path.symlink_metadata().map(|metadata| metadata.file_type()),
+            };
+            self.scan_model(&directory, &parent(&directory), vec![found], problems);
+        }
+    }
+
+    /// The files that were found before and are still there.
+    fn known(&self) -> Vec<Mapped> {
+        let files = self
+            .directories
+            .values()
+            .flat_map(|directory| directory.files.values());
+        files
+            .filter_map(|known| still(known.file.path.to_path_buf()))
+            .collect()
     }
 
     fn scan_root(&mut self, root: &Path, found: Vec<Found>, problems: &mut Vec<Problem>) {
@@ -220,7 +313,7 @@ impl Files {
                     };
                     let replaced = directory.files.insert(found.name, known);
                     let other = replaced.filter(|old| old.inode != found.inode);
-                    self.gone.extend(other.map(|old| old.file));
+                    self.gone.extend(other.map(|old| *old.file));
                 }
                 // Removed since the listing.
                 Err(Trouble::Gone) => {}

@@ -6,13 +6,15 @@
 //! common (other versions of a program, during a rolling upgrade) meet in one cell. So the cost of a
 //! value is a decode and an addition, whatever the number of files.
 
+mod risen;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use self::risen::Risen;
 use super::contents::{Instance, OctavePlace};
 use super::file::StatsFile;
 use super::plan::{Metric, Plan};
-use super::risen::{self, Part, Risen};
 use super::snapshot::{Problem, Stat};
 use super::state::State;
 use super::text::printable;
@@ -254,83 +256,6 @@ impl Table {
         }
     }
 
-    /// Adds what a file has more than at the pass before.
-    pub fn add_risen(&mut self, file: &StatsFile) {
-        let Some(before) = &file.before else {
-            return;
-        };
-        let part = if risen::is_retired(&file.path) {
-            Part::Retired
-        } else {
-            Part::Counted
-        };
-        for instance in &file.contents.instances {
-            let shape = &self.shapes[instance.shape.expect("set by begin") as usize];
-            let each = each_risen(file, instance, Some(before));
-            for (index, metric, value) in each {
-                let cell = &mut self.cells[shape.cells[index] as usize];
-                if cell.kind.is_some_and(|kind| kind.code == metric.kind.code) {
-                    cell.risen.add(part, metric, value);
-                }
-            }
-        }
-    }
-
-    /// Notes what a file had at last that has gone.
-    pub fn add_gone(&mut self, file: &StatsFile) {
-        for instance in &file.contents.instances {
-            for (index, metric, value) in each_risen(file, instance, None) {
-                let label = format!(
-                    "{}{}",
-                    instance.prefix, instance.plan.metrics[index].schema.label
-                );
-                let cell = self
-                    .labels
-                    .get(&*label)
-                    .map(|&cell| &mut self.cells[cell as usize]);
-                if let Some(cell) = cell
-                    && cell.kind.is_some_and(|kind| kind.code == metric.kind.code)
-                {
-                    cell.risen.add(Part::Gone, metric, value);
-                }
-            }
-        }
-    }
-
-    /// What all labels that can have risen by, by label.
-    pub fn finish_risen(&mut self) -> Vec<Stat> {
-        let mut stats = Vec::new();
-        for &cell in &self.sorted {
-            let cell = &mut self.cells[cell as usize];
-            let (shape, metric) = cell.of;
-            let plan = &self.shapes[shape as usize].plan;
-            let schema = &plan.metrics[metric as usize];
-            if cell.seen && risen::rises(schema) {
-                let value = cell.risen.take(schema);
-                stats.push(Stat::new(Arc::clone(&cell.label), value, plan, metric));
-            } else {
-                cell.risen = Risen::default();
-            }
-        }
-        stats
-    }
-
-    /// What one file by itself has more than at the pass before, by label.
-    pub fn risen_of_file(&self, file: &StatsFile) -> Vec<Stat> {
-        let Some(before) = &file.before else {
-            return Vec::new();
-        };
-        let mut stats = Vec::new();
-        for instance in &file.contents.instances {
-            for (index, _, value) in each_risen(file, instance, Some(before)) {
-                let label = Arc::clone(self.label(instance, index));
-                stats.push(Stat::new(label, value, &instance.plan, index as u32));
-            }
-        }
-        stats.sort_by(|a, b| a.label().cmp(b.label()));
-        stats
-    }
-
     /// The labels of a file that were too busy in the last pass.
     pub fn busy<'a>(&'a self, file: &'a StatsFile) -> impl Iterator<Item = &'a Arc<str>> {
         file.contents.values.busy.iter().map(|&(instance, slot)| {
@@ -460,41 +385,6 @@ fn decode_from(
             octaves: &counts,
         },
     )
-}
-
-/// What the values of an instance that only rise have more than `before`, the words of the file at the
-/// pass before (`None`: all that they have): number of the metric, the metric and the difference. What
-/// has not changed is left out, but for counters.
-fn each_risen<'a>(
-    file: &'a StatsFile,
-    instance: &'a Instance,
-    before: Option<&'a [u64]>,
-) -> impl Iterator<Item = (usize, &'a Metric, Value)> {
-    let now = &*file.contents.values.words;
-    let mut octaves = &*instance.octaves;
-    let metrics = instance.plan.metrics.iter().enumerate();
-    metrics.filter_map(move |(index, metric)| {
-        if !risen::rises(metric) || !was_had(file, instance, metric) {
-            return None;
-        }
-        let at = instance.at + metric.at;
-        if metric.layout.is_none() {
-            let before = before.map_or(0, |before| before[at]);
-            let risen = Value::Counter(now[at].saturating_sub(before));
-            return Some((index, metric, risen));
-        }
-        let Some(before) = before else {
-            let whole = decode(file, instance, index, metric, &mut octaves);
-            return Some((index, metric, whole));
-        };
-        // The first of its words is the count.
-        if before[at] == now[at] {
-            return None;
-        }
-        let before = decode_from(before, instance, index, metric, &mut { octaves });
-        let now = decode(file, instance, index, metric, &mut octaves);
-        Some((index, metric, risen::since(now, &before)?))
-    })
 }
 
 /// The value with texts that may be printed.

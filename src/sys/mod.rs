@@ -8,6 +8,7 @@ pub mod identity;
 pub mod lock;
 pub mod orphans;
 pub mod paths;
+pub mod proc;
 pub mod region;
 pub mod reserve;
 pub mod seed;

@@ -1,0 +1,137 @@
+//! Which files other processes have mapped for writing, from /proc: how stats files are found whatever
+//! their root. Where there is no /proc there is nothing to find.
+
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// A file that a process has mapped, shared and for writing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapped {
+    /// Where it is found from here.
+    pub path: PathBuf,
+    /// Its inode number.
+    pub inode: u64,
+}
+
+/// The processes that there are.
+pub fn processes() -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let names = entries.flatten().map(|entry| entry.file_name());
+    names
+        .filter_map(|name| name.to_str()?.parse().ok())
+        .collect()
+}
+
+/// The files that a process has mapped, each once, if `wanted` is true of the path. Those that have no
+/// name any more are left out.
+///
+/// # Errors
+/// `NotFound` if there is no such process, `PermissionDenied` if it is not for this user to look at.
+pub fn mapped(pid: u32, wanted: impl Fn(&Path) -> bool) -> io::Result<Vec<Mapped>> {
+    let maps = fs::read(format!("/proc/{pid}/maps")).map_err(|error| {
+        // A process that ends while it is read.
+        if error.raw_os_error() == Some(libc::ESRCH) {
+            io::ErrorKind::NotFound.into()
+        } else {
+            error
+        }
+    })?;
+    let mut found: Vec<Mapped> = Vec::new();
+    for line in maps.split(|&byte| byte == b'\n') {
+        let Some((path, inode)) = shared_for_writing(line).filter(|(path, _)| wanted(path)) else {
+            continue;
+        };
+        if found.iter().any(|mapped| mapped.inode == inode) {
+            continue;
+        }
+        // The path is as that process sees it; its root may be another one.
+        let inside =
+            Path::new(&format!("/proc/{pid}/root")).join(path.strip_prefix("/").unwrap_or(path));
+        let is_it = |path: &Path| {
+            path.symlink_metadata()
+                .is_ok_and(|found| found.ino() == inode)
+        };
+        let seen = [path.to_owned(), inside]
+            .into_iter()
+            .find(|path| is_it(path));
+        found.extend(seen.map(|path| Mapped { path, inode }));
+    }
+    Ok(found)
+}
+
+/// The path and the inode of a line of `maps`: `7f…-7f… rw-s 00000000 00:1a 12345    /run/app/…`.
+fn shared_for_writing(line: &[u8]) -> Option<(&Path, u64)> {
+    let mut rest = line;
+    let mut word = || {
+        rest = rest.trim_ascii_start();
+        let end = rest
+            .iter()
+            .position(|&byte| byte == b' ')
+            .unwrap_or(rest.len());
+        let word;
+        (word, rest) = rest.split_at(end);
+        word
+    };
+    let (_, permissions, _, _, inode) = (word(), word(), word(), word(), word());
+    let path = rest.trim_ascii_start();
+    let fits = permissions.starts_with(b"rw-s") && path.starts_with(b"/");
+    let inode = std::str::from_utf8(inode).ok()?.parse().ok()?;
+    fits.then(|| (Path::new(std::ffi::OsStr::from_bytes(path)), inode))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_maps_are_taken_apart() {
+        let line = |line: &'static str| shared_for_writing(line.as_bytes());
+        assert_eq!(
+            line("7f00-7f01 rw-s 00000000 00:1a 4711                       /run/a b/m"),
+            Some((Path::new("/run/a b/m"), 4711))
+        );
+        for other in [
+            "7f00-7f01 r--s 00000000 00:1a 4711 /run/read",
+            "7f00-7f01 rw-p 00000000 00:1a 4711 /run/private",
+            "7f00-7f01 rw-s 00000000 00:00 0",
+            "7f00-7f01 rw-p 00000000 00:00 0 [heap]",
+            "",
+        ] {
+            assert_eq!(line(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_mappings_of_this_process_are_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("mapped");
+        let file = fs::File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .unwrap();
+        file.set_len(4096).unwrap();
+        let map = memmap2::MmapOptions::new().map_raw(&file).unwrap();
+        let pid = std::process::id();
+        let ours = |candidate: &Path| candidate == path;
+        assert_eq!(mapped(pid, ours).unwrap()[0].path, path);
+        assert!(processes().contains(&pid));
+        fs::remove_file(&path).unwrap();
+        assert_eq!(
+            mapped(pid, |path| path.starts_with(directory.path())).unwrap(),
+            []
+        );
+        drop(map);
+        assert_eq!(
+            mapped(u32::MAX, |_| true).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
+    }
+}
