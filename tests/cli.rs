@@ -6,6 +6,8 @@
 mod demo;
 #[path = "cli/failures.rs"]
 mod failures;
+#[path = "cli/finding.rs"]
+mod finding;
 #[path = "cli/json.rs"]
 mod json;
 #[path = "cli/old.rs"]

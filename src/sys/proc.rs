@@ -1,10 +1,12 @@
 //! Which files other processes have mapped for writing, from /proc: how stats files are found whatever
 //! their root. Where there is no /proc there is nothing to find.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// A file that a process has mapped, shared and for writing.
@@ -30,6 +32,9 @@ pub fn processes() -> Vec<u32> {
 /// The files that a process has mapped, each once, if `wanted` is true of the path. Those that have no
 /// name any more are left out.
 ///
+/// A file that was made without a name (O_TMPFILE) and linked later is there under none: it is looked
+/// for in the directory that it was made in, by its inode number.
+///
 /// # Errors
 /// `NotFound` if there is no such process, `PermissionDenied` if it is not for this user to look at.
 pub fn mapped(pid: u32, wanted: impl Fn(&Path) -> bool) -> io::Result<Vec<Mapped>> {
@@ -41,27 +46,54 @@ pub fn mapped(pid: u32, wanted: impl Fn(&Path) -> bool) -> io::Result<Vec<Mapped
             error
         }
     })?;
+    let mut directories = Directories::default();
     let mut found: Vec<Mapped> = Vec::new();
     for line in maps.split(|&byte| byte == b'\n') {
-        let Some((path, inode)) = shared_for_writing(line).filter(|(path, _)| wanted(path)) else {
+        let Some((path, inode)) = shared_for_writing(line) else {
             continue;
         };
         if found.iter().any(|mapped| mapped.inode == inode) {
             continue;
         }
         // The path is as that process sees it; its root may be another one.
-        let inside =
-            Path::new(&format!("/proc/{pid}/root")).join(path.strip_prefix("/").unwrap_or(path));
-        let is_it = |path: &Path| {
-            path.symlink_metadata()
-                .is_ok_and(|found| found.ino() == inode)
-        };
-        let seen = [path.to_owned(), inside]
-            .into_iter()
-            .find(|path| is_it(path));
-        found.extend(seen.map(|path| Mapped { path, inode }));
+        let inside = format!("/proc/{pid}/root");
+        let inside = Path::new(&inside).join(path.strip_prefix("/").unwrap_or(path));
+        let path = [path, &inside].into_iter().find_map(|path| {
+            if was_nameless(path) {
+                directories.name(path.parent()?, inode)
+            } else {
+                let is_it = path
+                    .symlink_metadata()
+                    .is_ok_and(|found| found.ino() == inode);
+                is_it.then(|| path.to_owned())
+            }
+        });
+        let path = path.filter(|path| wanted(path));
+        found.extend(path.map(|path| Mapped { path, inode }));
     }
     Ok(found)
+}
+
+/// Whether a path in `maps` is that of a file that had no name when it was opened: `#123 (deleted)`.
+fn was_nameless(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    name.starts_with(b"#") && name.ends_with(b" (deleted)")
+}
+
+/// The listings of some directories: names by inode number.
+#[derive(Default)]
+struct Directories(HashMap<PathBuf, HashMap<u64, OsString>>);
+
+impl Directories {
+    fn name(&mut self, directory: &Path, inode: u64) -> Option<PathBuf> {
+        let listing = self.0.entry(directory.to_owned()).or_insert_with(|| {
+            let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+            entries
+                .map(|entry| (entry.ino(), entry.file_name()))
+                .collect()
+        });
+        listing.get(&inode).map(|name| directory.join(name))
+    }
 }
 
 /// The path and the inode of a line of `maps`: `7f…-7f… rw-s 00000000 00:1a 12345    /run/app/…`.

@@ -33,9 +33,11 @@ pub enum Command {
 /// Where stats files are looked for.
 const PATHS: &str = "\
 Where it looks:
-  A PATH is a root (the directory that MMSTATS_PATH names), a model's directory below it, or one
-  stats file. Without a PATH: the root in MMSTATS_PATH, else every usual one that is there:
-  $XDG_RUNTIME_DIR/mmstats, /dev/shm/mmstats-<uid> and mmstats-<uid> in the temporary directory.
+  A PATH is a root (the directory that MMSTATS_PATH names), a model's directory below it, one
+  stats file, or a process by its number: then its files wherever they are. Without a PATH: the root
+  in MMSTATS_PATH, else every usual one that is there: $XDG_RUNTIME_DIR/mmstats,
+  /dev/shm/mmstats-<uid> and mmstats-<uid> in the temporary directory. Files of python-mmstats are
+  read beside ours: *.mmstats (or MMSTATS_GLOB) in a root, or in the temporary directory.
 
 Exit code:
   0 when something was read, 1 when nothing was, 2 for wrong usage.
@@ -49,7 +51,10 @@ Exit code:
 #[derive(Args, Debug)]
 #[command(after_long_help = PATHS)]
 pub struct Ls {
-    /// Roots, models' directories or stats files
+    /// Those of every process that may be looked at, whatever its MMSTATS_PATH
+    #[arg(long, conflicts_with = "paths")]
+    pub all: bool,
+    /// Roots, models' directories, stats files or PIDs
     pub paths: Vec<PathBuf>,
 }
 
@@ -67,7 +72,7 @@ pub struct Show {
     /// With --json: each file's own values, too, in `files[].stats` (text has them always)
     #[arg(long)]
     pub per_file: bool,
-    /// Roots, models' directories or stats files
+    /// Roots, models' directories, stats files or PIDs
     pub paths: Vec<PathBuf>,
 }
 

@@ -7,6 +7,7 @@ mod json;
 mod ls;
 mod numbers;
 mod output;
+mod progress;
 mod show;
 
 use std::error::Error;
