@@ -68,6 +68,8 @@ mod metric;
 #[cfg(not(loom))]
 pub mod reader;
 #[cfg(not(loom))]
+pub mod retire;
+#[cfg(not(loom))]
 mod sys;
 #[cfg(not(loom))]
 mod writer;

@@ -12,6 +12,7 @@ pub mod bytes;
 pub mod header;
 pub mod histogram;
 pub mod record;
+pub mod retired;
 #[cfg(all(test, not(loom)))]
 mod roundtrip;
 pub mod scalar;

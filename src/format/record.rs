@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   0  u32  bytes of the record with this head, a multiple of 8
-//!   4  u16  type: 1 schema, 2 instance, 3 octave; a reader skips the others
+//!   4  u16  type: 1 schema, 2 instance, 3 octave, 4 retired; a reader skips the others
 //!   6  u16  flags: bit 0, must be understood: a reader that does not know the type reads no further
 //! ```
 //!
@@ -44,12 +44,15 @@ pub enum Type {
     Instance = 2,
     /// Counts of one octave of a histogram.
     Octave = 3,
+    /// What was folded into a retired file.
+    Retired = 4,
 }
 
 /// Bytes of a record's head.
 pub const HEAD: usize = 8;
 
-/// The flag of a record without which those after it cannot be read. Never written yet.
+/// The flag of a record without which the others must not be read: who does not know of retired files
+/// would count what they name twice.
 const MUST_BE_UNDERSTOOD: u16 = 1;
 
 /// A record's head and where its body lies.
@@ -73,6 +76,7 @@ impl Head {
             1 => Some(Type::Schema),
             2 => Some(Type::Instance),
             3 => Some(Type::Octave),
+            4 => Some(Type::Retired),
             _ => None,
         };
         if (len as usize) < HEAD || len % 8 != 0 || u64::from(len) > left {
@@ -101,7 +105,11 @@ pub fn begin(kind: Type) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     out.extend(0u32.to_le_bytes());
     out.extend((kind as u16).to_le_bytes());
-    out.extend(0u16.to_le_bytes());
+    let flags = match kind {
+        Type::Retired => MUST_BE_UNDERSTOOD,
+        Type::Schema | Type::Instance | Type::Octave => 0,
+    };
+    out.extend(flags.to_le_bytes());
     out
 }
 

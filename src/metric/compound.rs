@@ -8,6 +8,7 @@ use super::Value;
 use super::field::{Binder, Describe, Field, Options, TakesBuffers};
 use super::gauge::{Numeric, merge_numbers};
 use super::kind::{Counts, Kind, Raw, code};
+use crate::format::bytes::words;
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{FieldSchema, Geometry, Merge, MetricSchema};
 use crate::format::slot;
@@ -216,7 +217,24 @@ impl CompoundValue {
                 std::any::type_name::<T>(),
             ));
         }
-        let mut bytes = vec![0u8; size_of::<T>().next_multiple_of(8)];
+        let bytes = self.to_bytes(size_of::<T>().next_multiple_of(8))?;
+        Ok(from_words(&mut words(&bytes)))
+    }
+
+    /// Merges the value of one more file, with the same fields.
+    fn add(&mut self, next: &CompoundValue, files: u64) {
+        let rules = next
+            .schema
+            .iter()
+            .flat_map(|field| std::iter::repeat_n(field.merge, field.count.map_or(1, usize::from)));
+        for ((merged, next), rule) in self.numbers.iter_mut().zip(&next.numbers).zip(rules) {
+            *merged = merge_numbers(*merged, *next, rule, files);
+        }
+    }
+
+    /// The bytes of the struct, `len` of them. An error if a sum does not fit.
+    fn to_bytes(&self, len: usize) -> Result<Vec<u8>, String> {
+        let mut bytes = vec![0u8; len];
         for (field, (_, _, numbers)) in self.schema.iter().zip(self.fields()) {
             let size = field.scalar.size();
             for (number, at) in numbers
@@ -232,10 +250,7 @@ impl CompoundValue {
                 bytes[at..at + size].copy_from_slice(&word.to_le_bytes()[..size]);
             }
         }
-        let words = bytes
-            .chunks_exact(8)
-            .map(|word| u64::from_le_bytes(word.try_into().expect("8 bytes")));
-        Ok(from_words(&mut { words }))
+        Ok(bytes)
     }
 
     /// See [`Value::expose`].
@@ -270,6 +285,7 @@ pub(super) static KIND: Kind = Kind {
             numbers: vec![Number::Int(0); numbers],
         })
     },
+    fold,
 };
 
 fn check(schema: &MetricSchema) -> Result<(), String> {
@@ -300,17 +316,36 @@ fn check(schema: &MetricSchema) -> Result<(), String> {
 }
 
 fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Value {
+    Value::Compound(numbers(schema, raw.words))
+}
+
+fn numbers(schema: &MetricSchema, words: &[u64]) -> CompoundValue {
     let numbers = schema.fields.iter().flat_map(|field| {
         let size = field.scalar.size();
         (0..usize::from(field.count.unwrap_or(1))).map(move |i| {
             let at = usize::from(field.offset) + size * i;
-            field.scalar.number(unaligned(raw.words, at))
+            field.scalar.number(unaligned(words, at))
         })
     });
-    Value::Compound(CompoundValue {
+    CompoundValue {
         schema: schema.fields.clone(),
         numbers: numbers.collect(),
-    })
+    }
+}
+
+/// As `merge`; a sum that does not fit its field is refused, for here it cannot be widened.
+fn fold(schema: &MetricSchema, into: &mut [u64], next: &[u64], files: u64) -> Result<(), String> {
+    if files == 0 {
+        into.copy_from_slice(next);
+        return Ok(());
+    }
+    let mut merged = numbers(schema, into);
+    merged.add(&numbers(schema, next), files);
+    let bytes = merged.to_bytes(8 * into.len())?;
+    for (word, new) in into.iter_mut().zip(words(&bytes)) {
+        *word = new;
+    }
+    Ok(())
 }
 
 /// The eight bytes from byte `at` on; zeros after the end.
@@ -324,13 +359,7 @@ fn merge(into: &mut Value, next: Value, _: &MetricSchema, files: u64) {
         return;
     };
     if merged.schema == next.schema {
-        let rules = next
-            .schema
-            .iter()
-            .flat_map(|field| std::iter::repeat_n(field.merge, field.count.map_or(1, usize::from)));
-        for ((merged, next), rule) in merged.numbers.iter_mut().zip(&next.numbers).zip(rules) {
-            *merged = merge_numbers(*merged, *next, rule, files);
-        }
+        merged.add(&next, files);
         return;
     }
     // The struct has changed: the later file's fields, each with what the earlier ones had of it.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::field::{Binder, ConstantField, Describe, Options, TakesUnit};
 use super::gauge::Numeric;
-use super::kind::{Counts, Kind, Raw, code};
+use super::kind::{Counts, Kind, LATEST, Raw, code};
 use super::text::{from_words, to_words};
 use super::{Value, check_number};
 use crate::format::bytes::cut;
@@ -121,6 +121,7 @@ pub(super) static KIND: Kind = Kind {
     decode,
     merge: |into, next, _, _| *into = next,
     none: |_| Value::Constant(Number::Int(0)),
+    fold: LATEST,
 };
 
 fn check(schema: &MetricSchema) -> Result<(), String> {

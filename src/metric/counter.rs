@@ -73,6 +73,10 @@ pub(super) static KIND: Kind = Kind {
     decode,
     merge,
     none: |_| Value::Counter(0),
+    fold: |_, into, next, _| {
+        into[0] = into[0].saturating_add(next[0]);
+        Ok(())
+    },
 };
 
 fn decode(_: &MetricSchema, raw: Raw<'_>) -> Value {

@@ -12,6 +12,8 @@ use crate::format::scalar::Number;
 /// 0 count   1,2 total (u128, low word first)   3,4 sum of squares (likewise, saturating)
 /// 5 !minimum (so that zeros are "nothing yet")   6 maximum   7 last
 /// ```
+///
+/// A last value that is not within minimum and maximum is not known.
 pub const MOMENTS: usize = 8;
 
 /// The percentiles that are exposed and printed: percent, and the name of the label.
@@ -37,8 +39,6 @@ pub struct Distribution {
     octaves: BTreeMap<u32, Box<[u64]>>,
     /// Counts of whole octaves, where the space for buckets could not be had.
     coarse: BTreeMap<u32, u64>,
-    /// Whether one writer recorded all of it, so that `last` means something.
-    single: bool,
 }
 
 /// Count, total, sum of squares, extremes and the last value.
@@ -106,6 +106,28 @@ impl Moments {
     }
 }
 
+impl Moments {
+    /// Those of both. "Last" has no time, so of two writers' values there is none.
+    pub fn merge(self, other: Moments) -> Moments {
+        let last = match (self.count, other.count) {
+            (_, 0) => self.last,
+            (0, _) => other.last,
+            // Outside of minimum and maximum: not known. (Where they are the least and the greatest of
+            // all u64 there is no such value.)
+            _ if self.max.max(other.max) < u64::MAX => u64::MAX,
+            _ => 0,
+        };
+        Moments {
+            count: self.count.saturating_add(other.count),
+            total: self.total.saturating_add(other.total),
+            squares: self.squares.saturating_add(other.squares),
+            not_min: self.not_min.max(other.not_min),
+            max: self.max.max(other.max),
+            last,
+        }
+    }
+}
+
 /// A sum that does not fit: out of line, so that it is a branch and not a dependency.
 #[cold]
 #[inline(never)]
@@ -121,7 +143,6 @@ impl Distribution {
             layout,
             octaves: BTreeMap::new(),
             coarse: BTreeMap::new(),
-            single: true,
         }
     }
 
@@ -171,22 +192,7 @@ impl Distribution {
         self.coarsen(into);
         let mut other = other;
         other.coarsen(into);
-        // "Last" has no time, so of several writers' there is none.
-        let last = match (self.moments.count, other.moments.count) {
-            (_, 0) => self.last(),
-            (0, _) => other.last(),
-            _ => None,
-        };
-        let (a, b) = (self.moments, other.moments);
-        self.moments = Moments {
-            count: a.count.saturating_add(b.count),
-            total: a.total.saturating_add(b.total),
-            squares: a.squares.saturating_add(b.squares),
-            not_min: a.not_min.max(b.not_min),
-            max: a.max.max(b.max),
-            last: last.unwrap_or(0),
-        };
-        self.single = last.is_some();
+        self.moments = self.moments.merge(other.moments);
         for (octave, counts) in &other.octaves {
             self.add_octave(*octave, counts);
         }
@@ -238,7 +244,6 @@ impl Distribution {
             max: self.held(high),
             last: now.last,
         };
-        risen.single = self.single && count > 0;
         risen
     }
 
@@ -347,7 +352,10 @@ impl Distribution {
 
     /// The last value, where one writer recorded all of them; `None` else.
     pub fn last(&self) -> Option<u64> {
-        (self.moments.count > 0 && self.single).then_some(self.moments.last)
+        let Moments {
+            not_min, max, last, ..
+        } = self.moments;
+        (self.moments.count > 0 && (!not_min..=max).contains(&last)).then_some(last)
     }
 
     /// Values in the buckets: at rest as many as [`count`](Self::count).

@@ -1,7 +1,7 @@
 //! Flag: true or false.
 
 use super::field::{Binder, Describe, Field, Options};
-use super::kind::{Counts, Kind, Raw, code};
+use super::kind::{Counts, ENDS, Kind, Raw, code};
 use super::{Value, check_word};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
@@ -48,6 +48,7 @@ pub(super) static KIND: Kind = Kind {
     decode,
     merge,
     none: |_| Value::Flag(false),
+    fold: ENDS,
 };
 
 fn decode(_: &MetricSchema, raw: Raw<'_>) -> Value {

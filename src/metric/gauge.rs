@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::field::{Binder, Describe, Field, Options, TakesMerge, TakesUnit};
-use super::kind::{Counts, Kind, Raw, code};
+use super::kind::{Counts, ENDS, Kind, Raw, code};
 use super::{Value, check_number};
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{Geometry, Merge, MetricSchema};
@@ -125,6 +125,7 @@ pub(super) static KIND: Kind = Kind {
     decode,
     merge,
     none: |_| Value::Gauge(Number::Int(0)),
+    fold: ENDS,
 };
 
 fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Value {

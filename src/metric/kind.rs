@@ -43,7 +43,25 @@ pub struct Kind {
     pub merge: fn(&mut Value, Value, &MetricSchema, files: u64),
     /// The value of the label over no file at all, where every file has been left out.
     pub none: fn(&MetricSchema) -> Value,
+    /// Adds the words of a file whose process has ended to those of a retired file, which stands for
+    /// all such files (`retire`): what `decode` makes of the result is what `merge` makes of the two.
+    /// Both have as many words as the checked schema says, and zeros are nothing. (Octaves of
+    /// histograms add up by themselves.)
+    pub fold: Fold,
 }
+
+/// How a retired file that stands for `files` files (0: for none yet, and its words are zeros) takes
+/// in the words of one more; why not, where the result has no place there.
+pub type Fold = fn(&MetricSchema, into: &mut [u64], next: &[u64], files: u64) -> Result<(), String>;
+
+/// A kind of which nothing is left when its process ends.
+pub(super) const ENDS: Fold = |_, _, _, _| Ok(());
+
+/// A kind of which the later file's words stay.
+pub(super) const LATEST: Fold = |_, into, next, _| {
+    into.copy_from_slice(next);
+    Ok(())
+};
 
 /// Every kind that this version knows. A new one is a new file and a line here.
 pub static KINDS: [&Kind; 9] = [

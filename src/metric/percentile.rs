@@ -204,7 +204,28 @@ pub(super) static KIND: Kind = Kind {
         }
     },
     none: |schema| Value::Percentile(Box::new(nothing(schema))),
+    fold,
 };
+
+/// Moments merge, coarse counts add up. Words that a later writer has between them are not known.
+pub(super) fn fold(
+    schema: &MetricSchema,
+    into: &mut [u64],
+    next: &[u64],
+    _: u64,
+) -> Result<(), String> {
+    let words = usize::from(schema.geometry.words);
+    if words > MOMENTS {
+        return Err(format!("moments of {words} words, of a newer mmstats"));
+    }
+    let moments = |words: &[u64]| Moments::from_words(words.first_chunk().expect("as checked"));
+    let merged = moments(into).merge(moments(next));
+    into[..MOMENTS].copy_from_slice(&merged.to_words());
+    for (sum, count) in into[MOMENTS..].iter_mut().zip(&next[MOMENTS..]) {
+        *sum = sum.saturating_add(*count);
+    }
+    Ok(())
+}
 
 pub(super) fn check(schema: &MetricSchema) -> Result<(), String> {
     let Some(layout) = Layout::new(schema.parameter) else {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Value;
 use super::field::{Binder, Describe, Field, Options, TakesBuffers};
-use super::kind::{Counts, Kind, Raw, code};
+use super::kind::{Counts, Kind, LATEST, Raw, code};
 use crate::format::bytes::{cut, words};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
@@ -100,6 +100,7 @@ pub(super) static KIND: Kind = Kind {
     decode: |_, raw: Raw<'_>| Value::Text(from_words(raw.words)),
     merge: |into, next, _, _| *into = next,
     none: |_| Value::Text(String::new()),
+    fold: LATEST,
 };
 
 /// A text is a slot of a length and bytes, without plain words.

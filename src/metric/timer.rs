@@ -160,4 +160,5 @@ pub(super) static KIND: Kind = Kind {
         }
     },
     none: |schema| Value::Timer(Box::new(percentile::nothing(schema))),
+    fold: percentile::fold,
 };

@@ -1,7 +1,7 @@
 //! UpDown: a sum of ups and downs.
 
 use super::field::{Binder, Describe, Field, Options, TakesUnit};
-use super::kind::{Counts, Kind, Raw, code};
+use super::kind::{Counts, ENDS, Kind, Raw, code};
 use super::{Value, check_word};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
@@ -65,6 +65,7 @@ pub(super) static KIND: Kind = Kind {
     decode,
     merge,
     none: |_| Value::UpDown(0),
+    fold: ENDS,
 };
 
 fn decode(_: &MetricSchema, raw: Raw<'_>) -> Value {

@@ -13,6 +13,7 @@ use super::text::printable;
 use crate::format::LINE;
 use crate::format::bytes::{Bytes, Malformed};
 use crate::format::record::{self, HEAD, Head, Type};
+use crate::format::retired::Retired;
 
 /// What may be allocated for a file: a multiple of what it takes on the disk or in memory, for a
 /// length says nothing (a sparse terabyte is no terabyte), and a little for file systems that keep
@@ -78,6 +79,10 @@ pub struct Contents {
     pub values: Values,
     /// What is wrong with parts of it, found so far.
     pub problems: Vec<String>,
+    /// What it says was folded into it.
+    pub retired: Option<Retired>,
+    /// Whether there are records that this version does not know.
+    pub unknown: bool,
     /// The schema records so far, by offset.
     schemas: Vec<(u32, Arc<Plan>)>,
     /// Offset up to which the records have been taken in.
@@ -176,6 +181,8 @@ impl Contents {
             segments: Vec::new(),
             values: Values::default(),
             problems: Vec::new(),
+            retired: None,
+            unknown: false,
             schemas: Vec::new(),
             walked: header,
             broken: false,
@@ -243,7 +250,8 @@ impl Contents {
             Some(Type::Schema) => self.schema(access, plans, at, head)?,
             Some(Type::Instance) => self.instance(access, at, head)?,
             Some(Type::Octave) => self.octave(access, at, head)?,
-            None => {}
+            Some(Type::Retired) => self.retired(access, at, head)?,
+            None => self.unknown = true,
         }
         Ok(end)
     }
@@ -384,6 +392,16 @@ impl Contents {
             words,
         });
         self.unsorted.push(number);
+        Ok(())
+    }
+
+    fn retired(&mut self, access: &Access<'_>, at: u64, head: Head) -> Result<(), Trouble> {
+        // A decoded name takes a few times its bytes.
+        self.budget
+            .charge(4 * head.len as u64, at, "the names of folded files")?;
+        let record = access.bytes(at, head.len)?;
+        let retired = Retired::decode(Bytes::new(&record[HEAD..], at + HEAD as u64))?;
+        self.retired = Some(retired);
         Ok(())
     }
 }

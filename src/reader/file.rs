@@ -31,15 +31,18 @@ pub struct StatsFile {
     pub len: u64,
     /// What its records say, and the values as of the last pass.
     pub contents: Contents,
-    /// The words of the values as of the pass before, for what has risen since: as many as there are
-    /// now. `None`: there is nothing to compare with, or nobody has asked for it.
+    /// The words of the values as of the last snapshot, for what has risen since. `None`: there is
+    /// nothing to compare with, or nobody has asked for it.
     pub before: Option<Vec<u64>>,
-    /// Whether a pass has found it gone.
+    /// Whether the last pass found that it is no longer there.
     pub gone: bool,
-    /// Whether a pass has read it.
-    read: bool,
     /// The merge table that the shapes of the instances belong to, 0: none.
     table: u64,
+    /// The user to whom it belongs.
+    pub uid: u32,
+    /// Whether its values are to be left out of this snapshot: it could not be read, or a retired file
+    /// has them.
+    pub left_out: bool,
     identity: (u64, u64),
     format: Format,
     /// Whether a pass failed: someone may be writing something else over the file, so that what was
@@ -117,8 +120,9 @@ impl StatsFile {
             len: stat.len,
             before: None,
             gone: false,
-            read: false,
             table: 0,
+            uid: stat.uid,
+            left_out: false,
             identity: stat.identity,
             format,
             spoiled: false,
@@ -138,28 +142,45 @@ impl StatsFile {
         let result = self.refresh_with(plans, scratch, || {});
         self.spoiled |= result.is_err();
         self.gone = matches!(result, Err(Trouble::Gone));
-        self.read |= result.is_ok();
-        if let Some(before) = &mut self.before {
-            // What is new was zeros then.
-            before.resize(self.contents.values.words.len(), 0);
-        }
         result
     }
 
-    /// Keeps the values of the last pass to compare the next ones with. `since`: when the snapshot
-    /// before this one began, if there was one.
-    pub fn keep_before(&mut self, since: Option<u64>) {
-        if self.read {
+    /// Keeps the values of the last snapshot, if it had them.
+    pub fn keep_values(&mut self) {
+        if self.left_out {
+            self.before = None;
+        } else {
             let before = self.before.get_or_insert_default();
             before.clone_from(&self.contents.values.words);
-        } else if since.is_some_and(|since| self.header.created >= since) {
+        }
+    }
+
+    /// Makes the kept values comparable with those of now. What is new in the file was zeros, and so was
+    /// all of it if it was created after the last snapshot began.
+    pub fn compare(&mut self, last: Option<u64>) {
+        if self.before.is_none() && last.is_some_and(|last| self.header.created >= last) {
             self.before = Some(Vec::new());
+        }
+        if let Some(before) = &mut self.before {
+            before.resize(self.contents.values.words.len(), 0);
         }
     }
 
     /// Whether the file should be opened anew rather than read again.
     pub fn is_spoiled(&self) -> bool {
         self.spoiled
+    }
+
+    /// Its device and inode.
+    pub fn identity(&self) -> (u64, u64) {
+        self.identity
+    }
+
+    /// Whether a file of which this is said is this one. Its inode number is nobody else's while it is
+    /// held open or mapped.
+    pub fn is_still(&self, now: &Stat) -> bool {
+        let holds = matches!(&self.format, Format::Three(source) if source.holds());
+        now.identity == self.identity && now.len == self.len && holds
     }
 
     /// [`refresh`](Self::refresh), with something that happens just before the values are copied.

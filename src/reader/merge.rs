@@ -40,7 +40,10 @@ impl Merger {
                 }
             }
             snapshot.models.push(Model {
-                processes: processes(indices.iter().map(|&index| &*files[index])),
+                processes: processes(
+                    (indices.iter().map(|&index| &*files[index]))
+                        .filter(|file| file.contents.retired.is_none()),
+                ),
                 stats: table.finish(),
                 risen: Vec::new(),
                 files: indices,
@@ -55,7 +58,7 @@ impl Merger {
     /// what each of them has, if `per_file`. `gone` are files that are no longer there.
     pub fn add_risen(
         &mut self,
-        files: &[&mut StatsFile],
+        files: &[&StatsFile],
         gone: &[&StatsFile],
         snapshot: &mut Snapshot,
         per_file: bool,

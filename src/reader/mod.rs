@@ -30,14 +30,15 @@
 //! `copy`. A mapped file that someone cuts short while it is read raises SIGBUS, which ends the
 //! process unless [`guard_sigbus`] was called. Stats files are never cut short by their writers.
 
-mod contents;
-mod copy;
-mod file;
+pub(crate) mod contents;
+pub(crate) mod copy;
+pub(crate) mod file;
 mod merge;
-mod plan;
+pub(crate) mod plan;
+mod retired;
 mod scan;
 mod snapshot;
-mod source;
+pub(crate) mod source;
 mod state;
 mod table;
 #[cfg(test)]
@@ -50,12 +51,10 @@ mod v1;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use self::file::StatsFile;
-use self::scan::{Files, Place};
-use self::source::Trouble;
+use self::scan::{Files, Place, Tools};
 use self::state::{Judge, Kernel};
 use crate::Error;
-use crate::sys::identity::Witness;
+use crate::sys::life::Witness;
 use crate::sys::{clock, paths, sigbus};
 
 pub use self::snapshot::{File, Model, Problem, Snapshot, Stat};
@@ -77,6 +76,9 @@ pub struct Reader {
     scratch: copy::Scratch,
     judge: Box<dyn Judge>,
 }
+
+/// How often a snapshot starts over because files were folded meanwhile.
+const TRIES: u32 = 16;
 
 impl Reader {
     /// A reader of a root, a model's directory or a single file. Reads nothing yet.
@@ -177,30 +179,28 @@ impl Reader {
             rejected: 0,
         };
         let began = clock::unix_nanos();
+        if self.risen {
+            self.files.keep_values();
+        }
         self.judge.begin_round();
-        self.files.scan(&self.place, &mut snapshot.errors)?;
-        let gone = std::mem::take(&mut self.files.gone);
-        let since = self.last.replace(began);
-        // Those of the last scan that no pass has found gone before it, and those that this one finds so.
-        let mut gone: Vec<&StatsFile> = gone.iter().collect();
-        gone.retain(|file| !file.gone);
-        let mut files = Vec::new();
-        for file in self.files.in_order() {
-            if self.risen {
-                file.keep_before(since);
+        for tries_left in (0..TRIES).rev() {
+            snapshot.errors.clear();
+            let mut tools = Tools {
+                plans: &mut self.plans,
+                scratch: &mut self.scratch,
+                problems: &mut snapshot.errors,
+            };
+            self.files.scan(&self.place, &mut tools)?;
+            self.files.read(&mut tools);
+            if self.files.retire(&mut tools) {
+                break;
             }
-            let read = read(
-                file,
-                &mut self.plans,
-                &mut self.scratch,
-                &mut snapshot.errors,
-            );
-            if read {
-                files.push(file);
-            } else if file.gone {
-                gone.push(file);
+            if tries_left == 0 {
+                let problem = "files are folded faster than they can be read: totals may be wrong";
+                snapshot.errors.push(Problem::new(&self.path, problem));
             }
         }
+        let mut files = self.files.in_order();
         // Asked after reading: of a process that ends meanwhile the last values are there.
         let judge = &mut self.judge;
         snapshot.files = (files.iter())
@@ -210,7 +210,12 @@ impl Reader {
                     path: Arc::clone(&file.path),
                     header: Arc::clone(&file.header),
                     tid: file.owner.tid,
-                    state: State::of(life, file.owner.state),
+                    // Its processes have ended.
+                    state: match &file.contents.retired {
+                        Some(_) => State::Dead,
+                        None => State::of(life, file.owner.state),
+                    },
+                    retired: file.contents.retired.as_ref().map(|retired| retired.folds),
                     bytes: file.len,
                     format: file.format(),
                     stats: None,
@@ -220,33 +225,14 @@ impl Reader {
             })
             .collect();
         self.merger.merge(&mut files, &mut snapshot, self.per_file);
+        let last = self.last.replace(began);
         if self.risen {
+            let (files, gone) = self.files.compared(last);
             (self.merger).add_risen(&files, &gone, &mut snapshot, self.per_file);
         }
         snapshot.rejected = std::mem::take(&mut self.scratch.rejected);
         self.plans.forget_unused();
         Ok(snapshot)
-    }
-}
-
-/// Whether the values of a file could be read now.
-fn read(
-    file: &mut StatsFile,
-    plans: &mut plan::Plans,
-    scratch: &mut copy::Scratch,
-    errors: &mut Vec<Problem>,
-) -> bool {
-    match file.refresh(plans, scratch) {
-        Ok(()) => {
-            let problems = file.contents.problems.iter();
-            errors.extend(problems.map(|problem| Problem::new(&file.path, problem)));
-            true
-        }
-        Err(Trouble::Gone) => false,
-        Err(Trouble::Bad(problem)) => {
-            errors.push(Problem::new(&file.path, problem));
-            false
-        }
     }
 }
 

@@ -19,6 +19,10 @@ use crate::metric::kind::{self, Kind, code};
 /// A schema, ready for reading: decoded, checked, and its words laid out.
 #[derive(Debug)]
 pub struct Plan {
+    /// The schema record.
+    pub record: Arc<[u8]>,
+    /// Whether nothing of the schema is left out.
+    pub complete: bool,
     /// Bytes of a block.
     pub block: u32,
     /// The metrics that can be read, in the order of the schema.
@@ -98,9 +102,13 @@ impl Plan {
     /// reason to complain all through a rolling upgrade), also if its entry is wrong; one of a known
     /// kind that is wrong or fails the check of its kind is left out and named. The others are read
     /// all the same.
-    fn new(schema: Schema, mut wrong: Vec<(u16, Malformed)>) -> Plan {
+    fn new(record: Arc<[u8]>, schema: Schema, mut wrong: Vec<(u16, Malformed)>) -> Plan {
+        let all = schema.metrics.len();
+        let complete = wrong.is_empty();
         wrong.retain(|(code, _)| kind::kind(*code).is_some());
         let mut plan = Plan {
+            record,
+            complete,
             block: schema.block,
             metrics: Vec::with_capacity(schema.metrics.len()),
             slots: Vec::new(),
@@ -141,6 +149,7 @@ impl Plan {
             room -= total;
             plan.push(metric, kind);
         }
+        plan.complete &= plan.metrics.len() == all;
         plan.distributions.sort_unstable();
         if left_out > PROBLEMS_MOST {
             plan.problems
@@ -257,7 +266,7 @@ fn sanitised(mut metric: MetricSchema) -> MetricSchema {
 /// The plans that are in use, by the very bytes of their schema records: a hash that a file states
 /// would let one file pass off its schema as another's.
 #[derive(Debug, Default)]
-pub struct Plans(HashMap<Box<[u8]>, Arc<Plan>>);
+pub struct Plans(HashMap<Arc<[u8]>, Arc<Plan>>);
 
 impl Plans {
     /// The plan for a schema record that is `record` at offset `at` of its file.
@@ -266,8 +275,9 @@ impl Plans {
             return Ok(Arc::clone(plan));
         }
         let (schema, wrong) = Schema::decode(Bytes::new(&record[HEAD..], at + HEAD as u64))?;
-        let plan = Arc::new(Plan::new(schema, wrong));
-        self.0.insert(record.into(), Arc::clone(&plan));
+        let record: Arc<[u8]> = record.into();
+        let plan = Arc::new(Plan::new(Arc::clone(&record), schema, wrong));
+        self.0.insert(record, Arc::clone(&plan));
         Ok(plan)
     }
 

@@ -4,6 +4,9 @@
 //! in the listing are enough: nobody else can have that number while it is open or mapped, and one
 //! that is neither is compared when it is opened again.
 
+mod processes;
+
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -12,14 +15,17 @@ use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::copy::Scratch;
 use super::file::StatsFile;
+use super::plan::Plans;
+use super::retired::Retired;
 use super::snapshot::Problem;
 use super::source::Trouble;
 use super::text::matches;
 use crate::Error;
+use crate::format::retired::RETIRED_FILE;
 use crate::sys::identity::LOCK_FILE;
 use crate::sys::paths;
-use crate::sys::proc::{self, Mapped};
 use crate::sys::view::Stat;
 
 /// Where a reader looks.
@@ -42,6 +48,24 @@ pub enum Place {
 pub struct Directory {
     root: Arc<Path>,
     files: HashMap<OsString, Known>,
+    /// Files whose names others have now.
+    replaced: Vec<StatsFile>,
+    retired: Retired,
+    /// The number of the last scan that saw it.
+    seen: u64,
+    /// Whether all of it is read, and not one file only.
+    listed: bool,
+}
+
+/// What is needed to read a file.
+#[derive(Debug)]
+pub struct Tools<'a> {
+    /// The plans that are in use.
+    pub plans: &'a mut Plans,
+    /// Memory to copy into.
+    pub scratch: &'a mut Scratch,
+    /// What went wrong so far.
+    pub problems: &'a mut Vec<Problem>,
 }
 
 #[derive(Debug)]
@@ -57,8 +81,9 @@ struct Known {
 pub struct Files {
     directories: HashMap<PathBuf, Directory>,
     scan: u64,
-    /// Those that the last scan no longer found.
-    pub gone: Vec<StatsFile>,
+    /// Those of the last snapshot that are no longer there or have been replaced; see
+    /// [`keep_values`](Self::keep_values).
+    gone: Vec<StatsFile>,
 }
 
 /// An entry of a listing.
@@ -109,234 +134,278 @@ fn is_model(path: &Path, found: &[Found]) -> bool {
             && Stat::of_path(&path.join(LOCK_FILE)).is_err())
 }
 
-/// Whether a file that a process has mapped is named like a stats file.
-fn is_stats(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default();
-    name.as_bytes().starts_with(b"mmstats-")
-        || matches(paths::flat_names(), &name.to_string_lossy())
-}
-
-fn still(path: PathBuf) -> Option<Mapped> {
-    let inode = Stat::of_path(&path).ok()?.identity.1;
-    Some(Mapped { path, inode })
-}
-
-/// The files in the roots that were made by a process of this number.
-fn named_after(pid: u32) -> Vec<Mapped> {
-    let ours = format!("mmstats-{pid}-");
-    let old = format!("-{pid}-");
-    let in_root = |root: PathBuf| {
-        let models = list(&root).unwrap_or_default().into_iter();
-        let in_model = |found: Found| {
-            let path = root.join(&found.name);
-            if found.is_flat() && found.name.to_string_lossy().contains(&old) {
-                return vec![path];
-            }
-            let files = list(&path).unwrap_or_default().into_iter();
-            files
-                .filter(|file| file.name.as_bytes().starts_with(ours.as_bytes()))
-                .map(|file| path.join(file.name))
-                .collect()
-        };
-        models.flat_map(in_model).collect::<Vec<_>>()
-    };
-    let paths = paths::reader_roots().into_iter().flat_map(in_root);
-    paths.filter_map(still).collect()
-}
-
 fn parent(path: &Path) -> PathBuf {
     path.parent().unwrap_or(path).to_owned()
 }
 
 impl Files {
     /// Brings the files up to date with what is there now. What cannot be read is one problem each.
-    pub fn scan(&mut self, place: &Place, problems: &mut Vec<Problem>) -> Result<(), Error> {
+    pub fn scan(&mut self, place: &Place, tools: &mut Tools<'_>) -> Result<(), Error> {
         self.scan += 1;
-        self.gone.clear();
         match place {
             Place::Environment => {
                 for root in paths::reader_roots() {
                     match list(&root) {
-                        Ok(found) => self.scan_root(&root, found, problems),
-                        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                        Err(error) => {
-                            problems.push(Problem::new(&root, format!("cannot list it: {error}")))
-                        }
+                        Ok(found) => self.scan_root(&root, found, tools),
+                        Err(error) => tools.cannot_list(&root, &error),
                     }
                 }
                 if let Some(directory) = paths::flat_directory()
-                    && let Ok(mut found) = list(&directory)
+                    && let Ok(found) = list(&directory)
                 {
-                    found.retain(Found::is_flat);
-                    self.scan_model(&directory, &directory, found, problems);
+                    self.scan_flat(&directory, found, tools);
                 }
             }
             Place::Tree(path) => {
+                self.enter(path, &parent(path), tools);
                 let found =
                     list(path).map_err(|error| Error::io(path, "list the directory", error))?;
                 if is_model(path, &found) {
-                    self.scan_model(path, &parent(path), found, problems);
+                    self.scan_model(path, found, tools);
                 } else {
-                    self.scan_root(path, found, problems);
+                    self.scan_root(path, found, tools);
                 }
             }
             Place::File(path) => {
                 let stat =
                     Stat::of_path(path).map_err(|error| Error::io(path, "find the file", error))?;
-                let directory = parent(path);
-                let name = path.file_name().unwrap_or(OsStr::new("")).to_owned();
-                let kind = path.symlink_metadata().map(|metadata| metadata.file_type());
-                let found = vec![Found {
-                    name,
-                    inode: stat.identity.1,
-                    kind,
-                }];
-                self.scan_model(&directory, &parent(&directory), found, problems);
+                self.scan_file(path, stat.identity.1, tools);
             }
-            Place::Process(pid) => self.scan_process(*pid, problems)?,
-            Place::Processes => {
-                for pid in proc::processes() {
-                    // Ended meanwhile, or not for this user to look at.
-                    self.scan_mapped(proc::mapped(pid, is_stats).unwrap_or_default(), problems);
-                }
-            }
+            Place::Process(pid) => self.scan_process(*pid, tools)?,
+            Place::Processes => self.scan_processes(tools),
         }
-        self.forget_unseen();
-        Ok(())
-    }
-
-    fn forget_unseen(&mut self) {
         let (scan, gone) = (self.scan, &mut self.gone);
         self.directories.retain(|_, directory| {
             let unseen = directory.files.extract_if(|_, known| known.seen != scan);
-            gone.extend(unseen.map(|(_, known)| *known.file));
-            !directory.files.is_empty()
+            gone.extend(
+                unseen
+                    .map(|(_, known)| *known.file)
+                    .chain(directory.replaced.drain(..)),
+            );
+            directory.seen == scan
         });
-    }
-
-    fn scan_process(&mut self, pid: u32, problems: &mut Vec<Problem>) -> Result<(), Error> {
-        match proc::mapped(pid, is_stats) {
-            Ok(mapped) => self.scan_mapped(mapped, problems),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let mut left = self.known();
-                if left.is_empty() {
-                    left = named_after(pid);
-                }
-                self.scan_mapped(left, problems);
-            }
-            Err(error) => {
-                let path = PathBuf::from(format!("/proc/{pid}/maps"));
-                return Err(Error::io(&path, "find the process's stats files", error));
-            }
-        }
+        gone.retain(|file| file.before.is_some());
         Ok(())
     }
 
-    /// Scans these files only, whatever else lies beside them.
-    fn scan_mapped(&mut self, mapped: Vec<Mapped>, problems: &mut Vec<Problem>) {
-        for Mapped { path, inode } in mapped {
-            let (directory, name) = (parent(&path), path.file_name().unwrap_or_default());
-            let found = Found {
-                name: name.to_owned(),
-                inode,
-                kind: path.symlink_metadata().map(|metadata| metadata.file_type()),
-            };
-            self.scan_model(&directory, &parent(&directory), vec![found], problems);
-        }
-    }
-
-    /// The files that were found before and are still there.
-    fn known(&self) -> Vec<Mapped> {
-        let files = self
-            .directories
-            .values()
-            .flat_map(|directory| directory.files.values());
-        files
-            .filter_map(|known| still(known.file.path.to_path_buf()))
-            .collect()
-    }
-
-    fn scan_root(&mut self, root: &Path, found: Vec<Found>, problems: &mut Vec<Problem>) {
+    fn scan_root(&mut self, root: &Path, found: Vec<Found>, tools: &mut Tools<'_>) {
         // Only directories are models; what else lies in a root is nobody's business, but for files of
         // python-mmstats.
         let (models, files): (Vec<_>, Vec<_>) = found.into_iter().partition(Found::is_directory);
-        let flat: Vec<_> = files.into_iter().filter(Found::is_flat).collect();
-        if !flat.is_empty() {
-            self.scan_model(root, root, flat, problems);
-        }
+        self.scan_flat(root, files, tools);
         for model in models {
             let path = root.join(&model.name);
+            self.enter(&path, root, tools);
             match list(&path) {
-                Ok(found) => self.scan_model(&path, root, found, problems),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => {
-                    problems.push(Problem::new(&path, format!("cannot list it: {error}")))
-                }
+                Ok(found) => self.scan_model(&path, found, tools),
+                Err(error) => tools.cannot_list(&path, &error),
             }
         }
     }
 
-    fn scan_model(
-        &mut self,
-        path: &Path,
-        root: &Path,
-        found: Vec<Found>,
-        problems: &mut Vec<Problem>,
-    ) {
+    /// Prepares for a directory that may be a model's, before it is listed.
+    fn enter(&mut self, path: &Path, root: &Path, tools: &mut Tools<'_>) {
+        let directory = self.directory(path, root);
+        (directory.retired).before(path, &directory.root, tools.plans, tools.scratch);
+    }
+
+    fn directory(&mut self, path: &Path, root: &Path) -> &mut Directory {
         if !self.directories.contains_key(path) {
             let directory = Directory {
                 root: root.into(),
                 files: HashMap::new(),
+                replaced: Vec::new(),
+                retired: Retired::default(),
+                seen: 0,
+                listed: false,
             };
             self.directories.insert(path.to_owned(), directory);
         }
-        let directory = self.directories.get_mut(path).expect("just inserted");
+        self.directories.get_mut(path).expect("just inserted")
+    }
+
+    /// A directory that was [entered](Self::enter), and then listed.
+    fn scan_model(&mut self, path: &Path, mut found: Vec<Found>, tools: &mut Tools<'_>) {
+        let scan = self.scan;
+        let directory = self.directories.get_mut(path).expect("entered");
+        (directory.seen, directory.listed) = (scan, true);
+        // That one is looked at by its name.
+        found.retain(|found| found.name != RETIRED_FILE);
+        directory.take_in(path, found, scan, tools);
+    }
+
+    /// The files of python-mmstats among those that were found in a directory.
+    fn scan_flat(&mut self, path: &Path, found: Vec<Found>, tools: &mut Tools<'_>) {
+        for file in found.into_iter().filter(Found::is_flat) {
+            self.scan_file(&path.join(&file.name), file.inode, tools);
+        }
+    }
+
+    /// A file by itself, whatever lies beside it.
+    fn scan_file(&mut self, path: &Path, inode: u64, tools: &mut Tools<'_>) {
+        let found = Found {
+            name: path.file_name().unwrap_or(OsStr::new("")).to_owned(),
+            inode,
+            kind: path.symlink_metadata().map(|metadata| metadata.file_type()),
+        };
+        let (scan, path) = (self.scan, parent(path));
+        let directory = self.directory(&path, &parent(&path));
+        directory.seen = scan;
+        directory.take_in(&path, vec![found], scan, tools);
+    }
+
+    /// Keeps the values of the last snapshot, to compare those of the next one with.
+    pub fn keep_values(&mut self) {
+        self.gone.clear();
+        for directory in self.directories.values_mut() {
+            let files = directory.files.values_mut();
+            files.for_each(|known| known.file.keep_values());
+        }
+    }
+
+    /// After [`retire`](Self::retire): all files [in order](Self::in_order), ready to be compared with
+    /// the `last` snapshot; and those that were in that one and no longer are.
+    pub fn compared(&mut self, last: Option<u64>) -> (Vec<&StatsFile>, Vec<&StatsFile>) {
+        self.gone.iter_mut().for_each(|file| file.compare(None));
+        for directory in self.directories.values_mut() {
+            let files = directory.files.values_mut();
+            files.for_each(|known| known.file.compare(last));
+        }
+        let (mut files, mut gone) = (Vec::new(), Vec::from_iter(&self.gone));
+        for directory in self.directories.values() {
+            files.extend(directory.retired.file.iter().filter(|_| directory.listed));
+            for Known { file, .. } in directory.files.values() {
+                if !file.left_out {
+                    files.push(file);
+                } else if file.before.is_some() && (file.gone || !file.is_spoiled()) {
+                    // Folded, or removed. (One that could not be read may be there again.)
+                    gone.push(file);
+                }
+            }
+        }
+        let mut files: Vec<&StatsFile> = files.into_iter().map(|file| &**file).collect();
+        files.sort_unstable_by(|a, b| created_first(a, b));
+        (files, gone)
+    }
+
+    /// Reads the values of all files.
+    pub fn read(&mut self, tools: &mut Tools<'_>) {
+        let files =
+            (self.directories.values_mut()).flat_map(|directory| directory.files.values_mut());
+        for file in in_order(files.map(|known| &mut known.file)) {
+            file.left_out = !tools.read(file);
+        }
+    }
+
+    /// After all files were read: leaves out those that were folded into retired ones. False: so many
+    /// were meanwhile that it cannot be said which; start over.
+    pub fn retire(&mut self, tools: &mut Tools<'_>) -> bool {
+        let mut known = true;
+        for (path, directory) in &mut self.directories {
+            let Directory {
+                root,
+                files,
+                retired,
+                listed: true,
+                ..
+            } = directory
+            else {
+                continue;
+            };
+            known &= retired.after(path, root, tools.plans, tools.scratch, tools.problems);
+            for file in files.values_mut().map(|known| &mut known.file) {
+                file.left_out |= retired.names(file);
+            }
+        }
+        known
+    }
+
+    /// All files that are not left out, in the order of their creation.
+    pub fn in_order(&mut self) -> Vec<&mut StatsFile> {
+        in_order((self.directories.values_mut()).flat_map(|directory| {
+            let files = directory.files.values_mut().map(|known| &mut known.file);
+            let files = files.filter(|file| !file.left_out);
+            files.chain(
+                directory
+                    .retired
+                    .file
+                    .iter_mut()
+                    .filter(|_| directory.listed),
+            )
+        }))
+    }
+}
+
+/// Files in the order of their creation; of one instant: of their paths.
+fn in_order<'a>(files: impl Iterator<Item = &'a mut Box<StatsFile>>) -> Vec<&'a mut StatsFile> {
+    let mut files: Vec<_> = files.map(|file| &mut **file).collect();
+    files.sort_unstable_by(|a, b| created_first(a, b));
+    files
+}
+
+fn created_first(a: &StatsFile, b: &StatsFile) -> Ordering {
+    let created = a.header.created.cmp(&b.header.created);
+    created.then_with(|| a.path.cmp(&b.path))
+}
+
+impl Directory {
+    /// Opens what is new among the files that were found, and notes what is still there.
+    fn take_in(&mut self, path: &Path, found: Vec<Found>, scan: u64, tools: &mut Tools<'_>) {
         // Asked only if there is a new file.
         let mut private = None;
         for found in found {
-            if let Some(known) = directory.files.get_mut(&found.name)
+            if let Some(known) = self.files.get_mut(&found.name)
                 && known.inode == found.inode
                 && !known.file.is_spoiled()
             {
-                known.seen = self.scan;
+                (known.seen, known.file.left_out) = (scan, false);
                 continue;
             }
             let private = *private
                 .get_or_insert_with(|| Stat::of_path(path).is_ok_and(|stat| stat.is_private()));
             let file = path.join(&found.name);
-            match open(file.clone(), &directory.root, private, &found.kind) {
+            match open(file.clone(), &self.root, private, &found.kind) {
                 Ok(file) => {
                     let known = Known {
                         inode: found.inode,
-                        seen: self.scan,
+                        seen: scan,
                         file: Box::new(file),
                     };
-                    let replaced = directory.files.insert(found.name, known);
+                    let replaced = self.files.insert(found.name, known);
                     let other = replaced.filter(|old| old.inode != found.inode);
-                    self.gone.extend(other.map(|old| *old.file));
+                    self.replaced.extend(other.map(|old| *old.file));
                 }
                 // Removed since the listing.
                 Err(Trouble::Gone) => {}
-                Err(Trouble::Bad(problem)) => problems.push(Problem::new(&file, problem)),
+                Err(Trouble::Bad(problem)) => tools.problems.push(Problem::new(&file, problem)),
             }
         }
     }
+}
 
-    /// All files, in the order of their creation (of one instant: of their paths).
-    pub fn in_order(&mut self) -> Vec<&mut StatsFile> {
-        let mut files: Vec<_> = self
-            .directories
-            .values_mut()
-            .flat_map(|directory| directory.files.values_mut())
-            .map(|known| &mut *known.file)
-            .collect();
-        files.sort_unstable_by(|a, b| {
-            a.header
-                .created
-                .cmp(&b.header.created)
-                .then_with(|| a.path.cmp(&b.path))
-        });
-        files
+impl Tools<'_> {
+    fn cannot_list(&mut self, path: &Path, error: &io::Error) {
+        // Removed just now: no problem.
+        if error.kind() != io::ErrorKind::NotFound {
+            let problem = Problem::new(path, format!("cannot list it: {error}"));
+            self.problems.push(problem);
+        }
+    }
+
+    /// Whether the values of a file could be read now.
+    fn read(&mut self, file: &mut StatsFile) -> bool {
+        match file.refresh(self.plans, self.scratch) {
+            Ok(()) => {
+                let problems = file.contents.problems.iter();
+                (self.problems).extend(problems.map(|problem| Problem::new(&file.path, problem)));
+                true
+            }
+            Err(Trouble::Gone) => false,
+            Err(Trouble::Bad(problem)) => {
+                self.problems.push(Problem::new(&file.path, problem));
+                false
+            }
+        }
     }
 }
 

@@ -56,6 +56,7 @@ pub struct File {
     pub(super) tid: u32,
     pub(super) state: State,
     pub(super) bytes: u64,
+    pub(super) retired: Option<u64>,
     pub(super) format: u8,
     pub(super) stats: Option<Vec<Stat>>,
     pub(super) risen: Option<Vec<Stat>>,
@@ -70,7 +71,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(path: &Path, error: impl Into<String>) -> Problem {
+    pub(crate) fn new(path: &Path, error: impl Into<String>) -> Problem {
         Problem {
             path: path.to_owned(),
             error: error.into(),
@@ -214,8 +215,8 @@ impl Model {
     /// first snapshot.
     ///
     /// It is added up file by file, so that files that come and go make it neither negative nor too
-    /// large. What a file counted between the last snapshot and its end is not known unless it went
-    /// into the file of its model that has the totals of ended processes.
+    /// large. What a file counted between the last snapshot and its end is not known unless it was
+    /// folded into the retired file of its model.
     pub fn risen(&self) -> &[Stat] {
         &self.risen
     }
@@ -353,6 +354,11 @@ impl File {
     /// When it was created: seconds since 1970-01-01 UTC.
     pub fn created(&self) -> f64 {
         self.header.created as f64 / 1e9
+    }
+
+    /// Of a retired file: how many files of processes that have ended were folded into it.
+    pub fn retired(&self) -> Option<u64> {
+        self.retired
     }
 
     /// Its length.

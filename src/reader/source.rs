@@ -92,6 +92,11 @@ impl Source {
         Source::Read(Kept::new(opened.file).ok())
     }
 
+    /// Whether the file is held open or mapped, so that no other can have its inode number.
+    pub fn holds(&self) -> bool {
+        !matches!(self, Source::Read(None))
+    }
+
     /// Begins a pass: how much is committed now, and access to that much.
     pub fn begin(&mut self, path: &Path, identity: (u64, u64)) -> Result<Pass<'_>, Trouble> {
         // The mapping is renewed first, so that what is borrowed below stays.

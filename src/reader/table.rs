@@ -35,6 +35,8 @@ pub struct Table {
     sorted: Vec<u32>,
     /// Labels of this snapshot that were named for having two kinds.
     named: usize,
+    /// Whether there is a last snapshot to compare with.
+    compared: bool,
 }
 
 /// A schema with a prefix.
@@ -84,6 +86,7 @@ impl Table {
             labels: HashMap::new(),
             sorted: Vec::new(),
             named: 0,
+            compared: false,
         }
     }
 
@@ -199,7 +202,8 @@ impl Table {
                 instance.plan.metrics.iter().zip(&shape.cells).enumerate()
             {
                 let cell = &mut self.cells[cell as usize];
-                if cell.file == rank {
+                // (A retired file has a label once for each version of its schema.)
+                if cell.file == rank && file.contents.retired.is_none() {
                     twice.0 += 1;
                     twice.1.get_or_insert_with(|| Arc::clone(&cell.label));
                     continue;
@@ -235,7 +239,13 @@ impl Table {
                     }
                     Counts::CurrentElseAll => continue,
                 }
-                let next = decode(file, instance, index, metric, &mut octaves);
+                let next = decode(
+                    &file.contents.values.words,
+                    instance,
+                    index,
+                    metric,
+                    &mut octaves,
+                );
                 match &mut cell.value {
                     Some(merged) => (metric.kind.merge)(merged, next, &metric.schema, cell.files),
                     none => *none = Some(next),
@@ -309,7 +319,13 @@ impl Table {
             let mut octaves = &*instance.octaves;
             for (index, metric) in instance.plan.metrics.iter().enumerate() {
                 if was_had(file, instance, metric) {
-                    let value = shown(decode(file, instance, index, metric, &mut octaves));
+                    let value = shown(decode(
+                        &file.contents.values.words,
+                        instance,
+                        index,
+                        metric,
+                        &mut octaves,
+                    ));
                     let label = Arc::clone(self.label(instance, index));
                     stats.push(Stat::new(label, value, &instance.plan, index as u32));
                 }
@@ -335,26 +351,9 @@ fn was_had(file: &StatsFile, instance: &Instance, metric: &Metric) -> bool {
         .is_none_or(|slot| file.contents.values.had[instance.slots + slot])
 }
 
-/// The value of a metric. `octaves` are those of the instance that are left, sorted by metric: those
-/// of the metrics up to this one are taken off.
+/// The value of a metric in `all` words of its file's values. `octaves` are those of the instance that
+/// are left, sorted by metric: those of the metrics up to this one are taken off.
 fn decode(
-    file: &StatsFile,
-    instance: &Instance,
-    index: usize,
-    metric: &Metric,
-    octaves: &mut &[OctavePlace],
-) -> Value {
-    decode_from(
-        &file.contents.values.words,
-        instance,
-        index,
-        metric,
-        octaves,
-    )
-}
-
-/// [`decode`], from words of the file's values, which may be those of an earlier time.
-fn decode_from(
     all: &[u64],
     instance: &Instance,
     index: usize,

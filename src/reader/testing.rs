@@ -10,7 +10,7 @@ use crate::format::record::{Instance, Octave};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{FieldSchema, Geometry, Merge, MetricSchema, Schema};
 use crate::metric::kind::code;
-use crate::sys::identity::Life;
+use crate::sys::life::Life;
 
 /// A header of `model`, created at `created` by a process `pid` (which also is its lock token, by
 /// which [`Stub`] knows it).

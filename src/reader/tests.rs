@@ -16,7 +16,7 @@ use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
 use crate::metric::Value;
 use crate::metric::kind::code;
-use crate::sys::identity::Life;
+use crate::sys::life::Life;
 
 fn u64_of(snapshot: &Snapshot, label: &str) -> Option<u64> {
     snapshot.get("m", label).and_then(Value::as_u64)

@@ -91,8 +91,19 @@ pub struct FileName {
     pub device: u64,
     /// Its inode.
     pub inode: u64,
-    /// Whether it stays at a clean exit.
-    pub keep: bool,
+    /// What becomes of it at a clean end.
+    pub end: End,
+}
+
+/// What becomes of a file when it is dropped or the process exits.
+#[derive(Clone, Copy, Debug)]
+pub enum End {
+    /// It is removed.
+    Remove,
+    /// It stays.
+    Keep,
+    /// This is done with it and others, when nobody writes them any more.
+    Fold(fn(&[FileName])),
 }
 
 impl FileName {
@@ -173,21 +184,27 @@ pub fn leave(entry: Box<Registered>) {
             }
         }
     });
-    if entry.generation == generation() && !entry.done.get() {
-        entry.end();
+    let Registered {
+        generation: own,
+        file,
+        done,
+        ..
+    } = &*entry;
+    if *own != generation() || done.get() {
+        return;
+    }
+    match file.end {
+        End::Remove => file.remove(),
+        End::Keep => entry.mark_ended(),
+        End::Fold(fold) => {
+            entry.mark_ended();
+            fold(std::slice::from_ref(file));
+        }
     }
 }
 
 impl Registered {
-    /// The end of a file in good order: marked if it is kept, else removed.
-    fn end(&self) {
-        if self.file.keep {
-            self.mark_ended();
-        } else {
-            self.file.remove();
-        }
-    }
-
+    /// The end of a file in good order that stays, for now or for good.
     fn mark_ended(&self) {
         // SAFETY: the entry is only in use while its region is mapped, and a header is written there
         // before a region is registered; aligned to 8, and only accessed atomically.
@@ -213,43 +230,67 @@ extern "C" fn at_exit() {
 }
 
 fn end_all() {
+    let mut to_fold: Vec<FileName> = Vec::new();
+    let mut fold: Option<fn(&[FileName])> = None;
     // The path is copied under the lock and the file removed outside it.
     let mut path = [0u8; libc::PATH_MAX as usize];
-    loop {
-        let mut found = None;
-        lock::with(&LIST, || {
-            // SAFETY: under LIST; entries in the list are alive.
-            let mut entry = unsafe { (*HEAD.0.get()).as_ref() };
-            while let Some(this) = entry {
-                if !this.done.get() && this.generation == generation() {
-                    this.done.set(true);
-                    let bytes = this.file.path.as_bytes_with_nul();
-                    if this.file.keep || bytes.len() > path.len() {
-                        this.mark_ended();
-                    } else {
-                        path[..bytes.len()].copy_from_slice(bytes);
-                        found = Some((this.file.device, this.file.inode));
-                        return;
-                    }
-                }
-                // SAFETY: as above.
-                entry = unsafe { this.next.get().as_ref() };
-            }
-        });
-        let Some((device, inode)) = found else {
-            return;
-        };
+    while let Some((device, inode, end)) = end_next(&mut path) {
         let Ok(path) = std::ffi::CStr::from_bytes_until_nul(&path) else {
-            return;
+            continue;
         };
-        FileName {
+        let file = FileName {
             path: path.to_owned(),
             device,
             inode,
-            keep: false,
+            end,
+        };
+        match end {
+            End::Fold(with) => {
+                fold = Some(with);
+                to_fold.push(file);
+            }
+            End::Remove | End::Keep => file.remove(),
         }
-        .remove();
     }
+    // All at once: one step for each model.
+    if let Some(fold) = fold {
+        fold(&to_fold);
+    }
+}
+
+/// Ends the next file of the list as far as that can be done under the lock; gives what is left to do.
+/// `None`: none is left.
+fn end_next(path: &mut [u8]) -> Option<(u64, u64, End)> {
+    lock::with(&LIST, || {
+        // SAFETY: under LIST; entries in the list are alive.
+        let mut entry = unsafe { (*HEAD.0.get()).as_ref() };
+        while let Some(this) = entry {
+            // SAFETY: as above.
+            entry = unsafe { this.next.get().as_ref() };
+            if this.generation != generation() || this.done.replace(true) {
+                continue;
+            }
+            let FileName {
+                device, inode, end, ..
+            } = this.file;
+            let bytes = this.file.path.as_bytes_with_nul();
+            if matches!(end, End::Keep) || bytes.len() > path.len() {
+                this.mark_ended();
+                continue;
+            }
+            path[..bytes.len()].copy_from_slice(bytes);
+            if matches!(end, End::Fold(_)) {
+                this.mark_ended();
+                // Threads may still be writing. From here on they write to private memory, so that what
+                // is folded is what a reader saw last.
+                // SAFETY: the entry is in the list, so its region is alive; its handles are views of
+                // atomic words, for which memory of zeros is as good (as in the child of a fork).
+                unsafe { region::replace(this.start, this.len) };
+            }
+            return Some((device, inode, end));
+        }
+        None
+    })
 }
 
 /// 0: handlers not registered; else the pid that registers, or has.
@@ -371,7 +412,7 @@ extern "C" fn in_child() {
         let mut entry = *HEAD.0.get();
         while let Some(this) = entry.as_ref() {
             if this.generation == old {
-                region::replace_in_child(this.start, this.len);
+                region::replace(this.start, this.len);
             }
             entry = this.next.get();
         }

@@ -1,17 +1,16 @@
-//! Who a process is, and whether it still lives.
+//! Who a process is, and the locks by which others see that it lives (`life`).
 //!
 //! A writer holds an open-file-description lock on one byte of `<root>/.lock`, at an offset that is
 //! its random token. The kernel releases it at death and at exec, and any process, in whatever pid
 //! namespace, can ask for it. Where the file system has no such locks, pid, start time, boot id, pid
 //! namespace and machine id have to do.
 
-use std::collections::HashMap;
 use std::ffi::{CStr, CString};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -24,12 +23,12 @@ pub const LOCK_FILE: &str = ".lock";
 /// What a header says of its process: the part that does not change while it lives.
 #[derive(Clone, Debug, Default)]
 pub struct Process {
-    pid: u32,
-    start_time: u64,
-    boot_id: [u8; 16],
-    pid_namespace: u64,
-    machine_id: [u8; 16],
-    exe: String,
+    pub(super) pid: u32,
+    pub(super) start_time: u64,
+    pub(super) boot_id: [u8; 16],
+    pub(super) pid_namespace: u64,
+    pub(super) machine_id: [u8; 16],
+    pub(super) exe: String,
 }
 
 /// This process, once asked for; null in a fresh fork. Leaked: a few hundred bytes per fork.
@@ -105,15 +104,15 @@ pub fn thread_id() -> u32 {
 }
 
 /// What the kernel's table says of a process.
-struct Stat {
+pub(super) struct Stat {
     /// When it started, in clock ticks since boot.
-    start_time: u64,
+    pub start_time: u64,
     /// It has ended and only waits for its parent to ask how.
-    ended: bool,
+    pub ended: bool,
 }
 
 impl Stat {
-    fn of(pid: u32) -> Option<Stat> {
+    pub fn of(pid: u32) -> Option<Stat> {
         let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
         // The second field is a name in parentheses, which may contain anything.
         let after = stat.iter().rposition(|&byte| byte == b')')? + 2;
@@ -337,7 +336,7 @@ fn set_lock(file: &File, token: u64) -> bool {
 
 /// Whether somebody holds the byte; `None`: the file system cannot say.
 #[cfg(target_os = "linux")]
-fn ask_lock(file: &File, token: u64) -> Option<bool> {
+pub(super) fn ask_lock(file: &File, token: u64) -> Option<bool> {
     let mut lock = lock_of(token);
     // SAFETY: the struct is ours.
     match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &mut lock) } {
@@ -352,181 +351,13 @@ fn set_lock(_: &File, _: u64) -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn ask_lock(_: &File, _: u64) -> Option<bool> {
+pub(super) fn ask_lock(_: &File, _: u64) -> Option<bool> {
     None
-}
-
-/// Whether the process that made a file lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Life {
-    /// It does.
-    Alive,
-    /// It does not.
-    Dead,
-    /// It cannot be said from here.
-    Unknown,
-}
-
-/// Answers whether processes live, each once per round.
-#[derive(Debug, Default)]
-pub struct Witness {
-    roots: Vec<(PathBuf, Option<OpenLock>)>,
-    answers: HashMap<(usize, Asked), Life>,
-}
-
-#[derive(Debug)]
-struct OpenLock {
-    file: File,
-    device: u64,
-    inode: u64,
-}
-
-/// What an answer depends on.
-type Asked = (LockToken, u32, u64, [u8; 16], u64, [u8; 16]);
-
-impl Witness {
-    /// A witness who has not been asked yet.
-    pub fn new() -> Witness {
-        Witness::default()
-    }
-
-    /// Forgets the answers: processes may have ended since.
-    pub fn begin_round(&mut self) {
-        self.answers.clear();
-        self.roots.clear();
-    }
-
-    /// Whether the process that the header of a file under `root` names lives.
-    pub fn life(&mut self, root: &Path, header: &Header) -> Life {
-        let place = match self.roots.iter().position(|(path, _)| path == root) {
-            Some(place) => place,
-            None => {
-                self.roots.push((root.to_owned(), open_for_asking(root)));
-                self.roots.len() - 1
-            }
-        };
-        let asked = (
-            header.lock,
-            header.pid,
-            header.start_time,
-            header.boot_id,
-            header.pid_namespace,
-            header.machine_id,
-        );
-        let lock = self.roots[place].1.as_ref();
-        *self.answers.entry((place, asked)).or_insert_with(|| {
-            lock.and_then(|lock| lock.holder_lives(header.lock))
-                .unwrap_or_else(|| life_by_pid(header))
-        })
-    }
-}
-
-fn open_for_asking(root: &Path) -> Option<OpenLock> {
-    let flags = libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(root.join(LOCK_FILE))
-        .ok()?;
-    let metadata = file.metadata().ok()?;
-    Some(OpenLock {
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        file,
-    })
-}
-
-impl OpenLock {
-    /// `None`: this lock file cannot say.
-    fn holder_lives(&self, lock: LockToken) -> Option<Life> {
-        let here = (lock.device, lock.inode) == (self.device, self.inode);
-        if !here || lock.token == 0 || lock.token > i64::MAX as u64 {
-            return None;
-        }
-        ask_lock(&self.file, lock.token).map(|held| if held { Life::Alive } else { Life::Dead })
-    }
-}
-
-/// Without a lock: by pid, start time, boot, pid namespace and machine.
-fn life_by_pid(header: &Header) -> Life {
-    life_from(header, Process::this())
-}
-
-/// [`life_by_pid`], as the process `here` sees it.
-fn life_from(header: &Header, here: &Process) -> Life {
-    let known = |id: [u8; 16]| id != [0; 16];
-    if known(header.boot_id) && known(here.boot_id) && header.boot_id != here.boot_id {
-        // An earlier boot of this machine is over. That of another one may not be: a network file
-        // system shows the files of all.
-        return if known(here.machine_id) && header.machine_id == here.machine_id {
-            Life::Dead
-        } else {
-            Life::Unknown
-        };
-    }
-    if header.pid_namespace == 0 || header.pid_namespace != here.pid_namespace {
-        return Life::Unknown;
-    }
-    let Ok(pid @ 1..) = libc::pid_t::try_from(header.pid) else {
-        return Life::Unknown;
-    };
-    // SAFETY: signal 0 only asks.
-    if unsafe { libc::kill(pid, 0) } != 0 {
-        match io::Error::last_os_error().raw_os_error() {
-            Some(libc::ESRCH) => return Life::Dead,
-            // Somebody else's: it is there. Whether it is the one, its start time says.
-            Some(libc::EPERM) => {}
-            _ => return Life::Unknown,
-        }
-    }
-    match Stat::of(header.pid) {
-        Some(stat) if stat.ended => Life::Dead,
-        // The pid belongs to somebody else by now.
-        Some(stat) if header.start_time != 0 && stat.start_time != header.start_time => Life::Dead,
-        _ => Life::Alive,
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn another_boot_is_the_end_only_on_the_same_machine() {
-        let here = Process {
-            boot_id: [1; 16],
-            machine_id: [7; 16],
-            pid_namespace: 5,
-            ..Process::default()
-        };
-        let life = |boot: u8, machine: u8| {
-            let header = Header {
-                boot_id: [boot; 16],
-                machine_id: [machine; 16],
-                pid_namespace: 5,
-                pid: std::process::id(),
-                ..Header::default()
-            };
-            life_from(&header, &here)
-        };
-        assert_eq!(life(2, 7), Life::Dead);
-        assert_eq!(life(2, 8), Life::Unknown, "another machine");
-        assert_eq!(life(2, 0), Life::Unknown, "it is not known which machine");
-        // One kernel: a container may have a machine id of its own.
-        for machine in [7, 8, 0] {
-            assert_eq!(life(1, machine), Life::Alive);
-        }
-        assert_eq!(life(0, 7), Life::Alive, "as far as is known");
-        let nowhere = Process {
-            machine_id: [0; 16],
-            ..here.clone()
-        };
-        let header = Header {
-            boot_id: [2; 16],
-            ..Header::default()
-        };
-        assert_eq!(life_from(&header, &nowhere), Life::Unknown);
-    }
 
     #[test]
     fn ids_have_thirty_two_digits() {

@@ -4,7 +4,9 @@
 pub mod clock;
 pub mod fork;
 pub mod frozen;
+pub mod guard;
 pub mod identity;
+pub mod life;
 pub mod lock;
 pub mod orphans;
 pub mod paths;

@@ -19,6 +19,10 @@ pub struct Settings {
     pub disable: bool,
     /// MMSTATS_KEEP: files stay at a clean exit.
     pub keep: bool,
+    /// MMSTATS_FOLD: at a clean end the totals of files go into the retired file of their model.
+    pub fold: bool,
+    /// MMSTATS_CLEAN: dead files of this user are removed, or folded, before the first file is made.
+    pub clean: bool,
     /// MMSTATS_MODE: permissions of files, octal.
     pub mode: Option<u32>,
     /// MMSTATS_MAX_SIZE: bytes that a file may have.
@@ -63,6 +67,8 @@ impl Settings {
                 .map(|path| absolute(Path::new(&path))),
             disable: on("MMSTATS_DISABLE"),
             keep: on("MMSTATS_KEEP"),
+            fold: on("MMSTATS_FOLD"),
+            clean: on("MMSTATS_CLEAN"),
             mode: text("MMSTATS_MODE").and_then(|mode| {
                 let parsed = u32::from_str_radix(mode.trim_start_matches("0o"), 8).ok();
                 warn_unless(

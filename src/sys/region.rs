@@ -140,14 +140,15 @@ impl Drop for Region {
     }
 }
 
-/// Puts private memory of zeros where a region was: in the child of a fork.
+/// Puts private memory of zeros where a region is, or was: in the child of a fork, which did not inherit
+/// it, and at an exit that folds the file.
 ///
 /// # Safety
-/// `start..start + len` is the range of a live [`Region`] that the child did not inherit.
-pub unsafe fn replace_in_child(start: usize, len: usize) {
-    // SAFETY: the range belongs to a region whose mapping was not inherited (DONTFORK), so nothing
-    // else of this process can be there; mmap is async-signal-safe in practice on Linux. If it
-    // fails, a later write ends the child with SIGSEGV, which is better than a foreign file.
+/// `start..start + len` is the range of a live [`Region`].
+pub unsafe fn replace(start: usize, len: usize) {
+    // SAFETY: the range belongs to a region, so nothing else of this process can be there, and its
+    // mapping is only accessed through atomic words; mmap is async-signal-safe in practice on Linux. If
+    // it fails in a child, a later write ends it with SIGSEGV, which is better than a foreign file.
     unsafe {
         libc::mmap(
             ptr::with_exposed_provenance_mut(start),

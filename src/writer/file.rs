@@ -18,8 +18,9 @@ use crate::format::record::{Instance, Octave, Stagger};
 use crate::format::schema::Schema;
 use crate::format::{LINE, round_up};
 use crate::metric::space::{Placed, Space};
+use crate::retire;
 use crate::sync::Ordering;
-use crate::sys::fork::{self, FileName, Naming};
+use crate::sys::fork::{self, End, FileName, Naming};
 use crate::sys::identity::{self, Process};
 use crate::sys::paths::{self, Settings};
 use crate::sys::region::Region;
@@ -69,7 +70,7 @@ enum Backing {
     Nameless {
         nameless: Option<Nameless>,
         directory: PathBuf,
-        keep: bool,
+        end: End,
     },
     /// A file at `path`.
     Named { device: u64, inode: u64 },
@@ -150,17 +151,22 @@ impl StatsFile {
             let directory = directory::prepare(&root, model, mode, named)?;
             let lock = identity::hold_lock(&root, mode)
                 .map_err(|error| Error::io(&root.join(identity::LOCK_FILE), "lock", error))?;
+            retire::before_the_first_file(&root);
             let nameless = Nameless::create(&directory, mode)?;
             let region = Region::over_file(&nameless.file, max_size, PAGE)
                 .map_err(|error| Error::io(&directory, "map a file in", error))?;
-            let keep = config.keep.unwrap_or(settings.keep);
+            let end = match config.keep.unwrap_or(settings.keep) {
+                true => End::Keep,
+                false if settings.fold => End::Fold(retire::at_end),
+                false => End::Remove,
+            };
             let path = directory.clone();
             (
                 region,
                 Backing::Nameless {
                     nameless: Some(nameless),
                     directory,
-                    keep,
+                    end,
                 },
                 lock,
                 path,
@@ -212,7 +218,7 @@ impl StatsFile {
         let Backing::Nameless {
             nameless,
             directory,
-            keep,
+            end,
         } = &mut *backing
         else {
             return Ok(());
@@ -229,7 +235,7 @@ impl StatsFile {
             path: directory::c_path(&path)?,
             device,
             inode,
-            keep: *keep,
+            end: *end,
         });
         *self.path.borrow_mut() = path;
         *backing = Backing::Named { device, inode };

@@ -8,6 +8,7 @@ use super::golden;
 const FORMAT: &str = include_str!("../../docs/FORMAT.md");
 const HEADER: &str = include_str!("../../src/format/header.rs");
 const RECORD: &str = include_str!("../../src/format/record.rs");
+const RETIRED: &str = include_str!("../../src/format/retired.rs");
 const SCHEMA: &str = include_str!("../../src/format/schema.rs");
 const SCALAR: &str = include_str!("../../src/format/scalar.rs");
 const KIND: &str = include_str!("../../src/metric/kind.rs");
@@ -100,6 +101,10 @@ fn the_tables_have_the_offsets_of_the_source() {
     let instance = rows("Instance record");
     two("Instance record", &all[3..3 + instance.len()]);
     two("Octave record", &all[3 + instance.len()..]);
+    let retired = maps(RETIRED);
+    assert_eq!(retired.len(), 2);
+    two("Retired record", &retired[0]);
+    two("Name of a folded file", &retired[1]);
     let schema = maps(SCHEMA);
     assert_eq!(schema.len(), 3);
     two("Schema record", &schema[0]);
@@ -117,6 +122,8 @@ fn the_tables_have_no_gaps() {
         "Field",
         "Instance record",
         "Octave record",
+        "Retired record",
+        "Name of a folded file",
     ] {
         let table = table(heading);
         for two in table.windows(2) {

@@ -29,7 +29,8 @@ SCALARS = {1: "B", 2: "H", 3: "I", 4: "Q", 5: "b", 6: "h", 7: "i", 8: "q", 9: "f
 BOOL, TEXT = 11, 12
 KINDS = ["", "counter", "updown", "gauge", "flag", "text", "constant", "timer", "percentile", "compound"]
 RULES = range(5)
-SCHEMA, INSTANCE, OCTAVE = 1, 2, 3
+SCHEMA, INSTANCE, OCTAVE, RETIRED = 1, 2, 3, 4
+RETIRED_FILE, NAMED, STARTS = "mmstats-retired", 1024, 16
 MOST64, MOST128 = 2**64 - 1, 2**128 - 1
 # Percentiles in thousandths, as they are shown.
 PERCENTILES = [(500, "50"), (750, "75"), (900, "90"), (950, "95"), (990, "99"), (999, "99.9")]
@@ -124,6 +125,8 @@ class Distribution:
         self.total = words[1] | words[2] << 64
         self.squares = words[3] | words[4] << 64
         self.min, self.max, self.last = MOST64 - words[5], words[6], words[7]
+        if not self.min <= self.last <= self.max:
+            self.last = None
         if self.count == 0:
             self.min = self.max = self.last = None
         self.coarse = {o: n for o, n in enumerate(coarse) if n}
@@ -328,7 +331,7 @@ class File:
         try:
             found = os.fstat(self.descriptor)
             need(stat.S_ISREG(found.st_mode), "not a regular file")
-            self.length = found.st_size
+            self.length, self.owner_uid = found.st_size, found.st_uid
             self.budget = 16 * 512 * found.st_blocks + (1 << 20)
             self.read_header()
             self.read_records()
@@ -361,6 +364,7 @@ class File:
         (self.created, self.pid, self.tid, self.uid, self.gid, self.start_time, self.boot_id, self.pid_namespace,
          self.token, self.device, self.inode, self.machine_id, model, exe, strings,
          _) = header.numbers("QIIIIQ16sQQQQ16sHHHH")
+        self.tid_created = self.tid
         header.take(strings - header.at)  # what a later version has before the strings
         self.model, self.exe = header.text(model), header.text(exe)
         need(self.model, "a model without a name")
@@ -372,7 +376,7 @@ class File:
         if committed > self.length:
             self.length = os.fstat(self.descriptor).st_size
         need(self.header_length <= committed <= self.length, "committed length %d of %d" % (committed, self.length))
-        self.schemas, self.instances = {}, []
+        self.schemas, self.instances, self.retired = {}, [], None
         at = self.header_length
         try:
             while at < committed:
@@ -385,6 +389,8 @@ class File:
                     self.instance(at, length)
                 elif kind == OCTAVE:
                     self.octave(at, length)
+                elif kind == RETIRED:
+                    self.retired_record(at, length)
                 else:
                     need(flags & 1 == 0, "the record at %d must be understood" % at)
                 at += length
@@ -448,10 +454,31 @@ class File:
                     octaves.setdefault(index, []).append((octave, place, count))
                     return
 
+    def retired_record(self, at, length):
+        """How many files were folded, and which."""
+        self.charge(4 * length)
+        record = Cursor(self.bytes(at, length), 8)
+        folds, count, _ = record.numbers("QII")
+        names = set()
+        for _ in range(count):
+            name = record.numbers("QQQII")
+            length, = record.numbers("H")
+            record.take(length)
+            record.take(-record.at % 8)
+            names.add(name)
+        self.retired = folds, names
+
+    def name(self):
+        """What a retired file calls it."""
+        return self.created, self.token, self.start_time, self.pid, self.tid_created
+
     def read_values(self):
         """Chapter 6, Read: three phases for each block."""
-        self.stats, self.entries, tries = {}, {}, TRIES_PER_FILE
+        self.parts, tries = [({}, {})], TRIES_PER_FILE
         for place, block, prefix, metrics, octaves in self.instances:
+            if self.retired:
+                self.parts.append(({}, {}))  # a label counts once for each version of its schema
+            self.entries, self.stats = self.parts[-1]
             firsts = self.words(place, block // 8)
             fence()
             data = self.words(place, block // 8)
@@ -499,7 +526,11 @@ class File:
         shown = {"path": self.path, "pid": self.pid, "tid": self.tid, "state": self.state,
                  "created": self.created / 1e9, "bytes": self.length}
         if per_file:
-            shown["stats"] = {label: self.entries[label].as_json(value) for label, value in sorted(self.stats.items())}
+            first = {label: entries[label].as_json(value)
+                     for entries, stats in reversed(self.parts) for label, value in stats.items()}
+            shown["stats"] = dict(sorted(first.items()))
+        if self.retired:
+            shown["retired"] = self.retired[0]
         return shown
 
 
@@ -656,12 +687,14 @@ class Merged:
 def merge(files, errors):
     """Chapter 8. The files are in the order of their creation."""
     labels, named = {}, set()
+    parts = [(file, *part) for file in files for part in file.parts]
     for file in files:
-        for label, entry in file.entries.items():
-            labels.setdefault(label, Merged()).kind_of = entry
-    for file in files:
-        for label, value in file.stats.items():
-            merged, entry = labels[label], file.entries[label]
+        for entries, _ in reversed(file.parts):
+            for label, entry in entries.items():
+                labels.setdefault(label, Merged()).kind_of = entry
+    for file, entries, stats in parts:
+        for label, value in stats.items():
+            merged, entry = labels[label], entries[label]
             if entry.kind != merged.kind_of.kind:
                 if (label, entry.kind) not in named:  # once
                     named.add((label, entry.kind))
@@ -679,16 +712,18 @@ def listing(directory):
         return sorted((e.name, e.is_dir(follow_symlinks=False)) for e in entries if not e.name.startswith("."))
 
 
-def places(path):
-    """Chapter 2: path and root of each file under `path`."""
-    if not os.path.isdir(path):
-        return [(path, os.path.dirname(os.path.dirname(path)))]
+def is_model(path):
+    """Chapter 2: whether a directory is a model's."""
     found = listing(path)
-    if any(not is_dir and name.startswith("mmstats-") for name, is_dir in found) \
-            or (found and not any(is_dir for _, is_dir in found)):
-        return [(os.path.join(path, name), os.path.dirname(path)) for name, _ in found]
-    return [(os.path.join(path, model, name), path)
-            for model, is_dir in found if is_dir for name, _ in listing(os.path.join(path, model))]
+    return any(not is_dir and name.startswith("mmstats-") for name, is_dir in found) \
+        or (bool(found) and not any(is_dir for _, is_dir in found))
+
+
+def directories(path):
+    """Chapter 2: path and root of each model's directory under `path`."""
+    if is_model(path):
+        return [(path, os.path.dirname(path))]
+    return [(os.path.join(path, model), path) for model, is_dir in listing(path) if is_dir]
 
 
 def roots():
@@ -704,26 +739,58 @@ def roots():
     return [path for path in candidates if os.path.isdir(path)]
 
 
+def open_file(path, root, errors):
+    """The file; None if it is gone or bad."""
+    try:
+        return File(path, root)
+    except FileNotFoundError:
+        return None  # removed since the listing
+    except (Malformed, OSError) as problem:
+        errors.append({"path": path, "error": printable(str(problem))})
+        return None
+
+
+def read_directory(path, root, errors):
+    """Chapter 9, Retired files: each file once."""
+    retired_path, before = os.path.join(path, RETIRED_FILE), len(errors)
+    for _ in range(STARTS):
+        del errors[before:]
+        first = open_file(retired_path, root, [])
+        names = [name for name, _ in listing(path) if name != RETIRED_FILE]
+        files = [open_file(os.path.join(path, name), root, errors) for name in names]
+        files = [file for file in files if file]
+        second = open_file(retired_path, root, errors)
+        folds = [file.retired[0] if file and file.retired else 0 for file in (first, second)]
+        if 0 <= folds[1] - folds[0] <= NAMED:
+            break
+    else:
+        errors.append({"path": path, "error": "files are folded faster than they can be read"})
+    if not second:
+        return files
+    named = {name for file in (first, second) if file and file.retired for name in file.retired[1]}
+    return [file for file in files
+            if file.name() not in named or file.owner_uid != second.owner_uid] + [second]
+
+
 def read(paths, per_file=False):
     """What `mmstats show --json` prints for these paths."""
     files, errors, liveness = [], [], Liveness()
-    for path, root in (place for path in paths for place in places(path)):
-        try:
-            file = File(path, root)
-        except FileNotFoundError:
-            continue  # removed since the listing
-        except (Malformed, OSError) as problem:
-            errors.append({"path": path, "error": printable(str(problem))})
-            continue
-        file.state = liveness.state(file)
-        errors += [{"path": path, "error": printable(problem)} for problem in file.problems]
-        errors += [{"path": path, "error": "%s: written too fast to be had whole" % label} for label in file.busy]
-        files.append(file)
+    for path in paths:
+        if os.path.isdir(path):
+            for directory, root in directories(path):
+                files += read_directory(directory, root, errors)
+        else:
+            file = open_file(path, os.path.dirname(os.path.dirname(path)), errors)
+            files += [file] if file else []
+    for file in files:
+        file.state = "dead" if file.retired else liveness.state(file)
+        errors += [{"path": file.path, "error": printable(problem)} for problem in file.problems]
+        errors += [{"path": file.path, "error": "%s: written too fast to be had whole" % label} for label in file.busy]
     files.sort(key=lambda file: (file.created, os.fsencode(file.path)))
     models = {}
     for name in sorted({file.model for file in files}):
         own = [file for file in files if file.model == name]
-        models[name] = {"processes": len({file.process() for file in own}),
+        models[name] = {"processes": len({file.process() for file in own if not file.retired}),
                         "files": [file.as_json(per_file) for file in own],
                         "stats": merge(own, errors)}
     return {"path": paths[0] if paths else "", "models": models, "errors": errors}

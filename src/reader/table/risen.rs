@@ -8,25 +8,15 @@
 //! of its model, in which it was not counted just now: that much is taken off what the retired file has
 //! more than before.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use super::{Table, decode, decode_from, was_had};
+use super::{Table, decode, was_had};
 use crate::metric::Value;
 use crate::metric::kind::{Counts, code};
 use crate::reader::contents::Instance;
 use crate::reader::file::StatsFile;
 use crate::reader::plan::Metric;
 use crate::reader::snapshot::Stat;
-
-/// The name of the file that has the totals of the ended processes of a model.
-const RETIRED: &[u8] = b"mmstats-retired";
-
-/// Whether this file has the totals of ended processes.
-fn is_retired(path: &Path) -> bool {
-    use std::os::unix::ffi::OsStrExt;
-    (path.file_name()).is_some_and(|name| name.as_bytes().starts_with(RETIRED))
-}
 
 /// Whether values of this metric only rise, so that there is something to say of an interval.
 fn rises(metric: &Metric) -> bool {
@@ -35,14 +25,16 @@ fn rises(metric: &Metric) -> bool {
         && (code == code::COUNTER || code == code::TIMER || code == code::PERCENTILE)
 }
 
-/// What one label has risen by in one interval.
+/// What one label has risen by since the last snapshot.
 #[derive(Debug, Default)]
 pub struct Risen {
     /// In the files of threads.
     counted: Option<Value>,
-    /// In the retired file.
+    /// What the retired file has.
     retired: Option<Value>,
-    /// What those files had at last that have gone.
+    /// What it had in the last snapshot.
+    retired_before: Option<Value>,
+    /// What those files had in the last snapshot that have gone.
     gone: Option<Value>,
 }
 
@@ -55,7 +47,7 @@ enum Part {
 }
 
 impl Risen {
-    /// Adds what one file has risen by.
+    /// Adds the value of one file.
     fn add(&mut self, part: Part, metric: &Metric, value: Value) {
         let sum = match part {
             Part::Counted => &mut self.counted,
@@ -70,20 +62,17 @@ impl Risen {
         }
     }
 
-    /// The sum of all files, and begins anew.
-    fn take(&mut self, metric: &Metric) -> Value {
-        let Risen {
-            counted,
-            retired,
-            gone,
-        } = std::mem::take(self);
-        let retired = match (retired, gone) {
-            (Some(retired), Some(gone)) => since(retired, &gone),
-            (retired, _) => retired,
-        };
-        let mut sum = counted.unwrap_or_else(|| (metric.kind.none)(&metric.schema));
-        if let Some(retired) = retired {
-            (metric.kind.merge)(&mut sum, retired, &metric.schema, 1);
+    /// The sum, and begins anew. `first`: there is no last snapshot.
+    fn take(&mut self, metric: &Metric, first: bool) -> Value {
+        let mut sum = (self.counted.take()).unwrap_or_else(|| (metric.kind.none)(&metric.schema));
+        let before = std::mem::replace(&mut self.retired_before, self.retired.clone());
+        let gone = self.gone.take();
+        if let Some(retired) = self.retired.take().filter(|_| !first) {
+            let mut known = [before, gone].into_iter().flatten();
+            let risen = known.try_fold(retired, |left, known| since(left, &known));
+            if let Some(risen) = risen {
+                (metric.kind.merge)(&mut sum, risen, &metric.schema, 1);
+            }
         }
         sum
     }
@@ -92,17 +81,15 @@ impl Risen {
 impl Table {
     /// Adds what a file has more than at the pass before.
     pub fn add_risen(&mut self, file: &StatsFile) {
-        let Some(before) = &file.before else {
-            return;
-        };
-        let part = if is_retired(&file.path) {
-            Part::Retired
-        } else {
-            Part::Counted
+        let (part, before) = match (&file.contents.retired, &file.before) {
+            (Some(_), _) => (Part::Retired, None),
+            (None, Some(before)) => (Part::Counted, Some(&**before)),
+            (None, None) => return,
         };
         for instance in &file.contents.instances {
             let shape = &self.shapes[instance.shape.expect("set by begin") as usize];
-            let each = each_risen(file, instance, Some(before));
+            let now = &file.contents.values.words;
+            let each = each_risen(file, instance, now, before);
             for (index, metric, value) in each {
                 let cell = &mut self.cells[shape.cells[index] as usize];
                 if cell.kind.is_some_and(|kind| kind.code == metric.kind.code) {
@@ -112,10 +99,13 @@ impl Table {
         }
     }
 
-    /// Notes what a file had at last that has gone.
+    /// Notes what a file had in the last snapshot that has gone since.
     pub fn add_gone(&mut self, file: &StatsFile) {
+        let Some(before) = &file.before else {
+            return;
+        };
         for instance in &file.contents.instances {
-            for (index, metric, value) in each_risen(file, instance, None) {
+            for (index, metric, value) in each_risen(file, instance, before, None) {
                 let label = format!(
                     "{}{}",
                     instance.prefix, instance.plan.metrics[index].schema.label
@@ -135,6 +125,7 @@ impl Table {
 
     /// What all labels that can have risen by, by label.
     pub fn finish_risen(&mut self) -> Vec<Stat> {
+        let first = !std::mem::replace(&mut self.compared, true);
         let mut stats = Vec::new();
         for &cell in &self.sorted {
             let cell = &mut self.cells[cell as usize];
@@ -142,7 +133,7 @@ impl Table {
             let plan = &self.shapes[shape as usize].plan;
             let schema = &plan.metrics[metric as usize];
             if cell.seen && rises(schema) {
-                let value = cell.risen.take(schema);
+                let value = cell.risen.take(schema, first);
                 stats.push(Stat::new(Arc::clone(&cell.label), value, plan, metric));
             } else {
                 cell.risen = Risen::default();
@@ -158,7 +149,8 @@ impl Table {
         };
         let mut stats = Vec::new();
         for instance in &file.contents.instances {
-            for (index, _, value) in each_risen(file, instance, Some(before)) {
+            let now = &file.contents.values.words;
+            for (index, _, value) in each_risen(file, instance, now, Some(before)) {
                 let label = Arc::clone(self.label(instance, index));
                 stats.push(Stat::new(label, value, &instance.plan, index as u32));
             }
@@ -168,15 +160,15 @@ impl Table {
     }
 }
 
-/// What the values of an instance that only rise have more than `before`, the words of the file at the
-/// pass before (`None`: all that they have): number of the metric, the metric and the difference. What
-/// has not changed is left out, but for counters.
+/// What the values of an instance that only rise have in the words `now` of the file more than in the
+/// words `before` (`None`: all that they have): number of the metric, the metric and the difference.
+/// What has not changed is left out, but for counters.
 fn each_risen<'a>(
     file: &'a StatsFile,
     instance: &'a Instance,
+    now: &'a [u64],
     before: Option<&'a [u64]>,
 ) -> impl Iterator<Item = (usize, &'a Metric, Value)> {
-    let now = &*file.contents.values.words;
     let mut octaves = &*instance.octaves;
     let metrics = instance.plan.metrics.iter().enumerate();
     metrics.filter_map(move |(index, metric)| {
@@ -190,15 +182,15 @@ fn each_risen<'a>(
             return Some((index, metric, risen));
         }
         let Some(before) = before else {
-            let whole = decode(file, instance, index, metric, &mut octaves);
+            let whole = decode(now, instance, index, metric, &mut octaves);
             return Some((index, metric, whole));
         };
         // The first of its words is the count.
         if before[at] == now[at] {
             return None;
         }
-        let before = decode_from(before, instance, index, metric, &mut { octaves });
-        let now = decode(file, instance, index, metric, &mut octaves);
+        let before = decode(before, instance, index, metric, &mut { octaves });
+        let now = decode(now, instance, index, metric, &mut octaves);
         Some((index, metric, since(now, &before)?))
     })
 }

@@ -1,6 +1,7 @@
 //! Files with something wrong in them: the rest is read, and what is wrong is named.
 
 use super::*;
+use crate::reader::source::Trouble;
 
 #[test]
 fn an_unknown_kind_is_skipped_and_a_wrong_metric_named() {

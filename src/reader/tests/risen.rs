@@ -1,6 +1,8 @@
 //! What was counted between two snapshots, while files come and go.
 
 use super::*;
+use crate::format::header::Header;
+use crate::format::retired::{FileId, Folded, Retired};
 use crate::sys::clock::unix_nanos;
 
 /// A file that was created at `created` and has counted `n`.
@@ -73,6 +75,23 @@ fn a_file_that_goes_takes_nothing_away() {
     assert_eq!(risen(&mut reader), Some(4));
 }
 
+/// A retired file into which so many files were folded, the last one this; it replaces the one before.
+fn retire(root: &Root, folds: u64, last: &Header, n: u64) {
+    let mut maker = Maker::simple(&header("m", 1, last.created), &schema([counter("n")]), &[n]);
+    let folded = Folded {
+        id: FileId::of(last),
+        name: "mmstats-1-1".into(),
+    };
+    let retired = Retired {
+        folds,
+        unseen: 1,
+        named: vec![folded],
+    };
+    maker.bytes.extend(retired.encode());
+    root.write("new", &maker.finish());
+    std::fs::rename(root.file("new"), root.file("mmstats-retired")).unwrap();
+}
+
 /// What a process had at its end goes into the retired file, in one step for a snapshot.
 #[test]
 fn totals_that_go_into_the_retired_file_are_not_counted_twice() {
@@ -80,16 +99,26 @@ fn totals_that_go_into_the_retired_file_are_not_counted_twice() {
     root.write("mmstats-1-1", &file(5, 100));
     root.write("mmstats-1-2", &file(6, 1_000));
     let mut reader = watched(&root);
-    risen(&mut reader);
-    // The second one counted three more, and ended.
-    std::fs::remove_file(root.file("mmstats-1-2")).unwrap();
-    root.write("mmstats-retired", &file(unix_nanos(), 1_003));
+    assert_eq!(risen(&mut reader), Some(0));
+    // The second one counted three more and ended. First it is there, but named, and then gone.
+    retire(&root, 1, &header("m", 1, 6), 1_003);
     assert_eq!(risen(&mut reader), Some(3));
+    std::fs::remove_file(root.file("mmstats-1-2")).unwrap();
     assert_eq!(risen(&mut reader), Some(0));
     // So did the first, at 107; and a third one that was never seen, at 20.
+    retire(&root, 3, &header("m", 1, 5), 1_130);
     std::fs::remove_file(root.file("mmstats-1-1")).unwrap();
-    rewrite(&root, "mmstats-retired", &file(unix_nanos(), 1_130));
     assert_eq!(risen(&mut reader), Some(27));
+    assert_eq!(risen(&mut reader), Some(0));
+}
+
+#[test]
+fn a_retired_file_that_was_there_before_has_not_risen() {
+    let root = Root::new();
+    retire(&root, 1, &header("m", 1, 6), 1_003);
+    let mut reader = watched(&root);
+    assert_eq!(risen(&mut reader), Some(0));
+    assert_eq!(risen(&mut reader), Some(0));
 }
 
 #[test]

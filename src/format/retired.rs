@@ -1,0 +1,189 @@
+//! The record of a retired file that names what was folded into it.
+//!
+//! A model's directory has at most one retired file, [`RETIRED_FILE`]: an ordinary stats file whose
+//! instances have the totals of processes that have ended, and a record of type 4:
+//!
+//! ```text
+//!   8  u64  how many files were folded into it, ever
+//!  16  u32  how many of them are named here: the last 1024, or all; the latest last
+//!  20  u32  how many of these, the last ones, may still be there
+//!  24  bytes  the names, one after another
+//! ```
+//!
+//! Each of them, padded to a multiple of 8:
+//!
+//! ```text
+//!   0  u64  creation time, as in the header of the file
+//!   8  u64  lock token, likewise
+//!  16  u64  start time of the process, likewise
+//!  24  u32  pid of the creator
+//!  28  u32  tid of the creator
+//!  32  u16  length of the file's name
+//!  34  bytes  the file's name in this directory
+//! ```
+//!
+//! The file never changes: folding writes a new one and renames it over the old. So one step both adds
+//! the totals of some files (1024 at most) and names them, and whoever is killed before or after it has
+//! lost and doubled nothing: a reader ignores the files that are named, and the next who folds removes
+//! them.
+//!
+//! # Proof that a reader counts each file once
+//!
+//! A reader looks at the retired file (A), lists and reads the others, and looks at the retired file
+//! again (B), of which it takes the totals. It ignores the files that A or B name. Let a file F, in the
+//! listing or not, be folded by the step f.
+//!
+//! 1. *f after B.* F is not in B's totals. It was there when the directory was listed, since files are
+//!    removed after they were folded: it is read and counted. A name, once a file has it, is not in A
+//!    or B before f.
+//! 2. *f before B.* F is in B's totals. If it was read, it has to be ignored. Nothing is folded before
+//!    all files of the step before are gone, and one step folds no more than [`NAMED`] files: so what
+//!    is still there is named. If f is before A, and F was there to be read after A, A names it. If f is
+//!    between A and B, B names it, unless more than [`NAMED`] were folded between A and B: then the
+//!    reader sees from both counts that it must start over.
+
+use super::bytes::{Bytes, Malformed, cut, pad};
+use super::header::{Header, NAME_MOST};
+use super::record::{self, Type};
+
+/// Name of the retired file in a model's directory.
+pub const RETIRED_FILE: &str = "mmstats-retired";
+
+/// How many files stay named when they are gone, and how many one step may fold: more than others can
+/// fold while a directory is read.
+pub const NAMED: usize = 1024;
+
+/// What was folded into a retired file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Retired {
+    /// How many files, ever.
+    pub folds: u64,
+    /// How many of those that are named, the last ones, may still be there.
+    pub unseen: usize,
+    /// The last [`NAMED`], or all; the latest last.
+    pub named: Vec<Folded>,
+}
+
+/// A file that was folded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folded {
+    /// Which one.
+    pub id: FileId,
+    /// Its name in the directory.
+    pub name: String,
+}
+
+/// Which file it is, wherever it lies: what its creator wrote into its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileId {
+    created: u64,
+    token: u64,
+    start_time: u64,
+    pid: u32,
+    tid: u32,
+}
+
+impl FileId {
+    /// That of the file with this header.
+    pub fn of(header: &Header) -> FileId {
+        FileId {
+            created: header.created,
+            token: header.lock.token,
+            start_time: header.start_time,
+            pid: header.pid,
+            tid: header.tid,
+        }
+    }
+}
+
+impl Retired {
+    /// The record.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = record::begin(Type::Retired);
+        out.extend(self.folds.to_le_bytes());
+        for count in [self.named.len(), self.unseen] {
+            out.extend((count as u32).to_le_bytes());
+        }
+        for Folded { id, name } in &self.named {
+            for word in [id.created, id.token, id.start_time] {
+                out.extend(word.to_le_bytes());
+            }
+            for id in [id.pid, id.tid] {
+                out.extend(id.to_le_bytes());
+            }
+            let name = cut(name, NAME_MOST);
+            out.extend((name.len() as u16).to_le_bytes());
+            out.extend(name.as_bytes());
+            pad(&mut out, 8);
+        }
+        record::end(out)
+    }
+
+    /// Decodes the body of the record.
+    pub fn decode(mut body: Bytes<'_>) -> Result<Retired, Malformed> {
+        let folds = body.u64("the number of folded files")?;
+        let count = body.u32("the number of names")?;
+        let unseen = body.u32("how many may be there")? as usize;
+        let mut named = Vec::new();
+        for _ in 0..count {
+            let id = FileId {
+                created: body.u64("the creation time")?,
+                token: body.u64("the lock token")?,
+                start_time: body.u64("the start time")?,
+                pid: body.u32("the pid")?,
+                tid: body.u32("the tid")?,
+            };
+            let len = usize::from(body.u16("the name's length")?);
+            let name = body.text(len, "the file's name")?;
+            body.align(8, "padding")?;
+            named.push(Folded { id, name });
+        }
+        Ok(Retired {
+            folds,
+            unseen: unseen.min(named.len()),
+            named,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::record::HEAD;
+
+    fn some(count: u64) -> Retired {
+        let folded = |n: u64| Folded {
+            id: FileId {
+                created: 1_795_214_569_920_000_000 + n,
+                token: 77,
+                start_time: 4711,
+                pid: 812,
+                tid: 815 + n as u32,
+            },
+            name: format!("mmstats-812-{}", 815 + n * 1000),
+        };
+        Retired {
+            folds: 4000 + count,
+            unseen: count.min(1) as usize,
+            named: (0..count).map(folded).collect(),
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        for count in [0, 1, 2, 9] {
+            let record = some(count).encode();
+            assert_eq!(record.len() % 8, 0);
+            let read = Retired::decode(Bytes::new(&record[HEAD..], HEAD as u64)).unwrap();
+            assert_eq!(read, some(count));
+        }
+    }
+
+    #[test]
+    fn a_count_of_names_that_are_not_there_is_refused_before_anything_is_allocated() {
+        let mut record = some(2).encode();
+        record[16..20].copy_from_slice(&u32::MAX.to_le_bytes());
+        let refused = Retired::decode(Bytes::new(&record[HEAD..], HEAD as u64)).unwrap_err();
+        assert!(refused.to_string().contains("creation time"), "{refused}");
+    }
+}

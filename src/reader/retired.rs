@@ -1,0 +1,125 @@
+//! The retired file of a model's directory, as a reader takes it in: before and after the others. Why
+//! each file is counted once so, [`format::retired`](crate::format::retired) proves.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::copy::Scratch;
+use super::file::StatsFile;
+use super::plan::Plans;
+use super::snapshot::Problem;
+use super::source::Trouble;
+use crate::format::retired::{FileId, NAMED, RETIRED_FILE};
+use crate::sys::view::Stat;
+
+/// The retired file of one directory.
+#[derive(Debug, Default)]
+pub struct Retired {
+    /// The file as of the last look, if there is one that can be read.
+    pub file: Option<Box<StatsFile>>,
+    /// What files it named when it was looked at before the others, or names now.
+    named: HashSet<FileId>,
+    /// How many files were folded then.
+    folds: u64,
+    /// Why it cannot be read.
+    trouble: Option<String>,
+}
+
+/// How often a file is opened that is replaced each time between two system calls.
+const TRIES: u32 = 16;
+
+impl Retired {
+    /// The look before the directory is listed.
+    pub fn before(
+        &mut self,
+        directory: &Path,
+        root: &Arc<Path>,
+        plans: &mut Plans,
+        scratch: &mut Scratch,
+    ) {
+        self.named.clear();
+        self.look(directory, root, plans, scratch);
+        self.folds = self.folds_now();
+    }
+
+    /// The look after all files were read: whether what was read before can be told from what was folded
+    /// meanwhile. If not, start over.
+    pub fn after(
+        &mut self,
+        directory: &Path,
+        root: &Arc<Path>,
+        plans: &mut Plans,
+        scratch: &mut Scratch,
+        problems: &mut Vec<Problem>,
+    ) -> bool {
+        self.look(directory, root, plans, scratch);
+        self.report(directory, problems);
+        // Fewer than before: someone has removed the file.
+        let meanwhile = self.folds_now().checked_sub(self.folds);
+        meanwhile.is_some_and(|meanwhile| meanwhile <= NAMED as u64)
+    }
+
+    /// Whether a file of the directory is to be ignored, for its values are in the retired file.
+    pub fn names(&self, file: &StatsFile) -> bool {
+        // A file of somebody else's can hide only that user's.
+        self.named.contains(&FileId::of(&file.header))
+            && self
+                .file
+                .as_ref()
+                .is_some_and(|retired| retired.uid == file.uid)
+    }
+
+    fn folds_now(&self) -> u64 {
+        let retired = self
+            .file
+            .as_ref()
+            .and_then(|file| file.contents.retired.as_ref());
+        retired.map_or(0, |retired| retired.folds)
+    }
+
+    /// Brings the file up to date with what lies under its name now. It is found by its name and not in
+    /// a listing, which could miss it while it is being replaced.
+    fn look(
+        &mut self,
+        directory: &Path,
+        root: &Arc<Path>,
+        plans: &mut Plans,
+        scratch: &mut Scratch,
+    ) {
+        let path = directory.join(RETIRED_FILE);
+        self.trouble = None;
+        for _ in 0..TRIES {
+            // Nothing was folded here, or all of it was removed.
+            let Ok(now) = Stat::of_path(&path) else {
+                self.file = None;
+                break;
+            };
+            // A retired file never changes.
+            if self.file.as_ref().is_some_and(|file| file.is_still(&now)) {
+                break;
+            }
+            let opened = StatsFile::open(path.clone(), root, false);
+            match opened.and_then(|mut file| file.refresh(plans, scratch).map(|()| file)) {
+                Ok(file) => self.file = Some(Box::new(file)),
+                // Replaced just now.
+                Err(Trouble::Gone) => continue,
+                Err(Trouble::Bad(problem)) => {
+                    (self.file, self.trouble) = (None, Some(problem));
+                }
+            }
+            break;
+        }
+        let retired = self.file.iter().flat_map(|file| &file.contents.retired);
+        self.named
+            .extend(retired.flat_map(|retired| retired.named.iter().map(|file| file.id)));
+    }
+
+    fn report(&self, directory: &Path, problems: &mut Vec<Problem>) {
+        let path = directory.join(RETIRED_FILE);
+        let parts = self.file.iter().flat_map(|file| &file.contents.problems);
+        for problem in self.trouble.iter().chain(parts) {
+            problems.push(Problem::new(&path, problem));
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The totals of many files of one model, as a retired file has them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::format::header::{COMMITTED, Header, OWNER, Owner, OwnerState};
+use crate::format::record::{self, Octave};
+use crate::format::retired::Retired;
+use crate::reader::contents::{Contents, Instance};
+use crate::reader::file::StatsFile;
+use crate::reader::plan::Plan;
+
+/// Totals, by schema and label prefix: what has the same ones adds up word by word.
+#[derive(Debug)]
+pub struct Totals {
+    header: Header,
+    /// What was folded so far.
+    pub retired: Retired,
+    entries: Vec<Entry>,
+    /// By address of the plan (which the entry keeps alive) and prefix.
+    index: HashMap<(usize, Box<str>), usize>,
+}
+
+/// The totals of one instance.
+#[derive(Clone, Debug)]
+struct Entry {
+    plan: Arc<Plan>,
+    prefix: Box<str>,
+    /// As the reader keeps them: of a slot the published words, then the plain ones.
+    words: Vec<u64>,
+    /// By number of the metric, and number of the octave.
+    octaves: BTreeMap<(usize, u32), Vec<u64>>,
+    /// When the latest file that it is of was created.
+    created: u64,
+}
+
+impl Totals {
+    /// No totals yet, of a model.
+    pub fn new(model: &str) -> Totals {
+        Totals {
+            header: Header {
+                model: model.to_owned(),
+                ..Header::default()
+            },
+            retired: Retired::default(),
+            entries: Vec::new(),
+            index: HashMap::new(),
+        }
+    }
+
+    /// Those that a retired file has.
+    pub fn of(file: &StatsFile) -> Result<Totals, String> {
+        let mut totals = Totals::new(&file.header.model);
+        let Some(retired) = &file.contents.retired else {
+            return Err("it does not say what was folded into it".to_owned());
+        };
+        totals.add(file)?;
+        totals.retired = retired.clone();
+        Ok(totals)
+    }
+
+    /// Of which model they are.
+    pub fn model(&self) -> &str {
+        &self.header.model
+    }
+
+    /// Adds all values of a file that nobody writes any more, or none: then says why not.
+    pub fn add(&mut self, file: &StatsFile) -> Result<(), String> {
+        let contents = &file.contents;
+        check(contents)?;
+        let created = file.header.created;
+        let mut new = HashMap::new();
+        for instance in &contents.instances {
+            let key = (
+                Arc::as_ptr(&instance.plan) as usize,
+                instance.prefix.clone(),
+            );
+            // A label that is there twice: the first counts, as for readers.
+            if !new.contains_key(&key) {
+                let next = entry(contents, instance, created);
+                let entry = match self.index.get(&key) {
+                    Some(&index) => self.entries[index].with(next, self.retired.folds)?,
+                    None => Entry::nothing(&next).with(next, 0)?,
+                };
+                new.insert(key, entry);
+            }
+        }
+        // Nothing can fail any more.
+        for (key, entry) in new {
+            match self.index.get(&key) {
+                Some(&index) => self.entries[index] = entry,
+                None => {
+                    self.index.insert(key, self.entries.len());
+                    self.entries.push(entry);
+                }
+            }
+        }
+        self.header.created = self.header.created.max(created);
+        Ok(())
+    }
+
+    /// The bytes of the retired file.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = self.header.encode();
+        let owner = Owner {
+            tid: 0,
+            state: OwnerState::Ended,
+            adoptions: 0,
+        };
+        out[OWNER..][..8].copy_from_slice(&owner.pack().to_le_bytes());
+        out.extend(self.retired.encode());
+        // Of two versions of a program that have a label in common the first in the file counts.
+        let mut entries: Vec<&Entry> = self.entries.iter().collect();
+        entries.sort_by(|a, b| {
+            let newest_first = b.created.cmp(&a.created);
+            newest_first.then_with(|| a.prefix.cmp(&b.prefix))
+        });
+        let mut schemas = HashMap::new();
+        for entry in entries {
+            let schema = *schemas
+                .entry(Arc::as_ptr(&entry.plan) as usize)
+                .or_insert_with(|| {
+                    let at = out.len() as u32;
+                    out.extend(&*entry.plan.record);
+                    at
+                });
+            entry.encode(schema, &mut out);
+        }
+        let len = out.len() as u64;
+        out[COMMITTED..][..8].copy_from_slice(&len.to_le_bytes());
+        out
+    }
+}
+
+/// Whether all that a file has was understood and had whole, so that nothing of it is lost.
+fn check(contents: &Contents) -> Result<(), String> {
+    if let Some(problem) = contents.problems.first() {
+        return Err(problem.clone());
+    }
+    let plans = contents.instances.iter().map(|instance| &instance.plan);
+    if contents.unknown || plans.clone().any(|plan| !plan.complete) {
+        return Err("it has values of a newer mmstats, which only that can fold".to_owned());
+    }
+    if !contents.values.busy.is_empty() || contents.values.had.contains(&false) {
+        return Err("it is still being written".to_owned());
+    }
+    Ok(())
+}
+
+/// What a file has of one instance.
+fn entry(contents: &Contents, instance: &Instance, created: u64) -> Entry {
+    let values = &contents.values.words;
+    let mut octaves: BTreeMap<_, Vec<u64>> = BTreeMap::new();
+    for octave in &instance.octaves {
+        let counts = &values[octave.at..][..octave.words];
+        // Two records for one octave: a writer makes none, but a file may say so, and readers add them.
+        match octaves.get_mut(&(octave.metric, octave.octave)) {
+            Some(sums) => add(sums, counts),
+            None => drop(octaves.insert((octave.metric, octave.octave), counts.to_vec())),
+        }
+    }
+    Entry {
+        plan: Arc::clone(&instance.plan),
+        prefix: instance.prefix.clone(),
+        words: values[instance.at..][..instance.plan.words].to_vec(),
+        octaves,
+        created,
+    }
+}
+
+fn add(sums: &mut [u64], counts: &[u64]) {
+    for (sum, count) in sums.iter_mut().zip(counts) {
+        *sum = sum.saturating_add(*count);
+    }
+}
+
+impl Entry {
+    /// An entry for the instance of another one, with nothing in it.
+    fn nothing(of: &Entry) -> Entry {
+        Entry {
+            words: vec![0; of.words.len()],
+            octaves: BTreeMap::new(),
+            ..of.clone()
+        }
+    }
+
+    /// With the values of one more file; `files` are in it already.
+    fn with(&self, next: Entry, files: u64) -> Result<Entry, String> {
+        let mut sum = self.clone();
+        for metric in &self.plan.metrics {
+            let range = metric.at..metric.at + metric.words;
+            let (into, next) = (&mut sum.words[range.clone()], &next.words[range]);
+            (metric.kind.fold)(&metric.schema, into, next, files)
+                .map_err(|problem| format!("{}{}: {problem}", self.prefix, metric.schema.label))?;
+        }
+        for (key, counts) in next.octaves {
+            match sum.octaves.get_mut(&key) {
+                Some(sums) => add(sums, &counts),
+                None => drop(sum.octaves.insert(key, counts)),
+            }
+        }
+        sum.created = self.created.max(next.created);
+        Ok(sum)
+    }
+
+    /// Appends the records of the instance and its octaves.
+    fn encode(&self, schema: u32, out: &mut Vec<u8>) {
+        let plan = &*self.plan;
+        let mut block = vec![0u64; plan.block as usize / 8];
+        for slot in &plan.slots {
+            // The first publication.
+            block[slot.from] = 2;
+            block[slot.buffer(1)..][..slot.words]
+                .copy_from_slice(&self.words[slot.to..][..slot.words]);
+        }
+        for run in &plan.runs {
+            block[run.from..][..run.words].copy_from_slice(&self.words[run.to..][..run.words]);
+        }
+        let instance = record::Instance {
+            schema,
+            block: 0,
+            prefix: self.prefix.to_string(),
+            group: String::new(),
+        };
+        let placed = instance.encode(out.len(), block.len(), None);
+        let at = placed.values;
+        append(out, placed, &block);
+        for ((metric, octave), counts) in &self.octaves {
+            let octave = Octave {
+                owner: at as u32 + plan.metrics[*metric].schema.offset,
+                octave: *octave,
+                counts: 0,
+                len: counts.len() as u32,
+            };
+            let placed = octave.encode(out.len());
+            append(out, placed, counts);
+        }
+    }
+}
+
+fn append(out: &mut Vec<u8>, placed: record::Placed, values: &[u64]) {
+    out.extend(placed.metadata);
+    out.resize(placed.values, 0);
+    out.extend(values.iter().flat_map(|word| word.to_le_bytes()));
+    out.resize(placed.end, 0);
+}
