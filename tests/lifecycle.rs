@@ -7,6 +7,10 @@
 mod child;
 #[path = "lifecycle/churn.rs"]
 mod churn;
+#[path = "writer/disk.rs"]
+mod disk;
+#[path = "lifecycle/folding.rs"]
+mod folding;
 #[path = "lifecycle/fork.rs"]
 mod fork;
 #[path = "lifecycle/identity.rs"]
@@ -15,13 +19,18 @@ mod identity;
 mod kill;
 #[path = "lifecycle/process.rs"]
 mod process;
+#[path = "lifecycle/simulation.rs"]
+mod simulation;
 #[path = "lifecycle/space.rs"]
 mod space;
 
 use std::path::{Path, PathBuf};
 
 use mmstats::reader::{Reader, Snapshot};
-use mmstats::{Compound, Counter, Gauge, Groups, MmStats, MmValue, Percentile, Text, Timer};
+use mmstats::{
+    Average, Compound, Counter, Gauge, Groups, MmStats, MmValue, MovingAverage, Percentile,
+    SamplingCounter, Summary, Text, Timer,
+};
 
 /// As many as are wanted in a full run, or `short` of them.
 fn many(full: u64, short: u64) -> u64 {
@@ -97,6 +106,10 @@ struct All {
     size: Percentile,
     text: Text<64>,
     parts: Groups<Part>,
+    load: Summary,
+    mean: Average,
+    recent: MovingAverage<4>,
+    hits: SamplingCounter<2>,
 }
 
 #[derive(MmStats)]

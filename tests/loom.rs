@@ -1,8 +1,11 @@
 //! The protocols, in every interleaving and with every reordering that the memory model allows.
 //!
-//! `RUSTFLAGS='--cfg loom' cargo test --release --test loom`. Each ordering that the proof in
-//! `src/format/slot.rs` asks for is also weakened once, and the check has to fail then.
+//! `RUSTFLAGS='--cfg loom' cargo test --release --test loom`. Each ordering that the proofs in
+//! `src/format/slot.rs` and `owner.rs` ask for is also weakened once, and the check has to fail then.
 #![cfg(loom)]
+
+#[path = "loom/orphans.rs"]
+mod orphans;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

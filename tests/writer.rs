@@ -3,8 +3,12 @@
 
 #[path = "writer/allocations.rs"]
 mod allocations;
+#[path = "writer/averages.rs"]
+mod averages;
 #[path = "writer/child.rs"]
 mod child;
+#[path = "writer/disk.rs"]
+mod disk;
 #[path = "writer/face.rs"]
 mod face;
 #[path = "writer/files.rs"]
@@ -21,5 +25,7 @@ mod procedural;
 mod races;
 #[path = "writer/space.rs"]
 mod space;
+#[path = "writer/summary.rs"]
+mod summary;
 #[path = "writer/values.rs"]
 mod values;

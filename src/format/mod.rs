@@ -11,6 +11,7 @@
 pub mod bytes;
 pub mod header;
 pub mod histogram;
+pub mod owner;
 pub mod record;
 pub mod retired;
 #[cfg(all(test, not(loom)))]

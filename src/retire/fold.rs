@@ -139,7 +139,6 @@ impl<'a> Step<'a> {
             return Ok(());
         };
         let retired = &mut totals.retired;
-        retired.folds += added.len() as u64;
         retired.unseen = added.len();
         for (file, id) in &added {
             let name = file.path.file_name().unwrap_or_default().to_string_lossy();

@@ -2,7 +2,7 @@
 //!
 //! Nothing is allocated under it: an instrumented allocator could come back to it. A waiter yields.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{AtomicBool, Ordering, yield_now};
 
 /// The lock, without its data.
 #[derive(Debug)]
@@ -10,26 +10,45 @@ pub struct RawLock(AtomicBool);
 
 impl RawLock {
     /// An open lock.
+    #[cfg(not(loom))]
     pub const fn new() -> RawLock {
+        RawLock(AtomicBool::new(false))
+    }
+
+    /// An open lock. (Not const: loom enters its atomics into the model that runs.)
+    #[cfg(loom)]
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> RawLock {
         RawLock(AtomicBool::new(false))
     }
 
     /// Waits until it is open and closes it.
     pub fn lock(&self) {
-        // Acquire: sees what the holder before wrote. Relaxed on failure: nothing is read then.
+        // Acquire: sees what the holder before wrote.
+        self.lock_ordered(Ordering::Acquire);
+    }
+
+    /// [`lock`](Self::lock) with an ordering of the caller's choice: for the model checker.
+    pub fn lock_ordered(&self, order: Ordering) {
+        // Relaxed on failure: nothing is read then.
         while self
             .0
-            .compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed)
+            .compare_exchange_weak(false, true, order, Ordering::Relaxed)
             .is_err()
         {
-            std::thread::yield_now();
+            yield_now();
         }
     }
 
     /// Opens it. Only who closed it may do so (and a fork's child, for its parent's thread).
     pub fn unlock(&self) {
         // Release: the next holder sees what this one wrote.
-        self.0.store(false, Ordering::Release);
+        self.unlock_ordered(Ordering::Release);
+    }
+
+    /// [`unlock`](Self::unlock) with an ordering of the caller's choice: for the model checker.
+    pub fn unlock_ordered(&self, order: Ordering) {
+        self.0.store(false, order);
     }
 }
 

@@ -1,13 +1,9 @@
 //! What threads leave behind when they end, for the next thread that needs the same.
 //!
-//! A list with nodes made beforehand: pushing and taking are a few assignments under
-//! [`LIST`](super::fork::LIST).
+//! A list with nodes made beforehand: pushing and taking are a few assignments under a lock.
 
 use std::any::{Any, TypeId};
 use std::cell::UnsafeCell;
-
-use super::fork::LIST;
-use super::lock;
 
 /// Something that can change hands, and of what type it is.
 pub struct Orphan {
@@ -29,26 +25,37 @@ impl Orphan {
     }
 }
 
-struct List(UnsafeCell<Option<Box<Orphan>>>);
-// SAFETY: only touched under LIST; what is in it is Send.
-unsafe impl Sync for List {}
-static ORPHANS: List = List(UnsafeCell::new(None));
+/// A list of orphans. Whoever touches it holds its lock.
+pub struct Orphans(UnsafeCell<Option<Box<Orphan>>>);
+// SAFETY: by the contract of the methods only one thread at a time touches it, and the lock orders
+// them; what is in it is Send.
+unsafe impl Sync for Orphans {}
 
-/// Adds an orphan.
-pub fn push(mut orphan: Box<Orphan>) {
-    lock::with(&LIST, || {
-        // SAFETY: under LIST.
-        let list = unsafe { &mut *ORPHANS.0.get() };
+impl Orphans {
+    /// An empty list.
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Orphans {
+        Orphans(UnsafeCell::new(None))
+    }
+
+    /// Adds an orphan.
+    ///
+    /// # Safety
+    /// The calling thread holds the list's lock.
+    pub unsafe fn push(&self, mut orphan: Box<Orphan>) {
+        // SAFETY: the caller's promise; the reference ends with this call.
+        let list = unsafe { &mut *self.0.get() };
         orphan.next = list.take();
         *list = Some(orphan);
-    });
-}
+    }
 
-/// Takes one of this type out, the latest first.
-pub fn take(key: TypeId) -> Option<Box<Orphan>> {
-    lock::with(&LIST, || {
-        // SAFETY: under LIST.
-        let mut link = unsafe { &mut *ORPHANS.0.get() };
+    /// Takes one of this type out, the latest first.
+    ///
+    /// # Safety
+    /// The calling thread holds the list's lock.
+    pub unsafe fn take(&self, key: TypeId) -> Option<Box<Orphan>> {
+        // SAFETY: the caller's promise; the reference ends with this call.
+        let mut link = unsafe { &mut *self.0.get() };
         loop {
             if link.as_ref()?.key == key {
                 let mut found = link.take()?;
@@ -57,14 +64,38 @@ pub fn take(key: TypeId) -> Option<Box<Orphan>> {
             }
             link = &mut link.as_mut()?.next;
         }
-    })
+    }
 }
 
-/// In the child of a fork: the orphans are the parent's. They are forgotten, not dropped.
-///
-/// # Safety
-/// LIST is held by the calling thread, the only one.
-pub unsafe fn forget_in_child() {
-    // SAFETY: the caller's promise.
-    std::mem::forget(unsafe { (*ORPHANS.0.get()).take() });
+/// Those of this process, under [`LIST`](super::fork::LIST).
+#[cfg(not(loom))]
+mod of_process {
+    use super::super::fork::LIST;
+    use super::super::lock;
+    use super::{Orphan, Orphans, TypeId};
+
+    static ORPHANS: Orphans = Orphans::new();
+
+    /// Adds an orphan.
+    pub fn push(orphan: Box<Orphan>) {
+        // SAFETY: under LIST.
+        lock::with(&LIST, || unsafe { ORPHANS.push(orphan) });
+    }
+
+    /// Takes one of this type out, the latest first.
+    pub fn take(key: TypeId) -> Option<Box<Orphan>> {
+        // SAFETY: under LIST.
+        lock::with(&LIST, || unsafe { ORPHANS.take(key) })
+    }
+
+    /// In the child of a fork: the orphans are the parent's. They are forgotten, not dropped.
+    ///
+    /// # Safety
+    /// LIST is held by the calling thread, the only one.
+    pub unsafe fn forget_in_child() {
+        // SAFETY: the caller's promise.
+        std::mem::forget(unsafe { (*ORPHANS.0.get()).take() });
+    }
 }
+#[cfg(not(loom))]
+pub use of_process::{forget_in_child, push, take};

@@ -13,14 +13,17 @@ use super::directory::{self, Nameless};
 use super::names;
 use crate::Error;
 use crate::format::bytes::words;
-use crate::format::header::{COMMITTED, LockToken, OWNER, Owner, OwnerState};
+use crate::format::header::{COMMITTED, LockToken, OWNER};
+use crate::format::owner;
 use crate::format::record::{Instance, Octave, Stagger};
 use crate::format::schema::Schema;
 use crate::format::{LINE, round_up};
 use crate::metric::space::{Placed, Space};
 use crate::retire;
 use crate::sync::Ordering;
-use crate::sys::fork::{self, End, FileName, Naming};
+use crate::sys::exit::{self, Naming};
+use crate::sys::files::{End, FileName};
+use crate::sys::fork;
 use crate::sys::identity::{self, Process};
 use crate::sys::paths::{self, Settings};
 use crate::sys::region::Region;
@@ -136,7 +139,7 @@ impl StatsFile {
         let max_size = round_up(max_size.clamp(2 * PAGE, MOST_MAX_SIZE), PAGE);
         let mode = config.mode.or(settings.mode).unwrap_or(0o600);
         // Elsewhere nothing is known of mappings longer than their files.
-        let anonymous = config.anonymous || settings.disable || !cfg!(unix) || fork::exited();
+        let anonymous = config.anonymous || settings.disable || !cfg!(unix) || exit::exited();
         let (region, backing, lock, path) = if anonymous {
             let path = PathBuf::from(format!("(memory)/{model}"));
             let region = Region::anonymous(max_size)
@@ -399,30 +402,15 @@ impl StatsFile {
 
     /// The thread ends: levels become zero, the file an orphan.
     pub fn abandon(&self) {
-        for level in self.levels.borrow().iter() {
-            level.store(0, Ordering::Relaxed);
-        }
-        let owner = Owner::unpack(self.owner().load(Ordering::Relaxed));
-        // Release: who sees the orphan sees its last values and zero levels.
-        self.owner().store(
-            Owner {
-                state: OwnerState::Orphan,
-                ..owner
-            }
-            .pack(),
-            Ordering::Release,
+        owner::abandon(
+            &self.owner(),
+            self.levels.borrow().iter().map(|word| &**word),
         );
     }
 
     /// Another thread goes on with the file.
     pub fn adopt(&self) {
-        let owner = Owner::unpack(self.owner().load(Ordering::Relaxed));
-        let adopted = Owner {
-            tid: identity::thread_id(),
-            state: OwnerState::Live,
-            adoptions: owner.adoptions + 1,
-        };
-        self.owner().store(adopted.pack(), Ordering::Release);
+        owner::adopt(&self.owner(), identity::thread_id());
     }
 }
 

@@ -62,6 +62,29 @@ fn stat_json(stat: &Stat) -> Json {
                 };
             }
         }
+        Value::Summary(summary) => {
+            shown["count"] = summary.count().into();
+            shown["rejected"] = summary.rejected().into();
+            for (name, value) in [
+                ("total", Some(summary.total())),
+                ("mean", summary.mean()),
+                ("stddev", summary.stddev()),
+                ("min", summary.min()),
+                ("max", summary.max()),
+                ("last", summary.last()),
+                ("last_time", summary.last_time()),
+            ] {
+                shown[name] = json!(value);
+            }
+        }
+        Value::Average(average) | Value::MovingAverage(average) => {
+            shown["value"] = json!(average.average());
+            shown["count"] = average.count().into();
+        }
+        Value::SamplingCounter(sample) => {
+            shown["count"] = sample.count.into();
+            shown["rate"] = sample.rate.into();
+        }
         other => panic!("a kind that this test does not know: {other:?}"),
     }
     shown

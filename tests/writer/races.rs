@@ -87,7 +87,7 @@ const SLOT_WORDS: usize = 1 + 2 * 8;
 /// The words of a slot in a file that is mapped for as long as the process lives.
 fn map_slot(path: &Path) -> &'static [AtomicU64] {
     let file = File::options().read(true).write(true).open(path).unwrap();
-    let map = Box::leak(Box::new(MmapRaw::map_raw(&file).unwrap()));
+    let map = std::mem::ManuallyDrop::new(MmapRaw::map_raw(&file).unwrap());
     assert!(map.len() >= 8 * SLOT_WORDS);
     // SAFETY: page-aligned, long enough, mapped until the process ends, and accessed atomically only.
     unsafe { std::slice::from_raw_parts(map.as_mut_ptr().cast(), SLOT_WORDS) }

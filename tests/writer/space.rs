@@ -1,11 +1,10 @@
 //! Space: what happens when there is none.
 
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use mmstats::{Error, MmStats, Text, Writer};
 
+use super::disk::SmallDisk;
 use super::models::{Handler, Web, names, snapshot};
 
 #[test]
@@ -86,40 +85,6 @@ fn a_file_too_small_for_its_model_is_an_error() {
         .unwrap();
     assert!(matches!(error, Error::Full { .. }), "{error}");
     assert!(names(&root.path().join("Large")).is_empty());
-}
-
-/// A tmpfs of its own, unmounted when dropped.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    /// Needs root; without it the test is skipped, loudly.
-    fn mount(size: &str) -> Option<SmallDisk> {
-        let directory = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
-            .arg(directory.path())
-            .status();
-        if mounted.is_ok_and(|status| status.success()) {
-            return Some(SmallDisk(directory));
-        }
-        assert!(
-            std::env::var_os("MMSTATS_REQUIRE_REAL").is_none(),
-            "cannot mount a tmpfs"
-        );
-        eprintln!("SKIPPED: a full disk needs the right to mount a tmpfs");
-        None
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: the lock that this process holds there is a mapping, and stays until it ends.
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
 }
 
 #[test]

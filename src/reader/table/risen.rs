@@ -182,15 +182,15 @@ fn each_risen<'a>(
             return Some((index, metric, risen));
         }
         let Some(before) = before else {
-            let whole = decode(now, instance, index, metric, &mut octaves);
+            let whole = decode(now, instance, index, metric, &mut octaves, true);
             return Some((index, metric, whole));
         };
         // The first of its words is the count.
         if before[at] == now[at] {
             return None;
         }
-        let before = decode(before, instance, index, metric, &mut { octaves });
-        let now = decode(now, instance, index, metric, &mut octaves);
+        let before = decode(before, instance, index, metric, &mut { octaves }, true);
+        let now = decode(now, instance, index, metric, &mut octaves, true);
         Some((index, metric, since(now, &before)?))
     })
 }

@@ -1,0 +1,77 @@
+//! How a file passes from one thread of its process to the next: what is done with the owner word.
+//!
+//! ```text
+//! live (a thread writes) --abandon--> orphan --adopt--> live (another thread writes) --abandon--> …
+//!                                          --end-->    ended, or panicked
+//! ```
+//!
+//! Between the two threads the file lies in a list under a lock (`sys::orphans`), so that one thread
+//! takes it out, and what the thread before wrote happens before what this one does: it counts on from
+//! the very counts that were left.
+//!
+//! # Proof
+//!
+//! A reader loads the owner word first (acquire) and the values after it.
+//!
+//! 1. *Who sees the orphan sees its last counts and no level of its thread.* `abandon` stores the
+//!    state after them, with Release.
+//! 2. *Who sees the adopted file sees the same.* The lock orders all of that before `adopt`, and
+//!    `adopt` stores with Release, too. Without it a reader that sees the new owner would have
+//!    synchronised with nothing: a store of another thread does not go on with the release of the one
+//!    before it.
+//! 3. *Counts never go backwards.* Each is one word, which is only ever raised, by one thread at a
+//!    time that has read the last value of the thread before.
+
+use super::header::{Owner, OwnerState};
+use crate::sync::{AtomicU64, Ordering};
+
+/// The thread that writes ends: its levels become zero, then the file an orphan.
+///
+/// Must be called by the only writer of the file.
+pub fn abandon<'a>(owner: &AtomicU64, levels: impl IntoIterator<Item = &'a AtomicU64>) {
+    // Release: step 1.
+    abandon_ordered(Ordering::Release, owner, levels);
+}
+
+/// [`abandon`] with an ordering of the caller's choice: for the model checker.
+pub fn abandon_ordered<'a>(
+    order: Ordering,
+    owner: &AtomicU64,
+    levels: impl IntoIterator<Item = &'a AtomicU64>,
+) {
+    for level in levels {
+        level.store(0, Ordering::Relaxed);
+    }
+    set_state(order, owner, OwnerState::Orphan);
+}
+
+/// This thread, `tid`, goes on with an orphan.
+///
+/// Must be called by the thread that took it out of the list.
+pub fn adopt(owner: &AtomicU64, tid: u32) {
+    // Release: step 2.
+    adopt_ordered(Ordering::Release, owner, tid);
+}
+
+/// [`adopt`] with an ordering of the caller's choice: for the model checker.
+pub fn adopt_ordered(order: Ordering, owner: &AtomicU64, tid: u32) {
+    // Relaxed, here and below: the word has one writer at a time, and the list's lock lies between two.
+    let before = Owner::unpack(owner.load(Ordering::Relaxed));
+    let adopted = Owner {
+        tid,
+        state: OwnerState::Live,
+        adoptions: before.adoptions + 1,
+    };
+    owner.store(adopted.pack(), order);
+}
+
+/// The process ends, as `state` says, and leaves the file.
+pub fn end(owner: &AtomicU64, state: OwnerState) {
+    // Release, as for `abandon`: who sees the end sees the last values.
+    set_state(Ordering::Release, owner, state);
+}
+
+fn set_state(order: Ordering, owner: &AtomicU64, state: OwnerState) {
+    let before = Owner::unpack(owner.load(Ordering::Relaxed));
+    owner.store(Owner { state, ..before }.pack(), order);
+}
