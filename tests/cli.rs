@@ -17,6 +17,8 @@ mod finding;
 mod json;
 #[path = "cli/old.rs"]
 mod old;
+#[path = "cli/poll.rs"]
+mod poll;
 #[path = "cli/text.rs"]
 mod text;
 

@@ -130,6 +130,16 @@ impl Reader {
         Reader::new(Place::Processes, "/proc".into())
     }
 
+    /// A reader of some files. Those that are not there are no error.
+    pub fn of_files(files: Vec<PathBuf>) -> Reader {
+        Reader::new(Place::Files(files), PathBuf::new())
+    }
+
+    /// Reads these files from now on, and nothing else.
+    pub fn look_at(&mut self, files: Vec<PathBuf>) {
+        self.place = Place::Files(files);
+    }
+
     fn new(place: Place, path: PathBuf) -> Reader {
         Reader {
             place,

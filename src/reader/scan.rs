@@ -37,6 +37,8 @@ pub enum Place {
     Tree(PathBuf),
     /// At one file.
     File(PathBuf),
+    /// At some files, whether they are there or not.
+    Files(Vec<PathBuf>),
     /// At what a process has mapped; when it is gone, at what was found before, or what has its number.
     Process(u32),
     /// At what any process has mapped that may be looked at.
@@ -170,6 +172,13 @@ impl Files {
                 let stat =
                     Stat::of_path(path).map_err(|error| Error::io(path, "find the file", error))?;
                 self.scan_file(path, stat.identity.1, tools);
+            }
+            Place::Files(paths) => {
+                for path in paths {
+                    if let Ok(stat) = Stat::of_path(path) {
+                        self.scan_file(path, stat.identity.1, tools);
+                    }
+                }
             }
             Place::Process(pid) => self.scan_process(*pid, tools)?,
             Place::Processes => self.scan_processes(tools),

@@ -26,6 +26,7 @@ pub struct Arguments {
 pub enum Command {
     Ls(Ls),
     Show(Show),
+    Poll(Poll),
     Autopsy(Autopsy),
     Clean(Clean),
     Demo(Demo),
@@ -77,6 +78,67 @@ pub struct Show {
     pub per_file: bool,
     /// Roots, models' directories, stats files or PIDs
     pub paths: Vec<PathBuf>,
+}
+
+/// Print a line for each interval, as vmstat does
+///
+/// Of counters the change per second; of timers and percentiles the rate, and the interval's own median
+/// and 99th percentile; of all others the value. A FIELD is a label, a pattern of labels (`*` and `?`),
+/// or something that a value exposes: `index.response_time.Percentile95th`. Files that come and go make
+/// no rate negative. The first line comes after the first interval.
+#[derive(Args, Debug)]
+#[command(after_long_help = format!("{POLLED}\n\n{PATHS}"))]
+pub struct Poll {
+    /// What every FIELD begins with; the titles go without it
+    #[arg(short, long, default_value = "", hide_default_value = true)]
+    pub prefix: String,
+    /// End after so many lines
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Seconds between two lines
+    #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = delay)]
+    pub delay: f64,
+    /// Only files that have this label (a pattern), or this value of it, as `mmstats show` prints it
+    #[arg(short, long = "filter", value_name = "LABEL[=VALUE]")]
+    pub filters: Vec<String>,
+    /// Print the titles again after so many lines, 0: never
+    #[arg(short = 'n', long, value_name = "LINES", default_value_t = 20)]
+    pub headers: u64,
+    /// One JSON object on each line
+    #[arg(long)]
+    pub json: bool,
+    /// A line for each file
+    #[arg(long)]
+    pub per_file: bool,
+    /// Labels or patterns, with commas between them
+    #[arg(value_name = "FIELD,…")]
+    pub fields: String,
+    /// Roots, models' directories, stats files or PIDs
+    pub paths: Vec<PathBuf>,
+}
+
+impl Poll {
+    /// The patterns of all fields.
+    pub fn patterns(&self) -> Vec<String> {
+        let fields = self.fields.split(',').filter(|field| !field.is_empty());
+        fields
+            .map(|field| format!("{}{field}", self.prefix))
+            .collect()
+    }
+}
+
+const POLLED: &str = "\
+Examples:
+  mmstats poll 'requests,index.*' /run/app       rates of a root, every second
+  mmstats poll -p index. -d 5 -c 12 '*' 812      of process 812, for a minute
+  mmstats poll -f sys.pid=812 --per-file '*'     its threads one by one";
+
+/// Seconds from a hundredth to a day.
+fn delay(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.01..=86_400.0).contains(&seconds) => Ok(seconds),
+        _ => Err("wants seconds from 0.01 to 86400".to_owned()),
+    }
 }
 
 /// Say how processes ended, and their last values

@@ -64,6 +64,22 @@ impl Sources {
         sources
     }
 
+    /// Of files that [`look_at`](Self::look_at) will name.
+    pub fn of_files() -> Sources {
+        let mut sources = Sources::new(Asked::Paths(Vec::new()));
+        sources
+            .readers
+            .push((PathBuf::new(), Reader::of_files(Vec::new())));
+        sources
+    }
+
+    /// Reads these files from now on.
+    pub fn look_at(&mut self, files: Vec<PathBuf>) {
+        for (_, reader) in &mut self.readers {
+            reader.look_at(files.clone());
+        }
+    }
+
     fn new(asked: Asked) -> Sources {
         if let Err(error) = guard_sigbus() {
             log::warn!(

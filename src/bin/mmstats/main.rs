@@ -9,6 +9,7 @@ mod json;
 mod ls;
 mod numbers;
 mod output;
+mod poll;
 mod progress;
 mod show;
 
@@ -39,6 +40,7 @@ fn run(command: Command) -> Outcome {
     match command {
         Command::Ls(arguments) => ls::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
+        Command::Poll(arguments) => poll::run(&arguments),
         Command::Autopsy(arguments) => autopsy::run(&arguments),
         Command::Clean(arguments) => clean::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),

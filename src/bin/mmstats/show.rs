@@ -55,7 +55,7 @@ pub fn write_file(out: &mut impl Write, file: &File) -> io::Result<()> {
 }
 
 /// Labels and values: what the file says, by label, then what its header says.
-fn lines(file: &File) -> Vec<(String, String)> {
+pub fn lines(file: &File) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     let mut line = |label: &str, value: String| {
         lines.push((
