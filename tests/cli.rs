@@ -7,6 +7,8 @@
 mod child;
 #[path = "cli/demo.rs"]
 mod demo;
+#[path = "cli/diff.rs"]
+mod diff;
 #[path = "cli/endings.rs"]
 mod endings;
 #[path = "cli/failures.rs"]

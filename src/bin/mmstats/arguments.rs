@@ -27,6 +27,7 @@ pub enum Command {
     Ls(Ls),
     Show(Show),
     Poll(Poll),
+    Diff(Diff),
     Autopsy(Autopsy),
     Clean(Clean),
     Demo(Demo),
@@ -73,6 +74,9 @@ pub struct Show {
     /// Print one JSON object, merged over the files of each model
     #[arg(long)]
     pub json: bool,
+    /// Write the JSON object to a file, for `mmstats diff`
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
     /// With --json: each file's own values, too, in `files[].stats` (text has them always)
     #[arg(long)]
     pub per_file: bool,
@@ -139,6 +143,26 @@ fn delay(text: &str) -> Result<f64, String> {
         Ok(seconds) if (0.01..=86_400.0).contains(&seconds) => Ok(seconds),
         _ => Err("wants seconds from 0.01 to 86400".to_owned()),
     }
+}
+
+/// Compare two snapshots, saved or live
+///
+/// Which values are different, label by label: counters with their rate, percentiles with the change in
+/// percent. A or B is a file that `mmstats show --save` wrote, or any PATH, which is read now.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Example:
+  mmstats show --save before.json /run/app
+  …
+  mmstats diff before.json /run/app
+
+Exit code:
+  0 when both were read, whether or not they differ; 1 when one was not; 2 for wrong usage.")]
+pub struct Diff {
+    /// The earlier one
+    pub a: PathBuf,
+    /// The later one
+    pub b: PathBuf,
 }
 
 /// Say how processes ended, and their last values

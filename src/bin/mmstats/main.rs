@@ -4,6 +4,7 @@ mod arguments;
 mod autopsy;
 mod clean;
 mod demo;
+mod diff;
 mod input;
 mod json;
 mod ls;
@@ -41,6 +42,7 @@ fn run(command: Command) -> Outcome {
         Command::Ls(arguments) => ls::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Poll(arguments) => poll::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Autopsy(arguments) => autopsy::run(&arguments),
         Command::Clean(arguments) => clean::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),

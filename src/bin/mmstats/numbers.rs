@@ -68,7 +68,7 @@ pub fn value(value: &Value) -> Option<String> {
 }
 
 /// A float as one glances at it: six digits, and no more zeros than it needs.
-fn float(x: f64) -> String {
+pub fn float(x: f64) -> String {
     if !x.is_finite() || (x != 0.0 && !(1e-4..1e15).contains(&x.abs())) {
         return format!("{x:.3e}");
     }
