@@ -6,9 +6,12 @@
 //! common (other versions of a program, during a rolling upgrade) meet in one cell. So the cost of a
 //! value is a decode and an addition, whatever the number of files.
 
+mod risen;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use self::risen::Risen;
 use super::contents::{Instance, PartPlace};
 use super::file::StatsFile;
 use super::plan::{Metric, Plan};
@@ -34,6 +37,8 @@ pub struct Table {
     sorted: Vec<u32>,
     /// Labels of this snapshot that were named for having two kinds.
     named: usize,
+    /// Whether there is a last snapshot to compare with.
+    compared: bool,
 }
 
 /// A schema with a prefix.
@@ -66,6 +71,7 @@ struct Cell {
     kind: Option<&'static Kind>,
     /// Kinds that it has in other files and that have been named: a bit for each code.
     others: u64,
+    risen: Risen,
 }
 
 /// Labels of one model that are named for having two kinds.
@@ -82,6 +88,7 @@ impl Table {
             labels: HashMap::new(),
             sorted: Vec::new(),
             named: 0,
+            compared: false,
         }
     }
 
@@ -139,6 +146,7 @@ impl Table {
                         of: (number, 0),
                         kind: None,
                         others: 0,
+                        risen: Risen::default(),
                     });
                     self.cells.len() as u32 - 1
                 })
@@ -235,7 +243,13 @@ impl Table {
                     Counts::CurrentElseAll => continue,
                 }
                 let next = decode(
-                    file, instance, index, metric, &mut parts, &contexts, current,
+                    &file.contents.values.words,
+                    instance,
+                    index,
+                    metric,
+                    &mut parts,
+                    &contexts,
+                    current,
                 );
                 match &mut cell.value {
                     Some(merged) => (metric.kind.merge)(merged, next, &metric.schema, cell.files),
@@ -308,8 +322,15 @@ impl Table {
             let mut parts = &*instance.parts;
             for (index, metric) in instance.plan.metrics.iter().enumerate() {
                 if was_had(file, instance, metric) {
-                    let value = decode(file, instance, index, metric, &mut parts, &contexts, true);
-                    let value = shown(value);
+                    let value = shown(decode(
+                        &file.contents.values.words,
+                        instance,
+                        index,
+                        metric,
+                        &mut parts,
+                        &contexts,
+                        true,
+                    ));
                     let label = Arc::clone(self.label(instance, index));
                     stats.push(Stat::new(label, value, &instance.plan, index as u32));
                 }
@@ -343,10 +364,11 @@ fn contexts(file: &StatsFile) -> Copied<'_> {
     Copied::new(places.collect())
 }
 
-/// The value of a metric of a file that is written now (`current`) or not. `parts` are those of the instance that are left, sorted by metric: those of the
-/// metrics up to this one are taken off.
+/// The value of a metric in `all` words of its file's values; of a file that is written now (`current`)
+/// or not. `parts` are those of the instance that are left, sorted by metric: those of the metrics up
+/// to this one are taken off.
 fn decode(
-    file: &StatsFile,
+    all: &[u64],
     instance: &Instance,
     index: usize,
     metric: &Metric,
@@ -354,7 +376,6 @@ fn decode(
     contexts: &Copied<'_>,
     current: bool,
 ) -> Value {
-    let all = &file.contents.values.words;
     let words = &all[instance.at + metric.at..][..metric.words];
     let mut of_metric: Vec<(u32, &[u64])> = Vec::new();
     if !parts.is_empty() {

@@ -5,6 +5,8 @@ mod hostile;
 mod merging;
 mod parts;
 mod racing;
+mod retired;
+mod risen;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

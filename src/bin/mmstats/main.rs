@@ -4,6 +4,7 @@ mod arguments;
 mod autopsy;
 mod clean;
 mod demo;
+mod diff;
 mod errors;
 mod history;
 mod input;
@@ -11,6 +12,8 @@ mod json;
 mod ls;
 mod numbers;
 mod output;
+mod poll;
+mod progress;
 mod show;
 
 use std::error::Error;
@@ -42,6 +45,8 @@ fn run(command: Command) -> Outcome {
         Command::Show(arguments) => show::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
         Command::Errors(arguments) => errors::run(&arguments),
+        Command::Poll(arguments) => poll::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Autopsy(arguments) => autopsy::run(&arguments),
         Command::Clean(arguments) => clean::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
