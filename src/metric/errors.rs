@@ -183,28 +183,31 @@ impl Errors {
         source: Option<&(dyn Error + 'static)>,
         context: Option<&[u8]>,
     ) {
-        // Before anything is borrowed: the texts are made by code of others.
-        let text = text_of(name, site, message, source);
-        let backtrace = match context {
-            None => captured(),
-            Some(_) => None,
-        };
-        let context = context.or(backtrace.as_ref().map(String::as_bytes));
-        let entered = match (&self.space, self.known.try_borrow_mut()) {
-            (Some(space), Ok(mut table)) if table.len() < MOST && self.may_ask() => self
-                .enter(&**space, table.len(), &text, context)
-                .map(|known| drop(table.insert(hash, known))),
-            _ => None,
-        };
+        let entered = self.room().and_then(|space| {
+            // Nothing is borrowed here: the texts are made by code of others.
+            let text = text_of(name, site, message, source);
+            let backtrace = match context {
+                None => captured(),
+                Some(_) => None,
+            };
+            let context = context.or(backtrace.as_ref().map(String::as_bytes));
+            let mut known = self.known.try_borrow_mut().ok()?;
+            let entered = self.enter(space, known.len(), &text, context)?;
+            known.insert(hash, entered);
+            Some(())
+        });
         if entered.is_none() {
             increment(&self.overflow);
         }
     }
 
-    /// A full file is asked again at every power of two of the errors that had no room.
-    fn may_ask(&self) -> bool {
+    /// The file, if it may have space for an error more: asked first, for all else costs a lot. A full file
+    /// is asked again at every power of two of the errors that had no room.
+    fn room(&self) -> Option<&dyn Space> {
         let refused = self.overflow.load(Ordering::Relaxed);
-        refused == 0 || refused.is_power_of_two()
+        let known = self.known.try_borrow().ok()?.len();
+        let may_ask = known < MOST && (refused == 0 || refused.is_power_of_two());
+        self.space.as_deref().filter(|_| may_ask)
     }
 
     fn enter(

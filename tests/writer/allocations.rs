@@ -92,6 +92,10 @@ fn prepared() -> mmstats::Stats<Web> {
     for _ in 0..1000 {
         write_everything(&web);
     }
+    // More errors than there is room for.
+    for name in 0..300 {
+        web.errors.note(&name.to_string(), "");
+    }
     web
 }
 
@@ -107,6 +111,7 @@ fn no_write_after_the_first_allocates() {
     let before = ALLOCATIONS.get();
     for _ in 0..1000 {
         write_everything(&web);
+        web.errors.note("beyond the table", "a context that is new");
         // Its time may be of an octave that has none yet: that takes file space, no memory.
         web.response_time.start().discard();
     }
@@ -173,6 +178,7 @@ fn no_write_after_the_first_calls_the_system() {
         forbid_system_calls();
         for _ in 0..1000 {
             write_everything(&web);
+            web.errors.note("beyond the table", "a context that is new");
             web.response_time.start().discard();
         }
         if calls_the_system {
