@@ -108,6 +108,7 @@ mod library {
     pub use crate::metric::text::Text;
     pub use crate::metric::timer::{Stopwatch, Timer, Timing};
     pub use crate::metric::updown::UpDown;
+    pub use crate::metric::window::WindowValue;
     pub use crate::writer::{Adding, Builder, Group, Groups, MmStats, Stats, Writer};
     #[cfg(feature = "derive")]
     pub use mmstats_derive::{MmStats, MmValue};
@@ -120,7 +121,7 @@ mod library {
         pub use crate::metric::compound::{ValueElement, ValueField};
         pub use crate::metric::field::{
             Binder, ConstantField, Describe, Field, Options, TakesBuffers, TakesDigits, TakesMerge,
-            TakesPrefix, TakesUnit,
+            TakesPrefix, TakesUnit, TakesWindow,
         };
         pub use crate::writer::LocalCell;
     }

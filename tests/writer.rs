@@ -29,3 +29,5 @@ mod space;
 mod summary;
 #[path = "writer/values.rs"]
 mod values;
+#[path = "writer/windows.rs"]
+mod windows;

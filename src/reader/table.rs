@@ -12,11 +12,13 @@ use std::sync::Arc;
 use super::contents::{Instance, OctavePlace};
 use super::file::StatsFile;
 use super::plan::{Metric, Plan};
-use super::snapshot::{Problem, Stat};
+use super::snapshot::{Problem, Stat, with_windows};
 use super::state::State;
 use super::text::printable;
 use crate::metric::Value;
 use crate::metric::kind::{Counts, Kind, Raw, code};
+use crate::sys::clock::coarse_nanos;
+use crate::sys::identity::is_of_this_boot;
 
 /// Where the labels of one model come together.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub struct Table {
     sorted: Vec<u32>,
     /// Labels of this snapshot that were named for having two kinds.
     named: usize,
+    /// The time of this snapshot, after its values were copied, by the monotonic clock.
+    now: u64,
 }
 
 /// A schema with a prefix.
@@ -80,6 +84,7 @@ impl Table {
             labels: HashMap::new(),
             sorted: Vec::new(),
             named: 0,
+            now: 0,
         }
     }
 
@@ -92,6 +97,7 @@ impl Table {
             cell.others = 0;
         }
         self.named = 0;
+        self.now = coarse_nanos();
         for shape in &mut self.shapes {
             (shape.latest, shape.mixed) = (0, false);
         }
@@ -185,6 +191,7 @@ impl Table {
         problems: &mut Vec<Problem>,
     ) {
         let (dead, current) = (state == State::Dead, state.is_current());
+        let seen = self.seen(file, current);
         let mut twice: (usize, Option<Arc<str>>) = (0, None);
         for instance in &file.contents.instances {
             let shape = &self.shapes[instance.shape.expect("set by begin") as usize];
@@ -231,7 +238,7 @@ impl Table {
                     }
                     Counts::CurrentElseAll => continue,
                 }
-                let next = decode(file, instance, index, metric, &mut octaves, current);
+                let next = decode(file, instance, index, metric, &mut octaves, seen);
                 match &mut cell.value {
                     Some(merged) => (metric.kind.merge)(merged, next, &metric.schema, cell.files),
                     none => *none = Some(next),
@@ -250,6 +257,11 @@ impl Table {
                 format!("the label {label:?} is there twice{more}: the first counts"),
             ));
         }
+    }
+
+    fn seen(&self, file: &StatsFile, current: bool) -> Seen {
+        let now = is_of_this_boot(&file.header).then_some(self.now);
+        Seen { current, now }
     }
 
     /// The labels of a file that were too busy in the last pass.
@@ -274,7 +286,7 @@ impl Table {
             sorted,
             ..
         } = self;
-        sorted
+        let stats = sorted
             .iter()
             .filter_map(|&cell| {
                 let cell = &mut cells[cell as usize];
@@ -295,17 +307,20 @@ impl Table {
                     metric,
                 ))
             })
-            .collect()
+            .collect();
+        with_windows(stats)
     }
 
     /// The values of one file by itself, by label. Only what was had whole at some time.
     pub fn of_file(&self, file: &StatsFile) -> Vec<Stat> {
         let mut stats = Vec::new();
+        // What the file itself says.
+        let seen = self.seen(file, true);
         for instance in &file.contents.instances {
             let mut octaves = &*instance.octaves;
             for (index, metric) in instance.plan.metrics.iter().enumerate() {
                 if was_had(file, instance, metric) {
-                    let value = shown(decode(file, instance, index, metric, &mut octaves, true));
+                    let value = shown(decode(file, instance, index, metric, &mut octaves, seen));
                     let label = Arc::clone(self.label(instance, index));
                     stats.push(Stat::new(label, value, &instance.plan, index as u32));
                 }
@@ -314,7 +329,7 @@ impl Table {
         // Stable, so that of two with one label the first stays.
         stats.sort_by(|a, b| a.label().cmp(b.label()));
         stats.dedup_by(|b, a| a.label() == b.label());
-        stats
+        with_windows(stats)
     }
 
     /// Whether so many shapes are no longer in use that it pays to begin anew.
@@ -331,7 +346,16 @@ fn was_had(file: &StatsFile, instance: &Instance, metric: &Metric) -> bool {
         .is_none_or(|slot| file.contents.values.had[instance.slots + slot])
 }
 
-/// The value of a metric of a file that is written now (`current`) or not. `octaves` are those of the instance that are left, sorted by metric: those
+/// When a file was seen.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    /// Whether it was one that a thread writes now, as far as is known.
+    current: bool,
+    /// The time by its writer's clock.
+    now: Option<u64>,
+}
+
+/// The value of a metric. `octaves` are those of the instance that are left, sorted by metric: those
 /// of the metrics up to this one are taken off.
 fn decode(
     file: &StatsFile,
@@ -339,12 +363,12 @@ fn decode(
     index: usize,
     metric: &Metric,
     octaves: &mut &[OctavePlace],
-    current: bool,
+    seen: Seen,
 ) -> Value {
     let all = &file.contents.values.words;
     let words = &all[instance.at + metric.at..][..metric.words];
     let mut counts: Vec<(u32, &[u64])> = Vec::new();
-    if metric.layout.is_some() {
+    if metric.octaves.is_some() {
         let first = octaves.partition_point(|octave| octave.metric < index);
         let end = octaves.partition_point(|octave| octave.metric <= index);
         let own = octaves[first..end].iter();
@@ -356,7 +380,8 @@ fn decode(
         Raw {
             words,
             octaves: &counts,
-            current,
+            current: seen.current,
+            now: seen.now,
         },
     )
 }
