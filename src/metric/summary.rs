@@ -74,35 +74,40 @@ impl Summary {
     /// Records a value. A NaN or an infinity counts as rejected only.
     #[inline]
     pub fn record(&self, value: f64) {
-        let now = clock::coarse_unix_nanos();
-        if value.to_bits() & self.apart == self.apart && !self.record_apart(value) {
-            return;
+        if value.to_bits() & self.apart == self.apart {
+            return self.record_apart(value);
         }
+        self.publish(value, clock::coarse_unix_nanos());
+    }
+
+    #[inline(always)]
+    fn publish(&self, value: f64, time: u64) {
         // A copy: the stores below could be to the handle, for all that the compiler knows.
         let slot = self.slot;
         slot::update(
             slot.sequence(),
             |p| slot.buffer(p),
-            |before| load(before).with(value, now).to_words(),
+            |before| load(before).with(value, time).to_words(),
         );
     }
 
-    /// Rejects a value that is not finite, and records others in the window. False: it was rejected.
+    /// Rejects a value that is not finite, and records others in the window, too.
     #[cold]
-    fn record_apart(&self, value: f64) -> bool {
+    fn record_apart(&self, value: f64) {
         if !value.is_finite() {
             // Relaxed: as for a Counter.
             let rejected = self.rejected.load(Ordering::Relaxed);
             self.rejected
                 .store(rejected.wrapping_add(1), Ordering::Relaxed);
-            return false;
+            return;
         }
-        self.record_in_window(value, clock::coarse_nanos());
-        true
+        let time = clock::coarse_unix_nanos();
+        self.record_in_window(value, clock::coarse_nanos(), time);
+        self.publish(value, time);
     }
 
     /// Records a value in the step of `now` by the monotonic clock.
-    pub(super) fn record_in_window(&self, value: f64, now: u64) {
+    pub(super) fn record_in_window(&self, value: f64, now: u64, time: u64) {
         let Some(ring) = &self.window else {
             return;
         };
@@ -110,7 +115,6 @@ impl Summary {
         ring.update(|step| {
             let words = step.last_chunk_mut::<WORDS>();
             let words = words.expect("a step is longer");
-            let time = clock::coarse_unix_nanos();
             *words = SummaryValue::from_words(*words)
                 .with(value, time)
                 .to_words();

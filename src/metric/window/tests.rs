@@ -157,7 +157,7 @@ proptest! {
         for (later, value) in events {
             now += later;
             recorded.push((now, value));
-            summary.metric.record_in_window(value as f64, now);
+            summary.metric.record_in_window(value as f64, now, 0);
             sizes.metric.record_in_window(value, now);
             let expected = counted(&recorded, now);
             prop_assert_eq!(summary.summary(now).count(), expected.len() as u64);
@@ -189,7 +189,7 @@ proptest! {
         let mut recorded = Vec::new();
         for (jump, value) in jumps {
             now = now.saturating_add_signed(jump);
-            summary.metric.record_in_window(value as f64, now);
+            summary.metric.record_in_window(value as f64, now, 0);
             sizes.metric.record_in_window(value, now);
             recorded.push((now, value));
             let most = counted(&recorded, now).len() as u64;
@@ -206,7 +206,7 @@ proptest! {
 fn an_idle_window_empties_without_a_write() {
     let written = Written::<Summary>::new(2);
     assert_eq!(written.summary(START).count(), 0);
-    written.metric.record_in_window(1.5, START + STEP / 2);
+    written.metric.record_in_window(1.5, START + STEP / 2, 0);
     for (later, count) in [
         (0, 1),
         (11 * STEP + STEP / 2 - 1, 1),
