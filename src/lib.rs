@@ -28,7 +28,7 @@
 //! `mmstats`.
 //!
 //! Across `.await` take a [`Stopwatch`], which can be copied and sent: a [`Timing`] borrows its thread's
-//! statistics, and a future that holds one is not `Send`.
+//! statistics, and a future that holds one is not `Send`. `docs/examples/async.rs` shows it with tokio.
 //!
 //! # How it works
 //!
@@ -70,6 +70,8 @@ mod error;
 #[cfg(not(loom))]
 mod metric;
 #[cfg(not(loom))]
+mod panics;
+#[cfg(not(loom))]
 pub mod reader;
 #[cfg(not(loom))]
 pub mod retire;
@@ -109,6 +111,7 @@ mod library {
     pub use crate::metric::timer::{Stopwatch, Timer, Timing};
     pub use crate::metric::updown::UpDown;
     pub use crate::metric::window::WindowValue;
+    pub use crate::panics::install_panic_hook;
     pub use crate::writer::{Adding, Builder, Group, Groups, MmStats, Stats, Writer};
     #[cfg(feature = "derive")]
     pub use mmstats_derive::{MmStats, MmValue};

@@ -142,6 +142,14 @@ impl Value {
         }
     }
 
+    /// When it was last changed, in seconds since 1970-01-01 UTC, if its kind has a clock.
+    pub fn stamp(&self) -> Option<f64> {
+        match self {
+            Value::Summary(summary) => summary.last_time(),
+            _ => None,
+        }
+    }
+
     /// Calls `each` with the name and the value of everything that this value exposes beside
     /// itself: `Count`, `Mean`, `Percentile99th`, … of a distribution (a Timer's in seconds), the
     /// fields of a compound, the numbers of a summary or a sampling counter. What does not exist (the minimum of nothing) is left out.

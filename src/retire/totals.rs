@@ -1,6 +1,6 @@
 //! The totals of many files of one model, as a retired file has them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, hash_map};
 use std::sync::Arc;
 
 use crate::format::header::{COMMITTED, Header, OWNER, Owner, OwnerState};
@@ -36,11 +36,13 @@ struct Entry {
 }
 
 impl Totals {
-    /// No totals yet, of a model.
-    pub fn new(model: &str) -> Totals {
+    /// No totals yet, of the model and user of a file with this header.
+    pub fn new(of: &Header) -> Totals {
         Totals {
             header: Header {
-                model: model.to_owned(),
+                model: of.model.clone(),
+                uid: of.uid,
+                gid: of.gid,
                 ..Header::default()
             },
             retired: Retired::default(),
@@ -51,7 +53,7 @@ impl Totals {
 
     /// Those that a retired file has.
     pub fn of(file: &StatsFile) -> Result<Totals, String> {
-        let mut totals = Totals::new(&file.header.model);
+        let mut totals = Totals::new(&file.header);
         let Some(retired) = &file.contents.retired else {
             return Err("it does not say what was folded into it".to_owned());
         };
@@ -77,13 +79,13 @@ impl Totals {
                 instance.prefix.clone(),
             );
             // A label that is there twice: the first counts, as for readers.
-            if !new.contains_key(&key) {
+            if let hash_map::Entry::Vacant(place) = new.entry(key) {
                 let next = entry(contents, instance, created);
-                let entry = match self.index.get(&key) {
+                let sum = match self.index.get(place.key()) {
                     Some(&index) => self.entries[index].with(next, self.retired.folds)?,
                     None => Entry::nothing(&next).with(next, 0)?,
                 };
-                new.insert(key, entry);
+                place.insert(sum);
             }
         }
         // Nothing can fail any more.

@@ -3,7 +3,7 @@
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::{fork, lock};
 
@@ -97,6 +97,22 @@ pub fn unix_nanos() -> u64 {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos() as u64)
+}
+
+/// How long ago the machine was booted, sleep included; `None` where that cannot be asked.
+pub fn since_boot() -> Option<Duration> {
+    #[cfg(target_os = "linux")]
+    {
+        let mut now = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: the struct is ours.
+        if unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut now) } == 0 {
+            return Some(Duration::new(now.tv_sec as u64, now.tv_nsec as u32));
+        }
+    }
+    None
 }
 
 /// Now, in nanoseconds since 1970-01-01 UTC, as of the last tick of the system's timer: some

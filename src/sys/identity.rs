@@ -38,15 +38,24 @@ impl Process {
     /// This process. The first call reads /proc.
     pub fn this() -> &'static Process {
         // Acquire and Release: who sees the pointer sees the struct. Two threads may both read
-        // /proc at first; both results are right. No lock: a fork could catch it.
+        // /proc at first; one result is kept. No lock: a fork could catch it.
         let known = PROCESS.load(Ordering::Acquire);
         // SAFETY: null or leaked below, and never written again.
         if let Some(known) = unsafe { known.as_ref() } {
             return known;
         }
-        let this = Box::leak(Box::new(Process::read()));
-        PROCESS.store(this, Ordering::Release);
-        this
+        let this = Box::into_raw(Box::new(Process::read()));
+        let first = ptr::null_mut();
+        match PROCESS.compare_exchange(first, this, Ordering::AcqRel, Ordering::Acquire) {
+            // SAFETY: leaked, by storing it.
+            Ok(_) => unsafe { &*this },
+            Err(known) => {
+                // SAFETY: from `into_raw`, and never shared.
+                drop(unsafe { Box::from_raw(this) });
+                // SAFETY: leaked by the thread that was first.
+                unsafe { &*known }
+            }
+        }
     }
 
     fn read() -> Process {

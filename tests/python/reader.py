@@ -750,7 +750,7 @@ class Liveness:
             self.answers[key] = self.by_pid(file) if life is None else life
         life = self.answers[key]
         if life == "lives":
-            return "orphan" if file.owner_state in (1, 2) else "live"
+            return "orphan" if file.owner_state in (1, 2, 3) else "live"
         return life
 
     def by_lock(self, file):

@@ -72,6 +72,9 @@ fn file(file: &File) -> Json {
         "created": file.created(),
         "bytes": file.bytes(),
     });
+    if let Some(files) = file.retired() {
+        entry["retired"] = files.into();
+    }
     if let Some(stats) = file.stats() {
         // Only those that were had whole are there.
         let stats = stats
