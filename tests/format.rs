@@ -47,7 +47,7 @@ fn golden(name: &str) -> PathBuf {
 #[derive(MmStats)]
 #[mmstats(name = "web")]
 struct Web {
-    #[mmstats(unit = "requests")]
+    #[mmstats(unit = "requests", window = "24h")]
     requests: Counter,
     in_flight: UpDown,
     #[mmstats(merge = "mean")]

@@ -148,7 +148,7 @@ pub trait TakesPrefix {}
 
 /// A field that takes `window = …`.
 #[diagnostic::on_unimplemented(
-    message = "`window = …` goes with Summary, Timer and Percentile, not `{Self}`",
+    message = "`window = …` goes with Counter, Summary, Timer and Percentile, not `{Self}`",
     label = "has no window"
 )]
 pub trait TakesWindow {}

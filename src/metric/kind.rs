@@ -18,6 +18,8 @@ pub struct Raw<'a> {
     /// The time of the snapshot by the clock of the file's writer, the monotonic one of this machine;
     /// `None` for a file of another one, or of one that was started anew since.
     pub now: Option<u64>,
+    /// The words of the metric that a window is of.
+    pub of: &'a [u64],
 }
 
 /// Which files of a model count for a label.

@@ -23,7 +23,8 @@ use super::distribution::Moments;
 use super::field::WindowPlace;
 use super::kind::{self, Counts, ENDS, Kind, Raw, code};
 use super::summary::{self, SummaryValue};
-use super::{Value, percentile};
+use super::{Value, counter, percentile};
+use crate::format::scalar::Number;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
 use crate::sync::{AtomicU64, Ordering};
@@ -96,6 +97,11 @@ impl<const W: usize> Ring<W> {
         self.index.get()
     }
 
+    /// When the step of now ends.
+    pub(super) fn end(&self) -> u64 {
+        self.begin.get().saturating_add(self.step)
+    }
+
     #[cold]
     fn roll(&self, now: u64, renew: impl FnOnce(usize)) {
         let number = now / self.step;
@@ -157,6 +163,8 @@ pub struct WindowValue {
     length: u64,
     /// What it counted.
     value: Value,
+    /// How many nanoseconds before now it began, if that is known: of a counter.
+    reach: u64,
 }
 
 impl WindowValue {
@@ -170,8 +178,24 @@ impl WindowValue {
         &self.value
     }
 
+    /// Of a counter: how much it counted per second, from the begin of the window (or of its first writer,
+    /// but at least for a step) until now.
+    pub fn rate(&self) -> Option<f64> {
+        match self.value {
+            Value::Counter(count) => {
+                let reach = self.reach.max(self.length / COUNTED).max(1);
+                Some(count as f64 * 1e9 / reach as f64)
+            }
+            _ => None,
+        }
+    }
+
     /// `WindowCount`, `WindowMean`, `WindowMax`, `WindowPercentile50th`, …
     pub(crate) fn expose(&self, each: &mut dyn FnMut(&str, Value)) {
+        if let (Value::Counter(count), Some(rate)) = (&self.value, self.rate()) {
+            each("WindowCount", Value::Counter(*count));
+            each("Rate", Value::Gauge(Number::Float(rate)));
+        }
         self.value.expose(|name, value| {
             if matches!(name, "Count" | "Mean" | "Max") || name.starts_with("Percentile") {
                 each(&format!("Window{name}"), value);
@@ -194,6 +218,7 @@ fn of(schema: &MetricSchema) -> (u16, u32) {
 pub fn step(schema: &MetricSchema) -> Option<MetricSchema> {
     let (kind, digits) = of(schema);
     let (words, plain) = match kind {
+        code::COUNTER => (counter::STEP_WORDS, 0),
         code::SUMMARY => (summary::WORDS, 0),
         code::TIMER | code::PERCENTILE => percentile::words_of(digits)?,
         _ => return None,
@@ -249,6 +274,7 @@ fn nothing(schema: &MetricSchema) -> WindowValue {
     WindowValue {
         length: 0,
         value: value.unwrap_or(Value::Counter(0)),
+        reach: 0,
     }
 }
 
@@ -264,6 +290,18 @@ fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Value {
         usize::from(of_step.geometry.words),
         usize::from(of_step.geometry.plain),
     );
+    if of_step.kind == code::COUNTER {
+        let steps = slot
+            .chunks_exact(1 + words)
+            .map(|step| *step.first_chunk().expect("as `check` has seen"));
+        let number = raw.now.zip(raw.now.and_then(|now| now.checked_div(length)));
+        if let (Some((now, number)), Some(&total)) = (number, raw.of.first()) {
+            let first = number.saturating_sub(COUNTED - 1);
+            let (count, reach) = counter::in_window(steps, first, total, now).unwrap_or_default();
+            (window.value, window.reach) = (Value::Counter(count), reach);
+        }
+        return Value::Window(Box::new(window));
+    }
     for (index, step) in slot.chunks_exact(1 + words).enumerate() {
         let (stamp, words) = (step[0], &step[1..]);
         let now = raw.now.and_then(|now| now.checked_div(length));
@@ -301,6 +339,7 @@ fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Value {
 fn merge(into: &mut Value, next: Value, _: &MetricSchema, _: u64) {
     if let (Value::Window(into), Value::Window(next)) = (into, next) {
         into.length = into.length.max(next.length);
+        into.reach = into.reach.max(next.reach);
         merge_values(&mut into.value, next.value);
     }
 }
@@ -308,6 +347,7 @@ fn merge(into: &mut Value, next: Value, _: &MetricSchema, _: u64) {
 /// Adds a value of the same kind; one of another kind (another version's) is left out.
 fn merge_values(into: &mut Value, next: Value) {
     match (into, next) {
+        (Value::Counter(into), Value::Counter(next)) => *into = into.saturating_add(next),
         (Value::Summary(into), Value::Summary(next)) => into.merge(*next),
         (Value::Timer(into), Value::Timer(next))
         | (Value::Percentile(into), Value::Percentile(next)) => into.merge(*next),

@@ -17,6 +17,7 @@ use super::state::State;
 use super::text::printable;
 use crate::metric::Value;
 use crate::metric::kind::{Counts, Kind, Raw, code};
+use crate::metric::window::SUFFIX;
 use crate::sys::clock::coarse_nanos;
 use crate::sys::identity::is_of_this_boot;
 
@@ -375,6 +376,15 @@ fn decode(
         counts.extend(own.map(|octave| (octave.octave, &all[octave.at..][..octave.words])));
         *octaves = &octaves[end..];
     }
+    let mut of: &[u64] = &[];
+    if metric.kind.code == code::WINDOW
+        && let Some(before) = index
+            .checked_sub(1)
+            .map(|index| &instance.plan.metrics[index])
+        && metric.schema.label.strip_suffix(SUFFIX) == Some(&before.schema.label)
+    {
+        of = &all[instance.at + before.at..][..before.words];
+    }
     (metric.kind.decode)(
         &metric.schema,
         Raw {
@@ -382,6 +392,7 @@ fn decode(
             octaves: &counts,
             current: seen.current,
             now: seen.now,
+            of,
         },
     )
 }

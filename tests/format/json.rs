@@ -83,6 +83,11 @@ fn stat_json(stat: &Stat) -> Json {
             Value::Timer(distribution) => show(&mut of_window, distribution, 1e9),
             Value::Percentile(distribution) => show(&mut of_window, distribution, 1.0),
             Value::Summary(summary) => show_summary(&mut of_window, summary),
+            Value::Counter(count) => {
+                // The rate depends on the time of the snapshot, but for a step at first.
+                of_window["count"] = json!(count);
+                of_window["rate"] = json!(window.rate());
+            }
             other => panic!("a window of a kind that this test does not know: {other:?}"),
         }
         shown["window"] = of_window;

@@ -329,13 +329,17 @@ class Sampled:
 class Window:
     """Chapter 5, Windows: the steps that count, merged."""
 
-    def __init__(self, step, words=(), octaves=(), now=None):
-        self.step, self.length, self.value = step, 0, step.nothing()
+    def __init__(self, step, words=(), octaves=(), now=None, of=None):
+        self.step, self.length, self.value, self.reach = step, 0, step.nothing(), 0
         size = 1 + step.words
         plain = words[size * (COUNTED + 1):]
         if not words:
             return
         self.length = min(COUNTED * plain[0], MOST64)
+        if KINDS[step.kind] == "counter":
+            if now is not None and plain[0] and isinstance(of, int):
+                self.count(words, max(0, now // plain[0] - COUNTED + 1), of, now)
+            return
         for index in range(COUNTED + 1):
             stamp, *own = words[size * index:size * (index + 1)]
             if now is None or stamp == 0 or plain[0] == 0 or not 0 <= now // plain[0] - (stamp - 1) < COUNTED:
@@ -349,15 +353,31 @@ class Window:
 
     def copy(self):
         copy = Window(self.step)
-        copy.length, copy.value = self.length, self.value.copy()
+        copy.length, copy.reach = self.length, self.reach
+        copy.value = self.value if isinstance(self.value, int) else self.value.copy()
         return copy
 
+    def count(self, words, first, total, now):
+        """A counter's: since the begin of the first step that counts."""
+        steps = [words[3 * index:3 * index + 3] for index in range(COUNTED + 1)]
+        steps = [step for step in steps if step[0] > 0 and 1 <= step[2] <= now]
+        if all(stamp <= first for stamp, _, _ in steps):
+            return
+        before = [step for step in steps if step[0] <= first + 1]
+        _, then, time_ = max(before) if before else min(steps)
+        self.value, self.reach = max(0, total - then), now - time_
+
     def merge(self, other):
-        self.length = max(self.length, other.length)
-        if other.step.kind == self.step.kind:
+        self.length, self.reach = max(self.length, other.length), max(self.reach, other.reach)
+        if other.step.kind == self.step.kind and isinstance(self.value, int):
+            self.value = min(self.value + other.value, MOST64)
+        elif other.step.kind == self.step.kind:
             self.value.merge(other.value)
 
     def as_json(self):
+        if isinstance(self.value, int):
+            reach = max(self.reach, self.length // COUNTED, 1)
+            return {"seconds": self.length / 1e9, "count": self.value, "rate": self.value * 1e9 / reach}
         shown = self.step.as_json(self.value)
         return {**shown, "kind": "window", "seconds": self.length / 1e9}
 
@@ -400,8 +420,8 @@ class Metric:
         step = Metric.__new__(Metric)
         step.kind, step.parameter, step.buffers, step.unit = kind, digits, self.buffers, self.unit
         name = KINDS[kind] if kind < len(KINDS) else None
-        if name == "summary":
-            step.words, step.plain = 10, 0
+        if name in ("counter", "summary"):
+            step.words, step.plain = {"counter": 2, "summary": 10}[name], 0
         elif name in ("timer", "percentile") and 1 <= digits <= 5:
             step.words, step.plain = 8, Layout(digits).octaves
         else:
@@ -449,12 +469,13 @@ class Metric:
     def shape(self):
         return [(name, scalar, count, offset) for name, scalar, _, count, offset in self.fields]
 
-    def decode(self, words, octaves, now=None):
+    def decode(self, words, octaves, now=None, of=None):
         """The value: an int, float, bool, str, Distribution, or a list with one item (a number or a
-        list of them) for each field. `now` is the time by the writer's clock, if it is known."""
+        list of them) for each field. `now` is the time by the writer's clock, if it is known; `of` the
+        value of the metric that a window is of."""
         name = KINDS[self.kind]
         if name == "window":
-            return Window(self.step(), words, octaves, now)
+            return Window(self.step(), words, octaves, now, of)
         raw = struct.pack("<%dQ" % len(words), *words)
         if name in ("timer", "percentile"):
             moments, coarse = words[:8], words[self.words:]  # of a later version there may be words between
@@ -702,7 +723,13 @@ class File:
                         self.busy.append(label)
                         continue
                 words += data[at + metric.slot_words:at + metric.total]
-                self.stats[label] = metric.decode(words, counts.get(index, ()), now)
+                self.stats[label] = metric.decode(words, counts.get(index, ()), now, self.of_window(label, metrics, index))
+
+    def of_window(self, label, metrics, index):
+        """The value of the entry before that of a window, if it is the window's metric."""
+        if index > 0 and metrics[index].label == metrics[index - 1].label + WINDOW:
+            return self.stats.get(label[:-len(WINDOW)])
+        return None
 
     @staticmethod
     def is_whole(first, second, metric):

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mmstats::reader::{Reader, Snapshot};
-use mmstats::{Groups, MmStats, Percentile, Summary, Timer, Value, Writer};
+use mmstats::{Counter, Groups, MmStats, Percentile, Summary, Timer, Value, Writer};
 
 #[derive(MmStats)]
 #[mmstats(name = "windows")]
@@ -15,6 +15,8 @@ struct Model {
     #[mmstats(window = "3600s", buffers = 8)]
     load: Summary,
     plain: Summary,
+    #[mmstats(window = "1h", unit = "requests")]
+    requests: Counter,
     parts: Groups<Part>,
 }
 
@@ -41,6 +43,7 @@ fn the_first_read_has_the_window_of_all_files() {
             model.time.record(Duration::from_millis(value));
             model.load.record(value as f64 / 2.0);
             model.plain.record(1.0);
+            model.requests.add(2);
             model.parts.group("a").time.record(Duration::from_secs(2));
         }
         model.load.record(f64::NAN);
@@ -63,6 +66,11 @@ fn the_first_read_has_the_window_of_all_files() {
         ("load.WindowCount", 200.0),
         ("load.WindowMean", 49.75),
         ("load.WindowMax", 99.5),
+        ("requests", 400.0),
+        ("requests.WindowCount", 400.0),
+        // For a step at least, which is 300 seconds.
+        ("requests.Rate", 400.0 / 300.0),
+        ("requests:Rate", 400.0 / 300.0),
         ("a.time.WindowCount", 200.0),
         ("a.time.WindowPercentile99th", 2.0),
     ] {
@@ -111,6 +119,48 @@ fn a_metric_added_at_run_time_may_have_a_window() {
     assert_eq!(mean.as_f64(), Some(3.0));
     // The label of its window is taken.
     assert!(writer.counter("g.load.Window").add().is_err());
+}
+
+/// Nobody writes, and the window empties; somebody writes again, and it is seen.
+#[test]
+fn a_counter_s_window_follows_the_clock() {
+    #[derive(MmStats)]
+    #[mmstats(name = "windows")]
+    struct Fast {
+        #[mmstats(window = "1s")]
+        requests: Counter,
+        #[mmstats(window = "2s")]
+        others: Counter,
+    }
+    let root = tempfile::tempdir().unwrap();
+    let fast = Fast::builder().path(root.path()).create().unwrap();
+    let get = |label: &str| {
+        snapshot(&root)
+            .get("windows", label)
+            .unwrap()
+            .as_f64()
+            .unwrap()
+    };
+    let held: &Counter = &fast.requests;
+    for _ in 0..2 {
+        held.add(5);
+        fast.others.add(5);
+        for label in ["requests", "others"] {
+            // As long as it takes: the test ends by itself where it works.
+            while get(&format!("{label}.WindowCount")) > 0.0 {
+                std::thread::yield_now();
+            }
+            assert_eq!(get(&format!("{label}.Rate")), 0.0);
+        }
+    }
+    assert_eq!(get("requests"), 10.0);
+    // The file goes while its window is looked at; another one comes.
+    drop(fast);
+    for _ in 0..100 {
+        let fast = Fast::builder().path(root.path()).create().unwrap();
+        fast.requests.inc();
+        assert_eq!(get("requests"), 1.0);
+    }
 }
 
 /// Private memory has no readers.

@@ -172,7 +172,10 @@ fn window_json(window: &WindowValue) -> Json {
         Value::Timer(times) => insert_distribution(&mut entry, times, Show::SECONDS),
         Value::Percentile(values) => insert_distribution(&mut entry, values, Show::NUMBERS),
         Value::Summary(summary) => insert_summary(&mut entry, summary),
-        _ => {}
+        value => {
+            entry.insert("count".to_owned(), single(value));
+            entry.insert("rate".to_owned(), window.rate().map_or(Json::Null, float));
+        }
     }
     Json::Object(entry)
 }

@@ -10,10 +10,12 @@ use super::*;
 use crate::Error;
 use crate::format::record::Instance;
 use crate::format::schema::Schema;
+use crate::metric::counter::Counter;
 use crate::metric::field::{Binder, Describe, Field, Options};
 use crate::metric::percentile::Percentile;
 use crate::metric::space::{Placed, Space};
 use crate::metric::summary::Summary;
+use crate::sys::ticks::Tick;
 use crate::sys::words::{Word, Words};
 
 const WINDOW: u64 = 12_000_000_000;
@@ -29,14 +31,23 @@ struct Written<M> {
     space: Rc<Memory>,
 }
 
-/// A file that only has octaves: owner, number and counts.
-#[derive(Debug, Default)]
-struct Memory(RefCell<Vec<(u32, usize, Words)>>);
+/// A file that only has octaves (owner, number and counts) and work to do by the clock.
+#[derive(Default)]
+struct Memory {
+    octaves: RefCell<Vec<(u32, usize, Words)>>,
+    work: RefCell<Option<Box<dyn Tick>>>,
+}
+
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Memory")
+    }
+}
 
 impl Space for Memory {
     fn octave(&self, owner: u32, octave: usize, len: usize) -> Option<Words> {
         let words = Words::leaked(len);
-        self.0.borrow_mut().push((owner, octave, words));
+        self.octaves.borrow_mut().push((owner, octave, words));
         Some(words)
     }
     fn schema(&self, _: std::any::TypeId, _: &dyn Fn() -> Schema) -> Result<Placed, Error> {
@@ -55,6 +66,10 @@ impl Space for Memory {
         unreachable!()
     }
     fn reset_at_thread_end(&self, _: Word) {}
+    fn tick(&self, work: Box<dyn Tick>) {
+        work.tick(START);
+        *self.work.borrow_mut() = Some(work);
+    }
     fn max_groups(&self) -> usize {
         0
     }
@@ -80,7 +95,7 @@ impl<M: Field> Written<M> {
     }
 
     /// What a reader makes of the window at a time.
-    fn window(&self, now: u64) -> Value {
+    fn window(&self, now: u64) -> WindowValue {
         let schema = &self.schema.metrics[1];
         assert_eq!(schema.label, "x.Window");
         check(schema).unwrap();
@@ -103,21 +118,24 @@ impl<M: Field> Written<M> {
         words.extend(load(
             &place[geometry.slot_words()..][..geometry.plain.into()],
         ));
-        let counts: Vec<(u32, Vec<u64>)> = (self.space.0.borrow().iter())
+        let counts: Vec<(u32, Vec<u64>)> = (self.space.octaves.borrow().iter())
             .filter(|(owner, ..)| *owner == schema.offset)
             .map(|(_, number, words)| (*number as u32, load(words)))
             .collect();
         let octaves: Vec<(u32, &[u64])> = counts.iter().map(|(n, c)| (*n, &c[..])).collect();
+        // A counter's only word is that of its block.
+        let of = load(&self.block[..1]);
         let raw = Raw {
             words: &words,
             octaves: &octaves,
             current: true,
             now: Some(now),
+            of: &of,
         };
         match (KIND.decode)(schema, raw) {
             Value::Window(window) => {
                 assert_eq!(window.seconds(), 12.0);
-                window.value
+                *window
             }
             other => panic!("{other:?}"),
         }
@@ -126,7 +144,7 @@ impl<M: Field> Written<M> {
 
 impl Written<Summary> {
     fn summary(&self, now: u64) -> SummaryValue {
-        *self.window(now).as_summary().unwrap()
+        *self.window(now).value.as_summary().unwrap()
     }
 }
 
@@ -169,7 +187,7 @@ proptest! {
         let found = summary.summary(now);
         prop_assert_eq!((found.count(), found.total()), (n, total as f64));
         prop_assert_eq!(found.max(), expected.last().map(|max| *max as f64));
-        let found = sizes.window(now);
+        let found = sizes.window(now).value;
         let found = found.as_distribution().unwrap();
         prop_assert_eq!((found.count(), found.bucket_count()), (n, n));
         prop_assert_eq!((found.total(), found.max()), (u128::from(total), expected.last().copied()));
@@ -195,10 +213,72 @@ proptest! {
             let most = counted(&recorded, now).len() as u64;
             let found = summary.summary(now).count();
             prop_assert!((1..=most).contains(&found), "{found} of {most}");
-            let found = sizes.window(now);
+            let found = sizes.window(now).value;
             let found = found.as_distribution().unwrap();
             prop_assert_eq!(found.bucket_count(), found.count());
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// A count that is looked at when a step begins, and at no other time.
+    #[test]
+    fn a_counter_s_window_has_what_was_counted_within_it(
+        events in prop::collection::vec((prop_oneof![0..STEP / 3, 0..3 * STEP, 0..3 * WINDOW], 0..1_000u64), 1..120),
+        idle in prop_oneof![Just(0), 0..2 * WINDOW],
+    ) {
+        let counter = Written::<Counter>::new(2);
+        let work = counter.space.work.borrow();
+        let work = work.as_ref().unwrap();
+        let (mut now, mut due) = (START, START + STEP);
+        let mut recorded = Vec::new();
+        let mut pass = |later: u64, n: u64| {
+            now += later;
+            while due <= now {
+                due = work.tick(due);
+            }
+            counter.metric.add(n);
+            recorded.push((now, n));
+            let window = counter.window(now);
+            let expected: u64 = counted(&recorded, now).iter().sum();
+            prop_assert_eq!(&window.value, &Value::Counter(expected));
+            // From the begin of the first step that counts, or of the counter, and for a step at least.
+            let since = (now / STEP).saturating_sub(COUNTED - 1) * STEP;
+            let reach = (now - since.max(START)).max(STEP);
+            let rate = expected as f64 * 1e9 / reach as f64;
+            prop_assert!((window.rate().unwrap() - rate).abs() <= 1e-9 * rate);
+            Ok(())
+        };
+        for (later, n) in events {
+            pass(later, n)?;
+        }
+        pass(idle, 0)?;
+    }
+}
+
+#[test]
+fn a_counter_that_nobody_looks_at_any_more_has_an_empty_window() {
+    let counter = Written::<Counter>::new(2);
+    counter.metric.add(7);
+    // The process ends here.
+    for (later, count) in [(0, 7), (11 * STEP, 7), (12 * STEP, 0), (100 * STEP, 0)] {
+        let window = counter.window(START + later);
+        assert_eq!(window.value, Value::Counter(count), "{later}");
+    }
+    // A look that comes late: what was counted meanwhile counts with its step.
+    let work = counter.space.work.borrow();
+    work.as_ref().unwrap().tick(START + 5 * STEP + STEP / 2);
+    counter.metric.add(1);
+    for (later, count) in [
+        (11 * STEP, 8),
+        (12 * STEP, 8),
+        (16 * STEP, 1),
+        (17 * STEP, 0),
+    ] {
+        let window = counter.window(START + later);
+        assert_eq!(window.value, Value::Counter(count), "{later}");
     }
 }
 
@@ -233,12 +313,12 @@ fn counts_that_are_not_the_step_s_are_left_out() {
     for _ in 0..5 {
         written.metric.record_in_window(1000, START);
     }
-    let counts = written.space.0.borrow();
+    let counts = written.space.octaves.borrow();
     let (_, number, words) = counts.last().unwrap();
     assert_eq!(number / 58, (START / STEP) as usize % STEPS, "of the step");
     let bucket = words.iter().position(|w| w.load(Ordering::Relaxed) == 5);
     words[bucket.unwrap()].store(3_000, Ordering::Relaxed);
-    let found = written.window(START);
+    let found = written.window(START).value;
     let found = found.as_distribution().unwrap();
     assert_eq!((found.count(), found.max()), (5, Some(1000)));
     assert_eq!(found.percentile(50.0), None);
@@ -259,6 +339,7 @@ fn hostile_windows_are_read_as_something() {
                 octaves: &octaves,
                 current: true,
                 now,
+                of: &[],
             };
             let value = (KIND.decode)(schema, raw);
             value.expose(|_, _| {});

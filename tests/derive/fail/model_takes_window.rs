@@ -1,4 +1,4 @@
-use mmstats::{Groups, MmStats, Summary, Text};
+use mmstats::{Counter, Groups, MmStats, Summary, Text};
 
 #[derive(MmStats)]
 struct Part {
@@ -15,6 +15,8 @@ struct Web {
     part: Part,
     #[mmstats(window = "60s")]
     load: Summary,
+    #[mmstats(window = "60s")]
+    good: Counter,
 }
 
 fn main() {}
