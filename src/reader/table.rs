@@ -6,9 +6,12 @@
 //! common (other versions of a program, during a rolling upgrade) meet in one cell. So the cost of a
 //! value is a decode and an addition, whatever the number of files.
 
+mod risen;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use self::risen::Risen;
 use super::contents::{Instance, OctavePlace};
 use super::file::StatsFile;
 use super::plan::{Metric, Plan};
@@ -37,6 +40,8 @@ pub struct Table {
     named: usize,
     /// The time of this snapshot, after its values were copied, by the monotonic clock.
     now: u64,
+    /// Whether there is a last snapshot to compare with.
+    compared: bool,
 }
 
 /// A schema with a prefix.
@@ -69,6 +74,7 @@ struct Cell {
     kind: Option<&'static Kind>,
     /// Kinds that it has in other files and that have been named: a bit for each code.
     others: u64,
+    risen: Risen,
 }
 
 /// Labels of one model that are named for having two kinds.
@@ -86,6 +92,7 @@ impl Table {
             sorted: Vec::new(),
             named: 0,
             now: 0,
+            compared: false,
         }
     }
 
@@ -144,6 +151,7 @@ impl Table {
                         of: (number, 0),
                         kind: None,
                         others: 0,
+                        risen: Risen::default(),
                     });
                     self.cells.len() as u32 - 1
                 })
@@ -239,7 +247,14 @@ impl Table {
                     }
                     Counts::CurrentElseAll => continue,
                 }
-                let next = decode(file, instance, index, metric, &mut octaves, seen);
+                let next = decode(
+                    &file.contents.values.words,
+                    instance,
+                    index,
+                    metric,
+                    &mut octaves,
+                    seen,
+                );
                 match &mut cell.value {
                     Some(merged) => (metric.kind.merge)(merged, next, &metric.schema, cell.files),
                     none => *none = Some(next),
@@ -321,7 +336,14 @@ impl Table {
             let mut octaves = &*instance.octaves;
             for (index, metric) in instance.plan.metrics.iter().enumerate() {
                 if was_had(file, instance, metric) {
-                    let value = shown(decode(file, instance, index, metric, &mut octaves, seen));
+                    let value = shown(decode(
+                        &file.contents.values.words,
+                        instance,
+                        index,
+                        metric,
+                        &mut octaves,
+                        seen,
+                    ));
                     let label = Arc::clone(self.label(instance, index));
                     stats.push(Stat::new(label, value, &instance.plan, index as u32));
                 }
@@ -356,17 +378,24 @@ struct Seen {
     now: Option<u64>,
 }
 
-/// The value of a metric. `octaves` are those of the instance that are left, sorted by metric: those
-/// of the metrics up to this one are taken off.
+impl Seen {
+    /// For kinds of which only counts are asked.
+    const FOR_COUNTS: Seen = Seen {
+        current: true,
+        now: None,
+    };
+}
+
+/// The value of a metric in `all` words of its file's values. `octaves` are those of the instance that
+/// are left, sorted by metric: those of the metrics up to this one are taken off.
 fn decode(
-    file: &StatsFile,
+    all: &[u64],
     instance: &Instance,
     index: usize,
     metric: &Metric,
     octaves: &mut &[OctavePlace],
     seen: Seen,
 ) -> Value {
-    let all = &file.contents.values.words;
     let words = &all[instance.at + metric.at..][..metric.words];
     let mut counts: Vec<(u32, &[u64])> = Vec::new();
     if metric.octaves.is_some() {
