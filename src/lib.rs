@@ -116,6 +116,7 @@ mod library {
     pub use crate::metric::text::Text;
     pub use crate::metric::timer::{Stopwatch, Timer, Timing};
     pub use crate::metric::updown::UpDown;
+    pub use crate::metric::window::WindowValue;
     pub use crate::panics::install_panic_hook;
     pub use crate::writer::{Adding, Builder, Group, Groups, MmStats, Stats, Writer};
     pub use crate::writer::{Laps, Recorded, Stat, laps, push_stat, stats, stats_async};
@@ -130,7 +131,7 @@ mod library {
         pub use crate::metric::compound::{ValueElement, ValueField};
         pub use crate::metric::field::{
             Binder, ConstantField, Describe, Field, Options, TakesBuffers, TakesDigits, TakesMerge,
-            TakesPrefix, TakesUnit,
+            TakesPrefix, TakesUnit, TakesWindow,
         };
         pub use crate::writer::LocalCell;
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::context::Copied;
 use super::{
     Value, average, compound, constant, counter, error_log, flag, gauge, history, moving_average,
-    percentile, sampling_counter, summary, text, timer, updown,
+    percentile, sampling_counter, summary, text, timer, updown, window,
 };
 use crate::format::part::Shape;
 use crate::format::schema::MetricSchema;
@@ -22,6 +22,11 @@ pub struct Raw<'a> {
     pub contexts: &'a Copied<'a>,
     /// Whether a thread writes the file now, as far as is known.
     pub current: bool,
+    /// The time of the snapshot by the clock of the file's writer, the monotonic one of this machine;
+    /// `None` for a file of another one, or of one that was started anew since.
+    pub now: Option<u64>,
+    /// The words of the metric that a window is of.
+    pub of: &'a [u64],
 }
 
 /// Which files of a model count for a label.
@@ -101,7 +106,7 @@ impl Kind {
 }
 
 /// Every kind that this version knows. A new one is a new file and a line here.
-pub static KINDS: [&Kind; 15] = [
+pub static KINDS: [&Kind; 16] = [
     &counter::KIND,
     &updown::KIND,
     &gauge::KIND,
@@ -117,12 +122,14 @@ pub static KINDS: [&Kind; 15] = [
     &sampling_counter::KIND,
     &history::KIND,
     &error_log::KIND,
+    &window::KIND,
 ];
 
 /// The kind with this code, if this version knows it.
 pub fn kind(code: u16) -> Option<&'static Kind> {
-    // The codes are 1, 2, 3, …: a test says so.
-    KINDS.get(usize::from(code).wrapping_sub(1)).copied()
+    // Codes have gaps: those of kinds that this version does not have.
+    let index = KINDS.binary_search_by_key(&code, |kind| kind.code).ok()?;
+    Some(KINDS[index])
 }
 
 /// The codes, in the order of the table.
@@ -157,6 +164,8 @@ pub mod code {
     pub const HISTORY: u16 = 14;
     /// Distinct errors.
     pub const ERRORS: u16 = 15;
+    /// What a metric counted in its last time.
+    pub const WINDOW: u16 = 16;
 }
 
 #[cfg(test)]
@@ -165,8 +174,8 @@ mod tests {
 
     #[test]
     fn the_table_is_in_the_order_of_the_codes() {
-        for (i, known) in KINDS.iter().enumerate() {
-            assert_eq!(usize::from(known.code), i + 1);
+        assert!(KINDS.is_sorted_by_key(|known| known.code));
+        for known in KINDS {
             assert_eq!(kind(known.code).unwrap().name, known.name);
         }
         assert!(kind(0).is_none());

@@ -27,6 +27,7 @@ pub mod text;
 pub mod timer;
 pub mod updown;
 mod value;
+pub mod window;
 
 pub use value::Value;
 

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::Value;
-use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesUnit};
+use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesUnit, TakesWindow};
 use super::kind::{Counts, Kind, Raw, code};
 use super::sum::Sum;
+use super::window::{self, Ring};
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
@@ -36,7 +37,14 @@ use crate::sys::words::{Slot, Width, Word};
 pub struct Summary {
     slot: Slot<SummaryWidth>,
     rejected: Word,
+    /// Bits of a value which, all set, have it recorded apart: those that are all set in a NaN or an
+    /// infinity, and no bits where there is a window. So those without one need not ask for it.
+    apart: u64,
+    window: Option<Ring<STEP>>,
 }
+
+/// The exponent of an f64.
+const EXPONENT: u64 = 0x7ff << 52;
 
 #[derive(Clone, Copy, Debug)]
 struct SummaryWidth;
@@ -50,7 +58,9 @@ impl Width for SummaryWidth {
 /// ```text
 /// 0 count   1 shift   2,3 total   4,5 squares   6 minimum   7 maximum   8 last   9 its time
 /// ```
-const WORDS: usize = 10;
+pub(super) const WORDS: usize = 10;
+/// Words of a window's step: its stamp, and those.
+const STEP: usize = 1 + WORDS;
 
 fn geometry(options: Options<'_>) -> Geometry {
     Geometry {
@@ -64,25 +74,51 @@ impl Summary {
     /// Records a value. A NaN or an infinity counts as rejected only.
     #[inline]
     pub fn record(&self, value: f64) {
-        if !value.is_finite() {
-            return self.reject();
+        if value.to_bits() & self.apart == self.apart {
+            return self.record_apart(value);
         }
-        let now = clock::coarse_unix_nanos();
+        self.publish(value, clock::coarse_unix_nanos());
+    }
+
+    #[inline(always)]
+    fn publish(&self, value: f64, time: u64) {
         // A copy: the stores below could be to the handle, for all that the compiler knows.
         let slot = self.slot;
         slot::update(
             slot.sequence(),
             |p| slot.buffer(p),
-            |before| load(before).with(value, now).to_words(),
+            |before| load(before).with(value, time).to_words(),
         );
     }
 
+    /// Rejects a value that is not finite, and records others in the window, too.
     #[cold]
-    fn reject(&self) {
-        // Relaxed: as for a Counter.
-        let rejected = self.rejected.load(Ordering::Relaxed);
-        self.rejected
-            .store(rejected.wrapping_add(1), Ordering::Relaxed);
+    fn record_apart(&self, value: f64) {
+        if !value.is_finite() {
+            // Relaxed: as for a Counter.
+            let rejected = self.rejected.load(Ordering::Relaxed);
+            self.rejected
+                .store(rejected.wrapping_add(1), Ordering::Relaxed);
+            return;
+        }
+        let time = clock::coarse_unix_nanos();
+        self.record_in_window(value, clock::coarse_nanos(), time);
+        self.publish(value, time);
+    }
+
+    /// Records a value in the step of `now` by the monotonic clock.
+    pub(super) fn record_in_window(&self, value: f64, now: u64, time: u64) {
+        let Some(ring) = &self.window else {
+            return;
+        };
+        ring.at(now, |_| {});
+        ring.update(|step| {
+            let words = step.last_chunk_mut::<WORDS>();
+            let words = words.expect("a step is longer");
+            *words = SummaryValue::from_words(*words)
+                .with(value, time)
+                .to_words();
+        });
     }
 
     /// How many values were recorded in this thread's file.
@@ -121,21 +157,30 @@ impl Field for Summary {
         schema
             .metric(code::SUMMARY, label, options, geometry(options))
             .scalar = Some(Scalar::F64);
+        if options.window.is_some() {
+            let geometry = window::geometry(STEP, 0, options.buffers);
+            schema.window(code::SUMMARY, label, options, geometry);
+        }
     }
 
     fn bind(binder: &mut Binder<'_>, _: &str, options: Options<'_>) -> Summary {
         let geometry = geometry(options);
         let words = binder.place(geometry).0;
         let slot = words.part(0, geometry.slot_words());
+        let window = window::geometry(STEP, 0, options.buffers);
+        let window = binder.window(options, window);
         Summary {
             slot: Slot::new(slot, geometry.buffers.into()),
             rejected: words.word(geometry.slot_words()),
+            apart: if window.is_some() { 0 } else { EXPONENT },
+            window: window.as_ref().map(Ring::new),
         }
     }
 }
 
 impl TakesUnit for Summary {}
 impl TakesBuffers for Summary {}
+impl TakesWindow for Summary {}
 
 /// What a [`Summary`] says, of one file or merged over many.
 ///
@@ -169,7 +214,7 @@ pub struct SummaryValue {
 
 impl SummaryValue {
     #[inline(always)]
-    fn from_words(words: [u64; WORDS]) -> SummaryValue {
+    pub(super) fn from_words(words: [u64; WORDS]) -> SummaryValue {
         let float = |i: usize| f64::from_bits(words[i]);
         let sum = |i: usize| Sum {
             high: float(i),

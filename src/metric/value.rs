@@ -7,6 +7,7 @@ use super::error_log::ErrorsValue;
 use super::history::HistoryValue;
 use super::sampling_counter::SampledCount;
 use super::summary::SummaryValue;
+use super::window::WindowValue;
 use crate::format::scalar::Number;
 
 /// The value of one label, of one file or merged over many.
@@ -47,6 +48,9 @@ pub enum Value {
     History(HistoryValue),
     /// Distinct errors.
     Errors(Box<ErrorsValue>),
+    /// What a metric counted in its last time. A snapshot has it beside the metric's value:
+    /// [`Stat::window`](crate::reader::Stat::window).
+    Window(Box<WindowValue>),
 }
 
 impl Value {
@@ -167,6 +171,7 @@ impl Value {
             Value::SamplingCounter(_) => "samplingcounter",
             Value::History(_) => "history",
             Value::Errors(_) => "errors",
+            Value::Window(_) => "window",
         }
     }
 
@@ -190,6 +195,7 @@ impl Value {
             Value::Summary(summary) => summary.expose(&mut each),
             Value::SamplingCounter(sample) => sample.expose(&mut each),
             Value::Errors(errors) => errors.expose(&mut each),
+            Value::Window(window) => window.expose(&mut each),
             _ => {}
         }
     }

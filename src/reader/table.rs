@@ -15,13 +15,16 @@ use self::risen::Risen;
 use super::contents::{Instance, PartPlace};
 use super::file::StatsFile;
 use super::plan::{Metric, Plan};
-use super::snapshot::{Problem, Stat};
+use super::snapshot::{Problem, Stat, with_windows};
 use super::state::State;
 use super::text::printable;
 use crate::format::schema::whole_label;
 use crate::metric::Value;
 use crate::metric::context::Copied;
 use crate::metric::kind::{Counts, Kind, Raw, code};
+use crate::metric::window::SUFFIX;
+use crate::sys::clock::coarse_nanos;
+use crate::sys::identity::is_of_this_boot;
 
 /// Where the labels of one model come together.
 #[derive(Debug)]
@@ -37,6 +40,8 @@ pub struct Table {
     sorted: Vec<u32>,
     /// Labels of this snapshot that were named for having two kinds.
     named: usize,
+    /// The time of this snapshot, after its values were copied, by the monotonic clock.
+    now: u64,
     /// Whether there is a last snapshot to compare with.
     compared: bool,
 }
@@ -88,6 +93,7 @@ impl Table {
             labels: HashMap::new(),
             sorted: Vec::new(),
             named: 0,
+            now: 0,
             compared: false,
         }
     }
@@ -101,6 +107,7 @@ impl Table {
             cell.others = 0;
         }
         self.named = 0;
+        self.now = coarse_nanos();
         for shape in &mut self.shapes {
             (shape.latest, shape.mixed) = (0, false);
         }
@@ -195,8 +202,9 @@ impl Table {
         problems: &mut Vec<Problem>,
     ) {
         let (dead, current) = (state == State::Dead, state.is_current());
-        let mut twice: (usize, Option<Arc<str>>) = (0, None);
         let contexts = contexts(file);
+        let seen = self.seen(file, current, &contexts);
+        let mut twice: (usize, Option<Arc<str>>) = (0, None);
         for instance in &file.contents.instances {
             let shape = &self.shapes[instance.shape.expect("set by begin") as usize];
             let words = &file.contents.values.words[instance.at..][..instance.plan.words];
@@ -248,8 +256,7 @@ impl Table {
                     index,
                     metric,
                     &mut parts,
-                    &contexts,
-                    current,
+                    seen,
                 );
                 match &mut cell.value {
                     Some(merged) => (metric.kind.merge)(merged, next, &metric.schema, cell.files),
@@ -268,6 +275,15 @@ impl Table {
                 &file.path,
                 format!("the label {label:?} is there twice{more}: the first counts"),
             ));
+        }
+    }
+
+    fn seen<'a>(&self, file: &StatsFile, current: bool, contexts: &'a Copied<'a>) -> Seen<'a> {
+        let now = is_of_this_boot(&file.header).then_some(self.now);
+        Seen {
+            current,
+            now,
+            contexts,
         }
     }
 
@@ -290,7 +306,7 @@ impl Table {
             sorted,
             ..
         } = self;
-        sorted
+        let stats = sorted
             .iter()
             .filter_map(|&cell| {
                 let cell = &mut cells[cell as usize];
@@ -311,13 +327,16 @@ impl Table {
                     metric,
                 ))
             })
-            .collect()
+            .collect();
+        with_windows(stats)
     }
 
     /// The values of one file by itself, by label. Only what was had whole at some time.
     pub fn of_file(&self, file: &StatsFile) -> Vec<Stat> {
         let mut stats = Vec::new();
         let contexts = contexts(file);
+        // What the file itself says.
+        let seen = self.seen(file, true, &contexts);
         for instance in &file.contents.instances {
             let mut parts = &*instance.parts;
             for (index, metric) in instance.plan.metrics.iter().enumerate() {
@@ -328,8 +347,7 @@ impl Table {
                         index,
                         metric,
                         &mut parts,
-                        &contexts,
-                        true,
+                        seen,
                     ));
                     let label = Arc::clone(self.label(instance, index));
                     stats.push(Stat::new(label, value, &instance.plan, index as u32));
@@ -339,7 +357,7 @@ impl Table {
         // Stable, so that of two with one label the first stays.
         stats.sort_by(|a, b| a.label().cmp(b.label()));
         stats.dedup_by(|b, a| a.label() == b.label());
-        stats
+        with_windows(stats)
     }
 
     /// Whether so many shapes are no longer in use that it pays to begin anew.
@@ -364,17 +382,26 @@ fn contexts(file: &StatsFile) -> Copied<'_> {
     Copied::new(places.collect())
 }
 
-/// The value of a metric in `all` words of its file's values; of a file that is written now (`current`)
-/// or not. `parts` are those of the instance that are left, sorted by metric: those of the metrics up
-/// to this one are taken off.
+/// When a file was seen.
+#[derive(Clone, Copy, Debug)]
+struct Seen<'a> {
+    /// Whether it was one that a thread writes now, as far as is known.
+    current: bool,
+    /// The time by its writer's clock.
+    now: Option<u64>,
+    /// Its contexts.
+    contexts: &'a Copied<'a>,
+}
+
+/// The value of a metric in `all` words of its file's values. `parts` are those of the instance that
+/// are left, sorted by metric: those of the metrics up to this one are taken off.
 fn decode(
     all: &[u64],
     instance: &Instance,
     index: usize,
     metric: &Metric,
     parts: &mut &[PartPlace],
-    contexts: &Copied<'_>,
-    current: bool,
+    seen: Seen<'_>,
 ) -> Value {
     let words = &all[instance.at + metric.at..][..metric.words];
     let mut of_metric: Vec<(u32, &[u64])> = Vec::new();
@@ -385,11 +412,22 @@ fn decode(
         of_metric.extend(places.map(|part| (part.number, part.values(all))));
         *parts = &parts[end..];
     }
+    let mut of: &[u64] = &[];
+    if metric.kind.code == code::WINDOW
+        && let Some(before) = index
+            .checked_sub(1)
+            .map(|index| &instance.plan.metrics[index])
+        && metric.schema.label.strip_suffix(SUFFIX) == Some(&before.schema.label)
+    {
+        of = &all[instance.at + before.at..][..before.words];
+    }
     let raw = Raw {
         words,
         parts: &of_metric,
-        contexts,
-        current,
+        contexts: seen.contexts,
+        current: seen.current,
+        now: seen.now,
+        of,
     };
     (metric.kind.decode)(&metric.schema, raw)
 }

@@ -7,6 +7,7 @@ use crate::format::header::{COMMITTED, Header, OWNER, Owner, OwnerState};
 use crate::format::part::{Part, Shape};
 use crate::format::record::{self, Octave};
 use crate::format::retired::Retired;
+use crate::metric::kind::code;
 use crate::reader::contents::{Contents, Instance};
 use crate::reader::file::StatsFile;
 use crate::reader::plan::Plan;
@@ -169,6 +170,10 @@ fn entry(contents: &Contents, instance: &Instance, created: u64) -> Entry {
         }
     }
     for octave in instance.parts.iter().filter(|part| part.shape.cells == 0) {
+        if instance.plan.metrics[octave.metric].kind.code == code::WINDOW {
+            // A window ends with its process.
+            continue;
+        }
         let counts = octave.values(values);
         // Two records for one octave: a writer makes none, but a file may say so, and readers add them.
         match octaves.get_mut(&(octave.metric, octave.number)) {

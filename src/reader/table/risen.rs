@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use super::{Table, decode, was_had};
+use super::{Seen, Table, decode, was_had};
 use crate::format::schema::whole_label;
 use crate::metric::Value;
 use crate::metric::context::Copied;
@@ -170,29 +170,34 @@ fn each_risen<'a>(
     before: Option<&'a [u64]>,
 ) -> impl Iterator<Item = (usize, &'a Metric, Value)> {
     let mut parts = &*instance.parts;
-    // What rises has no contexts.
+    // Only counts are asked of what rises: neither contexts nor times.
     let none = Copied::default();
     let metrics = instance.plan.metrics.iter().enumerate();
     metrics.filter_map(move |(index, metric)| {
         if !rises(metric) || !was_had(file, instance, metric) {
             return None;
         }
+        let seen = Seen {
+            current: true,
+            now: None,
+            contexts: &none,
+        };
         let at = instance.at + metric.at;
-        if metric.layout.is_none() {
+        if metric.octaves.is_none() {
             let before = before.map_or(0, |before| before[at]);
             let risen = Value::Counter(now[at].saturating_sub(before));
             return Some((index, metric, risen));
         }
         let Some(before) = before else {
-            let whole = decode(now, instance, index, metric, &mut parts, &none, true);
+            let whole = decode(now, instance, index, metric, &mut parts, seen);
             return Some((index, metric, whole));
         };
         // The first of its words is the count.
         if before[at] == now[at] {
             return None;
         }
-        let before = decode(before, instance, index, metric, &mut { parts }, &none, true);
-        let now = decode(now, instance, index, metric, &mut parts, &none, true);
+        let before = decode(before, instance, index, metric, &mut { parts }, seen);
+        let now = decode(now, instance, index, metric, &mut parts, seen);
         Some((index, metric, since(now, &before)?))
     })
 }
