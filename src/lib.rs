@@ -25,6 +25,9 @@
 //! | a model | nested: labels `db.queries` | |
 //! | [`Groups`] | named instances of a model, added at run time | label by label |
 //!
+//! A Counter, Summary, Timer or Percentile may have a *window*, `#[mmstats(window = "60s")]`: then readers also
+//! see what it counted in the last minute, at once and whether anybody was reading before.
+//!
 //! Then write: [`MmStats::local`] has a file for each thread, [`MmStats::create`] one of your own,
 //! [`Writer`] does without a struct, [`push_stat`] and [`stats`] without anything but names. And read, from any process: [`reader::Reader`], or the binary
 //! `mmstats`.
@@ -44,6 +47,7 @@
 //!   thread but not shared, and the compiler sees to it.
 //! - Files hold the present (of a [`History`] the last values), and a group stays as long as its file.
 //! - A stats file reserves 16 MiB of addresses (not of memory).
+//! - A process with a counter that has a window has a thread that looks at it, with all signals blocked.
 //! - Signal handlers must not write statistics: they could run in the middle of a publication.
 //! - A process made by raw `clone`, without the C library's fork handlers, must not use what it
 //!   inherited.
