@@ -12,7 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use mmstats::{Compound, Counter, Groups, MmStats, MmValue, Percentile, Stats, Stopwatch, Timer};
+use mmstats::{
+    Average, Compound, Counter, Groups, MmStats, MmValue, MovingAverage, Percentile,
+    SamplingCounter, Stats, Stopwatch, Summary, Timer,
+};
 
 const ROUNDS: usize = 41;
 const OPERATIONS: u64 = 200_000;
@@ -33,6 +36,10 @@ struct Model {
     size: Percentile,
     time: Timer,
     compound: Compound<Line>,
+    summary: Summary,
+    average: Average,
+    moving: MovingAverage,
+    sampled: SamplingCounter,
     handlers: Groups<Handler>,
 }
 
@@ -87,21 +94,23 @@ fn spread(i: u64) -> u64 {
 }
 
 /// A row: its name, the rows whose sum limits it with the greatest ratio allowed, the most
-/// nanoseconds, how many operations a step is, and a step in a loop.
+/// nanoseconds, the most beyond another row, how many operations a step is, and a step in a loop.
 struct Row {
     name: &'static str,
     limit: Option<(&'static [&'static str], f64)>,
     most: Option<f64>,
+    beyond: Option<(f64, &'static str)>,
     per_step: u64,
     run: fn(&mut Setup, u64),
 }
 
 macro_rules! row {
-    ($name:literal, |$setup:ident, $i:ident| $step:expr $(, limit $ratio:literal of $($limit:literal)and+)? $(, most $most:literal)? $(, per $per:literal)?) => {
+    ($name:literal, |$setup:ident, $i:ident| $step:expr $(, limit $ratio:literal of $($limit:literal)and+)? $(, most $most:literal)? $(, beyond $clock:literal by $nanos:literal)? $(, per $per:literal)?) => {
         Row {
             name: $name,
             limit: None$(.or(Some((&[$($limit),+], $ratio))))?,
             most: None$(.or(Some($most)))?,
+            beyond: None$(.or(Some(($nanos, $clock))))?,
             per_step: 1$( * $per)?,
             run: |$setup, n| {
                 for $i in 0..n {
@@ -195,10 +204,37 @@ fn rows() -> Vec<Row> {
         }),
         row!("Timer, start to stop", |s, _i| s.stats.time.start().stop(), limit 1.3 of "2 × quanta" and "Percentile::record"),
         row!("Timer beside Instant", |s, _i| s.stats.time.start().stop(), limit 0.6 of "2 × Instant::now"),
+        // With what the next row's own random value costs.
+        row!("coarse clock", |_s, i| black_box((
+            spread(i) as f64,
+            coarse_clock()
+        ))),
+        row!("Summary::record", |s, i| s.stats.summary.record(spread(i) as f64), beyond "coarse clock" by 3.0),
+        row!("Average::record", |s, i| s
+            .stats
+            .average
+            .record(spread(i) as f64)),
+        row!("MovingAverage::record", |s, i| s
+            .stats
+            .moving
+            .record(spread(i) as f64)),
+        row!("SamplingCounter::inc", |s, _i| black_box(&s.stats.sampled)
+            .inc()),
         row!("Stopwatch", |_s, _i| black_box(
             Stopwatch::start().elapsed()
         )),
     ]
+}
+
+/// What a summary reads the time of its last value from.
+fn coarse_clock() -> libc::timespec {
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the place is valid for writing.
+    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME_COARSE, &raw mut now) };
+    now
 }
 
 fn setup() -> Setup {
@@ -285,6 +321,15 @@ fn main() {
             bounds.push(format!("≤ {most} × ({})", names.join(" + ")));
             kept &= median(&ratios) <= most;
             shown = format!("{:.2}", median(&ratios));
+        }
+        if let Some((most, clock)) = row.beyond
+            && let Some(other) = rows.iter().position(|row| row.name == clock)
+        {
+            let beyond = |round: usize| rounds[index][round] - rounds[other][round];
+            let beyond = median(&(0..ROUNDS).map(beyond).collect::<Vec<f64>>());
+            bounds.push(format!("≤ {most} ns + ({clock})"));
+            kept &= beyond <= most;
+            shown = format!("+ {beyond:.2}");
         }
         println!(
             "| {} | {middle:.2} | {least:.2} | {} | {} | {shown} | {} |",

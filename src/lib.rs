@@ -16,6 +16,10 @@
 //! | [`Timer`] | a distribution of durations | buckets and moments add up |
 //! | [`Percentile`] | a distribution of u64 values | buckets and moments add up |
 //! | [`Compound`] | a struct of numbers, updated as a whole | field by field |
+//! | [`Summary`] | count, total, mean, deviation, extremes, last of f64 values | as if one thread had recorded all |
+//! | [`Average`] | the mean of all values | that of all |
+//! | [`MovingAverage`] | the mean of the last values | that of all threads' last values |
+//! | [`SamplingCounter`] | a count and its rate per millisecond | sum, rates of what is alive |
 //! | a model | nested: labels `db.queries` | |
 //! | [`Groups`] | named instances of a model, added at run time | label by label |
 //!
@@ -66,6 +70,8 @@ mod error;
 #[cfg(not(loom))]
 mod metric;
 #[cfg(not(loom))]
+mod panics;
+#[cfg(not(loom))]
 pub mod reader;
 #[cfg(not(loom))]
 pub mod retire;
@@ -90,16 +96,21 @@ mod library {
     pub use crate::format::scalar::{Number, Scalar};
     pub use crate::format::schema::Merge;
     pub use crate::metric::Value;
+    pub use crate::metric::average::{Average, AverageValue};
     pub use crate::metric::compound::{Compound, CompoundValue, MmValue};
     pub use crate::metric::constant::{Constant, ConstantType};
     pub use crate::metric::counter::Counter;
     pub use crate::metric::distribution::{Distribution, PERCENTILES};
     pub use crate::metric::flag::Flag;
     pub use crate::metric::gauge::{Gauge, Numeric};
+    pub use crate::metric::moving_average::MovingAverage;
     pub use crate::metric::percentile::Percentile;
+    pub use crate::metric::sampling_counter::{SampledCount, SamplingCounter};
+    pub use crate::metric::summary::{Summary, SummaryValue};
     pub use crate::metric::text::Text;
     pub use crate::metric::timer::{Stopwatch, Timer, Timing};
     pub use crate::metric::updown::UpDown;
+    pub use crate::panics::install_panic_hook;
     pub use crate::writer::{Adding, Builder, Group, Groups, MmStats, Stats, Writer};
     #[cfg(feature = "derive")]
     pub use mmstats_derive::{MmStats, MmValue};

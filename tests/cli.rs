@@ -2,8 +2,13 @@
 
 #![cfg(feature = "cli")]
 
+#[allow(dead_code, reason = "these children are not talked to")]
+#[path = "writer/child.rs"]
+mod child;
 #[path = "cli/demo.rs"]
 mod demo;
+#[path = "cli/endings.rs"]
+mod endings;
 #[path = "cli/failures.rs"]
 mod failures;
 #[path = "cli/json.rs"]

@@ -21,15 +21,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mmstats::{
-    Compound, Constant, Counter, Flag, Gauge, Groups, MmStats, MmValue, Percentile, Text, Timer,
-    UpDown,
+    Average, Compound, Constant, Counter, Flag, Gauge, Groups, MmStats, MmValue, MovingAverage,
+    Percentile, SamplingCounter, Summary, Text, Timer, UpDown,
 };
 
 /// The golden files.
-const GOLDEN: [&str; 4] = [
+const GOLDEN: [&str; 5] = [
     "every-kind",
     "minimal",
     "odd-sequence",
+    "summaries",
     "unknown-record-and-kind",
 ];
 
@@ -61,6 +62,11 @@ struct Web {
     #[mmstats(digits = 3)]
     size: Percentile,
     pool: Compound<Pool>,
+    tasks: Summary,
+    no_tasks: Summary,
+    mean: Average,
+    recent: MovingAverage<7>,
+    hits: SamplingCounter<5>,
     #[mmstats(prefix = "h.")]
     handlers: Groups<Handler>,
 }
@@ -119,12 +125,18 @@ fn write(web: &Web, seed: u64) {
         let value = random.next() >> (random.next() % 64);
         web.size.record(value);
         web.response_time.record(Duration::from_nanos(value >> 8));
+        let value = 1e9 + (value >> 20) as f64 / 3.0;
+        web.tasks.record(value);
+        web.mean.record(value);
+        web.recent.record(-value);
+        web.hits.inc();
     }
     for _ in 0..3 {
         web.pool.update(|pool| {
             pool.open += 3;
             pool.most = pool.most.max(random.next() as u32);
-            pool.waits[1] = random.next();
+            // Sums of a few fit.
+            pool.waits[1] = random.next() >> 8;
             pool.share = 1.0 / seed as f64;
         });
     }

@@ -27,7 +27,10 @@ mod space;
 use std::path::{Path, PathBuf};
 
 use mmstats::reader::{Reader, Snapshot};
-use mmstats::{Compound, Counter, Gauge, Groups, MmStats, MmValue, Percentile, Text, Timer};
+use mmstats::{
+    Average, Compound, Counter, Gauge, Groups, MmStats, MmValue, MovingAverage, Percentile,
+    SamplingCounter, Summary, Text, Timer,
+};
 
 /// As many as are wanted in a full run, or `short` of them.
 fn many(full: u64, short: u64) -> u64 {
@@ -103,6 +106,10 @@ struct All {
     size: Percentile,
     text: Text<64>,
     parts: Groups<Part>,
+    load: Summary,
+    mean: Average,
+    recent: MovingAverage<4>,
+    hits: SamplingCounter<2>,
 }
 
 #[derive(MmStats)]

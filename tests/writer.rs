@@ -3,6 +3,8 @@
 
 #[path = "writer/allocations.rs"]
 mod allocations;
+#[path = "writer/averages.rs"]
+mod averages;
 #[path = "writer/child.rs"]
 mod child;
 #[path = "writer/disk.rs"]
@@ -23,6 +25,8 @@ mod procedural;
 mod races;
 #[path = "writer/space.rs"]
 mod space;
+#[path = "writer/summary.rs"]
+mod summary;
 #[path = "writer/tasks.rs"]
 mod tasks;
 #[path = "writer/values.rs"]

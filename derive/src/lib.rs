@@ -83,7 +83,7 @@ use value::Value;
 /// | `merge = "sum"`, `"max"`, `"min"`, `"mean"` or `"latest"` | `Gauge` | how the values of several files become one | `"sum"` |
 /// | `prefix = "…"` | `Groups` | what stands in front of the groups' labels | nothing |
 /// | `value = expression` | `Constant`, which needs it | its value; the expression is evaluated whenever a file (or a group) is made | |
-/// | `buffers = 2`, `4`, … `64` | `Compound`, `Text`, `Timer`, `Percentile` | how many buffers the writer goes round: with more, a reader that is slower than the writer still gets a whole value | 2 |
+/// | `buffers = 2`, `4`, … `64` | `Compound`, `Text`, `Timer`, `Percentile`, `Summary`, `Average`, `MovingAverage`, `SamplingCounter` | how many buffers the writer goes round: with more, a reader that is slower than the writer still gets a whole value | 2 |
 ///
 /// Several attributes may share one `#[mmstats(…)]`.
 #[proc_macro_derive(MmStats, attributes(mmstats))]

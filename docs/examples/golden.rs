@@ -4,7 +4,7 @@
 //!
 //! ```sh
 //! cargo run --example golden -- tests/golden
-//! for name in every-kind minimal odd-sequence unknown-record-and-kind; do
+//! for name in every-kind minimal odd-sequence summaries unknown-record-and-kind; do
 //!     python3 tests/python/reader.py --per-file tests/golden/$name.mmstats |
 //!         sed "s#$PWD/tests/golden/##" > tests/golden/$name.json
 //! done
@@ -16,12 +16,12 @@
 //! the programs that wrote them.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use std::{env, fs, io, process};
 
 use mmstats::{
-    Compound, Constant, Counter, Flag, Gauge, Groups, MmStats, MmValue, Percentile, Stats, Text,
-    Timer, UpDown, Writer,
+    Average, Compound, Constant, Counter, Flag, Gauge, Groups, MmStats, MmValue, MovingAverage,
+    Percentile, SamplingCounter, Stats, Summary, Text, Timer, UpDown, Writer,
 };
 
 /// Every kind of metric.
@@ -113,6 +113,23 @@ struct OddSequence {
     sizes: Percentile,
 }
 
+/// Kinds of f64 values.
+#[derive(MmStats)]
+#[mmstats(name = "summaries")]
+struct Summaries {
+    /// How long tasks take.
+    #[mmstats(unit = "seconds")]
+    tasks: Summary,
+    #[mmstats(buffers = 4)]
+    large: Summary,
+    nothing: Summary,
+    mean: Average,
+    no_mean: Average,
+    recent: MovingAverage<4>,
+    begun: MovingAverage,
+    hits: SamplingCounter<10>,
+}
+
 #[derive(Clone, Copy, Default, MmValue)]
 #[repr(C)]
 struct Pair {
@@ -144,6 +161,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "unknown-record-and-kind.mmstats",
         unknown_record_and_kind(&root)?,
     )?;
+    golden("summaries.mmstats", summaries(&root)?)?;
     Ok(())
 }
 
@@ -264,6 +282,46 @@ fn odd_sequence(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     patch(&mut bytes, counts, &1u64.to_le_bytes(), &2u64.to_le_bytes());
     // The owner word: state 1, orphan.
     patch(&mut bytes, 40 + 4, &[0], &[1]);
+    Ok(bytes)
+}
+
+fn summaries(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let now = || {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        since.map_or(0, |since| since.as_nanos() as u64)
+    };
+    // The coarse clock is late.
+    let begin = now() - 1_000_000_000;
+    let summaries = Summaries::builder().path(root).create()?;
+    for value in [0.5, f64::NAN, 1.25, f64::INFINITY, 1.0] {
+        summaries.tasks.record(value);
+        summaries.mean.record(value);
+    }
+    for value in [1e9 + 1.0, 1e9 + 2.0, 1e9 + 3.0, 1e9 + 2.0, 1e9 + 2.5] {
+        summaries.large.record(value);
+    }
+    for value in [-1.0, -2.0, -3.0, 0.1, 0.2, 0.3] {
+        summaries.recent.record(value);
+        summaries.begun.record(value);
+    }
+    let mut samples = Vec::new();
+    for _ in 0..25 {
+        summaries.hits.inc();
+        samples.push(summaries.hits.value());
+    }
+    let mut bytes = taken(&summaries, Identity::Unknown)?;
+    // What differs from one run to the next, in all buffers: the times of last values, and rates.
+    for word in bytes.chunks_exact_mut(8) {
+        if (begin..=now()).contains(&u64::from_le_bytes(word.try_into()?)) {
+            word.copy_from_slice(&1_795_214_569_920_000_000u64.to_le_bytes());
+        }
+    }
+    samples.dedup();
+    for sample in samples.iter().filter(|sample| sample.count > 0) {
+        let words = [sample.count.to_le_bytes(), sample.rate.to_le_bytes()].concat();
+        let at = find(&bytes, &words) + 8;
+        bytes[at..at + 8].copy_from_slice(&2.5f64.to_le_bytes());
+    }
     Ok(bytes)
 }
 

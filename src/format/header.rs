@@ -111,6 +111,8 @@ pub enum OwnerState {
     Orphan,
     /// The process ended in good order and kept the file.
     Ended,
+    /// The process ended by a panic in its main thread.
+    Panicked,
 }
 
 impl Owner {
@@ -120,6 +122,7 @@ impl Owner {
             OwnerState::Live => 0u64,
             OwnerState::Orphan => 1,
             OwnerState::Ended => 2,
+            OwnerState::Panicked => 3,
         };
         u64::from(self.tid) | state << 32 | u64::from(self.adoptions & 0xff_ffff) << 40
     }
@@ -131,6 +134,7 @@ impl Owner {
             state: match (word >> 32) as u8 {
                 1 => OwnerState::Orphan,
                 2 => OwnerState::Ended,
+                3 => OwnerState::Panicked,
                 _ => OwnerState::Live,
             },
             adoptions: (word >> 40) as u32,
@@ -138,7 +142,21 @@ impl Owner {
     }
 }
 
+/// Which process made a file, among all that ever were.
+pub type ProcessId = (u32, u64, [u8; 16], u64, u64);
+
 impl Header {
+    /// Which process made the file: equal if pid, start time, boot, pid namespace and lock token are.
+    pub fn process(&self) -> ProcessId {
+        (
+            self.pid,
+            self.start_time,
+            self.boot_id,
+            self.pid_namespace,
+            self.lock.token,
+        )
+    }
+
     /// The bytes of the header, with nothing committed after it.
     pub fn encode(&self) -> Vec<u8> {
         let model = cut(&self.model, NAME_MOST);
@@ -348,7 +366,12 @@ mod tests {
 
     #[test]
     fn the_owner_word_packs_all_of_its_parts() {
-        for state in [OwnerState::Live, OwnerState::Orphan, OwnerState::Ended] {
+        for state in [
+            OwnerState::Live,
+            OwnerState::Orphan,
+            OwnerState::Ended,
+            OwnerState::Panicked,
+        ] {
             let owner = Owner {
                 tid: u32::MAX,
                 state,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! live (a thread writes) --abandon--> orphan --adopt--> live (another thread writes) --abandon--> …
-//!                                          --end-->    ended
+//!                                          --end-->    ended, or panicked
 //! ```
 //!
 //! Between the two threads the file lies in a list under a lock (`sys::orphans`), so that one thread
@@ -65,10 +65,10 @@ pub fn adopt_ordered(order: Ordering, owner: &AtomicU64, tid: u32) {
     owner.store(adopted.pack(), order);
 }
 
-/// The process ends in good order and leaves the file.
-pub fn end(owner: &AtomicU64) {
+/// The process ends, as `state` says, and leaves the file.
+pub fn end(owner: &AtomicU64, state: OwnerState) {
     // Release, as for `abandon`: who sees the end sees the last values.
-    set_state(Ordering::Release, owner, OwnerState::Ended);
+    set_state(Ordering::Release, owner, state);
 }
 
 fn set_state(order: Ordering, owner: &AtomicU64, state: OwnerState) {

@@ -75,7 +75,7 @@ impl<'a> Options<'a> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a stats model",
     label = "not a metric",
-    note = "write Counter, UpDown, Gauge<T>, Flag, Text<N>, Timer, Percentile, Compound<T>, Groups<T>, a model of your own with #[derive(MmStats)], or Constant<T> with #[mmstats(value = …)]"
+    note = "write Counter, UpDown, Gauge<T>, Flag, Text<N>, Timer, Percentile, Summary, Average, MovingAverage<N>, SamplingCounter<N>, Compound<T>, Groups<T>, a model of your own with #[derive(MmStats)], or Constant<T> with #[mmstats(value = …)]"
 )]
 pub trait Field: Sized {
     /// Adds what the field is to the schema.
@@ -114,7 +114,7 @@ pub trait TakesMerge {}
 
 /// A field that takes `buffers = …`.
 #[diagnostic::on_unimplemented(
-    message = "`buffers = …` goes with Compound, Text, Timer and Percentile, not `{Self}`",
+    message = "`buffers = …` goes with fields wider than a word (Compound, Text, Timer, Percentile, Summary, Average, …), not `{Self}`",
     label = "has no buffers: it is a single word"
 )]
 pub trait TakesBuffers {}

@@ -1,6 +1,9 @@
 //! What a reader knows of a kind: how to decode, merge and expose its values.
 
-use super::{Value, compound, constant, counter, flag, gauge, percentile, text, timer, updown};
+use super::{
+    Value, average, compound, constant, counter, flag, gauge, moving_average, percentile,
+    sampling_counter, summary, text, timer, updown,
+};
 use crate::format::schema::MetricSchema;
 
 /// The words of one value as a reader had them.
@@ -10,6 +13,8 @@ pub struct Raw<'a> {
     pub words: &'a [u64],
     /// The octaves of a histogram that are there: number and counts.
     pub octaves: &'a [(u32, &'a [u64])],
+    /// Whether a thread writes the file now, as far as is known.
+    pub current: bool,
 }
 
 /// Which files of a model count for a label.
@@ -64,7 +69,7 @@ pub(super) const LATEST: Fold = |_, into, next, _| {
 };
 
 /// Every kind that this version knows. A new one is a new file and a line here.
-pub static KINDS: [&Kind; 9] = [
+pub static KINDS: [&Kind; 13] = [
     &counter::KIND,
     &updown::KIND,
     &gauge::KIND,
@@ -74,6 +79,10 @@ pub static KINDS: [&Kind; 9] = [
     &timer::KIND,
     &percentile::KIND,
     &compound::KIND,
+    &summary::KIND,
+    &average::KIND,
+    &moving_average::KIND,
+    &sampling_counter::KIND,
 ];
 
 /// The kind with this code, if this version knows it.
@@ -102,6 +111,14 @@ pub mod code {
     pub const PERCENTILE: u16 = 8;
     /// A struct of numbers.
     pub const COMPOUND: u16 = 9;
+    /// f64 values in a few numbers.
+    pub const SUMMARY: u16 = 10;
+    /// The mean of all values.
+    pub const AVERAGE: u16 = 11;
+    /// The mean of the last values.
+    pub const MOVING_AVERAGE: u16 = 12;
+    /// A count and its rate.
+    pub const SAMPLING_COUNTER: u16 = 13;
 }
 
 #[cfg(test)]

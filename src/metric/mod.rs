@@ -4,6 +4,7 @@
 //!
 //! Every kind reads bytes of zero as "nothing yet", so that a block is ready when its space is.
 
+pub mod average;
 pub mod compound;
 pub mod constant;
 pub mod counter;
@@ -12,8 +13,12 @@ pub mod field;
 pub mod flag;
 pub mod gauge;
 pub mod kind;
+pub mod moving_average;
 pub mod percentile;
+pub mod sampling_counter;
 pub mod space;
+pub mod sum;
+pub mod summary;
 pub mod text;
 pub mod timer;
 pub mod updown;

@@ -1,7 +1,10 @@
 //! Values as readers see them.
 
+use super::average::AverageValue;
 use super::compound::CompoundValue;
 use super::distribution::Distribution;
+use super::sampling_counter::SampledCount;
+use super::summary::SummaryValue;
 use crate::format::scalar::Number;
 
 /// The value of one label, of one file or merged over many.
@@ -30,15 +33,24 @@ pub enum Value {
     Percentile(Box<Distribution>),
     /// The fields of a struct, all of one publication.
     Compound(CompoundValue),
+    /// Count, total, mean, deviation, extremes and the last of f64 values.
+    Summary(Box<SummaryValue>),
+    /// The mean of all values.
+    Average(AverageValue),
+    /// The mean of the last values.
+    MovingAverage(AverageValue),
+    /// A count and its rate, as sampled together.
+    SamplingCounter(SampledCount),
 }
 
 impl Value {
-    /// The number, if it is a single one.
+    /// The number, if it is a single one and exists: there is no average of nothing.
     pub fn number(&self) -> Option<Number> {
         match *self {
             Value::Counter(n) => Some(Number::Int(n.into())),
             Value::UpDown(n) => Some(Number::Int(n.into())),
             Value::Gauge(n) | Value::Constant(n) => Some(n),
+            Value::Average(a) | Value::MovingAverage(a) => a.average().map(Number::Float),
             _ => None,
         }
     }
@@ -90,6 +102,22 @@ impl Value {
         }
     }
 
+    /// The numbers of a summary.
+    pub fn as_summary(&self) -> Option<&SummaryValue> {
+        match self {
+            Value::Summary(summary) => Some(summary),
+            _ => None,
+        }
+    }
+
+    /// The average and the count of its values.
+    pub fn as_average(&self) -> Option<&AverageValue> {
+        match self {
+            Value::Average(average) | Value::MovingAverage(average) => Some(average),
+            _ => None,
+        }
+    }
+
     /// The name of its kind, as in JSON.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -102,17 +130,31 @@ impl Value {
             Value::Timer(_) => "timer",
             Value::Percentile(_) => "percentile",
             Value::Compound(_) => "compound",
+            Value::Summary(_) => "summary",
+            Value::Average(_) => "average",
+            Value::MovingAverage(_) => "movingaverage",
+            Value::SamplingCounter(_) => "samplingcounter",
+        }
+    }
+
+    /// When it was last changed, in seconds since 1970-01-01 UTC, if its kind has a clock.
+    pub fn stamp(&self) -> Option<f64> {
+        match self {
+            Value::Summary(summary) => summary.last_time(),
+            _ => None,
         }
     }
 
     /// Calls `each` with the name and the value of everything that this value exposes beside
     /// itself: `Count`, `Mean`, `Percentile99th`, … of a distribution (a Timer's in seconds), the
-    /// fields of a compound. What does not exist (the minimum of nothing) is left out.
+    /// fields of a compound, the numbers of a summary or a sampling counter. What does not exist (the minimum of nothing) is left out.
     pub fn expose(&self, mut each: impl FnMut(&str, Value)) {
         match self {
             Value::Timer(distribution) => distribution.expose(1e9, &mut each),
             Value::Percentile(distribution) => distribution.expose(1.0, &mut each),
             Value::Compound(compound) => compound.expose(&mut each),
+            Value::Summary(summary) => summary.expose(&mut each),
+            Value::SamplingCounter(sample) => sample.expose(&mut each),
             _ => {}
         }
     }

@@ -82,16 +82,7 @@ fn by_model(files: &[&mut StatsFile]) -> BTreeMap<Arc<str>, Vec<usize>> {
 /// How many processes made these files.
 fn processes<'a>(files: impl Iterator<Item = &'a StatsFile>) -> usize {
     files
-        .map(|file| {
-            let header = &*file.header;
-            (
-                header.pid,
-                header.start_time,
-                header.boot_id,
-                header.pid_namespace,
-                header.lock.token,
-            )
-        })
+        .map(|file| file.header.process())
         .collect::<HashSet<_>>()
         .len()
 }

@@ -57,7 +57,7 @@ use crate::sys::life::Witness;
 use crate::sys::{paths, sigbus};
 
 pub use self::snapshot::{File, Model, Problem, Snapshot, Stat};
-pub use self::state::State;
+pub use self::state::{Ending, State};
 pub use self::text::{matches, printable};
 
 /// Reads the stats files of a root, of a model, or one file: again and again.
@@ -181,6 +181,7 @@ impl Reader {
                         Some(_) => State::Dead,
                         None => State::of(life, file.owner.state),
                     },
+                    owner: file.owner.state,
                     retired: file.contents.retired.as_ref().map(|retired| retired.folds),
                     bytes: file.len,
                     stats: None,
@@ -193,6 +194,12 @@ impl Reader {
         self.plans.forget_unused();
         Ok(snapshot)
     }
+}
+
+/// The roots that a reader looks into when none is named: the one in `MMSTATS_PATH`, else every usual one
+/// that is there.
+pub fn roots() -> Vec<PathBuf> {
+    paths::reader_roots()
 }
 
 /// Guards this process against mapped stats files that someone cuts short while they are read (by

@@ -15,6 +15,7 @@ use crate::format::record::HEAD;
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{MetricSchema, Schema};
 use crate::metric::kind::{self, Kind, code};
+use crate::metric::summary::SummaryValue;
 
 /// A schema, ready for reading: decoded, checked, and its words laid out.
 #[derive(Debug)]
@@ -235,6 +236,7 @@ fn decoded(metric: &MetricSchema) -> usize {
         }
         // An entry of a tree for each word, of a tree whose nodes may be half full.
         code::TIMER | code::PERCENTILE => 64 * metric.geometry.value_words(),
+        code::SUMMARY => size_of::<SummaryValue>(),
         _ => 0,
     }
 }

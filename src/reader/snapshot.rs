@@ -4,14 +4,16 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use super::plan::Plan;
-use super::state::State;
+use super::state::{Ending, State};
 use super::text::matches;
-use crate::format::header::Header;
+use crate::format::header::{Header, OwnerState};
 use crate::format::scalar::Number;
 use crate::metric::Value;
 use crate::metric::kind::code;
+use crate::sys::life::started;
 use crate::{Error, MmValue};
 
 /// The values of all files at one time, merged: one per model and label.
@@ -56,6 +58,7 @@ pub struct File {
     pub(super) state: State,
     pub(super) bytes: u64,
     pub(super) retired: Option<u64>,
+    pub(super) owner: OwnerState,
     pub(super) stats: Option<Vec<Stat>>,
     pub(super) system: OnceLock<[(&'static str, Value); 6]>,
 }
@@ -340,6 +343,22 @@ impl File {
     /// When it was created: seconds since 1970-01-01 UTC.
     pub fn created(&self) -> f64 {
         self.header.created as f64 / 1e9
+    }
+
+    /// How its process ended; `None` unless it is dead.
+    pub fn ending(&self) -> Option<Ending> {
+        (self.state == State::Dead && self.retired.is_none()).then(|| Ending::of(self.owner))
+    }
+
+    /// Whether one process made both files. (A pid may be used again.)
+    pub fn is_of_the_process_of(&self, other: &File) -> bool {
+        self.header.process() == other.header.process()
+    }
+
+    /// When its process started; `None` if that is not known (it was before the last boot of this
+    /// machine, or on another one).
+    pub fn process_started(&self) -> Option<SystemTime> {
+        started(&self.header)
     }
 
     /// Of a retired file: how many files of processes that have ended were folded into it.

@@ -25,7 +25,7 @@ impl State {
             (Life::Dead, _) => State::Dead,
             (Life::Unknown, _) => State::Unknown,
             (Life::Alive, OwnerState::Live) => State::Live,
-            (Life::Alive, OwnerState::Orphan | OwnerState::Ended) => State::Orphan,
+            (Life::Alive, _) => State::Orphan,
         }
     }
 
@@ -42,6 +42,28 @@ impl State {
     /// Whether its levels count: as far as is known, a thread writes it now.
     pub(super) fn is_current(self) -> bool {
         matches!(self, State::Live | State::Unknown)
+    }
+}
+
+/// How the process behind a dead file ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// In good order, and kept the file.
+    Clean,
+    /// By a panic in its main thread (known where [`install_panic_hook`](crate::install_panic_hook) was
+    /// called).
+    Panicked,
+    /// Without a word: killed, crashed, or its machine went down.
+    Vanished,
+}
+
+impl Ending {
+    pub(super) fn of(owner: OwnerState) -> Ending {
+        match owner {
+            OwnerState::Ended => Ending::Clean,
+            OwnerState::Panicked => Ending::Panicked,
+            OwnerState::Live | OwnerState::Orphan => Ending::Vanished,
+        }
     }
 }
 

@@ -231,7 +231,7 @@ impl Table {
                     }
                     Counts::CurrentElseAll => continue,
                 }
-                let next = decode(file, instance, index, metric, &mut octaves);
+                let next = decode(file, instance, index, metric, &mut octaves, current);
                 match &mut cell.value {
                     Some(merged) => (metric.kind.merge)(merged, next, &metric.schema, cell.files),
                     none => *none = Some(next),
@@ -305,7 +305,7 @@ impl Table {
             let mut octaves = &*instance.octaves;
             for (index, metric) in instance.plan.metrics.iter().enumerate() {
                 if was_had(file, instance, metric) {
-                    let value = shown(decode(file, instance, index, metric, &mut octaves));
+                    let value = shown(decode(file, instance, index, metric, &mut octaves, true));
                     let label = Arc::clone(self.label(instance, index));
                     stats.push(Stat::new(label, value, &instance.plan, index as u32));
                 }
@@ -331,7 +331,7 @@ fn was_had(file: &StatsFile, instance: &Instance, metric: &Metric) -> bool {
         .is_none_or(|slot| file.contents.values.had[instance.slots + slot])
 }
 
-/// The value of a metric. `octaves` are those of the instance that are left, sorted by metric: those
+/// The value of a metric of a file that is written now (`current`) or not. `octaves` are those of the instance that are left, sorted by metric: those
 /// of the metrics up to this one are taken off.
 fn decode(
     file: &StatsFile,
@@ -339,30 +339,24 @@ fn decode(
     index: usize,
     metric: &Metric,
     octaves: &mut &[OctavePlace],
+    current: bool,
 ) -> Value {
     let all = &file.contents.values.words;
     let words = &all[instance.at + metric.at..][..metric.words];
-    if metric.layout.is_none() {
-        return (metric.kind.decode)(
-            &metric.schema,
-            Raw {
-                words,
-                octaves: &[],
-            },
-        );
+    let mut counts: Vec<(u32, &[u64])> = Vec::new();
+    if metric.layout.is_some() {
+        let first = octaves.partition_point(|octave| octave.metric < index);
+        let end = octaves.partition_point(|octave| octave.metric <= index);
+        let own = octaves[first..end].iter();
+        counts.extend(own.map(|octave| (octave.octave, &all[octave.at..][..octave.words])));
+        *octaves = &octaves[end..];
     }
-    let first = octaves.partition_point(|octave| octave.metric < index);
-    let end = octaves.partition_point(|octave| octave.metric <= index);
-    let counts: Vec<(u32, &[u64])> = octaves[first..end]
-        .iter()
-        .map(|octave| (octave.octave, &all[octave.at..][..octave.words]))
-        .collect();
-    *octaves = &octaves[end..];
     (metric.kind.decode)(
         &metric.schema,
         Raw {
             words,
             octaves: &counts,
+            current,
         },
     )
 }

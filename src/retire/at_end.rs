@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::Doomed;
 use super::clean::Cleaner;
 use super::fold::{Folding, fold};
-use crate::sys::fork::{self, FileName};
+use crate::sys::files::FileName;
+use crate::sys::fork;
 use crate::sys::identity::Process;
 use crate::sys::paths::Settings;
 

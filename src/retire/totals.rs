@@ -1,6 +1,6 @@
 //! The totals of many files of one model, as a retired file has them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, hash_map};
 use std::sync::Arc;
 
 use crate::format::header::{COMMITTED, Header, OWNER, Owner, OwnerState};
@@ -76,13 +76,13 @@ impl Totals {
                 instance.prefix.clone(),
             );
             // A label that is there twice: the first counts, as for readers.
-            if !new.contains_key(&key) {
+            if let hash_map::Entry::Vacant(place) = new.entry(key) {
                 let next = entry(contents, instance, created);
-                let entry = match self.index.get(&key) {
+                let sum = match self.index.get(place.key()) {
                     Some(&index) => self.entries[index].with(next, self.retired.folds)?,
                     None => Entry::nothing(&next).with(next, 0)?,
                 };
-                new.insert(key, entry);
+                place.insert(sum);
             }
         }
         // Nothing can fail any more.

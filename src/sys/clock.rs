@@ -3,7 +3,7 @@
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::{fork, lock};
 
@@ -99,6 +99,41 @@ pub fn unix_nanos() -> u64 {
         .map_or(0, |since| since.as_nanos() as u64)
 }
 
+/// How long ago the machine was booted, sleep included; `None` where that cannot be asked.
+pub fn since_boot() -> Option<Duration> {
+    #[cfg(target_os = "linux")]
+    {
+        let mut now = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: the struct is ours.
+        if unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut now) } == 0 {
+            return Some(Duration::new(now.tv_sec as u64, now.tv_nsec as u32));
+        }
+    }
+    None
+}
+
+/// Now, in nanoseconds since 1970-01-01 UTC, as of the last tick of the system's timer: some
+/// milliseconds late at most, and without a system call (nor a reading of the processor's counter)
+/// whatever the machine's clock is. 0 before 1970, and where there is no such clock.
+#[inline]
+pub fn coarse_unix_nanos() -> u64 {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    const COARSE: libc::clockid_t = libc::CLOCK_REALTIME_COARSE;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    const COARSE: libc::clockid_t = libc::CLOCK_REALTIME;
+    let mut now = MaybeUninit::<libc::timespec>::zeroed();
+    // SAFETY: the place for a timespec is valid for writing. It is one before the call, too: its
+    // fields are integers, and zeros where the call fails.
+    let now = unsafe {
+        libc::clock_gettime(COARSE, now.as_mut_ptr());
+        now.assume_init()
+    };
+    (now.tv_sec.max(0) as u64).wrapping_mul(1_000_000_000) + now.tv_nsec as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,5 +152,13 @@ mod tests {
             );
         }
         assert_eq!(clock.nanos(7, 6), 0);
+    }
+
+    #[test]
+    fn the_coarse_clock_is_the_system_s() {
+        let before = unix_nanos();
+        let coarse = coarse_unix_nanos();
+        // Late by a tick, or more where the processor that counts them is taken away for a while.
+        assert!(coarse <= unix_nanos() && coarse >= before - 10_000_000_000);
     }
 }

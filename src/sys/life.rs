@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use super::identity::{LOCK_FILE, Process, Stat, ask_lock};
 use crate::format::header::{Header, LockToken};
@@ -152,6 +153,20 @@ fn life_from(header: &Header, here: &Process) -> Life {
         Some(stat) if header.start_time != 0 && stat.start_time != header.start_time => Life::Dead,
         _ => Life::Alive,
     }
+}
+
+/// When the process started that made a file with this header; `None` if that is not known.
+pub fn started(header: &Header) -> Option<SystemTime> {
+    let here = Process::this();
+    if header.start_time == 0 || header.boot_id == [0; 16] || header.boot_id != here.boot_id {
+        return None;
+    }
+    // SAFETY: a sysconf query has no preconditions.
+    let per_second = u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).ok()?;
+    let nanos = u128::from(header.start_time) * 1_000_000_000 / u128::from(per_second.max(1));
+    let since_boot = Duration::from_nanos(u64::try_from(nanos).ok()?);
+    let boot = SystemTime::now().checked_sub(super::clock::since_boot()?)?;
+    boot.checked_add(since_boot)
 }
 
 #[cfg(test)]

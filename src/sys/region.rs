@@ -11,7 +11,7 @@ use std::ptr::{self, NonNull};
 
 use memmap2::{MmapOptions, MmapRaw};
 
-use super::fork::{self, Registered};
+use super::files::{self, FileName, Registered};
 use super::words::Words;
 use crate::sync::AtomicU64;
 
@@ -83,8 +83,8 @@ impl Region {
     }
 
     /// Enters the region into the list of the process's files.
-    pub fn register(&self, file: fork::FileName) {
-        let entry = fork::enter(self.map.as_mut_ptr() as usize, self.map.len(), file);
+    pub fn register(&self, file: FileName) {
+        let entry = files::enter(self.map.as_mut_ptr() as usize, self.map.len(), file);
         *self.registered.borrow_mut() = Some(entry);
     }
 
@@ -135,7 +135,7 @@ impl Drop for Region {
     fn drop(&mut self) {
         // Out of the list before the addresses may be used for something else.
         if let Some(entry) = self.registered.take() {
-            fork::leave(entry);
+            files::leave(entry);
         }
     }
 }

@@ -21,7 +21,9 @@ use crate::format::{LINE, round_up};
 use crate::metric::space::{Placed, Space};
 use crate::retire;
 use crate::sync::Ordering;
-use crate::sys::fork::{self, End, FileName, Naming};
+use crate::sys::exit::{self, Naming};
+use crate::sys::files::{End, FileName};
+use crate::sys::fork;
 use crate::sys::identity::{self, Process};
 use crate::sys::paths::{self, Settings};
 use crate::sys::region::Region;
@@ -137,7 +139,7 @@ impl StatsFile {
         let max_size = round_up(max_size.clamp(2 * PAGE, MOST_MAX_SIZE), PAGE);
         let mode = config.mode.or(settings.mode).unwrap_or(0o600);
         // Elsewhere nothing is known of mappings longer than their files.
-        let anonymous = config.anonymous || settings.disable || !cfg!(unix) || fork::exited();
+        let anonymous = config.anonymous || settings.disable || !cfg!(unix) || exit::exited();
         let (region, backing, lock, path) = if anonymous {
             let path = PathBuf::from(format!("(memory)/{model}"));
             let region = Region::anonymous(max_size)

@@ -15,6 +15,7 @@ use super::model::MmStats;
 use super::stats::Stats;
 use crate::Error;
 use crate::metric::field::Binder;
+use crate::sys::exit;
 use crate::sys::fork::{self, ThreadCell};
 use crate::sys::orphans::{self, Orphan};
 use crate::sys::region::Region;
@@ -77,7 +78,7 @@ impl Drop for Owned {
         let mut first = self.0.take();
         while let Some(mut keep) = first {
             first = keep.next.take();
-            if keep.generation == fork::generation() && !fork::exited() {
+            if keep.generation == fork::generation() && !exit::exited() {
                 // Private memory is not handed on: the next thread may have a file again.
                 if (keep.abandon)(&keep.orphan) {
                     orphans::push(keep.orphan);

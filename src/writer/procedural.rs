@@ -19,7 +19,10 @@ use crate::metric::field::{
 };
 use crate::metric::space::Space;
 use crate::sys::frozen::FrozenList;
-use crate::{Compound, Counter, Flag, Gauge, MmValue, Numeric, Percentile, Text, Timer, UpDown};
+use crate::{
+    Average, Compound, Counter, Flag, Gauge, MmValue, MovingAverage, Numeric, Percentile,
+    SamplingCounter, Summary, Text, Timer, UpDown,
+};
 
 /// A stats file to which metrics are added at any time, for programs that know their metrics only at
 /// run time. It is the same kind of file as a model's, and the metrics are the same handles.
@@ -156,6 +159,14 @@ kinds! {
     percentile => Percentile;
     /// A struct of numbers, updated as a whole.
     compound<T: MmValue> => Compound<T>;
+    /// Count, total, mean, deviation, extremes and the last of f64 values.
+    summary => Summary;
+    /// The mean of all values.
+    average => Average;
+    /// The mean of the last 100 values of each thread.
+    moving_average => MovingAverage;
+    /// A count and its rate per millisecond, sampled every 100 increments.
+    sampling_counter => SamplingCounter;
 }
 
 impl<'w, M, V> Adding<'w, M, V> {

@@ -107,4 +107,19 @@ fn golden_values_are_those_that_were_written() {
         .as_distribution()
         .unwrap();
     assert_eq!((sizes.count(), sizes.bucket_count()), (2, 3));
+    let mut reader = Reader::open(golden("summaries.mmstats")).unwrap();
+    let snapshot = reader.snapshot().unwrap();
+    let get = |label: &str| snapshot.get("summaries", label).unwrap();
+    let large = get("large").as_summary().unwrap();
+    assert_eq!((large.count(), large.total()), (5, 5e9 + 10.5));
+    assert_eq!(large.mean(), Some(1e9 + 2.1));
+    // Of 1, 2, 3, 2, 2.5: the squares about 2.1 add up to 2.2.
+    assert!((large.stddev().unwrap() - (2.2f64 / 4.0).sqrt()).abs() < 1e-15);
+    assert_eq!(get("tasks").as_summary().unwrap().rejected(), 2);
+    assert_eq!(get("tasks.LastTime").as_f64(), Some(1_795_214_569.92));
+    assert_eq!(get("recent").as_f64(), Some(-0.6));
+    assert_eq!(get("begun").as_f64(), Some(-0.9));
+    assert_eq!(get("mean").as_f64(), Some(2.75 / 3.0));
+    assert_eq!(get("no_mean").as_f64(), None);
+    assert_eq!(get("hits.Count").as_u64(), Some(20));
 }

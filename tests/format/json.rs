@@ -13,10 +13,14 @@ fn as_json(snapshot: &Snapshot) -> Json {
     let models = snapshot.models().iter().map(|model| {
         let files = model.files().iter().map(|&index| {
             let file = &snapshot.files()[index];
-            json!({
+            let mut entry = json!({
                 "path": file.path(), "pid": file.pid(), "tid": file.tid(), "state": file.state().name(),
                 "created": file.created(), "bytes": file.bytes(), "stats": stats(file.stats().expect("per file")),
-            })
+            });
+            if let Some(files) = file.retired() {
+                entry["retired"] = files.into();
+            }
+            entry
         });
         let files: Vec<Json> = files.collect();
         let stats = stats(model.stats());
@@ -61,6 +65,29 @@ fn stat_json(stat: &Stat) -> Json {
                     numbers[0].clone()
                 };
             }
+        }
+        Value::Summary(summary) => {
+            shown["count"] = summary.count().into();
+            shown["rejected"] = summary.rejected().into();
+            for (name, value) in [
+                ("total", Some(summary.total())),
+                ("mean", summary.mean()),
+                ("stddev", summary.stddev()),
+                ("min", summary.min()),
+                ("max", summary.max()),
+                ("last", summary.last()),
+                ("last_time", summary.last_time()),
+            ] {
+                shown[name] = json!(value);
+            }
+        }
+        Value::Average(average) | Value::MovingAverage(average) => {
+            shown["value"] = json!(average.average());
+            shown["count"] = average.count().into();
+        }
+        Value::SamplingCounter(sample) => {
+            shown["count"] = sample.count.into();
+            shown["rate"] = sample.rate.into();
         }
         other => panic!("a kind that this test does not know: {other:?}"),
     }

@@ -198,11 +198,11 @@ fn the_tables_have_the_codes_of_the_source() {
     let rules = constants(SCHEMA, "pub enum Merge {");
     assert_eq!(named(&table("Metric entry")[3][3]), rules);
     let states = named(&table("Owner word")[1][2]);
-    let source: BTreeMap<u32, String> = [(0, "live"), (1, "orphan"), (2, "ended")]
+    let source: BTreeMap<u32, String> = [(0, "live"), (1, "orphan"), (2, "ended"), (3, "panicked")]
         .map(|(code, name)| (code, name.to_owned()))
         .into();
     assert_eq!(states, source);
-    for (code, name) in [(1, "Orphan"), (2, "Ended")] {
+    for (code, name) in [(1, "Orphan"), (2, "Ended"), (3, "Panicked")] {
         assert!(
             HEADER.contains(&format!("{code} => OwnerState::{name}")),
             "{name}"

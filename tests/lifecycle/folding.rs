@@ -29,6 +29,12 @@ fn work() {
             s.line.set(Line::of(2));
             s.text.set("worked");
             s.parts.group("a").n.inc();
+            for value in [1.0, 3.0, f64::NAN] {
+                s.load.record(value);
+                s.mean.record(value);
+                s.recent.record(value);
+            }
+            s.hits.add(2);
         });
         both.wait();
     };

@@ -84,7 +84,7 @@ enum Disk {
 impl Disk {
     /// Every second seed wants a file system, which takes root; limits are there for everybody.
     fn new(seed: u64) -> Disk {
-        let mounted = (seed % 2 == 0 && is_root()).then(|| SmallDisk::mount("16m"));
+        let mounted = (seed.is_multiple_of(2) && is_root()).then(|| SmallDisk::mount("16m"));
         match mounted.flatten() {
             Some(disk) => Disk::Mounted(disk),
             None => Disk::Limited(tempfile::tempdir().unwrap()),

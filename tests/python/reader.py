@@ -24,10 +24,14 @@ import sys
 import tempfile
 import threading
 import time
+from fractions import Fraction
 
 SCALARS = {1: "B", 2: "H", 3: "I", 4: "Q", 5: "b", 6: "h", 7: "i", 8: "q", 9: "f", 10: "d", 11: "B"}
 BOOL, TEXT = 11, 12
-KINDS = ["", "counter", "updown", "gauge", "flag", "text", "constant", "timer", "percentile", "compound"]
+KINDS = ["", "counter", "updown", "gauge", "flag", "text", "constant", "timer", "percentile", "compound",
+         "summary", "average", "movingaverage", "samplingcounter"]
+# Words of a buffer and plain words; None: as the parameter says.
+SLOTS = {"summary": (10, 1), "average": (3, 0), "movingaverage": (3, None), "samplingcounter": (2, 1)}
 RULES = range(5)
 SCHEMA, INSTANCE, OCTAVE, RETIRED = 1, 2, 3, 4
 RETIRED_FILE, NAMED, STARTS = "mmstats-retired", 1024, 16
@@ -217,6 +221,108 @@ class Distribution:
         return shown
 
 
+def two(words):
+    """Two floats to be added, exactly; where the first is none, that one alone."""
+    high, low = floats(words)
+    return Fraction(high) + Fraction(low) if math.isfinite(high) and math.isfinite(low) else high
+
+
+def floats(words):
+    return struct.unpack("<%dd" % len(words), struct.pack("<%dQ" % len(words), *words))
+
+
+def exact(function):
+    """The result of exact arithmetic as a float; None where something has overflowed."""
+    try:
+        return float(function())
+    except (ValueError, OverflowError, TypeError):
+        return math.nan
+
+
+class Summary:
+    """Chapter 5, Words of a summary."""
+
+    def __init__(self, words=(0,) * 11):
+        self.count, self.last_time, self.rejected = words[0], words[9], words[10]
+        self.total = two(words[2:4])
+        self.min, self.max, self.last = floats(words[6:9])
+        shift, = floats(words[1:2])
+        try:
+            # About the mean at once: exact fractions need no shift.
+            self.squares = two(words[4:6]) - (self.total - self.count * Fraction(shift)) ** 2 / self.count
+        except (ZeroDivisionError, ValueError, OverflowError, TypeError):
+            self.squares = math.nan if self.count else Fraction(0)
+
+    def copy(self):
+        copy = Summary()
+        copy.__dict__.update(self.__dict__)
+        return copy
+
+    def merge(self, other):
+        """Chapter 8, Summaries."""
+        self.rejected = min(self.rejected + other.rejected, MOST64)
+        if other.count == 0:
+            return
+        if self.count == 0:
+            self.__dict__.update(other.__dict__, rejected=self.rejected)
+            return
+        n, m = self.count, other.count
+        try:
+            between = (Fraction(other.total) / m - Fraction(self.total) / n) ** 2 * n * m / (n + m)
+            self.squares = Fraction(self.squares) + Fraction(other.squares) + between
+        except (ValueError, OverflowError):
+            self.squares = math.nan
+        self.count = min(n + m, MOST64)
+        self.total += other.total
+        self.min, self.max = min(self.min, other.min), max(self.max, other.max)
+        if other.last_time >= self.last_time:
+            self.last, self.last_time = other.last, other.last_time
+
+    def as_json(self):
+        if self.count == 0:
+            mean = deviation = least = most = last = last_time = None
+        else:
+            mean = exact(lambda: self.total / self.count)
+            deviation = 0.0 if self.count == 1 else exact(lambda: math.sqrt(max(0, self.squares / (self.count - 1))))
+            least, most, last, last_time = self.min, self.max, self.last, self.last_time / 1e9
+        return {"count": self.count, "total": exact(lambda: self.total), "mean": mean, "stddev": deviation,
+                "min": least, "max": most, "last": last, "last_time": last_time, "rejected": self.rejected}
+
+
+class Average:
+    """Chapter 5, Average and MovingAverage."""
+
+    def __init__(self, words=(0,) * 3):
+        self.count, self.total = words[0], two(words[1:3])
+
+    def copy(self):
+        copy = Average()
+        copy.__dict__.update(self.__dict__)
+        return copy
+
+    def merge(self, other):
+        self.count, self.total = min(self.count + other.count, MOST64), self.total + other.total
+
+    def as_json(self):
+        return {"value": exact(lambda: self.total / self.count) if self.count else None, "count": self.count}
+
+
+class Sampled:
+    """Chapter 5, SamplingCounter."""
+
+    def __init__(self, count=0, rate=0.0):
+        self.count, self.rate = count, rate
+
+    def copy(self):
+        return Sampled(self.count, self.rate)
+
+    def merge(self, other):
+        self.count, self.rate = min(self.count + other.count, MOST64), self.rate + other.rate
+
+    def as_json(self):
+        return {"count": self.count, "rate": self.rate}
+
+
 def add(counts, key, n):
     counts[key] = min(counts.get(key, 0) + n, MOST64)
 
@@ -256,6 +362,10 @@ class Metric:
         elif name == "compound":
             size = sum(struct.calcsize("<" + SCALARS[scalar]) * max(count, 1) for _, scalar, _, count, _ in self.fields)
             good = slot and 1 <= self.words <= 64 and self.plain == 0 and self.fields and size <= 8 * self.words
+        elif name in SLOTS:
+            words, plain = SLOTS[name]
+            plain = self.parameter if plain is None else plain
+            good = slot and self.words == words and self.plain == plain and (name != "movingaverage" or plain > 0)
         elif name == "text":
             good = slot and self.words >= 1 and self.plain == 0
         elif name == "constant" and self.scalar == TEXT:
@@ -277,6 +387,12 @@ class Metric:
         if name in ("timer", "percentile"):
             moments, coarse = words[:8], words[self.words:]  # of a later version there may be words between
             return Distribution(self.parameter, moments, coarse, octaves)
+        if name == "summary":
+            return Summary(words)
+        if name in ("average", "movingaverage"):
+            return Average(words)
+        if name == "samplingcounter":
+            return Sampled(words[0], floats(words[1:2])[0])
         if name == "compound":
             value = []
             for _, scalar, _, count, offset in self.fields:
@@ -297,6 +413,8 @@ class Metric:
         name = KINDS[self.kind]
         if name in ("timer", "percentile"):
             return Distribution(self.parameter)
+        if name in SLOTS:
+            return {"summary": Summary, "samplingcounter": Sampled}.get(name, Average)()
         if name == "compound":
             return [[0] * count if count else 0 for _, _, _, count, _ in self.fields]
         return {"flag": False, "text": ""}.get(name, 0)
@@ -309,6 +427,8 @@ class Metric:
             shown["unit"] = unit
         if name in ("timer", "percentile"):
             shown.update(value.as_json(10**9 if name == "timer" else 1))
+        elif name in SLOTS:
+            shown.update(value.as_json())
         elif name == "compound":
             shown["value"] = {field[0]: number for field, number in zip(self.fields, value)}
         else:
@@ -553,7 +673,7 @@ class Liveness:
             self.answers[key] = self.by_pid(file) if life is None else life
         life = self.answers[key]
         if life == "lives":
-            return "orphan" if file.owner_state in (1, 2) else "live"
+            return "orphan" if file.owner_state in (1, 2, 3) else "live"
         return life
 
     def by_lock(self, file):
@@ -657,10 +777,14 @@ class Merged:
             return
         if name in ("gauge", "flag") and not current:
             return
-        if name in ("text", "constant"):
+        if name in ("text", "constant", "movingaverage"):
             if self.current and not current:
                 return
+            if current and not self.current:
+                self.files = 0
             self.current = current
+        if name == "samplingcounter" and not current:
+            value = Sampled(value.count)  # who does not write has no rate
         if self.files == 0 or name in ("text", "constant"):
             self.value = value
         elif name == "counter":
@@ -671,7 +795,7 @@ class Merged:
             self.value = merge_numbers(entry.rule, self.value, value, self.files)
         elif name == "flag":
             self.value = self.value or value
-        elif name in ("timer", "percentile"):
+        elif name in ("timer", "percentile") or name in SLOTS:
             self.value.merge(value)
         elif name == "compound":
             self.value = merge_compounds(self.entry, self.value, entry, value, self.files)
@@ -700,7 +824,7 @@ def merge(files, errors):
                     named.add((label, entry.kind))
                     errors.append({"path": file.path, "error": "%s is of another kind in a file created later" % label})
                 continue
-            if isinstance(value, Distribution):
+            if isinstance(value, (Distribution, Summary, Average, Sampled)):
                 value = value.copy()  # the file's own is still to be shown
             merged.add(file, entry, value)
     return {label: merged.as_json() for label, merged in sorted(labels.items()) if merged.seen}

@@ -52,6 +52,12 @@ fn write_everything(web: &Web) {
     web.release
         .set("a release of more than thirty-two bytes, cut");
     web.ready.set(true);
+    for value in [1.5, f64::NAN] {
+        web.load.record(value);
+        web.mean_load.record(value);
+        web.last_load.record(value);
+    }
+    web.hits.add(4);
     web.db.queries.inc();
     web.handlers.group("index").response_ok.inc();
     web.handlers["index"].response_bad.inc();

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use mmstats::reader::{Reader, Snapshot};
 use mmstats::{
-    Compound, Constant, Counter, Flag, Gauge, Groups, MmStats, MmValue, Percentile, Text, Timer,
-    UpDown,
+    Average, Compound, Constant, Counter, Flag, Gauge, Groups, MmStats, MmValue, MovingAverage,
+    Percentile, SamplingCounter, Summary, Text, Timer, UpDown,
 };
 
 /// The model of the design.
@@ -23,6 +23,10 @@ pub struct Web {
     pub pool: Compound<Pool>,
     pub release: Text<32>,
     pub ready: Flag,
+    pub load: Summary,
+    pub mean_load: Average,
+    pub last_load: MovingAverage<10>,
+    pub hits: SamplingCounter<10>,
     #[mmstats(value = 40 + 2)]
     pub limit: Constant<u16>,
     #[mmstats(value = "abc123")]

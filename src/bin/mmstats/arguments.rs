@@ -1,6 +1,7 @@
 //! What the user typed.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -25,6 +26,8 @@ pub struct Arguments {
 pub enum Command {
     Ls(Ls),
     Show(Show),
+    Autopsy(Autopsy),
+    Clean(Clean),
     Demo(Demo),
     #[command(hide = true)]
     DemoService(DemoService),
@@ -67,6 +70,45 @@ pub struct Show {
     /// With --json: each file's own values, too, in `files[].stats` (text has them always)
     #[arg(long)]
     pub per_file: bool,
+    /// Roots, models' directories or stats files
+    pub paths: Vec<PathBuf>,
+}
+
+/// Say how processes ended, and their last values
+///
+/// Of processes that have ended and left their files: when each started, how it ended where that is
+/// known (clean, by a panic, or vanished), the newest time that one of its values has, and all values as
+/// they were. The message of a panic is there if the program has called mmstats::install_panic_hook().
+#[derive(Args, Debug)]
+#[command(after_long_help = PATHS)]
+pub struct Autopsy {
+    /// Roots, models' directories, stats files, or PIDs of processes that have ended
+    pub paths: Vec<PathBuf>,
+}
+
+/// Remove the files of processes that have ended
+///
+/// Only files whose process is proved dead: by the lock that it would hold, and by its pid, start time
+/// and boot. Others are left alone, and so is what is no stats file. With --fold their totals stay, in
+/// one retired file for each model, which readers count with the others.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Where it looks:
+  A PATH is a root, a model's directory or one stats file; without one: the usual roots.
+
+Exit code:
+  0 when all that was to be done was done (also when there was nothing), 1 when something could not
+  be read, removed or folded, 2 for wrong usage.")]
+pub struct Clean {
+    /// Only say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Leave files that were made, or grew, less than this ago: 14d, 12h, 30m …
+    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    pub older_than: Option<Duration>,
+    /// Keep the totals: add them to the retired file of each model first
+    #[arg(long)]
+    pub fold: bool,
     /// Roots, models' directories or stats files
     pub paths: Vec<PathBuf>,
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use mmstats::reader::{File, Model, Snapshot, Stat};
-use mmstats::{Distribution, Number, PERCENTILES, Value};
+use mmstats::{Distribution, Number, PERCENTILES, SummaryValue, Value};
 use serde_json::{Map, Value as Json, json};
 
 use crate::input::{Input, joined};
@@ -72,6 +72,9 @@ fn file(file: &File) -> Json {
         "created": file.created(),
         "bytes": file.bytes(),
     });
+    if let Some(files) = file.retired() {
+        entry["retired"] = files.into();
+    }
     if let Some(stats) = file.stats() {
         // Only those that were had whole are there.
         let stats = stats
@@ -96,6 +99,18 @@ fn stat(stat: &Stat, is_busy: bool) -> Json {
         }
         Value::Timer(times) => insert_distribution(&mut entry, times, Show::SECONDS),
         Value::Percentile(values) => insert_distribution(&mut entry, values, Show::NUMBERS),
+        Value::Summary(summary) => insert_summary(&mut entry, summary),
+        Value::Average(average) | Value::MovingAverage(average) => entry.extend([
+            (
+                "value".to_owned(),
+                average.average().map_or(Json::Null, float),
+            ),
+            ("count".to_owned(), average.count().into()),
+        ]),
+        Value::SamplingCounter(sample) => entry.extend([
+            ("count".to_owned(), sample.count.into()),
+            ("rate".to_owned(), float(sample.rate)),
+        ]),
         value => drop(entry.insert("value".to_owned(), single(value))),
     }
     Json::Object(entry)
@@ -143,6 +158,21 @@ fn insert_distribution(entry: &mut Map<String, Json>, values: &Distribution, sho
         ("max".to_owned(), whole(values.max())),
         ("last".to_owned(), whole(values.last())),
         ("percentiles".to_owned(), percentiles.into()),
+    ]);
+}
+
+fn insert_summary(entry: &mut Map<String, Json>, summary: &SummaryValue) {
+    let number = |x: Option<f64>| x.map_or(Json::Null, float);
+    entry.extend([
+        ("count".to_owned(), summary.count().into()),
+        ("total".to_owned(), float(summary.total())),
+        ("mean".to_owned(), number(summary.mean())),
+        ("stddev".to_owned(), number(summary.stddev())),
+        ("min".to_owned(), number(summary.min())),
+        ("max".to_owned(), number(summary.max())),
+        ("last".to_owned(), number(summary.last())),
+        ("last_time".to_owned(), number(summary.last_time())),
+        ("rejected".to_owned(), summary.rejected().into()),
     ]);
 }
 

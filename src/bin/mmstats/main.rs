@@ -1,6 +1,8 @@
 //! `mmstats`: looks at the statistics of running programs.
 
 mod arguments;
+mod autopsy;
+mod clean;
 mod demo;
 mod input;
 mod json;
@@ -36,6 +38,8 @@ fn run(command: Command) -> Outcome {
     match command {
         Command::Ls(arguments) => ls::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
+        Command::Autopsy(arguments) => autopsy::run(&arguments),
+        Command::Clean(arguments) => clean::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::DemoService(arguments) => demo::serve(&arguments),
     }

@@ -34,17 +34,22 @@ pub fn run(arguments: &Show) -> Outcome {
 /// Each file by itself, by model and the time of its creation.
 fn write_text(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
     for &index in snapshot.models().iter().flat_map(|model| model.files()) {
-        let file = &snapshot.files()[index];
-        writeln!(out, "{}", output::path(file.path()))?;
-        let lines = lines(file);
-        let width = lines
-            .iter()
-            .map(|(label, _)| label.chars().count())
-            .max()
-            .unwrap_or(0);
-        for (label, value) in lines {
-            writeln!(out, "  {label:<width$}  => {value}")?;
-        }
+        write_file(out, &snapshot.files()[index])?;
+    }
+    Ok(())
+}
+
+/// The path of a file, and its values.
+pub fn write_file(out: &mut impl Write, file: &File) -> io::Result<()> {
+    writeln!(out, "{}", output::path(file.path()))?;
+    let lines = lines(file);
+    let width = lines
+        .iter()
+        .map(|(label, _)| label.chars().count())
+        .max()
+        .unwrap_or(0);
+    for (label, value) in lines {
+        writeln!(out, "  {label:<width$}  => {value}")?;
     }
     Ok(())
 }
@@ -88,6 +93,7 @@ fn text(value: &Value) -> String {
         (Some(number), ..) => numbers::number(number),
         (_, Some(flag), _) => flag.to_string(),
         (.., Some(text)) => text.to_owned(),
+        _ if value.as_average().is_some() => "none yet".to_owned(),
         // A kind that this program does not know yet.
         _ => format!("({})", value.kind()),
     }

@@ -1,0 +1,166 @@
+//! `mmstats autopsy`: what processes that have ended left behind.
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::UNIX_EPOCH;
+
+use mmstats::reader::{Ending, File, State, printable};
+
+use crate::Outcome;
+use crate::arguments::Autopsy;
+use crate::input::Input;
+use crate::{numbers, output, show};
+
+/// The model to which `mmstats::install_panic_hook` writes.
+const PANICS: &str = "panics";
+
+pub fn run(arguments: &Autopsy) -> Outcome {
+    // The files of a dead process are found by their headers: it has none mapped any more.
+    let is_pid = |path: &&PathBuf| !path.exists() && path.to_str().is_some_and(is_number);
+    let pids: Vec<u32> = (arguments.paths.iter().filter(is_pid))
+        .filter_map(|path| path.to_str()?.parse().ok())
+        .collect();
+    let paths: Vec<PathBuf> = (arguments.paths.iter().filter(|path| !is_pid(path)))
+        .cloned()
+        .collect();
+    let input = Input::read(&paths, true);
+    let mut out = BufWriter::new(io::stdout().lock());
+    let (mut dead, mut living) = (0, 0);
+    for snapshot in &input.snapshots {
+        let wanted = |file: &&File| pids.is_empty() || pids.contains(&file.pid());
+        let of_processes = snapshot
+            .files()
+            .iter()
+            .filter(|file| file.retired().is_none());
+        let (ended, others): (Vec<&File>, Vec<&File>) = of_processes
+            .filter(wanted)
+            .partition(|file| file.state() == State::Dead);
+        living += others.len();
+        for files in by_process(ended) {
+            if dead > 0 {
+                writeln!(out)?;
+            }
+            dead += 1;
+            process(&mut out, &files)?;
+        }
+    }
+    out.flush()?;
+    input.complain();
+    if dead == 0 && !input.is_empty() {
+        let of = match &*pids {
+            [] => String::new(),
+            pids => format!(
+                " of process {}",
+                pids.iter()
+                    .map(u32::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+        };
+        output::complain(&format!(
+            "no files{of} whose process has ended; {living} of processes that live, or may: \
+             `mmstats show` shows those"
+        ));
+    }
+    let found = dead > 0 || (pids.is_empty() && !input.is_empty());
+    Ok(if found {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn is_number(text: &str) -> bool {
+    text.parse::<u32>().is_ok()
+}
+
+/// Files by the process that made them, in the order of their creation.
+fn by_process(files: Vec<&File>) -> Vec<Vec<&File>> {
+    let mut processes: Vec<Vec<&File>> = Vec::new();
+    for file in files {
+        match processes
+            .iter_mut()
+            .find(|process| process[0].is_of_the_process_of(file))
+        {
+            Some(process) => process.push(file),
+            None => processes.push(vec![file]),
+        }
+    }
+    processes
+}
+
+/// What is known of a process, and the last values of its files.
+fn process(out: &mut impl Write, files: &[&File]) -> io::Result<()> {
+    let first = files[0];
+    let exe = match first.exe() {
+        "" => "of an unknown program",
+        exe => exe,
+    };
+    writeln!(out, "process {}  {}", first.pid(), printable(exe))?;
+    let started = first
+        .process_started()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    match started {
+        Some(time) => writeln!(
+            out,
+            "  started     {} UTC",
+            numbers::date(time.as_nanos() as u64)
+        )?,
+        None => {
+            let file = numbers::date(first.created_ns());
+            writeln!(
+                out,
+                "  started     not known: before {file} UTC, when it made its first file"
+            )?;
+        }
+    }
+    writeln!(out, "  ended       {}", how(files))?;
+    match newest_stamp(files) {
+        Some((time, label)) => {
+            let date = numbers::date((time * 1e9) as u64);
+            writeln!(out, "  last stamp  {date} UTC  ({})", printable(&label))?;
+        }
+        None => writeln!(
+            out,
+            "  last stamp  not known: none of its values has a time"
+        )?,
+    }
+    if let Some((words, time)) = last_words(files) {
+        let date = numbers::date((time * 1e9) as u64);
+        writeln!(out, "  last panic  {date} UTC  {}", printable(&words))?;
+    }
+    for file in files {
+        show::write_file(out, file)?;
+    }
+    Ok(())
+}
+
+/// How a process ended. One file is enough to know: others may have been made or left since.
+fn how(files: &[&File]) -> &'static str {
+    let any = |ending| files.iter().any(|file| file.ending() == Some(ending));
+    if any(Ending::Panicked) {
+        "by a panic in its main thread"
+    } else if any(Ending::Vanished) {
+        "vanished: killed or crashed, for no exit handler ran"
+    } else {
+        "clean: it kept its files"
+    }
+}
+
+/// The newest time that a value has, in seconds since 1970, and which value.
+fn newest_stamp(files: &[&File]) -> Option<(f64, String)> {
+    let stats = files
+        .iter()
+        .flat_map(|file| file.stats().unwrap_or_default());
+    stats
+        .filter_map(|stat| Some((stat.value().stamp()?, stat.label().to_owned())))
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+}
+
+/// The message of the last panic, and when it was.
+fn last_words(files: &[&File]) -> Option<(String, f64)> {
+    let file = files.iter().find(|file| file.model() == PANICS)?;
+    let words = file.get("message")?.as_str()?.to_owned();
+    Some((words, file.get("time")?.as_f64()?))
+}

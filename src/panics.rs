@@ -1,0 +1,107 @@
+//! The last words of a process: a panic hook that leaves its message in a stats file.
+
+use std::panic::{self, PanicHookInfo};
+use std::sync::{Mutex, TryLockError};
+use std::thread;
+
+use crate::metric::field::{Binder, Describe, Field, Options};
+use crate::sys::{clock, exit, fork};
+use crate::writer::LocalCell;
+use crate::{Counter, Gauge, MmStats, Stats, Text};
+
+/// The model that a panic is written to.
+pub(crate) const MODEL: &str = "panics";
+
+/// Bytes of a message that are kept.
+const MOST: usize = 2048;
+
+/// The panics of this process. One file, made at the first.
+struct Panics {
+    count: Counter,
+    message: Text<MOST>,
+    time: Gauge<f64>,
+}
+
+const COUNT: Options<'_> = Options::NONE.help("Panics, caught ones included.");
+const MESSAGE: Options<'_> = Options::NONE.help("What the last panic said, and where.");
+const TIME: Options<'_> = Options::NONE.help("When that was, in seconds since 1970.");
+
+// SAFETY: as the derive does it: every field is made by `Field::bind`, in the order in which it is
+// described; nothing else is kept.
+unsafe impl MmStats for Panics {
+    const NAME: &'static str = MODEL;
+    const HELP: &'static str = "Panics of the process.";
+
+    fn describe_fields(describe: &mut Describe) {
+        Counter::describe(describe, "count", COUNT);
+        Text::<MOST>::describe(describe, "message", MESSAGE);
+        Gauge::<f64>::describe(describe, "time", TIME);
+    }
+
+    fn bind_fields(binder: &mut Binder<'_>) -> Panics {
+        Panics {
+            count: Counter::bind(binder, "count", COUNT),
+            message: Text::bind(binder, "message", MESSAGE),
+            time: Gauge::bind(binder, "time", TIME),
+        }
+    }
+
+    fn with_local<R>(run: impl FnOnce(&LocalCell<Panics>) -> R) -> R {
+        thread_local! {
+            static CELL: LocalCell<Panics> = const { LocalCell::new() };
+        }
+        CELL.with(run)
+    }
+}
+
+/// The file of this process, and of which one in forks. Any thread may panic.
+static PANICS: Mutex<Option<(u64, Stats<Panics>)>> = Mutex::new(None);
+
+/// Has panics written to a stats file (of the model `panics`), so that `mmstats autopsy` can tell how a
+/// process ended; then calls the hook that was there before.
+///
+/// If the main thread panics and that ends the process, all its files stay to be looked at, whatever
+/// `MMSTATS_KEEP` says; else the file goes with the others. A panic costs the making of a file, the
+/// first time, or a few stores. Call it once, at the start of the program and after any other hook was
+/// set.
+pub fn install_panic_hook() {
+    let previous = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        record(info);
+        previous(info);
+    }));
+}
+
+fn record(info: &PanicHookInfo<'_>) {
+    exit::note_panic();
+    let mut panics = match PANICS.try_lock() {
+        Ok(panics) => panics,
+        Err(TryLockError::Poisoned(panics)) => panics.into_inner(),
+        // Two at once, or a fork that has caught the lock: one message is enough, and none is worth
+        // waiting for.
+        Err(TryLockError::WouldBlock) => return,
+    };
+    let generation = fork::generation();
+    if panics.as_ref().is_none_or(|(of, _)| *of != generation) {
+        // A parent's is not dropped: that would take the allocator's locks in a child.
+        std::mem::forget(panics.take());
+        *panics = Panics::create().ok().map(|stats| (generation, stats));
+    }
+    // Without a file the previous hook's words have to do.
+    if let Some((_, panics)) = &*panics {
+        panics.message.set(&message(info));
+        panics.time.set(clock::unix_nanos() as f64 / 1e9);
+        panics.count.inc();
+    }
+}
+
+/// As the standard hook puts it.
+fn message(info: &PanicHookInfo<'_>) -> String {
+    let thread = thread::current();
+    let name = thread.name().unwrap_or("<unnamed>");
+    let at = info
+        .location()
+        .map_or(String::new(), |at| format!(" at {at}"));
+    let payload = info.payload_as_str().unwrap_or("Box<dyn Any>");
+    format!("thread '{name}' panicked{at}: {payload}")
+}

@@ -1,0 +1,148 @@
+//! The end of the process: its files are removed, folded, or left.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::files::{self, End, FileName};
+use super::identity;
+
+/// Whether the exit handler has run: no more files then.
+static EXITED: AtomicBool = AtomicBool::new(false);
+
+/// Whether the process has run its exit handler.
+pub fn exited() -> bool {
+    EXITED.load(Ordering::Relaxed)
+}
+
+/// Whether the main thread has panicked (as the panic hook says, if there is one).
+static MAIN_PANICKED: AtomicBool = AtomicBool::new(false);
+/// Whether the process exits with the status of a panic in the main thread, as far as is known.
+static FAILED: AtomicBool = AtomicBool::new(false);
+
+/// Notes a panic of this thread.
+pub fn note_panic() {
+    if identity::thread_id() == std::process::id() {
+        // Relaxed: read by this thread, in drops and at the exit.
+        MAIN_PANICKED.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Whether the process is ending by a panic in its main thread: then its files are left to be looked at.
+/// (A panic that is caught is not the end.)
+pub fn is_crash() -> bool {
+    MAIN_PANICKED.load(Ordering::Relaxed)
+        && (FAILED.load(Ordering::Relaxed) || std::thread::panicking())
+}
+
+/// How many threads are between giving a file its name and entering it, or between taking it out
+/// and removing it. The exit handler waits for them: nobody else would remove what they leave.
+static NAMING: AtomicUsize = AtomicUsize::new(0);
+/// How long it waits. A thread that takes longer is stopped, or its file system is.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// One of [`NAMING`], until it is dropped.
+#[derive(Debug)]
+pub struct Naming(());
+
+impl Naming {
+    pub(super) fn begin() -> Naming {
+        // SeqCst, with EXITED: either this thread sees the exit, or the exit waits for it.
+        NAMING.fetch_add(1, Ordering::SeqCst);
+        Naming(())
+    }
+
+    /// For giving a name to a file; `None` once the process exits: no more names then.
+    pub fn new() -> Option<Naming> {
+        let naming = Naming::begin();
+        (!EXITED.load(Ordering::SeqCst)).then_some(naming)
+    }
+
+    fn wait_for_all() {
+        let start = Instant::now();
+        while NAMING.load(Ordering::SeqCst) > 0 && start.elapsed() < PATIENCE {
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Naming {
+    fn drop(&mut self) {
+        NAMING.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Has [`at_exit`] called, once.
+pub fn register() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        unsafe extern "C" {
+            // glibc's atexit(3) that is told the status. (The libc crate does not have it.)
+            fn on_exit(
+                handler: extern "C" fn(libc::c_int, *mut libc::c_void),
+                argument: *mut libc::c_void,
+            ) -> libc::c_int;
+        }
+        extern "C" fn handler(status: libc::c_int, _: *mut libc::c_void) {
+            at_exit(status == STATUS_OF_A_PANIC);
+        }
+        // SAFETY: a handler that stays valid for the life of the process and ignores its argument.
+        unsafe { on_exit(handler, std::ptr::null_mut()) };
+    }
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    {
+        extern "C" fn handler() {
+            // The status is not known: a panic of the main thread is taken for the end.
+            at_exit(true);
+        }
+        // SAFETY: a handler that stays valid for the life of the process.
+        unsafe { libc::atexit(handler) };
+    }
+}
+
+/// With which a Rust program ends whose main thread has panicked.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const STATUS_OF_A_PANIC: libc::c_int = 101;
+
+/// In the child of a fork: whoever was naming a file is a thread of the parent, and so is who panicked.
+pub fn forget_in_child() {
+    NAMING.store(0, Ordering::Relaxed);
+    MAIN_PANICKED.store(false, Ordering::Relaxed);
+}
+
+/// At exit: every file of this process that is left is ended as by a drop.
+fn at_exit(failed: bool) {
+    FAILED.store(failed, Ordering::Relaxed);
+    EXITED.store(true, Ordering::SeqCst);
+    Naming::wait_for_all();
+    end_all();
+    Naming::wait_for_all();
+}
+
+fn end_all() {
+    let mut to_fold: Vec<FileName> = Vec::new();
+    let mut fold: Option<fn(&[FileName])> = None;
+    // The path is copied under the lock and the file removed outside it.
+    let mut path = [0u8; libc::PATH_MAX as usize];
+    while let Some((device, inode, end)) = files::end_next(&mut path) {
+        let Ok(path) = std::ffi::CStr::from_bytes_until_nul(&path) else {
+            continue;
+        };
+        let file = FileName {
+            path: path.to_owned(),
+            device,
+            inode,
+            end,
+        };
+        match end {
+            End::Fold(with) => {
+                fold = Some(with);
+                to_fold.push(file);
+            }
+            End::Remove | End::Keep => file.remove(),
+        }
+    }
+    // All at once: one step for each model.
+    if let Some(fold) = fold {
+        fold(&to_fold);
+    }
+}

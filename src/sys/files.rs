@@ -1,0 +1,202 @@
+//! The stats files that this process writes: a list of their mappings and names, for forks and exits.
+
+use std::cell::{Cell, UnsafeCell};
+use std::ffi::CString;
+use std::ptr;
+use std::sync::atomic::AtomicU64;
+
+use super::exit::{self, Naming};
+use super::fork::{self, LIST};
+use super::{lock, region};
+use crate::format::header::{OWNER, OwnerState};
+use crate::format::owner;
+
+/// A published file: what is needed to remove it, if it still is the same.
+#[derive(Debug)]
+pub struct FileName {
+    /// Its path, absolute.
+    pub path: CString,
+    /// Its device.
+    pub device: u64,
+    /// Its inode.
+    pub inode: u64,
+    /// What becomes of it at a clean end.
+    pub end: End,
+}
+
+/// What becomes of a file when it is dropped or the process exits.
+#[derive(Clone, Copy, Debug)]
+pub enum End {
+    /// It is removed.
+    Remove,
+    /// It stays.
+    Keep,
+    /// This is done with it and others, when nobody writes them any more.
+    Fold(fn(&[FileName])),
+}
+
+impl FileName {
+    /// Removes the file, if the path still leads to it. Touches no lock and allocates nothing.
+    pub fn remove(&self) {
+        // SAFETY: zeros are a valid `stat`; the path is a C string; both outlive the calls.
+        unsafe {
+            let mut found: libc::stat = std::mem::zeroed();
+            if libc::lstat(self.path.as_ptr(), &mut found) == 0
+                && (found.st_dev as u64, found.st_ino as u64) == (self.device, self.inode)
+            {
+                libc::unlink(self.path.as_ptr());
+            }
+        }
+    }
+}
+
+/// A region in the list. It stays at its address (boxed) while it is in.
+#[derive(Debug)]
+pub struct Registered {
+    start: usize,
+    len: usize,
+    generation: u64,
+    file: FileName,
+    /// Neighbours in the list; guarded by [`LIST`](fork::LIST).
+    next: Cell<*const Registered>,
+    previous: Cell<*const Registered>,
+    /// Whether the exit handler has dealt with it; guarded by [`LIST`].
+    done: Cell<bool>,
+}
+
+/// The first entry of the list; guarded by [`LIST`].
+struct Head(UnsafeCell<*const Registered>);
+// SAFETY: only touched under LIST.
+unsafe impl Sync for Head {}
+static HEAD: Head = Head(UnsafeCell::new(ptr::null()));
+
+/// Enters a region.
+pub fn enter(start: usize, len: usize, file: FileName) -> Box<Registered> {
+    fork::register();
+    let entry = Box::new(Registered {
+        start,
+        len,
+        generation: fork::generation(),
+        file,
+        next: Cell::new(ptr::null()),
+        previous: Cell::new(ptr::null()),
+        done: Cell::new(false),
+    });
+    lock::with(&LIST, || {
+        // SAFETY: under LIST; entries in the list are alive, since `leave` takes them out first.
+        unsafe {
+            let first = *HEAD.0.get();
+            entry.next.set(first);
+            if let Some(first) = first.as_ref() {
+                first.previous.set(&*entry);
+            }
+            *HEAD.0.get() = &*entry;
+        }
+    });
+    entry
+}
+
+/// Takes a region out of the list, and removes its file unless it is kept or not this process's.
+#[allow(clippy::boxed_local, reason = "the list has its address until here")]
+pub fn leave(entry: Box<Registered>) {
+    let _naming = Naming::begin();
+    lock::with(&LIST, || {
+        let (next, previous) = (entry.next.get(), entry.previous.get());
+        // SAFETY: under LIST; neighbours are in the list, hence alive.
+        unsafe {
+            match previous.as_ref() {
+                Some(previous) => previous.next.set(next),
+                None => *HEAD.0.get() = next,
+            }
+            if let Some(next) = next.as_ref() {
+                next.previous.set(previous);
+            }
+        }
+    });
+    let Registered {
+        generation: own,
+        file,
+        done,
+        ..
+    } = &*entry;
+    if *own != fork::generation() || done.get() {
+        return;
+    }
+    match file.end {
+        _ if exit::is_crash() => entry.mark(OwnerState::Panicked),
+        End::Remove => file.remove(),
+        End::Keep => entry.mark(OwnerState::Ended),
+        End::Fold(fold) => {
+            entry.mark(OwnerState::Ended);
+            fold(std::slice::from_ref(file));
+        }
+    }
+}
+
+impl Registered {
+    /// The end of a file that stays, for now or for good.
+    fn mark(&self, state: OwnerState) {
+        // SAFETY: the entry is only in use while its region is mapped, and a header is written there
+        // before a region is registered; aligned to 8, and only accessed atomically.
+        let owner = unsafe { &*ptr::with_exposed_provenance::<AtomicU64>(self.start + OWNER) };
+        owner::end(owner, state);
+    }
+}
+
+/// Ends the next file of the list as far as that can be done under the lock; gives what is left to do.
+/// `None`: none is left.
+pub fn end_next(path: &mut [u8]) -> Option<(u64, u64, End)> {
+    lock::with(&LIST, || {
+        // SAFETY: under LIST; entries in the list are alive.
+        let mut entry = unsafe { (*HEAD.0.get()).as_ref() };
+        while let Some(this) = entry {
+            // SAFETY: as above.
+            entry = unsafe { this.next.get().as_ref() };
+            if this.generation != fork::generation() || this.done.replace(true) {
+                continue;
+            }
+            let FileName {
+                device, inode, end, ..
+            } = this.file;
+            let bytes = this.file.path.as_bytes_with_nul();
+            if exit::is_crash() {
+                this.mark(OwnerState::Panicked);
+                continue;
+            }
+            if matches!(end, End::Keep) || bytes.len() > path.len() {
+                this.mark(OwnerState::Ended);
+                continue;
+            }
+            path[..bytes.len()].copy_from_slice(bytes);
+            if matches!(end, End::Fold(_)) {
+                this.mark(OwnerState::Ended);
+                // Threads may still be writing. From here on they write to private memory, so that what
+                // is folded is what a reader saw last.
+                // SAFETY: the entry is in the list, so its region is alive; its handles are views of
+                // atomic words, for which memory of zeros is as good (as in the child of a fork).
+                unsafe { region::replace(this.start, this.len) };
+            }
+            return Some((device, inode, end));
+        }
+        None
+    })
+}
+
+/// In the child of a fork: puts private memory where the files of its parent, of generation `old`, were.
+///
+/// # Safety
+/// LIST is held by the calling thread, the only one.
+pub unsafe fn replace_in_child(old: u64) {
+    // SAFETY: the caller's promise; entries are alive, as their boxes were copied with the rest of the
+    // memory. Regions of an older generation than the parent's are private memory already, and were
+    // inherited.
+    unsafe {
+        let mut entry = *HEAD.0.get();
+        while let Some(this) = entry.as_ref() {
+            if this.generation == old {
+                region::replace(this.start, this.len);
+            }
+            entry = this.next.get();
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What is said of processes that have ended, and what is done with their files.
+
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use mmstats::MmStats;
+
+use super::{Db, child, mmstats, show_json, text_of};
+
+/// Runs the test `name` as a child that ends as `how` says. Its files stay unless it exits in good order.
+fn end(name: &str, root: &Path, how: &str) -> Output {
+    let mut command = child::command(name, root);
+    command.env("HOW", how).output().unwrap()
+}
+
+/// The child: counts, and ends.
+fn be_the_child() {
+    mmstats::install_panic_hook();
+    Db::local(|s| s.queries.add(7));
+    match &*std::env::var("HOW").unwrap() {
+        "kept" | "exit" => {}
+        "killed" => {
+            // SAFETY: this process.
+            unsafe { libc::kill(std::process::id() as i32, libc::SIGKILL) };
+        }
+        "caught" => {
+            let _ = std::thread::spawn(|| panic!("a caught panic")).join();
+            // SAFETY: this process.
+            unsafe { libc::kill(std::process::id() as i32, libc::SIGKILL) };
+        }
+        other => unreachable!("{other}"),
+    }
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", text_of(&output.stdout), text_of(&output.stderr))
+}
+
+fn run(arguments: &[&str], path: &Path) -> Output {
+    mmstats().args(arguments).arg(path).output().unwrap()
+}
+
+#[test]
+fn an_autopsy_says_how_each_process_ended() {
+    const NAME: &str = "endings::an_autopsy_says_how_each_process_ended";
+    if child::is_child(NAME) {
+        return be_the_child();
+    }
+    let root = tempfile::tempdir().unwrap();
+    assert_eq!(
+        end(NAME, root.path(), "killed").status.signal(),
+        Some(libc::SIGKILL)
+    );
+    let killed = said(&run(&["autopsy"], root.path()));
+    assert!(killed.contains("ended       vanished"), "{killed}");
+    assert!(
+        killed.contains("started     20") && killed.contains(" UTC"),
+        "{killed}"
+    );
+    assert!(killed.contains("last stamp  not known"), "{killed}");
+    assert!(
+        killed.contains("queries") && killed.contains("=> 7"),
+        "{killed}"
+    );
+    assert!(!killed.contains("last panic"), "{killed}");
+
+    let caught = tempfile::tempdir().unwrap();
+    end(NAME, caught.path(), "caught");
+    let caught = said(&run(&["autopsy"], caught.path()));
+    assert!(caught.contains("ended       vanished"), "{caught}");
+    let words = "' panicked at tests/cli/endings.rs:";
+    assert!(
+        caught.contains(words) && caught.contains(": a caught panic"),
+        "{caught}"
+    );
+
+    let kept = tempfile::tempdir().unwrap();
+    let mut command = child::command(NAME, kept.path());
+    child::run(command.env("HOW", "kept").env("MMSTATS_KEEP", "1"));
+    let kept = said(&run(&["autopsy"], kept.path()));
+    assert!(kept.contains("ended       clean"), "{kept}");
+
+    let none = tempfile::tempdir().unwrap();
+    let db = Db::builder().path(none.path()).create().unwrap();
+    db.queries.inc();
+    let living = run(&["autopsy"], none.path());
+    assert!(living.status.success());
+    assert!(
+        said(&living).contains("no files whose process has ended; 1 of"),
+        "{living:?}"
+    );
+    // By its pid, which nobody has any more.
+    let mut pid = mmstats();
+    let status = Command::new("true").spawn().unwrap();
+    let gone = status.id().to_string();
+    status.wait_with_output().unwrap();
+    let unknown = pid
+        .args(["autopsy", &gone])
+        .env("MMSTATS_PATH", root.path())
+        .output()
+        .unwrap();
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(
+        said(&unknown).contains(&format!("no files of process {gone}")),
+        "{unknown:?}"
+    );
+}
+
+#[test]
+fn clean_says_what_it_would_do_and_does_it() {
+    const NAME: &str = "endings::clean_says_what_it_would_do_and_does_it";
+    if child::is_child(NAME) {
+        return be_the_child();
+    }
+    let root = tempfile::tempdir().unwrap();
+    for _ in 0..3 {
+        end(NAME, root.path(), "killed");
+    }
+    let live = Db::builder().path(root.path()).create().unwrap();
+    live.queries.add(1);
+    let queries =
+        || show_json(&[], &[root.path()])["models"]["Db"]["stats"]["queries"]["value"].clone();
+    assert_eq!(queries(), 22);
+    let dry = run(&["clean", "--dry-run"], root.path());
+    assert_eq!(
+        text_of(&dry.stdout).matches("would remove ").count(),
+        3,
+        "{dry:?}"
+    );
+    let young = run(&["clean", "--older-than", "14d"], root.path());
+    assert!(
+        young.status.success() && young.stdout.is_empty(),
+        "{young:?}"
+    );
+    assert!(
+        text_of(&young.stderr).contains("nothing to clean in"),
+        "{young:?}"
+    );
+    let folded = run(&["clean", "--fold"], root.path());
+    assert_eq!(
+        text_of(&folded.stdout).matches("folded ").count(),
+        3,
+        "{folded:?}"
+    );
+    assert_eq!(queries(), 22, "the totals stay");
+    let shown = show_json(&[], &[root.path()]);
+    let files = shown["models"]["Db"]["files"].as_array().unwrap().clone();
+    assert_eq!(files.len(), 2);
+    let retired = files.iter().find(|file| file["retired"] == 3).unwrap();
+    assert_eq!(retired["state"], "dead");
+    assert_eq!(shown["models"]["Db"]["processes"], 1);
+    end(NAME, root.path(), "killed");
+    let removed = run(&["clean"], root.path());
+    assert_eq!(
+        text_of(&removed.stdout).matches("removed ").count(),
+        1,
+        "{removed:?}"
+    );
+    assert_eq!(queries(), 22);
+    // What is no stats file is left, and named.
+    let foreign = root.path().join("Db/mmstats-1-1");
+    let mut file = std::fs::File::create(&foreign).unwrap();
+    file.write_all(b"mine").unwrap();
+    let left = run(&["clean"], root.path());
+    assert_eq!(left.status.code(), Some(1), "{left:?}");
+    assert!(text_of(&left.stderr).contains("mmstats-1-1"), "{left:?}");
+    assert!(foreign.exists());
+    let wrong = run(&["clean", "--older-than", "soon"], root.path());
+    assert_eq!(wrong.status.code(), Some(2));
+}
