@@ -26,10 +26,11 @@ use mmstats::{
 };
 
 /// The golden files.
-const GOLDEN: [&str; 5] = [
+const GOLDEN: [&str; 6] = [
     "every-kind",
     "minimal",
     "odd-sequence",
+    "retired",
     "summaries",
     "unknown-record-and-kind",
 ];

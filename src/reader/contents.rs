@@ -55,6 +55,13 @@ impl Budget {
     }
 }
 
+/// What may be allocated for a file that takes `allocated` bytes: see [`Budget`].
+pub fn most(allocated: u64) -> u64 {
+    Budget::FACTOR
+        .saturating_mul(allocated)
+        .saturating_add(Budget::CONSTANT)
+}
+
 /// Problems of one file that are named one by one.
 const PROBLEMS_MOST: usize = 16;
 
@@ -199,9 +206,7 @@ impl Contents {
                 self.walked
             )));
         }
-        self.budget.most = Budget::FACTOR
-            .saturating_mul(allocated)
-            .saturating_add(Budget::CONSTANT);
+        self.budget.most = most(allocated);
         self.budget.sparse = committed > allocated;
         while self.walked < committed && !self.broken {
             match self.record(access, plans, self.walked, committed) {

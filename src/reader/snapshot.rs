@@ -36,6 +36,7 @@ pub struct Model {
     pub(super) name: Arc<str>,
     pub(super) processes: usize,
     pub(super) stats: Vec<Stat>,
+    pub(super) risen: Vec<Stat>,
     pub(super) files: Vec<usize>,
 }
 
@@ -58,8 +59,10 @@ pub struct File {
     pub(super) state: State,
     pub(super) bytes: u64,
     pub(super) retired: Option<u64>,
+    pub(super) format: u8,
     pub(super) owner: OwnerState,
     pub(super) stats: Option<Vec<Stat>>,
+    pub(super) risen: Option<Vec<Stat>>,
     pub(super) system: OnceLock<[(&'static str, Value); 6]>,
 }
 
@@ -208,6 +211,17 @@ impl Model {
     /// Its merged stats, by label.
     pub fn stats(&self) -> &[Stat] {
         &self.stats
+    }
+
+    /// What was counted since the snapshot before, by label, of what only rises: Counter, Timer,
+    /// Percentile. Empty unless [`Reader::risen`](super::Reader::risen) was asked for; zeros in the
+    /// first snapshot.
+    ///
+    /// It is added up file by file, so that files that come and go make it neither negative nor too
+    /// large. What a file counted between the last snapshot and its end is not known unless it was
+    /// folded into the retired file of its model.
+    pub fn risen(&self) -> &[Stat] {
+        &self.risen
     }
 
     /// Its files: their places in [`Snapshot::files`].
@@ -371,10 +385,23 @@ impl File {
         self.bytes
     }
 
+    /// Which format it has: 3, or 1 for one of python-mmstats.
+    pub fn format(&self) -> u8 {
+        self.format
+    }
+
     /// Its own values by label, whatever its state, if [`Reader::per_file`](super::Reader::per_file)
     /// was asked for.
     pub fn stats(&self) -> Option<&[Stat]> {
         self.stats.as_deref()
+    }
+
+    /// What it has counted since the snapshot before, as [`Model::risen`], but without what has not
+    /// changed; if [`Reader::per_file`](super::Reader::per_file) and
+    /// [`Reader::risen`](super::Reader::risen) were asked for. Empty if there is nothing to compare
+    /// with.
+    pub fn risen(&self) -> Option<&[Stat]> {
+        self.risen.as_deref()
     }
 
     /// The value of a label of this file, as [`Snapshot::get`] for merged ones, if

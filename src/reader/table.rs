@@ -6,9 +6,12 @@
 //! common (other versions of a program, during a rolling upgrade) meet in one cell. So the cost of a
 //! value is a decode and an addition, whatever the number of files.
 
+mod risen;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use self::risen::Risen;
 use super::contents::{Instance, OctavePlace};
 use super::file::StatsFile;
 use super::plan::{Metric, Plan};
@@ -32,6 +35,8 @@ pub struct Table {
     sorted: Vec<u32>,
     /// Labels of this snapshot that were named for having two kinds.
     named: usize,
+    /// Whether there is a last snapshot to compare with.
+    compared: bool,
 }
 
 /// A schema with a prefix.
@@ -64,6 +69,7 @@ struct Cell {
     kind: Option<&'static Kind>,
     /// Kinds that it has in other files and that have been named: a bit for each code.
     others: u64,
+    risen: Risen,
 }
 
 /// Labels of one model that are named for having two kinds.
@@ -80,6 +86,7 @@ impl Table {
             labels: HashMap::new(),
             sorted: Vec::new(),
             named: 0,
+            compared: false,
         }
     }
 
@@ -137,6 +144,7 @@ impl Table {
                         of: (number, 0),
                         kind: None,
                         others: 0,
+                        risen: Risen::default(),
                     });
                     self.cells.len() as u32 - 1
                 })
@@ -231,7 +239,14 @@ impl Table {
                     }
                     Counts::CurrentElseAll => continue,
                 }
-                let next = decode(file, instance, index, metric, &mut octaves, current);
+                let next = decode(
+                    &file.contents.values.words,
+                    instance,
+                    index,
+                    metric,
+                    &mut octaves,
+                    current,
+                );
                 match &mut cell.value {
                     Some(merged) => (metric.kind.merge)(merged, next, &metric.schema, cell.files),
                     none => *none = Some(next),
@@ -305,7 +320,14 @@ impl Table {
             let mut octaves = &*instance.octaves;
             for (index, metric) in instance.plan.metrics.iter().enumerate() {
                 if was_had(file, instance, metric) {
-                    let value = shown(decode(file, instance, index, metric, &mut octaves, true));
+                    let value = shown(decode(
+                        &file.contents.values.words,
+                        instance,
+                        index,
+                        metric,
+                        &mut octaves,
+                        true,
+                    ));
                     let label = Arc::clone(self.label(instance, index));
                     stats.push(Stat::new(label, value, &instance.plan, index as u32));
                 }
@@ -331,17 +353,17 @@ fn was_had(file: &StatsFile, instance: &Instance, metric: &Metric) -> bool {
         .is_none_or(|slot| file.contents.values.had[instance.slots + slot])
 }
 
-/// The value of a metric of a file that is written now (`current`) or not. `octaves` are those of the instance that are left, sorted by metric: those
-/// of the metrics up to this one are taken off.
+/// The value of a metric in `all` words of its file's values; of a file that is written now (`current`)
+/// or not. `octaves` are those of the instance that are left, sorted by metric: those of the metrics up
+/// to this one are taken off.
 fn decode(
-    file: &StatsFile,
+    all: &[u64],
     instance: &Instance,
     index: usize,
     metric: &Metric,
     octaves: &mut &[OctavePlace],
     current: bool,
 ) -> Value {
-    let all = &file.contents.values.words;
     let words = &all[instance.at + metric.at..][..metric.words];
     let mut counts: Vec<(u32, &[u64])> = Vec::new();
     if metric.layout.is_some() {

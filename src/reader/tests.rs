@@ -5,6 +5,7 @@ mod hostile;
 mod merging;
 mod racing;
 mod retired;
+mod risen;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

@@ -12,6 +12,7 @@ pub mod life;
 pub mod lock;
 pub mod orphans;
 pub mod paths;
+pub mod proc;
 pub mod region;
 pub mod reserve;
 pub mod seed;

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::identity::Process;
@@ -132,6 +133,24 @@ pub fn reader_roots() -> Vec<PathBuf> {
             .filter(|root| root.is_dir())
             .collect(),
     }
+}
+
+/// The pattern of the names of python-mmstats' files, which lie in a root itself: the last part of
+/// `MMSTATS_GLOB`, else `*.mmstats`.
+pub fn flat_names() -> &'static str {
+    static NAMES: OnceLock<String> = OnceLock::new();
+    NAMES.get_or_init(|| {
+        let glob = env::var("MMSTATS_GLOB").unwrap_or_default();
+        match glob.rsplit('/').next() {
+            None | Some("") => "*.mmstats".to_owned(),
+            Some(names) => names.to_owned(),
+        }
+    })
+}
+
+/// Where python-mmstats puts its files when `MMSTATS_PATH` names no place; `None`: it does.
+pub fn flat_directory() -> Option<PathBuf> {
+    Settings::get().path.is_none().then(env::temp_dir)
 }
 
 /// The default roots of this user, the preferred one first.

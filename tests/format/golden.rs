@@ -55,6 +55,8 @@ fn every_golden_file_is_tested() {
     let files = fs::read_dir(manifest("tests/golden")).unwrap();
     let mut names: Vec<String> = files
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        // Those of python-mmstats, which tests/cli/old.rs reads.
+        .filter(|name| name != "v1")
         .collect();
     names.sort();
     let expected: Vec<String> = GOLDEN

@@ -7,6 +7,7 @@ use mmstats::{Distribution, Number, PERCENTILES, SummaryValue, Value};
 use serde_json::{Map, Value as Json, json};
 
 use crate::input::{Input, joined};
+use crate::numbers;
 
 /// The whole of what was read.
 pub fn object(input: &Input) -> Json {
@@ -72,6 +73,9 @@ fn file(file: &File) -> Json {
         "created": file.created(),
         "bytes": file.bytes(),
     });
+    if file.format() != 3 {
+        entry["format"] = file.format().into();
+    }
     if let Some(files) = file.retired() {
         entry["retired"] = files.into();
     }
@@ -114,6 +118,29 @@ fn stat(stat: &Stat, is_busy: bool) -> Json {
         value => drop(entry.insert("value".to_owned(), single(value))),
     }
     Json::Object(entry)
+}
+
+/// What a label says of an interval: of what only rises, the interval's values and `rate`, the counts
+/// per second; of a counter its `value`, too.
+pub fn interval(of_label: &Stat, risen: Option<&Stat>, seconds: f64) -> Json {
+    let now = of_label.value();
+    let Some(count) = risen.map_or_else(
+        || numbers::count(now).map(|_| 0),
+        |risen| numbers::count(risen.value()),
+    ) else {
+        return stat(of_label, false);
+    };
+    let mut entry = match (now, risen) {
+        (Value::Counter(_), _) => stat(of_label, false),
+        (_, Some(risen)) => stat(risen, false),
+        // A distribution without a value in the interval.
+        (_, None) => json!({"kind": now.kind(), "count": 0}),
+    };
+    if let Value::Counter(_) = now {
+        entry["risen"] = count.into();
+    }
+    entry["rate"] = float(count as f64 / seconds);
+    entry
 }
 
 /// How the numbers of a distribution are shown.

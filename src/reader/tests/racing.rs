@@ -23,6 +23,13 @@ fn with_busy_writer(root: &Root, test: impl FnOnce(&AtomicU64)) {
         std::slice::from_raw_parts(map.as_ptr().add(block).cast::<AtomicU64>(), 1 + 2 * WORDS)
     };
     let stop = AtomicBool::new(false);
+    /// Ends the writer, also when the test fails.
+    struct Stop<'a>(&'a AtomicBool);
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
     // Spins between two writes.
     let gap = AtomicU64::new(0);
     std::thread::scope(|scope| {
@@ -37,8 +44,8 @@ fn with_busy_writer(root: &Root, test: impl FnOnce(&AtomicU64)) {
                 }
             }
         });
+        let _stop = Stop(&stop);
         test(&gap);
-        stop.store(true, Ordering::Relaxed);
     });
 }
 
