@@ -171,7 +171,7 @@ fn decode(raw: Raw<'_>) -> ErrorsValue {
     value
 }
 
-/// What an [`Errors`] says, of one file or merged over many.
+/// What an [`Errors`](crate::Errors) says, of one file or merged over many.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ErrorsValue {
     all: u64,
