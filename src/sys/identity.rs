@@ -85,14 +85,23 @@ impl Process {
             pid: self.pid,
             tid: thread_id(),
             uid: self.uid(),
-            // SAFETY: cannot fail.
-            gid: unsafe { libc::getegid() },
+            gid: self.gid(),
             start_time: self.start_time,
             boot_id: self.boot_id,
             pid_namespace: self.pid_namespace,
             lock,
             machine_id: self.machine_id,
         }
+    }
+
+    /// Its group, likewise.
+    fn gid(&self) -> u32 {
+        // Miri does not know the call.
+        if cfg!(miri) {
+            return 0;
+        }
+        // SAFETY: cannot fail.
+        unsafe { libc::getegid() }
     }
 
     /// The user whose rights this process has now: a service may give up those it began with.
