@@ -4,7 +4,7 @@ use super::average::AverageValue;
 use super::compound::CompoundValue;
 use super::distribution::Distribution;
 use super::sampling_counter::SampledCount;
-use super::summary::SummaryValue;
+use super::summary_value::SummaryValue;
 use super::window::WindowValue;
 use crate::format::scalar::Number;
 
