@@ -116,7 +116,8 @@ mod library {
     pub use crate::metric::moving_average::MovingAverage;
     pub use crate::metric::percentile::Percentile;
     pub use crate::metric::sampling_counter::{SampledCount, SamplingCounter};
-    pub use crate::metric::summary::{Summary, SummaryValue};
+    pub use crate::metric::summary::Summary;
+    pub use crate::metric::summary_value::SummaryValue;
     pub use crate::metric::text::Text;
     pub use crate::metric::timer::{Stopwatch, Timer, Timing};
     pub use crate::metric::updown::UpDown;

@@ -23,6 +23,7 @@ pub mod sampling_counter;
 pub mod space;
 pub mod sum;
 pub mod summary;
+pub mod summary_value;
 pub mod text;
 pub mod timer;
 pub mod updown;

@@ -6,7 +6,7 @@ use super::distribution::Distribution;
 use super::error_log::ErrorsValue;
 use super::history::HistoryValue;
 use super::sampling_counter::SampledCount;
-use super::summary::SummaryValue;
+use super::summary_value::SummaryValue;
 use super::window::WindowValue;
 use crate::format::scalar::Number;
 

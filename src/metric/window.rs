@@ -22,7 +22,7 @@ use std::cell::Cell;
 use super::distribution::Moments;
 use super::field::WindowPlace;
 use super::kind::{self, Counts, ENDS, Kind, Raw, code};
-use super::summary::{self, SummaryValue};
+use super::summary_value::{self, SummaryValue};
 use super::{Value, counter, percentile};
 use crate::format::scalar::Number;
 use crate::format::schema::{Geometry, MetricSchema};
@@ -219,7 +219,7 @@ pub fn step(schema: &MetricSchema) -> Option<MetricSchema> {
     let (kind, digits) = of(schema);
     let (words, plain) = match kind {
         code::COUNTER => (counter::STEP_WORDS, 0),
-        code::SUMMARY => (summary::WORDS, 0),
+        code::SUMMARY => (summary_value::WORDS, 0),
         code::TIMER | code::PERCENTILE => percentile::words_of(digits)?,
         _ => return None,
     };
