@@ -61,7 +61,11 @@ fn values_of_a_busy_writer_are_never_torn_and_never_go_back() {
         with_busy_writer(root, |gap| {
             let mut reader = root.reader();
             let mut last = 0;
-            for round in 0..400 {
+            for round in 0..40_000 {
+                // On a loaded machine the writer may not have begun yet.
+                if round >= 400 && last > 0 {
+                    break;
+                }
                 gap.store(if round < 200 { 0 } else { 100 }, Ordering::Relaxed);
                 let snapshot = reader.snapshot().unwrap();
                 assert_no_errors(&snapshot);
