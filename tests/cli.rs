@@ -21,6 +21,8 @@ mod json;
 mod old;
 #[path = "cli/poll.rs"]
 mod poll;
+#[path = "cli/summaries.rs"]
+mod summaries;
 #[path = "cli/text.rs"]
 mod text;
 
