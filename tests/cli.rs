@@ -2,6 +2,8 @@
 
 #![cfg(feature = "cli")]
 
+#[path = "cli/check.rs"]
+mod check;
 #[allow(dead_code, reason = "these children are not talked to")]
 #[path = "writer/child.rs"]
 mod child;

@@ -28,6 +28,7 @@ pub enum Command {
     Show(Show),
     Poll(Poll),
     Diff(Diff),
+    Check(Check),
     Autopsy(Autopsy),
     Clean(Clean),
     Demo(Demo),
@@ -163,6 +164,22 @@ pub struct Diff {
     pub a: PathBuf,
     /// The later one
     pub b: PathBuf,
+}
+
+/// Verify the files, and warn about what will hurt
+///
+/// Every byte of every file against the format: what is wrong and where. Then their place: a disk
+/// instead of memory, permissions, files of dead processes that pile up, files that are nearly full or
+/// were removed under their writer, groups at their cap. In each root that it may write to it makes a
+/// file for a moment and tests that words are read whole while they are written.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Exit code:
+  0 when there are no errors (there may be warnings), 1 when there are or nothing was found, 2 for
+  wrong usage.")]
+pub struct Check {
+    /// Roots, models' directories, stats files or PIDs
+    pub paths: Vec<PathBuf>,
 }
 
 /// Say how processes ended, and their last values

@@ -254,7 +254,7 @@ impl Input {
 }
 
 /// The root that a file lies in.
-fn root(file: &File) -> PathBuf {
+pub fn root(file: &File) -> PathBuf {
     let above = if file.format() == 3 { 2 } else { 1 };
     file.path()
         .ancestors()

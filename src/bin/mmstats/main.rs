@@ -2,6 +2,7 @@
 
 mod arguments;
 mod autopsy;
+mod check;
 mod clean;
 mod demo;
 mod diff;
@@ -43,6 +44,7 @@ fn run(command: Command) -> Outcome {
         Command::Show(arguments) => show::run(&arguments),
         Command::Poll(arguments) => poll::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Autopsy(arguments) => autopsy::run(&arguments),
         Command::Clean(arguments) => clean::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
