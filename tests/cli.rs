@@ -25,6 +25,8 @@ mod old;
 mod poll;
 #[path = "cli/text.rs"]
 mod text;
+#[path = "cli/top.rs"]
+mod top;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -27,6 +27,7 @@ pub enum Command {
     Ls(Ls),
     Show(Show),
     Poll(Poll),
+    Top(Top),
     Diff(Diff),
     Check(Check),
     Autopsy(Autopsy),
@@ -144,6 +145,24 @@ fn delay(text: &str) -> Result<f64, String> {
         Ok(seconds) if (0.01..=86_400.0).contains(&seconds) => Ok(seconds),
         _ => Err("wants seconds from 0.01 to 86400".to_owned()),
     }
+}
+
+/// Watch models, processes, threads and labels
+///
+/// On the left models, their processes and the threads of these; on the right the labels of what is
+/// selected, with value, rate, the interval's median and 99th percentile, and the last minutes; below
+/// where the values of a timer were over time. `?` lists the keys.
+#[derive(Args, Debug)]
+#[command(after_long_help = PATHS)]
+pub struct Top {
+    /// Seconds between two readings
+    #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = delay)]
+    pub delay: f64,
+    /// Draw with ASCII only [default: unless the locale says UTF-8]
+    #[arg(long)]
+    pub ascii: bool,
+    /// Roots, models' directories, stats files or PIDs
+    pub paths: Vec<PathBuf>,
 }
 
 /// Compare two snapshots, saved or live

@@ -14,6 +14,7 @@ mod output;
 mod poll;
 mod progress;
 mod show;
+mod top;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ fn run(command: Command) -> Outcome {
         Command::Ls(arguments) => ls::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Poll(arguments) => poll::run(&arguments),
+        Command::Top(arguments) => top::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Autopsy(arguments) => autopsy::run(&arguments),
