@@ -19,6 +19,8 @@ mod failures;
 mod finding;
 #[path = "cli/json.rs"]
 mod json;
+#[path = "cli/manual.rs"]
+mod manual;
 #[path = "cli/old.rs"]
 mod old;
 #[path = "cli/poll.rs"]

@@ -194,3 +194,24 @@ fn a_field_that_nobody_has_is_named_with_some_that_are_there() {
         assert_eq!(output.status.code(), Some(2), "{wrong:?}");
     }
 }
+
+#[test]
+fn a_closed_pipe_is_a_clean_end() {
+    let root = TempDir::new().unwrap();
+    let _stats = db(root.path());
+    let mut child = Command::new(BIN)
+        .args(["poll", "-d", "0.01", "queries"])
+        .arg(root.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    drop(lines);
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{output:?}"
+    );
+}

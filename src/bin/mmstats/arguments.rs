@@ -15,7 +15,13 @@ use clap::{Args, Parser, Subcommand};
     name = "mmstats",
     version,
     arg_required_else_help = true,
-    max_term_width = 100
+    max_term_width = 100,
+    after_help = "\
+Where to begin:
+  mmstats ls --all       the files of all programs, wherever they are
+  mmstats top 812        what process 812 is doing
+  mmstats show --json    all values, for another program
+  mmstats help poll      more about a command"
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -33,6 +39,9 @@ pub enum Command {
     Autopsy(Autopsy),
     Clean(Clean),
     Demo(Demo),
+    Completions(Completions),
+    /// Print the manual, for man(1): `mmstats man | man -l -`
+    Man,
     #[command(hide = true)]
     DemoService(DemoService),
 }
@@ -262,6 +271,15 @@ pub struct Demo {
     /// The root for the stats files [default: $MMSTATS_PATH, else a temporary directory]
     #[arg(long, value_name = "DIR")]
     pub path: Option<PathBuf>,
+}
+
+/// Print what completes commands and options in a shell
+///
+/// For example: `mmstats completions bash > /etc/bash_completion.d/mmstats`.
+#[derive(Args, Debug)]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
 }
 
 /// The service of the demo: a process of its own, which the demo starts

@@ -9,6 +9,7 @@ mod diff;
 mod input;
 mod json;
 mod ls;
+mod manual;
 mod numbers;
 mod output;
 mod poll;
@@ -47,6 +48,8 @@ fn run(command: Command) -> Outcome {
         Command::Top(arguments) => top::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Completions(arguments) => manual::completions(&arguments),
+        Command::Man => manual::man(),
         Command::Autopsy(arguments) => autopsy::run(&arguments),
         Command::Clean(arguments) => clean::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
