@@ -28,7 +28,7 @@
 //! `mmstats`.
 //!
 //! Across `.await` take a [`Stopwatch`], which can be copied and sent: a [`Timing`] borrows its thread's
-//! statistics, and a future that holds one is not `Send`.
+//! statistics, and a future that holds one is not `Send`. `docs/examples/async.rs` shows it with tokio.
 //!
 //! # How it works
 //!

@@ -27,5 +27,7 @@ mod races;
 mod space;
 #[path = "writer/summary.rs"]
 mod summary;
+#[path = "writer/tasks.rs"]
+mod tasks;
 #[path = "writer/values.rs"]
 mod values;

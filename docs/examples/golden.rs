@@ -4,7 +4,7 @@
 //!
 //! ```sh
 //! cargo run --example golden -- tests/golden
-//! for name in every-kind minimal odd-sequence summaries unknown-record-and-kind; do
+//! for name in every-kind minimal odd-sequence retired summaries unknown-record-and-kind; do
 //!     python3 tests/python/reader.py --per-file tests/golden/$name.mmstats |
 //!         sed "s#$PWD/tests/golden/##" > tests/golden/$name.json
 //! done
@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use std::{env, fs, io, process};
 
+use mmstats::retire::Cleaner;
 use mmstats::{
     Average, Compound, Constant, Counter, Flag, Gauge, Groups, MmStats, MmValue, MovingAverage,
     Percentile, SamplingCounter, Stats, Summary, Text, Timer, UpDown, Writer,
@@ -130,6 +131,19 @@ struct Summaries {
     hits: SamplingCounter<10>,
 }
 
+/// What short-lived workers do.
+#[derive(MmStats)]
+#[mmstats(name = "worker")]
+struct Worker {
+    /// Tasks done.
+    done: Counter,
+    level: Gauge<u64>,
+    size: Percentile,
+    seconds: Summary,
+    pair: Compound<Pair>,
+    note: Text<16>,
+}
+
 #[derive(Clone, Copy, Default, MmValue)]
 #[repr(C)]
 struct Pair {
@@ -144,6 +158,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     if !directory.is_dir() {
         return Err(format!("{} is no directory", directory.display()).into());
+    }
+    if let Some(worker) = env::var(WORKER).ok().and_then(|n| n.parse().ok()) {
+        return work(worker);
     }
     from_a_fixed_path()?;
     let root = env::temp_dir().join("mmstats-golden").join("root");
@@ -162,6 +179,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         unknown_record_and_kind(&root)?,
     )?;
     golden("summaries.mmstats", summaries(&root)?)?;
+    golden("retired.mmstats", retired(&root)?)?;
     Ok(())
 }
 
@@ -322,6 +340,66 @@ fn summaries(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
         let at = find(&bytes, &words) + 8;
         bytes[at..at + 8].copy_from_slice(&2.5f64.to_le_bytes());
     }
+    Ok(bytes)
+}
+
+/// The number of a worker, whose process has only to write one file.
+const WORKER: &str = "MMSTATS_GOLDEN_WORKER";
+
+fn work(worker: u64) -> Result<(), Box<dyn std::error::Error>> {
+    let stats = Worker::builder().keep(true).create()?;
+    stats.done.add(worker);
+    stats.level.set(worker);
+    stats.size.record(100 * worker);
+    stats.seconds.record(worker as f64 / 2.0);
+    stats.pair.set(Pair { a: worker, b: 1 });
+    stats.note.set(&format!("worker {worker}"));
+    Ok(())
+}
+
+/// Three processes that have ended, folded.
+fn retired(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let directory = root.join(Worker::NAME);
+    let _ = fs::remove_dir_all(&directory);
+    for worker in 1..=3 {
+        let status = process::Command::new(env::current_exe()?)
+            .args(env::args_os().skip(1))
+            .env(WORKER, worker.to_string())
+            .env("MMSTATS_PATH", root)
+            .status()?;
+        assert!(status.success());
+        // A name that is as long in every run.
+        let made = fs::read_dir(&directory)?.map(|entry| entry.map(|entry| entry.path()));
+        let made: Vec<PathBuf> = made.collect::<Result<_, _>>()?;
+        let is_new = |path: &&PathBuf| !path.to_string_lossy().contains("mmstats-812-");
+        let new = made.iter().find(is_new).ok_or("the worker's file")?;
+        fs::rename(new, directory.join(format!("mmstats-812-81{worker}")))?;
+    }
+    // Two in one step, and one after it.
+    let third = directory.join("mmstats-812-813");
+    fs::rename(&third, root.join("aside"))?;
+    Cleaner::new().fold(true).clean(&directory)?;
+    fs::rename(root.join("aside"), &third)?;
+    Cleaner::new().fold(true).clean(&directory)?;
+    let mut bytes = fs::read(directory.join("mmstats-retired"))?;
+    let created = 1_795_214_569_920_000_000u64.to_le_bytes();
+    let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+    put(48, &created);
+    put(64, &1000u32.to_le_bytes()); // uid
+    put(68, &100u32.to_le_bytes()); // gid
+    // The names of the folded files, each of 56 bytes, follow the header of 192 and 24 of their record.
+    for (name, tid) in (811u32..814).enumerate() {
+        let at = 192 + 24 + 56 * name;
+        put(at, &created);
+        put(at + 8, &0x0123_4567_89ab_cdefu64.to_le_bytes());
+        put(at + 16, &4711u64.to_le_bytes());
+        put(at + 24, &812u32.to_le_bytes());
+        put(at + 28, &tid.to_le_bytes());
+    }
+    // The time of the last value, which follows the greatest and the last.
+    let most = 1.5f64.to_le_bytes();
+    let at = find(&bytes, &[most, most].concat()) + 16;
+    bytes[at..at + 8].copy_from_slice(&created);
     Ok(bytes)
 }
 

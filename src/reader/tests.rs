@@ -4,6 +4,7 @@ mod damaged;
 mod hostile;
 mod merging;
 mod racing;
+mod retired;
 mod risen;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -35,11 +35,13 @@ struct Entry {
 }
 
 impl Totals {
-    /// No totals yet, of a model.
-    pub fn new(model: &str) -> Totals {
+    /// No totals yet, of the model and user of a file with this header.
+    pub fn new(of: &Header) -> Totals {
         Totals {
             header: Header {
-                model: model.to_owned(),
+                model: of.model.clone(),
+                uid: of.uid,
+                gid: of.gid,
                 ..Header::default()
             },
             retired: Retired::default(),
@@ -50,7 +52,7 @@ impl Totals {
 
     /// Those that a retired file has.
     pub fn of(file: &StatsFile) -> Result<Totals, String> {
-        let mut totals = Totals::new(&file.header.model);
+        let mut totals = Totals::new(&file.header);
         let Some(retired) = &file.contents.retired else {
             return Err("it does not say what was folded into it".to_owned());
         };

@@ -13,10 +13,14 @@ fn as_json(snapshot: &Snapshot) -> Json {
     let models = snapshot.models().iter().map(|model| {
         let files = model.files().iter().map(|&index| {
             let file = &snapshot.files()[index];
-            json!({
+            let mut entry = json!({
                 "path": file.path(), "pid": file.pid(), "tid": file.tid(), "state": file.state().name(),
                 "created": file.created(), "bytes": file.bytes(), "stats": stats(file.stats().expect("per file")),
-            })
+            });
+            if let Some(files) = file.retired() {
+                entry["retired"] = files.into();
+            }
+            entry
         });
         let files: Vec<Json> = files.collect();
         let stats = stats(model.stats());
