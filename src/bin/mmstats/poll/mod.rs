@@ -41,9 +41,11 @@ pub fn run(arguments: &Poll) -> Outcome {
     let mut lines = 0u64;
     while arguments.count.is_none_or(|count| lines < count) {
         let seconds = clock.wait();
+        // That of the tick, however long it takes to read and to print.
+        let time = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs_f64();
         let input = poller.read();
         if arguments.json {
-            write_json(&mut out, arguments, &patterns, &input, seconds)?;
+            write_json(&mut out, arguments, &patterns, &input, (time, seconds))?;
         } else {
             let now = find(&input);
             // Those that have gone stay, as long as there are no others.
@@ -180,7 +182,7 @@ fn write_json(
     arguments: &Poll,
     patterns: &[String],
     input: &Input,
-    seconds: f64,
+    (time, seconds): (f64, f64),
 ) -> io::Result<()> {
     let stats = |values: Values<'_>| {
         let wanted = (values.stats.iter()).filter(|stat| {
@@ -197,7 +199,6 @@ fn write_json(
         });
         each.collect::<Map<_, _>>()
     };
-    let time = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs_f64();
     let mut line = json!({"time": time, "seconds": seconds});
     if arguments.per_file {
         let files = input.files().map(|file| {
