@@ -228,6 +228,33 @@ fn small_screens_and_plain_ascii_will_do() {
 }
 
 #[test]
+fn processes_that_have_ended_are_shown_as_such() {
+    let root = TempDir::new().unwrap();
+    let stats = db(root.path());
+    let path = stats.path().unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    // Of a process that cannot be: no lock is held with that token.
+    bytes[104..112].copy_from_slice(&(1u64 << 60).to_le_bytes());
+    bytes[56..60].copy_from_slice(&99_999_999u32.to_le_bytes());
+    std::fs::write(path.with_file_name("mmstats-99999999-1"), bytes).unwrap();
+    let mut screen = Screen::start(30, 120, "C.UTF-8", root.path());
+    screen.until_shows("Db (2)");
+    screen.press("\x1b[C");
+    let shown = screen.until_shows("99999999 ");
+    let line = |text: &str| {
+        shown
+            .lines()
+            .find(|line| line.contains(text))
+            .unwrap()
+            .to_owned()
+    };
+    assert!(line("99999999 ").contains("dead"), "{shown}");
+    assert!(!line("Db (2)").contains("dead"), "{shown}");
+    screen.press("q");
+    assert_eq!(screen.ended(), 0);
+}
+
+#[test]
 fn a_signal_gives_the_terminal_back() {
     let root = TempDir::new().unwrap();
     let _stats = db(root.path());

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use mmstats::Error;
-use mmstats::reader::{File, Reader, Snapshot, guard_sigbus};
+use mmstats::reader::{File, Reader, Snapshot, Stat, guard_sigbus};
 
 use crate::{output, progress};
 
@@ -285,6 +285,14 @@ fn failure(path: &Path, error: Error) -> (PathBuf, String) {
         } => (path, format!("cannot {action}: {source}")),
         other => (path.to_owned(), other.to_string()),
     }
+}
+
+/// What a label is among stats that are sorted by it, as those of a snapshot are.
+pub fn find<'a>(stats: &'a [Stat], label: &str) -> Option<&'a Stat> {
+    let index = stats
+        .binary_search_by(|stat| stat.label().cmp(label))
+        .ok()?;
+    Some(&stats[index])
 }
 
 /// Paths as a list, as in `$PATH`.

@@ -158,16 +158,7 @@ fn draw_tree(frame: &mut Frame<'_>, app: &App, scrolled: &mut Scrolled, area: Re
             (Some(false), true) => "+ ",
             (None, _) => "  ",
         };
-        let dead = if node.is_dead { " dead" } else { "" };
-        let dead = dead
-            .strip_prefix(' ')
-            .filter(|dead| !node.text.ends_with(dead));
-        let dead = dead.map(|dead| format!(" {dead}")).unwrap_or_default();
-        let text = format!(
-            "{}{mark}{}{dead}",
-            "  ".repeat(node.depth),
-            printable(&node.text)
-        );
+        let text = format!("{}{mark}{}", "  ".repeat(node.depth), printable(&node.text));
         let style = if node.is_dead { dim() } else { Style::new() };
         ListItem::new(text).style(style)
     });

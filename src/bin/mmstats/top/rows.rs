@@ -7,6 +7,7 @@ use mmstats::reader::{Model, Stat};
 use mmstats::{Number, Value};
 
 use super::history::History;
+use crate::input::find;
 use crate::numbers;
 
 /// Labels of which the past is kept: more are shown, but without theirs.
@@ -153,13 +154,6 @@ pub fn of_model(model: &Model, seconds: f64) -> Vec<Row> {
         }
     }
     rows
-}
-
-fn find<'a>(stats: &'a [Stat], label: &str) -> Option<&'a Stat> {
-    let index = stats
-        .binary_search_by(|stat| stat.label().cmp(label))
-        .ok()?;
-    Some(&stats[index])
 }
 
 fn rate(risen: &Stat, seconds: f64) -> Option<f64> {

@@ -74,14 +74,20 @@ impl Tree {
         for (model, processes) in models {
             let scope = Scope::Model(model.to_owned());
             let is_dead = processes.values().flatten().all(has_ended);
-            let text = format!("{model} ({})", processes.len());
+            let text = format!("{model} ({}){}", processes.len(), dead(is_dead));
             if !self.push(scope, text, 0, is_dead, true) {
                 continue;
             }
             for (pid, mut files) in processes {
                 let scope = Scope::Process(model.to_owned(), pid);
                 let is_dead = files.iter().all(has_ended);
-                let text = format!("{pid} {} ({})", program(files[0]), files.len());
+                // The program last: it is what may be cut off.
+                let text = format!(
+                    "{pid}{} ({}) {}",
+                    dead(is_dead),
+                    files.len(),
+                    program(files[0])
+                );
                 if !self.push(scope, text, 1, is_dead, true) {
                     continue;
                 }
@@ -173,6 +179,11 @@ impl Tree {
 
 fn has_ended(file: &&File) -> bool {
     file.state() == State::Dead
+}
+
+/// What is said of those that nobody writes any more.
+fn dead(is_dead: bool) -> &'static str {
+    if is_dead { " dead" } else { "" }
 }
 
 /// The name of the program that wrote a file.
