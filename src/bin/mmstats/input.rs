@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use mmstats::Error;
@@ -282,7 +283,13 @@ fn failure(path: &Path, error: Error) -> (PathBuf, String) {
             path,
             action,
             source,
-        } => (path, format!("cannot {action}: {source}")),
+        } => {
+            let advice = match source.kind() {
+                ErrorKind::PermissionDenied => ": run this as its owner or as root",
+                _ => "",
+            };
+            (path, format!("cannot {action}: {source}{advice}"))
+        }
         other => (path.to_owned(), other.to_string()),
     }
 }
