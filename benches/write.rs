@@ -37,6 +37,10 @@ struct Model {
     time: Timer,
     compound: Compound<Line>,
     summary: Summary,
+    #[mmstats(window = "60s")]
+    recent_summary: Summary,
+    #[mmstats(window = "60s")]
+    recent_size: Percentile,
     average: Average,
     moving: MovingAverage,
     sampled: SamplingCounter,
@@ -210,6 +214,14 @@ fn rows() -> Vec<Row> {
             coarse_clock()
         ))),
         row!("Summary::record", |s, i| s.stats.summary.record(spread(i) as f64), beyond "coarse clock" by 3.0),
+        row!("Summary::record, window", |s, i| s
+            .stats
+            .recent_summary
+            .record(spread(i) as f64)),
+        row!("Percentile::record, window", |s, i| s
+            .stats
+            .recent_size
+            .record(spread(i))),
         row!("Average::record", |s, i| s
             .stats
             .average

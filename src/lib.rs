@@ -23,6 +23,9 @@
 //! | a model | nested: labels `db.queries` | |
 //! | [`Groups`] | named instances of a model, added at run time | label by label |
 //!
+//! A Counter, Summary, Timer or Percentile may have a *window*, `#[mmstats(window = "60s")]`: then readers also
+//! see what it counted in the last minute, at once and whether anybody was reading before.
+//!
 //! Then write: [`MmStats::local`] has a file for each thread, [`MmStats::create`] one of your own,
 //! [`Writer`] does without a struct. And read, from any process: [`reader::Reader`], or the binary
 //! `mmstats`.
@@ -42,6 +45,7 @@
 //!   thread but not shared, and the compiler sees to it.
 //! - Files hold the present, not a history, and a group stays as long as its file.
 //! - A stats file reserves 16 MiB of addresses (not of memory).
+//! - A process with a counter that has a window has a thread that looks at it, with all signals blocked.
 //! - Signal handlers must not write statistics: they could run in the middle of a publication.
 //! - A process made by raw `clone`, without the C library's fork handlers, must not use what it
 //!   inherited.
@@ -106,10 +110,12 @@ mod library {
     pub use crate::metric::moving_average::MovingAverage;
     pub use crate::metric::percentile::Percentile;
     pub use crate::metric::sampling_counter::{SampledCount, SamplingCounter};
-    pub use crate::metric::summary::{Summary, SummaryValue};
+    pub use crate::metric::summary::Summary;
+    pub use crate::metric::summary_value::SummaryValue;
     pub use crate::metric::text::Text;
     pub use crate::metric::timer::{Stopwatch, Timer, Timing};
     pub use crate::metric::updown::UpDown;
+    pub use crate::metric::window::WindowValue;
     pub use crate::panics::install_panic_hook;
     pub use crate::writer::{Adding, Builder, Group, Groups, MmStats, Stats, Writer};
     #[cfg(feature = "derive")]
@@ -123,7 +129,7 @@ mod library {
         pub use crate::metric::compound::{ValueElement, ValueField};
         pub use crate::metric::field::{
             Binder, ConstantField, Describe, Field, Options, TakesBuffers, TakesDigits, TakesMerge,
-            TakesPrefix, TakesUnit,
+            TakesPrefix, TakesUnit, TakesWindow,
         };
         pub use crate::writer::LocalCell;
     }

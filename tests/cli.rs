@@ -25,6 +25,8 @@ mod manual;
 mod old;
 #[path = "cli/poll.rs"]
 mod poll;
+#[path = "cli/summaries.rs"]
+mod summaries;
 #[path = "cli/text.rs"]
 mod text;
 #[path = "cli/top.rs"]

@@ -47,7 +47,7 @@ fn golden(name: &str) -> PathBuf {
 #[derive(MmStats)]
 #[mmstats(name = "web")]
 struct Web {
-    #[mmstats(unit = "requests")]
+    #[mmstats(unit = "requests", window = "24h")]
     requests: Counter,
     in_flight: UpDown,
     #[mmstats(merge = "mean")]
@@ -63,7 +63,12 @@ struct Web {
     #[mmstats(digits = 3)]
     size: Percentile,
     pool: Compound<Pool>,
+    #[mmstats(window = "23h")]
     tasks: Summary,
+    #[mmstats(window = "24h")]
+    windowed_size: Percentile,
+    #[mmstats(window = "24h", digits = 1)]
+    windowed_time: Timer,
     no_tasks: Summary,
     mean: Average,
     recent: MovingAverage<7>,
@@ -128,6 +133,8 @@ fn write(web: &Web, seed: u64) {
         web.response_time.record(Duration::from_nanos(value >> 8));
         let value = 1e9 + (value >> 20) as f64 / 3.0;
         web.tasks.record(value);
+        web.windowed_size.record(value as u64);
+        web.windowed_time.record(Duration::from_nanos(value as u64));
         web.mean.record(value);
         web.recent.record(-value);
         web.hits.inc();

@@ -99,6 +99,8 @@ impl Line {
 /// One of each way to be written.
 #[derive(MmStats)]
 struct All {
+    // A step is so long that no file changes by itself.
+    #[mmstats(window = "24h")]
     n: Counter,
     level: Gauge<u64>,
     line: Compound<Line>,

@@ -31,3 +31,5 @@ mod summary;
 mod tasks;
 #[path = "writer/values.rs"]
 mod values;
+#[path = "writer/windows.rs"]
+mod windows;

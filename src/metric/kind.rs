@@ -2,7 +2,7 @@
 
 use super::{
     Value, average, compound, constant, counter, flag, gauge, moving_average, percentile,
-    sampling_counter, summary, text, timer, updown,
+    sampling_counter, summary, text, timer, updown, window,
 };
 use crate::format::schema::MetricSchema;
 
@@ -15,6 +15,11 @@ pub struct Raw<'a> {
     pub octaves: &'a [(u32, &'a [u64])],
     /// Whether a thread writes the file now, as far as is known.
     pub current: bool,
+    /// The time of the snapshot by the clock of the file's writer, the monotonic one of this machine;
+    /// `None` for a file of another one, or of one that was started anew since.
+    pub now: Option<u64>,
+    /// The words of the metric that a window is of.
+    pub of: &'a [u64],
 }
 
 /// Which files of a model count for a label.
@@ -69,7 +74,7 @@ pub(super) const LATEST: Fold = |_, into, next, _| {
 };
 
 /// Every kind that this version knows. A new one is a new file and a line here.
-pub static KINDS: [&Kind; 13] = [
+pub static KINDS: [&Kind; 14] = [
     &counter::KIND,
     &updown::KIND,
     &gauge::KIND,
@@ -83,12 +88,14 @@ pub static KINDS: [&Kind; 13] = [
     &average::KIND,
     &moving_average::KIND,
     &sampling_counter::KIND,
+    &window::KIND,
 ];
 
 /// The kind with this code, if this version knows it.
 pub fn kind(code: u16) -> Option<&'static Kind> {
-    // The codes are 1, 2, 3, …: a test says so.
-    KINDS.get(usize::from(code).wrapping_sub(1)).copied()
+    // Codes have gaps: those of kinds that this version does not have.
+    let index = KINDS.binary_search_by_key(&code, |kind| kind.code).ok()?;
+    Some(KINDS[index])
 }
 
 /// The codes, in the order of the table.
@@ -119,6 +126,8 @@ pub mod code {
     pub const MOVING_AVERAGE: u16 = 12;
     /// A count and its rate.
     pub const SAMPLING_COUNTER: u16 = 13;
+    /// What a metric counted in its last time.
+    pub const WINDOW: u16 = 16;
 }
 
 #[cfg(test)]
@@ -127,8 +136,8 @@ mod tests {
 
     #[test]
     fn the_table_is_in_the_order_of_the_codes() {
-        for (i, known) in KINDS.iter().enumerate() {
-            assert_eq!(usize::from(known.code), i + 1);
+        assert!(KINDS.is_sorted_by_key(|known| known.code));
+        for known in KINDS {
             assert_eq!(kind(known.code).unwrap().name, known.name);
         }
         assert!(kind(0).is_none());

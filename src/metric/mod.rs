@@ -19,10 +19,12 @@ pub mod sampling_counter;
 pub mod space;
 pub mod sum;
 pub mod summary;
+pub mod summary_value;
 pub mod text;
 pub mod timer;
 pub mod updown;
 mod value;
+pub mod window;
 
 pub use value::Value;
 

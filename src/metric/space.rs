@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::Error;
 use crate::format::record::Instance;
 use crate::format::schema::Schema;
+use crate::sys::ticks::Tick;
 use crate::sys::words::{Word, Words};
 
 /// The growing side of a stats file, as the metrics see it. None of it is on the path of a value.
@@ -46,6 +47,10 @@ pub trait Space: fmt::Debug {
 
     /// Has a word set to zero when the thread that writes the file ends.
     fn reset_at_thread_end(&self, word: Word);
+
+    /// Has some work done now and whenever it is due, for as long as the file is there. It touches words
+    /// of the file, and nothing else that is not its own.
+    fn tick(&self, work: Box<dyn Tick>);
 
     /// How many groups each field of groups may have.
     fn max_groups(&self) -> usize;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Value;
 use super::distribution::Distribution;
-use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesDigits};
+use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesDigits, TakesWindow};
 use super::kind::{Counts, Kind, code};
 use super::percentile::{self, Percentile};
 use crate::sys::clock;
@@ -162,6 +162,7 @@ impl Field for Timer {
 
 impl TakesDigits for Timer {}
 impl TakesBuffers for Timer {}
+impl TakesWindow for Timer {}
 
 pub(super) static KIND: Kind = Kind {
     code: code::TIMER,

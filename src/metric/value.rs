@@ -4,7 +4,8 @@ use super::average::AverageValue;
 use super::compound::CompoundValue;
 use super::distribution::Distribution;
 use super::sampling_counter::SampledCount;
-use super::summary::SummaryValue;
+use super::summary_value::SummaryValue;
+use super::window::WindowValue;
 use crate::format::scalar::Number;
 
 /// The value of one label, of one file or merged over many.
@@ -41,6 +42,9 @@ pub enum Value {
     MovingAverage(AverageValue),
     /// A count and its rate, as sampled together.
     SamplingCounter(SampledCount),
+    /// What a metric counted in its last time. A snapshot has it beside the metric's value:
+    /// [`Stat::window`](crate::reader::Stat::window).
+    Window(Box<WindowValue>),
 }
 
 impl Value {
@@ -134,6 +138,7 @@ impl Value {
             Value::Average(_) => "average",
             Value::MovingAverage(_) => "movingaverage",
             Value::SamplingCounter(_) => "samplingcounter",
+            Value::Window(_) => "window",
         }
     }
 
@@ -155,6 +160,7 @@ impl Value {
             Value::Compound(compound) => compound.expose(&mut each),
             Value::Summary(summary) => summary.expose(&mut each),
             Value::SamplingCounter(sample) => sample.expose(&mut each),
+            Value::Window(window) => window.expose(&mut each),
             _ => {}
         }
     }

@@ -358,12 +358,12 @@ impl Contents {
             let offset = u32::try_from(owner - 8 * instance.block).ok()?;
             Some((number, instance.plan.distribution_at(offset)?))
         });
-        let Some((number, (metric, layout))) = found else {
+        let Some((number, (metric, wanted))) = found else {
             // A metric that was left out, or of a later kind. (Or nonsense, which costs nothing.)
             return Ok(());
         };
-        if octave.len as usize != layout.buckets() || octave.octave as usize >= layout.octaves() {
-            let wanted = layout.buckets();
+        if octave.len as usize != wanted.counts || octave.octave as usize >= wanted.most {
+            let wanted = wanted.counts;
             let what = format!(
                 "octave {} with {} counts, not {wanted}",
                 octave.octave, octave.len

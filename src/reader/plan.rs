@@ -15,7 +15,8 @@ use crate::format::record::HEAD;
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{MetricSchema, Schema};
 use crate::metric::kind::{self, Kind, code};
-use crate::metric::summary::SummaryValue;
+use crate::metric::summary_value::SummaryValue;
+use crate::metric::window;
 
 /// A schema, ready for reading: decoded, checked, and its words laid out.
 #[derive(Debug)]
@@ -57,8 +58,28 @@ pub struct Metric {
     pub words: usize,
     /// The number of its slot.
     pub slot: Option<usize>,
-    /// The buckets, of a distribution.
-    pub layout: Option<Layout>,
+    /// The octaves, of a distribution or a window of one.
+    pub octaves: Option<Octaves>,
+}
+
+/// What octaves a distribution may have.
+#[derive(Clone, Copy, Debug)]
+pub struct Octaves {
+    /// Counts of each.
+    pub counts: usize,
+    /// Their numbers are below it.
+    pub most: usize,
+}
+
+/// The octaves of so many distributions.
+fn octaves_of(metric: &MetricSchema, many: usize) -> Option<Octaves> {
+    matches!(metric.kind, code::TIMER | code::PERCENTILE)
+        .then(|| Layout::new(metric.parameter))
+        .flatten()
+        .map(|layout| Octaves {
+            counts: layout.buckets(),
+            most: many * layout.octaves(),
+        })
 }
 
 /// A slot of a plan, in words.
@@ -180,10 +201,12 @@ impl Plan {
                 words: plain,
             });
         }
-        let layout = matches!(metric.kind, code::TIMER | code::PERCENTILE)
-            .then(|| Layout::new(metric.parameter))
-            .flatten();
-        if layout.is_some() {
+        let octaves = match metric.kind {
+            code::TIMER | code::PERCENTILE => octaves_of(&metric, 1),
+            code::WINDOW => window::step(&metric).and_then(|step| octaves_of(&step, window::STEPS)),
+            _ => None,
+        };
+        if octaves.is_some() {
             self.distributions.push((metric.offset, self.metrics.len()));
         }
         self.words += geometry.value_words();
@@ -194,7 +217,7 @@ impl Plan {
             at: to,
             words: geometry.value_words(),
             slot,
-            layout,
+            octaves,
             schema: metric,
         });
     }
@@ -212,12 +235,12 @@ impl Plan {
     }
 
     /// The distribution whose place begins at byte `offset` of a block.
-    pub fn distribution_at(&self, offset: u32) -> Option<(usize, Layout)> {
+    pub fn distribution_at(&self, offset: u32) -> Option<(usize, Octaves)> {
         let found = self
             .distributions
             .binary_search_by_key(&offset, |(offset, _)| *offset);
         let index = self.distributions[found.ok()?].1;
-        Some((index, self.metrics[index].layout?))
+        Some((index, self.metrics[index].octaves?))
     }
 }
 
@@ -235,7 +258,7 @@ fn decoded(metric: &MetricSchema) -> usize {
             2 * 6 * 8 * metric.geometry.value_words()
         }
         // An entry of a tree for each word, of a tree whose nodes may be half full.
-        code::TIMER | code::PERCENTILE => 64 * metric.geometry.value_words(),
+        code::TIMER | code::PERCENTILE | code::WINDOW => 64 * metric.geometry.value_words(),
         code::SUMMARY => size_of::<SummaryValue>(),
         _ => 0,
     }

@@ -13,6 +13,7 @@ use crate::format::header::{Header, OwnerState};
 use crate::format::scalar::Number;
 use crate::metric::Value;
 use crate::metric::kind::code;
+use crate::metric::window::{SUFFIX, WindowValue};
 use crate::sys::life::started;
 use crate::{Error, MmValue};
 
@@ -47,6 +48,7 @@ pub struct Stat {
     value: Value,
     plan: Arc<Plan>,
     metric: u32,
+    window: Option<Box<WindowValue>>,
     exposed: OnceLock<Box<[(String, Value)]>>,
 }
 
@@ -242,6 +244,7 @@ impl Stat {
             value,
             plan: Arc::clone(plan),
             metric,
+            window: None,
             exposed: OnceLock::new(),
         }
     }
@@ -271,12 +274,20 @@ impl Stat {
         &self.plan.metrics[self.metric as usize].schema.help
     }
 
+    /// What was recorded in the last time, if the metric has a window.
+    pub fn window(&self) -> Option<&WindowValue> {
+        self.window.as_deref()
+    }
+
     /// What its value exposes beside itself: name and value. Computed at the first call.
     pub fn exposed(&self) -> &[(String, Value)] {
         self.exposed.get_or_init(|| {
             let mut exposed = Vec::new();
             self.value
                 .expose(|name, value| exposed.push((name.to_owned(), value)));
+            if let Some(window) = &self.window {
+                window.expose(&mut |name, value| exposed.push((name.to_owned(), value)));
+            }
             exposed.into()
         })
     }
@@ -287,6 +298,26 @@ impl Stat {
             .find(|(exposed, _)| exposed == name)
             .map(|(_, value)| value)
     }
+}
+
+/// Takes the windows, which files have under labels of their own, to the stats that they are of.
+pub(super) fn with_windows(mut stats: Vec<Stat>) -> Vec<Stat> {
+    let of = |stat: &Stat| match &stat.value {
+        Value::Window(window) => {
+            Some((stat.label.strip_suffix(SUFFIX)?.to_owned(), window.clone()))
+        }
+        _ => None,
+    };
+    let windows: Vec<_> = stats.iter().filter_map(of).collect();
+    if !windows.is_empty() {
+        stats.retain(|stat| !matches!(stat.value, Value::Window(_)));
+    }
+    for (label, window) in windows {
+        if let Ok(index) = stats.binary_search_by(|stat| (*stat.label).cmp(&label)) {
+            stats[index].window = Some(window);
+        }
+    }
+    stats
 }
 
 /// The value of a label among stats that are sorted by it.

@@ -15,11 +15,14 @@ use self::risen::Risen;
 use super::contents::{Instance, OctavePlace};
 use super::file::StatsFile;
 use super::plan::{Metric, Plan};
-use super::snapshot::{Problem, Stat};
+use super::snapshot::{Problem, Stat, with_windows};
 use super::state::State;
 use super::text::printable;
 use crate::metric::Value;
 use crate::metric::kind::{Counts, Kind, Raw, code};
+use crate::metric::window::SUFFIX;
+use crate::sys::clock::coarse_nanos;
+use crate::sys::identity::is_of_this_boot;
 
 /// Where the labels of one model come together.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub struct Table {
     sorted: Vec<u32>,
     /// Labels of this snapshot that were named for having two kinds.
     named: usize,
+    /// The time of this snapshot, after its values were copied, by the monotonic clock.
+    now: u64,
     /// Whether there is a last snapshot to compare with.
     compared: bool,
 }
@@ -86,6 +91,7 @@ impl Table {
             labels: HashMap::new(),
             sorted: Vec::new(),
             named: 0,
+            now: 0,
             compared: false,
         }
     }
@@ -99,6 +105,7 @@ impl Table {
             cell.others = 0;
         }
         self.named = 0;
+        self.now = coarse_nanos();
         for shape in &mut self.shapes {
             (shape.latest, shape.mixed) = (0, false);
         }
@@ -193,6 +200,7 @@ impl Table {
         problems: &mut Vec<Problem>,
     ) {
         let (dead, current) = (state == State::Dead, state.is_current());
+        let seen = self.seen(file, current);
         let mut twice: (usize, Option<Arc<str>>) = (0, None);
         for instance in &file.contents.instances {
             let shape = &self.shapes[instance.shape.expect("set by begin") as usize];
@@ -245,7 +253,7 @@ impl Table {
                     index,
                     metric,
                     &mut octaves,
-                    current,
+                    seen,
                 );
                 match &mut cell.value {
                     Some(merged) => (metric.kind.merge)(merged, next, &metric.schema, cell.files),
@@ -265,6 +273,11 @@ impl Table {
                 format!("the label {label:?} is there twice{more}: the first counts"),
             ));
         }
+    }
+
+    fn seen(&self, file: &StatsFile, current: bool) -> Seen {
+        let now = is_of_this_boot(&file.header).then_some(self.now);
+        Seen { current, now }
     }
 
     /// The labels of a file that were too busy in the last pass.
@@ -289,7 +302,7 @@ impl Table {
             sorted,
             ..
         } = self;
-        sorted
+        let stats = sorted
             .iter()
             .filter_map(|&cell| {
                 let cell = &mut cells[cell as usize];
@@ -310,12 +323,15 @@ impl Table {
                     metric,
                 ))
             })
-            .collect()
+            .collect();
+        with_windows(stats)
     }
 
     /// The values of one file by itself, by label. Only what was had whole at some time.
     pub fn of_file(&self, file: &StatsFile) -> Vec<Stat> {
         let mut stats = Vec::new();
+        // What the file itself says.
+        let seen = self.seen(file, true);
         for instance in &file.contents.instances {
             let mut octaves = &*instance.octaves;
             for (index, metric) in instance.plan.metrics.iter().enumerate() {
@@ -326,7 +342,7 @@ impl Table {
                         index,
                         metric,
                         &mut octaves,
-                        true,
+                        seen,
                     ));
                     let label = Arc::clone(self.label(instance, index));
                     stats.push(Stat::new(label, value, &instance.plan, index as u32));
@@ -336,7 +352,7 @@ impl Table {
         // Stable, so that of two with one label the first stays.
         stats.sort_by(|a, b| a.label().cmp(b.label()));
         stats.dedup_by(|b, a| a.label() == b.label());
-        stats
+        with_windows(stats)
     }
 
     /// Whether so many shapes are no longer in use that it pays to begin anew.
@@ -353,32 +369,59 @@ fn was_had(file: &StatsFile, instance: &Instance, metric: &Metric) -> bool {
         .is_none_or(|slot| file.contents.values.had[instance.slots + slot])
 }
 
-/// The value of a metric in `all` words of its file's values; of a file that is written now (`current`)
-/// or not. `octaves` are those of the instance that are left, sorted by metric: those of the metrics up
-/// to this one are taken off.
+/// When a file was seen.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    /// Whether it was one that a thread writes now, as far as is known.
+    current: bool,
+    /// The time by its writer's clock.
+    now: Option<u64>,
+}
+
+impl Seen {
+    /// For kinds of which only counts are asked.
+    const FOR_COUNTS: Seen = Seen {
+        current: true,
+        now: None,
+    };
+}
+
+/// The value of a metric in `all` words of its file's values. `octaves` are those of the instance that
+/// are left, sorted by metric: those of the metrics up to this one are taken off.
 fn decode(
     all: &[u64],
     instance: &Instance,
     index: usize,
     metric: &Metric,
     octaves: &mut &[OctavePlace],
-    current: bool,
+    seen: Seen,
 ) -> Value {
     let words = &all[instance.at + metric.at..][..metric.words];
     let mut counts: Vec<(u32, &[u64])> = Vec::new();
-    if metric.layout.is_some() {
+    if metric.octaves.is_some() {
         let first = octaves.partition_point(|octave| octave.metric < index);
         let end = octaves.partition_point(|octave| octave.metric <= index);
         let own = octaves[first..end].iter();
         counts.extend(own.map(|octave| (octave.octave, &all[octave.at..][..octave.words])));
         *octaves = &octaves[end..];
     }
+    let mut of: &[u64] = &[];
+    if metric.kind.code == code::WINDOW
+        && let Some(before) = index
+            .checked_sub(1)
+            .map(|index| &instance.plan.metrics[index])
+        && metric.schema.label.strip_suffix(SUFFIX) == Some(&before.schema.label)
+    {
+        of = &all[instance.at + before.at..][..before.words];
+    }
     (metric.kind.decode)(
         &metric.schema,
         Raw {
             words,
             octaves: &counts,
-            current,
+            current: seen.current,
+            now: seen.now,
+            of,
         },
     )
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::format::header::{COMMITTED, Header, OWNER, Owner, OwnerState};
 use crate::format::record::{self, Octave};
 use crate::format::retired::Retired;
+use crate::metric::kind::code;
 use crate::reader::contents::{Contents, Instance};
 use crate::reader::file::StatsFile;
 use crate::reader::plan::Plan;
@@ -155,6 +156,10 @@ fn entry(contents: &Contents, instance: &Instance, created: u64) -> Entry {
     let values = &contents.values.words;
     let mut octaves: BTreeMap<_, Vec<u64>> = BTreeMap::new();
     for octave in &instance.octaves {
+        if instance.plan.metrics[octave.metric].kind.code == code::WINDOW {
+            // A window ends with its process.
+            continue;
+        }
         let counts = &values[octave.at..][..octave.words];
         // Two records for one octave: a writer makes none, but a file may say so, and readers add them.
         match octaves.get_mut(&(octave.metric, octave.octave)) {

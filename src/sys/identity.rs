@@ -146,6 +146,11 @@ impl Stat {
     }
 }
 
+/// Whether a file was made on this machine since it was started: then its monotonic clock is ours.
+pub fn is_of_this_boot(header: &Header) -> bool {
+    header.boot_id == Process::this().boot_id
+}
+
 fn boot_id() -> Option<[u8; 16]> {
     hexadecimal(&fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?)
 }

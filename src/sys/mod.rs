@@ -17,5 +17,6 @@ pub mod region;
 pub mod reserve;
 pub mod seed;
 pub mod sigbus;
+pub mod ticks;
 pub mod view;
 pub mod words;

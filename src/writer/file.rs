@@ -29,6 +29,7 @@ use crate::sys::paths::{self, Settings};
 use crate::sys::region::Region;
 use crate::sys::reserve::reserve;
 use crate::sys::seed::{self, RandomState};
+use crate::sys::ticks::{self, Tick, Ticking};
 use crate::sys::words::{Word, Words};
 
 /// What a file grows by is a multiple of this.
@@ -82,6 +83,8 @@ enum Backing {
 /// The file. Shared by the handles of one thread that may need more space.
 #[derive(Debug)]
 pub struct StatsFile {
+    /// What is done by the clock. Before the region: it ends first.
+    ticks: RefCell<Vec<Ticking>>,
     region: Region,
     backing: RefCell<Backing>,
     /// Its path; before it has one, its directory.
@@ -122,6 +125,7 @@ struct Published {
     tail: usize,
     aside: usize,
     levels: usize,
+    ticks: usize,
 }
 
 thread_local! {
@@ -177,6 +181,7 @@ impl StatsFile {
         };
         let size = if anonymous { region.len() } else { 0 };
         let file = StatsFile {
+            ticks: RefCell::default(),
             region,
             backing: RefCell::new(backing),
             path: RefCell::new(path),
@@ -451,6 +456,7 @@ impl Space for StatsFile {
             tail: self.tail.get(),
             aside: self.aside.get(),
             levels: self.levels.borrow().len(),
+            ticks: self.ticks.borrow().len(),
         });
         self.appending.set(false);
     }
@@ -460,7 +466,9 @@ impl Space for StatsFile {
             tail,
             aside,
             levels,
+            ticks,
         } = self.published.get();
+        self.ticks.borrow_mut().truncate(ticks);
         let unused = self.words().part(tail / 8, (self.tail.get() - tail) / 8);
         for word in unused.iter() {
             word.store(0, Ordering::Relaxed);
@@ -522,6 +530,17 @@ impl Space for StatsFile {
 
     fn reset_at_thread_end(&self, word: Word) {
         self.levels.borrow_mut().push(word);
+    }
+
+    fn tick(&self, work: Box<dyn Tick>) {
+        if self.is_anonymous() {
+            // Nobody reads it.
+            return;
+        }
+        // SAFETY: the words that metrics work on are views of the region, which is dropped after `ticks`;
+        // they are atomic. What else the work has, the box owns.
+        let ticking = unsafe { ticks::begin(work) };
+        self.ticks.borrow_mut().push(ticking);
     }
 
     fn max_groups(&self) -> usize {

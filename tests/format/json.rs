@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use mmstats::reader::{Reader, Snapshot, Stat};
-use mmstats::{Distribution, Number, Value};
+use mmstats::{Distribution, Number, SummaryValue, Value};
 use serde_json::{Value as Json, json};
 
 use super::manifest;
@@ -66,21 +66,7 @@ fn stat_json(stat: &Stat) -> Json {
                 };
             }
         }
-        Value::Summary(summary) => {
-            shown["count"] = summary.count().into();
-            shown["rejected"] = summary.rejected().into();
-            for (name, value) in [
-                ("total", Some(summary.total())),
-                ("mean", summary.mean()),
-                ("stddev", summary.stddev()),
-                ("min", summary.min()),
-                ("max", summary.max()),
-                ("last", summary.last()),
-                ("last_time", summary.last_time()),
-            ] {
-                shown[name] = json!(value);
-            }
-        }
+        Value::Summary(summary) => show_summary(&mut shown, summary),
         Value::Average(average) | Value::MovingAverage(average) => {
             shown["value"] = json!(average.average());
             shown["count"] = average.count().into();
@@ -91,7 +77,38 @@ fn stat_json(stat: &Stat) -> Json {
         }
         other => panic!("a kind that this test does not know: {other:?}"),
     }
+    if let Some(window) = stat.window() {
+        let mut of_window = json!({ "seconds": window.seconds() });
+        match window.value() {
+            Value::Timer(distribution) => show(&mut of_window, distribution, 1e9),
+            Value::Percentile(distribution) => show(&mut of_window, distribution, 1.0),
+            Value::Summary(summary) => show_summary(&mut of_window, summary),
+            Value::Counter(count) => {
+                // The rate depends on the time of the snapshot, but for a step at first.
+                of_window["count"] = json!(count);
+                of_window["rate"] = json!(window.rate());
+            }
+            other => panic!("a window of a kind that this test does not know: {other:?}"),
+        }
+        shown["window"] = of_window;
+    }
     shown
+}
+
+fn show_summary(shown: &mut Json, summary: &SummaryValue) {
+    shown["count"] = summary.count().into();
+    shown["rejected"] = summary.rejected().into();
+    for (name, value) in [
+        ("total", Some(summary.total())),
+        ("mean", summary.mean()),
+        ("stddev", summary.stddev()),
+        ("min", summary.min()),
+        ("max", summary.max()),
+        ("last", summary.last()),
+        ("last_time", summary.last_time()),
+    ] {
+        shown[name] = json!(value);
+    }
 }
 
 /// JSON has no integers beyond 64 bits here: they are compared as floats.

@@ -29,7 +29,10 @@ from fractions import Fraction
 SCALARS = {1: "B", 2: "H", 3: "I", 4: "Q", 5: "b", 6: "h", 7: "i", 8: "q", 9: "f", 10: "d", 11: "B"}
 BOOL, TEXT = 11, 12
 KINDS = ["", "counter", "updown", "gauge", "flag", "text", "constant", "timer", "percentile", "compound",
-         "summary", "average", "movingaverage", "samplingcounter"]
+         "summary", "average", "movingaverage", "samplingcounter", None, None, "window"]
+# Steps of a window that count, and what its label ends with.
+COUNTED, WINDOW = 12, ".Window"
+MONOTONIC_COARSE = 6
 # Words of a buffer and plain words; None: as the parameter says.
 SLOTS = {"summary": (10, 1), "average": (3, 0), "movingaverage": (3, None), "samplingcounter": (2, 1)}
 RULES = range(5)
@@ -323,6 +326,62 @@ class Sampled:
         return {"count": self.count, "rate": self.rate}
 
 
+class Window:
+    """Chapter 5, Windows: the steps that count, merged."""
+
+    def __init__(self, step, words=(), octaves=(), now=None, of=None):
+        self.step, self.length, self.value, self.reach = step, 0, step.nothing(), 0
+        size = 1 + step.words
+        plain = words[size * (COUNTED + 1):]
+        if not words:
+            return
+        self.length = min(COUNTED * plain[0], MOST64)
+        if KINDS[step.kind] == "counter":
+            if now is not None and plain[0] and isinstance(of, int):
+                self.count(words, max(0, now // plain[0] - COUNTED + 1), of, now)
+            return
+        for index in range(COUNTED + 1):
+            stamp, *own = words[size * index:size * (index + 1)]
+            if now is None or stamp == 0 or plain[0] == 0 or not 0 <= now // plain[0] - (stamp - 1) < COUNTED:
+                continue
+            coarse = list(plain[1 + index * step.plain:][:step.plain])
+            counts = [(n % step.plain, c) for n, c in octaves if n // step.plain == index] if step.plain else []
+            value = step.decode(own + coarse + [0] * (step.plain == 0), counts)
+            if step.plain and min(sum(n for _, _, n in value.ascending()), MOST64) // 2 > own[0] + 1000:
+                value = step.decode(own + [0] * step.plain, ())
+            self.value.merge(value)
+
+    def copy(self):
+        copy = Window(self.step)
+        copy.length, copy.reach = self.length, self.reach
+        copy.value = self.value if isinstance(self.value, int) else self.value.copy()
+        return copy
+
+    def count(self, words, first, total, now):
+        """A counter's: since the begin of the first step that counts."""
+        steps = [words[3 * index:3 * index + 3] for index in range(COUNTED + 1)]
+        steps = [step for step in steps if step[0] > 0 and 1 <= step[2] <= now]
+        if all(stamp <= first for stamp, _, _ in steps):
+            return
+        before = [step for step in steps if step[0] <= first + 1]
+        _, then, time_ = max(before) if before else min(steps)
+        self.value, self.reach = max(0, total - then), now - time_
+
+    def merge(self, other):
+        self.length, self.reach = max(self.length, other.length), max(self.reach, other.reach)
+        if other.step.kind == self.step.kind and isinstance(self.value, int):
+            self.value = min(self.value + other.value, MOST64)
+        elif other.step.kind == self.step.kind:
+            self.value.merge(other.value)
+
+    def as_json(self):
+        if isinstance(self.value, int):
+            reach = max(self.reach, self.length // COUNTED, 1)
+            return {"seconds": self.length / 1e9, "count": self.value, "rate": self.value * 1e9 / reach}
+        shown = self.step.as_json(self.value)
+        return {**shown, "kind": "window", "seconds": self.length / 1e9}
+
+
 def add(counts, key, n):
     counts[key] = min(counts.get(key, 0) + n, MOST64)
 
@@ -333,7 +392,7 @@ class Metric:
     def __init__(self, entry, block):
         (self.kind, self.scalar, self.rule, self.offset, self.buffers, self.words, self.plain, fields,
          self.parameter, label, unit, help_, _) = entry.numbers("4xHBBIHHHHIHHHH")
-        if not 0 < self.kind < len(KINDS):
+        if not self.is_known():
             return  # of a later version
         need(self.buffers == 0 or self.buffers in (2, 4, 8, 16, 32, 64), "%d buffers" % self.buffers)
         self.slot_words = 1 + self.buffers * self.words if self.buffers else 0
@@ -352,6 +411,33 @@ class Metric:
             need(end <= 8 * self.words, "field %s is outside the value" % name)
             self.fields.append((name, scalar, rule, count, offset))
 
+    def is_known(self):
+        return 0 < self.kind < len(KINDS) and KINDS[self.kind] is not None
+
+    def step(self):
+        """Chapter 5, Windows: the metric of one step, None if there is none."""
+        kind, digits = self.parameter & 0xFF, self.parameter >> 8
+        step = Metric.__new__(Metric)
+        step.kind, step.parameter, step.buffers, step.unit = kind, digits, self.buffers, self.unit
+        name = KINDS[kind] if kind < len(KINDS) else None
+        if name in ("counter", "summary"):
+            step.words, step.plain = {"counter": 2, "summary": 10}[name], 0
+        elif name in ("timer", "percentile") and 1 <= digits <= 5:
+            step.words, step.plain = 8, Layout(digits).octaves
+        else:
+            return None
+        return step
+
+    def layout(self):
+        """Buckets, and how many octaves there may be; None if it is no distribution."""
+        name = KINDS[self.kind]
+        if name in ("timer", "percentile"):
+            return Layout(self.parameter), Layout(self.parameter).octaves
+        step = self.step() if name == "window" else None
+        if step and step.plain:
+            return Layout(step.parameter), (COUNTED + 1) * step.plain
+        return None
+
     def check(self):
         """The table of kinds."""
         name = KINDS[self.kind]
@@ -366,6 +452,10 @@ class Metric:
             words, plain = SLOTS[name]
             plain = self.parameter if plain is None else plain
             good = slot and self.words == words and self.plain == plain and (name != "movingaverage" or plain > 0)
+        elif name == "window":
+            step = self.step()
+            good = slot and step and self.words == (COUNTED + 1) * (1 + step.words) \
+                and self.plain == 1 + (COUNTED + 1) * step.plain
         elif name == "text":
             good = slot and self.words >= 1 and self.plain == 0
         elif name == "constant" and self.scalar == TEXT:
@@ -379,10 +469,13 @@ class Metric:
     def shape(self):
         return [(name, scalar, count, offset) for name, scalar, _, count, offset in self.fields]
 
-    def decode(self, words, octaves):
+    def decode(self, words, octaves, now=None, of=None):
         """The value: an int, float, bool, str, Distribution, or a list with one item (a number or a
-        list of them) for each field."""
+        list of them) for each field. `now` is the time by the writer's clock, if it is known; `of` the
+        value of the metric that a window is of."""
         name = KINDS[self.kind]
+        if name == "window":
+            return Window(self.step(), words, octaves, now, of)
         raw = struct.pack("<%dQ" % len(words), *words)
         if name in ("timer", "percentile"):
             moments, coarse = words[:8], words[self.words:]  # of a later version there may be words between
@@ -411,6 +504,8 @@ class Metric:
 
     def nothing(self):
         name = KINDS[self.kind]
+        if name == "window":
+            return Window(self.step())
         if name in ("timer", "percentile"):
             return Distribution(self.parameter)
         if name in SLOTS:
@@ -427,7 +522,7 @@ class Metric:
             shown["unit"] = unit
         if name in ("timer", "percentile"):
             shown.update(value.as_json(10**9 if name == "timer" else 1))
-        elif name in SLOTS:
+        elif name in SLOTS or name == "window":
             shown.update(value.as_json())
         elif name == "compound":
             shown["value"] = {field[0]: number for field, number in zip(self.fields, value)}
@@ -531,7 +626,7 @@ class File:
             entry = Cursor(record.take(size))
             try:
                 metric = Metric(entry, block)
-                if not 0 < metric.kind < len(KINDS):
+                if not metric.is_known():
                     continue  # of a later version: no reason to complain
                 metric.check()
                 need(metric.total <= room, "%s overlaps other metrics" % metric.label)
@@ -567,9 +662,9 @@ class File:
             if not block <= owner < block + size:
                 continue
             for index, metric in enumerate(metrics):
-                if block + metric.offset == owner and KINDS[metric.kind] in ("timer", "percentile"):
-                    layout = Layout(metric.parameter)
-                    need(count == layout.h and octave < layout.octaves, "octave %d with %d counts" % (octave, count))
+                if block + metric.offset == owner and metric.layout():
+                    layout, most = metric.layout()
+                    need(count == layout.h and octave < most, "octave %d with %d counts" % (octave, count))
                     self.charge(8 * count)
                     octaves.setdefault(index, []).append((octave, place, count))
                     return
@@ -605,6 +700,9 @@ class File:
             counts = {i: [(o, list(self.words(at, n))) for o, at, n in found] for i, found in octaves.items()}
             fence()
             seconds = self.words(place, block // 8)
+            # Chapter 5, Windows: the writer's clock is ours if the machine was not started since.
+            same = self.boot_id == identifier("/proc/sys/kernel/random/boot_id")
+            now = time.clock_gettime_ns(MONOTONIC_COARSE) if same else None
             for index, metric in enumerate(metrics):
                 label = prefix + metric.label
                 if label in self.entries:
@@ -625,7 +723,13 @@ class File:
                         self.busy.append(label)
                         continue
                 words += data[at + metric.slot_words:at + metric.total]
-                self.stats[label] = metric.decode(words, counts.get(index, ()))
+                self.stats[label] = metric.decode(words, counts.get(index, ()), now, self.of_window(label, metrics, index))
+
+    def of_window(self, label, metrics, index):
+        """The value of the entry before that of a window, if it is the window's metric."""
+        if index > 0 and metrics[index].label == metrics[index - 1].label + WINDOW:
+            return self.stats.get(label[:-len(WINDOW)])
+        return None
 
     @staticmethod
     def is_whole(first, second, metric):
@@ -648,7 +752,7 @@ class File:
         if per_file:
             first = {label: entries[label].as_json(value)
                      for entries, stats in reversed(self.parts) for label, value in stats.items()}
-            shown["stats"] = dict(sorted(first.items()))
+            shown["stats"] = with_windows(dict(sorted(first.items())))
         if self.retired:
             shown["retired"] = self.retired[0]
         return shown
@@ -795,7 +899,7 @@ class Merged:
             self.value = merge_numbers(entry.rule, self.value, value, self.files)
         elif name == "flag":
             self.value = self.value or value
-        elif name in ("timer", "percentile") or name in SLOTS:
+        elif name in ("timer", "percentile", "window") or name in SLOTS:
             self.value.merge(value)
         elif name == "compound":
             self.value = merge_compounds(self.entry, self.value, entry, value, self.files)
@@ -824,10 +928,20 @@ def merge(files, errors):
                     named.add((label, entry.kind))
                     errors.append({"path": file.path, "error": "%s is of another kind in a file created later" % label})
                 continue
-            if isinstance(value, (Distribution, Summary, Average, Sampled)):
+            if isinstance(value, (Distribution, Summary, Average, Sampled, Window)):
                 value = value.copy()  # the file's own is still to be shown
             merged.add(file, entry, value)
-    return {label: merged.as_json() for label, merged in sorted(labels.items()) if merged.seen}
+    return with_windows({label: merged.as_json() for label, merged in sorted(labels.items()) if merged.seen})
+
+
+def with_windows(stats):
+    """Chapter 5, Windows: each is shown with its metric."""
+    for label in [label for label, shown in stats.items() if shown["kind"] == "window"]:
+        window = stats.pop(label)
+        if label.endswith(WINDOW) and label[:-len(WINDOW)] in stats:
+            stats[label[:-len(WINDOW)]]["window"] = {
+                key: value for key, value in window.items() if key not in ("kind", "unit")}
+    return stats
 
 
 def listing(directory):

@@ -54,9 +54,11 @@ fn write_everything(web: &Web) {
     web.ready.set(true);
     for value in [1.5, f64::NAN] {
         web.load.record(value);
+        web.recent_load.record(value);
         web.mean_load.record(value);
         web.last_load.record(value);
     }
+    web.recent_time.record(Duration::from_nanos(1000));
     web.hits.add(4);
     web.db.queries.inc();
     web.handlers.group("index").response_ok.inc();

@@ -24,6 +24,10 @@ pub struct Web {
     pub release: Text<32>,
     pub ready: Flag,
     pub load: Summary,
+    #[mmstats(window = "1s")]
+    pub recent_load: Summary,
+    #[mmstats(window = "24h")]
+    pub recent_time: Timer,
     pub mean_load: Average,
     pub last_load: MovingAverage<10>,
     pub hits: SamplingCounter<10>,

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use mmstats::reader::{File, Model, Snapshot, Stat};
-use mmstats::{Distribution, Number, PERCENTILES, SummaryValue, Value};
+use mmstats::{Distribution, Number, PERCENTILES, SummaryValue, Value, WindowValue};
 use serde_json::{Map, Value as Json, json};
 
 use crate::input::{Input, joined};
@@ -117,6 +117,9 @@ fn stat(stat: &Stat, is_busy: bool) -> Json {
         ]),
         value => drop(entry.insert("value".to_owned(), single(value))),
     }
+    if let Some(window) = stat.window().filter(|_| !is_busy) {
+        entry.insert("window".to_owned(), window_json(window));
+    }
     Json::Object(entry)
 }
 
@@ -186,6 +189,22 @@ fn insert_distribution(entry: &mut Map<String, Json>, values: &Distribution, sho
         ("last".to_owned(), whole(values.last())),
         ("percentiles".to_owned(), percentiles.into()),
     ]);
+}
+
+/// What was recorded in the last time: as of the metric itself.
+fn window_json(window: &WindowValue) -> Json {
+    let mut entry = Map::new();
+    entry.insert("seconds".to_owned(), float(window.seconds()));
+    match window.value() {
+        Value::Timer(times) => insert_distribution(&mut entry, times, Show::SECONDS),
+        Value::Percentile(values) => insert_distribution(&mut entry, values, Show::NUMBERS),
+        Value::Summary(summary) => insert_summary(&mut entry, summary),
+        value => {
+            entry.insert("count".to_owned(), single(value));
+            entry.insert("rate".to_owned(), window.rate().map_or(Json::Null, float));
+        }
+    }
+    Json::Object(entry)
 }
 
 fn insert_summary(entry: &mut Map<String, Json>, summary: &SummaryValue) {

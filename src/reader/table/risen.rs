@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use super::{Table, decode, was_had};
+use super::{Seen, Table, decode, was_had};
 use crate::metric::Value;
 use crate::metric::kind::{Counts, code};
 use crate::reader::contents::Instance;
@@ -176,21 +176,28 @@ fn each_risen<'a>(
             return None;
         }
         let at = instance.at + metric.at;
-        if metric.layout.is_none() {
+        if metric.octaves.is_none() {
             let before = before.map_or(0, |before| before[at]);
             let risen = Value::Counter(now[at].saturating_sub(before));
             return Some((index, metric, risen));
         }
         let Some(before) = before else {
-            let whole = decode(now, instance, index, metric, &mut octaves, true);
+            let whole = decode(now, instance, index, metric, &mut octaves, Seen::FOR_COUNTS);
             return Some((index, metric, whole));
         };
         // The first of its words is the count.
         if before[at] == now[at] {
             return None;
         }
-        let before = decode(before, instance, index, metric, &mut { octaves }, true);
-        let now = decode(now, instance, index, metric, &mut octaves, true);
+        let before = decode(
+            before,
+            instance,
+            index,
+            metric,
+            &mut { octaves },
+            Seen::FOR_COUNTS,
+        );
+        let now = decode(now, instance, index, metric, &mut octaves, Seen::FOR_COUNTS);
         Some((index, metric, since(now, &before)?))
     })
 }
