@@ -1,0 +1,263 @@
+//! Records and the labels in them: what is appended together is published together, or rolled back.
+
+use std::any::TypeId;
+use std::cell::Cell;
+use std::hash::BuildHasher;
+use std::path::PathBuf;
+
+use super::{PAGE, Published, StatsFile};
+use crate::Error;
+use crate::format::LINE;
+use crate::format::header::COMMITTED;
+use crate::format::part::Part;
+use crate::format::record::{self, Instance, Octave, Stagger};
+use crate::format::schema::{Schema, whole_label};
+use crate::metric::context::Contexts;
+use crate::metric::space::{Placed, Space};
+use crate::sync::Ordering;
+use crate::sys::ticks::{self, Tick};
+use crate::sys::words::{Word, Words};
+use crate::writer::names;
+
+impl StatsFile {
+    /// Appends a schema, all of whose metrics have labels.
+    pub fn append_schema(&self, schema: &Schema) -> Result<Placed, Error> {
+        for metric in &schema.metrics {
+            names::check_label("label", &metric.label)?;
+        }
+        self.append_schema_of_groups(schema)
+    }
+
+    /// Appends a schema. A metric without a label is called as its group (`labelled` has one); the
+    /// derive makes none.
+    fn append_schema_of_groups(&self, schema: &Schema) -> Result<Placed, Error> {
+        self.appending.set(true);
+        for metric in schema
+            .metrics
+            .iter()
+            .filter(|metric| !metric.label.is_empty())
+        {
+            names::check_label("label", &metric.label)?;
+        }
+        let record = self.tail.get() as u32;
+        let bytes = schema.encode();
+        self.append(&bytes, self.tail.get() + bytes.len(), false)?;
+        let labels = schema
+            .metrics
+            .iter()
+            .map(|metric| metric.label.clone())
+            .collect();
+        self.labels_of.borrow_mut().insert(record, labels);
+        Ok(Placed {
+            record,
+            words: schema.block as usize / 8,
+        })
+    }
+
+    /// Enters the labels of an instance; an error if one is there already. (In private memory nobody
+    /// reads them, and `local` must have a model whatever its labels are.)
+    fn enter_labels(&self, schema: Placed, prefix: &str) -> Result<(), Error> {
+        let labels_of = self.labels_of.borrow();
+        let mut labels = self.labels.borrow_mut();
+        let own = labels_of.get(&schema.record).map_or(&[][..], |own| own);
+        for label in own {
+            let label = whole_label(prefix, label);
+            let hash = self.hasher.hash_one(&label);
+            if labels.insert(hash) {
+                self.pending.borrow_mut().push(hash);
+            } else if !self.is_anonymous() {
+                let path = self.path.borrow().clone();
+                return Err(Error::DuplicateLabel { path, label });
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the first instance's stagger applies: the model's own block.
+    pub fn root_instance(&self, schema: Placed, prefix: &str) -> Result<(Words, u32), Error> {
+        let instance = Instance {
+            schema: schema.record,
+            block: 0,
+            prefix: prefix.to_owned(),
+            group: String::new(),
+        };
+        self.place(schema, &instance, false, Some(self.stagger))
+    }
+
+    fn place(
+        &self,
+        schema: Placed,
+        instance: &Instance,
+        kept_aside: bool,
+        stagger: Option<Stagger>,
+    ) -> Result<(Words, u32), Error> {
+        self.appending.set(true);
+        let prefix = instance.label_prefix();
+        self.enter_labels(schema, &prefix)?;
+        let placed = instance.encode(self.tail.get(), schema.words, stagger);
+        self.append(&placed.metadata, placed.end, kept_aside)?;
+        Ok((
+            self.words().part(placed.values / 8, schema.words),
+            placed.values as u32,
+        ))
+    }
+
+    /// Appends and publishes a record of `len` words of values whose last ones are `plain`. Ends the
+    /// appending that the caller began.
+    fn append_values(&self, placed: record::Placed, len: usize, plain: &[u64]) -> Option<Words> {
+        if self.append(&placed.metadata, placed.end, false).is_err() {
+            self.appending.set(false);
+            return None;
+        }
+        let values = self.words().part(placed.values / 8, len);
+        for (cell, word) in values[len - plain.len()..].iter().zip(plain) {
+            // Relaxed: `publish` orders them.
+            cell.store(*word, Ordering::Relaxed);
+        }
+        // An instance in the making is not shown by this publication: octaves and parts are asked for
+        // by values, and values come after binding.
+        self.publish();
+        Some(values)
+    }
+}
+
+impl Space for StatsFile {
+    fn schema(&self, model: TypeId, describe: &dyn Fn() -> Schema) -> Result<Placed, Error> {
+        if let Some(placed) = self.schemas.borrow().get(&model) {
+            return Ok(*placed);
+        }
+        let placed = self.append_schema_of_groups(&describe())?;
+        self.schemas.borrow_mut().insert(model, placed);
+        Ok(placed)
+    }
+
+    fn instance(
+        &self,
+        schema: Placed,
+        instance: Instance,
+        kept_aside: bool,
+    ) -> Result<(Words, u32), Error> {
+        let before = self.tail.get();
+        // Procedural metrics are instances of a few words each: they are staggered as a whole.
+        let stagger = (before < PAGE && self.labels.borrow().is_empty()).then_some(self.stagger);
+        let placed = self.place(schema, &instance, kept_aside, stagger)?;
+        if kept_aside {
+            let used = self.tail.get() - before;
+            self.aside.set(self.aside.get().saturating_sub(used));
+        }
+        Ok(placed)
+    }
+
+    fn publish(&self) {
+        // Release: who sees the length sees the records below it.
+        self.words()
+            .word(COMMITTED / 8)
+            .store(self.tail.get() as u64, Ordering::Release);
+        self.pending.borrow_mut().clear();
+        self.published.set(Published {
+            tail: self.tail.get(),
+            aside: self.aside.get(),
+            levels: self.levels.borrow().len(),
+            ticks: self.ticks.borrow().len(),
+        });
+        self.appending.set(false);
+    }
+
+    fn roll_back(&self) {
+        let Published {
+            tail,
+            aside,
+            levels,
+            ticks,
+        } = self.published.get();
+        self.ticks.borrow_mut().truncate(ticks);
+        let unused = self.words().part(tail / 8, (self.tail.get() - tail) / 8);
+        for word in unused.iter() {
+            word.store(0, Ordering::Relaxed);
+        }
+        self.tail.set(tail);
+        self.aside.set(aside);
+        self.levels.borrow_mut().truncate(levels);
+        let mut labels = self.labels.borrow_mut();
+        for hash in self.pending.borrow_mut().drain(..) {
+            labels.remove(&hash);
+        }
+        // Schemas that went with it have to be written again.
+        self.schemas
+            .borrow_mut()
+            .retain(|_, placed| (placed.record as usize) < tail);
+        self.labels_of
+            .borrow_mut()
+            .retain(|record, _| (*record as usize) < tail);
+        self.appending.set(false);
+    }
+
+    fn fail(&self, error: Error) {
+        self.failure.borrow_mut().get_or_insert(error);
+    }
+
+    fn failure(&self) -> Option<Error> {
+        self.failure.borrow_mut().take()
+    }
+
+    fn keep_aside(&self, schema: Placed, instance: &Instance) -> Result<(), Error> {
+        // A record's length depends on where it begins, by less than a line.
+        let placed = instance.encode(0, schema.words, None);
+        let aside = self.aside.get();
+        self.aside.set(aside + placed.end + LINE);
+        self.ensure(self.tail.get(), false)
+            .inspect_err(|_| self.aside.set(aside))
+    }
+
+    fn octave(&self, owner: u32, octave: usize, len: usize) -> Option<Words> {
+        if self.appending.replace(true) {
+            return None;
+        }
+        let octave = Octave {
+            owner,
+            octave: octave as u32,
+            counts: 0,
+            len: len as u32,
+        };
+        self.append_values(octave.encode(self.tail.get()), len, &[])
+    }
+
+    fn part(&self, part: Part, plain: &[u64]) -> Option<Words> {
+        if self.appending.replace(true) {
+            return None;
+        }
+        let placed = part.encode(self.tail.get());
+        self.append_values(placed, part.shape.total_words(), plain)
+    }
+
+    fn contexts(&self) -> &Contexts {
+        &self.contexts
+    }
+
+    fn history_bytes(&self) -> &Cell<usize> {
+        &self.history_bytes
+    }
+
+    fn reset_at_thread_end(&self, word: Word) {
+        self.levels.borrow_mut().push(word);
+    }
+
+    fn tick(&self, work: Box<dyn Tick>) {
+        if self.is_anonymous() {
+            // Nobody reads it.
+            return;
+        }
+        // SAFETY: the words that metrics work on are views of the region, which is dropped after `ticks`;
+        // they are atomic. What else the work has, the box owns.
+        let ticking = unsafe { ticks::begin(work) };
+        self.ticks.borrow_mut().push(ticking);
+    }
+
+    fn max_groups(&self) -> usize {
+        self.max_groups
+    }
+
+    fn path(&self) -> PathBuf {
+        self.path.borrow().clone()
+    }
+}
