@@ -11,6 +11,9 @@
 //! a test below fails. Buffers, offsets and lengths are multiples of 8: words were never torn so, and
 //! were otherwise.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -335,137 +338,4 @@ fn read_slot(
     let mut second = [0];
     file.read(block + slot.from, &mut second)?;
     Ok(slot::whole(first[0], second[0], slot.buffers).then_some(p))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::RefCell;
-
-    use super::super::plan::Plans;
-    use super::super::testing::{compound, schema};
-    use super::*;
-
-    const WORDS: usize = 4;
-
-    /// A memory that a writer changes while it is read, word by word and in any order: all that a
-    /// kernel copy might do.
-    struct Memory {
-        /// A slot of two buffers at word 8, and what the writer is about to store.
-        words: RefCell<Vec<u64>>,
-        stores: RefCell<Vec<(usize, u64)>>,
-        random: RefCell<Pause>,
-        /// Before one of so many words is read, the writer goes on by up to three publications.
-        every: u32,
-    }
-
-    const SLOT: usize = 8;
-
-    impl Memory {
-        fn new(every: u32) -> Memory {
-            Memory {
-                words: RefCell::new(vec![0; SLOT + 1 + 2 * WORDS]),
-                stores: RefCell::default(),
-                random: RefCell::default(),
-                every,
-            }
-        }
-
-        fn random(&self, below: u32) -> u32 {
-            let mut random = self.random.borrow_mut();
-            random.wait();
-            (random.0 >> 8) % below
-        }
-
-        /// One store of the writer: all words of publication `p` are `p`.
-        fn store(&self) {
-            let (mut words, mut stores) = (self.words.borrow_mut(), self.stores.borrow_mut());
-            if stores.is_empty() {
-                let sequence = words[SLOT];
-                let p = sequence / 2 + 1;
-                stores.push((SLOT, sequence + 2));
-                let buffer = SLOT + 1 + (p as usize % 2) * WORDS;
-                stores.extend((buffer..buffer + WORDS).map(|at| (at, p)));
-                stores.push((SLOT, sequence + 1));
-            }
-            let (at, word) = stores.pop().expect("filled above");
-            words[at] = word;
-        }
-    }
-
-    impl Positioned for Memory {
-        fn read(&self, at: usize, words: &mut [u64]) -> Result<(), Trouble> {
-            let len = words.len() as u32;
-            let mut order: Vec<u32> = (0..len).collect();
-            for i in (1..len).rev() {
-                order.swap(i as usize, self.random(i + 1) as usize);
-            }
-            for i in order {
-                if self.random(self.every) == 0 {
-                    (0..self.random(20)).for_each(|_| self.store());
-                }
-                words[i as usize] = self.words.borrow()[at + i as usize];
-            }
-            Ok(())
-        }
-    }
-
-    fn instance() -> Instance {
-        let record = schema([compound("c", WORDS)]).encode();
-        Instance {
-            plan: Plans::default().get(&record, 0).unwrap(),
-            prefix: "".into(),
-            block: SLOT,
-            at: 0,
-            slots: 0,
-            parts: Vec::new(),
-            shape: None,
-        }
-    }
-
-    #[test]
-    fn three_phases_never_accept_a_torn_value_whatever_the_order_of_a_copy() {
-        for every in [5, 20, 50] {
-            let memory = Memory::new(every);
-            let mut contents = Contents::new(0);
-            contents.instances.push(instance());
-            contents.segments.push(Segment {
-                from: SLOT,
-                words: 1 + 2 * WORDS,
-                instance: 0,
-                part: None,
-            });
-            contents.values.words = vec![0; WORDS];
-            contents.values.had = vec![false];
-            let mut scratch = Scratch::default();
-            let mut last = 0;
-            for _ in 0..500 {
-                copy_read(&memory, &mut contents, &mut scratch).unwrap();
-                let words = &contents.values.words;
-                assert_eq!(*words, [words[0]; WORDS]);
-                assert!(words[0] >= last);
-                last = words[0];
-            }
-            assert!(last > 0 && scratch.rejected > 0);
-        }
-    }
-
-    #[test]
-    fn two_phases_would_accept_torn_values() {
-        // What the test above guards against: the first look at the sequence within the copy of the
-        // data. The proof's step 1 is gone, and the same memory shows it.
-        let slot = instance().plan.slots[0];
-        let memory = Memory::new(50);
-        let torn = (0..5000)
-            .filter(|_| {
-                let mut data = [0; 1 + 2 * WORDS];
-                memory.read(SLOT, &mut data).unwrap();
-                let mut second = [0];
-                memory.read(SLOT, &mut second).unwrap();
-                let p = slot::published(data[0]);
-                let words = &data[slot.buffer(p)..][..WORDS];
-                slot::whole(data[0], second[0], slot.buffers) && words != [p; WORDS]
-            })
-            .count();
-        assert!(torn > 0);
-    }
 }

@@ -7,22 +7,22 @@
 //! value is a decode and an addition, whatever the number of files.
 
 mod risen;
+mod value;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use self::risen::Risen;
-use super::contents::{Instance, PartPlace};
+use self::value::{Seen, contexts, decode, shown, was_had};
+use super::contents::Instance;
 use super::file::StatsFile;
 use super::plan::{Metric, Plan};
 use super::snapshot::{Problem, Stat, with_windows};
 use super::state::State;
-use super::text::printable;
 use crate::format::schema::whole_label;
 use crate::metric::Value;
 use crate::metric::context::Copied;
-use crate::metric::kind::{Counts, Kind, Raw, code};
-use crate::metric::window::SUFFIX;
+use crate::metric::kind::{Counts, Kind, code};
 use crate::sys::clock::coarse_nanos;
 use crate::sys::identity::is_of_this_boot;
 
@@ -365,86 +365,6 @@ impl Table {
         let used = self.shapes.iter().filter(|shape| shape.latest > 0).count();
         self.shapes.len() > 2 * used + 64
     }
-}
-
-/// Whether the value of a metric has ever been had whole.
-fn was_had(file: &StatsFile, instance: &Instance, metric: &Metric) -> bool {
-    metric
-        .slot
-        .is_none_or(|slot| file.contents.values.had[instance.slots + slot])
-}
-
-/// The contexts of a file.
-fn contexts(file: &StatsFile) -> Copied<'_> {
-    let contents = &file.contents;
-    let places = (contents.contexts.iter())
-        .map(|context| (context.number, context.values(&contents.values.words)));
-    Copied::new(places.collect())
-}
-
-/// When a file was seen.
-#[derive(Clone, Copy, Debug)]
-struct Seen<'a> {
-    /// Whether it was one that a thread writes now, as far as is known.
-    current: bool,
-    /// The time by its writer's clock.
-    now: Option<u64>,
-    /// Its contexts.
-    contexts: &'a Copied<'a>,
-}
-
-/// The value of a metric in `all` words of its file's values. `parts` are those of the instance that
-/// are left, sorted by metric: those of the metrics up to this one are taken off.
-fn decode(
-    all: &[u64],
-    instance: &Instance,
-    index: usize,
-    metric: &Metric,
-    parts: &mut &[PartPlace],
-    seen: Seen<'_>,
-) -> Value {
-    let words = &all[instance.at + metric.at..][..metric.words];
-    let mut of_metric: Vec<(u32, &[u64])> = Vec::new();
-    if !parts.is_empty() {
-        let first = parts.partition_point(|part| part.metric < index);
-        let end = parts.partition_point(|part| part.metric <= index);
-        let places = parts[first..end].iter();
-        of_metric.extend(places.map(|part| (part.number, part.values(all))));
-        *parts = &parts[end..];
-    }
-    let mut of: &[u64] = &[];
-    if metric.kind.code == code::WINDOW
-        && let Some(before) = index
-            .checked_sub(1)
-            .map(|index| &instance.plan.metrics[index])
-        && metric.schema.label.strip_suffix(SUFFIX) == Some(&before.schema.label)
-    {
-        of = &all[instance.at + before.at..][..before.words];
-    }
-    let raw = Raw {
-        words,
-        parts: &of_metric,
-        contexts: seen.contexts,
-        current: seen.current,
-        now: seen.now,
-        of,
-    };
-    (metric.kind.decode)(&metric.schema, raw)
-}
-
-/// The value with texts that may be printed.
-fn shown(mut value: Value) -> Value {
-    let sanitise = |text: &mut String| {
-        if let std::borrow::Cow::Owned(changed) = printable(text) {
-            *text = changed;
-        }
-    };
-    match &mut value {
-        Value::Text(text) | Value::ConstantText(text) => sanitise(text),
-        Value::Errors(errors) => errors.each_text(sanitise),
-        _ => {}
-    }
-    value
 }
 
 /// Names a label that is of another kind in this file: once per snapshot, label and kind.

@@ -10,7 +10,8 @@
 
 use std::sync::Arc;
 
-use super::{Seen, Table, decode, was_had};
+use super::Table;
+use super::value::{Seen, decode, was_had};
 use crate::format::schema::whole_label;
 use crate::metric::Value;
 use crate::metric::context::Copied;

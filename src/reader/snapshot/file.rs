@@ -1,0 +1,157 @@
+//! One stats file of a snapshot: whose it is, its state, and its own values.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+use super::{Stat, lookup};
+use crate::format::header::{Header, OwnerState};
+use crate::format::scalar::Number;
+use crate::metric::Value;
+use crate::reader::state::{Ending, State};
+use crate::sys::life::started;
+
+/// One stats file.
+#[derive(Debug)]
+pub struct File {
+    pub(in crate::reader) path: Arc<Path>,
+    pub(in crate::reader) header: Arc<Header>,
+    pub(in crate::reader) tid: u32,
+    pub(in crate::reader) state: State,
+    pub(in crate::reader) bytes: u64,
+    pub(in crate::reader) retired: Option<u64>,
+    pub(in crate::reader) format: u8,
+    pub(in crate::reader) owner: OwnerState,
+    pub(in crate::reader) stats: Option<Vec<Stat>>,
+    pub(in crate::reader) risen: Option<Vec<Stat>>,
+    pub(in crate::reader) system: OnceLock<[(&'static str, Value); 6]>,
+}
+
+impl File {
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Name of the model.
+    pub fn model(&self) -> &str {
+        &self.header.model
+    }
+
+    /// The process that created it.
+    pub fn pid(&self) -> u32 {
+        self.header.pid
+    }
+
+    /// The thread that writes it now, or did last.
+    pub fn tid(&self) -> u32 {
+        self.tid
+    }
+
+    /// The user of its process.
+    pub fn uid(&self) -> u32 {
+        self.header.uid
+    }
+
+    /// The group of its process.
+    pub fn gid(&self) -> u32 {
+        self.header.gid
+    }
+
+    /// The program, or empty if not known.
+    pub fn exe(&self) -> &str {
+        &self.header.exe
+    }
+
+    /// Whether someone still writes it.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// When it was created: nanoseconds since 1970-01-01 UTC.
+    pub fn created_ns(&self) -> u64 {
+        self.header.created
+    }
+
+    /// When it was created: seconds since 1970-01-01 UTC.
+    pub fn created(&self) -> f64 {
+        self.header.created as f64 / 1e9
+    }
+
+    /// How its process ended; `None` unless it is dead.
+    pub fn ending(&self) -> Option<Ending> {
+        (self.state == State::Dead && self.retired.is_none()).then(|| Ending::of(self.owner))
+    }
+
+    /// Whether one process made both files. (A pid may be used again.)
+    pub fn is_of_the_process_of(&self, other: &File) -> bool {
+        self.header.process() == other.header.process()
+    }
+
+    /// When its process started; `None` if that is not known (it was before the last boot of this
+    /// machine, or on another one).
+    pub fn process_started(&self) -> Option<SystemTime> {
+        started(&self.header)
+    }
+
+    /// Of a retired file: how many files of processes that have ended were folded into it.
+    pub fn retired(&self) -> Option<u64> {
+        self.retired
+    }
+
+    /// Its length.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Which format it has: 3, or 1 for one of python-mmstats.
+    pub fn format(&self) -> u8 {
+        self.format
+    }
+
+    /// Its own values by label, whatever its state, if [`Reader::per_file`](crate::reader::Reader::per_file)
+    /// was asked for.
+    pub fn stats(&self) -> Option<&[Stat]> {
+        self.stats.as_deref()
+    }
+
+    /// What it has counted since the snapshot before, as [`Model::risen`](super::Model::risen), but without what has not
+    /// changed; if [`Reader::per_file`](crate::reader::Reader::per_file) and
+    /// [`Reader::risen`](crate::reader::Reader::risen) were asked for. Empty if there is nothing to compare
+    /// with.
+    pub fn risen(&self) -> Option<&[Stat]> {
+        self.risen.as_deref()
+    }
+
+    /// The value of a label of this file, as [`Snapshot::get`](super::Snapshot::get) for merged ones, if
+    /// [`Reader::per_file`](crate::reader::Reader::per_file) was asked for; and in any case `sys.pid`, `sys.tid`,
+    /// `sys.uid`, `sys.gid`, `sys.created` (seconds since 1970-01-01 UTC) and `sys.exe`.
+    pub fn get(&self, label: &str) -> Option<&Value> {
+        let own = || lookup(self.stats.as_deref()?, label);
+        let system = || {
+            self.system()
+                .iter()
+                .find(|(name, _)| *name == label)
+                .map(|(_, value)| value)
+        };
+        own().or_else(system)
+    }
+
+    /// The values whose labels begin with `sys.`: from its header.
+    pub fn system(&self) -> &[(&'static str, Value)] {
+        self.system.get_or_init(|| {
+            let number = |n: u32| Value::Constant(Number::Int(n.into()));
+            [
+                ("sys.pid", number(self.pid())),
+                ("sys.tid", number(self.tid())),
+                ("sys.uid", number(self.uid())),
+                ("sys.gid", number(self.gid())),
+                (
+                    "sys.created",
+                    Value::Constant(Number::Float(self.created())),
+                ),
+                ("sys.exe", Value::ConstantText(self.exe().to_owned())),
+            ]
+        })
+    }
+}
