@@ -34,11 +34,7 @@ pub fn run(arguments: &Errors) -> Outcome {
     }
     out.flush()?;
     input.complain();
-    Ok(if input.is_empty() {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(input.exit_code())
 }
 
 /// Model, label and value of all errors.

@@ -5,6 +5,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use mmstats::Error;
 use mmstats::reader::{File, Reader, Snapshot, Stat, guard_sigbus};
@@ -188,6 +189,15 @@ impl Input {
         if self.is_empty() {
             output::complain(&format!("no stats files {}", self.place()));
             output::complain(&self.advice());
+        }
+    }
+
+    /// The exit code of what only had to be read: 1 where nothing could be.
+    pub fn exit_code(&self) -> ExitCode {
+        if self.is_empty() {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
         }
     }
 

@@ -33,11 +33,7 @@ pub fn run(arguments: &Ls) -> Outcome {
         out.flush()?;
     }
     input.complain();
-    Ok(if input.is_empty() {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(input.exit_code())
 }
 
 fn row(file: &File) -> [String; 7] {

@@ -29,11 +29,7 @@ pub fn run(arguments: &Show) -> Outcome {
     }
     out.flush()?;
     input.complain();
-    Ok(if input.is_empty() {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(input.exit_code())
 }
 
 /// Writes the snapshot to a file, all of it or nothing.
