@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::Value;
 use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesUnit};
 use super::kind::{Counts, Fold, Kind, code};
 use super::sum::Sum;
+use super::{Value, check_slot};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
@@ -155,22 +155,13 @@ pub(super) static KIND: Kind = Kind {
 };
 
 fn check(schema: &MetricSchema) -> Result<(), String> {
-    check_slot(schema, 0)
+    check_average(schema, 0)
 }
 
 /// Whether it is a slot of an average, and so many plain words.
-pub(super) fn check_slot(schema: &MetricSchema, beside: u32) -> Result<(), String> {
-    let Geometry {
-        buffers,
-        words,
-        plain,
-    } = schema.geometry;
-    if buffers == 0 || usize::from(words) != AverageWidth::WORDS || u32::from(plain) != beside {
-        return Err(format!(
-            "an average with {buffers} buffers of {words} words, {plain} beside"
-        ));
-    }
-    Ok(())
+pub(super) fn check_average(schema: &MetricSchema, beside: u32) -> Result<(), String> {
+    let words = AverageWidth::WORDS;
+    check_slot(schema, "an average", words..=words, beside)
 }
 
 /// What the words of the slot say.

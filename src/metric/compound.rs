@@ -4,10 +4,10 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::Value;
 use super::field::{Binder, Describe, Field, Options, TakesBuffers};
 use super::gauge::{Numeric, merge_numbers};
 use super::kind::{Counts, Kind, Raw, code};
+use super::{Value, check_slot};
 use crate::format::bytes::words;
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{FieldSchema, Geometry, Merge, MetricSchema};
@@ -289,16 +289,9 @@ pub(super) static KIND: Kind = Kind {
 };
 
 fn check(schema: &MetricSchema) -> Result<(), String> {
-    let Geometry {
-        buffers,
-        words,
-        plain,
-    } = schema.geometry;
-    if buffers == 0 || !(1..=64).contains(&words) || plain != 0 || schema.fields.is_empty() {
-        return Err(format!(
-            "a compound with {buffers} buffers of {words} words, {plain} beside, {} fields",
-            schema.fields.len()
-        ));
+    check_slot(schema, "a compound", 1..=64, 0)?;
+    if schema.fields.is_empty() {
+        return Err("a compound without fields".to_owned());
     }
     // Each field lies within the value (the schema's decoding checks it); that they do not overlap
     // bounds what is allocated for their numbers.
@@ -307,6 +300,7 @@ fn check(schema: &MetricSchema) -> Result<(), String> {
         .iter()
         .map(|field| field.scalar.size() * usize::from(field.count.unwrap_or(1)))
         .sum();
+    let words = schema.geometry.words;
     if bytes > 8 * usize::from(words) {
         return Err(format!(
             "fields of {bytes} bytes in a compound of {words} words"

@@ -30,6 +30,8 @@ pub mod updown;
 mod value;
 pub mod window;
 
+use std::ops::RangeInclusive;
+
 pub use value::Value;
 
 use crate::format::scalar::Scalar;
@@ -39,6 +41,26 @@ use crate::format::schema::{Geometry, MetricSchema};
 fn check_word(schema: &MetricSchema) -> Result<(), String> {
     if schema.geometry != Geometry::WORD {
         return Err(format!("{:?} where one word is wanted", schema.geometry));
+    }
+    Ok(())
+}
+
+/// A metric that is a slot of so many words, with so many plain ones beside it.
+fn check_slot(
+    schema: &MetricSchema,
+    name: &str,
+    wanted: RangeInclusive<usize>,
+    beside: u32,
+) -> Result<(), String> {
+    let Geometry {
+        buffers,
+        words,
+        plain,
+    } = schema.geometry;
+    if buffers == 0 || !wanted.contains(&words.into()) || u32::from(plain) != beside {
+        return Err(format!(
+            "{name} with {buffers} buffers of {words} words, {plain} beside"
+        ));
     }
     Ok(())
 }

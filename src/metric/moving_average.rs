@@ -139,5 +139,5 @@ fn check(schema: &MetricSchema) -> Result<(), String> {
     if schema.parameter == 0 {
         return Err("a moving average of no values".to_owned());
     }
-    average::check_slot(schema, schema.parameter)
+    average::check_average(schema, schema.parameter)
 }

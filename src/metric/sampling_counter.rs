@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::fmt;
 
-use super::Value;
 use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesUnit};
 use super::kind::{Counts, Kind, Raw, code};
+use super::{Value, check_slot};
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
@@ -177,17 +177,8 @@ pub(super) static KIND: Kind = Kind {
 };
 
 fn check(schema: &MetricSchema) -> Result<(), String> {
-    let Geometry {
-        buffers,
-        words,
-        plain,
-    } = schema.geometry;
-    if buffers == 0 || usize::from(words) != SampleWidth::WORDS || plain != 1 {
-        return Err(format!(
-            "a sampling counter with {buffers} buffers of {words} words, {plain} beside"
-        ));
-    }
-    Ok(())
+    let words = SampleWidth::WORDS;
+    check_slot(schema, "a sampling counter", words..=words, 1)
 }
 
 fn decode(_: &MetricSchema, raw: Raw<'_>) -> Value {

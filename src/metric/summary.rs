@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use super::Value;
 use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesUnit, TakesWindow};
 use super::kind::{Counts, Kind, Raw, code};
 use super::summary_value::{SummaryValue, WORDS};
 use super::window::{self, Ring};
+use super::{Value, check_slot};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
@@ -195,17 +195,7 @@ pub(super) static KIND: Kind = Kind {
 };
 
 fn check(schema: &MetricSchema) -> Result<(), String> {
-    let Geometry {
-        buffers,
-        words,
-        plain,
-    } = schema.geometry;
-    if buffers == 0 || usize::from(words) != WORDS || plain != 1 {
-        return Err(format!(
-            "a summary with {buffers} buffers of {words} words, {plain} beside"
-        ));
-    }
-    Ok(())
+    check_slot(schema, "a summary", WORDS..=WORDS, 1)
 }
 
 fn decode(_: &MetricSchema, raw: Raw<'_>) -> Value {

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::Value;
 use super::field::{Binder, Describe, Field, Options, TakesBuffers};
 use super::kind::{Counts, Kind, LATEST, Raw, code};
+use super::{Value, check_slot};
 use crate::format::bytes::{cut, words};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
@@ -105,15 +105,5 @@ pub(super) static KIND: Kind = Kind {
 
 /// A text is a slot of a length and bytes, without plain words.
 fn check_text(schema: &MetricSchema) -> Result<(), String> {
-    let Geometry {
-        buffers,
-        words,
-        plain,
-    } = schema.geometry;
-    if buffers == 0 || words == 0 || plain != 0 {
-        return Err(format!(
-            "a text with {buffers} buffers of {words} words, {plain} beside"
-        ));
-    }
-    Ok(())
+    check_slot(schema, "a text", 1..=usize::MAX, 0)
 }
