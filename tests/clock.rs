@@ -1,0 +1,197 @@
+//! The time of the system is set while a program writes: counts and windows do not notice, and a stamp is
+//! what the clock said. This program has a `clock_gettime` of its own, which the library calls.
+
+#![cfg(target_os = "linux")]
+
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use mmstats::reader::{Reader, Snapshot};
+use mmstats::{Counter, Errors, History, HistoryValue, MmStats, Stats, Summary, Value};
+
+/// Seconds by which the time of the day is off.
+static OFF: AtomicI64 = AtomicI64::new(0);
+/// One test at a time moves it.
+static MOVING: Mutex<()> = Mutex::new(());
+
+fn moving() -> MutexGuard<'static, ()> {
+    // Another test that failed is no reason for this one to.
+    MOVING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const HOUR: i64 = 3600;
+
+/// Takes the place of the C library's.
+///
+/// # Safety
+/// As there: `time` is a place for a timespec.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn clock_gettime(
+    clock: libc::clockid_t,
+    time: *mut libc::timespec,
+) -> libc::c_int {
+    // SAFETY: the same arguments, to the same effect.
+    let result = unsafe { libc::syscall(libc::SYS_clock_gettime, clock, time) };
+    if matches!(clock, libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE) {
+        // SAFETY: filled above, and the caller's.
+        unsafe { (*time).tv_sec += OFF.load(Ordering::Relaxed) };
+    }
+    result as libc::c_int
+}
+
+#[derive(MmStats)]
+#[mmstats(name = "clock")]
+struct Clock {
+    #[mmstats(window = "24h")]
+    load: Summary,
+    #[mmstats(window = "24h")]
+    requests: Counter,
+    times: History,
+    errors: Errors,
+}
+
+fn create(root: &Path) -> Stats<Clock> {
+    Clock::builder().path(root).create().unwrap()
+}
+
+impl Clock {
+    /// A value while the clock is so many seconds off; gives its time by that clock.
+    fn record(&self, value: f64, off: i64) -> f64 {
+        OFF.store(off, Ordering::Relaxed);
+        self.load.record(value);
+        self.requests.inc();
+        self.times.push(value);
+        self.errors.note("noted", "");
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        now.map_or(0.0, |since| since.as_secs_f64())
+    }
+}
+
+fn snapshot(root: &Path) -> Snapshot {
+    let snapshot = Reader::open(root).unwrap().snapshot().unwrap();
+    assert_eq!(snapshot.errors(), []);
+    snapshot
+}
+
+fn number(snapshot: &Snapshot, label: &str) -> f64 {
+    snapshot
+        .get("clock", label)
+        .and_then(Value::as_f64)
+        .expect(label)
+}
+
+fn history(snapshot: &Snapshot) -> &HistoryValue {
+    snapshot.history("clock", "times").unwrap()
+}
+
+fn values(history: &HistoryValue) -> Vec<f64> {
+    history
+        .entries()
+        .iter()
+        .map(|entry| entry.value())
+        .collect()
+}
+
+/// The coarse clock is late by a tick, and a busy machine by more; the steps are of hours.
+fn near(stamp: f64, time: f64) {
+    assert!((stamp - time).abs() < 600.0, "{stamp} is not {time}");
+}
+
+#[test]
+fn a_clock_that_is_set_changes_no_count_no_window_and_no_order_of_a_thread() {
+    let _moving = moving();
+    let root = tempfile::tempdir().unwrap();
+    let clock = create(root.path());
+    // To and fro, by years too, and to a time before 1970, which is 0.
+    let steps = [
+        0,
+        -HOUR,
+        2 * HOUR,
+        100_000 * HOUR,
+        -1_000_000 * HOUR,
+        -2 * HOUR,
+    ];
+    let mut told: Vec<f64> = (1..)
+        .zip(steps)
+        .map(|(value, off)| clock.record(value.into(), off))
+        .collect();
+    let snapshot = snapshot(root.path());
+    for label in [
+        "load.Count",
+        "load.WindowCount",
+        "requests",
+        "requests.WindowCount",
+    ] {
+        assert_eq!(number(&snapshot, label), 6.0, "{label}");
+    }
+    assert_eq!(number(&snapshot, "load.Last"), 6.0);
+    near(number(&snapshot, "load.LastTime"), told[5]);
+    // The order is that of the pushes, the times are the clock's.
+    let history = history(&snapshot);
+    assert_eq!(values(history), [6.0, 5.0, 4.0, 3.0, 2.0, 1.0]);
+    told.reverse();
+    for (entry, told) in history.entries().iter().zip(&told) {
+        near(entry.timestamp(), *told);
+    }
+    assert!(history.entries()[1].timestamp() < 1.0, "before 1970");
+    // An error's last time may be before its first.
+    let (_, errors) = snapshot.errors_of("clock").next().unwrap();
+    let noted = &errors.distinct()[0];
+    assert_eq!(noted.count(), 6);
+    near(noted.first_ns() as f64 / 1e9, told[5]);
+    near(noted.last_ns() as f64 / 1e9, told[0]);
+    assert!(noted.last_ns() < noted.first_ns());
+}
+
+#[test]
+fn of_two_files_the_stamps_say_what_was_last() {
+    let _moving = moving();
+    let root = tempfile::tempdir().unwrap();
+    let (before, after) = (create(root.path()), create(root.path()));
+    before.record(1.0, 0);
+    // Later, by a clock that was set back in between.
+    after.record(2.0, -HOUR);
+    after.record(3.0, -2 * HOUR);
+    let first = snapshot(root.path());
+    assert_eq!(number(&first, "load.Count"), 3.0);
+    assert_eq!(number(&first, "load.WindowCount"), 3.0);
+    assert_eq!(number(&first, "load.Last"), 1.0);
+    // Between files by time, within one as it was pushed.
+    assert_eq!(values(history(&first)), [1.0, 3.0, 2.0]);
+    // And forwards: it comes before all others again.
+    after.record(4.0, HOUR);
+    let second = snapshot(root.path());
+    assert_eq!(number(&second, "load.Last"), 4.0);
+    assert_eq!(values(history(&second)), [4.0, 1.0, 3.0, 2.0]);
+}
+
+#[test]
+fn a_file_made_after_the_clock_was_set_back_counts_from_its_next_value_on() {
+    let _moving = moving();
+    let root = tempfile::tempdir().unwrap();
+    let mut reader = Reader::open(root.path()).unwrap();
+    reader.risen(true);
+    let mut risen = || {
+        let snapshot = reader.snapshot().unwrap();
+        let model = snapshot.model("clock").unwrap();
+        let mut stats = model.risen().iter();
+        let requests = stats.find(|stat| stat.label() == "requests");
+        requests.unwrap().value().as_u64().unwrap()
+    };
+    let old = create(root.path());
+    old.record(1.0, 0);
+    assert_eq!(risen(), 0, "the first snapshot");
+    old.record(1.0, 0);
+    let new = create(root.path());
+    new.record(1.0, 0);
+    assert_eq!(risen(), 2);
+    // By its stamp it is older than the last snapshot: too little, never too much.
+    old.record(1.0, -HOUR);
+    let stamped_before = create(root.path());
+    stamped_before.record(1.0, -HOUR);
+    assert_eq!(risen(), 1);
+    stamped_before.record(1.0, -HOUR);
+    assert_eq!(risen(), 1);
+}
