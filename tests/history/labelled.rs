@@ -1,7 +1,7 @@
 //! Statistics by name: each test in a process of its own, for they go where the environment says.
 
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -237,26 +237,65 @@ fn more_labels_are_written_into_the_label() {
     }
 }
 
+/// The most memory that this process has had, in bytes.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = peak.unwrap().trim().strip_suffix(" kB").unwrap();
+    1024 * kilobytes.trim().parse::<u64>().unwrap()
+}
+
 #[test]
-fn labels_that_cannot_be_and_too_many_count_under_other() {
-    let root = in_child!("labels_that_cannot_be_and_too_many_count_under_other");
-    let bad = ["", "a\nb", ".a", "a..b", &"x".repeat(2_000), "errors"];
+fn labels_that_cannot_be_and_a_million_count_under_other() {
+    let root = in_child!("labels_that_cannot_be_and_a_million_count_under_other");
+    let huge = "x".repeat(1 << 20);
+    let bad = [
+        "",
+        "a\nb",
+        "\u{1b}[31m",
+        "\0",
+        ".a",
+        "a..b",
+        &huge,
+        "errors",
+    ];
     for label in bad {
         push_stat(label, 1.0);
     }
-    let labels = 100_000;
-    let mut named = 0;
-    for label in 0..labels {
-        push_stat(&format!("label {label}"), 1.0);
-        named += 1;
-    }
-    let snapshot = snapshot(&root);
-    let other = summary(&snapshot, "_other");
-    let counted = snapshot
+    let push = |labels: std::ops::Range<u64>| {
+        let mut label = String::new();
+        for number in labels {
+            label.clear();
+            write!(label, "label {number}").unwrap();
+            push_stat(&label, 1.0);
+        }
+    };
+    let labels = 1_000_000;
+    // More than the cap, and so all the memory that there may be.
+    push(0..20_000);
+    let before = peak();
+    push(20_000..labels);
+    let (after, here) = (peak(), snapshot(&root));
+    assert!(after < before + (1 << 20), "{before} and then {after}");
+    // Of the program itself, its file's pages and the handles.
+    assert!(before < 64 << 20, "{before}");
+    println!("{before} bytes at most after 20,000 labels, {after} after {labels}");
+    let counted = here
         .labels("label *")
         .filter(|label| !label.ends_with(".history"));
     let counted = counted.count() as u64;
     assert!((1_000..=10_000).contains(&counted), "{counted}");
-    assert_eq!(other.count(), bad.len() as u64 + named - counted);
-    assert!(snapshot.files()[0].bytes() <= 16 << 20);
+    let other = summary(&here, "_other").count();
+    assert_eq!(other, bad.len() as u64 + labels - counted);
+    assert!(here.files()[0].bytes() <= 16 << 20);
+    // Whatever the contexts of a full file are, they keep no value from being counted.
+    stats(|stat| {
+        for context in [&b""[..], b"\xff\xfe", b"\x1b]0;x\x07", huge.as_bytes()] {
+            stat.record("label 0", 2.0).context(context);
+        }
+        Ok(())
+    })
+    .unwrap();
+    let here = snapshot(&root);
+    assert_eq!(summary(&here, "label 0").count(), 5);
 }
