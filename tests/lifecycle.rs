@@ -17,6 +17,8 @@ mod fork;
 mod identity;
 #[path = "lifecycle/kill.rs"]
 mod kill;
+#[path = "writer/line.rs"]
+mod line;
 #[path = "lifecycle/process.rs"]
 mod process;
 #[path = "lifecycle/simulation.rs"]
@@ -28,9 +30,11 @@ use std::path::{Path, PathBuf};
 
 use mmstats::reader::{Reader, Snapshot};
 use mmstats::{
-    Average, Compound, Counter, Errors, Gauge, Groups, History, MmStats, MmValue, MovingAverage,
-    Percentile, SamplingCounter, Summary, Text, Timer,
+    Average, Compound, Counter, Errors, Gauge, Groups, History, MmStats, MovingAverage, Percentile,
+    SamplingCounter, Summary, Text, Timer,
 };
+
+use line::Line;
 
 /// As many as are wanted in a full run, or `short` of them.
 fn many(full: u64, short: u64) -> u64 {
@@ -73,27 +77,6 @@ fn files(root: &Path, model: &str) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths
-}
-
-/// Eight words that belong together: each is `n` times its number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, MmValue)]
-#[repr(C)]
-struct Line {
-    words: [u64; 8],
-}
-
-impl Line {
-    fn of(n: u64) -> Line {
-        Line {
-            words: std::array::from_fn(|i| n.wrapping_mul(i as u64 + 1)),
-        }
-    }
-
-    /// `n`, if it is whole.
-    fn whole(self) -> u64 {
-        assert_eq!(self, Line::of(self.words[0]), "torn");
-        self.words[0]
-    }
 }
 
 /// One of each way to be written.

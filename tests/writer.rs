@@ -15,6 +15,8 @@ mod face;
 mod files;
 #[path = "writer/groups.rs"]
 mod groups;
+#[path = "writer/line.rs"]
+mod line;
 #[path = "writer/local.rs"]
 mod local;
 #[path = "writer/models.rs"]

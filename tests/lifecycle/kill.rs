@@ -171,6 +171,7 @@ fn line(file: &File, label: &str) -> u64 {
         words: std::array::from_fn(|i| words[i].as_u64().unwrap()),
     }
     .whole()
+    .expect("torn")
 }
 
 #[test]
@@ -217,7 +218,7 @@ fn a_crash_in_the_middle_of_an_update() {
         assert_eq!(snapshot.files().len(), 1);
         assert_eq!(snapshot.files()[0].state(), State::Dead);
         let line: Line = snapshot.compound("All", "line").unwrap();
-        assert_eq!(line.whole(), 41, "{how}");
+        assert_eq!(line.whole(), Some(41), "{how}");
         assert_eq!(snapshot.get("All", "n").unwrap().as_u64(), Some(n));
         assert_eq!(
             snapshot

@@ -15,9 +15,10 @@ use memmap2::MmapRaw;
 use mmstats::format::slot;
 use mmstats::reader::Reader;
 use mmstats::sync::AtomicU64;
-use mmstats::{Compound, Counter, Groups, MmStats, MmValue, Percentile, Timer};
+use mmstats::{Compound, Counter, Groups, MmStats, Percentile, Timer};
 
 use super::child;
+use super::line::Line;
 
 /// As many as are wanted in a full run, or `short` of them.
 fn many(full: u64, short: u64) -> u64 {
@@ -25,26 +26,6 @@ fn many(full: u64, short: u64) -> u64 {
         full
     } else {
         short
-    }
-}
-
-/// Eight words that belong together: each is `n` times its number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, MmValue)]
-#[repr(C)]
-struct Line {
-    words: [u64; 8],
-}
-
-impl Line {
-    fn of(n: u64) -> Line {
-        Line {
-            words: std::array::from_fn(|i| n.wrapping_mul(i as u64 + 1)),
-        }
-    }
-
-    /// `n`, if it is whole.
-    fn whole(self) -> Option<u64> {
-        (self == Line::of(self.words[0])).then_some(self.words[0])
     }
 }
 

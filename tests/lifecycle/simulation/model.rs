@@ -110,7 +110,11 @@ impl Observed {
             moving: get("moving").as_i64().unwrap(),
             level: get("level").as_u64().unwrap(),
             ready: get("ready").as_bool().unwrap(),
-            line: snapshot.compound::<Line>("Sim", "line").unwrap().whole(),
+            line: snapshot
+                .compound::<Line>("Sim", "line")
+                .unwrap()
+                .whole()
+                .expect("torn"),
             records: size.count(),
             sizes: size.total(),
             files,

@@ -1,0 +1,24 @@
+//! A value that shows whether it was torn.
+
+use mmstats::MmValue;
+
+/// Eight words that belong together: each is `n` times its number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, MmValue)]
+#[repr(C)]
+pub struct Line {
+    pub words: [u64; 8],
+}
+
+impl Line {
+    /// The one that is whole for `n`.
+    pub fn of(n: u64) -> Line {
+        Line {
+            words: std::array::from_fn(|i| n.wrapping_mul(i as u64 + 1)),
+        }
+    }
+
+    /// `n`, if it is whole.
+    pub fn whole(self) -> Option<u64> {
+        (self == Line::of(self.words[0])).then_some(self.words[0])
+    }
+}
