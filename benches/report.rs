@@ -45,6 +45,7 @@ impl Report {
     }
 
     /// What it must reach, what it did reach, and whether that is enough.
+    #[allow(dead_code)] // Not every bench has such bounds.
     pub fn bound(&mut self, wanted: impl Into<String>, found: impl Into<String>, kept: bool) {
         self.bounds.push((wanted.into(), found.into(), kept));
     }
