@@ -5,20 +5,29 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// All benches, in the order of the summary.
-const BENCHES: [&str; 4] = ["write", "read", "lifecycle", "races"];
+/// All parts, in the order of the summary.
+const PARTS: [&str; 5] = ["write", "write-lto", "read", "lifecycle", "races"];
 
 /// A bench's part of the summary.
 pub struct Report {
-    bench: &'static str,
+    /// Which part.
+    name: String,
     text: String,
     bounds: Vec<(String, String, bool)>,
 }
 
 impl Report {
     pub fn new(bench: &'static str, title: &str) -> Report {
+        // The same bench in the profile `lto` is a part of its own.
+        let program = std::env::current_exe().unwrap_or_default();
+        let lto = program.iter().any(|part| part == "lto");
+        let (name, title) = if lto {
+            (format!("{bench}-lto"), format!("{title}, with LTO"))
+        } else {
+            (bench.to_owned(), title.to_owned())
+        };
         let mut report = Report {
-            bench,
+            name,
             text: String::new(),
             bounds: Vec::new(),
         };
@@ -66,11 +75,11 @@ impl Report {
             }
         }
         let directory = directory();
-        let part = |bench| directory.join(format!("{bench}.md"));
-        std::fs::write(part(self.bench), &self.text).expect("a file under target");
+        let part = |name: &str| directory.join(format!("{name}.md"));
+        std::fs::write(part(&self.name), &self.text).expect("a file under target");
         let mut summary = format!("# Figures\n\n{}\n", machine());
-        for bench in BENCHES {
-            if let Ok(text) = std::fs::read_to_string(part(bench)) {
+        for name in PARTS {
+            if let Ok(text) = std::fs::read_to_string(part(name)) {
                 let _ = write!(summary, "{text}");
             }
         }

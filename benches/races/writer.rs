@@ -68,9 +68,9 @@ impl Control {
 pub fn write(root: &Path, pace: Pace, mut publish: impl FnMut(u64)) {
     let control = Control::at(root);
     let clock = quanta::Clock::new();
-    let mut empty = Median::new();
+    let mut empty = Mean::default();
     (0..10_001).for_each(|_| empty.add(clock.delta_as_nanos(clock.raw(), clock.raw())));
-    let mut writes = Median::new();
+    let mut writes = Mean::default();
     // Nobody waits for a writer whose parent has gone.
     let parent = std::os::unix::process::parent_id();
     let orphaned = || std::os::unix::process::parent_id() != parent;
@@ -102,8 +102,8 @@ pub fn write(root: &Path, pace: Pace, mut publish: impl FnMut(u64)) {
         if end || control.stop().load(Ordering::Relaxed) != 0 {
             let cost = match pace {
                 Pace::FullSpeed => start.elapsed().as_nanos() as f64 / n as f64,
-                // Few enough to time each, and the median knows of no interruptions.
-                Pace::Every(_) => writes.get() - empty.get(),
+                // Few enough to time each.
+                Pace::Every(_) => (writes.get() - empty.get()).max(0.0),
             };
             control
                 .cost()
@@ -113,30 +113,27 @@ pub fn write(root: &Path, pace: Pace, mut publish: impl FnMut(u64)) {
     }
 }
 
-/// The median of many short times, without keeping them.
-struct Median([u64; 1000]);
+/// The mean of many short times, interruptions aside. (A median would be a multiple of what the clock
+/// can tell apart, which is ten nanoseconds on some machines.)
+#[derive(Default)]
+struct Mean {
+    sum: u64,
+    number: u64,
+}
 
-impl Median {
-    fn new() -> Median {
-        Median([0; 1000])
-    }
+impl Mean {
+    /// What takes longer was interrupted.
+    const LONGEST: u64 = 500;
 
     fn add(&mut self, nanoseconds: u64) {
-        self.0[nanoseconds.min(999) as usize] += 1;
+        if nanoseconds < Mean::LONGEST {
+            self.sum += nanoseconds;
+            self.number += 1;
+        }
     }
 
-    /// Within its nanosecond by how many lie below.
     fn get(&self) -> f64 {
-        let half = self.0.iter().sum::<u64>() as f64 / 2.0;
-        let mut below = 0.0;
-        for (nanoseconds, &count) in self.0.iter().enumerate() {
-            let count = count as f64;
-            if below + count >= half {
-                return nanoseconds as f64 + (half - below) / count.max(1.0);
-            }
-            below += count;
-        }
-        0.0
+        self.sum as f64 / self.number.max(1) as f64
     }
 }
 

@@ -11,7 +11,8 @@ use super::peers::Peers;
 use super::report::Report;
 
 const ROUNDS: usize = 11;
-const OPERATIONS: u64 = 5_000_000;
+/// Long enough that waking the threads does not count.
+const NANOSECONDS: f64 = 2e7;
 
 #[derive(MmStats)]
 #[mmstats(name = "bench-cores")]
@@ -31,21 +32,21 @@ static METRICS: OnceLock<metrics::Counter> = OnceLock::new();
 static METRIKEN: metriken::Counter = metriken::Counter::new();
 
 /// Increments per nanosecond of so many threads together, each of which is warm.
-fn throughput(threads: usize, increment: Increment) -> f64 {
+fn throughput(threads: usize, operations: u64, increment: Increment) -> f64 {
     let (begin, end) = (Barrier::new(threads + 1), Barrier::new(threads + 1));
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 increment(1_000);
                 begin.wait();
-                increment(OPERATIONS);
+                increment(operations);
                 end.wait();
             });
         }
         begin.wait();
         let start = Instant::now();
         end.wait();
-        (threads as u64 * OPERATIONS) as f64 / start.elapsed().as_nanos() as f64
+        (threads as u64 * operations) as f64 / start.elapsed().as_nanos() as f64
     })
 }
 
@@ -84,9 +85,9 @@ pub fn measure(report: &mut Report, peers: &Peers) {
         "throughput grows by",
     ]);
     for (name, increment) in contenders {
-        let mut rounds: Vec<(f64, f64)> = (0..ROUNDS)
-            .map(|_| (throughput(1, increment), throughput(cores, increment)))
-            .collect();
+        let operations = (NANOSECONDS * throughput(1, 100_000, increment)) as u64;
+        let of = |threads| throughput(threads, operations, increment);
+        let mut rounds: Vec<(f64, f64)> = (0..ROUNDS).map(|_| (of(1), of(cores))).collect();
         rounds.sort_by(|a, b| (a.1 / a.0).total_cmp(&(b.1 / b.0)));
         let (one, all) = rounds[ROUNDS / 2];
         report.row(&[
