@@ -20,15 +20,20 @@
 //! | [`Average`] | the mean of all values | that of all |
 //! | [`MovingAverage`] | the mean of the last values | that of all threads' last values |
 //! | [`SamplingCounter`] | a count and its rate per millisecond | sum, rates of what is alive |
+//! | [`History`] | the last values, with times and contexts | by time |
+//! | [`Errors`] | distinct errors, with counts and times | counts add up |
 //! | a model | nested: labels `db.queries` | |
 //! | [`Groups`] | named instances of a model, added at run time | label by label |
 //!
+//! A Counter, Summary, Timer or Percentile may have a *window*, `#[mmstats(window = "60s")]`: then readers also
+//! see what it counted in the last minute, at once and whether anybody was reading before.
+//!
 //! Then write: [`MmStats::local`] has a file for each thread, [`MmStats::create`] one of your own,
-//! [`Writer`] does without a struct. And read, from any process: [`reader::Reader`], or the binary
+//! [`Writer`] does without a struct, [`push_stat`] and [`stats`] without anything but names. And read, from any process: [`reader::Reader`], or the binary
 //! `mmstats`.
 //!
 //! Across `.await` take a [`Stopwatch`], which can be copied and sent: a [`Timing`] borrows its thread's
-//! statistics, and a future that holds one is not `Send`.
+//! statistics, and a future that holds one is not `Send`. `docs/examples/async.rs` shows it with tokio.
 //!
 //! # How it works
 //!
@@ -40,8 +45,9 @@
 //!
 //! - One writer per file: what threads count is added up by readers. [`Stats`] can be sent to another
 //!   thread but not shared, and the compiler sees to it.
-//! - Files hold the present, not a history, and a group stays as long as its file.
+//! - Files hold the present (of a [`History`] the last values), and a group stays as long as its file.
 //! - A stats file reserves 16 MiB of addresses (not of memory).
+//! - A process with a counter that has a window has a thread that looks at it, with all signals blocked.
 //! - Signal handlers must not write statistics: they could run in the middle of a publication.
 //! - A process made by raw `clone`, without the C library's fork handlers, must not use what it
 //!   inherited.
@@ -99,19 +105,26 @@ mod library {
     pub use crate::metric::average::{Average, AverageValue};
     pub use crate::metric::compound::{Compound, CompoundValue, MmValue};
     pub use crate::metric::constant::{Constant, ConstantType};
+    pub use crate::metric::context::Context;
     pub use crate::metric::counter::Counter;
     pub use crate::metric::distribution::{Distribution, PERCENTILES};
+    pub use crate::metric::error_log::{DistinctError, ErrorsValue};
+    pub use crate::metric::errors::{Errors, OrRecord};
     pub use crate::metric::flag::Flag;
     pub use crate::metric::gauge::{Gauge, Numeric};
+    pub use crate::metric::history::{History, HistoryEntry, HistoryValue};
     pub use crate::metric::moving_average::MovingAverage;
     pub use crate::metric::percentile::Percentile;
     pub use crate::metric::sampling_counter::{SampledCount, SamplingCounter};
-    pub use crate::metric::summary::{Summary, SummaryValue};
+    pub use crate::metric::summary::Summary;
+    pub use crate::metric::summary_value::SummaryValue;
     pub use crate::metric::text::Text;
     pub use crate::metric::timer::{Stopwatch, Timer, Timing};
     pub use crate::metric::updown::UpDown;
+    pub use crate::metric::window::WindowValue;
     pub use crate::panics::install_panic_hook;
     pub use crate::writer::{Adding, Builder, Group, Groups, MmStats, Stats, Writer};
+    pub use crate::writer::{Laps, Recorded, Stat, laps, push_stat, stats, stats_async};
     #[cfg(feature = "derive")]
     pub use mmstats_derive::{MmStats, MmValue};
 
@@ -123,7 +136,7 @@ mod library {
         pub use crate::metric::compound::{ValueElement, ValueField};
         pub use crate::metric::field::{
             Binder, ConstantField, Describe, Field, Options, TakesBuffers, TakesDigits, TakesMerge,
-            TakesPrefix, TakesUnit,
+            TakesPrefix, TakesUnit, TakesWindow,
         };
         pub use crate::writer::LocalCell;
     }

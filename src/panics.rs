@@ -65,6 +65,9 @@ static PANICS: Mutex<Option<(u64, Stats<Panics>)>> = Mutex::new(None);
 /// first time, or a few stores. Call it once, at the start of the program and after any other hook was
 /// set.
 pub fn install_panic_hook() {
+    // Their exit handler is to come after the one that notes the status.
+    fork::register();
+    exit::watch_status();
     let previous = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         record(info);

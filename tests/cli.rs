@@ -7,12 +7,24 @@
 mod child;
 #[path = "cli/demo.rs"]
 mod demo;
+#[path = "cli/diff.rs"]
+mod diff;
 #[path = "cli/endings.rs"]
 mod endings;
 #[path = "cli/failures.rs"]
 mod failures;
+#[path = "cli/finding.rs"]
+mod finding;
+#[path = "cli/history.rs"]
+mod history;
 #[path = "cli/json.rs"]
 mod json;
+#[path = "cli/old.rs"]
+mod old;
+#[path = "cli/poll.rs"]
+mod poll;
+#[path = "cli/summaries.rs"]
+mod summaries;
 #[path = "cli/text.rs"]
 mod text;
 
@@ -76,6 +88,7 @@ fn mmstats() -> Command {
         "MMSTATS_PATH",
         "MMSTATS_KEEP",
         "MMSTATS_DISABLE",
+        "MMSTATS_GLOB",
         "XDG_RUNTIME_DIR",
         "RUST_LOG",
     ] {

@@ -21,15 +21,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mmstats::{
-    Average, Compound, Constant, Counter, Flag, Gauge, Groups, MmStats, MmValue, MovingAverage,
-    Percentile, SamplingCounter, Summary, Text, Timer, UpDown,
+    Average, Compound, Constant, Counter, Errors, Flag, Gauge, Groups, History, MmStats, MmValue,
+    MovingAverage, Percentile, SamplingCounter, Summary, Text, Timer, UpDown,
 };
 
 /// The golden files.
-const GOLDEN: [&str; 5] = [
+const GOLDEN: [&str; 7] = [
     "every-kind",
+    "histories",
     "minimal",
     "odd-sequence",
+    "retired",
     "summaries",
     "unknown-record-and-kind",
 ];
@@ -46,7 +48,7 @@ fn golden(name: &str) -> PathBuf {
 #[derive(MmStats)]
 #[mmstats(name = "web")]
 struct Web {
-    #[mmstats(unit = "requests")]
+    #[mmstats(unit = "requests", window = "24h")]
     requests: Counter,
     in_flight: UpDown,
     #[mmstats(merge = "mean")]
@@ -62,11 +64,19 @@ struct Web {
     #[mmstats(digits = 3)]
     size: Percentile,
     pool: Compound<Pool>,
+    #[mmstats(window = "23h")]
     tasks: Summary,
+    #[mmstats(window = "24h")]
+    windowed_size: Percentile,
+    #[mmstats(window = "24h", digits = 1)]
+    windowed_time: Timer,
     no_tasks: Summary,
     mean: Average,
     recent: MovingAverage<7>,
     hits: SamplingCounter<5>,
+    times: History<30>,
+    no_times: History,
+    errors: Errors,
     #[mmstats(prefix = "h.")]
     handlers: Groups<Handler>,
 }
@@ -127,15 +137,31 @@ fn write(web: &Web, seed: u64) {
         web.response_time.record(Duration::from_nanos(value >> 8));
         let value = 1e9 + (value >> 20) as f64 / 3.0;
         web.tasks.record(value);
+        web.windowed_size.record(value as u64);
+        web.windowed_time.record(Duration::from_nanos(value as u64));
         web.mean.record(value);
         web.recent.record(-value);
         web.hits.inc();
+        // One in four has a context that comes again.
+        match random.next() % 4 {
+            0 => web
+                .times
+                .push_with(value, format!("context {}", random.next() % 5)),
+            _ => web.times.push(value),
+        }
     }
+    for error in ["x", "", "300"].map(|text| text.parse::<u8>().unwrap_err()) {
+        (0..=seed % 3).for_each(|_| web.errors.record(&error));
+    }
+    web.errors.record(&std::io::Error::other("line\n\u{202e}"));
+    web.errors
+        .note(&format!("note {}", seed % 2), format!("of {seed}"));
     for _ in 0..3 {
         web.pool.update(|pool| {
             pool.open += 3;
             pool.most = pool.most.max(random.next() as u32);
-            pool.waits[1] = random.next();
+            // Sums of a few fit.
+            pool.waits[1] = random.next() >> 8;
             pool.share = 1.0 / seed as f64;
         });
     }

@@ -28,8 +28,8 @@ use std::path::{Path, PathBuf};
 
 use mmstats::reader::{Reader, Snapshot};
 use mmstats::{
-    Average, Compound, Counter, Gauge, Groups, MmStats, MmValue, MovingAverage, Percentile,
-    SamplingCounter, Summary, Text, Timer,
+    Average, Compound, Counter, Errors, Gauge, Groups, History, MmStats, MmValue, MovingAverage,
+    Percentile, SamplingCounter, Summary, Text, Timer,
 };
 
 /// As many as are wanted in a full run, or `short` of them.
@@ -99,6 +99,8 @@ impl Line {
 /// One of each way to be written.
 #[derive(MmStats)]
 struct All {
+    // A step is so long that no file changes by itself.
+    #[mmstats(window = "24h")]
     n: Counter,
     level: Gauge<u64>,
     line: Compound<Line>,
@@ -110,6 +112,8 @@ struct All {
     mean: Average,
     recent: MovingAverage<4>,
     hits: SamplingCounter<2>,
+    errors: Errors,
+    last: History<4>,
 }
 
 #[derive(MmStats)]

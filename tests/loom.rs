@@ -41,11 +41,9 @@ impl<const N: usize> Slot<N> {
     /// The value, if it was had whole. Panics where it is torn.
     fn read(&self, orders: Orders) -> Option<u64> {
         let mut out = [0; 2];
-        let whole = slot::try_read_ordered(orders, &self.sequence, N, |p| self.buffer(p), &mut out);
-        if whole {
-            assert_eq!(out[1], 10 * out[0], "torn: {out:?}");
-        }
-        whole.then_some(out[0])
+        slot::try_read_ordered(orders, &self.sequence, N, |p| self.buffer(p), &mut out)?;
+        assert_eq!(out[1], 10 * out[0], "torn: {out:?}");
+        Some(out[0])
     }
 }
 
@@ -152,6 +150,127 @@ fn a_missing_fence_after_the_first_load_is_found() {
 #[test]
 fn a_missing_reader_fence_is_found() {
     finds_a_hole(|orders| orders.reader_fence = None);
+}
+
+/// An entry of a ring: a slot of one buffer, whose number tells which value it has.
+struct Entry(Slot<1>);
+
+impl Entry {
+    /// Value `p` of a ring is `100 p`.
+    fn push(&self, orders: Orders, p: u64) {
+        let words = [100 * p, 1000 * p];
+        let (sequence, buffer) = (&self.0.sequence, &self.0.buffers[0]);
+        slot::publish_numbered_ordered(orders, sequence, p, buffer, words);
+    }
+
+    fn read(&self, orders: Orders) -> Option<u64> {
+        let mut out = [0; 2];
+        let buffer = |_| &self.0.buffers[0][..];
+        let p = slot::try_read_ordered(orders, &self.0.sequence, 1, buffer, &mut out)?;
+        assert_eq!(out, [100 * p, 1000 * p], "torn");
+        Some(p)
+    }
+}
+
+/// A ring of two entries: the reader has each value under its own number, or knows that it has not.
+fn ring(orders: Orders) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(move || {
+        let ring = Arc::new([0; 2].map(|_| Entry(Slot::new(0))));
+        let writer = thread::spawn({
+            let ring = ring.clone();
+            move || (1..=5).for_each(|p| ring[p as usize % 2].push(orders, p))
+        });
+        let mut last = 0;
+        for _ in 0..2 {
+            if let Some(p) = ring[1].read(orders) {
+                assert!(p == 0 || p % 2 == 1, "{p} is not in this entry");
+                assert!(p >= last, "backwards: {p} after {last}");
+                last = p;
+            }
+        }
+        writer.join().unwrap();
+        assert_eq!(
+            ring.each_ref().map(|entry| entry.read(orders)),
+            [Some(4), Some(5)]
+        );
+    });
+}
+
+#[test]
+fn entries_of_a_ring_are_whole_and_known_by_their_numbers() {
+    ring(Orders::PROVED);
+}
+
+fn finds_a_hole_in_a_ring(weaken: impl FnOnce(&mut Orders)) {
+    let mut orders = Orders::PROVED;
+    weaken(&mut orders);
+    let result = catch_unwind(AssertUnwindSafe(|| ring(orders)));
+    assert!(result.is_err(), "no failure with {orders:?}");
+}
+
+#[test]
+fn a_missing_writer_fence_is_found_in_a_ring() {
+    finds_a_hole_in_a_ring(|orders| orders.writer_fence = None);
+}
+
+#[test]
+fn a_missing_reader_fence_is_found_in_a_ring() {
+    finds_a_hole_in_a_ring(|orders| orders.reader_fence = None);
+}
+
+#[test]
+fn a_relaxed_end_mark_is_found_in_a_ring() {
+    finds_a_hole_in_a_ring(|orders| orders.end = Ordering::Relaxed);
+}
+
+/// An entry refers to a context by place and publication. The context's place is used again once the
+/// entry is gone; the reader copies entries first, contexts after them.
+fn contexts(entries_first: bool) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(move || {
+        let shared = Arc::new([0; 2].map(|_| Entry(Slot::new(0))));
+        let writer = thread::spawn({
+            let shared = shared.clone();
+            move || {
+                let [entry, context] = &*shared;
+                for p in 1..=2 {
+                    // Entry p refers to publication p of the context.
+                    context.push(Orders::PROVED, p);
+                    entry.push(Orders::PROVED, p);
+                }
+            }
+        });
+        let [entry, context] = &*shared;
+        let (entry, context) = if entries_first {
+            let entry = entry.read(Orders::PROVED);
+            fence(Ordering::Acquire);
+            (entry, context.read(Orders::PROVED))
+        } else {
+            let context = context.read(Orders::PROVED);
+            (entry.read(Orders::PROVED), context)
+        };
+        if let (Some(entry), Some(context)) = (entry, context) {
+            assert!(
+                context >= entry,
+                "entry {entry} before its context: {context}"
+            );
+        }
+        writer.join().unwrap();
+    });
+}
+
+#[test]
+fn a_context_is_there_before_the_entry_that_refers_to_it() {
+    contexts(true);
+}
+
+#[test]
+#[should_panic(expected = "before its context")]
+fn contexts_that_are_copied_first_may_come_too_early() {
+    contexts(false);
 }
 
 /// Records: written first, published by one Release store of the committed length.

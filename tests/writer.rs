@@ -27,5 +27,9 @@ mod races;
 mod space;
 #[path = "writer/summary.rs"]
 mod summary;
+#[path = "writer/tasks.rs"]
+mod tasks;
 #[path = "writer/values.rs"]
 mod values;
+#[path = "writer/windows.rs"]
+mod windows;

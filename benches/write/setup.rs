@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use mmstats::{
-    Average, Compound, Counter, Groups, MmStats, MmValue, MovingAverage, Percentile,
-    SamplingCounter, Stats, Summary, Timer,
+    Average, Compound, Counter, Errors, Groups, History, MmStats, MmValue, MovingAverage,
+    Percentile, SamplingCounter, Stats, Summary, Timer,
 };
 
 use super::peers::Peers;
@@ -34,9 +34,15 @@ pub struct Model {
     pub time: Timer,
     pub compound: Compound<Line>,
     pub summary: Summary,
+    #[mmstats(window = "60s")]
+    pub recent_summary: Summary,
+    #[mmstats(window = "60s")]
+    pub recent_size: Percentile,
     pub average: Average,
     pub moving: MovingAverage,
     pub sampled: SamplingCounter,
+    pub history: History,
+    pub errors: Errors,
     pub handlers: Groups<Handler>,
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Reading goes on after a mistake: an unknown or repeated key costs only itself.
 
+use std::ops::RangeInclusive;
+
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
@@ -120,6 +122,25 @@ impl Setting {
         match literal(&self.value) {
             Some(Lit::Int(number)) if number.base10_parse().is_ok_and(good) => Some(number.clone()),
             _ => self.wrong(context),
+        }
+    }
+
+    /// The value as a string literal with a time that is `good`, in nanoseconds.
+    pub fn duration(&self, context: &mut Context, good: RangeInclusive<u64>) -> Option<u64> {
+        let text = self.text(context)?.value();
+        let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (number, unit) = text.split_at(digits);
+        let unit = match unit {
+            "ms" => 1_000_000,
+            "s" => 1_000_000_000,
+            "m" => 60_000_000_000,
+            "h" => 3_600_000_000_000,
+            _ => 0,
+        };
+        let nanos = number.parse().ok().and_then(|n: u64| n.checked_mul(unit));
+        match nanos.filter(|nanos| good.contains(nanos)) {
+            None => self.wrong(context),
+            nanos => nanos,
         }
     }
 

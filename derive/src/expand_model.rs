@@ -219,6 +219,7 @@ fn options(field: &ModelField<'_>) -> TokenStream {
             Choice::Merge(merge) => quote!(.merge(#merge)),
             Choice::Prefix(prefix) => quote!(.prefix(#prefix)),
             Choice::Buffers(buffers) => quote!(.buffers(#buffers)),
+            Choice::Window(nanos) => quote!(.window(#nanos)),
         });
     }
     options
@@ -240,6 +241,7 @@ fn checks(field: &ModelField<'_>) -> TokenStream {
                 Choice::Merge(_) => quote!(TakesMerge),
                 Choice::Prefix(_) => quote!(TakesPrefix),
                 Choice::Buffers(_) => quote!(TakesBuffers),
+                Choice::Window(_) => quote!(TakesWindow),
             };
             quote!(const _: fn(&#ty) -> &dyn __mmstats::__private::#takes = |#cast| #cast;)
         })

@@ -84,6 +84,7 @@ use value::Value;
 /// | `prefix = "…"` | `Groups` | what stands in front of the groups' labels | nothing |
 /// | `value = expression` | `Constant`, which needs it | its value; the expression is evaluated whenever a file (or a group) is made | |
 /// | `buffers = 2`, `4`, … `64` | `Compound`, `Text`, `Timer`, `Percentile`, `Summary`, `Average`, `MovingAverage`, `SamplingCounter` | how many buffers the writer goes round: with more, a reader that is slower than the writer still gets a whole value | 2 |
+/// | `window = "60s"` | `Counter`, `Summary`, `Timer`, `Percentile` | beside all that was recorded, what was in the last time, `"1s"` to `"24h"` (`ms`, `s`, `m`, `h`): `WindowCount`, `WindowMean`, `WindowMax`, percentiles; of a counter `WindowCount` and `Rate`, per second. Up to a twelfth of it is missing at its far edge. It costs a second record, a reading of the coarse clock and 13 times the space; an increment of a counter costs nothing more, but its process has a thread that looks at the count twelve times in a window | none |
 ///
 /// Several attributes may share one `#[mmstats(…)]`.
 #[proc_macro_derive(MmStats, attributes(mmstats))]

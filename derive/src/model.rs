@@ -4,6 +4,7 @@
 //! of its field only the compiler knows: the expansion asks it.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use quote::ToTokens;
 use syn::{DeriveInput, Expr, Ident, LitInt, LitStr, Path, Type};
@@ -48,7 +49,14 @@ const ON_FIELD: &[Key] = &[
         name: "buffers",
         form: "`buffers = 4`, or another power of two from 2 to 64",
     },
+    Key {
+        name: "window",
+        form: "`window = \"60s\"`, or another time from \"1s\" to \"24h\": a number with ms, s, m or h",
+    },
 ];
+
+/// The shortest window and the longest, in nanoseconds.
+const WINDOWS: RangeInclusive<u64> = 1_000_000_000..=24 * 3_600_000_000_000;
 
 /// The longest label, in bytes.
 const LABEL_MOST: usize = 1024;
@@ -96,6 +104,8 @@ pub enum Choice {
     Prefix(LitStr),
     /// `buffers = 2..=64`
     Buffers(LitInt),
+    /// `window = "…"`, in nanoseconds
+    Window(u64),
 }
 
 impl<'a> Model<'a> {
@@ -182,6 +192,7 @@ impl<'a> ModelField<'a> {
                 "buffers" => setting
                     .integer(context, |n| (2..=64).contains(&n) && n.is_power_of_two())
                     .map(Choice::Buffers),
+                "window" => setting.duration(context, WINDOWS).map(Choice::Window),
                 key => unreachable!("`{key}` is in the table of keys, but is not read"),
             };
             read.choices.extend(choice);

@@ -4,7 +4,7 @@
 //!
 //! ```sh
 //! cargo run --example golden -- tests/golden
-//! for name in every-kind minimal odd-sequence summaries unknown-record-and-kind; do
+//! for name in every-kind histories minimal odd-sequence retired summaries unknown-record-and-kind; do
 //!     python3 tests/python/reader.py --per-file tests/golden/$name.mmstats |
 //!         sed "s#$PWD/tests/golden/##" > tests/golden/$name.json
 //! done
@@ -19,9 +19,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use std::{env, fs, io, process};
 
+use mmstats::retire::Cleaner;
 use mmstats::{
-    Average, Compound, Constant, Counter, Flag, Gauge, Groups, MmStats, MmValue, MovingAverage,
-    Percentile, SamplingCounter, Stats, Summary, Text, Timer, UpDown, Writer,
+    Average, Compound, Constant, Counter, Errors, Flag, Gauge, Groups, History, MmStats, MmValue,
+    MovingAverage, Percentile, SamplingCounter, Stats, Summary, Text, Timer, UpDown, Writer,
 };
 
 /// Every kind of metric.
@@ -130,6 +131,37 @@ struct Summaries {
     hits: SamplingCounter<10>,
 }
 
+/// Histories, contexts and errors.
+#[derive(MmStats)]
+#[mmstats(name = "histories")]
+struct Histories {
+    #[mmstats(unit = "seconds")]
+    times: History<20>,
+    nothing: History,
+    errors: Errors,
+    no_errors: Errors,
+    by_name: Groups<Named>,
+}
+
+#[derive(MmStats)]
+struct Named {
+    #[mmstats(label = "x")]
+    count: Counter,
+}
+
+/// What short-lived workers do.
+#[derive(MmStats)]
+#[mmstats(name = "worker")]
+struct Worker {
+    /// Tasks done.
+    done: Counter,
+    level: Gauge<u64>,
+    size: Percentile,
+    seconds: Summary,
+    pair: Compound<Pair>,
+    note: Text<16>,
+}
+
 #[derive(Clone, Copy, Default, MmValue)]
 #[repr(C)]
 struct Pair {
@@ -144,6 +176,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     if !directory.is_dir() {
         return Err(format!("{} is no directory", directory.display()).into());
+    }
+    if let Some(worker) = env::var(WORKER).ok().and_then(|n| n.parse().ok()) {
+        return work(worker);
     }
     from_a_fixed_path()?;
     let root = env::temp_dir().join("mmstats-golden").join("root");
@@ -162,6 +197,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         unknown_record_and_kind(&root)?,
     )?;
     golden("summaries.mmstats", summaries(&root)?)?;
+    golden("histories.mmstats", histories(&root)?)?;
+    golden("retired.mmstats", retired(&root)?)?;
     Ok(())
 }
 
@@ -175,6 +212,7 @@ fn from_a_fixed_path() -> Result<(), Box<dyn std::error::Error>> {
         fs::copy(&me, &fixed)?;
         let status = process::Command::new(&fixed)
             .args(env::args_os().skip(1))
+            .env("RUST_BACKTRACE", "0")
             .status()?;
         process::exit(status.code().unwrap_or(1));
     }
@@ -286,12 +324,7 @@ fn odd_sequence(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
 }
 
 fn summaries(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
-    let now = || {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        since.map_or(0, |since| since.as_nanos() as u64)
-    };
-    // The coarse clock is late.
-    let begin = now() - 1_000_000_000;
+    let begin = now();
     let summaries = Summaries::builder().path(root).create()?;
     for value in [0.5, f64::NAN, 1.25, f64::INFINITY, 1.0] {
         summaries.tasks.record(value);
@@ -311,17 +344,125 @@ fn summaries(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     }
     let mut bytes = taken(&summaries, Identity::Unknown)?;
     // What differs from one run to the next, in all buffers: the times of last values, and rates.
-    for word in bytes.chunks_exact_mut(8) {
-        if (begin..=now()).contains(&u64::from_le_bytes(word.try_into()?)) {
-            word.copy_from_slice(&1_795_214_569_920_000_000u64.to_le_bytes());
-        }
-    }
+    fix_times(&mut bytes, begin);
     samples.dedup();
     for sample in samples.iter().filter(|sample| sample.count > 0) {
         let words = [sample.count.to_le_bytes(), sample.rate.to_le_bytes()].concat();
         let at = find(&bytes, &words) + 8;
         bytes[at..at + 8].copy_from_slice(&2.5f64.to_le_bytes());
     }
+    Ok(bytes)
+}
+
+fn histories(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let begin = now();
+    let histories = Histories::builder().path(root).max_contexts(5).create()?;
+    // The ring of 20 goes round; contexts come and go, and one is cut.
+    for value in 0..45 {
+        let context = format!("context {}", value / 8);
+        match value {
+            _ if value % 4 == 0 => histories.times.push(f64::from(value)),
+            33 => histories.times.push_with(f64::NAN, "x".repeat(20_000)),
+            // There is no space for this one.
+            43 => histories.times.push_with(-0.5, "one more"),
+            _ if value > 40 => histories.times.push_with(value.into(), "größe\x1b"),
+            _ => histories.times.push_with(value.into(), context),
+        }
+    }
+    for text in ["x", "300", "x", ""] {
+        let parsed: Result<u8, _> = text.parse();
+        if let Err(error) = parsed {
+            histories.errors.record(&error);
+        }
+    }
+    let caused: io::Error = io::Error::other("x".parse::<u8>().expect_err("no number"));
+    histories.errors.record(&caused);
+    histories.errors.note("timeout", "context 9");
+    histories.errors.note("timeout", "größe\x1b");
+    histories.by_name.group("task.one").count.add(5);
+    let mut bytes = taken(&histories, Identity::Unknown)?;
+    fix_times(&mut bytes, begin);
+    // A metric without a label of its own, as those of statistics by name: it is called as its group.
+    let entry = find(&bytes, &[1, 0, 0, 0, 0, 0, 0, 0, b'x', 0]);
+    patch(&mut bytes, entry, &[1], &[0]);
+    Ok(bytes)
+}
+
+/// Now, in nanoseconds since 1970.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_nanos() as u64)
+}
+
+/// Overwrites every word that is a time since `begin`.
+fn fix_times(bytes: &mut [u8], begin: u64) {
+    // The coarse clock is late.
+    let times = begin - 1_000_000_000..=now();
+    for word in bytes.chunks_exact_mut(8) {
+        let time = u64::from_le_bytes(word.try_into().expect("8 bytes"));
+        if times.contains(&time) {
+            word.copy_from_slice(&1_795_214_569_920_000_000u64.to_le_bytes());
+        }
+    }
+}
+
+/// The number of a worker, whose process has only to write one file.
+const WORKER: &str = "MMSTATS_GOLDEN_WORKER";
+
+fn work(worker: u64) -> Result<(), Box<dyn std::error::Error>> {
+    let stats = Worker::builder().keep(true).create()?;
+    stats.done.add(worker);
+    stats.level.set(worker);
+    stats.size.record(100 * worker);
+    stats.seconds.record(worker as f64 / 2.0);
+    stats.pair.set(Pair { a: worker, b: 1 });
+    stats.note.set(&format!("worker {worker}"));
+    Ok(())
+}
+
+/// Three processes that have ended, folded.
+fn retired(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let directory = root.join(Worker::NAME);
+    let _ = fs::remove_dir_all(&directory);
+    for worker in 1..=3 {
+        let status = process::Command::new(env::current_exe()?)
+            .args(env::args_os().skip(1))
+            .env(WORKER, worker.to_string())
+            .env("MMSTATS_PATH", root)
+            .status()?;
+        assert!(status.success());
+        // A name that is as long in every run.
+        let made = fs::read_dir(&directory)?.map(|entry| entry.map(|entry| entry.path()));
+        let made: Vec<PathBuf> = made.collect::<Result<_, _>>()?;
+        let is_new = |path: &&PathBuf| !path.to_string_lossy().contains("mmstats-812-");
+        let new = made.iter().find(is_new).ok_or("the worker's file")?;
+        fs::rename(new, directory.join(format!("mmstats-812-81{worker}")))?;
+    }
+    // Two in one step, and one after it.
+    let third = directory.join("mmstats-812-813");
+    fs::rename(&third, root.join("aside"))?;
+    Cleaner::new().fold(true).clean(&directory)?;
+    fs::rename(root.join("aside"), &third)?;
+    Cleaner::new().fold(true).clean(&directory)?;
+    let mut bytes = fs::read(directory.join("mmstats-retired"))?;
+    let created = 1_795_214_569_920_000_000u64.to_le_bytes();
+    let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+    put(48, &created);
+    put(64, &1000u32.to_le_bytes()); // uid
+    put(68, &100u32.to_le_bytes()); // gid
+    // The names of the folded files, each of 56 bytes, follow the header of 192 and 24 of their record.
+    for (name, tid) in (811u32..814).enumerate() {
+        let at = 192 + 24 + 56 * name;
+        put(at, &created);
+        put(at + 8, &0x0123_4567_89ab_cdefu64.to_le_bytes());
+        put(at + 16, &4711u64.to_le_bytes());
+        put(at + 24, &812u32.to_le_bytes());
+        put(at + 28, &tid.to_le_bytes());
+    }
+    // The time of the last value, which follows the greatest and the last.
+    let most = 1.5f64.to_le_bytes();
+    let at = find(&bytes, &[most, most].concat()) + 16;
+    bytes[at..at + 8].copy_from_slice(&created);
     Ok(bytes)
 }
 

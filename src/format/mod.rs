@@ -1,4 +1,5 @@
-//! Format 3: what the bytes of a stats file mean. Pure: no I/O, nothing of the platform.
+//! Format 3: what the bytes of a stats file mean; and [format 1](v1), for reading what python-mmstats
+//! wrote. Pure: no I/O, nothing of the platform.
 //!
 //! The normative text is `docs/FORMAT.md`; `tests/` compares its offsets with the constants here.
 //!
@@ -11,6 +12,7 @@ pub mod bytes;
 pub mod header;
 pub mod histogram;
 pub mod owner;
+pub mod part;
 pub mod record;
 pub mod retired;
 #[cfg(all(test, not(loom)))]
@@ -18,6 +20,7 @@ mod roundtrip;
 pub mod scalar;
 pub mod schema;
 pub mod slot;
+pub mod v1;
 
 /// Alignment of a block of values in the file: a cache line.
 pub const LINE: usize = 64;

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   0  u32  bytes of the record with this head, a multiple of 8
-//!   4  u16  type: 1 schema, 2 instance, 3 octave, 4 retired; a reader skips the others
+//!   4  u16  type: 1 schema, 2 instance, 3 octave, 4 retired, 6 part; a reader skips the others
 //!   6  u16  flags: bit 0, must be understood: a reader that does not know the type reads no further
 //! ```
 //!
@@ -46,6 +46,8 @@ pub enum Type {
     Octave = 3,
     /// What was folded into a retired file.
     Retired = 4,
+    /// Further space of a metric: see [`part`](super::part).
+    Part = 6,
 }
 
 /// Bytes of a record's head.
@@ -77,6 +79,7 @@ impl Head {
             2 => Some(Type::Instance),
             3 => Some(Type::Octave),
             4 => Some(Type::Retired),
+            6 => Some(Type::Part),
             _ => None,
         };
         if (len as usize) < HEAD || len % 8 != 0 || u64::from(len) > left {
@@ -107,7 +110,7 @@ pub fn begin(kind: Type) -> Vec<u8> {
     out.extend((kind as u16).to_le_bytes());
     let flags = match kind {
         Type::Retired => MUST_BE_UNDERSTOOD,
-        Type::Schema | Type::Instance | Type::Octave => 0,
+        Type::Schema | Type::Instance | Type::Octave | Type::Part => 0,
     };
     out.extend(flags.to_le_bytes());
     out
@@ -160,7 +163,12 @@ pub struct Placed {
 
 /// Fixes the place of `words` words of values for a record that begins at `at` of the file: on a
 /// line of their own, and (if asked for) on one whose number modulo `lines` is `line`.
-fn place(at: usize, metadata: usize, words: usize, stagger: Option<Stagger>) -> (usize, usize) {
+pub(super) fn place(
+    at: usize,
+    metadata: usize,
+    words: usize,
+    stagger: Option<Stagger>,
+) -> (usize, usize) {
     let mut values = round_up(at + metadata, LINE);
     if let Some(Stagger { line, lines }) = stagger {
         let (line, now) = (line % lines, values / LINE % lines);
@@ -247,7 +255,8 @@ impl Octave {
     }
 }
 
-fn placed(mut metadata: Vec<u8>, at: usize, values: usize, end: usize) -> Placed {
+/// The record whose values were placed.
+pub(super) fn placed(mut metadata: Vec<u8>, at: usize, values: usize, end: usize) -> Placed {
     metadata[..4].copy_from_slice(&((end - at) as u32).to_le_bytes());
     Placed {
         metadata,

@@ -134,7 +134,7 @@ impl Geometry {
 /// One metric of a schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetricSchema {
-    /// What it is called within its group.
+    /// What it is called within its group; empty: as the group itself.
     pub label: String,
     /// Of what it is a count or measure, or empty.
     pub unit: String,
@@ -169,6 +169,14 @@ pub struct FieldSchema {
     pub offset: u16,
     /// How values of several files become one.
     pub merge: Merge,
+}
+
+/// The whole label of a metric with this label in an instance whose labels begin with `prefix`.
+pub fn whole_label(prefix: &str, label: &str) -> String {
+    match label {
+        "" => prefix.strip_suffix('.').unwrap_or(prefix).to_owned(),
+        _ => format!("{prefix}{label}"),
+    }
 }
 
 /// What a block of values means.
@@ -322,9 +330,6 @@ impl MetricSchema {
             )));
         }
         let label = entry.text(label.into(), "the label")?;
-        if label.is_empty() {
-            return Err(entry.error("an empty label"));
-        }
         // Not taken as a sum: a wrong value is worse than none.
         let merge = Merge::from_code(rule)
             .ok_or_else(|| entry.error(format!("{label:?} with the unknown merge rule {rule}")))?;

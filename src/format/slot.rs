@@ -33,6 +33,14 @@
 //!    `s2 ≤ 2p + 2N - 2`: the buffer of `p` has not been touched.
 //!
 //! All comparisons wrap, so a sequence may run through 2⁶⁴ (N divides 2⁶³).
+//!
+//! # One buffer, numbered
+//!
+//! A *numbered* slot has N = 1 buffer, and its writer chooses the number of each publication, which is
+//! larger than the one before. Nothing above asks for more: step 1 holds for `s1 = 2p` (an odd `s1` is
+//! never accepted, since `s2 ≥ s1 > s1 - 1`), and in step 2 every later publication is a `q ≥ p + 1`.
+//! While it is being overwritten its value cannot be had; that is what an entry of a ring is for, whose
+//! oldest value goes just then. The number tells which value was had.
 
 use crate::sync::{AtomicU64, Ordering, fence};
 
@@ -124,6 +132,31 @@ pub fn publish_ordered<'a>(
     publish_after(orders, even, sequence, buffer, words);
 }
 
+/// Publishes `words` as publication number `p` of a slot of one buffer. `p` is above 0 and above that of
+/// every publication before.
+#[inline(always)]
+pub fn publish_numbered(
+    sequence: &AtomicU64,
+    p: u64,
+    buffer: &[AtomicU64],
+    words: impl IntoIterator<Item = u64>,
+) {
+    publish_numbered_ordered(Orders::PROVED, sequence, p, buffer, words);
+}
+
+/// [`publish_numbered`] with orderings of the caller's choice: for the model checker.
+#[inline(always)]
+pub fn publish_numbered_ordered(
+    orders: Orders,
+    sequence: &AtomicU64,
+    p: u64,
+    buffer: &[AtomicU64],
+    words: impl IntoIterator<Item = u64>,
+) {
+    let before = p.wrapping_sub(1).wrapping_mul(2);
+    publish_after(orders, before, sequence, |_| buffer, words);
+}
+
 #[inline(always)]
 fn publish_after<'a>(
     orders: Orders,
@@ -155,10 +188,11 @@ pub fn try_read<'a>(
     buffer: impl FnOnce(u64) -> &'a [AtomicU64],
     out: &mut [u64],
 ) -> bool {
-    try_read_ordered(Orders::PROVED, sequence, buffers, buffer, out)
+    try_read_ordered(Orders::PROVED, sequence, buffers, buffer, out).is_some()
 }
 
-/// [`try_read`] with orderings of the caller's choice: for the model checker.
+/// As [`try_read`] with orderings of the caller's choice, for the model checker; and which publication
+/// it was.
 #[inline(always)]
 pub fn try_read_ordered<'a>(
     orders: Orders,
@@ -166,7 +200,7 @@ pub fn try_read_ordered<'a>(
     buffers: usize,
     buffer: impl FnOnce(u64) -> &'a [AtomicU64],
     out: &mut [u64],
-) -> bool {
+) -> Option<u64> {
     let first = sequence.load(Ordering::Relaxed);
     // Pairs with both marks (step 1).
     if let Some(order) = orders.first_fence {
@@ -179,7 +213,7 @@ pub fn try_read_ordered<'a>(
     if let Some(order) = orders.reader_fence {
         fence(order);
     }
-    whole(first, sequence.load(Ordering::Relaxed), buffers)
+    whole(first, sequence.load(Ordering::Relaxed), buffers).then_some(published(first))
 }
 
 #[cfg(all(test, not(loom)))]

@@ -202,6 +202,51 @@ impl Distribution {
         }
     }
 
+    /// What was recorded since `earlier`, an earlier state of this distribution. Counts and sums are
+    /// exact; minimum and maximum are those of their buckets, held within the all-time ones.
+    ///
+    /// Where `earlier` has more than this, it is no earlier state, and the difference is taken as 0.
+    pub fn since(&self, earlier: &Distribution) -> Distribution {
+        let (mut risen, mut earlier) = (self.clone(), earlier.clone());
+        let into = if self.layout.buckets() <= earlier.layout.buckets() {
+            self.layout
+        } else {
+            earlier.layout
+        };
+        risen.coarsen(into);
+        earlier.coarsen(into);
+        for (octave, counts) in &mut risen.octaves {
+            for (count, before) in counts
+                .iter_mut()
+                .zip(earlier.octaves.get(octave).into_iter().flatten())
+            {
+                *count = count.saturating_sub(*before);
+            }
+        }
+        for (octave, count) in &mut risen.coarse {
+            *count = count.saturating_sub(earlier.coarse.get(octave).copied().unwrap_or(0));
+        }
+        risen.coarse.retain(|_, count| *count > 0);
+        let (now, before) = (self.moments, earlier.moments);
+        let (mut low, mut high) = (u64::MAX, 0);
+        risen.each_bucket(|from, to, _| (low, high) = (low.min(from), high.max(to)));
+        let count = now.count.saturating_sub(before.count);
+        risen.moments = Moments {
+            count,
+            total: now.total.saturating_sub(before.total),
+            // One that did not fit has no difference: then the buckets are asked.
+            squares: if now.squares == u128::MAX {
+                u128::MAX
+            } else {
+                now.squares.saturating_sub(before.squares)
+            },
+            not_min: !self.held(low.min(high)),
+            max: self.held(high),
+            last: now.last,
+        };
+        risen
+    }
+
     /// Expresses the counts in a layout of fewer digits. Its buckets are unions of the finer ones'.
     fn coarsen(&mut self, into: Layout) {
         if into == self.layout {

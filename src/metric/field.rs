@@ -7,7 +7,10 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::kind::code;
 use super::space::Space;
+use super::window;
+use crate::format::histogram::DEFAULT_DIGITS;
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, Merge, MetricSchema, Schema};
 use crate::sys::words::{Word, Words};
@@ -21,6 +24,7 @@ pub struct Options<'a> {
     pub(crate) merge: Merge,
     pub(crate) buffers: Option<u16>,
     pub(crate) prefix: &'a str,
+    pub(crate) window: Option<u64>,
 }
 
 impl<'a> Options<'a> {
@@ -32,6 +36,7 @@ impl<'a> Options<'a> {
         merge: Merge::Sum,
         buffers: None,
         prefix: "",
+        window: None,
     };
 
     /// With a unit.
@@ -65,6 +70,14 @@ impl<'a> Options<'a> {
         }
     }
 
+    /// With a window of so many nanoseconds.
+    pub const fn window(self, nanos: u64) -> Options<'a> {
+        Options {
+            window: Some(nanos),
+            ..self
+        }
+    }
+
     /// With a prefix for the labels of groups.
     pub const fn prefix(self, prefix: &'a str) -> Options<'a> {
         Options { prefix, ..self }
@@ -75,7 +88,7 @@ impl<'a> Options<'a> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a stats model",
     label = "not a metric",
-    note = "write Counter, UpDown, Gauge<T>, Flag, Text<N>, Timer, Percentile, Summary, Average, MovingAverage<N>, SamplingCounter<N>, Compound<T>, Groups<T>, a model of your own with #[derive(MmStats)], or Constant<T> with #[mmstats(value = …)]"
+    note = "write Counter, UpDown, Gauge<T>, Flag, Text<N>, Timer, Percentile, Summary, Average, MovingAverage<N>, SamplingCounter<N>, History<N>, Errors, Compound<T>, Groups<T>, a model of your own with #[derive(MmStats)], or Constant<T> with #[mmstats(value = …)]"
 )]
 pub trait Field: Sized {
     /// Adds what the field is to the schema.
@@ -133,6 +146,13 @@ pub trait TakesUnit {}
 )]
 pub trait TakesPrefix {}
 
+/// A field that takes `window = …`.
+#[diagnostic::on_unimplemented(
+    message = "`window = …` goes with Counter, Summary, Timer and Percentile, not `{Self}`",
+    label = "has no window"
+)]
+pub trait TakesWindow {}
+
 /// A schema in the making.
 #[derive(Debug, Default)]
 pub struct Describe {
@@ -181,6 +201,33 @@ impl Describe {
         });
         self.schema.metrics.last_mut().expect("just pushed")
     }
+
+    /// Adds the window of a metric of the kind `kind`.
+    pub(crate) fn window(
+        &mut self,
+        kind: u16,
+        label: &str,
+        options: Options<'_>,
+        geometry: Geometry,
+    ) {
+        let label = format!("{label}{}", window::SUFFIX);
+        let metric = self.metric(code::WINDOW, &label, options, geometry);
+        metric.parameter = window::parameter(kind, options.digits.unwrap_or(DEFAULT_DIGITS));
+    }
+}
+
+/// The place of a metric's window.
+pub(crate) struct WindowPlace {
+    /// The slot.
+    pub slot: Words,
+    /// The plain words.
+    pub plain: Words,
+    /// Buffers of the slot.
+    pub buffers: u16,
+    /// Offset of the place in the file.
+    pub owner: u32,
+    /// Nanoseconds of the window.
+    pub nanos: u64,
 }
 
 /// Hands out the places of one instance's block, in the order of the schema.
@@ -232,6 +279,25 @@ impl<'a> Binder<'a> {
         let offset = self.offset + 8 * self.next as u32;
         self.next += geometry.total_words();
         (words, offset)
+    }
+
+    /// The next place, which is that of a metric's window, if it has one and anyone can read it.
+    pub(crate) fn window(
+        &mut self,
+        options: Options<'_>,
+        geometry: Geometry,
+    ) -> Option<WindowPlace> {
+        let nanos = options.window?;
+        let (words, owner) = self.place(geometry);
+        // Private memory has no readers, and nothing may be allocated to bind it.
+        self.space?;
+        Some(WindowPlace {
+            slot: words.part(0, geometry.slot_words()),
+            plain: words.part(geometry.slot_words(), geometry.plain.into()),
+            buffers: geometry.buffers,
+            owner,
+            nanos,
+        })
     }
 
     /// The next place, which is a word.

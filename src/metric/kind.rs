@@ -1,9 +1,13 @@
 //! What a reader knows of a kind: how to decode, merge and expose its values.
 
+use std::collections::BTreeMap;
+
+use super::context::Copied;
 use super::{
-    Value, average, compound, constant, counter, flag, gauge, moving_average, percentile,
-    sampling_counter, summary, text, timer, updown,
+    Value, average, compound, constant, counter, error_log, flag, gauge, history, moving_average,
+    percentile, sampling_counter, summary, text, timer, updown, window,
 };
+use crate::format::part::Shape;
 use crate::format::schema::MetricSchema;
 
 /// The words of one value as a reader had them.
@@ -11,10 +15,18 @@ use crate::format::schema::MetricSchema;
 pub struct Raw<'a> {
     /// The words of the slot's published buffer (if it has a slot), then the plain words.
     pub words: &'a [u64],
-    /// The octaves of a histogram that are there: number and counts.
-    pub octaves: &'a [(u32, &'a [u64])],
+    /// The octaves or parts of the metric that are there: number and words. Of a part's cells these are
+    /// the sequence of the publication that was had (0: none was) and its words.
+    pub parts: &'a [(u32, &'a [u64])],
+    /// The contexts of the file.
+    pub contexts: &'a Copied<'a>,
     /// Whether a thread writes the file now, as far as is known.
     pub current: bool,
+    /// The time of the snapshot by the clock of the file's writer, the monotonic one of this machine;
+    /// `None` for a file of another one, or of one that was started anew since.
+    pub now: Option<u64>,
+    /// The words of the metric that a window is of.
+    pub of: &'a [u64],
 }
 
 /// Which files of a model count for a label.
@@ -68,8 +80,33 @@ pub(super) const LATEST: Fold = |_, into, next, _| {
     Ok(())
 };
 
+/// What a kind's parts are.
+#[derive(Debug)]
+pub struct Parts {
+    /// Whether parts of this shape are its.
+    pub is_part: fn(Shape) -> bool,
+    /// How a retired file takes in a part; `None`: it has none of them.
+    pub fold: Option<FoldPart>,
+}
+
+/// Takes one more part in: its plain words, and the words of its one cell. `words` are those of the metric,
+/// `into` the parts that the retired file has, by their plain words.
+pub type FoldPart =
+    fn(words: &mut [u64], into: &mut BTreeMap<Vec<u64>, Vec<u64>>, plain: &[u64], cell: &[u64]);
+
+impl Kind {
+    /// What its parts are, if it has any.
+    pub fn parts(&self) -> Option<&'static Parts> {
+        match self.code {
+            code::HISTORY => Some(&history::PARTS),
+            code::ERRORS => Some(&error_log::PARTS),
+            _ => None,
+        }
+    }
+}
+
 /// Every kind that this version knows. A new one is a new file and a line here.
-pub static KINDS: [&Kind; 13] = [
+pub static KINDS: [&Kind; 16] = [
     &counter::KIND,
     &updown::KIND,
     &gauge::KIND,
@@ -83,12 +120,16 @@ pub static KINDS: [&Kind; 13] = [
     &average::KIND,
     &moving_average::KIND,
     &sampling_counter::KIND,
+    &history::KIND,
+    &error_log::KIND,
+    &window::KIND,
 ];
 
 /// The kind with this code, if this version knows it.
 pub fn kind(code: u16) -> Option<&'static Kind> {
-    // The codes are 1, 2, 3, …: a test says so.
-    KINDS.get(usize::from(code).wrapping_sub(1)).copied()
+    // Codes have gaps: those of kinds that this version does not have.
+    let index = KINDS.binary_search_by_key(&code, |kind| kind.code).ok()?;
+    Some(KINDS[index])
 }
 
 /// The codes, in the order of the table.
@@ -119,6 +160,12 @@ pub mod code {
     pub const MOVING_AVERAGE: u16 = 12;
     /// A count and its rate.
     pub const SAMPLING_COUNTER: u16 = 13;
+    /// The last values.
+    pub const HISTORY: u16 = 14;
+    /// Distinct errors.
+    pub const ERRORS: u16 = 15;
+    /// What a metric counted in its last time.
+    pub const WINDOW: u16 = 16;
 }
 
 #[cfg(test)]
@@ -127,8 +174,8 @@ mod tests {
 
     #[test]
     fn the_table_is_in_the_order_of_the_codes() {
-        for (i, known) in KINDS.iter().enumerate() {
-            assert_eq!(usize::from(known.code), i + 1);
+        assert!(KINDS.is_sorted_by_key(|known| known.code));
+        for known in KINDS {
             assert_eq!(kind(known.code).unwrap().name, known.name);
         }
         assert!(kind(0).is_none());

@@ -7,11 +7,15 @@
 pub mod average;
 pub mod compound;
 pub mod constant;
+pub mod context;
 pub mod counter;
 pub mod distribution;
+pub mod error_log;
+pub mod errors;
 pub mod field;
 pub mod flag;
 pub mod gauge;
+pub mod history;
 pub mod kind;
 pub mod moving_average;
 pub mod percentile;
@@ -19,10 +23,12 @@ pub mod sampling_counter;
 pub mod space;
 pub mod sum;
 pub mod summary;
+pub mod summary_value;
 pub mod text;
 pub mod timer;
 pub mod updown;
 mod value;
+pub mod window;
 
 pub use value::Value;
 

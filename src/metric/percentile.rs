@@ -5,15 +5,19 @@ use std::rc::Rc;
 
 use super::Value;
 use super::distribution::{Distribution, MOMENTS, Moments};
-use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesDigits, TakesUnit};
+use super::field::{
+    Binder, Describe, Field, Options, TakesBuffers, TakesDigits, TakesUnit, TakesWindow,
+};
 use super::kind::{Counts, Kind, Raw, code};
 use super::space::Space;
+use super::window::{self, Ring};
 use crate::format::histogram::{DEFAULT_DIGITS, Layout};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
 use crate::sync::{AtomicU64, Ordering};
-use crate::sys::words::{Octaves, Slot, Width, Words};
+use crate::sys::clock;
+use crate::sys::words::{Octaves, Slot, Width, Word, Words};
 
 /// A distribution of u64 values: sizes, lengths, anything whose percentiles matter. Count, total,
 /// mean, standard deviation, minimum, maximum and last value always belong together.
@@ -24,6 +28,14 @@ use crate::sys::words::{Octaves, Slot, Width, Words};
 pub struct Percentile {
     moments: Slot<MomentsWidth>,
     layout: Layout,
+    /// Those with a window never have an octave here: each value takes the path of one without buckets,
+    /// so that those without a window need not ask for it.
+    buckets: Buckets,
+    window: Option<Box<Window>>,
+}
+
+/// The counts of a distribution.
+struct Buckets {
     octaves: Octaves,
     /// Counts of octaves without buckets, one word each.
     coarse: Words,
@@ -31,6 +43,8 @@ pub struct Percentile {
     space: Option<Rc<dyn Space>>,
     /// Offset of the metric's place: what the records of its octaves refer to.
     owner: u32,
+    /// The number that the record of octave 0 has.
+    first: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +73,7 @@ impl Percentile {
         let (top, position) = self.layout.place(value);
         // The bucket first, the moments after: at rest they agree, and a writer that dies between
         // the two leaves them one apart.
-        match self.octaves.word(top, position) {
+        match self.buckets.octaves.word(top, position) {
             // Relaxed: as for a Counter.
             Some(bucket) => {
                 bucket.store(
@@ -67,7 +81,7 @@ impl Percentile {
                     Ordering::Relaxed,
                 );
             }
-            None => self.first_of_octave(top, position),
+            None => self.without_bucket(top, position, value),
         }
         // A copy: the stores below could be to the handle, for all that the compiler knows.
         let slot = self.moments;
@@ -86,22 +100,35 @@ impl Percentile {
         load::<MOMENTS>(self.moments.buffer(p))
     }
 
-    /// Counts the first value of an octave, or one of an octave whose space could not be had.
     #[cold]
-    fn first_of_octave(&self, top: u32, position: usize) {
-        let octave = self.layout.octave(top);
-        let coarse = &self.coarse[octave];
-        let count = coarse.load(Ordering::Relaxed);
-        // Asking again at every power of two finds space that has come back at next to no cost.
-        if (count == 0 || count.is_power_of_two())
-            && let Some(space) = &self.space
-            && let Some(words) = space.octave(self.owner, octave, self.layout.buckets())
-        {
-            words[position % self.layout.buckets()].store(1, Ordering::Relaxed);
-            self.octaves.insert(top, words);
-        } else {
-            coarse.store(count.wrapping_add(1), Ordering::Relaxed);
+    fn without_bucket(&self, top: u32, position: usize, value: u64) {
+        match &self.window {
+            Some(window) => {
+                window.all.count(self.layout, top, position);
+                self.record_in_window(value, clock::coarse_nanos());
+            }
+            None => self.buckets.first_of_octave(self.layout, top, position),
         }
+    }
+
+    /// Records a value in the step of `now` by the monotonic clock.
+    pub(super) fn record_in_window(&self, value: u64, now: u64) {
+        let Some(Window { ring, steps, .. }) = self.window.as_deref() else {
+            return;
+        };
+        let (top, position) = self.layout.place(value);
+        let index = ring.at(now, |index| steps[index].clear(self.layout));
+        steps[index].count(self.layout, top, position);
+        ring.update(|step| {
+            let moments = step.last_chunk_mut::<MOMENTS>();
+            let moments = moments.expect("a step is longer");
+            *moments = Moments::from_words(moments).with(value).to_words();
+        });
+    }
+
+    /// Where the values are counted.
+    fn buckets(&self) -> &Buckets {
+        (self.window.as_ref()).map_or(&self.buckets, |window| &window.all)
     }
 
     /// How many values were recorded in this thread's file.
@@ -112,22 +139,15 @@ impl Percentile {
 
     /// The distribution in this thread's file. Copies the buckets: microseconds.
     pub fn distribution(&self) -> Distribution {
-        let coarse: Vec<u64> = (self.coarse.iter())
+        let (layout, buckets) = (self.layout, self.buckets());
+        let coarse: Vec<u64> = (buckets.coarse.iter())
             .map(|word| word.load(Ordering::Relaxed))
             .collect();
-        let octaves: Vec<(u32, Vec<u64>)> = (0..self.layout.octaves())
-            .map(|octave| {
-                let word = |i| {
-                    Some(
-                        self.octaves
-                            .word(self.layout.top(octave), i)?
-                            .load(Ordering::Relaxed),
-                    )
-                };
-                (
-                    octave as u32,
-                    (0..self.layout.buckets()).filter_map(word).collect(),
-                )
+        let octaves: Vec<(u32, Vec<u64>)> = (0..layout.octaves())
+            .map(|octave| (octave as u32, buckets.octave(layout, octave)))
+            .map(|(octave, words)| {
+                let counts = words.map(|word| word.load(Ordering::Relaxed));
+                (octave, counts.collect())
             })
             .filter(|(_, counts): &(u32, Vec<u64>)| !counts.is_empty())
             .collect();
@@ -135,13 +155,109 @@ impl Percentile {
             .iter()
             .map(|(o, counts)| (*o, &counts[..]))
             .collect();
-        Distribution::of(self.layout, self.moments(), &coarse, &octaves)
+        Distribution::of(layout, self.moments(), &coarse, &octaves)
     }
 
     pub(super) fn describe_as(kind: u16, schema: &mut Describe, label: &str, options: Options<'_>) {
         let metric = schema.metric(kind, label, options, geometry(options));
         metric.scalar = Some(Scalar::U64);
         metric.parameter = options.digits.unwrap_or(DEFAULT_DIGITS);
+        if options.window.is_some() {
+            schema.window(kind, label, options, window_geometry(options));
+        }
+    }
+}
+
+impl Buckets {
+    /// Counts a value.
+    fn count(&self, layout: Layout, top: u32, position: usize) {
+        match self.octaves.word(top, position) {
+            // Relaxed: as for a Counter.
+            Some(bucket) => bucket.store(
+                bucket.load(Ordering::Relaxed).wrapping_add(1),
+                Ordering::Relaxed,
+            ),
+            None => self.first_of_octave(layout, top, position),
+        }
+    }
+
+    /// Counts the first value of an octave, or one of an octave whose space could not be had.
+    #[cold]
+    fn first_of_octave(&self, layout: Layout, top: u32, position: usize) {
+        let octave = layout.octave(top);
+        let coarse = &self.coarse[octave];
+        let count = coarse.load(Ordering::Relaxed);
+        // Asking again at every power of two finds space that has come back at next to no cost.
+        if (count == 0 || count.is_power_of_two())
+            && let Some(space) = &self.space
+            && let Some(words) = space.octave(self.owner, self.first + octave, layout.buckets())
+        {
+            words[position % layout.buckets()].store(1, Ordering::Relaxed);
+            self.octaves.insert(top, words);
+        } else {
+            coarse.store(count.wrapping_add(1), Ordering::Relaxed);
+        }
+    }
+
+    /// The counts of an octave, if it has any.
+    fn octave(&self, layout: Layout, octave: usize) -> impl Iterator<Item = Word> {
+        (0..layout.buckets()).filter_map(move |i| self.octaves.word(layout.top(octave), i))
+    }
+
+    /// Counts nothing any more.
+    fn clear(&self, layout: Layout) {
+        for octave in 0..layout.octaves() {
+            self.coarse[octave].store(0, Ordering::Relaxed);
+            for count in self.octave(layout, octave) {
+                count.store(0, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// What a percentile with a window has beside one without.
+struct Window {
+    /// The metric's own counts.
+    all: Buckets,
+    /// The moments of the steps.
+    ring: Ring<STEP>,
+    /// The counts of the steps.
+    steps: Box<[Buckets]>,
+}
+
+/// Words of a step: its stamp, and its moments.
+const STEP: usize = 1 + MOMENTS;
+
+fn window_geometry(options: Options<'_>) -> Geometry {
+    let coarse = window::STEPS * layout(options).octaves();
+    window::geometry(STEP, coarse, options.buffers)
+}
+
+/// Words of the moments, and coarse counts, of a distribution with so many digits.
+pub(super) fn words_of(digits: u32) -> Option<(usize, usize)> {
+    Some((MOMENTS, Layout::new(digits)?.octaves()))
+}
+
+/// What a step of a window says, of whose counts the octaves go from 0 on.
+pub(super) fn of_step(
+    schema: &MetricSchema,
+    moments: Moments,
+    coarse: &[u64],
+    octaves: &[(u32, &[u64])],
+) -> Value {
+    let Some(layout) = Layout::new(schema.parameter) else {
+        return Value::Percentile(Box::new(nothing(schema)));
+    };
+    let mut decoded = Distribution::of(layout, moments, coarse, octaves);
+    // A step that is begun anew just now may still have the counts of the one that had its room. (Those of
+    // a fast writer are ahead of the moments by what it records while they are read.)
+    if decoded.bucket_count() / 2 > moments.count.saturating_add(1000) {
+        decoded = Distribution::of(layout, moments, &[], &[]);
+    }
+    let decoded = Box::new(decoded);
+    match schema.kind {
+        code::TIMER => Value::Timer(decoded),
+        _ => Value::Percentile(decoded),
     }
 }
 
@@ -171,19 +287,44 @@ impl Field for Percentile {
     }
 
     fn bind(binder: &mut Binder<'_>, _: &str, options: Options<'_>) -> Percentile {
+        let layout = layout(options);
+        let space = binder.space().cloned();
+        let buckets = |owner: u32, first: usize, coarse: Words| Buckets {
+            octaves: Octaves::new(layout.buckets()),
+            coarse,
+            space: space.clone(),
+            owner,
+            first,
+        };
         let geometry = geometry(options);
         let (words, owner) = binder.place(geometry);
-        let layout = layout(options);
+        let coarse = words.part(geometry.slot_words(), layout.octaves());
+        let window = binder.window(options, window_geometry(options));
+        let window = window.map(|place| {
+            let ring = Ring::new(&place);
+            let coarse = |index: usize| place.plain.part(window::PLAIN + index, layout.octaves());
+            let steps = (0..window::STEPS).map(|index| {
+                let first = index * layout.octaves();
+                buckets(place.owner, first, coarse(first))
+            });
+            Box::new(Window {
+                ring,
+                steps: steps.collect(),
+                all: buckets(
+                    owner,
+                    0,
+                    words.part(geometry.slot_words(), layout.octaves()),
+                ),
+            })
+        });
         Percentile {
             moments: Slot::new(
                 words.part(0, geometry.slot_words()),
                 geometry.buffers.into(),
             ),
             layout,
-            octaves: Octaves::new(layout.buckets()),
-            coarse: words.part(geometry.slot_words(), layout.octaves()),
-            space: binder.space().cloned(),
-            owner,
+            buckets: buckets(owner, 0, coarse),
+            window,
         }
     }
 }
@@ -191,6 +332,7 @@ impl Field for Percentile {
 impl TakesDigits for Percentile {}
 impl TakesUnit for Percentile {}
 impl TakesBuffers for Percentile {}
+impl TakesWindow for Percentile {}
 
 pub(super) static KIND: Kind = Kind {
     code: code::PERCENTILE,
@@ -256,5 +398,5 @@ pub(super) fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Distribution {
     };
     let (buffer, coarse) = raw.words.split_at(schema.geometry.words.into());
     let moments = buffer.first_chunk().expect("as `check` has seen");
-    Distribution::of(layout, Moments::from_words(moments), coarse, raw.octaves)
+    Distribution::of(layout, Moments::from_words(moments), coarse, raw.parts)
 }

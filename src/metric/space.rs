@@ -1,12 +1,16 @@
 //! What a metric asks of its file after it was made: more space.
 
 use std::any::TypeId;
+use std::cell::Cell;
 use std::fmt;
 use std::path::PathBuf;
 
+use super::context::Contexts;
 use crate::Error;
+use crate::format::part::Part;
 use crate::format::record::Instance;
 use crate::format::schema::Schema;
+use crate::sys::ticks::Tick;
 use crate::sys::words::{Word, Words};
 
 /// The growing side of a stats file, as the metrics see it. None of it is on the path of a value.
@@ -44,8 +48,22 @@ pub trait Space: fmt::Debug {
     /// metric.
     fn octave(&self, owner: u32, octave: usize, len: usize) -> Option<Words>;
 
+    /// Appends a part of a metric (its `values` are set here), if there is space. `plain` are its last
+    /// words, the others are zeros.
+    fn part(&self, part: Part, plain: &[u64]) -> Option<Words>;
+
+    /// The contexts of the file.
+    fn contexts(&self) -> &Contexts;
+
+    /// Bytes that the histories of the file may still take.
+    fn history_bytes(&self) -> &Cell<usize>;
+
     /// Has a word set to zero when the thread that writes the file ends.
     fn reset_at_thread_end(&self, word: Word);
+
+    /// Has some work done now and whenever it is due, for as long as the file is there. It touches words
+    /// of the file, and nothing else that is not its own.
+    fn tick(&self, work: Box<dyn Tick>);
 
     /// How many groups each field of groups may have.
     fn max_groups(&self) -> usize;

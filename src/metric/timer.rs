@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Value;
 use super::distribution::Distribution;
-use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesDigits};
+use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesDigits, TakesWindow};
 use super::kind::{Counts, Kind, code};
 use super::percentile::{self, Percentile};
 use crate::sys::clock;
@@ -27,8 +27,8 @@ use crate::sys::clock;
 pub struct Timer(Percentile);
 
 impl Timer {
-    /// Starts a measurement that is recorded when it is dropped, also by a panic. For one that ends
-    /// on another thread or after an `.await` use a [`Stopwatch`].
+    /// Starts a measurement that is recorded when it is dropped, also by a panic. One that ends on
+    /// another thread or after an `.await` takes a [`Stopwatch`]: see [`Timing`].
     #[inline]
     #[must_use = "dropping it at once records no time"]
     pub fn start(&self) -> Timing<'_> {
@@ -71,6 +71,21 @@ impl fmt::Debug for Timer {
 }
 
 /// A running measurement of a [`Timer`]: records when it is dropped.
+///
+/// It borrows the statistics of its thread, and stays there. Across an `.await` the compiler refuses it
+/// ("future cannot be sent between threads safely", or "lifetime may not live long enough"), for the
+/// task may go on on another thread. Keep a [`Stopwatch`], and record at the end:
+///
+/// ```
+/// # use mmstats::{MmStats, Stopwatch, Timer};
+/// # #[derive(MmStats)] struct Web { response_time: Timer }
+/// # async fn fetch() {}
+/// async fn handle() {
+///     let watch = Stopwatch::start();
+///     fetch().await;
+///     Web::local(|s| s.response_time.record(watch.elapsed()));
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Timing<'a> {
     timer: &'a Timer,
@@ -147,6 +162,7 @@ impl Field for Timer {
 
 impl TakesDigits for Timer {}
 impl TakesBuffers for Timer {}
+impl TakesWindow for Timer {}
 
 pub(super) static KIND: Kind = Kind {
     code: code::TIMER,

@@ -3,8 +3,11 @@
 use super::average::AverageValue;
 use super::compound::CompoundValue;
 use super::distribution::Distribution;
+use super::error_log::ErrorsValue;
+use super::history::HistoryValue;
 use super::sampling_counter::SampledCount;
-use super::summary::SummaryValue;
+use super::summary_value::SummaryValue;
+use super::window::WindowValue;
 use crate::format::scalar::Number;
 
 /// The value of one label, of one file or merged over many.
@@ -41,6 +44,13 @@ pub enum Value {
     MovingAverage(AverageValue),
     /// A count and its rate, as sampled together.
     SamplingCounter(SampledCount),
+    /// The last values, newest first.
+    History(HistoryValue),
+    /// Distinct errors.
+    Errors(Box<ErrorsValue>),
+    /// What a metric counted in its last time. A snapshot has it beside the metric's value:
+    /// [`Stat::window`](crate::reader::Stat::window).
+    Window(Box<WindowValue>),
 }
 
 impl Value {
@@ -118,6 +128,31 @@ impl Value {
         }
     }
 
+    /// The last values of a history.
+    pub fn as_history(&self) -> Option<&HistoryValue> {
+        match self {
+            Value::History(history) => Some(history),
+            _ => None,
+        }
+    }
+
+    /// The errors.
+    pub fn as_errors(&self) -> Option<&ErrorsValue> {
+        match self {
+            Value::Errors(errors) => Some(errors),
+            _ => None,
+        }
+    }
+
+    /// What stands between a label and the name of what its value exposes, as in `pool.open`: a dot; of
+    /// errors two underscores, `errors__all`.
+    pub fn separator(&self) -> &'static str {
+        match self {
+            Value::Errors(_) => "__",
+            _ => ".",
+        }
+    }
+
     /// The name of its kind, as in JSON.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -134,6 +169,9 @@ impl Value {
             Value::Average(_) => "average",
             Value::MovingAverage(_) => "movingaverage",
             Value::SamplingCounter(_) => "samplingcounter",
+            Value::History(_) => "history",
+            Value::Errors(_) => "errors",
+            Value::Window(_) => "window",
         }
     }
 
@@ -147,7 +185,8 @@ impl Value {
 
     /// Calls `each` with the name and the value of everything that this value exposes beside
     /// itself: `Count`, `Mean`, `Percentile99th`, … of a distribution (a Timer's in seconds), the
-    /// fields of a compound, the numbers of a summary or a sampling counter. What does not exist (the minimum of nothing) is left out.
+    /// fields of a compound, the numbers of a summary or a sampling counter, `all` and
+    /// `EXC:<type>` of errors. What does not exist (the minimum of nothing) is left out.
     pub fn expose(&self, mut each: impl FnMut(&str, Value)) {
         match self {
             Value::Timer(distribution) => distribution.expose(1e9, &mut each),
@@ -155,6 +194,8 @@ impl Value {
             Value::Compound(compound) => compound.expose(&mut each),
             Value::Summary(summary) => summary.expose(&mut each),
             Value::SamplingCounter(sample) => sample.expose(&mut each),
+            Value::Errors(errors) => errors.expose(&mut each),
+            Value::Window(window) => window.expose(&mut each),
             _ => {}
         }
     }

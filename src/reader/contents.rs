@@ -5,15 +5,20 @@
 //! to a [`Budget`] that depends on the space that the file really takes. Each step goes on by at least
 //! eight bytes, so that it ends.
 
+mod parts;
+
+pub use self::parts::{PartPlace, Segment};
+
 use std::sync::Arc;
 
-use super::plan::{Plan, Plans};
+use super::plan::{Plan, Plans, Slot};
 use super::source::{Access, Trouble};
 use super::text::printable;
 use crate::format::LINE;
 use crate::format::bytes::{Bytes, Malformed};
 use crate::format::record::{self, HEAD, Head, Type};
 use crate::format::retired::Retired;
+use crate::format::schema::whole_label;
 
 /// What may be allocated for a file: a multiple of what it takes on the disk or in memory, for a
 /// length says nothing (a sparse terabyte is no terabyte), and a little for file systems that keep
@@ -55,6 +60,13 @@ impl Budget {
     }
 }
 
+/// What may be allocated for a file that takes `allocated` bytes: see [`Budget`].
+pub fn most(allocated: u64) -> u64 {
+    Budget::FACTOR
+        .saturating_mul(allocated)
+        .saturating_add(Budget::CONSTANT)
+}
+
 /// Problems of one file that are named one by one.
 const PROBLEMS_MOST: usize = 16;
 
@@ -66,8 +78,10 @@ const FIXED: usize = 24;
 pub struct Contents {
     /// What has values, in the order of the file.
     pub instances: Vec<Instance>,
-    /// What is to be copied, in the order of the file.
+    /// What is to be copied, in the order of the file: all but the contexts.
     pub segments: Vec<Segment>,
+    /// The contexts, by number. They are copied after everything that may refer to them.
+    pub contexts: Vec<PartPlace>,
     /// The values as of the last pass.
     pub values: Values,
     /// What is wrong with parts of it, found so far.
@@ -82,7 +96,7 @@ pub struct Contents {
     walked: u64,
     /// Whether a wrong record ended the walk for good.
     broken: bool,
-    /// Instances with new octaves.
+    /// Instances with new octaves or parts.
     unsorted: Vec<usize>,
     budget: Budget,
 }
@@ -100,38 +114,10 @@ pub struct Instance {
     pub at: usize,
     /// The number of its first slot among those of the file.
     pub slots: usize,
-    /// Octaves of its distributions, sorted by metric.
-    pub octaves: Vec<OctavePlace>,
+    /// Octaves of its distributions and parts of its metrics, sorted by metric.
+    pub parts: Vec<PartPlace>,
     /// Its shape in the merge table of its model. Set there.
     pub shape: Option<u32>,
-}
-
-/// The counts of an octave.
-#[derive(Clone, Copy, Debug)]
-pub struct OctavePlace {
-    /// Number of the metric in the plan.
-    pub metric: usize,
-    /// Number of the octave.
-    pub octave: u32,
-    /// Where it lies, in words of the file.
-    pub from: usize,
-    /// Where its counts are among the values.
-    pub at: usize,
-    /// How many there are.
-    pub words: usize,
-}
-
-/// Words of the file that are read together: a block, or an octave.
-#[derive(Clone, Copy, Debug)]
-pub struct Segment {
-    /// First word in the file.
-    pub from: usize,
-    /// How many.
-    pub words: usize,
-    /// Number of the instance.
-    pub instance: usize,
-    /// Where the counts of an octave go among the values; `None`: it is the block.
-    pub octave: Option<usize>,
 }
 
 /// The values of a file, from one pass to the next.
@@ -141,7 +127,7 @@ pub struct Values {
     pub words: Vec<u64>,
     /// Which slots were ever had whole.
     pub had: Vec<bool>,
-    /// Slots that were not had in the last pass: instance, slot of its plan.
+    /// Metrics that were not had in the last pass: instance, metric of its plan.
     pub busy: Vec<(usize, usize)>,
 }
 
@@ -154,14 +140,36 @@ impl Values {
         slot: usize,
         words: Option<&(impl AsRef<[u64]> + ?Sized)>,
     ) {
+        let place = &instance.plan.slots[slot];
         match words {
             Some(words) => {
                 let words = words.as_ref();
-                let at = instance.at + instance.plan.slots[slot].to;
+                let at = instance.at + place.to;
                 self.words[at..][..words.len()].copy_from_slice(words);
                 self.had[instance.slots + slot] = true;
             }
-            None => self.busy.push((number, slot)),
+            None => self.busy.push((number, place.metric)),
+        }
+    }
+
+    /// Ends the tries at a cell of a part of instance `number`: publication `p` and its words. Without them
+    /// a cell of one buffer is left out (it was being overwritten: what was in it is gone), and another
+    /// one stays as it was and is noted as busy.
+    pub fn settle_cell(
+        &mut self,
+        number: usize,
+        part: &PartPlace,
+        cell: Slot,
+        had: Option<(u64, &[u64])>,
+    ) {
+        let to = &mut self.words[part.at + cell.to..][..1 + cell.words];
+        match had {
+            Some((p, words)) => {
+                to[0] = 2 * p;
+                to[1..].copy_from_slice(words);
+            }
+            None if cell.buffers == 1 => to[0] = 0,
+            None => self.busy.push((number, cell.metric)),
         }
     }
 }
@@ -172,6 +180,7 @@ impl Contents {
         Contents {
             instances: Vec::new(),
             segments: Vec::new(),
+            contexts: Vec::new(),
             values: Values::default(),
             problems: Vec::new(),
             retired: None,
@@ -199,9 +208,7 @@ impl Contents {
                 self.walked
             )));
         }
-        self.budget.most = Budget::FACTOR
-            .saturating_mul(allocated)
-            .saturating_add(Budget::CONSTANT);
+        self.budget.most = most(allocated);
         self.budget.sparse = committed > allocated;
         while self.walked < committed && !self.broken {
             match self.record(access, plans, self.walked, committed) {
@@ -217,10 +224,10 @@ impl Contents {
         self.unsorted.sort_unstable();
         self.unsorted.dedup();
         for number in self.unsorted.drain(..) {
-            self.instances[number]
-                .octaves
-                .sort_by_key(|octave| octave.metric);
+            self.instances[number].parts.sort_by_key(|part| part.metric);
         }
+        // A writer numbers them in the order of the file: this only looks.
+        self.contexts.sort_by_key(|context| context.number);
         Ok(())
     }
 
@@ -245,6 +252,7 @@ impl Contents {
             Some(Type::Schema) => self.schema(access, plans, at, head)?,
             Some(Type::Instance) => self.instance(access, at, head)?,
             Some(Type::Octave) => self.octave(access, at, head)?,
+            Some(Type::Part) => self.part(access, at, head)?,
             Some(Type::Retired) => self.retired(access, at, head)?,
             None => self.unknown = true,
         }
@@ -303,6 +311,18 @@ impl Contents {
             "the block",
         )?;
         let prefix = printable(&instance.label_prefix()).into_owned();
+        if prefix.len() <= 1
+            && plan
+                .metrics
+                .iter()
+                .any(|metric| whole_label(&prefix, &metric.schema.label).is_empty())
+        {
+            return Err(wrong(
+                at,
+                "a metric without a label in an instance without one".to_owned(),
+            )
+            .into());
+        }
         let labels = (plan.label_bytes + plan.metrics.len() * prefix.len()) as u64;
         let decoded = self.budget.decoded(&plan, labels);
         self.budget.charge(
@@ -318,7 +338,7 @@ impl Contents {
             from: block,
             words: plan.block as usize / 8,
             instance: number,
-            octave: None,
+            part: None,
         });
         self.instances.push(Instance {
             plan,
@@ -326,67 +346,9 @@ impl Contents {
             block,
             at: words,
             slots,
-            octaves: Vec::new(),
+            parts: Vec::new(),
             shape: None,
         });
-        Ok(())
-    }
-
-    fn octave(&mut self, access: &Access<'_>, at: u64, head: Head) -> Result<(), Trouble> {
-        let metadata = metadata(access, at, head, FIXED)?;
-        let octave = record::Octave::decode(Bytes::new(&metadata[HEAD..], at + HEAD as u64))?;
-        let counts = within_record(
-            at,
-            head,
-            metadata.len(),
-            octave.counts,
-            8 * u64::from(octave.len),
-            "the counts",
-        )?;
-        // Blocks lie in their records, so the instances ascend.
-        let owner = octave.owner as usize;
-        let number = self
-            .instances
-            .partition_point(|instance| 8 * instance.block <= owner);
-        let found = number.checked_sub(1).and_then(|number| {
-            let instance = &self.instances[number];
-            let offset = u32::try_from(owner - 8 * instance.block).ok()?;
-            Some((number, instance.plan.distribution_at(offset)?))
-        });
-        let Some((number, (metric, layout))) = found else {
-            // A metric that was left out, or of a later kind. (Or nonsense, which costs nothing.)
-            return Ok(());
-        };
-        if octave.len as usize != layout.buckets() || octave.octave as usize >= layout.octaves() {
-            let wanted = layout.buckets();
-            let what = format!(
-                "octave {} with {} counts, not {wanted}",
-                octave.octave, octave.len
-            );
-            return Err(wrong(at, what).into());
-        }
-        self.budget.charge(
-            8 * u64::from(octave.len) + 128,
-            at,
-            "the counts of the octave",
-        )?;
-        let to = self.values.words.len();
-        let words = octave.len as usize;
-        self.values.words.resize(to + words, 0);
-        self.segments.push(Segment {
-            from: counts,
-            words,
-            instance: number,
-            octave: Some(to),
-        });
-        self.instances[number].octaves.push(OctavePlace {
-            metric,
-            octave: octave.octave,
-            from: counts,
-            at: to,
-            words,
-        });
-        self.unsorted.push(number);
         Ok(())
     }
 

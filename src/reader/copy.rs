@@ -14,10 +14,10 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use super::contents::{Instance, Segment, Values};
+use super::contents::{Contents, Instance, PartPlace, Segment, Values};
 use super::plan::Slot;
 use super::source::Trouble;
-use crate::format::slot;
+use crate::format::slot::{self, Orders};
 use crate::sync::{AtomicU64, Ordering, fence};
 
 /// Reads of words at a place: those of a file, or in tests of something less well-behaved.
@@ -81,18 +81,48 @@ pub fn load(from: &[AtomicU64], to: &mut [u64]) {
     }
 }
 
-/// One try at a slot of a mapping.
-fn try_slot(block: &[AtomicU64], slot: Slot, out: &mut [u64]) -> bool {
-    let buffer = |p| &block[slot.buffer(p)..][..slot.words];
-    slot::try_read(&block[slot.from], slot.buffers, buffer, out)
+/// The same for a slot of one buffer. One that cannot be had is being overwritten, or its writer died
+/// just then: either way what was in it is gone.
+const TRIES_ONE_BUFFER: u32 = 64;
+
+fn tries(slot: Slot) -> u32 {
+    if slot.buffers == 1 {
+        TRIES_ONE_BUFFER
+    } else {
+        TRIES
+    }
 }
 
-pub fn copy_mapped(
-    words: &[AtomicU64],
-    instances: &[Instance],
-    values: &mut Values,
+/// Tries at a slot of a mapping until it is had, as often as may be: which publication it is.
+fn try_slot(
+    block: &[AtomicU64],
+    slot: Slot,
+    out: &mut Vec<u64>,
+    left: &mut u32,
     scratch: &mut Scratch,
-) {
+) -> Option<u64> {
+    out.resize(slot.words, 0);
+    let buffer = |p| &block[slot.buffer(p)..][..slot.words];
+    let sequence = &block[slot.from];
+    let mut had = slot::try_read_ordered(Orders::PROVED, sequence, slot.buffers, buffer, out);
+    let mut tried = 1;
+    while had.is_none() && tried < tries(slot) && *left > 0 {
+        tried += 1;
+        *left -= 1;
+        scratch.rejected += 1;
+        scratch.pause.wait();
+        had = slot::try_read_ordered(Orders::PROVED, sequence, slot.buffers, buffer, out);
+    }
+    had
+}
+
+pub fn copy_mapped(words: &[AtomicU64], contents: &mut Contents, scratch: &mut Scratch) {
+    let Contents {
+        instances,
+        contexts,
+        values,
+        ..
+    } = contents;
     let mut left = TRIES_PER_FILE;
     // The words of a try that failed mean nothing, and the last good ones are kept until it succeeds.
     let mut tried = std::mem::take(&mut scratch.sequences);
@@ -103,27 +133,45 @@ pub fn copy_mapped(
         for run in &plan.runs {
             load(&block[run.from..][..run.words], &mut to[run.to..]);
         }
-        for octave in &instance.octaves {
-            load(
-                &words[octave.from..][..octave.words],
-                &mut values.words[octave.at..],
-            );
+        for part in &instance.parts {
+            copy_part(words, number, part, values, &mut tried, &mut left, scratch);
         }
         for (index, &slot) in plan.slots.iter().enumerate() {
-            tried.resize(slot.words, 0);
-            let mut good = try_slot(block, slot, &mut tried);
-            let mut tries = 1;
-            while !good && tries < TRIES && left > 0 {
-                tries += 1;
-                left -= 1;
-                scratch.rejected += 1;
-                scratch.pause.wait();
-                good = try_slot(block, slot, &mut tried);
-            }
-            values.settle(instance, number, index, good.then_some(&tried));
+            let had = try_slot(block, slot, &mut tried, &mut left, scratch);
+            values.settle(instance, number, index, had.map(|_| &tried));
         }
     }
+    // Last, by step 1 of the proof in `metric::context`. The fence there is that of the slots.
+    for context in contexts.iter() {
+        copy_part(words, 0, context, values, &mut tried, &mut left, scratch);
+    }
     scratch.sequences = tried;
+}
+
+/// Copies the cells and the plain words of a part of instance `number`.
+fn copy_part(
+    words: &[AtomicU64],
+    number: usize,
+    part: &PartPlace,
+    values: &mut Values,
+    tried: &mut Vec<u64>,
+    left: &mut u32,
+    scratch: &mut Scratch,
+) {
+    let block = &words[part.from..][..part.shape.total_words()];
+    for cell in part.cells() {
+        let known = values.words[part.at + cell.to];
+        // A publication that was had once stays what it is.
+        if known == 0 || block[cell.from].load(Ordering::Relaxed) != known {
+            let had = try_slot(block, cell, tried, left, scratch);
+            values.settle_cell(number, part, cell, had.map(|p| (p, &**tried)));
+        }
+    }
+    let plain = part.plain();
+    load(
+        &block[plain.from..],
+        &mut values.words[plain.to..][..plain.words],
+    );
 }
 
 /// Segments that lie closer together than this are read in one call.
@@ -133,12 +181,33 @@ const SPAN: usize = 256 << 10;
 
 pub fn copy_read(
     file: &impl Positioned,
+    contents: &mut Contents,
+    scratch: &mut Scratch,
+) -> Result<(), Trouble> {
+    let Contents {
+        instances,
+        segments,
+        contexts,
+        values,
+        ..
+    } = contents;
+    let mut left = TRIES_PER_FILE;
+    read_segments(file, instances, segments, values, scratch, &mut left)?;
+    // Contexts last, by step 1 of the proof in `metric::context`. The fence there is that of the slots.
+    let mut segments: Vec<Segment> = contexts.iter().map(|context| context.segment(0)).collect();
+    segments.sort_unstable_by_key(|segment| segment.from);
+    read_segments(file, instances, &segments, values, scratch, &mut left)
+}
+
+/// Reads segments, which are in the order of the file.
+fn read_segments(
+    file: &impl Positioned,
     instances: &[Instance],
     segments: &[Segment],
     values: &mut Values,
     scratch: &mut Scratch,
+    left: &mut u32,
 ) -> Result<(), Trouble> {
-    let mut left = TRIES_PER_FILE;
     let mut rest = segments;
     while let Some(first) = rest.first() {
         let mut end = first.from + first.words;
@@ -151,7 +220,7 @@ pub fn copy_read(
             count += 1;
         }
         let (span, others) = rest.split_at(count);
-        read_span(file, instances, span, end, values, scratch, &mut left)?;
+        read_span(file, instances, span, end, values, scratch, left)?;
         rest = others;
     }
     Ok(())
@@ -176,16 +245,7 @@ fn read_span(
         rejected,
     } = scratch;
     data.resize(end - start, 0);
-    let slots = || {
-        span.iter()
-            .filter(|segment| segment.octave.is_none())
-            .flat_map(|segment| {
-                let instance = &instances[segment.instance];
-                (0..)
-                    .zip(&instance.plan.slots)
-                    .map(move |(index, &slot)| (segment, index, slot))
-            })
-    };
+    let slots = || span.iter().flat_map(|segment| slots_of(segment, instances));
     let any_slots = slots().next().is_some();
     if any_slots {
         // Phase 1: the sequences. (They lie among the data, so all is read and they are picked out.)
@@ -206,13 +266,14 @@ fn read_span(
         file.read(start, sequences)?;
     }
     for segment in span {
-        let instance = &instances[segment.instance];
         let data = &data[segment.from - start..][..segment.words];
-        match segment.octave {
-            Some(at) => {
-                values.words[at..][..segment.words].copy_from_slice(data);
+        match segment.part {
+            Some(part) => {
+                let plain = part.plain();
+                values.words[plain.to..][..plain.words].copy_from_slice(&data[plain.from..]);
             }
             None => {
+                let instance = &instances[segment.instance];
                 for run in &instance.plan.runs {
                     values.words[instance.at + run.to..][..run.words]
                         .copy_from_slice(&data[run.from..][..run.words]);
@@ -222,42 +283,58 @@ fn read_span(
     }
     for ((segment, index, slot), &first) in slots().zip(firsts.iter()) {
         let at = segment.from - start;
-        let mut good = slot::whole(first, sequences[at + slot.from], slot.buffers);
+        let second = sequences[at + slot.from];
+        let mut had = slot::whole(first, second, slot.buffers).then_some(slot::published(first));
         let buffer = at + slot.buffer(slot::published(first));
         let words = &mut data[buffer..][..slot.words];
-        let mut tries = 1;
-        while !good && tries < TRIES && *left > 0 {
-            tries += 1;
+        let mut tried = 1;
+        while had.is_none() && tried < tries(slot) && *left > 0 {
+            tried += 1;
             *left -= 1;
             *rejected += 1;
             pause.wait();
-            good = read_slot(file, segment.from, slot, words)?;
+            had = read_slot(file, segment.from, slot, words)?;
         }
-        values.settle(
-            &instances[segment.instance],
-            segment.instance,
-            index,
-            good.then_some(words),
-        );
+        let number = segment.instance;
+        match &segment.part {
+            Some(part) => values.settle_cell(number, part, slot, had.map(|p| (p, &*words))),
+            None => values.settle(&instances[number], number, index, had.map(|_| &*words)),
+        }
     }
     Ok(())
 }
 
-/// One try at one slot of a block that begins at word `block`: the three phases for its parts.
+/// The slots of a block, or the cells of a part, with their numbers.
+fn slots_of<'a>(
+    segment: &'a Segment,
+    instances: &'a [Instance],
+) -> impl Iterator<Item = (&'a Segment, usize, Slot)> {
+    let block = match segment.part {
+        None => &*instances[segment.instance].plan.slots,
+        Some(_) => &[],
+    };
+    let cells = segment.part.into_iter().flat_map(PartPlace::cells);
+    (block.iter().copied().chain(cells).enumerate())
+        .map(move |(index, slot)| (segment, index, slot))
+}
+
+/// One try at one slot of a block that begins at word `block`, the three phases for its parts: which
+/// publication was had.
 fn read_slot(
     file: &impl Positioned,
     block: usize,
     slot: Slot,
     words: &mut [u64],
-) -> Result<bool, Trouble> {
+) -> Result<Option<u64>, Trouble> {
     let mut first = [0];
     file.read(block + slot.from, &mut first)?;
     fence(Ordering::Acquire);
-    file.read(block + slot.buffer(slot::published(first[0])), words)?;
+    let p = slot::published(first[0]);
+    file.read(block + slot.buffer(p), words)?;
     fence(Ordering::Acquire);
     let mut second = [0];
     file.read(block + slot.from, &mut second)?;
-    Ok(slot::whole(first[0], second[0], slot.buffers))
+    Ok(slot::whole(first[0], second[0], slot.buffers).then_some(p))
 }
 
 #[cfg(test)]
@@ -340,34 +417,33 @@ mod tests {
             block: SLOT,
             at: 0,
             slots: 0,
-            octaves: Vec::new(),
+            parts: Vec::new(),
             shape: None,
         }
     }
 
     #[test]
     fn three_phases_never_accept_a_torn_value_whatever_the_order_of_a_copy() {
-        let instances = [instance()];
-        let segments = [Segment {
-            from: SLOT,
-            words: 1 + 2 * WORDS,
-            instance: 0,
-            octave: None,
-        }];
         for every in [5, 20, 50] {
             let memory = Memory::new(every);
-            let mut values = Values {
-                words: vec![0; WORDS],
-                had: vec![false],
-                busy: Vec::new(),
-            };
+            let mut contents = Contents::new(0);
+            contents.instances.push(instance());
+            contents.segments.push(Segment {
+                from: SLOT,
+                words: 1 + 2 * WORDS,
+                instance: 0,
+                part: None,
+            });
+            contents.values.words = vec![0; WORDS];
+            contents.values.had = vec![false];
             let mut scratch = Scratch::default();
             let mut last = 0;
             for _ in 0..500 {
-                copy_read(&memory, &instances, &segments, &mut values, &mut scratch).unwrap();
-                assert_eq!(values.words, [values.words[0]; WORDS]);
-                assert!(values.words[0] >= last);
-                last = values.words[0];
+                copy_read(&memory, &mut contents, &mut scratch).unwrap();
+                let words = &contents.values.words;
+                assert_eq!(*words, [words[0]; WORDS]);
+                assert!(words[0] >= last);
+                last = words[0];
             }
             assert!(last > 0 && scratch.rejected > 0);
         }

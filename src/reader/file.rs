@@ -11,6 +11,7 @@ use super::copy::Scratch;
 use super::plan::Plans;
 use super::source::{Access, Pass, Source, Trouble};
 use super::text::printable;
+use super::v1::{self, OldFile};
 use crate::format::bytes::Bytes;
 use crate::format::header::{COMMITTED, Header, NAME_MOST, Owner};
 use crate::sys::view::{self, Stat};
@@ -30,6 +31,11 @@ pub struct StatsFile {
     pub len: u64,
     /// What its records say, and the values as of the last pass.
     pub contents: Contents,
+    /// The words of the values as of the last snapshot, for what has risen since. `None`: there is
+    /// nothing to compare with, or nobody has asked for it.
+    pub before: Option<Vec<u64>>,
+    /// Whether the last pass found that it is no longer there.
+    pub gone: bool,
     /// The merge table that the shapes of the instances belong to, 0: none.
     table: u64,
     /// The user to whom it belongs.
@@ -38,10 +44,19 @@ pub struct StatsFile {
     /// has them.
     pub left_out: bool,
     identity: (u64, u64),
-    source: Source,
+    format: Format,
     /// Whether a pass failed: someone may be writing something else over the file, so that what was
     /// decoded no longer holds.
     spoiled: bool,
+}
+
+/// How a file is read.
+#[derive(Debug)]
+enum Format {
+    /// Of python-mmstats.
+    One(OldFile),
+    /// Ours.
+    Three(Source),
 }
 
 impl StatsFile {
@@ -52,6 +67,11 @@ impl StatsFile {
         directory_is_private: bool,
     ) -> Result<StatsFile, Trouble> {
         let opened = view::open(&path).map_err(|error| Trouble::io("open it", error))?;
+        if v1::is_old(&opened) {
+            let header = v1::header(&path, &opened)?;
+            let format = Format::One(OldFile::default());
+            return Ok(StatsFile::new(path, root, header, opened.stat, format));
+        }
         let stat = opened.stat;
         let start = Access::Read(&opened.file);
         let have = |len: usize| len.min(usize::try_from(stat.len).unwrap_or(usize::MAX));
@@ -76,27 +96,74 @@ impl StatsFile {
         let committed = committed.u64("the committed length")?;
         let mapped = committed.clamp(len as u64, stat.len);
         let source = Source::new(opened, mapped, directory_is_private);
-        Ok(StatsFile {
+        let format = Format::Three(source);
+        Ok(StatsFile::new(path, root, header, stat, format))
+    }
+
+    fn new(
+        path: PathBuf,
+        root: &Arc<Path>,
+        header: Header,
+        stat: Stat,
+        format: Format,
+    ) -> StatsFile {
+        let owner = Owner {
+            tid: header.tid,
+            ..Owner::unpack(0)
+        };
+        StatsFile {
             path: path.into(),
             root: Arc::clone(root),
-            contents: Contents::new(len as u64),
+            contents: Contents::new(header.len as u64),
             header: Arc::new(header),
-            owner: Owner::unpack(0),
+            owner,
             len: stat.len,
+            before: None,
+            gone: false,
             table: 0,
             uid: stat.uid,
             left_out: false,
             identity: stat.identity,
-            source,
+            format,
             spoiled: false,
-        })
+        }
+    }
+
+    /// Which format it has: 1 or 3.
+    pub fn format(&self) -> u8 {
+        match self.format {
+            Format::One(_) => 1,
+            Format::Three(_) => 3,
+        }
     }
 
     /// One pass: the records that are new, and all values.
     pub fn refresh(&mut self, plans: &mut Plans, scratch: &mut Scratch) -> Result<(), Trouble> {
         let result = self.refresh_with(plans, scratch, || {});
         self.spoiled |= result.is_err();
+        self.gone = matches!(result, Err(Trouble::Gone));
         result
+    }
+
+    /// Keeps the values of the last snapshot, if it had them.
+    pub fn keep_values(&mut self) {
+        if self.left_out {
+            self.before = None;
+        } else {
+            let before = self.before.get_or_insert_default();
+            before.clone_from(&self.contents.values.words);
+        }
+    }
+
+    /// Makes the kept values comparable with those of now. What is new in the file was zeros, and so was
+    /// all of it if it was created after the last snapshot began.
+    pub fn compare(&mut self, last: Option<u64>) {
+        if self.before.is_none() && last.is_some_and(|last| self.header.created >= last) {
+            self.before = Some(Vec::new());
+        }
+        if let Some(before) = &mut self.before {
+            before.resize(self.contents.values.words.len(), 0);
+        }
     }
 
     /// Whether the file should be opened anew rather than read again.
@@ -112,7 +179,8 @@ impl StatsFile {
     /// Whether a file of which this is said is this one. Its inode number is nobody else's while it is
     /// held open or mapped.
     pub fn is_still(&self, now: &Stat) -> bool {
-        now.identity == self.identity && now.len == self.len && self.source.holds()
+        let holds = matches!(&self.format, Format::Three(source) if source.holds());
+        now.identity == self.identity && now.len == self.len && holds
     }
 
     /// [`refresh`](Self::refresh), with something that happens just before the values are copied.
@@ -122,7 +190,15 @@ impl StatsFile {
         scratch: &mut Scratch,
         before_copy: impl FnOnce(),
     ) -> Result<(), Trouble> {
-        let pass = self.source.begin(&self.path, self.identity)?;
+        let source = match &mut self.format {
+            Format::Three(source) => source,
+            Format::One(old) => {
+                let (path, contents) = (&self.path, &mut self.contents);
+                self.len = old.refresh(path, self.identity, contents, plans)?.len;
+                return Ok(());
+            }
+        };
+        let pass = source.begin(&self.path, self.identity)?;
         let Pass {
             access,
             stat,
@@ -150,6 +226,6 @@ impl StatsFile {
     /// Whether it is mapped.
     #[cfg(test)]
     pub fn is_mapped(&self) -> bool {
-        matches!(self.source, Source::Mapped(_))
+        matches!(self.format, Format::Three(Source::Mapped(_)))
     }
 }

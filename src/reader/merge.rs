@@ -45,12 +45,37 @@ impl Merger {
                         .filter(|file| file.contents.retired.is_none()),
                 ),
                 stats: table.finish(),
+                risen: Vec::new(),
                 files: indices,
                 name,
             });
         }
         snapshot.busy.sort_unstable();
         snapshot.busy.dedup();
+    }
+
+    /// Adds to the models of a snapshot what they have risen by since the one before, and to its files
+    /// what each of them has, if `per_file`. `gone` are files that are no longer there.
+    pub fn add_risen(
+        &mut self,
+        files: &[&StatsFile],
+        gone: &[&StatsFile],
+        snapshot: &mut Snapshot,
+        per_file: bool,
+    ) {
+        let (of_files, models) = (&mut snapshot.files, &mut snapshot.models);
+        for model in models {
+            let table = self.tables.get_mut(&model.name).expect("just merged");
+            for &index in &model.files {
+                table.add_risen(files[index]);
+                if per_file {
+                    of_files[index].risen = Some(table.risen_of_file(files[index]));
+                }
+            }
+            let gone = gone.iter().filter(|file| *file.header.model == *model.name);
+            gone.for_each(|file| table.add_gone(file));
+            model.risen = table.finish_risen();
+        }
     }
 
     /// The table of a model.

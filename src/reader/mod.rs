@@ -33,6 +33,7 @@
 pub(crate) mod contents;
 pub(crate) mod copy;
 pub(crate) mod file;
+mod lookup;
 mod merge;
 pub(crate) mod plan;
 mod retired;
@@ -46,6 +47,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod text;
+mod v1;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -54,7 +56,7 @@ use self::scan::{Files, Place, Tools};
 use self::state::{Judge, Kernel};
 use crate::Error;
 use crate::sys::life::Witness;
-use crate::sys::{paths, sigbus};
+use crate::sys::{clock, paths, sigbus};
 
 pub use self::snapshot::{File, Model, Problem, Snapshot, Stat};
 pub use self::state::{Ending, State};
@@ -66,6 +68,9 @@ pub struct Reader {
     place: Place,
     path: PathBuf,
     per_file: bool,
+    risen: bool,
+    /// When the last snapshot began, nanoseconds since 1970-01-01 UTC.
+    last: Option<u64>,
     files: Files,
     plans: plan::Plans,
     merger: merge::Merger,
@@ -110,11 +115,39 @@ impl Reader {
         Ok(Reader::new(Place::Environment, path))
     }
 
+    /// A reader of the files that one process writes, wherever they are: those that it has mapped, which
+    /// /proc says anew for each snapshot. When it has ended: those that are left of them, or in the roots
+    /// that the environment names those that have its number.
+    ///
+    /// [`Reader::snapshot`] is an error if the process is not for this user to look at.
+    pub fn of_process(pid: u32) -> Reader {
+        Reader::new(Place::Process(pid), format!("/proc/{pid}").into())
+    }
+
+    /// A reader of the files that any process writes that this user may look at, wherever they are.
+    /// Which ones there are, /proc says anew for each snapshot: some milliseconds for each hundred
+    /// processes.
+    pub fn of_all_processes() -> Reader {
+        Reader::new(Place::Processes, "/proc".into())
+    }
+
+    /// A reader of some files. Those that are not there are no error.
+    pub fn of_files(files: Vec<PathBuf>) -> Reader {
+        Reader::new(Place::Files(files), PathBuf::new())
+    }
+
+    /// Reads these files from now on, and nothing else.
+    pub fn look_at(&mut self, files: Vec<PathBuf>) {
+        self.place = Place::Files(files);
+    }
+
     fn new(place: Place, path: PathBuf) -> Reader {
         Reader {
             place,
             path,
             per_file: false,
+            risen: false,
+            last: None,
             files: Files::default(),
             plans: plan::Plans::default(),
             merger: merge::Merger::default(),
@@ -127,6 +160,14 @@ impl Reader {
     /// for it costs an allocation or two for each value of each file.
     pub fn per_file(&mut self, wanted: bool) -> &mut Reader {
         self.per_file = wanted;
+        self
+    }
+
+    /// Whether snapshots say what was counted since the one before: [`Model::risen`], and
+    /// [`File::risen`] if [`per_file`](Self::per_file) is on. Off at first, for then the values of the
+    /// last snapshot are kept.
+    pub fn risen(&mut self, wanted: bool) -> &mut Reader {
+        self.risen = wanted;
         self
     }
 
@@ -148,6 +189,10 @@ impl Reader {
             busy: Vec::new(),
             rejected: 0,
         };
+        let began = clock::unix_nanos();
+        if self.risen {
+            self.files.keep_values();
+        }
         self.judge.begin_round();
         for tries_left in (0..TRIES).rev() {
             snapshot.errors.clear();
@@ -184,12 +229,19 @@ impl Reader {
                     owner: file.owner.state,
                     retired: file.contents.retired.as_ref().map(|retired| retired.folds),
                     bytes: file.len,
+                    format: file.format(),
                     stats: None,
+                    risen: None,
                     system: OnceLock::new(),
                 }
             })
             .collect();
         self.merger.merge(&mut files, &mut snapshot, self.per_file);
+        let last = self.last.replace(began);
+        if self.risen {
+            let (files, gone) = self.files.compared(last);
+            (self.merger).add_risen(&files, &gone, &mut snapshot, self.per_file);
+        }
         snapshot.rejected = std::mem::take(&mut self.scratch.rejected);
         self.plans.forget_unused();
         Ok(snapshot)

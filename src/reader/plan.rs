@@ -11,11 +11,13 @@ use std::sync::Arc;
 use super::text::printable;
 use crate::format::bytes::{Bytes, Malformed};
 use crate::format::histogram::Layout;
+use crate::format::part::Shape;
 use crate::format::record::HEAD;
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{MetricSchema, Schema};
 use crate::metric::kind::{self, Kind, code};
-use crate::metric::summary::SummaryValue;
+use crate::metric::summary_value::SummaryValue;
+use crate::metric::window;
 
 /// A schema, ready for reading: decoded, checked, and its words laid out.
 #[derive(Debug)]
@@ -32,8 +34,8 @@ pub struct Plan {
     pub slots: Vec<Slot>,
     /// Plain words, neighbours together.
     pub runs: Vec<Run>,
-    /// Offset and number of each distribution, sorted.
-    distributions: Vec<(u32, usize)>,
+    /// Offset and number of each metric that may have octaves or parts, sorted.
+    owners: Vec<(u32, usize)>,
     /// Words of the values of one instance.
     pub words: usize,
     /// Bytes of all labels together.
@@ -57,8 +59,28 @@ pub struct Metric {
     pub words: usize,
     /// The number of its slot.
     pub slot: Option<usize>,
-    /// The buckets, of a distribution.
-    pub layout: Option<Layout>,
+    /// The octaves, of a distribution or a window of one.
+    pub octaves: Option<Octaves>,
+}
+
+/// What octaves a distribution may have.
+#[derive(Clone, Copy, Debug)]
+pub struct Octaves {
+    /// Counts of each.
+    pub counts: usize,
+    /// Their numbers are below it.
+    pub most: usize,
+}
+
+/// The octaves of so many distributions.
+fn octaves_of(metric: &MetricSchema, many: usize) -> Option<Octaves> {
+    matches!(metric.kind, code::TIMER | code::PERCENTILE)
+        .then(|| Layout::new(metric.parameter))
+        .flatten()
+        .map(|layout| Octaves {
+            counts: layout.buckets(),
+            most: many * layout.octaves(),
+        })
 }
 
 /// A slot of a plan, in words.
@@ -114,7 +136,7 @@ impl Plan {
             metrics: Vec::with_capacity(schema.metrics.len()),
             slots: Vec::new(),
             runs: Vec::new(),
-            distributions: Vec::new(),
+            owners: Vec::new(),
             words: 0,
             label_bytes: 0,
             decoded: 0,
@@ -151,7 +173,7 @@ impl Plan {
             plan.push(metric, kind);
         }
         plan.complete &= plan.metrics.len() == all;
-        plan.distributions.sort_unstable();
+        plan.owners.sort_unstable();
         if left_out > PROBLEMS_MOST {
             plan.problems
                 .push(format!("{} metrics more", left_out - PROBLEMS_MOST));
@@ -180,11 +202,13 @@ impl Plan {
                 words: plain,
             });
         }
-        let layout = matches!(metric.kind, code::TIMER | code::PERCENTILE)
-            .then(|| Layout::new(metric.parameter))
-            .flatten();
-        if layout.is_some() {
-            self.distributions.push((metric.offset, self.metrics.len()));
+        let octaves = match metric.kind {
+            code::TIMER | code::PERCENTILE => octaves_of(&metric, 1),
+            code::WINDOW => window::step(&metric).and_then(|step| octaves_of(&step, window::STEPS)),
+            _ => None,
+        };
+        if octaves.is_some() || kind.parts().is_some() {
+            self.owners.push((metric.offset, self.metrics.len()));
         }
         self.words += geometry.value_words();
         self.label_bytes += metric.label.len();
@@ -194,7 +218,7 @@ impl Plan {
             at: to,
             words: geometry.value_words(),
             slot,
-            layout,
+            octaves,
             schema: metric,
         });
     }
@@ -212,12 +236,23 @@ impl Plan {
     }
 
     /// The distribution whose place begins at byte `offset` of a block.
-    pub fn distribution_at(&self, offset: u32) -> Option<(usize, Layout)> {
+    pub fn distribution_at(&self, offset: u32) -> Option<(usize, Octaves)> {
+        let index = self.at(offset)?;
+        Some((index, self.metrics[index].octaves?))
+    }
+
+    /// The metric whose place begins at byte `offset` of a block, if parts of this shape are its.
+    pub fn owner_at(&self, offset: u32, shape: Shape) -> Option<usize> {
+        let index = self.at(offset)?;
+        let parts = self.metrics[index].kind.parts()?;
+        (parts.is_part)(shape).then_some(index)
+    }
+
+    fn at(&self, offset: u32) -> Option<usize> {
         let found = self
-            .distributions
+            .owners
             .binary_search_by_key(&offset, |(offset, _)| *offset);
-        let index = self.distributions[found.ok()?].1;
-        Some((index, self.metrics[index].layout?))
+        Some(self.owners[found.ok()?].1)
     }
 }
 
@@ -235,7 +270,7 @@ fn decoded(metric: &MetricSchema) -> usize {
             2 * 6 * 8 * metric.geometry.value_words()
         }
         // An entry of a tree for each word, of a tree whose nodes may be half full.
-        code::TIMER | code::PERCENTILE => 64 * metric.geometry.value_words(),
+        code::TIMER | code::PERCENTILE | code::WINDOW => 64 * metric.geometry.value_words(),
         code::SUMMARY => size_of::<SummaryValue>(),
         _ => 0,
     }

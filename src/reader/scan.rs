@@ -1,9 +1,12 @@
-//! Which files are there: `<root>/<model>/<file>`.
+//! Which files are there: `<root>/<model>/<file>`, and those of python-mmstats, `<root>/<file>`.
 //!
 //! Every snapshot lists the directories again. Of a file that is known, its name and the inode number
 //! in the listing are enough: nobody else can have that number while it is open or mapped, and one
 //! that is neither is compared when it is opened again.
 
+mod processes;
+
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -18,6 +21,7 @@ use super::plan::Plans;
 use super::retired::Retired;
 use super::snapshot::Problem;
 use super::source::Trouble;
+use super::text::matches;
 use crate::Error;
 use crate::format::retired::RETIRED_FILE;
 use crate::sys::identity::LOCK_FILE;
@@ -33,6 +37,12 @@ pub enum Place {
     Tree(PathBuf),
     /// At one file.
     File(PathBuf),
+    /// At some files, whether they are there or not.
+    Files(Vec<PathBuf>),
+    /// At what a process has mapped; when it is gone, at what was found before, or what has its number.
+    Process(u32),
+    /// At what any process has mapped that may be looked at.
+    Processes,
 }
 
 /// The files of one directory that are being read.
@@ -40,6 +50,8 @@ pub enum Place {
 pub struct Directory {
     root: Arc<Path>,
     files: HashMap<OsString, Known>,
+    /// Files whose names others have now.
+    replaced: Vec<StatsFile>,
     retired: Retired,
     /// The number of the last scan that saw it.
     seen: u64,
@@ -71,6 +83,9 @@ struct Known {
 pub struct Files {
     directories: HashMap<PathBuf, Directory>,
     scan: u64,
+    /// Those of the last snapshot that are no longer there or have been replaced; see
+    /// [`keep_values`](Self::keep_values).
+    gone: Vec<StatsFile>,
 }
 
 /// An entry of a listing.
@@ -83,6 +98,11 @@ struct Found {
 impl Found {
     fn is_directory(&self) -> bool {
         self.kind.as_ref().is_ok_and(std::fs::FileType::is_dir)
+    }
+
+    /// Whether it is named as python-mmstats names its files.
+    fn is_flat(&self) -> bool {
+        !self.is_directory() && matches(paths::flat_names(), &self.name.to_string_lossy())
     }
 }
 
@@ -104,7 +124,7 @@ fn list(directory: &Path) -> io::Result<Vec<Found>> {
 }
 
 /// Whether a directory is a model's, by its listing: stats files lie in it, or files only. (The lock is
-/// in roots only.)
+/// in roots only, and files of python-mmstats are taken as lying in one.)
 fn is_model(path: &Path, found: &[Found]) -> bool {
     let any = |test: &dyn Fn(&Found) -> bool| found.iter().any(test);
     let stats =
@@ -112,6 +132,7 @@ fn is_model(path: &Path, found: &[Found]) -> bool {
     any(&stats)
         || (!found.is_empty()
             && !any(&Found::is_directory)
+            && !any(&Found::is_flat)
             && Stat::of_path(&path.join(LOCK_FILE)).is_err())
 }
 
@@ -131,6 +152,11 @@ impl Files {
                         Err(error) => tools.cannot_list(&root, &error),
                     }
                 }
+                if let Some(directory) = paths::flat_directory()
+                    && let Ok(found) = list(&directory)
+                {
+                    self.scan_flat(&directory, found, tools);
+                }
             }
             Place::Tree(path) => {
                 self.enter(path, &parent(path), tools);
@@ -142,19 +168,41 @@ impl Files {
                     self.scan_root(path, found, tools);
                 }
             }
-            Place::File(path) => self.scan_file(path, tools)?,
+            Place::File(path) => {
+                let stat =
+                    Stat::of_path(path).map_err(|error| Error::io(path, "find the file", error))?;
+                self.scan_file(path, stat.identity.1, tools);
+            }
+            Place::Files(paths) => {
+                for path in paths {
+                    if let Ok(stat) = Stat::of_path(path) {
+                        self.scan_file(path, stat.identity.1, tools);
+                    }
+                }
+            }
+            Place::Process(pid) => self.scan_process(*pid, tools)?,
+            Place::Processes => self.scan_processes(tools),
         }
-        let scan = self.scan;
+        let (scan, gone) = (self.scan, &mut self.gone);
         self.directories.retain(|_, directory| {
-            directory.files.retain(|_, known| known.seen == scan);
+            let unseen = directory.files.extract_if(|_, known| known.seen != scan);
+            gone.extend(
+                unseen
+                    .map(|(_, known)| *known.file)
+                    .chain(directory.replaced.drain(..)),
+            );
             directory.seen == scan
         });
+        gone.retain(|file| file.before.is_some());
         Ok(())
     }
 
     fn scan_root(&mut self, root: &Path, found: Vec<Found>, tools: &mut Tools<'_>) {
-        // Only directories are models; what else lies in a root is nobody's business.
-        for model in found.into_iter().filter(Found::is_directory) {
+        // Only directories are models; what else lies in a root is nobody's business, but for files of
+        // python-mmstats.
+        let (models, files): (Vec<_>, Vec<_>) = found.into_iter().partition(Found::is_directory);
+        self.scan_flat(root, files, tools);
+        for model in models {
             let path = root.join(&model.name);
             self.enter(&path, root, tools);
             match list(&path) {
@@ -175,6 +223,7 @@ impl Files {
             let directory = Directory {
                 root: root.into(),
                 files: HashMap::new(),
+                replaced: Vec::new(),
                 retired: Retired::default(),
                 seen: 0,
                 listed: false,
@@ -194,19 +243,58 @@ impl Files {
         directory.take_in(path, found, scan, tools);
     }
 
+    /// The files of python-mmstats among those that were found in a directory.
+    fn scan_flat(&mut self, path: &Path, found: Vec<Found>, tools: &mut Tools<'_>) {
+        for file in found.into_iter().filter(Found::is_flat) {
+            self.scan_file(&path.join(&file.name), file.inode, tools);
+        }
+    }
+
     /// A file by itself, whatever lies beside it.
-    fn scan_file(&mut self, path: &Path, tools: &mut Tools<'_>) -> Result<(), Error> {
-        let stat = Stat::of_path(path).map_err(|error| Error::io(path, "find the file", error))?;
+    fn scan_file(&mut self, path: &Path, inode: u64, tools: &mut Tools<'_>) {
         let found = Found {
             name: path.file_name().unwrap_or(OsStr::new("")).to_owned(),
-            inode: stat.identity.1,
+            inode,
             kind: path.symlink_metadata().map(|metadata| metadata.file_type()),
         };
         let (scan, path) = (self.scan, parent(path));
         let directory = self.directory(&path, &parent(&path));
         directory.seen = scan;
         directory.take_in(&path, vec![found], scan, tools);
-        Ok(())
+    }
+
+    /// Keeps the values of the last snapshot, to compare those of the next one with.
+    pub fn keep_values(&mut self) {
+        self.gone.clear();
+        for directory in self.directories.values_mut() {
+            let files = directory.files.values_mut();
+            files.for_each(|known| known.file.keep_values());
+        }
+    }
+
+    /// After [`retire`](Self::retire): all files [in order](Self::in_order), ready to be compared with
+    /// the `last` snapshot; and those that were in that one and no longer are.
+    pub fn compared(&mut self, last: Option<u64>) -> (Vec<&StatsFile>, Vec<&StatsFile>) {
+        self.gone.iter_mut().for_each(|file| file.compare(None));
+        for directory in self.directories.values_mut() {
+            let files = directory.files.values_mut();
+            files.for_each(|known| known.file.compare(last));
+        }
+        let (mut files, mut gone) = (Vec::new(), Vec::from_iter(&self.gone));
+        for directory in self.directories.values() {
+            files.extend(directory.retired.file.iter().filter(|_| directory.listed));
+            for Known { file, .. } in directory.files.values() {
+                if !file.left_out {
+                    files.push(file);
+                } else if file.before.is_some() && (file.gone || !file.is_spoiled()) {
+                    // Folded, or removed. (One that could not be read may be there again.)
+                    gone.push(file);
+                }
+            }
+        }
+        let mut files: Vec<&StatsFile> = files.into_iter().map(|file| &**file).collect();
+        files.sort_unstable_by(|a, b| created_first(a, b));
+        (files, gone)
     }
 
     /// Reads the values of all files.
@@ -260,11 +348,13 @@ impl Files {
 /// Files in the order of their creation; of one instant: of their paths.
 fn in_order<'a>(files: impl Iterator<Item = &'a mut Box<StatsFile>>) -> Vec<&'a mut StatsFile> {
     let mut files: Vec<_> = files.map(|file| &mut **file).collect();
-    files.sort_unstable_by(|a, b| {
-        let created = a.header.created.cmp(&b.header.created);
-        created.then_with(|| a.path.cmp(&b.path))
-    });
+    files.sort_unstable_by(|a, b| created_first(a, b));
     files
+}
+
+fn created_first(a: &StatsFile, b: &StatsFile) -> Ordering {
+    let created = a.header.created.cmp(&b.header.created);
+    created.then_with(|| a.path.cmp(&b.path))
 }
 
 impl Directory {
@@ -290,7 +380,9 @@ impl Directory {
                         seen: scan,
                         file: Box::new(file),
                     };
-                    self.files.insert(found.name, known);
+                    let replaced = self.files.insert(found.name, known);
+                    let other = replaced.filter(|old| old.inode != found.inode);
+                    self.replaced.extend(other.map(|old| *old.file));
                 }
                 // Removed since the listing.
                 Err(Trouble::Gone) => {}

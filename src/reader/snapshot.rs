@@ -13,6 +13,7 @@ use crate::format::header::{Header, OwnerState};
 use crate::format::scalar::Number;
 use crate::metric::Value;
 use crate::metric::kind::code;
+use crate::metric::window::{SUFFIX, WindowValue};
 use crate::sys::life::started;
 use crate::{Error, MmValue};
 
@@ -36,6 +37,7 @@ pub struct Model {
     pub(super) name: Arc<str>,
     pub(super) processes: usize,
     pub(super) stats: Vec<Stat>,
+    pub(super) risen: Vec<Stat>,
     pub(super) files: Vec<usize>,
 }
 
@@ -46,6 +48,7 @@ pub struct Stat {
     value: Value,
     plan: Arc<Plan>,
     metric: u32,
+    window: Option<Box<WindowValue>>,
     exposed: OnceLock<Box<[(String, Value)]>>,
 }
 
@@ -58,8 +61,10 @@ pub struct File {
     pub(super) state: State,
     pub(super) bytes: u64,
     pub(super) retired: Option<u64>,
+    pub(super) format: u8,
     pub(super) owner: OwnerState,
     pub(super) stats: Option<Vec<Stat>>,
+    pub(super) risen: Option<Vec<Stat>>,
     pub(super) system: OnceLock<[(&'static str, Value); 6]>,
 }
 
@@ -112,7 +117,7 @@ impl Snapshot {
 
     /// The value of a label of a model: `requests`; or something that a value exposes:
     /// `index.response_time.Percentile50th`, `pool.open`, or with a colon,
-    /// `index.response_time:Percentile50th`. The exact label comes first.
+    /// `index.response_time:Percentile50th`; of errors `errors__all`. The exact label comes first.
     ///
     /// What a distribution exposes is computed at the first call that asks for it.
     pub fn get(&self, model: &str, label: &str) -> Option<&Value> {
@@ -210,6 +215,17 @@ impl Model {
         &self.stats
     }
 
+    /// What was counted since the snapshot before, by label, of what only rises: Counter, Timer,
+    /// Percentile. Empty unless [`Reader::risen`](super::Reader::risen) was asked for; zeros in the
+    /// first snapshot.
+    ///
+    /// It is added up file by file, so that files that come and go make it neither negative nor too
+    /// large. What a file counted between the last snapshot and its end is not known unless it was
+    /// folded into the retired file of its model.
+    pub fn risen(&self) -> &[Stat] {
+        &self.risen
+    }
+
     /// Its files: their places in [`Snapshot::files`].
     pub fn files(&self) -> &[usize] {
         &self.files
@@ -228,6 +244,7 @@ impl Stat {
             value,
             plan: Arc::clone(plan),
             metric,
+            window: None,
             exposed: OnceLock::new(),
         }
     }
@@ -257,12 +274,20 @@ impl Stat {
         &self.plan.metrics[self.metric as usize].schema.help
     }
 
+    /// What was recorded in the last time, if the metric has a window.
+    pub fn window(&self) -> Option<&WindowValue> {
+        self.window.as_deref()
+    }
+
     /// What its value exposes beside itself: name and value. Computed at the first call.
     pub fn exposed(&self) -> &[(String, Value)] {
         self.exposed.get_or_init(|| {
             let mut exposed = Vec::new();
             self.value
                 .expose(|name, value| exposed.push((name.to_owned(), value)));
+            if let Some(window) = &self.window {
+                window.expose(&mut |name, value| exposed.push((name.to_owned(), value)));
+            }
             exposed.into()
         })
     }
@@ -273,6 +298,26 @@ impl Stat {
             .find(|(exposed, _)| exposed == name)
             .map(|(_, value)| value)
     }
+}
+
+/// Takes the windows, which files have under labels of their own, to the stats that they are of.
+pub(super) fn with_windows(mut stats: Vec<Stat>) -> Vec<Stat> {
+    let of = |stat: &Stat| match &stat.value {
+        Value::Window(window) => {
+            Some((stat.label.strip_suffix(SUFFIX)?.to_owned(), window.clone()))
+        }
+        _ => None,
+    };
+    let windows: Vec<_> = stats.iter().filter_map(of).collect();
+    if !windows.is_empty() {
+        stats.retain(|stat| !matches!(stat.value, Value::Window(_)));
+    }
+    for (label, window) in windows {
+        if let Ok(index) = stats.binary_search_by(|stat| (*stat.label).cmp(&label)) {
+            stats[index].window = Some(window);
+        }
+    }
+    stats
 }
 
 /// The value of a label among stats that are sorted by it.
@@ -287,10 +332,10 @@ fn lookup<'a>(stats: &'a [Stat], label: &str) -> Option<&'a Value> {
         return Some(&stat.value);
     }
     // The name of what is exposed may have dots of its own (an element of an array).
-    [".", ":"].into_iter().find_map(|separator| {
+    [".", ":", "__"].into_iter().find_map(|separator| {
         label
             .rmatch_indices(separator)
-            .find_map(|(at, _)| exact(&label[..at])?.expose(&label[at + 1..]))
+            .find_map(|(at, _)| exact(&label[..at])?.expose(&label[at + separator.len()..]))
     })
 }
 
@@ -371,10 +416,23 @@ impl File {
         self.bytes
     }
 
+    /// Which format it has: 3, or 1 for one of python-mmstats.
+    pub fn format(&self) -> u8 {
+        self.format
+    }
+
     /// Its own values by label, whatever its state, if [`Reader::per_file`](super::Reader::per_file)
     /// was asked for.
     pub fn stats(&self) -> Option<&[Stat]> {
         self.stats.as_deref()
+    }
+
+    /// What it has counted since the snapshot before, as [`Model::risen`], but without what has not
+    /// changed; if [`Reader::per_file`](super::Reader::per_file) and
+    /// [`Reader::risen`](super::Reader::risen) were asked for. Empty if there is nothing to compare
+    /// with.
+    pub fn risen(&self) -> Option<&[Stat]> {
+        self.risen.as_deref()
     }
 
     /// The value of a label of this file, as [`Snapshot::get`] for merged ones, if

@@ -222,24 +222,18 @@ impl Access<'_> {
 
     /// Copies the values of all instances: see `copy`.
     pub fn copy(&self, contents: &mut Contents, scratch: &mut Scratch) -> Result<(), Trouble> {
-        let Contents {
-            instances,
-            segments,
-            values,
-            ..
-        } = contents;
-        values.busy.clear();
+        contents.values.busy.clear();
         match self {
             Access::Mapped(view) => {
-                copy_mapped(view.words(), instances, values, scratch);
+                copy_mapped(view.words(), contents, scratch);
                 if view.is_cut() {
                     Err(Trouble::cut())
                 } else {
                     Ok(())
                 }
             }
-            Access::Read(file) => copy_read(*file, instances, segments, values, scratch),
-            Access::ReadOnce(file) => copy_read(file, instances, segments, values, scratch),
+            Access::Read(file) => copy_read(*file, contents, scratch),
+            Access::ReadOnce(file) => copy_read(file, contents, scratch),
         }
     }
 }

@@ -6,17 +6,25 @@
 //! common (other versions of a program, during a rolling upgrade) meet in one cell. So the cost of a
 //! value is a decode and an addition, whatever the number of files.
 
+mod risen;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::contents::{Instance, OctavePlace};
+use self::risen::Risen;
+use super::contents::{Instance, PartPlace};
 use super::file::StatsFile;
 use super::plan::{Metric, Plan};
-use super::snapshot::{Problem, Stat};
+use super::snapshot::{Problem, Stat, with_windows};
 use super::state::State;
 use super::text::printable;
+use crate::format::schema::whole_label;
 use crate::metric::Value;
+use crate::metric::context::Copied;
 use crate::metric::kind::{Counts, Kind, Raw, code};
+use crate::metric::window::SUFFIX;
+use crate::sys::clock::coarse_nanos;
+use crate::sys::identity::is_of_this_boot;
 
 /// Where the labels of one model come together.
 #[derive(Debug)]
@@ -32,6 +40,10 @@ pub struct Table {
     sorted: Vec<u32>,
     /// Labels of this snapshot that were named for having two kinds.
     named: usize,
+    /// The time of this snapshot, after its values were copied, by the monotonic clock.
+    now: u64,
+    /// Whether there is a last snapshot to compare with.
+    compared: bool,
 }
 
 /// A schema with a prefix.
@@ -64,6 +76,7 @@ struct Cell {
     kind: Option<&'static Kind>,
     /// Kinds that it has in other files and that have been named: a bit for each code.
     others: u64,
+    risen: Risen,
 }
 
 /// Labels of one model that are named for having two kinds.
@@ -80,6 +93,8 @@ impl Table {
             labels: HashMap::new(),
             sorted: Vec::new(),
             named: 0,
+            now: 0,
+            compared: false,
         }
     }
 
@@ -92,6 +107,7 @@ impl Table {
             cell.others = 0;
         }
         self.named = 0;
+        self.now = coarse_nanos();
         for shape in &mut self.shapes {
             (shape.latest, shape.mixed) = (0, false);
         }
@@ -125,7 +141,7 @@ impl Table {
         let number = self.shapes.len() as u32;
         let cells = (plan.metrics.iter())
             .map(|metric| {
-                let label: Arc<str> = format!("{prefix}{}", metric.schema.label).into();
+                let label: Arc<str> = whole_label(prefix, &metric.schema.label).into();
                 *self.labels.entry(Arc::clone(&label)).or_insert_with(|| {
                     self.cells.push(Cell {
                         label,
@@ -137,6 +153,7 @@ impl Table {
                         of: (number, 0),
                         kind: None,
                         others: 0,
+                        risen: Risen::default(),
                     });
                     self.cells.len() as u32 - 1
                 })
@@ -185,11 +202,13 @@ impl Table {
         problems: &mut Vec<Problem>,
     ) {
         let (dead, current) = (state == State::Dead, state.is_current());
+        let contexts = contexts(file);
+        let seen = self.seen(file, current, &contexts);
         let mut twice: (usize, Option<Arc<str>>) = (0, None);
         for instance in &file.contents.instances {
             let shape = &self.shapes[instance.shape.expect("set by begin") as usize];
             let words = &file.contents.values.words[instance.at..][..instance.plan.words];
-            let mut octaves = &*instance.octaves;
+            let mut parts = &*instance.parts;
             for (index, (metric, &cell)) in
                 instance.plan.metrics.iter().zip(&shape.cells).enumerate()
             {
@@ -231,7 +250,14 @@ impl Table {
                     }
                     Counts::CurrentElseAll => continue,
                 }
-                let next = decode(file, instance, index, metric, &mut octaves, current);
+                let next = decode(
+                    &file.contents.values.words,
+                    instance,
+                    index,
+                    metric,
+                    &mut parts,
+                    seen,
+                );
                 match &mut cell.value {
                     Some(merged) => (metric.kind.merge)(merged, next, &metric.schema, cell.files),
                     none => *none = Some(next),
@@ -252,13 +278,19 @@ impl Table {
         }
     }
 
+    fn seen<'a>(&self, file: &StatsFile, current: bool, contexts: &'a Copied<'a>) -> Seen<'a> {
+        let now = is_of_this_boot(&file.header).then_some(self.now);
+        Seen {
+            current,
+            now,
+            contexts,
+        }
+    }
+
     /// The labels of a file that were too busy in the last pass.
     pub fn busy<'a>(&'a self, file: &'a StatsFile) -> impl Iterator<Item = &'a Arc<str>> {
-        file.contents.values.busy.iter().map(|&(instance, slot)| {
-            let instance = &file.contents.instances[instance];
-            let metric = instance.plan.slots[slot].metric;
-            self.label(instance, metric)
-        })
+        (file.contents.values.busy.iter())
+            .map(|&(instance, metric)| self.label(&file.contents.instances[instance], metric))
     }
 
     fn label(&self, instance: &Instance, metric: usize) -> &Arc<str> {
@@ -274,7 +306,7 @@ impl Table {
             sorted,
             ..
         } = self;
-        sorted
+        let stats = sorted
             .iter()
             .filter_map(|&cell| {
                 let cell = &mut cells[cell as usize];
@@ -295,17 +327,28 @@ impl Table {
                     metric,
                 ))
             })
-            .collect()
+            .collect();
+        with_windows(stats)
     }
 
     /// The values of one file by itself, by label. Only what was had whole at some time.
     pub fn of_file(&self, file: &StatsFile) -> Vec<Stat> {
         let mut stats = Vec::new();
+        let contexts = contexts(file);
+        // What the file itself says.
+        let seen = self.seen(file, true, &contexts);
         for instance in &file.contents.instances {
-            let mut octaves = &*instance.octaves;
+            let mut parts = &*instance.parts;
             for (index, metric) in instance.plan.metrics.iter().enumerate() {
                 if was_had(file, instance, metric) {
-                    let value = shown(decode(file, instance, index, metric, &mut octaves, true));
+                    let value = shown(decode(
+                        &file.contents.values.words,
+                        instance,
+                        index,
+                        metric,
+                        &mut parts,
+                        seen,
+                    ));
                     let label = Arc::clone(self.label(instance, index));
                     stats.push(Stat::new(label, value, &instance.plan, index as u32));
                 }
@@ -314,7 +357,7 @@ impl Table {
         // Stable, so that of two with one label the first stays.
         stats.sort_by(|a, b| a.label().cmp(b.label()));
         stats.dedup_by(|b, a| a.label() == b.label());
-        stats
+        with_windows(stats)
     }
 
     /// Whether so many shapes are no longer in use that it pays to begin anew.
@@ -331,42 +374,75 @@ fn was_had(file: &StatsFile, instance: &Instance, metric: &Metric) -> bool {
         .is_none_or(|slot| file.contents.values.had[instance.slots + slot])
 }
 
-/// The value of a metric of a file that is written now (`current`) or not. `octaves` are those of the instance that are left, sorted by metric: those
-/// of the metrics up to this one are taken off.
+/// The contexts of a file.
+fn contexts(file: &StatsFile) -> Copied<'_> {
+    let contents = &file.contents;
+    let places = (contents.contexts.iter())
+        .map(|context| (context.number, context.values(&contents.values.words)));
+    Copied::new(places.collect())
+}
+
+/// When a file was seen.
+#[derive(Clone, Copy, Debug)]
+struct Seen<'a> {
+    /// Whether it was one that a thread writes now, as far as is known.
+    current: bool,
+    /// The time by its writer's clock.
+    now: Option<u64>,
+    /// Its contexts.
+    contexts: &'a Copied<'a>,
+}
+
+/// The value of a metric in `all` words of its file's values. `parts` are those of the instance that
+/// are left, sorted by metric: those of the metrics up to this one are taken off.
 fn decode(
-    file: &StatsFile,
+    all: &[u64],
     instance: &Instance,
     index: usize,
     metric: &Metric,
-    octaves: &mut &[OctavePlace],
-    current: bool,
+    parts: &mut &[PartPlace],
+    seen: Seen<'_>,
 ) -> Value {
-    let all = &file.contents.values.words;
     let words = &all[instance.at + metric.at..][..metric.words];
-    let mut counts: Vec<(u32, &[u64])> = Vec::new();
-    if metric.layout.is_some() {
-        let first = octaves.partition_point(|octave| octave.metric < index);
-        let end = octaves.partition_point(|octave| octave.metric <= index);
-        let own = octaves[first..end].iter();
-        counts.extend(own.map(|octave| (octave.octave, &all[octave.at..][..octave.words])));
-        *octaves = &octaves[end..];
+    let mut of_metric: Vec<(u32, &[u64])> = Vec::new();
+    if !parts.is_empty() {
+        let first = parts.partition_point(|part| part.metric < index);
+        let end = parts.partition_point(|part| part.metric <= index);
+        let places = parts[first..end].iter();
+        of_metric.extend(places.map(|part| (part.number, part.values(all))));
+        *parts = &parts[end..];
     }
-    (metric.kind.decode)(
-        &metric.schema,
-        Raw {
-            words,
-            octaves: &counts,
-            current,
-        },
-    )
+    let mut of: &[u64] = &[];
+    if metric.kind.code == code::WINDOW
+        && let Some(before) = index
+            .checked_sub(1)
+            .map(|index| &instance.plan.metrics[index])
+        && metric.schema.label.strip_suffix(SUFFIX) == Some(&before.schema.label)
+    {
+        of = &all[instance.at + before.at..][..before.words];
+    }
+    let raw = Raw {
+        words,
+        parts: &of_metric,
+        contexts: seen.contexts,
+        current: seen.current,
+        now: seen.now,
+        of,
+    };
+    (metric.kind.decode)(&metric.schema, raw)
 }
 
 /// The value with texts that may be printed.
 fn shown(mut value: Value) -> Value {
-    if let Value::Text(text) | Value::ConstantText(text) = &mut value
-        && let std::borrow::Cow::Owned(changed) = printable(text)
-    {
-        *text = changed;
+    let sanitise = |text: &mut String| {
+        if let std::borrow::Cow::Owned(changed) = printable(text) {
+            *text = changed;
+        }
+    };
+    match &mut value {
+        Value::Text(text) | Value::ConstantText(text) => sanitise(text),
+        Value::Errors(errors) => errors.each_text(sanitise),
+        _ => {}
     }
     value
 }

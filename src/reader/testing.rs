@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Reader;
 use super::state::Judge;
 use crate::format::header::{COMMITTED, Header, OWNER, Owner};
+use crate::format::part::{Part, Shape};
 use crate::format::record::{Instance, Octave};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{FieldSchema, Geometry, Merge, MetricSchema, Schema};
@@ -93,6 +94,14 @@ pub fn percentile(label: &str) -> MetricSchema {
     }
 }
 
+/// A history of at most 100 values.
+pub fn history(label: &str) -> MetricSchema {
+    MetricSchema {
+        parameter: 100,
+        ..word(label, code::HISTORY, Scalar::F64)
+    }
+}
+
 pub fn schema(metrics: impl IntoIterator<Item = MetricSchema>) -> Schema {
     let mut schema = Schema {
         model: "m".into(),
@@ -160,6 +169,21 @@ impl Maker {
         self.bytes.extend(&placed.metadata);
         self.bytes.resize(placed.end, 0);
         self.set(placed.values, counts);
+    }
+
+    /// Adds a part; gives the offset of its values.
+    pub fn part(&mut self, owner: usize, number: u32, shape: Shape, words: &[u64]) -> usize {
+        let part = Part {
+            owner: owner as u32,
+            number,
+            values: 0,
+            shape,
+        };
+        let placed = part.encode(self.bytes.len());
+        self.bytes.extend(&placed.metadata);
+        self.bytes.resize(placed.end, 0);
+        self.set(placed.values, words);
+        placed.values
     }
 
     /// Sets words at a byte of the file.

@@ -3,7 +3,10 @@
 mod damaged;
 mod hostile;
 mod merging;
+mod parts;
 mod racing;
+mod retired;
+mod risen;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

@@ -173,7 +173,7 @@ impl<'a> Step<'a> {
             return Err("it is a retired file itself".to_owned());
         }
         let model = &file.header.model;
-        let totals = self.totals.get_or_insert_with(|| Totals::new(model));
+        let totals = self.totals.get_or_insert_with(|| Totals::new(&file.header));
         if totals.model() != model {
             return Err(format!(
                 "it is of the model {model}, not {}",

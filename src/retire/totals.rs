@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, HashMap, hash_map};
 use std::sync::Arc;
 
 use crate::format::header::{COMMITTED, Header, OWNER, Owner, OwnerState};
+use crate::format::part::{Part, Shape};
 use crate::format::record::{self, Octave};
 use crate::format::retired::Retired;
+use crate::metric::kind::code;
 use crate::reader::contents::{Contents, Instance};
 use crate::reader::file::StatsFile;
 use crate::reader::plan::Plan;
@@ -30,16 +32,20 @@ struct Entry {
     words: Vec<u64>,
     /// By number of the metric, and number of the octave.
     octaves: BTreeMap<(usize, u32), Vec<u64>>,
+    /// The words of the cells of parts, by number of the metric, and the part's plain words.
+    parts: BTreeMap<usize, BTreeMap<Vec<u64>, Vec<u64>>>,
     /// When the latest file that it is of was created.
     created: u64,
 }
 
 impl Totals {
-    /// No totals yet, of a model.
-    pub fn new(model: &str) -> Totals {
+    /// No totals yet, of the model and user of a file with this header.
+    pub fn new(of: &Header) -> Totals {
         Totals {
             header: Header {
-                model: model.to_owned(),
+                model: of.model.clone(),
+                uid: of.uid,
+                gid: of.gid,
                 ..Header::default()
             },
             retired: Retired::default(),
@@ -50,7 +56,7 @@ impl Totals {
 
     /// Those that a retired file has.
     pub fn of(file: &StatsFile) -> Result<Totals, String> {
-        let mut totals = Totals::new(&file.header.model);
+        let mut totals = Totals::new(&file.header);
         let Some(retired) = &file.contents.retired else {
             return Err("it does not say what was folded into it".to_owned());
         };
@@ -152,12 +158,27 @@ fn check(contents: &Contents) -> Result<(), String> {
 fn entry(contents: &Contents, instance: &Instance, created: u64) -> Entry {
     let values = &contents.values.words;
     let mut octaves: BTreeMap<_, Vec<u64>> = BTreeMap::new();
-    for octave in &instance.octaves {
-        let counts = &values[octave.at..][..octave.words];
+    let mut parts: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for part in instance.parts.iter().filter(|part| part.shape.cells == 1) {
+        let (cell, plain) = part
+            .values(values)
+            .split_at(1 + usize::from(part.shape.words));
+        // 0: nothing was published there yet.
+        if cell[0] != 0 {
+            let of_metric = parts.entry(part.metric).or_default();
+            of_metric.insert(plain.to_vec(), cell[1..].to_vec());
+        }
+    }
+    for octave in instance.parts.iter().filter(|part| part.shape.cells == 0) {
+        if instance.plan.metrics[octave.metric].kind.code == code::WINDOW {
+            // A window ends with its process.
+            continue;
+        }
+        let counts = octave.values(values);
         // Two records for one octave: a writer makes none, but a file may say so, and readers add them.
-        match octaves.get_mut(&(octave.metric, octave.octave)) {
+        match octaves.get_mut(&(octave.metric, octave.number)) {
             Some(sums) => add(sums, counts),
-            None => drop(octaves.insert((octave.metric, octave.octave), counts.to_vec())),
+            None => drop(octaves.insert((octave.metric, octave.number), counts.to_vec())),
         }
     }
     Entry {
@@ -165,6 +186,7 @@ fn entry(contents: &Contents, instance: &Instance, created: u64) -> Entry {
         prefix: instance.prefix.clone(),
         words: values[instance.at..][..instance.plan.words].to_vec(),
         octaves,
+        parts,
         created,
     }
 }
@@ -181,6 +203,7 @@ impl Entry {
         Entry {
             words: vec![0; of.words.len()],
             octaves: BTreeMap::new(),
+            parts: BTreeMap::new(),
             ..of.clone()
         }
     }
@@ -194,6 +217,17 @@ impl Entry {
             (metric.kind.fold)(&metric.schema, into, next, files)
                 .map_err(|problem| format!("{}{}: {problem}", self.prefix, metric.schema.label))?;
         }
+        for (metric, parts) in &next.parts {
+            let of = &self.plan.metrics[*metric];
+            let Some(fold) = of.kind.parts().and_then(|parts| parts.fold) else {
+                continue;
+            };
+            let words = &mut sum.words[of.at..][..of.words];
+            let into = sum.parts.entry(*metric).or_default();
+            for (plain, cell) in parts {
+                fold(words, into, plain, cell);
+            }
+        }
         for (key, counts) in next.octaves {
             match sum.octaves.get_mut(&key) {
                 Some(sums) => add(sums, &counts),
@@ -204,7 +238,7 @@ impl Entry {
         Ok(sum)
     }
 
-    /// Appends the records of the instance and its octaves.
+    /// Appends the records of the instance, its octaves and parts.
     fn encode(&self, schema: u32, out: &mut Vec<u8>) {
         let plan = &*self.plan;
         let mut block = vec![0u64; plan.block as usize / 8];
@@ -235,6 +269,27 @@ impl Entry {
             };
             let placed = octave.encode(out.len());
             append(out, placed, counts);
+        }
+        for (metric, parts) in &self.parts {
+            let owner = at as u32 + plan.metrics[*metric].schema.offset;
+            for (number, (plain, cell)) in (0..).zip(parts) {
+                let part = Part {
+                    owner,
+                    number,
+                    values: 0,
+                    shape: Shape {
+                        cells: 1,
+                        buffers: 2,
+                        words: cell.len() as u16,
+                        plain: plain.len() as u32,
+                    },
+                };
+                // The first publication, in the second buffer.
+                let nothing = vec![0; cell.len()];
+                let values = [&[2], &nothing[..], cell, plain].concat();
+                let placed = part.encode(out.len());
+                append(out, placed, &values);
+            }
         }
     }
 }

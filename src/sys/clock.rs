@@ -121,14 +121,28 @@ pub fn since_boot() -> Option<Duration> {
 #[inline]
 pub fn coarse_unix_nanos() -> u64 {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    const COARSE: libc::clockid_t = libc::CLOCK_REALTIME_COARSE;
+    return nanos_of(libc::CLOCK_REALTIME_COARSE);
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    const COARSE: libc::clockid_t = libc::CLOCK_REALTIME;
+    nanos_of(libc::CLOCK_REALTIME)
+}
+
+/// Nanoseconds since the machine was started, as coarse: the same for all of its processes, and it
+/// cannot be set.
+#[inline]
+pub fn coarse_nanos() -> u64 {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return nanos_of(libc::CLOCK_MONOTONIC_COARSE);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    nanos_of(libc::CLOCK_MONOTONIC)
+}
+
+#[inline]
+fn nanos_of(clock: libc::clockid_t) -> u64 {
     let mut now = MaybeUninit::<libc::timespec>::zeroed();
     // SAFETY: the place for a timespec is valid for writing. It is one before the call, too: its
     // fields are integers, and zeros where the call fails.
     let now = unsafe {
-        libc::clock_gettime(COARSE, now.as_mut_ptr());
+        libc::clock_gettime(clock, now.as_mut_ptr());
         now.assume_init()
     };
     (now.tv_sec.max(0) as u64).wrapping_mul(1_000_000_000) + now.tv_nsec as u64

@@ -71,10 +71,18 @@ impl Drop for Naming {
     }
 }
 
-/// Has [`at_exit`] called, once.
+/// Has the files ended at the exit. Once.
 pub fn register() {
+    // SAFETY: a handler that stays valid as long as the program (or the shared object) is loaded.
+    unsafe { libc::atexit(at_exit) };
+}
+
+/// Has the status noted at the exit, before the files are ended. For programs that have a panic hook.
+pub fn watch_status() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
+        /// With which a Rust program ends whose main thread has panicked.
+        const OF_A_PANIC: libc::c_int = 101;
         unsafe extern "C" {
             // glibc's atexit(3) that is told the status. (The libc crate does not have it.)
             fn on_exit(
@@ -82,26 +90,17 @@ pub fn register() {
                 argument: *mut libc::c_void,
             ) -> libc::c_int;
         }
-        extern "C" fn handler(status: libc::c_int, _: *mut libc::c_void) {
-            at_exit(status == STATUS_OF_A_PANIC);
+        extern "C" fn note(status: libc::c_int, _: *mut libc::c_void) {
+            FAILED.store(status == OF_A_PANIC, Ordering::Relaxed);
         }
+        // Handlers are called in the reverse order: this one comes before `at_exit`.
         // SAFETY: a handler that stays valid for the life of the process and ignores its argument.
-        unsafe { on_exit(handler, std::ptr::null_mut()) };
+        unsafe { on_exit(note, std::ptr::null_mut()) };
     }
+    // Where the status is not to be had, a panic of the main thread is taken for the end.
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-    {
-        extern "C" fn handler() {
-            // The status is not known: a panic of the main thread is taken for the end.
-            at_exit(true);
-        }
-        // SAFETY: a handler that stays valid for the life of the process.
-        unsafe { libc::atexit(handler) };
-    }
+    FAILED.store(true, Ordering::Relaxed);
 }
-
-/// With which a Rust program ends whose main thread has panicked.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-const STATUS_OF_A_PANIC: libc::c_int = 101;
 
 /// In the child of a fork: whoever was naming a file is a thread of the parent, and so is who panicked.
 pub fn forget_in_child() {
@@ -110,8 +109,7 @@ pub fn forget_in_child() {
 }
 
 /// At exit: every file of this process that is left is ended as by a drop.
-fn at_exit(failed: bool) {
-    FAILED.store(failed, Ordering::Relaxed);
+extern "C" fn at_exit() {
     EXITED.store(true, Ordering::SeqCst);
     Naming::wait_for_all();
     end_all();

@@ -2,7 +2,8 @@
 //!
 //! One lock, [`LIST`], guards the list of files (`sys::files`) and the list of orphans (`sys::orphans`). It is held
 //! for a few assignments: nothing is allocated and no file touched under it. Another, [`SETUP`], is
-//! held while something is made that a process has once. A fork takes both first, so that the child
+//! held while something is made that a process has once, a third guards the list of `sys::ticks`. A fork takes
+//! all first, so that the child
 //! finds the lists whole and nothing half made.
 //!
 //! The handlers are registered when the program is loaded, before it can have a second thread. Were
@@ -15,6 +16,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use super::lock::RawLock;
+use super::ticks::{self, TICKS};
 use super::{exit, files, identity, orphans};
 
 /// Guards the lists of files and orphans.
@@ -125,6 +127,7 @@ pub fn clear_thread_cells() {
 extern "C" fn prepare() {
     if DEPTH.replace(DEPTH.get() + 1) == 0 {
         SETUP.lock();
+        TICKS.lock();
         LIST.lock();
     }
 }
@@ -133,6 +136,7 @@ extern "C" fn in_parent() {
     DEPTH.set(DEPTH.get() - 1);
     if DEPTH.get() == 0 {
         LIST.unlock();
+        TICKS.unlock();
         SETUP.unlock();
     }
 }
@@ -150,7 +154,10 @@ extern "C" fn in_child() {
     clear_thread_cells();
     // SAFETY: LIST is held, and this thread is the only one.
     unsafe { orphans::forget_in_child() };
+    // SAFETY: TICKS is held, and this thread is the only one.
+    unsafe { ticks::forget_in_child() };
     identity::forget_in_child();
     LIST.unlock();
+    TICKS.unlock();
     SETUP.unlock();
 }

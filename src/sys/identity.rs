@@ -38,15 +38,24 @@ impl Process {
     /// This process. The first call reads /proc.
     pub fn this() -> &'static Process {
         // Acquire and Release: who sees the pointer sees the struct. Two threads may both read
-        // /proc at first; both results are right. No lock: a fork could catch it.
+        // /proc at first; one result is kept. No lock: a fork could catch it.
         let known = PROCESS.load(Ordering::Acquire);
         // SAFETY: null or leaked below, and never written again.
         if let Some(known) = unsafe { known.as_ref() } {
             return known;
         }
-        let this = Box::leak(Box::new(Process::read()));
-        PROCESS.store(this, Ordering::Release);
-        this
+        let this = Box::into_raw(Box::new(Process::read()));
+        let first = ptr::null_mut();
+        match PROCESS.compare_exchange(first, this, Ordering::AcqRel, Ordering::Acquire) {
+            // SAFETY: leaked, by storing it.
+            Ok(_) => unsafe { &*this },
+            Err(known) => {
+                // SAFETY: from `into_raw`, and never shared.
+                drop(unsafe { Box::from_raw(this) });
+                // SAFETY: leaked by the thread that was first.
+                unsafe { &*known }
+            }
+        }
     }
 
     fn read() -> Process {
@@ -76,14 +85,23 @@ impl Process {
             pid: self.pid,
             tid: thread_id(),
             uid: self.uid(),
-            // SAFETY: cannot fail.
-            gid: unsafe { libc::getegid() },
+            gid: self.gid(),
             start_time: self.start_time,
             boot_id: self.boot_id,
             pid_namespace: self.pid_namespace,
             lock,
             machine_id: self.machine_id,
         }
+    }
+
+    /// Its group, likewise.
+    fn gid(&self) -> u32 {
+        // Miri does not know the call.
+        if cfg!(miri) {
+            return 0;
+        }
+        // SAFETY: cannot fail.
+        unsafe { libc::getegid() }
     }
 
     /// The user whose rights this process has now: a service may give up those it began with.
@@ -126,6 +144,11 @@ impl Stat {
             ended: matches!(state, "Z" | "X") && threads <= 1,
         })
     }
+}
+
+/// Whether a file was made on this machine since it was started: then its monotonic clock is ours.
+pub fn is_of_this_boot(header: &Header) -> bool {
+    header.boot_id == Process::this().boot_id
 }
 
 fn boot_id() -> Option<[u8; 16]> {

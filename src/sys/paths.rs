@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::identity::Process;
@@ -26,6 +27,16 @@ pub struct Settings {
     pub mode: Option<u32>,
     /// MMSTATS_MAX_SIZE: bytes that a file may have.
     pub max_size: Option<usize>,
+    /// MMSTATS_NAMESPACE: the model of statistics by name.
+    pub namespace: Option<String>,
+    /// MMSTATS_HISTORY_SIZE: values that each history keeps.
+    pub history_size: Option<usize>,
+    /// MMSTATS_HISTORY_BYTES: bytes that the histories of a file may have.
+    pub history_bytes: Option<usize>,
+    /// MMSTATS_CONTEXTS: contexts that a file may have.
+    pub contexts: Option<usize>,
+    /// MMSTATS_CONTEXT_BYTES: bytes that the contexts of a file may have.
+    pub context_bytes: Option<usize>,
 }
 
 /// Never freed. No lock: a fork could catch it.
@@ -60,6 +71,14 @@ impl Settings {
         let on =
             |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
         let text = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        let parsed = |name: &str, parse: &dyn Fn(&str) -> Option<usize>, wanted: &str| {
+            let text = text(name)?;
+            let parsed = parse(&text);
+            warn_unless(parsed.is_some(), name, &text, wanted);
+            parsed
+        };
+        let bytes = |name| parsed(name, &parse_size, "bytes, or a number with K, M or G");
+        let count = |name| parsed(name, &|text| text.trim().parse().ok(), "a number");
         Settings {
             path: env::var_os("MMSTATS_PATH")
                 .filter(|path| !path.is_empty())
@@ -78,16 +97,12 @@ impl Settings {
                 );
                 parsed.filter(|mode| *mode <= 0o777)
             }),
-            max_size: text("MMSTATS_MAX_SIZE").and_then(|size| {
-                let parsed = parse_size(&size);
-                warn_unless(
-                    parsed.is_some(),
-                    "MMSTATS_MAX_SIZE",
-                    &size,
-                    "bytes, or a number with K, M or G",
-                );
-                parsed
-            }),
+            max_size: bytes("MMSTATS_MAX_SIZE"),
+            namespace: text("MMSTATS_NAMESPACE"),
+            history_size: count("MMSTATS_HISTORY_SIZE"),
+            history_bytes: bytes("MMSTATS_HISTORY_BYTES"),
+            contexts: count("MMSTATS_CONTEXTS"),
+            context_bytes: bytes("MMSTATS_CONTEXT_BYTES"),
         }
     }
 }
@@ -132,6 +147,24 @@ pub fn reader_roots() -> Vec<PathBuf> {
             .filter(|root| root.is_dir())
             .collect(),
     }
+}
+
+/// The pattern of the names of python-mmstats' files, which lie in a root itself: the last part of
+/// `MMSTATS_GLOB`, else `*.mmstats`.
+pub fn flat_names() -> &'static str {
+    static NAMES: OnceLock<String> = OnceLock::new();
+    NAMES.get_or_init(|| {
+        let glob = env::var("MMSTATS_GLOB").unwrap_or_default();
+        match glob.rsplit('/').next() {
+            None | Some("") => "*.mmstats".to_owned(),
+            Some(names) => names.to_owned(),
+        }
+    })
+}
+
+/// Where python-mmstats puts its files when `MMSTATS_PATH` names no place; `None`: it does.
+pub fn flat_directory() -> Option<PathBuf> {
+    Settings::get().path.is_none().then(env::temp_dir)
 }
 
 /// The default roots of this user, the preferred one first.

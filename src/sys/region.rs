@@ -57,8 +57,13 @@ impl Region {
     /// Reserves up to `len` bytes of private memory, all of it usable; less where the limit on
     /// addresses forbids it, but at least [`LEAST`]. Its pages cost nothing until they are touched.
     pub fn anonymous(mut len: usize) -> io::Result<Region> {
+        let mut options = MmapOptions::new();
+        // Miri knows no such mappings.
+        if cfg!(not(miri)) {
+            options.no_reserve_swap();
+        }
         loop {
-            match MmapOptions::new().len(len).no_reserve_swap().map_anon() {
+            match options.len(len).map_anon() {
                 Ok(map) => {
                     return Ok(Region {
                         map: map.into(),

@@ -35,6 +35,14 @@ impl Words {
         Words { first, len }
     }
 
+    /// A view of memory that is never freed, all zeros.
+    #[cfg(all(test, not(loom)))]
+    pub fn leaked(len: usize) -> Words {
+        let words: &'static [AtomicU64] = Vec::leak((0..len).map(|_| AtomicU64::new(0)).collect());
+        // SAFETY: they are there for ever, aligned, and accessed atomically since they are atomics.
+        unsafe { Words::new(NonNull::from(words).cast(), len) }
+    }
+
     /// The word number `index`.
     ///
     /// # Panics

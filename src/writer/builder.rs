@@ -83,6 +83,27 @@ impl<T, What> Builder<T, What> {
         self
     }
 
+    /// Bytes that all histories of the file may take together: where they are used up, the rings that
+    /// there are grow no more. Default: `MMSTATS_HISTORY_BYTES`, else half of the most that the file may
+    /// have.
+    pub fn max_history_bytes(mut self, bytes: usize) -> Self {
+        self.config.history_bytes = Some(bytes);
+        self
+    }
+
+    /// Contexts that the file may have at a time. Default: `MMSTATS_CONTEXTS`, else 10,000.
+    pub fn max_contexts(mut self, contexts: usize) -> Self {
+        self.config.contexts = Some(contexts);
+        self
+    }
+
+    /// Bytes that its contexts may take together. Default: `MMSTATS_CONTEXT_BYTES`, else a fourth of the
+    /// most that the file may have.
+    pub fn max_context_bytes(mut self, bytes: usize) -> Self {
+        self.config.context_bytes = Some(bytes);
+        self
+    }
+
     /// No file: private memory, for unit tests.
     pub fn anonymous(mut self) -> Self {
         self.config.anonymous = true;

@@ -15,9 +15,11 @@ use crate::Error;
 use crate::format::bytes::words;
 use crate::format::header::{COMMITTED, LockToken, OWNER};
 use crate::format::owner;
-use crate::format::record::{Instance, Octave, Stagger};
-use crate::format::schema::Schema;
+use crate::format::part::Part;
+use crate::format::record::{self, Instance, Octave, Stagger};
+use crate::format::schema::{Schema, whole_label};
 use crate::format::{LINE, round_up};
+use crate::metric::context::Contexts;
 use crate::metric::space::{Placed, Space};
 use crate::retire;
 use crate::sync::Ordering;
@@ -29,6 +31,7 @@ use crate::sys::paths::{self, Settings};
 use crate::sys::region::Region;
 use crate::sys::reserve::reserve;
 use crate::sys::seed::{self, RandomState};
+use crate::sys::ticks::{self, Tick, Ticking};
 use crate::sys::words::{Word, Words};
 
 /// What a file grows by is a multiple of this.
@@ -39,6 +42,12 @@ const MAX_SIZE: usize = 16 << 20;
 const MOST_MAX_SIZE: usize = 1 << 31;
 /// Groups of one field, unless a setting says otherwise.
 const MAX_GROUPS: usize = 10_000;
+/// Contexts of one file, unless a setting says otherwise.
+const CONTEXTS: usize = 10_000;
+/// The part of a file that its contexts may take, unless a setting says otherwise: a fourth.
+const CONTEXTS_SHARE: usize = 4;
+/// The part of a file that its histories may take, unless a setting says otherwise: a half.
+const HISTORIES_SHARE: usize = 2;
 /// Space for this many octaves of each distribution is there before the first value.
 const FIRST_OCTAVES: usize = 4;
 /// The blocks of this many models in one thread begin on different lines, each two lines (16
@@ -60,6 +69,12 @@ pub struct Config {
     pub keep: Option<bool>,
     /// Groups that each field of groups may have.
     pub max_groups: Option<usize>,
+    /// Bytes that the histories of the file may have.
+    pub history_bytes: Option<usize>,
+    /// Contexts that the file may have.
+    pub contexts: Option<usize>,
+    /// Bytes that its contexts may have.
+    pub context_bytes: Option<usize>,
     /// No file: private memory.
     pub anonymous: bool,
 }
@@ -82,6 +97,8 @@ enum Backing {
 /// The file. Shared by the handles of one thread that may need more space.
 #[derive(Debug)]
 pub struct StatsFile {
+    /// What is done by the clock. Before the region: it ends first.
+    ticks: RefCell<Vec<Ticking>>,
     region: Region,
     backing: RefCell<Backing>,
     /// Its path; before it has one, its directory.
@@ -111,6 +128,8 @@ pub struct StatsFile {
     /// long it took) must not append another.
     appending: Cell<bool>,
     max_groups: usize,
+    contexts: Contexts,
+    history_bytes: Cell<usize>,
     stagger: Stagger,
     /// The process, in forks, that made it. To its children it is private memory.
     generation: u64,
@@ -122,6 +141,7 @@ struct Published {
     tail: usize,
     aside: usize,
     levels: usize,
+    ticks: usize,
 }
 
 thread_local! {
@@ -177,6 +197,7 @@ impl StatsFile {
         };
         let size = if anonymous { region.len() } else { 0 };
         let file = StatsFile {
+            ticks: RefCell::default(),
             region,
             backing: RefCell::new(backing),
             path: RefCell::new(path),
@@ -193,6 +214,19 @@ impl StatsFile {
             failure: RefCell::default(),
             appending: Cell::new(false),
             max_groups: config.max_groups.unwrap_or(MAX_GROUPS),
+            contexts: Contexts::new(
+                config.contexts.or(settings.contexts).unwrap_or(CONTEXTS),
+                config
+                    .context_bytes
+                    .or(settings.context_bytes)
+                    .unwrap_or(max_size / CONTEXTS_SHARE),
+            ),
+            history_bytes: Cell::new(
+                config
+                    .history_bytes
+                    .or(settings.history_bytes)
+                    .unwrap_or(max_size / HISTORIES_SHARE),
+            ),
             stagger: Stagger {
                 line: 2 * (MADE.replace(MADE.get() + 1) % STAGGERED),
                 lines: 2 * STAGGERED,
@@ -319,10 +353,23 @@ impl StatsFile {
         Ok(())
     }
 
-    /// Appends a schema.
+    /// Appends a schema, all of whose metrics have labels.
     pub fn append_schema(&self, schema: &Schema) -> Result<Placed, Error> {
-        self.appending.set(true);
         for metric in &schema.metrics {
+            names::check_label("label", &metric.label)?;
+        }
+        self.append_schema_of_groups(schema)
+    }
+
+    /// Appends a schema. A metric without a label is called as its group (`labelled` has one); the
+    /// derive makes none.
+    fn append_schema_of_groups(&self, schema: &Schema) -> Result<Placed, Error> {
+        self.appending.set(true);
+        for metric in schema
+            .metrics
+            .iter()
+            .filter(|metric| !metric.label.is_empty())
+        {
             names::check_label("label", &metric.label)?;
         }
         let record = self.tail.get() as u32;
@@ -354,7 +401,7 @@ impl StatsFile {
         let mut labels = self.labels.borrow_mut();
         let own = labels_of.get(&schema.record).map_or(&[][..], |own| own);
         for label in own {
-            let label = format!("{prefix}{label}");
+            let label = whole_label(prefix, label);
             let hash = self.hasher.hash_one(&label);
             if labels.insert(hash) {
                 self.pending.borrow_mut().push(hash);
@@ -395,6 +442,24 @@ impl StatsFile {
         ))
     }
 
+    /// Appends and publishes a record of `len` words of values whose last ones are `plain`. Ends the
+    /// appending that the caller began.
+    fn append_values(&self, placed: record::Placed, len: usize, plain: &[u64]) -> Option<Words> {
+        if self.append(&placed.metadata, placed.end, false).is_err() {
+            self.appending.set(false);
+            return None;
+        }
+        let values = self.words().part(placed.values / 8, len);
+        for (cell, word) in values[len - plain.len()..].iter().zip(plain) {
+            // Relaxed: `publish` orders them.
+            cell.store(*word, Ordering::Relaxed);
+        }
+        // An instance in the making is not shown by this publication: octaves and parts are asked for
+        // by values, and values come after binding.
+        self.publish();
+        Some(values)
+    }
+
     /// The owner word.
     fn owner(&self) -> Word {
         self.words().word(OWNER / 8)
@@ -419,7 +484,7 @@ impl Space for StatsFile {
         if let Some(placed) = self.schemas.borrow().get(&model) {
             return Ok(*placed);
         }
-        let placed = self.append_schema(&describe())?;
+        let placed = self.append_schema_of_groups(&describe())?;
         self.schemas.borrow_mut().insert(model, placed);
         Ok(placed)
     }
@@ -451,6 +516,7 @@ impl Space for StatsFile {
             tail: self.tail.get(),
             aside: self.aside.get(),
             levels: self.levels.borrow().len(),
+            ticks: self.ticks.borrow().len(),
         });
         self.appending.set(false);
     }
@@ -460,7 +526,9 @@ impl Space for StatsFile {
             tail,
             aside,
             levels,
+            ticks,
         } = self.published.get();
+        self.ticks.borrow_mut().truncate(ticks);
         let unused = self.words().part(tail / 8, (self.tail.get() - tail) / 8);
         for word in unused.iter() {
             word.store(0, Ordering::Relaxed);
@@ -509,19 +577,38 @@ impl Space for StatsFile {
             counts: 0,
             len: len as u32,
         };
-        let placed = octave.encode(self.tail.get());
-        if self.append(&placed.metadata, placed.end, false).is_err() {
-            self.appending.set(false);
+        self.append_values(octave.encode(self.tail.get()), len, &[])
+    }
+
+    fn part(&self, part: Part, plain: &[u64]) -> Option<Words> {
+        if self.appending.replace(true) {
             return None;
         }
-        // An instance in the making is not shown by an octave's publication: octaves are asked for
-        // by values, and values come after binding.
-        self.publish();
-        Some(self.words().part(placed.values / 8, len))
+        let placed = part.encode(self.tail.get());
+        self.append_values(placed, part.shape.total_words(), plain)
+    }
+
+    fn contexts(&self) -> &Contexts {
+        &self.contexts
+    }
+
+    fn history_bytes(&self) -> &Cell<usize> {
+        &self.history_bytes
     }
 
     fn reset_at_thread_end(&self, word: Word) {
         self.levels.borrow_mut().push(word);
+    }
+
+    fn tick(&self, work: Box<dyn Tick>) {
+        if self.is_anonymous() {
+            // Nobody reads it.
+            return;
+        }
+        // SAFETY: the words that metrics work on are views of the region, which is dropped after `ticks`;
+        // they are atomic. What else the work has, the box owns.
+        let ticking = unsafe { ticks::begin(work) };
+        self.ticks.borrow_mut().push(ticking);
     }
 
     fn max_groups(&self) -> usize {

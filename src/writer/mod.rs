@@ -1,22 +1,27 @@
 //! The writing side: files that appear complete, grow under their handles and go with their owner.
 //!
 //! `model` is what a user's struct gets, `builder` makes its file, `local` keeps one for each thread,
-//! `groups` adds instances at run time, `procedural` does without a struct. Below them, `file` is the
+//! `groups` adds instances at run time, `procedural` does without a struct, `labelled` and `scope` without
+//! anything but names. Below them, `file` is the
 //! stats file that all of them write, and `directory` where it appears.
 
 mod builder;
 mod directory;
 mod file;
 mod groups;
+mod labelled;
 mod local;
 mod model;
 mod names;
 mod procedural;
+mod scope;
 mod stats;
 
 pub use builder::Builder;
 pub use groups::Groups;
+pub use labelled::push_stat;
 pub use local::LocalCell;
 pub use model::MmStats;
 pub use procedural::{Adding, Group, Writer};
+pub use scope::{Laps, Recorded, Stat, laps, stats, stats_async};
 pub use stats::Stats;

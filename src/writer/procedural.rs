@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::builder::{Builder, Procedural};
 use super::file::StatsFile;
@@ -15,13 +16,14 @@ use crate::format::slot;
 use crate::metric::constant::{Constant, ConstantType};
 use crate::metric::field::{
     Binder, ConstantField, Describe, Field, Options, TakesBuffers, TakesDigits, TakesMerge,
-    TakesUnit,
+    TakesUnit, TakesWindow,
 };
 use crate::metric::space::Space;
+use crate::metric::window::LENGTHS;
 use crate::sys::frozen::FrozenList;
 use crate::{
-    Average, Compound, Counter, Flag, Gauge, MmValue, MovingAverage, Numeric, Percentile,
-    SamplingCounter, Summary, Text, Timer, UpDown,
+    Average, Compound, Counter, Errors, Flag, Gauge, History, MmValue, MovingAverage, Numeric,
+    Percentile, SamplingCounter, Summary, Text, Timer, UpDown,
 };
 
 /// A stats file to which metrics are added at any time, for programs that know their metrics only at
@@ -113,6 +115,7 @@ pub struct Adding<'w, M, V = ()> {
     digits: Option<u32>,
     merge: Merge,
     buffers: Option<u16>,
+    window: Option<Duration>,
     value: V,
     metric: std::marker::PhantomData<fn() -> M>,
 }
@@ -157,6 +160,10 @@ kinds! {
     timer => Timer;
     /// A distribution of u64 values.
     percentile => Percentile;
+    /// The last 1000 values, with times and contexts.
+    history => History;
+    /// Distinct errors, with counts and times.
+    errors => Errors;
     /// A struct of numbers, updated as a whole.
     compound<T: MmValue> => Compound<T>;
     /// Count, total, mean, deviation, extremes and the last of f64 values.
@@ -180,6 +187,7 @@ impl<'w, M, V> Adding<'w, M, V> {
             digits: None,
             merge: Merge::Sum,
             buffers: None,
+            window: None,
             value,
             metric: std::marker::PhantomData,
         }
@@ -219,6 +227,12 @@ impl<'w, M, V> Adding<'w, M, V> {
                 "is not a power of two from 2 to 64",
             );
         }
+        let nanos = |window: Duration| u64::try_from(window.as_nanos()).unwrap_or(u64::MAX);
+        let window = self.window.map(nanos);
+        if window.is_some_and(|nanos| !LENGTHS.contains(&nanos)) {
+            let window = format!("{:?}", self.window.unwrap_or_default());
+            return bad("window", window, "is not one of 1 second to 24 hours");
+        }
         let options = Options {
             unit: &self.unit,
             help: &self.help,
@@ -226,6 +240,7 @@ impl<'w, M, V> Adding<'w, M, V> {
             merge: self.merge,
             buffers: self.buffers,
             prefix: "",
+            window,
         };
         let Writer {
             metrics,
@@ -303,6 +318,15 @@ impl<M: TakesMerge> Adding<'_, M> {
     /// How the values of several files become one.
     pub fn merge(mut self, merge: Merge) -> Self {
         self.merge = merge;
+        self
+    }
+}
+
+impl<M: TakesWindow> Adding<'_, M> {
+    /// Has readers also see what was recorded in the last time: 1 second to 24 hours. See the
+    /// derive's attribute of this name.
+    pub fn window(mut self, window: Duration) -> Self {
+        self.window = Some(window);
         self
     }
 }

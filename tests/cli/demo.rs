@@ -77,14 +77,8 @@ fn the_demo_can_be_read_beside_and_ends_when_asked() {
         "{refused:?}"
     );
 
-    let pid = demo.id().to_string();
-    assert!(
-        process::Command::new("kill")
-            .args(["-INT", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    // SAFETY: our child, which was not waited for yet.
+    assert_eq!(unsafe { libc::kill(demo.id() as i32, libc::SIGINT) }, 0);
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
     assert!(demo.wait().unwrap().success(), "{rest}");

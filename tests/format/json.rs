@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use mmstats::reader::{Reader, Snapshot, Stat};
-use mmstats::{Distribution, Number, Value};
+use mmstats::{Context, Distribution, Number, SummaryValue, Value};
 use serde_json::{Value as Json, json};
 
 use super::manifest;
@@ -13,10 +13,14 @@ fn as_json(snapshot: &Snapshot) -> Json {
     let models = snapshot.models().iter().map(|model| {
         let files = model.files().iter().map(|&index| {
             let file = &snapshot.files()[index];
-            json!({
+            let mut entry = json!({
                 "path": file.path(), "pid": file.pid(), "tid": file.tid(), "state": file.state().name(),
                 "created": file.created(), "bytes": file.bytes(), "stats": stats(file.stats().expect("per file")),
-            })
+            });
+            if let Some(files) = file.retired() {
+                entry["retired"] = files.into();
+            }
+            entry
         });
         let files: Vec<Json> = files.collect();
         let stats = stats(model.stats());
@@ -62,21 +66,7 @@ fn stat_json(stat: &Stat) -> Json {
                 };
             }
         }
-        Value::Summary(summary) => {
-            shown["count"] = summary.count().into();
-            shown["rejected"] = summary.rejected().into();
-            for (name, value) in [
-                ("total", Some(summary.total())),
-                ("mean", summary.mean()),
-                ("stddev", summary.stddev()),
-                ("min", summary.min()),
-                ("max", summary.max()),
-                ("last", summary.last()),
-                ("last_time", summary.last_time()),
-            ] {
-                shown[name] = json!(value);
-            }
-        }
+        Value::Summary(summary) => show_summary(&mut shown, summary),
         Value::Average(average) | Value::MovingAverage(average) => {
             shown["value"] = json!(average.average());
             shown["count"] = average.count().into();
@@ -85,9 +75,79 @@ fn stat_json(stat: &Stat) -> Json {
             shown["count"] = sample.count.into();
             shown["rate"] = sample.rate.into();
         }
+        Value::History(history) => {
+            let entries = history.entries().iter().map(|entry| {
+                json!({
+                    "timestamp": entry.timestamp(),
+                    "value": entry.value(),
+                    "context_id": context_id(entry.context(), entry.has_lost_context()),
+                })
+            });
+            shown["entries"] = entries.collect();
+        }
+        Value::Errors(errors) => {
+            shown["all"] = errors.all().into();
+            shown["overflow"] = errors.overflow().into();
+            let distinct = errors.distinct().iter().map(|error| {
+                let mut shown = json!({
+                    "name": error.exposed_as(),
+                    "count": error.count(),
+                    "first": error.first_ns() as f64 / 1e9,
+                    "last": error.last_ns() as f64 / 1e9,
+                    "context_id": context_id(error.context(), error.has_lost_context()),
+                });
+                if !error.is_note() {
+                    shown["type"] = error.name().into();
+                    shown["message"] = error.message().into();
+                    shown["site"] = error.site().into();
+                    shown["sources"] = error.sources().collect();
+                }
+                shown
+            });
+            shown["distinct"] = distinct.collect();
+        }
         other => panic!("a kind that this test does not know: {other:?}"),
     }
+    if let Some(window) = stat.window() {
+        let mut of_window = json!({ "seconds": window.seconds() });
+        match window.value() {
+            Value::Timer(distribution) => show(&mut of_window, distribution, 1e9),
+            Value::Percentile(distribution) => show(&mut of_window, distribution, 1.0),
+            Value::Summary(summary) => show_summary(&mut of_window, summary),
+            Value::Counter(count) => {
+                // The rate depends on the time of the snapshot, but for a step at first.
+                of_window["count"] = json!(count);
+                of_window["rate"] = json!(window.rate());
+            }
+            other => panic!("a window of a kind that this test does not know: {other:?}"),
+        }
+        shown["window"] = of_window;
+    }
     shown
+}
+
+fn context_id(context: Option<&Context>, is_lost: bool) -> Json {
+    match context {
+        Some(context) => context.id().into(),
+        None if is_lost => Json::Null,
+        None => "".into(),
+    }
+}
+
+fn show_summary(shown: &mut Json, summary: &SummaryValue) {
+    shown["count"] = summary.count().into();
+    shown["rejected"] = summary.rejected().into();
+    for (name, value) in [
+        ("total", Some(summary.total())),
+        ("mean", summary.mean()),
+        ("stddev", summary.stddev()),
+        ("min", summary.min()),
+        ("max", summary.max()),
+        ("last", summary.last()),
+        ("last_time", summary.last_time()),
+    ] {
+        shown[name] = json!(value);
+    }
 }
 
 /// JSON has no integers beyond 64 bits here: they are compared as floats.

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use mmstats::retire::Cleaner;
 use mmstats::{Compound, MmStats, MmValue, Stats};
 
 use super::json::{assert_same, by_library, by_python};
@@ -116,6 +117,21 @@ fn the_python_reader_agrees() {
     );
     children[1].kill().unwrap();
     children[1].wait().unwrap();
+    // Folded, one after the other; and one that its folder could not remove any more.
+    let killed = fs::read_dir(root.path().join("web")).unwrap();
+    let pid = format!("mmstats-{}-", children[1].id());
+    let named = |path: &std::path::PathBuf| path.to_string_lossy().contains(&pid);
+    let left = killed
+        .map(|entry| entry.unwrap().path())
+        .find(named)
+        .unwrap();
+    let bytes = fs::read(&left).unwrap();
+    let cleaned = Cleaner::new().fold(true).clean(root.path()).unwrap();
+    assert_eq!(cleaned.files().len(), 4, "{cleaned:?}");
+    let states = ["dead", "live", "live", "live", "live", "live"];
+    compare("folded", &states);
+    fs::write(left, bytes).unwrap();
+    compare("folded and still there", &states);
     drop(threads);
 }
 

@@ -8,6 +8,7 @@ use super::golden;
 const FORMAT: &str = include_str!("../../docs/FORMAT.md");
 const HEADER: &str = include_str!("../../src/format/header.rs");
 const RECORD: &str = include_str!("../../src/format/record.rs");
+const PART: &str = include_str!("../../src/format/part.rs");
 const RETIRED: &str = include_str!("../../src/format/retired.rs");
 const SCHEMA: &str = include_str!("../../src/format/schema.rs");
 const SCALAR: &str = include_str!("../../src/format/scalar.rs");
@@ -101,6 +102,9 @@ fn the_tables_have_the_offsets_of_the_source() {
     let instance = rows("Instance record");
     two("Instance record", &all[3..3 + instance.len()]);
     two("Octave record", &all[3 + instance.len()..]);
+    let part = maps(PART);
+    assert_eq!(part.len(), 1);
+    two("Part record", &part[0]);
     let retired = maps(RETIRED);
     assert_eq!(retired.len(), 2);
     two("Retired record", &retired[0]);
@@ -122,6 +126,7 @@ fn the_tables_have_no_gaps() {
         "Field",
         "Instance record",
         "Octave record",
+        "Part record",
         "Retired record",
         "Name of a folded file",
     ] {

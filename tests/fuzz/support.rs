@@ -1,6 +1,8 @@
 //! What the targets share: a heap that is measured, a root in memory, and a mutator that knows where
 //! the lengths are.
 
+pub mod versions;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};

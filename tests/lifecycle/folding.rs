@@ -35,6 +35,11 @@ fn work() {
                 s.recent.record(value);
             }
             s.hits.add(2);
+            s.errors.record(&std::fmt::Error);
+            // Each process has one of its own.
+            let own = std::process::id() % 1000 + 300;
+            s.errors.record(&own.to_string().parse::<u8>().unwrap_err());
+            s.last.push_with(1.0, "gone with its file");
         });
         both.wait();
     };
@@ -56,9 +61,14 @@ fn total(snapshot: &Snapshot) -> u64 {
     (snapshot.get("All", "n")).map_or(0, |value| value.as_u64().unwrap())
 }
 
-/// All that does not end with a process.
+/// All that does not end with a process: contexts and histories do.
 fn totals(snapshot: &Snapshot) -> BTreeMap<String, Value> {
-    let ends = |value: &Value| matches!(value, Value::Gauge(_) | Value::UpDown(_) | Value::Flag(_));
+    let ends = |value: &Value| {
+        matches!(
+            value,
+            Value::Gauge(_) | Value::UpDown(_) | Value::Flag(_) | Value::History(_)
+        )
+    };
     snapshot
         .iter()
         .filter(|(_, _, value)| !ends(value))
@@ -168,16 +178,19 @@ fn what_threads_count_while_their_process_exits_never_falls_back() {
                 break;
             }
         }
-        begin = last;
+        // What it counted after the last look, too.
+        let end = total(&reader.snapshot().unwrap());
+        assert!(end >= last, "{last} and then {end}");
+        (begin, last) = (end, end);
     }
-    assert_eq!(total(&snapshot(root.path())), last);
     assert_eq!(files(root.path(), "All").len(), 1);
 }
 
 /// Leaves files of dead processes; gives how many.
 fn leave_dead(name: &str, root: &Path, workers: usize) -> usize {
     for _ in 0..workers {
-        child::run(child::command(name, root).env("MMSTATS_KEEP", "1"));
+        let mut worker = child::command(name, root);
+        child::run(worker.env("MMSTATS_KEEP", "1").env("RUST_BACKTRACE", "0"));
     }
     files(root, "All").len()
 }
@@ -218,6 +231,15 @@ fn folding_changes_no_total() {
         [root.path().join("All/mmstats-retired")]
     );
     assert_eq!(after.model("All").unwrap().processes(), 0);
+    let errors = after
+        .get("All", "errors")
+        .and_then(Value::as_errors)
+        .unwrap();
+    assert_eq!((errors.all(), errors.overflow()), (4 * 7, 0));
+    assert_eq!(
+        after.get("All", "errors__EXC:Error").unwrap().as_u64(),
+        Some(2 * 7)
+    );
     assert_eq!(after.files()[0].state(), State::Dead);
     // A living process goes on beside it.
     let live = All::builder().path(root.path()).create().unwrap();

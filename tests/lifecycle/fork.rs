@@ -13,10 +13,10 @@ use std::process::{Command, Stdio};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mmstats::reader::State;
-use mmstats::{MmStats, Stats, Stopwatch};
+use mmstats::{Counter, MmStats, Stats, Stopwatch};
 
 use super::process::{fork, wait, wait_well};
 use super::{All, Line, child, files, many, root, snapshot};
@@ -477,4 +477,58 @@ fn a_child_of_a_process_that_has_only_read_is_itself() {
     let _live = All::builder().path(root.path()).create().unwrap();
     std::fs::remove_file(root.path().join(".lock")).unwrap();
     child::run(&mut child::command(NAME, root.path()));
+}
+
+/// A model whose windows are looked at every twelfth of a second.
+#[derive(MmStats)]
+struct Looked {
+    #[mmstats(window = "1s")]
+    n: Counter,
+}
+
+/// Counts until its window has left a part of it behind: somebody looks at the count. False: nobody did.
+fn is_looked_at(root: &Path) -> bool {
+    let own = Looked::builder().path(root).create().unwrap();
+    let path = own.path().unwrap();
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(20) {
+        own.n.inc();
+        let snapshot = snapshot(&path);
+        let get = |label| snapshot.get("Looked", label).unwrap().as_u64().unwrap();
+        // Twice: the window that its begin falls into may be of another step by now.
+        if (1..get("n") / 2).contains(&get("n.WindowCount")) {
+            return true;
+        }
+    }
+    false
+}
+
+/// The thread that looks at counters is the parent's; a child has one when it needs it.
+#[test]
+fn a_child_looks_at_its_own_counters() {
+    const NAME: &str = "fork::a_child_looks_at_its_own_counters";
+    if !child::is_child(NAME) {
+        let root = tempfile::tempdir().unwrap();
+        child::run(&mut child::command(NAME, root.path()));
+        return;
+    }
+    let root = root();
+    // Forks while the thread starts, looks and ends.
+    for _ in 0..many(300, 30) {
+        let inherited = Looked::builder().path(&root).create().unwrap();
+        inherited.n.add(3);
+        wait_well(fork(|| {
+            inherited.n.add(4);
+            let own = Looked::builder().path(&root).create().unwrap();
+            own.n.inc();
+            0
+        }));
+        assert_eq!(inherited.n.get(), 3);
+    }
+    let inherited = Looked::builder().path(&root).create().unwrap();
+    wait_well(fork(|| {
+        inherited.n.add(4);
+        i32::from(!is_looked_at(&root))
+    }));
+    assert!(is_looked_at(&root));
 }

@@ -13,6 +13,7 @@ wrote it. Linux only.
 import array
 import errno
 import fcntl
+import hashlib
 import json
 import math
 import os
@@ -29,11 +30,17 @@ from fractions import Fraction
 SCALARS = {1: "B", 2: "H", 3: "I", 4: "Q", 5: "b", 6: "h", 7: "i", 8: "q", 9: "f", 10: "d", 11: "B"}
 BOOL, TEXT = 11, 12
 KINDS = ["", "counter", "updown", "gauge", "flag", "text", "constant", "timer", "percentile", "compound",
-         "summary", "average", "movingaverage", "samplingcounter"]
+         "summary", "average", "movingaverage", "samplingcounter", "history", "errors", "window"]
+# Steps of a window that count, and what its label ends with.
+COUNTED, WINDOW = 12, ".Window"
+MONOTONIC_COARSE = 6
 # Words of a buffer and plain words; None: as the parameter says.
 SLOTS = {"summary": (10, 1), "average": (3, 0), "movingaverage": (3, None), "samplingcounter": (2, 1)}
 RULES = range(5)
-SCHEMA, INSTANCE, OCTAVE, RETIRED = 1, 2, 3, 4
+SCHEMA, INSTANCE, OCTAVE, RETIRED, PART = 1, 2, 3, 4, 6
+# Cells of the parts of a kind: buffers and words.
+CELLS = {"history": (1, 3), "errors": (2, 4)}
+LOST = object()
 RETIRED_FILE, NAMED, STARTS = "mmstats-retired", 1024, 16
 MOST64, MOST128 = 2**64 - 1, 2**128 - 1
 # Percentiles in thousandths, as they are shown.
@@ -323,6 +330,147 @@ class Sampled:
         return {"count": self.count, "rate": self.rate}
 
 
+class History:
+    """Chapter 12. The entries are time, value and context, newest first."""
+
+    def __init__(self, size, lost=0, cells=(), context=None):
+        self.size, self.lost = size, lost
+        numbered = {p: words for p, words in cells if p}
+        numbers = sorted(numbered, reverse=True)
+        self.pushed = numbers[0] if numbers else 0
+        self.missed = numbers[0] - numbers[-1] + 1 - len(numbers) if numbers else 0
+        self.entries = [(numbered[p][0], floats(numbered[p][1:2])[0], context(numbered[p][2])) for p in numbers]
+
+    def copy(self):
+        copy = History(self.size)
+        copy.__dict__.update(self.__dict__)
+        return copy
+
+    def merge(self, other):
+        self.size = max(self.size, other.size)
+        for name in ("pushed", "missed", "lost"):
+            self.__dict__[name] = min(getattr(self, name) + getattr(other, name), MOST64)
+        one, two_, merged = list(self.entries), list(other.entries), []
+        while (one or two_) and len(merged) < self.size:
+            later = two_ if not one or (two_ and two_[0][0] > one[0][0]) else one
+            merged.append(later.pop(0))
+        self.entries = merged
+
+    def as_json(self):
+        return {"entries": [{"timestamp": time_ / 1e9, "value": value, "context_id": context_id(context)}
+                            for time_, value, context in self.entries]}
+
+
+class Errors:
+    """Chapter 14. By what an error is: count, first and last time, context."""
+
+    def __init__(self, all_=0, overflow=0, found=()):
+        self.all, self.overflow, self.distinct = all_, overflow, {}
+        for what, numbers in found:
+            self.enter(what, numbers)
+
+    def copy(self):
+        copy = Errors(self.all, self.overflow)
+        copy.distinct = dict(self.distinct)
+        return copy
+
+    def enter(self, what, numbers):
+        if what in self.distinct:
+            count, first, last, context = self.distinct[what]
+            if numbers[2] > last or context is None:
+                context = numbers[3]
+            numbers = min(count + numbers[0], MOST64), min(first, numbers[1]), max(last, numbers[2]), context
+        self.distinct[what] = numbers
+
+    def merge(self, other):
+        self.all = min(self.all + other.all, MOST64)
+        self.overflow = min(self.overflow + other.overflow, MOST64)
+        for what, numbers in other.distinct.items():
+            self.enter(what, numbers)
+
+    def as_json(self):
+        shown = []
+        for (name, note, message, site, sources), (count, first, last, context) in sorted(
+                self.distinct.items(), key=lambda item: [x.encode() if isinstance(x, str) else x for x in item[0]]):
+            entry = {"name": printable(name if note else "EXC:" + name), "count": count, "first": first / 1e9,
+                     "last": last / 1e9, "context_id": context_id(context)}
+            if not note:
+                entry.update(type=printable(name), message=printable(message), site=printable(site),
+                             sources=[printable(line) for line in sources.split("\n") if sources])
+            shown.append(entry)
+        return {"all": self.all, "overflow": self.overflow, "distinct": shown}
+
+
+def what_error(plain):
+    """Chapter 14, the plain words of a part."""
+    raw, at, texts = struct.pack("<%dQ" % len(plain), *plain)[16:], 0, []
+    for shift in (0, 16, 32, 48):
+        size = plain[0] >> shift & 0xFFFF
+        texts.append(raw[at:at + size].decode("utf-8", "replace"))
+        at += size
+    name, site, message, sources = texts
+    return name, bool(plain[1] & 1), message, site, sources
+
+
+def context_id(context):
+    """Chapter 13: of the bytes, of none, and of one that is lost."""
+    return None if context is LOST else "" if context is None else hashlib.md5(context).hexdigest()
+class Window:
+    """Chapter 5, Windows: the steps that count, merged."""
+
+    def __init__(self, step, words=(), octaves=(), now=None, of=None):
+        self.step, self.length, self.value, self.reach = step, 0, step.nothing(), 0
+        size = 1 + step.words
+        plain = words[size * (COUNTED + 1):]
+        if not words:
+            return
+        self.length = min(COUNTED * plain[0], MOST64)
+        if KINDS[step.kind] == "counter":
+            if now is not None and plain[0] and isinstance(of, int):
+                self.count(words, max(0, now // plain[0] - COUNTED + 1), of, now)
+            return
+        for index in range(COUNTED + 1):
+            stamp, *own = words[size * index:size * (index + 1)]
+            if now is None or stamp == 0 or plain[0] == 0 or not 0 <= now // plain[0] - (stamp - 1) < COUNTED:
+                continue
+            coarse = list(plain[1 + index * step.plain:][:step.plain])
+            counts = [(n % step.plain, c) for n, c in octaves if n // step.plain == index] if step.plain else []
+            value = step.decode(own + coarse + [0] * (step.plain == 0), counts)
+            if step.plain and min(sum(n for _, _, n in value.ascending()), MOST64) // 2 > own[0] + 1000:
+                value = step.decode(own + [0] * step.plain, ())
+            self.value.merge(value)
+
+    def copy(self):
+        copy = Window(self.step)
+        copy.length, copy.reach = self.length, self.reach
+        copy.value = self.value if isinstance(self.value, int) else self.value.copy()
+        return copy
+
+    def count(self, words, first, total, now):
+        """A counter's: since the begin of the first step that counts."""
+        steps = [words[3 * index:3 * index + 3] for index in range(COUNTED + 1)]
+        steps = [step for step in steps if step[0] > 0 and 1 <= step[2] <= now]
+        if all(stamp <= first for stamp, _, _ in steps):
+            return
+        before = [step for step in steps if step[0] <= first + 1]
+        _, then, time_ = max(before) if before else min(steps)
+        self.value, self.reach = max(0, total - then), now - time_
+
+    def merge(self, other):
+        self.length, self.reach = max(self.length, other.length), max(self.reach, other.reach)
+        if other.step.kind == self.step.kind and isinstance(self.value, int):
+            self.value = min(self.value + other.value, MOST64)
+        elif other.step.kind == self.step.kind:
+            self.value.merge(other.value)
+
+    def as_json(self):
+        if isinstance(self.value, int):
+            reach = max(self.reach, self.length // COUNTED, 1)
+            return {"seconds": self.length / 1e9, "count": self.value, "rate": self.value * 1e9 / reach}
+        shown = self.step.as_json(self.value)
+        return {**shown, "kind": "window", "seconds": self.length / 1e9}
+
+
 def add(counts, key, n):
     counts[key] = min(counts.get(key, 0) + n, MOST64)
 
@@ -333,14 +481,13 @@ class Metric:
     def __init__(self, entry, block):
         (self.kind, self.scalar, self.rule, self.offset, self.buffers, self.words, self.plain, fields,
          self.parameter, label, unit, help_, _) = entry.numbers("4xHBBIHHHHIHHHH")
-        if not 0 < self.kind < len(KINDS):
+        if not self.is_known():
             return  # of a later version
         need(self.buffers == 0 or self.buffers in (2, 4, 8, 16, 32, 64), "%d buffers" % self.buffers)
         self.slot_words = 1 + self.buffers * self.words if self.buffers else 0
         self.total = self.slot_words + self.plain
         need(self.offset % 8 == 0 and self.offset + 8 * self.total <= block, "a metric outside its block")
         self.label, self.unit, self.help = entry.text(label), entry.text(unit), entry.text(help_)
-        need(self.label, "an empty label")
         need(self.rule in RULES, "%s has a merge rule that is not known" % self.label)
         self.fields = []
         for _ in range(fields):
@@ -351,6 +498,33 @@ class Metric:
             end = offset + struct.calcsize("<" + SCALARS[scalar]) * max(count, 1)
             need(end <= 8 * self.words, "field %s is outside the value" % name)
             self.fields.append((name, scalar, rule, count, offset))
+
+    def is_known(self):
+        return 0 < self.kind < len(KINDS) and KINDS[self.kind] is not None
+
+    def step(self):
+        """Chapter 5, Windows: the metric of one step, None if there is none."""
+        kind, digits = self.parameter & 0xFF, self.parameter >> 8
+        step = Metric.__new__(Metric)
+        step.kind, step.parameter, step.buffers, step.unit = kind, digits, self.buffers, self.unit
+        name = KINDS[kind] if kind < len(KINDS) else None
+        if name in ("counter", "summary"):
+            step.words, step.plain = {"counter": 2, "summary": 10}[name], 0
+        elif name in ("timer", "percentile") and 1 <= digits <= 5:
+            step.words, step.plain = 8, Layout(digits).octaves
+        else:
+            return None
+        return step
+
+    def layout(self):
+        """Buckets, and how many octaves there may be; None if it is no distribution."""
+        name = KINDS[self.kind]
+        if name in ("timer", "percentile"):
+            return Layout(self.parameter), Layout(self.parameter).octaves
+        step = self.step() if name == "window" else None
+        if step and step.plain:
+            return Layout(step.parameter), (COUNTED + 1) * step.plain
+        return None
 
     def check(self):
         """The table of kinds."""
@@ -366,6 +540,12 @@ class Metric:
             words, plain = SLOTS[name]
             plain = self.parameter if plain is None else plain
             good = slot and self.words == words and self.plain == plain and (name != "movingaverage" or plain > 0)
+        elif name == "errors":
+            good = self.buffers == 0 and self.words == 0 and self.plain == 2
+        elif name == "window":
+            step = self.step()
+            good = slot and step and self.words == (COUNTED + 1) * (1 + step.words) \
+                and self.plain == 1 + (COUNTED + 1) * step.plain
         elif name == "text":
             good = slot and self.words >= 1 and self.plain == 0
         elif name == "constant" and self.scalar == TEXT:
@@ -374,15 +554,30 @@ class Metric:
             good = self.buffers == 0 and self.words == 0 and self.plain == 1
             if name in ("gauge", "constant"):
                 good = good and self.scalar in SCALARS and (self.scalar != BOOL or name == "constant")
+            if name == "history":
+                good = good and self.scalar == 10
         need(good, "%s: not the form of a %s" % (self.label, name))
 
     def shape(self):
         return [(name, scalar, count, offset) for name, scalar, _, count, offset in self.fields]
 
-    def decode(self, words, octaves):
+    def decode_parts(self, words, pieces, context):
+        """The value of a History or Errors: `pieces` are the cells and plain words of its parts."""
+        if KINDS[self.kind] == "history":
+            return History(self.parameter, words[0], [cell for cells, _ in pieces for cell in cells], context)
+        found = []
+        for [(published, changing)], plain in pieces:
+            if published:
+                found.append((what_error(plain), (*changing[:3], context(changing[3]))))
+        return Errors(words[0], words[1], found)
+
+    def decode(self, words, octaves, now=None, of=None):
         """The value: an int, float, bool, str, Distribution, or a list with one item (a number or a
-        list of them) for each field."""
+        list of them) for each field. `now` is the time by the writer's clock, if it is known; `of` the
+        value of the metric that a window is of."""
         name = KINDS[self.kind]
+        if name == "window":
+            return Window(self.step(), words, octaves, now, of)
         raw = struct.pack("<%dQ" % len(words), *words)
         if name in ("timer", "percentile"):
             moments, coarse = words[:8], words[self.words:]  # of a later version there may be words between
@@ -411,10 +606,14 @@ class Metric:
 
     def nothing(self):
         name = KINDS[self.kind]
+        if name == "window":
+            return Window(self.step())
         if name in ("timer", "percentile"):
             return Distribution(self.parameter)
         if name in SLOTS:
             return {"summary": Summary, "samplingcounter": Sampled}.get(name, Average)()
+        if name in CELLS:
+            return History(self.parameter) if name == "history" else Errors()
         if name == "compound":
             return [[0] * count if count else 0 for _, _, _, count, _ in self.fields]
         return {"flag": False, "text": ""}.get(name, 0)
@@ -427,13 +626,18 @@ class Metric:
             shown["unit"] = unit
         if name in ("timer", "percentile"):
             shown.update(value.as_json(10**9 if name == "timer" else 1))
-        elif name in SLOTS:
+        elif name in SLOTS or name in CELLS or name == "window":
             shown.update(value.as_json())
         elif name == "compound":
             shown["value"] = {field[0]: number for field, number in zip(self.fields, value)}
         else:
             shown["value"] = value
         return shown
+
+
+def whole_label(prefix, label):
+    """Chapter 4, Instance record."""
+    return prefix + label if label else prefix[:-1] if prefix.endswith(".") else prefix
 
 
 class File:
@@ -496,7 +700,7 @@ class File:
         if committed > self.length:
             self.length = os.fstat(self.descriptor).st_size
         need(self.header_length <= committed <= self.length, "committed length %d of %d" % (committed, self.length))
-        self.schemas, self.instances, self.retired = {}, [], None
+        self.schemas, self.instances, self.retired, self.contexts = {}, [], None, []
         at = self.header_length
         try:
             while at < committed:
@@ -511,6 +715,8 @@ class File:
                     self.octave(at, length)
                 elif kind == RETIRED:
                     self.retired_record(at, length)
+                elif kind == PART:
+                    self.part(at, length)
                 else:
                     need(flags & 1 == 0, "the record at %d must be understood" % at)
                 at += length
@@ -531,7 +737,7 @@ class File:
             entry = Cursor(record.take(size))
             try:
                 metric = Metric(entry, block)
-                if not 0 < metric.kind < len(KINDS):
+                if not metric.is_known():
                     continue  # of a later version: no reason to complain
                 metric.check()
                 need(metric.total <= room, "%s overlaps other metrics" % metric.label)
@@ -556,23 +762,89 @@ class File:
         cursor = Cursor(self.bytes(at, texts), 24)
         prefix, group = cursor.text(prefix), cursor.text(group)
         prefix += group + "." if group else ""
+        need(all(whole_label(prefix, metric.label) for metric in metrics), "a metric without a label at %d" % at)
         self.charge(block + sum(len(metric.label) + len(prefix) + 64 for metric in metrics))
-        self.instances.append((place, block, prefix, metrics, {}))
+        self.instances.append((place, block, prefix, metrics, {}, {}))
 
     def octave(self, at, length):
         need(length >= 24, "a short record at %d" % at)
         owner, octave, place, count = struct.unpack("<IIII", self.bytes(at, 24)[8:])
         self.within(at, length, 24, place, 8 * count)
-        for block, size, _, metrics, octaves in self.instances:
+        for block, size, _, metrics, octaves, _ in self.instances:
             if not block <= owner < block + size:
                 continue
             for index, metric in enumerate(metrics):
-                if block + metric.offset == owner and KINDS[metric.kind] in ("timer", "percentile"):
-                    layout = Layout(metric.parameter)
-                    need(count == layout.h and octave < layout.octaves, "octave %d with %d counts" % (octave, count))
+                if block + metric.offset == owner and metric.layout():
+                    layout, most = metric.layout()
+                    need(count == layout.h and octave < most, "octave %d with %d counts" % (octave, count))
                     self.charge(8 * count)
                     octaves.setdefault(index, []).append((octave, place, count))
                     return
+
+    def part(self, at, length):
+        """Space of a metric, or of a context."""
+        need(length >= 32, "a short record at %d" % at)
+        owner, number, place, cells, buffers, words, plain = struct.unpack("<IIIIHHI", self.bytes(at, 32)[8:])
+        need(buffers in (1, 2, 4, 8, 16, 32, 64), "cells of %d buffers" % buffers)
+        self.within(at, length, 32, place, 8 * (cells * (1 + buffers * words) + plain))
+        piece = number, place, cells, buffers, words, plain
+        if owner == 0 and (cells, buffers, plain) == (1, 1, 0) and words > 0:
+            self.charge(32 * words)
+            self.contexts.append(piece)
+        for block, size, _, metrics, _, pieces in self.instances if owner else ():
+            if not block <= owner < block + size:
+                continue
+            for index, metric in enumerate(metrics):
+                name = KINDS[metric.kind]
+                if block + metric.offset == owner and CELLS.get(name) == (buffers, words) \
+                        and (plain == 0 if name == "history" else cells == 1 and plain >= 2):
+                    self.charge(32 * (cells * (1 + words) + plain))
+                    pieces.setdefault(index, []).append(piece)
+
+    def read_cells(self, piece):
+        """Chapter 6, Read, of the cells of a part: number and words of each publication (0: none), and the
+        plain words."""
+        _, place, cells, buffers, words, plain = piece
+        size = 1 + buffers * words
+        firsts = self.words(place, cells * size)
+        fence()
+        data = self.words(place, cells * size + plain)
+        fence()
+        seconds = self.words(place, cells * size)
+        had = []
+        for at in range(0, cells * size, size):
+            published, tried = firsts[at] // 2, 1
+            start = at + 1 + published % buffers * words
+            found = list(data[start:start + words])
+            whole = (seconds[at] - published * 2) % 2**64 <= 2 * (buffers - 1)
+            while not whole and tried < 64:
+                tried += 1
+                time.sleep(random.random() * 2e-6)
+                published = self.words(place + 8 * at, 1)[0] // 2
+                fence()
+                found = list(self.words(place + 8 * (at + 1 + published % buffers * words), words))
+                fence()
+                second, = self.words(place + 8 * at, 1)
+                whole = (second - published * 2) % 2**64 <= 2 * (buffers - 1)
+            had.append((published if whole else 0, found))
+        return had, list(data[cells * size:])
+
+    def read_contexts(self):
+        """Chapter 13: after all that may refer to them."""
+        places = {}
+        for piece in self.contexts:
+            places.setdefault(piece[0], self.read_cells(piece)[0][0])
+
+        def context(reference):
+            if reference == 0:
+                return None
+            published, words = places.get((reference & 0xFFFFFFFF) - 1, (0, ()))
+            if reference == MOST64 or not published or reference >> 32 != published % 2**32:
+                return LOST
+            size = words[0] & 0xFFFFFFFF
+            return struct.pack("<%dQ" % (len(words) - 1), *words[1:])[:size]
+
+        return context
 
     def retired_record(self, at, length):
         """How many files were folded, and which."""
@@ -594,8 +866,8 @@ class File:
 
     def read_values(self):
         """Chapter 6, Read: three phases for each block."""
-        self.parts, tries = [({}, {})], TRIES_PER_FILE
-        for place, block, prefix, metrics, octaves in self.instances:
+        self.parts, tries, with_parts = [({}, {})], TRIES_PER_FILE, []
+        for place, block, prefix, metrics, octaves, pieces in self.instances:
             if self.retired:
                 self.parts.append(({}, {}))  # a label counts once for each version of its schema
             self.entries, self.stats = self.parts[-1]
@@ -605,8 +877,11 @@ class File:
             counts = {i: [(o, list(self.words(at, n))) for o, at, n in found] for i, found in octaves.items()}
             fence()
             seconds = self.words(place, block // 8)
+            # Chapter 5, Windows: the writer's clock is ours if the machine was not started since.
+            same = self.boot_id == identifier("/proc/sys/kernel/random/boot_id")
+            now = time.clock_gettime_ns(MONOTONIC_COARSE) if same else None
             for index, metric in enumerate(metrics):
-                label = prefix + metric.label
+                label = whole_label(prefix, metric.label)
                 if label in self.entries:
                     self.problems.append("the label %s is there twice" % label)
                     continue
@@ -625,7 +900,20 @@ class File:
                         self.busy.append(label)
                         continue
                 words += data[at + metric.slot_words:at + metric.total]
-                self.stats[label] = metric.decode(words, counts.get(index, ()))
+                if KINDS[metric.kind] in CELLS:
+                    cells = [self.read_cells(piece) for piece in pieces.get(index, ())]
+                    with_parts.append((self.stats, label, metric, words, cells))
+                    continue
+                self.stats[label] = metric.decode(words, counts.get(index, ()), now, self.of_window(label, metrics, index))
+        context = self.read_contexts()
+        for stats, label, metric, words, cells in with_parts:
+            stats[label] = metric.decode_parts(words, cells, context)
+
+    def of_window(self, label, metrics, index):
+        """The value of the entry before that of a window, if it is the window's metric."""
+        if index > 0 and metrics[index].label == metrics[index - 1].label + WINDOW:
+            return self.stats.get(label[:-len(WINDOW)])
+        return None
 
     @staticmethod
     def is_whole(first, second, metric):
@@ -648,7 +936,7 @@ class File:
         if per_file:
             first = {label: entries[label].as_json(value)
                      for entries, stats in reversed(self.parts) for label, value in stats.items()}
-            shown["stats"] = dict(sorted(first.items()))
+            shown["stats"] = with_windows(dict(sorted(first.items())))
         if self.retired:
             shown["retired"] = self.retired[0]
         return shown
@@ -795,7 +1083,7 @@ class Merged:
             self.value = merge_numbers(entry.rule, self.value, value, self.files)
         elif name == "flag":
             self.value = self.value or value
-        elif name in ("timer", "percentile") or name in SLOTS:
+        elif name in ("timer", "percentile", "window") or name in SLOTS or name in CELLS:
             self.value.merge(value)
         elif name == "compound":
             self.value = merge_compounds(self.entry, self.value, entry, value, self.files)
@@ -824,10 +1112,20 @@ def merge(files, errors):
                     named.add((label, entry.kind))
                     errors.append({"path": file.path, "error": "%s is of another kind in a file created later" % label})
                 continue
-            if isinstance(value, (Distribution, Summary, Average, Sampled)):
+            if isinstance(value, (Distribution, Summary, Average, Sampled, Window, History, Errors)):
                 value = value.copy()  # the file's own is still to be shown
             merged.add(file, entry, value)
-    return {label: merged.as_json() for label, merged in sorted(labels.items()) if merged.seen}
+    return with_windows({label: merged.as_json() for label, merged in sorted(labels.items()) if merged.seen})
+
+
+def with_windows(stats):
+    """Chapter 5, Windows: each is shown with its metric."""
+    for label in [label for label, shown in stats.items() if shown["kind"] == "window"]:
+        window = stats.pop(label)
+        if label.endswith(WINDOW) and label[:-len(WINDOW)] in stats:
+            stats[label[:-len(WINDOW)]]["window"] = {
+                key: value for key, value in window.items() if key not in ("kind", "unit")}
+    return stats
 
 
 def listing(directory):

@@ -2,9 +2,10 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use mmstats::MmStats;
+use mmstats::{MmStats, Stat};
 
 use super::child;
 use super::models::{Pool, Web};
@@ -33,6 +34,12 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
+/// A handle as in a scope, with a label more.
+static LABELLED: LazyLock<Stat> = LazyLock::new(|| {
+    let stat = mmstats::stats(|stat| Ok(stat.with(&[("host", "nl-ams")])));
+    stat.unwrap()
+});
+
 /// Every kind of write, on an octave and groups that are there.
 fn write_everything(web: &Web) {
     web.requests.inc();
@@ -54,10 +61,22 @@ fn write_everything(web: &Web) {
     web.ready.set(true);
     for value in [1.5, f64::NAN] {
         web.load.record(value);
+        web.recent_load.record(value);
         web.mean_load.record(value);
         web.last_load.record(value);
     }
+    web.recent_time.record(Duration::from_nanos(1000));
     web.hits.add(4);
+    web.last_sizes.push(1.0);
+    web.last_sizes.push_with(2.0, "a context that is known");
+    web.errors.record(&std::fmt::Error);
+    web.errors
+        .record(&"x".parse::<u8>().unwrap_err() as &dyn std::error::Error);
+    web.errors.note("timeout", "a context that is known");
+    mmstats::push_stat("task", 1.0);
+    let labelled = &LABELLED;
+    labelled.record("task", 2.0).context("nightly");
+    labelled.error(&std::fmt::Error);
     web.db.queries.inc();
     web.handlers.group("index").response_ok.inc();
     web.handlers["index"].response_bad.inc();
@@ -71,8 +90,13 @@ fn write_everything(web: &Web) {
 fn prepared() -> mmstats::Stats<Web> {
     let web = Web::create().unwrap();
     web.response_time.start().stop();
-    for _ in 0..2 {
+    // So often that the rings are complete.
+    for _ in 0..1000 {
         write_everything(&web);
+    }
+    // More errors than there is room for.
+    for name in 0..300 {
+        web.errors.note(&name.to_string(), "");
     }
     web
 }
@@ -89,6 +113,7 @@ fn no_write_after_the_first_allocates() {
     let before = ALLOCATIONS.get();
     for _ in 0..1000 {
         write_everything(&web);
+        web.errors.note("beyond the table", "a context that is new");
         // Its time may be of an octave that has none yet: that takes file space, no memory.
         web.response_time.start().discard();
     }
@@ -155,6 +180,7 @@ fn no_write_after_the_first_calls_the_system() {
         forbid_system_calls();
         for _ in 0..1000 {
             write_everything(&web);
+            web.errors.note("beyond the table", "a context that is new");
             web.response_time.start().discard();
         }
         if calls_the_system {

@@ -1,4 +1,4 @@
-//! A disk that can be filled.
+//! A small file system, to be full.
 
 use std::path::Path;
 use std::process::Command;
@@ -25,6 +25,7 @@ impl SmallDisk {
         None
     }
 
+    /// Where it is mounted.
     pub fn path(&self) -> &Path {
         self.0.path()
     }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use mmstats::reader::{Reader, Snapshot};
 use mmstats::{
-    Average, Compound, Constant, Counter, Flag, Gauge, Groups, MmStats, MmValue, MovingAverage,
-    Percentile, SamplingCounter, Summary, Text, Timer, UpDown,
+    Average, Compound, Constant, Counter, Errors, Flag, Gauge, Groups, History, MmStats, MmValue,
+    MovingAverage, Percentile, SamplingCounter, Summary, Text, Timer, UpDown,
 };
 
 /// The model of the design.
@@ -24,9 +24,15 @@ pub struct Web {
     pub release: Text<32>,
     pub ready: Flag,
     pub load: Summary,
+    #[mmstats(window = "1s")]
+    pub recent_load: Summary,
+    #[mmstats(window = "24h")]
+    pub recent_time: Timer,
     pub mean_load: Average,
     pub last_load: MovingAverage<10>,
     pub hits: SamplingCounter<10>,
+    pub last_sizes: History<10>,
+    pub errors: Errors,
     #[mmstats(value = 40 + 2)]
     pub limit: Constant<u16>,
     #[mmstats(value = "abc123")]

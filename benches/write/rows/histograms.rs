@@ -33,6 +33,14 @@ fn ours() -> Vec<Row> {
             .summary
             .record(spread(i) as f64))
         .bound(Bound::Beyond(3.0, "coarse clock")),
+        row!("Summary::record, window", |s, i| s
+            .stats
+            .recent_summary
+            .record(spread(i) as f64)),
+        row!("Percentile::record, window", |s, i| s
+            .stats
+            .recent_size
+            .record(spread(i))),
         row!("Average::record", |s, i| s
             .stats
             .average

@@ -2,6 +2,7 @@
 
 mod counters;
 mod histograms;
+mod histories;
 mod locals;
 mod structs;
 mod timers;
@@ -14,6 +15,7 @@ pub fn all() -> Vec<Row> {
         locals::rows(),
         structs::rows(),
         histograms::rows(),
+        histories::rows(),
         timers::rows(),
     ]
     .into_iter()

@@ -26,6 +26,10 @@ pub struct Arguments {
 pub enum Command {
     Ls(Ls),
     Show(Show),
+    History(History),
+    Errors(Errors),
+    Poll(Poll),
+    Diff(Diff),
     Autopsy(Autopsy),
     Clean(Clean),
     Demo(Demo),
@@ -36,9 +40,11 @@ pub enum Command {
 /// Where stats files are looked for.
 const PATHS: &str = "\
 Where it looks:
-  A PATH is a root (the directory that MMSTATS_PATH names), a model's directory below it, or one
-  stats file. Without a PATH: the root in MMSTATS_PATH, else every usual one that is there:
-  $XDG_RUNTIME_DIR/mmstats, /dev/shm/mmstats-<uid> and mmstats-<uid> in the temporary directory.
+  A PATH is a root (the directory that MMSTATS_PATH names), a model's directory below it, one
+  stats file, or a process by its number: then its files wherever they are. Without a PATH: the root
+  in MMSTATS_PATH, else every usual one that is there: $XDG_RUNTIME_DIR/mmstats,
+  /dev/shm/mmstats-<uid> and mmstats-<uid> in the temporary directory. Files of python-mmstats are
+  read beside ours: *.mmstats (or MMSTATS_GLOB) in a root, or in the temporary directory.
 
 Exit code:
   0 when something was read, 1 when nothing was, 2 for wrong usage.
@@ -52,7 +58,10 @@ Exit code:
 #[derive(Args, Debug)]
 #[command(after_long_help = PATHS)]
 pub struct Ls {
-    /// Roots, models' directories or stats files
+    /// Those of every process that may be looked at, whatever its MMSTATS_PATH
+    #[arg(long, conflicts_with = "paths")]
+    pub all: bool,
+    /// Roots, models' directories, stats files or PIDs
     pub paths: Vec<PathBuf>,
 }
 
@@ -67,11 +76,95 @@ pub struct Show {
     /// Print one JSON object, merged over the files of each model
     #[arg(long)]
     pub json: bool,
+    /// Write the JSON object to a file, for `mmstats diff`
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
     /// With --json: each file's own values, too, in `files[].stats` (text has them always)
     #[arg(long)]
     pub per_file: bool,
-    /// Roots, models' directories or stats files
+    /// Roots, models' directories, stats files or PIDs
     pub paths: Vec<PathBuf>,
+}
+
+/// Print a line for each interval, as vmstat does
+///
+/// Of counters the change per second; of timers and percentiles the rate, and the interval's own median
+/// and 99th percentile; of all others the value. A FIELD is a label, a pattern of labels (`*` and `?`),
+/// or something that a value exposes: `index.response_time.Percentile95th`. Files that come and go make
+/// no rate negative. The first line comes after the first interval.
+#[derive(Args, Debug)]
+#[command(after_long_help = format!("{POLLED}\n\n{PATHS}"))]
+pub struct Poll {
+    /// What every FIELD begins with; the titles go without it
+    #[arg(short, long, default_value = "", hide_default_value = true)]
+    pub prefix: String,
+    /// End after so many lines
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// Seconds between two lines
+    #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = delay)]
+    pub delay: f64,
+    /// Only files that have this label (a pattern), or this value of it, as `mmstats show` prints it
+    #[arg(short, long = "filter", value_name = "LABEL[=VALUE]")]
+    pub filters: Vec<String>,
+    /// Print the titles again after so many lines, 0: never
+    #[arg(short = 'n', long, value_name = "LINES", default_value_t = 20)]
+    pub headers: u64,
+    /// One JSON object on each line
+    #[arg(long)]
+    pub json: bool,
+    /// A line for each file
+    #[arg(long)]
+    pub per_file: bool,
+    /// Labels or patterns, with commas between them
+    #[arg(value_name = "FIELD,…")]
+    pub fields: String,
+    /// Roots, models' directories, stats files or PIDs
+    pub paths: Vec<PathBuf>,
+}
+
+impl Poll {
+    /// The patterns of all fields.
+    pub fn patterns(&self) -> Vec<String> {
+        let fields = self.fields.split(',').filter(|field| !field.is_empty());
+        fields
+            .map(|field| format!("{}{field}", self.prefix))
+            .collect()
+    }
+}
+
+const POLLED: &str = "\
+Examples:
+  mmstats poll 'requests,index.*' /run/app       rates of a root, every second
+  mmstats poll -p index. -d 5 -c 12 '*' 812      of process 812, for a minute
+  mmstats poll -f sys.pid=812 --per-file '*'     its threads one by one";
+
+/// Seconds from a hundredth to a day.
+fn delay(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.01..=86_400.0).contains(&seconds) => Ok(seconds),
+        _ => Err("wants seconds from 0.01 to 86400".to_owned()),
+    }
+}
+
+/// Compare two snapshots, saved or live
+///
+/// Which values are different, label by label: counters with their rate, percentiles with the change in
+/// percent. A or B is a file that `mmstats show --save` wrote, or any PATH, which is read now.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Example:
+  mmstats show --save before.json /run/app
+  …
+  mmstats diff before.json /run/app
+
+Exit code:
+  0 when both were read, whether or not they differ; 1 when one was not; 2 for wrong usage.")]
+pub struct Diff {
+    /// The earlier one
+    pub a: PathBuf,
+    /// The later one
+    pub b: PathBuf,
 }
 
 /// Say how processes ended, and their last values
@@ -117,6 +210,36 @@ const SEVERAL: &str = "\
 Several PATHs in JSON:
   `path` has them all, joined with ':'. Files are merged within one PATH only: a model that an
   earlier PATH has, too, appears as \"<model>@<path>\".";
+
+/// Show a history: the last values, with times and contexts
+///
+/// The values of a label, newest first, merged over the files of each model that has it; each with
+/// its context, if it has one. Times are in UTC.
+#[derive(Args, Debug)]
+#[command(after_long_help = PATHS)]
+pub struct History {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// The label: `task.history`, or `task` for what is recorded by name
+    pub label: String,
+    /// Roots, models' directories or stats files
+    pub paths: Vec<PathBuf>,
+}
+
+/// Show the errors: what went wrong, how often, when first and when last
+///
+/// Each distinct error, the one that came last first, merged over the files of each model; with what
+/// caused it, and its backtrace if one was asked for. Times are in UTC.
+#[derive(Args, Debug)]
+#[command(after_long_help = PATHS)]
+pub struct Errors {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Roots, models' directories or stats files
+    pub paths: Vec<PathBuf>,
+}
 
 /// Watch a small web service at work: a live table of its rates and percentiles
 ///

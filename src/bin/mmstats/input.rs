@@ -1,66 +1,167 @@
 //! What the paths of a command line turn out to hold.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use mmstats::Error;
-use mmstats::reader::{Reader, Snapshot, guard_sigbus};
+use mmstats::reader::{File, Reader, Snapshot, guard_sigbus};
 
-use crate::output;
+use crate::{output, progress};
 
 /// A slot whose writer never rests may be missed in one snapshot; hardly ever in so many.
 const TRIES: usize = 4;
+/// Places elsewhere that are named where nothing was found.
+const HINTS_MOST: usize = 8;
 
-/// The snapshots of some paths, and the paths that could not be read.
-pub struct Input {
-    pub snapshots: Vec<Snapshot>,
-    pub failures: Vec<(PathBuf, String)>,
-    /// What was asked for, to tell where nothing was found.
-    asked: Vec<PathBuf>,
+/// What the command line names, to be read again and again.
+pub struct Sources {
+    readers: Vec<(PathBuf, Reader)>,
+    failures: Vec<(PathBuf, String)>,
+    asked: Asked,
+    /// Whether each reading is to be compared with the one before.
+    watched: bool,
 }
 
-impl Input {
-    /// Reads all files below the paths, or where the environment says if there are none.
-    pub fn read(paths: &[PathBuf], per_file: bool) -> Input {
+/// What was asked for, to tell where nothing was found.
+#[derive(Clone)]
+enum Asked {
+    Paths(Vec<PathBuf>),
+    AllProcesses,
+}
+
+impl Sources {
+    /// The paths, each a PID if there is no such file; or where the environment says if there are none.
+    pub fn open(paths: &[PathBuf]) -> Sources {
+        let mut sources = Sources::new(Asked::Paths(paths.to_owned()));
+        if paths.is_empty() {
+            // An error means that no usual root is there: `complain` says which ones they are.
+            let reader = Reader::from_env().ok();
+            sources
+                .readers
+                .extend(reader.map(|reader| (PathBuf::new(), reader)));
+        }
+        for path in paths {
+            let reader = match pid(path) {
+                Some(pid) => Ok(Reader::of_process(pid)),
+                None => Reader::open(path),
+            };
+            match reader {
+                Ok(reader) => sources.readers.push((path.clone(), reader)),
+                Err(error) => sources.failures.push(failure(path, error)),
+            }
+        }
+        sources
+    }
+
+    /// The files of every process that may be looked at.
+    pub fn of_all_processes() -> Sources {
+        let mut sources = Sources::new(Asked::AllProcesses);
+        sources
+            .readers
+            .push((PathBuf::from("/proc"), Reader::of_all_processes()));
+        sources
+    }
+
+    /// Of files that [`look_at`](Self::look_at) will name.
+    pub fn of_files() -> Sources {
+        let mut sources = Sources::new(Asked::Paths(Vec::new()));
+        sources
+            .readers
+            .push((PathBuf::new(), Reader::of_files(Vec::new())));
+        sources
+    }
+
+    /// Reads these files from now on.
+    pub fn look_at(&mut self, files: Vec<PathBuf>) {
+        for (_, reader) in &mut self.readers {
+            reader.look_at(files.clone());
+        }
+    }
+
+    fn new(asked: Asked) -> Sources {
         if let Err(error) = guard_sigbus() {
             log::warn!(
                 "a stats file that is cut short while it is read will end this program: {error}"
             );
         }
+        Sources {
+            readers: Vec::new(),
+            failures: Vec::new(),
+            asked,
+            watched: false,
+        }
+    }
+
+    /// With the values of each file, too.
+    pub fn per_file(mut self, wanted: bool) -> Sources {
+        for (_, reader) in &mut self.readers {
+            reader.per_file(wanted);
+        }
+        self
+    }
+
+    /// With what was counted since the reading before.
+    pub fn watched(mut self) -> Sources {
+        for (_, reader) in &mut self.readers {
+            reader.risen(true);
+        }
+        self.watched = true;
+        self
+    }
+
+    /// Reads all files that are there now.
+    pub fn read(&mut self) -> Input {
         let mut input = Input {
             snapshots: Vec::new(),
-            failures: Vec::new(),
-            asked: paths.to_owned(),
+            failures: self.failures.clone(),
+            asked: self.asked.clone(),
         };
-        if paths.is_empty() {
-            // An error means that no usual root is there: `complain` says which ones they are.
-            if let Ok(reader) = Reader::from_env() {
-                input.add(reader, Path::new(""), per_file);
-            }
-        }
-        for path in paths {
-            match Reader::open(path) {
-                Ok(reader) => input.add(reader, path, per_file),
+        for (path, reader) in &mut self.readers {
+            let snapshot = if self.watched {
+                // A second one would be compared with the first.
+                reader.snapshot()
+            } else {
+                whole_snapshot(reader)
+            };
+            match snapshot {
+                Ok(snapshot) => input.snapshots.push(snapshot),
                 Err(error) => input.failures.push(failure(path, error)),
             }
         }
         input
     }
+}
 
-    fn add(&mut self, mut reader: Reader, path: &Path, per_file: bool) {
-        reader.per_file(per_file);
-        match whole_snapshot(&mut reader) {
-            Ok(snapshot) => self.snapshots.push(snapshot),
-            Err(error) => self.failures.push(failure(path, error)),
-        }
+/// The process that a path means: a number, unless there is a file of that name.
+pub fn pid(path: &Path) -> Option<u32> {
+    let pid = path.to_str()?.parse().ok()?;
+    (!path.exists()).then_some(pid)
+}
+
+/// The snapshots of some paths, and the paths that could not be read.
+pub struct Input {
+    pub snapshots: Vec<Snapshot>,
+    pub failures: Vec<(PathBuf, String)>,
+    asked: Asked,
+}
+
+impl Input {
+    /// Reads all files below the paths, or where the environment says if there are none.
+    pub fn read(paths: &[PathBuf], per_file: bool) -> Input {
+        let mut sources = Sources::open(paths).per_file(per_file);
+        progress::during("reading stats files", || sources.read())
+    }
+
+    /// The files of all snapshots.
+    pub fn files(&self) -> impl Iterator<Item = &File> {
+        self.snapshots.iter().flat_map(Snapshot::files)
     }
 
     /// Whether no file could be read.
     pub fn is_empty(&self) -> bool {
-        self.snapshots
-            .iter()
-            .all(|snapshot| snapshot.files().is_empty())
+        self.files().next().is_none()
     }
 
     /// What could not be read, and why: paths first, then files.
@@ -84,19 +185,25 @@ impl Input {
             ));
         }
         if self.is_empty() {
-            output::complain(&format!(
-                "no stats files {}\n\
-                 start a program that keeps statistics with the same MMSTATS_PATH, or name the path \
-                 that it has; `mmstats demo` shows one at work",
-                self.place(),
-            ));
+            output::complain(&format!("no stats files {}", self.place()));
+            output::complain(&self.advice());
         }
     }
 
     /// Where was looked, as in "in /run/app".
     fn place(&self) -> String {
-        if !self.asked.is_empty() {
-            let paths: Vec<_> = self.asked.iter().map(|path| output::path(path)).collect();
+        let paths = match &self.asked {
+            Asked::AllProcesses => {
+                return "of any process that this user may look at".to_owned();
+            }
+            Asked::Paths(paths) => paths,
+        };
+        if !paths.is_empty() {
+            let named = |path: &PathBuf| match pid(path) {
+                Some(pid) => format!("process {pid}"),
+                None => output::path(path),
+            };
+            let paths: Vec<_> = paths.iter().map(named).collect();
             return format!("in {}", paths.join(", "));
         }
         if let Some(root) = env::var_os("MMSTATS_PATH").filter(|root| !root.is_empty()) {
@@ -113,6 +220,47 @@ impl Input {
         }
         format!("{places}, and MMSTATS_PATH is not set")
     }
+
+    /// What to do where nothing was found: look where running programs have their files.
+    fn advice(&self) -> String {
+        let mut roots: BTreeMap<PathBuf, Vec<u32>> = BTreeMap::new();
+        if let Asked::Paths(_) = self.asked {
+            for file in Sources::of_all_processes().read().files() {
+                let pids = roots.entry(root(file)).or_default();
+                if !pids.contains(&file.pid()) {
+                    pids.push(file.pid());
+                }
+            }
+        }
+        if roots.is_empty() {
+            return "start a program that keeps statistics with the same MMSTATS_PATH, or name the \
+                    path that it has; `mmstats demo` shows one at work"
+                .to_owned();
+        }
+        let mut advice = "running programs have some elsewhere: name one of these paths, or set \
+                          MMSTATS_PATH to it"
+            .to_owned();
+        for (root, pids) in roots.iter().take(HINTS_MOST) {
+            let shown: Vec<_> = pids.iter().take(3).map(u32::to_string).collect();
+            let more = if pids.len() > 3 { ", …" } else { "" };
+            let path = output::path(root);
+            advice.push_str(&format!("\n  {path}  (process {}{more})", shown.join(", ")));
+        }
+        if roots.len() > HINTS_MOST {
+            advice.push_str("\n  … and more: `mmstats ls --all` lists them all");
+        }
+        advice
+    }
+}
+
+/// The root that a file lies in.
+fn root(file: &File) -> PathBuf {
+    let above = if file.format() == 3 { 2 } else { 1 };
+    file.path()
+        .ancestors()
+        .nth(above)
+        .unwrap_or(file.path())
+        .to_owned()
 }
 
 /// A snapshot with every value, if there is one to be had.

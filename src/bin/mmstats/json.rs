@@ -3,10 +3,14 @@
 use std::collections::HashSet;
 
 use mmstats::reader::{File, Model, Snapshot, Stat};
-use mmstats::{Distribution, Number, PERCENTILES, SummaryValue, Value};
+use mmstats::{
+    Context, DistinctError, Distribution, HistoryEntry, Number, PERCENTILES, SummaryValue, Value,
+    WindowValue,
+};
 use serde_json::{Map, Value as Json, json};
 
 use crate::input::{Input, joined};
+use crate::numbers;
 
 /// The whole of what was read.
 pub fn object(input: &Input) -> Json {
@@ -72,6 +76,9 @@ fn file(file: &File) -> Json {
         "created": file.created(),
         "bytes": file.bytes(),
     });
+    if file.format() != 3 {
+        entry["format"] = file.format().into();
+    }
     if let Some(files) = file.retired() {
         entry["retired"] = files.into();
     }
@@ -111,9 +118,89 @@ fn stat(stat: &Stat, is_busy: bool) -> Json {
             ("count".to_owned(), sample.count.into()),
             ("rate".to_owned(), float(sample.rate)),
         ]),
+        Value::History(history) => {
+            let entries: Vec<_> = history.entries().iter().map(history_entry).collect();
+            entry.insert("entries".to_owned(), entries.into());
+        }
+        Value::Errors(errors) => {
+            let distinct: Vec<_> = errors.distinct().iter().map(distinct_error).collect();
+            entry.insert("all".to_owned(), errors.all().into());
+            entry.insert("overflow".to_owned(), errors.overflow().into());
+            entry.insert("distinct".to_owned(), distinct.into());
+        }
         value => drop(entry.insert("value".to_owned(), single(value))),
     }
+    if let Some(window) = stat.window().filter(|_| !is_busy) {
+        entry.insert("window".to_owned(), window_json(window));
+    }
     Json::Object(entry)
+}
+
+/// A context in full, where there is one.
+pub fn context(context: Option<&Context>) -> Json {
+    context.map_or(
+        Json::Null,
+        |context| json!({"text": context.text(), "cut": context.is_cut()}),
+    )
+}
+
+/// One value of a history.
+pub fn history_entry(entry: &HistoryEntry) -> Json {
+    json!({
+        "timestamp": entry.timestamp(),
+        "value": float(entry.value()),
+        "context_id": context_id(entry.context(), entry.has_lost_context()),
+    })
+}
+
+/// One distinct error; what only errors or only notes have is left out of the others.
+pub fn distinct_error(error: &DistinctError) -> Json {
+    let mut json = json!({
+        "name": error.exposed_as(),
+        "count": error.count(),
+        "first": error.first_ns() as f64 / 1e9,
+        "last": error.last_ns() as f64 / 1e9,
+        "context_id": context_id(error.context(), error.has_lost_context()),
+    });
+    if !error.is_note() {
+        json["type"] = error.name().into();
+        json["message"] = error.message().into();
+        json["site"] = error.site().into();
+        json["sources"] = error.sources().collect();
+    }
+    json
+}
+
+/// The id of a context; empty: there is none; null: it was lost.
+fn context_id(context: Option<&Context>, is_lost: bool) -> Json {
+    match context {
+        Some(context) => context.id().into(),
+        None if is_lost => Json::Null,
+        None => "".into(),
+    }
+}
+
+/// What a label says of an interval: of what only rises, the interval's values and `rate`, the counts
+/// per second; of a counter its `value`, too.
+pub fn interval(of_label: &Stat, risen: Option<&Stat>, seconds: f64) -> Json {
+    let now = of_label.value();
+    let Some(count) = risen.map_or_else(
+        || numbers::count(now).map(|_| 0),
+        |risen| numbers::count(risen.value()),
+    ) else {
+        return stat(of_label, false);
+    };
+    let mut entry = match (now, risen) {
+        (Value::Counter(_), _) => stat(of_label, false),
+        (_, Some(risen)) => stat(risen, false),
+        // A distribution without a value in the interval.
+        (_, None) => json!({"kind": now.kind(), "count": 0}),
+    };
+    if let Value::Counter(_) = now {
+        entry["risen"] = count.into();
+    }
+    entry["rate"] = float(count as f64 / seconds);
+    entry
 }
 
 /// How the numbers of a distribution are shown.
@@ -159,6 +246,22 @@ fn insert_distribution(entry: &mut Map<String, Json>, values: &Distribution, sho
         ("last".to_owned(), whole(values.last())),
         ("percentiles".to_owned(), percentiles.into()),
     ]);
+}
+
+/// What was recorded in the last time: as of the metric itself.
+fn window_json(window: &WindowValue) -> Json {
+    let mut entry = Map::new();
+    entry.insert("seconds".to_owned(), float(window.seconds()));
+    match window.value() {
+        Value::Timer(times) => insert_distribution(&mut entry, times, Show::SECONDS),
+        Value::Percentile(values) => insert_distribution(&mut entry, values, Show::NUMBERS),
+        Value::Summary(summary) => insert_summary(&mut entry, summary),
+        value => {
+            entry.insert("count".to_owned(), single(value));
+            entry.insert("rate".to_owned(), window.rate().map_or(Json::Null, float));
+        }
+    }
+    Json::Object(entry)
 }
 
 fn insert_summary(entry: &mut Map<String, Json>, summary: &SummaryValue) {

@@ -3,21 +3,26 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use mmstats::reader::{File, Snapshot, printable};
+use mmstats::reader::{File, printable};
 
 use crate::Outcome;
 use crate::arguments::Ls;
-use crate::input::Input;
-use crate::{numbers, output};
+use crate::input::{Input, Sources};
+use crate::{numbers, output, progress};
 
 const TITLES: [&str; 7] = ["MODEL", "PID", "TID", "STATE", "SIZE", "CREATED", "PATH"];
 /// The columns of numbers, which end at one place.
 const RIGHT: [bool; 7] = [false, true, true, false, true, false, false];
 
 pub fn run(arguments: &Ls) -> Outcome {
-    let input = Input::read(&arguments.paths, false);
-    let files = input.snapshots.iter().flat_map(Snapshot::files);
-    let mut files: Vec<&File> = files.collect();
+    let input = if arguments.all {
+        progress::during("looking at all processes", || {
+            Sources::of_all_processes().read()
+        })
+    } else {
+        Input::read(&arguments.paths, false)
+    };
+    let mut files: Vec<&File> = input.files().collect();
     files.sort_by_key(|file| (file.model(), file.created_ns()));
     if !files.is_empty() {
         let rows: Vec<_> = files.into_iter().map(row).collect();

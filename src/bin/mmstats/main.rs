@@ -4,11 +4,16 @@ mod arguments;
 mod autopsy;
 mod clean;
 mod demo;
+mod diff;
+mod errors;
+mod history;
 mod input;
 mod json;
 mod ls;
 mod numbers;
 mod output;
+mod poll;
+mod progress;
 mod show;
 
 use std::error::Error;
@@ -38,6 +43,10 @@ fn run(command: Command) -> Outcome {
     match command {
         Command::Ls(arguments) => ls::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
+        Command::History(arguments) => history::run(&arguments),
+        Command::Errors(arguments) => errors::run(&arguments),
+        Command::Poll(arguments) => poll::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Autopsy(arguments) => autopsy::run(&arguments),
         Command::Clean(arguments) => clean::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),

@@ -1,6 +1,6 @@
 //! Numbers, sizes, durations and dates as people read them.
 
-use mmstats::Number;
+use mmstats::{Number, Value};
 
 /// A number in full: floats with as many digits as it takes to read the same one again.
 pub fn number(number: Number) -> String {
@@ -57,6 +57,52 @@ fn three_digits(value: f64) -> String {
     }
 }
 
+/// A single value in a column: `None` of what has several parts.
+pub fn value(value: &Value) -> Option<String> {
+    match (value.number(), value.as_bool(), value.as_str()) {
+        (Some(Number::Float(x)), ..) => Some(float(x)),
+        (Some(n), ..) => Some(number(n)),
+        (_, Some(flag), _) => Some(flag.to_string()),
+        (.., text) => text.map(str::to_owned),
+    }
+}
+
+/// A float as one glances at it: six digits, and no more zeros than it needs.
+pub fn float(x: f64) -> String {
+    if !x.is_finite() || (x != 0.0 && !(1e-4..1e15).contains(&x.abs())) {
+        return format!("{x:.3e}");
+    }
+    let digits = 5 - x.abs().max(1.0).log10().floor() as i32;
+    let text = format!("{x:.*}", digits.max(0) as usize);
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+/// How often something was counted: a counter, or a distribution's values.
+pub fn count(value: &Value) -> Option<u64> {
+    match value {
+        Value::Counter(count) => Some(*count),
+        value => value.as_distribution().map(|values| values.count()),
+    }
+}
+
+/// A count in some seconds, as a rate per second.
+pub fn rate(count: u64, seconds: f64) -> String {
+    let rate = if seconds > 0.0 {
+        count as f64 / seconds
+    } else {
+        0.0
+    };
+    match rate {
+        0.0 => "0".to_owned(),
+        ..99.95 => format!("{rate:.1}"),
+        _ => format!("{rate:.0}"),
+    }
+}
+
 /// A whole number with its thousands apart: `1,234,567`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -85,6 +131,11 @@ pub fn date(nanos: u64) -> String {
     let (year, month) = (era * 400 + year + month / 10, (month + 2) % 12 + 1);
     let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+}
+
+/// The same to the millisecond: `2026-11-21 01:27:03.500`.
+pub fn date_millis(nanos: u64) -> String {
+    format!("{}.{:03}", date(nanos), nanos / 1_000_000 % 1_000)
 }
 
 #[cfg(test)]

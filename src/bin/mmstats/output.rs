@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::error::Error;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use mmstats::reader::printable;
@@ -38,6 +38,24 @@ pub fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
     error
         .downcast_ref::<io::Error>()
         .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Whether what is printed may have colours: a person looks at it who does not say otherwise (NO_COLOR,
+/// see no-color.org).
+pub fn has_colours() -> bool {
+    let off = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    io::stdout().is_terminal()
+        && !off("NO_COLOR")
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// A heading, bold where that can be shown.
+pub fn bold(text: &str) -> Cow<'_, str> {
+    if has_colours() {
+        format!("\x1b[1m{text}\x1b[0m").into()
+    } else {
+        text.into()
+    }
 }
 
 /// A path as it may be printed.

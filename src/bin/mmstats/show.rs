@@ -1,7 +1,9 @@
 //! `mmstats show`: the values, as text or as JSON.
 
+use std::fs;
 use std::io::{self, BufWriter, Write};
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{self, ExitCode};
 
 use mmstats::Value;
 use mmstats::reader::{File, Snapshot, Stat, printable};
@@ -9,9 +11,12 @@ use mmstats::reader::{File, Snapshot, Stat, printable};
 use crate::Outcome;
 use crate::arguments::Show;
 use crate::input::Input;
-use crate::{json, numbers, output};
+use crate::{diff, json, numbers, output};
 
 pub fn run(arguments: &Show) -> Outcome {
+    if let Some(file) = &arguments.save {
+        return save(file, &Input::read(&arguments.paths, arguments.per_file));
+    }
     let input = Input::read(&arguments.paths, arguments.per_file || !arguments.json);
     let mut out = BufWriter::new(io::stdout().lock());
     if arguments.json {
@@ -29,6 +34,24 @@ pub fn run(arguments: &Show) -> Outcome {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Writes the snapshot to a file, all of it or nothing.
+fn save(path: &Path, input: &Input) -> Outcome {
+    input.complain();
+    if input.is_empty() {
+        return Ok(ExitCode::FAILURE);
+    }
+    let text = serde_json::to_string_pretty(&diff::snapshot(input))?;
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}", process::id()));
+    let beside = PathBuf::from(beside);
+    let written = fs::write(&beside, text + "\n").and_then(|()| fs::rename(&beside, path));
+    if let Err(error) = written {
+        let _ = fs::remove_file(&beside);
+        return Err(format!("{}: cannot save the snapshot: {error}", output::path(path)).into());
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Each file by itself, by model and the time of its creation.
@@ -55,7 +78,7 @@ pub fn write_file(out: &mut impl Write, file: &File) -> io::Result<()> {
 }
 
 /// Labels and values: what the file says, by label, then what its header says.
-fn lines(file: &File) -> Vec<(String, String)> {
+pub fn lines(file: &File) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     let mut line = |label: &str, value: String| {
         lines.push((
@@ -69,13 +92,17 @@ fn lines(file: &File) -> Vec<(String, String)> {
         }
         for (name, value) in stat.exposed() {
             line(
-                &format!("{}.{name}", stat.label()),
+                &format!("{}{}{name}", stat.label(), stat.value().separator()),
                 exposed_text(stat, value),
             );
         }
     }
+    // Format 1 has these among its values.
+    let own = file.stats().unwrap_or_default();
     for (label, value) in file.system() {
-        line(label, text(value));
+        if !own.iter().any(|stat| stat.label() == *label) {
+            line(label, text(value));
+        }
     }
     lines
 }
@@ -89,6 +116,17 @@ fn exposed_text(stat: &Stat, value: &Value) -> String {
 }
 
 fn text(value: &Value) -> String {
+    if let Some(history) = value.as_history() {
+        return match history.entries() {
+            [] => "no values".to_owned(),
+            [newest, ..] => format!(
+                "{} values, the last {:?} of {}",
+                history.entries().len(),
+                newest.value(),
+                numbers::date(newest.time_ns()),
+            ),
+        };
+    }
     match (value.number(), value.as_bool(), value.as_str()) {
         (Some(number), ..) => numbers::number(number),
         (_, Some(flag), _) => flag.to_string(),

@@ -3,8 +3,8 @@
 #![deny(warnings, missing_docs, unused_qualifications, rust_2018_idioms)]
 
 use mmstats::{
-    Compound, Constant, Counter, Flag, Gauge, Groups, MmStats, MmValue, Percentile, Text, Timer,
-    UpDown,
+    Compound, Constant, Counter, Flag, Gauge, Groups, MmStats, MmValue, Percentile,
+    Summary, Text, Timer, UpDown,
 };
 
 /// Statistics of
@@ -35,7 +35,9 @@ pub struct Web {
     sum: Gauge<u8>,
     #[mmstats(merge = "latest")]
     latest: Gauge<u64>,
-    #[mmstats(unit = "bytes", digits = 3, buffers = 4)]
+    #[mmstats(window = "90m", unit = "seconds", buffers = 4)]
+    load: Summary,
+    #[mmstats(unit = "bytes", digits = 3, buffers = 4, window = "1500ms")]
     body_size: Percentile,
     #[mmstats(label = "timers.response", digits = 1, buffers = 0x40)]
     response_time: Timer,

@@ -6,6 +6,7 @@ use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 use mmstats::format::bytes::Bytes;
 use mmstats::format::header::{Header, NAME_MOST, Owner};
 use mmstats::format::histogram::Layout;
+use mmstats::format::part::Part;
 use mmstats::format::record::{HEAD, Head, Instance, Octave};
 use mmstats::format::schema::{Schema, TEXT_MOST};
 use mmstats_fuzz::{Random, mutate, records};
@@ -60,6 +61,15 @@ fn record(data: &[u8], at: usize) {
         let encoded = instance.encode(0, 8, None);
         let again = Instance::decode(Bytes::new(&encoded.metadata[HEAD..], 0)).unwrap();
         assert_eq!(again.label_prefix(), instance.label_prefix());
+    }
+    if let Ok(mut part) = Part::decode(body()) {
+        assert!(part.shape.total_words() >= part.shape.cells as usize);
+        // Of a size that there is memory for.
+        (part.shape.cells, part.shape.plain) = (part.shape.cells % 8, part.shape.plain % 64);
+        let encoded = part.encode(0);
+        let again = Part::decode(Bytes::new(&encoded.metadata[HEAD..], 0)).unwrap();
+        part.values = again.values;
+        assert_eq!(again, part);
     }
     if let Ok(octave) = Octave::decode(body()) {
         let encoded = Octave { len: 16, ..octave }.encode(0);

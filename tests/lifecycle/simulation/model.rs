@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use mmstats::reader::{Snapshot, State};
-use mmstats::{Compound, Counter, Flag, Gauge, Groups, MmStats, Percentile, Text, Timer, UpDown};
+use mmstats::{
+    Average, Compound, Counter, Flag, Gauge, Groups, MmStats, Percentile, Summary, Text, Timer,
+    UpDown,
+};
 
 use crate::Line;
 
@@ -18,6 +21,8 @@ pub struct Sim {
     line: Compound<Line>,
     time: Timer,
     size: Percentile,
+    spread: Summary,
+    mean: Average,
     text: Text<64>,
     parts: Groups<Part>,
 }
@@ -58,6 +63,8 @@ pub fn count(s: &Sim, n: u64) {
     s.line.update(|line| *line = Line::of(line.words[0] + n));
     s.time.record(Duration::from_nanos(n));
     s.size.record(size(n));
+    s.spread.record(n as f64);
+    s.mean.record(n as f64);
     s.text.set(&format!("{n}-{n:030}"));
     let part = s.parts.group(&format!("g{}", n % 20));
     part.counted.add(n);
@@ -114,6 +121,14 @@ impl Observed {
         assert_eq!(time.total(), u128::from(counted));
         assert_eq!([time.count(), time.bucket_count()], [seen.records; 2]);
         assert_eq!(size.bucket_count(), seen.records);
+        let spread = get("spread").as_summary().unwrap();
+        assert_eq!(
+            (spread.count(), spread.total()),
+            (seen.records, counted as f64)
+        );
+        let mean = get("mean").as_average().unwrap();
+        assert_eq!(mean.count(), seen.records);
+        assert_eq!(mean.average(), spread.mean());
         let text = get("text").as_str().unwrap();
         let (short, long) = text.split_once('-').unwrap();
         assert_eq!(short.parse::<u64>(), long.parse(), "torn");

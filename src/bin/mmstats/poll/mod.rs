@@ -1,0 +1,223 @@
+//! `mmstats poll`: a line for each interval, as vmstat has it.
+
+mod columns;
+mod filter;
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use mmstats::reader::File;
+use serde_json::{Map, Value as Json, json};
+
+use self::columns::{Columns, Values};
+use self::filter::Filters;
+use crate::arguments::Poll;
+use crate::input::{Input, Sources};
+use crate::{Outcome, json, output, progress};
+
+/// Labels that are named where none matches.
+const EXAMPLES: usize = 5;
+
+pub fn run(arguments: &Poll) -> Outcome {
+    let mut poller = Poller::open(arguments);
+    let first = progress::during("reading stats files", || poller.read());
+    let mut clock = Clock::start(Duration::from_secs_f64(arguments.delay));
+    first.complain();
+    if first.is_empty() {
+        return Ok(ExitCode::FAILURE);
+    }
+    let patterns = arguments.patterns();
+    let find = |input: &Input| Columns::find(input, &patterns, &arguments.prefix);
+    let mut columns = find(&first);
+    for pattern in columns.unmatched() {
+        output::complain(&no_label(&first, pattern));
+    }
+    if columns.is_empty() {
+        return Ok(ExitCode::FAILURE);
+    }
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut lines = 0u64;
+    while arguments.count.is_none_or(|count| lines < count) {
+        let seconds = clock.wait();
+        let input = poller.read();
+        if arguments.json {
+            write_json(&mut out, arguments, &patterns, &input, seconds)?;
+        } else {
+            let now = find(&input);
+            // Those that have gone stay, as long as there are no others.
+            let changed = !now.is_empty() && now != columns;
+            if changed {
+                columns = now;
+            }
+            let headers = arguments.headers;
+            if lines == 0 || changed || (headers > 0 && lines.is_multiple_of(headers)) {
+                columns.write_header(&mut out, arguments.per_file)?;
+            }
+            write_lines(&mut out, arguments, &columns, &input, seconds)?;
+        }
+        out.flush()?;
+        lines += 1;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is read again and again.
+struct Poller {
+    sources: Sources,
+    /// Which files count, and where they are read to find that out.
+    filtered: Option<(Filters, Sources)>,
+}
+
+impl Poller {
+    fn open(arguments: &Poll) -> Poller {
+        let open = || Sources::open(&arguments.paths);
+        let filters = Filters::parse(&arguments.filters);
+        let sources = if filters.is_empty() {
+            open()
+        } else {
+            Sources::of_files()
+        };
+        Poller {
+            sources: sources.per_file(arguments.per_file).watched(),
+            filtered: (!filters.is_empty()).then(|| (filters, open().per_file(true))),
+        }
+    }
+
+    fn read(&mut self) -> Input {
+        if let Some((filters, all)) = &mut self.filtered {
+            let input = all.read();
+            let files = input.files().filter(|file| filters.pass(file));
+            (self.sources).look_at(files.map(|file| file.path().to_owned()).collect());
+        }
+        self.sources.read()
+    }
+}
+
+/// Ticks that do not drift, whatever the work between them takes.
+struct Clock {
+    begin: Instant,
+    delay: Duration,
+    last: Instant,
+}
+
+impl Clock {
+    fn start(delay: Duration) -> Clock {
+        let begin = Instant::now();
+        Clock {
+            begin,
+            delay,
+            last: begin,
+        }
+    }
+
+    /// Waits for the next tick; gives the seconds since the last one. Ticks that have passed meanwhile
+    /// are left out.
+    fn wait(&mut self) -> f64 {
+        let ticks = self.begin.elapsed().as_nanos() / self.delay.as_nanos() + 1;
+        let ticks = u32::try_from(ticks).unwrap_or(u32::MAX);
+        let next = self.begin + self.delay.saturating_mul(ticks);
+        thread::sleep(next.saturating_duration_since(Instant::now()));
+        let now = Instant::now();
+        let seconds = (now - self.last).as_secs_f64();
+        self.last = now;
+        seconds
+    }
+}
+
+fn no_label(input: &Input, pattern: &str) -> String {
+    let models = input
+        .snapshots
+        .iter()
+        .flat_map(|snapshot| snapshot.models());
+    let labels = models.flat_map(|model| model.stats());
+    let some: Vec<_> = labels.take(EXAMPLES + 1).map(|stat| stat.label()).collect();
+    let more = if some.len() > EXAMPLES { ", …" } else { "" };
+    let some = some[..some.len().min(EXAMPLES)].join(", ");
+    format!("no label matches {pattern:?}: there are {some}{more} (`mmstats show` prints all)")
+}
+
+fn write_lines(
+    out: &mut impl Write,
+    arguments: &Poll,
+    columns: &Columns,
+    input: &Input,
+    seconds: f64,
+) -> io::Result<()> {
+    if !arguments.per_file {
+        return columns.write_line(out, seconds, None, |model| {
+            let mut models = input
+                .snapshots
+                .iter()
+                .flat_map(|snapshot| snapshot.models());
+            let model = models.find(|found| found.name() == model)?;
+            Some(Values {
+                stats: model.stats(),
+                risen: model.risen(),
+            })
+        });
+    }
+    for file in input.files().filter(|file| columns.concern(file.model())) {
+        let path = output::path(file.path());
+        columns.write_line(out, seconds, Some(&path), |model| {
+            (file.model() == model).then(|| of_file(file))
+        })?;
+    }
+    Ok(())
+}
+
+fn of_file(file: &File) -> Values<'_> {
+    Values {
+        stats: file.stats().unwrap_or_default(),
+        risen: file.risen().unwrap_or_default(),
+    }
+}
+
+/// One object on one line: of what only rises what it has risen by, with `rate` per second.
+fn write_json(
+    out: &mut impl Write,
+    arguments: &Poll,
+    patterns: &[String],
+    input: &Input,
+    seconds: f64,
+) -> io::Result<()> {
+    let stats = |values: Values<'_>| {
+        let wanted = (values.stats.iter()).filter(|stat| {
+            patterns
+                .iter()
+                .any(|pattern| columns::concerns(pattern, stat))
+        });
+        let each = wanted.map(|stat| {
+            let risen = values.risen_of(stat.label());
+            (
+                stat.label().to_owned(),
+                json::interval(stat, risen, seconds),
+            )
+        });
+        each.collect::<Map<_, _>>()
+    };
+    let time = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs_f64();
+    let mut line = json!({"time": time, "seconds": seconds});
+    if arguments.per_file {
+        let files = input.files().map(|file| {
+            json!({"path": file.path().to_string_lossy(), "model": file.model(),
+                   "stats": stats(of_file(file))})
+        });
+        line["files"] = files.collect::<Vec<Json>>().into();
+    } else {
+        let models = input
+            .snapshots
+            .iter()
+            .flat_map(|snapshot| snapshot.models());
+        let models = models.map(|model| {
+            let values = Values {
+                stats: model.stats(),
+                risen: model.risen(),
+            };
+            (model.name().to_owned(), json!({"stats": stats(values)}))
+        });
+        line["models"] = models.collect::<Map<_, _>>().into();
+    }
+    writeln!(out, "{}", output::json(&line.to_string()))
+}

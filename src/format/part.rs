@@ -1,0 +1,156 @@
+//! Parts: further space of a metric, appended when it is first needed.
+//!
+//! The body of a part record, after the record's head (8 bytes):
+//!
+//! ```text
+//!   8  u32  offset in the file of the place of the metric that it belongs to, 0: a context of the file
+//!  12  u32  number of the part
+//!  16  u32  offset of its values in the file, inside this record, a multiple of 64
+//!  20  u32  number of cells
+//!  24  u16  buffers of each cell: a power of two from 1 to 64
+//!  26  u16  words of each buffer
+//!  28  u32  plain words after the cells
+//! ```
+//!
+//! A *cell* is a slot: a sequence and its buffers. What the cells mean, the metric's kind says: so a
+//! reader copies them all in one way, as it copies the metrics of a block.
+
+use super::bytes::{Bytes, Malformed};
+use super::record::{Placed, Type, begin, place, placed};
+
+/// Bytes of a part record before its values.
+pub const FIXED: usize = 32;
+
+/// What the values of a part look like: cells, then plain words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// How many cells.
+    pub cells: u32,
+    /// Buffers of each.
+    pub buffers: u16,
+    /// Words of each buffer.
+    pub words: u16,
+    /// Plain words after the cells.
+    pub plain: u32,
+}
+
+impl Shape {
+    /// Words of a cell in the file: the sequence and the buffers.
+    pub const fn cell(self) -> usize {
+        1 + self.buffers as usize * self.words as usize
+    }
+
+    /// Words in the file.
+    pub const fn total_words(self) -> usize {
+        self.cells as usize * self.cell() + self.plain as usize
+    }
+
+    /// Whether this is how a context looks: one cell of one buffer.
+    pub const fn is_context(self) -> bool {
+        self.cells == 1 && self.buffers == 1 && self.words > 0 && self.plain == 0
+    }
+
+    /// Words of the values: of each cell the sequence and one buffer, then the plain words.
+    pub const fn value_words(self) -> usize {
+        self.cells as usize * (1 + self.words as usize) + self.plain as usize
+    }
+}
+
+/// A part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Offset of the metric's place, 0: of none.
+    pub owner: u32,
+    /// Its number.
+    pub number: u32,
+    /// Offset of its values.
+    pub values: u32,
+    /// What they look like.
+    pub shape: Shape,
+}
+
+impl Part {
+    /// The record of a part that begins at `at`; `values` is set by the place that is found.
+    pub fn encode(&self, at: usize) -> Placed {
+        let mut out = begin(Type::Part);
+        let (values, end) = place(at, FIXED, self.shape.total_words(), None);
+        out.extend(self.owner.to_le_bytes());
+        out.extend(self.number.to_le_bytes());
+        out.extend((values as u32).to_le_bytes());
+        out.extend(self.shape.cells.to_le_bytes());
+        out.extend(self.shape.buffers.to_le_bytes());
+        out.extend(self.shape.words.to_le_bytes());
+        out.extend(self.shape.plain.to_le_bytes());
+        placed(out, at, values, end)
+    }
+
+    /// Decodes the body of a part record.
+    pub fn decode(mut body: Bytes<'_>) -> Result<Part, Malformed> {
+        let part = Part {
+            owner: body.u32("the owner's offset")?,
+            number: body.u32("the part's number")?,
+            values: body.u32("the values' offset")?,
+            shape: Shape {
+                cells: body.u32("the number of cells")?,
+                buffers: body.u16("the buffers of a cell")?,
+                words: body.u16("the words of a buffer")?,
+                plain: body.u32("the number of plain words")?,
+            },
+        };
+        let buffers = part.shape.buffers;
+        if !buffers.is_power_of_two() || buffers > 64 {
+            return Err(body.error(format!(
+                "cells of {buffers} buffers, not a power of two from 1 to 64"
+            )));
+        }
+        Ok(part)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::format::LINE;
+    use crate::format::record::{HEAD, Head};
+
+    #[test]
+    fn what_was_encoded_is_decoded() {
+        let part = Part {
+            owner: 2048,
+            number: 3,
+            values: 0,
+            shape: Shape {
+                cells: 8,
+                buffers: 1,
+                words: 3,
+                plain: 2,
+            },
+        };
+        let placed = part.encode(776);
+        assert_eq!(placed.metadata.len(), FIXED);
+        assert_eq!(placed.values % LINE, 0);
+        assert!(placed.end >= placed.values + 8 * (8 * 4 + 2));
+        let head = Head::decode(&placed.metadata, 776, 1 << 20).unwrap();
+        assert_eq!(head.kind, Some(Type::Part));
+        assert_eq!(head.len, placed.end - 776);
+        let read = Part::decode(Bytes::new(&placed.metadata[HEAD..], 784)).unwrap();
+        assert_eq!(
+            read,
+            Part {
+                values: placed.values as u32,
+                ..part
+            }
+        );
+    }
+
+    #[test]
+    fn the_largest_shape_does_not_overflow() {
+        let shape = Shape {
+            cells: u32::MAX,
+            buffers: 64,
+            words: u16::MAX,
+            plain: u32::MAX,
+        };
+        assert!(8 * (shape.total_words() as u128) < 1 << 64);
+    }
+}

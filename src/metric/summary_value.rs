@@ -1,0 +1,256 @@
+//! The numbers of a Summary: how a value is added to them, and how those of two files become one.
+
+use super::Value;
+use super::sum::Sum;
+use crate::format::scalar::Number;
+
+/// Words of a slot's buffer:
+///
+/// ```text
+/// 0 count   1 shift   2,3 total   4,5 squares   6 minimum   7 maximum   8 last   9 its time
+/// ```
+pub(super) const WORDS: usize = 10;
+/// What a [`Summary`](crate::Summary) says, of one file or merged over many.
+///
+/// # How exact it is
+/// The total has twice the precision of an f64. Squares are summed, also doubly precise, of the
+/// differences to a *shift*, not of the values. The shift is the first value, and whenever the count
+/// is a power of two it moves to the mean of the values so far. So no digits cancel when the mean is
+/// taken off at the end, whatever the values are: if `n` values with the mean `k`, the shift, were
+/// followed by `j ≤ n` with the mean `m`, then `j²/(n+j)·(m-k)²` is taken off, and at least
+/// `n·j/(n+j)·(m-k)²` stays. Mean and deviation have a relative error of some 10⁻¹⁵, and so have those
+/// of merged files, whose squares about a common mean are computed as by Chan, Golub and LeVeque
+/// (*Updating Formulae and a Pairwise Algorithm for Computing Sample Variances*, 1979).
+///
+/// Where a total is beyond 1.8·10³⁰⁸, total and mean are infinite; where values are more than
+/// 10¹⁵⁴ apart, their squares are, and the deviation.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SummaryValue {
+    count: u64,
+    /// What differences are taken to.
+    shift: f64,
+    total: Sum,
+    /// The sum of the squares of the differences.
+    squares: Sum,
+    min: f64,
+    max: f64,
+    last: f64,
+    /// Of the last value: nanoseconds since 1970-01-01 UTC.
+    last_time: u64,
+    rejected: u64,
+}
+
+impl SummaryValue {
+    #[inline(always)]
+    pub(super) fn from_words(words: [u64; WORDS]) -> SummaryValue {
+        let float = |i: usize| f64::from_bits(words[i]);
+        let sum = |i: usize| Sum {
+            high: float(i),
+            low: float(i + 1),
+        };
+        SummaryValue {
+            count: words[0],
+            shift: float(1),
+            total: sum(2),
+            squares: sum(4),
+            min: float(6),
+            max: float(7),
+            last: float(8),
+            last_time: words[9],
+            rejected: 0,
+        }
+    }
+
+    /// All but what was rejected.
+    #[inline(always)]
+    pub(super) fn to_words(self) -> [u64; WORDS] {
+        [
+            self.count,
+            self.shift.to_bits(),
+            self.total.high.to_bits(),
+            self.total.low.to_bits(),
+            self.squares.high.to_bits(),
+            self.squares.low.to_bits(),
+            self.min.to_bits(),
+            self.max.to_bits(),
+            self.last.to_bits(),
+            self.last_time,
+        ]
+    }
+
+    /// With what was rejected, which is no part of a publication.
+    pub(super) fn with_rejected(self, rejected: u64) -> SummaryValue {
+        SummaryValue { rejected, ..self }
+    }
+
+    /// With one value more, which is finite.
+    #[inline(always)]
+    pub(super) fn with(mut self, value: f64, now: u64) -> SummaryValue {
+        // The first value, and all after a power of two.
+        if self.count & self.count.wrapping_sub(1) == 0 {
+            self = self.shifted(value);
+        }
+        let difference = value - self.shift;
+        SummaryValue {
+            count: self.count.wrapping_add(1),
+            shift: self.shift,
+            total: self.total.plus(value),
+            squares: self.squares.plus(difference * difference),
+            // Comparisons and not `f64::min`, which asks for NaNs: none comes here.
+            min: if value < self.min { value } else { self.min },
+            max: if value > self.max { value } else { self.max },
+            last: value,
+            last_time: now,
+            rejected: self.rejected,
+        }
+    }
+
+    /// With the mean as its shift, or with the first value.
+    #[cold]
+    #[inline(never)]
+    fn shifted(self, first: f64) -> SummaryValue {
+        match self.center() {
+            None => SummaryValue {
+                shift: first,
+                min: first,
+                max: first,
+                ..self
+            },
+            Some((mean, squares)) => self.about(mean, squares),
+        }
+    }
+
+    /// The mean, and the sum of the squares of the differences to it; `None` of nothing.
+    fn center(&self) -> Option<(Sum, Sum)> {
+        if self.count == 0 {
+            return None;
+        }
+        let count = self.count as f64;
+        let mean = self.total.over(count);
+        // Σ(x - m)² = Σ(x - k)² - n·(m - k)²
+        let shift = mean.minus(Sum::of(self.shift)).squared().times(count);
+        Some((mean, self.squares.minus(shift)))
+    }
+
+    /// With the sum of squares about a mean expressed by the float next to it.
+    fn about(self, mean: Sum, squares: Sum) -> SummaryValue {
+        let around = mean.high;
+        let squares = squares.plus_sum(Sum::of(mean.low).squared().times(self.count as f64));
+        if !around.is_finite() || !squares.is_finite() {
+            return self;
+        }
+        SummaryValue {
+            shift: around,
+            squares,
+            ..self
+        }
+    }
+
+    /// Adds another one; of equal times the other's last value counts.
+    pub fn merge(&mut self, other: SummaryValue) {
+        let rejected = self.rejected.saturating_add(other.rejected);
+        *self = match (self.center(), other.center()) {
+            (_, None) => *self,
+            (None, _) => other,
+            (Some((a, a_squares)), Some((b, b_squares))) => {
+                let (a_count, b_count) = (self.count as f64, other.count as f64);
+                let between = b.minus(a).squared().times(a_count);
+                let between = between.times(b_count).over(a_count + b_count);
+                let squares = a_squares.plus_sum(b_squares).plus_sum(between);
+                let last = if other.last_time >= self.last_time {
+                    other
+                } else {
+                    *self
+                };
+                let merged = SummaryValue {
+                    count: self.count.saturating_add(other.count),
+                    total: self.total.plus_sum(other.total),
+                    // What stays where numbers have overflowed.
+                    squares,
+                    min: self.min.min(other.min),
+                    max: self.max.max(other.max),
+                    last: last.last,
+                    last_time: last.last_time,
+                    ..*self
+                };
+                let mean = merged.total.over(merged.count as f64);
+                merged.about(mean, squares)
+            }
+        };
+        self.rejected = rejected;
+    }
+
+    /// How many values were recorded.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Their sum.
+    pub fn total(&self) -> f64 {
+        self.total.value()
+    }
+
+    /// Their mean; `None` of nothing.
+    pub fn mean(&self) -> Option<f64> {
+        Some(self.center()?.0.value())
+    }
+
+    /// Their standard deviation as of a sample (n - 1); 0 of one value, `None` of nothing.
+    pub fn stddev(&self) -> Option<f64> {
+        let (_, squares) = self.center()?;
+        // Not negative but in a file that was tampered with; and a NaN stays one.
+        let squares = if squares.high < 0.0 {
+            0.0
+        } else {
+            squares.value()
+        };
+        Some(match self.count {
+            1 => 0.0,
+            n => (squares / (n - 1) as f64).sqrt(),
+        })
+    }
+
+    /// The least value; `None` of nothing.
+    pub fn min(&self) -> Option<f64> {
+        (self.count > 0).then_some(self.min)
+    }
+
+    /// The greatest value; `None` of nothing.
+    pub fn max(&self) -> Option<f64> {
+        (self.count > 0).then_some(self.max)
+    }
+
+    /// The value recorded last, by the coarse clocks of its writers; `None` of nothing.
+    pub fn last(&self) -> Option<f64> {
+        (self.count > 0).then_some(self.last)
+    }
+
+    /// When that was: seconds since 1970-01-01 UTC, to a few milliseconds; `None` of nothing.
+    pub fn last_time(&self) -> Option<f64> {
+        (self.count > 0).then_some(self.last_time as f64 / 1e9)
+    }
+
+    /// How many NaNs and infinities were not recorded.
+    pub fn rejected(&self) -> u64 {
+        self.rejected
+    }
+
+    /// See [`Value::expose`].
+    pub(crate) fn expose(&self, each: &mut dyn FnMut(&str, Value)) {
+        each("Count", Value::Counter(self.count));
+        each("Total", Value::Gauge(Number::Float(self.total())));
+        for (name, value) in [
+            ("Mean", self.mean()),
+            ("StdDev", self.stddev()),
+            ("Min", self.min()),
+            ("Max", self.max()),
+            ("Last", self.last()),
+            ("LastTime", self.last_time()),
+        ] {
+            if let Some(value) = value {
+                each(name, Value::Gauge(Number::Float(value)));
+            }
+        }
+        each("Rejected", Value::Counter(self.rejected));
+    }
+}

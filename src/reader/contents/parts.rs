@@ -1,0 +1,203 @@
+//! Octaves, parts and contexts: values of a metric in a record of their own.
+
+use super::super::plan::{Plan, Run, Slot};
+use super::super::source::{Access, Trouble};
+use super::{Contents, FIXED, metadata, within_record, wrong};
+use crate::format::bytes::Bytes;
+use crate::format::part::{self, Part, Shape};
+use crate::format::record::{self, HEAD, Head};
+
+/// Values of a metric in a record of their own: the counts of an octave, a part, a context.
+#[derive(Clone, Copy, Debug)]
+pub struct PartPlace {
+    /// Number of the metric in the plan; of a context 0.
+    pub metric: usize,
+    /// Number of the octave, the part or the context.
+    pub number: u32,
+    /// Where it lies, in words of the file.
+    pub from: usize,
+    /// Where its values are among those of the file.
+    pub at: usize,
+    /// What they look like. An octave has plain words only.
+    pub shape: Shape,
+}
+
+/// Words of the file that are read together: a block, or a part.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment {
+    /// First word in the file.
+    pub from: usize,
+    /// How many.
+    pub words: usize,
+    /// Number of the instance; of a context 0.
+    pub instance: usize,
+    /// The part; `None`: it is the block.
+    pub part: Option<PartPlace>,
+}
+
+impl PartPlace {
+    /// What is to be read of it.
+    pub fn segment(self, instance: usize) -> Segment {
+        Segment {
+            from: self.from,
+            words: self.shape.total_words(),
+            instance,
+            part: Some(self),
+        }
+    }
+
+    /// Its cells, as slots of a block that begins with the part.
+    pub fn cells(self) -> impl Iterator<Item = Slot> {
+        let Shape {
+            cells,
+            buffers,
+            words,
+            ..
+        } = self.shape;
+        (0..cells as usize).map(move |number| Slot {
+            from: number * self.shape.cell(),
+            to: number * (1 + usize::from(words)),
+            words: words.into(),
+            buffers: buffers.into(),
+            metric: self.metric,
+        })
+    }
+
+    /// Its plain words: from the begin of the part, and among the values of the file.
+    pub fn plain(self) -> Run {
+        let plain = self.shape.plain as usize;
+        Run {
+            from: self.shape.total_words() - plain,
+            to: self.at + self.shape.value_words() - plain,
+            words: plain,
+        }
+    }
+
+    /// Its values among those of the file.
+    pub fn values(self, values: &[u64]) -> &[u64] {
+        &values[self.at..][..self.shape.value_words()]
+    }
+}
+
+impl Contents {
+    pub(super) fn octave(
+        &mut self,
+        access: &Access<'_>,
+        at: u64,
+        head: Head,
+    ) -> Result<(), Trouble> {
+        let metadata = metadata(access, at, head, FIXED)?;
+        let octave = record::Octave::decode(Bytes::new(&metadata[HEAD..], at + HEAD as u64))?;
+        let counts = within_record(
+            at,
+            head,
+            metadata.len(),
+            octave.counts,
+            8 * u64::from(octave.len),
+            "the counts",
+        )?;
+        let found = self.owner(octave.owner, |plan, offset| plan.distribution_at(offset));
+        let Some((number, (metric, wanted))) = found else {
+            // A metric that was left out, or of a later kind. (Or nonsense, which costs nothing.)
+            return Ok(());
+        };
+        if octave.len as usize != wanted.counts || octave.octave as usize >= wanted.most {
+            let wanted = wanted.counts;
+            let what = format!(
+                "octave {} with {} counts, not {wanted}",
+                octave.octave, octave.len
+            );
+            return Err(wrong(at, what).into());
+        }
+        self.budget.charge(
+            8 * u64::from(octave.len) + 128,
+            at,
+            "the counts of the octave",
+        )?;
+        let place = PartPlace {
+            metric,
+            number: octave.octave,
+            from: counts,
+            at: self.values.words.len(),
+            shape: Shape {
+                plain: octave.len,
+                ..Shape::default()
+            },
+        };
+        self.enter(number, place);
+        Ok(())
+    }
+
+    pub(super) fn part(&mut self, access: &Access<'_>, at: u64, head: Head) -> Result<(), Trouble> {
+        let metadata = metadata(access, at, head, part::FIXED)?;
+        let part = Part::decode(Bytes::new(&metadata[HEAD..], at + HEAD as u64))?;
+        let shape = part.shape;
+        let from = within_record(
+            at,
+            head,
+            metadata.len(),
+            part.values,
+            8 * shape.total_words() as u64,
+            "the values of the part",
+        )?;
+        let found = match part.owner {
+            0 => shape.is_context().then_some(None),
+            owner => self
+                .owner(owner, |plan, offset| plan.owner_at(offset, shape))
+                .map(Some),
+        };
+        let Some(owner) = found else {
+            // As for an octave; or a shape that a later version gave the metric.
+            return Ok(());
+        };
+        // Beside its words, what they are once they are decoded.
+        self.budget.charge(
+            4 * 8 * shape.value_words() as u64 + 128,
+            at,
+            "the values of the part",
+        )?;
+        let (instance, metric) = owner.unwrap_or_default();
+        let place = PartPlace {
+            metric,
+            number: part.number,
+            from,
+            at: self.values.words.len(),
+            shape,
+        };
+        match owner {
+            Some(_) => self.enter(instance, place),
+            None => {
+                self.contexts.push(place);
+                let words = place.at + shape.value_words();
+                self.values.words.resize(words, 0);
+            }
+        }
+        Ok(())
+    }
+
+    /// The instance in whose block byte `owner` of the file lies, and what its plan says of that place.
+    fn owner<T>(
+        &self,
+        owner: u32,
+        at_offset: impl FnOnce(&Plan, u32) -> Option<T>,
+    ) -> Option<(usize, T)> {
+        let owner = owner as usize;
+        // Blocks lie in their records, so the instances ascend.
+        let number = self
+            .instances
+            .partition_point(|instance| 8 * instance.block <= owner)
+            .checked_sub(1)?;
+        let instance = &self.instances[number];
+        let offset = u32::try_from(owner - 8 * instance.block).ok()?;
+        Some((number, at_offset(&instance.plan, offset)?))
+    }
+
+    /// Gives an octave or a part its values.
+    fn enter(&mut self, instance: usize, place: PartPlace) {
+        let words = place.at + place.shape.value_words();
+        self.values.words.resize(words, 0);
+        self.segments.push(place.segment(instance));
+        self.instances[instance].parts.push(place);
+        self.unsorted.push(instance);
+    }
+}

@@ -1,0 +1,46 @@
+//! Look-ups across a snapshot: histories, errors and the contexts that they refer to.
+
+use std::collections::BTreeMap;
+
+use super::snapshot::{Model, Snapshot};
+use crate::metric::Value;
+use crate::metric::context::Context;
+use crate::metric::error_log::{DistinctError, ErrorsValue};
+use crate::metric::history::{HistoryEntry, HistoryValue};
+
+impl Snapshot {
+    /// The history under this label, or under `<label>.history`.
+    pub fn history(&self, model: &str, label: &str) -> Option<&HistoryValue> {
+        let at = |label: &str| self.get(model, label).and_then(Value::as_history);
+        at(label).or_else(|| at(&format!("{label}.history")))
+    }
+
+    /// The errors of a model, by label: there may be several fields of errors, or none.
+    pub fn errors_of(&self, model: &str) -> impl Iterator<Item = (&str, &ErrorsValue)> {
+        let stats = self.model(model).into_iter().flat_map(Model::stats);
+        stats.filter_map(|stat| Some((stat.label(), stat.value().as_errors()?)))
+    }
+
+    /// The contexts with these ids, by id; of an id that no entry refers to there is none.
+    ///
+    /// Computes the id of every context in the snapshot, at the first call.
+    pub fn contexts<'a>(
+        &'a self,
+        ids: impl IntoIterator<Item = &'a str>,
+    ) -> BTreeMap<&'a str, &'a Context> {
+        let values = || self.iter().map(|(_, _, value)| value);
+        let of_entries = (values().filter_map(Value::as_history))
+            .flat_map(|history| history.entries())
+            .filter_map(HistoryEntry::context);
+        let of_errors = (values().filter_map(Value::as_errors))
+            .flat_map(|errors| errors.distinct())
+            .filter_map(DistinctError::context);
+        let all: BTreeMap<&str, &Context> = of_entries
+            .chain(of_errors)
+            .map(|context| (context.id(), context))
+            .collect();
+        ids.into_iter()
+            .filter_map(|id| Some((id, *all.get(id)?)))
+            .collect()
+    }
+}

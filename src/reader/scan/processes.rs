@@ -1,0 +1,89 @@
+//! The stats files of processes: those that they have mapped, wherever they are.
+
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::{Files, Found, Tools, list};
+use crate::Error;
+use crate::reader::text::matches;
+use crate::sys::paths;
+use crate::sys::proc::{self, Mapped};
+use crate::sys::view::Stat;
+
+impl Files {
+    pub(super) fn scan_process(&mut self, pid: u32, tools: &mut Tools<'_>) -> Result<(), Error> {
+        match proc::mapped(pid, is_stats) {
+            Ok(mapped) => self.scan_mapped(mapped, tools),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut left = self.known();
+                if left.is_empty() {
+                    left = named_after(pid);
+                }
+                self.scan_mapped(left, tools);
+            }
+            Err(error) => {
+                let path = PathBuf::from(format!("/proc/{pid}/maps"));
+                return Err(Error::io(&path, "find the process's stats files", error));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn scan_processes(&mut self, tools: &mut Tools<'_>) {
+        for pid in proc::processes() {
+            // Ended meanwhile, or not for this user to look at.
+            self.scan_mapped(proc::mapped(pid, is_stats).unwrap_or_default(), tools);
+        }
+    }
+
+    fn scan_mapped(&mut self, mapped: Vec<Mapped>, tools: &mut Tools<'_>) {
+        for Mapped { path, inode } in mapped {
+            self.scan_file(&path, inode, tools);
+        }
+    }
+
+    /// The files that were found before and are still there.
+    fn known(&self) -> Vec<Mapped> {
+        let directories = self.directories.values();
+        let files = directories.flat_map(|directory| directory.files.values());
+        files
+            .filter_map(|known| still(known.file.path.to_path_buf()))
+            .collect()
+    }
+}
+
+/// Whether a file that a process has mapped is named like a stats file.
+fn is_stats(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.as_bytes().starts_with(b"mmstats-")
+        || matches(paths::flat_names(), &name.to_string_lossy())
+}
+
+fn still(path: PathBuf) -> Option<Mapped> {
+    let inode = Stat::of_path(&path).ok()?.identity.1;
+    Some(Mapped { path, inode })
+}
+
+/// The files in the roots that were made by a process of this number.
+fn named_after(pid: u32) -> Vec<Mapped> {
+    let ours = format!("mmstats-{pid}-");
+    let old = format!("-{pid}-");
+    let in_root = |root: PathBuf| {
+        let in_model = |found: Found| {
+            let path = root.join(&found.name);
+            if found.is_flat() && found.name.to_string_lossy().contains(&old) {
+                return vec![path];
+            }
+            let files = list(&path).unwrap_or_default().into_iter();
+            files
+                .filter(|file| file.name.as_bytes().starts_with(ours.as_bytes()))
+                .map(|file| path.join(file.name))
+                .collect()
+        };
+        let models = list(&root).unwrap_or_default().into_iter();
+        models.flat_map(in_model).collect::<Vec<_>>()
+    };
+    let paths = paths::reader_roots().into_iter().flat_map(in_root);
+    paths.filter_map(still).collect()
+}

@@ -1,0 +1,214 @@
+//! Retired files: what they name is not counted twice, whatever they say.
+
+use super::*;
+use crate::format::retired::{FileId, Folded, NAMED, RETIRED_FILE, Retired};
+
+/// A retired file with these records and values.
+fn retired(retired: &Retired, values: u64) -> Vec<u8> {
+    let schema = schema([counter("a")]);
+    let mut maker = Maker::new(&header("m", 0, 1));
+    maker.bytes.extend(retired.encode());
+    let at = maker.schema(&schema);
+    let block = maker.instance(at, &schema, "", "");
+    maker.set(block, &[values]);
+    maker.finish()
+}
+
+/// That it was folded: the file of process `pid`.
+fn of(pid: u32) -> Folded {
+    Folded {
+        id: FileId::of(&header("m", pid, u64::from(pid))),
+        name: format!("mmstats-{pid}-{pid}"),
+    }
+}
+
+fn names(pids: impl IntoIterator<Item = u32>, folds: u64) -> Retired {
+    Retired {
+        folds,
+        unseen: 0,
+        named: pids.into_iter().map(of).collect(),
+    }
+}
+
+/// Writes the file of process `pid`, whose counter is `value`.
+fn write(root: &Root, pid: u32, value: u64) {
+    let header = header("m", pid, pid.into());
+    let maker = Maker::simple(&header, &schema([counter("a")]), &[value]);
+    root.write(&format!("mmstats-{pid}-{pid}"), &maker.finish());
+}
+
+/// Puts a retired file in the place of another one.
+fn replace(root: &Root, bytes: &[u8]) {
+    let next = root.write(".next", bytes);
+    std::fs::rename(next, root.file(RETIRED_FILE)).unwrap();
+}
+
+fn total(snapshot: &Snapshot) -> u64 {
+    snapshot.get("m", "a").unwrap().as_u64().unwrap()
+}
+
+#[test]
+fn files_that_are_named_are_left_out_and_the_totals_are_in() {
+    both_ways(|root| {
+        for pid in 1..=4 {
+            write(root, pid, 10u64.pow(pid));
+        }
+        let mut reader = root.reader();
+        assert_eq!(total(&reader.snapshot().unwrap()), 11_110);
+        replace(root, &retired(&names([2, 4], 2), 10_100));
+        for mut reader in [reader, root.reader()] {
+            let snapshot = reader.snapshot().unwrap();
+            assert_no_errors(&snapshot);
+            assert_eq!(total(&snapshot), 11_110);
+            let shown: Vec<_> = (snapshot.files().iter())
+                .map(|file| (file.pid(), file.state(), file.retired()))
+                .collect();
+            let expected = [
+                (1, State::Live, None),
+                (0, State::Dead, Some(2)),
+                (3, State::Live, None),
+            ];
+            assert_eq!(shown.len(), 3);
+            assert!(
+                expected.iter().all(|file| shown.contains(file)),
+                "{shown:?}"
+            );
+            assert_eq!(snapshot.model("m").unwrap().processes(), 2);
+        }
+        // A file by itself is not asked who names it.
+        let mut one = reader_of(root, "mmstats-2-2");
+        assert_eq!(total(&one.snapshot().unwrap()), 100);
+    });
+}
+
+fn reader_of(root: &Root, name: &str) -> Reader {
+    super::reader(&root.file(name))
+}
+
+#[test]
+fn a_name_is_that_of_one_file_only() {
+    let root = Root::new();
+    write(&root, 1, 10);
+    write(&root, 2, 100);
+    let all = names([1], 1);
+    // The same name in the directory, another file: each part of the identity tells.
+    for change in 0..4 {
+        let mut header = header("m", 1, 1);
+        match change {
+            0 => header.created += 1,
+            1 => header.lock.token += 1,
+            2 => header.start_time += 1,
+            _ => header.tid += 1,
+        }
+        let named = Folded {
+            id: FileId::of(&header),
+            ..all.named[0].clone()
+        };
+        let other = Retired {
+            named: vec![named],
+            ..all.clone()
+        };
+        replace(&root, &retired(&other, 1000));
+        assert_eq!(total(&root.reader().snapshot().unwrap()), 1110, "{change}");
+    }
+    replace(&root, &retired(&all, 1000));
+    assert_eq!(total(&root.reader().snapshot().unwrap()), 1100);
+}
+
+#[test]
+fn names_of_somebody_else_s_retired_file_hide_nothing() {
+    // SAFETY: cannot fail.
+    if unsafe { libc::geteuid() } != 0 {
+        return eprintln!("SKIPPED: cannot give a file away without being root");
+    }
+    let root = Root::new();
+    write(&root, 1, 10);
+    let path = root.write(RETIRED_FILE, &retired(&names([1], 1), 1000));
+    std::os::unix::fs::chown(&path, Some(65534), None).unwrap();
+    let snapshot = root.reader().snapshot().unwrap();
+    assert_eq!(total(&snapshot), 1010);
+}
+
+#[test]
+fn a_bad_retired_file_is_named_and_hides_nothing() {
+    let root = Root::new();
+    write(&root, 1, 10);
+    let good = retired(&names([1], 1), 1000);
+    let mut reader = root.reader();
+    for bytes in [&good[..100], b"\x03mmstats", b""] {
+        replace(&root, bytes);
+        for _ in 0..2 {
+            let snapshot = reader.snapshot().unwrap();
+            assert_eq!(total(&snapshot), 10);
+            let [problem] = snapshot.errors() else {
+                panic!("{:?}", snapshot.errors());
+            };
+            assert!(problem.path().ends_with(RETIRED_FILE));
+        }
+    }
+    // A count of names that are not there.
+    let mut wrong = good.clone();
+    let at = header("m", 0, 1).encode().len() + 16;
+    wrong[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+    replace(&root, &wrong);
+    let snapshot = reader.snapshot().unwrap();
+    assert_eq!((total(&snapshot), snapshot.errors().len()), (10, 1));
+    // One that is somebody's directory.
+    std::fs::remove_file(root.file(RETIRED_FILE)).unwrap();
+    std::fs::create_dir(root.file(RETIRED_FILE)).unwrap();
+    let snapshot = reader.snapshot().unwrap();
+    assert_eq!((total(&snapshot), snapshot.errors().len()), (10, 1));
+    std::fs::remove_dir(root.file(RETIRED_FILE)).unwrap();
+    replace(&root, &good);
+    let snapshot = reader.snapshot().unwrap();
+    assert_no_errors(&snapshot);
+    assert_eq!(total(&snapshot), 1000);
+    std::fs::remove_file(root.file(RETIRED_FILE)).unwrap();
+    assert_eq!(total(&reader.snapshot().unwrap()), 10, "it is gone");
+}
+
+#[test]
+fn more_folds_at_once_than_names_make_the_reader_start_over() {
+    let root = Root::new();
+    let mut files = Files::default();
+    let (mut plans, mut scratch, mut problems) = Default::default();
+    let mut tools = Tools {
+        plans: &mut plans,
+        scratch: &mut scratch,
+        problems: &mut problems,
+    };
+    write(&root, 1, 10);
+    let place = Place::Tree(root.path().to_owned());
+    replace(&root, &retired(&names([], 5), 0));
+    let meanwhile = |files: &mut Files, tools: &mut Tools<'_>, folds: u64| {
+        files.scan(&place, tools).unwrap();
+        files.read(tools);
+        replace(&root, &retired(&names([], folds), 0));
+        files.retire(tools)
+    };
+    assert!(meanwhile(&mut files, &mut tools, 5 + NAMED as u64));
+    assert!(!meanwhile(&mut files, &mut tools, 6 + 2 * NAMED as u64));
+    assert!(!meanwhile(&mut files, &mut tools, 3), "fewer than before");
+    assert!(meanwhile(&mut files, &mut tools, 4));
+}
+
+#[test]
+fn a_label_of_two_versions_counts_for_both() {
+    let root = Root::new();
+    let (old, new) = (schema([counter("a")]), schema([counter("b"), counter("a")]));
+    let mut maker = Maker::new(&header("m", 0, 1)).owner(Owner {
+        tid: 0,
+        state: OwnerState::Ended,
+        adoptions: 0,
+    });
+    maker.bytes.extend(names([], 2).encode());
+    for (schema, values) in [(new, &[1, 10][..]), (old, &[100])] {
+        let at = maker.schema(&schema);
+        let block = maker.instance(at, &schema, "", "");
+        maker.set(block, values);
+    }
+    root.write(RETIRED_FILE, &maker.finish());
+    let snapshot = root.reader().snapshot().unwrap();
+    assert_no_errors(&snapshot);
+    assert_eq!(total(&snapshot), 110);
+}

@@ -1,0 +1,169 @@
+//! Which files other processes have mapped for writing, from /proc: how stats files are found whatever
+//! their root. Where there is no /proc there is nothing to find.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// A file that a process has mapped, shared and for writing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapped {
+    /// Where it is found from here.
+    pub path: PathBuf,
+    /// Its inode number.
+    pub inode: u64,
+}
+
+/// The processes that there are.
+pub fn processes() -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let names = entries.flatten().map(|entry| entry.file_name());
+    names
+        .filter_map(|name| name.to_str()?.parse().ok())
+        .collect()
+}
+
+/// The files that a process has mapped, each once, if `wanted` is true of the path. Those that have no
+/// name any more are left out.
+///
+/// A file that was made without a name (O_TMPFILE) and linked later is there under none: it is looked
+/// for in the directory that it was made in, by its inode number.
+///
+/// # Errors
+/// `NotFound` if there is no such process, `PermissionDenied` if it is not for this user to look at.
+pub fn mapped(pid: u32, wanted: impl Fn(&Path) -> bool) -> io::Result<Vec<Mapped>> {
+    let maps = fs::read(format!("/proc/{pid}/maps")).map_err(|error| {
+        // A process that ends while it is read.
+        if error.raw_os_error() == Some(libc::ESRCH) {
+            io::ErrorKind::NotFound.into()
+        } else {
+            error
+        }
+    })?;
+    let mut directories = Directories::default();
+    let mut found: Vec<Mapped> = Vec::new();
+    for line in maps.split(|&byte| byte == b'\n') {
+        let Some((path, inode)) = shared_for_writing(line) else {
+            continue;
+        };
+        if found.iter().any(|mapped| mapped.inode == inode) {
+            continue;
+        }
+        // The path is as that process sees it; its root may be another one.
+        let inside = format!("/proc/{pid}/root");
+        let inside = Path::new(&inside).join(path.strip_prefix("/").unwrap_or(path));
+        let path = [path, &inside].into_iter().find_map(|path| {
+            if was_nameless(path) {
+                directories.name(path.parent()?, inode)
+            } else {
+                let is_it = path
+                    .symlink_metadata()
+                    .is_ok_and(|found| found.ino() == inode);
+                is_it.then(|| path.to_owned())
+            }
+        });
+        let path = path.filter(|path| wanted(path));
+        found.extend(path.map(|path| Mapped { path, inode }));
+    }
+    Ok(found)
+}
+
+/// Whether a path in `maps` is that of a file that had no name when it was opened: `#123 (deleted)`.
+fn was_nameless(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    name.starts_with(b"#") && name.ends_with(b" (deleted)")
+}
+
+/// The listings of some directories: names by inode number.
+#[derive(Default)]
+struct Directories(HashMap<PathBuf, HashMap<u64, OsString>>);
+
+impl Directories {
+    fn name(&mut self, directory: &Path, inode: u64) -> Option<PathBuf> {
+        let listing = self.0.entry(directory.to_owned()).or_insert_with(|| {
+            let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+            entries
+                .map(|entry| (entry.ino(), entry.file_name()))
+                .collect()
+        });
+        listing.get(&inode).map(|name| directory.join(name))
+    }
+}
+
+/// The path and the inode of a line of `maps`: `7f…-7f… rw-s 00000000 00:1a 12345    /run/app/…`.
+fn shared_for_writing(line: &[u8]) -> Option<(&Path, u64)> {
+    let mut rest = line;
+    let mut word = || {
+        rest = rest.trim_ascii_start();
+        let end = rest
+            .iter()
+            .position(|&byte| byte == b' ')
+            .unwrap_or(rest.len());
+        let word;
+        (word, rest) = rest.split_at(end);
+        word
+    };
+    let (_, permissions, _, _, inode) = (word(), word(), word(), word(), word());
+    let path = rest.trim_ascii_start();
+    let fits = permissions.starts_with(b"rw-s") && path.starts_with(b"/");
+    let inode = std::str::from_utf8(inode).ok()?.parse().ok()?;
+    fits.then(|| (Path::new(std::ffi::OsStr::from_bytes(path)), inode))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_maps_are_taken_apart() {
+        let line = |line: &'static str| shared_for_writing(line.as_bytes());
+        assert_eq!(
+            line("7f00-7f01 rw-s 00000000 00:1a 4711                       /run/a b/m"),
+            Some((Path::new("/run/a b/m"), 4711))
+        );
+        for other in [
+            "7f00-7f01 r--s 00000000 00:1a 4711 /run/read",
+            "7f00-7f01 rw-p 00000000 00:1a 4711 /run/private",
+            "7f00-7f01 rw-s 00000000 00:00 0",
+            "7f00-7f01 rw-p 00000000 00:00 0 [heap]",
+            "",
+        ] {
+            assert_eq!(line(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_mappings_of_this_process_are_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("mapped");
+        let file = fs::File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .unwrap();
+        file.set_len(4096).unwrap();
+        let map = memmap2::MmapOptions::new().map_raw(&file).unwrap();
+        let pid = std::process::id();
+        let ours = |candidate: &Path| candidate == path;
+        assert_eq!(mapped(pid, ours).unwrap()[0].path, path);
+        assert!(processes().contains(&pid));
+        fs::remove_file(&path).unwrap();
+        assert_eq!(
+            mapped(pid, |path| path.starts_with(directory.path())).unwrap(),
+            []
+        );
+        drop(map);
+        assert_eq!(
+            mapped(u32::MAX, |_| true).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
+    }
+}

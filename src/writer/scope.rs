@@ -1,0 +1,226 @@
+//! Scopes of statistics by name: what is recorded in them stays, and what goes wrong is recorded.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::pin::pin;
+use std::task::Poll;
+
+use super::labelled::Labelled;
+use super::model::MmStats;
+use crate::metric::timer::Stopwatch;
+
+/// Runs `f` with a handle to record statistics by name. What it records is there at once, also if `f`
+/// fails later; and the error that it returns, or the panic that passes through, is recorded under
+/// `errors__all` and `errors__EXC:<type>` (of a panic: `Panic`).
+///
+/// ```no_run
+/// # fn fetch(url: &str) -> Result<(), std::io::Error> { Ok(()) }
+/// # let urls = ["a", "b"];
+/// mmstats::push_stat("file:large.csv", 1.42); // anywhere, any thread
+/// mmstats::stats(|stat| {
+///     let mut laps = mmstats::laps();
+///     for url in urls {
+///         fetch(url)?;
+///         stat.record(url, laps.lap());
+///     }
+///     stat.record("url-downloader", laps.total()).context("nightly");
+///     Ok(())
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// That of `f`.
+#[track_caller]
+pub fn stats<R>(f: impl FnOnce(&Stat) -> Result<R, Box<dyn Error>>) -> Result<R, Box<dyn Error>> {
+    let site = Location::caller();
+    match catch_unwind(AssertUnwindSafe(|| f(&Stat::default()))) {
+        Ok(result) => result.inspect_err(|error| record(&**error, site)),
+        Err(panic) => pass_on(panic, site),
+    }
+}
+
+/// [`stats`] for a scope that spans `.await`. Its handle can be sent; so can the error, as the future
+/// may have to be.
+///
+/// ```no_run
+/// # async fn fetch(url: &str) -> Result<(), std::io::Error> { Ok(()) }
+/// # async fn all() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// mmstats::stats_async(async |stat| {
+///     let mut laps = mmstats::laps();
+///     fetch("a").await?;
+///     stat.record("a", laps.lap());
+///     Ok(())
+/// })
+/// .await
+/// # }
+/// ```
+///
+/// A single [`push_stat`](crate::push_stat) never waits and needs no such twin.
+///
+/// # Errors
+/// That of `f`.
+#[track_caller]
+pub fn stats_async<R>(
+    f: impl AsyncFnOnce(Stat) -> Result<R, Box<dyn Error + Send + Sync>>,
+) -> impl Future<Output = Result<R, Box<dyn Error + Send + Sync>>> {
+    let site = Location::caller();
+    async move {
+        let mut scope = pin!(f(Stat::default()));
+        let ended = poll_fn(|context| {
+            match catch_unwind(AssertUnwindSafe(|| scope.as_mut().poll(context))) {
+                Ok(poll) => poll.map(Ok),
+                Err(panic) => Poll::Ready(Err(panic)),
+            }
+        });
+        match ended.await {
+            Ok(result) => result.inspect_err(|error| record(&**error, site)),
+            Err(panic) => pass_on(panic, site),
+        }
+    }
+}
+
+fn record<E: Error + ?Sized>(error: &E, site: &Location<'_>) {
+    Labelled::local(|stats| stats.errors.record_at(error, site));
+}
+
+/// Records a panic and lets it go on.
+fn pass_on(panic: Box<dyn Any + Send>, site: &Location<'_>) -> ! {
+    let text = (panic.downcast_ref::<&str>().copied())
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    record(&Panic(text.unwrap_or("")), site);
+    resume_unwind(panic)
+}
+
+/// A panic's message.
+#[derive(Debug)]
+struct Panic<'a>(&'a str);
+
+impl fmt::Display for Panic<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Error for Panic<'_> {}
+
+/// A handle to record statistics by name, in a scope of [`stats`] or [`stats_async`]. It can be cloned
+/// and sent, and has nothing of a thread: each value goes into the file of the thread that records it.
+#[derive(Clone, Debug, Default)]
+pub struct Stat {
+    /// What every label ends with: `;host=nl-ams,zone=a`.
+    suffix: String,
+}
+
+impl Stat {
+    /// Records a value under a label, as [`push_stat`](crate::push_stat) does. A context can be given to
+    /// what this returns; without one, the value is recorded when it is dropped, that is at once.
+    pub fn record<'a>(&'a self, label: &'a str, value: f64) -> Recorded<'a> {
+        Recorded {
+            stat: self,
+            label,
+            value,
+            context: None,
+        }
+    }
+
+    /// Records an error under `errors__*`: one that does not pass through the scope.
+    #[track_caller]
+    pub fn error<E: Error + ?Sized>(&self, error: &E) {
+        record(error, Location::caller());
+    }
+
+    /// A handle whose labels also say this: `task` becomes `task;host=nl-ams`. Characters that have a
+    /// meaning in a label (`.`, `;`, `,`, `=`) and control characters become `_`.
+    pub fn with(&self, labels: &[(&str, &str)]) -> Stat {
+        let mut suffix = self.suffix.clone();
+        for (name, value) in labels {
+            suffix.push(if suffix.is_empty() { ';' } else { ',' });
+            suffix.extend(name.chars().map(harmless));
+            suffix.push('=');
+            suffix.extend(value.chars().map(harmless));
+        }
+        Stat { suffix }
+    }
+}
+
+fn harmless(c: char) -> char {
+    match c {
+        '.' | ';' | ',' | '=' => '_',
+        c if c.is_control() => '_',
+        c => c,
+    }
+}
+
+/// A value of [`Stat::record`]: recorded when it is dropped, with the context if it was given one.
+#[derive(Debug)]
+pub struct Recorded<'a> {
+    stat: &'a Stat,
+    label: &'a str,
+    value: f64,
+    context: Option<&'a [u8]>,
+}
+
+impl<'a> Recorded<'a> {
+    /// With a context: a text that says where the value comes from, or any bytes. It is stored once
+    /// in the thread's file, however many values have it.
+    pub fn context(mut self, context: &'a (impl AsRef<[u8]> + ?Sized)) {
+        self.context = Some(context.as_ref());
+    }
+}
+
+impl Drop for Recorded<'_> {
+    fn drop(&mut self) {
+        let push = |label: &str| {
+            Labelled::local(|stats| {
+                let named = stats.named.group(label);
+                named.record_with(self.value, self.context);
+            });
+        };
+        // Put together on the stack: nothing is allocated for a label that is known.
+        let (label, suffix) = (self.label, &*self.stat.suffix);
+        let mut buffer = [0; 256];
+        match buffer.get_mut(..label.len() + suffix.len()) {
+            _ if suffix.is_empty() => push(label),
+            Some(whole) => {
+                whole[..label.len()].copy_from_slice(label.as_bytes());
+                whole[label.len()..].copy_from_slice(suffix.as_bytes());
+                push(std::str::from_utf8(whole).unwrap_or(label));
+            }
+            None => push(&format!("{label}{suffix}")),
+        }
+    }
+}
+
+/// Starts measuring laps: the time of each part, and of all.
+pub fn laps() -> Laps {
+    let now = Stopwatch::start();
+    Laps {
+        start: now,
+        lap: now,
+    }
+}
+
+/// A watch for laps, in seconds. It can be copied, sent and kept across `.await`.
+#[derive(Clone, Copy, Debug)]
+pub struct Laps {
+    start: Stopwatch,
+    lap: Stopwatch,
+}
+
+impl Laps {
+    /// The seconds since the last lap (or the start); the next one begins.
+    pub fn lap(&mut self) -> f64 {
+        let seconds = self.lap.elapsed().as_secs_f64();
+        self.lap = Stopwatch::start();
+        seconds
+    }
+
+    /// The seconds since the start.
+    pub fn total(&self) -> f64 {
+        self.start.elapsed().as_secs_f64()
+    }
+}

@@ -1,0 +1,196 @@
+//! `mmstats poll` against a writer that counts when a line has come.
+
+use std::io::{BufRead, BufReader, Lines};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{BIN, db, first, mmstats, text_of};
+
+/// A poll that goes on until it is dropped.
+struct Polling {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Polling {
+    /// Polls a root; returns after the first line, so after it has something to compare with.
+    fn start(arguments: &[&str], root: &Path) -> Polling {
+        let mut child = Command::new(BIN)
+            .args(["poll", "--json", "-d", "0.05"])
+            .args(arguments)
+            .arg(root)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut polling = Polling { child, lines };
+        polling.line();
+        polling
+    }
+
+    fn line(&mut self) -> Value {
+        let line = self.lines.next().unwrap().unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+
+    /// The sum of what the counter of `Db` has risen by, over so many lines as it takes to be `wanted`,
+    /// and two more.
+    fn sum(&mut self, wanted: u64) -> u64 {
+        let mut sum = 0;
+        let mut left = 2;
+        while left > 0 {
+            let stat = &self.line()["models"]["Db"]["stats"]["queries"];
+            assert!(
+                stat["rate"].as_f64().is_none_or(|rate| rate >= 0.0),
+                "{stat}"
+            );
+            sum += stat["risen"].as_u64().unwrap_or(0);
+            assert!(sum <= wanted, "{sum} of {wanted}");
+            left -= u32::from(sum == wanted);
+        }
+        sum
+    }
+}
+
+impl Drop for Polling {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[test]
+fn nothing_is_counted_twice_or_lost_while_files_come_and_go() {
+    let root = TempDir::new().unwrap();
+    let stats = db(root.path());
+    stats.queries.add(1_000_000);
+    let other = db(root.path());
+    other.queries.add(50);
+    let mut polling = Polling::start(&["queries"], root.path());
+    stats.queries.add(7_000);
+    assert_eq!(polling.sum(7_000), 7_000);
+    // It goes, and takes nothing away from the rate of the others.
+    drop(stats);
+    other.queries.add(3);
+    assert_eq!(polling.sum(3), 3);
+    let new = db(root.path());
+    new.queries.add(11);
+    assert_eq!(polling.sum(11), 11);
+    // The last ones go: there is nothing, and then there is again.
+    drop((other, new));
+    polling.line();
+    let again = db(root.path());
+    again.queries.add(5);
+    assert_eq!(polling.sum(5), 5);
+}
+
+#[test]
+fn percentiles_and_rates_are_those_of_the_interval() {
+    let root = TempDir::new().unwrap();
+    let stats = first(root.path());
+    for _ in 0..1000 {
+        stats.body_size.record(100);
+    }
+    let mut polling = Polling::start(&["body_size"], root.path());
+    stats.body_size.record(8_000);
+    let stat = loop {
+        let stat = polling.line()["models"]["my-app"]["stats"]["body_size"].clone();
+        if stat["count"] != 0 {
+            break stat;
+        }
+    };
+    assert_eq!(
+        (&stat["kind"], &stat["count"]),
+        (&"percentile".into(), &1.into())
+    );
+    let p50 = stat["percentiles"]["50"].as_u64().unwrap();
+    assert!((7_900..8_100).contains(&p50), "{stat}");
+    assert!(stat["rate"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn columns_are_what_a_kind_has_to_say() {
+    let root = TempDir::new().unwrap();
+    let _stats = first(root.path());
+    let fields =
+        "requests,in_flight,temp*,release,ready,pool.open,index.*,body_size.Percentile95th";
+    let output = mmstats()
+        .args(["poll", "-c", "3", "-d", "0.01", "-n", "2", fields])
+        .arg(root.path())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{output:?}"
+    );
+    insta::assert_snapshot!("poll", text_of(&output.stdout));
+    let output = mmstats()
+        .args([
+            "poll",
+            "-c",
+            "1",
+            "-d",
+            "0.01",
+            "-p",
+            "index.",
+            "--per-file",
+            "response_ok",
+        ])
+        .args(["-f", "release=1.4.1", "-f", "temperature"])
+        .arg(root.path())
+        .output()
+        .unwrap();
+    let shown = text_of(&output.stdout);
+    assert!(
+        shown.starts_with("response_ok/s  file\n            0  /"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn files_that_do_not_pass_do_not_count() {
+    let root = TempDir::new().unwrap();
+    let (stats, other) = (first(root.path()), first(root.path()));
+    other.release.set("2.0");
+    let mut polling = Polling::start(&["-f", "release=2.0", "requests"], root.path());
+    stats.requests.add(1_000);
+    other.requests.add(4);
+    let risen = loop {
+        let line = polling.line();
+        let stat = &line["models"]["my-app"]["stats"]["requests"];
+        assert_eq!(stat["value"].as_u64().map(|n| n >= 1_000), Some(false));
+        match stat["risen"].as_u64() {
+            Some(risen @ 1..) => break risen,
+            _ => continue,
+        }
+    };
+    assert_eq!(risen, 4);
+}
+
+#[test]
+fn a_field_that_nobody_has_is_named_with_some_that_are_there() {
+    let root = TempDir::new().unwrap();
+    let _stats = db(root.path());
+    let output = mmstats()
+        .args(["poll", "querys"])
+        .arg(root.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = text_of(&output.stderr);
+    assert!(
+        said.contains("no label matches \"querys\": there are queries"),
+        "{said}"
+    );
+    for wrong in [
+        &["poll"][..],
+        &["poll", "-d", "0", "x"],
+        &["poll", "-c", "0", "x"],
+    ] {
+        let output = mmstats().args(wrong).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+    }
+}

@@ -1,0 +1,262 @@
+//! Statistics by name: each test in a process of its own, for they go where the environment says.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use mmstats::{SummaryValue, push_stat, stats, stats_async};
+
+use super::*;
+
+/// Runs the rest of the test in a child; true in the child.
+macro_rules! in_child {
+    ($name:literal $(, $variable:literal = $value:expr)*) => {{
+        let name = concat!("labelled::", $name);
+        if !child::is_child(name) {
+            let root = tempfile::tempdir().unwrap();
+            let mut command = child::command(name, root.path());
+            $(command.env($variable, $value);)*
+            child::run(&mut command);
+            return;
+        }
+        PathBuf::from(std::env::var_os("MMSTATS_PATH").unwrap())
+    }};
+}
+
+fn summary<'a>(snapshot: &'a Snapshot, label: &str) -> &'a SummaryValue {
+    let value = snapshot.get("stats", label).expect(label);
+    value.as_summary().expect("a summary")
+}
+
+fn of_errors(snapshot: &Snapshot, label: &str) -> Option<u64> {
+    snapshot.get("stats", label)?.as_u64()
+}
+
+#[test]
+fn a_label_has_its_summary_and_its_history() {
+    let root = in_child!("a_label_has_its_summary_and_its_history");
+    for (value, label) in [
+        (1.5, "file:large.csv"),
+        (2.5, "file:large.csv"),
+        (7.0, "task"),
+    ] {
+        push_stat(label, value);
+    }
+    std::thread::spawn(|| push_stat("task", 8.0))
+        .join()
+        .unwrap();
+    let snapshot = snapshot(&root);
+    let labels: Vec<&str> = snapshot.labels("*").collect();
+    assert_eq!(
+        labels,
+        [
+            "errors",
+            "file:large.csv",
+            "file:large.csv.history",
+            "task",
+            "task.history"
+        ]
+    );
+    let large = summary(&snapshot, "file:large.csv");
+    assert_eq!((large.count(), large.mean()), (2, Some(2.0)));
+    assert_eq!(summary(&snapshot, "task").count(), 2);
+    assert_eq!(
+        snapshot.get("stats", "task.Mean").and_then(|v| v.as_f64()),
+        Some(7.5)
+    );
+    // By the label itself, or by its own.
+    for label in ["file:large.csv", "file:large.csv.history"] {
+        assert_eq!(
+            values(snapshot.history("stats", label).unwrap()),
+            [2.5, 1.5]
+        );
+    }
+    assert!(snapshot.history("stats", "errors").is_none());
+}
+
+#[test]
+fn the_namespace_is_the_model() {
+    let root = in_child!(
+        "the_namespace_is_the_model",
+        "MMSTATS_NAMESPACE" = "AKA-STATS"
+    );
+    push_stat("task", 1.0);
+    let snapshot = snapshot(&root);
+    assert!(snapshot.get("AKA-STATS", "task").is_some());
+    assert!(root.join("AKA-STATS").is_dir());
+}
+
+#[test]
+fn what_a_scope_records_stays_when_it_fails() {
+    let root = in_child!("what_a_scope_records_stays_when_it_fails");
+    let passed: Result<(), _> = stats(|stat| {
+        let mut laps = mmstats::laps();
+        stat.record("url", laps.lap());
+        stat.record("downloader", laps.total()).context("nightly");
+        stat.record("downloader", 1.0)
+            .context(&String::from("hourly"));
+        stat.record("downloader", 1.0).context(&b"\xff"[..]);
+        stat.error(&fmt::Error);
+        "x".parse::<u8>()?;
+        Ok(())
+    });
+    let error = passed.unwrap_err();
+    assert!(error.is::<std::num::ParseIntError>());
+    let seven: u8 = stats(|_| Ok("7".parse()?)).unwrap();
+    assert_eq!(seven, 7);
+    let snapshot = snapshot(&root);
+    let times = snapshot.history("stats", "url").unwrap();
+    assert!(times.entries()[0].value() >= 0.0 && times.entries()[0].context().is_none());
+    let contexts: Vec<_> = (snapshot
+        .history("stats", "downloader")
+        .unwrap()
+        .entries()
+        .iter())
+    .map(|entry| entry.context().unwrap().bytes())
+    .collect();
+    assert_eq!(contexts, [b"\xff", &b"hourly"[..], b"nightly"]);
+    assert_eq!(of_errors(&snapshot, "errors__all"), Some(2));
+    assert_eq!(of_errors(&snapshot, "errors__EXC:Error"), Some(1));
+    // Of a dyn Error, as its Debug text begins.
+    assert_eq!(of_errors(&snapshot, "errors__EXC:ParseIntError"), Some(1));
+    let (_, errors) = snapshot.errors_of("stats").next().unwrap();
+    for error in errors.distinct() {
+        assert!(
+            error.site().contains("tests/history/labelled.rs"),
+            "{}",
+            error.site()
+        );
+    }
+}
+
+#[test]
+fn a_panic_that_passes_through_is_recorded_and_goes_on() {
+    let root = in_child!("a_panic_that_passes_through_is_recorded_and_goes_on");
+    for text in ["a str", "a String"] {
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            stats(|stat| -> Result<(), Box<dyn Error>> {
+                stat.record("before", 1.0);
+                match text {
+                    "a str" => panic!("a str"),
+                    text => std::panic::panic_any(text.to_owned()),
+                }
+            })
+        }));
+        let panic = caught.unwrap_err();
+        let of_str = panic.downcast_ref::<&str>().copied();
+        let of_string = panic.downcast_ref::<String>().map(String::as_str);
+        assert_eq!(of_str.or(of_string), Some(text));
+    }
+    let snapshot = snapshot(&root);
+    assert_eq!(summary(&snapshot, "before").count(), 2);
+    assert_eq!(of_errors(&snapshot, "errors__EXC:Panic"), Some(2));
+    let (_, errors) = snapshot.errors_of("stats").next().unwrap();
+    let messages: Vec<_> = errors
+        .distinct()
+        .iter()
+        .map(|error| error.message())
+        .collect();
+    assert_eq!(messages, ["a String", "a str"]);
+}
+
+/// Polls until it is ready.
+fn block_on<R>(future: impl Future<Output = R>) -> R {
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(done) = future
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
+            return done;
+        }
+    }
+}
+
+/// Pending once.
+async fn pause() {
+    let mut paused = false;
+    std::future::poll_fn(|_| match std::mem::replace(&mut paused, true) {
+        false => Poll::Pending,
+        true => Poll::Ready(()),
+    })
+    .await;
+}
+
+#[test]
+fn a_scope_spans_awaits_and_threads() {
+    let root = in_child!("a_scope_spans_awaits_and_threads");
+    let scope = stats_async(async |stat| {
+        let mut laps = mmstats::laps();
+        stat.record("first", laps.lap());
+        pause().await;
+        stat.record("second", laps.lap()).context("async");
+        "x".parse::<u8>()?;
+        Ok(())
+    });
+    // Sent to another thread.
+    let passed = std::thread::scope(|threads| threads.spawn(|| block_on(scope)).join().unwrap());
+    assert!(passed.unwrap_err().is::<std::num::ParseIntError>());
+    let panicking = stats_async(async |_| -> Result<(), Box<dyn Error + Send + Sync>> {
+        pause().await;
+        panic!("in a future");
+    });
+    assert!(catch_unwind(AssertUnwindSafe(|| block_on(panicking))).is_err());
+    let snapshot = snapshot(&root);
+    assert_eq!(summary(&snapshot, "first").count(), 1);
+    assert_eq!(
+        contexts_of(snapshot.history("stats", "second").unwrap()).len(),
+        1
+    );
+    assert_eq!(of_errors(&snapshot, "errors__EXC:ParseIntError"), Some(1));
+    assert_eq!(of_errors(&snapshot, "errors__EXC:Panic"), Some(1));
+}
+
+#[test]
+fn more_labels_are_written_into_the_label() {
+    let root = in_child!("more_labels_are_written_into_the_label");
+    let long = "x".repeat(300);
+    stats(|stat| {
+        let stat = stat.with(&[("host", "nl-ams"), ("oid", "a.b;c=\n")]);
+        stat.record("task", 1.0);
+        stat.with(&[("more", "1")]).record("task", 2.0);
+        stat.record(&long, 3.0);
+        Ok(())
+    })
+    .unwrap();
+    let snapshot = snapshot(&root);
+    for (label, value) in [
+        ("task;host=nl-ams,oid=a_b_c__", 1.0),
+        ("task;host=nl-ams,oid=a_b_c__,more=1", 2.0),
+        (&format!("{long};host=nl-ams,oid=a_b_c__"), 3.0),
+    ] {
+        assert_eq!(summary(&snapshot, label).total(), value, "{label}");
+    }
+}
+
+#[test]
+fn labels_that_cannot_be_and_too_many_count_under_other() {
+    let root = in_child!("labels_that_cannot_be_and_too_many_count_under_other");
+    let bad = ["", "a\nb", ".a", "a..b", &"x".repeat(2_000), "errors"];
+    for label in bad {
+        push_stat(label, 1.0);
+    }
+    let labels = 100_000;
+    let mut named = 0;
+    for label in 0..labels {
+        push_stat(&format!("label {label}"), 1.0);
+        named += 1;
+    }
+    let snapshot = snapshot(&root);
+    let other = summary(&snapshot, "_other");
+    let counted = snapshot
+        .labels("label *")
+        .filter(|label| !label.ends_with(".history"));
+    let counted = counted.count() as u64;
+    assert!((1_000..=10_000).contains(&counted), "{counted}");
+    assert_eq!(other.count(), bad.len() as u64 + named - counted);
+    assert!(snapshot.files()[0].bytes() <= 16 << 20);
+}
