@@ -31,7 +31,7 @@ impl Report {
             text: String::new(),
             bounds: Vec::new(),
         };
-        report.say(&format!("## {title}"));
+        report.say(&format!("### {title}"));
         report
     }
 
@@ -65,8 +65,8 @@ impl Report {
         self.text.push('\n');
     }
 
-    /// Shows the bounds and writes the summary anew.
-    pub fn finish(mut self) {
+    /// Shows the bounds and, if it was the whole bench, writes the summary anew.
+    pub fn finish(mut self, whole: bool) {
         if !self.bounds.is_empty() {
             self.table(&["what it must reach", "found", ""]);
             for (wanted, found, kept) in std::mem::take(&mut self.bounds) {
@@ -74,10 +74,13 @@ impl Report {
                 self.row(&[wanted, found, verdict.to_owned()]);
             }
         }
+        if !whole {
+            return;
+        }
         let directory = directory();
         let part = |name: &str| directory.join(format!("{name}.md"));
         std::fs::write(part(&self.name), &self.text).expect("a file under target");
-        let mut summary = format!("# Figures\n\n{}\n", machine());
+        let mut summary = format!("\n{}\n", machine());
         for name in PARTS {
             if let Ok(text) = std::fs::read_to_string(part(name)) {
                 let _ = write!(summary, "{text}");

@@ -79,7 +79,7 @@ fn main() {
     row(&mut report, "the first group of a file", first);
     row(&mut report, "the 1,000th group", thousandth);
     dead::measure(&mut report, &root.0);
-    report.finish();
+    report.finish(true);
 }
 
 fn row(report: &mut Report, name: &str, mut times: Vec<Duration>) {

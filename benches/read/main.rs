@@ -102,7 +102,7 @@ fn main() {
     if arguments.iter().any(|word| word == "--plot") {
         draw(&measured);
     }
-    report.finish();
+    report.finish(true);
 }
 
 fn measure(report: &mut Report, content: Content, number: usize, python: Option<&Python>) -> Size {

@@ -89,7 +89,7 @@ fn main() {
             judge(&mut report, &rows, &times, index, bound);
         }
     }
-    report.finish();
+    report.finish(named.is_empty());
 }
 
 /// Nanoseconds per operation of each row, round by round.
