@@ -2,6 +2,8 @@
 
 #![cfg(feature = "cli")]
 
+#[path = "cli/check.rs"]
+mod check;
 #[allow(dead_code, reason = "these children are not talked to")]
 #[path = "writer/child.rs"]
 mod child;
@@ -19,6 +21,8 @@ mod finding;
 mod history;
 #[path = "cli/json.rs"]
 mod json;
+#[path = "cli/manual.rs"]
+mod manual;
 #[path = "cli/old.rs"]
 mod old;
 #[path = "cli/poll.rs"]
@@ -27,6 +31,8 @@ mod poll;
 mod summaries;
 #[path = "cli/text.rs"]
 mod text;
+#[path = "cli/top.rs"]
+mod top;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -16,6 +16,9 @@ use crate::format::bytes::Bytes;
 use crate::format::header::{COMMITTED, Header, NAME_MOST, Owner};
 use crate::sys::view::{self, Stat};
 
+/// How long it may take, in nanoseconds, from the creation time that a file states until it is there.
+const MAKING: u64 = 1_000_000_000;
+
 /// A stats file that is being read.
 #[derive(Debug)]
 pub struct StatsFile {
@@ -158,7 +161,8 @@ impl StatsFile {
     /// Makes the kept values comparable with those of now. What is new in the file was zeros, and so was
     /// all of it if it was created after the last snapshot began.
     pub fn compare(&mut self, last: Option<u64>) {
-        if self.before.is_none() && last.is_some_and(|last| self.header.created >= last) {
+        let is_new = |last: u64| self.header.created.saturating_add(MAKING) >= last;
+        if self.before.is_none() && last.is_some_and(is_new) {
             self.before = Some(Vec::new());
         }
         if let Some(before) = &mut self.before {

@@ -48,6 +48,7 @@ mod testing;
 mod tests;
 mod text;
 mod v1;
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -56,11 +57,12 @@ use self::scan::{Files, Place, Tools};
 use self::state::{Judge, Kernel};
 use crate::Error;
 use crate::sys::life::Witness;
-use crate::sys::{clock, paths, sigbus};
+use crate::sys::{clock, paths, proc, sigbus};
 
 pub use self::snapshot::{File, Model, Problem, Snapshot, Stat};
 pub use self::state::{Ending, State};
 pub use self::text::{matches, printable};
+pub use self::verify::verify;
 
 /// Reads the stats files of a root, of a model, or one file: again and again.
 #[derive(Debug)]
@@ -252,6 +254,12 @@ impl Reader {
 /// that is there.
 pub fn roots() -> Vec<PathBuf> {
     paths::reader_roots()
+}
+
+/// Files below a root that have been removed while a process still writes them: the directory in which
+/// each was, and the process, of those that this user may look at. From /proc: elsewhere there are none.
+pub fn unlinked(root: impl AsRef<Path>) -> Vec<(PathBuf, u32)> {
+    proc::unlinked(root.as_ref())
 }
 
 /// Guards this process against mapped stats files that someone cuts short while they are read (by

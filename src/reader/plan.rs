@@ -72,6 +72,17 @@ pub struct Octaves {
     pub most: usize,
 }
 
+impl Octaves {
+    /// Those of a distribution or a window of one.
+    pub fn of(metric: &MetricSchema) -> Option<Octaves> {
+        match metric.kind {
+            code::TIMER | code::PERCENTILE => octaves_of(metric, 1),
+            code::WINDOW => octaves_of(&window::step(metric)?, window::STEPS),
+            _ => None,
+        }
+    }
+}
+
 /// The octaves of so many distributions.
 fn octaves_of(metric: &MetricSchema, many: usize) -> Option<Octaves> {
     matches!(metric.kind, code::TIMER | code::PERCENTILE)
@@ -202,11 +213,7 @@ impl Plan {
                 words: plain,
             });
         }
-        let octaves = match metric.kind {
-            code::TIMER | code::PERCENTILE => octaves_of(&metric, 1),
-            code::WINDOW => window::step(&metric).and_then(|step| octaves_of(&step, window::STEPS)),
-            _ => None,
-        };
+        let octaves = Octaves::of(&metric);
         if octaves.is_some() || kind.parts().is_some() {
             self.owners.push((metric.offset, self.metrics.len()));
         }

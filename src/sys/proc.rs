@@ -74,6 +74,33 @@ pub fn mapped(pid: u32, wanted: impl Fn(&Path) -> bool) -> io::Result<Vec<Mapped
     Ok(found)
 }
 
+/// The directories below `root` in which files lay that processes write and that have no name any
+/// more, with the pid.
+pub fn unlinked(root: &Path) -> Vec<(PathBuf, u32)> {
+    let mut found = Vec::new();
+    let mut directories = Directories::default();
+    for pid in processes() {
+        let maps = fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
+        for line in maps.split(|&byte| byte == b'\n') {
+            let Some((path, inode)) = shared_for_writing(line) else {
+                continue;
+            };
+            let Some(directory) = path
+                .parent()
+                .filter(|directory| directory.starts_with(root))
+            else {
+                continue;
+            };
+            let deleted = path.as_os_str().as_bytes().ends_with(b" (deleted)");
+            if deleted && directories.name(directory, inode).is_none() {
+                found.push((directory.to_owned(), pid));
+            }
+        }
+    }
+    found.dedup();
+    found
+}
+
 /// Whether a path in `maps` is that of a file that had no name when it was opened: `#123 (deleted)`.
 fn was_nameless(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_bytes();

@@ -7,7 +7,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{BIN, db, first, mmstats, text_of};
+use super::{BIN, Db, child, db, first, mmstats, text_of};
+use mmstats::MmStats;
 
 /// A poll that goes on until it is dropped.
 struct Polling {
@@ -85,6 +86,46 @@ fn nothing_is_counted_twice_or_lost_while_files_come_and_go() {
     let again = db(root.path());
     again.queries.add(5);
     assert_eq!(polling.sum(5), 5);
+}
+
+/// Processes that are killed, folded and removed between two lines.
+#[test]
+fn processes_that_die_are_counted_once_whatever_becomes_of_their_files() {
+    const NAME: &str = "poll::processes_that_die_are_counted_once_whatever_becomes_of_their_files";
+    if child::is_child(NAME) {
+        Db::local(|s| s.queries.add(7));
+        // SAFETY: this process.
+        unsafe { libc::kill(std::process::id() as i32, libc::SIGKILL) };
+    }
+    let root = TempDir::new().unwrap();
+    let live = db(root.path());
+    live.queries.add(100);
+    let mut polling = Polling::start(&["queries"], root.path());
+    let clean = |arguments: &[&str]| {
+        let output = mmstats()
+            .arg("clean")
+            .args(arguments)
+            .arg(root.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    for _ in 0..3 {
+        child::command(NAME, root.path()).output().unwrap();
+        assert_eq!(polling.sum(7), 7);
+        clean(&["--fold"]);
+        assert_eq!(polling.sum(0), 0, "folded: what it had was counted before");
+    }
+    // It is folded before it was ever seen, perhaps: then it counts by the retired file.
+    child::command(NAME, root.path()).output().unwrap();
+    clean(&["--fold"]);
+    live.queries.add(4);
+    assert_eq!(polling.sum(11), 11);
+    child::command(NAME, root.path()).output().unwrap();
+    assert_eq!(polling.sum(7), 7);
+    clean(&[]);
+    live.queries.add(2);
+    assert_eq!(polling.sum(2), 2);
 }
 
 #[test]
@@ -193,4 +234,25 @@ fn a_field_that_nobody_has_is_named_with_some_that_are_there() {
         let output = mmstats().args(wrong).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{wrong:?}");
     }
+}
+
+#[test]
+fn a_closed_pipe_is_a_clean_end() {
+    let root = TempDir::new().unwrap();
+    let _stats = db(root.path());
+    let mut child = Command::new(BIN)
+        .args(["poll", "-d", "0.01", "queries"])
+        .arg(root.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    drop(lines);
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{output:?}"
+    );
 }

@@ -15,7 +15,13 @@ use clap::{Args, Parser, Subcommand};
     name = "mmstats",
     version,
     arg_required_else_help = true,
-    max_term_width = 100
+    max_term_width = 100,
+    after_help = "\
+Where to begin:
+  mmstats ls --all       the files of all programs, wherever they are
+  mmstats top 812        what process 812 is doing
+  mmstats show --json    all values, for another program
+  mmstats help poll      more about a command"
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -29,10 +35,15 @@ pub enum Command {
     History(History),
     Errors(Errors),
     Poll(Poll),
+    Top(Top),
     Diff(Diff),
+    Check(Check),
     Autopsy(Autopsy),
     Clean(Clean),
     Demo(Demo),
+    Completions(Completions),
+    /// Print the manual, for man(1): `mmstats man | man -l -`
+    Man,
     #[command(hide = true)]
     DemoService(DemoService),
 }
@@ -147,6 +158,24 @@ fn delay(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Watch models, processes, threads and labels
+///
+/// On the left models, their processes and the threads of these; on the right the labels of what is
+/// selected, with value, rate, the interval's median and 99th percentile, and the last minutes; below
+/// where the values of a timer were over time. `?` lists the keys.
+#[derive(Args, Debug)]
+#[command(after_long_help = PATHS)]
+pub struct Top {
+    /// Seconds between two readings
+    #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = delay)]
+    pub delay: f64,
+    /// Draw with ASCII only [default: unless the locale says UTF-8]
+    #[arg(long)]
+    pub ascii: bool,
+    /// Roots, models' directories, stats files or PIDs
+    pub paths: Vec<PathBuf>,
+}
+
 /// Compare two snapshots, saved or live
 ///
 /// Which values are different, label by label: counters with their rate, percentiles with the change in
@@ -165,6 +194,22 @@ pub struct Diff {
     pub a: PathBuf,
     /// The later one
     pub b: PathBuf,
+}
+
+/// Verify the files, and warn about what will hurt
+///
+/// Every byte of every file against the format: what is wrong and where. Then their place: a disk
+/// instead of memory, permissions, files of dead processes that pile up, files that are nearly full or
+/// were removed under their writer, groups at their cap. In each root that it may write to it makes a
+/// file for a moment and tests that words are read whole while they are written.
+#[derive(Args, Debug)]
+#[command(after_long_help = "\
+Exit code:
+  0 when there are no errors (there may be warnings), 1 when there are or nothing was found, 2 for
+  wrong usage.")]
+pub struct Check {
+    /// Roots, models' directories, stats files or PIDs
+    pub paths: Vec<PathBuf>,
 }
 
 /// Say how processes ended, and their last values
@@ -258,6 +303,15 @@ pub struct Demo {
     /// The root for the stats files [default: $MMSTATS_PATH, else a temporary directory]
     #[arg(long, value_name = "DIR")]
     pub path: Option<PathBuf>,
+}
+
+/// Print what completes commands and options in a shell
+///
+/// For example: `mmstats completions bash > /etc/bash_completion.d/mmstats`.
+#[derive(Args, Debug)]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
 }
 
 /// The service of the demo: a process of its own, which the demo starts

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use mmstats::Error;
-use mmstats::reader::{File, Reader, Snapshot, guard_sigbus};
+use mmstats::reader::{File, Reader, Snapshot, Stat, guard_sigbus};
 
 use crate::{output, progress};
 
@@ -254,7 +255,7 @@ impl Input {
 }
 
 /// The root that a file lies in.
-fn root(file: &File) -> PathBuf {
+pub fn root(file: &File) -> PathBuf {
     let above = if file.format() == 3 { 2 } else { 1 };
     file.path()
         .ancestors()
@@ -282,9 +283,23 @@ fn failure(path: &Path, error: Error) -> (PathBuf, String) {
             path,
             action,
             source,
-        } => (path, format!("cannot {action}: {source}")),
+        } => {
+            let advice = match source.kind() {
+                ErrorKind::PermissionDenied => ": run this as its owner or as root",
+                _ => "",
+            };
+            (path, format!("cannot {action}: {source}{advice}"))
+        }
         other => (path.to_owned(), other.to_string()),
     }
+}
+
+/// What a label is among stats that are sorted by it, as those of a snapshot are.
+pub fn find<'a>(stats: &'a [Stat], label: &str) -> Option<&'a Stat> {
+    let index = stats
+        .binary_search_by(|stat| stat.label().cmp(label))
+        .ok()?;
+    Some(&stats[index])
 }
 
 /// Paths as a list, as in `$PATH`.

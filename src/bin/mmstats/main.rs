@@ -2,6 +2,7 @@
 
 mod arguments;
 mod autopsy;
+mod check;
 mod clean;
 mod demo;
 mod diff;
@@ -10,11 +11,13 @@ mod history;
 mod input;
 mod json;
 mod ls;
+mod manual;
 mod numbers;
 mod output;
 mod poll;
 mod progress;
 mod show;
+mod top;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -46,7 +49,11 @@ fn run(command: Command) -> Outcome {
         Command::History(arguments) => history::run(&arguments),
         Command::Errors(arguments) => errors::run(&arguments),
         Command::Poll(arguments) => poll::run(&arguments),
+        Command::Top(arguments) => top::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Completions(arguments) => manual::completions(&arguments),
+        Command::Man => manual::man(),
         Command::Autopsy(arguments) => autopsy::run(&arguments),
         Command::Clean(arguments) => clean::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),

@@ -60,7 +60,12 @@ pub fn bold(text: &str) -> Cow<'_, str> {
 
 /// A path as it may be printed.
 pub fn path(path: &Path) -> String {
-    printable(&path.to_string_lossy()).into_owned()
+    printed(&path.to_string_lossy())
+}
+
+/// A text as it may be printed.
+pub fn printed(text: &str) -> String {
+    printable(text).into_owned()
 }
 
 /// JSON as it may be printed. The same JSON: what is harmful can only be within its strings, where

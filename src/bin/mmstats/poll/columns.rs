@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use mmstats::Value;
 use mmstats::reader::{Stat, matches};
 
-use crate::input::Input;
+use crate::input::{Input, find};
 use crate::{numbers, output};
 
 /// The least width of a column: a rate of eight digits.
@@ -26,13 +26,6 @@ impl<'a> Values<'a> {
     pub fn risen_of(&self, label: &str) -> Option<&'a Stat> {
         find(self.risen, label)
     }
-}
-
-fn find<'a>(stats: &'a [Stat], label: &str) -> Option<&'a Stat> {
-    let index = stats
-        .binary_search_by(|stat| stat.label().cmp(label))
-        .ok()?;
-    Some(&stats[index])
 }
 
 /// The columns that match some patterns, in the order of these.

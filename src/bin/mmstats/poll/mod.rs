@@ -41,9 +41,11 @@ pub fn run(arguments: &Poll) -> Outcome {
     let mut lines = 0u64;
     while arguments.count.is_none_or(|count| lines < count) {
         let seconds = clock.wait();
+        // That of the tick, however long it takes to read and to print.
+        let time = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs_f64();
         let input = poller.read();
         if arguments.json {
-            write_json(&mut out, arguments, &patterns, &input, seconds)?;
+            write_json(&mut out, arguments, &patterns, &input, (time, seconds))?;
         } else {
             let now = find(&input);
             // Those that have gone stay, as long as there are no others.
@@ -115,15 +117,19 @@ impl Clock {
     /// Waits for the next tick; gives the seconds since the last one. Ticks that have passed meanwhile
     /// are left out.
     fn wait(&mut self) -> f64 {
-        let ticks = self.begin.elapsed().as_nanos() / self.delay.as_nanos() + 1;
-        let ticks = u32::try_from(ticks).unwrap_or(u32::MAX);
-        let next = self.begin + self.delay.saturating_mul(ticks);
+        let next = self.begin + next_tick(self.begin.elapsed(), self.delay);
         thread::sleep(next.saturating_duration_since(Instant::now()));
         let now = Instant::now();
         let seconds = (now - self.last).as_secs_f64();
         self.last = now;
         seconds
     }
+}
+
+/// When the next tick is, of those that are `delay` apart, so long after the first.
+fn next_tick(elapsed: Duration, delay: Duration) -> Duration {
+    let ticks = elapsed.as_nanos() / delay.as_nanos() + 1;
+    delay.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX))
 }
 
 fn no_label(input: &Input, pattern: &str) -> String {
@@ -180,7 +186,7 @@ fn write_json(
     arguments: &Poll,
     patterns: &[String],
     input: &Input,
-    seconds: f64,
+    (time, seconds): (f64, f64),
 ) -> io::Result<()> {
     let stats = |values: Values<'_>| {
         let wanted = (values.stats.iter()).filter(|stat| {
@@ -197,7 +203,6 @@ fn write_json(
         });
         each.collect::<Map<_, _>>()
     };
-    let time = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs_f64();
     let mut line = json!({"time": time, "seconds": seconds});
     if arguments.per_file {
         let files = input.files().map(|file| {
@@ -220,4 +225,21 @@ fn write_json(
         line["models"] = models.collect::<Map<_, _>>().into();
     }
     writeln!(out, "{}", output::json(&line.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_do_not_drift_and_those_that_were_missed_are_left_out() {
+        let next =
+            |elapsed: u64| next_tick(Duration::from_millis(elapsed), Duration::from_millis(200));
+        assert_eq!(
+            [0, 1, 199, 200, 201, 950]
+                .map(next)
+                .map(|at| at.as_millis()),
+            [200, 200, 200, 400, 400, 1000]
+        );
+    }
 }

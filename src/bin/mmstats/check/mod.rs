@@ -1,0 +1,190 @@
+//! `mmstats check`: whether the files are what the format says, and what about their place will hurt.
+
+mod place;
+mod self_test;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use mmstats::Error;
+use mmstats::reader::{File, Model, State, unlinked, verify};
+
+use crate::arguments::Check;
+use crate::input::Input;
+use crate::{Outcome, numbers, output, progress};
+
+/// So many files of dead processes in a model, and people begin to wonder.
+const DEAD_MANY: usize = 20;
+/// The size that a file may have, unless its program was told otherwise.
+const MAX_SIZE: u64 = 16 << 20;
+/// Files that are named of those that have one thing wrong.
+const NAMED: usize = 3;
+
+/// What was found, as it is printed.
+#[derive(Default)]
+struct Findings {
+    errors: Vec<String>,
+    warnings: Vec<String>,
+}
+
+pub fn run(arguments: &Check) -> Outcome {
+    let input = Input::read(&arguments.paths, false);
+    let mut findings = Findings::default();
+    progress::during("verifying", || {
+        bytes(&input, &mut findings);
+        let roots: BTreeSet<PathBuf> = input.files().map(crate::input::root).collect();
+        for root in roots {
+            place::check(&root, &mut findings);
+            self_test::run(&root, &mut findings);
+            let lost = unlinked(&root);
+            for (directory, pid) in lost {
+                findings.warnings.push(format!(
+                    "{}: process {pid} writes a file there that has been removed: nobody can read it \
+                     until the process is restarted",
+                    output::path(&directory)
+                ));
+            }
+        }
+        for snapshot in &input.snapshots {
+            for model in snapshot.models() {
+                let files = model.files().iter().map(|&index| &snapshot.files()[index]);
+                look_at(model, &files.collect::<Vec<_>>(), &mut findings);
+            }
+        }
+    });
+    let mut out = BufWriter::new(io::stdout().lock());
+    for (kind, found) in [("error", &findings.errors), ("warning", &findings.warnings)] {
+        for text in found {
+            writeln!(out, "{}: {text}", output::bold(kind))?;
+        }
+    }
+    let files = input.files().count();
+    if files > 0 {
+        writeln!(
+            out,
+            "{files} files checked: {} errors, {} warnings",
+            findings.errors.len(),
+            findings.warnings.len()
+        )?;
+    }
+    out.flush()?;
+    if input.is_empty() {
+        input.complain();
+    }
+    Ok(if findings.errors.is_empty() && !input.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Every byte of every file.
+fn bytes(input: &Input, findings: &mut Findings) {
+    let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
+    for file in input.files() {
+        seen.insert(file.path().to_owned());
+        let path = output::path(file.path());
+        match verify(file.path()) {
+            Ok(found) => {
+                let found = found.into_iter();
+                findings
+                    .errors
+                    .extend(found.map(|problem| format!("{path}: {problem}")));
+            }
+            // Removed since it was listed.
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(Error::Malformed { malformed, .. }) => {
+                findings.errors.push(format!("{path}: {malformed}"));
+            }
+            Err(error) => findings.errors.push(error.to_string()),
+        }
+    }
+    // What could not be read at all, or not understood as a whole.
+    for (path, error) in input.errors() {
+        let found = format!("{}: {error}", output::path(path));
+        if !findings.errors.contains(&found) {
+            findings.errors.push(found);
+        }
+    }
+}
+
+/// What is about to go wrong with the files of a model.
+fn look_at(model: &Model, files: &[&File], findings: &mut Findings) {
+    let name = output::printed(model.name());
+    let dead = files
+        .iter()
+        .filter(|file| file.state() == State::Dead && file.retired().is_none());
+    let dead = dead.count();
+    if dead >= DEAD_MANY {
+        findings.warnings.push(format!(
+            "{name}: {dead} files of processes that have ended: `mmstats clean` removes them, `mmstats \
+             clean --fold` keeps their totals; MMSTATS_CLEAN=1 lets programs do it themselves"
+        ));
+    }
+    let most = std::env::var("MMSTATS_MAX_SIZE")
+        .ok()
+        .and_then(|size| size.parse().ok());
+    let most: u64 = most.unwrap_or(MAX_SIZE);
+    let full = files
+        .iter()
+        .filter(|file| file.format() == 3 && file.bytes() >= most / 10 * 9);
+    named(full, findings, |file| {
+        format!(
+            "{} of the {} that it may have: soon groups count under `_other` and histograms coarsely: \
+             set MMSTATS_MAX_SIZE higher in its program",
+            numbers::bytes(file.bytes()),
+            numbers::bytes(most)
+        )
+    });
+    let writable = files.iter().filter(|file| {
+        let mode = file
+            .path()
+            .symlink_metadata()
+            .map(|metadata| metadata.mode());
+        mode.is_ok_and(|mode| mode & 0o022 != 0)
+    });
+    named(writable, findings, |_| {
+        "other users may write it: its values are not to be trusted: chmod go-w, and see MMSTATS_MODE"
+            .to_owned()
+    });
+    let mut groups: BTreeMap<&str, u64> = BTreeMap::new();
+    for stat in model.stats() {
+        let other = stat
+            .label()
+            .split_once("_other.")
+            .filter(|(field, _)| field.is_empty() || field.ends_with('.'));
+        if let (Some((field, _)), Some(count)) = (other, numbers::count(stat.value())) {
+            *groups.entry(field).or_default() += count;
+        }
+    }
+    for (field, _) in groups.into_iter().filter(|(_, count)| *count > 0) {
+        findings.warnings.push(format!(
+            "{name}: {field}_other has counted: there are as many groups as there may be, or no space for \
+             more: allow more with .max_groups() or MMSTATS_MAX_SIZE, or use fewer names",
+        ));
+    }
+}
+
+/// A warning about some files, of which the first are named.
+fn named<'a>(
+    files: impl Iterator<Item = &'a &'a File>,
+    findings: &mut Findings,
+    warning: impl Fn(&File) -> String,
+) {
+    let files: Vec<_> = files.collect();
+    for file in files.iter().take(NAMED) {
+        let path = output::path(file.path());
+        findings.warnings.push(format!("{path}: {}", warning(file)));
+    }
+    if files.len() > NAMED {
+        let more = files.len() - NAMED;
+        let directory = files[0].path().parent().unwrap_or(Path::new("/"));
+        findings.warnings.push(format!(
+            "{}: and so are {more} more",
+            output::path(directory)
+        ));
+    }
+}

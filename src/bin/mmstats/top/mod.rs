@@ -1,0 +1,247 @@
+//! `mmstats top`: what all programs are doing, as one watches it.
+
+mod draw;
+mod history;
+pub mod keys;
+mod rows;
+mod state;
+mod terminal;
+mod tree;
+
+use std::env;
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use mmstats::reader::Model;
+use ratatui::crossterm::event::{self, Event, KeyEventKind};
+
+use self::draw::Scrolled;
+use self::rows::Histories;
+use self::state::{App, Effect};
+use self::terminal::{Signals, Terminal};
+use self::tree::Scope;
+use crate::arguments::Top;
+use crate::input::{Input, Sources};
+use crate::{Outcome, numbers, output, progress};
+
+/// How long a signal may go unnoticed.
+const LATENCY: Duration = Duration::from_millis(200);
+
+pub fn run(arguments: &Top) -> Outcome {
+    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        return Err(
+            "top wants a terminal: `mmstats poll` prints lines, `mmstats show` once".into(),
+        );
+    }
+    let mut sources = Sources::open(&arguments.paths).watched();
+    let first = progress::during("reading stats files", || sources.read());
+    if first.is_empty() {
+        first.complain();
+        return Ok(ExitCode::FAILURE);
+    }
+    let app = App {
+        ascii: arguments.ascii || !is_utf8(),
+        place: place(arguments),
+        ..App::default()
+    };
+    let mut watch = Watch {
+        sources,
+        scoped: None,
+        input: first,
+        read: Instant::now(),
+        seconds: 0.0,
+        app,
+    };
+    watch.show();
+    let signals = Signals::listen()?;
+    let mut terminal = Terminal::enter()?;
+    let ended = watch.run(arguments, &signals, &mut terminal);
+    // Before anything is said about it.
+    drop(terminal);
+    ended.map(|()| ExitCode::SUCCESS)
+}
+
+/// What is watched, and what is known of it.
+struct Watch {
+    sources: Sources,
+    /// The process or thread that is looked at, by itself.
+    scoped: Option<(Scope, Sources)>,
+    input: Input,
+    /// When.
+    read: Instant,
+    /// The time from the reading before to that one, 0: there was none.
+    seconds: f64,
+    app: App,
+}
+
+impl Watch {
+    fn run(
+        &mut self,
+        arguments: &Top,
+        signals: &Signals,
+        terminal: &mut Terminal,
+    ) -> Result<(), Box<dyn std::error::Error>> {
+        let delay = Duration::from_secs_f64(arguments.delay);
+        let mut scrolled = Scrolled::default();
+        let mut next = Instant::now() + delay;
+        loop {
+            terminal.draw(|frame| draw::draw(frame, &self.app, &mut scrolled))?;
+            // Until something is to be drawn.
+            loop {
+                if signals.end() {
+                    return Ok(());
+                }
+                let left = next.saturating_duration_since(Instant::now());
+                if event::poll(left.min(LATENCY))? {
+                    match self.on_event(event::read()?) {
+                        Effect::Quit => return Ok(()),
+                        Effect::Suspend => terminal.suspend()?,
+                        Effect::Rescope => self.rescope(),
+                        Effect::Nothing => {}
+                    }
+                    break;
+                }
+                if Instant::now() >= next {
+                    if !self.app.frozen {
+                        self.refresh();
+                    }
+                    next = (next + delay).max(Instant::now());
+                    break;
+                }
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event) -> Effect {
+        match event {
+            Event::Key(key) if key.kind == KeyEventKind::Press => self.app.on_key(key),
+            // A resize is drawn anyway.
+            _ => Effect::Nothing,
+        }
+    }
+
+    /// Reads all anew.
+    fn refresh(&mut self) {
+        let now = Instant::now();
+        self.seconds = (now - self.read).as_secs_f64();
+        self.read = now;
+        self.input = self.sources.read();
+        self.show();
+    }
+
+    /// Shows what was read.
+    fn show(&mut self) {
+        self.app.tree.update(self.input.files());
+        let seconds = self.seconds;
+        if seconds > 0.0 {
+            for model in self
+                .input
+                .snapshots
+                .iter()
+                .flat_map(|snapshot| snapshot.models())
+            {
+                self.app.histories.add(model, seconds);
+            }
+        }
+        let errors = self.input.errors().count();
+        self.app.trouble = match errors {
+            0 => String::new(),
+            errors => format!("{errors} not read: see `mmstats check`"),
+        };
+        let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
+        self.app.time = format!("{} UTC", &numbers::date(now)[11..]);
+        self.show_rows(true);
+    }
+
+    /// Shows the labels of what is selected now.
+    fn rescope(&mut self) {
+        self.app.tree.update(self.input.files());
+        self.show_rows(false);
+    }
+
+    /// `is_next`: an interval has passed.
+    fn show_rows(&mut self, is_next: bool) {
+        let seconds = self.seconds;
+        let Some(scope) = self.app.tree.selected().cloned() else {
+            self.app.set_rows(Vec::new());
+            return;
+        };
+        if let Scope::Model(name) = &scope {
+            self.scoped = None;
+            self.app.set_rows(model(&self.input, name, |model| {
+                rows::of_model(model, seconds)
+            }));
+            return;
+        }
+        let files = self.input.files().filter(|file| scope.has(file));
+        let files = files.map(|file| file.path().to_owned()).collect();
+        let is_new = self
+            .scoped
+            .as_ref()
+            .is_none_or(|(scoped, _)| *scoped != scope);
+        if is_new {
+            self.scoped = Some((scope.clone(), Sources::of_files().watched()));
+            self.app.scoped = Histories::default();
+        }
+        let Some((_, sources)) = &mut self.scoped else {
+            return;
+        };
+        if is_new || is_next {
+            sources.look_at(files);
+            let input = sources.read();
+            let seconds = if is_new { 0.0 } else { seconds };
+            let histories = &mut self.app.scoped;
+            let rows = model(&input, scope.model(), |model| {
+                if seconds > 0.0 {
+                    histories.add(model, seconds);
+                }
+                rows::of_model(model, seconds)
+            });
+            self.app.set_rows(rows);
+        }
+    }
+}
+
+/// The rows of all models of a name: there is one for each path that has it.
+fn model(
+    input: &Input,
+    name: &str,
+    mut rows: impl FnMut(&Model) -> Vec<rows::Row>,
+) -> Vec<rows::Row> {
+    let models = input
+        .snapshots
+        .iter()
+        .flat_map(|snapshot| snapshot.models());
+    models
+        .filter(|model| model.name() == name)
+        .flat_map(&mut rows)
+        .collect()
+}
+
+/// Whether the terminal takes more than ASCII, as far as the environment says.
+fn is_utf8() -> bool {
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"];
+    let locale = set
+        .into_iter()
+        .filter_map(|name| env::var(name).ok())
+        .find(|value| !value.is_empty());
+    locale.is_some_and(|locale| {
+        let locale = locale.to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
+}
+
+fn place(arguments: &Top) -> String {
+    match &*arguments.paths {
+        [] => env::var("MMSTATS_PATH").map_or_else(
+            |_| "all usual roots".to_owned(),
+            |root| output::printed(&root),
+        ),
+        paths => paths
+            .iter()
+            .map(|path| output::path(path))
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
+}

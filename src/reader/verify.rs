@@ -1,0 +1,408 @@
+//! Verifying one file byte by byte: stricter than reading, which goes on wherever it can.
+//!
+//! It looks at the bytes as they are at one time, so in a file that is written meanwhile a value may be
+//! in the middle of its publication; only what does not change is judged.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::contents::most;
+use super::plan::Octaves;
+use super::source::{Access, Trouble};
+use super::text::printable;
+use crate::Error;
+use crate::format::bytes::{Bytes, Malformed};
+use crate::format::header::{COMMITTED, FIXED, Header};
+use crate::format::part::{self, Part};
+use crate::format::record::{HEAD, Head, Instance, Octave, Type};
+use crate::format::retired::Retired;
+use crate::format::schema::{MetricSchema, Schema};
+use crate::format::{LINE, v1};
+use crate::metric::kind;
+use crate::sys::view;
+
+/// Findings in one file that are named one by one.
+const MOST: usize = 64;
+
+/// Verifies a stats file against its format, byte by byte: what is wrong, and where. Nothing is wrong
+/// where it is empty.
+///
+/// It reads the whole file once: not for every second.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be read, [`Error::Malformed`] if it is no stats file at all.
+pub fn verify(path: impl AsRef<Path>) -> Result<Vec<Malformed>, Error> {
+    let path = path.as_ref();
+    let opened = view::open(path).map_err(|error| Error::io(path, "open the file", error))?;
+    let malformed = |offset: u64, what: String| Error::Malformed {
+        path: path.to_owned(),
+        malformed: Malformed { offset, what },
+    };
+    let len = opened.stat.len;
+    if len > most(opened.stat.allocated) {
+        let what = "the file's length is out of proportion to the space that it takes";
+        return Err(malformed(0, what.to_owned()));
+    }
+    let bytes = Access::Read(&opened.file).bytes(0, (len / 8 * 8) as usize);
+    let bytes = bytes.map_err(|trouble| match trouble {
+        Trouble::Gone => malformed(0, "it has been removed".to_owned()),
+        Trouble::Bad(what) => malformed(0, what),
+    })?;
+    let found = if bytes.first() == Some(&v1::VERSION) {
+        v1::fields(&bytes).map(|_| Vec::new())
+    } else {
+        Header::length(&bytes).map(|header| verify_bytes(&bytes, header))
+    };
+    let mut found = found.map_err(|first| malformed(first.offset, first.what))?;
+    for problem in &mut found {
+        problem.what = printable(&problem.what).into_owned();
+    }
+    Ok(found)
+}
+
+/// A walk through a file's bytes.
+struct Walk<'a> {
+    file: &'a [u8],
+    schemas: Vec<(u32, Schema)>,
+    /// Where blocks begin, and the number of their schema: ascending.
+    blocks: Vec<(usize, usize)>,
+    labels: HashSet<String>,
+    retired: bool,
+    found: Vec<Malformed>,
+}
+
+fn verify_bytes(file: &[u8], header: usize) -> Vec<Malformed> {
+    let mut walk = Walk {
+        file,
+        schemas: Vec::new(),
+        blocks: Vec::new(),
+        labels: HashSet::new(),
+        retired: false,
+        found: Vec::new(),
+    };
+    if let Err(problem) = walk
+        .header(header)
+        .and_then(|end| walk.records(header, end))
+    {
+        walk.found.push(problem);
+    }
+    walk.found.truncate(MOST);
+    walk.found
+}
+
+/// Whether values of `size` bytes at `from` lie on a line of their record, after its metadata.
+fn on_a_line(at: usize, len: usize, metadata: usize, from: usize, size: usize) -> bool {
+    from.is_multiple_of(LINE)
+        && from >= at + metadata
+        && from <= at + len
+        && size <= at + len - from
+}
+
+fn wrong(at: usize, what: impl Into<String>) -> Malformed {
+    Malformed {
+        offset: at as u64,
+        what: what.into(),
+    }
+}
+
+impl Walk<'_> {
+    /// The header; gives the committed length.
+    fn header(&mut self, len: usize) -> Result<usize, Malformed> {
+        let Some(header) = self.file.get(..len) else {
+            let have = self.file.len();
+            return Err(wrong(
+                8,
+                format!("a header of {len} bytes in a file of {have}"),
+            ));
+        };
+        let decoded = Header::decode(header)?;
+        if decoded.model.is_empty() {
+            self.found.push(wrong(144, "header: the model has no name"));
+        }
+        self.zeros(12, 16, "header: reserved bytes");
+        self.zeros(150, 152, "header: reserved bytes");
+        let strings = FIXED + decoded.model.len() + decoded.exe.len();
+        // Replaced characters would be longer than what is there.
+        let lossy = [&decoded.model, &decoded.exe]
+            .iter()
+            .any(|text| text.contains('\u{fffd}'));
+        if !lossy && usize::from(u16::from_le_bytes([header[148], header[149]])) == FIXED {
+            self.zeros(strings, len, "header: padding after the strings");
+        }
+        let committed = Bytes::new(&header[COMMITTED..], COMMITTED as u64).u64("committed")?;
+        let fits = (len as u64..=self.file.len() as u64).contains(&committed);
+        if !fits || committed % 8 != 0 {
+            let have = self.file.len();
+            return Err(wrong(
+                COMMITTED,
+                format!(
+                    "header: {committed} bytes committed, not a multiple of 8 in {len}..={have}"
+                ),
+            ));
+        }
+        Ok(committed as usize)
+    }
+
+    fn records(&mut self, mut at: usize, end: usize) -> Result<(), Malformed> {
+        while at < end {
+            let head = Head::decode(
+                &self.file[at..end.min(at + HEAD)],
+                at as u64,
+                (end - at) as u64,
+            )?;
+            let record = &self.file[at..at + head.len];
+            let body = Bytes::new(&record[HEAD..], (at + HEAD) as u64);
+            match head.kind {
+                Some(Type::Schema) => self.schema(at, body)?,
+                Some(Type::Instance) => self.instance(at, head.len, body)?,
+                Some(Type::Octave) => self.octave(at, head.len, body)?,
+                Some(Type::Part) => self.part(at, head.len, body)?,
+                Some(Type::Retired) => {
+                    Retired::decode(body)?;
+                    self.retired = true;
+                }
+                None => self.found.push(wrong(
+                    at + 4,
+                    "a record of a type that this version does not know: readers skip it",
+                )),
+            }
+            at += head.len;
+        }
+        Ok(())
+    }
+
+    fn schema(&mut self, at: usize, body: Bytes<'_>) -> Result<(), Malformed> {
+        let (schema, wrong_entries) = Schema::decode(body)?;
+        self.found
+            .extend(wrong_entries.into_iter().map(|(_, problem)| problem));
+        let mut places: Vec<(u32, u32, &str)> = Vec::new();
+        for metric in &schema.metrics {
+            let label = &metric.label;
+            match kind::kind(metric.kind) {
+                None => {
+                    let code = metric.kind;
+                    let what = format!("schema: {label:?} is of the unknown kind {code}: left out");
+                    self.found.push(wrong(at, what));
+                }
+                Some(kind) => {
+                    if let Err(problem) = (kind.check)(metric) {
+                        self.found
+                            .push(wrong(at, format!("schema: {label:?}: {problem}")));
+                    }
+                }
+            }
+            let words = 8 * metric.geometry.total_words() as u32;
+            places.push((metric.offset, metric.offset + words, label));
+        }
+        places.sort_unstable();
+        for two in places.windows(2).filter(|two| two[1].0 < two[0].1) {
+            let what = format!("schema: {:?} and {:?} overlap", two[0].2, two[1].2);
+            self.found.push(wrong(at, what));
+        }
+        self.schemas
+            .extend(u32::try_from(at).ok().map(|at| (at, schema)));
+        Ok(())
+    }
+
+    fn instance(&mut self, at: usize, len: usize, body: Bytes<'_>) -> Result<(), Malformed> {
+        let instance = Instance::decode(body)?;
+        let found = self
+            .schemas
+            .binary_search_by_key(&instance.schema, |(at, _)| *at);
+        let Ok(number) = found else {
+            let what = format!("instance: no schema at byte {} before it", instance.schema);
+            return Err(wrong(at + 8, what));
+        };
+        let (schema, block) = (&self.schemas[number].1, instance.block as usize);
+        let metadata = at + 24 + instance.prefix.len() + instance.group.len();
+        if !on_a_line(at, len, metadata - at, block, schema.block as usize) {
+            let (from, size) = (instance.block, schema.block);
+            let what =
+                format!("instance: a block at bytes {from}+{size}, not on a line of its record");
+            return Err(wrong(at + 12, what));
+        }
+        let prefix = instance.label_prefix();
+        let mut twice = None;
+        for metric in &schema.metrics {
+            let label = format!("{prefix}{}", metric.label);
+            if !self.labels.insert(label.clone()) && !self.retired {
+                twice = Some(label);
+            }
+        }
+        if let Some(label) = twice {
+            let what = format!("instance: the label {label:?} is there already: the first counts");
+            self.found.push(wrong(at, what));
+        }
+        self.zeros(metadata, block, "instance: padding before the values");
+        self.blocks.push((block, number));
+        Ok(())
+    }
+
+    fn octave(&mut self, at: usize, len: usize, body: Bytes<'_>) -> Result<(), Malformed> {
+        let octave = Octave::decode(body)?;
+        let (counts, size) = (octave.counts as usize, 8 * octave.len as usize);
+        if !on_a_line(at, len, 24, counts, size) {
+            let (from, len) = (octave.counts, octave.len);
+            let what = format!("octave: {len} counts at byte {from}, not on a line of its record");
+            return Err(wrong(at + 16, what));
+        }
+        let Some(metric) = self.owner(octave.owner) else {
+            let what = format!("octave: no metric has its place at byte {}", octave.owner);
+            self.found.push(wrong(at + 8, what));
+            return Ok(());
+        };
+        let fits = |wanted: Octaves| {
+            octave.len as usize == wanted.counts && (octave.octave as usize) < wanted.most
+        };
+        if !Octaves::of(metric).is_some_and(fits) {
+            let (number, len, label) = (octave.octave, octave.len, &metric.label);
+            let what = format!("octave: number {number} with {len} counts does not fit {label:?}");
+            self.found.push(wrong(at + 12, what));
+        }
+        Ok(())
+    }
+
+    fn part(&mut self, at: usize, len: usize, body: Bytes<'_>) -> Result<(), Malformed> {
+        let part = Part::decode(body)?;
+        let (values, size) = (part.values as usize, 8 * part.shape.total_words());
+        if !on_a_line(at, len, part::FIXED, values, size) {
+            let from = part.values;
+            let what = format!("part: {size} bytes at byte {from}, not on a line of its record");
+            return Err(wrong(at + 16, what));
+        }
+        let fits = if part.owner == 0 {
+            part.shape.is_context()
+        } else {
+            let parts = self
+                .owner(part.owner)
+                .and_then(|metric| kind::kind(metric.kind)?.parts());
+            parts.is_some_and(|parts| (parts.is_part)(part.shape))
+        };
+        if !fits {
+            let (owner, shape) = (part.owner, part.shape);
+            let what = format!("part: no metric at byte {owner} has parts such as {shape:?}");
+            self.found.push(wrong(at + 8, what));
+        }
+        Ok(())
+    }
+
+    /// The metric whose place begins at a byte of the file.
+    fn owner(&self, owner: u32) -> Option<&MetricSchema> {
+        let owner = owner as usize;
+        let number = self.blocks.partition_point(|(block, _)| *block <= owner);
+        let (block, schema) = self.blocks[number.checked_sub(1)?];
+        let mut metrics = self.schemas[schema].1.metrics.iter();
+        metrics.find(|metric| metric.offset as usize == owner - block)
+    }
+
+    fn zeros(&mut self, from: usize, to: usize, what: &str) {
+        let bytes = self.file.get(from..to).unwrap_or_default();
+        if let Some(at) = bytes.iter().position(|&byte| byte != 0) {
+            self.found
+                .push(wrong(from + at, format!("{what} are not zero")));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reader::testing::*;
+
+    fn found(change: impl FnOnce(&mut Vec<u8>)) -> Vec<String> {
+        let mut bytes = sample();
+        change(&mut bytes);
+        let root = Root::new();
+        let path = root.write("mmstats-1-1", &bytes);
+        let found = match verify(&path) {
+            Ok(found) => found,
+            Err(Error::Malformed { malformed, .. }) => vec![malformed],
+            Err(error) => panic!("{error}"),
+        };
+        found.iter().map(Malformed::to_string).collect()
+    }
+
+    /// A header of 192 bytes, a schema, an instance and an octave of it.
+    fn sample() -> Vec<u8> {
+        let schema = schema([counter("a"), text("t"), percentile("p")]);
+        let mut maker = Maker::new(&header("m", 1, 1));
+        let at = maker.schema(&schema);
+        let block = maker.instance(at, &schema, "", "group");
+        maker.octave(block + schema.metrics[2].offset as usize, 3, &[0; 128]);
+        maker.finish()
+    }
+
+    #[test]
+    fn nothing_is_wrong_with_a_good_file() {
+        assert_eq!(found(|_| ()), [""; 0]);
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for golden in [
+            "every-kind",
+            "histories",
+            "odd-sequence",
+            "retired",
+            "summaries",
+            "v1/all-initial",
+        ] {
+            let path = manifest
+                .join("tests/golden")
+                .join(golden)
+                .with_extension("mmstats");
+            assert_eq!(verify(path).unwrap(), [], "{golden}");
+        }
+    }
+
+    /// Whatever is changed in what is fixed is found, or is not for anyone to know (a text, a number).
+    #[test]
+    fn every_change_of_structure_is_found() {
+        let bytes = sample();
+        let schema = 192;
+        let at = |what: &[u8]| {
+            bytes
+                .windows(what.len())
+                .position(|part| part == what)
+                .unwrap()
+        };
+        let instance = at(b"group") - 24;
+        let octave = bytes.len() - 1024 - LINE;
+        for (name, place) in [
+            ("magic", 1),
+            ("header length", 9),
+            ("reserved", 13),
+            ("incompatible features", 16),
+            ("committed", COMMITTED + 3),
+            ("padding of the header", 191),
+            ("record length", schema + 1),
+            ("block length", schema + 9),
+            ("a metric's offset", at(b"t\0") - 32 + 9),
+            ("the schema's offset", instance + 8),
+            ("the block's offset", instance + 12),
+            ("padding of the instance", instance + 24 + 5),
+            ("the octave's owner", octave + 8),
+            ("the octave's number", octave + 14),
+            ("the counts' offset", octave + 16),
+            ("the number of counts", octave + 20),
+        ] {
+            let found = found(|bytes| bytes[place] ^= 0x81);
+            assert!(!found.is_empty(), "{name}, byte {place}");
+        }
+    }
+
+    #[test]
+    fn a_finding_says_where() {
+        let found = found(|bytes| bytes[191] = 7);
+        assert_eq!(
+            found,
+            ["at byte 191: header: padding after the strings are not zero"]
+        );
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic() {
+        let bytes = sample();
+        for (len, value) in (0..bytes.len()).step_by(29).zip((0..=255).cycle()) {
+            found(|bytes| bytes.truncate(len));
+            found(|bytes| bytes[len] = value);
+        }
+    }
+}

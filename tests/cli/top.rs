@@ -1,0 +1,305 @@
+//! `mmstats top` in a real pseudo-terminal: what the screen shows, what keys do, and how it ends.
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use tempfile::TempDir;
+
+use super::{BIN, db, first, mmstats, text_of};
+
+/// Longer than anything takes on a slow machine: a screen that never comes is a failure.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Screen {
+    master: Box<dyn MasterPty + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    keys: Box<dyn Write + Send>,
+    output: Receiver<Vec<u8>>,
+    parser: vt100::Parser,
+}
+
+fn size(rows: u16, cols: u16) -> PtySize {
+    PtySize {
+        rows,
+        cols,
+        pixel_width: 0,
+        pixel_height: 0,
+    }
+}
+
+impl Screen {
+    fn start(rows: u16, cols: u16, locale: &str, root: &Path) -> Screen {
+        let mut command = CommandBuilder::new(BIN);
+        command.args(["top", "-d", "0.1"]);
+        command.arg(root);
+        Screen::of(command, rows, cols, locale)
+    }
+
+    fn of(mut command: CommandBuilder, rows: u16, cols: u16, locale: &str) -> Screen {
+        let pair = native_pty_system().openpty(size(rows, cols)).unwrap();
+        command.env("TERM", "xterm-256color");
+        command.env("LC_ALL", locale);
+        command.env_remove("MMSTATS_PATH");
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let (send, output) = mpsc::channel();
+        // Ends with the child: then there is nothing more to read.
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(len @ 1..) = reader.read(&mut bytes) {
+                if send.send(bytes[..len].to_owned()).is_err() {
+                    break;
+                }
+            }
+        });
+        Screen {
+            keys: pair.master.take_writer().unwrap(),
+            master: pair.master,
+            child,
+            output,
+            parser: vt100::Parser::new(rows, cols, 0),
+        }
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    /// Reads until the screen is as it should be; gives it.
+    #[track_caller]
+    fn until(&mut self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let shown = self.parser.screen().contents();
+            if is_so(&shown) {
+                return shown;
+            }
+            match self
+                .output
+                .recv_timeout(end.saturating_duration_since(Instant::now()))
+            {
+                Ok(bytes) => self.parser.process(&bytes),
+                Err(error) => panic!("{what}: {error}:\n{shown}"),
+            }
+        }
+    }
+
+    #[track_caller]
+    fn until_shows(&mut self, text: &str) -> String {
+        self.until(text, |shown| shown.contains(text))
+    }
+
+    /// Waits for the end; gives the exit code. The terminal has to be as it was.
+    #[track_caller]
+    fn ended(mut self) -> u32 {
+        let end = Instant::now() + PATIENCE;
+        // Until the terminal is closed.
+        while let Ok(bytes) = self
+            .output
+            .recv_timeout(end.saturating_duration_since(Instant::now()))
+        {
+            self.parser.process(&bytes);
+        }
+        let code = self.child.wait().unwrap().exit_code();
+        assert!(!self.parser.screen().alternate_screen());
+        assert!(!self.parser.screen().hide_cursor());
+        code
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // Of a test that failed; it may have ended.
+        let _ = self.child.kill();
+    }
+}
+
+#[test]
+fn the_screen_follows_values_and_keys() {
+    let root = TempDir::new().unwrap();
+    let stats = first(root.path());
+    let _other = db(root.path());
+    let mut screen = Screen::start(44, 100, "C.UTF-8", root.path());
+    // The first model is Db: its only label is there.
+    screen.until_shows("queries");
+    screen.press("j");
+    let shown = screen.until_shows("index.response_time");
+    assert!(
+        shown.contains("my-app (1)") && shown.contains("┌models"),
+        "{shown}"
+    );
+    stats.requests.add(1_234_560);
+    screen.until_shows("1234567");
+    // Down to the process and to the thread.
+    screen.press("\x1b[C");
+    screen.until_shows(&format!("{}", std::process::id()));
+    screen.press("j\x1b[C");
+    let tid = stats.path().unwrap();
+    let tid = tid.to_str().unwrap().rsplit('-').next().unwrap().to_owned();
+    screen.until_shows(&format!("{tid} live"));
+    screen.press("j");
+    screen.until_shows("1234567");
+    // Filter as one types.
+    screen.press("/body");
+    screen.until("one label", |shown| {
+        shown.contains("labels (1)") && shown.contains("body_size") && !shown.contains("in_flight")
+    });
+    screen.press("\x1b");
+    screen.until("all labels again", |shown| shown.contains("in_flight"));
+    screen.press(" ");
+    screen.until_shows("FROZEN");
+    screen.press(" ?");
+    screen.until("the help", |shown| {
+        shown.contains("any key goes back") && shown.contains("Ctrl-Z")
+    });
+    screen.press("x");
+    screen.until("without help", |shown| !shown.contains("any key goes back"));
+    // A file that goes takes its line away, not the program.
+    drop(stats);
+    screen.until("without my-app", |shown| !shown.contains("my-app"));
+    screen.press("q");
+    assert_eq!(screen.ended(), 0);
+}
+
+#[test]
+fn a_distribution_has_a_map_of_where_its_values_were() {
+    let root = TempDir::new().unwrap();
+    let stats = first(root.path());
+    let mut screen = Screen::start(30, 120, "C.UTF-8", root.path());
+    screen.until_shows("body_size");
+    screen.press("/body_size\r");
+    screen.until_shows("where its values were");
+    // Until it is in an interval, however long these are.
+    screen.until_while("█", || stats.body_size.record(70_000));
+    screen.until_shows("64 KiB");
+    screen.press("\x03");
+    assert_eq!(screen.ended(), 0);
+}
+
+impl Screen {
+    /// As `until_shows`, doing something between two looks.
+    fn until_while(&mut self, text: &str, mut each: impl FnMut()) -> String {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            each();
+            let shown = self.parser.screen().contents();
+            if shown.contains(text) {
+                return shown;
+            }
+            assert!(Instant::now() < end, "{text}:\n{shown}");
+            if let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(50)) {
+                self.parser.process(&bytes);
+            }
+        }
+    }
+}
+
+#[test]
+fn small_screens_and_plain_ascii_will_do() {
+    let root = TempDir::new().unwrap();
+    let _stats = first(root.path());
+    let mut screen = Screen::start(15, 60, "C", root.path());
+    let all = [
+        "+models",
+        "rate/s",
+        "my-app",
+        "body_size",
+        "percentile, in bytes",
+        "q: quit",
+    ];
+    let shown = screen.until("all parts", |shown| {
+        all.iter().all(|text| shown.contains(text))
+    });
+    assert!(shown.is_ascii(), "{shown}");
+    // Smaller, and large again.
+    screen.master.resize(size(10, 40)).unwrap();
+    screen.parser.screen_mut().set_size(10, 40);
+    screen.until_shows("top wants 60x15");
+    screen.master.resize(size(40, 140)).unwrap();
+    screen.parser.screen_mut().set_size(40, 140);
+    screen.until_shows("last minutes");
+    screen.press("q");
+    assert_eq!(screen.ended(), 0);
+}
+
+#[test]
+fn processes_that_have_ended_are_shown_as_such() {
+    let root = TempDir::new().unwrap();
+    let stats = db(root.path());
+    let path = stats.path().unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    // Of a process that cannot be: no lock is held with that token.
+    bytes[104..112].copy_from_slice(&(1u64 << 60).to_le_bytes());
+    bytes[56..60].copy_from_slice(&99_999_999u32.to_le_bytes());
+    std::fs::write(path.with_file_name("mmstats-99999999-1"), bytes).unwrap();
+    let mut screen = Screen::start(30, 120, "C.UTF-8", root.path());
+    screen.until_shows("Db (2)");
+    screen.press("\x1b[C");
+    let shown = screen.until_shows("99999999 ");
+    let line = |text: &str| {
+        shown
+            .lines()
+            .find(|line| line.contains(text))
+            .unwrap()
+            .to_owned()
+    };
+    assert!(line("99999999 ").contains("dead"), "{shown}");
+    assert!(!line("Db (2)").contains("dead"), "{shown}");
+    screen.press("q");
+    assert_eq!(screen.ended(), 0);
+}
+
+#[test]
+fn a_signal_gives_the_terminal_back() {
+    let root = TempDir::new().unwrap();
+    let _stats = db(root.path());
+    let mut screen = Screen::start(24, 80, "C.UTF-8", root.path());
+    screen.until_shows("queries");
+    let pid = screen.child.process_id().unwrap();
+    let killed = std::process::Command::new("kill")
+        .arg(pid.to_string())
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    assert_eq!(screen.ended(), 0);
+}
+
+/// Stops, gives the terminal back to the shell, and goes on where it was.
+#[test]
+fn ctrl_z_suspends() {
+    let root = TempDir::new().unwrap();
+    let _stats = db(root.path());
+    // A shell with jobs: nobody else can bring a stopped one back.
+    let mut command = CommandBuilder::new("sh");
+    let script = format!(
+        "{BIN} top -d 0.1 {}; echo in the shell; read line; fg; echo done",
+        root.path().display()
+    );
+    command.args(["-m", "-c", &script]);
+    let mut screen = Screen::of(command, 24, 80, "C.UTF-8");
+    screen.until_shows("queries");
+    screen.press("\x1a");
+    screen.until_shows("in the shell");
+    assert!(!screen.parser.screen().alternate_screen());
+    screen.press("\r");
+    screen.until_shows("queries");
+    assert!(screen.parser.screen().alternate_screen());
+    screen.press("q");
+    screen.until_shows("done");
+    assert_eq!(screen.ended(), 0);
+}
+
+#[test]
+fn without_a_terminal_it_says_what_to_use() {
+    let output = mmstats().arg("top").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text_of(&output.stderr).contains("mmstats poll"),
+        "{output:?}"
+    );
+}
