@@ -119,7 +119,9 @@ fn machine() -> String {
         cpu("cpu family").unwrap_or_else(unknown),
         cpu("model\t").unwrap_or_else(unknown),
         std::thread::available_parallelism().map_or(1, |cores| cores.get()),
-        said("uname", &["-sr"]).unwrap_or_else(unknown),
+        said("uname", &["-sr"])
+            .and_then(|system| Some(system.split('-').next()?.to_owned()))
+            .unwrap_or_else(unknown),
         said("rustc", &["--version"]).unwrap_or_else(unknown),
     )
 }
