@@ -252,6 +252,9 @@ fn verdict(report: &mut Report, cases: &[Case], races: &[Race]) -> bool {
         torn == 0 && backwards == 0,
     );
     for (whose, name) in [(Whose::Others, "others"), (Whose::Wrong, "two phases")] {
+        if of(whose).next().is_none() {
+            continue;
+        }
         let torn = sum(whose, |tally| tally.torn + tally.backwards);
         let said = format!("{torn} torn or backwards");
         let provoked = if torn > 0 {
