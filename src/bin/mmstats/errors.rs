@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::io::{self, BufWriter, Write};
-use std::process::ExitCode;
 
 use mmstats::reader::{Snapshot, printable};
 use mmstats::{DistinctError, ErrorsValue};

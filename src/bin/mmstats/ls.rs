@@ -1,7 +1,6 @@
 //! `mmstats ls`: one line for each stats file.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use mmstats::reader::{File, printable};
 
