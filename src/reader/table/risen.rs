@@ -5,8 +5,7 @@
 //! snapshot; one that is older and was not there to be read counts from now on.
 //!
 //! When the totals of ended processes are kept, a file that goes leaves what it had to the retired file
-//! of its model, which names it: that much is taken off what the retired file has
-//! more than before.
+//! of its model, which names it: that much is taken off what the retired file has more than before.
 
 use std::sync::Arc;
 
