@@ -1,5 +1,7 @@
 //! The last words of a process: a panic hook that leaves its message in a stats file.
 
+use std::error::Error;
+use std::fmt;
 use std::panic::{self, PanicHookInfo};
 use std::sync::{Mutex, TryLockError};
 use std::thread;
@@ -7,7 +9,7 @@ use std::thread;
 use crate::metric::field::{Binder, Describe, Field, Options};
 use crate::sys::{clock, exit, fork};
 use crate::writer::LocalCell;
-use crate::{Counter, Gauge, MmStats, Stats, Text};
+use crate::{Errors, Gauge, MmStats, Stats, Text};
 
 /// The model that a panic is written to.
 pub(crate) const MODEL: &str = "panics";
@@ -17,12 +19,12 @@ const MOST: usize = 2048;
 
 /// The panics of this process. One file, made at the first.
 struct Panics {
-    count: Counter,
+    errors: Errors,
     message: Text<MOST>,
     time: Gauge<f64>,
 }
 
-const COUNT: Options<'_> = Options::NONE.help("Panics, caught ones included.");
+const ERRORS: Options<'_> = Options::NONE.help("Distinct panics, caught ones included.");
 const MESSAGE: Options<'_> = Options::NONE.help("What the last panic said, and where.");
 const TIME: Options<'_> = Options::NONE.help("When that was, in seconds since 1970.");
 
@@ -33,14 +35,14 @@ unsafe impl MmStats for Panics {
     const HELP: &'static str = "Panics of the process.";
 
     fn describe_fields(describe: &mut Describe) {
-        Counter::describe(describe, "count", COUNT);
+        Errors::describe(describe, "errors", ERRORS);
         Text::<MOST>::describe(describe, "message", MESSAGE);
         Gauge::<f64>::describe(describe, "time", TIME);
     }
 
     fn bind_fields(binder: &mut Binder<'_>) -> Panics {
         Panics {
-            count: Counter::bind(binder, "count", COUNT),
+            errors: Errors::bind(binder, "errors", ERRORS),
             message: Text::bind(binder, "message", MESSAGE),
             time: Gauge::bind(binder, "time", TIME),
         }
@@ -58,7 +60,7 @@ unsafe impl MmStats for Panics {
 static PANICS: Mutex<Option<(u64, Stats<Panics>)>> = Mutex::new(None);
 
 /// Has panics written to a stats file (of the model `panics`), so that `mmstats autopsy` can tell how a
-/// process ended; then calls the hook that was there before.
+/// process ended, and `mmstats errors` what panics there were; then calls the hook that was there before.
 ///
 /// If the main thread panics and that ends the process, all its files stay to be looked at, whatever
 /// `MMSTATS_KEEP` says; else the file goes with the others. A panic costs the making of a file, the
@@ -92,19 +94,34 @@ fn record(info: &PanicHookInfo<'_>) {
     }
     // Without a file the previous hook's words have to do.
     if let Some((_, panics)) = &*panics {
-        panics.message.set(&message(info));
+        let panic = Panic(info.payload_as_str().unwrap_or("Box<dyn Any>").to_owned());
+        // There always is one, says the standard library.
+        if let Some(at) = info.location() {
+            panics.errors.record_at(&panic, at);
+        }
+        panics.message.set(&message(info, &panic));
         panics.time.set(clock::unix_nanos() as f64 / 1e9);
-        panics.count.inc();
     }
 }
 
+/// A panic as an error, by what it says.
+#[derive(Debug)]
+struct Panic(String);
+
+impl fmt::Display for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Panic {}
+
 /// As the standard hook puts it.
-fn message(info: &PanicHookInfo<'_>) -> String {
+fn message(info: &PanicHookInfo<'_>, panic: &Panic) -> String {
     let thread = thread::current();
     let name = thread.name().unwrap_or("<unnamed>");
     let at = info
         .location()
         .map_or(String::new(), |at| format!(" at {at}"));
-    let payload = info.payload_as_str().unwrap_or("Box<dyn Any>");
-    format!("thread '{name}' panicked{at}: {payload}")
+    format!("thread '{name}' panicked{at}: {panic}")
 }

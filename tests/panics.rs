@@ -84,7 +84,8 @@ fn a_panic_of_the_main_thread_leaves_the_files_and_its_words(fold: &str) {
         "{words}"
     );
     assert!(words.ends_with(": the end"), "{words}");
-    assert_eq!(snapshot.get("panics", "count").unwrap().as_u64(), Some(1));
+    let panics = snapshot.get("panics", "errors__EXC:Panic").unwrap();
+    assert_eq!(panics.as_u64(), Some(1));
 }
 
 fn one_that_is_caught_is_no_end(fold: &str) {

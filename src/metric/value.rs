@@ -3,8 +3,8 @@
 use super::average::AverageValue;
 use super::compound::CompoundValue;
 use super::distribution::Distribution;
-use super::error_log::ErrorsValue;
-use super::history::HistoryValue;
+use super::error_log::{DistinctError, ErrorsValue};
+use super::history::{HistoryEntry, HistoryValue};
 use super::sampling_counter::SampledCount;
 use super::summary_value::SummaryValue;
 use super::window::WindowValue;
@@ -179,6 +179,11 @@ impl Value {
     pub fn stamp(&self) -> Option<f64> {
         match self {
             Value::Summary(summary) => summary.last_time(),
+            Value::History(history) => history.entries().first().map(HistoryEntry::timestamp),
+            Value::Errors(errors) => {
+                let last = errors.distinct().iter().map(DistinctError::last_ns).max();
+                last.map(|nanos| nanos as f64 / 1e9)
+            }
             _ => None,
         }
     }

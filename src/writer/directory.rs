@@ -1,7 +1,9 @@
 //! Where files appear: complete, under a name that was free.
 
+use std::cell::Cell;
 use std::ffi::{CStr, CString};
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
@@ -18,6 +20,15 @@ pub struct Nameless {
     pub file: File,
     /// Its temporary name; `None`: it has none at all (O_TMPFILE).
     temporary: Option<PathBuf>,
+}
+
+/// The suffixes that are tried first.
+const SUFFIXES_TRIED: usize = 8;
+
+thread_local! {
+    /// In which directory (a hash) this thread last gave a name, and its suffix. A thread that keeps
+    /// thousands of files in one does not try all their names again for each.
+    static LAST_SUFFIX: Cell<(u64, usize)> = const { Cell::new((0, 0)) };
 }
 
 /// Makes a root and the model's directory in it. With `trusted` (somebody named the root) their
@@ -118,7 +129,12 @@ impl Nameless {
             None => PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd())),
         };
         let from = c_path(&from)?;
-        for suffix in 0..1_000_000 {
+        let mut hasher = DefaultHasher::new();
+        directory.hash(&mut hasher);
+        let hash = hasher.finish();
+        let (of, last) = LAST_SUFFIX.get();
+        let begin = if of == hash { last } else { 0 };
+        for suffix in (0..SUFFIXES_TRIED).chain(begin.max(SUFFIXES_TRIED)..1_000_000) {
             let name = if suffix == 0 {
                 base.to_owned()
             } else {
@@ -127,6 +143,7 @@ impl Nameless {
             let path = directory.join(name);
             let error = match link(&from, &c_path(&path)?) {
                 Ok(()) => {
+                    LAST_SUFFIX.set((hash, suffix));
                     let found = self.file.metadata();
                     return match found {
                         Ok(found) => Ok((path, found)),

@@ -1,0 +1,27 @@
+//! The value that is raced for: it shows of which publication it is, and whether it is of one.
+
+use mmstats::MmValue;
+
+pub const WORDS: usize = 8;
+
+/// Eight words that belong together: each is `n` times its number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, MmValue)]
+#[repr(C)]
+pub struct Line {
+    pub words: [u64; WORDS],
+}
+
+impl Line {
+    #[inline(always)]
+    pub fn of(n: u64) -> Line {
+        Line {
+            words: std::array::from_fn(|i| n.wrapping_mul(i as u64 + 1)),
+        }
+    }
+
+    /// `n`, if it is whole.
+    #[inline(always)]
+    pub fn whole(self) -> Option<u64> {
+        (self == Line::of(self.words[0])).then_some(self.words[0])
+    }
+}

@@ -1,0 +1,24 @@
+//! The rows, by what is written.
+
+mod counters;
+mod histograms;
+mod histories;
+mod locals;
+mod structs;
+mod timers;
+
+use super::row::Row;
+
+pub fn all() -> Vec<Row> {
+    [
+        counters::rows(),
+        locals::rows(),
+        structs::rows(),
+        histograms::rows(),
+        histories::rows(),
+        timers::rows(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
