@@ -5,8 +5,10 @@ use std::process::{Command, Stdio};
 
 use mmstats::reader::{Reader, State};
 use mmstats::{
-    Compound, Counter, Flag, Gauge, Groups, MmStats, MmValue, Percentile, Text, Timer, UpDown,
+    Average, Compound, Counter, Errors, Flag, Gauge, Groups, MmStats, MmValue, Percentile,
+    SamplingCounter, Summary, Text, Timer, UpDown, Value,
 };
+use tempfile::TempDir;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, MmValue)]
 #[repr(C)]
@@ -263,4 +265,60 @@ fn the_sigbus_guard_passes_on_faults_that_are_not_the_readers() {
         .unwrap();
     const SIGBUS: i32 = if cfg!(target_os = "linux") { 7 } else { 10 };
     assert_eq!(output.status.signal(), Some(SIGBUS), "{output:?}");
+}
+
+/// Values of kinds that a counter is not: of each what was recorded in the interval.
+#[test]
+fn each_kind_that_rises_says_what_it_had_of_the_interval() {
+    #[derive(MmStats)]
+    #[mmstats(name = "m")]
+    struct Rising {
+        average: Average,
+        errors: Errors,
+        sampled: SamplingCounter<1>,
+        summary: Summary,
+    }
+    let root = TempDir::new().unwrap();
+    let stats = Rising::builder().path(root.path()).create().unwrap();
+    let record = |value: f64, many: u64| {
+        for _ in 0..many {
+            stats.average.record(value);
+            stats.sampled.inc();
+            stats.summary.record(value);
+            stats.errors.note("often", "");
+        }
+    };
+    record(100.0, 3);
+    stats.errors.note("once", "");
+    let mut reader = Reader::open(root.path()).unwrap();
+    reader.risen(true).per_file(true).snapshot().unwrap();
+    record(2.0, 5);
+    let snapshot = reader.snapshot().unwrap();
+    assert!(snapshot.is_whole() && snapshot.errors().is_empty());
+    let model = snapshot.model("m").unwrap();
+    for risen in [model.risen(), snapshot.files()[0].risen().unwrap()] {
+        let [average, errors, sampled, summary] = risen else {
+            panic!("{risen:?}");
+        };
+        let average = average.value().as_average().unwrap();
+        assert_eq!((average.count(), average.average()), (5, Some(2.0)));
+        let errors = errors.value().as_errors().unwrap();
+        let distinct: Vec<_> = (errors.distinct().iter())
+            .map(|error| (error.name(), error.count()))
+            .collect();
+        assert_eq!((errors.all(), distinct), (5, vec![("often", 5)]));
+        let Value::SamplingCounter(sampled) = sampled.value() else {
+            panic!("{sampled:?}");
+        };
+        assert_eq!(sampled.count, 5);
+        let summary = summary.value().as_summary().unwrap();
+        assert_eq!((summary.count(), summary.total()), (5, 10.0));
+        assert_eq!((summary.mean(), summary.max()), (Some(2.0), None));
+    }
+    // Nothing new: the model says so, of the file there is nothing to say.
+    let snapshot = reader.snapshot().unwrap();
+    let model = snapshot.model("m").unwrap();
+    assert_eq!(model.risen()[0].value().as_average().unwrap().count(), 0);
+    assert_eq!(model.risen().len(), 4);
+    assert_eq!(snapshot.files()[0].risen().unwrap().len(), 0);
 }

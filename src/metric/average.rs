@@ -128,6 +128,17 @@ impl AverageValue {
         self.total = self.total.plus_sum(other.total);
     }
 
+    /// What was recorded after `earlier`.
+    fn since(self, earlier: AverageValue) -> AverageValue {
+        match self.count.saturating_sub(earlier.count) {
+            0 => AverageValue::default(),
+            count => AverageValue {
+                count,
+                total: self.total.minus(earlier.total),
+            },
+        }
+    }
+
     /// How many values it is the average of.
     pub fn count(&self) -> u64 {
         self.count
@@ -150,6 +161,11 @@ pub(super) static KIND: Kind = Kind {
             sum.merge(next);
         }
     },
+    since: Some(|now, before| {
+        if let (Value::Average(now), Value::Average(before)) = (now, before) {
+            *now = now.since(*before);
+        }
+    }),
     none: |_| Value::Average(AverageValue::default()),
     fold: FOLD,
 };

@@ -274,6 +274,7 @@ pub(super) static KIND: Kind = Kind {
     check,
     decode,
     merge,
+    since: None,
     none: |schema| {
         let numbers = schema
             .fields

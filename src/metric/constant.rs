@@ -120,6 +120,7 @@ pub(super) static KIND: Kind = Kind {
     check,
     decode,
     merge: |into, next, _, _| *into = next,
+    since: None,
     none: |_| Value::Constant(Number::Int(0)),
     fold: LATEST,
 };

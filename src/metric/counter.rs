@@ -138,6 +138,11 @@ pub(super) static KIND: Kind = Kind {
     check: check_word,
     decode,
     merge,
+    since: Some(|now, before| {
+        if let (Value::Counter(now), Value::Counter(before)) = (now, before) {
+            *now = now.saturating_sub(*before);
+        }
+    }),
     none: |_| Value::Counter(0),
     fold: |_, into, next, _| {
         into[0] = into[0].saturating_add(next[0]);

@@ -129,6 +129,11 @@ pub(super) static KIND: Kind = Kind {
             merged.merge(*next);
         }
     },
+    since: Some(|now, before| {
+        if let (Value::Errors(now), Value::Errors(before)) = (now, before) {
+            now.take_off(before);
+        }
+    }),
     none: |_| Value::Errors(Box::default()),
     fold: |_, into, next, _| {
         for (word, next) in into.iter_mut().zip(next) {
@@ -297,6 +302,19 @@ impl ErrorsValue {
                 None => break,
             }
         }
+    }
+
+    /// Takes off what an earlier state had.
+    fn take_off(&mut self, earlier: &ErrorsValue) {
+        self.all = self.all.saturating_sub(earlier.all);
+        self.overflow = self.overflow.saturating_sub(earlier.overflow);
+        let before = &earlier.distinct;
+        self.distinct.retain_mut(|error| {
+            if let Ok(at) = before.binary_search_by(|before| before.text.cmp(&error.text)) {
+                error.count = error.count.saturating_sub(before[at].count);
+            }
+            error.count > 0
+        });
     }
 
     /// Calls `each` with every text, which came from a file.

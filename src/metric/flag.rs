@@ -47,6 +47,7 @@ pub(super) static KIND: Kind = Kind {
     check: check_word,
     decode,
     merge,
+    since: None,
     none: |_| Value::Flag(false),
     fold: ENDS,
 };

@@ -124,6 +124,7 @@ pub(super) static KIND: Kind = Kind {
     check: check_number,
     decode,
     merge,
+    since: None,
     none: |_| Value::Gauge(Number::Int(0)),
     fold: ENDS,
 };

@@ -281,6 +281,7 @@ pub(super) static KIND: Kind = Kind {
             merged.merge(next);
         }
     },
+    since: None,
     none: |schema| Value::History(HistoryValue::new(schema.parameter as usize)),
     // Values of a time that is over, some of many files: nothing is left of them.
     fold: ENDS,

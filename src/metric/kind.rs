@@ -58,6 +58,8 @@ pub struct Kind {
     /// Adds the value of one more file, created after the `files` ones before it. Both values are
     /// what `decode` gave for this kind; the schema is the later file's.
     pub merge: fn(&mut Value, Value, &MetricSchema, files: u64),
+    /// What a value says of an interval, of kinds of which all files count and whose values only rise.
+    pub since: Option<Since>,
     /// The value of the label over no file at all, where every file has been left out.
     pub none: fn(&MetricSchema) -> Value,
     /// Adds the words of a file whose process has ended to those of a retired file, which stands for
@@ -66,6 +68,11 @@ pub struct Kind {
     /// histograms add up by themselves.)
     pub fold: Fold,
 }
+
+/// Takes off a value what an earlier one of the same metric had, so that what was recorded in between is
+/// left. Both values are what `decode` gave for this kind. Where the earlier one has more, it is no
+/// earlier state, and nothing is left.
+pub type Since = fn(&mut Value, &Value);
 
 /// How a retired file that stands for `files` files (0: for none yet, and its words are zeros) takes
 /// in the words of one more; why not, where the result has no place there.
@@ -177,6 +184,7 @@ mod tests {
         assert!(KINDS.is_sorted_by_key(|known| known.code));
         for known in KINDS {
             assert_eq!(kind(known.code).unwrap().name, known.name);
+            assert!(known.since.is_none() || known.counts == Counts::All);
         }
         assert!(kind(0).is_none());
         assert!(kind(u16::MAX).is_none());

@@ -131,6 +131,7 @@ pub(super) static KIND: Kind = Kind {
             sum.merge(next);
         }
     },
+    since: None,
     none: |_| Value::MovingAverage(AverageValue::default()),
     fold: average::FOLD,
 };

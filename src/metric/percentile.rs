@@ -345,6 +345,11 @@ pub(super) static KIND: Kind = Kind {
             sum.merge(*next);
         }
     },
+    since: Some(|now, before| {
+        if let (Value::Percentile(now), Value::Percentile(before)) = (now, before) {
+            **now = now.since(before);
+        }
+    }),
     none: |schema| Value::Percentile(Box::new(nothing(schema))),
     fold,
 };

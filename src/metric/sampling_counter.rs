@@ -168,6 +168,12 @@ pub(super) static KIND: Kind = Kind {
             sum.rate += next.rate;
         }
     },
+    since: Some(|now, before| {
+        if let (Value::SamplingCounter(now), Value::SamplingCounter(before)) = (now, before) {
+            // The rate stays: it is that of the last sample.
+            now.count = now.count.saturating_sub(before.count);
+        }
+    }),
     none: |_| Value::SamplingCounter(SampledCount::default()),
     // Without a rate, since nobody writes it any more.
     fold: |_, into, next, _| {

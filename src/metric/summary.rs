@@ -184,6 +184,11 @@ pub(super) static KIND: Kind = Kind {
             sum.merge(*next);
         }
     },
+    since: Some(|now, before| {
+        if let (Value::Summary(now), Value::Summary(before)) = (now, before) {
+            **now = now.since(before);
+        }
+    }),
     none: |_| Value::Summary(Box::default()),
     fold: |_, into, next, _| {
         let mut sum = from_raw(into);

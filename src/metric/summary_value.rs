@@ -32,6 +32,7 @@ pub struct SummaryValue {
     total: Sum,
     /// The sum of the squares of the differences.
     squares: Sum,
+    /// Of an interval NaN: not known.
     min: f64,
     max: f64,
     last: f64,
@@ -167,8 +168,8 @@ impl SummaryValue {
                     total: self.total.plus_sum(other.total),
                     // What stays where numbers have overflowed.
                     squares,
-                    min: self.min.min(other.min),
-                    max: self.max.max(other.max),
+                    min: known(self.min, other.min, f64::min),
+                    max: known(self.max, other.max, f64::max),
                     last: last.last,
                     last_time: last.last_time,
                     ..*self
@@ -178,6 +179,37 @@ impl SummaryValue {
             }
         };
         self.rejected = rejected;
+    }
+
+    /// What was recorded after `earlier`, an earlier state of this summary: as [`merge`](Self::merge), the
+    /// other way round. The deviation is as exact as its squares are large among all. The last value is
+    /// that of now; the least and the greatest of an interval nobody
+    /// knows, unless it is all that was ever recorded.
+    pub(super) fn since(&self, earlier: &SummaryValue) -> SummaryValue {
+        let rejected = self.rejected.saturating_sub(earlier.rejected);
+        let count = self.count.saturating_sub(earlier.count);
+        let risen = match (self.center(), earlier.center()) {
+            _ if count == 0 => SummaryValue::default(),
+            (Some((_, squares)), Some((before, squares_before))) => {
+                let total = self.total.minus(earlier.total);
+                let (a_count, b_count) = (earlier.count as f64, count as f64);
+                let mean = total.over(b_count);
+                let between = mean.minus(before).squared().times(a_count);
+                let between = between.times(b_count).over(a_count + b_count);
+                let squares = squares.minus(squares_before).minus(between);
+                let risen = SummaryValue {
+                    count,
+                    total,
+                    squares,
+                    min: f64::NAN,
+                    max: f64::NAN,
+                    ..*self
+                };
+                risen.about(mean, squares)
+            }
+            _ => *self,
+        };
+        SummaryValue { rejected, ..risen }
     }
 
     /// How many values were recorded.
@@ -210,14 +242,14 @@ impl SummaryValue {
         })
     }
 
-    /// The least value; `None` of nothing.
+    /// The least value; `None` of nothing, and of an interval where it is not known.
     pub fn min(&self) -> Option<f64> {
-        (self.count > 0).then_some(self.min)
+        (self.count > 0 && !self.min.is_nan()).then_some(self.min)
     }
 
-    /// The greatest value; `None` of nothing.
+    /// The greatest value; `None` of nothing, and of an interval where it is not known.
     pub fn max(&self) -> Option<f64> {
-        (self.count > 0).then_some(self.max)
+        (self.count > 0 && !self.max.is_nan()).then_some(self.max)
     }
 
     /// The value recorded last, by the coarse clocks of its writers; `None` of nothing.
@@ -252,5 +284,46 @@ impl SummaryValue {
             }
         }
         each("Rejected", Value::Counter(self.rejected));
+    }
+}
+
+/// One of two extremes. Where one of them is not known, neither is that of both.
+fn known(a: f64, b: f64, chosen: fn(f64, f64) -> f64) -> f64 {
+    if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else {
+        chosen(a, b)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: &[f64]) -> SummaryValue {
+        let nothing = SummaryValue::default();
+        (values.iter()).fold(nothing, |summary, &value| summary.with(value, 1))
+    }
+
+    #[test]
+    fn an_interval_has_the_numbers_of_its_values() {
+        let values: Vec<f64> = (0..500).map(|n| 1e3 + f64::from(n % 37)).collect();
+        let new = [3.5, -1.0, 4.25];
+        let earlier = of(&values);
+        let now = new.iter().fold(earlier, |all, &value| all.with(value, 2));
+        let (interval, direct) = (now.since(&earlier), of(&new));
+        assert_eq!((interval.count(), interval.total()), (3, 6.75));
+        assert_eq!(interval.mean(), direct.mean());
+        let (a, b) = (interval.stddev().unwrap(), direct.stddev().unwrap());
+        assert!((a - b).abs() < 1e-6 * b, "{a} and {b}");
+        assert_eq!(interval.last(), Some(4.25));
+        // Also with one that has extremes.
+        let mut both = interval;
+        both.merge(direct);
+        for summary in [interval, both] {
+            assert_eq!((summary.min(), summary.max()), (None, None));
+        }
+        assert_eq!(now.since(&now), SummaryValue::default());
+        assert_eq!(direct.since(&SummaryValue::default()), direct);
     }
 }

@@ -99,6 +99,7 @@ pub(super) static KIND: Kind = Kind {
     check: check_text,
     decode: |_, raw: Raw<'_>| Value::Text(from_words(raw.words)),
     merge: |into, next, _, _| *into = next,
+    since: None,
     none: |_| Value::Text(String::new()),
     fold: LATEST,
 };

@@ -175,6 +175,11 @@ pub(super) static KIND: Kind = Kind {
             sum.merge(*next);
         }
     },
+    since: Some(|now, before| {
+        if let (Value::Timer(now), Value::Timer(before)) = (now, before) {
+            **now = now.since(before);
+        }
+    }),
     none: |schema| Value::Timer(Box::new(percentile::nothing(schema))),
     fold: percentile::fold,
 };

@@ -64,6 +64,7 @@ pub(super) static KIND: Kind = Kind {
     check: check_word,
     decode,
     merge,
+    since: None,
     none: |_| Value::UpDown(0),
     fold: ENDS,
 };

@@ -243,6 +243,7 @@ pub(super) static KIND: Kind = Kind {
     check,
     decode,
     merge,
+    since: None,
     none: |schema| Value::Window(Box::new(nothing(schema))),
     fold: ENDS,
 };

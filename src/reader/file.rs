@@ -37,8 +37,6 @@ pub struct StatsFile {
     /// The words of the values as of the last snapshot, for what has risen since. `None`: there is
     /// nothing to compare with, or nobody has asked for it.
     pub before: Option<Vec<u64>>,
-    /// Whether the last pass found that it is no longer there.
-    pub gone: bool,
     /// The merge table that the shapes of the instances belong to, 0: none.
     table: u64,
     /// The user to whom it belongs.
@@ -122,7 +120,6 @@ impl StatsFile {
             owner,
             len: stat.len,
             before: None,
-            gone: false,
             table: 0,
             uid: stat.uid,
             left_out: false,
@@ -144,7 +141,6 @@ impl StatsFile {
     pub fn refresh(&mut self, plans: &mut Plans, scratch: &mut Scratch) -> Result<(), Trouble> {
         let result = self.refresh_with(plans, scratch, || {});
         self.spoiled |= result.is_err();
-        self.gone = matches!(result, Err(Trouble::Gone));
         result
     }
 

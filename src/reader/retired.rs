@@ -22,6 +22,8 @@ pub struct Retired {
     named: HashSet<FileId>,
     /// How many files were folded then.
     folds: u64,
+    /// How many had been as of the last snapshot.
+    folds_before: u64,
     /// Why it cannot be read.
     trouble: Option<String>,
 }
@@ -68,6 +70,18 @@ impl Retired {
                 .file
                 .as_ref()
                 .is_some_and(|retired| retired.uid == file.uid)
+    }
+
+    /// Notes how many files were folded as of the last snapshot.
+    pub fn keep_folds(&mut self) {
+        self.folds_before = self.folds_now();
+    }
+
+    /// Whether the totals may have what a file had in the last snapshot: it is named, or more files were
+    /// folded since than are named.
+    pub fn may_have(&self, file: &StatsFile) -> bool {
+        let folded = self.folds_now().saturating_sub(self.folds_before);
+        folded > NAMED as u64 || self.names(file)
     }
 
     fn folds_now(&self) -> u64 {

@@ -198,7 +198,8 @@ impl Model {
     }
 
     /// What was counted since the snapshot before, by label, of what only rises: Counter, Timer,
-    /// Percentile. Empty unless [`Reader::risen`](super::Reader::risen) was asked for; zeros in the
+    /// Percentile, Summary, Average, SamplingCounter and Errors. Of a Summary's interval the extremes
+    /// are not known; the rate of a SamplingCounter is that of the last samples. Empty unless [`Reader::risen`](super::Reader::risen) was asked for; zeros in the
     /// first snapshot.
     ///
     /// It is added up file by file, so that files that come and go make it neither negative nor too

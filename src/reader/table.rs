@@ -76,7 +76,8 @@ struct Cell {
     kind: Option<&'static Kind>,
     /// Kinds that it has in other files and that have been named: a bit for each code.
     others: u64,
-    risen: Risen,
+    /// In its own place: most readers never ask.
+    risen: Option<Box<Risen>>,
 }
 
 /// Labels of one model that are named for having two kinds.
@@ -153,7 +154,7 @@ impl Table {
                         of: (number, 0),
                         kind: None,
                         others: 0,
-                        risen: Risen::default(),
+                        risen: None,
                     });
                     self.cells.len() as u32 - 1
                 })

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{BIN, Db, child, db, first, mmstats, text_of};
-use mmstats::MmStats;
+use mmstats::{Average, Errors, MmStats, Summary};
 
 /// A poll that goes on until it is dropped.
 struct Polling {
@@ -189,6 +189,63 @@ fn columns_are_what_a_kind_has_to_say() {
         shown.starts_with("response_ok/s  file\n            0  /"),
         "{output:?}"
     );
+}
+
+#[test]
+fn means_and_errors_are_those_of_the_interval() {
+    let root = TempDir::new().unwrap();
+    let stats = Loads::builder().path(root.path()).create().unwrap();
+    stats.load.record(100.0);
+    stats.mean.record(100.0);
+    stats.errors.note("before", "");
+    let mut polling = Polling::start(&["*"], root.path());
+    stats.load.record(2.0);
+    stats.mean.record(4.0);
+    stats.errors.note("now", "");
+    // Each when it has come: a line may be between two of them.
+    let (mut load, mut mean, mut errors) = (Value::Null, Value::Null, Value::Null);
+    while load.is_null() || mean.is_null() || errors.is_null() {
+        let line = polling.line();
+        let stats = &line["models"]["Loads"]["stats"];
+        for (label, count, seen) in [
+            ("load", "count", &mut load),
+            ("mean", "count", &mut mean),
+            ("errors", "all", &mut errors),
+        ] {
+            if stats[label][count].as_u64() > Some(0) {
+                *seen = stats[label].clone();
+            }
+        }
+    }
+    assert_eq!((&load["count"], &load["mean"]), (&1.into(), &2.0.into()));
+    assert!(
+        load["max"].is_null() && load["rate"].as_f64() > Some(0.0),
+        "{load}"
+    );
+    assert_eq!((&mean["count"], &mean["value"]), (&1.into(), &4.0.into()));
+    assert_eq!(errors["all"], 1);
+    assert_eq!(errors["distinct"][0]["name"], "now");
+    drop(polling);
+    let output = mmstats()
+        .args(["poll", "-c", "1", "-d", "0.01", "load,mean,errors"])
+        .arg(root.path())
+        .output()
+        .unwrap();
+    let shown = text_of(&output.stdout);
+    let words: Vec<_> = shown.split_whitespace().collect();
+    let title = ["load/s", "load.Mean", "mean/s", "mean", "errors/s"];
+    assert_eq!(
+        words,
+        [title, ["0", "-", "0", "-", "0"]].concat(),
+        "{output:?}"
+    );
+}
+
+#[derive(MmStats)]
+struct Loads {
+    load: Summary,
+    mean: Average,
+    errors: Errors,
 }
 
 #[test]

@@ -9,7 +9,7 @@ use mmstats::reader::{Ending, File, State, printable};
 
 use crate::Outcome;
 use crate::arguments::Autopsy;
-use crate::input::Input;
+use crate::input::{self, Input};
 use crate::{numbers, output, show};
 
 /// The model to which `mmstats::install_panic_hook` writes.
@@ -17,11 +17,11 @@ const PANICS: &str = "panics";
 
 pub fn run(arguments: &Autopsy) -> Outcome {
     // The files of a dead process are found by their headers: it has none mapped any more.
-    let is_pid = |path: &&PathBuf| !path.exists() && path.to_str().is_some_and(is_number);
-    let pids: Vec<u32> = (arguments.paths.iter().filter(is_pid))
-        .filter_map(|path| path.to_str()?.parse().ok())
+    let pids: Vec<u32> = (arguments.paths.iter())
+        .filter_map(|path| input::pid(path))
         .collect();
-    let paths: Vec<PathBuf> = (arguments.paths.iter().filter(|path| !is_pid(path)))
+    let paths: Vec<PathBuf> = (arguments.paths.iter())
+        .filter(|path| input::pid(path).is_none())
         .cloned()
         .collect();
     let input = Input::read(&paths, true);
@@ -69,10 +69,6 @@ pub fn run(arguments: &Autopsy) -> Outcome {
     } else {
         ExitCode::FAILURE
     })
-}
-
-fn is_number(text: &str) -> bool {
-    text.parse::<u32>().is_ok()
 }
 
 /// Files by the process that made them, in the order of their creation.

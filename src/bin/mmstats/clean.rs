@@ -8,7 +8,7 @@ use mmstats::reader;
 use mmstats::retire::{Cleaner, Outcome as Done};
 
 use crate::arguments::Clean;
-use crate::{Outcome, output};
+use crate::{Outcome, output, progress};
 
 pub fn run(arguments: &Clean) -> Outcome {
     let cleaner = Cleaner::new()
@@ -24,7 +24,8 @@ pub fn run(arguments: &Clean) -> Outcome {
     let mut out = BufWriter::new(io::stdout().lock());
     let (mut done, mut failed) = (0, false);
     for path in paths {
-        let cleaned = match cleaner.clean(path) {
+        let cleaned = progress::during("cleaning stats files", || cleaner.clean(path));
+        let cleaned = match cleaned {
             Ok(cleaned) => cleaned,
             Err(error) => {
                 failed = true;

@@ -193,7 +193,7 @@ pub fn interval(of_label: &Stat, risen: Option<&Stat>, seconds: f64) -> Json {
     let mut entry = match (now, risen) {
         (Value::Counter(_), _) => stat(of_label, false),
         (_, Some(risen)) => stat(risen, false),
-        // A distribution without a value in the interval.
+        // Nothing was recorded in the interval.
         (_, None) => json!({"kind": now.kind(), "count": 0}),
     };
     if let Value::Counter(_) = now {

@@ -81,11 +81,16 @@ pub fn float(x: f64) -> String {
     }
 }
 
-/// How often something was counted: a counter, or a distribution's values.
+/// How often something was counted, of what only rises: a counter, or the values that were recorded.
 pub fn count(value: &Value) -> Option<u64> {
     match value {
         Value::Counter(count) => Some(*count),
-        value => value.as_distribution().map(|values| values.count()),
+        Value::Timer(values) | Value::Percentile(values) => Some(values.count()),
+        Value::Summary(summary) => Some(summary.count()),
+        Value::Average(average) => Some(average.count()),
+        Value::SamplingCounter(sample) => Some(sample.count),
+        Value::Errors(errors) => Some(errors.all()),
+        _ => None,
     }
 }
 

@@ -10,25 +10,31 @@ impl Files {
         for directory in self.directories.values_mut() {
             let files = directory.files.values_mut();
             files.for_each(|known| known.file.keep_values());
+            directory.retired.keep_folds();
         }
     }
 
     /// After [`retire`](Self::retire): all files [in order](Self::in_order), ready to be compared with
-    /// the `last` snapshot; and those that were in that one and no longer are.
+    /// the `last` snapshot; and those that were in that one and are in a retired file now.
     pub fn compared(&mut self, last: Option<u64>) -> (Vec<&StatsFile>, Vec<&StatsFile>) {
         self.gone.iter_mut().for_each(|file| file.compare(None));
         for directory in self.directories.values_mut() {
             let files = directory.files.values_mut();
             files.for_each(|known| known.file.compare(last));
         }
-        let (mut files, mut gone) = (Vec::new(), Vec::from_iter(&self.gone));
+        let mut files = Vec::new();
+        // One that was removed took away what it had; nobody else has it.
+        let is_retired = |file: &&StatsFile| {
+            let directory = (file.path.parent()).and_then(|path| self.directories.get(path));
+            directory.is_some_and(|directory| directory.retired.may_have(file))
+        };
+        let mut gone: Vec<_> = self.gone.iter().filter(is_retired).collect();
         for directory in self.directories.values() {
             files.extend(directory.retired.file.iter().filter(|_| directory.listed));
             for Known { file, .. } in directory.files.values() {
                 if !file.left_out {
                     files.push(file);
-                } else if file.before.is_some() && (file.gone || !file.is_spoiled()) {
-                    // Folded, or removed. (One that could not be read may be there again.)
+                } else if file.before.is_some() && directory.retired.may_have(file) {
                     gone.push(file);
                 }
             }

@@ -5,28 +5,20 @@
 //! snapshot; one that is older and was not there to be read counts from now on.
 //!
 //! When the totals of ended processes are kept, a file that goes leaves what it had to the retired file
-//! of its model, in which it was not counted just now: that much is taken off what the retired file has
-//! more than before.
+//! of its model, which names it: that much is taken off what the retired file has more than before.
 
 use std::sync::Arc;
 
 use super::Table;
-use super::value::{Seen, decode, was_had};
+use super::value::{Seen, contexts, decode, shown, was_had};
 use crate::format::schema::whole_label;
 use crate::metric::Value;
 use crate::metric::context::Copied;
-use crate::metric::kind::{Counts, code};
+use crate::metric::kind::Since;
 use crate::reader::contents::Instance;
 use crate::reader::file::StatsFile;
 use crate::reader::plan::Metric;
 use crate::reader::snapshot::Stat;
-
-/// Whether values of this metric only rise, so that there is something to say of an interval.
-fn rises(metric: &Metric) -> bool {
-    let code = metric.kind.code;
-    metric.kind.counts == Counts::All
-        && (code == code::COUNTER || code == code::TIMER || code == code::PERCENTILE)
-}
 
 /// What one label has risen by since the last snapshot.
 #[derive(Debug, Default)]
@@ -57,25 +49,22 @@ impl Risen {
             Part::Retired => &mut self.retired,
             Part::Gone => &mut self.gone,
         };
-        match (sum, value) {
-            // What most values are.
-            (Some(Value::Counter(sum)), Value::Counter(n)) => *sum = sum.saturating_add(n),
-            (Some(sum), value) => (metric.kind.merge)(sum, value, &metric.schema, 1),
-            (sum, value) => *sum = Some(value),
+        match sum {
+            Some(sum) => (metric.kind.merge)(sum, value, &metric.schema, 1),
+            None => *sum = Some(value),
         }
     }
 
     /// The sum, and begins anew. `first`: there is no last snapshot.
-    fn take(&mut self, metric: &Metric, first: bool) -> Value {
+    fn take(&mut self, metric: &Metric, since: Since, first: bool) -> Value {
         let mut sum = (self.counted.take()).unwrap_or_else(|| (metric.kind.none)(&metric.schema));
         let before = std::mem::replace(&mut self.retired_before, self.retired.clone());
         let gone = self.gone.take();
-        if let Some(retired) = self.retired.take().filter(|_| !first) {
-            let mut known = [before, gone].into_iter().flatten();
-            let risen = known.try_fold(retired, |left, known| since(left, &known));
-            if let Some(risen) = risen {
-                (metric.kind.merge)(&mut sum, risen, &metric.schema, 1);
+        if let Some(mut retired) = self.retired.take().filter(|_| !first) {
+            for known in [before, gone].iter().flatten() {
+                since(&mut retired, known);
             }
+            (metric.kind.merge)(&mut sum, retired, &metric.schema, 1);
         }
         sum
     }
@@ -89,14 +78,15 @@ impl Table {
             (None, Some(before)) => (Part::Counted, Some(&**before)),
             (None, None) => return,
         };
+        let contexts = contexts(file);
         for instance in &file.contents.instances {
             let shape = &self.shapes[instance.shape.expect("set by begin") as usize];
             let now = &file.contents.values.words;
-            let each = each_risen(file, instance, now, before);
+            let each = each_risen(file, instance, now, before, &contexts);
             for (index, metric, value) in each {
                 let cell = &mut self.cells[shape.cells[index] as usize];
                 if cell.kind.is_some_and(|kind| kind.code == metric.kind.code) {
-                    cell.risen.add(part, metric, value);
+                    cell.risen.get_or_insert_default().add(part, metric, value);
                 }
             }
         }
@@ -107,8 +97,9 @@ impl Table {
         let Some(before) = &file.before else {
             return;
         };
+        let contexts = contexts(file);
         for instance in &file.contents.instances {
-            for (index, metric, value) in each_risen(file, instance, before, None) {
+            for (index, metric, value) in each_risen(file, instance, before, None, &contexts) {
                 let label = &instance.plan.metrics[index].schema.label;
                 let label = whole_label(&instance.prefix, label);
                 let cell = self
@@ -118,7 +109,9 @@ impl Table {
                 if let Some(cell) = cell
                     && cell.kind.is_some_and(|kind| kind.code == metric.kind.code)
                 {
-                    cell.risen.add(Part::Gone, metric, value);
+                    cell.risen
+                        .get_or_insert_default()
+                        .add(Part::Gone, metric, value);
                 }
             }
         }
@@ -133,11 +126,12 @@ impl Table {
             let (shape, metric) = cell.of;
             let plan = &self.shapes[shape as usize].plan;
             let schema = &plan.metrics[metric as usize];
-            if cell.seen && rises(schema) {
-                let value = cell.risen.take(schema, first);
+            if let Some(since) = schema.kind.since.filter(|_| cell.seen) {
+                let risen = cell.risen.get_or_insert_default();
+                let value = shown(risen.take(schema, since, first));
                 stats.push(Stat::new(Arc::clone(&cell.label), value, plan, metric));
             } else {
-                cell.risen = Risen::default();
+                cell.risen = None;
             }
         }
         stats
@@ -149,11 +143,12 @@ impl Table {
             return Vec::new();
         };
         let mut stats = Vec::new();
+        let contexts = contexts(file);
         for instance in &file.contents.instances {
             let now = &file.contents.values.words;
-            for (index, _, value) in each_risen(file, instance, now, Some(before)) {
+            for (index, _, value) in each_risen(file, instance, now, Some(before), &contexts) {
                 let label = Arc::clone(self.label(instance, index));
-                stats.push(Stat::new(label, value, &instance.plan, index as u32));
+                stats.push(Stat::new(label, shown(value), &instance.plan, index as u32));
             }
         }
         stats.sort_by(|a, b| a.label().cmp(b.label()));
@@ -163,58 +158,38 @@ impl Table {
 
 /// What the values of an instance that only rise have in the words `now` of the file more than in the
 /// words `before` (`None`: all that they have): number of the metric, the metric and the difference.
-/// What has not changed is left out, but for counters.
+/// What has not changed is left out.
 fn each_risen<'a>(
     file: &'a StatsFile,
     instance: &'a Instance,
     now: &'a [u64],
     before: Option<&'a [u64]>,
+    contexts: &'a Copied<'a>,
 ) -> impl Iterator<Item = (usize, &'a Metric, Value)> {
+    // Of what rises no times are asked.
+    let seen = Seen {
+        current: true,
+        now: None,
+        contexts,
+    };
     let mut parts = &*instance.parts;
-    // Only counts are asked of what rises: neither contexts nor times.
-    let none = Copied::default();
     let metrics = instance.plan.metrics.iter().enumerate();
     metrics.filter_map(move |(index, metric)| {
-        if !rises(metric) || !was_had(file, instance, metric) {
+        let since = metric.kind.since?;
+        if !was_had(file, instance, metric) {
             return None;
         }
-        let seen = Seen {
-            current: true,
-            now: None,
-            contexts: &none,
-        };
-        let at = instance.at + metric.at;
-        if metric.octaves.is_none() {
-            let before = before.map_or(0, |before| before[at]);
-            let risen = Value::Counter(now[at].saturating_sub(before));
-            return Some((index, metric, risen));
-        }
-        let Some(before) = before else {
-            let whole = decode(now, instance, index, metric, &mut parts, seen);
-            return Some((index, metric, whole));
-        };
-        // The first of its words is the count.
-        if before[at] == now[at] {
+        let words = instance.at + metric.at..instance.at + metric.at + metric.words;
+        // The count is one of them.
+        if before.is_some_and(|before| before[words.clone()] == now[words]) {
             return None;
         }
-        let before = decode(before, instance, index, metric, &mut { parts }, seen);
-        let now = decode(now, instance, index, metric, &mut parts, seen);
-        Some((index, metric, since(now, &before)?))
+        let before =
+            before.map(|before| decode(before, instance, index, metric, &mut { parts }, seen));
+        let mut value = decode(now, instance, index, metric, &mut parts, seen);
+        if let Some(before) = before {
+            since(&mut value, &before);
+        }
+        Some((index, metric, value))
     })
-}
-
-/// What a value has more than an earlier one of the same kind; `None` of kinds that do not rise.
-fn since(now: Value, before: &Value) -> Option<Value> {
-    match (now, before) {
-        (Value::Counter(now), Value::Counter(before)) => {
-            Some(Value::Counter(now.saturating_sub(*before)))
-        }
-        (Value::Timer(now), Value::Timer(before)) => {
-            Some(Value::Timer(Box::new(now.since(before))))
-        }
-        (Value::Percentile(now), Value::Percentile(before)) => {
-            Some(Value::Percentile(Box::new(now.since(before))))
-        }
-        _ => None,
-    }
 }

@@ -112,6 +112,36 @@ fn totals_that_go_into_the_retired_file_are_not_counted_twice() {
     assert_eq!(risen(&mut reader), Some(0));
 }
 
+/// Both in one interval: only the one that is named is in the retired file.
+#[test]
+fn of_a_file_that_is_folded_and_one_that_is_removed_only_the_first_is_in_the_totals() {
+    let root = Root::new();
+    root.write("mmstats-1-1", &file(5, 100));
+    root.write("mmstats-1-2", &file(6, 1_000));
+    let mut reader = watched(&root);
+    risen(&mut reader);
+    retire(&root, 1, &header("m", 1, 6), 1_003);
+    std::fs::remove_file(root.file("mmstats-1-2")).unwrap();
+    std::fs::remove_file(root.file("mmstats-1-1")).unwrap();
+    assert_eq!(risen(&mut reader), Some(3));
+    assert_eq!(risen(&mut reader), Some(0));
+}
+
+/// Which ones they were is not known then: too little rather than too much.
+#[test]
+fn where_more_were_folded_than_are_named_all_that_went_may_be_in_the_totals() {
+    let root = Root::new();
+    root.write("mmstats-1-1", &file(5, 100));
+    root.write("mmstats-1-2", &file(6, 1_000));
+    let mut reader = watched(&root);
+    risen(&mut reader);
+    std::fs::remove_file(root.file("mmstats-1-2")).unwrap();
+    std::fs::remove_file(root.file("mmstats-1-1")).unwrap();
+    retire(&root, 1_025, &header("m", 1, 6), 1_103);
+    // More than names between two looks make the reader look again; it is the same file then.
+    assert_eq!(risen(&mut reader), Some(3));
+}
+
 #[test]
 fn a_retired_file_that_was_there_before_has_not_risen() {
     let root = Root::new();

@@ -55,9 +55,9 @@ struct Column {
 enum Shows {
     /// The value.
     Value,
-    /// By how much a counter, or the count of a distribution, rises in a second.
+    /// By how much a counter, or the count of recorded values, rises in a second.
     Rate,
-    /// Something that the value exposes; of a distribution, that of the interval.
+    /// Something that the value exposes; of what only rises, that of the interval.
     Exposed(String),
 }
 
@@ -92,6 +92,9 @@ fn usual(stat: &Stat) -> Vec<Shows> {
         Value::Timer(_) | Value::Percentile(_) => {
             [vec![Shows::Rate], exposed(&["Median", "Percentile99th"])].concat()
         }
+        Value::Summary(_) => [vec![Shows::Rate], exposed(&["Mean"])].concat(),
+        Value::Average(_) => vec![Shows::Rate, Shows::Value],
+        Value::SamplingCounter(_) | Value::Errors(_) => vec![Shows::Rate],
         value
             if value.number().is_some()
                 || value.as_bool().is_some()
@@ -233,22 +236,19 @@ impl Column {
     fn cell(&self, values: Values<'_>, seconds: f64) -> Option<String> {
         let stat = values.stat(&self.label)?;
         let risen = values.risen_of(&self.label);
+        // What only rises says something of the interval.
+        let rises = numbers::count(stat.value()).is_some();
+        let of = if rises { risen } else { Some(stat) };
         match &self.shows {
-            Shows::Value => numbers::value(stat.value()),
+            Shows::Value => numbers::value(of?.value()),
             Shows::Rate => {
                 let count = risen.map_or(Some(0), |risen| numbers::count(risen.value()));
                 count.map(|count| numbers::rate(count, seconds))
             }
             Shows::Exposed(name) => {
-                let of = match stat.value().as_distribution() {
-                    Some(_) => risen?,
-                    None => stat,
-                };
-                let (_, value) = of.exposed().iter().find(|(exposed, _)| exposed == name)?;
+                let (_, value) = of?.exposed().iter().find(|(exposed, _)| exposed == name)?;
                 match (stat.value(), value) {
-                    (_, Value::Counter(count)) if stat.value().as_distribution().is_some() => {
-                        Some(numbers::rate(*count, seconds))
-                    }
+                    (_, Value::Counter(count)) if rises => Some(numbers::rate(*count, seconds)),
                     (Value::Timer(_), Value::Gauge(time)) => {
                         Some(numbers::duration((time.as_f64() * 1e9).round() as u64))
                     }

@@ -120,7 +120,7 @@ pub fn of_model(model: &Model, seconds: f64) -> Vec<Row> {
             kind: stat.value().kind(),
             unit: stat.unit().to_owned(),
             help: stat.help().to_owned(),
-            rate: risen.and_then(|risen| rate(risen, seconds)),
+            rate: risen.and_then(|risen| rate(numbers::count(risen.value())?, seconds)),
             is_time: matches!(stat.value(), Value::Timer(_)),
             ..Row::default()
         };
@@ -145,21 +145,31 @@ pub fn of_model(model: &Model, seconds: f64) -> Vec<Row> {
             });
         } else {
             // The parts of what has several, each by itself.
-            rows.extend(stat.exposed().iter().map(|(name, value)| Row {
-                label: format!("{}.{name}", stat.label()),
-                value: numbers::value(value).unwrap_or_default(),
-                number: value.number().map_or(0.0, Number::as_f64),
-                ..row.clone()
+            rows.extend(stat.exposed().iter().map(|(name, value)| {
+                Row {
+                    label: format!("{}{}{name}", stat.label(), stat.value().separator()),
+                    value: numbers::value(value).unwrap_or_default(),
+                    number: value.number().map_or(0.0, Number::as_f64),
+                    rate: risen
+                        .filter(|_| matches!(value, Value::Counter(_)))
+                        .and_then(|risen| rate(count_of(risen, name), seconds)),
+                    ..row.clone()
+                }
             }));
         }
     }
     rows
 }
 
-fn rate(risen: &Stat, seconds: f64) -> Option<f64> {
-    let count = numbers::count(risen.value())? as f64;
+/// The count that a value exposes by this name; one that is not there has not counted.
+fn count_of(stat: &Stat, name: &str) -> u64 {
+    let exposed = stat.exposed().iter().find(|(exposed, _)| exposed == name);
+    exposed.map_or(0, |(_, value)| value.as_u64().unwrap_or(0))
+}
+
+fn rate(count: u64, seconds: f64) -> Option<f64> {
     // The first reading has nothing to be compared with.
-    (seconds > 0.0).then(|| count / seconds)
+    (seconds > 0.0).then(|| count as f64 / seconds)
 }
 
 /// The past of all labels of some models.
@@ -177,8 +187,11 @@ impl Histories {
         let most = histories.len() + room;
         for stat in model.stats() {
             let risen = find(model.risen(), stat.label());
-            let point = risen
-                .and_then(|risen| rate(risen, seconds))
+            // Of an average it is the value whose past is of interest; what has several parts has none.
+            let counts = stat.value().as_distribution().is_some()
+                || matches!(stat.value(), Value::Counter(_));
+            let point = (risen.filter(|_| counts))
+                .and_then(|risen| rate(numbers::count(risen.value())?, seconds))
                 .or_else(|| stat.value().as_f64());
             let Some(point) = point else {
                 continue;
