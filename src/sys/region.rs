@@ -154,6 +154,8 @@ pub unsafe fn replace(start: usize, len: usize) {
     // SAFETY: the range belongs to a region, so nothing else of this process can be there, and its
     // mapping is only accessed through atomic words; mmap is async-signal-safe in practice on Linux. If
     // it fails in a child, a later write ends it with SIGSEGV, which is better than a foreign file.
+    // If it fails at an exit, threads write on into the file until it is folded: what they count after
+    // that goes with the process, as it does without folding.
     unsafe {
         libc::mmap(
             ptr::with_exposed_provenance_mut(start),
