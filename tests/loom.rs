@@ -152,6 +152,60 @@ fn a_missing_reader_fence_is_found() {
     finds_a_hole(|orders| orders.reader_fence = None);
 }
 
+/// A slot of two buffers whose first word changes seldom: it is stored again until `full` publications in a
+/// row have had it, and left out then. The second word is ten times the number of the publication more.
+fn some_words(full: u64) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(move || {
+        let slot = Arc::new(Slot::<2>::new(0));
+        let writer = thread::spawn({
+            let slot = slot.clone();
+            move || {
+                let mut settled = 0;
+                // What changes seldom, in each publication.
+                for (p, seldom) in (1..).zip([1, 1, 1, 2, 2, 2]) {
+                    let buffer = |p| slot.buffer(p);
+                    let often = 10 * p + seldom;
+                    let same = slot.buffer(p - 1)[0].load(Ordering::Relaxed) == seldom;
+                    if same && settled >= full {
+                        let some =
+                            slot::update_some(&slot.sequence, buffer, |_| Some([(1, often)]));
+                        assert!(some);
+                    } else {
+                        slot::publish(&slot.sequence, buffer, [seldom, often]);
+                        settled = if same { settled + 1 } else { 1 };
+                    }
+                }
+            }
+        });
+        let read = || {
+            let mut out = [0; 2];
+            let buffer = |p| slot.buffer(p);
+            let p = slot::try_read_ordered(Orders::PROVED, &slot.sequence, 2, buffer, &mut out)?;
+            let seldom = [0, 1, 1, 1, 2, 2, 2][p as usize];
+            assert_eq!(out, [seldom, 10 * p + seldom], "torn, publication {p}");
+            Some(p)
+        };
+        for _ in 0..2 {
+            read();
+        }
+        writer.join().unwrap();
+        assert_eq!(read(), Some(6));
+    });
+}
+
+#[test]
+fn words_that_every_buffer_has_need_not_be_stored_again() {
+    some_words(2);
+}
+
+#[test]
+#[should_panic(expected = "torn")]
+fn words_that_only_one_buffer_has_are_missed() {
+    some_words(1);
+}
+
 /// An entry of a ring: a slot of one buffer, whose number tells which value it has.
 struct Entry(Slot<1>);
 

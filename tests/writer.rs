@@ -21,6 +21,8 @@ mod line;
 mod local;
 #[path = "writer/models.rs"]
 mod models;
+#[path = "writer/moments.rs"]
+mod moments;
 #[path = "writer/procedural.rs"]
 mod procedural;
 #[path = "writer/races.rs"]

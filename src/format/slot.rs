@@ -34,6 +34,14 @@
 //!
 //! All comparisons wrap, so a sequence may run through 2⁶⁴ (N divides 2⁶³).
 //!
+//! # Some words only
+//!
+//! A publication need not store what its buffer has already. The buffer of `p` was last that of `p - N`; a
+//! word that was the same in all of `p - N` to `p - 1`, and is to be the same in `p`, is there. (All of
+//! those must be the present writer's: one that died in the middle of `p` has left some of its words
+//! there.) Step 1 asks that all words of `p` were stored before its end mark: that word was, at `p - N` or
+//! before. Step 2 speaks of words that are stored for a later `q`, and of no others.
+//!
 //! # One buffer, numbered
 //!
 //! A *numbered* slot has N = 1 buffer, and its writer chooses the number of each publication, which is
@@ -119,6 +127,31 @@ pub fn update<'a, I: IntoIterator<Item = u64>>(
     publish_after(Orders::PROVED, even, sequence, buffer, words);
 }
 
+/// As [`update`], of a value that differs from the last N in some words only: `next` says which words of
+/// the buffer become what. False, and nothing is published, if it says `None`.
+///
+/// The other words must have been the same in each of the last N publications, all of which this
+/// writer has made since [`take_over`]: see "Some words only" above.
+#[inline(always)]
+pub fn update_some<'a, const K: usize>(
+    sequence: &AtomicU64,
+    buffer: impl Fn(u64) -> &'a [AtomicU64],
+    next: impl FnOnce(&[AtomicU64]) -> Option<[(usize, u64); K]>,
+) -> bool {
+    // Relaxed: this thread is the only writer, it reads its own store.
+    let even = sequence.load(Ordering::Relaxed);
+    let Some(words) = next(buffer(published(even))) else {
+        return false;
+    };
+    publish_into(Orders::PROVED, even, sequence, |p| {
+        let buffer = buffer(p);
+        for (index, word) in words {
+            buffer[index].store(word, Ordering::Relaxed);
+        }
+    });
+    true
+}
+
 /// [`publish`] with orderings of the caller's choice: for the model checker.
 #[inline(always)]
 pub fn publish_ordered<'a>(
@@ -165,6 +198,16 @@ fn publish_after<'a>(
     buffer: impl FnOnce(u64) -> &'a [AtomicU64],
     words: impl IntoIterator<Item = u64>,
 ) {
+    publish_into(orders, even, sequence, |p| {
+        for (cell, word) in buffer(p).iter().zip(words) {
+            cell.store(word, Ordering::Relaxed);
+        }
+    });
+}
+
+/// Publishes what `store` puts into the buffer of the publication that it is given.
+#[inline(always)]
+fn publish_into(orders: Orders, even: u64, sequence: &AtomicU64, store: impl FnOnce(u64)) {
     // Release: a reader that sees only this mark takes the publication before it (step 1).
     sequence.store(even.wrapping_add(1), orders.begin);
     // Orders the mark before every word that follows (step 2).
@@ -172,9 +215,7 @@ fn publish_after<'a>(
         fence(order);
     }
     let next = even.wrapping_add(2);
-    for (cell, word) in buffer(published(next)).iter().zip(words) {
-        cell.store(word, Ordering::Relaxed);
-    }
+    store(published(next));
     // Release: the words are there before the mark that says so (step 1).
     sequence.store(next, orders.end);
 }

@@ -3,18 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Value;
+use super::moments::Moments;
 use crate::format::histogram::Layout;
 use crate::format::scalar::Number;
-
-/// Words of the moments: one cache line.
-///
-/// ```text
-/// 0 count   1,2 total (u128, low word first)   3,4 sum of squares (likewise, saturating)
-/// 5 !minimum (so that zeros are "nothing yet")   6 maximum   7 last
-/// ```
-///
-/// A last value that is not within minimum and maximum is not known.
-pub const MOMENTS: usize = 8;
 
 /// The percentiles that are exposed and printed: percent, and the name of the label.
 pub const PERCENTILES: [(f64, &str); 6] = [
@@ -39,100 +30,6 @@ pub struct Distribution {
     octaves: BTreeMap<u32, Box<[u64]>>,
     /// Counts of whole octaves, where the space for buckets could not be had.
     coarse: BTreeMap<u32, u64>,
-}
-
-/// Count, total, sum of squares, extremes and the last value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Moments {
-    /// How many values.
-    pub count: u64,
-    /// Their sum.
-    pub total: u128,
-    /// The sum of their squares; `u128::MAX`: it did not fit.
-    pub squares: u128,
-    /// One's complement of the least value, so that 0 is that of nothing.
-    pub not_min: u64,
-    /// The greatest value, 0 of nothing.
-    pub max: u64,
-    /// The last value.
-    pub last: u64,
-}
-
-impl Moments {
-    /// From the words of a slot.
-    #[inline(always)]
-    pub fn from_words(words: &[u64; MOMENTS]) -> Moments {
-        let wide = |low: u64, high: u64| u128::from(low) | u128::from(high) << 64;
-        Moments {
-            count: words[0],
-            total: wide(words[1], words[2]),
-            squares: wide(words[3], words[4]),
-            not_min: words[5],
-            max: words[6],
-            last: words[7],
-        }
-    }
-
-    /// The words of a slot.
-    #[inline(always)]
-    pub fn to_words(self) -> [u64; MOMENTS] {
-        [
-            self.count,
-            self.total as u64,
-            (self.total >> 64) as u64,
-            self.squares as u64,
-            (self.squares >> 64) as u64,
-            self.not_min,
-            self.max,
-            self.last,
-        ]
-    }
-
-    /// With one value more. The total cannot overflow: 2⁶⁴ values below 2⁶⁴ fit.
-    #[inline(always)]
-    pub fn with(self, value: u64) -> Moments {
-        let wide = u128::from(value);
-        Moments {
-            count: self.count.wrapping_add(1),
-            total: self.total.wrapping_add(wide),
-            squares: match self.squares.checked_add(wide * wide) {
-                Some(squares) => squares,
-                None => too_large(),
-            },
-            not_min: self.not_min.max(!value),
-            max: self.max.max(value),
-            last: value,
-        }
-    }
-}
-
-impl Moments {
-    /// Those of both. "Last" has no time, so of two writers' values there is none.
-    pub fn merge(self, other: Moments) -> Moments {
-        let last = match (self.count, other.count) {
-            (_, 0) => self.last,
-            (0, _) => other.last,
-            // Outside of minimum and maximum: not known. (Where they are the least and the greatest of
-            // all u64 there is no such value.)
-            _ if self.max.max(other.max) < u64::MAX => u64::MAX,
-            _ => 0,
-        };
-        Moments {
-            count: self.count.saturating_add(other.count),
-            total: self.total.saturating_add(other.total),
-            squares: self.squares.saturating_add(other.squares),
-            not_min: self.not_min.max(other.not_min),
-            max: self.max.max(other.max),
-            last,
-        }
-    }
-}
-
-/// A sum that does not fit: out of line, so that it is a branch and not a dependency.
-#[cold]
-#[inline(never)]
-fn too_large() -> u128 {
-    u128::MAX
 }
 
 impl Distribution {

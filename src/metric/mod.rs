@@ -17,6 +17,7 @@ pub mod flag;
 pub mod gauge;
 pub mod history;
 pub mod kind;
+pub mod moments;
 pub mod moving_average;
 pub mod percentile;
 pub mod sampling_counter;

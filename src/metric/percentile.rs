@@ -1,21 +1,23 @@
 //! Percentile: a distribution of u64 values.
 
+use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
 use super::Value;
-use super::distribution::{Distribution, MOMENTS, Moments};
+use super::distribution::Distribution;
 use super::field::{
     Binder, Describe, Field, Options, TakesBuffers, TakesDigits, TakesUnit, TakesWindow,
 };
 use super::kind::{Counts, Kind, Raw, code};
+use super::moments::{MOMENTS, Moments};
 use super::space::Space;
 use super::window::{self, Ring};
 use crate::format::histogram::{DEFAULT_DIGITS, Layout};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::Ordering;
 use crate::sys::clock;
 use crate::sys::words::{Octaves, Slot, Width, Word, Words};
 
@@ -27,6 +29,11 @@ use crate::sys::words::{Octaves, Slot, Width, Word, Words};
 /// digits) are reserved at its first value; where the space cannot be had only precision is lost.
 pub struct Percentile {
     moments: Slot<MomentsWidth>,
+    /// Values that may be published in a few words are below it: 0 until all buffers have the same seldom
+    /// words, [`Moments::OFTEN_BELOW`] then.
+    below: Cell<u64>,
+    /// Publications in a row, the last one included, with the same seldom words: all of them in full.
+    settled: Cell<usize>,
     layout: Layout,
     /// Those with a window never have an octave here: each value takes the path of one without buckets,
     /// so that those without a window need not ask for it.
@@ -81,15 +88,46 @@ impl Percentile {
                     Ordering::Relaxed,
                 );
             }
-            None => self.without_bucket(top, position, value),
+            // Ends there, and so does `publish`: nothing has to be kept over a call.
+            None => return self.without_bucket(top, position, value),
         }
+        self.publish(value);
+    }
+
+    /// Publishes the moments with one value more.
+    #[inline(always)]
+    fn publish(&self, value: u64) {
         // A copy: the stores below could be to the handle, for all that the compiler knows.
         let slot = self.moments;
-        slot::update(
-            slot.sequence(),
-            |p| slot.buffer(p),
-            |before| load::<{ MOMENTS - 1 }>(before).with(value).to_words(),
-        );
+        let published = value < self.below.get()
+            && slot::update_some(
+                slot.sequence(),
+                |p| slot.buffer(p),
+                |before| Moments::often(before, value),
+            );
+        if !published {
+            self.publish_all(value);
+        }
+    }
+
+    /// As [`publish`](Self::publish), in all words: a new extreme, a carry into the upper half of a sum, or
+    /// one of the publications after it, until every buffer has it.
+    #[cold]
+    #[inline(never)]
+    fn publish_all(&self, value: u64) {
+        let slot = self.moments;
+        let before = self.moments();
+        let after = before.with(value);
+        slot::publish(slot.sequence(), |p| slot.buffer(p), after.to_words());
+        let settled = if before.same_seldom(after) {
+            self.settled.get().saturating_add(1)
+        } else {
+            1
+        };
+        self.settled.set(settled);
+        let all_buffers = settled >= slot.buffers();
+        self.below
+            .set(if all_buffers { Moments::OFTEN_BELOW } else { 0 });
     }
 
     /// The moments that were published last.
@@ -97,7 +135,7 @@ impl Percentile {
     fn moments(&self) -> Moments {
         // Relaxed: this thread is the only writer.
         let p = slot::published(self.moments.sequence().load(Ordering::Relaxed));
-        load::<MOMENTS>(self.moments.buffer(p))
+        Moments::load(self.moments.buffer(p))
     }
 
     #[cold]
@@ -109,6 +147,7 @@ impl Percentile {
             }
             None => self.buckets.first_of_octave(self.layout, top, position),
         }
+        self.publish(value);
     }
 
     /// Records a value in the step of `now` by the monotonic clock.
@@ -261,20 +300,6 @@ pub(super) fn of_step(
     }
 }
 
-/// The moments in the first `N` words of a buffer. (The next value needs no last one.)
-#[inline(always)]
-fn load<const N: usize>(buffer: &[AtomicU64]) -> Moments {
-    // Relaxed: this thread is the only writer.
-    let word = |i: usize| {
-        if i < N {
-            buffer[i].load(Ordering::Relaxed)
-        } else {
-            0
-        }
-    };
-    Moments::from_words(&std::array::from_fn(word))
-}
-
 impl fmt::Debug for Percentile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Percentile").field(&self.moments()).finish()
@@ -322,6 +347,8 @@ impl Field for Percentile {
                 words.part(0, geometry.slot_words()),
                 geometry.buffers.into(),
             ),
+            below: Cell::new(0),
+            settled: Cell::new(0),
             layout,
             buckets: buckets(owner, 0, coarse),
             window,

@@ -210,7 +210,7 @@ impl Value {
 mod tests {
     use super::*;
     use crate::format::histogram::Layout;
-    use crate::metric::distribution::Moments;
+    use crate::metric::moments::Moments;
 
     /// 9,000,000 · 1e-9 is 0.009000000000000001.
     #[test]

@@ -19,9 +19,9 @@ mod tests;
 
 use std::cell::Cell;
 
-use super::distribution::Moments;
 use super::field::WindowPlace;
 use super::kind::{self, Counts, ENDS, Kind, Raw, code};
+use super::moments::Moments;
 use super::summary_value::{self, SummaryValue};
 use super::{Value, counter, percentile};
 use crate::format::scalar::Number;

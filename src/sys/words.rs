@@ -133,6 +133,11 @@ impl<W: Width> Slot<W> {
         &self.sequence
     }
 
+    /// How many buffers it has.
+    pub fn buffers(&self) -> usize {
+        self.mask + 1
+    }
+
     /// The buffer of publication `p`.
     #[inline(always)]
     pub fn buffer(&self, p: u64) -> &[AtomicU64] {

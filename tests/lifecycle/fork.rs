@@ -95,6 +95,9 @@ const SORTS: [Sort; 11] = [
         let pid = fork(|| {
             write(parent.own(), 1000);
             assert_eq!(parent.own().n.get(), 1000, "private memory");
+            let size = parent.own().size.distribution();
+            assert_eq!((size.count(), size.min()), (40, Some(1000)));
+            assert_eq!(size.max(), Some(1000 << 39));
             0
         });
         wait_well(pid);
@@ -273,6 +276,8 @@ fn children_of_every_sort() {
         let (name, sort) = SORTS[round as usize % SORTS.len()];
         let owned = All::create().unwrap();
         owned.n.add(4);
+        // Its next values are published in a few words, and the other words are not in a child's memory.
+        (0..4).for_each(|_| owned.size.record(2000));
         let path = owned.path().unwrap();
         let before = bytes(&root);
         assert_eq!(before.len(), 4);

@@ -1,0 +1,192 @@
+//! What a Timer or Percentile publishes with every value: count, sums, extremes and the last value.
+
+use crate::sync::{AtomicU64, Ordering};
+
+/// Words of the moments: one cache line.
+///
+/// ```text
+/// 0 count   1,2 total (u128, low word first)   3,4 sum of squares (likewise, saturating)
+/// 5 !minimum (so that zeros are "nothing yet")   6 maximum   7 last
+/// ```
+///
+/// A last value that is not within minimum and maximum is not known.
+pub const MOMENTS: usize = 8;
+
+/// Count, total, sum of squares, extremes and the last value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moments {
+    /// How many values.
+    pub count: u64,
+    /// Their sum.
+    pub total: u128,
+    /// The sum of their squares; `u128::MAX`: it did not fit.
+    pub squares: u128,
+    /// One's complement of the least value, so that 0 is that of nothing.
+    pub not_min: u64,
+    /// The greatest value, 0 of nothing.
+    pub max: u64,
+    /// The last value.
+    pub last: u64,
+}
+
+impl Moments {
+    /// From the words of a slot.
+    #[inline(always)]
+    pub fn from_words(words: &[u64; MOMENTS]) -> Moments {
+        let wide = |low: u64, high: u64| u128::from(low) | u128::from(high) << 64;
+        Moments {
+            count: words[0],
+            total: wide(words[1], words[2]),
+            squares: wide(words[3], words[4]),
+            not_min: words[5],
+            max: words[6],
+            last: words[7],
+        }
+    }
+
+    /// Those that this thread, the only writer, has published in a buffer.
+    #[inline(always)]
+    pub fn load(buffer: &[AtomicU64]) -> Moments {
+        // Relaxed: as the only writer it reads its own stores.
+        Moments::from_words(&std::array::from_fn(|i| buffer[i].load(Ordering::Relaxed)))
+    }
+
+    /// The words of a slot.
+    #[inline(always)]
+    pub fn to_words(self) -> [u64; MOMENTS] {
+        [
+            self.count,
+            self.total as u64,
+            (self.total >> 64) as u64,
+            self.squares as u64,
+            (self.squares >> 64) as u64,
+            self.not_min,
+            self.max,
+            self.last,
+        ]
+    }
+
+    /// With one value more. The total cannot overflow: 2⁶⁴ values below 2⁶⁴ fit.
+    #[inline(always)]
+    pub fn with(self, value: u64) -> Moments {
+        let wide = u128::from(value);
+        Moments {
+            count: self.count.wrapping_add(1),
+            total: self.total.wrapping_add(wide),
+            squares: match self.squares.checked_add(wide * wide) {
+                Some(squares) => squares,
+                None => too_large(),
+            },
+            not_min: self.not_min.max(!value),
+            max: self.max.max(value),
+            last: value,
+        }
+    }
+
+    /// Values from here on have squares that do not fit a word.
+    pub const OFTEN_BELOW: u64 = 1 << 32;
+
+    /// The words that a value below [`OFTEN_BELOW`](Self::OFTEN_BELOW) changes as a rule, and what they
+    /// become: those of the count, the lower halves of the sums, and the last value. `None` if it changes
+    /// others as well: it is a new extreme, or a sum is carried over.
+    ///
+    /// What is loaded are four words and two to compare with, instead of seven, and four are stored instead of
+    /// eight: most of what a record costs.
+    #[inline(always)]
+    pub fn often(before: &[AtomicU64], value: u64) -> Option<[(usize, u64); 4]> {
+        // Relaxed: as in `load`.
+        let word = |i: usize| before[i].load(Ordering::Relaxed);
+        let (total, carried) = word(1).overflowing_add(value);
+        let (squares, carried_too) = word(3).overflowing_add(value.wrapping_mul(value));
+        if carried || carried_too || !value > word(5) || value > word(6) {
+            return None;
+        }
+        Some([
+            (0, word(0).wrapping_add(1)),
+            (1, total),
+            (3, squares),
+            (7, value),
+        ])
+    }
+
+    /// Whether both have the same in what [`often`](Self::often) leaves as it is.
+    pub fn same_seldom(self, other: Moments) -> bool {
+        // Without branches, of which some would be as good as random.
+        ((self.total ^ other.total) >> 64) as u64
+            | ((self.squares ^ other.squares) >> 64) as u64
+            | (self.not_min ^ other.not_min)
+            | (self.max ^ other.max)
+            == 0
+    }
+
+    /// Those of both. "Last" has no time, so of two writers' values there is none.
+    pub fn merge(self, other: Moments) -> Moments {
+        let last = match (self.count, other.count) {
+            (_, 0) => self.last,
+            (0, _) => other.last,
+            // Outside of minimum and maximum: not known. (Where they are the least and the greatest of
+            // all u64 there is no such value.)
+            _ if self.max.max(other.max) < u64::MAX => u64::MAX,
+            _ => 0,
+        };
+        Moments {
+            count: self.count.saturating_add(other.count),
+            total: self.total.saturating_add(other.total),
+            squares: self.squares.saturating_add(other.squares),
+            not_min: self.not_min.max(other.not_min),
+            max: self.max.max(other.max),
+            last,
+        }
+    }
+}
+
+/// A sum that does not fit: out of line, so that it is a branch and not a dependency.
+#[cold]
+#[inline(never)]
+fn too_large() -> u128 {
+    u128::MAX
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_often_is_what_a_value_changes() {
+        let full = |count, total, squares| Moments {
+            count,
+            total,
+            squares,
+            not_min: !10,
+            max: 1000,
+            last: 10,
+        };
+        let carried = u128::from(u64::MAX);
+        for (moments, value, often) in [
+            (full(2, 1010, 1_000_100), 10, true),
+            (full(2, 1010, 1_000_100), 500, true),
+            (full(2, 1010, 1_000_100), 1000, true),
+            (full(2, 1010, 1_000_100), 9, false),
+            (full(2, 1010, 1_000_100), 1001, false),
+            (full(9, carried - 10, carried << 32), 10, true),
+            (full(9, carried - 10, carried << 32), 11, false),
+            (full(9, carried, carried - 400), 20, false),
+            (full(9, 5, carried - 400), 20, true),
+            (full(9, 5, carried - 399), 20, false),
+            (Moments::default(), 0, false),
+            (Moments::default(), 7, false),
+        ] {
+            let words = moments.to_words().map(AtomicU64::new);
+            let after = moments.with(value);
+            let changed = Moments::often(&words, value);
+            assert_eq!(changed.is_some(), often, "{moments:?} and {value}");
+            for (index, word) in changed.into_iter().flatten() {
+                words[index].store(word, Ordering::Relaxed);
+            }
+            if often {
+                assert_eq!(Moments::load(&words), after);
+            }
+            assert_eq!(moments.same_seldom(after), often);
+        }
+    }
+}
