@@ -21,6 +21,7 @@ pub mod moments;
 pub mod moving_average;
 pub mod percentile;
 pub mod sampling_counter;
+mod seldom;
 pub mod space;
 pub mod sum;
 pub mod summary;

@@ -83,22 +83,19 @@ impl Moments {
         }
     }
 
-    /// Values from here on have squares that do not fit a word.
-    pub const OFTEN_BELOW: u64 = 1 << 32;
+    /// The words that [`often`](Self::often) leaves as they are: upper halves of sums, and extremes.
+    pub const SELDOM: [usize; 4] = [2, 4, 5, 6];
 
-    /// The words that a value below [`OFTEN_BELOW`](Self::OFTEN_BELOW) changes as a rule, and what they
-    /// become: those of the count, the lower halves of the sums, and the last value. `None` if it changes
-    /// others as well: it is a new extreme, or a sum is carried over.
-    ///
-    /// What is loaded are four words and two to compare with, instead of seven, and four are stored instead of
-    /// eight: most of what a record costs.
+    /// The words that a value changes as a rule, and what they become: the count, the lower halves of the
+    /// sums, and the last value. `None` if it changes others as well: it is a new extreme, its square does
+    /// not fit a word, or a sum is carried over.
     #[inline(always)]
     pub fn often(before: &[AtomicU64], value: u64) -> Option<[(usize, u64); 4]> {
         // Relaxed: as in `load`.
         let word = |i: usize| before[i].load(Ordering::Relaxed);
-        let (total, carried) = word(1).overflowing_add(value);
-        let (squares, carried_too) = word(3).overflowing_add(value.wrapping_mul(value));
-        if carried || carried_too || !value > word(5) || value > word(6) {
+        let total = word(1).checked_add(value)?;
+        let squares = word(3).checked_add(value.checked_mul(value)?)?;
+        if !value > word(5) || value > word(6) {
             return None;
         }
         Some([
@@ -107,16 +104,6 @@ impl Moments {
             (3, squares),
             (7, value),
         ])
-    }
-
-    /// Whether both have the same in what [`often`](Self::often) leaves as it is.
-    pub fn same_seldom(self, other: Moments) -> bool {
-        // Without branches, of which some would be as good as random.
-        ((self.total ^ other.total) >> 64) as u64
-            | ((self.squares ^ other.squares) >> 64) as u64
-            | (self.not_min ^ other.not_min)
-            | (self.max ^ other.max)
-            == 0
     }
 
     /// Those of both. "Last" has no time, so of two writers' values there is none.
@@ -173,6 +160,15 @@ mod tests {
             (full(9, carried, carried - 400), 20, false),
             (full(9, 5, carried - 400), 20, true),
             (full(9, 5, carried - 399), 20, false),
+            // Its square alone is larger than a word.
+            (
+                Moments {
+                    max: u64::MAX,
+                    ..full(2, 5, 5)
+                },
+                1 << 32,
+                false,
+            ),
             (Moments::default(), 0, false),
             (Moments::default(), 7, false),
         ] {
@@ -186,7 +182,8 @@ mod tests {
             if often {
                 assert_eq!(Moments::load(&words), after);
             }
-            assert_eq!(moments.same_seldom(after), often);
+            let seldom = |moments: Moments| Moments::SELDOM.map(|i| moments.to_words()[i]);
+            assert_eq!(seldom(moments) == seldom(after), often);
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Percentile: a distribution of u64 values.
 
-use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
@@ -11,13 +10,13 @@ use super::field::{
 };
 use super::kind::{Counts, Kind, Raw, code};
 use super::moments::{MOMENTS, Moments};
+use super::seldom::SeldomSlot;
 use super::space::Space;
 use super::window::{self, Ring};
 use crate::format::histogram::{DEFAULT_DIGITS, Layout};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
-use crate::format::slot;
-use crate::sync::Ordering;
+use crate::sync::{AtomicU64, Ordering};
 use crate::sys::clock;
 use crate::sys::words::{Octaves, Slot, Width, Word, Words};
 
@@ -28,12 +27,7 @@ use crate::sys::words::{Octaves, Slot, Width, Word, Words};
 /// `d` = 2 unless `#[mmstats(digits = 3)]` says otherwise. The buckets of an octave (1 KiB with two
 /// digits) are reserved at its first value; where the space cannot be had only precision is lost.
 pub struct Percentile {
-    moments: Slot<MomentsWidth>,
-    /// Values that may be published in a few words are below it: 0 until all buffers have the same seldom
-    /// words, [`Moments::OFTEN_BELOW`] then.
-    below: Cell<u64>,
-    /// Publications in a row, the last one included, with the same seldom words: all of them in full.
-    settled: Cell<usize>,
+    moments: SeldomSlot<MomentsWidth>,
     layout: Layout,
     /// Those with a window never have an octave here: each value takes the path of one without buckets,
     /// so that those without a window need not ask for it.
@@ -97,45 +91,24 @@ impl Percentile {
     /// Publishes the moments with one value more.
     #[inline(always)]
     fn publish(&self, value: u64) {
-        // A copy: the stores below could be to the handle, for all that the compiler knows.
-        let slot = self.moments;
-        let published = value < self.below.get()
-            && slot::update_some(
-                slot.sequence(),
-                |p| slot.buffer(p),
-                |before| Moments::often(before, value),
-            );
-        if !published {
+        let often = |before: &[AtomicU64]| Moments::often(before, value);
+        if !self.moments.update_often(often) {
             self.publish_all(value);
         }
     }
 
-    /// As [`publish`](Self::publish), in all words: a new extreme, a carry into the upper half of a sum, or
-    /// one of the publications after it, until every buffer has it.
+    /// As [`publish`](Self::publish), all words: there is a new extreme or a carry, or was one just before.
     #[cold]
     #[inline(never)]
     fn publish_all(&self, value: u64) {
-        let slot = self.moments;
-        let before = self.moments();
-        let after = before.with(value);
-        slot::publish(slot.sequence(), |p| slot.buffer(p), after.to_words());
-        let settled = if before.same_seldom(after) {
-            self.settled.get().saturating_add(1)
-        } else {
-            1
-        };
-        self.settled.set(settled);
-        let all_buffers = settled >= slot.buffers();
-        self.below
-            .set(if all_buffers { Moments::OFTEN_BELOW } else { 0 });
+        self.moments.update_all(&Moments::SELDOM, |before| {
+            Moments::load(before).with(value).to_words()
+        });
     }
 
     /// The moments that were published last.
-    #[inline(always)]
     fn moments(&self) -> Moments {
-        // Relaxed: this thread is the only writer.
-        let p = slot::published(self.moments.sequence().load(Ordering::Relaxed));
-        Moments::load(self.moments.buffer(p))
+        Moments::load(self.moments.last())
     }
 
     #[cold]
@@ -343,12 +316,10 @@ impl Field for Percentile {
             })
         });
         Percentile {
-            moments: Slot::new(
+            moments: SeldomSlot::new(Slot::new(
                 words.part(0, geometry.slot_words()),
                 geometry.buffers.into(),
-            ),
-            below: Cell::new(0),
-            settled: Cell::new(0),
+            )),
             layout,
             buckets: buckets(owner, 0, coarse),
             window,

@@ -4,12 +4,12 @@ use std::fmt;
 
 use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesUnit, TakesWindow};
 use super::kind::{Counts, Kind, Raw, code};
+use super::seldom::SeldomSlot;
 use super::summary_value::{SummaryValue, WORDS};
 use super::window::{self, Ring};
 use super::{Value, check_slot};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
-use crate::format::slot;
 use crate::sync::{AtomicU64, Ordering};
 use crate::sys::clock;
 use crate::sys::words::{Slot, Width, Word};
@@ -22,7 +22,7 @@ use crate::sys::words::{Slot, Width, Word};
 /// thread had recorded all values. A NaN or an infinity is counted as rejected and changes nothing else.
 ///
 /// Recording is a reading of the system's coarse clock (no system call), some 20 floating-point
-/// operations and the publication of ten words; no division.
+/// operations and the publication of ten words, seven as a rule; no division.
 ///
 /// ```
 /// # use mmstats::{MmStats, Summary};
@@ -35,7 +35,7 @@ use crate::sys::words::{Slot, Width, Word};
 /// # Ok::<(), mmstats::Error>(())
 /// ```
 pub struct Summary {
-    slot: Slot<SummaryWidth>,
+    slot: SeldomSlot<SummaryWidth>,
     rejected: Word,
     /// Bits of a value which, all set, have it recorded apart: those that are all set in a NaN or an
     /// infinity, and no bits where there is a window. So those without one need not ask for it.
@@ -76,13 +76,19 @@ impl Summary {
 
     #[inline(always)]
     fn publish(&self, value: f64, time: u64) {
-        // A copy: the stores below could be to the handle, for all that the compiler knows.
-        let slot = self.slot;
-        slot::update(
-            slot.sequence(),
-            |p| slot.buffer(p),
-            |before| load(before).with(value, time).to_words(),
-        );
+        let often = |before: &[AtomicU64]| SummaryValue::often(before, value, time);
+        if !self.slot.update_often(often) {
+            self.publish_all(value, time);
+        }
+    }
+
+    /// As [`publish`](Self::publish), all words: there is a new extreme or shift, or was one just before.
+    #[cold]
+    #[inline(never)]
+    fn publish_all(&self, value: f64, time: u64) {
+        self.slot.update_all(&SummaryValue::SELDOM, |before| {
+            SummaryValue::load(before).with(value, time).to_words()
+        });
     }
 
     /// Rejects a value that is not finite, and records others in the window, too.
@@ -125,16 +131,9 @@ impl Summary {
     #[inline]
     pub fn value(&self) -> SummaryValue {
         // Relaxed: this thread is the only writer.
-        let p = slot::published(self.slot.sequence().load(Ordering::Relaxed));
-        load(self.slot.buffer(p)).with_rejected(self.rejected.load(Ordering::Relaxed))
+        let rejected = self.rejected.load(Ordering::Relaxed);
+        SummaryValue::load(self.slot.last()).with_rejected(rejected)
     }
-}
-
-/// What was published in a buffer.
-#[inline(always)]
-fn load(buffer: &[AtomicU64]) -> SummaryValue {
-    // Relaxed: this thread is the only writer.
-    SummaryValue::from_words(std::array::from_fn(|i| buffer[i].load(Ordering::Relaxed)))
 }
 
 impl fmt::Debug for Summary {
@@ -161,7 +160,7 @@ impl Field for Summary {
         let window = window::geometry(STEP, 0, options.buffers);
         let window = binder.window(options, window);
         Summary {
-            slot: Slot::new(slot, geometry.buffers.into()),
+            slot: SeldomSlot::new(Slot::new(slot, geometry.buffers.into())),
             rejected: words.word(geometry.slot_words()),
             apart: if window.is_some() { 0 } else { EXPONENT },
             window: window.as_ref().map(Ring::new),

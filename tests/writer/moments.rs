@@ -1,6 +1,6 @@
-//! The moments of a distribution, publication by publication: most are stored in a few words.
+//! Distributions and summaries, publication by publication: most are stored in a few words.
 
-use mmstats::{MmStats, Percentile};
+use mmstats::{MmStats, Percentile, Summary};
 use proptest::prelude::*;
 
 #[derive(MmStats)]
@@ -10,6 +10,15 @@ struct Sizes {
     four: Percentile,
     #[mmstats(buffers = 16)]
     sixteen: Percentile,
+}
+
+#[derive(MmStats)]
+struct Measured {
+    two: Summary,
+    #[mmstats(buffers = 4)]
+    four: Summary,
+    #[mmstats(buffers = 16)]
+    sixteen: Summary,
 }
 
 /// Runs of values of one order of magnitude: within a run the extremes soon stand still, the next one
@@ -56,6 +65,28 @@ proptest! {
                     let got = read.stddev().unwrap();
                     prop_assert!((got - want).abs() <= 1e-9 * want, "{got} for {want}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn each_publication_of_a_summary_has_all_of_its_words(values in runs()) {
+        let root = tempfile::tempdir().unwrap();
+        let measured = Measured::builder().path(root.path()).create().unwrap();
+        // Integers of at most 24 bits: their sum, and those of their squares, are exact.
+        let values: Vec<u64> = values.into_iter().map(|value| value >> (40 - value.leading_zeros().min(40))).collect();
+        for n in 1..=values.len() {
+            let (so_far, value) = (&values[..n], values[n - 1]);
+            for summary in [&measured.two, &measured.four, &measured.sixteen] {
+                summary.record(value as f64);
+                let read = summary.value();
+                prop_assert_eq!(read.count(), n as u64);
+                prop_assert_eq!(read.total(), so_far.iter().sum::<u64>() as f64);
+                prop_assert_eq!(read.min(), so_far.iter().min().map(|&v| v as f64));
+                prop_assert_eq!(read.max(), so_far.iter().max().map(|&v| v as f64));
+                prop_assert_eq!(read.last(), Some(value as f64));
+                let (got, want) = (read.stddev().unwrap(), deviation(so_far).unwrap());
+                prop_assert!((got - want).abs() <= 1e-9 * want, "{got} for {want}");
             }
         }
     }
