@@ -322,11 +322,17 @@ fn map_one_page(file: &File) -> bool {
 
 /// A random number; not 0.
 pub fn random() -> u64 {
+    #[allow(unused_mut)] // Where nothing below is there to fill it.
     let mut bytes = [0; 8];
-    #[cfg(target_os = "linux")]
     // SAFETY: the buffer is as long as said. A failure leaves zeros, which the time and pid make up for.
+    #[cfg(target_os = "linux")]
     unsafe {
         libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK);
+    }
+    // SAFETY: as above.
+    #[cfg(target_vendor = "apple")]
+    unsafe {
+        libc::getentropy(bytes.as_mut_ptr().cast(), bytes.len());
     }
     match u64::from_le_bytes(bytes) {
         0 => super::clock::unix_nanos() ^ (u64::from(std::process::id()) << 32) | 1,
