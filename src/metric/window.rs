@@ -70,6 +70,10 @@ pub(super) fn geometry(words: usize, plain: usize, buffers: Option<u16>) -> Geom
     }
 }
 
+/// A begin of which no time is less than a step later, not even the first second after the machine was
+/// started: clocks stay below 2⁶³ nanoseconds, and so do steps.
+const NEVER: u64 = 1 << 63;
+
 impl<const W: usize> Ring<W> {
     /// The ring at a place.
     pub(super) fn new(place: &WindowPlace) -> Ring<W> {
@@ -80,8 +84,7 @@ impl<const W: usize> Ring<W> {
             slot: Slot::new(place.slot, place.buffers.into()),
             buffers: place.buffers,
             step,
-            // No time is less than a step after it.
-            begin: Cell::new(u64::MAX),
+            begin: Cell::new(NEVER),
             index: Cell::new(0),
         }
     }

@@ -318,6 +318,19 @@ fn an_idle_window_empties_without_a_write() {
     );
 }
 
+/// A long window on a machine that was started less than a step ago.
+#[test]
+fn the_first_step_of_a_machine_s_clock_counts() {
+    for now in [0, 1, STEP - 2, STEP - 1, STEP] {
+        let (summary, sizes) = (Written::<Summary>::new(2), Written::<Percentile>::new(2));
+        summary.metric.record_in_window(1.5, now, 0);
+        sizes.metric.record_in_window(7, now);
+        assert_eq!(summary.summary(now).count(), 1, "{now}");
+        let found = sizes.window(now).value;
+        assert_eq!(found.as_distribution().unwrap().count(), 1, "{now}");
+    }
+}
+
 /// A step's counts are cleared before it counts again, and a reader that has the old ones sees it.
 #[test]
 fn counts_that_are_not_the_step_s_are_left_out() {
