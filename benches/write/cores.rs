@@ -52,8 +52,8 @@ fn throughput(threads: usize, operations: u64, increment: Increment) -> f64 {
 
 pub fn measure(report: &mut Report, peers: &Peers) {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-    let _ = PROMETHEUS.set(peers.prometheus[0].clone());
-    let _ = METRICS.set(peers.metrics[0].clone());
+    let _ = PROMETHEUS.set(peers.counters.prometheus[0].clone());
+    let _ = METRICS.set(peers.counters.metrics[0].clone());
     macro_rules! repeat {
         ($step:expr) => {
             |n| {
