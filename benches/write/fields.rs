@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use mmstats::{Compound, Counter, MmStats, Percentile, Stats, Summary, Timer};
+use mmstats::{
+    Compound, Counter, Flag, Gauge, MmStats, Percentile, Stats, Summary, Text, Timer, UpDown,
+};
 
 use super::setup::{Line, MANY};
 
@@ -52,6 +54,10 @@ macro_rules! fields {
 
 fields! {
     counters: Counters of Counter,
+    ups: UpDowns of UpDown,
+    levels: Gauges of Gauge<f64>,
+    flags: Flags of Flag,
+    texts: Texts of Text<32>,
     compounds: Compounds of Compound<Line>,
     sizes: Percentiles of Percentile,
     summaries: Summaries of Summary,

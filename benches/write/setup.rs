@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use mmstats::{
-    Average, Compound, Counter, Errors, Groups, History, MmStats, MmValue, MovingAverage,
-    Percentile, SamplingCounter, Stats, Summary, Timer,
+    Average, Compound, Counter, Errors, Flag, Gauge, Groups, History, MmStats, MmValue,
+    MovingAverage, Percentile, SamplingCounter, Stats, Summary, Text, Timer, UpDown,
 };
 
 use super::fields::Fields;
@@ -30,6 +30,10 @@ pub struct Model {
     pub f: Counter,
     pub g: Counter,
     pub h: Counter,
+    pub up: UpDown,
+    pub level: Gauge<f64>,
+    pub flag: Flag,
+    pub text: Text<32>,
     pub size: Percentile,
     pub time: Timer,
     pub compound: Compound<Line>,
@@ -61,7 +65,10 @@ pub struct Line {
 /// What the rows write to.
 pub struct Setup {
     pub plain: [Cell<u64>; MANY],
+    pub plain_levels: [Cell<f64>; MANY],
+    pub plain_flags: [Cell<bool>; MANY],
     pub cells: [AtomicU64; FIELDS],
+    pub sevens: [[AtomicU64; 7]; MANY],
     pub tens: [[AtomicU64; 10]; MANY],
     pub atomic: AtomicU64,
     pub stats: Stats<Model>,
@@ -82,7 +89,10 @@ impl Setup {
         }
         Setup {
             plain: [const { Cell::new(0) }; MANY],
+            plain_levels: [const { Cell::new(0.0) }; MANY],
+            plain_flags: [const { Cell::new(false) }; MANY],
             cells: [const { AtomicU64::new(0) }; FIELDS],
+            sevens: [const { [const { AtomicU64::new(0) }; 7] }; MANY],
             tens: [const { [const { AtomicU64::new(0) }; 10] }; MANY],
             atomic: AtomicU64::new(0),
             stats,

@@ -16,6 +16,8 @@ pub struct Cells {
     pub triple: [(Input<Line>, Output<Line>); MANY],
     pub swap: [ArcSwap<Line>; MANY],
     pub mutex: [Mutex<Line>; MANY],
+    pub mutex_text: [Mutex<String>; MANY],
+    pub swap_text: [ArcSwap<String>; MANY],
 }
 
 impl Cells {
@@ -26,6 +28,8 @@ impl Cells {
             triple: from_fn(|_| TripleBuffer::new(&Line::default()).split()),
             swap: from_fn(|_| ArcSwap::from_pointee(Line::default())),
             mutex: from_fn(|_| Mutex::new(Line::default())),
+            mutex_text: from_fn(|_| Mutex::new(String::new())),
+            swap_text: from_fn(|_| ArcSwap::from_pointee(String::new())),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod cells;
 mod counters;
+mod gauges;
 mod histograms;
 
 use std::path::Path;
@@ -14,6 +15,7 @@ use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMete
 use super::setup::MANY;
 use cells::Cells;
 use counters::Counters;
+use gauges::Gauges;
 use histograms::Histograms;
 
 /// Values after which the exporter of `metrics` sorts those that it has put off.
@@ -21,6 +23,7 @@ pub const UPKEEP: u64 = 1 << 16;
 
 pub struct Peers {
     pub counters: Counters,
+    pub gauges: Gauges,
     pub histograms: Histograms,
     pub cells: Cells,
     /// Of `metrics`: what its histograms put off is done by it.
@@ -41,6 +44,7 @@ impl Peers {
         Peers {
             exporter: exporter.expect("no other recorder"),
             counters: Counters::new(&meter),
+            gauges: Gauges::new(&meter),
             histograms: Histograms::new(&meter),
             cells: Cells::new(),
             _provider: provider,
