@@ -1,111 +1,216 @@
-//! All cores on one logical counter.
+//! All cores on one logical metric: a counter, a histogram, a compound of 64 bytes.
+//!
+//! What the peers have is one value that all threads write. Ours is one for each thread, which `local` finds,
+//! and the readers make one of them: counters and histograms they add up, of a compound each number by its own
+//! rule. So the bound of ours is that threads are not in each other's way at all.
 
 use std::hint::black_box;
+use std::ops::Range;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Barrier, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use mmstats::{Counter, MmStats};
+use mmstats::{Compound, Counter, MmStats, Percentile};
 
-use super::peers::Peers;
+use super::peers::{Peers, UPKEEP};
 use super::report::Report;
+use super::row::spread;
+use super::setup::Line;
 
 const ROUNDS: usize = 11;
 /// Long enough that waking the threads does not count.
-const NANOSECONDS: f64 = 2e7;
+const ROUND: Duration = Duration::from_millis(20);
+/// Operations between two looks at the clock: so many that looking does not count, and so few that what is
+/// quick alone and slow together, as some peers are, ends in time.
+const CHUNK: u64 = 4_096;
 
 #[derive(MmStats)]
 #[mmstats(name = "bench-cores")]
 struct Shared {
     n: Counter,
+    size: Percentile,
+    line: Compound<Line>,
 }
 
-/// The row that must keep its bound.
-const OURS: &str = "Counter through local";
+/// Does an operation for each of these numbers.
+type Operations<'a> = Box<dyn Fn(Range<u64>) + Sync + 'a>;
 
-/// So many increments.
-type Increment = fn(u64);
+/// Names, and what is done. The first one is ours, and keeps the bound.
+type Contenders<'a> = Vec<(&'static str, Operations<'a>)>;
 
-static ATOMIC: AtomicU64 = AtomicU64::new(0);
-static PROMETHEUS: OnceLock<prometheus::IntCounter> = OnceLock::new();
-static METRICS: OnceLock<metrics::Counter> = OnceLock::new();
-static METRIKEN: metriken::Counter = metriken::Counter::new();
-
-/// Increments per nanosecond of so many threads together, each of which is warm.
-fn throughput(threads: usize, operations: u64, increment: Increment) -> f64 {
-    let (begin, end) = (Barrier::new(threads + 1), Barrier::new(threads + 1));
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                increment(1_000);
-                begin.wait();
-                increment(operations);
-                end.wait();
-            });
-        }
-        begin.wait();
-        let start = Instant::now();
-        end.wait();
-        (threads as u64 * operations) as f64 / start.elapsed().as_nanos() as f64
-    })
+macro_rules! operations {
+    (|$i:ident| $step:expr) => {
+        Box::new(move |numbers: Range<u64>| {
+            for $i in numbers {
+                black_box(());
+                $step;
+            }
+        })
+    };
 }
 
 pub fn measure(report: &mut Report, peers: &Peers) {
-    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-    let _ = PROMETHEUS.set(peers.prometheus[0].clone());
-    let _ = METRICS.set(peers.metrics[0].clone());
-    macro_rules! repeat {
-        ($step:expr) => {
-            |n| {
-                for _ in 0..n {
-                    black_box(());
-                    $step;
+    let atomic = AtomicU64::new(0);
+    compare(report, "counter", &counters(peers, &atomic));
+    compare(report, "histogram", &histograms(peers));
+    compare(report, "value of 64 bytes", &structs(peers));
+}
+
+fn counters<'a>(peers: &'a Peers, atomic: &'a AtomicU64) -> Contenders<'a> {
+    let prometheus = &peers.counters.prometheus[0];
+    let prometheus_client = &peers.counters.prometheus_client[0];
+    let metrics = &peers.counters.metrics[0];
+    let metriken = &peers.counters.metriken[0];
+    let opentelemetry = &peers.counters.opentelemetry[0];
+    vec![
+        (
+            "Counter through local",
+            operations!(|_i| Shared::local(|s| s.n.inc())),
+        ),
+        (
+            "fetch_add",
+            operations!(|_i| atomic.fetch_add(1, Ordering::Relaxed)),
+        ),
+        ("prometheus", operations!(|_i| prometheus.inc())),
+        (
+            "prometheus-client",
+            operations!(|_i| prometheus_client.inc()),
+        ),
+        ("metrics, handle", operations!(|_i| metrics.increment(1))),
+        ("metriken", operations!(|_i| metriken.increment())),
+        ("opentelemetry", operations!(|_i| opentelemetry.add(1, &[]))),
+    ]
+}
+
+fn histograms(peers: &Peers) -> Contenders<'_> {
+    let prometheus = &peers.histograms.prometheus[0];
+    let prometheus_client = &peers.histograms.prometheus_client[0];
+    let metrics = &peers.histograms.metrics[0];
+    let exporter = &peers.exporter;
+    let metriken = &peers.histograms.metriken[0];
+    let opentelemetry = &peers.histograms.opentelemetry[0];
+    vec![
+        (
+            "Percentile through local",
+            operations!(|i| Shared::local(|s| s.size.record(spread(i)))),
+        ),
+        (
+            "prometheus histogram",
+            operations!(|i| prometheus.observe(spread(i) as f64 / 1e5)),
+        ),
+        (
+            "prometheus-client histogram",
+            operations!(|i| prometheus_client.observe(spread(i) as f64 / 1e5)),
+        ),
+        (
+            "metrics histogram, with its upkeep",
+            operations!(|i| {
+                metrics.record(spread(i) as f64);
+                if i % UPKEEP == UPKEEP - 1 {
+                    exporter.run_upkeep();
                 }
-            }
-        };
-    }
-    let contenders: [(&str, Increment); 5] = [
-        (OURS, repeat!(Shared::local(|s| s.n.inc()))),
-        ("fetch_add", repeat!(ATOMIC.fetch_add(1, Ordering::Relaxed))),
-        ("prometheus", |n| {
-            let counter = PROMETHEUS.get().expect("set above");
-            (0..n).for_each(|_| counter.inc());
-        }),
-        ("metrics, handle", |n| {
-            let counter = METRICS.get().expect("set above");
-            (0..n).for_each(|_| counter.increment(1));
-        }),
-        ("metriken", repeat!(METRIKEN.increment())),
-    ];
-    report.say(&format!("All {cores} cores on one logical counter:"));
+            }),
+        ),
+        (
+            "metriken histogram",
+            operations!(|i| metriken.increment(spread(i)).expect("in range")),
+        ),
+        (
+            "opentelemetry histogram",
+            operations!(|i| opentelemetry.record(spread(i), &[])),
+        ),
+    ]
+}
+
+fn structs(peers: &Peers) -> Contenders<'_> {
+    let seqlock = &peers.cells.seqlock[0];
+    let crossbeam = &peers.cells.crossbeam[0];
+    let mutex = &peers.cells.mutex[0];
+    let line = Line { words: [7; 8] };
+    vec![
+        (
+            "Compound of 64 bytes through local",
+            operations!(|_i| Shared::local(|s| s.line.set(*black_box(&line)))),
+        ),
+        (
+            "seqlock",
+            operations!(|_i| *seqlock.lock_write() = *black_box(&line)),
+        ),
+        (
+            "crossbeam AtomicCell",
+            operations!(|_i| crossbeam.store(*black_box(&line))),
+        ),
+        (
+            "Mutex",
+            operations!(|_i| *mutex.lock().expect("no panic") = *black_box(&line)),
+        ),
+    ]
+}
+
+/// A table of those who write one `what`, and the bound of the first.
+fn compare(report: &mut Report, what: &str, contenders: &Contenders) {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    report.say(&format!("All {cores} cores on one logical {what}:"));
     report.table(&[
         "",
         "ns on one core",
         "ns on each of all",
         "throughput grows by",
     ]);
-    for (name, increment) in contenders {
-        // What is quick alone may be slow together.
-        let alone = throughput(1, 100_000, increment);
-        let together = throughput(cores, 100_000, increment) / cores as f64;
-        let operations = (NANOSECONDS * alone.min(together)) as u64;
-        let of = |threads| throughput(threads, operations, increment);
+    for (index, (name, operations)) in contenders.iter().enumerate() {
+        let of = |threads| throughput(threads, operations);
         let mut rounds: Vec<(f64, f64)> = (0..ROUNDS).map(|_| (of(1), of(cores))).collect();
         rounds.sort_by(|a, b| (a.1 / a.0).total_cmp(&(b.1 / b.0)));
         let (one, all) = rounds[ROUNDS / 2];
         report.row(&[
-            name.to_owned(),
+            (*name).to_owned(),
             format!("{:.2}", 1.0 / one),
             format!("{:.2}", cores as f64 / all),
             format!("× {:.2}", all / one),
         ]);
-        if name == OURS {
+        if index == 0 {
             let wanted = 0.95 * cores as f64;
             report.bound(
-                format!("throughput of {cores} cores ≥ {wanted:.1} × that of one"),
+                format!("{name}: throughput of {cores} cores ≥ {wanted:.1} × that of one"),
                 format!("× {:.2}", all / one),
                 all / one >= wanted,
             );
         }
     }
+}
+
+/// Operations per nanosecond of so many threads together, each of which is warm.
+fn throughput(threads: usize, operations: &Operations) -> f64 {
+    let begin = Barrier::new(threads);
+    let run = |thread: usize| {
+        // Numbers of its own: threads that all record the same values would meet more often than in life.
+        let mut next = (thread as u64) << 32;
+        let mut chunk = || {
+            operations(next..next + CHUNK);
+            next += CHUNK;
+        };
+        chunk();
+        begin.wait();
+        let start = Instant::now();
+        let mut done = 0;
+        while start.elapsed() < ROUND {
+            chunk();
+            done += CHUNK;
+        }
+        done as f64 / start.elapsed().as_nanos() as f64
+    };
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads)
+            .map(|thread| {
+                scope.spawn({
+                    let run = &run;
+                    move || run(thread)
+                })
+            })
+            .collect();
+        let each = running
+            .into_iter()
+            .map(|thread| thread.join().expect("no panic"));
+        each.sum()
+    })
 }

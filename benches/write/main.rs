@@ -8,6 +8,7 @@
 
 mod callgrind;
 mod cores;
+mod fields;
 mod peers;
 #[path = "../report.rs"]
 mod report;
@@ -108,8 +109,9 @@ fn time(rows: &[Row], setup: &mut Setup) -> Vec<Vec<f64>> {
 
 /// Compares a row with others round by round: what disturbs both does not disturb the ratio.
 fn judge(report: &mut Report, rows: &[Row], times: &[Vec<f64>], index: usize, bound: &Bound) {
+    let name_of = |name: &str| format!("{name}{}", rows[index].ending);
     let of = |name: &str| {
-        let other = rows.iter().position(|row| row.name == name)?;
+        let other = rows.iter().position(|row| row.name == name_of(name))?;
         Some(&times[other])
     };
     // A row that was not asked for limits nothing.
@@ -118,6 +120,10 @@ fn judge(report: &mut Report, rows: &[Row], times: &[Vec<f64>], index: usize, bo
             .iter()
             .map(|name| of(name))
             .collect::<Option<Vec<_>>>()
+    };
+    let listed = |names: &[&str], between: &str| {
+        let names: Vec<String> = names.iter().map(|name| name_of(name)).collect();
+        names.join(between)
     };
     let each = |what: &dyn Fn(usize, f64) -> f64| {
         let rounds = times[index].iter().enumerate();
@@ -136,13 +142,13 @@ fn judge(report: &mut Report, rows: &[Row], times: &[Vec<f64>], index: usize, bo
         Bound::Times(most, names) => {
             let Some(others) = all(names) else { return };
             let ratio = each(&|round, own| own / others.iter().map(|t| t[round]).sum::<f64>());
-            let wanted = format!("≤ {most} × ({})", names.join(" + "));
+            let wanted = format!("≤ {most} × ({})", listed(names, " + "));
             (wanted, format!("{ratio:.2}"), ratio <= most)
         }
         Bound::Beyond(most, clock) => {
             let Some(other) = of(clock) else { return };
             let beyond = each(&|round, own| own - other[round]);
-            let wanted = format!("≤ {clock} + {most} ns");
+            let wanted = format!("≤ {} + {most} ns", name_of(clock));
             (wanted, format!("+ {beyond:.2} ns"), beyond <= most)
         }
         Bound::Faster(least, names) => {
@@ -152,7 +158,7 @@ fn judge(report: &mut Report, rows: &[Row], times: &[Vec<f64>], index: usize, bo
                 .map(|other| each(&|round, own| other[round] / own))
                 .collect();
             let ratio = ratios.into_iter().fold(f64::INFINITY, f64::min);
-            let wanted = format!("≥ {least} × faster than {}", names.join(", "));
+            let wanted = format!("≥ {least} × faster than {}", listed(names, ", "));
             (wanted, format!("× {ratio:.1}"), ratio >= least)
         }
     };

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use mmstats::{
-    Average, Compound, Counter, Errors, Groups, History, MmStats, MmValue, MovingAverage,
-    Percentile, SamplingCounter, Stats, Summary, Timer,
+    Average, Compound, Counter, Errors, Flag, Gauge, Groups, History, MmStats, MmValue,
+    MovingAverage, Percentile, SamplingCounter, Stats, Summary, Text, Timer, UpDown,
 };
 
+use super::fields::Fields;
 use super::peers::Peers;
 use super::row::spread;
 
@@ -30,6 +30,10 @@ pub struct Model {
     pub f: Counter,
     pub g: Counter,
     pub h: Counter,
+    pub up: UpDown,
+    pub level: Gauge<f64>,
+    pub flag: Flag,
+    pub text: Text<32>,
     pub size: Percentile,
     pub time: Timer,
     pub compound: Compound<Line>,
@@ -51,33 +55,6 @@ pub struct Handler {
     pub requests: Counter,
 }
 
-#[derive(MmStats)]
-#[mmstats(name = "bench-write-two")]
-pub struct Two {
-    pub first: Eight,
-    pub second: Eight,
-}
-
-#[derive(MmStats)]
-pub struct Eight {
-    pub a: Counter,
-    pub b: Counter,
-    pub c: Counter,
-    pub d: Counter,
-    pub e: Counter,
-    pub f: Counter,
-    pub g: Counter,
-    pub h: Counter,
-}
-
-impl Eight {
-    fn all(&self) -> [&Counter; FIELDS] {
-        [
-            &self.a, &self.b, &self.c, &self.d, &self.e, &self.f, &self.g, &self.h,
-        ]
-    }
-}
-
 /// 64 bytes.
 #[derive(Clone, Copy, Default, MmValue)]
 #[repr(C)]
@@ -87,15 +64,15 @@ pub struct Line {
 
 /// What the rows write to.
 pub struct Setup {
-    pub plain: Cell<u64>,
+    pub plain: [Cell<u64>; MANY],
+    pub plain_levels: [Cell<f64>; MANY],
+    pub plain_flags: [Cell<bool>; MANY],
     pub cells: [AtomicU64; FIELDS],
-    pub many: [AtomicU64; MANY],
-    pub ten: [AtomicU64; 10],
+    pub sevens: [[AtomicU64; 7]; MANY],
+    pub tens: [[AtomicU64; 10]; MANY],
     pub atomic: AtomicU64,
-    pub hdr: Histogram<u64>,
     pub stats: Stats<Model>,
-    /// As many counters as a row with many wants.
-    pub counters: [&'static Counter; MANY],
+    pub fields: Fields,
     pub line: Line,
     pub clock: quanta::Clock,
     pub peers: Peers,
@@ -110,25 +87,16 @@ impl Setup {
             stats.size.record(spread(i));
             stats.time.record(Duration::from_nanos(i));
         }
-        // Lives as long as the process: so the array below can refer to it.
-        let two = Two::builder().path(root).create().expect("a second file");
-        let two: &'static Stats<Two> = Box::leak(Box::new(two));
-        let (first, second) = (two.first.all(), two.second.all());
         Setup {
-            plain: Cell::new(0),
+            plain: [const { Cell::new(0) }; MANY],
+            plain_levels: [const { Cell::new(0.0) }; MANY],
+            plain_flags: [const { Cell::new(false) }; MANY],
             cells: [const { AtomicU64::new(0) }; FIELDS],
-            many: [const { AtomicU64::new(0) }; MANY],
-            ten: [const { AtomicU64::new(0) }; 10],
+            sevens: [const { [const { AtomicU64::new(0) }; 7] }; MANY],
+            tens: [const { [const { AtomicU64::new(0) }; 10] }; MANY],
             atomic: AtomicU64::new(0),
-            hdr: Histogram::new_with_bounds(1, u64::MAX / 2, 2).expect("two digits"),
             stats,
-            counters: std::array::from_fn(|i| {
-                if i < FIELDS {
-                    first[i]
-                } else {
-                    second[i - FIELDS]
-                }
-            }),
+            fields: Fields::new(root),
             line: Line { words: [7; 8] },
             clock: quanta::Clock::new(),
             peers: Peers::new(root),

@@ -3,8 +3,8 @@
 use std::hint::black_box;
 use std::sync::atomic::Ordering;
 
-use crate::row::{Bound, Row, row};
-use crate::setup::{FIELDS, MANY, Model};
+use crate::row::{Bound, Row, Twins, row, twins};
+use crate::setup::{FIELDS, Model};
 
 /// Peers whose counters can be shared by threads.
 const ATOMIC: &[&str] = &[
@@ -12,12 +12,6 @@ const ATOMIC: &[&str] = &[
     "prometheus-client",
     "metrics, handle",
     "metriken",
-];
-const ATOMIC_16: &[&str] = &[
-    "prometheus, 16",
-    "prometheus-client, 16",
-    "metrics, handle, 16",
-    "metriken, 16",
 ];
 
 /// One increment of each of the eight counters.
@@ -34,25 +28,37 @@ fn rotate(model: &Model) {
 }
 
 pub fn rows() -> Vec<Row> {
-    let mut rows = ours();
-    rows.extend(peers());
-    rows.extend(peers_in_turn());
+    let mut rows = Twins::rows(ours());
+    rows.extend(unrolled());
+    rows.extend(Twins::rows(peers()));
+    rows.push(row!("metrics, macro", |_s, _i| metrics::counter!(
+        "peer_macro"
+    )
+    .increment(1)));
     rows
 }
 
-fn ours() -> Vec<Row> {
+fn ours() -> Vec<Twins> {
     vec![
-        row!("plain u64 += 1", |s, _i| {
-            let cell = black_box(&s.plain);
-            cell.set(cell.get() + 1);
+        twins!("plain u64 += 1", |s, _i| black_box(&mut s.plain), |cell| {
+            cell.set(cell.get() + 1)
         }),
+        twins!(
+            "Counter::inc",
+            |s, _i| (*black_box(&s.stats.a), black_box(&s.fields.counters)),
+            |counter| counter.inc()
+        )
+        .bound(Bound::Times(1.15, &["plain u64 += 1"]))
+        .bound(Bound::Faster(4.0, ATOMIC))
+        .bound(Bound::Faster(15.0, ATOMIC))
+        .bound(Bound::Faster(5.0, &["hornet"])),
+    ]
+}
+
+fn unrolled() -> Vec<Row> {
+    vec![
         row!("fetch_add", |s, _i| black_box(&s.atomic)
             .fetch_add(1, Ordering::Relaxed)),
-        row!("Counter::inc", |s, _i| black_box(&s.stats.a).inc())
-            .bound(Bound::Times(1.15, &["plain u64 += 1"]))
-            .bound(Bound::Faster(4.0, ATOMIC))
-            .bound(Bound::Faster(15.0, ATOMIC))
-            .bound(Bound::Faster(5.0, &["hornet"])),
         row!("plain, 8 cells in turn", |s, _i| {
             // Atomics only so that the eight are not made one vector.
             for cell in black_box(&s.cells) {
@@ -83,66 +89,40 @@ fn ours() -> Vec<Row> {
             }
         })
         .bound(Bound::Times(1.15, &["plain, 8 cells by index"])),
-        row!("plain, 16", |s, i| {
-            let cell = &black_box(&s.many)[i as usize % MANY];
-            cell.store(cell.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        }),
-        row!("Counter, 16", |s, i| black_box(&s.counters)
-            [i as usize % MANY]
-            .inc())
-        .bound(Bound::Times(1.15, &["plain, 16"]))
-        .bound(Bound::Faster(4.0, ATOMIC_16))
-        .bound(Bound::Faster(15.0, ATOMIC_16))
-        .bound(Bound::Faster(5.0, &["hornet, 16"])),
     ]
 }
 
-fn peers() -> Vec<Row> {
+fn peers() -> Vec<Twins> {
     vec![
-        row!("prometheus", |s, _i| black_box(&s.peers.prometheus[0])
-            .inc()),
-        row!("prometheus-client", |s, _i| black_box(
-            &s.peers.prometheus_client[0]
-        )
-        .inc()),
-        row!("metrics, handle", |s, _i| black_box(&s.peers.metrics[0])
-            .increment(1)),
-        row!("metrics, macro", |_s, _i| metrics::counter!("peer_macro")
-            .increment(1)),
-        row!("metriken", |s, _i| black_box(&s.peers.metriken[0])
-            .increment()),
-        row!("opentelemetry", |s, _i| black_box(
-            &s.peers.opentelemetry[0]
-        )
-        .add(1, &[])),
-        row!("hornet", |s, _i| black_box(&mut s.peers.hornet[0])
-            .up()
-            .expect("a mapping")),
-    ]
-}
-
-fn peers_in_turn() -> Vec<Row> {
-    vec![
-        row!("prometheus, 16", |s, i| black_box(&s.peers.prometheus)
-            [i as usize % MANY]
-            .inc()),
-        row!("prometheus-client, 16", |s, i| black_box(
-            &s.peers.prometheus_client
-        )[i as usize % MANY]
-            .inc()),
-        row!("metrics, handle, 16", |s, i| black_box(&s.peers.metrics)
-            [i as usize % MANY]
-            .increment(1)),
-        row!("metriken, 16", |s, i| black_box(&s.peers.metriken)
-            [i as usize % MANY]
-            .increment()),
-        row!("opentelemetry, 16", |s, i| black_box(
-            &s.peers.opentelemetry
-        )[i as usize % MANY]
-            .add(1, &[])),
-        row!("hornet, 16", |s, i| black_box(&mut s.peers.hornet)
-            [i as usize % MANY]
-            .up()
-            .expect("a mapping")),
+        twins!(
+            "prometheus",
+            |s, _i| black_box(&mut s.peers.counters.prometheus),
+            |counter| counter.inc()
+        ),
+        twins!(
+            "prometheus-client",
+            |s, _i| black_box(&mut s.peers.counters.prometheus_client),
+            |counter| counter.inc()
+        ),
+        twins!(
+            "metrics, handle",
+            |s, _i| black_box(&mut s.peers.counters.metrics),
+            |counter| counter.increment(1)
+        ),
+        twins!(
+            "metriken",
+            |s, _i| black_box(&mut s.peers.counters.metriken),
+            |counter| counter.increment()
+        ),
+        twins!(
+            "opentelemetry",
+            |s, _i| black_box(&mut s.peers.counters.opentelemetry),
+            |counter| counter.add(1, &[])
+        ),
+        twins!(
+            "hornet",
+            |s, _i| black_box(&mut s.peers.counters.hornet),
+            |counter| counter.up().expect("a mapping")
+        ),
     ]
 }

@@ -2,37 +2,56 @@
 
 use std::hint::black_box;
 
-use crate::row::{Bound, Row, row, spread};
-
-/// Values after which the exporter of `metrics` sorts those that it has put off.
-const UPKEEP: u64 = 1 << 16;
+use crate::peers::UPKEEP;
+use crate::row::{Bound, Row, Twins, row, spread, twins};
 
 pub fn rows() -> Vec<Row> {
-    let mut rows = ours();
-    rows.extend(peers());
+    let mut rows = Twins::rows(ours());
+    rows.extend(ours_alone());
+    rows.extend(Twins::rows(peers()));
+    rows.push(
+        row!("hornet histogram", |s, i| s
+            .peers
+            .histograms
+            .hornet
+            .record(spread(i))
+            .expect("in range"))
+        .slow(),
+    );
     rows
 }
 
-fn ours() -> Vec<Row> {
+fn ours() -> Vec<Twins> {
     vec![
-        row!("hdrhistogram, 2 digits", |s, i| s
-            .hdr
-            .record(spread(i))
-            .expect("in range")),
-        row!("Percentile::record", |s, i| s.stats.size.record(spread(i)))
-            .bound(Bound::Most(2.4))
-            .bound(Bound::Times(1.2, &["hdrhistogram, 2 digits"]))
-            .bound(Bound::Faster(2.0, &["metriken histogram"]))
-            .bound(Bound::Faster(8.0, &["prometheus histogram"])),
+        twins!(
+            "hdrhistogram, 2 digits",
+            |s, i| s.peers.histograms.hdrhistogram,
+            |size| size.record(spread(i)).expect("in range")
+        ),
+        twins!(
+            "Percentile::record",
+            |s, i| (s.stats.size, s.fields.sizes),
+            |size| size.record(spread(i))
+        )
+        .bound_of_one(Bound::Most(2.4))
+        .bound(Bound::Times(1.2, &["hdrhistogram, 2 digits"]))
+        .bound(Bound::Faster(2.0, &["metriken histogram"]))
+        .bound(Bound::Faster(8.0, &["prometheus histogram"])),
+        twins!(
+            "Summary::record",
+            |s, i| (s.stats.summary, s.fields.summaries),
+            |summary| summary.record(spread(i) as f64)
+        )
+        .bound_of_one(Bound::Beyond(3.0, "coarse clock")),
+    ]
+}
+
+fn ours_alone() -> Vec<Row> {
+    vec![
         row!("coarse clock", |_s, i| black_box((
             spread(i) as f64,
             coarse_clock()
         ))),
-        row!("Summary::record", |s, i| s
-            .stats
-            .summary
-            .record(spread(i) as f64))
-        .bound(Bound::Beyond(3.0, "coarse clock")),
         row!("Summary::record, window", |s, i| s
             .stats
             .recent_summary
@@ -54,42 +73,41 @@ fn ours() -> Vec<Row> {
     ]
 }
 
-fn peers() -> Vec<Row> {
+fn peers() -> Vec<Twins> {
     vec![
-        row!("histogram", |s, i| s
-            .peers
-            .histogram
-            .increment(spread(i))
-            .expect("in range")),
-        row!("metriken histogram", |s, i| s
-            .peers
-            .metriken_histogram
-            .increment(spread(i))
-            .expect("in range")),
-        row!("prometheus histogram", |s, i| s
-            .peers
-            .prometheus_histogram
-            .observe(spread(i) as f64 / 1e5)),
-        row!("prometheus-client histogram", |s, i| s
-            .peers
-            .prometheus_client_histogram
-            .observe(spread(i) as f64 / 1e5)),
-        row!("metrics histogram, with its upkeep", |s, i| {
-            s.peers.metrics_histogram.record(spread(i) as f64);
-            if i % UPKEEP == UPKEEP - 1 {
-                s.peers.exporter.run_upkeep();
-            }
+        twins!("histogram", |s, i| s.peers.histograms.histogram, |size| {
+            size.increment(spread(i)).expect("in range")
         }),
-        row!("opentelemetry histogram", |s, i| s
-            .peers
-            .opentelemetry_histogram
-            .record(spread(i), &[])),
-        row!("hornet histogram", |s, i| s
-            .peers
-            .hornet_histogram
-            .record(spread(i))
-            .expect("in range"))
-        .slow(),
+        twins!(
+            "metriken histogram",
+            |s, i| s.peers.histograms.metriken,
+            |size| size.increment(spread(i)).expect("in range")
+        ),
+        twins!(
+            "prometheus histogram",
+            |s, i| s.peers.histograms.prometheus,
+            |size| size.observe(spread(i) as f64 / 1e5)
+        ),
+        twins!(
+            "prometheus-client histogram",
+            |s, i| s.peers.histograms.prometheus_client,
+            |size| size.observe(spread(i) as f64 / 1e5)
+        ),
+        twins!(
+            "metrics histogram, with its upkeep",
+            |s, i| s.peers.histograms.metrics,
+            |size| {
+                size.record(spread(i) as f64);
+                if i % UPKEEP == UPKEEP - 1 {
+                    s.peers.exporter.run_upkeep();
+                }
+            }
+        ),
+        twins!(
+            "opentelemetry histogram",
+            |s, i| s.peers.histograms.opentelemetry,
+            |size| size.record(spread(i), &[])
+        ),
     ]
 }
 

@@ -1,10 +1,12 @@
 //! The rows, by what is written.
 
 mod counters;
+mod gauges;
 mod histograms;
 mod histories;
 mod locals;
 mod structs;
+mod texts;
 mod timers;
 
 use super::row::Row;
@@ -13,6 +15,8 @@ pub fn all() -> Vec<Row> {
     [
         counters::rows(),
         locals::rows(),
+        gauges::rows(),
+        texts::rows(),
         structs::rows(),
         histograms::rows(),
         histories::rows(),

@@ -1,48 +1,49 @@
 //! 64 bytes that belong together.
 
 use std::hint::black_box;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
-use crate::row::{Bound, Row, row};
+use crate::row::{Bound, Row, Twins, row, twins};
 
 pub fn rows() -> Vec<Row> {
-    vec![
-        row!("10 plain stores", |s, i| {
+    let mut rows = Twins::rows([
+        twins!("10 plain stores", |s, i| black_box(&mut s.tens), |cells| {
             // What the publication of 64 bytes has to store: two marks and eight words.
-            for cell in black_box(&s.ten) {
+            for cell in cells.iter() {
                 cell.store(i, Ordering::Relaxed);
             }
         }),
-        row!("Compound of 64 bytes, set", |s, _i| s
-            .stats
-            .compound
-            .set(*black_box(&s.line)))
-        .bound(Bound::Most(1.5))
+        twins!(
+            "Compound of 64 bytes, set",
+            |s, _i| (s.stats.compound, s.fields.compounds),
+            |compound| compound.set(*black_box(&s.line))
+        )
+        .bound_of_one(Bound::Most(1.5))
         .bound(Bound::Faster(
             3.5,
             &["seqlock", "crossbeam AtomicCell", "triple_buffer"],
         )),
-        row!("Compound of 64 bytes, update", |s, i| s
-            .stats
-            .compound
-            .update(|line| line.words[0] += i)),
-        row!("seqlock", |s, _i| *s.peers.seqlock.lock_write() =
+        twins!("seqlock", |s, _i| s.peers.cells.seqlock, |cell| *cell
+            .lock_write() =
             *black_box(&s.line)),
-        row!("crossbeam AtomicCell", |s, _i| s
-            .peers
-            .cell
-            .store(*black_box(&s.line))),
-        row!("triple_buffer", |s, _i| s
-            .peers
-            .triple
+        twins!(
+            "crossbeam AtomicCell",
+            |s, _i| s.peers.cells.crossbeam,
+            |cell| cell.store(*black_box(&s.line))
+        ),
+        twins!("triple_buffer", |s, _i| s.peers.cells.triple, |cell| cell
             .0
             .write(*black_box(&s.line))),
-        row!("arc-swap", |s, _i| s
-            .peers
-            .swap
+        twins!("arc-swap", |s, _i| s.peers.cells.swap, |cell| cell
             .store(Arc::new(*black_box(&s.line)))),
-        row!("Mutex", |s, _i| *s.peers.mutex.lock().expect("no panic") =
-            *black_box(&s.line)),
-    ]
+        twins!("Mutex", |s, _i| s.peers.cells.mutex, |cell| {
+            *Mutex::lock(cell).expect("no panic") = *black_box(&s.line)
+        }),
+    ]);
+    rows.push(row!("Compound of 64 bytes, update", |s, i| s
+        .stats
+        .compound
+        .update(|line| line.words[0] += i)));
+    rows
 }

@@ -1,0 +1,65 @@
+//! Sixteen fields of each kind, for the rows that take them in turns.
+
+use std::path::Path;
+
+use mmstats::{
+    Compound, Counter, Flag, Gauge, MmStats, Percentile, Stats, Summary, Text, Timer, UpDown,
+};
+
+use super::setup::{Line, MANY};
+
+/// All fields in one file: those of a kind are a model of their own in it.
+macro_rules! fields {
+    ($($field:ident: $model:ident of $kind:ty,)*) => {
+        $(
+            #[derive(MmStats)]
+            struct $model {
+                a: $kind, b: $kind, c: $kind, d: $kind, e: $kind, f: $kind, g: $kind, h: $kind,
+                i: $kind, j: $kind, k: $kind, l: $kind, m: $kind, n: $kind, o: $kind, p: $kind,
+            }
+
+            impl $model {
+                fn all(&self) -> [&$kind; MANY] {
+                    [
+                        &self.a, &self.b, &self.c, &self.d, &self.e, &self.f, &self.g, &self.h,
+                        &self.i, &self.j, &self.k, &self.l, &self.m, &self.n, &self.o, &self.p,
+                    ]
+                }
+            }
+        )*
+
+        #[derive(MmStats)]
+        #[mmstats(name = "bench-write-fields")]
+        struct All {
+            $($field: $model,)*
+        }
+
+        /// Sixteen of each kind.
+        pub struct Fields {
+            $(pub $field: [&'static $kind; MANY],)*
+        }
+
+        impl Fields {
+            /// In a file under `root`, which lives as long as the process: so they can be referred to.
+            pub fn new(root: &Path) -> Fields {
+                let stats = All::builder().path(root).create().expect("a second file");
+                let stats: &'static Stats<All> = Box::leak(Box::new(stats));
+                Fields {
+                    $($field: stats.$field.all(),)*
+                }
+            }
+        }
+    };
+}
+
+fields! {
+    counters: Counters of Counter,
+    ups: UpDowns of UpDown,
+    levels: Gauges of Gauge<f64>,
+    flags: Flags of Flag,
+    texts: Texts of Text<32>,
+    compounds: Compounds of Compound<Line>,
+    sizes: Percentiles of Percentile,
+    summaries: Summaries of Summary,
+    times: Timers of Timer,
+}
