@@ -103,9 +103,12 @@ pub fn pad(out: &mut Vec<u8>, to: usize) {
 
 /// The words of some bytes; the last one is filled up with zeros.
 pub fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
-    bytes.chunks(8).map(|chunk| {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        u64::from_le_bytes(word)
-    })
+    let (whole, rest) = bytes.as_chunks::<8>();
+    let last = (!rest.is_empty()).then(|| match bytes.last_chunk::<8>() {
+        // One load instead of a call of memcpy: what lies before the rest is shifted out.
+        Some(last) => u64::from_le_bytes(*last) >> (64 - 8 * rest.len()),
+        None => (rest.iter().rev()).fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    });
+    let whole = whole.iter().map(|chunk| u64::from_le_bytes(*chunk));
+    whole.chain(last)
 }
