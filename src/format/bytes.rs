@@ -91,7 +91,7 @@ macro_rules! integers {
 }
 integers!(u8: u8, u16: u16, u32: u32, u64: u64);
 
-/// Appends `text` cut to what a 16-bit length can say, at a character boundary, and returns the cut.
+/// `text` cut to `most` bytes, at a character boundary.
 pub fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most.min(text.len()))]
 }
@@ -103,12 +103,35 @@ pub fn pad(out: &mut Vec<u8>, to: usize) {
 
 /// The words of some bytes; the last one is filled up with zeros.
 pub fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    let (whole, last) = eights(bytes);
+    let whole = whole.iter().map(|chunk| u64::from_le_bytes(*chunk));
+    whole.chain(last)
+}
+
+/// Bytes by eights, and the word of those that are left.
+#[inline]
+pub fn eights(bytes: &[u8]) -> (&[[u8; 8]], Option<u64>) {
     let (whole, rest) = bytes.as_chunks::<8>();
     let last = (!rest.is_empty()).then(|| match bytes.last_chunk::<8>() {
         // One load instead of a call of memcpy: what lies before the rest is shifted out.
         Some(last) => u64::from_le_bytes(*last) >> (64 - 8 * rest.len()),
         None => (rest.iter().rev()).fold(0, |word, byte| word << 8 | u64::from(*byte)),
     });
-    let whole = whole.iter().map(|chunk| u64::from_le_bytes(*chunk));
-    whole.chain(last)
+    (whole, last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_bytes_have_zeros_at_their_end() {
+        for len in 0..=25usize {
+            let bytes: Vec<u8> = (1..=len as u8).collect();
+            let mut padded = bytes.clone();
+            pad(&mut padded, 8);
+            let found: Vec<u8> = words(&bytes).flat_map(u64::to_le_bytes).collect();
+            assert_eq!(found, padded);
+        }
+    }
 }

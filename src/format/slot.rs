@@ -114,6 +114,18 @@ pub fn publish<'a>(
     publish_ordered(Orders::PROVED, sequence, buffer, words);
 }
 
+/// [`publish`]es what `store` puts into the buffer that it is given, word by word.
+#[inline(always)]
+pub fn publish_stored<'a>(
+    sequence: &AtomicU64,
+    buffer: impl FnOnce(u64) -> &'a [AtomicU64],
+    store: impl FnOnce(&[AtomicU64]),
+) {
+    // Relaxed: this thread is the only writer, it reads its own store.
+    let even = sequence.load(Ordering::Relaxed);
+    publish_into(Orders::PROVED, even, sequence, |p| store(buffer(p)));
+}
+
 /// [`publish`]es what `next` makes of the words that were published last.
 #[inline(always)]
 pub fn update<'a, I: IntoIterator<Item = u64>>(
@@ -199,9 +211,13 @@ fn publish_after<'a>(
     words: impl IntoIterator<Item = u64>,
 ) {
     publish_into(orders, even, sequence, |p| {
-        for (cell, word) in buffer(p).iter().zip(words) {
-            cell.store(word, Ordering::Relaxed);
-        }
+        let mut cells = buffer(p).iter();
+        // Not a loop over both: of an iterator that is asked for one word after the other less is known.
+        words.into_iter().for_each(|word| {
+            if let Some(cell) = cells.next() {
+                cell.store(word, Ordering::Relaxed);
+            }
+        });
     });
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use super::field::{Binder, Describe, Field, Options, TakesBuffers};
 use super::kind::{Counts, Kind, LATEST, Raw, code};
 use super::{Value, check_slot};
-use crate::format::bytes::{cut, words};
+use crate::format::bytes::{cut, eights, words};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
@@ -34,9 +34,24 @@ impl<const N: usize> Text<N> {
 
     /// Sets the text, cut to `N` bytes at a character boundary.
     pub fn set(&self, text: &str) {
-        // Words that are not needed are not written: a reader takes `length` bytes only.
+        let text = cut(text, N).as_bytes();
+        let (whole, last) = eights(text);
         let slot = self.0;
-        slot::publish(slot.sequence(), |p| slot.buffer(p), to_words(cut(text, N)));
+        // Words that are not needed are not written: a reader takes `length` bytes only. (Relaxed: the marks
+        // order them.)
+        slot::publish_stored(
+            slot.sequence(),
+            |p| slot.buffer(p),
+            |cells| {
+                cells[0].store(text.len() as u64, Ordering::Relaxed);
+                for (cell, chunk) in cells[1..].iter().zip(whole) {
+                    cell.store(u64::from_le_bytes(*chunk), Ordering::Relaxed);
+                }
+                if let Some(last) = last {
+                    cells[1 + whole.len()].store(last, Ordering::Relaxed);
+                }
+            },
+        );
     }
 
     /// The text that was set last; empty at first. Allocates.
