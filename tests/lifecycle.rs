@@ -7,6 +7,8 @@
 mod child;
 #[path = "lifecycle/churn.rs"]
 mod churn;
+#[path = "lifecycle/cleaning.rs"]
+mod cleaning;
 #[path = "writer/disk.rs"]
 mod disk;
 #[path = "lifecycle/folding.rs"]

@@ -11,6 +11,7 @@
 pub mod bytes;
 pub mod header;
 pub mod histogram;
+pub mod making;
 pub mod owner;
 pub mod part;
 pub mod record;

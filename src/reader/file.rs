@@ -9,11 +9,10 @@ use std::sync::Arc;
 use super::contents::Contents;
 use super::copy::Scratch;
 use super::plan::Plans;
-use super::source::{Access, Pass, Source, Trouble};
-use super::text::printable;
-use super::v1::{self, OldFile};
-use crate::format::bytes::Bytes;
-use crate::format::header::{COMMITTED, Header, NAME_MOST, Owner};
+use super::source::{Pass, Source, Trouble};
+use super::start::Start;
+use super::v1::OldFile;
+use crate::format::header::{Header, Owner};
 use crate::sys::view::{self, Stat};
 
 /// How long it may take, in nanoseconds, from the creation time that a file states until it is there.
@@ -68,36 +67,17 @@ impl StatsFile {
         directory_is_private: bool,
     ) -> Result<StatsFile, Trouble> {
         let opened = view::open(&path).map_err(|error| Trouble::io("open it", error))?;
-        if v1::is_old(&opened) {
-            let header = v1::header(&path, &opened)?;
-            let format = Format::One(OldFile::default());
-            return Ok(StatsFile::new(path, root, header, opened.stat, format));
-        }
-        let stat = opened.stat;
-        let start = Access::Read(&opened.file);
-        let have = |len: usize| len.min(usize::try_from(stat.len).unwrap_or(usize::MAX));
-        let len = Header::length(&start.bytes(0, have(32))?)?;
-        if len as u64 > stat.len {
-            return Err(Trouble::Bad(format!(
-                "a header of {len} bytes in a file of {}",
-                stat.len
-            )));
-        }
-        let bytes = start.bytes(0, len)?;
-        let mut header = Header::decode(&bytes)?;
-        if !(1..=NAME_MOST).contains(&header.model.len()) {
-            let len = header.model.len();
-            return Err(Trouble::Bad(format!("a model's name of {len} bytes")));
-        }
-        header.model = printable(&header.model).into_owned();
-        header.exe = printable(&header.exe).into_owned();
-        // What is committed by now is mapped at once. Whether it is more in the meantime, `refresh` sees;
-        // and whether it can be, for here it is only held within the file.
-        let mut committed = Bytes::new(&bytes[COMMITTED..], COMMITTED as u64);
-        let committed = committed.u64("the committed length")?;
-        let mapped = committed.clamp(len as u64, stat.len);
-        let source = Source::new(opened, mapped, directory_is_private);
-        let format = Format::Three(source);
+        let start = Start::read(&path, &opened)?;
+        let (header, stat) = (start.header, opened.stat);
+        let format = match start.committed {
+            None => Format::One(OldFile::default()),
+            // What is committed by now is mapped at once. Whether it is more in the meantime, `refresh`
+            // sees; and whether it can be, for here it is only held within the file.
+            Some(committed) => {
+                let mapped = committed.clamp(header.len as u64, stat.len);
+                Format::Three(Source::new(opened, mapped, directory_is_private))
+            }
+        };
         Ok(StatsFile::new(path, root, header, stat, format))
     }
 

@@ -40,6 +40,7 @@ mod retired;
 mod scan;
 mod snapshot;
 pub(crate) mod source;
+pub(crate) mod start;
 mod state;
 mod table;
 #[cfg(test)]

@@ -36,10 +36,9 @@ pub struct OldFile {
     record: Vec<u8>,
 }
 
-/// Whether the file begins as one of format 1.
-pub fn is_old(opened: &Opened) -> bool {
-    let mut first = [0];
-    matches!(opened.file.read_at(&mut first, 0), Ok(1)) && first[0] == v1::VERSION
+/// Whether a file that begins like this is one of format 1.
+pub fn is_old(start: &[u8]) -> bool {
+    start.first() == Some(&v1::VERSION)
 }
 
 /// What a header of ours would say of the file.

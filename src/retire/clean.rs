@@ -1,20 +1,15 @@
-//! Cleaning: which files are of processes that have ended, and what is done with them.
+//! Cleaning: what is done with the files of processes that have ended.
 
 use std::fs;
-use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::Doomed;
 use super::fold::{Folding, fold};
+use super::judge::{Entries, Judge};
 use crate::Error;
-use crate::format::retired::RETIRED_FILE;
 use crate::reader::Problem;
-use crate::reader::file::StatsFile;
 use crate::reader::source::Trouble;
-use crate::sys::life::Witness;
 
 /// How long to wait for others who fold into the same file.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// Only files of which every test at hand says so: the lock of the process in the root, its pid and
 /// start time. Files that cannot be read, files of earlier formats and whatever else lies there stay.
+/// What such a process was making and did not finish is removed, never folded: nobody has seen it.
 ///
 /// ```no_run
 /// use mmstats::retire::Cleaner;
@@ -34,9 +30,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, Default)]
 pub struct Cleaner {
     dry_run: bool,
-    older_than: Duration,
+    pub(super) older_than: Duration,
     fold: bool,
-    only_of: Option<u32>,
+    /// Only files that belong to this user.
+    pub(super) only_of: Option<u32>,
 }
 
 /// What was done.
@@ -109,23 +106,24 @@ impl Cleaner {
             .map_err(|error| Error::io(path, "find the directory", error))?;
         let mut cleaning = Cleaning {
             cleaner: self,
-            witness: Witness::new(),
-            now: SystemTime::now(),
+            judge: Judge::new(self),
             cleaned: Cleaned::default(),
         };
         let found = fs::symlink_metadata(&path)
             .map_err(|error| Error::io(&path, "find stats files", error))?;
         if !found.is_dir() {
             let directory = path.parent().unwrap_or(&path).to_owned();
-            cleaning.some(&directory, vec![path]);
+            cleaning.some(&directory, Entries::one(path));
             return Ok(cleaning.cleaned);
         }
-        let entries = list(&path).map_err(|error| Error::io(&path, "list the directory", error))?;
+        let mut entries =
+            Entries::of(&path).map_err(|error| Error::io(&path, "list the directory", error))?;
+        let directories = std::mem::take(&mut entries.directories);
         // A root has directories in it, a model's directory has files: whatever it is, each is done.
-        cleaning.some(&path, entries.files);
-        for directory in entries.directories {
-            match list(&directory) {
-                Ok(entries) => cleaning.some(&directory, entries.files),
+        cleaning.some(&path, entries);
+        for directory in directories {
+            match Entries::of(&directory) {
+                Ok(entries) => cleaning.some(&directory, entries),
                 Err(error) => cleaning.problem(&directory, format!("cannot list it: {error}")),
             }
         }
@@ -133,36 +131,10 @@ impl Cleaner {
     }
 }
 
-/// What lies in a directory.
-#[derive(Default)]
-struct Entries {
-    /// Regular files that are named like stats files.
-    files: Vec<PathBuf>,
-    directories: Vec<PathBuf>,
-}
-
-fn list(directory: &Path) -> io::Result<Entries> {
-    let mut entries = Entries::default();
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        let (name, kind) = (entry.file_name(), entry.file_type()?);
-        if kind.is_dir() {
-            entries.directories.push(entry.path());
-        } else if kind.is_file() && name.as_bytes().starts_with(b"mmstats-") && name != RETIRED_FILE
-        {
-            entries.files.push(entry.path());
-        }
-    }
-    entries.files.sort_unstable();
-    entries.directories.sort_unstable();
-    Ok(entries)
-}
-
 /// One call of [`Cleaner::clean`].
 struct Cleaning<'a> {
     cleaner: &'a Cleaner,
-    witness: Witness,
-    now: SystemTime,
+    judge: Judge<'a>,
     cleaned: Cleaned,
 }
 
@@ -172,70 +144,55 @@ impl Cleaning<'_> {
     }
 
     /// Cleans some files of a model's directory.
-    fn some(&mut self, directory: &Path, files: Vec<PathBuf>) {
-        let root: Arc<Path> = directory.parent().unwrap_or(directory).into();
+    fn some(&mut self, directory: &Path, entries: Entries) {
+        let root = directory.parent().unwrap_or(directory);
         let mut doomed = Vec::new();
-        for path in files {
-            match self.judge(&path, &root) {
+        for path in entries.files {
+            match self.judge.file(&path, root) {
                 Ok(Some(file)) => doomed.push(file),
                 Ok(None) | Err(Trouble::Gone) => {}
                 Err(Trouble::Bad(problem)) => self.problem(&path, problem),
             }
         }
-        if doomed.is_empty() {
-            return;
+        let making = (entries.making.iter())
+            .filter_map(|path| self.judge.making(path, root))
+            .collect();
+        if !self.cleaner.fold {
+            self.remove(doomed, Outcome::Removed);
+        } else if self.cleaner.dry_run {
+            self.remove(doomed, Outcome::Folded);
+        } else if !doomed.is_empty() {
+            self.fold(directory, &doomed);
         }
-        let outcome = if self.cleaner.fold {
-            Outcome::Folded
-        } else {
-            Outcome::Removed
-        };
-        if self.cleaner.dry_run {
-            let files = doomed.into_iter().map(|file| (file.path, outcome));
-            self.cleaned.files.extend(files);
-        } else if self.cleaner.fold {
-            let mut folding = Folding::default();
-            let result = fold(directory, &doomed, PATIENCE, &mut folding);
-            for path in folding.folded {
-                self.cleaned.files.push((path, outcome));
-            }
-            for (path, problem) in folding.kept {
-                self.problem(&path, format!("not folded: {problem}"));
-            }
-            if let Err(error) = result {
-                self.problem(directory, error.to_string());
-            }
-        } else {
-            for file in doomed {
-                match file.remove() {
-                    Ok(()) => self.cleaned.files.push((file.path, outcome)),
-                    Err(error) => self.problem(&file.path, format!("cannot remove it: {error}")),
-                }
+        self.remove(making, Outcome::Removed);
+    }
+
+    /// Removes files; on a dry run says that `outcome` would become of them.
+    fn remove(&mut self, files: Vec<Doomed>, outcome: Outcome) {
+        for file in files {
+            let done = if self.cleaner.dry_run {
+                Ok(())
+            } else {
+                file.remove()
+            };
+            match done {
+                Ok(()) => self.cleaned.files.push((file.path, outcome)),
+                Err(error) => self.problem(&file.path, format!("cannot remove it: {error}")),
             }
         }
     }
 
-    /// Whether a file is to go, and which one it is.
-    fn judge(&mut self, path: &Path, root: &Arc<Path>) -> Result<Option<Doomed>, Trouble> {
-        let file = StatsFile::open(path.to_owned(), root, false)?;
-        let cleaner = self.cleaner;
-        if cleaner.only_of.is_some_and(|uid| uid != file.uid) {
-            return Ok(None);
+    fn fold(&mut self, directory: &Path, doomed: &[Doomed]) {
+        let mut folding = Folding::default();
+        let result = fold(directory, doomed, PATIENCE, &mut folding);
+        for path in folding.folded {
+            self.cleaned.files.push((path, Outcome::Folded));
         }
-        if !cleaner.older_than.is_zero() {
-            let changed = fs::symlink_metadata(path)
-                .and_then(|found| found.modified())
-                .map_err(|error| Trouble::io("look at it", error))?;
-            let created = SystemTime::UNIX_EPOCH + Duration::from_nanos(file.header.created);
-            let age = self.now.duration_since(changed.max(created));
-            if age.unwrap_or_default() < cleaner.older_than {
-                return Ok(None);
-            }
+        for (path, problem) in folding.kept {
+            self.problem(&path, format!("not folded: {problem}"));
         }
-        let dead = self.witness.proved_dead(root, &file.header);
-        Ok(dead.then(|| Doomed {
-            path: path.to_owned(),
-            identity: file.identity(),
-        }))
+        if let Err(error) = result {
+            self.problem(directory, error.to_string());
+        }
     }
 }

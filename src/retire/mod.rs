@@ -12,6 +12,7 @@
 mod at_end;
 mod clean;
 mod fold;
+mod judge;
 mod totals;
 
 use std::path::PathBuf;

@@ -26,6 +26,7 @@ pub enum Life {
 pub struct Witness {
     roots: Vec<(PathBuf, Option<OpenLock>)>,
     answers: HashMap<(usize, Asked), Life>,
+    proofs: HashMap<(usize, Asked), bool>,
 }
 
 #[derive(Debug)]
@@ -38,6 +39,17 @@ struct OpenLock {
 /// What an answer depends on.
 type Asked = (LockToken, u32, u64, [u8; 16], u64, [u8; 16]);
 
+fn asked(header: &Header) -> Asked {
+    (
+        header.lock,
+        header.pid,
+        header.start_time,
+        header.boot_id,
+        header.pid_namespace,
+        header.machine_id,
+    )
+}
+
 impl Witness {
     /// A witness who has not been asked yet.
     pub fn new() -> Witness {
@@ -47,41 +59,43 @@ impl Witness {
     /// Forgets the answers: processes may have ended since.
     pub fn begin_round(&mut self) {
         self.answers.clear();
+        self.proofs.clear();
         self.roots.clear();
     }
 
     /// Whether the process that the header of a file under `root` names lives.
     pub fn life(&mut self, root: &Path, header: &Header) -> Life {
-        let asked = (
-            header.lock,
-            header.pid,
-            header.start_time,
-            header.boot_id,
-            header.pid_namespace,
-            header.machine_id,
-        );
         let place = self.root(root);
         let lock = self.roots[place].1.as_ref();
-        *self.answers.entry((place, asked)).or_insert_with(|| {
-            lock.and_then(|lock| lock.holder_lives(header.lock))
-                .unwrap_or_else(|| life_by_pid(header))
-        })
+        *self
+            .answers
+            .entry((place, asked(header)))
+            .or_insert_with(|| {
+                lock.and_then(|lock| lock.holder_lives(header.lock))
+                    .unwrap_or_else(|| life_by_pid(header))
+            })
     }
 
     /// Whether every test at hand says that it does not live. Only then is anything done to its files.
+    ///
+    /// Asked once for each process, however many files it left: who is dead stays dead. That wants a
+    /// header that no later process can have, too: a token is random, and two processes of one pid
+    /// start at different times. Where neither is known, each file is asked about.
     pub fn proved_dead(&mut self, root: &Path, header: &Header) -> bool {
         let place = self.root(root);
         let lock = self.roots[place].1.as_ref();
-        match lock.and_then(|lock| lock.holder_lives(header.lock)) {
-            Some(Life::Dead) => life_by_pid(header) != Life::Alive,
-            Some(Life::Alive | Life::Unknown) => false,
-            None => life_by_pid(header) == Life::Dead,
+        if header.lock.token == 0 && header.start_time == 0 {
+            return prove_dead(lock, header);
         }
+        let proof = self.proofs.entry((place, asked(header)));
+        *proof.or_insert_with(|| prove_dead(lock, header))
     }
 
     /// The place of a root among those that were asked about.
     fn root(&mut self, root: &Path) -> usize {
-        let known = self.roots.iter().position(|(path, _)| path == root);
+        // As it is spelled: a second spelling would be opened a second time, and say the same.
+        let spelled = |path: &PathBuf| path.as_os_str() == root.as_os_str();
+        let known = self.roots.iter().position(|(path, _)| spelled(path));
         known.unwrap_or_else(|| {
             self.roots.push((root.to_owned(), open_for_asking(root)));
             self.roots.len() - 1
@@ -102,6 +116,14 @@ fn open_for_asking(root: &Path) -> Option<OpenLock> {
         inode: metadata.ino(),
         file,
     })
+}
+
+fn prove_dead(lock: Option<&OpenLock>, header: &Header) -> bool {
+    match lock.and_then(|lock| lock.holder_lives(header.lock)) {
+        Some(Life::Dead) => life_by_pid(header) != Life::Alive,
+        Some(Life::Alive | Life::Unknown) => false,
+        None => life_by_pid(header) == Life::Dead,
+    }
 }
 
 impl OpenLock {
@@ -208,5 +230,33 @@ mod tests {
             ..Header::default()
         };
         assert_eq!(life_from(&header, &nowhere), Life::Unknown);
+    }
+
+    #[test]
+    fn a_proof_is_kept_only_where_no_later_process_can_have_the_header() {
+        let root = tempfile::tempdir().unwrap();
+        for (start_time, again) in [(1, false), (0, true)] {
+            let mut child = std::process::Command::new("sleep")
+                .arg("60")
+                .spawn()
+                .unwrap();
+            let here = Process::this();
+            let header = Header {
+                pid: child.id(),
+                // Its real one, where there is to be one.
+                start_time: start_time * Stat::of(child.id()).unwrap().start_time,
+                boot_id: here.boot_id,
+                machine_id: here.machine_id,
+                pid_namespace: here.pid_namespace,
+                ..Header::default()
+            };
+            let mut witness = Witness::new();
+            assert!(!witness.proved_dead(root.path(), &header));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert_eq!(witness.proved_dead(root.path(), &header), again);
+            witness.begin_round();
+            assert!(witness.proved_dead(root.path(), &header));
+        }
     }
 }

@@ -11,7 +11,9 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
-use crate::sys::identity::Process;
+use crate::format::making;
+use crate::sys::clock;
+use crate::sys::identity::{self, Process};
 
 /// A file without its final name.
 #[derive(Debug)]
@@ -98,13 +100,11 @@ impl Nameless {
                 Err(error) => return Err(Error::io(directory, "create a file in", error)),
             }
         }
-        let name = format!(
-            ".mmstats-{}-{}-{}",
+        let path = directory.join(making::name(
             std::process::id(),
-            crate::sys::identity::thread_id(),
-            crate::sys::clock::unix_nanos()
-        );
-        let path = directory.join(name);
+            identity::thread_id(),
+            clock::unix_nanos(),
+        ));
         let mut options = OpenOptions::new();
         options
             .read(true)

@@ -21,6 +21,7 @@ use crate::format::round_up;
 use crate::metric::context::Contexts;
 use crate::metric::space::{Placed, Space};
 use crate::retire;
+use crate::sync::Ordering;
 use crate::sys::exit::{self, Naming};
 use crate::sys::files::{End, FileName};
 use crate::sys::fork;
@@ -230,7 +231,11 @@ impl StatsFile {
         };
         let header = Process::this().header(model, lock).encode();
         file.ensure(header.len(), false)?;
-        file.write(0, &header);
+        // The first word last. Release: who finds it in a file in the making has the rest of the header,
+        // too, and can say whose it was (`retire::judge`).
+        let (first, rest) = header.split_first_chunk().expect("longer than a word");
+        file.write(first.len(), rest);
+        (file.words().word(0)).store(u64::from_le_bytes(*first), Ordering::Release);
         file.tail.set(header.len());
         Ok(Rc::new(file))
     }

@@ -1,0 +1,50 @@
+//! Files in the making, where a file cannot be made without a name: they have one of these.
+//!
+//! Such a file appears by a second name, and then loses this one. Who is killed in between leaves it.
+//! Whose it was its header says, and the header is whole as soon as it has its first word: that is
+//! written last.
+
+use super::header::Header;
+
+/// What the names begin with.
+pub const MAKING: &str = ".mmstats-";
+
+/// The name of a file that a thread begins to make `nanos` after 1970-01-01 UTC.
+pub fn name(pid: u32, tid: u32, nanos: u64) -> String {
+    format!("{MAKING}{pid}-{tid}-{nanos}")
+}
+
+/// Whether the thread that wrote this header gives such a name.
+pub fn is_of(name: &str, header: &Header) -> bool {
+    let begin = format!("{MAKING}{}-{}-", header.pid, header.tid);
+    let nanos = name.strip_prefix(&begin);
+    nanos.is_some_and(|nanos| nanos.parse::<u64>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_of_the_thread_that_gave_it() {
+        let header = Header {
+            pid: 17,
+            tid: 18,
+            ..Header::default()
+        };
+        assert_eq!(name(17, 18, 19), ".mmstats-17-18-19");
+        assert!(is_of(&name(17, 18, u64::MAX), &header));
+        for other in [
+            ".mmstats-17-19-19",
+            ".mmstats-18-18-19",
+            ".mmstats-17-18",
+            ".mmstats-17-18-",
+            ".mmstats-17-18-19-1",
+            ".mmstats-17-18-x",
+            ".mmstats-retired",
+            "mmstats-17-18-19",
+        ] {
+            assert!(!is_of(other, &header), "{other}");
+        }
+    }
+}

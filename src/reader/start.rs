@@ -1,0 +1,93 @@
+//! What a file says before its records. Who only wants to know whose it is needs no more.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::source::{Access, Trouble};
+use super::text::printable;
+use super::v1;
+use crate::format::bytes::Bytes;
+use crate::format::header::{COMMITTED, Header, NAME_MOST};
+use crate::sys::view::Opened;
+
+/// Bytes that are read at first, a multiple of 8: one call for every header but those with the longest
+/// of paths.
+const FIRST: usize = 1024;
+
+/// The start of a file, in either format.
+#[derive(Debug)]
+pub struct Start {
+    /// Its header. The texts are printable.
+    pub header: Header,
+    /// What it says is complete, in bytes; `None`: it is of format 1, which says nothing of the kind.
+    pub committed: Option<u64>,
+}
+
+impl Start {
+    /// Reads the start of a file that was just opened.
+    pub fn read(path: &Path, opened: &Opened) -> Result<Start, Trouble> {
+        // Words, so that those that change while they are read are had whole.
+        let mut words = [0u64; FIRST / 8];
+        let first: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
+        let read = fill(&opened.file, first).map_err(|error| Trouble::io("read it", error))?;
+        let first = &first[..read];
+        if v1::is_old(first) {
+            let header = v1::header(path, opened)?;
+            return Ok(Start {
+                header,
+                committed: None,
+            });
+        }
+        let stat = &opened.stat;
+        let have = usize::try_from(stat.len).unwrap_or(usize::MAX).min(32);
+        // Files are of whole words.
+        if read < have.next_multiple_of(8) {
+            return Err(Trouble::cut());
+        }
+        let len = Header::length(&first[..have])?;
+        if len as u64 > stat.len {
+            return Err(Trouble::Bad(format!(
+                "a header of {len} bytes in a file of {}",
+                stat.len
+            )));
+        }
+        if len <= FIRST {
+            Start::decode(first.get(..len).ok_or_else(Trouble::cut)?)
+        } else {
+            Start::decode(&Access::Read(&opened.file).bytes(0, len)?)
+        }
+    }
+
+    /// Decodes a whole header of ours.
+    fn decode(bytes: &[u8]) -> Result<Start, Trouble> {
+        let mut header = Header::decode(bytes)?;
+        if !(1..=NAME_MOST).contains(&header.model.len()) {
+            let len = header.model.len();
+            return Err(Trouble::Bad(format!("a model's name of {len} bytes")));
+        }
+        header.model = printable(&header.model).into_owned();
+        header.exe = printable(&header.exe).into_owned();
+        let mut committed = Bytes::new(&bytes[COMMITTED..], COMMITTED as u64);
+        let committed = committed.u64("the committed length")?;
+        Ok(Start {
+            header,
+            committed: Some(committed),
+        })
+    }
+}
+
+/// Reads from the begin of a file until `bytes` are full or it ends; how many there are.
+fn fill(file: &File, bytes: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read_at(&mut bytes[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}

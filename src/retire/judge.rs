@@ -1,0 +1,148 @@
+//! Which files are to go: those of processes of which every test at hand says that they have ended.
+//!
+//! Only the start of a file is read, which says whose it is. What its records say matters to who folds
+//! it.
+
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::Doomed;
+use super::clean::Cleaner;
+use crate::format::header::Header;
+use crate::format::making::{self, MAKING};
+use crate::format::retired::RETIRED_FILE;
+use crate::reader::source::Trouble;
+use crate::reader::start::Start;
+use crate::sync::{Ordering, fence};
+use crate::sys::life::Witness;
+use crate::sys::view::{self, Opened};
+
+/// What lies in a directory, sorted.
+#[derive(Debug, Default)]
+pub struct Entries {
+    /// Regular files that are named like stats files.
+    pub files: Vec<PathBuf>,
+    /// Regular files that are named like stats files in the making.
+    pub making: Vec<PathBuf>,
+    /// Directories.
+    pub directories: Vec<PathBuf>,
+}
+
+impl Entries {
+    /// Those of a directory.
+    pub fn of(directory: &Path) -> io::Result<Entries> {
+        let mut entries = Entries::default();
+        for entry in fs::read_dir(directory)? {
+            let entry = entry?;
+            let (name, kind) = (entry.file_name(), entry.file_type()?);
+            if kind.is_dir() {
+                entries.directories.push(entry.path());
+            } else if !kind.is_file() {
+                continue;
+            } else if name.as_bytes().starts_with(b"mmstats-") && name != RETIRED_FILE {
+                entries.files.push(entry.path());
+            } else if is_in_the_making(Path::new(&name)) {
+                entries.making.push(entry.path());
+            }
+        }
+        for paths in [
+            &mut entries.files,
+            &mut entries.making,
+            &mut entries.directories,
+        ] {
+            // By bytes: paths compare part by part, all parts of the directory's first.
+            paths.sort_unstable_by(|one, other| one.as_os_str().cmp(other.as_os_str()));
+        }
+        Ok(entries)
+    }
+
+    /// A single file, of whatever name.
+    pub fn one(path: PathBuf) -> Entries {
+        let mut entries = Entries::default();
+        if is_in_the_making(&path) {
+            entries.making.push(path);
+        } else {
+            entries.files.push(path);
+        }
+        entries
+    }
+}
+
+fn is_in_the_making(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.as_bytes().starts_with(MAKING.as_bytes())
+}
+
+/// Who says of files whether they are to go.
+#[derive(Debug)]
+pub struct Judge<'a> {
+    cleaner: &'a Cleaner,
+    witness: Witness,
+    now: SystemTime,
+}
+
+impl<'a> Judge<'a> {
+    /// One that does what `cleaner` is told.
+    pub fn new(cleaner: &'a Cleaner) -> Judge<'a> {
+        Judge {
+            cleaner,
+            witness: Witness::new(),
+            now: SystemTime::now(),
+        }
+    }
+
+    /// Whether a file is to go, and which one it is.
+    pub fn file(&mut self, path: &Path, root: &Path) -> Result<Option<Doomed>, Trouble> {
+        let opened = view::open(path).map_err(|error| Trouble::io("open it", error))?;
+        let header = Start::read(path, &opened)?.header;
+        self.is_to_go(path, root, &opened, &header)
+    }
+
+    /// Whether a file in the making is to go. What cannot be read is not told of: that is what files
+    /// in the making are like. One without a whole header stays, for its name alone proves nothing: a
+    /// pid without its namespace, boot and machine may be anybody's.
+    pub fn making(&mut self, path: &Path, root: &Path) -> Option<Doomed> {
+        let name = path.file_name()?.to_str()?;
+        let opened = view::open(path).ok()?;
+        Start::read(path, &opened).ok()?;
+        // Acquire: its writer has written the first word after the rest of the header, with Release. It
+        // was there just now, so what is read after this is the whole header, even of who is at it.
+        fence(Ordering::Acquire);
+        let header = Start::read(path, &opened).ok()?.header;
+        if !making::is_of(name, &header) {
+            return None;
+        }
+        self.is_to_go(path, root, &opened, &header).ok()?
+    }
+
+    fn is_to_go(
+        &mut self,
+        path: &Path,
+        root: &Path,
+        opened: &Opened,
+        header: &Header,
+    ) -> Result<Option<Doomed>, Trouble> {
+        let cleaner = self.cleaner;
+        if cleaner.only_of.is_some_and(|uid| uid != opened.stat.uid) {
+            return Ok(None);
+        }
+        if !cleaner.older_than.is_zero() {
+            let changed = (opened.file.metadata())
+                .and_then(|found| found.modified())
+                .map_err(|error| Trouble::io("look at it", error))?;
+            let created = SystemTime::UNIX_EPOCH + Duration::from_nanos(header.created);
+            let age = self.now.duration_since(changed.max(created));
+            if age.unwrap_or_default() < cleaner.older_than {
+                return Ok(None);
+            }
+        }
+        let dead = self.witness.proved_dead(root, header);
+        Ok(dead.then(|| Doomed {
+            path: path.to_owned(),
+            identity: opened.stat.identity,
+        }))
+    }
+}
