@@ -4,10 +4,10 @@ use std::hint::black_box;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use crate::row::{Bound, Row, Twins, row, twins};
+use crate::row::{Bound, Row, Twins, twins};
 
 pub fn rows() -> Vec<Row> {
-    let mut rows = Twins::rows([
+    Twins::rows([
         twins!("10 plain stores", |s, i| black_box(&mut s.tens), |cells| {
             // What the publication of 64 bytes has to store: two marks and eight words.
             for cell in cells.iter() {
@@ -15,10 +15,21 @@ pub fn rows() -> Vec<Row> {
             }
         }),
         twins!(
+            "64 bytes copied by words",
+            |s, _i| black_box(&mut s.tens),
+            |cells| {
+                // What a value that comes from memory costs by itself: eight words loaded and stored.
+                for (cell, word) in cells.iter().zip(black_box(&s.line).words) {
+                    cell.store(word, Ordering::Relaxed);
+                }
+            }
+        ),
+        twins!(
             "Compound of 64 bytes, set",
             |s, _i| (s.stats.compound, s.fields.compounds),
             |compound| compound.set(*black_box(&s.line))
         )
+        .bound(Bound::Times(1.15, &["64 bytes copied by words"]))
         .bound_of_one(Bound::Most(1.5))
         .bound(Bound::Faster(
             3.5,
@@ -40,10 +51,25 @@ pub fn rows() -> Vec<Row> {
         twins!("Mutex", |s, _i| s.peers.cells.mutex, |cell| {
             *Mutex::lock(cell).expect("no panic") = *black_box(&s.line)
         }),
-    ]);
-    rows.push(row!("Compound of 64 bytes, update", |s, i| s
-        .stats
-        .compound
-        .update(|line| line.words[0] += i)));
-    rows
+        twins!(
+            "Compound of 64 bytes, update",
+            |s, i| (s.stats.compound, s.fields.compounds),
+            |compound| compound.update(|line| line.words[0] += i)
+        ),
+        twins!("seqlock, update", |s, i| s.peers.cells.seqlock, |cell| {
+            cell.lock_write().words[0] += i
+        }),
+        twins!(
+            "crossbeam AtomicCell, update",
+            |s, i| s.peers.cells.crossbeam,
+            |cell| {
+                let mut line = cell.load();
+                line.words[0] += i;
+                cell.store(line);
+            }
+        ),
+        twins!("Mutex, update", |s, i| s.peers.cells.mutex, |cell| {
+            Mutex::lock(cell).expect("no panic").words[0] += i
+        }),
+    ])
 }
