@@ -42,7 +42,21 @@ pub fn write_compound(root: &Path, pace: Pace) {
 
 pub fn write_timer(root: &Path, pace: Pace) {
     let stats = Alone::create().expect("a file");
-    writer::write(root, pace, |_| stats.time.record(Duration::from_nanos(7)));
+    writer::write(root, pace, |n| {
+        stats.time.record(Duration::from_nanos(nth(n)))
+    });
+}
+
+/// The n-th duration: each eighth is a new maximum, so that publications of a few words and of all words
+/// follow each other.
+fn nth(n: u64) -> u64 {
+    if n.is_multiple_of(8) { n } else { 7 }
+}
+
+/// The first `count` of them together.
+fn total(count: u64) -> u128 {
+    let maxima = u128::from(count / 8);
+    7 * (u128::from(count) - maxima) + 8 * maxima * (maxima + 1) / 2
 }
 
 /// Compounds in one file.
@@ -123,9 +137,10 @@ pub fn read_timer(root: &Path, time: Duration) -> Tally {
         let time = time
             .and_then(|time| time.as_distribution())
             .expect("a timer");
-        // All of one publication: the total belongs to the count.
-        if time.total() == 7 * u128::from(time.count()) {
-            tally.whole(time.count(), &mut last);
+        // All of one publication: total and last value belong to the count.
+        let n = time.count();
+        if time.total() == total(n) && (n == 0 || time.last() == Some(nth(n))) {
+            tally.whole(n, &mut last);
         } else {
             tally.torn();
         }
