@@ -326,19 +326,22 @@ fn created_first(a: &StatsFile, b: &StatsFile) -> Ordering {
 
 impl Directory {
     /// Opens what is new among the files that were found, and notes what is still there.
-    fn take_in(&mut self, path: &Path, found: Vec<Found>, scan: u64, tools: &mut Tools<'_>) {
-        // Asked only if there is a new file.
-        let mut private = None;
-        for found in found {
-            if let Some(known) = self.files.get_mut(&found.name)
-                && known.inode == found.inode
-                && !known.file.is_spoiled()
-            {
-                (known.seen, known.file.left_out) = (scan, false);
-                continue;
+    fn take_in(&mut self, path: &Path, mut found: Vec<Found>, scan: u64, tools: &mut Tools<'_>) {
+        found.retain(|found| match self.files.get_mut(&found.name) {
+            Some(known) if known.inode == found.inode && !known.file.is_spoiled() => {
+                known.seen = scan;
+                false
             }
-            let private = *private
-                .get_or_insert_with(|| Stat::of_path(path).is_ok_and(|stat| stat.is_private()));
+            _ => true,
+        });
+        if found.is_empty() {
+            return;
+        }
+        // By their numbers files are in the order of their creation, nearly. They are read and merged in
+        // that order: so what belongs to them lies in memory as it is gone through.
+        found.sort_unstable_by_key(|found| found.inode);
+        let private = Stat::of_path(path).is_ok_and(|stat| stat.is_private());
+        for found in found {
             let file = path.join(&found.name);
             match open(file.clone(), &self.root, private, &found.kind) {
                 Ok(file) => {
