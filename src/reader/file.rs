@@ -201,14 +201,14 @@ impl StatsFile {
         let pass = source.begin(&self.path, self.identity)?;
         let Pass {
             access,
-            stat,
+            len,
             committed,
             owner,
         } = pass;
-        self.len = stat.len;
+        self.len = len;
         self.owner = Owner::unpack(owner);
-        self.contents
-            .walk(&access, plans, committed, stat.allocated)?;
+        let allocated = || access.allocated(&self.path, self.identity);
+        self.contents.walk(&access, plans, committed, allocated)?;
         before_copy();
         access.copy(&mut self.contents, scratch)
     }
