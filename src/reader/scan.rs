@@ -314,9 +314,14 @@ impl Files {
 
 /// Files in the order of their creation; of one instant: of their paths.
 fn in_order<'a>(files: impl Iterator<Item = &'a mut Box<StatsFile>>) -> Vec<&'a mut StatsFile> {
-    let mut files: Vec<_> = files.map(|file| &mut **file).collect();
-    files.sort_unstable_by(|a, b| created_first(a, b));
-    files
+    // (The time beside the file, so that to compare two needs no look into either.)
+    let mut files: Vec<_> = files
+        .map(|file| (file.header.created, &mut **file))
+        .collect();
+    files.sort_unstable_by(|(a, file), (b, other)| {
+        a.cmp(b).then_with(|| file.path.cmp(&other.path))
+    });
+    files.into_iter().map(|(_, file)| file).collect()
 }
 
 fn created_first(a: &StatsFile, b: &StatsFile) -> Ordering {
