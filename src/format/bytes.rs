@@ -91,7 +91,7 @@ macro_rules! integers {
 }
 integers!(u8: u8, u16: u16, u32: u32, u64: u64);
 
-/// Appends `text` cut to what a 16-bit length can say, at a character boundary, and returns the cut.
+/// The begin of a text, at most so many bytes of it, up to the end of a character.
 pub fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most.min(text.len()))]
 }
