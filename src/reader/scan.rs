@@ -27,6 +27,7 @@ use crate::Error;
 use crate::format::retired::RETIRED_FILE;
 use crate::sys::identity::LOCK_FILE;
 use crate::sys::paths;
+use crate::sys::seed::{RandomState, random_state};
 use crate::sys::view::Stat;
 
 /// Where a reader looks.
@@ -50,7 +51,7 @@ pub enum Place {
 #[derive(Debug)]
 pub struct Directory {
     root: Arc<Path>,
-    files: HashMap<OsString, Known>,
+    files: HashMap<OsString, Known, RandomState>,
     /// Files whose names others have now.
     replaced: Vec<StatsFile>,
     retired: Retired,
@@ -223,7 +224,7 @@ impl Files {
         if !self.directories.contains_key(path) {
             let directory = Directory {
                 root: root.into(),
-                files: HashMap::new(),
+                files: HashMap::with_hasher(random_state()),
                 replaced: Vec::new(),
                 retired: Retired::default(),
                 seen: 0,
