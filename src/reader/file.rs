@@ -226,6 +226,6 @@ impl StatsFile {
     /// Whether it is mapped.
     #[cfg(test)]
     pub fn is_mapped(&self) -> bool {
-        matches!(self.format, Format::Three(Source::Mapped(_)))
+        matches!(self.format, Format::Three(Source::Mapped(..)))
     }
 }

@@ -46,8 +46,9 @@ impl From<Malformed> for Trouble {
 /// How the bytes of a file are had.
 #[derive(Debug)]
 pub enum Source {
-    /// Through a mapping.
-    Mapped(View),
+    /// Through a mapping, and a descriptor if one could be kept: what the kernel says of the file costs a
+    /// third through it of what it costs by path.
+    Mapped(View, Option<Kept>),
     /// Through a descriptor: one that is kept, or a new one for each pass.
     Read(Option<Kept>),
 }
@@ -87,7 +88,7 @@ impl Source {
             && let Ok(len) = usize::try_from(len)
             && let Ok(view) = View::new(&opened.file, len)
         {
-            return Source::Mapped(view);
+            return Source::Mapped(view, Kept::new(opened.file).ok());
         }
         Source::Read(Kept::new(opened.file).ok())
     }
@@ -100,8 +101,13 @@ impl Source {
     /// Begins a pass: how much is committed now, and access to that much.
     pub fn begin(&mut self, path: &Path, identity: (u64, u64)) -> Result<Pass<'_>, Trouble> {
         // The mapping is renewed first, so that what is borrowed below stays.
-        if let Source::Mapped(view) = self {
-            let stat = same(Stat::of_path(path), identity)?;
+        if let Source::Mapped(view, kept) = self {
+            let stat = match kept.as_ref().map(|kept| Stat::of_file(kept.file())) {
+                Some(Ok(stat)) if stat.links > 0 => Ok(stat),
+                // Not kept, or removed: what lies under its name now?
+                _ => Stat::of_path(path),
+            };
+            let stat = same(stat, identity)?;
             if stat.len < 8 * view.len() as u64 || view.is_cut() {
                 return Err(Trouble::cut());
             }
@@ -111,7 +117,7 @@ impl Source {
             if committed > 8 * view.len() as u64 {
                 *self = remapped(path, identity, committed)?;
             }
-            if let Source::Mapped(view) = self {
+            if let Source::Mapped(view, _) = self {
                 let owner = view.acquire(OWNER / 8);
                 return Ok(Pass {
                     access: Access::Mapped(view),
