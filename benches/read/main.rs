@@ -145,7 +145,7 @@ fn calls(report: &mut Report) {
     const NUMBER: usize = 200;
     let files = Files::write(Content::Counters, NUMBER);
     report.say(&format!(
-        "System calls of the next snapshot of {NUMBER} files, by strace:"
+        "System calls of the next snapshot of {NUMBER} files, by strace, without the allocator's:"
     ));
     report.table(&["way", "a snapshot", "a file", "a value"]);
     for (way, mapped) in WAYS.into_iter().zip([true, false]) {

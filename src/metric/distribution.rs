@@ -1,6 +1,7 @@
 //! The read side of Timer and Percentile: a distribution with moments and buckets.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::Value;
 use super::moments::Moments;
@@ -70,12 +71,13 @@ impl Distribution {
     }
 
     fn add_octave(&mut self, octave: u32, counts: &[u64]) {
-        let sums = self
-            .octaves
-            .entry(octave)
-            .or_insert_with(|| vec![0; counts.len()].into_boxed_slice());
-        for (sum, count) in sums.iter_mut().zip(counts) {
-            *sum = sum.saturating_add(*count);
+        match self.octaves.entry(octave) {
+            Entry::Vacant(none) => drop(none.insert(counts.into())),
+            Entry::Occupied(sums) => {
+                for (sum, count) in sums.into_mut().iter_mut().zip(counts) {
+                    *sum = sum.saturating_add(*count);
+                }
+            }
         }
     }
 

@@ -194,13 +194,14 @@ impl Contents {
     }
 
     /// Takes in the records up to `committed` that are new. A record that is wrong ends that for good:
-    /// what came before it is used, and it is named in the problems.
+    /// what came before it is used, and it is named in the problems. How many bytes the file really takes
+    /// is asked only if there are new ones.
     pub fn walk(
         &mut self,
         access: &Access<'_>,
         plans: &mut Plans,
         committed: u64,
-        allocated: u64,
+        allocated: impl FnOnce() -> Result<u64, Trouble>,
     ) -> Result<(), Trouble> {
         if committed < self.walked {
             return Err(Trouble::Bad(format!(
@@ -208,6 +209,10 @@ impl Contents {
                 self.walked
             )));
         }
+        if committed == self.walked || self.broken {
+            return Ok(());
+        }
+        let allocated = allocated()?;
         self.budget.most = most(allocated);
         self.budget.sparse = committed > allocated;
         while self.walked < committed && !self.broken {

@@ -249,24 +249,27 @@ fn read_span(
     } = scratch;
     data.resize(end - start, 0);
     let slots = || span.iter().flat_map(|segment| slots_of(segment, instances));
-    let any_slots = slots().next().is_some();
-    if any_slots {
-        // Phase 1: the sequences. (They lie among the data, so all is read and they are picked out.)
-        sequences.resize(end - start, 0);
-        file.read(start, sequences)?;
+    // The sequences lie among the data: all that is from the first to the last of them is read, and they
+    // are picked out. (Octaves have none, and are most of what is in a file.)
+    let places = || slots().map(|(segment, _, slot)| segment.from + slot.from);
+    let looked_at = places().min().zip(places().max());
+    let low = looked_at.map_or(start, |(low, _)| low);
+    if let Some((low, high)) = looked_at {
+        // Phase 1: the sequences.
+        sequences.resize(high + 1 - low, 0);
+        file.read(low, sequences)?;
         firsts.clear();
-        firsts
-            .extend(slots().map(|(segment, _, slot)| sequences[segment.from - start + slot.from]));
+        firsts.extend(places().map(|at| sequences[at - low]));
         // Acquire: step 1 of the proof, words after the first look.
         fence(Ordering::Acquire);
     }
     // Phase 2: the data.
     file.read(start, data)?;
-    if any_slots {
+    if looked_at.is_some() {
         // Acquire: step 2 of the proof, the second look after the words.
         fence(Ordering::Acquire);
         // Phase 3: the sequences.
-        file.read(start, sequences)?;
+        file.read(low, sequences)?;
     }
     for segment in span {
         let data = &data[segment.from - start..][..segment.words];
@@ -286,7 +289,7 @@ fn read_span(
     }
     for ((segment, index, slot), &first) in slots().zip(firsts.iter()) {
         let at = segment.from - start;
-        let second = sequences[at + slot.from];
+        let second = sequences[segment.from + slot.from - low];
         let mut had = slot::whole(first, second, slot.buffers).then_some(slot::published(first));
         let buffer = at + slot.buffer(slot::published(first));
         let words = &mut data[buffer..][..slot.words];

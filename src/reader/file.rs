@@ -181,14 +181,14 @@ impl StatsFile {
         let pass = source.begin(&self.path, self.identity)?;
         let Pass {
             access,
-            stat,
+            len,
             committed,
             owner,
         } = pass;
-        self.len = stat.len;
+        self.len = len;
         self.owner = Owner::unpack(owner);
-        self.contents
-            .walk(&access, plans, committed, stat.allocated)?;
+        let allocated = || access.allocated(&self.path, self.identity);
+        self.contents.walk(&access, plans, committed, allocated)?;
         before_copy();
         access.copy(&mut self.contents, scratch)
     }
@@ -206,6 +206,6 @@ impl StatsFile {
     /// Whether it is mapped.
     #[cfg(test)]
     pub fn is_mapped(&self) -> bool {
-        matches!(self.format, Format::Three(Source::Mapped(_)))
+        matches!(self.format, Format::Three(Source::Mapped(..)))
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::file::StatsFile;
 use super::snapshot::{Model, Snapshot};
 use super::table::Table;
+use crate::sys::seed::random_state;
 
 /// The merge tables of all models, from one snapshot to the next.
 #[derive(Debug, Default)]
@@ -106,8 +107,7 @@ fn by_model(files: &[&mut StatsFile]) -> BTreeMap<Arc<str>, Vec<usize>> {
 
 /// How many processes made these files.
 fn processes<'a>(files: impl Iterator<Item = &'a StatsFile>) -> usize {
-    files
-        .map(|file| file.header.process())
-        .collect::<HashSet<_>>()
-        .len()
+    let mut processes = HashSet::with_hasher(random_state());
+    processes.extend(files.map(|file| file.header.process()));
+    processes.len()
 }

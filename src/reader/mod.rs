@@ -29,6 +29,9 @@
 //! Files of one's own user in directories that only oneself can write are mapped, others are read: see
 //! `copy`. A mapped file that someone cuts short while it is read raises SIGBUS, which ends the
 //! process unless [`guard_sigbus`] was called. Stats files are never cut short by their writers.
+//!
+//! Files stay open between snapshots, as long as readers have no more than half of the descriptors that
+//! the process may have; the others cost more system calls.
 
 pub(crate) mod contents;
 pub(crate) mod copy;
@@ -177,7 +180,7 @@ impl Reader {
     /// Reads all values.
     ///
     /// The first call decodes what the files say of themselves; later ones only what is new, and copy
-    /// and merge the values: 10,000 files of 100 counters take 31 ms if they are mapped, 37 ms if not.
+    /// and merge the values: 10,000 files of 100 counters take 28 ms if they are mapped, 40 ms if not.
     /// It never waits for a writer.
     ///
     /// # Errors

@@ -34,6 +34,10 @@ pub struct Plan {
     pub slots: Vec<Slot>,
     /// Plain words, neighbours together.
     pub runs: Vec<Run>,
+    /// Number of each counter and where its word is in the values: most metrics are counters.
+    pub counters: Vec<(u32, u32)>,
+    /// Numbers of all other metrics.
+    pub others: Vec<usize>,
     /// Offset and number of each metric that may have octaves or parts, sorted.
     owners: Vec<(u32, usize)>,
     /// Words of the values of one instance.
@@ -147,6 +151,8 @@ impl Plan {
             metrics: Vec::with_capacity(schema.metrics.len()),
             slots: Vec::new(),
             runs: Vec::new(),
+            counters: Vec::new(),
+            others: Vec::new(),
             owners: Vec::new(),
             words: 0,
             label_bytes: 0,
@@ -216,6 +222,11 @@ impl Plan {
         let octaves = Octaves::of(&metric);
         if octaves.is_some() || kind.parts().is_some() {
             self.owners.push((metric.offset, self.metrics.len()));
+        }
+        match metric.kind {
+            // (No more words than fit into a block, of which the length has 32 bits.)
+            code::COUNTER => self.counters.push((self.metrics.len() as u32, to as u32)),
+            _ => self.others.push(self.metrics.len()),
         }
         self.words += geometry.value_words();
         self.label_bytes += metric.label.len();

@@ -65,7 +65,8 @@ impl Retired {
     /// Whether a file of the directory is to be ignored, for its values are in the retired file.
     pub fn names(&self, file: &StatsFile) -> bool {
         // A file of somebody else's can hide only that user's.
-        self.named.contains(&FileId::of(&file.header))
+        !self.named.is_empty()
+            && self.named.contains(&FileId::of(&file.header))
             && self
                 .file
                 .as_ref()

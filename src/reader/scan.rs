@@ -27,6 +27,7 @@ use crate::Error;
 use crate::format::retired::RETIRED_FILE;
 use crate::sys::identity::LOCK_FILE;
 use crate::sys::paths;
+use crate::sys::seed::{RandomState, random_state};
 use crate::sys::view::Stat;
 
 /// Where a reader looks.
@@ -50,7 +51,7 @@ pub enum Place {
 #[derive(Debug)]
 pub struct Directory {
     root: Arc<Path>,
-    files: HashMap<OsString, Known>,
+    files: HashMap<OsString, Known, RandomState>,
     /// Files whose names others have now.
     replaced: Vec<StatsFile>,
     retired: Retired,
@@ -223,7 +224,7 @@ impl Files {
         if !self.directories.contains_key(path) {
             let directory = Directory {
                 root: root.into(),
-                files: HashMap::new(),
+                files: HashMap::with_hasher(random_state()),
                 replaced: Vec::new(),
                 retired: Retired::default(),
                 seen: 0,
@@ -314,9 +315,14 @@ impl Files {
 
 /// Files in the order of their creation; of one instant: of their paths.
 fn in_order<'a>(files: impl Iterator<Item = &'a mut Box<StatsFile>>) -> Vec<&'a mut StatsFile> {
-    let mut files: Vec<_> = files.map(|file| &mut **file).collect();
-    files.sort_unstable_by(|a, b| created_first(a, b));
-    files
+    // (The time beside the file, so that to compare two needs no look into either.)
+    let mut files: Vec<_> = files
+        .map(|file| (file.header.created, &mut **file))
+        .collect();
+    files.sort_unstable_by(|(a, file), (b, other)| {
+        a.cmp(b).then_with(|| file.path.cmp(&other.path))
+    });
+    files.into_iter().map(|(_, file)| file).collect()
 }
 
 fn created_first(a: &StatsFile, b: &StatsFile) -> Ordering {
@@ -326,19 +332,22 @@ fn created_first(a: &StatsFile, b: &StatsFile) -> Ordering {
 
 impl Directory {
     /// Opens what is new among the files that were found, and notes what is still there.
-    fn take_in(&mut self, path: &Path, found: Vec<Found>, scan: u64, tools: &mut Tools<'_>) {
-        // Asked only if there is a new file.
-        let mut private = None;
-        for found in found {
-            if let Some(known) = self.files.get_mut(&found.name)
-                && known.inode == found.inode
-                && !known.file.is_spoiled()
-            {
-                (known.seen, known.file.left_out) = (scan, false);
-                continue;
+    fn take_in(&mut self, path: &Path, mut found: Vec<Found>, scan: u64, tools: &mut Tools<'_>) {
+        found.retain(|found| match self.files.get_mut(&found.name) {
+            Some(known) if known.inode == found.inode && !known.file.is_spoiled() => {
+                known.seen = scan;
+                false
             }
-            let private = *private
-                .get_or_insert_with(|| Stat::of_path(path).is_ok_and(|stat| stat.is_private()));
+            _ => true,
+        });
+        if found.is_empty() {
+            return;
+        }
+        // By their numbers files are in the order of their creation, nearly. They are read and merged in
+        // that order: so what belongs to them lies in memory as it is gone through.
+        found.sort_unstable_by_key(|found| found.inode);
+        let private = Stat::of_path(path).is_ok_and(|stat| stat.is_private());
+        for found in found {
             let file = path.join(&found.name);
             match open(file.clone(), &self.root, private, &found.kind) {
                 Ok(file) => {

@@ -2,7 +2,7 @@
 //! before each pass.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek, SeekFrom};
 use std::path::Path;
 
 use super::contents::Contents;
@@ -46,8 +46,9 @@ impl From<Malformed> for Trouble {
 /// How the bytes of a file are had.
 #[derive(Debug)]
 pub enum Source {
-    /// Through a mapping.
-    Mapped(View),
+    /// Through a mapping, and a descriptor if one could be kept: what the kernel says of the file costs a
+    /// third through it of what it costs by path.
+    Mapped(View, Option<Kept>),
     /// Through a descriptor: one that is kept, or a new one for each pass.
     Read(Option<Kept>),
 }
@@ -57,8 +58,8 @@ pub enum Source {
 pub struct Pass<'a> {
     /// Its bytes.
     pub access: Access<'a>,
-    /// What the kernel says.
-    pub stat: Stat,
+    /// Its length.
+    pub len: u64,
     /// Bytes that are complete; at most the length of the file.
     pub committed: u64,
     /// The owner word.
@@ -87,7 +88,7 @@ impl Source {
             && let Ok(len) = usize::try_from(len)
             && let Ok(view) = View::new(&opened.file, len)
         {
-            return Source::Mapped(view);
+            return Source::Mapped(view, Kept::new(opened.file).ok());
         }
         Source::Read(Kept::new(opened.file).ok())
     }
@@ -100,22 +101,27 @@ impl Source {
     /// Begins a pass: how much is committed now, and access to that much.
     pub fn begin(&mut self, path: &Path, identity: (u64, u64)) -> Result<Pass<'_>, Trouble> {
         // The mapping is renewed first, so that what is borrowed below stays.
-        if let Source::Mapped(view) = self {
-            let stat = same(Stat::of_path(path), identity)?;
+        if let Source::Mapped(view, kept) = self {
+            let stat = match kept.as_ref().map(|kept| Stat::of_file(kept.file())) {
+                Some(Ok(stat)) if stat.links > 0 => Ok(stat),
+                // Not kept, or removed: what lies under its name now?
+                _ => Stat::of_path(path),
+            };
+            let stat = same(stat, identity)?;
             if stat.len < 8 * view.len() as u64 || view.is_cut() {
                 return Err(Trouble::cut());
             }
-            let (stat, committed) = within(stat, view.acquire(COMMITTED / 8), || {
-                same(Stat::of_path(path), identity)
+            let (len, committed) = within(stat.len, view.acquire(COMMITTED / 8), || {
+                same(Stat::of_path(path), identity).map(|stat| stat.len)
             })?;
             if committed > 8 * view.len() as u64 {
                 *self = remapped(path, identity, committed)?;
             }
-            if let Source::Mapped(view) = self {
+            if let Source::Mapped(view, _) = self {
                 let owner = view.acquire(OWNER / 8);
                 return Ok(Pass {
                     access: Access::Mapped(view),
-                    stat,
+                    len,
                     committed,
                     owner,
                 });
@@ -135,18 +141,16 @@ impl Source {
             }
         };
         let file = access.file().expect("not mapped");
-        let stat = Stat::of_file(file).map_err(|error| Trouble::io("stat it", error))?;
+        let len = length(file)?;
         const _: () = assert!(OWNER == COMMITTED + 8);
         let mut words = [0; 2];
         file.read(COMMITTED / 8, &mut words)?;
         // Acquire: what is committed was complete before it was, so it is read after this.
         fence(Ordering::Acquire);
-        let (stat, committed) = within(stat, words[0], || {
-            Stat::of_file(file).map_err(|error| Trouble::io("stat it", error))
-        })?;
+        let (len, committed) = within(len, words[0], || length(file))?;
         Ok(Pass {
             access,
-            stat,
+            len,
             committed,
             owner: words[1],
         })
@@ -163,20 +167,25 @@ fn same(stat: io::Result<Stat>, identity: (u64, u64)) -> Result<Stat, Trouble> {
     }
 }
 
-/// The committed length, if that much is there. The file may have grown since `stat`.
+/// The length of an open file: to seek its end costs the kernel less than half of a stat.
+fn length(mut file: &File) -> Result<u64, Trouble> {
+    file.seek(SeekFrom::End(0))
+        .map_err(|error| Trouble::io("find its end", error))
+}
+
+/// Length and committed length, if that much is there. The file may have grown since it had `len`.
 fn within(
-    stat: Stat,
+    len: u64,
     committed: u64,
-    again: impl FnOnce() -> Result<Stat, Trouble>,
-) -> Result<(Stat, u64), Trouble> {
-    let stat = if committed > stat.len { again()? } else { stat };
-    if committed > stat.len {
+    again: impl FnOnce() -> Result<u64, Trouble>,
+) -> Result<(u64, u64), Trouble> {
+    let len = if committed > len { again()? } else { len };
+    if committed > len {
         return Err(Trouble::Bad(format!(
-            "{committed} bytes are said to be committed, but the file has {}: it was cut short",
-            stat.len
+            "{committed} bytes are said to be committed, but the file has {len}: it was cut short"
         )));
     }
-    Ok((stat, committed))
+    Ok((len, committed))
 }
 
 /// A longer view of a file that has grown.
@@ -196,6 +205,15 @@ impl Access<'_> {
             Access::Read(file) => Some(file),
             Access::ReadOnce(file) => Some(file),
         }
+    }
+
+    /// Bytes that the file really takes. `path` and `identity` are its own.
+    pub fn allocated(&self, path: &Path, identity: (u64, u64)) -> Result<u64, Trouble> {
+        let stat = match self.file() {
+            Some(file) => Stat::of_file(file),
+            None => Stat::of_path(path),
+        };
+        same(stat, identity).map(|stat| stat.allocated)
     }
 
     /// Copies `len` bytes of metadata from `at`, a multiple of 8: once, and then they are parsed from

@@ -35,6 +35,8 @@ pub struct Table {
     /// By address of the plan (which the shape keeps alive) and prefix.
     index: HashMap<(usize, Box<str>), u32>,
     cells: Vec<Cell>,
+    /// Of each cell what every value touches, close together.
+    heads: Vec<Head>,
     labels: HashMap<Arc<str>, u32>,
     /// The cells by label; shorter than `cells` when some are new.
     sorted: Vec<u32>,
@@ -69,8 +71,6 @@ struct Cell {
     current: bool,
     /// Whether a file of this snapshot has the label.
     seen: bool,
-    /// 1 + the rank of the last file that had the label.
-    file: usize,
     /// Whose kind, unit and help count: shape and number of the metric.
     of: (u32, u32),
     kind: Option<&'static Kind>,
@@ -78,6 +78,50 @@ struct Cell {
     others: u64,
     /// In its own place: most readers never ask.
     risen: Option<Box<Risen>>,
+}
+
+/// What every value of a cell touches. Most values are counters, and touch nothing else.
+#[derive(Clone, Copy, Debug, Default)]
+struct Head {
+    /// The rank of the last file that had the label; 0: none had.
+    file: usize,
+    /// Of a counter: the sum, in which there is no more than what counter::KIND says.
+    sum: u64,
+}
+
+impl Head {
+    /// Whether the label is new in the file of this rank. (A retired file has one once for each version of
+    /// its schema.)
+    fn begin(&mut self, rank: usize, is_retired: bool) -> bool {
+        std::mem::replace(&mut self.file, rank) != rank || is_retired
+    }
+
+    fn add(&mut self, count: u64) {
+        self.sum = self.sum.saturating_add(count);
+    }
+}
+
+/// Labels that are twice in one file: how many, and the first of them.
+#[derive(Default)]
+struct Twice(usize, Option<Arc<str>>);
+
+impl Twice {
+    fn push(&mut self, cell: &Cell) {
+        self.0 += 1;
+        self.1.get_or_insert_with(|| Arc::clone(&cell.label));
+    }
+
+    fn problem(self) -> Option<String> {
+        let (label, more) = (self.1?, self.0 - 1);
+        let more = if more > 0 {
+            format!(" (and {more} labels more)")
+        } else {
+            String::new()
+        };
+        Some(format!(
+            "the label {label:?} is there twice{more}: the first counts"
+        ))
+    }
 }
 
 /// Labels of one model that are named for having two kinds.
@@ -91,6 +135,7 @@ impl Table {
             shapes: Vec::new(),
             index: HashMap::new(),
             cells: Vec::new(),
+            heads: Vec::new(),
             labels: HashMap::new(),
             sorted: Vec::new(),
             named: 0,
@@ -104,7 +149,7 @@ impl Table {
     pub fn begin(&mut self, files: &mut [&mut StatsFile], of_model: &[usize]) {
         for cell in &mut self.cells {
             (cell.value, cell.files, cell.current) = (None, 0, false);
-            (cell.seen, cell.file, cell.kind) = (false, 0, None);
+            (cell.seen, cell.kind) = (false, None);
             cell.others = 0;
         }
         self.named = 0;
@@ -122,6 +167,8 @@ impl Table {
                 self.shapes[shape as usize].latest = rank;
             }
         }
+        self.heads.clear();
+        self.heads.resize(self.cells.len(), Head::default());
         if self.sorted.len() < self.cells.len() {
             self.sorted = (0..self.cells.len() as u32).collect();
             self.sorted.sort_unstable_by(|&a, &b| {
@@ -150,7 +197,6 @@ impl Table {
                         files: 0,
                         current: false,
                         seen: false,
-                        file: 0,
                         of: (number, 0),
                         kind: None,
                         others: 0,
@@ -205,39 +251,47 @@ impl Table {
         let (dead, current) = (state == State::Dead, state.is_current());
         let contexts = contexts(file);
         let seen = self.seen(file, current, &contexts);
-        let mut twice: (usize, Option<Arc<str>>) = (0, None);
+        let is_retired = file.contents.retired.is_some();
+        let mut twice = Twice::default();
         for instance in &file.contents.instances {
             let shape = &self.shapes[instance.shape.expect("set by begin") as usize];
-            let words = &file.contents.values.words[instance.at..][..instance.plan.words];
+            let plan = &*instance.plan;
+            let words = &file.contents.values.words[instance.at..][..plan.words];
             let mut parts = &*instance.parts;
-            for (index, (metric, &cell)) in
-                instance.plan.metrics.iter().zip(&shape.cells).enumerate()
-            {
-                let cell = &mut self.cells[cell as usize];
-                // (A retired file has a label once for each version of its schema.)
-                if cell.file == rank && file.contents.retired.is_none() {
-                    twice.0 += 1;
-                    twice.1.get_or_insert_with(|| Arc::clone(&cell.label));
+            // What most values are, in as few steps as can be.
+            if !shape.mixed {
+                for &(metric, at) in &plan.counters {
+                    let cell = shape.cells[metric as usize] as usize;
+                    let head = &mut self.heads[cell];
+                    if head.begin(rank, is_retired) {
+                        head.add(words[at as usize]);
+                    } else {
+                        twice.push(&self.cells[cell]);
+                    }
+                }
+            }
+            let (mut all, mut others) = (0..plan.metrics.len(), plan.others.iter().copied());
+            let rest: &mut dyn Iterator<Item = usize> =
+                if shape.mixed { &mut all } else { &mut others };
+            for index in rest {
+                let (metric, cell) = (&plan.metrics[index], shape.cells[index] as usize);
+                let (head, cell) = (&mut self.heads[cell], &mut self.cells[cell]);
+                if !head.begin(rank, is_retired) {
+                    twice.push(cell);
                     continue;
                 }
-                cell.file = rank;
                 if shape.mixed && cell.kind.is_none_or(|kind| kind.code != metric.kind.code) {
                     other_kind(cell, metric, file, &mut self.named, problems);
+                    continue;
+                }
+                if metric.kind.code == code::COUNTER {
+                    head.add(words[metric.at]);
                     continue;
                 }
                 if !was_had(file, instance, metric) {
                     continue;
                 }
                 cell.seen = true;
-                // What most values are, without two calls through pointers and a `Value` in between.
-                // It says no more than counter::KIND does.
-                if metric.kind.code == code::COUNTER
-                    && let Some(Value::Counter(sum)) = &mut cell.value
-                {
-                    *sum = sum.saturating_add(words[metric.at]);
-                    cell.files += 1;
-                    continue;
-                }
                 match metric.kind.counts {
                     Counts::All => {}
                     Counts::NotDead if dead => continue,
@@ -266,16 +320,8 @@ impl Table {
                 cell.files += 1;
             }
         }
-        if let (count, Some(label)) = twice {
-            let more = if count > 1 {
-                format!(" (and {} labels more)", count - 1)
-            } else {
-                String::new()
-            };
-            problems.push(Problem::new(
-                &file.path,
-                format!("the label {label:?} is there twice{more}: the first counts"),
-            ));
+        if let Some(problem) = twice.problem() {
+            problems.push(Problem::new(&file.path, problem));
         }
     }
 
@@ -304,13 +350,18 @@ impl Table {
         let Table {
             shapes,
             cells,
+            heads,
             sorted,
             ..
         } = self;
         let stats = sorted
             .iter()
             .filter_map(|&cell| {
-                let cell = &mut cells[cell as usize];
+                let (head, cell) = (heads[cell as usize], &mut cells[cell as usize]);
+                if cell.kind.is_some_and(|kind| kind.code == code::COUNTER) {
+                    // The kind in a file of this snapshot, which was added.
+                    (cell.seen, cell.value) = (true, Some(Value::Counter(head.sum)));
+                }
                 if !cell.seen {
                     return None;
                 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::identity::{LOCK_FILE, Process, Stat, ask_lock};
+use super::seed::{RandomState, random_state};
 use crate::format::header::{Header, LockToken};
 
 /// Whether the process that made a file lives.
@@ -22,11 +23,11 @@ pub enum Life {
 }
 
 /// Answers whether processes live, each once per round.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Witness {
     roots: Vec<(PathBuf, Option<OpenLock>)>,
-    answers: HashMap<(usize, Asked), Life>,
-    proofs: HashMap<(usize, Asked), bool>,
+    answers: HashMap<(usize, Asked), Life, RandomState>,
+    proofs: HashMap<(usize, Asked), bool, RandomState>,
 }
 
 #[derive(Debug)]
@@ -53,7 +54,11 @@ fn asked(header: &Header) -> Asked {
 impl Witness {
     /// A witness who has not been asked yet.
     pub fn new() -> Witness {
-        Witness::default()
+        Witness {
+            roots: Vec::new(),
+            answers: HashMap::with_hasher(random_state()),
+            proofs: HashMap::with_hasher(random_state()),
+        }
     }
 
     /// Forgets the answers: processes may have ended since.

@@ -38,6 +38,8 @@ pub struct Stat {
     pub len: u64,
     /// Bytes that are really on the disk or in memory.
     pub allocated: u64,
+    /// How many names it has.
+    pub links: u64,
     /// Its owner.
     pub uid: u32,
     /// Its permissions.
@@ -50,6 +52,7 @@ impl Stat {
             identity: (metadata.dev(), metadata.ino()),
             len: metadata.len(),
             allocated: metadata.blocks().saturating_mul(512),
+            links: metadata.nlink(),
             uid: metadata.uid(),
             mode: metadata.mode(),
         }

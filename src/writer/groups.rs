@@ -120,6 +120,7 @@ impl<T: MmStats> Groups<T> {
             match self.try_group(name) {
                 Ok(group) => return group,
                 Err(error) if refused == 0 => {
+                    let name = names::shown(name);
                     log::warn!("mmstats: {error}; {name:?} and further ones count under {OTHER:?}");
                 }
                 Err(_) => {}

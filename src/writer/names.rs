@@ -1,9 +1,15 @@
 //! What may be a name.
 
 use crate::Error;
+use crate::format::bytes::cut;
 
 /// The longest label, group or prefix, in bytes.
 const TEXT_MOST: usize = 1024;
+
+/// What a message shows of a name: that may be of any length, the message not.
+pub fn shown(name: &str) -> &str {
+    cut(name, 256)
+}
 
 /// A model's name is the name of a directory.
 pub fn check_model(name: &str) -> Result<(), Error> {
@@ -22,7 +28,7 @@ pub fn check_model(name: &str) -> Result<(), Error> {
     };
     Err(Error::Name {
         what: "model",
-        name: name.to_owned(),
+        name: shown(name).to_owned(),
         problem,
     })
 }
@@ -40,11 +46,9 @@ pub fn check_label(what: &'static str, name: &str) -> Result<(), Error> {
     } else {
         return Ok(());
     };
-    // A name may be of any length; the message is not.
-    let shown = crate::format::bytes::cut(name, 256).to_owned();
     Err(Error::Name {
         what,
-        name: shown,
+        name: shown(name).to_owned(),
         problem,
     })
 }
@@ -84,6 +88,13 @@ mod tests {
         }
         for name in ["index", "/index", "file:large.csv", "a.b"] {
             assert!(check_label("group", name).is_ok(), "{name:?}");
+        }
+        for error in [
+            check_model(&"é".repeat(1000)),
+            check_label("group", &"é".repeat(1000)),
+        ] {
+            let message = error.unwrap_err().to_string();
+            assert!(message.contains("ééé") && message.len() < 320, "{message}");
         }
         assert!(check_prefix("").is_ok());
         assert!(check_prefix("web.").is_ok());

@@ -60,7 +60,7 @@ fn json_has_the_numbers_of_a_summary() {
     );
     assert_eq!(
         stats["hits"],
-        json!({"kind": "samplingcounter", "count": 20, "rate": 2.5})
+        json!({"kind": "samplingcounter", "count": 20, "per_ms": 2.5})
     );
 }
 

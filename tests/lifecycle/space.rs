@@ -103,6 +103,27 @@ fn wants_other(root: &Path, before: &Stats<All>) {
     assert!(refused > 0 && of("_other.n") > 0, "{refused} refused");
 }
 
+/// What is no name is warned of once, and not at full length.
+#[test]
+fn the_warning_for_a_refused_group_is_short() {
+    if in_child("space::the_warning_for_a_refused_group_is_short").is_none() {
+        return;
+    }
+    LOGGER.install();
+    let stats = All::create().unwrap();
+    for name in ["x".repeat(1 << 20), "y".repeat(1 << 20)] {
+        stats.parts.group(&name).n.inc();
+    }
+    let warnings = LOGGER.warnings();
+    let [warning] = &warnings[..] else {
+        panic!("{warnings:.1000?}");
+    };
+    assert!(
+        warning.contains("xxx") && warning.len() < 1000,
+        "{warning:.1000}"
+    );
+}
+
 #[test]
 fn with_little_address_space() {
     let Some(root) = in_child("space::with_little_address_space") else {

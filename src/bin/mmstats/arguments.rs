@@ -80,7 +80,8 @@ pub struct Ls {
 ///
 /// As text: those of each file by itself, one line for each label and for everything that a value
 /// exposes (`index.response_time.Percentile99th`). With --json: one object, in which each model has
-/// each label once, merged over all its files. Times are in seconds.
+/// each label once, merged over all its files. Times are in seconds, rates per second; a sampling
+/// counter's own rate is per millisecond: `per_ms`, and in text `Rate`.
 #[derive(Args, Debug)]
 #[command(after_long_help = format!("{SEVERAL}\n\n{PATHS}"))]
 pub struct Show {

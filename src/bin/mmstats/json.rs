@@ -116,7 +116,8 @@ fn stat(stat: &Stat, is_busy: bool) -> Json {
         ]),
         Value::SamplingCounter(sample) => entry.extend([
             ("count".to_owned(), sample.count.into()),
-            ("rate".to_owned(), float(sample.rate)),
+            // Not `rate`, which is per second wherever it stands.
+            ("per_ms".to_owned(), float(sample.rate)),
         ]),
         Value::History(history) => {
             let entries: Vec<_> = history.entries().iter().map(history_entry).collect();

@@ -24,7 +24,8 @@ pub struct File {
     pub(in crate::reader) owner: OwnerState,
     pub(in crate::reader) stats: Option<Vec<Stat>>,
     pub(in crate::reader) risen: Option<Vec<Stat>>,
-    pub(in crate::reader) system: OnceLock<[(&'static str, Value); 6]>,
+    /// In a place of its own: few ask for it, and there may be very many files.
+    pub(in crate::reader) system: OnceLock<Box<[(&'static str, Value)]>>,
 }
 
 impl File {
@@ -141,7 +142,7 @@ impl File {
     pub fn system(&self) -> &[(&'static str, Value)] {
         self.system.get_or_init(|| {
             let number = |n: u32| Value::Constant(Number::Int(n.into()));
-            [
+            Box::new([
                 ("sys.pid", number(self.pid())),
                 ("sys.tid", number(self.tid())),
                 ("sys.uid", number(self.uid())),
@@ -151,7 +152,7 @@ impl File {
                     Value::Constant(Number::Float(self.created())),
                 ),
                 ("sys.exe", Value::ConstantText(self.exe().to_owned())),
-            ]
+            ])
         })
     }
 }

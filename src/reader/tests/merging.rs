@@ -99,6 +99,26 @@ fn private_files_are_mapped_and_others_are_not() {
     }
 }
 
+/// Between the listing of its directory and the reading of it, say.
+#[test]
+fn a_mapped_file_that_was_removed_or_replaced_is_gone() {
+    let root = Root::new();
+    let bytes = Maker::simple(&header("m", 1, 1), &schema([counter("a")]), &[1]).finish();
+    for replace in [false, true] {
+        let path = root.write("mmstats-1-1", &bytes);
+        let mut file = file::StatsFile::open(path.clone(), &root.path().into(), true).unwrap();
+        assert!(file.is_mapped());
+        let mut read = || file.refresh(&mut Default::default(), &mut Default::default());
+        read().unwrap();
+        if replace {
+            std::fs::rename(root.write("mmstats-2-2", &bytes), &path).unwrap();
+        } else {
+            std::fs::remove_file(&path).unwrap();
+        }
+        assert!(matches!(read(), Err(source::Trouble::Gone)));
+    }
+}
+
 #[test]
 fn a_root_a_model_and_a_file_can_be_opened() {
     let root = Root::new();
