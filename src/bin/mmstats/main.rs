@@ -23,6 +23,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use self::arguments::{Arguments, Command};
 
@@ -32,6 +33,7 @@ type Outcome = Result<ExitCode, Box<dyn Error>>;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     output::log_to_stderr();
+    allow_open_files();
     match run(arguments.command) {
         Ok(code) => code,
         Err(error) if output::is_closed_pipe(&*error) => ExitCode::SUCCESS,
@@ -40,6 +42,18 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Takes as many descriptors as this process may have. A reader keeps files open while it has less than half of
+/// them, and the usual 1,024 are few for a large root.
+fn allow_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    // Where that is refused, some files cost a few system calls more.
+    let _ = setrlimit(Resource::Nofile, most);
 }
 
 fn run(command: Command) -> Outcome {
