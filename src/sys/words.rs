@@ -38,7 +38,10 @@ impl Words {
     /// A view of memory that is never freed, all zeros.
     #[cfg(all(test, not(loom)))]
     pub fn leaked(len: usize) -> Words {
+        // Kept in sight of leak detectors.
+        static ALL: std::sync::Mutex<Vec<&[AtomicU64]>> = std::sync::Mutex::new(Vec::new());
         let words: &'static [AtomicU64] = Vec::leak((0..len).map(|_| AtomicU64::new(0)).collect());
+        ALL.lock().expect("no panic under it").push(words);
         // SAFETY: they are there for ever, aligned, and accessed atomically since they are atomics.
         unsafe { Words::new(NonNull::from(words).cast(), len) }
     }
