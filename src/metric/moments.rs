@@ -93,11 +93,12 @@ impl Moments {
     pub fn often(before: &[AtomicU64], value: u64) -> Option<[(usize, u64); 4]> {
         // Relaxed: as in `load`.
         let word = |i: usize| before[i].load(Ordering::Relaxed);
-        let total = word(1).checked_add(value)?;
-        let squares = word(3).checked_add(value.checked_mul(value)?)?;
+        // In this order all fits into the registers that a function may use without saving them.
         if !value > word(5) || value > word(6) {
             return None;
         }
+        let squares = value.checked_mul(value)?.checked_add(word(3))?;
+        let total = word(1).checked_add(value)?;
         Some([
             (0, word(0).wrapping_add(1)),
             (1, total),

@@ -9,18 +9,15 @@ use crate::sys::words::{Slot, Width};
 /// A slot of which most publications store a few words: see "Some words only" in [`slot`].
 pub(super) struct SeldomSlot<W: Width> {
     slot: Slot<W>,
-    /// Publications in a row, the last one included, that stored all words and had the same seldom ones.
-    in_a_row: Cell<usize>,
-    /// Whether these are as many as there are buffers: then each has them.
-    in_all: Cell<bool>,
+    /// Buffers that may not have the seldom words of the last publication. 0: all have them.
+    without: Cell<usize>,
 }
 
 impl<W: Width> SeldomSlot<W> {
     pub(super) fn new(slot: Slot<W>) -> SeldomSlot<W> {
         SeldomSlot {
             slot,
-            in_a_row: Cell::new(0),
-            in_all: Cell::new(false),
+            without: Cell::new(slot.buffers()),
         }
     }
 
@@ -45,7 +42,7 @@ impl<W: Width> SeldomSlot<W> {
     ) -> bool {
         // A copy: the stores below could be to the handle, for all that the compiler knows.
         let slot = self.slot;
-        self.in_all.get() && slot::update_some(slot.sequence(), |p| slot.buffer(p), often)
+        self.without.get() == 0 && slot::update_some(slot.sequence(), |p| slot.buffer(p), often)
     }
 
     /// Publishes all words; `seldom` are the numbers of those that `often` leaves out.
@@ -69,8 +66,11 @@ impl<W: Width> SeldomSlot<W> {
                 words
             },
         );
-        let before = if same { self.in_a_row.get() } else { 0 };
-        self.in_a_row.set(before.saturating_add(1));
-        self.in_all.set(before + 1 >= slot.buffers());
+        let others = if same {
+            self.without.get()
+        } else {
+            slot.buffers()
+        };
+        self.without.set(others.saturating_sub(1));
     }
 }
