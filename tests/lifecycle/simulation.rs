@@ -114,7 +114,10 @@ impl Disk {
 
     fn free(&self) {
         if let Disk::Mounted(disk) = self {
-            std::fs::remove_file(disk.path().join("filler")).unwrap();
+            let filler = disk.path().join("filler");
+            // Emptied, too: a child that another test forks just now may have it open until it execs.
+            File::create(&filler).unwrap();
+            std::fs::remove_file(filler).unwrap();
         }
     }
 }
