@@ -17,7 +17,7 @@ use super::report::Report;
 use super::row::spread;
 use super::setup::Line;
 
-const ROUNDS: usize = 11;
+const ROUNDS: usize = 21;
 /// Long enough that waking the threads does not count.
 const ROUND: Duration = Duration::from_millis(20);
 /// Operations between two looks at the clock: so many that looking does not count, and so few that what is
@@ -183,6 +183,7 @@ fn compare(report: &mut Report, what: &str, contenders: &Contenders) {
 fn throughput(threads: usize, operations: &Operations) -> f64 {
     let begin = Barrier::new(threads);
     let run = |thread: usize| {
+        stay_on_core(thread);
         // Numbers of its own: threads that all record the same values would meet more often than in life.
         let mut next = (thread as u64) << 32;
         let mut chunk = || {
@@ -213,4 +214,19 @@ fn throughput(threads: usize, operations: &Operations) -> f64 {
             .map(|thread| thread.join().expect("no panic"));
         each.sum()
     })
+}
+
+/// Keeps this thread on one of the cores that the process may use: two that have just been started are on one
+/// core for a while, and in the way of each other.
+fn stay_on_core(number: usize) {
+    // SAFETY: zeros are an empty set, it is as long as said, and the macros ask for no more than it has.
+    unsafe {
+        let mut all: libc::cpu_set_t = std::mem::zeroed();
+        libc::sched_getaffinity(0, size_of_val(&all), &mut all);
+        let allowed = |core: &usize| libc::CPU_ISSET(*core, &all);
+        let core = (0..libc::CPU_SETSIZE as usize).filter(allowed).nth(number);
+        let mut one: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(core.expect("as many as there are threads"), &mut one);
+        libc::sched_setaffinity(0, size_of_val(&one), &one);
+    }
 }

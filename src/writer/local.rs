@@ -8,7 +8,7 @@ use std::any::TypeId;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::model::MmStats;
@@ -43,12 +43,22 @@ impl<T> LocalCell<T> {
 
     /// The model, if this thread has it.
     #[inline(always)]
-    pub(super) fn get(&self) -> Option<&T> {
-        // SAFETY: null, or set by `first` to the model of a boxed `Stats` that this thread's `OWNED`
-        // keeps; `OWNED` empties the cells before it gives them up, and a fork empties them too. The
-        // reference lives no longer than a call of `local` on this thread, and none is running when
-        // `OWNED` is destroyed.
-        unsafe { self.cell.model.get().cast::<T>().as_ref() }
+    fn model(&self) -> Option<NonNull<T>> {
+        NonNull::new(self.cell.model.get().cast_mut().cast())
+    }
+}
+
+/// Runs `f` with this thread's model.
+#[inline(always)]
+pub(super) fn with<T: MmStats, R>(f: impl FnOnce(&T) -> R) -> R {
+    // Only the pointer is taken within the access to the thread-local: that is so little that it always
+    // becomes part of the caller. With all of `f` in it, a call was left of it where `f` is long.
+    match T::with_local(LocalCell::model) {
+        // SAFETY: set by `first` to the model of a boxed `Stats` that this thread's `OWNED` keeps; `OWNED`
+        // empties the cells before it gives them up, and a fork empties them too. The reference lives no
+        // longer than this call on this thread, and none is running when `OWNED` is destroyed.
+        Some(model) => f(unsafe { model.as_ref() }),
+        None => T::with_local(|cell| first(cell, f)),
     }
 }
 
@@ -98,7 +108,7 @@ struct Local<T>(Stats<T>);
 
 /// The first use of a model in a thread, and every use that cannot have a file.
 #[cold]
-pub(super) fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
+fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
     // Busy: an allocator or a logger that uses the model while its file is being made.
     if cell.busy.replace(true) {
         return with_private(f);
@@ -120,8 +130,9 @@ pub(super) fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R)
     if let Some(error) = error {
         warn_once(&error);
     }
-    match (kept, cell.get()) {
-        (Ok(()), Some(model)) => f(model),
+    match (kept, cell.model()) {
+        // SAFETY: as in `with`.
+        (Ok(()), Some(model)) => f(unsafe { model.as_ref() }),
         _ => with_private(f),
     }
 }

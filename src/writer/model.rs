@@ -46,10 +46,7 @@ pub unsafe trait MmStats: Sized + 'static {
     /// The file is removed when the process ends, unless `MMSTATS_KEEP=1`.
     #[inline(always)]
     fn local<R>(f: impl FnOnce(&Self) -> R) -> R {
-        Self::with_local(|cell| match cell.get() {
-            Some(model) => f(model),
-            None => local::first(cell, f),
-        })
+        local::with(f)
     }
 
     /// Makes a file of its own for this model, at the default path.
