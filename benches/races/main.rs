@@ -4,6 +4,8 @@
 //! two to three minutes; `-- --long` ten times as long, for 10⁹ reads and more of ours. `-- NAME…` races
 //! the protocols whose names contain one; `-- --plot` draws the pictures in docs/.
 
+#[path = "../directory.rs"]
+mod directory;
 mod face;
 mod plot;
 mod protocols;
@@ -14,9 +16,10 @@ mod tally;
 mod value;
 mod writer;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
+use directory::Directory;
 use protocols::{Memory, Protocol};
 use report::Report;
 use tally::Tally;
@@ -99,6 +102,7 @@ fn cases() -> Vec<Case> {
         bare::<TwoPhases<2>>("slot of 2, pread in two phases (wrong)", Wrong, false),
         bare::<TwoPhases<16>>("slot of 16, pread in two phases (wrong)", Wrong, false),
         face("Counter, mapped", true, write_counter, read_counter),
+        face("Counter, pread", false, write_counter, read_counter),
         face("Compound, mapped", true, write_compound, read_compound),
         face("Compound, pread", false, write_compound, read_compound),
         face("Timer, mapped", true, write_timer, read_timer),
@@ -108,24 +112,12 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// A directory for the files of one race, removed after it.
-struct Root(PathBuf);
-
-impl Root {
-    fn new(mapped: bool) -> Root {
-        let name = format!("mmstats-races-{}", std::process::id());
-        let root = std::env::temp_dir().join(name);
-        std::fs::create_dir(&root).expect("a directory of our own");
-        Memory::make(&root);
-        face::prepare(&root, mapped);
-        Root(root)
-    }
-}
-
-impl Drop for Root {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+/// A directory for the files of one race.
+fn root(mapped: bool) -> Directory {
+    let root = Directory::new("races");
+    Memory::make(root.path());
+    face::prepare(root.path(), mapped);
+    root
 }
 
 /// What one race showed.
@@ -138,9 +130,9 @@ struct Race {
 
 fn race(cases: &[Case], case: usize, pace: Pace, time: Duration) -> Race {
     let it = &cases[case];
-    let root = Root::new(it.mapped);
-    let writer = Writer::start(it.name, pace, &root.0);
-    let tally = (it.read)(&root.0, time * it.longer);
+    let root = root(it.mapped);
+    let writer = Writer::start(it.name, pace, root.path());
+    let tally = (it.read)(root.path(), time * it.longer);
     assert!(
         writer.written() > 0,
         "the writer of {} did nothing",

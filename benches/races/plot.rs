@@ -25,6 +25,7 @@ fn draw(file: &str, title: &str, bars: &[(&str, f64)]) -> Result<(), Box<dyn std
         .caption(title, ("sans-serif", 18))
         .margin(10)
         .margin_left(310)
+        .margin_right(40)
         .x_label_area_size(30)
         .build_cartesian_2d((least..1e6).log_scale(), 0.0..rows)?;
     chart

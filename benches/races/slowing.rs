@@ -6,7 +6,7 @@ use mmstats::reader::Reader;
 
 use super::report::Report;
 use super::writer::{Pace, Writer};
-use super::{Case, Root};
+use super::{Case, root};
 
 const ROUNDS: usize = 20;
 
@@ -16,9 +16,9 @@ pub fn measure(report: &mut Report, cases: &[Case], window: Duration) {
     report.table(&["written", "ns alone", "ns with the reader", "slower by %"]);
     for name in ["Counter, mapped", "Compound, mapped", "Timer, mapped"] {
         let case = cases.iter().find(|case| case.name == name).expect("a case");
-        let root = Root::new(case.mapped);
-        let writer = Writer::start(case.name, Pace::FullSpeed, &root.0);
-        let mut reader = Reader::open(root.0.join("race")).expect("the writer's file");
+        let root = root(case.mapped);
+        let writer = Writer::start(case.name, Pace::FullSpeed, root.path());
+        let mut reader = Reader::open(root.path().join("race")).expect("the writer's file");
         let (mut alone, mut watched, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             let one = nanoseconds(&writer, || std::thread::sleep(window));

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use mmstats::{Counter, MmStats, Timer};
 
+use super::directory::Directory;
+
 /// Ten of a type: ten models of ten are a hundred counters, as labels `a.a` to `j.j`.
 macro_rules! ten {
     ($name:ident of $type:ty) => {
@@ -95,20 +97,19 @@ impl Content {
 
 /// Kept files under a root of their own, which is removed with them.
 pub struct Files {
-    pub root: PathBuf,
+    root: Directory,
     pub content: Content,
     pub number: usize,
 }
 
 impl Files {
     pub fn write(content: Content, number: usize) -> Files {
-        let name = format!("mmstats-bench-read-{}", std::process::id());
-        let root = std::env::temp_dir().join(name);
-        std::fs::create_dir(&root).expect("a directory of our own");
+        let root = Directory::new("read");
         // Threads of some files each: a thread looks for a free name from the first one on.
         for first in (0..number).step_by(50) {
-            let write =
-                || (first..number.min(first + 50)).for_each(|n| content.write(&root, n as u64));
+            let write = || {
+                (first..number.min(first + 50)).for_each(|n| content.write(root.path(), n as u64))
+            };
             std::thread::scope(|scope| drop(scope.spawn(write)));
         }
         Files {
@@ -118,8 +119,12 @@ impl Files {
         }
     }
 
+    pub fn root(&self) -> &Path {
+        self.root.path()
+    }
+
     pub fn directory(&self) -> PathBuf {
-        self.root.join(self.content.model())
+        self.root().join(self.content.model())
     }
 
     pub fn paths(&self) -> Vec<PathBuf> {
@@ -139,11 +144,5 @@ impl Files {
 fn count(hundred: &Hundred, n: u64) {
     for ten in hundred.all() {
         ten.all().into_iter().for_each(|counter| counter.add(n));
-    }
-}
-
-impl Drop for Files {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.root);
     }
 }

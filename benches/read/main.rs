@@ -5,6 +5,8 @@
 //! `cargo bench --bench read` prints the tables; `-- 100000` adds a size; `-- --plot` draws the curves
 //! in docs/.
 
+#[path = "../directory.rs"]
+mod directory;
 mod files;
 mod plot;
 mod process;

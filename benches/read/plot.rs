@@ -30,13 +30,20 @@ fn draw(file: &str, title: &str, curves: &[Curve]) -> Result<(), Box<dyn std::er
     let mut chart = ChartBuilder::on(&area)
         .caption(title, ("sans-serif", 18))
         .margin(10)
+        .margin_right(40)
         .x_label_area_size(40)
         .y_label_area_size(60)
         .build_cartesian_2d(
             range(|point| point.0).log_scale(),
             range(|point| point.1).log_scale(),
         )?;
-    chart.configure_mesh().x_desc("files").y_desc("ms").draw()?;
+    chart
+        .configure_mesh()
+        .x_desc("files")
+        .y_desc("ms")
+        .x_label_formatter(&|files| format!("{files}"))
+        .y_label_formatter(&|ms| format!("{ms}"))
+        .draw()?;
     for (index, (name, points)) in curves.iter().enumerate() {
         let color = Palette99::pick(index).stroke_width(2);
         chart

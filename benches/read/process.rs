@@ -88,7 +88,7 @@ fn command(files: &Files, snapshots: usize) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command.args([RUN, content]);
     command.args([files.number.to_string(), snapshots.to_string()]);
-    command.arg(&files.root);
+    command.arg(files.root());
     command
 }
 

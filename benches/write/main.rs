@@ -8,6 +8,8 @@
 
 mod callgrind;
 mod cores;
+#[path = "../directory.rs"]
+mod directory;
 mod fields;
 mod peers;
 #[path = "../report.rs"]
@@ -16,46 +18,28 @@ mod row;
 mod rows;
 mod setup;
 
-use std::path::PathBuf;
 use std::time::Instant;
 
+use directory::Directory;
 use report::Report;
 use row::{Bound, Row};
 use setup::Setup;
 
 const ROUNDS: usize = 41;
 
-/// A directory for all files, removed at the end.
-struct Root(PathBuf);
-
-impl Root {
-    fn new() -> Root {
-        let name = format!("mmstats-bench-write-{}", std::process::id());
-        let root = std::env::temp_dir().join(name);
-        std::fs::create_dir(&root).expect("a directory of our own");
-        // SAFETY: no other thread was started yet.
-        unsafe { std::env::set_var("MMSTATS_PATH", &root) };
-        Root(root)
-    }
-}
-
-impl Drop for Root {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 fn main() {
     let arguments: Vec<String> = std::env::args()
         .skip(1)
         .filter(|word| word != "--bench")
         .collect();
-    let root = Root::new();
+    let root = Directory::new("write");
+    // SAFETY: no other thread was started yet.
+    unsafe { std::env::set_var("MMSTATS_PATH", root.path()) };
     if let [one, name, n] = &arguments[..]
         && one == callgrind::RUN
     {
         let row = rows::all().into_iter().find(|row| row.name == name);
-        let mut setup = Setup::new(&root.0);
+        let mut setup = Setup::new(root.path());
         let steps = n.parse().expect("a number");
         return callgrind::run(&row.expect("a row's name"), &mut setup, steps);
     }
@@ -69,7 +53,7 @@ fn main() {
         .filter(|row| named.is_empty() || named.iter().any(|word| row.name.contains(*word)))
         .collect();
 
-    let mut setup = Setup::new(&root.0);
+    let mut setup = Setup::new(root.path());
     let times = time(&rows, &mut setup);
     let mut report = Report::new("write", "Writing");
     report.table(&["operation", "median ns", "least ns", "instructions"]);
