@@ -279,7 +279,9 @@ fn static_type<E: ?Sized>() -> Option<&'static str> {
         return None;
     }
     let path = name.split('<').next().unwrap_or(name);
-    Some(path.rsplit("::").next().unwrap_or(path))
+    // Byte by byte from the end: to search for a text cost half of what counting a known error does.
+    let colon = path.bytes().rposition(|byte| byte == b':');
+    Some(&path[colon.map_or(0, |colon| colon + 1)..])
 }
 
 /// The identifier with which a `Debug` text begins.
