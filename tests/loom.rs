@@ -47,11 +47,17 @@ impl<const N: usize> Slot<N> {
     }
 }
 
-/// A writer publishes 1, 2, …, `values`; a reader reads twice: whole values, never backwards.
-fn check<const N: usize>(orders: Orders, values: u64) {
+/// Checks a model in all interleavings with up to three preemptions: enough to find each ordering that is
+/// weakened below, and few enough to go through.
+fn bounded(check: impl Fn() + Send + Sync + 'static) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
-    model.check(move || {
+    model.check(check);
+}
+
+/// A writer publishes 1, 2, …, `values`; a reader reads twice: whole values, never backwards.
+fn check<const N: usize>(orders: Orders, values: u64) {
+    bounded(move || {
         let slot = Arc::new(Slot::<N>::new(0));
         let writer = thread::spawn({
             let slot = slot.clone();
@@ -155,9 +161,7 @@ fn a_missing_reader_fence_is_found() {
 /// A slot of two buffers whose first word changes seldom: it is stored again until `full` publications in a
 /// row have had it, and left out then. The second word is ten times the number of the publication more.
 fn some_words(full: u64) {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(move || {
+    bounded(move || {
         let slot = Arc::new(Slot::<2>::new(0));
         let writer = thread::spawn({
             let slot = slot.clone();
@@ -228,9 +232,7 @@ impl Entry {
 
 /// A ring of two entries: the reader has each value under its own number, or knows that it has not.
 fn ring(orders: Orders) {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(move || {
+    bounded(move || {
         let ring = Arc::new([0; 2].map(|_| Entry(Slot::new(0))));
         let writer = thread::spawn({
             let ring = ring.clone();
@@ -282,9 +284,7 @@ fn a_relaxed_end_mark_is_found_in_a_ring() {
 /// An entry refers to a context by place and publication. The context's place is used again once the
 /// entry is gone; the reader copies entries first, contexts after them.
 fn contexts(entries_first: bool) {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(move || {
+    bounded(move || {
         let shared = Arc::new([0; 2].map(|_| Entry(Slot::new(0))));
         let writer = thread::spawn({
             let shared = shared.clone();
@@ -369,9 +369,7 @@ fn a_relaxed_look_at_the_length_is_found() {
 /// `merged` leaves out the second copy's phase: sequences and data in one pass of no particular
 /// order, as a kernel's copy is.
 fn phases(merged: bool) {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(move || {
+    bounded(move || {
         let slot = Arc::new(Slot::<2>::new(0));
         let writer = thread::spawn({
             let slot = slot.clone();

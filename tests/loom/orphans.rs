@@ -150,9 +150,7 @@ impl Process {
 
 /// Thread 1 counts and ends, thread 2 adopts its file and counts on, while a reader reads twice.
 fn check(relaxed: Relaxed) {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(move || {
+    super::bounded(move || {
         let process = Process::new(relaxed);
         let first = thread::spawn({
             let process = process.clone();
