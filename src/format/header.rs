@@ -239,9 +239,19 @@ impl Header {
         Ok(len)
     }
 
-    /// Decodes a whole header; `header` is exactly as long as [`Header::length`] said.
+    /// Decodes a whole header, as long as [`Header::length`] said. If these bytes say something else,
+    /// they are not the ones that were asked: someone has written over them.
     pub fn decode(header: &[u8]) -> Result<Header, Malformed> {
         let len = Header::length(header)?;
+        if len != header.len() {
+            return Err(Malformed {
+                offset: 8,
+                what: format!(
+                    "header length {len}, {} when it was first read",
+                    header.len()
+                ),
+            });
+        }
         let mut bytes = Bytes::new(header, 0);
         bytes.take(48, "the start of the header")?;
         let mut decoded = Header {
@@ -337,6 +347,20 @@ mod tests {
         for wrong in [0, FIXED - 1, len - 13, len + 1, 0xffff] {
             bytes[148..150].copy_from_slice(&(wrong as u16).to_le_bytes());
             assert!(Header::decode(&bytes).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_length_that_has_changed_is_refused() {
+        let bytes = Header::default().encode();
+        let mut shorter = bytes.clone();
+        shorter[8] -= 8;
+        let mut longer = bytes.clone();
+        longer[8..12].copy_from_slice(&(MOST as u32).to_le_bytes());
+        assert!(Header::decode(&bytes).is_ok());
+        for changed in [shorter, longer] {
+            let error = Header::decode(&changed).unwrap_err().to_string();
+            assert!(error.contains("192 when it was first read"), "{error}");
         }
     }
 

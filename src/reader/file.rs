@@ -72,9 +72,10 @@ impl StatsFile {
         let format = match start.committed {
             None => Format::One(OldFile::default()),
             // What is committed by now is mapped at once. Whether it is more in the meantime, `refresh`
-            // sees; and whether it can be, for here it is only held within the file.
+            // sees; and whether it can be, for here it is only held within the file. (Not with `clamp`,
+            // which panics where the bounds contradict each other.)
             Some(committed) => {
-                let mapped = committed.clamp(header.len as u64, stat.len);
+                let mapped = committed.max(header.len as u64).min(stat.len);
                 Format::Three(Source::new(opened, mapped, directory_is_private))
             }
         };
