@@ -151,6 +151,11 @@ impl Drop for Region {
 /// # Safety
 /// `start..start + len` is the range of a live [`Region`].
 pub unsafe fn replace(start: usize, len: usize) {
+    // FreeBSD has no such flag, and reserves nothing.
+    #[cfg(target_os = "freebsd")]
+    const NO_RESERVE: libc::c_int = 0;
+    #[cfg(not(target_os = "freebsd"))]
+    const NO_RESERVE: libc::c_int = libc::MAP_NORESERVE;
     // SAFETY: the range belongs to a region, so nothing else of this process can be there, and its
     // mapping is only accessed through atomic words; mmap is async-signal-safe in practice on Linux. If
     // it fails in a child, a later write ends it with SIGSEGV, which is better than a foreign file.
@@ -161,7 +166,7 @@ pub unsafe fn replace(start: usize, len: usize) {
             ptr::with_exposed_provenance_mut(start),
             len,
             libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED | NO_RESERVE,
             -1,
             0,
         );

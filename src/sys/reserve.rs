@@ -55,6 +55,7 @@ fn write_zeros(file: &File, start: u64, end: u64) -> io::Result<()> {
 }
 
 /// RLIMIT_FSIZE.
+#[allow(clippy::unnecessary_cast, reason = "a signed number on FreeBSD")]
 fn file_size_limit() -> u64 {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
@@ -62,7 +63,7 @@ fn file_size_limit() -> u64 {
     };
     // SAFETY: the struct is ours.
     match unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &mut limit) } {
-        0 if limit.rlim_cur != libc::RLIM_INFINITY => limit.rlim_cur,
+        0 if limit.rlim_cur != libc::RLIM_INFINITY => limit.rlim_cur as u64,
         _ => u64::MAX,
     }
 }
