@@ -110,7 +110,7 @@ macro_rules! twins {
     ($name:literal, |$setup:ident, $i:ident| ($one:expr, $many:expr), |$cell:ident| $step:expr) => {
         $crate::row::twins!(
             @ $name, |$setup, $i, $cell| $step,
-            &$one, $many[$i as usize % $crate::setup::MANY]
+            &$one, &$many[$i as usize % $crate::setup::MANY]
         )
     };
     ($name:literal, |$setup:ident, $i:ident| $many:expr, |$cell:ident| $step:expr) => {

@@ -45,7 +45,7 @@ fn ours() -> Vec<Twins> {
         }),
         twins!(
             "Counter::inc",
-            |s, _i| (*black_box(&s.stats.a), black_box(&s.fields.counters)),
+            |s, _i| (*black_box(&s.stats.a), black_box(s.fields.counters)),
             |counter| counter.inc()
         )
         .bound(Bound::Times(1.15, &["plain u64 += 1"]))

@@ -19,7 +19,7 @@ fn ours() -> Vec<Twins> {
     vec![
         twins!(
             "UpDown::inc",
-            |s, _i| (*black_box(&s.stats.up), black_box(&s.fields.ups)),
+            |s, _i| (*black_box(&s.stats.up), black_box(s.fields.ups)),
             |up| up.inc()
         )
         .bound(Bound::Times(1.15, &["plain u64 += 1"])),
@@ -30,7 +30,7 @@ fn ours() -> Vec<Twins> {
         ),
         twins!(
             "Gauge<f64>::set",
-            |s, i| (*black_box(&s.stats.level), black_box(&s.fields.levels)),
+            |s, i| (*black_box(&s.stats.level), black_box(s.fields.levels)),
             |gauge| gauge.set(level(i))
         )
         .bound(Bound::Times(1.15, &["plain f64 = x"])),
@@ -41,7 +41,7 @@ fn ours() -> Vec<Twins> {
         ),
         twins!(
             "Flag::set",
-            |s, i| (*black_box(&s.stats.flag), black_box(&s.fields.flags)),
+            |s, i| (*black_box(&s.stats.flag), black_box(s.fields.flags)),
             |flag| flag.set(i % 2 == 0)
         )
         .bound(Bound::Times(1.15, &["plain bool = x"])),
