@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use super::directory::Directory;
+
 /// A Python that has the package.
 pub struct Python {
     program: PathBuf,
@@ -41,16 +43,14 @@ impl Python {
 
     /// Time to collect and render so many files of so many counters.
     pub fn collect(&self, files: usize, counters: usize) -> Duration {
-        let data = self.directory.join("data");
-        std::fs::create_dir(&data).expect("a directory of our own");
+        let data = Directory::new("python");
         let output = Command::new(&self.program)
             .args(["-c", include_str!("multiprocess.py")])
-            .arg(&data)
+            .arg(data.path())
             .args([files.to_string(), counters.to_string()])
             .stderr(Stdio::inherit())
             .output()
             .expect("the python that was found");
-        std::fs::remove_dir_all(&data).expect("ours");
         assert!(output.status.success(), "prometheus_client failed");
         let text = String::from_utf8(output.stdout).expect("a number");
         Duration::from_nanos(text.trim().parse::<f64>().expect("a number") as u64)
