@@ -108,7 +108,7 @@ fn main() {
 }
 
 fn measure(report: &mut Report, content: Content, number: usize, python: Option<&Python>) -> Size {
-    // Its files are written anew, each value by itself: that takes longer than all else.
+    // Not of more: its files are written anew, value by value.
     let python = python.filter(|_| number <= 10_000);
     let files = Files::write(content, number);
     let bare = bare(&files);
