@@ -14,7 +14,7 @@
 //! | [`Text`] | a short text | the latest file's |
 //! | [`Constant`] | a value given once | the latest file's |
 //! | [`Timer`] | a distribution of durations | buckets and moments add up |
-//! | [`Percentile`] | a distribution of u64 values | buckets and moments add up |
+//! | [`Percentile`] | a distribution of u64 values; `Percentile<f64>` of floats | buckets and moments add up |
 //! | [`Compound`] | a struct of numbers, updated as a whole | field by field |
 //! | [`Summary`] | count, total, mean, deviation, extremes, last of f64 values | as if one thread had recorded all |
 //! | [`Average`] | the mean of all values | that of all |
@@ -111,10 +111,11 @@ mod library {
     pub use crate::metric::error_log::{DistinctError, ErrorsValue};
     pub use crate::metric::errors::{Errors, OrRecord};
     pub use crate::metric::flag::Flag;
+    pub use crate::metric::float_distribution::FloatDistribution;
     pub use crate::metric::gauge::{Gauge, Numeric};
     pub use crate::metric::history::{History, HistoryEntry, HistoryValue};
     pub use crate::metric::moving_average::MovingAverage;
-    pub use crate::metric::percentile::Percentile;
+    pub use crate::metric::percentile::{Percentile, PercentileNumber};
     pub use crate::metric::sampling_counter::{SampledCount, SamplingCounter};
     pub use crate::metric::summary::Summary;
     pub use crate::metric::summary_value::SummaryValue;

@@ -13,6 +13,8 @@ mod disk;
 mod face;
 #[path = "writer/files.rs"]
 mod files;
+#[path = "writer/floats.rs"]
+mod floats;
 #[path = "writer/groups.rs"]
 mod groups;
 #[path = "writer/line.rs"]

@@ -61,6 +61,7 @@ fields! {
     texts: Texts of Text<32>,
     compounds: Compounds of Compound<Line>,
     sizes: Percentiles of Percentile,
+    ratios: FloatPercentiles of Percentile<f64>,
     summaries: Summaries of Summary,
     times: Timers of Timer,
 }

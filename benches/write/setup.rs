@@ -35,6 +35,7 @@ pub struct Model {
     pub flag: Flag,
     pub text: Text<32>,
     pub size: Percentile,
+    pub ratio: Percentile<f64>,
     pub time: Timer,
     pub compound: Compound<Line>,
     pub summary: Summary,
@@ -85,6 +86,7 @@ impl Setup {
         stats.handlers.group("index");
         for i in 0..10_000 {
             stats.size.record(spread(i));
+            stats.ratio.record(spread(i) as f64);
             stats.time.record(Duration::from_nanos(i));
         }
         Setup {

@@ -129,6 +129,10 @@ struct Summaries {
     recent: MovingAverage<4>,
     begun: MovingAverage,
     hits: SamplingCounter<10>,
+    /// Of any sign and magnitude.
+    floats: Percentile<f64>,
+    #[mmstats(digits = 1, buffers = 4)]
+    no_floats: Percentile<f64>,
 }
 
 /// Histories, contexts and errors.
@@ -336,6 +340,20 @@ fn summaries(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     for value in [-1.0, -2.0, -3.0, 0.1, 0.2, 0.3] {
         summaries.recent.record(value);
         summaries.begun.record(value);
+    }
+    for value in [
+        -1e100,
+        -2.5,
+        -0.0,
+        0.0,
+        5e-324,
+        0.1,
+        0.1,
+        f64::NAN,
+        7.25,
+        1e12,
+    ] {
+        summaries.floats.record(value);
     }
     let mut samples = Vec::new();
     for _ in 0..25 {

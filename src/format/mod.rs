@@ -9,6 +9,7 @@
 //! ```
 
 pub mod bytes;
+pub mod float_histogram;
 pub mod header;
 pub mod histogram;
 pub mod making;

@@ -18,6 +18,15 @@ pub const PERCENTILES: [(f64, &str); 6] = [
     (99.9, "Percentile999th"),
 ];
 
+/// The ranks of percents among `n` values, from 1: ⌈percent/100 · n⌉, at least the first.
+pub(super) fn ranks<const N: usize>(percents: &[f64; N], n: u64) -> [u64; N] {
+    // In integers, of millionths of a percent: 99.9 / 100.0 * 1000.0 is more than 999.
+    percents.map(|percent| {
+        let millionths = (percent * 1e6).round() as u128;
+        ((millionths * u128::from(n)).div_ceil(100_000_000) as u64).clamp(1, n)
+    })
+}
+
 /// A distribution of u64 values: exact moments of one publication, and counts in buckets with a
 /// known relative error.
 ///
@@ -279,11 +288,7 @@ impl Distribution {
         if n == 0 {
             return values;
         }
-        // In integers, of millionths of a percent: 99.9 / 100.0 * 1000.0 is more than 999.
-        let ranks = percents.map(|percent| {
-            let millionths = (percent * 1e6).round() as u128;
-            ((millionths * u128::from(n)).div_ceil(100_000_000) as u64).clamp(1, n)
-        });
+        let ranks = ranks(percents, n);
         let (mut seen, mut next) = (0u64, 0);
         self.each_bucket(|low, high, count| {
             seen = seen.saturating_add(count);

@@ -88,7 +88,7 @@ impl<'a> Options<'a> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a stats model",
     label = "not a metric",
-    note = "write Counter, UpDown, Gauge<T>, Flag, Text<N>, Timer, Percentile, Summary, Average, MovingAverage<N>, SamplingCounter<N>, History<N>, Errors, Compound<T>, Groups<T>, a model of your own with #[derive(MmStats)], or Constant<T> with #[mmstats(value = …)]"
+    note = "write Counter, UpDown, Gauge<T>, Flag, Text<N>, Timer, Percentile, Percentile<f64>, Summary, Average, MovingAverage<N>, SamplingCounter<N>, History<N>, Errors, Compound<T>, Groups<T>, a model of your own with #[derive(MmStats)], or Constant<T> with #[mmstats(value = …)]"
 )]
 pub trait Field: Sized {
     /// Adds what the field is to the schema.

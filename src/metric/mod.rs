@@ -14,6 +14,7 @@ pub mod error_log;
 pub mod errors;
 pub mod field;
 pub mod flag;
+pub mod float_distribution;
 pub mod gauge;
 pub mod history;
 pub mod kind;

@@ -257,6 +257,25 @@ impl SummaryValue {
         SummaryValue { rejected, ..risen }
     }
 
+    /// With another one's, of moments that have no time: of two writers' last values it is not known which
+    /// is the last, and it becomes a NaN.
+    pub(super) fn merged_without_time(mut self, other: SummaryValue) -> SummaryValue {
+        let both = self.count > 0 && other.count > 0;
+        self.merge(other);
+        if both {
+            self.last = f64::NAN;
+        }
+        self
+    }
+
+    /// With these extremes, if there are any values.
+    pub(super) fn with_extremes(self, min: f64, max: f64) -> SummaryValue {
+        match self.count {
+            0 => self,
+            _ => SummaryValue { min, max, ..self },
+        }
+    }
+
     /// How many values were recorded.
     pub fn count(&self) -> u64 {
         self.count

@@ -7,7 +7,7 @@ use super::Value;
 use super::distribution::Distribution;
 use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesDigits, TakesWindow};
 use super::kind::{Counts, Kind, code};
-use super::percentile::{self, Percentile};
+use super::percentile::integers::{self, Integers};
 use crate::sys::clock;
 
 /// A distribution of durations: how long something takes. Kept in nanoseconds, shown in seconds.
@@ -24,7 +24,7 @@ use crate::sys::clock;
 /// web.response_time.record(std::time::Duration::from_millis(3));
 /// # Ok::<(), mmstats::Error>(())
 /// ```
-pub struct Timer(Percentile);
+pub struct Timer(Integers);
 
 impl Timer {
     /// Starts a measurement that is recorded when it is dropped, also by a panic. One that ends on
@@ -152,11 +152,11 @@ impl Stopwatch {
 impl Field for Timer {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         // What the words are; that readers show seconds, the kind says.
-        Percentile::describe_as(code::TIMER, schema, label, options.unit("nanoseconds"));
+        Integers::describe(code::TIMER, schema, label, options.unit("nanoseconds"));
     }
 
-    fn bind(binder: &mut Binder<'_>, label: &str, options: Options<'_>) -> Timer {
-        Timer(Percentile::bind(binder, label, options))
+    fn bind(binder: &mut Binder<'_>, _: &str, options: Options<'_>) -> Timer {
+        Timer(Integers::bind(binder, options))
     }
 }
 
@@ -168,8 +168,8 @@ pub(super) static KIND: Kind = Kind {
     code: code::TIMER,
     name: "timer",
     counts: Counts::All,
-    check: percentile::check,
-    decode: |schema, raw| Value::Timer(Box::new(percentile::decode(schema, raw))),
+    check: integers::check,
+    decode: |schema, raw| Value::Timer(Box::new(integers::decode(schema, raw))),
     merge: |into, next, _, _| {
         if let (Value::Timer(sum), Value::Timer(next)) = (into, next) {
             sum.merge(*next);
@@ -180,6 +180,6 @@ pub(super) static KIND: Kind = Kind {
             **now = now.since(before);
         }
     }),
-    none: |schema| Value::Timer(Box::new(percentile::nothing(schema))),
-    fold: percentile::fold,
+    none: |schema| Value::Timer(Box::new(integers::nothing(schema))),
+    fold: integers::fold,
 };

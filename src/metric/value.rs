@@ -4,6 +4,7 @@ use super::average::AverageValue;
 use super::compound::CompoundValue;
 use super::distribution::Distribution;
 use super::error_log::{DistinctError, ErrorsValue};
+use super::float_distribution::FloatDistribution;
 use super::history::{HistoryEntry, HistoryValue};
 use super::sampling_counter::SampledCount;
 use super::summary_value::SummaryValue;
@@ -34,6 +35,8 @@ pub enum Value {
     Timer(Box<Distribution>),
     /// A distribution of u64 values.
     Percentile(Box<Distribution>),
+    /// A distribution of f64 values.
+    FloatPercentile(Box<FloatDistribution>),
     /// The fields of a struct, all of one publication.
     Compound(CompoundValue),
     /// Count, total, mean, deviation, extremes and the last of f64 values.
@@ -104,6 +107,14 @@ impl Value {
         }
     }
 
+    /// The distribution of a `Percentile<f64>`.
+    pub fn as_float_distribution(&self) -> Option<&FloatDistribution> {
+        match self {
+            Value::FloatPercentile(distribution) => Some(distribution),
+            _ => None,
+        }
+    }
+
     /// The fields of a compound.
     pub fn as_compound(&self) -> Option<&CompoundValue> {
         match self {
@@ -163,7 +174,7 @@ impl Value {
             Value::Text(_) => "text",
             Value::Constant(_) | Value::ConstantFlag(_) | Value::ConstantText(_) => "constant",
             Value::Timer(_) => "timer",
-            Value::Percentile(_) => "percentile",
+            Value::Percentile(_) | Value::FloatPercentile(_) => "percentile",
             Value::Compound(_) => "compound",
             Value::Summary(_) => "summary",
             Value::Average(_) => "average",
@@ -196,6 +207,7 @@ impl Value {
         match self {
             Value::Timer(distribution) => distribution.expose(1e9, &mut each),
             Value::Percentile(distribution) => distribution.expose(1.0, &mut each),
+            Value::FloatPercentile(distribution) => distribution.expose(&mut each),
             Value::Compound(compound) => compound.expose(&mut each),
             Value::Summary(summary) => summary.expose(&mut each),
             Value::SamplingCounter(sample) => sample.expose(&mut each),

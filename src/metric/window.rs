@@ -22,6 +22,7 @@ use std::cell::Cell;
 use super::field::WindowPlace;
 use super::kind::{self, Counts, ENDS, Kind, Raw, code};
 use super::moments::Moments;
+use super::percentile::integers;
 use super::summary_value::{self, SummaryValue};
 use super::{Value, counter, percentile};
 use crate::format::scalar::Number;
@@ -223,7 +224,8 @@ pub fn step(schema: &MetricSchema) -> Option<MetricSchema> {
     let (words, plain) = match kind {
         code::COUNTER => (counter::STEP_WORDS, 0),
         code::SUMMARY => (summary_value::WORDS, 0),
-        code::TIMER | code::PERCENTILE => percentile::words_of(digits)?,
+        code::TIMER | code::PERCENTILE => integers::words_of(digits)?,
+        code::FLOAT_PERCENTILE => percentile::float_words(digits)?,
         _ => return None,
     };
     Some(MetricSchema {
@@ -321,18 +323,19 @@ fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Value {
                 Value::Summary(Box::new(SummaryValue::from_words(*words)))
             }
             _ => {
-                let moments = words.first_chunk().expect("as `check` has seen");
                 let of_index = raw.parts.iter().filter_map(|(number, counts)| {
                     let number = *number as usize;
                     (number / octaves == index).then_some(((number % octaves) as u32, *counts))
                 });
                 let buckets: Vec<(u32, &[u64])> = of_index.collect();
-                percentile::of_step(
-                    &of_step,
-                    Moments::from_words(moments),
-                    &coarse[index * octaves..][..octaves],
-                    &buckets,
-                )
+                let coarse = &coarse[index * octaves..][..octaves];
+                if of_step.kind == code::FLOAT_PERCENTILE {
+                    percentile::float_step(&of_step, words, coarse, &buckets)
+                } else {
+                    let moments = words.first_chunk().expect("as `check` has seen");
+                    let moments = Moments::from_words(moments);
+                    integers::of_step(&of_step, moments, coarse, &buckets)
+                }
             }
         };
         merge_values(&mut window.value, next);
@@ -355,6 +358,7 @@ fn merge_values(into: &mut Value, next: Value) {
         (Value::Summary(into), Value::Summary(next)) => into.merge(*next),
         (Value::Timer(into), Value::Timer(next))
         | (Value::Percentile(into), Value::Percentile(next)) => into.merge(*next),
+        (Value::FloatPercentile(into), Value::FloatPercentile(next)) => into.merge(*next),
         _ => {}
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::text::printable;
 use crate::format::bytes::{Bytes, Malformed};
+use crate::format::float_histogram::{self, FloatLayout};
 use crate::format::histogram::Layout;
 use crate::format::part::Shape;
 use crate::format::record::HEAD;
@@ -80,7 +81,7 @@ impl Octaves {
     /// Those of a distribution or a window of one.
     pub fn of(metric: &MetricSchema) -> Option<Octaves> {
         match metric.kind {
-            code::TIMER | code::PERCENTILE => octaves_of(metric, 1),
+            code::TIMER | code::PERCENTILE | code::FLOAT_PERCENTILE => octaves_of(metric, 1),
             code::WINDOW => octaves_of(&window::step(metric)?, window::STEPS),
             _ => None,
         }
@@ -89,13 +90,21 @@ impl Octaves {
 
 /// The octaves of so many distributions.
 fn octaves_of(metric: &MetricSchema, many: usize) -> Option<Octaves> {
-    matches!(metric.kind, code::TIMER | code::PERCENTILE)
-        .then(|| Layout::new(metric.parameter))
-        .flatten()
-        .map(|layout| Octaves {
-            counts: layout.buckets(),
-            most: many * layout.octaves(),
-        })
+    let (counts, most) = match metric.kind {
+        code::TIMER | code::PERCENTILE => {
+            let layout = Layout::new(metric.parameter)?;
+            (layout.buckets(), layout.octaves())
+        }
+        code::FLOAT_PERCENTILE => {
+            let layout = FloatLayout::new(metric.parameter)?;
+            (layout.buckets(), float_histogram::OCTAVES)
+        }
+        _ => return None,
+    };
+    Some(Octaves {
+        counts,
+        most: many * most,
+    })
 }
 
 /// A slot of a plan, in words.
@@ -288,7 +297,9 @@ fn decoded(metric: &MetricSchema) -> usize {
             2 * 6 * 8 * metric.geometry.value_words()
         }
         // An entry of a tree for each word, of a tree whose nodes may be half full.
-        code::TIMER | code::PERCENTILE | code::WINDOW => 64 * metric.geometry.value_words(),
+        code::TIMER | code::PERCENTILE | code::FLOAT_PERCENTILE | code::WINDOW => {
+            64 * metric.geometry.value_words()
+        }
         code::SUMMARY => size_of::<SummaryValue>(),
         _ => 0,
     }

@@ -7,7 +7,7 @@
 //! Contract of the whole module: a view is only made from a live [`Region`](super::region::Region), by
 //! [`Words::new`], whose caller promises that the view is gone before the mapping is.
 
-use core::cell::Cell;
+use core::cell::{Cell, OnceCell};
 use core::ops::Deref;
 use core::ptr::NonNull;
 
@@ -197,6 +197,131 @@ impl Octaves {
         let first = self.first.get(top as usize)?.get()?;
         // SAFETY: `insert` checked that mask + 1 words are there.
         Some(Word(unsafe { first.add(position & self.mask) }))
+    }
+}
+
+/// The octaves of a histogram of floats whose space is reserved: for sign and exponent of a value (12
+/// bits), an array of counts of power-of-two length.
+///
+/// A table of 64 entries in which an octave has a home, so that 64 neighbours of one sign have each their
+/// own; one whose home is taken lies in the next free entry. When a table is full, another one follows.
+#[derive(Debug)]
+pub struct FloatOctaves {
+    entries: [FloatOctave; 64],
+    /// Words of each array - 1.
+    mask: usize,
+    /// The next table.
+    next: OnceCell<Box<FloatOctaves>>,
+}
+
+#[derive(Debug)]
+struct FloatOctave {
+    /// [`VACANT`], or the octave.
+    octave: Cell<u32>,
+    /// Its first count; dangling while the entry is vacant.
+    first: Cell<NonNull<AtomicU64>>,
+}
+
+/// No octave: those have 12 bits.
+const VACANT: u32 = u32::MAX;
+
+impl FloatOctaves {
+    /// A table without arrays, each of which will have `words` words.
+    ///
+    /// # Panics
+    /// If `words` is no power of two.
+    pub fn new(words: usize) -> FloatOctaves {
+        assert!(words.is_power_of_two());
+        FloatOctaves {
+            entries: [const {
+                FloatOctave {
+                    octave: Cell::new(VACANT),
+                    first: Cell::new(NonNull::dangling()),
+                }
+            }; 64],
+            mask: words - 1,
+            next: OnceCell::new(),
+        }
+    }
+
+    /// Where an octave is looked for first. The sign changes the upper half of the place.
+    #[inline(always)]
+    fn home(octave: u32) -> usize {
+        (octave ^ (octave >> 6)) as usize % 64
+    }
+
+    /// The word `position` (modulo the length) of an octave, if it is there and in its home.
+    #[inline(always)]
+    pub fn word(&self, octave: u32, position: usize) -> Option<Word> {
+        self.word_at(&self.entries[Self::home(octave)], octave, position)
+    }
+
+    #[inline(always)]
+    fn word_at(&self, entry: &FloatOctave, octave: u32, position: usize) -> Option<Word> {
+        if entry.octave.get() != octave {
+            return None;
+        }
+        // SAFETY: the entry has an octave, so `insert` has set `first` and checked that mask + 1 words are
+        // there.
+        Some(Word(unsafe { entry.first.get().add(position & self.mask) }))
+    }
+
+    /// The word `position` (modulo the length) of an octave, wherever it is.
+    pub fn find(&self, octave: u32, position: usize) -> Option<Word> {
+        for entry in self.from_home(octave) {
+            match entry.octave.get() {
+                VACANT => return None,
+                _ => {
+                    if let Some(word) = self.word_at(entry, octave, position) {
+                        return Some(word);
+                    }
+                }
+            }
+        }
+        self.next.get()?.find(octave, position)
+    }
+
+    /// The entries of this table in the order in which an octave takes them.
+    fn from_home(&self, octave: u32) -> impl Iterator<Item = &FloatOctave> {
+        let (before, from) = self.entries.split_at(Self::home(octave));
+        from.iter().chain(before)
+    }
+
+    /// Enters the array of an octave that has none.
+    ///
+    /// # Panics
+    /// If it has another length.
+    pub fn insert(&self, octave: u32, words: Words) {
+        assert_eq!(words.len, self.mask + 1);
+        assert!(octave < VACANT);
+        let mut entries = self.from_home(octave);
+        match entries.find(|entry| entry.octave.get() == VACANT) {
+            Some(entry) => {
+                entry.first.set(words.first);
+                entry.octave.set(octave);
+            }
+            None => {
+                // Made before it is entered: an allocator may come here meanwhile, and then its table is
+                // the next one.
+                let table = Box::new(FloatOctaves::new(self.mask + 1));
+                let _ = self.next.set(table);
+                self.next.get().expect("just set").insert(octave, words);
+            }
+        }
+    }
+
+    /// All octaves that are there, and their counts.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, Words)> {
+        let tables =
+            std::iter::successors(Some(self), |table| table.next.get().map(|next| &**next));
+        tables.flat_map(|table| {
+            let taken = |entry: &&FloatOctave| entry.octave.get() != VACANT;
+            table.entries.iter().filter(taken).map(|entry| {
+                let len = table.mask + 1;
+                let first = entry.first.get();
+                (entry.octave.get(), Words { first, len })
+            })
+        })
     }
 }
 

@@ -160,6 +160,8 @@ kinds! {
     timer => Timer;
     /// A distribution of u64 values.
     percentile => Percentile;
+    /// A distribution of f64 values.
+    float_percentile => Percentile<f64>;
     /// The last 1000 values, with times and contexts.
     history => History;
     /// Distinct errors, with counts and times.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use mmstats::reader::{Reader, Snapshot, Stat};
-use mmstats::{Context, Distribution, Number, SummaryValue, Value};
+use mmstats::{Context, Distribution, FloatDistribution, Number, SummaryValue, Value};
 use serde_json::{Value as Json, json};
 
 use super::manifest;
@@ -43,6 +43,9 @@ fn stats(stats: &[Stat]) -> Json {
         .into()
 }
 
+/// The percentiles that are shown.
+const PERCENTS: [f64; 6] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9];
+
 fn stat_json(stat: &Stat) -> Json {
     let mut shown = json!({ "kind": stat.value().kind() });
     if !stat.unit().is_empty() {
@@ -56,6 +59,7 @@ fn stat_json(stat: &Stat) -> Json {
         Value::Text(text) | Value::ConstantText(text) => shown["value"] = json!(text),
         Value::Timer(distribution) => show(&mut shown, distribution, 1e9),
         Value::Percentile(distribution) => show(&mut shown, distribution, 1.0),
+        Value::FloatPercentile(distribution) => show_floats(&mut shown, distribution),
         Value::Compound(compound) => {
             for (name, array, numbers) in compound.fields() {
                 let numbers: Vec<Json> = numbers.iter().copied().map(number).collect();
@@ -113,6 +117,7 @@ fn stat_json(stat: &Stat) -> Json {
         match window.value() {
             Value::Timer(distribution) => show(&mut of_window, distribution, 1e9),
             Value::Percentile(distribution) => show(&mut of_window, distribution, 1.0),
+            Value::FloatPercentile(distribution) => show_floats(&mut of_window, distribution),
             Value::Summary(summary) => show_summary(&mut of_window, summary),
             Value::Counter(count) => {
                 // The rate depends on the time of the snapshot, but for a step at first.
@@ -147,6 +152,24 @@ fn show_summary(shown: &mut Json, summary: &SummaryValue) {
         ("last_time", summary.last_time()),
     ] {
         shown[name] = json!(value);
+    }
+}
+
+fn show_floats(shown: &mut Json, distribution: &FloatDistribution) {
+    shown["count"] = distribution.count().into();
+    shown["rejected"] = distribution.rejected().into();
+    for (name, value) in [
+        ("total", Some(distribution.total())),
+        ("mean", distribution.mean()),
+        ("stddev", distribution.stddev()),
+        ("min", distribution.min()),
+        ("max", distribution.max()),
+        ("last", distribution.last()),
+    ] {
+        shown[name] = json!(value);
+    }
+    for (percent, value) in PERCENTS.iter().zip(distribution.percentiles(&PERCENTS)) {
+        shown["percentiles"][percent.to_string()] = json!(value);
     }
 }
 
@@ -185,8 +208,7 @@ fn show(shown: &mut Json, distribution: &Distribution, divisor: f64) {
     ] {
         shown[name] = value.map_or(Json::Null, whole);
     }
-    let percents = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9];
-    for (percent, value) in percents.iter().zip(distribution.percentiles(&percents)) {
+    for (percent, value) in PERCENTS.iter().zip(distribution.percentiles(&PERCENTS)) {
         shown["percentiles"][percent.to_string()] = value.map_or(Json::Null, whole);
     }
 }

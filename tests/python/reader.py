@@ -30,12 +30,12 @@ from fractions import Fraction
 SCALARS = {1: "B", 2: "H", 3: "I", 4: "Q", 5: "b", 6: "h", 7: "i", 8: "q", 9: "f", 10: "d", 11: "B"}
 BOOL, TEXT = 11, 12
 KINDS = ["", "counter", "updown", "gauge", "flag", "text", "constant", "timer", "percentile", "compound",
-         "summary", "average", "movingaverage", "samplingcounter", "history", "errors", "window"]
+         "summary", "average", "movingaverage", "samplingcounter", "history", "errors", "window", "floats"]
 # Steps of a window that count, and what its label ends with.
 COUNTED, WINDOW = 12, ".Window"
 MONOTONIC_COARSE = 6
 # Words of a buffer and plain words; None: as the parameter says.
-SLOTS = {"summary": (10, 1), "average": (3, 0), "movingaverage": (3, None), "samplingcounter": (2, 1)}
+SLOTS = {"floats": (10, 65), "summary": (10, 1), "average": (3, 0), "movingaverage": (3, None), "samplingcounter": (2, 1)}
 RULES = range(5)
 SCHEMA, INSTANCE, OCTAVE, RETIRED, PART = 1, 2, 3, 4, 6
 # Cells of the parts of a kind: buffers and words.
@@ -296,6 +296,81 @@ class Summary:
                 "min": least, "max": most, "last": last, "last_time": last_time, "rejected": self.rejected}
 
 
+class Floats:
+    """Chapter 7, Distributions of floats."""
+
+    RANGES, OCTAVES = 64, 4096
+
+    def __init__(self, digits, words=(0,) * 75, octaves=()):
+        self.digits, self.h = digits, Layout(digits).h
+        self.moments = Summary([*words[:10], words[10 + self.RANGES] if len(words) > 10 + self.RANGES else 0])
+        self.coarse = {n: count for n, count in enumerate(words[10:10 + self.RANGES]) if count}
+        self.octaves = {}
+        for octave, counts in octaves:
+            for bucket, count in enumerate(counts):
+                if count:
+                    add(self.octaves, (octave, bucket), count)
+
+    def copy(self):
+        copy = Floats(self.digits)
+        copy.h, copy.moments = self.h, self.moments.copy()
+        copy.coarse, copy.octaves = dict(self.coarse), dict(self.octaves)
+        return copy
+
+    def merge(self, other):
+        both = self.moments.count > 0 and other.moments.count > 0
+        self.moments.merge(other.moments)
+        if both:
+            self.moments.last = math.nan
+        h = min(self.h, other.h)
+        merged = {}
+        for one in (self, other):
+            for (octave, bucket), count in one.octaves.items():
+                add(merged, (octave, bucket * h // one.h), count)
+        self.h, self.octaves = h, merged
+        for key, count in other.coarse.items():
+            add(self.coarse, key, count)
+
+    def ascending(self):
+        def order(octave, bucket, is_octave):
+            return (-1, -octave, is_octave, -bucket) if octave >= 2048 else (1, octave, is_octave, bucket)
+
+        found = []
+        for (octave, bucket), count in self.octaves.items():
+            width = 2**52 // self.h
+            first = octave * 2**52 + bucket * width
+            found.append((order(octave, bucket, 1), first, first + width - 1, count))
+        for number, count in self.coarse.items():
+            octaves = range(64 * number, 64 * number + 64)
+            last = octaves[-1] - (octaves[-1] % 2048 == 2047)
+            # Before all octaves of the range, the first of which in ascending order is the last one below 0.
+            begin = octaves[-1] if number >= 32 else octaves[0]
+            found.append((order(begin, 0, 0), octaves[0] * 2**52, last * 2**52 + 2**52 - 1, count))
+        return [(a, b, count) for _, a, b, count in sorted(found)]
+
+    def percentiles(self):
+        buckets = self.ascending()
+        total = min(sum(count for _, _, count in buckets), MOST64)
+        shown = {name: None for _, name in PERCENTILES}
+        for thousandths, name in PERCENTILES:
+            rank, seen = max(1, -(-thousandths * total // 1000)), 0
+            for a, b, count in buckets:
+                seen = min(seen + count, MOST64)
+                if seen >= rank:
+                    middle = 0.0 if a % 2**63 == 0 else floats([a + (b - a) // 2])[0]
+                    if self.moments.count and self.moments.min <= self.moments.max:
+                        middle = max(self.moments.min, min(self.moments.max, middle))
+                    shown[name] = middle
+                    break
+        return shown
+
+    def as_json(self):
+        shown = self.moments.as_json()
+        del shown["last_time"]
+        shown["percentiles"] = self.percentiles()
+        return shown
+
+
 class Average:
     """Chapter 5, Average and MovingAverage."""
 
@@ -434,10 +509,11 @@ class Window:
             if now is None or stamp == 0 or plain[0] == 0 or not 0 <= now // plain[0] - (stamp - 1) < COUNTED:
                 continue
             coarse = list(plain[1 + index * step.plain:][:step.plain])
-            counts = [(n % step.plain, c) for n, c in octaves if n // step.plain == index] if step.plain else []
-            value = step.decode(own + coarse + [0] * (step.plain == 0), counts)
+            numbers = step.layout()[1] if step.plain else 1
+            counts = [(n % numbers, c) for n, c in octaves if n // numbers == index]
+            value = step.decode(own + coarse + [0] * (step.plain == 0 or KINDS[step.kind] == "floats"), counts)
             if step.plain and min(sum(n for _, _, n in value.ascending()), MOST64) // 2 > own[0] + 1000:
-                value = step.decode(own + [0] * step.plain, ())
+                value = step.decode(own + [0] * (step.plain + 1), ())
             self.value.merge(value)
 
     def copy(self):
@@ -512,6 +588,8 @@ class Metric:
             step.words, step.plain = {"counter": 2, "summary": 10}[name], 0
         elif name in ("timer", "percentile") and 1 <= digits <= 5:
             step.words, step.plain = 8, Layout(digits).octaves
+        elif name == "floats" and 1 <= digits <= 5:
+            step.words, step.plain = 10, Floats.RANGES
         else:
             return None
         return step
@@ -521,9 +599,12 @@ class Metric:
         name = KINDS[self.kind]
         if name in ("timer", "percentile"):
             return Layout(self.parameter), Layout(self.parameter).octaves
+        if name == "floats":
+            return Layout(self.parameter), Floats.OCTAVES
         step = self.step() if name == "window" else None
         if step and step.plain:
-            return Layout(step.parameter), (COUNTED + 1) * step.plain
+            layout, octaves = step.layout()
+            return layout, (COUNTED + 1) * octaves
         return None
 
     def check(self):
@@ -539,7 +620,8 @@ class Metric:
         elif name in SLOTS:
             words, plain = SLOTS[name]
             plain = self.parameter if plain is None else plain
-            good = slot and self.words == words and self.plain == plain and (name != "movingaverage" or plain > 0)
+            good = slot and self.words == words and self.plain == plain and (name != "movingaverage" or plain > 0) \
+                and (name != "floats" or 1 <= self.parameter <= 5)
         elif name == "errors":
             good = self.buffers == 0 and self.words == 0 and self.plain == 2
         elif name == "window":
@@ -584,6 +666,8 @@ class Metric:
             return Distribution(self.parameter, moments, coarse, octaves)
         if name == "summary":
             return Summary(words)
+        if name == "floats":
+            return Floats(self.parameter, words, octaves)
         if name in ("average", "movingaverage"):
             return Average(words)
         if name == "samplingcounter":
@@ -610,6 +694,8 @@ class Metric:
             return Window(self.step())
         if name in ("timer", "percentile"):
             return Distribution(self.parameter)
+        if name == "floats":
+            return Floats(self.parameter)
         if name in SLOTS:
             return {"summary": Summary, "samplingcounter": Sampled}.get(name, Average)()
         if name in CELLS:
@@ -620,7 +706,7 @@ class Metric:
 
     def as_json(self, value):
         name = KINDS[self.kind]
-        shown = {"kind": name}
+        shown = {"kind": "percentile" if name == "floats" else name}
         unit = "seconds" if name == "timer" else self.unit
         if unit:
             shown["unit"] = unit

@@ -38,6 +38,12 @@ fn ours() -> Vec<Twins> {
         .bound(Bound::Faster(2.0, &["metriken histogram"]))
         .bound(Bound::Faster(8.0, &["prometheus histogram"])),
         twins!(
+            "Percentile<f64>::record",
+            |s, i| (s.stats.ratio, s.fields.ratios),
+            |ratio| ratio.record(spread(i) as i64 as f64)
+        )
+        .bound(Bound::Times(1.5, &["Percentile::record"])),
+        twins!(
             "Summary::record",
             |s, i| (s.stats.summary, s.fields.summaries),
             |summary| summary.record(spread(i) as f64)

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use mmstats::reader::{File, Model, Snapshot, Stat};
 use mmstats::{
-    Context, DistinctError, Distribution, HistoryEntry, Number, PERCENTILES, SummaryValue, Value,
-    WindowValue,
+    Context, DistinctError, Distribution, FloatDistribution, HistoryEntry, Number, PERCENTILES,
+    SummaryValue, Value, WindowValue,
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -106,6 +106,7 @@ fn stat(stat: &Stat, is_busy: bool) -> Json {
         }
         Value::Timer(times) => insert_distribution(&mut entry, times, Show::SECONDS),
         Value::Percentile(values) => insert_distribution(&mut entry, values, Show::NUMBERS),
+        Value::FloatPercentile(values) => insert_floats(&mut entry, values),
         Value::Summary(summary) => insert_summary(&mut entry, summary),
         Value::Average(average) | Value::MovingAverage(average) => entry.extend([
             (
@@ -249,6 +250,25 @@ fn insert_distribution(entry: &mut Map<String, Json>, values: &Distribution, sho
     ]);
 }
 
+fn insert_floats(entry: &mut Map<String, Json>, values: &FloatDistribution) {
+    let number = |x: Option<f64>| x.map_or(Json::Null, float);
+    let percents = PERCENTILES.map(|(percent, _)| percent);
+    let percentiles: Map<_, _> = (percents.iter().zip(values.percentiles(&percents)))
+        .map(|(percent, value)| (percent.to_string(), number(value)))
+        .collect();
+    entry.extend([
+        ("count".to_owned(), values.count().into()),
+        ("total".to_owned(), float(values.total())),
+        ("mean".to_owned(), number(values.mean())),
+        ("stddev".to_owned(), number(values.stddev())),
+        ("min".to_owned(), number(values.min())),
+        ("max".to_owned(), number(values.max())),
+        ("last".to_owned(), number(values.last())),
+        ("rejected".to_owned(), values.rejected().into()),
+        ("percentiles".to_owned(), percentiles.into()),
+    ]);
+}
+
 /// What was recorded in the last time: as of the metric itself.
 fn window_json(window: &WindowValue) -> Json {
     let mut entry = Map::new();
@@ -256,6 +276,7 @@ fn window_json(window: &WindowValue) -> Json {
     match window.value() {
         Value::Timer(times) => insert_distribution(&mut entry, times, Show::SECONDS),
         Value::Percentile(values) => insert_distribution(&mut entry, values, Show::NUMBERS),
+        Value::FloatPercentile(values) => insert_floats(&mut entry, values),
         Value::Summary(summary) => insert_summary(&mut entry, summary),
         value => {
             entry.insert("count".to_owned(), single(value));

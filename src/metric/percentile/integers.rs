@@ -1,32 +1,25 @@
-//! Percentile: a distribution of u64 values.
+//! The handle of a percentile of u64 values, and of a timer; and how their words are read.
 
 use std::fmt;
 use std::rc::Rc;
 
-use super::Value;
-use super::distribution::Distribution;
-use super::field::{
-    Binder, Describe, Field, Options, TakesBuffers, TakesDigits, TakesUnit, TakesWindow,
-};
-use super::kind::{Counts, Kind, Raw, code};
-use super::moments::{MOMENTS, Moments};
-use super::seldom::SeldomSlot;
-use super::space::Space;
-use super::window::{self, Ring};
 use crate::format::histogram::{DEFAULT_DIGITS, Layout};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
+use crate::metric::Value;
+use crate::metric::distribution::Distribution;
+use crate::metric::field::{Binder, Describe, Options};
+use crate::metric::kind::{Counts, Kind, Raw, code};
+use crate::metric::moments::{MOMENTS, Moments};
+use crate::metric::seldom::SeldomSlot;
+use crate::metric::space::Space;
+use crate::metric::window::{self, Ring};
 use crate::sync::{AtomicU64, Ordering};
 use crate::sys::clock;
 use crate::sys::words::{Octaves, Slot, Width, Word, Words};
 
-/// A distribution of u64 values: sizes, lengths, anything whose percentiles matter. Count, total,
-/// mean, standard deviation, minimum, maximum and last value always belong together.
-///
-/// Values of the full range are counted in log-linear buckets with a relative error of 10⁻ᵈ at most,
-/// `d` = 2 unless `#[mmstats(digits = 3)]` says otherwise. The buckets of an octave (1 KiB with two
-/// digits) are reserved at its first value; where the space cannot be had only precision is lost.
-pub struct Percentile {
+/// The handle.
+pub struct Integers {
     moments: SeldomSlot<MomentsWidth>,
     layout: Layout,
     /// Those with a window never have an octave here: each value takes the path of one without buckets,
@@ -67,7 +60,7 @@ fn geometry(options: Options<'_>) -> Geometry {
     }
 }
 
-impl Percentile {
+impl Integers {
     /// Records a value.
     #[inline]
     pub fn record(&self, value: u64) {
@@ -124,7 +117,7 @@ impl Percentile {
     }
 
     /// Records a value in the step of `now` by the monotonic clock.
-    pub(super) fn record_in_window(&self, value: u64, now: u64) {
+    pub(in super::super) fn record_in_window(&self, value: u64, now: u64) {
         let Some(Window { ring, steps, .. }) = self.window.as_deref() else {
             return;
         };
@@ -170,7 +163,56 @@ impl Percentile {
         Distribution::of(layout, self.moments(), &coarse, &octaves)
     }
 
-    pub(super) fn describe_as(kind: u16, schema: &mut Describe, label: &str, options: Options<'_>) {
+    /// Takes the places of the metric and of its window.
+    pub(in super::super) fn bind(binder: &mut Binder<'_>, options: Options<'_>) -> Integers {
+        let layout = layout(options);
+        let space = binder.space().cloned();
+        let buckets = |owner: u32, first: usize, coarse: Words| Buckets {
+            octaves: Octaves::new(layout.buckets()),
+            coarse,
+            space: space.clone(),
+            owner,
+            first,
+        };
+        let geometry = geometry(options);
+        let (words, owner) = binder.place(geometry);
+        let coarse = words.part(geometry.slot_words(), layout.octaves());
+        let window = binder.window(options, window_geometry(options));
+        let window = window.map(|place| {
+            let ring = Ring::new(&place);
+            let coarse = |index: usize| place.plain.part(window::PLAIN + index, layout.octaves());
+            let steps = (0..window::STEPS).map(|index| {
+                let first = index * layout.octaves();
+                buckets(place.owner, first, coarse(first))
+            });
+            Box::new(Window {
+                ring,
+                steps: steps.collect(),
+                all: buckets(
+                    owner,
+                    0,
+                    words.part(geometry.slot_words(), layout.octaves()),
+                ),
+            })
+        });
+        Integers {
+            moments: SeldomSlot::new(Slot::new(
+                words.part(0, geometry.slot_words()),
+                geometry.buffers.into(),
+            )),
+            layout,
+            buckets: buckets(owner, 0, coarse),
+            window,
+        }
+    }
+
+    /// Adds the metric, and its window, to a schema.
+    pub(in super::super) fn describe(
+        kind: u16,
+        schema: &mut Describe,
+        label: &str,
+        options: Options<'_>,
+    ) {
         let metric = schema.metric(kind, label, options, geometry(options));
         metric.scalar = Some(Scalar::U64);
         metric.parameter = options.digits.unwrap_or(DEFAULT_DIGITS);
@@ -246,12 +288,12 @@ fn window_geometry(options: Options<'_>) -> Geometry {
 }
 
 /// Words of the moments, and coarse counts, of a distribution with so many digits.
-pub(super) fn words_of(digits: u32) -> Option<(usize, usize)> {
+pub(in super::super) fn words_of(digits: u32) -> Option<(usize, usize)> {
     Some((MOMENTS, Layout::new(digits)?.octaves()))
 }
 
 /// What a step of a window says, of whose counts the octaves go from 0 on.
-pub(super) fn of_step(
+pub(in super::super) fn of_step(
     schema: &MetricSchema,
     moments: Moments,
     coarse: &[u64],
@@ -273,66 +315,13 @@ pub(super) fn of_step(
     }
 }
 
-impl fmt::Debug for Percentile {
+impl fmt::Debug for Integers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Percentile").field(&self.moments()).finish()
+        self.moments().fmt(f)
     }
 }
 
-impl Field for Percentile {
-    fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
-        Percentile::describe_as(code::PERCENTILE, schema, label, options);
-    }
-
-    fn bind(binder: &mut Binder<'_>, _: &str, options: Options<'_>) -> Percentile {
-        let layout = layout(options);
-        let space = binder.space().cloned();
-        let buckets = |owner: u32, first: usize, coarse: Words| Buckets {
-            octaves: Octaves::new(layout.buckets()),
-            coarse,
-            space: space.clone(),
-            owner,
-            first,
-        };
-        let geometry = geometry(options);
-        let (words, owner) = binder.place(geometry);
-        let coarse = words.part(geometry.slot_words(), layout.octaves());
-        let window = binder.window(options, window_geometry(options));
-        let window = window.map(|place| {
-            let ring = Ring::new(&place);
-            let coarse = |index: usize| place.plain.part(window::PLAIN + index, layout.octaves());
-            let steps = (0..window::STEPS).map(|index| {
-                let first = index * layout.octaves();
-                buckets(place.owner, first, coarse(first))
-            });
-            Box::new(Window {
-                ring,
-                steps: steps.collect(),
-                all: buckets(
-                    owner,
-                    0,
-                    words.part(geometry.slot_words(), layout.octaves()),
-                ),
-            })
-        });
-        Percentile {
-            moments: SeldomSlot::new(Slot::new(
-                words.part(0, geometry.slot_words()),
-                geometry.buffers.into(),
-            )),
-            layout,
-            buckets: buckets(owner, 0, coarse),
-            window,
-        }
-    }
-}
-
-impl TakesDigits for Percentile {}
-impl TakesUnit for Percentile {}
-impl TakesBuffers for Percentile {}
-impl TakesWindow for Percentile {}
-
-pub(super) static KIND: Kind = Kind {
+pub(in super::super) static KIND: Kind = Kind {
     code: code::PERCENTILE,
     name: "percentile",
     counts: Counts::All,
@@ -353,7 +342,7 @@ pub(super) static KIND: Kind = Kind {
 };
 
 /// Moments merge, coarse counts add up. Words that a later writer has between them are not known.
-pub(super) fn fold(
+pub(in super::super) fn fold(
     schema: &MetricSchema,
     into: &mut [u64],
     next: &[u64],
@@ -372,7 +361,7 @@ pub(super) fn fold(
     Ok(())
 }
 
-pub(super) fn check(schema: &MetricSchema) -> Result<(), String> {
+pub(in super::super) fn check(schema: &MetricSchema) -> Result<(), String> {
     let Some(layout) = Layout::new(schema.parameter) else {
         return Err(format!("a distribution with {} digits", schema.parameter));
     };
@@ -390,12 +379,12 @@ pub(super) fn check(schema: &MetricSchema) -> Result<(), String> {
     Ok(())
 }
 
-pub(super) fn nothing(schema: &MetricSchema) -> Distribution {
+pub(in super::super) fn nothing(schema: &MetricSchema) -> Distribution {
     let digits = Layout::new(schema.parameter).or(Layout::new(DEFAULT_DIGITS));
     Distribution::new(digits.expect("the default is allowed"))
 }
 
-pub(super) fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Distribution {
+pub(in super::super) fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Distribution {
     let Some(layout) = Layout::new(schema.parameter) else {
         return nothing(schema);
     };

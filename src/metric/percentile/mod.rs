@@ -1,0 +1,142 @@
+//! Percentile: a distribution of numbers.
+
+mod floats;
+pub mod integers;
+
+use std::fmt;
+
+use super::distribution::Distribution;
+use super::field::{
+    Binder, Describe, Field, Options, TakesBuffers, TakesDigits, TakesUnit, TakesWindow,
+};
+use super::float_distribution::FloatDistribution;
+use super::kind::code;
+use floats::Floats;
+pub(super) use floats::{KIND as FLOAT_KIND, of_step as float_step, words_of as float_words};
+use integers::Integers;
+
+/// A distribution of numbers: sizes, lengths, ratios, anything whose percentiles matter. Count, total,
+/// mean, standard deviation, minimum, maximum and last value always belong together.
+///
+/// `Percentile` records `u64` values, `Percentile<f64>` floats of any sign and magnitude. Values are counted
+/// in log-linear buckets with a relative error of 10⁻ᵈ at most, `d` = 2 unless `#[mmstats(digits = 3)]` says
+/// otherwise. The buckets of an *octave*, the values between two powers of two, take 1 KiB with two digits.
+/// They are reserved at its first value; without space only precision is lost.
+///
+/// ```
+/// # use mmstats::{MmStats, Percentile};
+/// #[derive(MmStats)]
+/// struct Uploads {
+///     #[mmstats(unit = "bytes")]
+///     size: Percentile,
+///     ratio: Percentile<f64>,
+/// }
+/// # let uploads = Uploads::builder().anonymous().create()?;
+/// uploads.size.record(512);
+/// uploads.ratio.record(-0.25);
+/// assert_eq!(uploads.size.count(), 1);
+/// # Ok::<(), mmstats::Error>(())
+/// ```
+pub struct Percentile<T: PercentileNumber = u64>(T::Handle);
+
+/// What a [`Percentile`] can record: `u64` and `f64`.
+#[diagnostic::on_unimplemented(
+    message = "`Percentile<{Self}>` does not exist",
+    label = "not a number that a Percentile records",
+    note = "write Percentile for u64 values, or Percentile<f64>"
+)]
+pub trait PercentileNumber: sealed::Sealed {
+    /// The handle that records such numbers.
+    #[doc(hidden)]
+    type Handle: fmt::Debug;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for u64 {}
+    impl Sealed for f64 {}
+}
+
+impl PercentileNumber for u64 {
+    type Handle = Integers;
+}
+
+impl PercentileNumber for f64 {
+    type Handle = Floats;
+}
+
+impl Percentile<u64> {
+    /// Records a value. Some two nanoseconds.
+    #[inline]
+    pub fn record(&self, value: u64) {
+        self.0.record(value);
+    }
+
+    /// How many values were recorded in this thread's file.
+    #[inline]
+    pub fn count(&self) -> u64 {
+        self.0.count()
+    }
+
+    /// The distribution in this thread's file. Copies the buckets: microseconds.
+    pub fn distribution(&self) -> Distribution {
+        self.0.distribution()
+    }
+
+    /// Records a value in the window's step of `now` by the monotonic clock.
+    #[cfg(test)]
+    pub(super) fn record_in_window(&self, value: u64, now: u64) {
+        self.0.record_in_window(value, now);
+    }
+}
+
+impl Percentile<f64> {
+    /// Records a value. Some three nanoseconds. A NaN or an infinity is counted as rejected and changes
+    /// nothing else.
+    #[inline]
+    pub fn record(&self, value: f64) {
+        self.0.record(value);
+    }
+
+    /// How many values were recorded in this thread's file.
+    #[inline]
+    pub fn count(&self) -> u64 {
+        self.0.count()
+    }
+
+    /// The distribution in this thread's file. Copies the buckets: microseconds.
+    pub fn distribution(&self) -> FloatDistribution {
+        self.0.distribution()
+    }
+}
+
+impl<T: PercentileNumber> fmt::Debug for Percentile<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Percentile").field(&self.0).finish()
+    }
+}
+
+impl Field for Percentile<u64> {
+    fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
+        Integers::describe(code::PERCENTILE, schema, label, options);
+    }
+
+    fn bind(binder: &mut Binder<'_>, _: &str, options: Options<'_>) -> Self {
+        Percentile(Integers::bind(binder, options))
+    }
+}
+
+impl Field for Percentile<f64> {
+    fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
+        Floats::describe(schema, label, options);
+    }
+
+    fn bind(binder: &mut Binder<'_>, _: &str, options: Options<'_>) -> Self {
+        Percentile(Floats::bind(binder, options))
+    }
+}
+
+impl<T: PercentileNumber> TakesDigits for Percentile<T> {}
+impl<T: PercentileNumber> TakesUnit for Percentile<T> {}
+impl<T: PercentileNumber> TakesBuffers for Percentile<T> {}
+impl<T: PercentileNumber> TakesWindow for Percentile<T> {}
