@@ -35,6 +35,23 @@ impl Sum {
         }
     }
 
+    /// With one value more, where neither is negative: with the larger one first the error takes a subtraction
+    /// less (Dekker's FastTwoSum).
+    #[inline(always)]
+    pub fn plus_positive(self, value: f64) -> Sum {
+        let high = self.high + value;
+        // Comparisons and not `f64::max`, which asks for NaNs.
+        let (large, small) = if self.high > value {
+            (self.high, value)
+        } else {
+            (value, self.high)
+        };
+        Sum {
+            high,
+            low: self.low + (small - (high - large)),
+        }
+    }
+
     /// With another sum.
     pub fn plus_sum(self, other: Sum) -> Sum {
         let sum = self.plus(other.high);

@@ -268,7 +268,7 @@ impl FloatOctaves {
 
     /// The word `position` (modulo the length) of an octave, wherever it is.
     pub fn find(&self, octave: u32, position: usize) -> Option<Word> {
-        for entry in self.from_home(octave) {
+        for entry in self.entries_for(octave) {
             match entry.octave.get() {
                 VACANT => return None,
                 _ => {
@@ -282,7 +282,7 @@ impl FloatOctaves {
     }
 
     /// The entries of this table in the order in which an octave takes them.
-    fn from_home(&self, octave: u32) -> impl Iterator<Item = &FloatOctave> {
+    fn entries_for(&self, octave: u32) -> impl Iterator<Item = &FloatOctave> {
         let (before, from) = self.entries.split_at(Self::home(octave));
         from.iter().chain(before)
     }
@@ -294,7 +294,7 @@ impl FloatOctaves {
     pub fn insert(&self, octave: u32, words: Words) {
         assert_eq!(words.len, self.mask + 1);
         assert!(octave < VACANT);
-        let mut entries = self.from_home(octave);
+        let mut entries = self.entries_for(octave);
         match entries.find(|entry| entry.octave.get() == VACANT) {
             Some(entry) => {
                 entry.first.set(words.first);

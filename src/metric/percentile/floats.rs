@@ -112,7 +112,7 @@ impl Floats {
     /// Publishes the moments with one value more.
     #[inline(always)]
     fn publish(&self, value: f64) {
-        let often = |before: &[AtomicU64]| SummaryValue::often(before, value, NO_TIME);
+        let often = |before: &[AtomicU64]| SummaryValue::often_without_time(before, value);
         if !self.moments.update_often(often) {
             self.publish_all(value);
         }
