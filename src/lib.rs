@@ -82,6 +82,8 @@ pub mod reader;
 #[cfg(not(loom))]
 pub mod retire;
 #[cfg(not(loom))]
+mod status;
+#[cfg(not(loom))]
 mod sys;
 /// What of it the model checks are about.
 #[cfg(loom)]
@@ -124,6 +126,7 @@ mod library {
     pub use crate::metric::updown::UpDown;
     pub use crate::metric::window::WindowValue;
     pub use crate::panics::install_panic_hook;
+    pub use crate::status::{ModelStatus, Status, status};
     pub use crate::writer::{Adding, Builder, Group, Groups, MmStats, Stats, Writer};
     pub use crate::writer::{Laps, Recorded, Stat, laps, push_stat, stats, stats_async};
     #[cfg(feature = "derive")]

@@ -1,7 +1,9 @@
 //! The stats files that this process writes: a list of their mappings and names, for forks and exits.
 
 use std::cell::{Cell, UnsafeCell};
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::ptr;
 use std::sync::atomic::AtomicU64;
 
@@ -179,6 +181,43 @@ pub fn end_next(path: &mut [u8]) -> Option<(u64, u64, End)> {
             return Some((device, inode, end));
         }
         None
+    })
+}
+
+/// A file that this process writes, or inherited.
+#[derive(Debug)]
+pub struct Written {
+    /// Its path.
+    pub path: PathBuf,
+    /// Whether it is a parent's: what is counted here goes to private memory.
+    pub inherited: bool,
+}
+
+/// All of them, as the list is now: files that come and go meanwhile may be missing, or be there twice.
+pub fn all() -> Vec<Written> {
+    let mut all = Vec::new();
+    // Copied one by one, since nothing is allocated under the lock.
+    let mut buffer = [0u8; libc::PATH_MAX as usize];
+    while let Some((len, inherited)) = nth(all.len(), &mut buffer) {
+        let path = PathBuf::from(OsStr::from_bytes(&buffer[..len]));
+        all.push(Written { path, inherited });
+    }
+    all
+}
+
+/// Copies the path of the file number `n`; how long it is, and whether it is inherited.
+fn nth(n: usize, buffer: &mut [u8]) -> Option<(usize, bool)> {
+    lock::with(&LIST, || {
+        // SAFETY: under LIST; entries in the list are alive.
+        let mut entry = unsafe { (*HEAD.0.get()).as_ref() };
+        for _ in 0..n {
+            // SAFETY: as above.
+            entry = unsafe { entry?.next.get().as_ref() };
+        }
+        let path = entry?.file.path.as_bytes();
+        let len = path.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&path[..len]);
+        Some((len, entry?.generation != fork::generation()))
     })
 }
 

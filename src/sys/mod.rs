@@ -1,6 +1,7 @@
 //! What touches the operating system and raw memory: mappings, words of a mapping, process identity,
 //! forks, clocks. With the two `unsafe impl`s that the derive writes, the only unsafe code.
 
+pub mod append_list;
 pub mod clock;
 pub mod exit;
 pub mod files;
@@ -14,6 +15,7 @@ pub mod orphans;
 pub mod paths;
 pub mod proc;
 pub mod region;
+pub mod report;
 pub mod reserve;
 pub mod seed;
 pub mod sigbus;

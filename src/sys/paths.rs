@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::identity::Process;
+use super::report;
 
 /// The environment's say, read once.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub struct Settings {
     pub contexts: Option<usize>,
     /// MMSTATS_CONTEXT_BYTES: bytes that the contexts of a file may have.
     pub context_bytes: Option<usize>,
+    /// MMSTATS_QUIET: nothing is written to stderr.
+    pub quiet: bool,
 }
 
 /// Never freed. No lock: a fork could catch it.
@@ -52,11 +55,15 @@ impl Settings {
         if let Some(known) = unsafe { known.as_ref() } {
             return known;
         }
-        let read = Box::into_raw(Box::new(Settings::read()));
+        let mut problems = Vec::new();
+        let read = Box::into_raw(Box::new(Settings::read(&mut problems)));
         match SETTINGS.compare_exchange(ptr::null_mut(), read, Ordering::AcqRel, Ordering::Acquire)
         {
-            // SAFETY: from `into_raw` just now; shared from here on, and never written or freed.
-            Ok(_) => unsafe { &*read },
+            Ok(_) => {
+                report_all(problems);
+                // SAFETY: from `into_raw` just now; shared from here on, and never written or freed.
+                unsafe { &*read }
+            }
             Err(winner) => {
                 // SAFETY: `read` was never shared; `winner` is as above.
                 unsafe {
@@ -67,18 +74,28 @@ impl Settings {
         }
     }
 
-    fn read() -> Settings {
+    fn read(problems: &mut Vec<(&'static str, String)>) -> Settings {
         let on =
             |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
         let text = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-        let parsed = |name: &str, parse: &dyn Fn(&str) -> Option<usize>, wanted: &str| {
+        let mut parsed = |name, parse: fn(&str) -> Option<usize>, wanted: &str| {
             let text = text(name)?;
             let parsed = parse(&text);
-            warn_unless(parsed.is_some(), name, &text, wanted);
+            if parsed.is_none() {
+                let problem = format!("{name}={text:?} is ignored: write {wanted}");
+                problems.push((name, problem));
+            }
             parsed
         };
-        let bytes = |name| parsed(name, &parse_size, "bytes, or a number with K, M or G");
-        let count = |name| parsed(name, &|text| text.trim().parse().ok(), "a number");
+        let mut bytes = |name| parsed(name, parse_size, SIZES);
+        let (max_size, history_bytes, context_bytes) = (
+            bytes("MMSTATS_MAX_SIZE"),
+            bytes("MMSTATS_HISTORY_BYTES"),
+            bytes("MMSTATS_CONTEXT_BYTES"),
+        );
+        let mut count = |name| parsed(name, |text| text.trim().parse().ok(), "a number");
+        let (history_size, contexts) = (count("MMSTATS_HISTORY_SIZE"), count("MMSTATS_CONTEXTS"));
+        let mode = parsed("MMSTATS_MODE", parse_mode, "octal permissions such as 640");
         Settings {
             path: env::var_os("MMSTATS_PATH")
                 .filter(|path| !path.is_empty())
@@ -87,41 +104,45 @@ impl Settings {
             keep: on("MMSTATS_KEEP"),
             fold: on("MMSTATS_FOLD"),
             clean: on("MMSTATS_CLEAN"),
-            mode: text("MMSTATS_MODE").and_then(|mode| {
-                let parsed = u32::from_str_radix(mode.trim_start_matches("0o"), 8).ok();
-                warn_unless(
-                    parsed.is_some_and(|mode| mode <= 0o777),
-                    "MMSTATS_MODE",
-                    &mode,
-                    "octal permissions such as 640",
-                );
-                parsed.filter(|mode| *mode <= 0o777)
-            }),
-            max_size: bytes("MMSTATS_MAX_SIZE"),
+            mode: mode.map(|mode| mode as u32),
+            max_size,
             namespace: text("MMSTATS_NAMESPACE"),
-            history_size: count("MMSTATS_HISTORY_SIZE"),
-            history_bytes: bytes("MMSTATS_HISTORY_BYTES"),
-            contexts: count("MMSTATS_CONTEXTS"),
-            context_bytes: bytes("MMSTATS_CONTEXT_BYTES"),
+            history_size,
+            history_bytes,
+            contexts,
+            context_bytes,
+            quiet: on("MMSTATS_QUIET"),
         }
     }
 }
 
-fn warn_unless(good: bool, name: &str, value: &str, wanted: &str) {
-    if !good {
-        log::warn!("mmstats: {name}={value:?} is ignored: it wants {wanted}");
+/// Only now that the settings are there: a logger may ask for them.
+fn report_all(problems: Vec<(&'static str, String)>) {
+    for (name, problem) in problems {
+        report::once("", name, &problem);
     }
 }
 
-/// A number of bytes, with an optional suffix.
-fn parse_size(text: &str) -> Option<usize> {
-    let (digits, unit) = match text.trim().to_ascii_uppercase() {
-        text if text.ends_with('K') => (text[..text.len() - 1].to_owned(), 1 << 10),
-        text if text.ends_with('M') => (text[..text.len() - 1].to_owned(), 1 << 20),
-        text if text.ends_with('G') => (text[..text.len() - 1].to_owned(), 1 << 30),
-        text => (text, 1),
+/// How a number of bytes is written.
+pub const SIZES: &str = "bytes, or a number with K, M or G, such as 64M";
+
+/// A number of bytes, with an optional suffix: see [`SIZES`].
+pub fn parse_size(text: &str) -> Option<usize> {
+    let text = text.trim();
+    let units = [('K', 10), ('M', 20), ('G', 30)];
+    let unit = units
+        .iter()
+        .find(|(unit, _)| text.ends_with(|last: char| last.to_ascii_uppercase() == *unit));
+    let (digits, bits) = match unit {
+        Some((_, bits)) => (&text[..text.len() - 1], *bits),
+        None => (text, 0),
     };
-    digits.parse::<usize>().ok()?.checked_mul(unit)
+    digits.parse::<usize>().ok()?.checked_mul(1 << bits)
+}
+
+fn parse_mode(text: &str) -> Option<usize> {
+    let mode = usize::from_str_radix(text.trim_start_matches("0o"), 8);
+    mode.ok().filter(|mode| *mode <= 0o777)
 }
 
 /// `path` from the root directory on.
@@ -198,6 +219,12 @@ mod tests {
         assert_eq!(parse_size("16M"), Some(16 << 20));
         assert_eq!(parse_size("1G"), Some(1 << 30));
         assert_eq!(parse_size("big"), None);
+        assert_eq!(
+            parse_size("16MB"),
+            None,
+            "nor 16 MiB: which it would be is not clear"
+        );
+        assert_eq!(parse_size("5é"), None);
         assert_eq!(parse_size(""), None);
         assert_eq!(parse_size("99999999999999999999G"), None);
     }

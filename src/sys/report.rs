@@ -1,0 +1,107 @@
+//! Reports: what a user must hear because something is not recorded. Each is made once, through `log` or,
+//! where no logger is installed, as a line on stderr; and [`status`](crate::status()) lists them.
+//!
+//! A report is made when the state that it is about is final: the logger may use statistics itself. What
+//! comes up again inside a logger, on the same thread, is left for the next time.
+
+use std::cell::Cell;
+use std::fmt::Display;
+use std::io::Write;
+use std::mem::ManuallyDrop;
+
+use super::append_list::AppendList;
+use super::fork;
+use super::paths::Settings;
+
+/// What was reported of a model.
+#[derive(Debug)]
+pub struct Report {
+    /// The model; empty: the process as a whole.
+    pub model: Box<str>,
+    /// What happened, and what to do.
+    pub text: Box<str>,
+    /// What tells it from others of the model.
+    cause: &'static str,
+    /// The process, in forks, that made it.
+    generation: u64,
+}
+
+static REPORTS: AppendList<Report> = AppendList::new();
+
+/// Reports that one process makes: beyond it something must be going round in circles.
+const MOST: usize = 1000;
+
+thread_local! {
+    /// Whether this thread is making a report.
+    static REPORTING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Reports something about a model, unless the same cause has been reported of it already.
+pub fn once(model: &str, cause: &'static str, text: &dyn Display) {
+    enter(model, cause, text, true);
+}
+
+/// The same for [`status`](crate::status()) only: for what the user asked for.
+pub fn quietly(model: &str, cause: &'static str, text: &dyn Display) {
+    enter(model, cause, text, false);
+}
+
+fn enter(model: &str, cause: &'static str, text: &dyn Display, aloud: bool) {
+    let generation = fork::generation();
+    let known = |report: &Report| {
+        report.generation == generation && report.cause == cause && *report.model == *model
+    };
+    // Before anything is allocated: an allocator that comes here must not come here again.
+    if REPORTS.iter().any(known) || REPORTING.replace(true) {
+        return;
+    }
+    let report = Report {
+        model: model.into(),
+        text: text.to_string().into(),
+        cause,
+        generation,
+    };
+    let told = format!(
+        "mmstats: {model}{}{}",
+        if model.is_empty() { "" } else { ": " },
+        report.text
+    );
+    let few = REPORTS.iter().take(MOST).count() < MOST;
+    if few && REPORTS.push_unless(report, |other, _| known(other)) && aloud {
+        tell(&told);
+    }
+    REPORTING.set(false);
+}
+
+/// What this process has reported, the latest first.
+pub fn all() -> impl Iterator<Item = &'static Report> {
+    let generation = fork::generation();
+    REPORTS
+        .iter()
+        .filter(move |report| report.generation == generation)
+}
+
+/// An error and no warning: figures are missing, and many loggers show errors only.
+fn tell(text: &str) {
+    if log::max_level() == log::LevelFilter::Off {
+        if !Settings::get().quiet {
+            on_stderr(text);
+        }
+        return;
+    }
+    // A logger that uses thread-locals may panic at the end of a thread or process, and an exit handler
+    // must not.
+    let logged = std::panic::catch_unwind(|| log::error!("{text}"));
+    if logged.is_err() {
+        on_stderr(text);
+    }
+}
+
+/// One write, past the lock of `std::io::stderr`: a fork could have caught that.
+fn on_stderr(text: &str) {
+    use std::os::fd::FromRawFd;
+    // SAFETY: the descriptor is only written to, and not closed. If it is not open, or is another file by
+    // now, that is as it would be for any line on stderr.
+    let mut stderr = ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(2) });
+    let _ = stderr.write_all(format!("{text}\n").as_bytes());
+}
