@@ -23,6 +23,8 @@ mod kill;
 mod line;
 #[path = "lifecycle/process.rs"]
 mod process;
+#[path = "lifecycle/silence.rs"]
+mod silence;
 #[path = "lifecycle/simulation.rs"]
 mod simulation;
 #[path = "lifecycle/space.rs"]

@@ -68,6 +68,9 @@ pub trait Space: fmt::Debug {
     /// How many groups each field of groups may have.
     fn max_groups(&self) -> usize;
 
+    /// The model whose file it is.
+    fn model(&self) -> &str;
+
     /// The file's path, for messages.
     fn path(&self) -> PathBuf;
 }

@@ -40,6 +40,8 @@ pub struct Settings {
     pub context_bytes: Option<usize>,
     /// MMSTATS_QUIET: nothing is written to stderr.
     pub quiet: bool,
+    /// Variables that are ignored, and why.
+    problems: Vec<(&'static str, String)>,
 }
 
 /// Never freed. No lock: a fork could catch it.
@@ -55,15 +57,11 @@ impl Settings {
         if let Some(known) = unsafe { known.as_ref() } {
             return known;
         }
-        let mut problems = Vec::new();
-        let read = Box::into_raw(Box::new(Settings::read(&mut problems)));
+        let read = Box::into_raw(Box::new(Settings::read()));
         match SETTINGS.compare_exchange(ptr::null_mut(), read, Ordering::AcqRel, Ordering::Acquire)
         {
-            Ok(_) => {
-                report_all(problems);
-                // SAFETY: from `into_raw` just now; shared from here on, and never written or freed.
-                unsafe { &*read }
-            }
+            // SAFETY: from `into_raw` just now; shared from here on, and never written or freed.
+            Ok(_) => unsafe { &*read },
             Err(winner) => {
                 // SAFETY: `read` was never shared; `winner` is as above.
                 unsafe {
@@ -74,7 +72,16 @@ impl Settings {
         }
     }
 
-    fn read(problems: &mut Vec<(&'static str, String)>) -> Settings {
+    /// Reports what is wrong with them, once: when whoever needed them first has what it wanted, for a logger
+    /// may use statistics itself.
+    pub fn report_problems() {
+        for (name, problem) in &Settings::get().problems {
+            report::once("", name, problem);
+        }
+    }
+
+    fn read() -> Settings {
+        let mut problems = Vec::new();
         let on =
             |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
         let text = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
@@ -112,14 +119,8 @@ impl Settings {
             contexts,
             context_bytes,
             quiet: on("MMSTATS_QUIET"),
+            problems,
         }
-    }
-}
-
-/// Only now that the settings are there: a logger may ask for them.
-fn report_all(problems: Vec<(&'static str, String)>) {
-    for (name, problem) in problems {
-        report::once("", name, &problem);
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::ptr::{self, NonNull};
 
 use memmap2::{MmapOptions, MmapRaw};
@@ -17,6 +17,43 @@ use crate::sync::AtomicU64;
 
 /// The least that is reserved where the address space is scarce (RLIMIT_AS).
 const LEAST: usize = 64 * 1024;
+
+/// What a region may take where the process has a limit on its addresses (RLIMIT_AS): the program needs the
+/// rest. Sixty threads, each with a file, leave it two fifths of what there was.
+const FRACTION: usize = 64;
+
+/// A [`FRACTION`] of the addresses that the limit leaves to the process, at least [`LEAST`]; all, where
+/// there is no limit. Allocates nothing.
+fn small_fraction() -> usize {
+    let mut limit = libc::rlimit {
+        rlim_cur: libc::RLIM_INFINITY,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    // SAFETY: the struct outlives the call. If it fails, the struct says that there is no limit.
+    unsafe { libc::getrlimit(libc::RLIMIT_AS, &mut limit) };
+    if limit.rlim_cur == libc::RLIM_INFINITY {
+        return usize::MAX;
+    }
+    let limit = usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX);
+    // Where /proc does not say, half of them are taken.
+    let taken = addresses_taken().unwrap_or(limit / 2);
+    let page = page_size();
+    (limit.saturating_sub(taken) / FRACTION / page * page).max(LEAST)
+}
+
+/// Bytes of addresses that the process has: the first number of /proc/self/statm, in pages.
+fn addresses_taken() -> Option<usize> {
+    let mut text = [0; 128];
+    let len = File::open("/proc/self/statm").ok()?.read(&mut text).ok()?;
+    let pages = text[..len].split(|byte| *byte == b' ').next()?;
+    let pages: usize = std::str::from_utf8(pages).ok()?.parse().ok()?;
+    Some(pages * page_size())
+}
+
+fn page_size() -> usize {
+    // SAFETY: a sysconf query has no preconditions.
+    unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
+}
 
 /// A reserved range of addresses over a file, or over private memory.
 ///
@@ -34,7 +71,7 @@ impl Region {
     /// least `least`. The file may be shorter than that; see the module.
     pub fn over_file(file: &File, most: usize, least: usize) -> io::Result<Region> {
         let least = least.max(LEAST).min(most);
-        let mut len = most;
+        let mut len = most.min(small_fraction()).max(least);
         let map = loop {
             match MmapOptions::new().len(len).map_raw(file) {
                 Ok(map) => break map,
@@ -56,7 +93,8 @@ impl Region {
 
     /// Reserves up to `len` bytes of private memory, all of it usable; less where the limit on
     /// addresses forbids it, but at least [`LEAST`]. Its pages cost nothing until they are touched.
-    pub fn anonymous(mut len: usize) -> io::Result<Region> {
+    pub fn anonymous(len: usize) -> io::Result<Region> {
+        let mut len = len.min(small_fraction());
         let mut options = MmapOptions::new();
         // Miri knows no such mappings.
         if cfg!(not(miri)) {
@@ -112,8 +150,7 @@ impl Region {
         #[cfg(target_os = "linux")]
         {
             assert!(start <= end && end <= self.map.len());
-            // SAFETY: a sysconf query has no preconditions.
-            let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+            let page = page_size();
             let start = start / page * page;
             // SAFETY: the range lies inside the mapping, which is ours; the advice changes no contents.
             let result = unsafe {

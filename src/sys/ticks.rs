@@ -11,7 +11,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use super::lock::{self, RawLock};
-use super::{clock, fork};
+use super::{clock, fork, report};
 
 /// Guards the list. Nothing is allocated under it, as under [`LIST`](fork::LIST), before which it is taken.
 pub static TICKS: RawLock = RawLock::new();
@@ -141,7 +141,8 @@ fn start() {
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &before, ptr::null_mut()) };
     if let Err(error) = started {
         with_state(|state| state.running = false);
-        log::warn!("mmstats: no thread can be had ({error}): windows of counters stay as they are");
+        let text = format_args!("cannot start a thread ({error}): windows of counters stand still");
+        report::once("", "ticks", &text);
     }
 }
 

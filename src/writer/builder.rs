@@ -15,6 +15,7 @@ use crate::format::schema::Schema;
 use crate::metric::field::Binder;
 use crate::metric::kind::code;
 use crate::metric::space::Space;
+use crate::sys::paths::Settings;
 
 /// Builds a file: `.create()` makes it.
 #[derive(Clone, Debug)]
@@ -110,6 +111,16 @@ impl<T, What> Builder<T, What> {
         self
     }
 
+    /// A builder with the settings of a file that is there.
+    fn like(file: &StatsFile, what: What) -> Builder<T, What> {
+        Builder {
+            config: file.config().clone(),
+            name: file.model().to_owned(),
+            what,
+            model: PhantomData,
+        }
+    }
+
     fn with<U, V>(self, what: V) -> Builder<U, V> {
         Builder {
             config: self.config,
@@ -142,6 +153,13 @@ impl<T: MmStats> Builder<T> {
     /// # Errors
     /// The directory or file cannot be made or there is no space; two fields have one label.
     pub fn create(self) -> Result<Stats<T>, Error> {
+        let stats = self.make()?;
+        Settings::report_problems();
+        Ok(stats)
+    }
+
+    /// As [`create`](Self::create), without a word.
+    pub(super) fn make(self) -> Result<Stats<T>, Error> {
         let file = StatsFile::new(&self.config, &self.name)?;
         let schema = model::schema::<T>();
         let placed = file.append_schema(&schema)?;
@@ -181,7 +199,52 @@ impl<T: MmStats> Builder<T, Names> {
         }
         expect_octaves(&file, &model::schema::<T>());
         file.appear()?;
+        Settings::report_problems();
         Ok(Stats::new(groups, file))
+    }
+}
+
+impl<T: MmStats> Stats<T> {
+    /// Makes a file of its own for the child of a fork, whose values begin at zero; does nothing in the process
+    /// that made the statistics.
+    ///
+    /// What is made before a fork writes to its parent's file only in the parent. In the child it counts in
+    /// private memory, which no reader sees, until this is called. ([`MmStats::local`] needs no such call: it
+    /// makes a file for each process.)
+    ///
+    /// ```no_run
+    /// # use mmstats::{Counter, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter }
+    /// # fn fork() -> bool { true }
+    /// let mut web = Web::create()?;
+    /// if fork() {
+    ///     web.reopen()?; // in each worker
+    ///     web.requests.inc();
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Builder::create`]. The statistics stay usable, and unseen.
+    pub fn reopen(&mut self) -> Result<(), Error> {
+        if self.file().is_inherited() {
+            *self = Builder::<T>::like(self.file(), Fields).create()?;
+        }
+        Ok(())
+    }
+}
+
+impl<T: MmStats> Stats<Groups<T>> {
+    /// As `reopen` of a file without groups. The child's file has the same groups.
+    ///
+    /// # Errors
+    /// As for [`Builder::create`].
+    pub fn reopen(&mut self) -> Result<(), Error> {
+        if self.file().is_inherited() {
+            let names = Names(self.names());
+            *self = Builder::<T, Names>::like(self.file(), names).create()?;
+        }
+        Ok(())
     }
 }
 
@@ -203,6 +266,7 @@ impl Builder<Writer, Procedural> {
         names::check_model(&self.name)?;
         let file = StatsFile::new(&self.config, &self.name)?;
         file.appear()?;
+        Settings::report_problems();
         Ok(Writer::new(file, self.name, self.config.label_prefix))
     }
 }

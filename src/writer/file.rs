@@ -28,6 +28,7 @@ use crate::sys::fork;
 use crate::sys::identity::{self, Process};
 use crate::sys::paths::{self, Settings};
 use crate::sys::region::Region;
+use crate::sys::report;
 use crate::sys::seed::{self, RandomState};
 use crate::sys::ticks::Ticking;
 use crate::sys::words::Word;
@@ -96,6 +97,9 @@ pub struct StatsFile {
     /// What is done by the clock. Before the region: it ends first.
     ticks: RefCell<Vec<Ticking>>,
     region: Region,
+    model: Box<str>,
+    /// What it was made from, for another one in the child of a fork.
+    config: Config,
     backing: RefCell<Backing>,
     /// Its path; before it has one, its directory.
     path: RefCell<PathBuf>,
@@ -156,6 +160,9 @@ impl StatsFile {
         let mode = config.mode.or(settings.mode).unwrap_or(0o600);
         // Elsewhere nothing is known of mappings longer than their files.
         let anonymous = config.anonymous || settings.disable || !cfg!(unix) || exit::exited();
+        if settings.disable {
+            report::quietly(model, "disabled", &"not recorded: MMSTATS_DISABLE is set");
+        }
         let (region, backing, lock, path) = if anonymous {
             let path = PathBuf::from(format!("(memory)/{model}"));
             let region = Region::anonymous(max_size)
@@ -195,6 +202,8 @@ impl StatsFile {
         let file = StatsFile {
             ticks: RefCell::default(),
             region,
+            model: model.into(),
+            config: config.clone(),
             backing: RefCell::new(backing),
             path: RefCell::new(path),
             tail: Cell::new(0),
@@ -269,6 +278,16 @@ impl StatsFile {
         *self.path.borrow_mut() = path;
         *backing = Backing::Named { device, inode };
         Ok(())
+    }
+
+    /// What it was made from.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether it is a file of a process of which this one is a child: then it is private memory here.
+    pub fn is_inherited(&self) -> bool {
+        !self.is_anonymous() && self.generation != fork::generation()
     }
 
     /// Whether it is a file at all.

@@ -13,6 +13,7 @@ use crate::format::record::Instance;
 use crate::metric::field::{Binder, Describe, Field, Options, TakesPrefix};
 use crate::metric::space::{Placed, Space};
 use crate::sys::frozen::FrozenMap;
+use crate::sys::report;
 
 /// Under this name counts what could not have a group of its own.
 const OTHER: &str = "_other";
@@ -107,6 +108,11 @@ impl<T: MmStats> Groups<T> {
         self.known.len()
     }
 
+    /// Their names, in no order.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.known.names()
+    }
+
     /// Whether there is none yet.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -119,11 +125,15 @@ impl<T: MmStats> Groups<T> {
         if refused == 0 || refused.is_power_of_two() {
             match self.try_group(name) {
                 Ok(group) => return group,
-                Err(error) if refused == 0 => {
+                Err(error) => {
                     let name = names::shown(name);
-                    log::warn!("mmstats: {error}; {name:?} and further ones count under {OTHER:?}");
+                    if let Some((space, _)) = &self.file {
+                        let text = format_args!(
+                            "{error}; the group {name:?} and further ones count under {OTHER:?}"
+                        );
+                        report::once(space.model(), "groups", &text);
+                    }
                 }
-                Err(_) => {}
             }
         }
         self.refused.set(refused + 1);

@@ -7,9 +7,7 @@
 use std::any::TypeId;
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::path::{Path, PathBuf};
-use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::ptr::NonNull;
 
 use super::model::MmStats;
 use super::stats::Stats;
@@ -18,7 +16,9 @@ use crate::metric::field::Binder;
 use crate::sys::exit;
 use crate::sys::fork::{self, ThreadCell};
 use crate::sys::orphans::{self, Orphan};
+use crate::sys::paths::Settings;
 use crate::sys::region::Region;
+use crate::sys::report;
 
 /// A thread's cell for a model: the derive declares one as a thread-local without a destructor, so
 /// that finding the model is a load.
@@ -127,8 +127,10 @@ fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
     });
     cell.busy.set(false);
     // Only now: a logger may use the model itself.
+    Settings::report_problems();
     if let Some(error) = error {
-        warn_once(&error);
+        let text = format_args!("{error}; what it counts is not recorded");
+        report::once(T::NAME, "no file", &text);
     }
     match (kept, cell.model()) {
         // SAFETY: as in `with`.
@@ -149,9 +151,9 @@ fn adopt_or_create<T: MmStats>() -> Option<(Box<Keep>, *const T, Option<Error>)>
             orphan
         }
         None => {
-            let stats = T::create().or_else(|error| {
+            let stats = T::builder().make().or_else(|error| {
                 refused = Some(error);
-                T::builder().anonymous().create()
+                T::builder().anonymous().make()
             });
             Orphan::new(key, Box::new(Local(stats.ok()?)))
         }
@@ -207,55 +209,3 @@ impl<T: MmStats> Private<T> {
 
 /// Bytes of private memory for a model: more than any model's block. Only addresses, until touched.
 const PRIVATE: usize = 16 << 20;
-
-/// A path that was warned of. Leaked and linked: there are few.
-struct Warned {
-    path: PathBuf,
-    /// The process, in forks, that warned.
-    generation: u64,
-    next: *const Warned,
-}
-
-/// The paths that were warned of. No lock: a fork could catch it, and the allocator come back to it.
-static WARNED: AtomicPtr<Warned> = AtomicPtr::new(ptr::null_mut());
-
-/// Warns of a path that cannot be had, once.
-fn warn_once(error: &Error) {
-    let path = match error {
-        Error::Io { path, .. } | Error::Full { path, .. } | Error::Directory { path, .. } => path,
-        _ => Path::new(""),
-    };
-    if first_of(path) {
-        log::warn!("mmstats: {error}; the statistics of this thread are not to be seen outside");
-    }
-}
-
-/// Whether this process has not asked this for this path before.
-fn first_of(path: &Path) -> bool {
-    let generation = fork::generation();
-    let new = Box::into_raw(Box::new(Warned {
-        path: path.to_owned(),
-        generation,
-        next: ptr::null(),
-    }));
-    // Acquire and Release: who sees an entry sees what is in it.
-    let mut first = WARNED.load(Ordering::Acquire);
-    loop {
-        let mut warned = first.cast_const();
-        // SAFETY: null or leaked, and never written after it was shared.
-        while let Some(this) = unsafe { warned.as_ref() } {
-            if this.generation == generation && this.path == path {
-                // SAFETY: from `into_raw`, and never shared.
-                drop(unsafe { Box::from_raw(new) });
-                return false;
-            }
-            warned = this.next;
-        }
-        // SAFETY: not shared before the exchange succeeds.
-        unsafe { (*new).next = first };
-        match WARNED.compare_exchange(first, new, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => return true,
-            Err(now) => first = now,
-        }
-    }
-}

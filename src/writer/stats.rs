@@ -11,6 +11,8 @@ use crate::metric::space::Space;
 /// The statistics of one thread: derefs to the model, and owns its file. Dropping it removes the
 /// file (and what it counted) unless it is kept.
 ///
+/// In the child of a fork it counts in private memory until [`reopen`](Stats::reopen) is called there.
+///
 /// It can be sent to another thread, but not shared: only one thread writes a file.
 ///
 /// ```compile_fail

@@ -78,7 +78,7 @@ fn wants_one_warning() {
     }
     let warnings = LOGGER.warnings();
     let fallbacks: Vec<_> = (warnings.iter())
-        .filter(|warning| warning.contains("not to be seen outside"))
+        .filter(|warning| warning.contains("is not recorded"))
         .collect();
     assert_eq!(fallbacks.len(), 1, "{warnings:?}");
 }

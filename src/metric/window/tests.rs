@@ -84,6 +84,10 @@ impl Space for Memory {
     fn max_groups(&self) -> usize {
         0
     }
+    fn model(&self) -> &str {
+        "memory"
+    }
+
     fn path(&self) -> PathBuf {
         PathBuf::new()
     }

@@ -15,6 +15,7 @@ use crate::format::schema::{Schema, whole_label};
 use crate::metric::context::Contexts;
 use crate::metric::space::{Placed, Space};
 use crate::sync::Ordering;
+use crate::sys::report;
 use crate::sys::ticks::{self, Tick};
 use crate::sys::words::{Word, Words};
 use crate::writer::names;
@@ -105,8 +106,12 @@ impl StatsFile {
     /// Appends and publishes a record of `len` words of values whose last ones are `plain`. Ends the
     /// appending that the caller began.
     fn append_values(&self, placed: record::Placed, len: usize, plain: &[u64]) -> Option<Words> {
-        if self.append(&placed.metadata, placed.end, false).is_err() {
+        if let Err(error) = self.append(&placed.metadata, placed.end, false) {
             self.appending.set(false);
+            let text = format_args!(
+                "{error}; histograms count coarsely, histories and error logs stay as long as they are"
+            );
+            report::once(&self.model, "growth", &text);
             return None;
         }
         let values = self.words().part(placed.values / 8, len);
@@ -255,6 +260,10 @@ impl Space for StatsFile {
 
     fn max_groups(&self) -> usize {
         self.max_groups
+    }
+
+    fn model(&self) -> &str {
+        &self.model
     }
 
     fn path(&self) -> PathBuf {
