@@ -183,6 +183,10 @@ impl SummaryValue {
         }
         let count = self.count as f64;
         let mean = self.total.over(count);
+        if !self.squares.is_finite() {
+            // They overflowed. What is taken off them did as well, and the difference is no number.
+            return Some((mean, Sum::of(f64::INFINITY)));
+        }
         // Σ(x - m)² = Σ(x - k)² - n·(m - k)²
         let shift = mean.minus(Sum::of(self.shift)).squared().times(count);
         Some((mean, self.squares.minus(shift)))

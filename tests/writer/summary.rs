@@ -172,6 +172,30 @@ fn values_too_large_for_their_sums_are_counted_all_the_same() {
 }
 
 #[test]
+fn where_squares_overflow_the_deviation_is_infinite() {
+    for values in [
+        &[1e200, 1.0][..],
+        &[1.0, 1e200, 2.0, 3.0, 4.0],
+        &[1e308, -1e308, 1.0],
+        &[f64::MIN, f64::MAX],
+        &[1e308, 1e308, 1.0],
+    ] {
+        for files in 1..=values.len() {
+            let root = tempfile::tempdir().unwrap();
+            let tasks: Vec<_> = (0..files)
+                .map(|_| Tasks::builder().path(root.path()).create().unwrap())
+                .collect();
+            for (i, &value) in values.iter().enumerate() {
+                tasks[i % files].seconds.record(value);
+            }
+            let found = merged(&root);
+            assert_eq!(found.stddev(), Some(f64::INFINITY), "{values:?} in {files}");
+            assert_eq!(found.count(), values.len() as u64);
+        }
+    }
+}
+
+#[test]
 fn the_last_value_is_that_of_the_latest_time() {
     let root = tempfile::tempdir().unwrap();
     let before = std::time::SystemTime::now();
