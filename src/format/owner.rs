@@ -55,14 +55,11 @@ pub fn adopt(owner: &AtomicU64, tid: u32) {
 
 /// [`adopt`] with an ordering of the caller's choice: for the model checker.
 pub fn adopt_ordered(order: Ordering, owner: &AtomicU64, tid: u32) {
-    // Relaxed, here and below: the word has one writer at a time, and the list's lock lies between two.
-    let before = Owner::unpack(owner.load(Ordering::Relaxed));
-    let adopted = Owner {
+    change(order, owner, |before| Owner {
         tid,
         state: OwnerState::Live,
         adoptions: before.adoptions + 1,
-    };
-    owner.store(adopted.pack(), order);
+    });
 }
 
 /// The process ends, as `state` says, and leaves the file.
@@ -72,6 +69,52 @@ pub fn end(owner: &AtomicU64, state: OwnerState) {
 }
 
 fn set_state(order: Ordering, owner: &AtomicU64, state: OwnerState) {
-    let before = Owner::unpack(owner.load(Ordering::Relaxed));
-    owner.store(Owner { state, ..before }.pack(), order);
+    change(order, owner, |before| Owner { state, ..before });
+}
+
+/// Changes the word, unless it states the end: that is the last change, whatever a thread does that goes
+/// on meanwhile. (The exit handler ends the files of threads that may be ending themselves, so the word
+/// is exchanged, not stored.)
+fn change(order: Ordering, owner: &AtomicU64, to: impl Fn(Owner) -> Owner) {
+    // Relaxed, here and on failure: nothing is read by it but the word itself.
+    let mut word = owner.load(Ordering::Relaxed);
+    loop {
+        let before = Owner::unpack(word);
+        if matches!(before.state, OwnerState::Ended | OwnerState::Panicked) {
+            return;
+        }
+        match owner.compare_exchange_weak(word, to(before).pack(), order, Ordering::Relaxed) {
+            Ok(_) => return,
+            Err(now) => word = now,
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_is_the_last_state_whatever_a_thread_does_meanwhile() {
+        for end_state in [OwnerState::Ended, OwnerState::Panicked] {
+            let first = Owner {
+                tid: 1,
+                state: OwnerState::Live,
+                adoptions: 0,
+            };
+            let word = AtomicU64::new(first.pack());
+            let state = || Owner::unpack(word.load(Ordering::Relaxed)).state;
+            // The process ends while the thread's levels become zero.
+            let mut ends = || {
+                end(&word, end_state);
+                None
+            };
+            abandon(&word, std::iter::from_fn(&mut ends));
+            assert_eq!(state(), end_state);
+            adopt(&word, 2);
+            assert_eq!(state(), end_state);
+            end(&word, OwnerState::Ended);
+            assert_eq!(state(), end_state);
+        }
+    }
 }
