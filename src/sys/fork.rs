@@ -15,7 +15,7 @@ use std::cell::Cell;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use super::lock::RawLock;
+use super::lock::{self, RawLock};
 use super::ticks::{self, TICKS};
 use super::{exit, files, identity, orphans};
 
@@ -58,6 +58,7 @@ static AT_LOAD: extern "C" fn() = {
 pub fn register() {
     let pid = std::process::id();
     // Acquire: pairs with the Release below.
+    let mut tries = 0;
     while !REGISTERED.load(Ordering::Acquire) {
         let holder = REGISTERING.load(Ordering::Relaxed);
         // A holder with another pid was caught by a fork in the middle: this child takes over. The
@@ -72,7 +73,7 @@ pub fn register() {
             exit::register();
             REGISTERED.store(true, Ordering::Release);
         } else {
-            std::thread::yield_now();
+            lock::wait(&mut tries);
         }
     }
 }
