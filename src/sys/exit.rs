@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::files::{self, End, FileName};
-use super::identity;
+use super::{identity, lock};
 
 /// Whether the exit handler has run: no more files then.
 static EXITED: AtomicBool = AtomicBool::new(false);
@@ -59,8 +59,9 @@ impl Naming {
 
     fn wait_for_all() {
         let start = Instant::now();
+        let mut tries = 0;
         while NAMING.load(Ordering::SeqCst) > 0 && start.elapsed() < PATIENCE {
-            std::thread::yield_now();
+            lock::wait(&mut tries);
         }
     }
 }
@@ -93,13 +94,51 @@ pub fn watch_status() {
         extern "C" fn note(status: libc::c_int, _: *mut libc::c_void) {
             FAILED.store(status == OF_A_PANIC, Ordering::Relaxed);
         }
-        // Handlers are called in the reverse order: this one comes before `at_exit`.
-        // SAFETY: a handler that stays valid for the life of the process and ignores its argument.
-        unsafe { on_exit(note, std::ptr::null_mut()) };
+        if stays_loaded(note as *const () as *const libc::c_void) {
+            // Handlers are called in the reverse order: this one comes before `at_exit`.
+            // SAFETY: a handler whose code stays loaded, as was just seen to, and which ignores its
+            // argument.
+            unsafe { on_exit(note, std::ptr::null_mut()) };
+            return;
+        }
     }
     // Where the status is not to be had, a panic of the main thread is taken for the end.
-    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
     FAILED.store(true, Ordering::Relaxed);
+}
+
+/// Has the object with this code stay loaded until the process ends; whether it does. `dlclose` runs the
+/// handlers of atexit(3) that an object has, and forgets them; of those of on_exit(3) it knows nothing.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn stays_loaded(code: *const libc::c_void) -> bool {
+    use std::ffi::CStr;
+    use std::mem::MaybeUninit;
+    if cfg!(target_feature = "crt-static") {
+        return true;
+    }
+    let object = |address| {
+        let mut info = MaybeUninit::<libc::Dl_info>::uninit();
+        // SAFETY: an address to look up and a struct to fill.
+        let found = unsafe { libc::dladdr(address, info.as_mut_ptr()) } != 0;
+        // SAFETY: found: the struct was filled.
+        found.then(|| unsafe { info.assume_init() })
+    };
+    let Some(own) = object(code) else {
+        return false;
+    };
+    // SAFETY: a query. The program headers lie in the program itself.
+    let headers = unsafe { libc::getauxval(libc::AT_PHDR) } as *const libc::c_void;
+    if object(headers).is_some_and(|program| program.dli_fbase == own.dli_fbase) {
+        return true;
+    }
+    if own.dli_fname.is_null() {
+        return false;
+    }
+    // SAFETY: a C string of the loader's, which lives as long as the object, of which this is the code.
+    let name = unsafe { CStr::from_ptr(own.dli_fname) };
+    let flags = libc::RTLD_LAZY | libc::RTLD_NOLOAD | libc::RTLD_NODELETE;
+    // The handle is never closed.
+    // SAFETY: with NOLOAD nothing is loaded, so no code runs.
+    !unsafe { libc::dlopen(name.as_ptr(), flags) }.is_null()
 }
 
 /// In the child of a fork: whoever was naming a file is a thread of the parent, and so is who panicked.
