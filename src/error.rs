@@ -61,6 +61,16 @@ pub enum Error {
         /// How many there may be.
         most: usize,
     },
+    /// The thread is in the middle of appending to the file: an allocator, a logger or a `Drop` has
+    /// come back to it.
+    #[error(
+        "{}: cannot append while this thread is already appending to it; \
+         call it later, outside of an allocator or a logger", path.display()
+    )]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
     /// A directory for the files is not safe to write to.
     #[error("{}: {problem}", path.display())]
     Directory {

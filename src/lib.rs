@@ -140,7 +140,7 @@ mod library {
     pub mod __private {
         pub use crate::format::scalar::Scalar;
         pub use crate::format::schema::Merge;
-        pub use crate::metric::compound::{ValueElement, ValueField};
+        pub use crate::metric::compound::{AnyValue, ValueElement, ValueField};
         pub use crate::metric::field::{
             Binder, ConstantField, Describe, Field, Options, TakesBuffers, TakesDigits, TakesMerge,
             TakesPrefix, TakesUnit, TakesWindow,

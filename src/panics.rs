@@ -6,7 +6,7 @@ use std::panic::{self, PanicHookInfo};
 use std::sync::{Mutex, TryLockError};
 use std::thread;
 
-use crate::metric::field::{Binder, Describe, Field, Options};
+use crate::metric::field::{Binder, Describe, Field, FieldTraits, Options};
 use crate::sys::{clock, exit, fork};
 use crate::writer::LocalCell;
 use crate::{Errors, Gauge, MmStats, Stats, Text};
@@ -33,6 +33,7 @@ const TIME: Options<'_> = Options::NONE.help("When that was, in seconds since 19
 unsafe impl MmStats for Panics {
     const NAME: &'static str = MODEL;
     const HELP: &'static str = "Panics of the process.";
+    const TRAITS: FieldTraits = |_, _| ();
 
     fn describe_fields(describe: &mut Describe) {
         Errors::describe(describe, "errors", ERRORS);
@@ -40,8 +41,8 @@ unsafe impl MmStats for Panics {
         Gauge::<f64>::describe(describe, "time", TIME);
     }
 
-    fn bind_fields(binder: &mut Binder<'_>) -> Panics {
-        Panics {
+    fn prepare_fields() -> impl FnOnce(&mut Binder<'_>) -> Panics {
+        |binder| Panics {
             errors: Errors::bind(binder, "errors", ERRORS),
             message: Text::bind(binder, "message", MESSAGE),
             time: Gauge::bind(binder, "time", TIME),

@@ -37,6 +37,35 @@ struct Part {
     time: Timer,
 }
 
+/// A third one, of groups that the allocator makes.
+#[derive(MmStats)]
+struct Sizes {
+    classes: Groups<Size>,
+}
+
+#[derive(MmStats)]
+struct Size {
+    allocations: Counter,
+    frees: Counter,
+}
+
+/// Whether the allocator counts sizes, too.
+static SIZES: AtomicBool = AtomicBool::new(false);
+
+/// The group of a size: thousands of names, none of which takes an allocation.
+fn with_class(layout: Layout, count: impl FnOnce(&Size)) {
+    if SIZES.load(Ordering::Relaxed) {
+        let mut digits = [b'0'; 6];
+        let mut size = layout.size();
+        for digit in digits.iter_mut().rev() {
+            *digit += (size % 10) as u8;
+            size /= 10;
+        }
+        let name = std::str::from_utf8(&digits).unwrap();
+        Sizes::local(|s| count(s.classes.group(name)));
+    }
+}
+
 struct Instrumented;
 
 /// Off in the process that only looks after the others.
@@ -47,6 +76,7 @@ unsafe impl GlobalAlloc for Instrumented {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if ON.load(Ordering::Relaxed) {
             Heap::local(|s| s.allocations.inc());
+            with_class(layout, |size| size.allocations.inc());
             let watch = Stopwatch::start();
             // SAFETY: as for this function.
             let found = unsafe { System.alloc(layout) };
@@ -60,6 +90,7 @@ unsafe impl GlobalAlloc for Instrumented {
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
         if ON.load(Ordering::Relaxed) {
             Heap::local(|s| s.frees.inc());
+            with_class(layout, |size| size.frees.inc());
         }
         // SAFETY: as for this function.
         unsafe { System.dealloc(place, layout) }
@@ -141,6 +172,47 @@ fn every_allocation_is_counted() {
         let count = files(&root(), model);
         assert!(count <= 6, "{model}: {count}");
     }
+    ON.store(true, Ordering::Relaxed);
+}
+
+#[test]
+fn an_allocator_may_make_groups_while_groups_are_made() {
+    if !is_child("an_allocator_may_make_groups_while_groups_are_made") {
+        return;
+    }
+    SIZES.store(true, Ordering::Relaxed);
+    let work = || {
+        for size in 1..3000usize {
+            drop(std::hint::black_box(vec![0u8; size]));
+            Work::local(|s| {
+                let part = s.parts.group(&format!("part-{size}"));
+                part.time.time(|| drop(vec![0u8; size]));
+            });
+        }
+        // Known by now, and counted exactly.
+        let counted = || {
+            Sizes::local(|s| {
+                let class = s.classes.group("002999");
+                (class.allocations.get(), class.frees.get())
+            })
+        };
+        let before = counted();
+        for _ in 0..100 {
+            drop(std::hint::black_box(vec![0u8; 2999]));
+        }
+        let after = counted();
+        assert_eq!((after.0 - before.0, after.1 - before.1), (100, 100));
+        assert!(Sizes::local(|s| s.classes.len()) > 2000);
+    };
+    let threads = [(); 2].map(|()| thread::spawn(work));
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    ON.store(false, Ordering::Relaxed);
+    let snapshot = Reader::open(root()).unwrap().snapshot().unwrap();
+    assert!(snapshot.errors().is_empty(), "{:?}", snapshot.errors());
+    let parts = snapshot.get("Work", "part-2999.time").unwrap();
+    assert_eq!(parts.as_distribution().unwrap().count(), 2);
     ON.store(true, Ordering::Relaxed);
 }
 

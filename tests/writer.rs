@@ -3,6 +3,8 @@
 
 #[path = "writer/allocations.rs"]
 mod allocations;
+#[path = "writer/appends.rs"]
+mod appends;
 #[path = "writer/averages.rs"]
 mod averages;
 #[path = "writer/child.rs"]

@@ -22,9 +22,22 @@ pub fn expand(input: &DeriveInput, model: &Model<'_>) -> TokenStream {
     let describe = fields.iter().map(describe);
     // The expressions of `value = …` cannot see it.
     let binder = Ident::new("binder", Span::mixed_site());
-    let bind = fields.iter().map(|field| bind(field, &binder));
+    // They could see these, by names that they do not use.
+    let prepared: Vec<_> = (fields.iter().enumerate())
+        .map(|(n, field)| Ident::new(&format!("mmstats_field_{n}"), ends(field.ty).0))
+        .collect();
+    // All values first, then all fields: the user's code runs before there is anything to spoil.
+    let prepare = fields
+        .iter()
+        .zip(&prepared)
+        .map(|(field, prepared)| prepare(field, prepared));
+    let bind = fields
+        .iter()
+        .zip(&prepared)
+        .map(|(field, prepared)| bind(field, prepared, &binder));
     let checks = fields.iter().map(checks);
     let field = field(input);
+    let traits = traits();
     quote! {
         const _: () = {
             #import
@@ -33,13 +46,16 @@ pub fn expand(input: &DeriveInput, model: &Model<'_>) -> TokenStream {
             unsafe impl __mmstats::MmStats for #ident {
                 const NAME: &'static ::core::primitive::str = #name;
                 const HELP: &'static ::core::primitive::str = #help;
+                #traits
 
                 fn describe_fields(describe: &mut __mmstats::__private::Describe) {
                     #(#describe)*
                 }
 
-                fn bind_fields(#binder: &mut __mmstats::__private::Binder<'_>) -> Self {
-                    #ident { #(#bind)* }
+                fn prepare_fields()
+                -> impl ::core::ops::FnOnce(&mut __mmstats::__private::Binder<'_>) -> Self {
+                    #(#prepare)*
+                    move |#binder: &mut __mmstats::__private::Binder<'_>| #ident { #(#bind)* }
                 }
 
                 #[inline]
@@ -74,6 +90,7 @@ pub fn fallback(input: &DeriveInput, main_crate: &Path) -> TokenStream {
         .into_iter()
         .flatten();
     let field = field(input);
+    let traits = traits();
     quote! {
         const _: () = {
             #import
@@ -86,13 +103,15 @@ pub fn fallback(input: &DeriveInput, main_crate: &Path) -> TokenStream {
             {
                 const NAME: &'static ::core::primitive::str = "";
                 const HELP: &'static ::core::primitive::str = "";
+                #traits
 
                 fn describe_fields(_: &mut __mmstats::__private::Describe) {
                     ::core::unreachable!()
                 }
 
-                fn bind_fields(_: &mut __mmstats::__private::Binder<'_>) -> Self {
-                    ::core::unreachable!()
+                fn prepare_fields()
+                -> impl ::core::ops::FnOnce(&mut __mmstats::__private::Binder<'_>) -> Self {
+                    |_: &mut __mmstats::__private::Binder<'_>| ::core::unreachable!()
                 }
 
                 fn with_local<__R>(
@@ -107,6 +126,17 @@ pub fn fallback(input: &DeriveInput, main_crate: &Path) -> TokenStream {
     }
 }
 
+/// Proves that the traits that bind the fields are those of the `MmStats` that is implemented. With
+/// traits of the user's own behind `crate = …`, safe code would get the binder and what it hands out.
+fn traits() -> TokenStream {
+    quote! {
+        const TRAITS: fn(
+            &dyn __mmstats::__private::Field,
+            &dyn __mmstats::__private::ConstantField<Value = ()>,
+        ) = |_, _| ();
+    }
+}
+
 /// What makes a model a field of other models. It is not one impl for all models in the main crate:
 /// where a field's type is wrong, the compiler would then speak of models instead of the mistake.
 fn field(input: &DeriveInput) -> TokenStream {
@@ -118,7 +148,7 @@ fn field(input: &DeriveInput) -> TokenStream {
         .flatten();
     quote! {
         #[automatically_derived]
-        impl #parameters __mmstats::__private::Field for #ident #arguments
+        unsafe impl #parameters __mmstats::__private::Field for #ident #arguments
         where
             #ident #arguments: 'static,
             #(#predicates,)*
@@ -134,9 +164,20 @@ fn field(input: &DeriveInput) -> TokenStream {
             fn bind(
                 binder: &mut __mmstats::__private::Binder<'_>,
                 label: &::core::primitive::str,
-                _: __mmstats::__private::Options<'_>,
+                options: __mmstats::__private::Options<'_>,
             ) -> Self {
-                binder.nested(label, <Self as __mmstats::MmStats>::bind_fields)
+                <Self as __mmstats::__private::Field>::prepare()(binder, label, options)
+            }
+
+            fn prepare() -> impl ::core::ops::FnOnce(
+                &mut __mmstats::__private::Binder<'_>,
+                &::core::primitive::str,
+                __mmstats::__private::Options<'_>,
+            ) -> Self {
+                let bind = <Self as __mmstats::MmStats>::prepare_fields();
+                move |binder: &mut __mmstats::__private::Binder<'_>,
+                      label: &::core::primitive::str,
+                      _: __mmstats::__private::Options<'_>| binder.nested(label, bind)
             }
         }
     }
@@ -157,7 +198,23 @@ fn describe(field: &ModelField<'_>) -> TokenStream {
     quote!(#call;)
 }
 
-fn bind(field: &ModelField<'_>, binder: &Ident) -> TokenStream {
+/// Makes `prepared` what binds the field, or for a constant its value. It is a tuple of one: where it is
+/// used, `prepared.0` stands at the place of the type, which one token cannot.
+fn prepare(field: &ModelField<'_>, prepared: &Ident) -> TokenStream {
+    let ModelField { ty, value, .. } = field;
+    let name = trait_of(value);
+    if let Some(value) = value {
+        let expected = at_type(ty, name, "Value", None);
+        return quote! {
+            let #prepared: #expected = #value;
+            let #prepared = (#prepared,);
+        };
+    }
+    let call = at_type(ty, name, "prepare", Some(TokenStream::new()));
+    quote!(let #prepared = (#call,);)
+}
+
+fn bind(field: &ModelField<'_>, prepared: &Ident, binder: &Ident) -> TokenStream {
     let ModelField {
         ident,
         ty,
@@ -165,25 +222,16 @@ fn bind(field: &ModelField<'_>, binder: &Ident) -> TokenStream {
         value,
         ..
     } = field;
-    let name = trait_of(value);
-    if let Some(value) = value {
-        let expected = at_type(ty, name, "Value", None);
-        // The argument, too, must stand at the place of the type, which one token cannot.
-        let (first, last) = ends(ty);
-        let pair = Ident::new("value", first);
-        let index = LitInt::new("0", last);
-        let call = at_type(ty, name, "bind", Some(quote!(#binder, #pair.#index)));
-        return quote! {
-            #ident: {
-                let value: #expected = #value;
-                let #pair = (value,);
-                #call
-            },
-        };
+    let last = ends(ty).1;
+    let index = LitInt::new("0", last);
+    if value.is_some() {
+        let arguments = quote!(#binder, #prepared.#index);
+        let call = at_type(ty, trait_of(value), "bind", Some(arguments));
+        return quote!(#ident: #call,);
     }
     let options = options(field);
-    let call = at_type(ty, name, "bind", Some(quote!(#binder, #label, #options)));
-    quote!(#ident: #call,)
+    let arguments = quote_spanned!(last=> (#binder, #label, #options));
+    quote!(#ident: #prepared.#index #arguments,)
 }
 
 /// Which trait a field has, by whether it has a value.

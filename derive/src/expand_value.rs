@@ -41,6 +41,8 @@ pub fn expand(input: &DeriveInput, value: &Value<'_>) -> TokenStream {
         .filter(|field| field.is_padding())
         .map(|field| field.ty);
     let layout = layout(ident, value);
+    let (names, types): (Vec<_>, Vec<_>) =
+        (fields.iter()).map(|field| (field.ident, field.ty)).unzip();
     quote! {
         const _: () = {
             #import
@@ -54,6 +56,16 @@ pub fn expand(input: &DeriveInput, value: &Value<'_>) -> TokenStream {
                 <#padding as __mmstats::__private::ValueElement>::SCALAR;)*
 
             #layout
+
+            // What was checked is what the struct has, whatever other macros have made of it.
+            const _: fn(&#ident) = |value| {
+                let #ident { #(#names: _),* } = *value;
+                #(let _: *const #types = &raw const value.#names;)*
+            };
+            #[allow(dead_code)]
+            fn elements<E: __mmstats::__private::ValueElement>() {
+                <__mmstats::__private::AnyValue as __mmstats::MmValue>::is_element::<E>()
+            }
         };
     }
 }

@@ -77,7 +77,8 @@ impl fmt::Debug for Average {
     }
 }
 
-impl Field for Average {
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl Field for Average {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         let geometry = Geometry::slot(AverageWidth::WORDS, options.buffers);
         schema

@@ -19,7 +19,7 @@ use crate::sys::words::{Plain, Slot, Width};
 /// nothing of it, and a writer that dies in the middle leaves the last whole value.
 ///
 /// Publishing copies the struct into a buffer of the mapping: 64 bytes in about a nanosecond.
-pub struct Compound<T: MmValue>(Slot<ValueWidth<T>>);
+pub struct Compound<T>(Slot<ValueWidth<T>>);
 
 /// A struct that a [`Compound`] can hold: made by `#[derive(MmValue)]` on a `#[repr(C)]` struct of
 /// integers, floats and arrays of them, at most 512 bytes, without padding.
@@ -35,6 +35,22 @@ pub struct Compound<T: MmValue>(Slot<ValueWidth<T>>);
 pub unsafe trait MmValue: Copy + 'static {
     #[doc(hidden)]
     const FIELDS: &'static [ValueField];
+
+    /// Does nothing. The derive has it called for every type that the `ValueElement` of its `crate = …`
+    /// accepts: so the compiler refuses one that accepts more than this crate's.
+    #[doc(hidden)]
+    fn is_element<E: ValueElement>() {}
+}
+
+/// A value that there is for certain: the derive calls `is_element` of its impl.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+pub struct AnyValue(u8);
+
+// SAFETY: a byte.
+unsafe impl MmValue for AnyValue {
+    const FIELDS: &'static [ValueField] = &[];
 }
 
 /// One field of an [`MmValue`], as the derive describes it.
@@ -54,25 +70,30 @@ pub struct ValueField {
 }
 
 /// The type of a field of an [`MmValue`]: a number of a fixed size, or an array of such.
+///
+/// # Safety
+/// Every bit pattern is a value of the type, which has no padding, and `SCALAR` and `COUNT` say what it is.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a compound value",
     label = "not a number of a fixed size, nor an array of such",
     note = "write u8 to u64, i8 to i64, f32, f64 or an array of one of them; for a bool write u8"
 )]
-pub trait ValueElement {
+pub unsafe trait ValueElement {
     /// The type of its numbers.
     const SCALAR: Scalar;
     /// How many there are, 0: not an array.
     const COUNT: u16;
 }
 
-impl<T: Numeric> ValueElement for T {
+// SAFETY: numbers, of which every bit pattern is a value.
+unsafe impl<T: Numeric> ValueElement for T {
     const SCALAR: Scalar = T::SCALAR;
     const COUNT: u16 = 0;
 }
 
-impl<T: Numeric, const N: usize> ValueElement for [T; N] {
+// SAFETY: as above.
+unsafe impl<T: Numeric, const N: usize> ValueElement for [T; N] {
     const SCALAR: Scalar = T::SCALAR;
     // The derive refuses an empty array, and one that does not fit the 512 bytes of a value.
     const COUNT: u16 = N as u16;
@@ -150,7 +171,8 @@ impl<T: MmValue + fmt::Debug> fmt::Debug for Compound<T> {
     }
 }
 
-impl<T: MmValue> Field for Compound<T> {
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl<T: MmValue> Field for Compound<T> {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         let geometry = Geometry::slot(ValueWidth::<T>::WORDS, options.buffers);
         let metric = schema.metric(code::COMPOUND, label, options, geometry);

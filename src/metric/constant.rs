@@ -19,17 +19,25 @@ use crate::sys::words::Words;
 /// cut to 255 bytes at a character boundary. Over many files, that of the one created last counts.
 pub struct Constant<T>(T);
 
-/// The type of a [`Constant`]: a number, `bool`, `&'static str` or `String`.
+/// The type of a [`Constant`]: a number, `bool`, `&'static str` or `String`. Sealed.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the type of a Constant",
     note = "write a number of a fixed size, bool, &'static str or String"
 )]
-pub trait ConstantType {
+pub trait ConstantType: sealed::Sealed {
     #[doc(hidden)]
     const SCALAR: Scalar;
     /// Stores the value into its place, once.
     #[doc(hidden)]
     fn store(&self, place: Words);
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl<T: super::Numeric> Sealed for T {}
+    impl Sealed for bool {}
+    impl Sealed for &'static str {}
+    impl Sealed for String {}
 }
 
 impl<T: Numeric> ConstantType for T {
@@ -97,7 +105,8 @@ impl<T: fmt::Debug> fmt::Debug for Constant<T> {
     }
 }
 
-impl<T: ConstantType> ConstantField for Constant<T> {
+// SAFETY: nothing of the binder is kept, and the sealed types of the value are `Send`.
+unsafe impl<T: ConstantType> ConstantField for Constant<T> {
     type Value = T;
 
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {

@@ -55,7 +55,8 @@ impl Counter {
     }
 }
 
-impl Field for Counter {
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl Field for Counter {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         schema
             .metric(code::COUNTER, label, options, Geometry::WORD)

@@ -378,7 +378,8 @@ impl<T, E: Error> OrRecord for Result<T, E> {
     }
 }
 
-impl Field for Errors {
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl Field for Errors {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         schema.metric(code::ERRORS, label, options, GEOMETRY).scalar = Some(Scalar::U64);
     }

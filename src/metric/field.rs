@@ -90,11 +90,28 @@ impl<'a> Options<'a> {
     label = "not a metric",
     note = "write Counter, UpDown, Gauge<T>, Flag, Text<N>, Timer, Percentile, Percentile<f64>, Summary, Average, MovingAverage<N>, SamplingCounter<N>, History<N>, Errors, Compound<T>, Groups<T>, a model of your own with #[derive(MmStats)], or Constant<T> with #[mmstats(value = …)]"
 )]
-pub trait Field: Sized {
+///
+/// # Safety
+/// Everything that `bind` keeps of the binder (views of the mapping, the file itself) is in the value
+/// that it returns. Safe code cannot clone it or move it out of a `&Self`, so it does not outlive its
+/// file. Apart from that, the value contains nothing that is bound to a thread.
+pub unsafe trait Field {
     /// Adds what the field is to the schema.
-    fn describe(schema: &mut Describe, label: &str, options: Options<'_>);
+    fn describe(schema: &mut Describe, label: &str, options: Options<'_>)
+    where
+        Self: Sized;
     /// Takes the field's place from the block of an instance.
-    fn bind(binder: &mut Binder<'_>, label: &str, options: Options<'_>) -> Self;
+    fn bind(binder: &mut Binder<'_>, label: &str, options: Options<'_>) -> Self
+    where
+        Self: Sized;
+    /// Runs the user's code that the field needs (`value = …` of a nested model), and returns what binds
+    /// the field. Called before anything is appended: that code may panic, or use the same file.
+    fn prepare() -> impl FnOnce(&mut Binder<'_>, &str, Options<'_>) -> Self
+    where
+        Self: Sized,
+    {
+        Self::bind
+    }
 }
 
 /// A field whose value is given once: `Constant<T>`.
@@ -102,14 +119,26 @@ pub trait Field: Sized {
     message = "`value = …` goes with a field of type Constant<T>, not `{Self}`",
     label = "not a Constant"
 )]
-pub trait ConstantField: Sized {
+///
+/// # Safety
+/// As for [`Field`].
+pub unsafe trait ConstantField {
     /// The type of its value.
     type Value;
     /// Adds what the field is to the schema.
-    fn describe(schema: &mut Describe, label: &str, options: Options<'_>);
+    fn describe(schema: &mut Describe, label: &str, options: Options<'_>)
+    where
+        Self: Sized;
     /// Takes the field's place and stores its value there.
-    fn bind(binder: &mut Binder<'_>, value: Self::Value) -> Self;
+    fn bind(binder: &mut Binder<'_>, value: Self::Value) -> Self
+    where
+        Self: Sized;
 }
+
+/// A type that only the traits `Field` and `ConstantField` of this crate give. The derive states it
+/// with the traits that its code calls. So the compiler refuses a `crate = …` that leads to traits of
+/// the same names: they would get the binder.
+pub type FieldTraits = fn(&dyn Field, &dyn ConstantField<Value = ()>);
 
 /// A field that takes `digits = …`.
 #[diagnostic::on_unimplemented(

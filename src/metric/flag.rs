@@ -28,7 +28,8 @@ impl Flag {
     }
 }
 
-impl Field for Flag {
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl Field for Flag {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         schema
             .metric(code::FLAG, label, options, Geometry::WORD)

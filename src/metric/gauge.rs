@@ -102,7 +102,8 @@ impl<T: Numeric + fmt::Debug> fmt::Debug for Gauge<T> {
     }
 }
 
-impl<T: Numeric> Field for Gauge<T> {
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl<T: Numeric> Field for Gauge<T> {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         schema
             .metric(code::GAUGE, label, options, Geometry::WORD)

@@ -232,13 +232,17 @@ impl Ring {
     }
 
     fn len(&self) -> usize {
-        let parts = self.parts.borrow();
+        // Borrowed: an allocator that comes back while the list of parts grows.
+        let Ok(parts) = self.parts.try_borrow() else {
+            return 0;
+        };
         let have: usize = parts.iter().map(|part| part.len() / ENTRY).sum();
         have.min(self.number.get().try_into().unwrap_or(usize::MAX))
     }
 }
 
-impl<const N: usize> Field for History<N> {
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl<const N: usize> Field for History<N> {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         let () = Self::LEGAL;
         let metric = schema.metric(code::HISTORY, label, options, GEOMETRY);
@@ -256,7 +260,8 @@ impl<const N: usize> Field for History<N> {
             number: Cell::new(0),
             parts: RefCell::default(),
             lost: words.word(0),
-            size: size(N),
+            // Without a file there are no settings to ask for: to read them takes allocations.
+            size: binder.space().map_or(N, |_| size(N)),
             space: binder.space().cloned(),
             owner,
         })

@@ -96,7 +96,8 @@ impl<const N: usize> fmt::Debug for MovingAverage<N> {
     }
 }
 
-impl<const N: usize> Field for MovingAverage<N> {
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl<const N: usize> Field for MovingAverage<N> {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         let () = Self::LEGAL;
         let geometry = Self::geometry(options);

@@ -114,7 +114,8 @@ impl<const N: u64> fmt::Debug for SamplingCounter<N> {
     }
 }
 
-impl<const N: u64> Field for SamplingCounter<N> {
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl<const N: u64> Field for SamplingCounter<N> {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         let () = Self::LEGAL;
         let metric = schema.metric(code::SAMPLING_COUNTER, label, options, geometry(options));

@@ -14,11 +14,14 @@ use crate::sys::ticks::Tick;
 use crate::sys::words::{Word, Words};
 
 /// The growing side of a stats file, as the metrics see it. None of it is on the path of a value.
+///
+/// What appends (`schema`, `instance`, `keep_aside`, and the binding of an instance) is called within
+/// an [`Append`]. `octave` and `part` are one of their own.
 pub trait Space: fmt::Debug {
     /// The schema of a model in this file: written at the first call, found at the later ones.
     fn schema(&self, model: TypeId, describe: &dyn Fn() -> Schema) -> Result<Placed, Error>;
 
-    /// Appends an instance of a schema, to be seen by readers after [`publish`](Space::publish). With `kept_aside`, the space is the one that
+    /// Appends an instance of a schema. With `kept_aside`, the space is the one that
     /// [`keep_aside`](Space::keep_aside) reserved. Gives its block and the block's offset.
     fn instance(
         &self,
@@ -27,12 +30,15 @@ pub trait Space: fmt::Debug {
         kept_aside: bool,
     ) -> Result<(Words, u32), Error>;
 
-    /// Lets readers see what was appended.
+    /// Begins an [`Append`] and returns the state to go back to; `None` while there is one already.
+    fn begin(&self) -> Option<Mark>;
+
+    /// Ends the append: readers see what came since [`begin`](Space::begin).
     fn publish(&self);
 
-    /// Takes back all that came since the last [`publish`](Space::publish): whoever bound it has
+    /// Ends the append: takes back what came since `begin` returned `start`. Whoever bound it has
     /// dropped it.
-    fn roll_back(&self);
+    fn roll_back(&self, start: Mark);
 
     /// Keeps the first failure that a field had while it was bound, for who binds to find.
     fn fail(&self, error: Error);
@@ -82,4 +88,52 @@ pub struct Placed {
     pub record: u32,
     /// Words of a block.
     pub words: usize,
+}
+
+/// The state of a file that an append can go back to.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    /// The end of what was appended.
+    pub tail: usize,
+    /// Bytes kept aside.
+    pub aside: usize,
+    /// Levels that end with their thread.
+    pub levels: usize,
+    /// What is done by the clock.
+    pub ticks: usize,
+}
+
+/// Records that are being appended to a file: readers see all of them after
+/// [`publish`](Append::publish), and without it they are taken back when this is dropped, also by a
+/// panic. What is bound to them is dropped before.
+///
+/// There is one at a time. Who comes back to the file meanwhile (an allocator, a logger or a user's
+/// `Drop` that uses the same statistics) is refused: a roll back would take its records as well.
+#[derive(Debug)]
+#[must_use = "dropped, it takes everything back"]
+pub struct Append<'a> {
+    space: &'a dyn Space,
+    start: Mark,
+}
+
+impl Append<'_> {
+    /// Begins to append; `None` while records are being appended already.
+    pub fn begin(space: &dyn Space) -> Option<Append<'_>> {
+        Some(Append {
+            start: space.begin()?,
+            space,
+        })
+    }
+
+    /// Lets readers see what was appended.
+    pub fn publish(self) {
+        self.space.publish();
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Append<'_> {
+    fn drop(&mut self) {
+        self.space.roll_back(self.start);
+    }
 }

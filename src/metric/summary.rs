@@ -142,7 +142,8 @@ impl fmt::Debug for Summary {
     }
 }
 
-impl Field for Summary {
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl Field for Summary {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         schema
             .metric(code::SUMMARY, label, options, geometry(options))

@@ -90,7 +90,8 @@ pub(super) fn from_words(words: &[u64]) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-impl<const N: usize> Field for Text<N> {
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl<const N: usize> Field for Text<N> {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         let () = Self::LEGAL;
         let geometry = Geometry::slot(TextWidth::<N>::WORDS, options.buffers);

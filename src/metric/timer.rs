@@ -149,7 +149,8 @@ impl Stopwatch {
     }
 }
 
-impl Field for Timer {
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl Field for Timer {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         // What the words are; that readers show seconds, the kind says.
         Integers::describe(code::TIMER, schema, label, options.unit("nanoseconds"));

@@ -43,7 +43,8 @@ impl UpDown {
     }
 }
 
-impl Field for UpDown {
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl Field for UpDown {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         schema
             .metric(code::UP_DOWN, label, options, Geometry::WORD)

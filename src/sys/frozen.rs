@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::ptr::NonNull;
+use std::rc::Rc;
 
 use super::seed::{self, RandomState};
 
@@ -13,7 +14,7 @@ use super::seed::{self, RandomState};
 /// The values are kept as pointers from `Box::into_raw`: a `Box` in the table would be moved when
 /// the table grows, which ends the validity of every reference into it (Stacked Borrows).
 pub struct FrozenMap<T> {
-    values: RefCell<HashMap<Box<str>, NonNull<T>, RandomState>>,
+    values: RefCell<HashMap<Rc<str>, NonNull<T>, RandomState>>,
 }
 
 impl<T> Default for FrozenMap<T> {
@@ -28,24 +29,47 @@ impl<T> FrozenMap<T> {
     /// The value of a name.
     #[inline]
     pub fn get(&self, name: &str) -> Option<&T> {
-        let value = *self.values.borrow().get(name)?;
+        let value = *self.values.try_borrow().ok()?.get(name)?;
         // SAFETY: from `Box::into_raw` in `insert`, freed only in `drop`; shared references only.
         Some(unsafe { value.as_ref() })
     }
 
     /// Adds a value; gives the one that is there already, if there is one.
-    pub fn insert(&self, name: &str, value: T) -> &T {
-        let new = || {
-            // SAFETY: `Box::into_raw` is never null.
-            unsafe { NonNull::new_unchecked(Box::into_raw(Box::new(value))) }
-        };
-        let value = *self
-            .values
-            .borrow_mut()
-            .entry(name.into())
-            .or_insert_with(new);
+    ///
+    /// Nothing is allocated or freed while the table is borrowed: an instrumented allocator may come
+    /// back to this map.
+    pub fn insert(&self, name: &str, value: Box<T>) -> &T {
+        let name: Rc<str> = name.into();
+        self.make_room();
+        if let Some(known) = self.get(&name) {
+            return known;
+        }
+        // SAFETY: `Box::into_raw` is never null.
+        let value = unsafe { NonNull::new_unchecked(Box::into_raw(value)) };
+        self.values.borrow_mut().insert(name, value);
         // SAFETY: as in `get`.
         unsafe { value.as_ref() }
+    }
+
+    /// Makes room for one value more in a table beside the present one.
+    fn make_room(&self) {
+        loop {
+            let (len, hasher) = {
+                let values = self.values.borrow();
+                if values.len() < values.capacity() {
+                    return;
+                }
+                (values.len(), values.hasher().clone())
+            };
+            let mut table = HashMap::with_capacity_and_hasher(2 * len + 4, hasher);
+            let mut values = self.values.borrow_mut();
+            // Unless the allocator has added so many meanwhile.
+            if values.len() < table.capacity() {
+                table.extend(values.drain());
+                std::mem::swap(&mut *values, &mut table);
+            }
+            drop(values);
+        }
     }
 
     /// How many values there are.
@@ -54,12 +78,14 @@ impl<T> FrozenMap<T> {
     }
 
     /// The names, in no order.
-    pub fn names(&self) -> Vec<String> {
-        self.values
-            .borrow()
-            .keys()
-            .map(|name| name.to_string())
-            .collect()
+    pub fn names(&self) -> Vec<Rc<str>> {
+        let mut names = Vec::new();
+        // As in `insert`: the room is made before the table is borrowed.
+        while names.capacity() < self.len() {
+            names.reserve(self.len());
+        }
+        names.extend(self.values.borrow().keys().take(names.capacity()).cloned());
+        names
     }
 }
 
@@ -74,7 +100,8 @@ impl<T> Drop for FrozenMap<T> {
 
 impl<T> fmt::Debug for FrozenMap<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.names()).finish()
+        // Without the names: printing may allocate, and the table must not be borrowed then.
+        write!(f, "{} values", self.len())
     }
 }
 
@@ -90,9 +117,30 @@ impl FrozenList {
         let value = Box::into_raw(Box::new(value));
         // SAFETY: `Box::into_raw` is never null.
         let kept: NonNull<T> = unsafe { NonNull::new_unchecked(value) };
+        self.make_room();
         self.values.borrow_mut().push(kept);
         // SAFETY: freed only in `drop`; shared references only.
         unsafe { &*value }
+    }
+}
+
+impl FrozenList {
+    /// Makes room for one value more. As in [`FrozenMap`], nothing is allocated or freed while the list is
+    /// borrowed.
+    fn make_room(&self) {
+        loop {
+            let len = self.values.borrow().len();
+            if len < self.values.borrow().capacity() {
+                return;
+            }
+            let mut list = Vec::with_capacity(2 * len + 4);
+            let mut values = self.values.borrow_mut();
+            if values.len() < list.capacity() {
+                list.append(&mut values);
+                std::mem::swap(&mut *values, &mut list);
+            }
+            drop(values);
+        }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod guard;
 pub mod identity;
 pub mod life;
 pub mod lock;
+pub mod mapped;
 pub mod orphans;
 pub mod paths;
 pub mod proc;

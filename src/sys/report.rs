@@ -73,6 +73,11 @@ fn enter(model: &str, cause: &'static str, text: &dyn Display, aloud: bool) {
     REPORTING.set(false);
 }
 
+/// Whether this thread is making a report: another one would be left out.
+pub fn is_reporting() -> bool {
+    REPORTING.get()
+}
+
 /// What this process has reported, the latest first.
 pub fn all() -> impl Iterator<Item = &'static Report> {
     let generation = fork::generation();

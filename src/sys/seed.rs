@@ -6,6 +6,8 @@
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
+use super::mapped::Mapped;
+
 pub use foldhash::SharedSeed;
 pub use foldhash::fast::SeedableRandomState as RandomState;
 
@@ -27,16 +29,16 @@ fn shared() -> &'static SharedSeed {
     if let Some(known) = unsafe { known.as_ref() } {
         return known;
     }
-    let new = Box::into_raw(Box::new(SharedSeed::from_u64(super::identity::random())));
-    match SHARED.compare_exchange(ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire) {
-        // SAFETY: from `into_raw` just now; shared from here on, and never written or freed.
-        Ok(_) => unsafe { &*new },
-        Err(winner) => {
-            // SAFETY: `new` was never shared; `winner` is as above.
-            unsafe {
-                drop(Box::from_raw(new));
-                &*winner
-            }
-        }
+    // In a mapping: an allocator that counts in groups would come back here for its first allocation.
+    let new = Mapped::new(SharedSeed::from_u64(super::identity::random()));
+    match SHARED.compare_exchange(
+        ptr::null_mut(),
+        new.as_ptr(),
+        Ordering::AcqRel,
+        Ordering::Acquire,
+    ) {
+        Ok(_) => new.leak(),
+        // SAFETY: as above.
+        Err(winner) => unsafe { &*winner },
     }
 }

@@ -6,15 +6,17 @@ use std::rc::Rc;
 
 use super::file::{Config, StatsFile};
 use super::groups::Groups;
+use super::local::PRIVATE;
 use super::model::{self, MmStats};
 use super::names;
 use super::procedural::Writer;
 use super::stats::Stats;
 use crate::Error;
 use crate::format::schema::Schema;
+use crate::format::{header, round_up};
 use crate::metric::field::Binder;
 use crate::metric::kind::code;
-use crate::metric::space::Space;
+use crate::metric::space::{Append, Space};
 use crate::sys::paths::Settings;
 
 /// Builds a file: `.create()` makes it.
@@ -141,6 +143,20 @@ impl<T: MmStats> Builder<T> {
         }
     }
 
+    /// A model over memory that nobody can look at: nothing is checked of its labels, and its groups are
+    /// all one.
+    pub(super) fn unseen(mut self) -> Result<Stats<T>, Error> {
+        let bind = T::prepare_fields();
+        self.config.anonymous = true;
+        self.config.max_size = Some(HEADER_ROOM + PRIVATE);
+        let file = StatsFile::new(&self.config, &self.name, model::type_path::<T>())?;
+        let words = file.words();
+        let first = HEADER_ROOM / 8;
+        let block = words.part(first, words.len() - first);
+        let bound = bind(&mut Binder::new(None, block, 0, ""));
+        Ok(Stats::new(bound, file))
+    }
+
     /// For a file whose instances of this model all are groups; those named here exist from the
     /// beginning.
     pub fn groups<S: Into<String>>(self, names: impl IntoIterator<Item = S>) -> Builder<T, Names> {
@@ -160,12 +176,14 @@ impl<T: MmStats> Builder<T> {
 
     /// As [`create`](Self::create), without a word.
     pub(super) fn make(self) -> Result<Stats<T>, Error> {
+        let bind = T::prepare_fields();
         let file = StatsFile::new(&self.config, &self.name, model::type_path::<T>())?;
+        let append = Append::begin(&*file).expect("the first of the file");
         let schema = model::schema::<T>();
         let placed = file.append_schema(&schema)?;
         let (block, offset) = file.root_instance(placed, &self.config.label_prefix)?;
         let space: Rc<dyn Space> = file.clone();
-        let bound = T::bind_fields(&mut Binder::new(
+        let bound = bind(&mut Binder::new(
             Some(&space),
             block,
             offset,
@@ -174,6 +192,7 @@ impl<T: MmStats> Builder<T> {
         if let Some(error) = file.failure() {
             return Err(error);
         }
+        append.publish();
         expect_octaves(&file, &schema);
         file.appear()?;
         Ok(Stats::new(bound, file))
@@ -190,10 +209,12 @@ impl<T: MmStats> Builder<T, Names> {
     pub fn create(self) -> Result<Stats<Groups<T>>, Error> {
         let file = StatsFile::new(&self.config, &self.name, model::type_path::<T>())?;
         let space: Rc<dyn Space> = file.clone();
+        let append = Append::begin(&*file).expect("the first of the file");
         let groups = Groups::<T>::new(Some(&space), self.config.label_prefix.clone());
         if let Some(error) = file.failure() {
             return Err(error);
         }
+        append.publish();
         for name in &self.what.0 {
             groups.try_group(name)?;
         }
@@ -270,6 +291,9 @@ impl Builder<Writer, Procedural> {
         Ok(Writer::new(file, self.name, self.config.label_prefix))
     }
 }
+
+/// Bytes that a header has at most, rounded up to pages.
+const HEADER_ROOM: usize = round_up(header::MOST, 4096);
 
 /// A head start for the distributions of a schema.
 fn expect_octaves(file: &StatsFile, schema: &Schema) {

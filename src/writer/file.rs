@@ -20,7 +20,7 @@ use crate::format::owner;
 use crate::format::record::Stagger;
 use crate::format::round_up;
 use crate::metric::context::Contexts;
-use crate::metric::space::{Placed, Space};
+use crate::metric::space::Placed;
 use crate::retire;
 use crate::sync::Ordering;
 use crate::sys::exit::{self, Naming};
@@ -114,9 +114,7 @@ pub struct StatsFile {
     schemas: RefCell<HashMap<TypeId, Placed>>,
     /// What each schema's labels are, by the offset of its record.
     labels_of: RefCell<HashMap<u32, Vec<String>>>,
-    /// What `roll_back` goes back to.
-    published: Cell<Published>,
-    /// Labels that came since.
+    /// Labels of the append that is going on.
     pending: RefCell<Vec<u64>>,
     /// Hashes of the labels in the file. Two labels of one 64-bit hash under a random key: once in
     /// 10⁹ files of 100,000 labels; the second would be refused.
@@ -125,8 +123,7 @@ pub struct StatsFile {
     /// Levels that end with their thread.
     levels: RefCell<Vec<Word>>,
     failure: RefCell<Option<Error>>,
-    /// Records are being appended. Whoever comes back here meanwhile (an allocator that records how
-    /// long it took) must not append another.
+    /// There is an [`Append`](crate::metric::space::Append).
     appending: Cell<bool>,
     max_groups: usize,
     contexts: Contexts,
@@ -134,15 +131,6 @@ pub struct StatsFile {
     stagger: Stagger,
     /// The process, in forks, that made it. To its children it is private memory.
     generation: u64,
-}
-
-/// The state of a file at its last publication.
-#[derive(Clone, Copy, Debug, Default)]
-struct Published {
-    tail: usize,
-    aside: usize,
-    levels: usize,
-    ticks: usize,
 }
 
 thread_local! {
@@ -217,7 +205,6 @@ impl StatsFile {
             aside: Cell::new(0),
             schemas: RefCell::default(),
             labels_of: RefCell::default(),
-            published: Cell::default(),
             pending: RefCell::default(),
             labels: RefCell::new(HashSet::with_hasher(seed::random_state())),
             hasher: seed::random_state(),
@@ -257,7 +244,6 @@ impl StatsFile {
 
     /// Gives the file its name: from here on readers see it.
     pub fn appear(&self) -> Result<(), Error> {
-        self.publish();
         let mut backing = self.backing.borrow_mut();
         let Backing::Nameless {
             nameless,

@@ -11,8 +11,9 @@ use super::names;
 use crate::Error;
 use crate::format::record::Instance;
 use crate::metric::field::{Binder, Describe, Field, Options, TakesPrefix};
-use crate::metric::space::{Placed, Space};
+use crate::metric::space::{Append, Placed, Space};
 use crate::sys::frozen::FrozenMap;
+use crate::sys::mapped::Mapped;
 use crate::sys::report;
 
 /// Under this name counts what could not have a group of its own.
@@ -25,21 +26,19 @@ const OTHER: &str = "_other";
 /// the file.
 pub struct Groups<T> {
     known: FrozenMap<T>,
-    other: OnceCell<Box<Other<T>>>,
-    /// Names that were refused a group: at every power of two the file is asked again.
+    /// `_other` in the file, once it is needed.
+    other: OnceCell<Box<T>>,
+    /// Private memory, for what cannot be counted in the file. In a mapping: an allocator may be the caller.
+    unseen: OnceCell<Mapped<Private<T>>>,
+    /// Names that were refused for lack of room: at every power of two the file is asked again.
     refused: Cell<u64>,
+    /// The file is being asked. Who comes back meanwhile (an allocator) does not ask again.
+    asking: Cell<bool>,
+    /// A refusal was reported.
+    reported: Cell<bool>,
     /// The file and the model's schema in it; `None`: private memory, which has no groups.
     file: Option<(Rc<dyn Space>, Placed)>,
     prefix: String,
-}
-
-/// What `_other` is.
-#[derive(Debug)]
-enum Other<T> {
-    /// An instance in the file.
-    InFile(T),
-    /// Private memory.
-    Private(Private<T>),
 }
 
 impl<T: MmStats> Groups<T> {
@@ -48,7 +47,10 @@ impl<T: MmStats> Groups<T> {
         let mut groups = Groups {
             known: FrozenMap::default(),
             other: OnceCell::new(),
+            unseen: OnceCell::new(),
             refused: Cell::new(0),
+            asking: Cell::new(false),
+            reported: Cell::new(false),
             file: None,
             prefix,
         };
@@ -86,12 +88,12 @@ impl<T: MmStats> Groups<T> {
         if let Some(group) = self.known.get(name) {
             return Ok(group);
         }
+        if let Some(other) = self.other.get().filter(|_| name == OTHER) {
+            return Ok(other);
+        }
         names::check_label("group", name)?;
         let Some((space, _)) = &self.file else {
-            return Err(Error::TooManyGroups {
-                path: "(private memory)".into(),
-                most: 0,
-            });
+            return Err(no_groups());
         };
         let most = space.max_groups();
         if self.known.len() >= most {
@@ -100,7 +102,11 @@ impl<T: MmStats> Groups<T> {
                 most,
             });
         }
-        Ok(self.known.insert(name, self.bind(name, false)?))
+        match self.bind(name, false) {
+            Ok(group) => Ok(self.known.insert(name, group)),
+            // The user's `value = …` or an allocator may have made it meanwhile.
+            Err(error) => self.known.get(name).ok_or(error),
+        }
     }
 
     /// How many groups there are, `_other` not among them.
@@ -110,7 +116,8 @@ impl<T: MmStats> Groups<T> {
 
     /// Their names, in no order.
     pub(super) fn names(&self) -> Vec<String> {
-        self.known.names()
+        let names = self.known.names();
+        names.iter().map(|name| name.to_string()).collect()
     }
 
     /// Whether there is none yet.
@@ -120,33 +127,94 @@ impl<T: MmStats> Groups<T> {
 
     #[cold]
     fn new_or_other(&self, name: &str) -> &T {
+        /// Not asking any more, also after a panic in the user's `value = …`.
+        struct Asked<'a>(&'a Cell<bool>);
+        impl Drop for Asked<'_> {
+            fn drop(&mut self) {
+                self.0.set(false);
+            }
+        }
+        if self.file.is_none() || self.asking.replace(true) {
+            return self.other_now();
+        }
+        let asking = Asked(&self.asking);
         let refused = self.refused.get();
+        let mut error = None;
         // Many new names on a full file must not cost a system call each.
         if refused == 0 || refused.is_power_of_two() {
             match self.try_group(name) {
                 Ok(group) => return group,
-                Err(error) => {
-                    let name = names::shown(name);
-                    if let Some((space, _)) = &self.file {
-                        let text = format_args!(
-                            "{error}; the group {name:?} and further ones count under {OTHER:?}"
-                        );
-                        report::once(space.model(), "groups", &text);
-                    }
-                }
+                Err(refusal) => error = Some(refusal),
             }
         }
-        self.refused.set(refused + 1);
-        // The space was kept for it, so this fails only in private memory.
-        let other = self.other.get_or_init(|| {
-            Box::new(match self.bind(OTHER, true) {
-                Ok(model) => Other::InFile(model),
-                Err(_) => Other::Private(Private::new()),
-            })
-        });
-        match &**other {
-            Other::InFile(model) => model,
-            Other::Private(private) => &private.model,
+        // A name that cannot be a group's says nothing of the next one.
+        let of_name = |error: &Error| {
+            matches!(
+                error,
+                Error::Name { .. } | Error::DuplicateLabel { .. } | Error::Busy { .. }
+            )
+        };
+        if !error.as_ref().is_some_and(of_name) {
+            self.refused.set(refused.saturating_add(1));
+        }
+        let lost = self.make_other().err();
+        // (A report that is made within another one is left for the next time.)
+        let report = error.filter(|_| !report::is_reporting() && !self.reported.replace(true));
+        if report.is_some() {
+            // The state is final: the logger may use these groups.
+            drop(asking);
+            self.report(name, report, lost);
+        }
+        // Without a report `asking` goes last: to free an error may come back here, too.
+        self.other_now()
+    }
+
+    /// Says once why a name has no group of its own.
+    fn report(&self, name: &str, error: Option<Error>, lost: Option<Error>) {
+        let (Some((space, _)), Some(error)) = (&self.file, error) else {
+            return;
+        };
+        let name = names::shown(name);
+        match lost {
+            None => {
+                let text =
+                    format_args!("{error}; {name:?} and further groups count under {OTHER:?}");
+                report::once(space.model(), "groups", &text);
+            }
+            Some(lost) => {
+                let text = format_args!(
+                    "{error}; {name:?} and further groups are not recorded, because {OTHER:?} cannot \
+                     be made either: {lost}"
+                );
+                report::once(space.model(), "other", &text);
+            }
+        }
+    }
+
+    /// Makes `_other` in the file, if it is not there. The space was kept for it; it fails where its
+    /// labels would be too long or are there already.
+    fn make_other(&self) -> Result<(), Error> {
+        if self.other.get().is_none() && self.known.get(OTHER).is_none() {
+            // Set already: by who came back meanwhile.
+            let _ = self.other.set(self.bind(OTHER, true)?);
+        }
+        Ok(())
+    }
+
+    /// `_other`, or private memory where it is not in the file. Allocates nothing.
+    fn other_now(&self) -> &T {
+        if let Some(other) = self.other.get() {
+            return other;
+        }
+        if let Some(other) = self.known.get(OTHER) {
+            return other;
+        }
+        loop {
+            if let Some(unseen) = self.unseen.get() {
+                return &unseen.model;
+            }
+            // Set already: as above. (`get_or_init` would panic then.)
+            let _ = self.unseen.set(Mapped::new(Private::new()));
         }
     }
 
@@ -159,27 +227,31 @@ impl<T: MmStats> Groups<T> {
         }
     }
 
-    fn bind(&self, name: &str, kept_aside: bool) -> Result<T, Error> {
+    fn bind(&self, name: &str, kept_aside: bool) -> Result<Box<T>, Error> {
         let Some((space, schema)) = &self.file else {
-            return Err(Error::TooManyGroups {
-                path: "(private memory)".into(),
-                most: 0,
-            });
+            return Err(no_groups());
         };
-        let bound = space
-            .instance(*schema, self.instance(*schema, name), kept_aside)
-            .and_then(|(block, offset)| {
-                let prefix = format!("{}{name}.", self.prefix);
-                let bound = T::bind_fields(&mut Binder::new(Some(space), block, offset, &prefix));
-                // Groups within the group may have found no space.
-                space.failure().map_or(Ok(bound), Err)
-            });
-        if bound.is_err() {
-            space.roll_back();
+        // The user's code, before anything is appended.
+        let bind = T::prepare_fields();
+        let append = Append::begin(&**space).ok_or_else(|| Error::Busy { path: space.path() })?;
+        let instance = self.instance(*schema, name);
+        let prefix = instance.label_prefix();
+        let (block, offset) = space.instance(*schema, instance, kept_aside)?;
+        let bound = Box::new(bind(&mut Binder::new(Some(space), block, offset, &prefix)));
+        // Groups within the group may have found no space.
+        if let Some(error) = space.failure() {
+            return Err(error);
         }
-        let bound = bound?;
-        space.publish();
+        append.publish();
         Ok(bound)
+    }
+}
+
+/// Why private memory refuses a group.
+fn no_groups() -> Error {
+    Error::TooManyGroups {
+        path: "(private memory)".into(),
+        most: 0,
     }
 }
 
@@ -199,15 +271,19 @@ impl<T> fmt::Debug for Groups<T> {
     }
 }
 
-impl<T: MmStats> Field for Groups<T> {
+// SAFETY: what is kept of the binder is in private fields, and a group is only lent, by `&T`.
+unsafe impl<T: MmStats> Field for Groups<T> {
     fn describe(_: &mut Describe, _: &str, _: Options<'_>) {
         // The labels are those of the groups: the field itself has none.
     }
 
     fn bind(binder: &mut Binder<'_>, _: &str, options: Options<'_>) -> Groups<T> {
         let mut prefix = String::new();
-        if binder.space().is_some() {
+        if let Some(space) = binder.space() {
             prefix = format!("{}{}", binder.prefix(), options.prefix);
+            if let Err(error) = names::check_prefix(options.prefix) {
+                space.fail(error);
+            }
         }
         Groups::new(binder.space(), prefix)
     }

@@ -10,7 +10,7 @@ use super::model::MmStats;
 use super::stats::Stats;
 use crate::Error;
 use crate::metric::errors::Errors;
-use crate::metric::field::{Binder, Describe, Field, Options};
+use crate::metric::field::{Binder, Describe, Field, FieldTraits, Options};
 use crate::metric::history::History;
 use crate::metric::summary::Summary;
 use crate::sys::paths::Settings;
@@ -67,19 +67,20 @@ impl Named {
 /// The model's name, unless the environment has another one.
 const NAME: &str = "stats";
 
-// SAFETY: as the derive does: `bind_fields` makes every field by `Field::bind` and keeps nothing of the
+// SAFETY: as the derive does: `prepare_fields` makes every field by `Field::bind` and keeps nothing of the
 // binder, and there are no other fields.
 unsafe impl MmStats for Labelled {
     const NAME: &'static str = NAME;
     const HELP: &'static str = "Statistics by name.";
+    const TRAITS: FieldTraits = |_, _| ();
 
     fn describe_fields(describe: &mut Describe) {
         Errors::describe(describe, "errors", ERRORS);
         Groups::<Named>::describe(describe, "named", Options::NONE);
     }
 
-    fn bind_fields(binder: &mut Binder<'_>) -> Labelled {
-        Labelled {
+    fn prepare_fields() -> impl FnOnce(&mut Binder<'_>) -> Labelled {
+        |binder| Labelled {
             errors: Errors::bind(binder, "errors", ERRORS),
             named: Groups::bind(binder, "named", Options::NONE),
         }
@@ -104,14 +105,15 @@ const ERRORS: Options<'static> = Options::NONE.help("Errors that passed through.
 unsafe impl MmStats for Named {
     const NAME: &'static str = "stat";
     const HELP: &'static str = "The values of one label.";
+    const TRAITS: FieldTraits = |_, _| ();
 
     fn describe_fields(describe: &mut Describe) {
         Summary::describe(describe, "", Options::NONE);
         History::<1000>::describe(describe, "history", Options::NONE);
     }
 
-    fn bind_fields(binder: &mut Binder<'_>) -> Named {
-        Named {
+    fn prepare_fields() -> impl FnOnce(&mut Binder<'_>) -> Named {
+        |binder| Named {
             summary: Summary::bind(binder, "", Options::NONE),
             history: Field::bind(binder, "history", Options::NONE),
         }

@@ -109,12 +109,20 @@ struct Local<T>(Stats<T>);
 /// The first use of a model in a thread, and every use that cannot have a file.
 #[cold]
 fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
+    /// Not busy any more, also after a panic in the user's `value = …`.
+    struct Done<'a>(&'a Cell<bool>);
+    impl Drop for Done<'_> {
+        fn drop(&mut self) {
+            self.0.set(false);
+        }
+    }
     // Busy: an allocator or a logger that uses the model while its file is being made.
     if cell.busy.replace(true) {
         return with_private(f);
     }
+    let busy = Done(&cell.busy);
     let Some((mut keep, model, error)) = adopt_or_create::<T>() else {
-        cell.busy.set(false);
+        drop(busy);
         return with_private(f);
     };
     let kept = OWNED.try_with(|owned| {
@@ -125,7 +133,7 @@ fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
         unsafe { cell.cell.enter() };
         cell.cell.model.set(model.cast());
     });
-    cell.busy.set(false);
+    drop(busy);
     // Only now: a logger may use the model itself.
     Settings::report_problems();
     if let Some(error) = error {
@@ -153,7 +161,12 @@ fn adopt_or_create<T: MmStats>() -> Option<(Box<Keep>, *const T, Option<Error>)>
         None => {
             let stats = T::builder().make().or_else(|error| {
                 refused = Some(error);
-                T::builder().anonymous().make()
+                // What fails in a file for its labels fails without one, too. There must be a model all
+                // the same, or each call would try again and map memory of its own.
+                T::builder()
+                    .anonymous()
+                    .make()
+                    .or_else(|_| T::builder().unseen())
             });
             Orphan::new(key, Box::new(Local(stats.ok()?)))
         }
@@ -195,11 +208,12 @@ pub(super) struct Private<T> {
 
 impl<T: MmStats> Private<T> {
     pub(super) fn new() -> Private<T> {
+        let bind = T::prepare_fields();
         let memory = Region::private(PRIVATE);
         // SAFETY: the model, which has all views, is dropped before the region, and all of the region
         // can be touched.
         let words = unsafe { memory.words() };
-        let model = T::bind_fields(&mut Binder::new(None, words, 0, ""));
+        let model = bind(&mut Binder::new(None, words, 0, ""));
         Private {
             model,
             _memory: memory,
@@ -208,4 +222,4 @@ impl<T: MmStats> Private<T> {
 }
 
 /// Bytes of private memory for a model: more than any model's block. Only addresses, until touched.
-const PRIVATE: usize = 16 << 20;
+pub(super) const PRIVATE: usize = 16 << 20;

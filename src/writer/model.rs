@@ -7,14 +7,14 @@ use super::local::{self, LocalCell};
 use super::stats::Stats;
 use crate::Error;
 use crate::format::schema::Schema;
-use crate::metric::field::{Binder, Describe};
+use crate::metric::field::{Binder, Describe, FieldTraits};
 
 /// A struct of metrics. Made by `#[derive(MmStats)]`.
 ///
 /// # Safety
-/// For the derive only. `bind_fields` makes every field by [`Field::bind`](crate::metric::field::Field::bind), keeps nothing of the
-/// binder, and the type has no other fields: so no handle can outlive its file, and a model can be
-/// sent to another thread as a whole.
+/// For the derive only. `prepare_fields` makes every field by [`Field::bind`](crate::metric::field::Field::bind),
+/// keeps nothing of the binder, and the type has no other fields: so no handle can outlive its file, and
+/// a model can be sent to another thread as a whole.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a stats model",
     label = "not a model",
@@ -28,10 +28,14 @@ pub unsafe trait MmStats: Sized + 'static {
     const HELP: &'static str;
 
     #[doc(hidden)]
-    fn describe_fields(describe: &mut Describe);
+    const TRAITS: FieldTraits;
 
     #[doc(hidden)]
-    fn bind_fields(binder: &mut Binder<'_>) -> Self;
+    fn describe_fields(describe: &mut Describe);
+
+    /// Runs the user's code (`value = …`), and returns what binds the fields and runs none.
+    #[doc(hidden)]
+    fn prepare_fields() -> impl FnOnce(&mut Binder<'_>) -> Self;
 
     #[doc(hidden)]
     fn with_local<R>(f: impl FnOnce(&LocalCell<Self>) -> R) -> R;

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::format::bytes::cut;
+use crate::format::schema::{Schema, TEXT_MOST as TEXT_STORED};
 
 /// The longest label, group or prefix, in bytes.
 const TEXT_MOST: usize = 1024;
@@ -53,6 +54,48 @@ pub fn check_label(what: &'static str, name: &str) -> Result<(), Error> {
     })
 }
 
+/// A text that is stored whole or not at all: a unit, a help text, what labels of groups begin with.
+pub fn check_length(what: &'static str, text: &str) -> Result<(), Error> {
+    if text.len() <= TEXT_STORED {
+        return Ok(());
+    }
+    Err(Error::Name {
+        what,
+        name: shown(text).to_owned(),
+        problem: "is longer than 4096 bytes",
+    })
+}
+
+/// A unit.
+fn check_unit(unit: &str) -> Result<(), Error> {
+    if unit.chars().any(char::is_control) {
+        return Err(Error::Name {
+            what: "unit",
+            name: shown(unit).to_owned(),
+            problem: "contains a control character",
+        });
+    }
+    check_length("unit", unit)
+}
+
+/// All texts of a schema. The labels of a model of `groups` may be empty: then the metric is called as its
+/// group.
+pub fn check_schema(schema: &Schema, groups: bool) -> Result<(), Error> {
+    check_model(&schema.model)?;
+    check_length("help", &schema.help)?;
+    for metric in &schema.metrics {
+        if !(groups && metric.label.is_empty()) {
+            check_label("label", &metric.label)?;
+        }
+        check_unit(&metric.unit)?;
+        check_length("help", &metric.help)?;
+        for field in metric.fields.iter() {
+            check_label("field", &field.name)?;
+        }
+    }
+    Ok(())
+}
+
 /// What labels begin with: may be empty, and may end with a dot.
 pub fn check_prefix(prefix: &str) -> Result<(), Error> {
     match prefix.strip_suffix('.').unwrap_or(prefix) {
@@ -96,6 +139,8 @@ mod tests {
             let message = error.unwrap_err().to_string();
             assert!(message.contains("ééé") && message.len() < 320, "{message}");
         }
+        assert!(check_unit(&"x".repeat(4097)).is_err());
+        assert!(check_unit(&"x".repeat(4096)).is_ok());
         assert!(check_prefix("").is_ok());
         assert!(check_prefix("web.").is_ok());
         assert!(check_prefix("web_").is_ok());

@@ -18,7 +18,7 @@ use crate::metric::field::{
     Binder, ConstantField, Describe, Field, Options, TakesBuffers, TakesDigits, TakesMerge,
     TakesUnit, TakesWindow,
 };
-use crate::metric::space::Space;
+use crate::metric::space::{Append, Space};
 use crate::metric::window::LENGTHS;
 use crate::sys::frozen::FrozenList;
 use crate::{
@@ -253,19 +253,15 @@ impl<'w, M, V> Adding<'w, M, V> {
         let schema = Describe::model(model, "", "", |schema| {
             describe(schema, &self.label, options)
         });
-        let placed = file.append_schema(&schema).and_then(|placed| {
-            let instance = Instance {
-                schema: placed.record,
-                block: 0,
-                prefix: prefix.clone(),
-                group: self.group.clone(),
-            };
-            file.instance(placed, instance, false)
-        });
-        if placed.is_err() {
-            file.roll_back();
-        }
-        let (block, offset) = placed?;
+        let append = Append::begin(&**file).ok_or_else(|| Error::Busy { path: file.path() })?;
+        let placed = file.append_schema(&schema)?;
+        let instance = Instance {
+            schema: placed.record,
+            block: 0,
+            prefix: prefix.clone(),
+            group: self.group.clone(),
+        };
+        let (block, offset) = file.instance(placed, instance, false)?;
         let space: Rc<dyn Space> = file.clone();
         let metric = bind(
             &mut Binder::new(Some(&space), block, offset, prefix),
@@ -273,7 +269,7 @@ impl<'w, M, V> Adding<'w, M, V> {
             options,
             self.value,
         );
-        file.publish();
+        append.publish();
         Ok(metrics.push(metric))
     }
 }

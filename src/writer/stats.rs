@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::file::StatsFile;
+use super::groups::Groups;
+use super::model::MmStats;
 use crate::metric::space::Space;
 
 /// The statistics of one thread: derefs to the model, and owns its file. Dropping it removes the
@@ -26,11 +28,13 @@ pub struct Stats<T> {
     file: Rc<StatsFile>,
 }
 
-// SAFETY: what makes a `Stats` not `Send` by itself are Rcs of its file and views of its mapping.
-// All of them are in `model` and `file`: `T` is a model, made by the library or by the derive, whose
-// fields are kinds of metrics; none can be cloned, or moved out of a `&T`. So they move together, and
-// a model has nothing else that could be bound to a thread.
-unsafe impl<T> Send for Stats<T> {}
+// SAFETY: what makes a `Stats` not `Send` by itself are Rcs of its file and views of its mapping. All
+// of them are in `model` and `file`. By the contract of `MmStats` a model consists of fields that were
+// bound by `Field::bind` and of nothing else, and by the contract of `Field` safe code cannot clone
+// them or move them out of a `&T`. So they move together, and nothing else in them is bound to a thread.
+unsafe impl<T: MmStats> Send for Stats<T> {}
+// SAFETY: as above. A `Groups` is a `Field` itself, and its groups are models.
+unsafe impl<T: MmStats> Send for Stats<Groups<T>> {}
 
 impl<T> Stats<T> {
     pub(super) fn new(model: T, file: Rc<StatsFile>) -> Stats<T> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mmstats::{Counter, Error, Groups, MmStats};
 
+use super::child;
 use super::models::{Handler, Web, snapshot};
 
 #[derive(MmStats)]
@@ -242,4 +243,79 @@ fn a_group_that_fails_in_the_middle_leaves_nothing() {
     let snapshot = snapshot(&root);
     assert_eq!(snapshot.labels("g*.level").count(), made - 1);
     assert!(snapshot.errors().is_empty(), "{:?}", snapshot.errors());
+}
+
+#[test]
+fn a_group_of_the_name_of_the_overflow_is_the_overflow() {
+    let root = tempfile::tempdir().unwrap();
+    let web = Web::builder()
+        .path(root.path())
+        .max_groups(1)
+        .create()
+        .unwrap();
+    web.handlers.try_group("_other").unwrap().response_ok.inc();
+    web.handlers.group("beyond").response_ok.add(10);
+    let second = Web::builder()
+        .path(root.path())
+        .max_groups(0)
+        .create()
+        .unwrap();
+    second.handlers.group("beyond").response_ok.add(100);
+    let other = second.handlers.try_group("_other").unwrap();
+    other.response_ok.add(1000);
+    let value = snapshot(&root).get("my-app", "_other.response_ok").cloned();
+    assert_eq!(value.unwrap().as_u64(), Some(1111));
+}
+
+#[test]
+fn names_that_are_refused_cost_good_ones_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let web = Web::builder().path(root.path()).create().unwrap();
+    for i in 0..100 {
+        web.handlers.group("a..b").response_ok.inc();
+        web.handlers.group(&format!("good-{i}")).response_ok.inc();
+    }
+    assert_eq!(web.handlers.len(), 100);
+    let snapshot = snapshot(&root);
+    let get = |label| snapshot.get("my-app", label).unwrap().as_u64();
+    assert_eq!(get("_other.response_ok"), Some(100));
+    assert_eq!(get("good-99.response_ok"), Some(1));
+}
+
+/// A logger that counts its lines in groups, by level.
+struct Counting;
+
+#[derive(MmStats)]
+struct Logged {
+    levels: Groups<Inner>,
+}
+
+impl log::Log for Counting {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+    fn log(&self, record: &log::Record<'_>) {
+        Logged::local(|s| s.levels.group(record.level().as_str()).n.inc());
+    }
+    fn flush(&self) {}
+}
+
+#[test]
+fn a_logger_may_use_the_groups_that_are_reported_to_it() {
+    const NAME: &str = "groups::a_logger_may_use_the_groups_that_are_reported_to_it";
+    if !child::is_child(NAME) {
+        let root = tempfile::tempdir().unwrap();
+        child::run(&mut child::command(NAME, root.path()));
+        return;
+    }
+    log::set_logger(&Counting).unwrap();
+    log::set_max_level(log::LevelFilter::Warn);
+    for i in 0..10_001 {
+        Logged::local(|s| s.levels.group(&format!("g{i}")).n.inc());
+    }
+    let mut reader = mmstats::reader::Reader::from_env().unwrap();
+    let snapshot = reader.snapshot().unwrap();
+    // The last one, and the line that reported it.
+    let other = snapshot.get("Logged", "_other.n").unwrap();
+    assert_eq!(other.as_u64(), Some(2));
 }

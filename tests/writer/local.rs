@@ -262,3 +262,91 @@ fn a_forked_child_writes_nothing_into_its_parents_file() {
         Some(6 + 7 + 10_000)
     );
 }
+
+/// Two metrics of one label, which only the whole model shows.
+#[derive(MmStats)]
+struct Twice {
+    #[mmstats(label = "inner.n")]
+    own: Counter,
+    inner: Inner,
+    parts: mmstats::Groups<Inner>,
+}
+
+#[derive(MmStats)]
+struct Inner {
+    n: Counter,
+}
+
+/// 1100 bytes in two parts, each of which is a label.
+#[derive(MmStats)]
+struct TooLong {
+    #[mmstats(
+        label = "pppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppp"
+    )]
+    inner: Long,
+    parts: mmstats::Groups<Inner>,
+}
+
+#[derive(MmStats)]
+struct Long {
+    #[mmstats(
+        label = "pppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppp"
+    )]
+    n: Counter,
+}
+
+/// A logger that keeps its lines.
+struct Lines(std::sync::Mutex<Vec<String>>);
+
+impl log::Log for Lines {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+    fn log(&self, record: &log::Record<'_>) {
+        self.0.lock().unwrap().push(record.args().to_string());
+    }
+    fn flush(&self) {}
+}
+
+#[test]
+fn a_model_that_no_file_can_have_is_reported_once_and_keeps_its_memory() {
+    const NAME: &str = "local::a_model_that_no_file_can_have_is_reported_once_and_keeps_its_memory";
+    if !child::is_child(NAME) {
+        let root = tempfile::tempdir().unwrap();
+        child::run(&mut child::command(NAME, root.path()));
+        return;
+    }
+    static LINES: Lines = Lines(std::sync::Mutex::new(Vec::new()));
+    log::set_logger(&LINES).unwrap();
+    log::set_max_level(log::LevelFilter::Warn);
+    assert!(
+        Twice::builder().anonymous().create().is_ok(),
+        "nobody reads it"
+    );
+    assert!(TooLong::builder().anonymous().create().is_err());
+    for thread in 0..2 {
+        thread::spawn(move || {
+            for _ in 0..1000 {
+                Twice::local(|s| {
+                    s.own.inc();
+                    s.inner.n.inc();
+                    s.parts.group("a").n.inc();
+                });
+                TooLong::local(|s| {
+                    s.inner.n.inc();
+                    s.parts.group("a").n.inc();
+                });
+            }
+            let counted = Twice::local(|s| [s.own.get(), s.inner.n.get(), s.parts["a"].n.get()]);
+            assert_eq!(counted, [1000; 3], "thread {thread}");
+            let counted = TooLong::local(|s| [s.inner.n.get(), s.parts["a"].n.get()]);
+            assert_eq!(counted, [1000; 2], "thread {thread}");
+        })
+        .join()
+        .unwrap();
+    }
+    let lines = LINES.0.lock().unwrap();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].contains("inner.n"), "{lines:?}");
+    assert!(lines[1].contains("longer than 1024"), "{lines:?}");
+}

@@ -116,7 +116,8 @@ impl<T: PercentileNumber> fmt::Debug for Percentile<T> {
     }
 }
 
-impl Field for Percentile<u64> {
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl Field for Percentile<u64> {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         Integers::describe(code::PERCENTILE, schema, label, options);
     }
@@ -126,7 +127,8 @@ impl Field for Percentile<u64> {
     }
 }
 
-impl Field for Percentile<f64> {
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl Field for Percentile<f64> {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         Floats::describe(schema, label, options);
     }

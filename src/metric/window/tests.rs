@@ -15,7 +15,7 @@ use crate::metric::context::{Contexts, Copied};
 use crate::metric::counter::Counter;
 use crate::metric::field::{Binder, Describe, Field, Options};
 use crate::metric::percentile::Percentile;
-use crate::metric::space::{Placed, Space};
+use crate::metric::space::{Mark, Placed, Space};
 use crate::metric::summary::Summary;
 use crate::sys::ticks::Tick;
 use crate::sys::words::{Word, Words};
@@ -58,8 +58,11 @@ impl Space for Memory {
     fn instance(&self, _: Placed, _: Instance, _: bool) -> Result<(Words, u32), Error> {
         unreachable!()
     }
+    fn begin(&self) -> Option<Mark> {
+        unreachable!()
+    }
     fn publish(&self) {}
-    fn roll_back(&self) {}
+    fn roll_back(&self, _: Mark) {}
     fn fail(&self, _: Error) {}
     fn failure(&self) -> Option<Error> {
         None

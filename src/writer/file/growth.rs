@@ -18,7 +18,7 @@ const FIRST_OCTAVES: usize = 4;
 
 impl StatsFile {
     /// The words of the region: see [`Region::words`].
-    pub(super) fn words(&self) -> Words {
+    pub(in crate::writer) fn words(&self) -> Words {
         // SAFETY: every view that leaves this file goes into a handle that is dropped before the
         // file: `Stats` and `Writer` drop their handles first, and those that need the file later
         // keep it alive by an Rc. Only what `ensure` has reserved is handed out.
@@ -88,6 +88,7 @@ impl StatsFile {
 
     /// Appends a record: its bytes at the tail, and zeros up to `end`.
     pub(super) fn append(&self, bytes: &[u8], end: usize, from_aside: bool) -> Result<(), Error> {
+        debug_assert!(self.appending.get(), "within an `Append`");
         self.ensure(end, from_aside)?;
         self.write(self.tail.get(), bytes);
         self.tail.set(end);

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::hash::BuildHasher;
 use std::path::PathBuf;
 
-use super::{PAGE, Published, StatsFile};
+use super::{PAGE, StatsFile};
 use crate::Error;
 use crate::format::LINE;
 use crate::format::header::COMMITTED;
@@ -13,7 +13,7 @@ use crate::format::part::Part;
 use crate::format::record::{self, Instance, Octave, Stagger};
 use crate::format::schema::{Schema, whole_label};
 use crate::metric::context::Contexts;
-use crate::metric::space::{Placed, Space};
+use crate::metric::space::{Append, Mark, Placed, Space};
 use crate::sync::Ordering;
 use crate::sys::report;
 use crate::sys::ticks::{self, Tick};
@@ -23,23 +23,11 @@ use crate::writer::names;
 impl StatsFile {
     /// Appends a schema, all of whose metrics have labels.
     pub fn append_schema(&self, schema: &Schema) -> Result<Placed, Error> {
-        for metric in &schema.metrics {
-            names::check_label("label", &metric.label)?;
-        }
-        self.append_schema_of_groups(schema)
+        names::check_schema(schema, false)?;
+        self.append_checked(schema)
     }
 
-    /// Appends a schema. A metric without a label is called as its group (`labelled` has one); the
-    /// derive makes none.
-    fn append_schema_of_groups(&self, schema: &Schema) -> Result<Placed, Error> {
-        self.appending.set(true);
-        for metric in schema
-            .metrics
-            .iter()
-            .filter(|metric| !metric.label.is_empty())
-        {
-            names::check_label("label", &metric.label)?;
-        }
+    fn append_checked(&self, schema: &Schema) -> Result<Placed, Error> {
         let record = self.tail.get() as u32;
         let bytes = schema.encode();
         self.append(&bytes, self.tail.get() + bytes.len(), false)?;
@@ -92,7 +80,7 @@ impl StatsFile {
         kept_aside: bool,
         stagger: Option<Stagger>,
     ) -> Result<(Words, u32), Error> {
-        self.appending.set(true);
+        names::check_length("prefix", &instance.prefix)?;
         let prefix = instance.label_prefix();
         self.enter_labels(schema, &prefix)?;
         let placed = instance.encode(self.tail.get(), schema.words, stagger);
@@ -103,11 +91,18 @@ impl StatsFile {
         ))
     }
 
-    /// Appends and publishes a record of `len` words of values whose last ones are `plain`. Ends the
-    /// appending that the caller began.
-    fn append_values(&self, placed: record::Placed, len: usize, plain: &[u64]) -> Option<Words> {
+    /// Appends and publishes a record with `len` words of values whose last ones are `plain`, if there is
+    /// space and no other append going on.
+    fn append_values(
+        &self,
+        encode: impl FnOnce(usize) -> record::Placed,
+        len: usize,
+        plain: &[u64],
+    ) -> Option<Words> {
+        let append = Append::begin(self)?;
+        let placed = encode(self.tail.get());
         if let Err(error) = self.append(&placed.metadata, placed.end, false) {
-            self.appending.set(false);
+            drop(append);
             let text = format_args!(
                 "{error}; histograms count coarsely, histories and error logs stay as long as they are"
             );
@@ -119,9 +114,7 @@ impl StatsFile {
             // Relaxed: `publish` orders them.
             cell.store(*word, Ordering::Relaxed);
         }
-        // An instance in the making is not shown by this publication: octaves and parts are asked for
-        // by values, and values come after binding.
-        self.publish();
+        append.publish();
         Some(values)
     }
 }
@@ -131,7 +124,10 @@ impl Space for StatsFile {
         if let Some(placed) = self.schemas.borrow().get(&model) {
             return Ok(*placed);
         }
-        let placed = self.append_schema_of_groups(&describe())?;
+        let schema = describe();
+        // A metric without a label is called as its group (`labelled` has one); the derive makes none.
+        names::check_schema(&schema, true)?;
+        let placed = self.append_checked(&schema)?;
         self.schemas.borrow_mut().insert(model, placed);
         Ok(placed)
     }
@@ -153,28 +149,34 @@ impl Space for StatsFile {
         Ok(placed)
     }
 
+    fn begin(&self) -> Option<Mark> {
+        if self.appending.replace(true) {
+            return None;
+        }
+        Some(Mark {
+            tail: self.tail.get(),
+            aside: self.aside.get(),
+            levels: self.levels.borrow().len(),
+            ticks: self.ticks.borrow().len(),
+        })
+    }
+
     fn publish(&self) {
         // Release: who sees the length sees the records below it.
         self.words()
             .word(COMMITTED / 8)
             .store(self.tail.get() as u64, Ordering::Release);
         self.pending.borrow_mut().clear();
-        self.published.set(Published {
-            tail: self.tail.get(),
-            aside: self.aside.get(),
-            levels: self.levels.borrow().len(),
-            ticks: self.ticks.borrow().len(),
-        });
         self.appending.set(false);
     }
 
-    fn roll_back(&self) {
-        let Published {
+    fn roll_back(&self, start: Mark) {
+        let Mark {
             tail,
             aside,
             levels,
             ticks,
-        } = self.published.get();
+        } = start;
         self.ticks.borrow_mut().truncate(ticks);
         let unused = self.words().part(tail / 8, (self.tail.get() - tail) / 8);
         for word in unused.iter() {
@@ -194,6 +196,9 @@ impl Space for StatsFile {
         self.labels_of
             .borrow_mut()
             .retain(|record, _| (*record as usize) < tail);
+        // Of a binding that did not come to ask for it.
+        drop(self.failure.take());
+        // Last: until here an allocator that comes back is refused, and finds nothing borrowed.
         self.appending.set(false);
     }
 
@@ -206,6 +211,7 @@ impl Space for StatsFile {
     }
 
     fn keep_aside(&self, schema: Placed, instance: &Instance) -> Result<(), Error> {
+        names::check_length("prefix", &instance.prefix)?;
         // A record's length depends on where it begins, by less than a line.
         let placed = instance.encode(0, schema.words, None);
         let aside = self.aside.get();
@@ -215,24 +221,17 @@ impl Space for StatsFile {
     }
 
     fn octave(&self, owner: u32, octave: usize, len: usize) -> Option<Words> {
-        if self.appending.replace(true) {
-            return None;
-        }
         let octave = Octave {
             owner,
             octave: octave as u32,
             counts: 0,
             len: len as u32,
         };
-        self.append_values(octave.encode(self.tail.get()), len, &[])
+        self.append_values(|at| octave.encode(at), len, &[])
     }
 
     fn part(&self, part: Part, plain: &[u64]) -> Option<Words> {
-        if self.appending.replace(true) {
-            return None;
-        }
-        let placed = part.encode(self.tail.get());
-        self.append_values(placed, part.shape.total_words(), plain)
+        self.append_values(|at| part.encode(at), part.shape.total_words(), plain)
     }
 
     fn contexts(&self) -> &Contexts {
