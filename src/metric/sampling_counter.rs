@@ -24,8 +24,9 @@ pub struct SamplingCounter<const N: u64 = 100> {
     slot: Slot<SampleWidth>,
     /// All increments, sampled or not.
     running: Word,
-    /// The count at which to sample; 0: at the next increment, which begins the first measurement.
-    next: Cell<u64>,
+    /// The multiple of `N` at or below the count of the last sample: `N` further on is the next one. Before
+    /// the first increment, which begins the first measurement, it is that far back.
+    last: Cell<u64>,
     /// Count and clock at the last sample.
     since: Cell<Option<(u64, u64)>>,
 }
@@ -63,7 +64,8 @@ impl<const N: u64> SamplingCounter<N> {
         // Relaxed: as for a Counter.
         let count = self.running.load(Ordering::Relaxed).wrapping_add(n);
         self.running.store(count, Ordering::Relaxed);
-        if count >= self.next.get() {
+        // As a difference, so that it is sampled on after a wrap.
+        if count.wrapping_sub(self.last.get()) >= N {
             self.sample(count);
         }
     }
@@ -73,8 +75,7 @@ impl<const N: u64> SamplingCounter<N> {
     fn sample(&self, count: u64) {
         let clock = clock::get();
         let now = clock.ticks();
-        self.next
-            .set((count / N).saturating_add(1).saturating_mul(N));
+        self.last.set(count / N * N);
         let rate = match self.since.replace(Some((count, now))) {
             Some((before, then)) => {
                 let nanos = clock.nanos(then, now).max(1);
@@ -130,7 +131,7 @@ unsafe impl<const N: u64> Field for SamplingCounter<N> {
         SamplingCounter {
             slot: Slot::new(slot, geometry.buffers.into()),
             running: words.word(geometry.slot_words()),
-            next: Cell::new(0),
+            last: Cell::new(N.wrapping_neg()),
             since: Cell::new(None),
         }
     }

@@ -172,3 +172,19 @@ fn only_who_may_still_write_has_a_rate() {
     let found = sampled(&snapshot(&root), "hits");
     assert_eq!(found.rate, 2.0 * live.hits.value().rate);
 }
+
+#[test]
+fn a_sampling_counter_is_sampled_on_after_its_count_has_wrapped() {
+    let root = tempfile::tempdir().unwrap();
+    let model = Model::builder().path(root.path()).create().unwrap();
+    model.hits.add(u64::MAX - 5);
+    for _ in 0..100_004 {
+        model.hits.inc();
+    }
+    assert_eq!(model.hits.get(), 99_998);
+    assert_eq!(model.hits.value().count, 99_990);
+    assert_eq!(sampled(&snapshot(&root), "hits").count, 99_990);
+    model.every.add(u64::MAX);
+    model.every.add(3);
+    assert_eq!(model.every.value().count, 2);
+}
