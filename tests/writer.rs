@@ -5,6 +5,8 @@
 mod allocations;
 #[path = "writer/appends.rs"]
 mod appends;
+#[path = "writer/attributes.rs"]
+mod attributes;
 #[path = "writer/averages.rs"]
 mod averages;
 #[path = "writer/child.rs"]
@@ -19,6 +21,8 @@ mod files;
 mod floats;
 #[path = "writer/groups.rs"]
 mod groups;
+#[path = "writer/labels.rs"]
+mod labels;
 #[path = "writer/line.rs"]
 mod line;
 #[path = "writer/local.rs"]

@@ -20,6 +20,7 @@ mod attributes;
 mod context;
 mod expand_model;
 mod expand_value;
+mod label;
 mod model;
 mod shape;
 mod value;
@@ -64,7 +65,7 @@ use value::Value;
 /// reported as dead code, since other programs read it.
 ///
 /// The first paragraph of a doc comment, of the struct and of each field, is the help text that
-/// readers show.
+/// readers show. It has at most 4096 bytes.
 ///
 /// # Attributes of the struct
 ///
@@ -77,12 +78,12 @@ use value::Value;
 ///
 /// | `#[mmstats(…)]` | goes with | meaning | default |
 /// |---|---|---|---|
-/// | `label = "…"` | every field | what other programs call the metric: at most 1024 bytes, no control character; each label once in a model | the field's name |
-/// | `unit = "…"` | fields that are a number | of what the number is a count or measure | none |
+/// | `label = "…"` | every field | what other programs call the metric: parts with dots between them, at most 1024 bytes (1017 with a window), no control character; each label once in a model | the field's name |
+/// | `unit = "…"` | fields that are a number | of what the number is a count or measure: at most 4096 bytes, no control character | none |
 /// | `digits = 1` to `5` | `Timer`, `Percentile` | significant digits of the percentiles | 2 |
 /// | `merge = "sum"`, `"max"`, `"min"`, `"mean"` or `"latest"` | `Gauge` | how the values of several files become one | `"sum"` |
-/// | `prefix = "…"` | `Groups` | what stands in front of the groups' labels | nothing |
-/// | `value = expression` | `Constant`, which needs it | its value; the expression is evaluated whenever a file (or a group) is made | |
+/// | `prefix = "…"` | `Groups` | what stands in front of the groups' labels: as a label, and may end with a dot | nothing |
+/// | `value = expression` | `Constant`, which needs it | its value; the expression is evaluated whenever a file (or a group) is made, before anything of it is. It must not use the statistics of its own model | |
 /// | `buffers = 2`, `4`, … `64` | `Compound`, `Text`, `Timer`, `Percentile`, `Summary`, `Average`, `MovingAverage`, `SamplingCounter` | how many buffers the writer goes round: with more, a reader that is slower than the writer still gets a whole value | 2 |
 /// | `window = "60s"` | `Counter`, `Summary`, `Timer`, `Percentile` | beside all that was recorded, what was in the last time, `"1s"` to `"24h"` (`ms`, `s`, `m`, `h`): `WindowCount`, `WindowMean`, `WindowMax`, percentiles; of a counter `WindowCount` and `Rate`, per second. Up to a twelfth of it is missing at its far edge. It costs a second record, a reading of the coarse clock and 13 times the space; an increment of a counter costs nothing more, but its process has a thread that looks at the count twelve times in a window | none |
 ///

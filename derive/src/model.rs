@@ -11,7 +11,7 @@ use syn::{DeriveInput, Expr, Ident, LitInt, LitStr, Path, Type};
 
 use crate::attributes::{self, Key, Merge};
 use crate::context::Context;
-use crate::shape;
+use crate::{label, shape};
 
 /// What may stand on the struct.
 const ON_MODEL: &[Key] = &[
@@ -58,8 +58,8 @@ const ON_FIELD: &[Key] = &[
 /// The shortest window and the longest, in nanoseconds.
 const WINDOWS: RangeInclusive<u64> = 1_000_000_000..=24 * 3_600_000_000_000;
 
-/// The longest label, in bytes.
-const LABEL_MOST: usize = 1024;
+/// The longest unit or help text, in bytes.
+const TEXT_MOST: usize = 4096;
 
 /// The longest name of a model, in bytes: it names a directory.
 const NAME_MOST: usize = 255;
@@ -119,6 +119,7 @@ impl<'a> Model<'a> {
             help: attributes::help(&input.attrs),
             fields: Vec::new(),
         };
+        check_length(context, "a help text", &model.help, &input.ident);
         match settings.iter().find(|setting| setting.key == "name") {
             None => check_name(context, &model.name, &input.ident),
             Some(setting) => {
@@ -169,7 +170,7 @@ impl<'a> ModelField<'a> {
                     if let Some(label) = setting.text(context) {
                         read.label = label.value();
                         place = label.to_token_stream();
-                        check_label(context, &read.label, &label);
+                        check_label(context, "a label", label::problem(&read.label), &label);
                     }
                     None
                 }
@@ -179,10 +180,12 @@ impl<'a> ModelField<'a> {
                 }
                 "unit" => setting.text(context).map(|unit| {
                     shape::no_control(context, "a unit", &unit.value(), &unit);
+                    check_length(context, "a unit", &unit.value(), &unit);
                     Choice::Unit(unit)
                 }),
                 "prefix" => setting.text(context).map(|prefix| {
-                    check_label(context, &prefix.value(), &prefix);
+                    let problem = label::prefix_problem(&prefix.value());
+                    check_label(context, "a prefix", problem, &prefix);
                     Choice::Prefix(prefix)
                 }),
                 "merge" => setting.merge(context).map(Choice::Merge),
@@ -197,15 +200,32 @@ impl<'a> ModelField<'a> {
             };
             read.choices.extend(choice);
         }
-        if let Some(first) = labels.get(&read.label) {
-            let message = format!(
-                "the label \"{}\" is that of the field `{first}` already: give one of them another \
-                 with `#[mmstats(label = \"…\")]`",
-                read.label,
+        check_length(context, "a help text", &read.help, ident);
+        if place.to_string() == ident.to_string() {
+            check_label(context, "a label", label::problem(&read.label), ident);
+        }
+        let window = format!("{}{}", read.label, label::WINDOW);
+        let windowed = (read.choices.iter()).any(|choice| matches!(choice, Choice::Window(_)));
+        if windowed && label::problem(&read.label).is_none() {
+            let problem = label::problem(&window).map(|_| "has at most 1017 bytes");
+            check_label(
+                context,
+                "the label of a metric with a window",
+                problem,
+                &place,
             );
-            context.error(place, message);
-        } else {
-            labels.insert(read.label.clone(), ident);
+        }
+        for label in [Some(read.label.clone()), windowed.then_some(window)] {
+            let Some(label) = label else { continue };
+            if let Some(first) = labels.get(&label) {
+                let message = format!(
+                    "the label \"{label}\" is that of the field `{first}` already: give one of them \
+                     another with `#[mmstats(label = \"…\")]`",
+                );
+                context.error(&place, message);
+            } else {
+                labels.insert(label, ident);
+            }
         }
         // After another mistake, the value may be there and only not have been read.
         if is_constant(read.ty) && read.value.is_none() && context.len() == earlier {
@@ -237,14 +257,17 @@ fn check_name(context: &mut Context, name: &str, at: impl ToTokens) {
     context.error(at, message);
 }
 
-/// A label or a prefix of labels.
-fn check_label(context: &mut Context, label: &str, at: impl ToTokens) {
-    if label.is_empty() {
-        context.error(at, "a label is not empty");
-    } else if label.len() > LABEL_MOST {
-        context.error(at, format!("a label has at most {LABEL_MOST} bytes"));
-    } else {
-        shape::no_control(context, "a label", label, at);
+/// A label or a prefix of labels, which has a problem or none.
+fn check_label(context: &mut Context, what: &str, problem: Option<&str>, at: impl ToTokens) {
+    if let Some(problem) = problem {
+        context.error(at, format!("{what} {problem}"));
+    }
+}
+
+/// A text that the file has whole.
+fn check_length(context: &mut Context, what: &str, text: &str, at: impl ToTokens) {
+    if text.len() > TEXT_MOST {
+        context.error(at, format!("{what} has at most {TEXT_MOST} bytes"));
     }
 }
 

@@ -83,6 +83,9 @@ impl<'a> Value<'a> {
                     "a field named `_pad…` is padding: it is never merged",
                 );
             }
+            if let Some(problem) = crate::label::problem(&read.name) {
+                context.error(ident, format!("the name of a field {problem}"));
+            }
             check_type(context, read.ty);
             value.fields.push(read);
         }

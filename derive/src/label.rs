@@ -1,0 +1,30 @@
+//! What may be a label, and what labels may begin with.
+//!
+//! It is the rule by which the main crate makes files (`src/writer/names.rs`): a label that the derive
+//! accepts is accepted there. `tests/writer/labels.rs` compares the two.
+
+/// The longest label, in bytes.
+const MOST: usize = 1024;
+
+/// What the main crate adds to the label of a metric with a window, for the window.
+pub const WINDOW: &str = ".Window";
+
+/// What is wrong with a label, if anything, as the end of a sentence.
+pub fn problem(label: &str) -> Option<&'static str> {
+    Some(if label.is_empty() {
+        "is not empty"
+    } else if label.len() > MOST {
+        "has at most 1024 bytes"
+    } else if label.chars().any(char::is_control) {
+        "has no control characters"
+    } else if label.split('.').any(str::is_empty) {
+        "has no empty parts: it neither begins nor ends with a dot, nor contains `..`"
+    } else {
+        return None;
+    })
+}
+
+/// The same for what labels begin with, which may end with a dot.
+pub fn prefix_problem(prefix: &str) -> Option<&'static str> {
+    problem(prefix.strip_suffix('.').unwrap_or(prefix))
+}
