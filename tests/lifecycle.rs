@@ -29,6 +29,9 @@ mod silence;
 mod simulation;
 #[path = "lifecycle/space.rs"]
 mod space;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[path = "lifecycle/unloaded.rs"]
+mod unloaded;
 
 use std::path::{Path, PathBuf};
 

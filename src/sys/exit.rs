@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::files::{self, End, FileName};
-use super::{identity, lock};
+use super::{identity, loaded, lock};
 
 /// Whether the exit handler has run: no more files then.
 static EXITED: AtomicBool = AtomicBool::new(false);
@@ -94,7 +94,7 @@ pub fn watch_status() {
         extern "C" fn note(status: libc::c_int, _: *mut libc::c_void) {
             FAILED.store(status == OF_A_PANIC, Ordering::Relaxed);
         }
-        if stays_loaded(note as *const () as *const libc::c_void) {
+        if loaded::stay() {
             // Handlers are called in the reverse order: this one comes before `at_exit`.
             // SAFETY: a handler whose code stays loaded, as was just seen to, and which ignores its
             // argument.
@@ -104,41 +104,6 @@ pub fn watch_status() {
     }
     // Where the status is not to be had, a panic of the main thread is taken for the end.
     FAILED.store(true, Ordering::Relaxed);
-}
-
-/// Has the object with this code stay loaded until the process ends; whether it does. `dlclose` runs the
-/// handlers of atexit(3) that an object has, and forgets them; of those of on_exit(3) it knows nothing.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn stays_loaded(code: *const libc::c_void) -> bool {
-    use std::ffi::CStr;
-    use std::mem::MaybeUninit;
-    if cfg!(target_feature = "crt-static") {
-        return true;
-    }
-    let object = |address| {
-        let mut info = MaybeUninit::<libc::Dl_info>::uninit();
-        // SAFETY: an address to look up and a struct to fill.
-        let found = unsafe { libc::dladdr(address, info.as_mut_ptr()) } != 0;
-        // SAFETY: found: the struct was filled.
-        found.then(|| unsafe { info.assume_init() })
-    };
-    let Some(own) = object(code) else {
-        return false;
-    };
-    // SAFETY: a query. The program headers lie in the program itself.
-    let headers = unsafe { libc::getauxval(libc::AT_PHDR) } as *const libc::c_void;
-    if object(headers).is_some_and(|program| program.dli_fbase == own.dli_fbase) {
-        return true;
-    }
-    if own.dli_fname.is_null() {
-        return false;
-    }
-    // SAFETY: a C string of the loader's, which lives as long as the object, of which this is the code.
-    let name = unsafe { CStr::from_ptr(own.dli_fname) };
-    let flags = libc::RTLD_LAZY | libc::RTLD_NOLOAD | libc::RTLD_NODELETE;
-    // The handle is never closed.
-    // SAFETY: with NOLOAD nothing is loaded, so no code runs.
-    !unsafe { libc::dlopen(name.as_ptr(), flags) }.is_null()
 }
 
 /// In the child of a fork: whoever was naming a file is a thread of the parent, and so is who panicked.

@@ -10,6 +10,7 @@ pub mod frozen;
 pub mod guard;
 pub mod identity;
 pub mod life;
+pub mod loaded;
 pub mod lock;
 pub mod mapped;
 pub mod orphans;

@@ -11,7 +11,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use super::lock::{self, RawLock};
-use super::{clock, fork, report};
+use super::{clock, fork, loaded, report};
 
 /// Guards the list. Nothing is allocated under it, as under [`LIST`](fork::LIST), before which it is taken.
 pub static TICKS: RawLock = RawLock::new();
@@ -127,6 +127,9 @@ impl Drop for Ticking {
 
 /// Starts the thread with all signals blocked: a program's handlers run in its own threads.
 fn start() {
+    // The thread outlives what asked for it, a shared object too. If it can be unloaded all the same, there
+    // is nothing better to do: it runs until then.
+    loaded::stay();
     // SAFETY: zeros are a valid set; both sets outlive the calls.
     let before = unsafe {
         let (mut all, mut before): (libc::sigset_t, libc::sigset_t) =
