@@ -464,13 +464,14 @@ fn retired(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     Cleaner::new().fold(true).clean(&directory)?;
     let mut bytes = fs::read(directory.join("mmstats-retired"))?;
     let created = 1_795_214_569_920_000_000u64.to_le_bytes();
+    // The names of the folded files, each of 56 bytes, follow the header and 24 of their record.
+    let header = u32::from_le_bytes(bytes[8..12].try_into().expect("4 bytes")) as usize;
     let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
     put(48, &created);
     put(64, &1000u32.to_le_bytes()); // uid
     put(68, &100u32.to_le_bytes()); // gid
-    // The names of the folded files, each of 56 bytes, follow the header of 192 and 24 of their record.
     for (name, tid) in (811u32..814).enumerate() {
-        let at = 192 + 24 + 56 * name;
+        let at = header + 24 + 56 * name;
         put(at, &created);
         put(at + 8, &0x0123_4567_89ab_cdefu64.to_le_bytes());
         put(at + 16, &4711u64.to_le_bytes());
@@ -572,6 +573,10 @@ fn finish(bytes: &mut Vec<u8>, identity: Identity) {
     let committed = u64::from_le_bytes(bytes[32..40].try_into().expect("8 bytes"));
     bytes.truncate(committed as usize);
     let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+    put(
+        12,
+        &u32::from(identity == Identity::OfAnotherMachine).to_le_bytes(),
+    ); // flags: lock pinned
     put(40, &815u32.to_le_bytes()); // tid in the owner word
     put(48, &1_795_214_569_920_000_000u64.to_le_bytes()); // creation time
     put(56, &812u32.to_le_bytes()); // pid
@@ -580,7 +585,10 @@ fn finish(bytes: &mut Vec<u8>, identity: Identity) {
     put(68, &100u32.to_le_bytes()); // gid
     put(72, &4711u64.to_le_bytes()); // start time
     match identity {
-        Identity::Unknown => put(80, &[0; 16 + 4 * 8 + 16]),
+        Identity::Unknown => {
+            put(80, &[0; 16 + 4 * 8 + 16]);
+            put(152, &[0; 8]);
+        }
         Identity::OfAnotherMachine => {
             put(
                 80,
@@ -594,6 +602,7 @@ fn finish(bytes: &mut Vec<u8>, identity: Identity) {
                 128,
                 b"\xac\xce\x55\xed\xfa\xce\xd0\x0d\xde\xfa\xce\xd1\x5e\xa5\xed\x01",
             ); // machine id
+            put(152, &4_026_531_834u64.to_le_bytes()); // time namespace
         }
     }
 }

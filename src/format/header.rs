@@ -4,7 +4,7 @@
 //!   0  u8   version, 3          v1 readers want 1 here and refuse the file
 //!   1  [u8] magic "mmstats"
 //!   8  u32  header length       the first record begins here; a multiple of 8
-//!  12  u32  zero
+//!  12  u32  flags; bit 0: a mapping keeps the lock (`LockToken::pinned`)
 //!  16  u64  incompatible features: an unknown bit means: do not read
 //!  24  u64  compatible features:   an unknown bit means: go on
 //!  32  u64  committed length    atomic; grows by whole records
@@ -23,9 +23,11 @@
 //! 128  [u8; 16] machine id
 //! 144  u16  length of the model's name
 //! 146  u16  length of the executable's path
-//! 148  u16  offset of the strings: 152, or more where a later version has put something before them
+//! 148  u16  offset of the strings: 160; 152 in files of earlier versions, which end here; more in
+//!           those of later versions, which put something before them
 //! 150  u16  zero
-//! 152  model's name, executable's path, zeros up to the header length
+//! 152  u64  time namespace (inode), 0: not known
+//! 160  model's name, executable's path, zeros up to the header length
 //! ```
 
 use super::bytes::{Bytes, Malformed, cut, pad};
@@ -38,7 +40,13 @@ pub const COMMITTED: usize = 32;
 /// Offset of the owner word.
 pub const OWNER: usize = 40;
 /// Bytes before the strings, as far as this version knows them.
-pub const FIXED: usize = 152;
+pub const FIXED: usize = 160;
+/// Bytes before the strings in the first files of this format.
+const LEAST: usize = 152;
+/// Flag: the lock is pinned; see [`LockToken::pinned`].
+const PINNED: u32 = 1;
+/// The flags that this version knows.
+pub const FLAGS_KNOWN: u32 = PINNED;
 /// The longest header that a reader takes: two strings of full length that begin as far on as can be
 /// said, rounded up.
 pub const MOST: usize = round_up(3 * u16::MAX as usize, 64);
@@ -68,7 +76,8 @@ pub struct Header {
     pub uid: u32,
     /// Group of that process.
     pub gid: u32,
-    /// Clock ticks from boot to the start of that process, 0: not known.
+    /// Clock ticks from boot to the start of that process, as its time namespace counts them; 0: not
+    /// known.
     pub start_time: u64,
     /// Which boot of which machine, zeros: not known.
     pub boot_id: [u8; 16],
@@ -78,6 +87,9 @@ pub struct Header {
     pub lock: LockToken,
     /// Which machine, whatever the boot, zeros: not known.
     pub machine_id: [u8; 16],
+    /// Inode of the time namespace by whose clocks the process started and takes the time of its
+    /// windows, 0: not known.
+    pub time_namespace: u64,
 }
 
 /// The byte of a `.lock` file that a living process holds.
@@ -89,6 +101,9 @@ pub struct LockToken {
     pub device: u64,
     /// Inode of the `.lock` file.
     pub inode: u64,
+    /// Whether the lock stays while the process has its mappings, whatever it does to its descriptors,
+    /// and is kept by the kernel of its machine. Only then does a free lock mean that it has ended.
+    pub pinned: bool,
 }
 
 /// The owner word: everything that changes when a file changes hands.
@@ -170,7 +185,8 @@ impl Header {
         let mut out = Vec::with_capacity(len);
         out.extend(MAGIC);
         out.extend((len as u32).to_le_bytes());
-        out.extend(0u32.to_le_bytes());
+        let flags = if self.lock.pinned { PINNED } else { 0 };
+        out.extend(flags.to_le_bytes());
         out.extend(0u64.to_le_bytes());
         out.extend(0u64.to_le_bytes());
         out.extend((len as u64).to_le_bytes());
@@ -194,6 +210,7 @@ impl Header {
         out.extend((exe.len() as u16).to_le_bytes());
         out.extend((FIXED as u16).to_le_bytes());
         out.extend(0u16.to_le_bytes());
+        out.extend(self.time_namespace.to_le_bytes());
         debug_assert_eq!(out.len(), FIXED);
         out.extend(model.as_bytes());
         out.extend(exe.as_bytes());
@@ -220,13 +237,13 @@ impl Header {
             });
         }
         let len = bytes.u32("the header length")? as usize;
-        if !(FIXED..=MOST).contains(&len) || !len.is_multiple_of(8) {
+        if !(LEAST..=MOST).contains(&len) || !len.is_multiple_of(8) {
             return Err(Malformed {
                 offset: 8,
-                what: format!("header length {len}, not a multiple of 8 in {FIXED}..={MOST}"),
+                what: format!("header length {len}, not a multiple of 8 in {LEAST}..={MOST}"),
             });
         }
-        bytes.u32("zero")?;
+        bytes.u32("the flags")?;
         let unknown = bytes.u64("the incompatible features")? & !INCOMPATIBLE_KNOWN;
         if unknown != 0 {
             return Err(Malformed {
@@ -253,7 +270,9 @@ impl Header {
             });
         }
         let mut bytes = Bytes::new(header, 0);
-        bytes.take(48, "the start of the header")?;
+        bytes.take(12, "the start of the header")?;
+        let flags = bytes.u32("the flags")?;
+        bytes.take(32, "the features, the committed length and the owner")?;
         let mut decoded = Header {
             len,
             created: bytes.u64("the creation time")?,
@@ -268,6 +287,7 @@ impl Header {
                 token: bytes.u64("the lock token")?,
                 device: bytes.u64("the lock's device")?,
                 inode: bytes.u64("the lock's inode")?,
+                pinned: flags & PINNED != 0,
             },
             machine_id: (bytes.take(16, "the machine id")?)
                 .try_into()
@@ -278,10 +298,13 @@ impl Header {
         let exe = bytes.u16("the executable's length")?;
         let strings = usize::from(bytes.u16("the strings' offset")?);
         bytes.u16("zero")?;
-        let Some(unknown) = strings.checked_sub(FIXED) else {
-            return Err(bytes.error(format!("strings at byte {strings}, before byte {FIXED}")));
+        let Some(more) = strings.checked_sub(LEAST) else {
+            return Err(bytes.error(format!("strings at byte {strings}, before byte {LEAST}")));
         };
-        bytes.take(unknown, "what a later version has before the strings")?;
+        let more = bytes.take(more, "what is before the strings")?;
+        // Not there in files of earlier versions.
+        let time_namespace = more.first_chunk().copied().unwrap_or_default();
+        decoded.time_namespace = u64::from_le_bytes(time_namespace);
         decoded.model = bytes.text(model.into(), "the model's name")?;
         decoded.exe = bytes.text(exe.into(), "the executable's path")?;
         Ok(decoded)
@@ -310,8 +333,10 @@ mod tests {
                 token: 99,
                 device: 5,
                 inode: 6,
+                pinned: true,
             },
             machine_id: [8; 16],
+            time_namespace: 4_026_531_834,
         };
         let bytes = header.encode();
         assert_eq!(Header::decode(&bytes).unwrap(), header);
@@ -344,10 +369,34 @@ mod tests {
         bytes[148] += 24;
         let read = Header::decode(&bytes).unwrap();
         assert_eq!(read, Header { len, ..header });
-        for wrong in [0, FIXED - 1, len - 13, len + 1, 0xffff] {
+        for wrong in [0, LEAST - 1, len - 13, len + 1, 0xffff] {
             bytes[148..150].copy_from_slice(&(wrong as u16).to_le_bytes());
             assert!(Header::decode(&bytes).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn files_of_earlier_versions_do_not_say_their_time_namespace() {
+        let header = Header {
+            model: "my-app".into(),
+            exe: "/bin/app".into(),
+            time_namespace: 4_026_531_834,
+            ..Header::default()
+        };
+        let mut bytes = header.encode();
+        let len = bytes.len();
+        bytes.drain(LEAST..FIXED);
+        bytes.resize(len, 0);
+        bytes[148] = LEAST as u8;
+        let time_namespace = 0;
+        assert_eq!(
+            Header::decode(&bytes).unwrap(),
+            Header {
+                len,
+                time_namespace,
+                ..header
+            }
+        );
     }
 
     #[test]

@@ -121,7 +121,8 @@ proptest! {
             boot_id: id,
             pid_namespace: numbers[2],
             machine_id: id,
-            lock: LockToken { token: numbers[3], device: numbers[4], inode: numbers[5] },
+            lock: LockToken { token: numbers[3], device: numbers[4], inode: numbers[5], pinned: ids[0] % 2 == 1 },
+            time_namespace: numbers[0],
             ..Header::default()
         };
         let bytes = header.encode();

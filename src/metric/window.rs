@@ -11,8 +11,8 @@
 //! The step of now is a part of one, so what counts reaches between 11 and 12 steps back: up to a twelfth
 //! of the window is missing at its far edge, and never is anything counted that is older. The clock is
 //! the system's monotonic one, the same for all processes of a machine since it was started: setting
-//! the time changes nothing. (It stands still while the machine sleeps.) A file of another machine, or
-//! of another run of this one, has an empty window.
+//! the time changes nothing. (It stands still while the machine sleeps.) The window of a file of another
+//! machine, of another run of this one, or of another time namespace is left out.
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use self::risen::Risen;
-use self::value::{Seen, contexts, decode, shown, was_had};
+use self::value::{Seen, contexts, decode, has_value, shown};
 use super::contents::Instance;
 use super::file::StatsFile;
 use super::plan::{Metric, Plan};
@@ -24,7 +24,7 @@ use crate::metric::Value;
 use crate::metric::context::Copied;
 use crate::metric::kind::{Counts, Kind, code};
 use crate::sys::clock::coarse_nanos;
-use crate::sys::identity::is_of_this_boot;
+use crate::sys::identity::shares_clock;
 
 /// Where the labels of one model come together.
 #[derive(Debug)]
@@ -288,7 +288,7 @@ impl Table {
                     head.add(words[metric.at]);
                     continue;
                 }
-                if !was_had(file, instance, metric) {
+                if !has_value(file, instance, metric, seen) {
                     continue;
                 }
                 cell.seen = true;
@@ -326,7 +326,7 @@ impl Table {
     }
 
     fn seen<'a>(&self, file: &StatsFile, current: bool, contexts: &'a Copied<'a>) -> Seen<'a> {
-        let now = is_of_this_boot(&file.header).then_some(self.now);
+        let now = shares_clock(&file.header).then_some(self.now);
         Seen {
             current,
             now,
@@ -392,7 +392,7 @@ impl Table {
         for instance in &file.contents.instances {
             let mut parts = &*instance.parts;
             for (index, metric) in instance.plan.metrics.iter().enumerate() {
-                if was_had(file, instance, metric) {
+                if has_value(file, instance, metric, seen) {
                     let value = shown(decode(
                         &file.contents.values.words,
                         instance,

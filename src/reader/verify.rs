@@ -12,7 +12,7 @@ use super::source::{Access, Trouble};
 use super::text::printable;
 use crate::Error;
 use crate::format::bytes::{Bytes, Malformed};
-use crate::format::header::{COMMITTED, FIXED, Header};
+use crate::format::header::{COMMITTED, FIXED, FLAGS_KNOWN, Header};
 use crate::format::part::{self, Part};
 use crate::format::record::{HEAD, Head, Instance, Octave, Type};
 use crate::format::retired::Retired;
@@ -119,7 +119,10 @@ impl Walk<'_> {
         if decoded.model.is_empty() {
             self.found.push(wrong(144, "header: the model has no name"));
         }
-        self.zeros(12, 16, "header: reserved bytes");
+        let flags = Bytes::new(&header[12..], 12).u32("the flags")?;
+        if flags & !FLAGS_KNOWN != 0 {
+            self.found.push(wrong(12, "header: reserved flags"));
+        }
         self.zeros(150, 152, "header: reserved bytes");
         let strings = FIXED + decoded.model.len() + decoded.exe.len();
         // Replaced characters would be longer than what is there.

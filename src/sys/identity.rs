@@ -4,6 +4,9 @@
 //! its random token. The kernel releases it at death and at exec, and any process, in whatever pid
 //! namespace, can ask for it. Where the file system has no such locks, pid, start time, boot id, pid
 //! namespace and machine id have to do.
+//!
+//! A mapping keeps the lock on most file systems. Where it does not (overlayfs), a descriptor does, and
+//! a service that closes all descriptors loses the lock while it lives. The header says which it is.
 
 use std::ffi::{CStr, CString};
 use std::fs::{self, File};
@@ -28,6 +31,9 @@ pub struct Process {
     pub(super) boot_id: [u8; 16],
     pub(super) pid_namespace: u64,
     pub(super) machine_id: [u8; 16],
+    pub(super) time_namespace: u64,
+    /// Whether /proc numbers processes as this one's pid namespace does.
+    pub(super) proc_is_own: bool,
     pub(super) exe: String,
 }
 
@@ -62,10 +68,12 @@ impl Process {
         let pid = std::process::id();
         Process {
             pid,
-            start_time: Stat::of(pid).map_or(0, |stat| stat.start_time),
+            start_time: Stat::this().map_or(0, |stat| stat.start_time),
             boot_id: boot_id().unwrap_or_default(),
-            pid_namespace: pid_namespace().unwrap_or(0),
+            pid_namespace: namespace("pid").unwrap_or(0),
             machine_id: machine_id().unwrap_or_default(),
+            time_namespace: namespace("time").unwrap_or(0),
+            proc_is_own: proc_is_own(),
             exe: fs::read_link("/proc/self/exe")
                 .or_else(|_| std::env::current_exe())
                 .map_or_else(
@@ -91,7 +99,23 @@ impl Process {
             pid_namespace: self.pid_namespace,
             lock,
             machine_id: self.machine_id,
+            time_namespace: self.time_namespace,
         }
+    }
+
+    /// Whether a file was made since this machine was started, by a process of its kernel. False where
+    /// that is not known.
+    pub(super) fn is_of_this_boot(&self, header: &Header) -> bool {
+        self.boot_id != [0; 16] && self.boot_id == header.boot_id
+    }
+
+    /// Whether a file's start time and the times of its windows are by this process's clocks. (A time
+    /// namespace shifts the monotonic clock and the time since boot.)
+    ///
+    /// Where neither side knows its time namespace, but both know the boot, the kernel has none. The
+    /// inode is enough: it is not used again while a process lives in the namespace.
+    pub(super) fn shares_clock(&self, header: &Header) -> bool {
+        self.is_of_this_boot(header) && self.time_namespace == header.time_namespace
     }
 
     /// Its group, likewise.
@@ -123,15 +147,25 @@ pub fn thread_id() -> u32 {
 
 /// What the kernel's table says of a process.
 pub(super) struct Stat {
-    /// When it started, in clock ticks since boot.
+    /// When it started, in clock ticks since boot, as the reading process's time namespace counts them.
     pub start_time: u64,
     /// It has ended and only waits for its parent to ask how.
     pub ended: bool,
 }
 
 impl Stat {
+    /// That of another process; [`Process::proc_is_own`] has to hold.
     pub fn of(pid: u32) -> Option<Stat> {
-        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        Stat::read(&format!("/proc/{pid}/stat"))
+    }
+
+    /// That of this process, however /proc numbers it.
+    fn this() -> Option<Stat> {
+        Stat::read("/proc/self/stat")
+    }
+
+    fn read(path: &str) -> Option<Stat> {
+        let stat = fs::read(path).ok()?;
         // The second field is a name in parentheses, which may contain anything.
         let after = stat.iter().rposition(|&byte| byte == b')')? + 2;
         let fields = std::str::from_utf8(stat.get(after..)?).ok()?;
@@ -146,9 +180,9 @@ impl Stat {
     }
 }
 
-/// Whether a file was made on this machine since it was started: then its monotonic clock is ours.
-pub fn is_of_this_boot(header: &Header) -> bool {
-    header.boot_id == Process::this().boot_id
+/// Whether the times in a file's windows can be compared with this process's monotonic clock.
+pub fn shares_clock(header: &Header) -> bool {
+    Process::this().shares_clock(header)
 }
 
 fn boot_id() -> Option<[u8; 16]> {
@@ -169,8 +203,19 @@ fn hexadecimal(text: &str) -> Option<[u8; 16]> {
     Some(u128::from_str_radix(&digits, 16).ok()?.to_be_bytes())
 }
 
-fn pid_namespace() -> Option<u64> {
-    Some(fs::metadata("/proc/self/ns/pid").ok()?.ino())
+fn namespace(kind: &str) -> Option<u64> {
+    Some(fs::metadata(format!("/proc/self/ns/{kind}")).ok()?.ino())
+}
+
+/// Whether /proc is of this process's own pid namespace, and not of one above (`unshare --pid` without a
+/// mount of its own): `NSpid` has a number for each namespace from that of /proc down to the process's.
+fn proc_is_own() -> bool {
+    let Ok(status) = fs::read_to_string("/proc/self/status") else {
+        return false;
+    };
+    let pids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    // A kernel without pid namespaces does not have the line.
+    pids.is_none_or(|pids| pids.split_ascii_whitespace().count() == 1)
 }
 
 /// A lock that this process holds in a root. Leaked and linked: a process has few roots.
@@ -225,6 +270,8 @@ fn take_lock(path: &CStr, mode: u32, new: &mut Option<Box<Held>>) -> io::Result<
     if !set_lock(&file, token) {
         return Ok(LockToken::default());
     }
+    let is_local = is_local(&file);
+    keep_from_cleaners(&file);
     // On tmpfs and ext4 a mapping keeps the open file description, hence the lock, and costs no
     // descriptor. It is not inherited by a fork.
     let probe = open_lock(path, mode)?;
@@ -239,6 +286,7 @@ fn take_lock(path: &CStr, mode: u32, new: &mut Option<Box<Held>>) -> io::Result<
             if !set_lock(&probe, token) {
                 return Ok(LockToken::default());
             }
+            keep_from_cleaners(&probe);
             fd = probe.into_raw_fd();
         }
     }
@@ -246,6 +294,8 @@ fn take_lock(path: &CStr, mode: u32, new: &mut Option<Box<Held>>) -> io::Result<
         token,
         device,
         inode,
+        // Tried, just now. A server may lose the locks that it keeps for others.
+        pinned: fd == -1 && is_local,
     };
     if let Some(mut held) = new.take() {
         *held = Held {
@@ -299,6 +349,54 @@ pub fn forget_in_child() {
     }
 }
 
+/// Takes a shared flock(2) on a file that is about to be mapped: the mapping keeps it. Cleaners of
+/// temporary directories (systemd-tmpfiles) leave files that are locked. Others see their age only: a
+/// store through a mapping does not count as a change.
+///
+/// Nothing depends on it. It is not taken on network file systems, which may turn it into a lock on all
+/// bytes of the file, and overlayfs drops it with the descriptor.
+pub fn keep_from_cleaners(file: &File) {
+    if is_local(file) {
+        // Who has it exclusively does not wait for us, and we do not wait for him.
+        let _ = file.try_lock_shared();
+    }
+}
+
+/// Whether a file is on a file system whose only user is this machine's kernel, which keeps the locks on
+/// its files, too. Only those count that are known to be.
+#[cfg(target_os = "linux")]
+pub(super) fn is_local(file: &File) -> bool {
+    const RAMFS: u32 = 0x8584_58f6;
+    const BCACHEFS: u32 = 0xca45_1a4e;
+    const ZFS: u32 = 0x2fc1_2fc1;
+    let mut found = std::mem::MaybeUninit::<libc::statfs>::zeroed();
+    // SAFETY: the place for a statfs is valid for writing. It is one before the call, too: its fields
+    // are integers.
+    let (result, found) = unsafe {
+        let result = libc::fstatfs(file.as_raw_fd(), found.as_mut_ptr());
+        (result, found.assume_init())
+    };
+    // The numbers have 32 bits, in a field whose type differs between architectures.
+    let kind = found.f_type as u32;
+    let known = [
+        libc::TMPFS_MAGIC as u32,
+        libc::EXT4_SUPER_MAGIC as u32,
+        libc::XFS_SUPER_MAGIC as u32,
+        libc::BTRFS_SUPER_MAGIC as u32,
+        libc::F2FS_SUPER_MAGIC as u32,
+        libc::OVERLAYFS_SUPER_MAGIC as u32,
+        RAMFS,
+        BCACHEFS,
+        ZFS,
+    ];
+    result == 0 && known.contains(&kind)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_local(_: &File) -> bool {
+    false
+}
+
 fn map_one_page(file: &File) -> bool {
     // SAFETY: a new mapping of one page, never touched; it stays for the life of the process.
     unsafe {
@@ -346,10 +444,10 @@ fn random_token() -> u64 {
 }
 
 #[cfg(target_os = "linux")]
-fn lock_of(token: u64) -> libc::flock {
+fn lock_of(token: u64, kind: libc::c_int) -> libc::flock {
     // SAFETY: zeros are a valid `flock`.
     let mut lock: libc::flock = unsafe { std::mem::zeroed() };
-    lock.l_type = libc::F_WRLCK as libc::c_short;
+    lock.l_type = kind as libc::c_short;
     lock.l_whence = libc::SEEK_SET as libc::c_short;
     lock.l_start = token as libc::off_t;
     lock.l_len = 1;
@@ -358,15 +456,17 @@ fn lock_of(token: u64) -> libc::flock {
 
 #[cfg(target_os = "linux")]
 fn set_lock(file: &File, token: u64) -> bool {
-    let mut lock = lock_of(token);
+    let mut lock = lock_of(token, libc::F_WRLCK);
     // SAFETY: the struct is ours.
     unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &mut lock) == 0 }
 }
 
-/// Whether somebody holds the byte; `None`: the file system cannot say.
+/// Whether somebody holds the byte for writing; `None`: the file system cannot say. A lock for reading is
+/// no writer's: whoever may read the file could take it.
 #[cfg(target_os = "linux")]
 pub(super) fn ask_lock(file: &File, token: u64) -> Option<bool> {
-    let mut lock = lock_of(token);
+    // Only a lock for writing is in the way of one for reading.
+    let mut lock = lock_of(token, libc::F_RDLCK);
     // SAFETY: the struct is ours.
     match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &mut lock) } {
         0 => Some(lock.l_type != libc::F_UNLCK as libc::c_short),

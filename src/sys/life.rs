@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::identity::{LOCK_FILE, Process, Stat, ask_lock};
+use super::identity::{LOCK_FILE, Process, Stat, ask_lock, is_local};
 use super::seed::{RandomState, random_state};
 use crate::format::header::{Header, LockToken};
 
@@ -25,9 +25,18 @@ pub enum Life {
 /// Answers whether processes live, each once per round.
 #[derive(Debug)]
 pub struct Witness {
-    roots: Vec<(PathBuf, Option<OpenLock>)>,
+    roots: Vec<Root>,
     answers: HashMap<(usize, Asked), Life, RandomState>,
     proofs: HashMap<(usize, Asked), bool, RandomState>,
+}
+
+/// A root that was asked about.
+#[derive(Debug)]
+struct Root {
+    path: PathBuf,
+    lock: Option<OpenLock>,
+    /// Whether processes of other machines cannot write here.
+    is_local: bool,
 }
 
 #[derive(Debug)]
@@ -38,7 +47,7 @@ struct OpenLock {
 }
 
 /// What an answer depends on.
-type Asked = (LockToken, u32, u64, [u8; 16], u64, [u8; 16]);
+type Asked = (LockToken, u32, u64, [u8; 16], u64, [u8; 16], u64);
 
 fn asked(header: &Header) -> Asked {
     (
@@ -48,6 +57,7 @@ fn asked(header: &Header) -> Asked {
         header.boot_id,
         header.pid_namespace,
         header.machine_id,
+        header.time_namespace,
     )
 }
 
@@ -71,113 +81,153 @@ impl Witness {
     /// Whether the process that the header of a file under `root` names lives.
     pub fn life(&mut self, root: &Path, header: &Header) -> Life {
         let place = self.root(root);
-        let lock = self.roots[place].1.as_ref();
-        *self
-            .answers
-            .entry((place, asked(header)))
-            .or_insert_with(|| {
-                lock.and_then(|lock| lock.holder_lives(header.lock))
-                    .unwrap_or_else(|| life_by_pid(header))
-            })
+        let root = &self.roots[place];
+        (self.answers.entry((place, asked(header))))
+            .or_insert_with(|| root.life(header, Process::this()))
+            .to_owned()
     }
 
-    /// Whether every test at hand says that it does not live. Only then is anything done to its files.
+    /// Whether it is proved that it does not live. Only then is anything done to its files.
     ///
     /// Asked once for each process, however many files it left: who is dead stays dead. That wants a
     /// header that no later process can have, too: a token is random, and two processes of one pid
     /// start at different times. Where neither is known, each file is asked about.
     pub fn proved_dead(&mut self, root: &Path, header: &Header) -> bool {
         let place = self.root(root);
-        let lock = self.roots[place].1.as_ref();
+        let root = &self.roots[place];
         if header.lock.token == 0 && header.start_time == 0 {
-            return prove_dead(lock, header);
+            return root.proves_death(header);
         }
         let proof = self.proofs.entry((place, asked(header)));
-        *proof.or_insert_with(|| prove_dead(lock, header))
+        *proof.or_insert_with(|| root.proves_death(header))
     }
 
     /// The place of a root among those that were asked about.
     fn root(&mut self, root: &Path) -> usize {
         // As it is spelled: a second spelling would be opened a second time, and say the same.
-        let spelled = |path: &PathBuf| path.as_os_str() == root.as_os_str();
-        let known = self.roots.iter().position(|(path, _)| spelled(path));
+        let spelled = |known: &Root| known.path.as_os_str() == root.as_os_str();
+        let known = self.roots.iter().position(spelled);
         known.unwrap_or_else(|| {
-            self.roots.push((root.to_owned(), open_for_asking(root)));
+            self.roots.push(Root::open(root));
             self.roots.len() - 1
         })
     }
 }
 
-fn open_for_asking(root: &Path) -> Option<OpenLock> {
-    let flags = libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(root.join(LOCK_FILE))
-        .ok()?;
-    let metadata = file.metadata().ok()?;
-    Some(OpenLock {
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        file,
-    })
-}
+impl Root {
+    fn open(path: &Path) -> Root {
+        let open = |path: &Path, flags: libc::c_int| {
+            let mut options = OpenOptions::new();
+            let flags = flags | libc::O_CLOEXEC | libc::O_NONBLOCK;
+            options.read(true).custom_flags(flags).open(path)
+        };
+        let lock = || {
+            let file = open(&path.join(LOCK_FILE), libc::O_NOFOLLOW).ok()?;
+            let metadata = file.metadata().ok()?;
+            Some(OpenLock {
+                device: metadata.dev(),
+                inode: metadata.ino(),
+                file,
+            })
+        };
+        Root {
+            path: path.to_owned(),
+            lock: lock(),
+            is_local: open(path, libc::O_DIRECTORY).is_ok_and(|directory| is_local(&directory)),
+        }
+    }
 
-fn prove_dead(lock: Option<&OpenLock>, header: &Header) -> bool {
-    match lock.and_then(|lock| lock.holder_lives(header.lock)) {
-        Some(Life::Dead) => life_by_pid(header) != Life::Alive,
-        Some(Life::Alive | Life::Unknown) => false,
-        None => life_by_pid(header) == Life::Dead,
+    /// Whether the process of a header lives, as the process `here` sees it: docs/FORMAT.md, "Liveness".
+    fn life(&self, header: &Header, here: &Process) -> Life {
+        let known = |id: [u8; 16]| id != [0; 16];
+        let held = self
+            .lock
+            .as_ref()
+            .and_then(|lock| lock.is_held(header.lock));
+        if known(header.boot_id) && known(here.boot_id) && header.boot_id != here.boot_id {
+            // Of another kernel. If it was an earlier one of this machine, it is over. Machine ids alone
+            // do not tell, since images are copied with them, and a network file system shows the files
+            // of all machines: none of these can be on a local one.
+            let is_over =
+                known(here.machine_id) && header.machine_id == here.machine_id && self.is_local;
+            return match held {
+                Some(true) => Life::Alive,
+                _ if is_over => Life::Dead,
+                _ => Life::Unknown,
+            };
+        }
+        match held {
+            // Whoever may write the lock file could hold it for ever.
+            Some(true) if is_gone(header, here) => Life::Dead,
+            Some(true) => Life::Alive,
+            Some(false) if header.lock.pinned => Life::Dead,
+            _ => life_by_pid(header, here),
+        }
+    }
+
+    /// A free lock is no proof while the pid lives. After an exec it does, and so do the files stay.
+    fn proves_death(&self, header: &Header) -> bool {
+        let here = Process::this();
+        self.life(header, here) == Life::Dead && life_by_pid(header, here) != Life::Alive
     }
 }
 
 impl OpenLock {
-    /// `None`: this lock file cannot say.
-    fn holder_lives(&self, lock: LockToken) -> Option<Life> {
+    /// Whether the lock is held; `None`: this lock file cannot say.
+    fn is_held(&self, lock: LockToken) -> Option<bool> {
         let here = (lock.device, lock.inode) == (self.device, self.inode);
         if !here || lock.token == 0 || lock.token > i64::MAX as u64 {
             return None;
         }
-        ask_lock(&self.file, lock.token).map(|held| if held { Life::Alive } else { Life::Dead })
+        ask_lock(&self.file, lock.token)
     }
 }
 
-/// Without a lock: by pid, start time, boot, pid namespace and machine.
-fn life_by_pid(header: &Header) -> Life {
-    life_from(header, Process::this())
+/// The pid of a header, if it is a number that the process `here` can ask about: it means the same
+/// process for both.
+fn pid_of(header: &Header, here: &Process) -> Option<libc::pid_t> {
+    let same = header.pid_namespace != 0 && header.pid_namespace == here.pid_namespace;
+    if !same || !here.is_of_this_boot(header) {
+        return None;
+    }
+    libc::pid_t::try_from(header.pid)
+        .ok()
+        .filter(|&pid| pid > 0)
 }
 
-/// [`life_by_pid`], as the process `here` sees it.
-fn life_from(header: &Header, here: &Process) -> Life {
-    let known = |id: [u8; 16]| id != [0; 16];
-    if known(header.boot_id) && known(here.boot_id) && header.boot_id != here.boot_id {
-        // An earlier boot of this machine is over. That of another one may not be: a network file
-        // system shows the files of all.
-        return if known(here.machine_id) && header.machine_id == here.machine_id {
-            Life::Dead
-        } else {
-            Life::Unknown
-        };
-    }
-    if header.pid_namespace == 0 || header.pid_namespace != here.pid_namespace {
-        return Life::Unknown;
-    }
-    let Ok(pid @ 1..) = libc::pid_t::try_from(header.pid) else {
+/// Why a process cannot be signalled; `None`: it can be.
+fn signal_error(pid: libc::pid_t) -> Option<i32> {
+    // SAFETY: signal 0 only asks.
+    let result = unsafe { libc::kill(pid, 0) };
+    (result != 0).then(|| io::Error::last_os_error().raw_os_error().unwrap_or(0))
+}
+
+/// Whether the kernel does not know the pid of a header.
+fn is_gone(header: &Header, here: &Process) -> bool {
+    pid_of(header, here).is_some_and(|pid| signal_error(pid) == Some(libc::ESRCH))
+}
+
+/// Without a lock: by pid and start time, where they mean something here.
+fn life_by_pid(header: &Header, here: &Process) -> Life {
+    let Some(pid) = pid_of(header, here) else {
         return Life::Unknown;
     };
-    // SAFETY: signal 0 only asks.
-    if unsafe { libc::kill(pid, 0) } != 0 {
-        match io::Error::last_os_error().raw_os_error() {
-            Some(libc::ESRCH) => return Life::Dead,
-            // Somebody else's: it is there. Whether it is the one, its start time says.
-            Some(libc::EPERM) => {}
-            _ => return Life::Unknown,
-        }
+    match signal_error(pid) {
+        Some(libc::ESRCH) => return Life::Dead,
+        // Somebody else's: it is there. Whether it is the one, its start time says.
+        None | Some(libc::EPERM) => {}
+        Some(_) => return Life::Unknown,
     }
-    match Stat::of(header.pid) {
+    let stat = if here.proc_is_own {
+        Stat::of(header.pid)
+    } else {
+        None
+    };
+    let comparable = header.start_time != 0 && here.shares_clock(header);
+    match stat {
         Some(stat) if stat.ended => Life::Dead,
         // The pid belongs to somebody else by now.
-        Some(stat) if header.start_time != 0 && stat.start_time != header.start_time => Life::Dead,
+        Some(stat) if comparable && stat.start_time != header.start_time => Life::Dead,
         _ => Life::Alive,
     }
 }
@@ -185,7 +235,7 @@ fn life_from(header: &Header, here: &Process) -> Life {
 /// When the process started that made a file with this header; `None` if that is not known.
 pub fn started(header: &Header) -> Option<SystemTime> {
     let here = Process::this();
-    if header.start_time == 0 || header.boot_id == [0; 16] || header.boot_id != here.boot_id {
+    if header.start_time == 0 || !here.shares_clock(header) {
         return None;
     }
     // SAFETY: a sysconf query has no preconditions.
@@ -200,15 +250,29 @@ pub fn started(header: &Header) -> Option<SystemTime> {
 mod tests {
     use super::*;
 
+    /// A root without a lock file.
+    fn root(is_local: bool) -> Root {
+        Root {
+            path: PathBuf::new(),
+            lock: None,
+            is_local,
+        }
+    }
+
+    /// This process, as a file of it says.
+    fn of_this(here: &Process) -> Header {
+        here.header("m", LockToken::default())
+    }
+
     #[test]
-    fn another_boot_is_the_end_only_on_the_same_machine() {
+    fn another_boot_is_the_end_only_on_the_same_machine_and_its_own_file_system() {
         let here = Process {
             boot_id: [1; 16],
             machine_id: [7; 16],
             pid_namespace: 5,
             ..Process::default()
         };
-        let life = |boot: u8, machine: u8| {
+        let life = |boot: u8, machine: u8, is_local: bool| {
             let header = Header {
                 boot_id: [boot; 16],
                 machine_id: [machine; 16],
@@ -216,16 +280,17 @@ mod tests {
                 pid: std::process::id(),
                 ..Header::default()
             };
-            life_from(&header, &here)
+            root(is_local).life(&header, &here)
         };
-        assert_eq!(life(2, 7), Life::Dead);
-        assert_eq!(life(2, 8), Life::Unknown, "another machine");
-        assert_eq!(life(2, 0), Life::Unknown, "it is not known which machine");
+        assert_eq!(life(2, 7, true), Life::Dead);
+        assert_eq!(life(2, 7, false), Life::Unknown, "two machines of one id");
+        assert_eq!(life(2, 8, true), Life::Unknown, "another machine");
+        assert_eq!(life(2, 0, true), Life::Unknown, "not known which machine");
         // One kernel: a container may have a machine id of its own.
         for machine in [7, 8, 0] {
-            assert_eq!(life(1, machine), Life::Alive);
+            assert_eq!(life(1, machine, false), Life::Alive);
         }
-        assert_eq!(life(0, 7), Life::Alive, "as far as is known");
+        assert_eq!(life(0, 7, true), Life::Unknown, "not known which boot");
         let nowhere = Process {
             machine_id: [0; 16],
             ..here.clone()
@@ -234,7 +299,48 @@ mod tests {
             boot_id: [2; 16],
             ..Header::default()
         };
-        assert_eq!(life_from(&header, &nowhere), Life::Unknown);
+        assert_eq!(root(true).life(&header, &nowhere), Life::Unknown);
+    }
+
+    #[test]
+    fn a_pid_that_is_not_there_proves_nothing_where_the_boot_is_not_known() {
+        let here = Process::this();
+        let unknown = Process {
+            boot_id: [0; 16],
+            ..here.clone()
+        };
+        let header = Header {
+            // No process has it: pids end at 2²².
+            pid: i32::MAX as u32,
+            ..of_this(here)
+        };
+        assert_eq!(root(true).life(&header, here), Life::Dead);
+        assert_eq!(root(true).life(&header, &unknown), Life::Unknown);
+        let header = Header {
+            boot_id: [0; 16],
+            ..header
+        };
+        assert_eq!(root(true).life(&header, here), Life::Unknown);
+        assert_eq!(root(true).life(&header, &unknown), Life::Unknown);
+    }
+
+    #[test]
+    fn a_start_time_is_compared_only_by_one_clock_and_in_the_own_proc() {
+        let here = Process::this();
+        let mut header = of_this(here);
+        assert_eq!(root(true).life(&header, here), Life::Alive);
+        header.start_time += 1;
+        assert_eq!(root(true).life(&header, here), Life::Dead, "used again");
+        let elsewhere = Process {
+            proc_is_own: false,
+            ..here.clone()
+        };
+        assert_eq!(root(true).life(&header, &elsewhere), Life::Alive);
+        assert!(started(&header).is_some());
+        header.time_namespace ^= 1;
+        assert_eq!(root(true).life(&header, here), Life::Alive);
+        assert_eq!(started(&header), None);
+        assert!(!here.shares_clock(&header));
     }
 
     #[test]

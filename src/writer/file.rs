@@ -173,6 +173,7 @@ impl StatsFile {
                 .map_err(|error| Error::io(&root.join(identity::LOCK_FILE), "lock", error))?;
             retire::before_the_first_file(&root);
             let nameless = Nameless::create(&directory, mode)?;
+            identity::keep_from_cleaners(&nameless.file);
             let region = Region::over_file(&nameless.file, max_size, PAGE)
                 .map_err(|error| Error::io(&directory, "map a file in", error))?;
             let end = match config.keep.unwrap_or(settings.keep) {

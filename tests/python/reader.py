@@ -31,6 +31,10 @@ SCALARS = {1: "B", 2: "H", 3: "I", 4: "Q", 5: "b", 6: "h", 7: "i", 8: "q", 9: "f
 BOOL, TEXT = 11, 12
 KINDS = ["", "counter", "updown", "gauge", "flag", "text", "constant", "timer", "percentile", "compound",
          "summary", "average", "movingaverage", "samplingcounter", "history", "errors", "window", "floats"]
+# A flag of the header: the lock is pinned.
+PINNED = 1
+# File systems that only one kernel writes, by their names in mountinfo.
+LOCAL = ["tmpfs", "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "overlay", "ramfs", "bcachefs", "zfs"]
 # Steps of a window that count, and what its label ends with.
 COUNTED, WINDOW = 12, ".Window"
 MONOTONIC_COARSE = 6
@@ -767,7 +771,8 @@ class File:
         need(self.length >= 152, "too short for a header")
         start = self.bytes(0, 32)
         need(start[:8] == b"\x03mmstats", "not a stats file of format 3")
-        self.header_length, _, incompatible, _ = struct.unpack("<IIQQ", start[8:32])
+        self.header_length, flags, incompatible, _ = struct.unpack("<IIQQ", start[8:32])
+        self.pinned = bool(flags & PINNED)
         need(incompatible == 0, "incompatible features %#x" % incompatible)
         need(self.header_length % 8 == 0 and 152 <= self.header_length <= min(196608, self.length), "bad header length")
         header = Cursor(self.bytes(0, self.header_length), 48)
@@ -775,7 +780,8 @@ class File:
          self.token, self.device, self.inode, self.machine_id, model, exe, strings,
          _) = header.numbers("QIIIIQ16sQQQQ16sHHHH")
         self.tid_created = self.tid
-        header.take(strings - header.at)  # what a later version has before the strings
+        # Not there in files of earlier versions; what a later version has before the strings follows.
+        self.time_namespace, = struct.unpack("<Q", header.take(strings - header.at)[:8].ljust(8, b"\0"))
         self.model, self.exe = header.text(model), header.text(exe)
         need(self.model, "a model without a name")
 
@@ -963,9 +969,7 @@ class File:
             counts = {i: [(o, list(self.words(at, n))) for o, at, n in found] for i, found in octaves.items()}
             fence()
             seconds = self.words(place, block // 8)
-            # Chapter 5, Windows: the writer's clock is ours if the machine was not started since.
-            same = self.boot_id == identifier("/proc/sys/kernel/random/boot_id")
-            now = time.clock_gettime_ns(MONOTONIC_COARSE) if same else None
+            now = time.clock_gettime_ns(MONOTONIC_COARSE) if shares_clock(self) else None
             for index, metric in enumerate(metrics):
                 label = whole_label(prefix, metric.label)
                 if label in self.entries:
@@ -985,6 +989,8 @@ class File:
                     if not whole:
                         self.busy.append(label)
                         continue
+                if KINDS[metric.kind] == "window" and now is None:
+                    continue  # chapter 5, Windows: nothing is known of it
                 words += data[at + metric.slot_words:at + metric.total]
                 if KINDS[metric.kind] in CELLS:
                     cells = [self.read_cells(piece) for piece in pieces.get(index, ())]
@@ -1033,24 +1039,34 @@ class Liveness:
 
     def __init__(self):
         self.locks, self.answers = {}, {}
-        self.boot_id = identifier("/proc/sys/kernel/random/boot_id")
+        self.boot_id = boot_id()
         self.machine_id = identifier("/etc/machine-id")
-        try:
-            self.pid_namespace = os.stat("/proc/self/ns/pid").st_ino
-        except OSError:
-            self.pid_namespace = 0
+        self.pid_namespace = namespace("pid")
+        pids = [line.split()[1:] for line in contents("/proc/self/status").splitlines() if line.startswith("NSpid:")]
+        self.proc_is_own = not pids or len(pids[0]) == 1
 
     def state(self, file):
-        key = file.root, file.process(), file.device, file.inode, file.machine_id
+        key = (file.root, file.process(), file.device, file.inode, file.machine_id, file.time_namespace, file.pinned)
         if key not in self.answers:
-            life = self.by_lock(file)
-            self.answers[key] = self.by_pid(file) if life is None else life
+            self.answers[key] = self.life(file)
         life = self.answers[key]
         if life == "lives":
             return "orphan" if file.owner_state in (1, 2, 3) else "live"
         return life
 
-    def by_lock(self, file):
+    def life(self, file):
+        held = self.is_held(file)
+        if any(file.boot_id) and any(self.boot_id) and file.boot_id != self.boot_id:
+            same_machine = any(file.machine_id) and file.machine_id == self.machine_id
+            return "lives" if held else "dead" if same_machine and is_local(file.root) else "unknown"
+        by_pid = self.by_pid(file)
+        if held:
+            return "dead" if by_pid == "gone" else "lives"
+        if held is False and file.pinned:
+            return "dead"
+        return "dead" if by_pid == "gone" else by_pid
+
+    def is_held(self, file):
         if file.root not in self.locks:
             try:
                 flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -1065,31 +1081,64 @@ class Liveness:
             return None
         # struct flock of 64-bit Linux: type, whence, start, length, pid.
         form = "hh4xqqi4x"
-        question = struct.pack(form, fcntl.F_WRLCK, os.SEEK_SET, file.token, 1, 0)
+        question = struct.pack(form, fcntl.F_RDLCK, os.SEEK_SET, file.token, 1, 0)
         try:
             answer = fcntl.fcntl(lock, fcntl.F_OFD_GETLK, question)
         except OSError:
             return None
-        return "dead" if struct.unpack(form, answer)[0] == fcntl.F_UNLCK else "lives"
+        return struct.unpack(form, answer)[0] != fcntl.F_UNLCK
 
     def by_pid(self, file):
-        if any(file.boot_id) and any(self.boot_id) and file.boot_id != self.boot_id:
-            return "dead" if any(file.machine_id) and file.machine_id == self.machine_id else "unknown"
+        """"gone": the kernel does not know the pid."""
+        if not any(self.boot_id) or file.boot_id != self.boot_id:
+            return "unknown"
         if file.pid_namespace == 0 or file.pid_namespace != self.pid_namespace or not 0 < file.pid < 2**31:
             return "unknown"
         try:
             os.kill(file.pid, 0)
         except ProcessLookupError:
-            return "dead"
+            return "gone"
         except PermissionError:
             pass  # somebody else's: it is there
         except OSError:
             return "unknown"
-        # Field 22; the second is a name in parentheses, which may contain anything.
+        if not self.proc_is_own:
+            return "lives"
+        # Fields 3, 20 and 22; the second is a name in parentheses, which may contain anything.
         fields = contents("/proc/%d/stat" % file.pid).rpartition(")")[2].split()
-        if len(fields) > 19 and file.start_time != 0 and int(fields[19]) != file.start_time:
+        if len(fields) > 19 and fields[0] in "ZX" and int(fields[17]) <= 1:
+            return "dead"
+        if len(fields) > 19 and file.start_time != 0 and shares_clock(file) and int(fields[19]) != file.start_time:
             return "dead"
         return "lives"
+
+
+def namespace(kind):
+    """The inode of one of this process's namespaces, or 0."""
+    try:
+        return os.stat("/proc/self/ns/" + kind).st_ino
+    except OSError:
+        return 0
+
+
+def boot_id():
+    return identifier("/proc/sys/kernel/random/boot_id")
+
+
+def shares_clock(file):
+    """Whether the start time and the times of windows are by this process's clocks."""
+    return any(file.boot_id) and file.boot_id == boot_id() and file.time_namespace == namespace("time")
+
+
+def is_local(path):
+    """Whether only this machine's kernel can write there. Python has no statfs with a type: by /proc/self/mountinfo."""
+    try:
+        found = os.stat(path).st_dev
+    except OSError:
+        return False
+    device = "%d:%d" % (os.major(found), os.minor(found))
+    lines = [line.split() for line in contents("/proc/self/mountinfo").splitlines()]
+    return any(line[2] == device and line[line.index("-") + 1] in LOCAL for line in lines)
 
 
 def identifier(path):

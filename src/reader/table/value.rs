@@ -16,6 +16,18 @@ pub(super) fn was_had(file: &StatsFile, instance: &Instance, metric: &Metric) ->
         .is_none_or(|slot| file.contents.values.had[instance.slots + slot])
 }
 
+/// Whether there is a value to decode: it was had, and the clock of a window can be compared with ours. A
+/// window of which nothing is known is left out, for 0 would be a count.
+pub(super) fn has_value(
+    file: &StatsFile,
+    instance: &Instance,
+    metric: &Metric,
+    seen: Seen<'_>,
+) -> bool {
+    let is_timeless = metric.kind.code == code::WINDOW && seen.now.is_none();
+    !is_timeless && was_had(file, instance, metric)
+}
+
 /// The contexts of a file.
 pub(super) fn contexts(file: &StatsFile) -> Copied<'_> {
     let contents = &file.contents;
@@ -29,7 +41,7 @@ pub(super) fn contexts(file: &StatsFile) -> Copied<'_> {
 pub(super) struct Seen<'a> {
     /// Whether it was one that a thread writes now, as far as is known.
     pub(super) current: bool,
-    /// The time by its writer's clock.
+    /// The time by its writer's clock, if that can be told.
     pub(super) now: Option<u64>,
     /// Its contexts.
     pub(super) contexts: &'a Copied<'a>,
