@@ -1,6 +1,7 @@
 //! Cleaning: what is done with the files of processes that have ended.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,8 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Removes, or folds, the files of processes that have ended.
 ///
-/// Only files of which every test at hand says so: the lock of the process in the root, its pid and
-/// start time. Files that cannot be read, files of earlier formats and whatever else lies there stay.
+/// Only files of which that is proved: by the lock of the process in the root, its pid and start time,
+/// or because the machine was started anew. Files of which it cannot be said stay, unless
+/// [`unknown`](Cleaner::unknown) says otherwise. Files that cannot be read, files of earlier formats and whatever else lies there stay.
 /// What such a process was making and did not finish is removed, never folded: nobody has seen it.
 ///
 /// ```no_run
@@ -31,6 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Cleaner {
     dry_run: bool,
     pub(super) older_than: Duration,
+    pub(super) unknown: bool,
     fold: bool,
     /// Only files that belong to this user.
     pub(super) only_of: Option<u32>,
@@ -82,6 +85,29 @@ impl Cleaner {
         self
     }
 
+    /// Also files of processes of which it cannot be said whether they live, such as those of another
+    /// machine or pid namespace: if they are older than [`older_than`](Cleaner::older_than) says, and no
+    /// process of this machine has them mapped.
+    ///
+    /// The age is the only evidence: a store through a mapping does not change it, and a writer on another
+    /// machine, or on overlayfs, may still count into such a file. Without an age,
+    /// [`clean`](Cleaner::clean) refuses.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use mmstats::retire::Cleaner;
+    ///
+    /// let week = Duration::from_secs(7 * 24 * 3600);
+    /// let cleaner = Cleaner::new().unknown(true).older_than(week);
+    /// # let root = tempfile::tempdir().unwrap();
+    /// # cleaner.clean(root.path()).unwrap();
+    /// assert!(Cleaner::new().unknown(true).clean(root.path()).is_err());
+    /// ```
+    pub fn unknown(mut self, unknown: bool) -> Cleaner {
+        self.unknown = unknown;
+        self
+    }
+
     /// Adds the totals of the files to the retired file of their model before it removes them. Levels
     /// (gauges, flags, ups and downs) end with their process.
     pub fn fold(mut self, fold: bool) -> Cleaner {
@@ -98,10 +124,18 @@ impl Cleaner {
     /// Cleans a root, a model's directory, or one file.
     ///
     /// # Errors
-    /// There is nothing at that path, or it cannot be listed. What goes wrong with single files is in
+    /// There is nothing at that path, or it cannot be listed; or files of [`unknown`](Cleaner::unknown)
+    /// processes are to go whatever their age. What goes wrong with single files is in
     /// [`Cleaned::problems`].
     pub fn clean(&self, path: impl AsRef<Path>) -> Result<Cleaned, Error> {
         let path = path.as_ref();
+        if self.unknown && self.older_than.is_zero() {
+            let source = io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "whether their processes live is not known: say how old they have to be (--older-than)",
+            );
+            return Err(Error::io(path, "remove such files of any age", source));
+        }
         let path = std::path::absolute(path)
             .map_err(|error| Error::io(path, "find the directory", error))?;
         let mut cleaning = Cleaning {

@@ -1,9 +1,10 @@
-//! Which files are to go: those of processes of which every test at hand says that they have ended.
+//! Which files are to go: those of processes that are proved to have ended. If a person asks for it, also
+//! old ones of which nothing can be proved.
 //!
 //! Only the start of a file is read, which says whose it is. What its records say matters to who folds
 //! it.
 
-use std::fs;
+use std::fs::{self, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use crate::format::retired::RETIRED_FILE;
 use crate::reader::source::Trouble;
 use crate::reader::start::Start;
 use crate::sync::{Ordering, fence};
-use crate::sys::life::Witness;
+use crate::sys::life::{Life, Witness};
 use crate::sys::view::{self, Opened};
 
 /// What lies in a directory, sorted.
@@ -97,7 +98,12 @@ impl<'a> Judge<'a> {
     /// Whether a file is to go, and which one it is.
     pub fn file(&mut self, path: &Path, root: &Path) -> Result<Option<Doomed>, Trouble> {
         let opened = view::open(path).map_err(|error| Trouble::io("open it", error))?;
-        let header = Start::read(path, &opened)?.header;
+        let start = Start::read(path, &opened)?;
+        if start.committed.is_none() {
+            // Of format 1, which does not say enough of its process.
+            return Ok(None);
+        }
+        let header = start.header;
         self.is_to_go(path, root, &opened, &header)
     }
 
@@ -139,10 +145,22 @@ impl<'a> Judge<'a> {
                 return Ok(None);
             }
         }
-        let dead = self.witness.proved_dead(root, header);
-        Ok(dead.then(|| Doomed {
+        let goes = self.witness.proved_dead(root, header)
+            || cleaner.unknown
+                && self.witness.life(root, header) == Life::Unknown
+                && !is_in_use(&opened.file);
+        Ok(goes.then(|| Doomed {
             path: path.to_owned(),
             identity: opened.stat.identity,
         }))
     }
+}
+
+/// Whether somebody has a lock on a file, as writers have while it is mapped. Not proved dead and locked
+/// is reason enough to leave it.
+fn is_in_use(file: &fs::File) -> bool {
+    let locked = matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+    // Closing would do, but for a fork that came in between. If it was not locked, this does nothing.
+    let _ = file.unlock();
+    locked
 }

@@ -228,7 +228,8 @@ pub struct Autopsy {
 /// Remove the files of processes that have ended
 ///
 /// Only files whose process is proved dead: by the lock that it would hold, and by its pid, start time
-/// and boot. Others are left alone, and so is what is no stats file. With --fold their totals stay, in
+/// and boot. Others are left alone, and so is what is no stats file. Files whose state is `unknown`
+/// (another machine, another pid namespace) can never be proved: --unknown removes them by age. With --fold their totals stay, in
 /// one retired file for each model, which readers count with the others.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
@@ -245,6 +246,10 @@ pub struct Clean {
     /// Leave files that were made, or grew, less than this ago: 14d, 12h, 30m …
     #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
     pub older_than: Option<Duration>,
+    /// Also files whose state is `unknown`, if they are older than --older-than and no process of this
+    /// machine has them mapped
+    #[arg(long, requires = "older_than")]
+    pub unknown: bool,
     /// Keep the totals: add them to the retired file of each model first
     #[arg(long)]
     pub fold: bool,

@@ -14,6 +14,7 @@ pub fn run(arguments: &Clean) -> Outcome {
     let cleaner = Cleaner::new()
         .dry_run(arguments.dry_run)
         .fold(arguments.fold)
+        .unknown(arguments.unknown)
         .older_than(arguments.older_than.unwrap_or(Duration::ZERO));
     let usual = reader::roots();
     let paths = if arguments.paths.is_empty() {
