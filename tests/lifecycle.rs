@@ -21,8 +21,12 @@ mod identity;
 mod kill;
 #[path = "writer/line.rs"]
 mod line;
+#[path = "lifecycle/mapped.rs"]
+mod mapped;
 #[path = "lifecycle/process.rs"]
 mod process;
+#[path = "lifecycle/proofs.rs"]
+mod proofs;
 #[path = "lifecycle/silence.rs"]
 mod silence;
 #[path = "lifecycle/simulation.rs"]

@@ -20,7 +20,7 @@ const PID_NAMESPACE: usize = 96;
 const TOKEN: usize = 104;
 const LOCK_INODE: usize = 120;
 
-fn state(path: impl AsRef<Path>) -> State {
+pub fn state(path: impl AsRef<Path>) -> State {
     let snapshot = snapshot(path);
     assert!(snapshot.errors().is_empty(), "{:?}", snapshot.errors());
     assert_eq!(snapshot.files().len(), 1);
@@ -41,7 +41,7 @@ fn put(bytes: &mut [u8], at: usize, value: u64) {
 }
 
 /// Starts a child that writes a file and stays. Its output is kept open: it has more to say at its end.
-fn live_writer(command: &mut Command) -> (child::Running, BufReader<ChildStdout>) {
+pub fn live_writer(command: &mut Command) -> (child::Running, BufReader<ChildStdout>) {
     let mut writer = child::start(command);
     let mut output = BufReader::new(writer.0.stdout.take().unwrap());
     let found = output.by_ref().lines().any(|line| line.unwrap() == "ready");
@@ -50,7 +50,7 @@ fn live_writer(command: &mut Command) -> (child::Running, BufReader<ChildStdout>
 }
 
 /// The child's side of it.
-fn write_and_stay() {
+pub fn write_and_stay() {
     All::local(|s| s.n.add(1));
     println!("\nready");
     std::io::stdout().flush().unwrap();
