@@ -1,6 +1,9 @@
 //! Which files other processes have mapped for writing, from /proc: how stats files are found whatever
 //! their root. Where there is no /proc there is nothing to find.
 
+mod mounts;
+
+use std::cell::LazyCell;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
@@ -9,6 +12,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use self::mounts::Mounts;
+
 /// A file that a process has mapped, shared and for writing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapped {
@@ -16,6 +21,25 @@ pub struct Mapped {
     pub path: PathBuf,
     /// Its inode number.
     pub inode: u64,
+}
+
+/// The files that a process has mapped, and those that were not looked at.
+#[derive(Debug, Default)]
+pub struct Mappings {
+    /// Each once.
+    pub files: Vec<Mapped>,
+    /// Their directories, as the process sees them, and the type of the file system that may hang.
+    pub skipped: Vec<(PathBuf, String)>,
+}
+
+/// Which files of a process are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// All: the process was named.
+    All,
+    /// Only those that can be reached without asking a server (FUSE, NFS …). The server may be a user's
+    /// program, and who asks one that does not answer cannot even be killed.
+    Local,
 }
 
 /// The processes that there are.
@@ -29,15 +53,15 @@ pub fn processes() -> Vec<u32> {
         .collect()
 }
 
-/// The files that a process has mapped, each once, if `wanted` is true of the path. Those that have no
-/// name any more are left out.
+/// The files that a process has mapped, if `wanted` is true of the name. Those that have no name any more
+/// are left out.
 ///
 /// A file that was made without a name (O_TMPFILE) and linked later is there under none: it is looked
 /// for in the directory that it was made in, by its inode number.
 ///
 /// # Errors
 /// `NotFound` if there is no such process, `PermissionDenied` if it is not for this user to look at.
-pub fn mapped(pid: u32, wanted: impl Fn(&Path) -> bool) -> io::Result<Vec<Mapped>> {
+pub fn mapped(pid: u32, reach: Reach, wanted: impl Fn(&Path) -> bool) -> io::Result<Mappings> {
     let maps = fs::read(format!("/proc/{pid}/maps")).map_err(|error| {
         // A process that ends while it is read.
         if error.raw_os_error() == Some(libc::ESRCH) {
@@ -47,29 +71,51 @@ pub fn mapped(pid: u32, wanted: impl Fn(&Path) -> bool) -> io::Result<Vec<Mapped
         }
     })?;
     let mut directories = Directories::default();
-    let mut found: Vec<Mapped> = Vec::new();
+    let mut found = Mappings::default();
+    // The path is as that process sees it; its root may be another one.
+    let views = [
+        ("self".to_owned(), PathBuf::from("/")),
+        (pid.to_string(), PathBuf::from(format!("/proc/{pid}/root"))),
+    ]
+    .map(|(of, root)| (root, LazyCell::new(move || Mounts::of(&of))));
     for line in maps.split(|&byte| byte == b'\n') {
         let Some((path, inode)) = shared_for_writing(line) else {
             continue;
         };
-        if found.iter().any(|mapped| mapped.inode == inode) {
+        let known = found.files.iter().any(|mapped| mapped.inode == inode);
+        // The name first: files that are none of ours are not touched.
+        if known || !was_nameless(path) && !wanted(path) {
             continue;
         }
-        // The path is as that process sees it; its root may be another one.
-        let inside = format!("/proc/{pid}/root");
-        let inside = Path::new(&inside).join(path.strip_prefix("/").unwrap_or(path));
-        let path = [path, &inside].into_iter().find_map(|path| {
-            if was_nameless(path) {
+        let relative = path.strip_prefix("/").unwrap_or(path);
+        let mut hung = None;
+        let file = views.iter().find_map(|(root, mounts)| {
+            if reach == Reach::Local
+                && let Err(server) = mounts.server_on_the_way(root, relative)
+            {
+                hung = server.or(hung.take());
+                return None;
+            }
+            let path = root.join(relative);
+            if was_nameless(&path) {
                 directories.name(path.parent()?, inode)
             } else {
                 let is_it = path
                     .symlink_metadata()
                     .is_ok_and(|found| found.ino() == inode);
-                is_it.then(|| path.to_owned())
+                is_it.then_some(path)
             }
         });
-        let path = path.filter(|path| wanted(path));
-        found.extend(path.map(|path| Mapped { path, inode }));
+        match (file.filter(|path| wanted(path)), hung) {
+            (Some(path), _) => found.files.push(Mapped { path, inode }),
+            (None, Some(server)) => {
+                let skipped = (path.parent().unwrap_or(path).to_owned(), server);
+                if !found.skipped.contains(&skipped) {
+                    found.skipped.push(skipped);
+                }
+            }
+            (None, None) => {}
+        }
     }
     Ok(found)
 }
@@ -180,16 +226,20 @@ mod tests {
         let map = memmap2::MmapOptions::new().map_raw(&file).unwrap();
         let pid = std::process::id();
         let ours = |candidate: &Path| candidate == path;
-        assert_eq!(mapped(pid, ours).unwrap()[0].path, path);
+        for reach in [Reach::All, Reach::Local] {
+            assert_eq!(mapped(pid, reach, ours).unwrap().files[0].path, path);
+        }
         assert!(processes().contains(&pid));
         fs::remove_file(&path).unwrap();
         assert_eq!(
-            mapped(pid, |path| path.starts_with(directory.path())).unwrap(),
+            mapped(pid, Reach::All, |path| path.starts_with(directory.path()))
+                .unwrap()
+                .files,
             []
         );
         drop(map);
         assert_eq!(
-            mapped(u32::MAX, |_| true).unwrap_err().kind(),
+            mapped(u32::MAX, Reach::All, |_| true).unwrap_err().kind(),
             io::ErrorKind::NotFound
         );
     }

@@ -1,12 +1,14 @@
 //! Files that are found through the processes that have them mapped.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{db, mmstats, path_of, show_json, text_of, web};
+use super::{child, db, mmstats, path_of, show_json, text_of, web};
 
 #[test]
 fn a_process_is_a_path() {
@@ -96,4 +98,79 @@ fn where_nothing_is_found_other_roots_are_named() {
     // Among those of other tests, of which there may be too many to name.
     let named = said.contains(root.path().to_str().unwrap());
     assert!(named || said.contains("mmstats ls --all"), "{said}");
+}
+
+#[test]
+fn a_file_system_whose_server_hangs_does_not_hang_ls_all() {
+    const NAME: &str = "finding::a_file_system_whose_server_hangs_does_not_hang_ls_all";
+    if child::is_child(NAME) {
+        let root = std::path::PathBuf::from(std::env::var_os("MMSTATS_PATH").unwrap());
+        let mount = |kind: &str, options: &str| {
+            let [kind, target, options] = [kind, root.to_str().unwrap(), options]
+                .map(|text| std::ffi::CString::new(text).unwrap());
+            let (kind, target, options) = (kind.as_ptr(), target.as_ptr(), options.as_ptr().cast());
+            // SAFETY: C strings that outlive the call.
+            let mounted = unsafe { libc::mount(kind, target, kind, 0, options) };
+            assert_eq!(mounted, 0, "{}", std::io::Error::last_os_error());
+        };
+        // In a mount namespace of its own, so that its file is seen through it only. Over it a file system
+        // whose server, this process, never answers.
+        mount("tmpfs", "");
+        let stats = db(&root);
+        stats.queries.add(1);
+        let server = fs::File::options().read(true).write(true).open("/dev/fuse");
+        let server = server.unwrap();
+        let descriptor = std::os::fd::AsRawFd::as_raw_fd(&server);
+        mount(
+            "fuse",
+            &format!("fd={descriptor},rootmode=40000,user_id=0,group_id=0"),
+        );
+        println!("\nready");
+        let _ = std::io::stdin().read_line(&mut String::new());
+        // No end in good order: it would wait for its own answer.
+        // SAFETY: ends this process.
+        unsafe { libc::_exit(0) };
+    }
+    let unshare = |command: &[&str]| {
+        let mut unshare = process::Command::new("unshare");
+        unshare.arg("--mount").args(command);
+        unshare
+    };
+    let made = unshare(&["true"]).status();
+    if !Path::new("/dev/fuse").exists() || !made.is_ok_and(|made| made.success()) {
+        let required = std::env::var_os("MMSTATS_REQUIRE_REAL").is_some();
+        assert!(!required, "cannot mount FUSE");
+        eprintln!("SKIPPED: cannot mount FUSE");
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let inner = child::command(NAME, root.path());
+    let mut command = unshare(&[inner.get_program().to_str().unwrap()]);
+    command.args(inner.get_args()).envs(
+        (inner.get_envs()).filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))),
+    );
+    let mut writer = child::start(&mut command);
+    let mut lines = BufReader::new(writer.0.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap() == "ready"));
+    // Another one, which is found.
+    let other = TempDir::new().unwrap();
+    let stats = db(other.path());
+    let output = mmstats()
+        .args(["ls", "--all"])
+        .timeout(Duration::from_secs(60))
+        .output()
+        .unwrap();
+    let (shown, said) = (text_of(&output.stdout), text_of(&output.stderr));
+    assert!(
+        shown.contains(path_of(&stats).to_str().unwrap()),
+        "{output:?}"
+    );
+    let why = format!(
+        "not looked at for process {}: the path leads",
+        writer.0.id()
+    );
+    assert!(
+        said.contains(&why) && said.contains("type fuse"),
+        "{output:?}"
+    );
 }

@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 
 use super::{Files, Found, Tools, list};
 use crate::Error;
+use crate::reader::snapshot::Problem;
 use crate::reader::text::matches;
 use crate::sys::paths;
-use crate::sys::proc::{self, Mapped};
+use crate::sys::proc::{self, Mapped, Reach};
 use crate::sys::view::Stat;
 
 impl Files {
     pub(super) fn scan_process(&mut self, pid: u32, tools: &mut Tools<'_>) -> Result<(), Error> {
-        match proc::mapped(pid, is_stats) {
-            Ok(mapped) => self.scan_mapped(mapped, tools),
+        match proc::mapped(pid, Reach::All, is_stats) {
+            Ok(mapped) => self.scan_mapped(mapped.files, tools),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let mut left = self.known();
                 if left.is_empty() {
@@ -33,7 +34,16 @@ impl Files {
     pub(super) fn scan_processes(&mut self, tools: &mut Tools<'_>) {
         for pid in proc::processes() {
             // Ended meanwhile, or not for this user to look at.
-            self.scan_mapped(proc::mapped(pid, is_stats).unwrap_or_default(), tools);
+            let mapped = proc::mapped(pid, Reach::Local, is_stats).unwrap_or_default();
+            self.scan_mapped(mapped.files, tools);
+            let skipped = mapped.skipped.into_iter();
+            tools.problems.extend(skipped.map(|(path, server)| {
+                let problem = format!(
+                    "not looked at for process {pid}: the path leads through a file system of type \
+                     {server}, whose server may never answer; `mmstats ls {pid}` looks all the same"
+                );
+                Problem::new(&path, problem)
+            }));
         }
     }
 
