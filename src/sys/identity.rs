@@ -340,13 +340,27 @@ pub fn forget_in_child() {
     let mut held = HELD.swap(ptr::null_mut(), Ordering::AcqRel).cast_const();
     // SAFETY: null or leaked, and never written again.
     while let Some(this) = unsafe { held.as_ref() } {
-        if this.fd >= 0 {
-            // The description is shared with the parent: kept open, it would keep the parent's lock.
-            // SAFETY: the child's copy of a descriptor that only `Held` uses.
+        // The description is shared with the parent: kept open, it would keep the parent's lock. A program
+        // that closes all descriptors has closed it already, and the number may be another file's.
+        if this.fd >= 0 && is_open(this) {
+            // SAFETY: the child's copy of a descriptor that only `Held` uses, as was just seen. No other
+            // thread of the child can have closed it since: there is none.
             unsafe { libc::close(this.fd) };
         }
         held = this.next;
     }
+}
+
+/// Whether the descriptor still is that of the lock file. Allocates nothing.
+fn is_open(held: &Held) -> bool {
+    let mut found = std::mem::MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: the place for a stat is valid for writing. It is one before the call, too: its fields are
+    // integers. The number need not be that of an open descriptor.
+    let (result, found) = unsafe {
+        let result = libc::fstat(held.fd, found.as_mut_ptr());
+        (result, found.assume_init())
+    };
+    result == 0 && (found.st_dev as u64, found.st_ino as u64) == (held.lock.device, held.lock.inode)
 }
 
 /// Takes a shared flock(2) on a file that is about to be mapped: the mapping keeps it. Cleaners of

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use mmstats::MmStats;
 
@@ -167,6 +168,25 @@ fn clean_says_what_it_would_do_and_does_it() {
     assert_eq!(left.status.code(), Some(1), "{left:?}");
     assert!(text_of(&left.stderr).contains("mmstats-1-1"), "{left:?}");
     assert!(foreign.exists());
+    // Whether a process lives can never be said of a copy without its boot: only its age can.
+    let mut bytes = std::fs::read(live.path().unwrap()).unwrap();
+    bytes[48..56].fill(0);
+    bytes[80..128].fill(0);
+    std::fs::write(&foreign, bytes).unwrap();
+    let aged = std::fs::File::options().write(true).open(&foreign).unwrap();
+    aged.set_modified(std::time::SystemTime::now() - Duration::from_secs(8 * 24 * 3600))
+        .unwrap();
+    let ageless = run(&["clean", "--unknown"], root.path());
+    assert_eq!(ageless.status.code(), Some(2), "{ageless:?}");
+    assert!(
+        text_of(&ageless.stderr).contains("--older-than"),
+        "{ageless:?}"
+    );
+    run(&["clean", "--older-than", "7d"], root.path());
+    assert!(foreign.exists());
+    let unknown = run(&["clean", "--unknown", "--older-than", "7d"], root.path());
+    assert_eq!(text_of(&unknown.stdout).lines().count(), 1, "{unknown:?}");
+    assert!(!foreign.exists() && live.path().unwrap().exists());
     let wrong = run(&["clean", "--older-than", "soon"], root.path());
     assert_eq!(wrong.status.code(), Some(2));
 }

@@ -14,6 +14,7 @@ use mmstats::reader::State;
 use mmstats::retire::Cleaner;
 
 use super::identity::{live_writer, state, write_and_stay};
+use super::process::{fork, wait_well};
 use super::{All, child, files, is_root, root, skip, snapshot};
 
 /// `unshare` with these namespaces; `None`, having said so, where they cannot be made.
@@ -170,6 +171,15 @@ fn a_service_on_overlayfs_that_closes_all_descriptors_is_not_dead() {
         look("unknown");
         assert_eq!(state(root()), State::Live, "by its pid");
         stats.n.add(1);
+        // The numbers of the descriptors are used again, and a child of a fork has its copies.
+        let others = [(); 16].map(|()| File::open("/dev/null").unwrap());
+        let kept = fork(|| {
+            // SAFETY: asks only.
+            let is_open =
+                |file: &File| unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFD) } >= 0;
+            others.iter().all(is_open) as i32 - 1
+        });
+        wait_well(kept);
         return;
     }
     let Some(mut outer) = unshare(&["--mount"]) else {
