@@ -171,6 +171,7 @@ impl StatsFile {
             same_name::enter(&directory, model, type_path);
             let lock = identity::hold_lock(&root, mode)
                 .map_err(|error| Error::io(&root.join(identity::LOCK_FILE), "lock", error))?;
+            identity::hold_directory(&root);
             retire::before_the_first_file(&root);
             let nameless = Nameless::create(&directory, mode)?;
             identity::keep_from_cleaners(&nameless.file);

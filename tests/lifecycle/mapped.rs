@@ -2,7 +2,9 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{BufRead, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use mmstats::MmStats;
 
@@ -29,10 +31,12 @@ fn a_file_is_locked_while_its_writer_lives() {
     let lock = root.path().join(".lock");
     let (mut writer, _output) = live_writer(&mut child::command(NAME, root.path()));
     let file = files(root.path(), "All").remove(0);
-    assert!(is_locked(&file) && is_locked(&lock));
+    assert!(is_locked(&file) && is_locked(&lock) && is_locked(root.path()));
+    let mode = std::fs::metadata(&lock).unwrap().permissions().mode();
+    assert_eq!(mode & 0o1000, 0o1000, "sticky: it stays");
     writer.0.kill().unwrap();
     writer.0.wait().unwrap();
-    assert!(!is_locked(&file) && !is_locked(&lock));
+    assert!(!is_locked(&file) && !is_locked(&lock) && !is_locked(root.path()));
 }
 
 #[test]
@@ -66,6 +70,19 @@ fn the_child_of_a_fork_keeps_its_own_files_locked_and_not_its_parent_s() {
         All::local(|s| s.n.add(1));
         let of_parent = files(&root(), "All").remove(0);
         println!("\nparent {}", of_parent.display());
+        // One that keeps nothing has nothing of its parent's, either: the root is free when both have no
+        // more files in it.
+        if std::env::var_os(IDLE).is_some() {
+            fork(|| {
+                println!("\nchild -\nready");
+                std::io::stdout().flush().unwrap();
+                let _ = std::io::stdin().read(&mut [0]);
+                0
+            });
+            loop {
+                std::thread::park();
+            }
+        }
         fork(|| {
             All::local(|s| s.n.add(1));
             let of_child = files(&root(), "All")
@@ -81,8 +98,21 @@ fn the_child_of_a_fork_keeps_its_own_files_locked_and_not_its_parent_s() {
             std::thread::park();
         }
     }
-    let root = tempfile::tempdir().unwrap();
-    let mut writer = child::start(&mut child::command(NAME, root.path()));
+    for idle in [false, true] {
+        let root = tempfile::tempdir().unwrap();
+        let mut command = child::command(NAME, root.path());
+        if idle {
+            command.env(IDLE, "1");
+        }
+        parent_is_killed(root.path(), &mut command, idle);
+    }
+}
+
+/// Says to the child of a test that its own child makes no files.
+const IDLE: &str = "MMSTATS_TEST_IDLE";
+
+fn parent_is_killed(root: &Path, command: &mut Command, idle: bool) {
+    let mut writer = child::start(command);
     let mut lines = std::io::BufReader::new(writer.0.stdout.take().unwrap()).lines();
     let mut said = |word: &str| {
         let line = lines.find_map(|line| line.unwrap().strip_prefix(word).map(str::to_owned));
@@ -91,12 +121,15 @@ fn the_child_of_a_fork_keeps_its_own_files_locked_and_not_its_parent_s() {
     let of_parent = said("parent ");
     let of_child = said("child ");
     said("ready");
-    assert!(is_locked(of_parent.as_ref()) && is_locked(of_child.as_ref()));
+    assert!(is_locked(of_parent.as_ref()) && is_locked(root));
+    assert!(idle || is_locked(of_child.as_ref()));
     // Its end of the pipe stays open: the child waits for it.
     let input = writer.0.stdin.take();
     writer.0.kill().unwrap();
     writer.0.wait().unwrap();
     assert!(!is_locked(of_parent.as_ref()));
-    assert!(is_locked(of_child.as_ref()), "the child lives");
+    // The child lives.
+    assert!(idle || is_locked(of_child.as_ref()));
+    assert_eq!(is_locked(root), !idle);
     drop(input);
 }
