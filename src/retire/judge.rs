@@ -147,6 +147,8 @@ impl<'a> Judge<'a> {
         }
         let goes = self.witness.proved_dead(root, header)
             || cleaner.unknown
+                // A retired file is of no process, and has the totals of many.
+                && header.pid != 0
                 && self.witness.life(root, header) == Life::Unknown
                 && !is_in_use(&opened.file);
         Ok(goes.then(|| Doomed {

@@ -97,6 +97,18 @@ fn what_a_dead_process_was_making_goes_and_nothing_else_does() {
     left.sort();
     assert_eq!(files(root.path(), "All"), left);
     assert_eq!(sum(), Some(9), "what was seen still is, once");
+    // A retired file is of no process, and is never taken for one of an unknown process.
+    let retired = root.path().join("All/mmstats-retired");
+    let mut bytes = std::fs::read(&retired).unwrap();
+    bytes[48..56].fill(0);
+    std::fs::write(&retired, bytes).unwrap();
+    let file = std::fs::File::options().write(true).open(&retired).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH).unwrap();
+    let old = Cleaner::new()
+        .unknown(true)
+        .older_than(Duration::from_secs(3600));
+    assert!(old.clean(&retired).unwrap().files().is_empty());
+    assert!(retired.exists());
 }
 
 #[test]
