@@ -217,7 +217,7 @@ impl Reader {
                 snapshot.errors.push(Problem::new(&self.path, problem));
             }
         }
-        let mut files = self.files.in_order();
+        let mut files = scan::without_copies(self.files.in_order(), &mut snapshot.errors);
         // Asked after reading: of a process that ends meanwhile the last values are there.
         let judge = &mut self.judge;
         snapshot.files = (files.iter())

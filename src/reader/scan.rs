@@ -5,6 +5,7 @@
 //! that is neither is compared when it is opened again.
 
 mod compare;
+mod copies;
 mod processes;
 
 use std::cmp::Ordering;
@@ -29,6 +30,8 @@ use crate::sys::identity::LOCK_FILE;
 use crate::sys::paths;
 use crate::sys::seed::{RandomState, random_state};
 use crate::sys::view::Stat;
+
+pub use self::copies::without_copies;
 
 /// Where a reader looks.
 #[derive(Debug)]

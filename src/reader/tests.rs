@@ -1,5 +1,6 @@
 //! The reader against files made by hand: what merges how, and what hostile bytes may do.
 
+mod copies;
 mod damaged;
 mod hostile;
 mod merging;

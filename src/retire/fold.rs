@@ -1,5 +1,6 @@
 //! Folding: the totals of files into the retired file of their model.
 
+use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -126,9 +127,9 @@ impl<'a> Step<'a> {
     }
 
     fn run(mut self, files: &[Doomed], folding: &mut Folding) -> Result<(), Error> {
-        let mut added = Vec::new();
+        let (mut added, mut ids) = (Vec::new(), HashSet::new());
         for file in files {
-            match self.add(file) {
+            match self.add(file, &mut ids) {
                 Ok(Some(id)) => added.push((file, id)),
                 // Gone in the meantime: somebody else has folded it, or removed it.
                 Ok(None) => {}
@@ -158,8 +159,12 @@ impl<'a> Step<'a> {
         Ok(())
     }
 
-    /// Adds a file to the totals; `None`: it is no longer there.
-    fn add(&mut self, doomed: &Doomed) -> Result<Option<FileId>, String> {
+    /// Adds a file to the totals, and to those that this step has `added`; `None`: it is no longer there.
+    fn add(
+        &mut self,
+        doomed: &Doomed,
+        added: &mut HashSet<FileId>,
+    ) -> Result<Option<FileId>, String> {
         let file = match self.read(&doomed.path) {
             Ok(file) if file.identity() == doomed.identity => file,
             Ok(_) | Err(Trouble::Gone) => return Ok(None),
@@ -172,6 +177,11 @@ impl<'a> Step<'a> {
         if file.contents.retired.is_some() {
             return Err("it is a retired file itself".to_owned());
         }
+        let id = FileId::of(&file.header);
+        let named = self.totals.iter().flat_map(|totals| &totals.retired.named);
+        if added.contains(&id) || named.map(|folded| folded.id).any(|folded| folded == id) {
+            return Err("it is a copy of a file that was folded: remove it".to_owned());
+        }
         let model = &file.header.model;
         let totals = self.totals.get_or_insert_with(|| Totals::new(&file.header));
         if totals.model() != model {
@@ -181,7 +191,8 @@ impl<'a> Step<'a> {
             ));
         }
         totals.add(&file)?;
-        Ok(Some(FileId::of(&file.header)))
+        added.insert(id);
+        Ok(Some(id))
     }
 }
 

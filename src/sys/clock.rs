@@ -2,7 +2,7 @@
 
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::{fork, lock};
@@ -97,6 +97,18 @@ pub fn unix_nanos() -> u64 {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos() as u64)
+}
+
+/// Now, as [`unix_nanos`], for a file that is made now: a process never gets the same time twice, so that
+/// no two of its files have the same identity (FORMAT.md, "Liveness"), however coarse the clock is.
+pub fn creation_nanos() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let now = unix_nanos();
+    // Relaxed: only the values of this one word matter.
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
+        Some(now.max(last.saturating_add(1)))
+    });
+    now.max(last.unwrap_or(0).saturating_add(1))
 }
 
 /// How long ago the machine was booted, sleep included; `None` where that cannot be asked.

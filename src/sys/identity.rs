@@ -81,7 +81,7 @@ impl Process {
             len: 0,
             model: model.to_owned(),
             exe: self.exe.clone(),
-            created: super::clock::unix_nanos(),
+            created: super::clock::creation_nanos(),
             pid: self.pid,
             tid: thread_id(),
             uid: self.uid(),

@@ -63,7 +63,7 @@ fn a_new_file_counts_whole_if_it_is_younger_than_the_last_snapshot() {
 fn a_file_that_goes_takes_nothing_away() {
     let root = Root::new();
     root.write("mmstats-1-1", &file(5, 100));
-    root.write("mmstats-1-2", &file(5, 1_000));
+    root.write("mmstats-1-2", &file(6, 1_000));
     let mut reader = watched(&root);
     risen(&mut reader);
     std::fs::remove_file(root.file("mmstats-1-2")).unwrap();

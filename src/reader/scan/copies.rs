@@ -1,0 +1,95 @@
+//! Copies of stats files: what was counted once is merged once.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::format::header::{Header, ProcessId};
+use crate::reader::file::StatsFile;
+use crate::reader::snapshot::Problem;
+use crate::sys::seed::random_state;
+
+/// Which file it is, wherever it lies: no writer makes two that are equal in all of this.
+type Identity<'a> = (&'a str, ProcessId, u32, u64);
+
+fn identity(header: &Header) -> Identity<'_> {
+    let Header {
+        model,
+        tid,
+        created,
+        ..
+    } = header;
+    (model, header.process(), *tid, *created)
+}
+
+/// How little a file looks like the one that its writer made. Of equal files that with the least counts.
+fn strangeness<'a>(file: &'a StatsFile, header: &Header) -> (bool, bool, bool, &'a Path) {
+    let path = &*file.path;
+    let stem = format!("mmstats-{}-{}", header.pid, header.tid);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let written = name.strip_prefix(&*stem).is_some_and(|rest| {
+        rest.is_empty()
+            || rest
+                .strip_prefix('-')
+                .is_some_and(|n| n.parse::<u32>().is_ok())
+    });
+    let directory = path.parent().and_then(Path::file_name);
+    let at_home = directory.is_some_and(|directory| directory == &*header.model);
+    (file.uid != header.uid, !at_home, !written, path)
+}
+
+/// Of files in the order of their creation, those that are not copies of another one of them. The copies
+/// are marked as left out and reported; another name of the very same file is only left out.
+pub fn without_copies<'a>(
+    mut files: Vec<&'a mut StatsFile>,
+    problems: &mut Vec<Problem>,
+) -> Vec<&'a mut StatsFile> {
+    // Equal files were created at the same time, so they are neighbours. There are hardly ever any.
+    let mut copies = false;
+    for run in files.chunk_by_mut(|a, b| a.header.created == b.header.created) {
+        if run.len() > 1 {
+            copies |= mark(run, problems);
+        }
+    }
+    if copies {
+        files.retain(|file| !file.left_out);
+    }
+    files
+}
+
+/// Marks the copies among files that were created at the same time. Whether there are any.
+fn mark(files: &mut [&mut StatsFile], problems: &mut Vec<Problem>) -> bool {
+    let headers: Vec<_> = files.iter().map(|file| file.header.clone()).collect();
+    let mut first: HashMap<Identity<'_>, usize, _> = HashMap::with_hasher(random_state());
+    let mut copies = Vec::new();
+    for (number, header) in headers.iter().enumerate() {
+        let file = &files[number];
+        // A retired file is of no process, and one of format 1 says too little.
+        if file.contents.retired.is_some() || file.format() != 3 {
+            continue;
+        }
+        let mut copy = number;
+        let counts = first.entry(identity(header)).or_insert(number);
+        if strangeness(file, header) < strangeness(&*files[*counts], header) {
+            std::mem::swap(counts, &mut copy);
+        }
+        if copy != *counts {
+            copies.push((copy, identity(header)));
+        }
+    }
+    for (copy, identity) in &copies {
+        let of = first[identity];
+        // A file of somebody else's hides nobody's.
+        if files[*copy].uid != files[of].uid && files[of].uid != headers[of].uid {
+            continue;
+        }
+        if files[*copy].identity() != files[of].identity() {
+            let problem = format!(
+                "a copy of {}: its values count once; remove one of the two",
+                files[of].path.display()
+            );
+            problems.push(Problem::new(&files[*copy].path, problem));
+        }
+        files[*copy].left_out = true;
+    }
+    !copies.is_empty()
+}
