@@ -27,6 +27,17 @@ pub(super) fn ranks<const N: usize>(percents: &[f64; N], n: u64) -> [u64; N] {
     })
 }
 
+/// `total / count`, rounded once. (To round both first can be off by one in the last place.)
+fn quotient(total: u128, count: u64) -> f64 {
+    // With the total's highest bit in place 127 the quotient has 63 bits at least, more than a double keeps.
+    // The lowest is set if there is a remainder, so that what is rounded is on the right side of a middle.
+    let shift = total.leading_zeros().min(127);
+    let (shifted, count) = (total << shift, u128::from(count));
+    let sticky = u128::from(shifted % count != 0);
+    // A power of two in the range of doubles, so neither it nor the product is rounded.
+    (shifted / count | sticky) as f64 / (1u128 << shift) as f64
+}
+
 /// A distribution of u64 values: exact moments of one publication, and counts in buckets with a
 /// known relative error.
 ///
@@ -35,6 +46,8 @@ pub(super) fn ranks<const N: usize>(percents: &[f64; N], n: u64) -> [u64; N] {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Distribution {
     moments: Moments,
+    /// The last value, if it is known.
+    last: Option<u64>,
     layout: Layout,
     /// Counts per bucket of the octaves that have their space.
     octaves: BTreeMap<u32, Box<[u64]>>,
@@ -47,6 +60,7 @@ impl Distribution {
     pub fn new(layout: Layout) -> Distribution {
         Distribution {
             moments: Moments::default(),
+            last: None,
             layout,
             octaves: BTreeMap::new(),
             coarse: BTreeMap::new(),
@@ -61,8 +75,10 @@ impl Distribution {
         coarse: &[u64],
         octaves: &[(u32, &[u64])],
     ) -> Distribution {
+        let known = (!moments.not_min..=moments.max).contains(&moments.last);
         let mut decoded = Distribution {
             moments,
+            last: (moments.count > 0 && known).then_some(moments.last),
             ..Distribution::new(layout)
         };
         for (octave, &count) in (0..).zip(coarse) {
@@ -90,6 +106,12 @@ impl Distribution {
         }
     }
 
+    /// The same, but its last value is not known.
+    pub(crate) fn without_last(mut self) -> Distribution {
+        self.last = None;
+        self
+    }
+
     /// Adds another one. Different digits: the result has the fewer.
     pub fn merge(&mut self, other: Distribution) {
         let into = if self.layout.buckets() <= other.layout.buckets() {
@@ -100,6 +122,12 @@ impl Distribution {
         self.coarsen(into);
         let mut other = other;
         other.coarsen(into);
+        // It has no time, so of two writers' values neither is the last.
+        self.last = match (self.count(), other.count()) {
+            (_, 0) => self.last,
+            (0, _) => other.last,
+            _ => None,
+        };
         self.moments = self.moments.merge(other.moments);
         for (octave, counts) in &other.octaves {
             self.add_octave(*octave, counts);
@@ -152,6 +180,7 @@ impl Distribution {
             max: self.held(high),
             last: now.last,
         };
+        risen.last = risen.last.filter(|_| count > 0);
         risen
     }
 
@@ -197,9 +226,9 @@ impl Distribution {
         self.moments.total
     }
 
-    /// Their mean; `None` of nothing.
+    /// Their mean, correctly rounded; `None` of nothing.
     pub fn mean(&self) -> Option<f64> {
-        (self.moments.count > 0).then(|| self.moments.total as f64 / self.moments.count as f64)
+        (self.moments.count > 0).then(|| quotient(self.moments.total, self.moments.count))
     }
 
     /// Their standard deviation as of a sample (n - 1); 0 of one value, `None` of nothing.
@@ -258,12 +287,9 @@ impl Distribution {
         (self.moments.count > 0).then_some(self.moments.max)
     }
 
-    /// The last value, where one writer recorded all of them; `None` else.
+    /// The last value, where one writer recorded all of them; else `None`, and so for what was folded.
     pub fn last(&self) -> Option<u64> {
-        let Moments {
-            not_min, max, last, ..
-        } = self.moments;
-        (self.moments.count > 0 && (!not_min..=max).contains(&last)).then_some(last)
+        self.last
     }
 
     /// Values in the buckets: at rest as many as [`count`](Self::count).

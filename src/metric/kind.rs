@@ -22,6 +22,8 @@ pub struct Raw<'a> {
     pub contexts: &'a Copied<'a>,
     /// Whether a thread writes the file now, as far as is known.
     pub current: bool,
+    /// Whether it is a retired file, in which the last values of distributions are not known.
+    pub retired: bool,
     /// The time of the snapshot by the clock of the file's writer, the monotonic one of this machine;
     /// `None` for a file of another one, or of one that was started anew since.
     pub now: Option<u64>,

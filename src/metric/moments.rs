@@ -9,7 +9,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// 5 !minimum (so that zeros are "nothing yet")   6 maximum   7 last
 /// ```
 ///
-/// A last value that is not within minimum and maximum is not known.
+/// A last value that is not within minimum and maximum is not known, and none is in a retired file.
 pub const MOMENTS: usize = 8;
 
 /// Count, total, sum of squares, extremes and the last value.
@@ -107,23 +107,16 @@ impl Moments {
         ])
     }
 
-    /// Those of both. "Last" has no time, so of two writers' values there is none.
+    /// Those of both. "Last" has no time, so of two writers' values there is none: whoever merges says so
+    /// (`Distribution`, and a retired file by being one). The word is 0.
     pub fn merge(self, other: Moments) -> Moments {
-        let last = match (self.count, other.count) {
-            (_, 0) => self.last,
-            (0, _) => other.last,
-            // Outside of minimum and maximum: not known. (Where they are the least and the greatest of
-            // all u64 there is no such value.)
-            _ if self.max.max(other.max) < u64::MAX => u64::MAX,
-            _ => 0,
-        };
         Moments {
             count: self.count.saturating_add(other.count),
             total: self.total.saturating_add(other.total),
             squares: self.squares.saturating_add(other.squares),
             not_min: self.not_min.max(other.not_min),
             max: self.max.max(other.max),
-            last,
+            last: 0,
         }
     }
 }

@@ -224,6 +224,47 @@ mod tests {
     use crate::format::histogram::Layout;
     use crate::metric::moments::Moments;
 
+    /// 9 · (2⁵³ + 1) rounded, and then divided, is one too large in the last place.
+    #[test]
+    fn means_are_rounded_once() {
+        let mean = |total: u128, count: u64| {
+            let moments = Moments {
+                total,
+                count,
+                ..Moments::default()
+            };
+            let layout = Layout::new(2).unwrap();
+            Distribution::of(layout, moments, &[], &[]).mean().unwrap()
+        };
+        let odd = (1u64 << 53) + 1;
+        assert_eq!(mean(9 * u128::from(odd), 9), odd as f64);
+        assert_eq!(mean(9 * u128::from(odd) + 1, 9), (odd + 1) as f64);
+        assert_eq!(mean(0, 5), 0.0);
+        assert_eq!(mean(1, u64::MAX), 2f64.powi(-64));
+        assert_eq!(mean(1, 3), 1.0 / 3.0);
+        assert_eq!(mean(u128::MAX, 1), 2f64.powi(128));
+        assert_eq!(mean(u128::from(u64::MAX).pow(2), u64::MAX), 2f64.powi(64));
+    }
+
+    #[test]
+    fn the_last_value_of_two_writers_is_not_known_whatever_their_extremes_are() {
+        let layout = Layout::new(2).unwrap();
+        let of = |values: &[u64]| {
+            let moments = values.iter().fold(Moments::default(), |m, &v| m.with(v));
+            Distribution::of(layout, moments, &[], &[])
+        };
+        for (mut one, other, last) in [
+            (of(&[0]), of(&[u64::MAX]), None),
+            (of(&[0, u64::MAX]), of(&[5]), None),
+            (of(&[3]), of(&[3]), None),
+            (of(&[]), of(&[0, u64::MAX]), Some(u64::MAX)),
+            (of(&[u64::MAX, 0]), of(&[]), Some(0)),
+        ] {
+            one.merge(other);
+            assert_eq!(one.last(), last);
+        }
+    }
+
     /// 9,000,000 · 1e-9 is 0.009000000000000001.
     #[test]
     fn seconds_are_the_nanoseconds_divided() {

@@ -116,7 +116,16 @@ impl Retired {
             }
             let opened = StatsFile::open(path.clone(), root, false);
             match opened.and_then(|mut file| file.refresh(plans, scratch).map(|()| file)) {
-                Ok(file) => self.file = Some(Box::new(file)),
+                Ok(file) if file.contents.retired.is_some() => self.file = Some(Box::new(file)),
+                // Nobody knows whose totals they are, so all of it is bad.
+                Ok(file) => {
+                    let why = (file.contents.problems.first())
+                        .map_or_else(String::new, |problem| format!(" ({problem})"));
+                    let problem = format!(
+                        "it does not say what was folded into it{why}: not read; move it away"
+                    );
+                    (self.file, self.trouble) = (None, Some(problem));
+                }
                 // Replaced just now.
                 Err(Trouble::Gone) => continue,
                 Err(Trouble::Bad(problem)) => {

@@ -294,6 +294,14 @@ impl Files {
             };
             known &= retired.after(path, root, tools.plans, tools.scratch, tools.problems);
             for file in files.values_mut().map(|known| &mut known.file) {
+                if file.contents.retired.is_some() && !file.left_out {
+                    file.left_out = true;
+                    let problem = format!(
+                        "totals of ended processes, which count only under the name \
+                         {RETIRED_FILE}: not read; move it away"
+                    );
+                    tools.problems.push(Problem::new(&file.path, problem));
+                }
                 file.left_out |= retired.names(file);
             }
         }

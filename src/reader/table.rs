@@ -342,6 +342,7 @@ impl Table {
 
     fn label(&self, instance: &Instance, metric: usize) -> &Arc<str> {
         let shape = &self.shapes[instance.shape.expect("set by begin") as usize];
+            retired: file.contents.retired.is_some(),
         &self.cells[shape.cells[metric] as usize].label
     }
 

@@ -390,5 +390,10 @@ pub(in super::super) fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Distribut
     };
     let (buffer, coarse) = raw.words.split_at(schema.geometry.words.into());
     let moments = buffer.first_chunk().expect("as `check` has seen");
-    Distribution::of(layout, Moments::from_words(moments), coarse, raw.parts)
+    let value = Distribution::of(layout, Moments::from_words(moments), coarse, raw.parts);
+    if raw.retired {
+        value.without_last()
+    } else {
+        value
+    }
 }

@@ -148,6 +148,7 @@ impl<M: Field> Written<M> {
             parts: &octaves,
             contexts: &Copied::default(),
             current: true,
+            retired: false,
             now: Some(now),
             of: &of,
         };
@@ -371,6 +372,7 @@ fn hostile_windows_are_read_as_something() {
                 parts: &octaves,
                 contexts: &Copied::default(),
                 current: true,
+                retired: false,
                 now,
                 of: &[],
             };

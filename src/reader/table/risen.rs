@@ -169,6 +169,7 @@ fn each_risen<'a>(
     // Of what rises no times are asked.
     let seen = Seen {
         current: true,
+        retired: file.contents.retired.is_some(),
         now: None,
         contexts,
     };

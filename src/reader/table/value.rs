@@ -39,6 +39,8 @@ pub(super) fn contexts(file: &StatsFile) -> Copied<'_> {
 /// When a file was seen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen<'a> {
+    /// Whether it is a retired one.
+    pub(super) retired: bool,
     /// Whether it was one that a thread writes now, as far as is known.
     pub(super) current: bool,
     /// The time by its writer's clock, if that can be told.
@@ -75,6 +77,7 @@ pub(super) fn decode(
     {
         of = &all[instance.at + before.at..][..before.words];
     }
+        retired: seen.retired,
     let raw = Raw {
         words,
         parts: &of_metric,

@@ -86,6 +86,68 @@ fn reader_of(root: &Root, name: &str) -> Reader {
 }
 
 #[test]
+fn a_retired_file_without_a_valid_retired_record_is_bad_as_a_whole() {
+    let root = Root::new();
+    write(&root, 1, 10);
+    // None at all; and one that comes after a record that is wrong.
+    let none = Maker::simple(&header("m", 0, 1), &schema([counter("a")]), &[1000]).finish();
+    let mut late = Maker::simple(&header("m", 0, 1), &schema([counter("a")]), &[1000]);
+    late.bytes.extend([4, 0, 0, 0, 1, 0, 0, 0]);
+    late.bytes.extend(names([2], 1).encode());
+    for bytes in [none, late.finish()] {
+        root.write(RETIRED_FILE, &bytes);
+        let snapshot = root.reader().snapshot().unwrap();
+        assert_eq!(total(&snapshot), 10);
+        let [problem] = snapshot.errors() else {
+            panic!("{:?}", snapshot.errors());
+        };
+        assert!(problem.path().ends_with(RETIRED_FILE), "{problem:?}");
+        assert!(problem.error().contains("move it away"), "{problem:?}");
+    }
+}
+
+#[test]
+fn totals_under_another_name_do_not_count_twice() {
+    let root = Root::new();
+    let bytes = retired(&names([2], 1), 1000);
+    root.write(RETIRED_FILE, &bytes);
+    let kept = root.write("mmstats-retired.old", &bytes);
+    let snapshot = root.reader().snapshot().unwrap();
+    assert_eq!(total(&snapshot), 1000);
+    let [problem] = snapshot.errors() else {
+        panic!("{:?}", snapshot.errors());
+    };
+    assert_eq!(problem.path(), kept);
+    // By itself it can be read.
+    let snapshot = reader_of(&root, "mmstats-retired.old").snapshot().unwrap();
+    assert_no_errors(&snapshot);
+    assert_eq!(total(&snapshot), 1000);
+}
+
+#[test]
+fn the_last_value_of_what_was_folded_is_not_known_whatever_the_least_and_the_greatest_are() {
+    let root = Root::new();
+    let schema = schema([percentile("p")]);
+    // 0, u64::MAX and 0: no word is outside of the least and the greatest.
+    for last in [0, 7, u64::MAX] {
+        let mut maker = Maker::new(&header("m", 0, 1));
+        maker.bytes.extend(names([1], 1).encode());
+        let at = maker.schema(&schema);
+        let block = maker.instance(at, &schema, "", "");
+        maker.set(
+            block,
+            &[0, 3, u64::MAX, 0, 1, u64::MAX - 1, !0, u64::MAX, last],
+        );
+        root.write(RETIRED_FILE, &maker.finish());
+        let snapshot = root.reader().snapshot().unwrap();
+        assert_no_errors(&snapshot);
+        let value = snapshot.get("m", "p").unwrap().as_distribution().unwrap();
+        assert_eq!((value.min(), value.max()), (Some(0), Some(u64::MAX)));
+        assert_eq!(value.last(), None);
+    }
+}
+
+#[test]
 fn a_name_is_that_of_one_file_only() {
     let root = Root::new();
     write(&root, 1, 10);
