@@ -198,24 +198,66 @@ fn schema_of<T: MmValue>() -> impl Iterator<Item = FieldSchema> {
 
 impl<T: MmValue> TakesBuffers for Compound<T> {}
 
-/// A compound value as a reader has it: fields by name, integers widened so that sums over many
-/// files fit.
-#[derive(Clone, Debug, PartialEq)]
+/// A compound value as a reader has it: fields by name, integers widened where sums over many files need
+/// it.
+///
+/// Of one file it takes what the struct takes, merged over several up to 32 bytes for each number.
+#[derive(Clone, Debug)]
 pub struct CompoundValue {
     schema: Arc<[FieldSchema]>,
-    /// The numbers of all fields, one after another.
-    numbers: Vec<Number>,
+    numbers: Numbers,
+}
+
+/// The numbers of all fields.
+#[derive(Clone, Debug)]
+enum Numbers {
+    /// The words of the struct, as they are in a file: an array of bytes would take 32 times as much.
+    Own(Box<[u64]>),
+    /// Merged, one after another.
+    Merged(Box<[Number]>),
+}
+
+/// Equal if the fields and their numbers are, however they are kept.
+impl PartialEq for CompoundValue {
+    fn eq(&self, other: &CompoundValue) -> bool {
+        self.schema == other.schema && self.numbers().eq(other.numbers())
+    }
+}
+
+/// How many numbers a field has.
+fn len(field: &FieldSchema) -> usize {
+    usize::from(field.count.unwrap_or(1))
 }
 
 impl CompoundValue {
     /// The fields in order: name, whether it is an array, and its numbers (one if it is not).
-    pub fn fields(&self) -> impl Iterator<Item = (&str, bool, &[Number])> {
-        let mut rest = &self.numbers[..];
+    pub fn fields(&self) -> impl Iterator<Item = (&str, bool, Vec<Number>)> {
+        let mut numbers = self.numbers();
         self.schema.iter().map(move |field| {
-            let (numbers, after) = rest.split_at(field.count.map_or(1, usize::from));
-            rest = after;
-            (&*field.name, field.count.is_some(), numbers)
+            let of_field = numbers.by_ref().take(len(field)).collect();
+            (&*field.name, field.count.is_some(), of_field)
         })
+    }
+
+    /// The numbers of all fields, one after another.
+    fn numbers(&self) -> impl Iterator<Item = Number> {
+        let own = match &self.numbers {
+            Numbers::Own(words) => Some(own(&self.schema, words)),
+            Numbers::Merged(_) => None,
+        };
+        let merged = match &self.numbers {
+            Numbers::Merged(numbers) => &numbers[..],
+            Numbers::Own(_) => &[],
+        };
+        own.into_iter().flatten().chain(merged.iter().copied())
+    }
+
+    /// The field of this name, if it is an array or not as asked.
+    fn field(&self, name: &str, array: bool) -> Option<Vec<Number>> {
+        let mut fields = self.fields();
+        let (.., numbers) =
+            fields.find(|(found, is_array, _)| (*found, *is_array) == (name, array))?;
+        Some(numbers)
     }
 
     /// The value as a T. An error if its fields are not T's, or if a sum does not fit.
@@ -249,9 +291,9 @@ impl CompoundValue {
             .schema
             .iter()
             .flat_map(|field| std::iter::repeat_n(field.merge, field.count.map_or(1, usize::from)));
-        for ((merged, next), rule) in self.numbers.iter_mut().zip(&next.numbers).zip(rules) {
-            *merged = merge_numbers(*merged, *next, rule, files);
-        }
+        let both = self.numbers().zip(next.numbers()).zip(rules);
+        let merged = both.map(|((merged, next), rule)| merge_numbers(merged, next, rule, files));
+        self.numbers = Numbers::Merged(merged.collect());
     }
 
     /// The bytes of the struct, `len` of them. An error if a sum does not fit.
@@ -260,10 +302,10 @@ impl CompoundValue {
         for (field, (_, _, numbers)) in self.schema.iter().zip(self.fields()) {
             let size = field.scalar.size();
             for (number, at) in numbers
-                .iter()
+                .into_iter()
                 .zip((usize::from(field.offset)..).step_by(size))
             {
-                let word = field.scalar.word(*number).ok_or_else(|| {
+                let word = field.scalar.word(number).ok_or_else(|| {
                     format!(
                         "the sum {number:?} of its field {} does not fit {:?}",
                         field.name, field.scalar
@@ -279,7 +321,7 @@ impl CompoundValue {
     pub(crate) fn expose(&self, each: &mut dyn FnMut(&str, Value)) {
         for (name, array, numbers) in self.fields() {
             if array {
-                for (i, &number) in numbers.iter().enumerate() {
+                for (i, number) in numbers.into_iter().enumerate() {
                     each(&format!("{name}.{i}"), Value::Gauge(number));
                 }
             } else {
@@ -297,17 +339,7 @@ pub(super) static KIND: Kind = Kind {
     decode,
     merge,
     since: None,
-    none: |schema| {
-        let numbers = schema
-            .fields
-            .iter()
-            .map(|field| usize::from(field.count.unwrap_or(1)))
-            .sum();
-        Value::Compound(CompoundValue {
-            schema: schema.fields.clone(),
-            numbers: vec![Number::Int(0); numbers],
-        })
-    },
+    none: |schema| Value::Compound(value(schema, &vec![0; schema.geometry.words.into()])),
     fold,
 };
 
@@ -321,7 +353,7 @@ fn check(schema: &MetricSchema) -> Result<(), String> {
     let bytes: usize = schema
         .fields
         .iter()
-        .map(|field| field.scalar.size() * usize::from(field.count.unwrap_or(1)))
+        .map(|field| field.scalar.size() * len(field))
         .sum();
     let words = schema.geometry.words;
     if bytes > 8 * usize::from(words) {
@@ -333,21 +365,25 @@ fn check(schema: &MetricSchema) -> Result<(), String> {
 }
 
 fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Value {
-    Value::Compound(numbers(schema, raw.words))
+    Value::Compound(value(schema, raw.words))
 }
 
-fn numbers(schema: &MetricSchema, words: &[u64]) -> CompoundValue {
-    let numbers = schema.fields.iter().flat_map(|field| {
+fn value(schema: &MetricSchema, words: &[u64]) -> CompoundValue {
+    CompoundValue {
+        schema: schema.fields.clone(),
+        numbers: Numbers::Own(words.into()),
+    }
+}
+
+/// The numbers of the fields in the words of a struct.
+fn own<'a>(fields: &'a [FieldSchema], words: &'a [u64]) -> impl Iterator<Item = Number> + 'a {
+    fields.iter().flat_map(move |field| {
         let size = field.scalar.size();
-        (0..usize::from(field.count.unwrap_or(1))).map(move |i| {
+        (0..len(field)).map(move |i| {
             let at = usize::from(field.offset) + size * i;
             field.scalar.number(unaligned(words, at))
         })
-    });
-    CompoundValue {
-        schema: schema.fields.clone(),
-        numbers: numbers.collect(),
-    }
+    })
 }
 
 /// As `merge`; a sum that does not fit its field is refused, for here it cannot be widened.
@@ -356,8 +392,8 @@ fn fold(schema: &MetricSchema, into: &mut [u64], next: &[u64], files: u64) -> Re
         into.copy_from_slice(next);
         return Ok(());
     }
-    let mut merged = numbers(schema, into);
-    merged.add(&numbers(schema, next), files);
+    let mut merged = value(schema, into);
+    merged.add(&value(schema, next), files);
     let bytes = merged.to_bytes(8 * into.len())?;
     for (word, new) in into.iter_mut().zip(words(&bytes)) {
         *word = new;
@@ -380,17 +416,14 @@ fn merge(into: &mut Value, next: Value, _: &MetricSchema, files: u64) {
         return;
     }
     // The struct has changed: the later file's fields, each with what the earlier ones had of it.
-    let mut at = 0;
-    for field in next.schema.iter() {
-        let len = field.count.map_or(1, usize::from);
-        if let Some((_, array, numbers)) = merged.fields().find(|(name, ..)| *name == field.name)
-            && array == field.count.is_some()
-        {
-            for (next, merged) in next.numbers[at..at + len].iter_mut().zip(numbers) {
-                *next = merge_numbers(*merged, *next, field.merge, files);
-            }
+    let mut numbers = Vec::new();
+    for (field, (name, array, mut of_field)) in next.schema.iter().zip(next.fields()) {
+        let before = merged.field(name, array).unwrap_or_default();
+        for (next, merged) in of_field.iter_mut().zip(before) {
+            *next = merge_numbers(merged, *next, field.merge, files);
         }
-        at += len;
+        numbers.extend(of_field);
     }
+    next.numbers = Numbers::Merged(numbers.into());
     *merged = next;
 }

@@ -317,24 +317,6 @@ impl ErrorsValue {
         });
     }
 
-    /// Calls `each` with every text, which came from a file.
-    pub(crate) fn each_text(&mut self, mut each: impl FnMut(&mut String)) {
-        for Text {
-            name,
-            message,
-            site,
-            sources,
-            ..
-        } in self.distinct.iter_mut().map(|error| &mut error.text)
-        {
-            [name, message, site].into_iter().for_each(&mut each);
-            // A line is a cause.
-            let mut lines: Vec<String> = sources.lines().map(str::to_owned).collect();
-            lines.iter_mut().for_each(&mut each);
-            *sources = lines.join("\n");
-        }
-    }
-
     /// See [`Value::expose`].
     pub(crate) fn expose(&self, each: &mut dyn FnMut(&str, Value)) {
         each("all", Value::Counter(self.all));

@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use super::plan::{Plan, Plans, Slot};
 use super::source::{Access, Trouble};
-use super::text::printable;
 use crate::format::LINE;
 use crate::format::bytes::{Bytes, Malformed};
 use crate::format::record::{self, HEAD, Head, Type};
@@ -34,18 +33,19 @@ struct Budget {
 impl Budget {
     const FACTOR: u64 = 16;
     const CONSTANT: u64 = 1 << 20;
-    /// What a value costs beside its words: its label's cell, and an entry of the snapshot, one of the
-    /// file's own values, too.
+    /// What a value costs beside its words in a file with holes: its label's cell, and an entry of the
+    /// snapshot, one of the file's own values, too. Where there are no holes a value has a word at least,
+    /// so that this is in proportion by itself.
     const VALUE: u64 = 600;
 
-    /// What the values of an instance cost once they are decoded. Where every word has its space, that
-    /// is in proportion by itself. In a hole values are free, and there may be any number of them.
+    /// What the values of an instance cost once they are decoded: merged, and those of the file.
     fn decoded(&self, plan: &Plan, labels: u64) -> u64 {
-        if !self.sparse {
-            return 0;
-        }
-        let values = Self::VALUE * plan.metrics.len() as u64;
-        values + 2 * (labels + plan.decoded as u64)
+        let values = if self.sparse {
+            labels + Self::VALUE * plan.metrics.len() as u64
+        } else {
+            0
+        };
+        values + labels + 2 * plan.decoded as u64
     }
 
     fn charge(&mut self, bytes: u64, at: u64, what: &str) -> Result<(), Malformed> {
@@ -315,7 +315,7 @@ impl Contents {
             plan.block.into(),
             "the block",
         )?;
-        let prefix = printable(&instance.label_prefix()).into_owned();
+        let prefix = instance.label_prefix();
         if prefix.len() <= 1
             && plan
                 .metrics

@@ -50,9 +50,28 @@ pub struct Scratch {
 /// How often a slot is tried: the longest run of rejections that was ever measured, at full write
 /// speed through a mapping, is 180.
 const TRIES: u32 = 4_000;
-/// Tries beyond the first for all slots of one file and pass: a hostile writer of a million slots
-/// cannot hold a reader up for an hour.
-const TRIES_PER_FILE: u32 = 64 * TRIES;
+/// Words that are copied for nothing in one file and pass, at most: 128 MiB, some 50 ms. A hostile writer
+/// of a million slots, or of slots of half a megabyte, cannot hold a reader up for an hour.
+const WORDS_PER_FILE: usize = 64 * TRIES as usize * TRY;
+/// What a try costs beside its words, in the time that a word takes: the pause, and the sequences.
+const TRY: usize = 64;
+
+/// What may still be copied again in one file and pass.
+#[derive(Debug)]
+struct Patience(usize);
+
+impl Patience {
+    fn new() -> Patience {
+        Patience(WORDS_PER_FILE)
+    }
+
+    /// Takes off what one more try of a slot costs; false: there is not that much left.
+    fn spend(&mut self, slot: Slot) -> bool {
+        let left = self.0.checked_sub(TRY + slot.words);
+        self.0 = left.unwrap_or(self.0);
+        left.is_some()
+    }
+}
 
 /// Pauses of pseudo-random length. A fixed one locks step with a writer that writes at a fixed rate,
 /// and then misses every time.
@@ -101,7 +120,7 @@ fn try_slot(
     block: &[AtomicU64],
     slot: Slot,
     out: &mut Vec<u64>,
-    left: &mut u32,
+    left: &mut Patience,
     scratch: &mut Scratch,
 ) -> Option<u64> {
     out.resize(slot.words, 0);
@@ -109,9 +128,8 @@ fn try_slot(
     let sequence = &block[slot.from];
     let mut had = slot::try_read_ordered(Orders::PROVED, sequence, slot.buffers, buffer, out);
     let mut tried = 1;
-    while had.is_none() && tried < tries(slot) && *left > 0 {
+    while had.is_none() && tried < tries(slot) && left.spend(slot) {
         tried += 1;
-        *left -= 1;
         scratch.rejected += 1;
         scratch.pause.wait();
         had = slot::try_read_ordered(Orders::PROVED, sequence, slot.buffers, buffer, out);
@@ -126,7 +144,7 @@ pub fn copy_mapped(words: &[AtomicU64], contents: &mut Contents, scratch: &mut S
         values,
         ..
     } = contents;
-    let mut left = TRIES_PER_FILE;
+    let mut left = Patience::new();
     // The words of a try that failed mean nothing, and the last good ones are kept until it succeeds.
     let mut tried = std::mem::take(&mut scratch.sequences);
     for (number, instance) in instances.iter().enumerate() {
@@ -158,7 +176,7 @@ fn copy_part(
     part: &PartPlace,
     values: &mut Values,
     tried: &mut Vec<u64>,
-    left: &mut u32,
+    left: &mut Patience,
     scratch: &mut Scratch,
 ) {
     let block = &words[part.from..][..part.shape.total_words()];
@@ -194,7 +212,7 @@ pub fn copy_read(
         values,
         ..
     } = contents;
-    let mut left = TRIES_PER_FILE;
+    let mut left = Patience::new();
     read_segments(file, instances, segments, values, scratch, &mut left)?;
     // Contexts last, by step 1 of the proof in `metric::context`. The fence there is that of the slots.
     let mut segments: Vec<Segment> = contexts.iter().map(|context| context.segment(0)).collect();
@@ -209,7 +227,7 @@ fn read_segments(
     segments: &[Segment],
     values: &mut Values,
     scratch: &mut Scratch,
-    left: &mut u32,
+    left: &mut Patience,
 ) -> Result<(), Trouble> {
     let mut rest = segments;
     while let Some(first) = rest.first() {
@@ -237,7 +255,7 @@ fn read_span(
     end: usize,
     values: &mut Values,
     scratch: &mut Scratch,
-    left: &mut u32,
+    left: &mut Patience,
 ) -> Result<(), Trouble> {
     let start = span[0].from;
     let Scratch {
@@ -294,9 +312,8 @@ fn read_span(
         let buffer = at + slot.buffer(slot::published(first));
         let words = &mut data[buffer..][..slot.words];
         let mut tried = 1;
-        while had.is_none() && tried < tries(slot) && *left > 0 {
+        while had.is_none() && tried < tries(slot) && left.spend(slot) {
             tried += 1;
-            *left -= 1;
             *rejected += 1;
             pause.wait();
             had = read_slot(file, segment.from, slot, words)?;

@@ -25,7 +25,7 @@ pub struct StatsFile {
     pub path: Arc<Path>,
     /// The root, in which its `.lock` lies.
     pub root: Arc<Path>,
-    /// Its header. The texts are printable.
+    /// Its header.
     pub header: Arc<Header>,
     /// The owner word as of the last pass.
     pub owner: Owner,

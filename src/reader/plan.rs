@@ -4,7 +4,6 @@
 //! published buffer, then the plain words. A plan is made once per schema; files of the same schema
 //! share it, so that their values merge position by position.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -58,7 +57,7 @@ pub struct Plan {
 /// One metric of a plan.
 #[derive(Debug)]
 pub struct Metric {
-    /// Its schema. The texts are printable.
+    /// Its schema.
     pub schema: MetricSchema,
     /// Its kind.
     pub kind: &'static Kind,
@@ -182,26 +181,29 @@ impl Plan {
         // have many values. A writer's schema does not: what is read is no more than the block.
         let mut room = schema.block as usize / 8;
         let mut left_out = wrong.len();
+        // The entry before, if it was taken in: the only one that a window can belong to.
+        let mut before = None;
         for metric in schema.metrics {
+            let taken = before.take();
             let Some(kind) = kind::kind(metric.kind) else {
                 continue;
             };
-            let metric = sanitised(metric);
             let total = metric.geometry.total_words();
             let checked = if total > room {
                 Err("overlaps other metrics".to_owned())
             } else {
-                (kind.check)(&metric)
+                (kind.check)(&metric).and_then(|()| check_window(&metric, taken, &plan))
             };
             if let Err(problem) = checked {
                 left_out += 1;
                 if left_out <= PROBLEMS_MOST {
-                    plan.problems
-                        .push(format!("{}: {}", metric.label, printable(&problem)));
+                    let problem = format!("{}: {problem}", metric.label);
+                    plan.problems.push(printable(&problem).into_owned());
                 }
                 continue;
             }
             room -= total;
+            before = Some(plan.metrics.len());
             plan.push(metric, kind);
         }
         plan.complete &= plan.metrics.len() == all;
@@ -289,50 +291,51 @@ impl Plan {
     }
 }
 
-/// Bytes that a value takes beside its words once it is decoded, at most: its numbers, its text with
-/// every byte escaped, its octaves.
+/// Bytes of half of what a distribution exposes, its 14 names and values, and of what a summary does: that
+/// is charged for the merged value and for the file's own, and hardly ever asked for of both.
+const EXPOSED: usize = 500;
+
+/// Whether a window follows the metric that it belongs to, which is number `before` of the plan. Other
+/// metrics pass.
+fn check_window(metric: &MetricSchema, before: Option<usize>, plan: &Plan) -> Result<(), String> {
+    if metric.kind != code::WINDOW {
+        return Ok(());
+    }
+    let of = before.map(|before| &plan.metrics[before].schema);
+    let belongs = of.is_some_and(|of| {
+        metric.label.strip_suffix(window::SUFFIX) == Some(&of.label)
+            && window::step(metric).is_some_and(|step| step.kind == of.kind)
+    });
+    if belongs {
+        Ok(())
+    } else {
+        Err("a window that does not follow the metric it belongs to".to_owned())
+    }
+}
+
+/// Bytes that a value takes beside its words once it is decoded, at most: the words of a struct or half of
+/// its numbers (they are numbers only where two files or instances are merged), a text of which no byte is
+/// UTF-8, coarse counts, and what a distribution exposes. (What a compound exposes is only computed where it
+/// is asked for, field by field.)
 fn decoded(metric: &MetricSchema) -> usize {
     match metric.kind {
         code::COMPOUND => metric
             .fields
             .iter()
-            .map(|field| size_of::<Number>() * usize::from(field.count.unwrap_or(1)))
-            .sum(),
+            .map(|field| size_of::<Number>() / 4 * usize::from(field.count.unwrap_or(1)))
+            .sum::<usize>()
+            .max(8 * usize::from(metric.geometry.words)),
         code::TEXT | code::CONSTANT if metric.scalar == Some(Scalar::Text) => {
-            // \u{1b} for a byte, in a string that doubles as it grows.
-            2 * 6 * 8 * metric.geometry.value_words()
+            // U+FFFD for a byte, in a string that doubles as it grows.
+            2 * 3 * 8 * metric.geometry.value_words()
         }
         // An entry of a tree for each word, of a tree whose nodes may be half full.
         code::TIMER | code::PERCENTILE | code::FLOAT_PERCENTILE | code::WINDOW => {
-            64 * metric.geometry.value_words()
+            24 * metric.geometry.value_words() + 2 * EXPOSED
         }
-        code::SUMMARY => size_of::<SummaryValue>(),
+        code::SUMMARY => size_of::<SummaryValue>() + EXPOSED,
         _ => 0,
     }
-}
-
-/// The metric with texts that may be printed.
-fn sanitised(mut metric: MetricSchema) -> MetricSchema {
-    let sanitise = |text: &mut String| {
-        if let Cow::Owned(changed) = printable(text) {
-            *text = changed;
-        }
-    };
-    for text in [&mut metric.label, &mut metric.unit, &mut metric.help] {
-        sanitise(text);
-    }
-    if metric
-        .fields
-        .iter()
-        .any(|field| matches!(printable(&field.name), Cow::Owned(_)))
-    {
-        let mut fields = metric.fields.to_vec();
-        for field in &mut fields {
-            sanitise(&mut field.name);
-        }
-        metric.fields = fields.into();
-    }
-    metric
 }
 
 /// The plans that are in use, by the very bytes of their schema records: a hash that a file states

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 pub use self::file::File;
 use super::plan::Plan;
-use super::text::matches;
+use super::text::{matches, printable};
 use crate::metric::Value;
 use crate::metric::kind::code;
 use crate::metric::window::{SUFFIX, WindowValue};
@@ -62,7 +62,7 @@ impl Problem {
     pub(crate) fn new(path: &Path, error: impl Into<String>) -> Problem {
         Problem {
             path: path.to_owned(),
-            error: error.into(),
+            error: printable(&error.into()).into_owned(),
         }
     }
 
@@ -269,20 +269,27 @@ impl Stat {
         self.window.as_deref()
     }
 
-    /// What its value exposes beside itself: name and value. Computed at the first call.
+    /// What its value and its window expose beside the value itself: name and value. Computed at the first
+    /// call and kept, which takes some 100 bytes for each: of a compound with many numbers
+    /// [`expose`](Self::expose) is the cheaper way.
     pub fn exposed(&self) -> &[(String, Value)] {
         self.exposed.get_or_init(|| {
             let mut exposed = Vec::new();
-            self.value
-                .expose(|name, value| exposed.push((name.to_owned(), value)));
-            if let Some(window) = &self.window {
-                window.expose(&mut |name, value| exposed.push((name.to_owned(), value)));
-            }
+            self.expose(|name, value| exposed.push((name.to_owned(), value)));
             exposed.into()
         })
     }
 
-    fn expose(&self, name: &str) -> Option<&Value> {
+    /// Calls `each` with name and value of everything that its value and its window expose beside the value
+    /// itself. Nothing is kept.
+    pub fn expose(&self, mut each: impl FnMut(&str, Value)) {
+        self.value.expose(&mut each);
+        if let Some(window) = &self.window {
+            window.expose(&mut each);
+        }
+    }
+
+    fn find_exposed(&self, name: &str) -> Option<&Value> {
         self.exposed()
             .iter()
             .find(|(exposed, _)| exposed == name)
@@ -290,23 +297,28 @@ impl Stat {
     }
 }
 
-/// Takes the windows, which files have under labels of their own, to the stats that they are of.
-pub(super) fn with_windows(mut stats: Vec<Stat>) -> Vec<Stat> {
-    let of = |stat: &Stat| match &stat.value {
-        Value::Window(window) => {
-            Some((stat.label.strip_suffix(SUFFIX)?.to_owned(), window.clone()))
+/// Takes the windows, which files have under labels of their own, to the stats that they belong to.
+/// `belongs` says whether two of the stats, by number, a window and that of its label, can belong together;
+/// one whose metric does not count is left out.
+pub(super) fn with_windows(
+    mut stats: Vec<Stat>,
+    belongs: impl Fn(usize, usize) -> bool,
+) -> Vec<Stat> {
+    let mut windows = Vec::new();
+    for (number, stat) in stats.iter().enumerate() {
+        if let Value::Window(window) = &stat.value
+            && let Some(label) = stat.label.strip_suffix(SUFFIX)
+            && let Ok(of) = stats.binary_search_by(|stat| (*stat.label).cmp(label))
+            && stats[of].value.kind() == window.value().kind()
+            && belongs(number, of)
+        {
+            windows.push((of, window.clone()));
         }
-        _ => None,
-    };
-    let windows: Vec<_> = stats.iter().filter_map(of).collect();
-    if !windows.is_empty() {
-        stats.retain(|stat| !matches!(stat.value, Value::Window(_)));
     }
-    for (label, window) in windows {
-        if let Ok(index) = stats.binary_search_by(|stat| (*stat.label).cmp(&label)) {
-            stats[index].window = Some(window);
-        }
+    for (of, window) in windows {
+        stats[of].window = Some(window);
     }
+    stats.retain(|stat| !matches!(stat.value, Value::Window(_)));
     stats
 }
 
@@ -325,6 +337,6 @@ fn lookup<'a>(stats: &'a [Stat], label: &str) -> Option<&'a Value> {
     [".", ":", "__"].into_iter().find_map(|separator| {
         label
             .rmatch_indices(separator)
-            .find_map(|(at, _)| exact(&label[..at])?.expose(&label[at + separator.len()..]))
+            .find_map(|(at, _)| exact(&label[..at])?.find_exposed(&label[at + separator.len()..]))
     })
 }

@@ -6,7 +6,6 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::source::{Access, Trouble};
-use super::text::printable;
 use super::v1;
 use crate::format::bytes::Bytes;
 use crate::format::header::{COMMITTED, Header, NAME_MOST};
@@ -19,7 +18,7 @@ const FIRST: usize = 1024;
 /// The start of a file, in either format.
 #[derive(Debug)]
 pub struct Start {
-    /// Its header. The texts are printable.
+    /// Its header.
     pub header: Header,
     /// What it says is complete, in bytes; `None`: it is of format 1, which says nothing of the kind.
     pub committed: Option<u64>,
@@ -62,13 +61,11 @@ impl Start {
 
     /// Decodes a whole header of ours.
     fn decode(bytes: &[u8]) -> Result<Start, Trouble> {
-        let mut header = Header::decode(bytes)?;
+        let header = Header::decode(bytes)?;
         if !(1..=NAME_MOST).contains(&header.model.len()) {
             let len = header.model.len();
             return Err(Trouble::Bad(format!("a model's name of {len} bytes")));
         }
-        header.model = printable(&header.model).into_owned();
-        header.exe = printable(&header.exe).into_owned();
         let mut committed = Bytes::new(&bytes[COMMITTED..], COMMITTED as u64);
         let committed = committed.u64("the committed length")?;
         Ok(Start {

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use self::risen::Risen;
-use self::value::{Seen, contexts, decode, has_value, shown};
+use self::value::{Seen, contexts, decode, has_value};
 use super::contents::Instance;
 use super::file::StatsFile;
 use super::plan::{Metric, Plan};
@@ -258,6 +258,9 @@ impl Table {
             let plan = &*instance.plan;
             let words = &file.contents.values.words[instance.at..][..plan.words];
             let mut parts = &*instance.parts;
+            // Metrics that do not count here, so that their windows do not either: counters of the first
+            // loop, in ascending order, and the last one of the second.
+            let (mut counters_left_out, mut left_out) = (Vec::new(), None);
             // What most values are, in as few steps as can be.
             if !shape.mixed {
                 for &(metric, at) in &plan.counters {
@@ -267,6 +270,7 @@ impl Table {
                         head.add(words[at as usize]);
                     } else {
                         twice.push(&self.cells[cell]);
+                        counters_left_out.push(metric as usize);
                     }
                 }
             }
@@ -276,12 +280,20 @@ impl Table {
             for index in rest {
                 let (metric, cell) = (&plan.metrics[index], shape.cells[index] as usize);
                 let (head, cell) = (&mut self.heads[cell], &mut self.cells[cell]);
+                if metric.kind.code == code::WINDOW {
+                    let of = index - 1;
+                    if left_out == Some(of) || counters_left_out.binary_search(&of).is_ok() {
+                        continue;
+                    }
+                }
                 if !head.begin(rank, is_retired) {
                     twice.push(cell);
+                    left_out = Some(index);
                     continue;
                 }
                 if shape.mixed && cell.kind.is_none_or(|kind| kind.code != metric.kind.code) {
                     other_kind(cell, metric, file, &mut self.named, problems);
+                    left_out = Some(index);
                     continue;
                 }
                 if metric.kind.code == code::COUNTER {
@@ -289,6 +301,7 @@ impl Table {
                     continue;
                 }
                 if !has_value(file, instance, metric, seen) {
+                    left_out = Some(index);
                     continue;
                 }
                 cell.seen = true;
@@ -329,6 +342,7 @@ impl Table {
         let now = shares_clock(&file.header).then_some(self.now);
         Seen {
             current,
+            retired: file.contents.retired.is_some(),
             now,
             contexts,
         }
@@ -342,7 +356,6 @@ impl Table {
 
     fn label(&self, instance: &Instance, metric: usize) -> &Arc<str> {
         let shape = &self.shapes[instance.shape.expect("set by begin") as usize];
-            retired: file.contents.retired.is_some(),
         &self.cells[shape.cells[metric] as usize].label
     }
 
@@ -373,15 +386,10 @@ impl Table {
                     .value
                     .take()
                     .unwrap_or_else(|| (schema.kind.none)(&schema.schema));
-                Some(Stat::new(
-                    Arc::clone(&cell.label),
-                    shown(value),
-                    plan,
-                    metric,
-                ))
+                Some(Stat::new(Arc::clone(&cell.label), value, plan, metric))
             })
             .collect();
-        with_windows(stats)
+        with_windows(stats, |_, _| true)
     }
 
     /// The values of one file by itself, by label. Only what was had whole at some time.
@@ -390,27 +398,29 @@ impl Table {
         let contexts = contexts(file);
         // What the file itself says.
         let seen = self.seen(file, true, &contexts);
-        for instance in &file.contents.instances {
+        for (number, instance) in file.contents.instances.iter().enumerate() {
             let mut parts = &*instance.parts;
             for (index, metric) in instance.plan.metrics.iter().enumerate() {
                 if has_value(file, instance, metric, seen) {
-                    let value = shown(decode(
+                    let value = decode(
                         &file.contents.values.words,
                         instance,
                         index,
                         metric,
                         &mut parts,
                         seen,
-                    ));
+                    );
                     let label = Arc::clone(self.label(instance, index));
-                    stats.push(Stat::new(label, value, &instance.plan, index as u32));
+                    let stat = Stat::new(label, value, &instance.plan, index as u32);
+                    stats.push((number, stat));
                 }
             }
         }
         // Stable, so that of two with one label the first stays.
-        stats.sort_by(|a, b| a.label().cmp(b.label()));
-        stats.dedup_by(|b, a| a.label() == b.label());
-        with_windows(stats)
+        stats.sort_by(|(_, a), (_, b)| a.label().cmp(b.label()));
+        stats.dedup_by(|(_, b), (_, a)| a.label() == b.label());
+        let (numbers, stats): (Vec<usize>, Vec<Stat>) = stats.into_iter().unzip();
+        with_windows(stats, |window, of| numbers[window] == numbers[of])
     }
 
     /// Whether so many shapes are no longer in use that it pays to begin anew.

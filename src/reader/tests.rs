@@ -8,6 +8,7 @@ mod parts;
 mod racing;
 mod retired;
 mod risen;
+mod windows;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

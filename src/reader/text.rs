@@ -6,7 +6,9 @@ use std::borrow::Cow;
 /// read: control characters, line and paragraph separators, what turns the direction of writing, and
 /// what is not seen, by which one label could look like another.
 ///
-/// Everything that a [`Snapshot`](super::Snapshot) gives as text has been through this, except paths.
+/// For whoever prints to a terminal or a page: a [`Snapshot`](super::Snapshot) has the texts as they are in the
+/// files (what is no UTF-8 is U+FFFD), so that they can be compared and written as JSON. Only
+/// [`Problem::error`](super::Problem::error) is escaped already, since it is a sentence for people.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_harmful) {
         return Cow::Borrowed(text);

@@ -62,7 +62,7 @@ fn stat_json(stat: &Stat) -> Json {
         Value::FloatPercentile(distribution) => show_floats(&mut shown, distribution),
         Value::Compound(compound) => {
             for (name, array, numbers) in compound.fields() {
-                let numbers: Vec<Json> = numbers.iter().copied().map(number).collect();
+                let numbers: Vec<Json> = numbers.into_iter().map(number).collect();
                 shown["value"][name] = if array {
                     numbers.into()
                 } else {

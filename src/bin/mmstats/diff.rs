@@ -74,7 +74,11 @@ fn read(path: &PathBuf) -> Result<Option<Json>, String> {
     }
     let input = Input::read(slice::from_ref(path), false);
     input.complain();
-    Ok((!input.is_empty()).then(|| snapshot(&input)))
+    if input.is_empty() {
+        return Ok(None);
+    }
+    let json = serde_json::to_value(snapshot(&input));
+    Ok(Some(json.map_err(|error| error.to_string())?))
 }
 
 /// The contents of a file that looks like JSON.
@@ -88,14 +92,12 @@ fn saved(path: &Path) -> Option<Vec<u8>> {
 }
 
 /// What `show --json` prints, with the time at which it was.
-pub fn snapshot(input: &Input) -> Json {
-    let mut object = json::object(input);
-    object["time"] = UNIX_EPOCH
-        .elapsed()
-        .unwrap_or_default()
-        .as_secs_f64()
-        .into();
-    object
+pub fn snapshot(input: &Input) -> json::Whole<'_> {
+    let time = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs_f64();
+    json::Whole {
+        input,
+        time: Some(time),
+    }
 }
 
 /// The keys of both, each once.

@@ -76,7 +76,9 @@ fn write_text(
 ) -> io::Result<()> {
     write!(
         out,
-        "{model}: {label}: {} in all",
+        "{}: {}: {} in all",
+        printable(model),
+        printable(label),
         numbers::grouped(errors.all())
     )?;
     if errors.overflow() > 0 {
@@ -87,21 +89,21 @@ fn write_text(
     for error in sorted(errors) {
         let message = match error.message() {
             "" => String::new(),
-            message => format!(": {message}"),
+            message => format!(": {}", printable(message)),
         };
         writeln!(
             out,
             "  {}×  {}{message}",
             numbers::grouped(error.count()),
-            error.exposed_as()
+            printable(&error.exposed_as())
         )?;
         let times = [error.first_ns(), error.last_ns()].map(numbers::date_millis);
         writeln!(out, "      first {}, last {}", times[0], times[1])?;
         if !error.site().is_empty() {
-            writeln!(out, "      at {}", error.site())?;
+            writeln!(out, "      at {}", printable(error.site()))?;
         }
         for source in error.sources() {
-            writeln!(out, "      caused by: {source}")?;
+            writeln!(out, "      caused by: {}", printable(source))?;
         }
         if let Some(context) = error.context() {
             for line in context.text().lines() {

@@ -80,7 +80,7 @@ fn write_text(out: &mut impl Write, model: &Model, history: &HistoryValue) -> io
     write!(
         out,
         "{}: the last {} of {}",
-        model.name(),
+        printable(model.name()),
         entries.len(),
         history.pushed()
     )?;

@@ -7,89 +7,133 @@ use mmstats::{
     Context, DistinctError, Distribution, FloatDistribution, HistoryEntry, Number, PERCENTILES,
     SummaryValue, Value, WindowValue,
 };
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value as Json, json};
 
-use crate::input::{Input, joined};
+use crate::input::{Input, find as lookup, joined};
 use crate::numbers;
 
-/// The whole of what was read.
-pub fn object(input: &Input) -> Json {
-    let failed = input.failures.iter().map(|(path, _)| &**path);
-    let read = input.snapshots.iter().map(Snapshot::path);
-    let mut models = Map::new();
-    for snapshot in &input.snapshots {
-        for of_model in snapshot.models() {
-            let mut name = of_model.name().to_owned();
-            // Only where several paths were given.
-            if models.contains_key(&name) {
-                name = format!("{name}@{}", snapshot.path().display());
+/// The whole of what was read, and if it is to be said, when: seconds since 1970-01-01 UTC.
+///
+/// It is made while it is written, one stat after another: the text of a large file never is in memory as
+/// a whole.
+pub struct Whole<'a> {
+    pub input: &'a Input,
+    pub time: Option<f64>,
+}
+
+impl Serialize for Whole<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let input = self.input;
+        let failed = input.failures.iter().map(|(path, _)| &**path);
+        let read = input.snapshots.iter().map(Snapshot::path);
+        let mut models: Vec<(String, OfModel<'_>)> = Vec::new();
+        let mut names = HashSet::new();
+        for snapshot in &input.snapshots {
+            for model in snapshot.models() {
+                let mut name = model.name().to_owned();
+                // Only where several paths were given.
+                if !names.insert(model.name()) {
+                    name = format!("{name}@{}", snapshot.path().display());
+                }
+                models.push((name, OfModel { snapshot, model }));
             }
-            models.insert(name, model(snapshot, of_model));
         }
+        let errors = input
+            .errors()
+            .map(|(path, error)| json!({"path": path.to_string_lossy(), "error": error}));
+        let mut object = to.serialize_map(None)?;
+        object.serialize_entry("path", &joined(read.chain(failed)))?;
+        object.serialize_entry(
+            "models",
+            &Object(|| models.iter().map(|(name, of)| (name, of))),
+        )?;
+        object.serialize_entry("errors", &errors.collect::<Vec<_>>())?;
+        if let Some(time) = self.time {
+            object.serialize_entry("time", &time)?;
+        }
+        object.end()
     }
-    let errors: Vec<_> = (input.errors())
-        .map(|(path, error)| json!({"path": path.to_string_lossy(), "error": error}))
-        .collect();
-    json!({
-        "path": joined(read.chain(failed)),
-        "models": models,
-        "errors": errors,
-    })
 }
 
-fn model(snapshot: &Snapshot, model: &Model) -> Json {
-    let busy: HashSet<&str> = snapshot
-        .busy()
-        .filter(|(name, _)| *name == model.name())
-        .map(|(_, label)| label)
-        .collect();
-    let mut merged = Map::new();
-    for of_label in model.stats() {
-        let is_busy = busy.contains(of_label.label());
-        merged.insert(of_label.label().to_owned(), stat(of_label, is_busy));
+/// An object whose entries are made while it is written.
+struct Object<F>(F);
+
+impl<F, I, K, V> Serialize for Object<F>
+where
+    F: Fn() -> I,
+    I: Iterator<Item = (K, V)>,
+    K: Serialize,
+    V: Serialize,
+{
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0())
     }
-    // Those that no file's part could be had of. Nobody knows their kind here.
-    for label in busy {
-        merged
-            .entry(label)
-            .or_insert_with(|| json!({"value": null, "busy": true}));
-    }
-    merged.sort_keys();
-    let files: Vec<_> = model
-        .files()
-        .iter()
-        .map(|&index| file(&snapshot.files()[index]))
-        .collect();
-    json!({
-        "processes": model.processes(),
-        "files": files,
-        "stats": merged,
-    })
 }
 
-fn file(file: &File) -> Json {
-    let mut entry = json!({
-        "path": file.path().to_string_lossy(),
-        "pid": file.pid(),
-        "tid": file.tid(),
-        "state": file.state().name(),
-        "created": file.created(),
-        "bytes": file.bytes(),
-    });
-    if file.format() != 3 {
-        entry["format"] = file.format().into();
+/// A model: its files and merged stats.
+struct OfModel<'a> {
+    snapshot: &'a Snapshot,
+    model: &'a Model,
+}
+
+impl Serialize for OfModel<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let OfModel { snapshot, model } = *self;
+        let busy: HashSet<&str> = snapshot
+            .busy()
+            .filter(|(name, _)| *name == model.name())
+            .map(|(_, label)| label)
+            .collect();
+        let mut stats: Vec<_> = (model.stats().iter())
+            .map(|stat| (stat.label(), Some(stat)))
+            .collect();
+        // Those that no file's part could be had of. Nobody knows their kind here.
+        let unread = |label: &&&str| lookup(model.stats(), label).is_none();
+        stats.extend(busy.iter().filter(unread).map(|label| (*label, None)));
+        stats.sort_by_key(|(label, _)| *label);
+        let one = |&(label, of_label): &(&str, Option<&Stat>)| {
+            let shown = of_label.map_or_else(
+                || json!({"value": null, "busy": true}),
+                |of_label| stat(of_label, busy.contains(label)),
+            );
+            (label.to_owned(), shown)
+        };
+        let files = (model.files().iter()).map(|&index| OfFile(&snapshot.files()[index]));
+        let mut object = to.serialize_map(None)?;
+        object.serialize_entry("processes", &model.processes())?;
+        object.serialize_entry("files", &files.collect::<Vec<_>>())?;
+        object.serialize_entry("stats", &Object(|| stats.iter().map(one)))?;
+        object.end()
     }
-    if let Some(files) = file.retired() {
-        entry["retired"] = files.into();
+}
+
+/// A file, and its own stats if they were read by themselves.
+struct OfFile<'a>(&'a File);
+
+impl Serialize for OfFile<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let file = self.0;
+        let mut object = to.serialize_map(None)?;
+        object.serialize_entry("path", &file.path().to_string_lossy())?;
+        object.serialize_entry("pid", &file.pid())?;
+        object.serialize_entry("tid", &file.tid())?;
+        object.serialize_entry("state", file.state().name())?;
+        object.serialize_entry("created", &file.created())?;
+        object.serialize_entry("bytes", &file.bytes())?;
+        if file.format() != 3 {
+            object.serialize_entry("format", &file.format())?;
+        }
+        if let Some(files) = file.retired() {
+            object.serialize_entry("retired", &files)?;
+        }
+        if let Some(stats) = file.stats() {
+            // Only those that were had whole are there.
+            let one = |of_label: &Stat| (of_label.label().to_owned(), stat(of_label, false));
+            object.serialize_entry("stats", &Object(|| stats.iter().map(one)))?;
+        }
+        object.end()
     }
-    if let Some(stats) = file.stats() {
-        // Only those that were had whole are there.
-        let stats = stats
-            .iter()
-            .map(|of_label| (of_label.label().to_owned(), stat(of_label, false)));
-        entry["stats"] = stats.collect::<Map<_, _>>().into();
-    }
-    entry
 }
 
 /// A label's kind, unit and value.
@@ -305,7 +349,7 @@ fn insert_summary(entry: &mut Map<String, Json>, summary: &SummaryValue) {
 fn single(value: &Value) -> Json {
     if let Some(compound) = value.as_compound() {
         let fields = compound.fields().map(|(name, is_array, numbers)| {
-            let mut numbers = numbers.iter().copied().map(number);
+            let mut numbers = numbers.into_iter().map(number);
             let one =
                 |numbers: &mut dyn Iterator<Item = Json>| numbers.next().unwrap_or(Json::Null);
             (

@@ -89,6 +89,28 @@ pub fn json(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// Writes a value as JSON that may be printed, and an end of the line, while it is made.
+pub fn write_json(out: &mut impl Write, value: &impl serde::Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(Escaping(&mut *out), value)?;
+    writeln!(out)
+}
+
+/// Escapes JSON on its way. The serializer writes whole characters at a time.
+struct Escaping<W>(W);
+
+impl<W: Write> Write for Escaping<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = std::str::from_utf8(bytes)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        self.0.write_all(json(text).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +120,9 @@ mod tests {
         let value = serde_json::json!({"a\u{9b}\u{202e}\u{7f}": ["\x1b[31m", "é 漢 😀", "\n"]});
         let text = serde_json::to_string_pretty(&value).unwrap();
         let escaped = json(&text);
+        let mut written = Vec::new();
+        write_json(&mut written, &value).unwrap();
+        assert_eq!(written, format!("{escaped}\n").as_bytes());
         assert!(
             !escaped.contains(['\u{9b}', '\u{202e}', '\u{7f}', '\x1b']),
             "{escaped}"

@@ -20,8 +20,8 @@ pub fn run(arguments: &Show) -> Outcome {
     let input = Input::read(&arguments.paths, arguments.per_file || !arguments.json);
     let mut out = BufWriter::new(io::stdout().lock());
     if arguments.json {
-        let text = serde_json::to_string_pretty(&json::object(&input))?;
-        writeln!(out, "{}", output::json(&text))?;
+        let (input, time) = (&input, None);
+        output::write_json(&mut out, &json::Whole { input, time })?;
     } else {
         for snapshot in &input.snapshots {
             write_text(&mut out, snapshot)?;
@@ -38,11 +38,15 @@ fn save(path: &Path, input: &Input) -> Outcome {
     if input.is_empty() {
         return Ok(ExitCode::FAILURE);
     }
-    let text = serde_json::to_string_pretty(&diff::snapshot(input))?;
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}", process::id()));
     let beside = PathBuf::from(beside);
-    let written = fs::write(&beside, text + "\n").and_then(|()| fs::rename(&beside, path));
+    let write = || {
+        let mut out = BufWriter::new(fs::File::create(&beside)?);
+        output::write_json(&mut out, &diff::snapshot(input))?;
+        out.flush()
+    };
+    let written = write().and_then(|()| fs::rename(&beside, path));
     if let Err(error) = written {
         let _ = fs::remove_file(&beside);
         return Err(format!("{}: cannot save the snapshot: {error}", output::path(path)).into());
@@ -58,49 +62,52 @@ fn write_text(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
     Ok(())
 }
 
-/// The path of a file, and its values.
+/// The path of a file, and its values. A line is made when it is written: there may be very many.
 pub fn write_file(out: &mut impl Write, file: &File) -> io::Result<()> {
     writeln!(out, "{}", output::path(file.path()))?;
-    let lines = lines(file);
-    let width = lines
-        .iter()
-        .map(|(label, _)| label.chars().count())
-        .max()
-        .unwrap_or(0);
-    for (label, value) in lines {
-        writeln!(out, "  {label:<width$}  => {value}")?;
-    }
-    Ok(())
+    let mut width = 0;
+    each_line(file, |label, _| {
+        width = width.max(printable(label).chars().count());
+    });
+    let mut written = Ok(());
+    each_line(file, |label, value| {
+        if written.is_ok() {
+            let (label, value) = (printable(label), value());
+            written = writeln!(out, "  {label:<width$}  => {}", printable(&value));
+        }
+    });
+    written
 }
 
-/// Labels and values: what the file says, by label, then what its header says.
-pub fn lines(file: &File) -> Vec<(String, String)> {
-    let mut lines = Vec::new();
-    let mut line = |label: &str, value: String| {
-        lines.push((
-            printable(label).into_owned(),
-            printable(&value).into_owned(),
-        ));
-    };
-    for stat in file.stats().unwrap_or_default() {
-        if stat.exposed().is_empty() {
-            line(stat.label(), text(stat.value()));
+/// Calls `each` with the label of each value, and what makes its text: what the file says, by label, then
+/// what its header says.
+pub fn each_line(file: &File, mut each: impl FnMut(&str, &dyn Fn() -> String)) {
+    let own = file.stats().unwrap_or_default();
+    for stat in own {
+        // A counter has a value of its own beside those of its window.
+        let single = numbers::value(stat.value()).is_some();
+        if single {
+            each(stat.label(), &|| text(stat.value()));
         }
-        for (name, value) in stat.exposed() {
-            line(
-                &format!("{}{}{name}", stat.label(), stat.value().separator()),
-                exposed_text(stat, value),
-            );
+        let mut exposes = false;
+        let mut label = format!("{}{}", stat.label(), stat.value().separator());
+        let begin = label.len();
+        stat.expose(|name, value| {
+            exposes = true;
+            label.truncate(begin);
+            label.push_str(name);
+            each(&label, &|| exposed_text(stat, &value));
+        });
+        if !single && !exposes {
+            each(stat.label(), &|| text(stat.value()));
         }
     }
     // Format 1 has these among its values.
-    let own = file.stats().unwrap_or_default();
     for (label, value) in file.system() {
         if !own.iter().any(|stat| stat.label() == *label) {
-            line(label, text(value));
+            each(label, &|| text(value));
         }
     }
-    lines
 }
 
 /// What a value exposes: of a timer, times are in seconds and look like it.

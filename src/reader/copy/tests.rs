@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 
 use super::*;
+use crate::format::schema::{Geometry, MetricSchema};
 use crate::reader::plan::Plans;
-use crate::reader::testing::{compound, schema};
+use crate::reader::testing::{compound, schema, text};
 
 const WORDS: usize = 4;
 
@@ -128,4 +129,47 @@ fn two_phases_would_accept_torn_values() {
         })
         .count();
     assert!(torn > 0);
+}
+
+/// A file whose slots are always just being written.
+struct Busy(std::cell::Cell<(u64, usize)>);
+
+impl Positioned for Busy {
+    fn read(&self, _: usize, words: &mut [u64]) -> Result<(), Trouble> {
+        let (sequence, read) = self.0.get();
+        self.0.set((sequence + 4, read + words.len()));
+        words.fill(sequence + 4);
+        Ok(())
+    }
+}
+
+#[test]
+fn the_words_that_are_copied_for_nothing_are_bounded_however_wide_the_slots_are() {
+    // Half a megabyte each: as many tries as a narrow slot has would copy 2 GB.
+    let geometry = Geometry::slot(65_000, None);
+    let wide = |label: &str| MetricSchema {
+        geometry,
+        ..text(label)
+    };
+    let record = schema([wide("a"), wide("b")]).encode();
+    let plan = Plans::default().get(&record, 0).unwrap();
+    let block = plan.block as usize / 8;
+    let mut contents = Contents::new(0);
+    contents.values.words = vec![0; plan.words];
+    contents.values.had = vec![false; 2];
+    contents.instances.push(Instance { plan, ..instance() });
+    contents.segments.push(Segment {
+        from: SLOT,
+        words: block,
+        instance: 0,
+        part: None,
+    });
+    let file = Busy(Default::default());
+    let mut scratch = Scratch::default();
+    copy_read(&file, &mut contents, &mut scratch).unwrap();
+    assert_eq!(contents.values.busy.len(), 2);
+    let (_, read) = file.0.get();
+    // All of the block three times at first.
+    assert!(read > WORDS_PER_FILE / 2, "{read}");
+    assert!(read <= WORDS_PER_FILE + 3 * block, "{read}");
 }

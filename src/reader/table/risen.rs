@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use super::Table;
-use super::value::{Seen, contexts, decode, shown, was_had};
+use super::value::{Seen, contexts, decode, was_had};
 use crate::format::schema::whole_label;
 use crate::metric::Value;
 use crate::metric::context::Copied;
@@ -128,7 +128,7 @@ impl Table {
             let schema = &plan.metrics[metric as usize];
             if let Some(since) = schema.kind.since.filter(|_| cell.seen) {
                 let risen = cell.risen.get_or_insert_default();
-                let value = shown(risen.take(schema, since, first));
+                let value = risen.take(schema, since, first);
                 stats.push(Stat::new(Arc::clone(&cell.label), value, plan, metric));
             } else {
                 cell.risen = None;
@@ -148,7 +148,7 @@ impl Table {
             let now = &file.contents.values.words;
             for (index, _, value) in each_risen(file, instance, now, Some(before), &contexts) {
                 let label = Arc::clone(self.label(instance, index));
-                stats.push(Stat::new(label, shown(value), &instance.plan, index as u32));
+                stats.push(Stat::new(label, value, &instance.plan, index as u32));
             }
         }
         stats.sort_by(|a, b| a.label().cmp(b.label()));

@@ -3,11 +3,9 @@
 use crate::metric::Value;
 use crate::metric::context::Copied;
 use crate::metric::kind::{Raw, code};
-use crate::metric::window::SUFFIX;
 use crate::reader::contents::{Instance, PartPlace};
 use crate::reader::file::StatsFile;
 use crate::reader::plan::Metric;
-use crate::reader::text::printable;
 
 /// Whether the value of a metric has ever been had whole.
 pub(super) fn was_had(file: &StatsFile, instance: &Instance, metric: &Metric) -> bool {
@@ -39,10 +37,10 @@ pub(super) fn contexts(file: &StatsFile) -> Copied<'_> {
 /// When a file was seen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen<'a> {
-    /// Whether it is a retired one.
-    pub(super) retired: bool,
     /// Whether it was one that a thread writes now, as far as is known.
     pub(super) current: bool,
+    /// Whether it is a retired one.
+    pub(super) retired: bool,
     /// The time by its writer's clock, if that can be told.
     pub(super) now: Option<u64>,
     /// Its contexts.
@@ -69,37 +67,19 @@ pub(super) fn decode(
         *parts = &parts[end..];
     }
     let mut of: &[u64] = &[];
-    if metric.kind.code == code::WINDOW
-        && let Some(before) = index
-            .checked_sub(1)
-            .map(|index| &instance.plan.metrics[index])
-        && metric.schema.label.strip_suffix(SUFFIX) == Some(&before.schema.label)
-    {
+    if metric.kind.code == code::WINDOW {
+        // The plan has windows only right after their metrics.
+        let before = &instance.plan.metrics[index - 1];
         of = &all[instance.at + before.at..][..before.words];
     }
-        retired: seen.retired,
     let raw = Raw {
         words,
         parts: &of_metric,
         contexts: seen.contexts,
         current: seen.current,
+        retired: seen.retired,
         now: seen.now,
         of,
     };
     (metric.kind.decode)(&metric.schema, raw)
-}
-
-/// The value with texts that may be printed.
-pub(super) fn shown(mut value: Value) -> Value {
-    let sanitise = |text: &mut String| {
-        if let std::borrow::Cow::Owned(changed) = printable(text) {
-            *text = changed;
-        }
-    };
-    match &mut value {
-        Value::Text(text) | Value::ConstantText(text) => sanitise(text),
-        Value::Errors(errors) => errors.each_text(sanitise),
-        _ => {}
-    }
-    value
 }

@@ -102,29 +102,54 @@ fn what_came_before_a_wrong_record_is_used() {
 }
 
 #[test]
-fn control_characters_do_not_get_out() {
+fn texts_are_the_original_ones_and_two_labels_never_become_one() {
     let root = Root::new();
-    let metric = MetricSchema {
+    let metric = |label: &str| MetricSchema {
         help: "h\x07".into(),
         unit: "u\n".into(),
-        ..text("t\x1b")
+        ..text(label)
     };
-    let schema = schema([metric]);
+    // The second is what the first is escaped to.
+    let schema = schema([metric("t\x1b"), metric("t\\u{1b}")]);
     let header = header("m\x1b[2J", 1, 1);
-    root.write(
-        "mmstats-1-1",
-        &Maker::simple(&header, &schema, &[2, 0, 0, 0, 2, 0x1b41]).finish(),
-    );
+    let mut maker = Maker::new(&header);
+    let at = maker.schema(&schema);
+    for group in ["g\u{202e}", "g\\u{202e}"] {
+        let block = maker.instance(at, &schema, "", group);
+        maker.set(block, &[2, 0, 0, 0, 2, 0x1b41]);
+    }
+    root.write("mmstats-1-1", &maker.finish());
     let snapshot = root.reader().snapshot().unwrap();
     assert_no_errors(&snapshot);
     let model = &snapshot.models()[0];
-    assert_eq!(model.name(), "m\\u{1b}[2J");
-    let stat = &model.stats()[0];
+    assert_eq!(model.name(), "m\x1b[2J");
+    let labels: Vec<_> = model.stats().iter().map(Stat::label).collect();
     assert_eq!(
-        (stat.label(), stat.unit(), stat.help()),
-        ("t\\u{1b}", "u\\n", "h\\u{7}")
+        labels,
+        [
+            "g\\u{202e}.t\x1b",
+            "g\\u{202e}.t\\u{1b}",
+            "g\u{202e}.t\x1b",
+            "g\u{202e}.t\\u{1b}"
+        ]
     );
-    assert_eq!(stat.value().as_str(), Some("A\\u{1b}"));
+    let stat = &model.stats()[2];
+    assert_eq!((stat.unit(), stat.help()), ("u\n", "h\x07"));
+    assert_eq!(stat.value().as_str(), Some("A\x1b"));
+}
+
+#[test]
+fn problems_are_sentences_that_may_be_printed() {
+    let root = Root::new();
+    let schema = schema([counter("a\x1b[2J"), counter("a\x1b[2J")]);
+    let bytes = Maker::simple(&header("m", 1, 1), &schema, &[1, 2]).finish();
+    root.write("mmstats-1-1", &bytes);
+    let snapshot = root.reader().snapshot().unwrap();
+    let [problem] = snapshot.errors() else {
+        panic!("{:?}", snapshot.errors());
+    };
+    assert!(problem.error().contains("twice"), "{problem:?}");
+    assert!(!problem.error().contains('\x1b'), "{problem:?}");
 }
 
 #[test]

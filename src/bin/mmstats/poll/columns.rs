@@ -182,7 +182,7 @@ impl Columns {
                 Shows::Rate => "/s".to_owned(),
                 Shows::Exposed(name) => format!(".{}", short(name)),
             };
-            format!("{model}{label}{shows}")
+            output::printed(&format!("{model}{label}{shows}"))
         };
         self.columns.iter().map(title).collect()
     }
@@ -209,7 +209,7 @@ impl Columns {
         let mut line = String::new();
         for (column, title) in self.columns.iter().zip(&self.titles) {
             let cell = values(&column.model).and_then(|values| column.cell(values, seconds));
-            let cell = cell.unwrap_or_else(|| "-".to_owned());
+            let cell = output::printed(&cell.unwrap_or_else(|| "-".to_owned()));
             let width = title.chars().count().max(WIDTH);
             line.push_str(&format!("{cell:>width$}  "));
         }
@@ -233,7 +233,7 @@ fn short(name: &str) -> &str {
 
 impl Column {
     /// What it says; `None`: there is no such value now.
-    fn cell(&self, values: Values<'_>, seconds: f64) -> Option<String> {
+    fn cell<'a>(&self, values: Values<'a>, seconds: f64) -> Option<String> {
         let stat = values.stat(&self.label)?;
         let risen = values.risen_of(&self.label);
         // What only rises says something of the interval.
@@ -246,9 +246,21 @@ impl Column {
                 count.map(|count| numbers::rate(count, seconds))
             }
             Shows::Exposed(name) => {
-                let (_, value) = of?.exposed().iter().find(|(exposed, _)| exposed == name)?;
+                let find = |stat: &'a Stat| {
+                    let found = stat.exposed().iter().find(|(exposed, _)| exposed == name);
+                    found.map(|(_, value)| value)
+                };
+                let of_interval = of.and_then(find);
+                // A window says something of its own time, not of the interval.
+                let value = of_interval.or_else(|| {
+                    let of_window =
+                        matches!(stat.value(), Value::Counter(_)) || name.starts_with("Window");
+                    find(stat).filter(|_| of_window)
+                })?;
                 match (stat.value(), value) {
-                    (_, Value::Counter(count)) if rises => Some(numbers::rate(*count, seconds)),
+                    (_, Value::Counter(count)) if rises && of_interval.is_some() => {
+                        Some(numbers::rate(*count, seconds))
+                    }
                     (Value::Timer(_), Value::Gauge(time)) => {
                         Some(numbers::duration((time.as_f64() * 1e9).round() as u64))
                     }

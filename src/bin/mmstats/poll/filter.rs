@@ -35,12 +35,13 @@ impl Filters {
 
     /// Whether a file that was read by itself meets all of them.
     pub fn pass(&self, file: &File) -> bool {
-        let lines = show::lines(file);
-        self.0.iter().all(|filter| {
-            lines.iter().any(|(label, value)| {
-                matches(&filter.label, label)
-                    && filter.value.as_ref().is_none_or(|wanted| wanted == value)
-            })
-        })
+        let mut met = vec![false; self.0.len()];
+        show::each_line(file, |label, value| {
+            for (filter, met) in self.0.iter().zip(&mut met) {
+                *met |= matches(&filter.label, label)
+                    && (filter.value.as_ref()).is_none_or(|wanted| *wanted == value());
+            }
+        });
+        met.into_iter().all(|met| met)
     }
 }

@@ -146,7 +146,7 @@ fn help_line(row: &Row) -> String {
         format!(", in {}", row.unit)
     };
     let help = row.help.lines().next().unwrap_or_default();
-    format!("{}: {}{unit}  {help}", row.label, row.kind)
+    printable(&format!("{}: {}{unit}  {help}", row.label, row.kind)).into_owned()
 }
 
 fn draw_tree(frame: &mut Frame<'_>, app: &App, scrolled: &mut Scrolled, area: Rect) {
@@ -196,8 +196,8 @@ fn draw_rows(frame: &mut Frame<'_>, app: &App, scrolled: &mut Scrolled, area: Re
     let header = header.chain(wide.then(|| Cell::from("last minutes")));
     let rows = app.rows.iter().map(|row| {
         let cells = columns.iter().map(|column| match column {
-            Column::Label => Cell::from(row.label.clone()),
-            Column::Value => right(row.value.clone()),
+            Column::Label => Cell::from(printable(&row.label).into_owned()),
+            Column::Value => right(printable(&row.value).into_owned()),
             Column::Rate => right(row.rate.map_or_else(|| "-".to_owned(), rate)),
             Column::Median => right(row.of_interval(row.median)),
             Column::P99 => right(row.of_interval(row.p99)),
@@ -276,9 +276,12 @@ fn draw_details(frame: &mut Frame<'_>, app: &App, row: &Row, area: Rect) {
     let title = if !row.has_distribution {
         let spark = sparkline(app, row, usize::from(inner.width));
         lines.push(Line::from(spark));
-        format!("{} over time", row.label)
+        format!("{} over time", printable(&row.label))
     } else {
-        format!("{}: where its values were, over time", row.label)
+        format!(
+            "{}: where its values were, over time",
+            printable(&row.label)
+        )
     };
     let details = Paragraph::new(lines).block(block(app, title, false));
     frame.render_widget(details, area);

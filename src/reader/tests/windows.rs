@@ -1,0 +1,115 @@
+//! Which metric a window belongs to.
+
+use super::*;
+use crate::format::scalar::Scalar;
+
+/// A counter's window of 12 seconds: its schema, and its words with one step, long ago.
+fn window(label: &str) -> MetricSchema {
+    let geometry = Geometry {
+        plain: 1,
+        ..Geometry::slot(13 * 3, None)
+    };
+    MetricSchema {
+        scalar: None,
+        parameter: code::COUNTER.into(),
+        ..metric(label, code::WINDOW, Scalar::U64, geometry)
+    }
+}
+
+/// The words of a counter and its window.
+fn words(count: u64) -> Vec<u64> {
+    let mut words = vec![count];
+    words.extend([0; 1 + 2 * 39]);
+    words.push(1_000_000_000);
+    words
+}
+
+fn stat<'a>(snapshot: &'a Snapshot, label: &str) -> Option<&'a Stat> {
+    let stats = snapshot.models()[0].stats();
+    stats.iter().find(|stat| stat.label() == label)
+}
+
+#[test]
+fn a_window_is_shown_with_its_counter_only() {
+    let both = schema([counter("a"), window("a.Window")]);
+    let gauge = schema([word("a", code::GAUGE, Scalar::U64)]);
+    let root = Root::new();
+    let old = Maker::simple(&header("m", 1, 1), &both, &words(7)).finish();
+    root.write("mmstats-1-1", &old);
+    let mut reader = root.reader();
+    let snapshot = reader.per_file(true).snapshot().unwrap();
+    assert_no_errors(&snapshot);
+    let a = stat(&snapshot, "a").unwrap();
+    assert_eq!(a.value(), &Value::Counter(7));
+    assert_eq!(a.window().unwrap().seconds(), 12.0);
+    // A later file has a gauge of that label.
+    let new = Maker::simple(&header("m", 2, 2), &gauge, &[5]).finish();
+    root.write("mmstats-2-2", &new);
+    let snapshot = reader.snapshot().unwrap();
+    let a = stat(&snapshot, "a").unwrap();
+    assert_eq!(a.value(), &Value::Gauge(Number::Int(5)));
+    assert!(a.window().is_none() && a.exposed().is_empty());
+    assert!(stat(&snapshot, "a.Window").is_none());
+    let own = snapshot.files()[0].stats().unwrap();
+    assert!(own[0].window().is_some() && own.len() == 1);
+}
+
+#[test]
+fn a_window_without_its_metric_is_reported_and_no_label() {
+    let other = MetricSchema {
+        parameter: code::SUMMARY.into(),
+        ..window("a.Window")
+    };
+    for metrics in [
+        vec![window("a.Window")],
+        vec![window("a.Window"), counter("a")],
+        vec![counter("a"), counter("b"), window("a.Window")],
+        vec![counter("a"), window("b.Window")],
+        vec![counter("a"), window("a.Window"), window("a.Window.Window")],
+        vec![counter("a"), window("a")],
+        vec![word("a", code::GAUGE, Scalar::U64), window("a.Window")],
+        // Of a kind that this version does not know.
+        vec![word("a", 999, Scalar::U64), window("a.Window")],
+        vec![counter("a"), other],
+    ] {
+        let root = Root::new();
+        let schema = schema(metrics.clone());
+        root.write(
+            "mmstats-1-1",
+            &Maker::simple(&header("m", 1, 1), &schema, &[]).finish(),
+        );
+        let mut reader = root.reader();
+        let snapshot = reader.per_file(true).snapshot().unwrap();
+        assert_eq!(snapshot.errors().len(), 1, "{metrics:?}");
+        let error = snapshot.errors()[0].error();
+        assert!(error.contains("window"), "{error}");
+        let merged = snapshot.models()[0].stats();
+        for stat in merged.iter().chain(snapshot.files()[0].stats().unwrap()) {
+            assert_ne!(stat.value().kind(), "window", "{metrics:?}");
+        }
+    }
+}
+
+#[test]
+fn the_window_of_a_metric_that_does_not_count_does_not_either() {
+    // The label is there twice: the second one, which has a window, does not count.
+    let root = Root::new();
+    let (first, second) = (
+        schema([counter("a")]),
+        schema([counter("a"), window("a.Window")]),
+    );
+    let mut maker = Maker::new(&header("m", 1, 1));
+    for (schema, words) in [(&first, vec![3]), (&second, words(100))] {
+        let at = maker.schema(schema);
+        let block = maker.instance(at, schema, "", "");
+        maker.set(block, &words);
+    }
+    root.write("mmstats-1-1", &maker.finish());
+    let mut reader = root.reader();
+    let snapshot = reader.per_file(true).snapshot().unwrap();
+    assert_eq!(snapshot.errors().len(), 1);
+    assert_eq!(u64_of(&snapshot, "a"), Some(3));
+    assert!(stat(&snapshot, "a").unwrap().window().is_none());
+    let own = snapshot.files()[0].stats().unwrap();
+    assert!(own.len() == 1 && own[0].window().is_none());
+}
