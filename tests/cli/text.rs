@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::process::{self, Stdio};
 
+use mmstats::{Counter, MmStats};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -43,6 +44,51 @@ fn text_has_a_line_for_each_value_of_each_file() {
         system[0].ends_with(&format!(" => {}", process::id())),
         "{system:?}"
     );
+}
+
+#[derive(MmStats)]
+#[mmstats(name = "windowed")]
+struct Windowed {
+    #[mmstats(window = "1h")]
+    recent: Counter,
+}
+
+#[test]
+fn a_counter_with_a_window_has_a_line_of_its_own_beside_those_of_its_window() {
+    let root = TempDir::new().unwrap();
+    let windowed = Windowed::builder().path(root.path()).create().unwrap();
+    windowed.recent.add(7);
+    let output = mmstats()
+        .args(["show", "--per-file"])
+        .arg(root.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let shown = text_of(&output.stdout);
+    let value = |label: &str| {
+        let mut lines = shown.lines().filter_map(|line| line.split_once("=>"));
+        let (_, value) = lines.find(|(found, _)| found.trim() == label)?;
+        Some(value.trim().to_owned())
+    };
+    assert_eq!(value("recent").as_deref(), Some("7"), "{shown}");
+    assert!(value("recent.WindowCount").is_some(), "{shown}");
+    // What show prints, poll takes.
+    let output = mmstats()
+        .args([
+            "poll",
+            "recent.WindowCount,recent.Rate",
+            "-c",
+            "1",
+            "-d",
+            "0.01",
+        ])
+        .arg(root.path())
+        .output()
+        .unwrap();
+    let shown = text_of(&output.stdout);
+    let line = shown.lines().last().unwrap();
+    let cells: Vec<_> = line.split_whitespace().collect();
+    assert!(cells.len() == 2 && !cells.contains(&"-"), "{shown}");
 }
 
 #[test]
