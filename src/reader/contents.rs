@@ -88,6 +88,8 @@ pub struct Contents {
     pub problems: Vec<String>,
     /// What it says was folded into it.
     pub retired: Option<Retired>,
+    /// Whether there are cells, which may refer to contexts.
+    pub refers: bool,
     /// Whether there are records that this version does not know.
     pub unknown: bool,
     /// The schema records so far, by offset.
@@ -184,6 +186,7 @@ impl Contents {
             values: Values::default(),
             problems: Vec::new(),
             retired: None,
+            refers: false,
             unknown: false,
             schemas: Vec::new(),
             walked: header,

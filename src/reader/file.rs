@@ -18,6 +18,10 @@ use crate::sys::view::{self, Stat};
 /// How long it may take, in nanoseconds, from the creation time that a file states until it is there.
 const MAKING: u64 = 1_000_000_000;
 
+/// How often a file is copied again because it has grown meanwhile. What it grows by doubles, or is a few
+/// contexts of an entry each: more than two are not seen.
+const PASSES: usize = 8;
+
 /// A stats file that is being read.
 #[derive(Debug)]
 pub struct StatsFile {
@@ -179,19 +183,28 @@ impl StatsFile {
                 return Ok(());
             }
         };
-        let pass = source.begin(&self.path, self.identity)?;
-        let Pass {
-            access,
-            len,
-            committed,
-            owner,
-        } = pass;
-        self.len = len;
-        self.owner = Owner::unpack(owner);
-        let allocated = || access.allocated(&self.path, self.identity);
-        self.contents.walk(&access, plans, committed, allocated)?;
-        before_copy();
-        access.copy(&mut self.contents, scratch)
+        let mut before_copy = Some(before_copy);
+        for _ in 0..PASSES {
+            let Pass {
+                access,
+                len,
+                committed,
+                owner,
+            } = source.begin(&self.path, self.identity)?;
+            self.len = len;
+            self.owner = Owner::unpack(owner);
+            let allocated = || access.allocated(&self.path, self.identity);
+            self.contents.walk(&access, plans, committed, allocated)?;
+            if let Some(before_copy) = before_copy.take() {
+                before_copy();
+            }
+            access.copy(&mut self.contents, scratch)?;
+            // What was copied may refer to a context in a record that is new since.
+            if !self.contents.refers || access.committed()? == committed {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Ties the file to a merge table. The shapes that it had in another one are forgotten.

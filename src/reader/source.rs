@@ -207,6 +207,18 @@ impl Access<'_> {
         }
     }
 
+    /// How much is committed by now, after whatever was copied.
+    pub fn committed(&self) -> Result<u64, Trouble> {
+        // The copy ended with an acquire fence: what it found refers to nothing that was committed later.
+        let mut word = [0];
+        match self {
+            Access::Mapped(view) => return Ok(view.acquire(COMMITTED / 8)),
+            Access::Read(file) => file.read(COMMITTED / 8, &mut word)?,
+            Access::ReadOnce(file) => file.read(COMMITTED / 8, &mut word)?,
+        }
+        Ok(word[0])
+    }
+
     /// Bytes that the file really takes. `path` and `identity` are its own.
     pub fn allocated(&self, path: &Path, identity: (u64, u64)) -> Result<u64, Trouble> {
         let stat = match self.file() {

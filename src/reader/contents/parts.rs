@@ -165,7 +165,10 @@ impl Contents {
             shape,
         };
         match owner {
-            Some(_) => self.enter(instance, place),
+            Some(_) => {
+                self.refers = true;
+                self.enter(instance, place);
+            }
             None => {
                 self.contexts.push(place);
                 let words = place.at + shape.value_words();

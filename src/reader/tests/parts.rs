@@ -54,6 +54,39 @@ fn shown(history: Option<&HistoryValue>) -> Vec<(f64, Option<String>)> {
         .collect()
 }
 
+#[test]
+fn a_context_that_is_committed_while_its_entry_is_copied_is_found() {
+    both_ways(|root| {
+        // The file as it is after the walk through its records, and as it is when its values are copied: a
+        // record more, and an entry that refers to the context in it.
+        let before = file(&[2, 1, ONE, 1 << 32 | 1, 0, 0, 0, 0], entries(2));
+        let mut grown = Maker {
+            bytes: file(
+                &[2, 1, ONE, 1 << 32 | 1, 4, 2, ONE, 1 << 32 | 2],
+                entries(2),
+            ),
+        };
+        let new = u64::from(u32::from_le_bytes(*b"new\0"));
+        grown.part(0, 1, CONTEXT, &[2, 3, new, 0]);
+        let grown = grown.finish();
+        let path = root.write("mmstats-1-1", &before);
+        let mut reader = root.reader();
+        reader.snapshot().unwrap();
+        let mut files = reader.files.in_order();
+        let one = &mut files[0];
+        one.refresh_with(&mut reader.plans, &mut reader.scratch, || {
+            use std::os::unix::fs::FileExt;
+            let file = std::fs::OpenOptions::new().write(true).open(&path);
+            file.unwrap().write_all_at(&grown, 0).unwrap();
+        })
+        .unwrap();
+        assert_eq!(one.contents.contexts.len(), 2);
+        let values = &one.contents.values.words;
+        let context = one.contents.contexts[1].values(values);
+        assert_eq!(context, [2, 3, new, 0]);
+    });
+}
+
 /// Where in the file the record of the first part begins.
 fn part_at(bytes: &[u8]) -> usize {
     let head = [6, 0, 0, 0];
