@@ -49,7 +49,7 @@ RETIRED_FILE, NAMED, STARTS = "mmstats-retired", 1024, 16
 MOST64, MOST128 = 2**64 - 1, 2**128 - 1
 # Percentiles in thousandths, as they are shown.
 PERCENTILES = [(500, "50"), (750, "75"), (900, "90"), (950, "95"), (990, "99"), (999, "99.9")]
-TRIES, TRIES_PER_FILE = 4_000, 256_000
+TRIES, TRIES_PER_FILE, PASSES = 4_000, 256_000, 8
 
 
 class Malformed(Exception):
@@ -76,7 +76,7 @@ def need(condition, problem):
 
 
 def printable(text):
-    """Chapter 10: nothing that acts on a terminal or a page."""
+    """Chapter 10: nothing that acts on a terminal or a page. For messages; JSON has the original texts."""
 
     def escaped(char):
         code = ord(char)
@@ -104,7 +104,7 @@ class Cursor:
         return struct.unpack("<" + form, self.take(struct.calcsize("<" + form)))
 
     def text(self, count):
-        return printable(self.take(count).decode("utf-8", "replace"))
+        return self.take(count).decode("utf-8", "replace")
 
 
 class Layout:
@@ -471,11 +471,11 @@ class Errors:
         shown = []
         for (name, note, message, site, sources), (count, first, last, context) in sorted(
                 self.distinct.items(), key=lambda item: [x.encode() if isinstance(x, str) else x for x in item[0]]):
-            entry = {"name": printable(name if note else "EXC:" + name), "count": count, "first": first / 1e9,
+            entry = {"name": name if note else "EXC:" + name, "count": count, "first": first / 1e9,
                      "last": last / 1e9, "context_id": context_id(context)}
             if not note:
-                entry.update(type=printable(name), message=printable(message), site=printable(site),
-                             sources=[printable(line) for line in sources.split("\n") if sources])
+                entry.update(type=name, message=message, site=site,
+                             sources=[line for line in sources.split("\n") if sources])
             shown.append(entry)
         return {"all": self.all, "overflow": self.overflow, "distinct": shown}
 
@@ -598,6 +598,9 @@ class Metric:
             return None
         return step
 
+    def is_window_of(self, metric):
+        return metric and self.label == metric.label + WINDOW and self.step().kind == metric.kind
+
     def layout(self):
         """Buckets, and how many octaves there may be; None if it is no distribution."""
         name = KINDS[self.kind]
@@ -657,7 +660,7 @@ class Metric:
                 found.append((what_error(plain), (*changing[:3], context(changing[3]))))
         return Errors(words[0], words[1], found)
 
-    def decode(self, words, octaves, now=None, of=None):
+    def decode(self, words, octaves, now=None, of=None, retired=False):
         """The value: an int, float, bool, str, Distribution, or a list with one item (a number or a
         list of them) for each field. `now` is the time by the writer's clock, if it is known; `of` the
         value of the metric that a window is of."""
@@ -667,7 +670,10 @@ class Metric:
         raw = struct.pack("<%dQ" % len(words), *words)
         if name in ("timer", "percentile"):
             moments, coarse = words[:8], words[self.words:]  # of a later version there may be words between
-            return Distribution(self.parameter, moments, coarse, octaves)
+            value = Distribution(self.parameter, moments, coarse, octaves)
+            if retired:
+                value.last = None  # chapter 7, Moments
+            return value
         if name == "summary":
             return Summary(words)
         if name == "floats":
@@ -683,7 +689,7 @@ class Metric:
                 value.append(numbers if count else numbers[0])
             return value
         if name == "text" or (name == "constant" and self.scalar == TEXT):
-            return printable(raw[8:8 + words[0]].decode("utf-8", "replace"))
+            return raw[8:8 + words[0]].decode("utf-8", "replace")
         if name == "counter":
             return words[0]
         if name == "updown":
@@ -716,8 +722,10 @@ class Metric:
             shown["unit"] = unit
         if name in ("timer", "percentile"):
             shown.update(value.as_json(10**9 if name == "timer" else 1))
-        elif name in SLOTS or name in CELLS or name == "window":
+        elif name in SLOTS or name in CELLS:
             shown.update(value.as_json())
+        elif name == "window":
+            shown.update(value.as_json(), of=KINDS[self.parameter & 0xFF])
         elif name == "compound":
             shown["value"] = {field[0]: number for field, number in zip(self.fields, value)}
         else:
@@ -746,10 +754,17 @@ class File:
             found = os.fstat(self.descriptor)
             need(stat.S_ISREG(found.st_mode), "not a regular file")
             self.length, self.owner_uid = found.st_size, found.st_uid
-            self.budget = 16 * 512 * found.st_blocks + (1 << 20)
+            self.node, self.is_copy = (found.st_dev, found.st_ino), False
             self.read_header()
-            self.read_records()
-            self.read_values()
+            for _ in range(PASSES):
+                self.budget = 16 * 512 * os.fstat(self.descriptor).st_blocks + (1 << 20)
+                self.problems, self.busy = [], []
+                committed = self.read_records()
+                self.read_values()
+                # Chapter 6: a context that was copied may be in a record that is new since.
+                fence()
+                if self.words(32, 1)[0] == committed:
+                    break
         finally:
             os.close(self.descriptor)
 
@@ -814,6 +829,7 @@ class File:
                 at += length
         except Malformed as problem:
             self.problems.append(str(problem))  # what came before it is used
+        return committed
 
     def schema(self, at, length):
         self.charge(4 * length)
@@ -822,22 +838,25 @@ class File:
         need(block % 8 == 0, "a block of %d bytes" % block)
         record.take(name + help_ + type_)
         record.take(-record.at % 8)
-        metrics, room = [], block // 8
+        metrics, room, before = [], block // 8, None
         for _ in range(count):
             size, = struct.unpack_from("<I", record.data[record.at:record.at + 4].ljust(4, b"\0"))
             need(size >= 32, "an entry of %d bytes" % size)
-            entry = Cursor(record.take(size))
+            entry, of, before = Cursor(record.take(size)), before, None
             try:
                 metric = Metric(entry, block)
                 if not metric.is_known():
                     continue  # of a later version: no reason to complain
                 metric.check()
+                need(KINDS[metric.kind] != "window" or metric.is_window_of(of),
+                     "%s: a window that does not follow the metric it belongs to" % metric.label)
                 need(metric.total <= room, "%s overlaps other metrics" % metric.label)
             except Malformed as problem:
                 self.problems.append(str(problem))  # costs only this metric
                 continue
             room -= metric.total
             metrics.append(metric)
+            before = metric
         self.schemas[at] = block, metrics
 
     def within(self, at, length, texts, place, size):
@@ -970,9 +989,14 @@ class File:
             fence()
             seconds = self.words(place, block // 8)
             now = time.clock_gettime_ns(MONOTONIC_COARSE) if shares_clock(self) else None
+            twice = set()
             for index, metric in enumerate(metrics):
                 label = whole_label(prefix, metric.label)
+                if KINDS[metric.kind] == "window" and index - 1 in twice:
+                    twice.add(index)
+                    continue  # its metric does not count
                 if label in self.entries:
+                    twice.add(index)
                     self.problems.append("the label %s is there twice" % label)
                     continue
                 self.entries[label] = metric
@@ -996,16 +1020,15 @@ class File:
                     cells = [self.read_cells(piece) for piece in pieces.get(index, ())]
                     with_parts.append((self.stats, label, metric, words, cells))
                     continue
-                self.stats[label] = metric.decode(words, counts.get(index, ()), now, self.of_window(label, metrics, index))
+                self.stats[label] = metric.decode(words, counts.get(index, ()), now, self.of_window(label, metrics, index),
+                                                   self.retired)
         context = self.read_contexts()
         for stats, label, metric, words, cells in with_parts:
             stats[label] = metric.decode_parts(words, cells, context)
 
     def of_window(self, label, metrics, index):
-        """The value of the entry before that of a window, if it is the window's metric."""
-        if index > 0 and metrics[index].label == metrics[index - 1].label + WINDOW:
-            return self.stats.get(label[:-len(WINDOW)])
-        return None
+        """The value of the metric that a window belongs to: of the entry before it."""
+        return self.stats.get(label[:-len(WINDOW)]) if KINDS[metrics[index].kind] == "window" else None
 
     @staticmethod
     def is_whole(first, second, metric):
@@ -1242,6 +1265,9 @@ def merge(files, errors):
     for file, entries, stats in parts:
         for label, value in stats.items():
             merged, entry = labels[label], entries[label]
+            of = label[:-len(WINDOW)]
+            if KINDS[entry.kind] == "window" and (of not in stats or labels[of].kind_of.kind != entries[of].kind):
+                continue  # its metric does not count here
             if entry.kind != merged.kind_of.kind:
                 if (label, entry.kind) not in named:  # once
                     named.add((label, entry.kind))
@@ -1254,12 +1280,12 @@ def merge(files, errors):
 
 
 def with_windows(stats):
-    """Chapter 5, Windows: each is shown with its metric."""
+    """Chapter 5, Windows: each is shown with its metric, and only so."""
     for label in [label for label, shown in stats.items() if shown["kind"] == "window"]:
         window = stats.pop(label)
-        if label.endswith(WINDOW) and label[:-len(WINDOW)] in stats:
+        if label[:-len(WINDOW)] in stats and stats[label[:-len(WINDOW)]]["kind"] == window["of"]:
             stats[label[:-len(WINDOW)]]["window"] = {
-                key: value for key, value in window.items() if key not in ("kind", "unit")}
+                key: value for key, value in window.items() if key not in ("kind", "unit", "of")}
     return stats
 
 
@@ -1307,16 +1333,50 @@ def open_file(path, root, errors):
         return None
 
 
+def open_retired(path, root, errors):
+    """Chapter 9, Retired files: without a valid record all of it is bad."""
+    file = open_file(path, root, errors)
+    if file and not file.retired:
+        errors.append({"path": path, "error": "it does not say what was folded into it"})
+        return None
+    return file
+
+
+def strangeness(file):
+    """Chapter 8: how little a file looks like the one that its writer made."""
+    directory, name = os.path.split(file.path)
+    written = re.fullmatch(r"mmstats-%d-%d(-[0-9]+)?" % (file.pid, file.tid_created), name)
+    return (file.owner_uid != file.uid, os.path.basename(directory) != file.model, not written, os.fsencode(file.path))
+
+
+def without_copies(files, errors):
+    """Chapter 8: each file counts once."""
+    first = {}
+    for file in sorted(files, key=strangeness):
+        key = file.model, file.process(), file.tid_created, file.created
+        of = None if file.retired else first.setdefault(key, file)
+        foreign = of and of.owner_uid != file.owner_uid and of.owner_uid != of.uid
+        if of and of is not file and not foreign:
+            file.is_copy = True
+            if file.node != of.node:
+                errors.append({"path": file.path, "error": printable("a copy of " + of.path)})
+    return [file for file in files if not file.is_copy]
+
+
 def read_directory(path, root, errors):
     """Chapter 9, Retired files: each file once."""
     retired_path, before = os.path.join(path, RETIRED_FILE), len(errors)
     for _ in range(STARTS):
         del errors[before:]
-        first = open_file(retired_path, root, [])
+        first = open_retired(retired_path, root, [])
         names = [name for name, _ in listing(path) if name != RETIRED_FILE]
         files = [open_file(os.path.join(path, name), root, errors) for name in names]
         files = [file for file in files if file]
-        second = open_file(retired_path, root, errors)
+        for file in files:
+            if file.retired:
+                errors.append({"path": file.path, "error": "totals under another name than " + RETIRED_FILE})
+        files = [file for file in files if not file.retired]
+        second = open_retired(retired_path, root, errors)
         folds = [file.retired[0] if file and file.retired else 0 for file in (first, second)]
         if 0 <= folds[1] - folds[0] <= NAMED:
             break
@@ -1339,6 +1399,7 @@ def read(paths, per_file=False):
         else:
             file = open_file(path, os.path.dirname(os.path.dirname(path)), errors)
             files += [file] if file else []
+    files = without_copies(files, errors)
     for file in files:
         file.state = "dead" if file.retired else liveness.state(file)
         errors += [{"path": file.path, "error": printable(problem)} for problem in file.problems]
