@@ -26,14 +26,21 @@ use mmstats::{
 };
 
 /// The golden files.
-const GOLDEN: [&str; 7] = [
+const GOLDEN: [&str; 14] = [
     "every-kind",
+    "fault-costs-metric",
+    "fault-ends-list",
+    "fault-refuses-file",
+    "fault-skipped",
     "histories",
+    "lost-contexts",
     "minimal",
     "odd-sequence",
     "retired",
     "summaries",
+    "two-kinds",
     "unknown-record-and-kind",
+    "windows",
 ];
 
 fn manifest(path: &str) -> PathBuf {

@@ -4,9 +4,9 @@
 //!
 //! ```sh
 //! cargo run --example golden -- tests/golden
-//! for name in every-kind histories minimal odd-sequence retired summaries unknown-record-and-kind; do
-//!     python3 tests/python/reader.py --per-file tests/golden/$name.mmstats |
-//!         sed "s#$PWD/tests/golden/##" > tests/golden/$name.json
+//! for file in tests/golden/*.mmstats; do
+//!     python3 tests/python/reader.py --per-file $file |
+//!         sed "s#$PWD/tests/golden/##" > ${file%.mmstats}.json
 //! done
 //! git diff tests/golden docs/FORMAT.md   # every change here is a change of the format, or a mistake
 //! ```
@@ -14,6 +14,9 @@
 //! Who made a file, and when, is overwritten with fixed values, so that the same writer makes the
 //! same bytes. A golden file that the present reader cannot read is a broken promise: files outlive
 //! the programs that wrote them.
+
+#[path = "golden/made.rs"]
+mod made;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -203,6 +206,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     golden("summaries.mmstats", summaries(&root)?)?;
     golden("histories.mmstats", histories(&root)?)?;
     golden("retired.mmstats", retired(&root)?)?;
+    for (name, bytes) in made::all() {
+        golden(&format!("{name}.mmstats"), bytes)?;
+    }
     Ok(())
 }
 

@@ -142,4 +142,35 @@ fn golden_values_are_those_that_were_written() {
     assert_eq!(get("mean").as_f64(), Some(2.75 / 3.0));
     assert_eq!(get("no_mean").as_f64(), None);
     assert_eq!(get("hits.Count").as_u64(), Some(20));
+    let mut reader = Reader::open(golden("lost-contexts.mmstats")).unwrap();
+    let snapshot = reader.snapshot().unwrap();
+    let entries = snapshot
+        .history("lost-contexts", "times")
+        .unwrap()
+        .entries();
+    // Newest first: none, four that are lost in four ways, one that is there.
+    let lost: Vec<bool> = entries
+        .iter()
+        .map(|entry| entry.has_lost_context())
+        .collect();
+    assert_eq!(lost, [false, true, true, true, true, false]);
+    assert!(entries[0].context().is_none());
+    assert_eq!(entries[5].context().unwrap().text(), "context");
+    for (name, labels, problems) in [
+        ("fault-refuses-file", &[][..], 1),
+        ("fault-ends-list", &["before"], 1),
+        ("fault-costs-metric", &["first", "last"], 4),
+        ("fault-skipped", &["a", "g.b"], 0),
+        ("two-kinds", &["size", "x"], 1),
+        ("windows", &["level", "requests", "size"], 1),
+    ] {
+        let mut reader = Reader::open(golden(&format!("{name}.mmstats"))).unwrap();
+        let snapshot = reader.snapshot().unwrap();
+        let read: Vec<_> = snapshot.iter().map(|(_, label, _)| label).collect();
+        assert_eq!(
+            (&*read, snapshot.errors().len()),
+            (labels, problems),
+            "{name}"
+        );
+    }
 }

@@ -77,7 +77,7 @@ fn stat_json(stat: &Stat) -> Json {
         }
         Value::SamplingCounter(sample) => {
             shown["count"] = sample.count.into();
-            shown["rate"] = sample.rate.into();
+            shown["per_ms"] = sample.rate.into();
         }
         Value::History(history) => {
             let entries = history.entries().iter().map(|entry| {

@@ -406,7 +406,7 @@ class Sampled:
         self.count, self.rate = min(self.count + other.count, MOST64), self.rate + other.rate
 
     def as_json(self):
-        return {"count": self.count, "rate": self.rate}
+        return {"count": self.count, "per_ms": self.rate}
 
 
 class History:
