@@ -53,7 +53,7 @@ impl Reference {
     }
 
     /// Whether it means publication `p` of its place.
-    fn means(self, p: u64) -> bool {
+    pub(crate) fn means(self, p: u64) -> bool {
         self.0 >> 32 == p & 0xffff_ffff
     }
 }
@@ -349,6 +349,8 @@ impl Found {
 pub struct Copied<'a> {
     /// Sorted by number.
     places: Vec<(u32, &'a [u64])>,
+    /// By reference: those that have been replaced in their places.
+    replaced: HashMap<u64, &'a [u64], RandomState>,
     /// Those that were asked for.
     found: RefCell<HashMap<u64, Arc<Context>>>,
 }
@@ -358,8 +360,15 @@ impl<'a> Copied<'a> {
     pub fn new(places: Vec<(u32, &'a [u64])>) -> Copied<'a> {
         Copied {
             places,
+            replaced: HashMap::default(),
             found: RefCell::default(),
         }
+    }
+
+    /// And of these, which their places no longer have.
+    pub fn with(mut self, replaced: impl Iterator<Item = (u64, &'a [u64])>) -> Copied<'a> {
+        self.replaced.extend(replaced);
+        self
     }
 
     /// The context of a reference.
@@ -370,7 +379,9 @@ impl<'a> Copied<'a> {
         if let Some(known) = self.found.borrow().get(&reference.0) {
             return Found::Here(Arc::clone(known));
         }
-        let Some(words) = reference.place().and_then(|place| self.words(place)) else {
+        let replaced = self.replaced.get(&reference.0).copied();
+        let words = || reference.place().and_then(|place| self.words(place));
+        let Some(words) = replaced.or_else(words) else {
             return Found::Lost;
         };
         match words.split_first() {

@@ -9,6 +9,8 @@ mod parts;
 
 pub use self::parts::{PartPlace, Segment};
 
+use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::plan::{Plan, Plans, Slot};
@@ -18,6 +20,7 @@ use crate::format::bytes::{Bytes, Malformed};
 use crate::format::record::{self, HEAD, Head, Type};
 use crate::format::retired::Retired;
 use crate::format::schema::whole_label;
+use crate::sys::seed::RandomState;
 
 /// What may be allocated for a file: a multiple of what it takes on the disk or in memory, for a
 /// length says nothing (a sparse terabyte is no terabyte), and a little for file systems that keep
@@ -131,6 +134,17 @@ pub struct Values {
     pub had: Vec<bool>,
     /// Metrics that were not had in the last pass: instance, metric of its plan.
     pub busy: Vec<(usize, usize)>,
+    /// Contexts of the last pass that are not those in their places.
+    pub again: Again,
+}
+
+/// Contexts that were copied together with what refers to them.
+#[derive(Debug, Default)]
+pub struct Again {
+    /// Of each its sequence and its buffer.
+    pub words: Vec<u64>,
+    /// Where they are, by reference.
+    pub places: HashMap<u64, Range<usize>, RandomState>,
 }
 
 impl Values {

@@ -11,6 +11,7 @@
 //! a test below fails. Buffers, offsets and lengths are multiples of 8: words were never torn so, and
 //! were otherwise.
 
+mod again;
 #[cfg(test)]
 mod tests;
 
@@ -167,6 +168,21 @@ pub fn copy_mapped(words: &[AtomicU64], contents: &mut Contents, scratch: &mut S
         copy_part(words, 0, context, values, &mut tried, &mut left, scratch);
     }
     scratch.sequences = tried;
+    let try_cell = |from: usize, cell: Slot, out: &mut Vec<u64>| {
+        let block = &words[from..];
+        Ok(slot::try_read_ordered(
+            Orders::PROVED,
+            &block[cell.from],
+            cell.buffers,
+            |p| &block[cell.buffer(p)..][..cell.words],
+            {
+                out.resize(cell.words, 0);
+                out
+            },
+        ))
+    };
+    // It only fails where a file is read.
+    let _: Result<(), Trouble> = again::again(contents, &mut left, try_cell);
 }
 
 /// Copies the cells and the plain words of a part of instance `number`.
@@ -217,7 +233,11 @@ pub fn copy_read(
     // Contexts last, by step 1 of the proof in `metric::context`. The fence there is that of the slots.
     let mut segments: Vec<Segment> = contexts.iter().map(|context| context.segment(0)).collect();
     segments.sort_unstable_by_key(|segment| segment.from);
-    read_segments(file, instances, &segments, values, scratch, &mut left)
+    read_segments(file, instances, &segments, values, scratch, &mut left)?;
+    again::again(contents, &mut left, |from, cell, out| {
+        out.resize(cell.words, 0);
+        read_slot(file, from, cell, out)
+    })
 }
 
 /// Reads segments, which are in the order of the file.

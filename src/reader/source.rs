@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::path::Path;
 
-use super::contents::Contents;
+use super::contents::{Again, Contents};
 use super::copy::{Positioned, Scratch, copy_mapped, copy_read, load};
 use super::text::printable;
 use crate::format::bytes::Malformed;
@@ -253,6 +253,7 @@ impl Access<'_> {
     /// Copies the values of all instances: see `copy`.
     pub fn copy(&self, contents: &mut Contents, scratch: &mut Scratch) -> Result<(), Trouble> {
         contents.values.busy.clear();
+        contents.values.again = Again::default();
         match self {
             Access::Mapped(view) => {
                 copy_mapped(view.words(), contents, scratch);

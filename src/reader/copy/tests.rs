@@ -3,9 +3,11 @@
 use std::cell::RefCell;
 
 use super::*;
+use crate::format::part::Shape;
 use crate::format::schema::{Geometry, MetricSchema};
+use crate::metric::context::{Copied, Reference};
 use crate::reader::plan::Plans;
-use crate::reader::testing::{compound, schema, text};
+use crate::reader::testing::{compound, history, schema, text};
 
 const WORDS: usize = 4;
 
@@ -172,4 +174,90 @@ fn the_words_that_are_copied_for_nothing_are_bounded_however_wide_the_slots_are(
     // All of the block three times at first.
     assert!(read > WORDS_PER_FILE / 2, "{read}");
     assert!(read <= WORDS_PER_FILE + 3 * block, "{read}");
+}
+
+/// A ring of entries with a context each, whose writer goes round it between two reads of more than one cell.
+struct Ring {
+    words: RefCell<Vec<u64>>,
+    pushed: std::cell::Cell<u64>,
+}
+
+/// Cells of the ring, and one place more; words of a cell of either.
+const ENTRIES: usize = 8;
+const CELL: usize = 4;
+const CONTEXTS: usize = SLOT + ENTRIES * CELL;
+/// The entries as a part, and a context as one: a sequence, and three words.
+const PART: Shape = Shape {
+    cells: ENTRIES as u32,
+    buffers: 1,
+    words: 3,
+    plain: 0,
+};
+
+impl Ring {
+    /// Pushes value `p`, with the context `p` in the next place.
+    fn push(&self) {
+        let p = self.pushed.get() + 1;
+        self.pushed.set(p);
+        let place = p as usize % (ENTRIES + 1);
+        let (entry, context) = (SLOT + p as usize % ENTRIES * CELL, CONTEXTS + place * CELL);
+        let mut words = self.words.borrow_mut();
+        words[context..][..CELL].copy_from_slice(&[2 * p, 8, p, 0]);
+        words[entry..][..CELL].copy_from_slice(&[2 * p, p, p, p << 32 | (place as u64 + 1)]);
+    }
+}
+
+impl Positioned for Ring {
+    fn read(&self, at: usize, words: &mut [u64]) -> Result<(), Trouble> {
+        if words.len() > CELL && at == CONTEXTS {
+            (0..2 * ENTRIES).for_each(|_| self.push());
+        }
+        words.copy_from_slice(&self.words.borrow()[at..][..words.len()]);
+        Ok(())
+    }
+}
+
+#[test]
+fn contexts_that_are_replaced_while_they_are_read_are_found() {
+    let record = schema([history("h")]).encode();
+    let mut contents = Contents::new(0);
+    let place = |number, from, at, shape| PartPlace {
+        metric: 0,
+        number,
+        from,
+        at,
+        shape,
+    };
+    let part = place(0, SLOT, 1, PART);
+    contents.instances.push(Instance {
+        plan: Plans::default().get(&record, 0).unwrap(),
+        parts: vec![part],
+        ..instance()
+    });
+    contents.segments.push(part.segment(0));
+    for number in 0..=ENTRIES {
+        let (from, at) = (CONTEXTS + number * CELL, 1 + (ENTRIES + number) * CELL);
+        let shape = Shape { cells: 1, ..PART };
+        contents
+            .contexts
+            .push(place(number as u32, from, at, shape));
+    }
+    contents.values.words = vec![0; 1 + (2 * ENTRIES + 1) * CELL];
+    let file = Ring {
+        words: vec![0; CONTEXTS + (ENTRIES + 1) * CELL].into(),
+        pushed: Default::default(),
+    };
+    (0..ENTRIES).for_each(|_| file.push());
+    copy_read(&file, &mut contents, &mut Scratch::default()).unwrap();
+    let values = &contents.values;
+    let places =
+        (contents.contexts.iter()).map(|context| (context.number, context.values(&values.words)));
+    let replaced = values.again.places.iter();
+    let copied = Copied::new(places.collect())
+        .with(replaced.map(|(&reference, range)| (reference, &values.again.words[range.clone()])));
+    for entry in part.values(&values.words).chunks(CELL) {
+        let found = copied.find(Reference(entry[3]));
+        let context = found.context().unwrap_or_else(|| panic!("lost: {entry:?}"));
+        assert_eq!(context.bytes(), entry[1].to_le_bytes());
+    }
 }

@@ -31,7 +31,10 @@ pub(super) fn contexts(file: &StatsFile) -> Copied<'_> {
     let contents = &file.contents;
     let places = (contents.contexts.iter())
         .map(|context| (context.number, context.values(&contents.values.words)));
+    let again = &contents.values.again;
+    let replaced = again.places.iter();
     Copied::new(places.collect())
+        .with(replaced.map(|(&reference, range)| (reference, &again.words[range.clone()])))
 }
 
 /// When a file was seen.

@@ -1,0 +1,107 @@
+//! Entries whose contexts were replaced while they were copied: each is copied once more, and its context
+//! right after it.
+//!
+//! Contexts are copied after everything that may refer to them. A writer at full speed goes round a ring in
+//! microseconds: until then it has replaced many of them, together with the entries that referred to them. One
+//! entry and its context are copied much faster than the ring goes round.
+//!
+//! What is found so is kept beside the places: another entry may refer to the publication that was copied
+//! there before.
+
+use super::Patience;
+use crate::metric::context::Reference;
+use crate::reader::contents::{Again, Contents, PartPlace, Values};
+use crate::reader::plan::Slot;
+use crate::reader::source::Trouble;
+use crate::sync::{Ordering, fence};
+
+/// How often an entry is copied for its context.
+const TRIES: usize = 32;
+
+/// Copies what is lost once more. `copy` tries once to copy a cell of the part that begins at a word of the
+/// file: which publication it is, and its words.
+pub fn again(
+    contents: &mut Contents,
+    left: &mut Patience,
+    mut copy: impl FnMut(usize, Slot, &mut Vec<u64>) -> Result<Option<u64>, Trouble>,
+) -> Result<(), Trouble> {
+    let Contents {
+        instances,
+        contexts,
+        values,
+        ..
+    } = contents;
+    // As much as all places take: what is kept is in proportion to the file.
+    let most: usize = contexts.iter().map(|place| place.shape.value_words()).sum();
+    let (mut entry, mut words) = (Vec::new(), Vec::new());
+    for (number, instance) in instances.iter().enumerate() {
+        let parts = instance.parts.iter().filter(|part| part.shape.cells > 0);
+        for (part, cell) in parts.flat_map(|part| part.cells().map(move |cell| (part, cell))) {
+            for _ in 0..TRIES {
+                let Some((_, place)) = lost(values, contexts, part, cell) else {
+                    break;
+                };
+                let context = place.cells().next().expect("a context has one cell");
+                if !left.spend(cell) || !left.spend(context) {
+                    return Ok(());
+                }
+                if let Some(p) = copy(part.from, cell, &mut entry)? {
+                    values.settle_cell(number, part, cell, Some((p, &entry)));
+                }
+                // It may refer to another place by now.
+                let Some((reference, place)) = lost(values, contexts, part, cell) else {
+                    break;
+                };
+                let context = place.cells().next().expect("a context has one cell");
+                if values.again.words() + 1 + context.words > most {
+                    return Ok(());
+                }
+                // Acquire: step 1 of the proof in `metric::context`, the context after what refers to it.
+                fence(Ordering::Acquire);
+                if let Some(p) = copy(place.from, context, &mut words)?
+                    && reference.means(p)
+                {
+                    values.again.push(reference, p, &words);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The reference of a cell, and the place that it means, if that has another context.
+fn lost<'a>(
+    values: &Values,
+    contexts: &'a [PartPlace],
+    part: &PartPlace,
+    cell: Slot,
+) -> Option<(Reference, &'a PartPlace)> {
+    let words = &values.words[part.at + cell.to..][..1 + cell.words];
+    // 0: it has no value. A reference is the last word of whatever has one.
+    let reference = Reference(*words.last().filter(|_| words[0] != 0)?);
+    let number = reference.place()?;
+    let first = contexts.partition_point(|place| place.number < number);
+    let place = contexts.get(first).filter(|place| place.number == number)?;
+    let sequence = values.words[place.at];
+    let is_there = sequence != 0 && reference.means(sequence / 2);
+    (!is_there && values.again.get(reference).is_none()).then_some((reference, place))
+}
+
+impl Again {
+    /// How many words are kept.
+    fn words(&self) -> usize {
+        self.words.len()
+    }
+
+    fn push(&mut self, reference: Reference, p: u64, words: &[u64]) {
+        let at = self.words.len();
+        self.words.push(2 * p);
+        self.words.extend(words);
+        self.places.insert(reference.0, at..self.words.len());
+    }
+
+    /// The cell that a reference means.
+    fn get(&self, reference: Reference) -> Option<&[u64]> {
+        Some(&self.words[self.places.get(&reference.0)?.clone()])
+    }
+}
