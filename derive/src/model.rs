@@ -164,6 +164,7 @@ impl<'a> ModelField<'a> {
         let mut place = ident.to_token_stream();
         let earlier = context.len();
         let settings = attributes::settings(context, &field.attrs, "a field", ON_FIELD);
+        let labelled = settings.iter().any(|setting| setting.key == "label");
         for setting in settings {
             let choice = match setting.key.to_string().as_str() {
                 "label" => {
@@ -201,7 +202,7 @@ impl<'a> ModelField<'a> {
             read.choices.extend(choice);
         }
         check_length(context, "a help text", &read.help, ident);
-        if place.to_string() == ident.to_string() {
+        if !labelled {
             check_label(context, "a label", label::problem(&read.label), ident);
         }
         let window = format!("{}{}", read.label, label::WINDOW);
