@@ -15,10 +15,8 @@
 //!
 //! 1. *Who sees the orphan sees its last counts and no level of its thread.* `abandon` stores the
 //!    state after them, with Release.
-//! 2. *Who sees the adopted file sees the same.* The lock orders all of that before `adopt`, and
-//!    `adopt` stores with Release, too. Without it a reader that sees the new owner would have
-//!    synchronised with nothing: a store of another thread does not go on with the release of the one
-//!    before it.
+//! 2. *Who sees the adopted file sees the same.* `adopt` exchanges the word that `abandon` released, and
+//!    an exchange goes on with the release of the store before it, whatever its own ordering.
 //! 3. *Counts never go backwards.* Each is one word, which is only ever raised, by one thread at a
 //!    time that has read the last value of the thread before.
 
@@ -49,13 +47,8 @@ pub fn abandon_ordered<'a>(
 ///
 /// Must be called by the thread that took it out of the list.
 pub fn adopt(owner: &AtomicU64, tid: u32) {
-    // Release: step 2.
-    adopt_ordered(Ordering::Release, owner, tid);
-}
-
-/// [`adopt`] with an ordering of the caller's choice: for the model checker.
-pub fn adopt_ordered(order: Ordering, owner: &AtomicU64, tid: u32) {
-    change(order, owner, |before| Owner {
+    // Relaxed: step 2.
+    change(Ordering::Relaxed, owner, |before| Owner {
         tid,
         state: OwnerState::Live,
         adoptions: before.adoptions + 1,

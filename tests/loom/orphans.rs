@@ -21,7 +21,6 @@ enum Relaxed {
     Lock,
     Unlock,
     Abandon,
-    Adopt,
     Reader,
 }
 
@@ -129,10 +128,7 @@ impl Process {
             return false;
         };
         let file = orphan.value.downcast::<Arc<File>>().unwrap();
-        match self.relaxed {
-            Relaxed::Adopt => owner::adopt_ordered(Ordering::Relaxed, &file.owner, tid as u32),
-            _ => owner::adopt(&file.owner, tid as u32),
-        }
+        owner::adopt(&file.owner, tid as u32);
         file.write(tid);
         true
     }
@@ -258,9 +254,20 @@ fn a_relaxed_abandon_is_found() {
     finds_a_hole(Relaxed::Abandon);
 }
 
+/// The process ends while a thread gives its file up.
 #[test]
-fn a_relaxed_adopt_is_found() {
-    finds_a_hole(Relaxed::Adopt);
+fn the_end_of_a_process_is_the_last_state_of_a_file() {
+    loom::model(|| {
+        let file = Arc::new(File::new());
+        let thread = thread::spawn({
+            let file = file.clone();
+            move || owner::abandon(&file.owner, [&file.level])
+        });
+        owner::end(&file.owner, OwnerState::Ended);
+        thread.join().unwrap();
+        let owner = Owner::unpack(file.owner.load(Ordering::Relaxed));
+        assert_eq!(owner.state, OwnerState::Ended);
+    });
 }
 
 #[test]
