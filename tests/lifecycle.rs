@@ -9,6 +9,8 @@ mod child;
 mod churn;
 #[path = "lifecycle/cleaning.rs"]
 mod cleaning;
+#[path = "lifecycle/directories.rs"]
+mod directories;
 #[path = "writer/disk.rs"]
 mod disk;
 #[path = "lifecycle/folding.rs"]
@@ -23,6 +25,8 @@ mod kill;
 mod line;
 #[path = "lifecycle/process.rs"]
 mod process;
+#[path = "lifecycle/rights.rs"]
+mod rights;
 #[path = "lifecycle/simulation.rs"]
 mod simulation;
 #[path = "lifecycle/space.rs"]

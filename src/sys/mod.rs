@@ -2,6 +2,7 @@
 //! forks, clocks. With the two `unsafe impl`s that the derive writes, the only unsafe code.
 
 pub mod clock;
+pub mod directory;
 pub mod exit;
 pub mod files;
 pub mod fork;

@@ -2,13 +2,16 @@
 
 use std::env;
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use super::directory::Directory;
 use super::identity::Process;
+use crate::Error;
 
 /// The environment's say, read once.
 #[derive(Debug)]
@@ -138,15 +141,24 @@ pub fn writer_root() -> (PathBuf, bool) {
     }
 }
 
-/// The roots that a reader looks into when none was named: those that exist.
-pub fn reader_roots() -> Vec<PathBuf> {
-    match &Settings::get().path {
-        Some(path) => vec![path.clone()],
-        None => default_roots()
-            .into_iter()
-            .filter(|root| root.is_dir())
-            .collect(),
+/// The roots that a reader looks into when none was named: those that exist; in the place of a default
+/// root that is not safe to use, why.
+pub fn reader_roots() -> Vec<Result<PathBuf, Error>> {
+    if let Some(path) = &Settings::get().path {
+        return vec![Ok(path.clone())];
     }
+    let is_none = |error: &Error| match error {
+        Error::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+        _ => false,
+    };
+    default_roots()
+        .into_iter()
+        .map(|root| match Directory::open_own(&root) {
+            Ok(_) => Ok(root),
+            Err(error) => Err(error),
+        })
+        .filter(|root| !root.as_ref().is_err_and(is_none))
+        .collect()
 }
 
 /// The pattern of the names of python-mmstats' files, which lie in a root itself: the last part of
@@ -170,8 +182,11 @@ pub fn flat_directory() -> Option<PathBuf> {
 /// The default roots of this user, the preferred one first.
 fn default_roots() -> Vec<PathBuf> {
     let uid = Process::this().uid();
-    let ours =
-        |path: &Path| fs::metadata(path).is_ok_and(|found| found.is_dir() && found.uid() == uid);
+    // (Nobody else may put another root there.)
+    let ours = |path: &Path| {
+        fs::metadata(path)
+            .is_ok_and(|found| found.is_dir() && found.uid() == uid && found.mode() & 0o022 == 0)
+    };
     let mut roots = Vec::new();
     if let Some(runtime) = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)
         && runtime.is_absolute()

@@ -83,7 +83,6 @@ enum Backing {
     /// A file that has no name yet.
     Nameless {
         nameless: Option<Nameless>,
-        directory: PathBuf,
         end: End,
     },
     /// A file at `path`.
@@ -168,23 +167,30 @@ impl StatsFile {
                 None => paths::writer_root(),
             };
             let directory = directory::prepare(&root, model, mode, named)?;
-            let lock = identity::hold_lock(&root, mode)
-                .map_err(|error| Error::io(&root.join(identity::LOCK_FILE), "lock", error))?;
+            // Where it cannot be locked (somebody has put something else there) pid and start time have
+            // to say whether this process lives.
+            let lock = identity::hold_lock(&root, mode).unwrap_or_else(|error| {
+                let path = root.join(identity::LOCK_FILE);
+                log::warn!(
+                    "mmstats: {}: cannot lock it: {error}: remove it",
+                    path.display()
+                );
+                LockToken::default()
+            });
             retire::before_the_first_file(&root);
-            let nameless = Nameless::create(&directory, mode)?;
+            let path = directory.path().to_owned();
+            let nameless = Nameless::create(directory, mode)?;
             let region = Region::over_file(&nameless.file, max_size, PAGE)
-                .map_err(|error| Error::io(&directory, "map a file in", error))?;
+                .map_err(|error| Error::io(&path, "map a file in", error))?;
             let end = match config.keep.unwrap_or(settings.keep) {
                 true => End::Keep,
                 false if settings.fold => End::Fold(retire::at_end),
                 false => End::Remove,
             };
-            let path = directory.clone();
             (
                 region,
                 Backing::Nameless {
                     nameless: Some(nameless),
-                    directory,
                     end,
                 },
                 lock,
@@ -244,12 +250,7 @@ impl StatsFile {
     pub fn appear(&self) -> Result<(), Error> {
         self.publish();
         let mut backing = self.backing.borrow_mut();
-        let Backing::Nameless {
-            nameless,
-            directory,
-            end,
-        } = &mut *backing
-        else {
+        let Backing::Nameless { nameless, end } = &mut *backing else {
             return Ok(());
         };
         let Some(_naming) = Naming::new() else {
@@ -258,7 +259,7 @@ impl StatsFile {
         };
         let base = format!("mmstats-{}-{}", std::process::id(), identity::thread_id());
         let nameless = nameless.take().expect("a file appears once");
-        let (path, found) = nameless.publish(directory, &base)?;
+        let (path, found) = nameless.publish(&base)?;
         let (device, inode) = (found.dev(), found.ino());
         self.region.register(FileName {
             path: directory::c_path(&path)?,
