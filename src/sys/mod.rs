@@ -16,6 +16,7 @@ pub mod paths;
 pub mod proc;
 pub mod region;
 pub mod reserve;
+pub mod retained;
 pub mod seed;
 pub mod sigbus;
 pub mod ticks;

@@ -220,7 +220,7 @@ impl Drop for Kept {
 }
 
 /// Half of the descriptors that the process may have.
-fn most_kept() -> usize {
+pub(super) fn most_kept() -> usize {
     static MOST: OnceLock<usize> = OnceLock::new();
     *MOST.get_or_init(|| {
         let mut limit = libc::rlimit {

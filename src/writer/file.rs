@@ -28,6 +28,7 @@ use crate::sys::fork;
 use crate::sys::identity::{self, Process};
 use crate::sys::paths::{self, Settings};
 use crate::sys::region::Region;
+use crate::sys::retained::Retained;
 use crate::sys::seed::{self, RandomState};
 use crate::sys::ticks::Ticking;
 use crate::sys::words::Word;
@@ -85,8 +86,12 @@ enum Backing {
         nameless: Option<Nameless>,
         end: End,
     },
-    /// A file at `path`.
-    Named { device: u64, inode: u64 },
+    /// A file at `path`, open only where it may not be opened again later.
+    Named {
+        device: u64,
+        inode: u64,
+        retained: Option<Retained>,
+    },
 }
 
 /// The file. Shared by the handles of one thread that may need more space.
@@ -259,6 +264,7 @@ impl StatsFile {
         };
         let base = format!("mmstats-{}-{}", std::process::id(), identity::thread_id());
         let nameless = nameless.take().expect("a file appears once");
+        let retained = Retained::of(&nameless.file);
         let (path, found) = nameless.publish(&base)?;
         let (device, inode) = (found.dev(), found.ino());
         self.region.register(FileName {
@@ -268,7 +274,11 @@ impl StatsFile {
             end: *end,
         });
         *self.path.borrow_mut() = path;
-        *backing = Backing::Named { device, inode };
+        *backing = Backing::Named {
+            device,
+            inode,
+            retained,
+        };
         Ok(())
     }
 
