@@ -9,6 +9,8 @@ mod child;
 mod churn;
 #[path = "lifecycle/cleaning.rs"]
 mod cleaning;
+#[path = "lifecycle/dead.rs"]
+mod dead;
 #[path = "lifecycle/directories.rs"]
 mod directories;
 #[path = "writer/disk.rs"]

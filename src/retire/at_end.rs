@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::Doomed;
 use super::clean::Cleaner;
 use super::fold::{Folding, fold};
+use super::{Doomed, dead};
 use crate::sys::directory::Directory;
 use crate::sys::files::FileName;
 use crate::sys::fork;
@@ -84,7 +84,7 @@ static CLEANED: AtomicU64 = AtomicU64::new(0);
 /// Before a process makes a file of a model: what others of this user have left is cleaned, before the
 /// first file in the root (`MMSTATS_CLEAN`), or folded beyond the newest, before the first of the model
 /// (`MMSTATS_DEAD`). Nothing is waited for.
-pub fn before_the_first_file(root: &Path) {
+pub fn before_the_first_file(root: &Path, directory: &Directory) {
     let settings = Settings::get();
     // Relaxed: of two threads one does it; nothing else depends on it.
     if settings.clean
@@ -103,5 +103,8 @@ pub fn before_the_first_file(root: &Path) {
             }
             Err(error) => log::warn!("mmstats: MMSTATS_CLEAN: {error}"),
         }
+    }
+    if let Some(keep) = settings.dead {
+        dead::fold_beyond(keep, root, directory);
     }
 }

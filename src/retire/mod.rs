@@ -11,6 +11,7 @@
 
 mod at_end;
 mod clean;
+mod dead;
 mod fold;
 mod judge;
 mod totals;

@@ -26,6 +26,9 @@ pub struct Settings {
     pub fold: bool,
     /// MMSTATS_CLEAN: dead files of this user are removed, or folded, before the first file is made.
     pub clean: bool,
+    /// MMSTATS_DEAD: how many files of dead processes stay in a model's directory when the next process
+    /// makes its first file there; `None`: all.
+    pub dead: Option<usize>,
     /// MMSTATS_MODE: permissions of files, octal.
     pub mode: Option<u32>,
     /// MMSTATS_MAX_SIZE: bytes that a file may have.
@@ -41,6 +44,9 @@ pub struct Settings {
     /// MMSTATS_CONTEXT_BYTES: bytes that the contexts of a file may have.
     pub context_bytes: Option<usize>,
 }
+
+/// Files of dead processes that stay in a model's directory, unless MMSTATS_DEAD says otherwise.
+const DEAD: usize = 8;
 
 /// Never freed. No lock: a fork could catch it.
 static SETTINGS: AtomicPtr<Settings> = AtomicPtr::new(ptr::null_mut());
@@ -90,6 +96,17 @@ impl Settings {
             keep: on("MMSTATS_KEEP"),
             fold: on("MMSTATS_FOLD"),
             clean: on("MMSTATS_CLEAN"),
+            dead: match text("MMSTATS_DEAD").as_deref().map(str::trim) {
+                Some("all") => None,
+                _ => Some(
+                    parsed(
+                        "MMSTATS_DEAD",
+                        &|text| text.trim().parse().ok(),
+                        "a number of files, or all",
+                    )
+                    .unwrap_or(DEAD),
+                ),
+            },
             mode: text("MMSTATS_MODE").and_then(|mode| {
                 let parsed = u32::from_str_radix(mode.trim_start_matches("0o"), 8).ok();
                 warn_unless(

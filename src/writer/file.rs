@@ -182,7 +182,7 @@ impl StatsFile {
                 );
                 LockToken::default()
             });
-            retire::before_the_first_file(&root);
+            retire::before_the_first_file(&root, &directory);
             let path = directory.path().to_owned();
             let nameless = Nameless::create(directory, mode)?;
             let region = Region::over_file(&nameless.file, max_size, PAGE)

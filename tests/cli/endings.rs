@@ -54,7 +54,10 @@ fn an_autopsy_says_how_each_process_ended() {
         Some(libc::SIGKILL)
     );
     let killed = said(&run(&["autopsy"], root.path()));
-    assert!(killed.contains("ended       vanished"), "{killed}");
+    assert!(
+        killed.contains("ended       killed by a signal, or crashed"),
+        "{killed}"
+    );
     assert!(
         killed.contains("started     20") && killed.contains(" UTC"),
         "{killed}"
@@ -69,7 +72,10 @@ fn an_autopsy_says_how_each_process_ended() {
     let caught = tempfile::tempdir().unwrap();
     end(NAME, caught.path(), "caught");
     let caught = said(&run(&["autopsy"], caught.path()));
-    assert!(caught.contains("ended       vanished"), "{caught}");
+    assert!(
+        caught.contains("ended       killed by a signal, or crashed"),
+        "{caught}"
+    );
     let words = "' panicked at tests/cli/endings.rs:";
     assert!(
         caught.contains(words) && caught.contains(": a caught panic"),
