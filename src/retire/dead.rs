@@ -17,7 +17,7 @@ use crate::sys::guard::Patience;
 use crate::sys::identity::Process;
 
 /// How long a start may take longer. What is not done by then is left to the next start.
-const TIME: Duration = Duration::from_millis(100);
+const TIME: Duration = Duration::from_millis(50);
 /// Files that are folded before the clock is looked at again. Each step writes the retired file anew.
 const STEP: usize = 64;
 
