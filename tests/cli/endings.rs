@@ -1,6 +1,6 @@
 //! What is said of processes that have ended, and what is done with their files.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -175,4 +175,26 @@ fn clean_says_what_it_would_do_and_does_it() {
     assert!(foreign.exists());
     let wrong = run(&["clean", "--older-than", "soon"], root.path());
     assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
+fn clean_says_that_it_waits_for_another_who_folds() {
+    const NAME: &str = "endings::clean_says_that_it_waits_for_another_who_folds";
+    if child::is_child(NAME) {
+        return be_the_child();
+    }
+    let root = tempfile::tempdir().unwrap();
+    end(NAME, root.path(), "killed");
+    let lock = std::fs::File::create(root.path().join("Db/.fold")).unwrap();
+    lock.lock().unwrap();
+    let mut clean = Command::new(env!("CARGO_BIN_EXE_mmstats"));
+    clean.args(["clean", "--fold"]).arg(root.path());
+    let mut clean = child::start(clean.stderr(std::process::Stdio::piped()));
+    let mut said = String::new();
+    let mut stderr = BufReader::new(clean.0.stderr.take().unwrap());
+    stderr.read_line(&mut said).unwrap();
+    assert!(said.contains("Db: waiting for another process"), "{said}");
+    drop(lock);
+    assert!(clean.0.wait().unwrap().success());
+    assert!(root.path().join("Db/mmstats-retired").exists());
 }
