@@ -9,6 +9,10 @@ mod child;
 mod churn;
 #[path = "lifecycle/cleaning.rs"]
 mod cleaning;
+#[path = "lifecycle/dead.rs"]
+mod dead;
+#[path = "lifecycle/directories.rs"]
+mod directories;
 #[path = "writer/disk.rs"]
 mod disk;
 #[path = "lifecycle/folding.rs"]
@@ -27,6 +31,8 @@ mod mapped;
 mod process;
 #[path = "lifecycle/proofs.rs"]
 mod proofs;
+#[path = "lifecycle/rights.rs"]
+mod rights;
 #[path = "lifecycle/silence.rs"]
 mod silence;
 #[path = "lifecycle/simulation.rs"]

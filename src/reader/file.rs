@@ -13,7 +13,7 @@ use super::source::{Pass, Source, Trouble};
 use super::start::Start;
 use super::v1::OldFile;
 use crate::format::header::{Header, Owner};
-use crate::sys::view::{self, Stat};
+use crate::sys::view::{self, Opened, Stat};
 
 /// How long it may take, in nanoseconds, from the creation time that a file states until it is there.
 const MAKING: u64 = 1_000_000_000;
@@ -71,6 +71,16 @@ impl StatsFile {
         directory_is_private: bool,
     ) -> Result<StatsFile, Trouble> {
         let opened = view::open(&path).map_err(|error| Trouble::io("open it", error))?;
+        StatsFile::of_opened(path, opened, root, directory_is_private)
+    }
+
+    /// [`open`](Self::open) for a file that is open already, and was found at `path`.
+    pub fn of_opened(
+        path: PathBuf,
+        opened: Opened,
+        root: &Arc<Path>,
+        directory_is_private: bool,
+    ) -> Result<StatsFile, Trouble> {
         let start = Start::read(&path, &opened)?;
         let (header, stat) = (start.header, opened.stat);
         let format = match start.committed {

@@ -117,7 +117,7 @@ impl Reader {
     /// # Errors
     /// None so far.
     pub fn from_env() -> Result<Reader, Error> {
-        let path = paths::reader_roots().into_iter().next().unwrap_or_default();
+        let path = roots().into_iter().next().unwrap_or_default();
         Ok(Reader::new(Place::Environment, path))
     }
 
@@ -255,9 +255,9 @@ impl Reader {
 }
 
 /// The roots that a reader looks into when none is named: the one in `MMSTATS_PATH`, else every usual one
-/// that is there.
+/// that is there and safe to use: it belongs to this user, and only this user can write to it.
 pub fn roots() -> Vec<PathBuf> {
-    paths::reader_roots()
+    paths::reader_roots().into_iter().flatten().collect()
 }
 
 /// Files below a root that have been removed while a process still writes them: the directory in which

@@ -152,6 +152,13 @@ impl Files {
         match place {
             Place::Environment => {
                 for root in paths::reader_roots() {
+                    let root = match root {
+                        Ok(root) => root,
+                        Err(error) => {
+                            tools.problems.push(Problem::of_root(error));
+                            continue;
+                        }
+                    };
                     match list(&root) {
                         Ok(found) => self.scan_root(&root, found, tools),
                         Err(error) => tools.cannot_list(&root, &error),

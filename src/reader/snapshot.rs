@@ -66,6 +66,19 @@ impl Problem {
         }
     }
 
+    /// A default root that cannot be used.
+    pub(crate) fn of_root(error: Error) -> Problem {
+        match error {
+            Error::Directory { path, problem } => Problem::new(&path, problem),
+            Error::Io {
+                path,
+                action,
+                source,
+            } => Problem::new(&path, format!("cannot {action}: {source}")),
+            other => Problem::new(Path::new(""), other.to_string()),
+        }
+    }
+
     /// The file or directory. A name may have control characters in it:
     /// [`printable`](super::printable) it.
     pub fn path(&self) -> &Path {

@@ -2,43 +2,73 @@
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::Doomed;
 use super::clean::Cleaner;
 use super::fold::{Folding, fold};
+use super::{Doomed, dead};
+use crate::sys::directory::Directory;
 use crate::sys::files::FileName;
 use crate::sys::fork;
+use crate::sys::guard::Patience;
 use crate::sys::identity::Process;
 use crate::sys::paths::Settings;
 
-/// How long an end waits for others who fold into the same file.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an end waits for others who fold into the same files: for all of them together.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// Whether an end has waited in vain: the ends after it, of other models or in drops, do not wait again.
+static GAVE_UP: AtomicBool = AtomicBool::new(false);
 
 /// Folds files of this process that nobody writes any more (`MMSTATS_FOLD`). What cannot be folded stays
 /// as it is.
 pub fn at_end(files: &[FileName]) {
-    let mut left: Vec<Doomed> = (files.iter())
-        .map(|file| Doomed {
-            path: PathBuf::from(std::ffi::OsStr::from_bytes(file.path.to_bytes())),
-            identity: (file.device, file.inode),
+    // Relaxed: only how long is waited depends on it.
+    let patience = match GAVE_UP.load(Ordering::Relaxed) {
+        true => Patience::of(Duration::ZERO),
+        false => Patience::of(PATIENCE),
+    };
+    let mut left: Vec<(PathBuf, (u64, u64))> = (files.iter())
+        .map(|file| {
+            let path = PathBuf::from(std::ffi::OsStr::from_bytes(file.path.to_bytes()));
+            (path, (file.device, file.inode))
         })
         .collect();
-    while let Some(directory) = left.first().and_then(|file| file.path.parent()) {
-        let directory = directory.to_owned();
-        let (these, others) = (left.into_iter())
-            .partition::<Vec<_>, _>(|file| file.path.parent() == Some(&*directory));
+    while let Some(parent) = left.first().and_then(|(path, _)| path.parent()) {
+        let parent = parent.to_owned();
+        let (these, others) =
+            (left.into_iter()).partition::<Vec<_>, _>(|(path, _)| path.parent() == Some(&*parent));
         left = others;
+        let doomed: Vec<Doomed> = (these.iter())
+            .map(|(path, identity)| Doomed {
+                name: path.file_name().unwrap_or_default().to_owned(),
+                identity: *identity,
+            })
+            .collect();
+        let directory = match Directory::open(&parent) {
+            Ok(directory) => directory,
+            Err(error) => {
+                warn(&parent, &error.to_string());
+                continue;
+            }
+        };
         let mut folding = Folding::default();
-        let result = fold(&directory, &these, PATIENCE, &mut folding);
-        for (path, problem) in folding.kept {
-            warn(&path, &problem);
+        let result = fold(&directory, &doomed, &patience, &mut folding);
+        for (name, problem) in folding.kept {
+            warn(&parent.join(name), &problem);
         }
         if let Err(error) = result {
-            warn(&directory, &error.to_string());
+            if is_busy(&error) {
+                GAVE_UP.store(true, Ordering::Relaxed);
+            }
+            warn(&parent, &error.to_string());
         }
     }
+}
+
+fn is_busy(error: &crate::Error) -> bool {
+    matches!(error, crate::Error::Io { source, .. } if source.kind() == std::io::ErrorKind::WouldBlock)
 }
 
 fn warn(path: &Path, problem: &str) {
@@ -51,26 +81,30 @@ fn warn(path: &Path, problem: &str) {
 /// The process, in forks, that has cleaned; 0: none. (The first has number 0: one is added.)
 static CLEANED: AtomicU64 = AtomicU64::new(0);
 
-/// Before the first file of this process: cleans the root of what others of this user have left
-/// (`MMSTATS_CLEAN`).
-pub fn before_the_first_file(root: &Path) {
+/// Before a process makes a file of a model: what others of this user have left is cleaned, before the
+/// first file in the root (`MMSTATS_CLEAN`), or folded beyond the newest, before the first of the model
+/// (`MMSTATS_DEAD`). Nothing is waited for.
+pub fn before_the_first_file(root: &Path, directory: &Directory) {
     let settings = Settings::get();
     // Relaxed: of two threads one does it; nothing else depends on it.
-    if !settings.clean
-        || CLEANED.swap(fork::generation() + 1, Ordering::Relaxed) > fork::generation()
+    if settings.clean
+        && CLEANED.swap(fork::generation() + 1, Ordering::Relaxed) <= fork::generation()
     {
-        return;
-    }
-    let cleaner = Cleaner::new()
-        .fold(settings.fold)
-        .only_of(Process::this().uid());
-    match cleaner.clean(root) {
-        Ok(cleaned) => {
-            for problem in cleaned.problems() {
-                let (path, error) = (problem.path().display(), problem.error());
-                log::warn!("mmstats: {path}: not cleaned: {error}");
+        let cleaner = Cleaner::new()
+            .fold(settings.fold)
+            .patience(Duration::ZERO)
+            .only_of(Process::this().uid());
+        match cleaner.clean(root) {
+            Ok(cleaned) => {
+                for problem in cleaned.problems() {
+                    let (path, error) = (problem.path().display(), problem.error());
+                    log::warn!("mmstats: {path}: not cleaned: {error}");
+                }
             }
+            Err(error) => log::warn!("mmstats: MMSTATS_CLEAN: {error}"),
         }
-        Err(error) => log::warn!("mmstats: MMSTATS_CLEAN: {error}"),
+    }
+    if let Some(keep) = settings.dead {
+        dead::fold_beyond(keep, root, directory);
     }
 }

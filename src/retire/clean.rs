@@ -1,6 +1,6 @@
 //! Cleaning: what is done with the files of processes that have ended.
 
-use std::fs;
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,8 +11,12 @@ use super::judge::{Entries, Judge};
 use crate::Error;
 use crate::reader::Problem;
 use crate::reader::source::Trouble;
+use crate::sys::directory::{AsOwner, Directory};
+use crate::sys::guard::Patience;
+use crate::sys::identity::Process;
+use crate::sys::paths;
 
-/// How long to wait for others who fold into the same file.
+/// How long to wait for others who fold into the same files: for all of them together.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Removes, or folds, the files of processes that have ended.
@@ -21,6 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// or because the machine was started anew. Files of which it cannot be said stay, unless
 /// [`unknown`](Cleaner::unknown) says otherwise. Files that cannot be read, files of earlier formats and whatever else lies there stay.
 /// What such a process was making and did not finish is removed, never folded: nobody has seen it.
+///
+/// Each directory is opened once, without following a symbolic link, and everything in it is done below that
+/// descriptor. A superuser works in a directory of another user with the rights of that user, on the calling
+/// thread and for that time; where the system has no such rights to take on, the directory is refused.
 ///
 /// ```no_run
 /// use mmstats::retire::Cleaner;
@@ -37,6 +45,8 @@ pub struct Cleaner {
     fold: bool,
     /// Only files that belong to this user.
     pub(super) only_of: Option<u32>,
+    patience: Option<Duration>,
+    tell: Option<fn(&Path)>,
 }
 
 /// What was done.
@@ -121,6 +131,18 @@ impl Cleaner {
         self
     }
 
+    /// How long to wait, in all, for others who fold into the same files. Default: 30 seconds.
+    pub(super) fn patience(mut self, time: Duration) -> Cleaner {
+        self.patience = Some(time);
+        self
+    }
+
+    /// Calls `tell` with each directory in which folding has to wait for another process.
+    pub fn on_wait(mut self, tell: fn(&Path)) -> Cleaner {
+        self.tell = Some(tell);
+        self
+    }
+
     /// Cleans a root, a model's directory, or one file.
     ///
     /// # Errors
@@ -138,30 +160,45 @@ impl Cleaner {
         }
         let path = std::path::absolute(path)
             .map_err(|error| Error::io(path, "find the directory", error))?;
-        let mut cleaning = Cleaning {
-            cleaner: self,
-            judge: Judge::new(self),
-            cleaned: Cleaned::default(),
-        };
-        let found = fs::symlink_metadata(&path)
-            .map_err(|error| Error::io(&path, "find stats files", error))?;
-        if !found.is_dir() {
-            let directory = path.parent().unwrap_or(&path).to_owned();
-            cleaning.some(&directory, Entries::one(path));
-            return Ok(cleaning.cleaned);
-        }
-        let mut entries =
-            Entries::of(&path).map_err(|error| Error::io(&path, "list the directory", error))?;
-        let directories = std::mem::take(&mut entries.directories);
-        // A root has directories in it, a model's directory has files: whatever it is, each is done.
-        cleaning.some(&path, entries);
-        for directory in directories {
-            match Entries::of(&directory) {
-                Ok(entries) => cleaning.some(&directory, entries),
-                Err(error) => cleaning.problem(&directory, format!("cannot list it: {error}")),
+        let mut cleaning = Cleaning::new(self);
+        match Directory::open(&path) {
+            Ok(directory) => cleaning.tree(&directory)?,
+            // Not a directory: one file.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOTDIR | libc::ELOOP)) => {
+                let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+                    return Err(Error::io(&path, "find stats files", error));
+                };
+                let directory = Directory::open(parent)
+                    .map_err(|error| Error::io(&path, "find stats files", error))?;
+                (directory.identity(name))
+                    .map_err(|error| Error::io(&path, "find stats files", error))?;
+                cleaning.as_owner(&directory, |cleaning| {
+                    cleaning.some(&directory, Entries::one(name.to_owned()));
+                });
             }
+            Err(error) => return Err(Error::io(&path, "find stats files", error)),
         }
         Ok(cleaning.cleaned)
+    }
+
+    /// Cleans the roots that a reader looks into when none is named ([`roots`](crate::reader::roots)). A
+    /// default root that is not safe to use is one of the [`Cleaned::problems`].
+    ///
+    /// # Errors
+    /// As [`clean`](Self::clean).
+    pub fn clean_env(&self) -> Result<Cleaned, Error> {
+        let mut cleaned = Cleaned::default();
+        for root in paths::reader_roots() {
+            match root {
+                Ok(root) => {
+                    let more = self.clean(root)?;
+                    cleaned.files.extend(more.files);
+                    cleaned.problems.extend(more.problems);
+                }
+                Err(error) => cleaned.problems.push(Problem::of_root(error)),
+            }
+        }
+        Ok(cleaned)
     }
 }
 
@@ -169,64 +206,122 @@ impl Cleaner {
 struct Cleaning<'a> {
     cleaner: &'a Cleaner,
     judge: Judge<'a>,
+    patience: Patience,
     cleaned: Cleaned,
 }
 
-impl Cleaning<'_> {
+impl<'a> Cleaning<'a> {
+    fn new(cleaner: &'a Cleaner) -> Cleaning<'a> {
+        Cleaning {
+            cleaner,
+            judge: Judge::new(cleaner),
+            patience: Patience::of(cleaner.patience.unwrap_or(PATIENCE)).telling(cleaner.tell),
+            cleaned: Cleaned::default(),
+        }
+    }
+
     fn problem(&mut self, path: &Path, problem: impl Into<String>) {
         self.cleaned.problems.push(Problem::new(path, problem));
     }
 
+    /// Cleans a root or a model's directory. A root has directories in it, a model's directory has files:
+    /// whatever it is, each is done.
+    fn tree(&mut self, directory: &Directory) -> Result<(), Error> {
+        let mut listed = Ok(Entries::default());
+        self.as_owner(directory, |this| {
+            listed = Entries::of(directory);
+            if let Ok(entries) = &mut listed {
+                let models = std::mem::take(&mut entries.directories);
+                this.some(directory, std::mem::take(entries));
+                entries.directories = models;
+            }
+        });
+        let listed =
+            listed.map_err(|error| Error::io(directory.path(), "list the directory", error))?;
+        for name in listed.directories {
+            match directory.directory(&name) {
+                Ok(model) => self.as_owner(&model, |this| match Entries::of(&model) {
+                    Ok(entries) => this.some(&model, entries),
+                    Err(error) => this.cannot_list(model.path(), &error),
+                }),
+                Err(error) => self.cannot_list(&directory.path().join(name), &error),
+            }
+        }
+        Ok(())
+    }
+
+    fn cannot_list(&mut self, path: &Path, error: &io::Error) {
+        // Removed just now: no problem.
+        if error.kind() != io::ErrorKind::NotFound {
+            self.problem(path, format!("cannot list it: {error}"));
+        }
+    }
+
+    /// Does some work in a directory, with no more rights than its owner has.
+    fn as_owner(&mut self, directory: &Directory, work: impl FnOnce(&mut Self)) {
+        // A process that cleans by itself leaves what is not its own alone.
+        let own = Process::this().uid();
+        if self.cleaner.only_of.is_some() && own == 0 && directory.stat().uid != own {
+            return;
+        }
+        match AsOwner::of(directory) {
+            Ok(_as_owner) => work(self),
+            Err(error) => self.problem(directory.path(), format!("not cleaned: {error}")),
+        }
+    }
+
     /// Cleans some files of a model's directory.
-    fn some(&mut self, directory: &Path, entries: Entries) {
-        let root = directory.parent().unwrap_or(directory);
+    fn some(&mut self, directory: &Directory, entries: Entries) {
+        let root = directory.path().parent().unwrap_or(directory.path());
         let mut doomed = Vec::new();
-        for path in entries.files {
-            match self.judge.file(&path, root) {
-                Ok(Some(file)) => doomed.push(file),
+        for name in entries.files {
+            match self.judge.file(directory, &name, root) {
+                Ok(Some((file, _))) => doomed.push(file),
                 Ok(None) | Err(Trouble::Gone) => {}
-                Err(Trouble::Bad(problem)) => self.problem(&path, problem),
+                Err(Trouble::Bad(problem)) => self.problem(&directory.path().join(name), problem),
             }
         }
         let making = (entries.making.iter())
-            .filter_map(|path| self.judge.making(path, root))
+            .filter_map(|name| self.judge.making(directory, name, root))
             .collect();
         if !self.cleaner.fold {
-            self.remove(doomed, Outcome::Removed);
+            self.remove(directory, doomed, Outcome::Removed);
         } else if self.cleaner.dry_run {
-            self.remove(doomed, Outcome::Folded);
+            self.remove(directory, doomed, Outcome::Folded);
         } else if !doomed.is_empty() {
             self.fold(directory, &doomed);
         }
-        self.remove(making, Outcome::Removed);
+        self.remove(directory, making, Outcome::Removed);
     }
 
     /// Removes files; on a dry run says that `outcome` would become of them.
-    fn remove(&mut self, files: Vec<Doomed>, outcome: Outcome) {
+    fn remove(&mut self, directory: &Directory, files: Vec<Doomed>, outcome: Outcome) {
         for file in files {
+            let path = directory.path().join(&file.name);
             let done = if self.cleaner.dry_run {
                 Ok(())
             } else {
-                file.remove()
+                file.remove(directory)
             };
             match done {
-                Ok(()) => self.cleaned.files.push((file.path, outcome)),
-                Err(error) => self.problem(&file.path, format!("cannot remove it: {error}")),
+                Ok(()) => self.cleaned.files.push((path, outcome)),
+                Err(error) => self.problem(&path, format!("cannot remove it: {error}")),
             }
         }
     }
 
-    fn fold(&mut self, directory: &Path, doomed: &[Doomed]) {
+    fn fold(&mut self, directory: &Directory, doomed: &[Doomed]) {
         let mut folding = Folding::default();
-        let result = fold(directory, doomed, PATIENCE, &mut folding);
-        for path in folding.folded {
-            self.cleaned.files.push((path, Outcome::Folded));
+        let result = fold(directory, doomed, &self.patience, &mut folding);
+        let path = |name: &OsStr| directory.path().join(name);
+        for name in folding.folded {
+            self.cleaned.files.push((path(&name), Outcome::Folded));
         }
-        for (path, problem) in folding.kept {
-            self.problem(&path, format!("not folded: {problem}"));
+        for (name, problem) in folding.kept {
+            self.problem(&path(&name), format!("not folded: {problem}"));
         }
         if let Err(error) = result {
-            self.problem(directory, error.to_string());
+            self.problem(directory.path(), error.to_string());
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Folding: the totals of files into the retired file of their model.
 
 use std::collections::HashSet;
-use std::fs::{self, OpenOptions};
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+
+use rustix::fs::OFlags;
 
 use super::Doomed;
 use super::totals::Totals;
@@ -16,8 +16,8 @@ use crate::reader::copy::Scratch;
 use crate::reader::file::StatsFile;
 use crate::reader::plan::Plans;
 use crate::reader::source::Trouble;
-use crate::sys::guard::DirectoryLock;
-use crate::sys::identity::Process;
+use crate::sys::directory::Directory;
+use crate::sys::guard::{FoldLock, Patience};
 use crate::sys::reserve::reserve;
 use crate::sys::view::Stat;
 
@@ -30,9 +30,9 @@ const MAX_SIZE: usize = 64 << 20;
 #[derive(Debug, Default)]
 pub struct Folding {
     /// Those that were folded.
-    pub folded: Vec<PathBuf>,
+    pub folded: Vec<OsString>,
     /// Those that stay as they are, and why.
-    pub kept: Vec<(PathBuf, String)>,
+    pub kept: Vec<(OsString, String)>,
 }
 
 /// Folds files that nobody writes any more, all in `directory`, into its retired file, and removes them.
@@ -41,13 +41,18 @@ pub struct Folding {
 /// The retired file cannot be read, or a new one not be written. What `folding` names as folded by
 /// then is; the rest is as it was.
 pub fn fold(
-    directory: &Path,
+    directory: &Directory,
     files: &[Doomed],
-    patience: Duration,
+    patience: &Patience,
     folding: &mut Folding,
 ) -> Result<(), Error> {
-    let _lock = DirectoryLock::take(directory, patience)
-        .map_err(|error| Error::io(directory, "lock, for folding files,", error))?;
+    let _lock = FoldLock::take(directory, patience).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => {
+            let busy = io::Error::new(error.kind(), "another process is folding there");
+            Error::io(directory.path(), "lock, for folding files,", busy)
+        }
+        _ => Error::io(directory.path(), "lock, for folding files,", error),
+    })?;
     for step in files.chunks(NAMED) {
         Step::begin(directory)?.run(step, folding)?;
     }
@@ -56,7 +61,7 @@ pub fn fold(
 
 /// One step: from the retired file as it is to the next one. Under the directory's lock.
 struct Step<'a> {
-    directory: &'a Path,
+    directory: &'a Directory,
     plans: Plans,
     scratch: Scratch,
     /// Those of the retired file, if there is one.
@@ -67,7 +72,7 @@ struct Step<'a> {
 
 impl<'a> Step<'a> {
     /// Reads the retired file, and removes what an earlier step has folded and not removed.
-    fn begin(directory: &'a Path) -> Result<Step<'a>, Error> {
+    fn begin(directory: &'a Directory) -> Result<Step<'a>, Error> {
         let mut step = Step {
             directory,
             plans: Plans::default(),
@@ -75,13 +80,13 @@ impl<'a> Step<'a> {
             totals: None,
             uid: None,
         };
-        let path = directory.join(RETIRED_FILE);
         let unreadable = |problem| {
             let wanted = "read: move it away to begin a new one";
+            let path = directory.path().join(RETIRED_FILE);
             Error::io(&path, wanted, io::Error::other(problem))
         };
-        let retired = match step.read(&path) {
-            Ok(retired) => retired,
+        let retired = match step.read(OsStr::new(RETIRED_FILE)) {
+            Ok((retired, _)) => retired,
             Err(Trouble::Gone) => return Ok(step),
             Err(Trouble::Bad(problem)) => return Err(unreadable(problem)),
         };
@@ -95,11 +100,13 @@ impl<'a> Step<'a> {
         Ok(step)
     }
 
-    fn read(&mut self, path: &Path) -> Result<StatsFile, Trouble> {
-        let root: Arc<Path> = self.directory.into();
-        let mut file = StatsFile::open(path.to_owned(), &root, false)?;
+    fn read(&mut self, name: &OsStr) -> Result<(StatsFile, Stat), Trouble> {
+        let root: Arc<Path> = self.directory.path().into();
+        let opened = (self.directory.file(name)).map_err(|error| Trouble::io("open it", error))?;
+        let stat = opened.stat;
+        let mut file = StatsFile::of_opened(root.join(name), opened, &root, false)?;
         file.refresh(&mut self.plans, &mut self.scratch)?;
-        Ok(file)
+        Ok((file, stat))
     }
 
     /// Removes a file that was folded, if it is still there.
@@ -108,16 +115,17 @@ impl<'a> Step<'a> {
         if left.name.contains('/') || !left.name.starts_with("mmstats-") {
             return Ok(());
         }
-        let path = self.directory.join(&left.name);
+        let name = OsStr::new(&left.name);
+        let path = self.directory.path().join(name);
         let fail = |error| Error::io(&path, "remove what was folded already,", error);
-        match self.read(&path) {
-            Ok(file) if FileId::of(&file.header) == left.id => {
+        match self.read(name) {
+            Ok((file, _)) if FileId::of(&file.header) == left.id => {
                 let identity = file.identity();
                 (Doomed {
-                    path: path.clone(),
+                    name: name.to_owned(),
                     identity,
                 })
-                .remove()
+                .remove(self.directory)
                 .map_err(fail)
             }
             // Gone, or another one by now.
@@ -130,19 +138,19 @@ impl<'a> Step<'a> {
         let (mut added, mut ids) = (Vec::new(), HashSet::new());
         for file in files {
             match self.add(file, &mut ids) {
-                Ok(Some(id)) => added.push((file, id)),
+                Ok(Some((id, like))) => added.push((file, id, like)),
                 // Gone in the meantime: somebody else has folded it, or removed it.
                 Ok(None) => {}
-                Err(problem) => folding.kept.push((file.path.clone(), problem)),
+                Err(problem) => folding.kept.push((file.name.clone(), problem)),
             }
         }
-        let (Some(totals), Some((first, _))) = (&mut self.totals, added.first()) else {
+        let (Some(totals), Some((_, _, like))) = (&mut self.totals, added.first()) else {
             return Ok(());
         };
         let retired = &mut totals.retired;
         retired.unseen = added.len();
-        for (file, id) in &added {
-            let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+        for (file, id, _) in &added {
+            let name = file.name.to_string_lossy();
             retired.named.push(Folded {
                 id: *id,
                 name: name.into_owned(),
@@ -150,29 +158,34 @@ impl<'a> Step<'a> {
         }
         let surplus = retired.named.len().saturating_sub(NAMED);
         retired.named.drain(..surplus);
-        replace(self.directory, &totals.encode(), first)?;
-        for (file, _) in added {
+        replace(self.directory, &totals.encode(), like)?;
+        for (file, ..) in added {
             // If it cannot be removed now, readers ignore it, and the next step begins with it.
-            let _ = file.remove();
-            folding.folded.push(file.path.clone());
+            let _ = file.remove(self.directory);
+            folding.folded.push(file.name.clone());
         }
         Ok(())
     }
 
-    /// Adds a file to the totals, and to those that this step has `added`; `None`: it is no longer there.
+    /// Adds a file to the totals, and to those that this step has `added`, and tells whose it was; `None`: it
+    /// is no longer there.
     fn add(
         &mut self,
         doomed: &Doomed,
         added: &mut HashSet<FileId>,
-    ) -> Result<Option<FileId>, String> {
-        let file = match self.read(&doomed.path) {
-            Ok(file) if file.identity() == doomed.identity => file,
+    ) -> Result<Option<(FileId, Stat)>, String> {
+        let (file, stat) = match self.read(&doomed.name) {
+            Ok((file, stat)) if stat.identity == doomed.identity => (file, stat),
             Ok(_) | Err(Trouble::Gone) => return Ok(None),
             Err(Trouble::Bad(problem)) => return Err(problem),
         };
         // A retired file hides only files of its own user.
         if *self.uid.get_or_insert(file.uid) != file.uid {
-            return Err("it belongs to another user than the retired file".to_owned());
+            return Err(format!(
+                "it belongs to user {}, but the retired file to another: remove it as that user, or give \
+                 each user a root of its own",
+                file.uid
+            ));
         }
         if file.contents.retired.is_some() {
             return Err("it is a retired file itself".to_owned());
@@ -192,39 +205,36 @@ impl<'a> Step<'a> {
         }
         totals.add(&file)?;
         added.insert(id);
-        Ok(Some(id))
+        Ok(Some((id, stat)))
     }
 }
 
 /// Puts a new retired file in the place of the old one, with the owner and permissions of `like`.
-fn replace(directory: &Path, bytes: &[u8], like: &Doomed) -> Result<(), Error> {
-    let path = directory.join(RETIRED_FILE);
+fn replace(directory: &Directory, bytes: &[u8], like: &Stat) -> Result<(), Error> {
+    let path = || directory.path().join(RETIRED_FILE);
     if bytes.len() > MAX_SIZE {
         return Err(Error::Full {
-            path,
+            path: path(),
             wanted: bytes.len(),
             most: MAX_SIZE,
         });
     }
-    let next = directory.join(NEXT);
+    let next = OsStr::new(NEXT);
     // Of who was killed in the middle.
-    let _ = fs::remove_file(&next);
-    let written = write(&next, bytes, like).and_then(|()| fs::rename(&next, &path));
+    let _ = directory.remove(next);
+    let written = write(directory, next, bytes, like)
+        .and_then(|()| directory.rename(next, OsStr::new(RETIRED_FILE)));
     written.map_err(|error| {
-        let _ = fs::remove_file(&next);
-        Error::io(&path, "write", error)
+        let _ = directory.remove(next);
+        Error::io(&path(), "write", error)
     })
 }
 
-fn write(path: &Path, bytes: &[u8], like: &Doomed) -> io::Result<()> {
-    let like = Stat::of_path(&like.path)?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(like.mode & 0o777)
-        .custom_flags(libc::O_CLOEXEC | libc::O_NOFOLLOW)
-        .open(path)?;
-    if like.uid != Process::this().uid() {
+fn write(directory: &Directory, name: &OsStr, bytes: &[u8], like: &Stat) -> io::Result<()> {
+    let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+    // Its permissions, but never those to execute it: the file has what others wrote.
+    let mut file = directory.open_file(name, new, like.mode & 0o666)?;
+    if Stat::of_file(&file)?.uid != like.uid {
         // The superuser folds for somebody, who is to go on with the file.
         std::os::unix::fs::fchown(&file, Some(like.uid), None)?;
     }

@@ -4,11 +4,14 @@
 //! Only the start of a file is read, which says whose it is. What its records say matters to who folds
 //! it.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
+
+use rustix::fs::FileType;
 
 use super::Doomed;
 use super::clean::Cleaner;
@@ -18,62 +21,64 @@ use crate::format::retired::RETIRED_FILE;
 use crate::reader::source::Trouble;
 use crate::reader::start::Start;
 use crate::sync::{Ordering, fence};
+use crate::sys::directory::{Directory, Entry};
 use crate::sys::life::{Life, Witness};
-use crate::sys::view::{self, Opened};
+use crate::sys::view::Opened;
 
-/// What lies in a directory, sorted.
+/// What lies in a directory, sorted by name.
 #[derive(Debug, Default)]
 pub struct Entries {
     /// Regular files that are named like stats files.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<OsString>,
     /// Regular files that are named like stats files in the making.
-    pub making: Vec<PathBuf>,
+    pub making: Vec<OsString>,
     /// Directories.
-    pub directories: Vec<PathBuf>,
+    pub directories: Vec<OsString>,
 }
 
 impl Entries {
     /// Those of a directory.
-    pub fn of(directory: &Path) -> io::Result<Entries> {
+    pub fn of(directory: &Directory) -> io::Result<Entries> {
         let mut entries = Entries::default();
-        for entry in fs::read_dir(directory)? {
-            let entry = entry?;
-            let (name, kind) = (entry.file_name(), entry.file_type()?);
-            if kind.is_dir() {
-                entries.directories.push(entry.path());
-            } else if !kind.is_file() {
+        for Entry { name, kind, .. } in directory.entries()? {
+            if kind == FileType::Directory {
+                entries.directories.push(name);
+            } else if kind != FileType::RegularFile {
                 continue;
-            } else if name.as_bytes().starts_with(b"mmstats-") && name != RETIRED_FILE {
-                entries.files.push(entry.path());
-            } else if is_in_the_making(Path::new(&name)) {
-                entries.making.push(entry.path());
+            } else if is_of_stats(&name) {
+                entries.files.push(name);
+            } else if is_in_the_making(&name) {
+                entries.making.push(name);
             }
         }
-        for paths in [
+        for names in [
             &mut entries.files,
             &mut entries.making,
             &mut entries.directories,
         ] {
-            // By bytes: paths compare part by part, all parts of the directory's first.
-            paths.sort_unstable_by(|one, other| one.as_os_str().cmp(other.as_os_str()));
+            names.sort_unstable();
         }
         Ok(entries)
     }
 
     /// A single file, of whatever name.
-    pub fn one(path: PathBuf) -> Entries {
+    pub fn one(name: OsString) -> Entries {
         let mut entries = Entries::default();
-        if is_in_the_making(&path) {
-            entries.making.push(path);
+        if is_in_the_making(&name) {
+            entries.making.push(name);
         } else {
-            entries.files.push(path);
+            entries.files.push(name);
         }
         entries
     }
 }
 
-fn is_in_the_making(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default();
+/// Whether a file is named like a stats file that is not retired.
+pub fn is_of_stats(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(b"mmstats-") && name != RETIRED_FILE
+}
+
+fn is_in_the_making(name: &OsStr) -> bool {
     name.as_bytes().starts_with(MAKING.as_bytes())
 }
 
@@ -95,38 +100,44 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Whether a file is to go, and which one it is.
-    pub fn file(&mut self, path: &Path, root: &Path) -> Result<Option<Doomed>, Trouble> {
-        let opened = view::open(path).map_err(|error| Trouble::io("open it", error))?;
-        let start = Start::read(path, &opened)?;
+    /// Whether a file of a directory is to go, which one it is, and when it was created.
+    pub fn file(
+        &mut self,
+        directory: &Directory,
+        name: &OsStr,
+        root: &Path,
+    ) -> Result<Option<(Doomed, u64)>, Trouble> {
+        let opened = (directory.file(name)).map_err(|error| Trouble::io("open it", error))?;
+        let start = Start::read(&directory.path().join(name), &opened)?;
         if start.committed.is_none() {
             // Of format 1, which does not say enough of its process.
             return Ok(None);
         }
         let header = start.header;
-        self.is_to_go(path, root, &opened, &header)
+        let doomed = self.is_to_go(name, root, &opened, &header)?;
+        Ok(doomed.map(|doomed| (doomed, header.created)))
     }
 
     /// Whether a file in the making is to go. What cannot be read is not told of: that is what files
     /// in the making are like. One without a whole header stays, for its name alone proves nothing: a
     /// pid without its namespace, boot and machine may be anybody's.
-    pub fn making(&mut self, path: &Path, root: &Path) -> Option<Doomed> {
-        let name = path.file_name()?.to_str()?;
-        let opened = view::open(path).ok()?;
-        Start::read(path, &opened).ok()?;
+    pub fn making(&mut self, directory: &Directory, name: &OsStr, root: &Path) -> Option<Doomed> {
+        let path = directory.path().join(name);
+        let opened = directory.file(name).ok()?;
+        Start::read(&path, &opened).ok()?;
         // Acquire: its writer has written the first word after the rest of the header, with Release. It
         // was there just now, so what is read after this is the whole header, even of who is at it.
         fence(Ordering::Acquire);
-        let header = Start::read(path, &opened).ok()?.header;
-        if !making::is_of(name, &header) {
+        let header = Start::read(&path, &opened).ok()?.header;
+        if !making::is_of(name.to_str()?, &header) {
             return None;
         }
-        self.is_to_go(path, root, &opened, &header).ok()?
+        self.is_to_go(name, root, &opened, &header).ok()?
     }
 
     fn is_to_go(
         &mut self,
-        path: &Path,
+        name: &OsStr,
         root: &Path,
         opened: &Opened,
         header: &Header,
@@ -152,7 +163,7 @@ impl<'a> Judge<'a> {
                 && self.witness.life(root, header) == Life::Unknown
                 && !is_in_use(&opened.file);
         Ok(goes.then(|| Doomed {
-            path: path.to_owned(),
+            name: name.to_owned(),
             identity: opened.stat.identity,
         }))
     }

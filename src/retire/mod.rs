@@ -11,29 +11,31 @@
 
 mod at_end;
 mod clean;
+mod dead;
 mod fold;
 mod judge;
 mod totals;
 
-use std::path::PathBuf;
+use std::ffi::OsString;
 
 pub(crate) use at_end::{at_end, before_the_first_file};
 pub use clean::{Cleaned, Cleaner, Outcome};
 
-/// A file that is to go: its path, and which file that has to be.
+use crate::sys::directory::Directory;
+
+/// A file that is to go: its name in its directory, and which file that has to be.
 #[derive(Clone, Debug)]
 struct Doomed {
-    path: PathBuf,
+    name: OsString,
     /// Device and inode.
     identity: (u64, u64),
 }
 
 impl Doomed {
     /// Removes the file, if it still is the same.
-    fn remove(&self) -> std::io::Result<()> {
-        use crate::sys::view::Stat;
-        match Stat::of_path(&self.path) {
-            Ok(now) if now.identity == self.identity => match std::fs::remove_file(&self.path) {
+    fn remove(&self, directory: &Directory) -> std::io::Result<()> {
+        match directory.identity(&self.name) {
+            Ok(now) if now == self.identity => match directory.remove(&self.name) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
                 _ => Ok(()),
             },

@@ -1,7 +1,8 @@
 //! The stats files that this process writes: a list of their mappings and names, for forks and exits.
 
 use std::cell::{Cell, UnsafeCell};
-use std::ffi::{CString, OsStr};
+use std::ffi::{CStr, CString, OsStr};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::ptr;
@@ -40,15 +41,45 @@ pub enum End {
 impl FileName {
     /// Removes the file, if the path still leads to it. Touches no lock and allocates nothing.
     pub fn remove(&self) {
-        // SAFETY: zeros are a valid `stat`; the path is a C string; both outlive the calls.
-        unsafe {
-            let mut found: libc::stat = std::mem::zeroed();
-            if libc::lstat(self.path.as_ptr(), &mut found) == 0
-                && (found.st_dev as u64, found.st_ino as u64) == (self.device, self.inode)
-            {
-                libc::unlink(self.path.as_ptr());
+        // What can be done about an error, others do who clean.
+        let _ = self.try_remove();
+    }
+
+    fn try_remove(&self) -> rustix::io::Result<()> {
+        use rustix::fs::{Mode, OFlags};
+        let path = self.path.to_bytes_with_nul();
+        let end = path.iter().rposition(|&byte| byte == b'/');
+        let end = end.ok_or(rustix::io::Errno::INVAL)?;
+        let name = CStr::from_bytes_with_nul(&path[end + 1..]).expect("the end of a C string");
+        // The directory is opened first: nobody can put another in its place between the look at the
+        // file and its removal.
+        let mut above = [0u8; libc::PATH_MAX as usize];
+        let bytes = above.get_mut(..end).ok_or(rustix::io::Errno::NAMETOOLONG)?;
+        bytes.copy_from_slice(&path[..end]);
+        let above =
+            CStr::from_bytes_until_nul(&above).map_err(|_| rustix::io::Errno::NAMETOOLONG)?;
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // One that may not be listed, too.
+        #[cfg(target_os = "linux")]
+        let flags = flags | OFlags::PATH;
+        match rustix::fs::open(above, flags, Mode::empty()) {
+            Ok(directory) => self.remove_at(directory.as_fd(), name),
+            // A process that has used up its descriptors is to leave no files either.
+            Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
+                self.remove_at(rustix::fs::CWD, &self.path)
             }
+            Err(error) => Err(error),
         }
+    }
+
+    #[allow(clippy::unnecessary_cast, reason = "signed numbers on macOS")]
+    fn remove_at(&self, directory: BorrowedFd, name: &CStr) -> rustix::io::Result<()> {
+        use rustix::fs::{AtFlags, statat, unlinkat};
+        let found = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if (found.st_dev as u64, found.st_ino as u64) == (self.device, self.inode) {
+            unlinkat(directory, name, AtFlags::empty())?;
+        }
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod append_list;
 pub mod clock;
+pub mod directory;
 pub mod exit;
 pub mod files;
 pub mod fork;
@@ -19,6 +20,7 @@ pub mod proc;
 pub mod region;
 pub mod report;
 pub mod reserve;
+pub mod retained;
 pub mod seed;
 pub mod sigbus;
 pub mod ticks;

@@ -2,14 +2,17 @@
 
 use std::env;
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use super::directory::Directory;
 use super::identity::Process;
 use super::report;
+use crate::Error;
 
 /// The environment's say, read once.
 #[derive(Debug)]
@@ -24,6 +27,9 @@ pub struct Settings {
     pub fold: bool,
     /// MMSTATS_CLEAN: dead files of this user are removed, or folded, before the first file is made.
     pub clean: bool,
+    /// MMSTATS_DEAD: how many files of dead processes stay in a model's directory when the next process
+    /// makes its first file there; `None`: all.
+    pub dead: Option<usize>,
     /// MMSTATS_MODE: permissions of files, octal.
     pub mode: Option<u32>,
     /// MMSTATS_MAX_SIZE: bytes that a file may have.
@@ -43,6 +49,9 @@ pub struct Settings {
     /// Variables that are ignored, and why.
     problems: Vec<(&'static str, String)>,
 }
+
+/// Files of dead processes that stay in a model's directory, unless MMSTATS_DEAD says otherwise.
+const DEAD: usize = 8;
 
 /// Never freed. No lock: a fork could catch it.
 static SETTINGS: AtomicPtr<Settings> = AtomicPtr::new(ptr::null_mut());
@@ -102,6 +111,7 @@ impl Settings {
         );
         let mut count = |name| parsed(name, |text| text.trim().parse().ok(), "a number");
         let (history_size, contexts) = (count("MMSTATS_HISTORY_SIZE"), count("MMSTATS_CONTEXTS"));
+        let dead = parsed("MMSTATS_DEAD", parse_dead, "a number of files, or all");
         let mode = parsed("MMSTATS_MODE", parse_mode, "octal permissions such as 640");
         Settings {
             path: env::var_os("MMSTATS_PATH")
@@ -111,6 +121,7 @@ impl Settings {
             keep: on("MMSTATS_KEEP"),
             fold: on("MMSTATS_FOLD"),
             clean: on("MMSTATS_CLEAN"),
+            dead: Some(dead.unwrap_or(DEAD)).filter(|dead| *dead != ALL),
             mode: mode.map(|mode| mode as u32),
             max_size,
             namespace: text("MMSTATS_NAMESPACE"),
@@ -141,6 +152,16 @@ pub fn parse_size(text: &str) -> Option<usize> {
     digits.parse::<usize>().ok()?.checked_mul(1 << bits)
 }
 
+/// What [`parse_dead`] makes of "all".
+const ALL: usize = usize::MAX;
+
+fn parse_dead(text: &str) -> Option<usize> {
+    match text.trim() {
+        "all" => Some(ALL),
+        number => number.parse().ok(),
+    }
+}
+
 fn parse_mode(text: &str) -> Option<usize> {
     let mode = usize::from_str_radix(text.trim_start_matches("0o"), 8);
     mode.ok().filter(|mode| *mode <= 0o777)
@@ -160,15 +181,24 @@ pub fn writer_root() -> (PathBuf, bool) {
     }
 }
 
-/// The roots that a reader looks into when none was named: those that exist.
-pub fn reader_roots() -> Vec<PathBuf> {
-    match &Settings::get().path {
-        Some(path) => vec![path.clone()],
-        None => default_roots()
-            .into_iter()
-            .filter(|root| root.is_dir())
-            .collect(),
+/// The roots that a reader looks into when none was named: those that exist; in the place of a default
+/// root that is not safe to use, why.
+pub fn reader_roots() -> Vec<Result<PathBuf, Error>> {
+    if let Some(path) = &Settings::get().path {
+        return vec![Ok(path.clone())];
     }
+    let is_none = |error: &Error| match error {
+        Error::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+        _ => false,
+    };
+    default_roots()
+        .into_iter()
+        .map(|root| match Directory::open_own(&root) {
+            Ok(_) => Ok(root),
+            Err(error) => Err(error),
+        })
+        .filter(|root| !root.as_ref().is_err_and(is_none))
+        .collect()
 }
 
 /// The pattern of the names of python-mmstats' files, which lie in a root itself: the last part of
@@ -192,8 +222,11 @@ pub fn flat_directory() -> Option<PathBuf> {
 /// The default roots of this user, the preferred one first.
 fn default_roots() -> Vec<PathBuf> {
     let uid = Process::this().uid();
-    let ours =
-        |path: &Path| fs::metadata(path).is_ok_and(|found| found.is_dir() && found.uid() == uid);
+    // (Nobody else may put another root there.)
+    let ours = |path: &Path| {
+        fs::metadata(path)
+            .is_ok_and(|found| found.is_dir() && found.uid() == uid && found.mode() & 0o022 == 0)
+    };
     let mut roots = Vec::new();
     if let Some(runtime) = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)
         && runtime.is_absolute()

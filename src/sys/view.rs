@@ -85,22 +85,32 @@ pub fn open(path: &Path) -> io::Result<Opened> {
         // std sets O_CLOEXEC itself; it is named here because the promise names it.
         .custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NOCTTY)
         .open(path)
-        .map_err(|error| match error.raw_os_error() {
-            Some(libc::ELOOP) => io::Error::other("a symbolic link, not a regular file"),
-            Some(libc::ENXIO) => io::Error::other("a socket or device, not a regular file"),
-            _ => error,
-        })?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("not a regular file"));
+        .map_err(not_regular)?;
+    Opened::regular(file)
+}
+
+/// In words, where the error of open(2) says that there is no regular file.
+pub(super) fn not_regular(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(libc::ELOOP) => io::Error::other("a symbolic link, not a regular file"),
+        Some(libc::ENXIO) => io::Error::other("a socket or device, not a regular file"),
+        _ => error,
     }
-    Ok(Opened {
-        stat: Stat::of(&metadata),
-        file,
-    })
 }
 
 impl Opened {
+    /// A file that was just opened, if it is a regular one.
+    pub(super) fn regular(file: File) -> io::Result<Opened> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
+        Ok(Opened {
+            stat: Stat::of(&metadata),
+            file,
+        })
+    }
+
     /// Whether the file may be mapped: it is this user's and nobody else can cut it short.
     /// (`directory_is_private`: nobody else can put another one in its place.)
     pub fn may_map(&self, directory_is_private: bool) -> bool {
@@ -210,7 +220,7 @@ impl Drop for Kept {
 }
 
 /// Half of the descriptors that the process may have.
-fn most_kept() -> usize {
+pub(super) fn most_kept() -> usize {
     static MOST: OnceLock<usize> = OnceLock::new();
     *MOST.get_or_init(|| {
         let mut limit = libc::rlimit {

@@ -1,27 +1,32 @@
 //! Where files appear: complete, under a name that was free.
 
 use std::cell::Cell;
-use std::ffi::{CStr, CString};
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::ffi::{CString, OsStr, OsString};
+use std::fs::{File, Metadata, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, OFlags};
 
 use crate::Error;
 use crate::format::making;
 use crate::sys::clock;
-use crate::sys::identity::{self, Process};
+use crate::sys::directory::Directory;
+use crate::sys::identity::{self, LOCK_FILE, Process};
 
 /// A file without its final name.
 #[derive(Debug)]
 pub struct Nameless {
     /// The file, open for reading and writing.
     pub file: File,
+    /// Where it is to appear.
+    directory: Directory,
     /// Its temporary name; `None`: it has none at all (O_TMPFILE).
-    temporary: Option<PathBuf>,
+    temporary: Option<OsString>,
 }
 
 /// The suffixes that are tried first.
@@ -35,18 +40,74 @@ thread_local! {
 
 /// Makes a root and the model's directory in it. With `trusted` (somebody named the root) their
 /// owners and permissions are not questioned.
-pub fn prepare(root: &Path, model: &str, mode: u32, trusted: bool) -> Result<PathBuf, Error> {
-    let directory = root.join(model);
-    let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(directory_mode(mode));
-    builder
-        .create(&directory)
-        .map_err(|error| Error::io(&directory, "make the directory", error))?;
+pub fn prepare(root: &Path, model: &str, mode: u32, trusted: bool) -> Result<Directory, Error> {
+    let permissions = directory_mode(mode);
+    let refused = |path: &Path, error| refused(path, "make the directory", error);
+    let above = if trusted {
+        make_all(root, permissions).map_err(|error| refused(root, error))?
+    } else {
+        // Nothing is made below a link, or in a directory of somebody else: it is opened and checked before.
+        let (Some(parent), Some(name)) = (root.parent(), root.file_name()) else {
+            return Err(refused(root, io::ErrorKind::InvalidInput.into()));
+        };
+        let parent = make_all(parent, permissions).map_err(|error| refused(parent, error))?;
+        // Whatever is wrong with what is there, `open_own` says.
+        let made = parent.make_directory(name, permissions);
+        Directory::open_own(root).map_err(|error| match (error, made) {
+            (Error::Io { .. }, Err(error)) => refused(root, error),
+            (error, _) => error,
+        })?
+    };
+    make_lock(&above, mode);
+    let fail = |error| refused(&above.path().join(model), error);
+    let directory = above
+        .make_directory(OsStr::new(model), permissions)
+        .map_err(fail)?;
     if !trusted {
-        check_owner(root)?;
-        check_owner(&directory)?;
+        directory.check_own()?;
+    } else if is_of_another_user(&above, &directory) {
+        // Users who share a root, but not the directories in it, have one each. Which model it is of, the
+        // files say.
+        let own = format!("{model}-{}", Process::this().uid());
+        return above
+            .make_directory(OsStr::new(&own), permissions)
+            .map_err(fail);
     }
     Ok(directory)
+}
+
+/// Whether a model's directory is another user's alone, in a root that users share as they share /tmp (a
+/// sticky one).
+fn is_of_another_user(root: &Directory, model: &Directory) -> bool {
+    const STICKY: u32 = 0o1000;
+    let is_shared = |directory: &Directory| directory.stat().mode & 0o022 != 0;
+    let (root, found) = (
+        (root.stat().mode & STICKY != 0 && is_shared(root)),
+        model.stat(),
+    );
+    let own = Process::this().uid();
+    root && found.uid != own && !(is_shared(model) && found.uid == 0)
+}
+
+/// Opens a directory, and makes it and those above it first where they are not there.
+fn make_all(path: &Path, mode: u32) -> io::Result<Directory> {
+    match Directory::open_named(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        opened => return opened,
+    }
+    let parent = make_all(path.parent().ok_or(io::ErrorKind::NotFound)?, mode)?;
+    match path.file_name() {
+        Some(name) => parent.make_directory(name, mode),
+        // "..", of what is there by now.
+        None => Directory::open_named(path),
+    }
+}
+
+/// Makes the lock file of a root, with exactly these permissions. What lies there stays; whether it can be
+/// locked, `identity::hold_lock` sees.
+fn make_lock(root: &Directory, mode: u32) {
+    let new = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NONBLOCK;
+    let _ = root.open_file(OsStr::new(LOCK_FILE), new, mode);
 }
 
 /// Who may read the files may search the directories.
@@ -54,83 +115,77 @@ fn directory_mode(mode: u32) -> u32 {
     mode | 0o700 | (mode & 0o444) >> 2
 }
 
-/// A directory of somebody else could be exchanged, or its files, while we write.
-fn check_owner(directory: &Path) -> Result<(), Error> {
-    let found = fs::symlink_metadata(directory)
-        .map_err(|error| Error::io(directory, "look at the directory", error))?;
-    let problem = if !found.is_dir() {
-        "is no directory: remove it, or set MMSTATS_PATH"
-    } else if found.uid() != Process::this().uid() {
-        "belongs to somebody else: set MMSTATS_PATH to a directory of your own"
-    } else if found.mode() & 0o022 != 0 {
-        "is writable by others: chmod go-w it, or set MMSTATS_PATH"
-    } else {
-        return Ok(());
+/// What could not be done with a directory, and what to do about it.
+fn refused(path: &Path, action: &'static str, error: io::Error) -> Error {
+    let remedy = match error.raw_os_error() {
+        Some(libc::EACCES | libc::EPERM) => {
+            "let this user write to the directory above, or set MMSTATS_PATH to a directory of its own"
+        }
+        Some(libc::EROFS) => "set MMSTATS_PATH to a directory on a file system that can be written",
+        Some(libc::ENOTDIR | libc::EEXIST | libc::ELOOP) => {
+            "a file or a symbolic link is in the way: remove it, or set MMSTATS_PATH to another directory"
+        }
+        Some(libc::ENOSPC | libc::EDQUOT) => "make space, or set MMSTATS_PATH to another directory",
+        _ => return Error::io(path, action, error),
     };
-    Err(Error::Directory {
-        path: directory.to_owned(),
-        problem,
-    })
+    Error::io(
+        path,
+        action,
+        io::Error::new(error.kind(), format!("{error}: {remedy}")),
+    )
 }
 
 impl Nameless {
     /// A new file in `directory`.
-    pub fn create(directory: &Path, mode: u32) -> Result<Nameless, Error> {
+    pub fn create(directory: Directory, mode: u32) -> Result<Nameless, Error> {
         #[cfg(target_os = "linux")]
-        {
-            let mut options = OpenOptions::new();
-            options
-                .read(true)
-                .write(true)
-                .mode(mode)
-                .custom_flags(libc::O_TMPFILE | libc::O_CLOEXEC);
-            match options.open(directory) {
-                Ok(file) => {
-                    return Ok(Nameless {
-                        file,
-                        temporary: None,
-                    });
-                }
-                // File systems without nameless files, and kernels.
-                Err(error)
-                    if matches!(
-                        error.raw_os_error(),
-                        Some(libc::EOPNOTSUPP | libc::EISDIR | libc::EINVAL)
-                    ) => {}
-                Err(error) => return Err(Error::io(directory, "create a file in", error)),
+        match directory.nameless(mode) {
+            Ok(file) if can_be_linked(&file) => {
+                return Ok(Nameless {
+                    file,
+                    directory,
+                    temporary: None,
+                });
             }
+            Ok(_) => {}
+            // File systems without nameless files, and kernels.
+            Err(error)
+                if matches!(
+                    error.raw_os_error(),
+                    Some(libc::EOPNOTSUPP | libc::EISDIR | libc::EINVAL)
+                ) => {}
+            Err(error) => return Err(refused(directory.path(), "create a file in", error)),
         }
-        let path = directory.join(making::name(
+        let name: OsString = making::name(
             std::process::id(),
             identity::thread_id(),
             clock::unix_nanos(),
-        ));
-        let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .custom_flags(libc::O_CLOEXEC);
-        let file = options
-            .open(&path)
-            .map_err(|error| Error::io(&path, "create the file", error))?;
-        Ok(Nameless {
-            file,
-            temporary: Some(path),
-        })
+        )
+        .into();
+        let new = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        match directory.open_file(&name, new, mode) {
+            Ok(file) => Ok(Nameless {
+                file,
+                directory,
+                temporary: Some(name),
+            }),
+            Err(error) => Err(refused(directory.path(), "create a file in", error)),
+        }
     }
 
     /// Gives the file the first name of `<base>`, `<base>-1`, `<base>-2`, … that is free. No file is
     /// ever replaced.
-    pub fn publish(self, directory: &Path, base: &str) -> Result<(PathBuf, Metadata), Error> {
-        let from = match &self.temporary {
-            Some(path) => path.clone(),
-            None => PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd())),
+    pub fn publish(self, base: &str) -> Result<(PathBuf, Metadata), Error> {
+        let directory = &self.directory;
+        let link = |name: &OsStr| match &self.temporary {
+            Some(temporary) => {
+                let (from, temporary) = (directory.descriptor(), Path::new(temporary));
+                directory.link(from, temporary, false, name)
+            }
+            None => directory.link(CWD, &in_proc(&self.file), true, name),
         };
-        let from = c_path(&from)?;
         let mut hasher = DefaultHasher::new();
-        directory.hash(&mut hasher);
+        directory.path().hash(&mut hasher);
         let hash = hasher.finish();
         let (of, last) = LAST_SUFFIX.get();
         let begin = if of == hash { last } else { 0 };
@@ -140,8 +195,8 @@ impl Nameless {
             } else {
                 format!("{base}-{suffix}")
             };
-            let path = directory.join(name);
-            let error = match link(&from, &c_path(&path)?) {
+            let path = directory.path().join(&name);
+            let error = match link(OsStr::new(&name)) {
                 Ok(()) => {
                     LAST_SUFFIX.set((hash, suffix));
                     let found = self.file.metadata();
@@ -157,37 +212,35 @@ impl Nameless {
             }
         }
         Err(Error::io(
-            directory,
+            directory.path(),
             "find a free name in",
             io::ErrorKind::AlreadyExists.into(),
         ))
     }
 }
 
-impl Drop for Nameless {
-    fn drop(&mut self) {
-        if let Some(path) = &self.temporary {
-            // Published or not, the temporary name goes; nothing can be done if it does not.
-            let _ = fs::remove_file(path);
-        }
+/// Where /proc has an open file of this process.
+fn in_proc(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
+/// Whether a file without a name can be given one later: by way of /proc, which a bare chroot or container
+/// may not have. (By its descriptor alone, with AT_EMPTY_PATH, only some users may, on some kernels.)
+#[cfg(target_os = "linux")]
+fn can_be_linked(file: &File) -> bool {
+    let identity = |found: Metadata| (found.dev(), found.ino());
+    match (std::fs::metadata(in_proc(file)), file.metadata()) {
+        (Ok(by_path), Ok(open)) => identity(by_path) == identity(open),
+        _ => false,
     }
 }
 
-fn link(from: &CStr, to: &CStr) -> io::Result<()> {
-    // SAFETY: two C strings that outlive the call.
-    let result = unsafe {
-        libc::linkat(
-            libc::AT_FDCWD,
-            from.as_ptr(),
-            libc::AT_FDCWD,
-            to.as_ptr(),
-            libc::AT_SYMLINK_FOLLOW,
-        )
-    };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
+impl Drop for Nameless {
+    fn drop(&mut self) {
+        if let Some(name) = &self.temporary {
+            // Published or not, the temporary name goes; nothing can be done if it does not.
+            let _ = self.directory.remove(name);
+        }
     }
 }
 

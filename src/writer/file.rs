@@ -30,6 +30,7 @@ use crate::sys::identity::{self, Process};
 use crate::sys::paths::{self, Settings};
 use crate::sys::region::Region;
 use crate::sys::report;
+use crate::sys::retained::Retained;
 use crate::sys::seed::{self, RandomState};
 use crate::sys::ticks::Ticking;
 use crate::sys::words::Word;
@@ -85,11 +86,14 @@ enum Backing {
     /// A file that has no name yet.
     Nameless {
         nameless: Option<Nameless>,
-        directory: PathBuf,
         end: End,
     },
-    /// A file at `path`.
-    Named { device: u64, inode: u64 },
+    /// A file at `path`, open only where it may not be opened again later.
+    Named {
+        device: u64,
+        inode: u64,
+        retained: Option<Retained>,
+    },
 }
 
 /// The file. Shared by the handles of one thread that may need more space.
@@ -168,26 +172,32 @@ impl StatsFile {
                 None => paths::writer_root(),
             };
             let directory = directory::prepare(&root, model, mode, named)?;
-            same_name::enter(&directory, model, type_path);
-            let lock = identity::hold_lock(&root, mode)
-                .map_err(|error| Error::io(&root.join(identity::LOCK_FILE), "lock", error))?;
+            same_name::enter(directory.path(), model, type_path);
+            // Where it cannot be locked (somebody has put something else there) pid and start time have
+            // to say whether this process lives.
+            let lock = identity::hold_lock(&root, mode).unwrap_or_else(|error| {
+                let path = root.join(identity::LOCK_FILE);
+                let text = format_args!("{}: cannot lock it: {error}: remove it", path.display());
+                report::once(model, "lock", &text);
+                LockToken::default()
+            });
             identity::hold_directory(&root);
-            retire::before_the_first_file(&root);
-            let nameless = Nameless::create(&directory, mode)?;
+            identity::hold_directory(directory.path());
+            retire::before_the_first_file(&root, &directory);
+            let path = directory.path().to_owned();
+            let nameless = Nameless::create(directory, mode)?;
             identity::keep_from_cleaners(&nameless.file);
             let region = Region::over_file(&nameless.file, max_size, PAGE)
-                .map_err(|error| Error::io(&directory, "map a file in", error))?;
+                .map_err(|error| Error::io(&path, "map a file in", error))?;
             let end = match config.keep.unwrap_or(settings.keep) {
                 true => End::Keep,
                 false if settings.fold => End::Fold(retire::at_end),
                 false => End::Remove,
             };
-            let path = directory.clone();
             (
                 region,
                 Backing::Nameless {
                     nameless: Some(nameless),
-                    directory,
                     end,
                 },
                 lock,
@@ -247,12 +257,7 @@ impl StatsFile {
     /// Gives the file its name: from here on readers see it.
     pub fn appear(&self) -> Result<(), Error> {
         let mut backing = self.backing.borrow_mut();
-        let Backing::Nameless {
-            nameless,
-            directory,
-            end,
-        } = &mut *backing
-        else {
+        let Backing::Nameless { nameless, end } = &mut *backing else {
             return Ok(());
         };
         let Some(_naming) = Naming::new() else {
@@ -261,7 +266,8 @@ impl StatsFile {
         };
         let base = format!("mmstats-{}-{}", std::process::id(), identity::thread_id());
         let nameless = nameless.take().expect("a file appears once");
-        let (path, found) = nameless.publish(directory, &base)?;
+        let retained = Retained::of(&nameless.file);
+        let (path, found) = nameless.publish(&base)?;
         let (device, inode) = (found.dev(), found.ino());
         self.region.register(FileName {
             path: directory::c_path(&path)?,
@@ -270,7 +276,11 @@ impl StatsFile {
             end: *end,
         });
         *self.path.borrow_mut() = path;
-        *backing = Backing::Named { device, inode };
+        *backing = Backing::Named {
+            device,
+            inode,
+            retained,
+        };
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! What is said of processes that have ended, and what is done with their files.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -55,7 +55,10 @@ fn an_autopsy_says_how_each_process_ended() {
         Some(libc::SIGKILL)
     );
     let killed = said(&run(&["autopsy"], root.path()));
-    assert!(killed.contains("ended       vanished"), "{killed}");
+    assert!(
+        killed.contains("ended       killed by a signal, or crashed"),
+        "{killed}"
+    );
     assert!(
         killed.contains("started     20") && killed.contains(" UTC"),
         "{killed}"
@@ -70,7 +73,10 @@ fn an_autopsy_says_how_each_process_ended() {
     let caught = tempfile::tempdir().unwrap();
     end(NAME, caught.path(), "caught");
     let caught = said(&run(&["autopsy"], caught.path()));
-    assert!(caught.contains("ended       vanished"), "{caught}");
+    assert!(
+        caught.contains("ended       killed by a signal, or crashed"),
+        "{caught}"
+    );
     let words = "' panicked at tests/cli/endings.rs:";
     assert!(
         caught.contains(words) && caught.contains(": a caught panic"),
@@ -189,4 +195,26 @@ fn clean_says_what_it_would_do_and_does_it() {
     assert!(!foreign.exists() && live.path().unwrap().exists());
     let wrong = run(&["clean", "--older-than", "soon"], root.path());
     assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
+fn clean_says_that_it_waits_for_another_who_folds() {
+    const NAME: &str = "endings::clean_says_that_it_waits_for_another_who_folds";
+    if child::is_child(NAME) {
+        return be_the_child();
+    }
+    let root = tempfile::tempdir().unwrap();
+    end(NAME, root.path(), "killed");
+    let lock = std::fs::File::create(root.path().join("Db/.fold")).unwrap();
+    lock.lock().unwrap();
+    let mut clean = Command::new(env!("CARGO_BIN_EXE_mmstats"));
+    clean.args(["clean", "--fold"]).arg(root.path());
+    let mut clean = child::start(clean.stderr(std::process::Stdio::piped()));
+    let mut said = String::new();
+    let mut stderr = BufReader::new(clean.0.stderr.take().unwrap());
+    stderr.read_line(&mut said).unwrap();
+    assert!(said.contains("Db: waiting for another process"), "{said}");
+    drop(lock);
+    assert!(clean.0.wait().unwrap().success());
+    assert!(root.path().join("Db/mmstats-retired").exists());
 }

@@ -190,6 +190,7 @@ fn what_threads_count_while_their_process_exits_never_falls_back() {
 fn leave_dead(name: &str, root: &Path, workers: usize) -> usize {
     for _ in 0..workers {
         let mut worker = child::command(name, root);
+        worker.env("MMSTATS_DEAD", "all");
         child::run(worker.env("MMSTATS_KEEP", "1").env("RUST_BACKTRACE", "0"));
     }
     files(root, "All").len()

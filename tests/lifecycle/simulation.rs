@@ -363,6 +363,8 @@ fn the_life_of_files_at_random() {
 fn command(root: &Path, end: End) -> std::process::Command {
     let mut command = child::command(NAME, root);
     command.env_remove("MMSTATS_SEED");
+    // Who folds what, the model says.
+    command.env("MMSTATS_DEAD", "all");
     match end {
         End::Remove => {}
         End::Keep => _ = command.env("MMSTATS_KEEP", "1"),

@@ -138,7 +138,8 @@ fn how(files: &[&File]) -> &'static str {
     if any(Ending::Panicked) {
         "by a panic in its main thread"
     } else if any(Ending::Vanished) {
-        "vanished: killed or crashed, for no exit handler ran"
+        "killed by a signal, or crashed: no exit handler ran (`journalctl` has what systemd or the kernel says of \
+         it, as of a lack of memory; `coredumpctl info PID` a crash)"
     } else {
         "clean: it kept its files"
     }

@@ -1,6 +1,7 @@
 //! `mmstats clean`: removes, or folds, the files of processes that have ended.
 
 use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,17 +16,28 @@ pub fn run(arguments: &Clean) -> Outcome {
         .dry_run(arguments.dry_run)
         .fold(arguments.fold)
         .unknown(arguments.unknown)
-        .older_than(arguments.older_than.unwrap_or(Duration::ZERO));
+        .older_than(arguments.older_than.unwrap_or(Duration::ZERO))
+        .on_wait(|directory| {
+            let path = output::path(directory);
+            output::complain(&format!(
+                "{path}: waiting for another process that folds files there"
+            ));
+        });
     let usual = reader::roots();
-    let paths = if arguments.paths.is_empty() {
-        &usual
-    } else {
-        &arguments.paths
+    let paths = match &*arguments.paths {
+        [] => &usual,
+        paths => paths,
     };
     let mut out = BufWriter::new(io::stdout().lock());
     let (mut done, mut failed) = (0, false);
-    for path in paths {
-        let cleaned = progress::during("cleaning stats files", || cleaner.clean(path));
+    let clean = |path: &PathBuf| progress::during("cleaning stats files", || cleaner.clean(path));
+    let cleaned: Vec<_> = match &*arguments.paths {
+        [] => vec![progress::during("cleaning stats files", || {
+            cleaner.clean_env()
+        })],
+        paths => paths.iter().map(clean).collect(),
+    };
+    for cleaned in cleaned {
         let cleaned = match cleaned {
             Ok(cleaned) => cleaned,
             Err(error) => {

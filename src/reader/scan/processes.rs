@@ -94,6 +94,9 @@ fn named_after(pid: u32) -> Vec<Mapped> {
         let models = list(&root).unwrap_or_default().into_iter();
         models.flat_map(in_model).collect::<Vec<_>>()
     };
-    let paths = paths::reader_roots().into_iter().flat_map(in_root);
+    let paths = paths::reader_roots()
+        .into_iter()
+        .flatten()
+        .flat_map(in_root);
     paths.filter_map(still).collect()
 }

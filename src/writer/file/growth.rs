@@ -10,6 +10,7 @@ use crate::format::{LINE, round_up};
 use crate::sync::Ordering;
 use crate::sys::fork;
 use crate::sys::reserve::reserve;
+use crate::sys::retained::Retained;
 use crate::sys::words::Words;
 use crate::writer::directory;
 
@@ -59,8 +60,15 @@ impl StatsFile {
             Backing::Nameless { nameless, .. } => {
                 (&nameless.as_ref().expect("until it appears").file, 0)
             }
-            Backing::Named { device, inode } => {
-                file = directory::reopen(&self.path.borrow(), *device, *inode)?;
+            Backing::Named {
+                device,
+                inode,
+                retained,
+            } => {
+                file = match retained.as_ref().and_then(Retained::file) {
+                    Some(file) => file,
+                    None => directory::reopen(&self.path.borrow(), *device, *inode)?,
+                };
                 (&file, (size / 8).clamp(4 * PAGE, 64 * PAGE))
             }
         };
