@@ -132,6 +132,9 @@ mod library {
     #[cfg(feature = "derive")]
     pub use mmstats_derive::{MmStats, MmValue};
 
+    #[doc(hidden)]
+    pub use crate::sys::paths::parse_size;
+
     /// What the derives' code names. Not for anyone else.
     #[doc(hidden)]
     pub mod __private {

@@ -80,15 +80,19 @@ fn metric() -> impl Strategy<Value = MetricSchema> {
 }
 
 fn schema() -> impl Strategy<Value = Schema> {
-    (text(), text(), prop::collection::vec(metric(), 0..6)).prop_map(|(model, help, metrics)| {
-        let mut schema = Schema {
-            model,
-            help,
-            ..Schema::default()
-        };
-        metrics.into_iter().for_each(|metric| schema.push(metric));
-        schema
-    })
+    let texts = (text(), text(), text());
+    (texts, prop::collection::vec(metric(), 0..6)).prop_map(
+        |((model, help, type_path), metrics)| {
+            let mut schema = Schema {
+                model,
+                help,
+                type_path,
+                ..Schema::default()
+            };
+            metrics.into_iter().for_each(|metric| schema.push(metric));
+            schema
+        },
+    )
 }
 
 proptest! {

@@ -7,8 +7,9 @@
 //!  12  u32  number of metrics
 //!  16  u16  length of the model's name
 //!  18  u16  length of the model's help
-//!  20  u32  zero
-//!  24  name, help, zeros to a multiple of 8, then the metrics:
+//!  20  u16  length of the model's type
+//!  22  u16  zero
+//!  24  name, help, type, zeros to a multiple of 8, then the metrics:
 //!
 //!   0  u32  bytes of this entry, a multiple of 8
 //!   4  u16  kind
@@ -186,6 +187,8 @@ pub struct Schema {
     pub model: String,
     /// What the model means, in a sentence, or empty.
     pub help: String,
+    /// The path of the model's type in its program, or empty: two models of one name differ in it.
+    pub type_path: String,
     /// Bytes of a block.
     pub block: u32,
     /// The metrics, in the order of declaration.
@@ -207,15 +210,17 @@ impl Schema {
 
     /// The bytes of the schema's record.
     pub fn encode(&self) -> Vec<u8> {
-        let (model, help) = (cut(&self.model, TEXT_MOST), cut(&self.help, TEXT_MOST));
+        let texts = [&self.model, &self.help, &self.type_path].map(|text| cut(text, TEXT_MOST));
         let mut out = record::begin(Type::Schema);
         out.extend(self.block.to_le_bytes());
         out.extend((self.metrics.len() as u32).to_le_bytes());
-        out.extend((model.len() as u16).to_le_bytes());
-        out.extend((help.len() as u16).to_le_bytes());
-        out.extend(0u32.to_le_bytes());
-        out.extend(model.as_bytes());
-        out.extend(help.as_bytes());
+        for text in texts {
+            out.extend((text.len() as u16).to_le_bytes());
+        }
+        out.extend(0u16.to_le_bytes());
+        for text in texts {
+            out.extend(text.as_bytes());
+        }
         pad(&mut out, 8);
         for metric in &self.metrics {
             metric.encode(&mut out);
@@ -231,10 +236,12 @@ impl Schema {
         let count = body.u32("the number of metrics")? as usize;
         let model = body.u16("the name's length")?;
         let help = body.u16("the help's length")?;
-        body.u32("zero")?;
+        let type_path = body.u16("the type's length")?;
+        body.u16("zero")?;
         let mut schema = Schema {
             model: body.text(model.into(), "the model's name")?,
             help: body.text(help.into(), "the model's help")?,
+            type_path: body.text(type_path.into(), "the model's type")?,
             block,
             // What is allocated is bounded by the bytes that are there: an entry has 32 or more.
             metrics: Vec::with_capacity(count.min(body.left() / ENTRY)),

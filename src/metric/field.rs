@@ -162,10 +162,16 @@ pub struct Describe {
 
 impl Describe {
     /// The schema of a model.
-    pub(crate) fn model(name: &str, help: &str, fields: impl FnOnce(&mut Describe)) -> Schema {
+    pub(crate) fn model(
+        name: &str,
+        help: &str,
+        type_path: &str,
+        fields: impl FnOnce(&mut Describe),
+    ) -> Schema {
         let mut describe = Describe::default();
         describe.schema.model = name.to_owned();
         describe.schema.help = help.to_owned();
+        describe.schema.type_path = type_path.to_owned();
         fields(&mut describe);
         describe.schema
     }

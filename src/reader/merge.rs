@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::file::StatsFile;
 use super::snapshot::{Model, Snapshot};
+use super::state::State;
 use super::table::Table;
 use crate::sys::seed::random_state;
 
@@ -40,7 +41,11 @@ impl Merger {
                     snapshot.files[index].stats = Some(table.of_file(file));
                 }
             }
+            let written = (indices.iter())
+                .filter(|&&index| snapshot.files[index].state != State::Dead)
+                .map(|&index| &*files[index]);
             snapshot.models.push(Model {
+                types: types(&name, written),
                 processes: processes(
                     (indices.iter().map(|&index| &*files[index]))
                         .filter(|file| file.contents.retired.is_none()),
@@ -103,6 +108,23 @@ fn by_model(files: &[&mut StatsFile]) -> BTreeMap<Arc<str>, Vec<usize>> {
         }
     }
     by_model
+}
+
+/// The types of a model's own schemas in these files.
+fn types<'a>(model: &str, files: impl Iterator<Item = &'a StatsFile>) -> Vec<Arc<str>> {
+    // The first instance is the model itself, or of a file of groups one of these.
+    let plans = files.filter_map(|file| Some(&file.contents.instances.first()?.plan));
+    let own = plans.filter(|plan| *plan.model == *model && !plan.type_path.is_empty());
+    let mut types: Vec<Arc<str>> = Vec::new();
+    for plan in own {
+        // Nearly always the one before.
+        let known = |path: &Arc<str>| Arc::ptr_eq(path, &plan.type_path) || *path == plan.type_path;
+        if !types.iter().any(known) {
+            types.push(Arc::clone(&plan.type_path));
+        }
+    }
+    types.sort_unstable();
+    types
 }
 
 /// How many processes made these files.

@@ -27,6 +27,10 @@ pub struct Plan {
     pub record: Arc<[u8]>,
     /// Whether nothing of the schema is left out.
     pub complete: bool,
+    /// The model that it describes.
+    pub model: Box<str>,
+    /// The path of its type, or empty. Printable.
+    pub type_path: Arc<str>,
     /// Bytes of a block.
     pub block: u32,
     /// The metrics that can be read, in the order of the schema.
@@ -156,6 +160,8 @@ impl Plan {
         let mut plan = Plan {
             record,
             complete,
+            model: schema.model.into(),
+            type_path: printable(&schema.type_path).into(),
             block: schema.block,
             metrics: Vec::with_capacity(schema.metrics.len()),
             slots: Vec::new(),

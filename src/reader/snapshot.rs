@@ -34,6 +34,7 @@ pub struct Snapshot {
 pub struct Model {
     pub(super) name: Arc<str>,
     pub(super) processes: usize,
+    pub(super) types: Vec<Arc<str>>,
     pub(super) stats: Vec<Stat>,
     pub(super) risen: Vec<Stat>,
     pub(super) files: Vec<usize>,
@@ -190,6 +191,12 @@ impl Model {
     /// How many processes made its files.
     pub fn processes(&self) -> usize {
         self.processes
+    }
+
+    /// The types that write it now, as paths in their programs, sorted: `app::Web`. If there are several, two
+    /// models have one name and their values are mixed, or programs of two versions are running.
+    pub fn types(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.types.iter().map(|path| &**path)
     }
 
     /// Its merged stats, by label.

@@ -160,7 +160,7 @@ impl<T: MmStats> Builder<T> {
 
     /// As [`create`](Self::create), without a word.
     pub(super) fn make(self) -> Result<Stats<T>, Error> {
-        let file = StatsFile::new(&self.config, &self.name)?;
+        let file = StatsFile::new(&self.config, &self.name, model::type_path::<T>())?;
         let schema = model::schema::<T>();
         let placed = file.append_schema(&schema)?;
         let (block, offset) = file.root_instance(placed, &self.config.label_prefix)?;
@@ -188,7 +188,7 @@ impl<T: MmStats> Builder<T, Names> {
     /// As for a file without groups; a name that cannot be a group's; more names than there may be
     /// groups.
     pub fn create(self) -> Result<Stats<Groups<T>>, Error> {
-        let file = StatsFile::new(&self.config, &self.name)?;
+        let file = StatsFile::new(&self.config, &self.name, model::type_path::<T>())?;
         let space: Rc<dyn Space> = file.clone();
         let groups = Groups::<T>::new(Some(&space), self.config.label_prefix.clone());
         if let Some(error) = file.failure() {
@@ -264,7 +264,7 @@ impl Builder<Writer, Procedural> {
     /// The directory or file cannot be made or there is no space.
     pub fn create(self) -> Result<Writer, Error> {
         names::check_model(&self.name)?;
-        let file = StatsFile::new(&self.config, &self.name)?;
+        let file = StatsFile::new(&self.config, &self.name, "")?;
         file.appear()?;
         Settings::report_problems();
         Ok(Writer::new(file, self.name, self.config.label_prefix))

@@ -3,6 +3,7 @@
 
 mod growth;
 mod records;
+mod same_name;
 
 use std::any::TypeId;
 use std::cell::{Cell, RefCell};
@@ -150,8 +151,12 @@ thread_local! {
 }
 
 impl StatsFile {
-    /// Makes a file for a model; it has its header and no name yet.
-    pub fn new(config: &Config, model: &str) -> Result<Rc<StatsFile>, Error> {
+    /// Makes a file for a model of the type at `type_path` (empty: of none); it has its header and no name yet.
+    pub fn new(
+        config: &Config,
+        model: &str,
+        type_path: &'static str,
+    ) -> Result<Rc<StatsFile>, Error> {
         names::check_model(model)?;
         names::check_prefix(&config.label_prefix)?;
         let settings = Settings::get();
@@ -175,6 +180,7 @@ impl StatsFile {
                 None => paths::writer_root(),
             };
             let directory = directory::prepare(&root, model, mode, named)?;
+            same_name::enter(&directory, model, type_path);
             let lock = identity::hold_lock(&root, mode)
                 .map_err(|error| Error::io(&root.join(identity::LOCK_FILE), "lock", error))?;
             retire::before_the_first_file(&root);

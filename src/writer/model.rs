@@ -71,7 +71,12 @@ pub unsafe trait MmStats: Sized + 'static {
 
 /// The schema of a model.
 pub(super) fn schema<T: MmStats>() -> Schema {
-    Describe::model(T::NAME, T::HELP, T::describe_fields)
+    Describe::model(T::NAME, T::HELP, type_path::<T>(), T::describe_fields)
+}
+
+/// The path of a model's type, which tells it from another one of the same name.
+pub(super) fn type_path<T: MmStats>() -> &'static str {
+    std::any::type_name::<T>()
 }
 
 /// The key of a model in its file's schemas.

@@ -250,7 +250,9 @@ impl<'w, M, V> Adding<'w, M, V> {
             model,
             prefix,
         } = self.writer;
-        let schema = Describe::model(model, "", |schema| describe(schema, &self.label, options));
+        let schema = Describe::model(model, "", "", |schema| {
+            describe(schema, &self.label, options)
+        });
         let placed = file.append_schema(&schema).and_then(|placed| {
             let instance = Instance {
                 schema: placed.record,

@@ -218,3 +218,52 @@ fn statistics_made_before_a_fork_say_so_and_can_be_reopened() {
     assert_eq!(stats.path(), before, "the parent's stays as it was");
     let _: &Stats<Model> = &stats;
 }
+
+mod library {
+    /// Has the name of another model.
+    #[derive(mmstats::MmStats)]
+    #[mmstats(name = "silence")]
+    pub struct Model {
+        pub n: mmstats::Timer,
+        pub own: mmstats::Counter,
+    }
+}
+
+#[test]
+fn two_models_of_one_name_are_reported_by_writer_and_reader() {
+    let directory = tempfile::tempdir().unwrap();
+    let name = "two_models_of_one_name_are_reported_by_writer_and_reader";
+    let Some(output) = in_child(name, directory.path(), &[]) else {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let apart = library::Model::builder().path(elsewhere.path()).create();
+        let (ours, theirs) = (Model::create().unwrap(), library::Model::create().unwrap());
+        ours.n.inc();
+        theirs.own.inc();
+        let problems = problems("silence");
+        assert!(
+            problems.len() == 1 && problems[0].contains("library::Model"),
+            "{problems:?}"
+        );
+        let snapshot = snapshot(root());
+        let types: Vec<_> = snapshot.model("silence").unwrap().types().collect();
+        assert_eq!(
+            types,
+            [
+                "lifecycle::silence::Model",
+                "lifecycle::silence::library::Model"
+            ]
+        );
+        assert!(
+            snapshot.errors()[0].error().contains("is a"),
+            "{:?}",
+            snapshot.errors()
+        );
+        drop(apart);
+        return;
+    };
+    let reported = reported(&output);
+    assert!(
+        reported.len() == 1 && reported[0].contains("two models"),
+        "{reported:?}"
+    );
+}

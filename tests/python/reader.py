@@ -812,9 +812,9 @@ class File:
     def schema(self, at, length):
         self.charge(4 * length)
         record = Cursor(self.bytes(at, length), 8)
-        block, count, name, help_, _ = record.numbers("IIHHI")
+        block, count, name, help_, type_, _ = record.numbers("IIHHHH")
         need(block % 8 == 0, "a block of %d bytes" % block)
-        record.take(name + help_)
+        record.take(name + help_ + type_)
         record.take(-record.at % 8)
         metrics, room = [], block // 8
         for _ in range(count):

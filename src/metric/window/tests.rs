@@ -96,7 +96,7 @@ impl Space for Memory {
 impl<M: Field> Written<M> {
     fn new(buffers: u16) -> Written<M> {
         let options = Options::NONE.window(WINDOW).buffers(buffers);
-        let schema = Describe::model("m", "", |describe| M::describe(describe, "x", options));
+        let schema = Describe::model("m", "", "", |describe| M::describe(describe, "x", options));
         let block = Words::leaked(schema.block as usize / 8);
         let space = Rc::new(Memory::default());
         let file: Rc<dyn Space> = space.clone();

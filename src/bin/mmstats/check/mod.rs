@@ -111,9 +111,24 @@ fn bytes(input: &Input, findings: &mut Findings) {
     }
 }
 
+/// What MMSTATS_MAX_SIZE says here. Programs with another setting, or with a builder's, have another one.
+fn max_size() -> u64 {
+    let set = std::env::var("MMSTATS_MAX_SIZE").ok();
+    let set = set.and_then(|size| mmstats::parse_size(&size));
+    set.map_or(MAX_SIZE, |size| size as u64)
+}
+
 /// What is about to go wrong with the files of a model.
 fn look_at(model: &Model, files: &[&File], findings: &mut Findings) {
     let name = output::printed(model.name());
+    if model.types().len() > 1 {
+        let types: Vec<_> = model.types().map(output::printed).collect();
+        findings.warnings.push(format!(
+            "{name}: several types write this model, {}: their values are mixed; give each its own \
+             #[mmstats(name = \"…\")], unless programs of two versions are running",
+            types.join(" and ")
+        ));
+    }
     let dead = files
         .iter()
         .filter(|file| file.state() == State::Dead && file.retired().is_none());
@@ -124,10 +139,7 @@ fn look_at(model: &Model, files: &[&File], findings: &mut Findings) {
              clean --fold` keeps their totals; MMSTATS_CLEAN=1 lets programs do it themselves"
         ));
     }
-    let most = std::env::var("MMSTATS_MAX_SIZE")
-        .ok()
-        .and_then(|size| size.parse().ok());
-    let most: u64 = most.unwrap_or(MAX_SIZE);
+    let most = max_size();
     let full = files
         .iter()
         .filter(|file| file.format() == 3 && file.bytes() >= most / 10 * 9);
