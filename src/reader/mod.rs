@@ -67,6 +67,7 @@ pub use self::snapshot::{File, Model, Problem, Snapshot, Stat};
 pub use self::state::{Ending, State};
 pub use self::text::{matches, printable};
 pub use self::verify::verify;
+pub use crate::format::note::{Cause, Note};
 
 /// Reads the stats files of a root, of a model, or one file: again and again.
 #[derive(Debug)]
@@ -234,6 +235,7 @@ impl Reader {
                     },
                     owner: file.owner.state,
                     retired: file.contents.retired.as_ref().map(|retired| retired.folds),
+                    notes: file.contents.notes.clone(),
                     bytes: file.len,
                     format: file.format(),
                     stats: None,

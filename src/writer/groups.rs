@@ -9,11 +9,11 @@ use super::local::Private;
 use super::model::{self, MmStats};
 use super::names;
 use crate::Error;
+use crate::format::note::Cause;
 use crate::format::record::Instance;
 use crate::metric::field::{Binder, Describe, Field, Options, TakesPrefix};
 use crate::metric::space::{Placed, Space};
 use crate::sys::frozen::FrozenMap;
-use crate::sys::report;
 
 /// Under this name counts what could not have a group of its own.
 const OTHER: &str = "_other";
@@ -129,9 +129,10 @@ impl<T: MmStats> Groups<T> {
                     let name = names::shown(name);
                     if let Some((space, _)) = &self.file {
                         let text = format_args!(
-                            "{error}; the group {name:?} and further ones count under {OTHER:?}"
+                            "{}; the group {name:?} and further ones count under {OTHER:?}",
+                            error.of_known_file()
                         );
-                        report::once(space.model(), "groups", &text);
+                        space.report(Cause::Group, &text);
                     }
                 }
             }

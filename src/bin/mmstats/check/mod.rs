@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use mmstats::Error;
-use mmstats::reader::{File, Model, State, unlinked, verify};
+use mmstats::reader::{Cause, File, Model, State, unlinked, verify};
 
 use crate::arguments::Check;
 use crate::input::Input;
@@ -162,6 +162,15 @@ fn look_at(model: &Model, files: &[&File], findings: &mut Findings) {
         "other users may write it: its values are not to be trusted: chmod go-w, and see MMSTATS_MODE"
             .to_owned()
     });
+    let noted = files.iter().filter(|file| !file.notes().is_empty());
+    named(noted, findings, |file| {
+        let notes: Vec<_> = file.notes().iter().map(|note| note.text()).collect();
+        output::printed(&notes.join("; and "))
+    });
+    let is_said = |file: &&File| file.notes().iter().any(|note| note.cause() == Cause::Group);
+    if files.iter().any(is_said) {
+        return;
+    }
     let mut groups: BTreeMap<&str, u64> = BTreeMap::new();
     for stat in model.stats() {
         let other = stat
