@@ -6,6 +6,7 @@
 
 mod compare;
 mod processes;
+pub use self::processes::is_stats;
 
 use std::cmp::Ordering;
 use std::collections::HashMap;

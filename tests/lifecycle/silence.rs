@@ -219,8 +219,15 @@ fn statistics_made_before_a_fork_say_so_and_can_be_reopened() {
             inherited.len() == 1 && inherited[0].contains("reopen"),
             "{inherited:?}"
         );
+        let pid = std::process::id();
+        let parent = std::os::unix::process::parent_id();
+        if cfg!(target_os = "linux") {
+            assert_eq!(mmstats::reader::inherited(pid), Some((parent, 2)));
+            assert_eq!(mmstats::reader::inherited(parent), None);
+        }
         stats.reopen().unwrap();
         groups.reopen().unwrap();
+        assert_eq!(mmstats::reader::inherited(pid), None);
         assert!(stats.path() != before && problems("silence").is_empty());
         stats.n.add(1000);
         groups["b"].n.add(7);

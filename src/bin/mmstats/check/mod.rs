@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use mmstats::Error;
-use mmstats::reader::{Cause, File, Model, State, unlinked, verify};
+use mmstats::reader::{Cause, File, Model, State, inherited, unlinked, verify};
 
 use crate::arguments::Check;
 use crate::input::Input;
@@ -71,6 +71,21 @@ pub fn run(arguments: &Check) -> Outcome {
         )?;
     }
     out.flush()?;
+    for pid in arguments
+        .paths
+        .iter()
+        .filter_map(|path| crate::input::pid(path))
+    {
+        if input.is_empty()
+            && let Some((parent, files)) = inherited(pid)
+        {
+            output::complain(&format!(
+                "process {pid} counts in private memory only, in place of {files} stats files of its parent \
+                 {parent}: what is made before a fork is the parent's; call Stats::reopen() in the child, or \
+                 use MODEL::local"
+            ));
+        }
+    }
     if input.is_empty() {
         input.complain();
     }
