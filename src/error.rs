@@ -106,6 +106,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// Its text without the path of the file that could not grow, for where the reader knows the file.
+    pub(crate) fn of_known_file(&self) -> String {
+        let text = self.to_string();
+        let (Error::Io { path, .. }
+        | Error::DuplicateLabel { path, .. }
+        | Error::Full { path, .. }
+        | Error::TooManyGroups { path, .. }) = self
+        else {
+            return text;
+        };
+        let path = format!("{}: ", path.display());
+        text.strip_prefix(&path).unwrap_or(&text).to_owned()
+    }
+
     /// An operating system error about `path`.
     pub(crate) fn io(path: &Path, action: &'static str, source: io::Error) -> Error {
         Error::Io {

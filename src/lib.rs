@@ -49,8 +49,20 @@
 //! - A stats file reserves 16 MiB of addresses (not of memory).
 //! - A process with a counter that has a window has a thread that looks at it, with all signals blocked.
 //! - Signal handlers must not write statistics: they could run in the middle of a publication.
+//! - A file that is emptied or cut short under its writer (`truncate`, `cp` over it) ends the program by SIGBUS at
+//!   the next store to a page that is gone. No program that writes through a mapping can prevent that; removing
+//!   a file is harmless.
+//! - What is made before a fork counts only in the parent, until the child calls [`Stats::reopen`].
+//!   [`MmStats::local`] makes a file for each process.
 //! - A process made by raw `clone`, without the C library's fork handlers, must not use what it
 //!   inherited.
+//!
+//! # Never silent
+//!
+//! Where something is not recorded (no file, a refused group, a failed growth, two models of one name), the reason
+//! is reported once: through `log`, or as a line on stderr if no logger is installed (`MMSTATS_QUIET=1` turns
+//! that off). [`status()`] lists each model with its files or the reason. What happens after a file exists is also
+//! noted in it: [`File::notes`](reader::File::notes), `mmstats check`.
 //!
 //! # Features
 //!

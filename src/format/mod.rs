@@ -13,6 +13,7 @@ pub mod float_histogram;
 pub mod header;
 pub mod histogram;
 pub mod making;
+pub mod note;
 pub mod owner;
 pub mod part;
 pub mod record;

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   0  u32  bytes of the record with this head, a multiple of 8
-//!   4  u16  type: 1 schema, 2 instance, 3 octave, 4 retired, 6 part; a reader skips the others
+//!   4  u16  type: 1 schema, 2 instance, 3 octave, 4 retired, 6 part, 7 note; a reader skips the others
 //!   6  u16  flags: bit 0, must be understood: a reader that does not know the type reads no further
 //! ```
 //!
@@ -48,6 +48,8 @@ pub enum Type {
     Retired = 4,
     /// Further space of a metric: see [`part`](super::part).
     Part = 6,
+    /// What is not recorded, and why: see [`note`](super::note).
+    Note = 7,
 }
 
 /// Bytes of a record's head.
@@ -80,6 +82,7 @@ impl Head {
             3 => Some(Type::Octave),
             4 => Some(Type::Retired),
             6 => Some(Type::Part),
+            7 => Some(Type::Note),
             _ => None,
         };
         if (len as usize) < HEAD || len % 8 != 0 || u64::from(len) > left {
@@ -110,7 +113,7 @@ pub fn begin(kind: Type) -> Vec<u8> {
     out.extend((kind as u16).to_le_bytes());
     let flags = match kind {
         Type::Retired => MUST_BE_UNDERSTOOD,
-        Type::Schema | Type::Instance | Type::Octave | Type::Part => 0,
+        Type::Schema | Type::Instance | Type::Octave | Type::Part | Type::Note => 0,
     };
     out.extend(flags.to_le_bytes());
     out

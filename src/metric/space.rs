@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::context::Contexts;
 use crate::Error;
+use crate::format::note::Cause;
 use crate::format::part::Part;
 use crate::format::record::Instance;
 use crate::format::schema::Schema;
@@ -74,8 +75,9 @@ pub trait Space: fmt::Debug {
     /// How many groups each field of groups may have.
     fn max_groups(&self) -> usize;
 
-    /// The model whose file it is.
-    fn model(&self) -> &str;
+    /// Reports that something is not recorded, once, and notes it in the file. Only when the state of the
+    /// file is final: a logger may come back here.
+    fn report(&self, cause: Cause, text: &dyn fmt::Display);
 
     /// The file's path, for messages.
     fn path(&self) -> PathBuf;

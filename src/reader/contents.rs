@@ -17,6 +17,7 @@ use super::plan::{Plan, Plans, Slot};
 use super::source::{Access, Trouble};
 use crate::format::LINE;
 use crate::format::bytes::{Bytes, Malformed};
+use crate::format::note::Note;
 use crate::format::record::{self, HEAD, Head, Type};
 use crate::format::retired::Retired;
 use crate::format::schema::whole_label;
@@ -73,6 +74,9 @@ pub fn most(allocated: u64) -> u64 {
 /// Problems of one file that are named one by one.
 const PROBLEMS_MOST: usize = 16;
 
+/// Notes of one file that are kept.
+const NOTES_MOST: usize = 16;
+
 /// Bytes of an instance or octave record before the prefix or the values.
 const FIXED: usize = 24;
 
@@ -93,6 +97,8 @@ pub struct Contents {
     pub retired: Option<Retired>,
     /// Whether there are cells, which may refer to contexts.
     pub refers: bool,
+    /// What it says that it does not record.
+    pub notes: Vec<Note>,
     /// Whether there are records that this version does not know.
     pub unknown: bool,
     /// The schema records so far, by offset.
@@ -201,6 +207,7 @@ impl Contents {
             problems: Vec::new(),
             retired: None,
             refers: false,
+            notes: Vec::new(),
             unknown: false,
             schemas: Vec::new(),
             walked: header,
@@ -275,6 +282,7 @@ impl Contents {
             Some(Type::Instance) => self.instance(access, at, head)?,
             Some(Type::Octave) => self.octave(access, at, head)?,
             Some(Type::Part) => self.part(access, at, head)?,
+            Some(Type::Note) => self.note(access, at, head)?,
             Some(Type::Retired) => self.retired(access, at, head)?,
             None => self.unknown = true,
         }
@@ -371,6 +379,17 @@ impl Contents {
             parts: Vec::new(),
             shape: None,
         });
+        Ok(())
+    }
+
+    fn note(&mut self, access: &Access<'_>, at: u64, head: Head) -> Result<(), Trouble> {
+        if self.notes.len() == NOTES_MOST {
+            return Ok(());
+        }
+        self.budget.charge(4 * head.len as u64, at, "the note")?;
+        let record = access.bytes(at, head.len)?;
+        let note = Note::decode(Bytes::new(&record[HEAD..], at + HEAD as u64))?;
+        self.notes.push(note);
         Ok(())
     }
 

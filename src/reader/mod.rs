@@ -61,12 +61,13 @@ use self::scan::{Files, Place, Tools};
 use self::state::{Judge, Kernel};
 use crate::Error;
 use crate::sys::life::Witness;
-use crate::sys::{clock, paths, proc, sigbus};
+use crate::sys::{clock, inherited, paths, proc, sigbus};
 
 pub use self::snapshot::{File, Model, Problem, Snapshot, Stat};
 pub use self::state::{Ending, State};
 pub use self::text::{matches, printable};
 pub use self::verify::verify;
+pub use crate::format::note::{Cause, Note};
 
 /// Reads the stats files of a root, of a model, or one file: again and again.
 #[derive(Debug)]
@@ -234,6 +235,7 @@ impl Reader {
                     },
                     owner: file.owner.state,
                     retired: file.contents.retired.as_ref().map(|retired| retired.folds),
+                    notes: file.contents.notes.clone(),
                     bytes: file.len,
                     format: file.format(),
                     stats: None,
@@ -264,6 +266,16 @@ pub fn roots() -> Vec<PathBuf> {
 /// each was, and the process, of those that this user may look at. From /proc: elsewhere there are none.
 pub fn unlinked(root: impl AsRef<Path>) -> Vec<(PathBuf, u32)> {
     proc::unlinked(root.as_ref())
+}
+
+/// Whether a process has private memory in the place of stats files that its parent writes: what it counts
+/// there no reader sees. Gives the parent and the number of these files. From /proc; `None` also if the parent
+/// has ended, or one of them is not for this user to look at.
+///
+/// That is normal in a child that uses [`MmStats::local`](crate::MmStats::local), which has files of its own.
+/// In one without files it means that [`Stats::reopen`](crate::Stats::reopen) was not called.
+pub fn inherited(pid: u32) -> Option<(u32, usize)> {
+    inherited::files(pid, scan::is_stats)
 }
 
 /// Guards this process against mapped stats files that someone cuts short while they are read (by

@@ -7,6 +7,7 @@
 mod compare;
 mod copies;
 mod processes;
+pub use self::processes::is_stats;
 
 use std::cmp::Ordering;
 use std::collections::HashMap;

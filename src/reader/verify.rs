@@ -13,6 +13,7 @@ use super::text::printable;
 use crate::Error;
 use crate::format::bytes::{Bytes, Malformed};
 use crate::format::header::{COMMITTED, FIXED, FLAGS_KNOWN, Header};
+use crate::format::note::Note;
 use crate::format::part::{self, Part};
 use crate::format::record::{HEAD, Head, Instance, Octave, Type};
 use crate::format::retired::Retired;
@@ -160,6 +161,7 @@ impl Walk<'_> {
                 Some(Type::Instance) => self.instance(at, head.len, body)?,
                 Some(Type::Octave) => self.octave(at, head.len, body)?,
                 Some(Type::Part) => self.part(at, head.len, body)?,
+                Some(Type::Note) => drop(Note::decode(body)?),
                 Some(Type::Retired) => {
                     Retired::decode(body)?;
                     self.retired = true;

@@ -10,6 +10,7 @@ pub mod fork;
 pub mod frozen;
 pub mod guard;
 pub mod identity;
+pub mod inherited;
 pub mod life;
 pub mod loaded;
 pub mod lock;

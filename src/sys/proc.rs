@@ -170,7 +170,7 @@ impl Directories {
 }
 
 /// The path and the inode of a line of `maps`: `7f…-7f… rw-s 00000000 00:1a 12345    /run/app/…`.
-fn shared_for_writing(line: &[u8]) -> Option<(&Path, u64)> {
+pub(super) fn shared_for_writing(line: &[u8]) -> Option<(&Path, u64)> {
     let mut rest = line;
     let mut word = || {
         rest = rest.trim_ascii_start();

@@ -2,6 +2,7 @@
 //! is made, named and handed from thread to thread.
 
 mod growth;
+mod notes;
 mod records;
 mod same_name;
 
@@ -16,6 +17,7 @@ use super::directory::{self, Nameless};
 use super::names;
 use crate::Error;
 use crate::format::header::{LockToken, OWNER};
+use crate::format::note;
 use crate::format::owner;
 use crate::format::record::Stagger;
 use crate::format::round_up;
@@ -114,6 +116,10 @@ pub struct StatsFile {
     size: Cell<usize>,
     /// Of these, bytes kept for the groups that count the overflow.
     aside: Cell<usize>,
+    /// Further bytes of these, kept for notes.
+    for_notes: Cell<usize>,
+    /// The causes that were noted: bit n is code n.
+    noted: Cell<u16>,
     /// Schemas by model.
     schemas: RefCell<HashMap<TypeId, Placed>>,
     /// What each schema's labels are, by the offset of its record.
@@ -215,6 +221,8 @@ impl StatsFile {
             tail: Cell::new(0),
             size: Cell::new(size),
             aside: Cell::new(0),
+            for_notes: Cell::new(note::RESERVED),
+            noted: Cell::new(0),
             schemas: RefCell::default(),
             labels_of: RefCell::default(),
             pending: RefCell::default(),
@@ -282,6 +290,11 @@ impl StatsFile {
             retained,
         };
         Ok(())
+    }
+
+    /// The model's name.
+    pub fn model(&self) -> &str {
+        &self.model
     }
 
     /// What it was made from.

@@ -9,6 +9,7 @@ use super::local::Private;
 use super::model::{self, MmStats};
 use super::names;
 use crate::Error;
+use crate::format::note::Cause;
 use crate::format::record::Instance;
 use crate::metric::field::{Binder, Describe, Field, Options, TakesPrefix};
 use crate::metric::space::{Append, Placed, Space};
@@ -177,16 +178,20 @@ impl<T: MmStats> Groups<T> {
         let name = names::shown(name);
         match lost {
             None => {
-                let text =
-                    format_args!("{error}; {name:?} and further groups count under {OTHER:?}");
-                report::once(space.model(), "groups", &text);
+                let text = format_args!(
+                    "{}; the group {name:?} and further ones count under {OTHER:?}",
+                    error.of_known_file()
+                );
+                space.report(Cause::Group, &text);
             }
             Some(lost) => {
                 let text = format_args!(
-                    "{error}; {name:?} and further groups are not recorded, because {OTHER:?} cannot \
-                     be made either: {lost}"
+                    "{}; the group {name:?} and further ones are not recorded, because {OTHER:?} cannot \
+                     be made either: {}",
+                    error.of_known_file(),
+                    lost.of_known_file()
                 );
-                report::once(space.model(), "other", &text);
+                space.report(Cause::Group, &text);
             }
         }
     }

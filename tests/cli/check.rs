@@ -104,7 +104,7 @@ fn what_will_hurt_is_warned_of() {
     let shown = text_of(&output.stdout);
     for warning in [
         "Full: 20 files of processes that have ended",
-        "Full: _other has counted",
+        "1 groups are there already",
         "other users may write it",
         "other users may put files there",
         "of the 4 KiB that it may have",
@@ -120,4 +120,40 @@ fn nothing_to_check_is_exit_code_1() {
     let output = check(root.path());
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(text_of(&output.stderr).contains("no stats files"));
+}
+
+#[derive(MmStats)]
+#[mmstats(name = "noted")]
+struct Noted {
+    parts: Groups<NotedPart>,
+}
+
+#[derive(MmStats)]
+struct NotedPart {
+    n: Counter,
+}
+
+#[test]
+fn refused_groups_are_told_with_their_true_cause() {
+    let root = root();
+    let stats = Noted::builder().path(root.path());
+    let stats = stats.max_groups(2).create().unwrap();
+    for name in ["a", "b", "c"] {
+        stats.parts.group(name).n.inc();
+    }
+    let output = check(root.path());
+    assert!(output.status.success(), "{output:?}");
+    let shown = text_of(&output.stdout);
+    let warnings: Vec<_> = shown
+        .lines()
+        .filter(|line| line.contains("_other"))
+        .collect();
+    assert!(
+        warnings.len() == 1
+            && warnings[0].contains(path_of(&stats).to_str().unwrap())
+            && warnings[0].contains("2 groups are there already")
+            && warnings[0].contains(".max_groups()")
+            && !warnings[0].contains("MMSTATS_MAX_SIZE"),
+        "{shown}"
+    );
 }

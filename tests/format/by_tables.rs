@@ -50,7 +50,11 @@ impl Tables<'_> {
                 let mut prefix = text(texts, prefix + group);
                 prefix.extend((group > 0).then_some('.'));
                 let schema = instance("schema");
-                let names = ["length of the name", "length of the help"];
+                let names = [
+                    "length of the name",
+                    "length of the help",
+                    "length of the type",
+                ];
                 let names: usize = names
                     .iter()
                     .map(|name| self.get(schema, "Schema record", name))

@@ -8,6 +8,7 @@ use super::golden;
 const FORMAT: &str = include_str!("../../docs/FORMAT.md");
 const HEADER: &str = include_str!("../../src/format/header.rs");
 const RECORD: &str = include_str!("../../src/format/record.rs");
+const NOTE: &str = include_str!("../../src/format/note.rs");
 const PART: &str = include_str!("../../src/format/part.rs");
 const RETIRED: &str = include_str!("../../src/format/retired.rs");
 const SCHEMA: &str = include_str!("../../src/format/schema.rs");
@@ -105,6 +106,9 @@ fn the_tables_have_the_offsets_of_the_source() {
     let part = maps(PART);
     assert_eq!(part.len(), 1);
     two("Part record", &part[0]);
+    let note = maps(NOTE);
+    assert_eq!(note.len(), 1);
+    two("Note record", &note[0]);
     let retired = maps(RETIRED);
     assert_eq!(retired.len(), 2);
     two("Retired record", &retired[0]);
@@ -127,6 +131,7 @@ fn the_tables_have_no_gaps() {
         "Instance record",
         "Octave record",
         "Part record",
+        "Note record",
         "Retired record",
         "Name of a folded file",
     ] {

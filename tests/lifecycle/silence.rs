@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 
 use mmstats::{Counter, Groups, MmStats, Percentile, Stats};
 
+use mmstats::reader::Cause;
+
 use super::process::{fork, wait_well};
 use super::{child, root, snapshot};
 
@@ -123,6 +125,20 @@ fn groups_and_growth_that_are_refused_are_reported_once() {
         assert_eq!(problems.len(), 2, "{problems:?}");
         assert!(problems[0].contains("coarsely") && problems[0].contains("MMSTATS_MAX_SIZE"));
         assert!(problems[1].contains("_other"));
+        // The file is full, and says so nevertheless.
+        let snapshot = snapshot(super::root());
+        let notes = snapshot.files()[0].notes();
+        let causes: Vec<_> = notes.iter().map(|note| note.cause()).collect();
+        assert_eq!(causes, [Cause::Growth, Cause::Group]);
+        for note in notes {
+            assert!(note.text().contains("MMSTATS_MAX_SIZE"), "{note:?}");
+            assert!(
+                !note.text().contains("mmstats-"),
+                "its path is known: {note:?}"
+            );
+        }
+        let problems = mmstats::reader::verify(snapshot.files()[0].path()).unwrap();
+        assert_eq!(problems, []);
         return;
     };
     assert_eq!(reported(&output).len(), 2);
@@ -203,8 +219,15 @@ fn statistics_made_before_a_fork_say_so_and_can_be_reopened() {
             inherited.len() == 1 && inherited[0].contains("reopen"),
             "{inherited:?}"
         );
+        let pid = std::process::id();
+        let parent = std::os::unix::process::parent_id();
+        if cfg!(target_os = "linux") {
+            assert_eq!(mmstats::reader::inherited(pid), Some((parent, 2)));
+            assert_eq!(mmstats::reader::inherited(parent), None);
+        }
         stats.reopen().unwrap();
         groups.reopen().unwrap();
+        assert_eq!(mmstats::reader::inherited(pid), None);
         assert!(stats.path() != before && problems("silence").is_empty());
         stats.n.add(1000);
         groups["b"].n.add(7);

@@ -41,7 +41,7 @@ MONOTONIC_COARSE = 6
 # Words of a buffer and plain words; None: as the parameter says.
 SLOTS = {"floats": (10, 65), "summary": (10, 1), "average": (3, 0), "movingaverage": (3, None), "samplingcounter": (2, 1)}
 RULES = range(5)
-SCHEMA, INSTANCE, OCTAVE, RETIRED, PART = 1, 2, 3, 4, 6
+SCHEMA, INSTANCE, OCTAVE, RETIRED, PART, NOTE = 1, 2, 3, 4, 6, 7
 # Cells of the parts of a kind: buffers and words.
 CELLS = {"history": (1, 3), "errors": (2, 4)}
 LOST = object()
@@ -808,6 +808,7 @@ class File:
             self.length = os.fstat(self.descriptor).st_size
         need(self.header_length <= committed <= self.length, "committed length %d of %d" % (committed, self.length))
         self.schemas, self.instances, self.retired, self.contexts = {}, [], None, []
+        self.notes = []
         at = self.header_length
         try:
             while at < committed:
@@ -824,12 +825,22 @@ class File:
                     self.retired_record(at, length)
                 elif kind == PART:
                     self.part(at, length)
+                elif kind == NOTE:
+                    self.note(at, length)
                 else:
                     need(flags & 1 == 0, "the record at %d must be understood" % at)
                 at += length
         except Malformed as problem:
             self.problems.append(str(problem))  # what came before it is used
         return committed
+
+    def note(self, at, length):
+        if len(self.notes) == 16:
+            return
+        self.charge(4 * length)
+        record = Cursor(self.bytes(at, length), 8)
+        cause, text, _ = record.numbers("HHI")
+        self.notes.append((cause, record.text(text)))
 
     def schema(self, at, length):
         self.charge(4 * length)

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::Error;
+use crate::format::note::Cause;
 use crate::format::part::Part;
 use crate::format::record::Instance;
 use crate::format::schema::Schema;
@@ -87,10 +88,7 @@ impl Space for Memory {
     fn max_groups(&self) -> usize {
         0
     }
-    fn model(&self) -> &str {
-        "memory"
-    }
-
+    fn report(&self, _: Cause, _: &dyn std::fmt::Display) {}
     fn path(&self) -> PathBuf {
         PathBuf::new()
     }

@@ -64,7 +64,7 @@ impl Files {
 }
 
 /// Whether a file that a process has mapped is named like a stats file.
-fn is_stats(path: &Path) -> bool {
+pub fn is_stats(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
     name.as_bytes().starts_with(b"mmstats-")
         || matches(paths::flat_names(), &name.to_string_lossy())

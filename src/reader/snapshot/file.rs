@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use super::{Stat, lookup};
 use crate::format::header::{Header, OwnerState};
+use crate::format::note::Note;
 use crate::format::scalar::Number;
 use crate::metric::Value;
 use crate::reader::state::{Ending, State};
@@ -20,6 +21,7 @@ pub struct File {
     pub(in crate::reader) state: State,
     pub(in crate::reader) bytes: u64,
     pub(in crate::reader) retired: Option<u64>,
+    pub(in crate::reader) notes: Vec<Note>,
     pub(in crate::reader) format: u8,
     pub(in crate::reader) owner: OwnerState,
     pub(in crate::reader) stats: Option<Vec<Stat>>,
@@ -98,6 +100,11 @@ impl File {
     /// Of a retired file: how many files of processes that have ended were folded into it.
     pub fn retired(&self) -> Option<u64> {
         self.retired
+    }
+
+    /// What it does not record, and why: groups that were refused, a growth that failed.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
     }
 
     /// Its length.

@@ -28,7 +28,7 @@ impl StatsFile {
 
     /// Reserves blocks up to `end`, and a little more if the file is in use already.
     pub(super) fn ensure(&self, end: usize, from_aside: bool) -> Result<(), Error> {
-        let kept = if from_aside { 0 } else { self.aside.get() };
+        let kept = if from_aside { 0 } else { self.aside.get() } + self.for_notes.get();
         let wanted = end + kept;
         let size = self.size.get();
         if wanted <= size {

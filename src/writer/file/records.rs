@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 use std::cell::Cell;
+use std::fmt;
 use std::hash::BuildHasher;
 use std::path::PathBuf;
 
@@ -9,13 +10,13 @@ use super::{PAGE, StatsFile};
 use crate::Error;
 use crate::format::LINE;
 use crate::format::header::COMMITTED;
+use crate::format::note::Cause;
 use crate::format::part::Part;
 use crate::format::record::{self, Instance, Octave, Stagger};
 use crate::format::schema::{Schema, whole_label};
 use crate::metric::context::Contexts;
 use crate::metric::space::{Append, Mark, Placed, Space};
 use crate::sync::Ordering;
-use crate::sys::report;
 use crate::sys::ticks::{self, Tick};
 use crate::sys::words::{Word, Words};
 use crate::writer::names;
@@ -104,9 +105,10 @@ impl StatsFile {
         if let Err(error) = self.append(&placed.metadata, placed.end, false) {
             drop(append);
             let text = format_args!(
-                "{error}; histograms count coarsely, histories and error logs stay as long as they are"
+                "{}; histograms count coarsely, histories and error logs stay as long as they are",
+                error.of_known_file()
             );
-            report::once(&self.model, "growth", &text);
+            self.report(Cause::Growth, &text);
             return None;
         }
         let values = self.words().part(placed.values / 8, len);
@@ -261,8 +263,8 @@ impl Space for StatsFile {
         self.max_groups
     }
 
-    fn model(&self) -> &str {
-        &self.model
+    fn report(&self, cause: Cause, text: &dyn fmt::Display) {
+        self.note_and_report(cause, text);
     }
 
     fn path(&self) -> PathBuf {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use mmstats::Error;
-use mmstats::reader::{File, Model, State, unlinked, verify};
+use mmstats::reader::{Cause, File, Model, State, inherited, unlinked, verify};
 
 use crate::arguments::Check;
 use crate::input::Input;
@@ -71,6 +71,21 @@ pub fn run(arguments: &Check) -> Outcome {
         )?;
     }
     out.flush()?;
+    for pid in arguments
+        .paths
+        .iter()
+        .filter_map(|path| crate::input::pid(path))
+    {
+        if input.is_empty()
+            && let Some((parent, files)) = inherited(pid)
+        {
+            output::complain(&format!(
+                "process {pid} counts in private memory only, in place of {files} stats files of its parent \
+                 {parent}: what is made before a fork is the parent's; call Stats::reopen() in the child, or \
+                 use MODEL::local"
+            ));
+        }
+    }
     if input.is_empty() {
         input.complain();
     }
@@ -162,6 +177,15 @@ fn look_at(model: &Model, files: &[&File], findings: &mut Findings) {
         "other users may write it: its values are not to be trusted: chmod go-w, and see MMSTATS_MODE"
             .to_owned()
     });
+    let noted = files.iter().filter(|file| !file.notes().is_empty());
+    named(noted, findings, |file| {
+        let notes: Vec<_> = file.notes().iter().map(|note| note.text()).collect();
+        output::printed(&notes.join("; and "))
+    });
+    let is_said = |file: &&File| file.notes().iter().any(|note| note.cause() == Cause::Group);
+    if files.iter().any(is_said) {
+        return;
+    }
     let mut groups: BTreeMap<&str, u64> = BTreeMap::new();
     for stat in model.stats() {
         let other = stat

@@ -1,0 +1,48 @@
+//! Notes: what is not recorded is reported, and stands in the file for those who read it.
+
+use std::fmt;
+
+use super::StatsFile;
+use crate::format::note::{self, Cause, Note};
+use crate::metric::space::{Append, Space};
+use crate::sys::report;
+
+impl StatsFile {
+    pub(super) fn note_and_report(&self, cause: Cause, text: &dyn fmt::Display) {
+        self.note(cause, text);
+        let path = self.path();
+        let key = match cause {
+            Cause::Group => "groups",
+            Cause::Growth => "growth",
+            Cause::Unknown(_) => "other",
+        };
+        report::once(
+            &self.model,
+            key,
+            &format_args!("{}: {text}", path.display()),
+        );
+    }
+
+    /// Appends a note, unless there is one of this cause. The space for it was kept.
+    fn note(&self, cause: Cause, text: &dyn fmt::Display) {
+        let bit = 1 << cause.code();
+        if self.is_anonymous() || self.is_inherited() || self.noted.get() & bit != 0 {
+            return;
+        }
+        let Some(append) = Append::begin(self) else {
+            return;
+        };
+        self.noted.set(self.noted.get() | bit);
+        let record = Note {
+            cause,
+            text: text.to_string(),
+        }
+        .encode();
+        self.for_notes.set(self.for_notes.get() - note::LONGEST);
+        // It cannot fail: the space is there.
+        let end = self.tail.get() + record.len();
+        if self.append(&record, end, true).is_ok() {
+            append.publish();
+        }
+    }
+}
