@@ -35,7 +35,7 @@ fn quotient(total: u128, count: u64) -> f64 {
     let (shifted, count) = (total << shift, u128::from(count));
     let sticky = u128::from(shifted % count != 0);
     // A power of two in the range of doubles, so neither it nor the product is rounded.
-    (shifted / count | sticky) as f64 / (1u128 << shift) as f64
+    ((shifted / count) | sticky) as f64 / (1u128 << shift) as f64
 }
 
 /// A distribution of u64 values: exact moments of one publication, and counts in buckets with a

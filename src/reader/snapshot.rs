@@ -56,6 +56,7 @@ pub struct Stat {
 pub struct Problem {
     path: PathBuf,
     error: String,
+    copy_of: Option<Arc<Path>>,
 }
 
 impl Problem {
@@ -63,6 +64,7 @@ impl Problem {
         Problem {
             path: path.to_owned(),
             error: printable(&error.into()).into_owned(),
+            copy_of: None,
         }
     }
 
@@ -77,6 +79,22 @@ impl Problem {
             } => Problem::new(&path, format!("cannot {action}: {source}")),
             other => Problem::new(Path::new(""), other.to_string()),
         }
+    }
+
+    pub(super) fn copy(path: &Path, of: &Arc<Path>) -> Problem {
+        let problem = format!(
+            "a copy of {}: its values count once; remove one of the two",
+            of.display()
+        );
+        Problem {
+            copy_of: Some(Arc::clone(of)),
+            ..Problem::new(path, problem)
+        }
+    }
+
+    /// The file that counts, if this one is nothing but a copy of it.
+    pub fn copy_of(&self) -> Option<&Path> {
+        self.copy_of.as_deref()
     }
 
     /// The file or directory. A name may have control characters in it:

@@ -292,7 +292,7 @@ fn errors_of_several_files_add_up() {
 }
 
 #[test]
-fn texts_of_errors_are_cut_and_printable() {
+fn texts_of_errors_are_cut_and_are_the_original_ones() {
     let root = tempfile::tempdir().unwrap();
     let failing = Failing::builder().path(root.path()).create().unwrap();
     let name = format!("\x1b[31m{}", "é".repeat(1_000));
@@ -310,11 +310,10 @@ fn texts_of_errors_are_cut_and_printable() {
     for error in value.distinct() {
         let texts = [error.name(), error.message(), error.site()];
         for text in texts.into_iter().chain(error.sources()) {
-            assert!(!text.contains(char::is_control), "{text:?}");
             assert!(text.len() <= 1100, "{}", text.len());
         }
         if error.name() == "Outer" {
-            assert!(error.sources().eq(["one two\\u{7}"]));
+            assert!(error.sources().eq(["one two\x07"]));
         }
     }
 }

@@ -83,11 +83,7 @@ fn mark(files: &mut [&mut StatsFile], problems: &mut Vec<Problem>) -> bool {
             continue;
         }
         if files[*copy].identity() != files[of].identity() {
-            let problem = format!(
-                "a copy of {}: its values count once; remove one of the two",
-                files[of].path.display()
-            );
-            problems.push(Problem::new(&files[*copy].path, problem));
+            problems.push(Problem::copy(&files[*copy].path, &files[of].path));
         }
         files[*copy].left_out = true;
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use mmstats::Error;
-use mmstats::reader::{Cause, File, Model, State, inherited, unlinked, verify};
+use mmstats::reader::{Cause, File, Model, Snapshot, State, inherited, unlinked, verify};
 
 use crate::arguments::Check;
 use crate::input::Input;
@@ -99,10 +99,16 @@ pub fn run(arguments: &Check) -> Outcome {
 /// Every byte of every file.
 fn bytes(input: &Input, findings: &mut Findings) {
     let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
-    for file in input.files() {
-        seen.insert(file.path().to_owned());
-        let path = output::path(file.path());
-        match verify(file.path()) {
+    // A copy does not count, but may be damaged, too.
+    let problems = input.snapshots.iter().flat_map(Snapshot::errors);
+    let copies: Vec<_> = problems
+        .filter(|problem| problem.copy_of().is_some())
+        .collect();
+    let paths = copies.iter().map(|copy| copy.path());
+    for file in input.files().map(File::path).chain(paths) {
+        seen.insert(file.to_owned());
+        let path = output::path(file);
+        match verify(file) {
             Ok(found) => {
                 let found = found.into_iter();
                 findings
@@ -120,6 +126,13 @@ fn bytes(input: &Input, findings: &mut Findings) {
     // What could not be read at all, or not understood as a whole.
     for (path, error) in input.errors() {
         let found = format!("{}: {error}", output::path(path));
+        if copies
+            .iter()
+            .any(|copy| (copy.path(), copy.error()) == (path, error))
+        {
+            findings.warnings.push(found);
+            continue;
+        }
         if !findings.errors.contains(&found) {
             findings.errors.push(found);
         }
