@@ -303,3 +303,63 @@ fn without_a_terminal_it_says_what_to_use() {
         "{output:?}"
     );
 }
+
+/// Starts `mmstats` in a terminal, and gives it when the first output has come. Nothing else reads it.
+fn start(command: CommandBuilder) -> (Box<dyn MasterPty + Send>, Box<dyn Child + Send + Sync>) {
+    let pair = native_pty_system().openpty(size(24, 80)).unwrap();
+    let child = pair.slave.spawn_command(command).unwrap();
+    let mut reader = pair.master.try_clone_reader().unwrap();
+    assert!(reader.read(&mut [0; 1]).unwrap() > 0);
+    (pair.master, child)
+}
+
+/// Waits for the end of a process that has to end by itself.
+#[track_caller]
+fn ends(what: &str, mut child: Box<dyn Child + Send + Sync>) -> u32 {
+    let mut killer = child.clone_killer();
+    let (send, ended) = mpsc::channel();
+    std::thread::spawn(move || send.send(child.wait().unwrap().exit_code()));
+    ended.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        let _ = killer.kill();
+        panic!("{what} does not end");
+    })
+}
+
+/// ssh breaks, tmux is killed: reading the terminal returns 0 bytes or EIO from then on.
+#[test]
+fn what_runs_on_ends_when_its_terminal_goes() {
+    let root = TempDir::new().unwrap();
+    let _stats = db(root.path());
+    let path = root.path().display();
+    for arguments in [
+        format!("top {path}"),
+        format!("top -d 60 {path}"),
+        format!("demo --seconds 60 --path {path}/demo"),
+    ] {
+        // With SIGHUP, and where that is ignored.
+        for before in ["", "trap '' HUP; "] {
+            let mut command = CommandBuilder::new("sh");
+            command.args(["-c", &format!("{before}exec {BIN} {arguments}")]);
+            command.env("TERM", "xterm-256color");
+            let (master, child) = start(command);
+            drop(master);
+            ends(&format!("{before}{arguments}"), child);
+        }
+    }
+}
+
+#[test]
+fn a_signal_ends_top_even_while_it_waits_for_the_next_reading() {
+    let root = TempDir::new().unwrap();
+    let _stats = db(root.path());
+    for signal in [libc::SIGHUP, libc::SIGTERM, libc::SIGINT] {
+        let mut command = CommandBuilder::new(BIN);
+        command.args(["top", "-d", "3600"]);
+        command.arg(root.path());
+        let (_master, child) = start(command);
+        let pid = child.process_id().unwrap() as i32;
+        // SAFETY: our child, which was not waited for yet.
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+        assert_eq!(ends(&format!("signal {signal}"), child), 0);
+    }
+}

@@ -2,6 +2,7 @@
 
 mod draw;
 mod history;
+mod keyboard;
 pub mod keys;
 mod rows;
 mod state;
@@ -14,19 +15,20 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use mmstats::reader::Model;
-use ratatui::crossterm::event::{self, Event, KeyEventKind};
 
 use self::draw::Scrolled;
+use self::keyboard::Keyboard;
 use self::rows::Histories;
 use self::state::{App, Effect};
-use self::terminal::{Signals, Terminal};
+use self::terminal::Terminal;
 use self::tree::Scope;
 use crate::arguments::Top;
 use crate::input::{Input, Sources};
+use crate::stop::{Stop, Woken};
 use crate::{Outcome, numbers, output, progress};
 
-/// How long a signal may go unnoticed.
-const LATENCY: Duration = Duration::from_millis(200);
+/// How long it may take to give the terminal back.
+const GRACE: Duration = Duration::from_millis(800);
 
 pub fn run(arguments: &Top) -> Outcome {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
@@ -54,9 +56,9 @@ pub fn run(arguments: &Top) -> Outcome {
         app,
     };
     watch.show();
-    let signals = Signals::listen()?;
+    let stop = Stop::listen(GRACE)?;
     let mut terminal = Terminal::enter()?;
-    let ended = watch.run(arguments, &signals, &mut terminal);
+    let ended = watch.run(arguments, &stop, &mut terminal);
     // Before anything is said about it.
     drop(terminal);
     ended.map(|()| ExitCode::SUCCESS)
@@ -79,45 +81,46 @@ impl Watch {
     fn run(
         &mut self,
         arguments: &Top,
-        signals: &Signals,
+        stop: &Stop,
         terminal: &mut Terminal,
     ) -> Result<(), Box<dyn std::error::Error>> {
         let delay = Duration::from_secs_f64(arguments.delay);
         let mut scrolled = Scrolled::default();
+        let mut keyboard = Keyboard::default();
         let mut next = Instant::now() + delay;
         loop {
-            terminal.draw(|frame| draw::draw(frame, &self.app, &mut scrolled))?;
-            // Until something is to be drawn.
-            loop {
-                if signals.end() {
-                    return Ok(());
-                }
-                let left = next.saturating_duration_since(Instant::now());
-                if event::poll(left.min(LATENCY))? {
-                    match self.on_event(event::read()?) {
-                        Effect::Quit => return Ok(()),
-                        Effect::Suspend => terminal.suspend()?,
-                        Effect::Rescope => self.rescope(),
-                        Effect::Nothing => {}
+            if let Err(error) = terminal.draw(|frame| draw::draw(frame, &self.app, &mut scrolled)) {
+                // Of a terminal that is gone there is nothing to say, and nowhere.
+                return if stop.within(Duration::ZERO) {
+                    Ok(())
+                } else {
+                    Err(error.into())
+                };
+            }
+            let left = next.saturating_duration_since(Instant::now());
+            match stop.or_input_within(left) {
+                Woken::Stop => return Ok(()),
+                Woken::Time => {}
+                Woken::Input => {
+                    let Some(keys) = keyboard.read()? else {
+                        return Ok(());
+                    };
+                    for key in keys {
+                        match self.app.on_key(key) {
+                            Effect::Quit => return Ok(()),
+                            Effect::Suspend => terminal.suspend()?,
+                            Effect::Rescope => self.rescope(),
+                            Effect::Nothing => {}
+                        }
                     }
-                    break;
-                }
-                if Instant::now() >= next {
-                    if !self.app.frozen {
-                        self.refresh();
-                    }
-                    next = (next + delay).max(Instant::now());
-                    break;
                 }
             }
-        }
-    }
-
-    fn on_event(&mut self, event: Event) -> Effect {
-        match event {
-            Event::Key(key) if key.kind == KeyEventKind::Press => self.app.on_key(key),
-            // A resize is drawn anyway.
-            _ => Effect::Nothing,
+            if Instant::now() >= next {
+                if !self.app.frozen {
+                    self.refresh();
+                }
+                next = (next + delay).max(Instant::now());
+            }
         }
     }
 
