@@ -5,7 +5,7 @@
 //! that is neither is compared when it is opened again.
 
 mod compare;
-mod processes;
+pub(super) mod processes;
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -28,7 +28,7 @@ use crate::format::retired::RETIRED_FILE;
 use crate::sys::identity::LOCK_FILE;
 use crate::sys::paths;
 use crate::sys::seed::{RandomState, random_state};
-use crate::sys::view::Stat;
+use crate::sys::view::{self, Stat};
 
 /// Where a reader looks.
 #[derive(Debug)]
@@ -257,7 +257,7 @@ impl Files {
         let found = Found {
             name: path.file_name().unwrap_or(OsStr::new("")).to_owned(),
             inode,
-            kind: path.symlink_metadata().map(|metadata| metadata.file_type()),
+            kind: view::metadata(path).map(|metadata| metadata.file_type()),
         };
         let (scan, path) = (self.scan, parent(path));
         let directory = self.directory(&path, &parent(&path));

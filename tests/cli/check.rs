@@ -108,7 +108,7 @@ fn what_will_hurt_is_warned_of() {
         "other users may write it",
         "other users may put files there",
         "of the 4 KiB that it may have",
-        "writes a file there that has been removed",
+        "1 file removed while process",
     ] {
         assert!(shown.contains(warning), "{warning}: {shown}");
     }

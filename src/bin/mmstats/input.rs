@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use mmstats::Error;
-use mmstats::reader::{File, Reader, Snapshot, Stat, guard_sigbus};
+use mmstats::reader::{File, Reader, Snapshot, Stat, guard_sigbus, roots, unlinked};
 
 use crate::{output, progress};
 
@@ -186,10 +186,36 @@ impl Input {
                 "{model}: {label}: written too fast to be had whole: try again"
             ));
         }
-        if self.is_empty() {
+        if self.is_empty() && !self.complain_of_removed() {
             output::complain(&format!("no stats files {}", self.place()));
             output::complain(&self.advice());
         }
+    }
+
+    /// Names the files that were removed under their writers, below the paths; whether there are any. Looks
+    /// at all processes.
+    pub fn complain_of_removed(&self) -> bool {
+        let paths = match &self.asked {
+            Asked::AllProcesses => Vec::new(),
+            Asked::Paths(paths) if paths.is_empty() => roots(),
+            Asked::Paths(paths) => paths.clone(),
+        };
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let mut any = false;
+        for removed in unlinked("/") {
+            // Those of a process are among its errors.
+            let is_known = matches!(self.asked, Asked::AllProcesses)
+                || paths.iter().any(|path| pid(path) == Some(removed.pid()));
+            if !is_known {
+                if !(paths.iter()).any(|path| removed.directory().starts_with(absolute(path))) {
+                    continue;
+                }
+                let directory = output::path(removed.directory());
+                output::complain(&format!("{directory}: {removed}"));
+            }
+            any = true;
+        }
+        any
     }
 
     /// The exit code of what only had to be read: 1 where nothing could be.

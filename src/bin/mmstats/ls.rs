@@ -32,6 +32,9 @@ pub fn run(arguments: &Ls) -> Outcome {
         out.flush()?;
     }
     input.complain();
+    if !input.is_empty() {
+        input.complain_of_removed();
+    }
     Ok(input.exit_code())
 }
 

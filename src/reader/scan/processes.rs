@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 
 use super::{Files, Found, Tools, list};
 use crate::Error;
+use crate::reader::removed::Removed;
+use crate::reader::snapshot::Problem;
 use crate::reader::text::matches;
 use crate::sys::paths;
-use crate::sys::proc::{self, Mapped};
+use crate::sys::proc::{self, Mapped, Mappings};
 use crate::sys::view::Stat;
 
 impl Files {
     pub(super) fn scan_process(&mut self, pid: u32, tools: &mut Tools<'_>) -> Result<(), Error> {
         match proc::mapped(pid, is_stats) {
-            Ok(mapped) => self.scan_mapped(mapped, tools),
+            Ok(mapped) => self.scan_mappings(mapped, tools),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let mut left = self.known();
                 if left.is_empty() {
@@ -33,7 +35,17 @@ impl Files {
     pub(super) fn scan_processes(&mut self, tools: &mut Tools<'_>) {
         for pid in proc::processes() {
             // Ended meanwhile, or not for this user to look at.
-            self.scan_mapped(proc::mapped(pid, is_stats).unwrap_or_default(), tools);
+            self.scan_mappings(proc::mapped(pid, is_stats).unwrap_or_default(), tools);
+        }
+    }
+
+    /// Those with a name, and as far as this user may those without.
+    fn scan_mappings(&mut self, mapped: Mappings, tools: &mut Tools<'_>) {
+        self.scan_mapped(mapped.named, tools);
+        for removed in mapped.removed {
+            let text = Removed::from(&removed).to_string();
+            (tools.problems).push(Problem::new(&removed.directory, text));
+            self.scan_mapped(removed.files.into_iter().filter_map(still).collect(), tools);
         }
     }
 
@@ -54,7 +66,7 @@ impl Files {
 }
 
 /// Whether a file that a process has mapped is named like a stats file.
-fn is_stats(path: &Path) -> bool {
+pub(in crate::reader) fn is_stats(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
     name.as_bytes().starts_with(b"mmstats-")
         || matches(paths::flat_names(), &name.to_string_lossy())

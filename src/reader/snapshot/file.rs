@@ -10,6 +10,7 @@ use crate::format::scalar::Number;
 use crate::metric::Value;
 use crate::reader::state::{Ending, State};
 use crate::sys::life::started;
+use crate::sys::proc::is_map_file;
 
 /// One stats file.
 #[derive(Debug)]
@@ -98,6 +99,11 @@ impl File {
     /// Of a retired file: how many files of processes that have ended were folded into it.
     pub fn retired(&self) -> Option<u64> {
         self.retired
+    }
+
+    /// Whether it was removed and is read through `/proc/<pid>/map_files`, which is its path then.
+    pub fn is_removed(&self) -> bool {
+        is_map_file(&self.path)
     }
 
     /// Its length.
