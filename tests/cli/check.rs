@@ -121,3 +121,36 @@ fn nothing_to_check_is_exit_code_1() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(text_of(&output.stderr).contains("no stats files"));
 }
+
+/// On a tmpfs with huge=always the smallest file takes 2 MiB.
+#[test]
+fn files_that_take_whole_huge_pages_are_shown_with_what_they_take() {
+    let place = TempDir::new().unwrap();
+    let mount = |command: &str, arguments: &[&str]| {
+        let mut command = std::process::Command::new(command);
+        let done = command.args(arguments).arg(place.path()).output();
+        done.is_ok_and(|output| output.status.success())
+    };
+    if !mount(
+        "mount",
+        &["-t", "tmpfs", "-o", "huge=always,size=64m", "none"],
+    ) {
+        assert!(
+            std::env::var_os("MMSTATS_REQUIRE_REAL").is_none(),
+            "a tmpfs with huge=always cannot be mounted"
+        );
+        eprintln!("SKIPPED: huge pages: a tmpfs with huge=always cannot be mounted");
+        return;
+    }
+    let stats = db(place.path());
+    let checked = check(place.path());
+    let listed = mmstats().arg("ls").arg(place.path()).output().unwrap();
+    drop(stats);
+    // Lazily: a child that another test starts just now may hold a copy of what is open.
+    assert!(mount("umount", &["-l"]));
+    assert!(
+        text_of(&checked.stdout).contains("and take 2 MiB"),
+        "{checked:?}"
+    );
+    assert!(text_of(&listed.stdout).contains(" 2 MiB "), "{listed:?}");
+}

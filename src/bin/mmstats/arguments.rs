@@ -65,7 +65,8 @@ Exit code:
 ///
 /// STATE is `live`; `orphan`: its thread has ended, its process lives; `dead`: its process is gone;
 /// or `unknown`: it cannot be found out from here. PID is the process that made the file, TID the
-/// thread that writes it. CREATED is in UTC.
+/// thread that writes it. SIZE is its length, TAKES what it takes of its file system (whole huge pages, on
+/// some). CREATED is in UTC.
 #[derive(Args, Debug)]
 #[command(after_long_help = PATHS)]
 pub struct Ls {
@@ -243,13 +244,21 @@ pub struct Clean {
     #[arg(long)]
     pub dry_run: bool,
     /// Leave files that were made, or grew, less than this ago: 14d, 12h, 30m …
-    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "AGE", value_parser = age)]
     pub older_than: Option<Duration>,
     /// Keep the totals: add them to the retired file of each model first
     #[arg(long)]
     pub fold: bool,
     /// Roots, models' directories or stats files
     pub paths: Vec<PathBuf>,
+}
+
+/// An age with its unit.
+fn age(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| {
+        "an age is a number and its unit: 30s, 45m, 12h, 14d, or several, as in \"1d 12h\""
+            .to_owned()
+    })
 }
 
 const SEVERAL: &str = "\

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -237,7 +238,11 @@ impl Input {
         };
         if !paths.is_empty() {
             let named = |path: &PathBuf| match pid(path) {
-                Some(pid) => format!("process {pid}"),
+                Some(pid) if !lives(pid) => format!(
+                    "process {pid}: there is no such process (nor are there files that it left in a \
+                     usual root)"
+                ),
+                Some(pid) => format!("process {pid}, which is alive"),
                 None => output::path(path),
             };
             let paths: Vec<_> = paths.iter().map(named).collect();
@@ -298,6 +303,24 @@ pub fn root(file: &File) -> PathBuf {
         .nth(above)
         .unwrap_or(file.path())
         .to_owned()
+}
+
+/// The bytes that a file takes of its file system. That can be far more than its length.
+pub fn taken(file: &File) -> u64 {
+    let path = file.path();
+    let found = if file.is_removed() {
+        path.metadata()
+    } else {
+        path.symlink_metadata()
+    };
+    found.map_or(file.bytes(), |found| found.blocks().saturating_mul(512))
+}
+
+/// Whether a process of this number lives here, whoever's it is.
+pub fn lives(pid: u32) -> bool {
+    use rustix::process::{Pid, test_kill_process};
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
 /// A snapshot with every value, if there is one to be had.

@@ -121,6 +121,21 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// So many of something: `1 file`, `2 files`.
+pub fn counted(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        n => format!("{n} {}", plural(what)),
+    }
+}
+
+fn plural(what: &str) -> String {
+    match what.strip_suffix("ess") {
+        Some(stem) => format!("{stem}esses"),
+        None => format!("{what}s"),
+    }
+}
+
 /// Nanoseconds since 1970 as a date and time of day in UTC: `2026-11-21 01:27:03`.
 pub fn date(nanos: u64) -> String {
     let seconds = nanos / 1_000_000_000;

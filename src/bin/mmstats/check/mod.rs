@@ -41,6 +41,7 @@ pub fn run(arguments: &Check) -> Outcome {
             .collect();
         for root in roots {
             place::check(&root, &mut findings);
+            place::sizes(&root, input.files(), &mut findings);
             self_test::run(&root, &mut findings);
         }
         removed(&arguments.paths, &input, &mut findings);
@@ -61,9 +62,10 @@ pub fn run(arguments: &Check) -> Outcome {
     if files > 0 {
         writeln!(
             out,
-            "{files} files checked: {} errors, {} warnings",
-            findings.errors.len(),
-            findings.warnings.len()
+            "{} checked: {}, {}",
+            numbers::counted(files, "file"),
+            numbers::counted(findings.errors.len(), "error"),
+            numbers::counted(findings.warnings.len(), "warning")
         )?;
     }
     out.flush()?;
