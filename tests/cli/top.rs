@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tempfile::TempDir;
 
-use super::{BIN, db, first, mmstats, text_of};
+use super::{BIN, child, db, first, mmstats, text_of};
 
 /// Longer than anything takes on a slow machine: a screen that never comes is a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -362,4 +362,59 @@ fn a_signal_ends_top_even_while_it_waits_for_the_next_reading() {
         assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
         assert_eq!(ends(&format!("signal {signal}"), child), 0);
     }
+}
+
+/// A root that is empty, or not even there, is waited for; and the end of all processes is said.
+#[test]
+fn top_waits_for_files_and_says_when_all_processes_ended() {
+    const NAME: &str = "top::top_waits_for_files_and_says_when_all_processes_ended";
+    if child::is_child(NAME) {
+        let stats = db(Path::new(&std::env::var_os("MMSTATS_PATH").unwrap()));
+        stats.queries.add(5);
+        // Until it is killed.
+        let _ = std::io::stdin().read_line(&mut String::new());
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("later");
+    let mut screen = Screen::start(24, 140, "C.UTF-8", &path);
+    screen.until_shows("waiting for stats files in");
+    let mut child = child::command(NAME, &path)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = child.id();
+    screen.until_shows("queries");
+    screen.until_shows(&format!("process {pid} started"));
+    // Down to the thread: its name, and what the process takes.
+    screen.press("\x1b[Cj\x1b[Cj");
+    screen.until_shows(&format!("{pid}: CPU"));
+    screen.until(" the thread's name", |shown| {
+        shown
+            .lines()
+            .any(|line| line.contains(" live ") && line.contains("top::top"))
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    screen.until_shows(&format!("process {pid} vanished"));
+    screen.until_shows("all processes have ended");
+    let red = |screen: &Screen| {
+        let cells = (0..24).flat_map(|row| (0..140).map(move |column| (row, column)));
+        let mut cells = cells.filter_map(|(row, column)| screen.parser.screen().cell(row, column));
+        cells.any(|cell| cell.fgcolor() == vt100::Color::Idx(1))
+    };
+    assert!(red(&screen), "what is dead is red");
+    screen.press("q");
+    assert_eq!(screen.ended(), 0);
+
+    let mut command = CommandBuilder::new(BIN);
+    command.args(["top", "-d", "0.1"]);
+    command.arg(&path);
+    command.env("NO_COLOR", "1");
+    let mut screen = Screen::of(command, 24, 140, "C.UTF-8");
+    screen.until_shows("Db (1) dead");
+    assert!(!red(&screen), "NO_COLOR is honoured");
+    screen.press("q");
+    assert_eq!(screen.ended(), 0);
 }

@@ -1,29 +1,34 @@
 //! `mmstats top`: what all programs are doing, as one watches it.
 
 mod draw;
+mod events;
 mod history;
 mod keyboard;
 pub mod keys;
+mod process;
 mod rows;
 mod state;
 mod terminal;
 mod tree;
 
+use std::collections::BTreeSet;
 use std::env;
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use mmstats::reader::Model;
+use mmstats::reader::{File, Model, State};
 
 use self::draw::Scrolled;
 use self::keyboard::Keyboard;
+use self::process::Meter;
 use self::rows::Histories;
 use self::state::{App, Effect};
 use self::terminal::Terminal;
 use self::tree::Scope;
 use crate::arguments::Top;
-use crate::input::{Input, Sources};
+use crate::input::{Input, Sources, lives, pid};
 use crate::stop::{Stop, Woken};
 use crate::{Outcome, numbers, output, progress};
 
@@ -37,18 +42,25 @@ pub fn run(arguments: &Top) -> Outcome {
         );
     }
     let mut sources = Sources::open(&arguments.paths).watched();
+    let began = Instant::now();
     let first = progress::during("reading stats files", || sources.read());
-    if first.is_empty() {
+    let is_pid = |path: &PathBuf| pid(path).is_some_and(|pid| !lives(pid));
+    if first.is_empty() && !arguments.paths.is_empty() && arguments.paths.iter().all(is_pid) {
+        // Nobody waits for a process that has ended.
         first.complain();
         return Ok(ExitCode::FAILURE);
     }
     let app = App {
         ascii: arguments.ascii || !is_utf8(),
+        colours: output::has_colours(),
         place: place(arguments),
         ..App::default()
     };
     let mut watch = Watch {
         sources,
+        paths: arguments.paths.clone(),
+        took: began.elapsed(),
+        meter: None,
         scoped: None,
         input: first,
         read: Instant::now(),
@@ -67,6 +79,11 @@ pub fn run(arguments: &Top) -> Outcome {
 /// What is watched, and what is known of it.
 struct Watch {
     sources: Sources,
+    paths: Vec<PathBuf>,
+    /// How long the last reading took.
+    took: Duration,
+    /// Of the process that is selected.
+    meter: Option<Meter>,
     /// The process or thread that is looked at, by itself.
     scoped: Option<(Scope, Sources)>,
     input: Input,
@@ -129,7 +146,12 @@ impl Watch {
         let now = Instant::now();
         self.seconds = (now - self.read).as_secs_f64();
         self.read = now;
+        if self.input.is_empty() {
+            // The root may not have been there when it was opened.
+            self.sources = Sources::open(&self.paths).watched();
+        }
         self.input = self.sources.read();
+        self.took = now.elapsed();
         self.show();
     }
 
@@ -153,7 +175,21 @@ impl Watch {
             errors => format!("{errors} not read: see `mmstats check`"),
         };
         let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
-        self.app.time = format!("{} UTC", &numbers::date(now)[11..]);
+        let time = &numbers::date(now)[11..];
+        self.app.events.update(self.input.files(), time);
+        self.app.time = format!("{time} UTC");
+        self.app.is_waiting = self.input.is_empty();
+        let living = self
+            .input
+            .files()
+            .filter(|file| file.state() != State::Dead);
+        let processes: BTreeSet<u32> = living.map(File::pid).collect();
+        self.app.counts = format!(
+            "{}, {}, read in {}",
+            numbers::counted(processes.len(), "process"),
+            numbers::counted(self.input.files().count(), "file"),
+            numbers::duration(self.took.as_nanos() as u64)
+        );
         self.show_rows(true);
     }
 
@@ -166,6 +202,14 @@ impl Watch {
     /// `is_next`: an interval has passed.
     fn show_rows(&mut self, is_next: bool) {
         let seconds = self.seconds;
+        let pid = self.app.tree.selected().and_then(Scope::pid);
+        let is_other = self.meter.as_ref().map(Meter::pid) != pid;
+        if is_other {
+            self.meter = pid.map(Meter::new);
+        }
+        if is_other || is_next {
+            self.app.usage = self.meter.as_mut().map(Meter::read).unwrap_or_default();
+        }
         let Some(scope) = self.app.tree.selected().cloned() else {
             self.app.set_rows(Vec::new());
             return;

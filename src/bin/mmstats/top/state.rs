@@ -3,6 +3,7 @@
 use mmstats::reader::matches;
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
+use super::events::Events;
 use super::keys::{self, Action};
 use super::rows::{Column, Histories, Row, sort};
 use super::tree::{Scope, Tree};
@@ -45,6 +46,15 @@ pub struct App {
     pub trouble: String,
     /// Whether the terminal shows more than ASCII.
     pub ascii: bool,
+    /// Whether it may have colours.
+    pub colours: bool,
+    pub events: Events,
+    /// Whether there are no files (yet).
+    pub is_waiting: bool,
+    /// Processes and files, and how long they took to be read, in words.
+    pub counts: String,
+    /// What the selected process takes, in words.
+    pub usage: String,
     /// What is read, in words.
     pub place: String,
     /// When it was read, in words.
