@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
+use mmstats::{Errors, History, MmStats, Summary};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tempfile::TempDir;
 
@@ -415,6 +416,50 @@ fn top_waits_for_files_and_says_when_all_processes_ended() {
     let mut screen = Screen::of(command, 24, 140, "C.UTF-8");
     screen.until_shows("Db (1) dead");
     assert!(!red(&screen), "NO_COLOR is honoured");
+    screen.press("q");
+    assert_eq!(screen.ended(), 0);
+}
+
+#[derive(MmStats)]
+struct Jobs {
+    failed: Errors,
+    sizes: History,
+    weight: Summary,
+}
+
+/// A summary is one row; Enter shows a series by thread, with its values, contexts and errors.
+#[test]
+fn a_series_opens_with_its_threads_contexts_and_errors() {
+    let root = TempDir::new().unwrap();
+    let jobs = Jobs::builder().path(root.path()).create().unwrap();
+    let _other = Jobs::builder().path(root.path()).create().unwrap();
+    jobs.failed.record(&"x".parse::<i32>().unwrap_err());
+    jobs.sizes.push_with(4.25, "file:large.csv");
+    jobs.weight.record(2.5);
+    let mut screen = Screen::start(40, 140, "C.UTF-8", root.path());
+    let shown = screen.until_shows("weight");
+    assert!(
+        !shown.contains("weight.Count") && shown.contains("labels (3)"),
+        "{shown}"
+    );
+    screen.press("/failed\r\r");
+    screen.until("the error with its message, and both threads", |shown| {
+        shown.contains("invalid digit found in string")
+            && shown.matches(" live ").count() == 2
+            && shown.contains("thread")
+    });
+    // Back, and to the next one.
+    screen.press("\x1b[D");
+    screen.until_shows("labels (1)");
+    screen.press("\x1b/sizes\r\r");
+    screen.until("the value with its context", |shown| {
+        shown.contains("4.25") && shown.contains("file:large.csv")
+    });
+    screen.press("\x1b");
+    screen.until_shows("labels (1)");
+    screen.press("\x1b/weight\r");
+    // The mean of an interval, however long these are.
+    screen.until_while("2.5 ", || jobs.weight.record(2.5));
     screen.press("q");
     assert_eq!(screen.ended(), 0);
 }

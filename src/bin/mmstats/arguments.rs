@@ -163,8 +163,10 @@ fn delay(text: &str) -> Result<f64, String> {
 /// Watch models, processes, threads and labels
 ///
 /// On the left models, their processes and the threads of these; on the right the labels of what is
-/// selected, with value, rate, the interval's median and 99th percentile, and the last minutes; below
-/// where the values of a timer were over time. `?` lists the keys.
+/// selected, with value, rate, the interval's mean, median and 99th percentile, and the last minutes;
+/// below where the values of a timer were over time. Enter on a label shows it by thread, with its last
+/// values and their contexts, or its errors. The line below tells which processes started, ended or
+/// vanished. Without files it waits for them. `?` lists the keys; NO_COLOR turns colours off.
 #[derive(Args, Debug)]
 #[command(after_long_help = PATHS)]
 pub struct Top {

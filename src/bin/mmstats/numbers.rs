@@ -108,6 +108,15 @@ pub fn rate(count: u64, seconds: f64) -> String {
     }
 }
 
+/// A rate per second in a column.
+pub fn per_second(rate: f64) -> String {
+    match rate {
+        0.0 => "0".to_owned(),
+        ..99.95 => format!("{rate:.1}"),
+        _ => grouped(rate.round() as u64),
+    }
+}
+
 /// A whole number with its thousands apart: `1,234,567`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();

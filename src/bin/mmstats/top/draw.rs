@@ -74,7 +74,11 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, scrolled: &mut Scrolled) {
         return;
     }
     draw_tree(frame, app, scrolled, tree);
-    draw_rows(frame, app, scrolled, labels);
+    if let Some(label) = &app.series {
+        draw_series(frame, app, label, labels);
+    } else {
+        draw_rows(frame, app, scrolled, labels);
+    }
     if let Some(row) = app.selected().filter(|_| details) {
         draw_details(frame, app, row, below);
     }
@@ -222,10 +226,9 @@ fn draw_rows(frame: &mut Frame<'_>, app: &App, scrolled: &mut Scrolled, area: Re
     // The sparkline takes what the others leave, if that is of any use.
     let wide = area.width >= 84;
     let sparks = if wide { area.width / 5 } else { 0 };
-    // Where it is narrow, the median goes first.
-    let columns = Column::ALL
-        .into_iter()
-        .filter(|column| wide || *column != Column::Median);
+    // Where it is narrow, mean and median go first.
+    let columns = (Column::ALL.into_iter())
+        .filter(|column| wide || !matches!(column, Column::Mean | Column::Median));
     let columns: Vec<Column> = columns.collect();
     let right = |text: String| Cell::from(Line::from(text).right_aligned());
     let header = columns.iter().map(|&column| {
@@ -247,7 +250,8 @@ fn draw_rows(frame: &mut Frame<'_>, app: &App, scrolled: &mut Scrolled, area: Re
         let cells = columns.iter().map(|column| match column {
             Column::Label => Cell::from(row.label.clone()),
             Column::Value => right(row.value.clone()),
-            Column::Rate => right(row.rate.map_or_else(|| "-".to_owned(), rate)),
+            Column::Rate => right(row.rate.map_or_else(|| "-".to_owned(), numbers::per_second)),
+            Column::Mean => right(row.mean.clone().unwrap_or_else(|| "-".to_owned())),
             Column::Median => right(row.of_interval(row.median)),
             Column::P99 => right(row.of_interval(row.p99)),
         });
@@ -271,12 +275,12 @@ fn draw_rows(frame: &mut Frame<'_>, app: &App, scrolled: &mut Scrolled, area: Re
     frame.render_stateful_widget(table, area, &mut scrolled.rows);
 }
 
-fn rate(rate: f64) -> String {
-    match rate {
-        0.0 => "0".to_owned(),
-        ..99.95 => format!("{rate:.1}"),
-        _ => numbers::grouped(rate.round() as u64),
-    }
+/// One series in full, from the line on to which it was scrolled.
+fn draw_series(frame: &mut Frame<'_>, app: &App, label: &str, area: Rect) {
+    let lines = app.lines.iter().skip(app.line);
+    let lines: Vec<_> = lines.map(|line| Line::from(line.as_str())).collect();
+    let title = format!("{} (Left: back)", printable(label));
+    frame.render_widget(Paragraph::new(lines).block(block(app, title, true)), area);
 }
 
 fn sparkline(app: &App, row: &Row, width: usize) -> String {

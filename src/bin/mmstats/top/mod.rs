@@ -7,6 +7,7 @@ mod keyboard;
 pub mod keys;
 mod process;
 mod rows;
+mod series;
 mod state;
 mod terminal;
 mod tree;
@@ -58,6 +59,7 @@ pub fn run(arguments: &Top) -> Outcome {
     };
     let mut watch = Watch {
         sources,
+        drilled: None,
         paths: arguments.paths.clone(),
         took: began.elapsed(),
         meter: None,
@@ -86,6 +88,8 @@ struct Watch {
     meter: Option<Meter>,
     /// The process or thread that is looked at, by itself.
     scoped: Option<(Scope, Sources)>,
+    /// The files of a series that is shown in full, each by itself.
+    drilled: Option<(Scope, Sources)>,
     input: Input,
     /// When.
     read: Instant,
@@ -191,12 +195,42 @@ impl Watch {
             numbers::duration(self.took.as_nanos() as u64)
         );
         self.show_rows(true);
+        self.show_series();
     }
 
     /// Shows the labels of what is selected now.
     fn rescope(&mut self) {
         self.app.tree.update(self.input.files());
         self.show_rows(false);
+        self.show_series();
+    }
+
+    /// Reads the files of the series that is shown in full, if one is. The first time there is nothing to
+    /// compare with.
+    fn show_series(&mut self) {
+        let (Some(label), Some(scope)) = (&self.app.series, self.app.tree.selected()) else {
+            self.drilled = None;
+            return;
+        };
+        let is_new = (self.drilled.as_ref()).is_none_or(|(drilled, _)| drilled != scope);
+        if is_new {
+            let sources = Sources::of_files().per_file(true).watched();
+            self.drilled = Some((scope.clone(), sources));
+        }
+        let Some((_, sources)) = &mut self.drilled else {
+            return;
+        };
+        let files = self.input.files().filter(|file| scope.has(file));
+        sources.look_at(files.map(|file| file.path().to_owned()).collect());
+        let input = sources.read();
+        let seconds = if is_new { 0.0 } else { self.seconds };
+        let mut models = input
+            .snapshots
+            .iter()
+            .flat_map(|snapshot| snapshot.models());
+        let stats = models.find(|model| model.name() == scope.model());
+        let stats = stats.map(Model::stats).unwrap_or_default();
+        self.app.lines = series::lines(label, stats, input.files(), seconds);
     }
 
     /// `is_next`: an interval has passed.
