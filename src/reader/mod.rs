@@ -39,6 +39,7 @@ pub(crate) mod file;
 mod lookup;
 mod merge;
 pub(crate) mod plan;
+mod removed;
 mod retired;
 mod scan;
 mod snapshot;
@@ -61,8 +62,9 @@ use self::scan::{Files, Place, Tools};
 use self::state::{Judge, Kernel};
 use crate::Error;
 use crate::sys::life::Witness;
-use crate::sys::{clock, inherited, paths, proc, sigbus};
+use crate::sys::{clock, inherited, paths, sigbus};
 
+pub use self::removed::{Removed, unlinked};
 pub use self::snapshot::{File, Model, Problem, Snapshot, Stat};
 pub use self::state::{Ending, State};
 pub use self::text::{matches, printable};
@@ -125,6 +127,9 @@ impl Reader {
     /// A reader of the files that one process writes, wherever they are: those that it has mapped, which
     /// /proc says anew for each snapshot. When it has ended: those that are left of them, or in the roots
     /// that the environment names those that have its number.
+    ///
+    /// Files that were removed while it writes them are an entry of [`Snapshot::errors`] for each
+    /// directory. Root reads their values all the same, through `/proc/<pid>/map_files`.
     ///
     /// [`Reader::snapshot`] is an error if the process is not for this user to look at.
     pub fn of_process(pid: u32) -> Reader {
@@ -262,12 +267,6 @@ pub fn roots() -> Vec<PathBuf> {
     paths::reader_roots().into_iter().flatten().collect()
 }
 
-/// Files below a root that have been removed while a process still writes them: the directory in which
-/// each was, and the process, of those that this user may look at. From /proc: elsewhere there are none.
-pub fn unlinked(root: impl AsRef<Path>) -> Vec<(PathBuf, u32)> {
-    proc::unlinked(root.as_ref())
-}
-
 /// Whether a process has private memory in the place of stats files that its parent writes: what it counts
 /// there no reader sees. Gives the parent and the number of these files. From /proc; `None` also if the parent
 /// has ended, or one of them is not for this user to look at.
@@ -275,7 +274,7 @@ pub fn unlinked(root: impl AsRef<Path>) -> Vec<(PathBuf, u32)> {
 /// That is normal in a child that uses [`MmStats::local`](crate::MmStats::local), which has files of its own.
 /// In one without files it means that [`Stats::reopen`](crate::Stats::reopen) was not called.
 pub fn inherited(pid: u32) -> Option<(u32, usize)> {
-    inherited::files(pid, scan::is_stats)
+    inherited::files(pid, scan::processes::is_stats)
 }
 
 /// Guards this process against mapped stats files that someone cuts short while they are read (by

@@ -6,8 +6,7 @@
 
 mod compare;
 mod copies;
-mod processes;
-pub use self::processes::is_stats;
+pub(super) mod processes;
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -30,7 +29,7 @@ use crate::format::retired::RETIRED_FILE;
 use crate::sys::identity::LOCK_FILE;
 use crate::sys::paths;
 use crate::sys::seed::{RandomState, random_state};
-use crate::sys::view::Stat;
+use crate::sys::view::{self, Stat};
 
 pub use self::copies::without_copies;
 
@@ -268,7 +267,7 @@ impl Files {
         let found = Found {
             name: path.file_name().unwrap_or(OsStr::new("")).to_owned(),
             inode,
-            kind: path.symlink_metadata().map(|metadata| metadata.file_type()),
+            kind: view::metadata(path).map(|metadata| metadata.file_type()),
         };
         let (scan, path) = (self.scan, parent(path));
         let directory = self.directory(&path, &parent(&path));

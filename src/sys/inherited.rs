@@ -10,7 +10,7 @@ use super::proc::{Reach, mapped, shared_for_writing};
 /// if there are none, or if /proc does not say.
 pub fn files(pid: u32, wanted: impl Fn(&Path) -> bool) -> Option<(u32, usize)> {
     let parent = parent(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)?;
-    let files = mapped(parent, Reach::All, wanted).ok()?.files;
+    let files = mapped(parent, Reach::All, wanted).ok()?.named;
     let own = fs::read(format!("/proc/{pid}/maps")).ok()?;
     let private: Vec<_> = own
         .split(|&byte| byte == b'\n')

@@ -4,15 +4,17 @@
 mod mounts;
 
 use std::cell::LazyCell;
-use std::collections::HashMap;
-use std::ffi::OsString;
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use self::mounts::Mounts;
+use super::identity::LOCK_FILE;
+use crate::format::header::MAGIC;
 
 /// A file that a process has mapped, shared and for writing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,9 +28,11 @@ pub struct Mapped {
 /// The files that a process has mapped, and those that were not looked at.
 #[derive(Debug, Default)]
 pub struct Mappings {
-    /// Each once.
-    pub files: Vec<Mapped>,
-    /// Their directories, as the process sees them, and the type of the file system that may hang.
+    /// Those that have a name, each once.
+    pub named: Vec<Mapped>,
+    /// Those that have none any more, by directory.
+    pub removed: Vec<Removed>,
+    /// Those that were not looked at: their directories, as the process sees them, and the type of the file system that may hang.
     pub skipped: Vec<(PathBuf, String)>,
 }
 
@@ -53,11 +57,22 @@ pub fn processes() -> Vec<u32> {
         .collect()
 }
 
-/// The files that a process has mapped, if `wanted` is true of the name. Those that have no name any more
-/// are left out.
+/// Files that were removed while a process writes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// The directory in which they were, as the process sees it.
+    pub directory: PathBuf,
+    /// The process.
+    pub pid: u32,
+    /// Where each is still found: below `/proc/<pid>/map_files`, for root only.
+    pub files: Vec<PathBuf>,
+}
+
+/// The files that a process has mapped, each once, if `wanted` is true of the name.
 ///
 /// A file that was made without a name (O_TMPFILE) and linked later is there under none: it is looked
-/// for in the directory that it was made in, by its inode number.
+/// for in the directory that it was made in, by its inode number. If it is not there, it was removed.
+/// A directory that cannot be listed says nothing.
 ///
 /// # Errors
 /// `NotFound` if there is no such process, `PermissionDenied` if it is not for this user to look at.
@@ -72,6 +87,7 @@ pub fn mapped(pid: u32, reach: Reach, wanted: impl Fn(&Path) -> bool) -> io::Res
     })?;
     let mut directories = Directories::default();
     let mut found = Mappings::default();
+    let mut seen = HashSet::new();
     // The path is as that process sees it; its root may be another one.
     let views = [
         ("self".to_owned(), PathBuf::from("/")),
@@ -79,16 +95,17 @@ pub fn mapped(pid: u32, reach: Reach, wanted: impl Fn(&Path) -> bool) -> io::Res
     ]
     .map(|(of, root)| (root, LazyCell::new(move || Mounts::of(&of))));
     for line in maps.split(|&byte| byte == b'\n') {
-        let Some((path, inode)) = shared_for_writing(line) else {
+        let Some(mapping) = Mapping::parse(line).filter(Mapping::is_for_writing) else {
             continue;
         };
-        let known = found.files.iter().any(|mapped| mapped.inode == inode);
+        let Mapping { path, inode, .. } = mapping;
         // The name first: files that are none of ours are not touched.
-        if known || !was_nameless(path) && !wanted(path) {
+        let is_ours = was_nameless(path) || wanted(mapping.deleted().unwrap_or(path));
+        if !is_ours || !seen.insert(inode) {
             continue;
         }
         let relative = path.strip_prefix("/").unwrap_or(path);
-        let mut hung = None;
+        let (mut hung, mut is_removed) = (None, mapping.deleted().is_some());
         let file = views.iter().find_map(|(root, mounts)| {
             if reach == Reach::Local
                 && let Err(server) = mounts.server_on_the_way(root, relative)
@@ -98,7 +115,9 @@ pub fn mapped(pid: u32, reach: Reach, wanted: impl Fn(&Path) -> bool) -> io::Res
             }
             let path = root.join(relative);
             if was_nameless(&path) {
-                directories.name(path.parent()?, inode)
+                let listed = directories.name(path.parent()?, inode);
+                is_removed &= listed.is_ok();
+                listed.ok().flatten()
             } else {
                 let is_it = path
                     .symlink_metadata()
@@ -106,45 +125,62 @@ pub fn mapped(pid: u32, reach: Reach, wanted: impl Fn(&Path) -> bool) -> io::Res
                 is_it.then_some(path)
             }
         });
-        match (file.filter(|path| wanted(path)), hung) {
-            (Some(path), _) => found.files.push(Mapped { path, inode }),
+        match (file, hung) {
+            (Some(path), _) if wanted(&path) => found.named.push(Mapped { path, inode }),
             (None, Some(server)) => {
                 let skipped = (path.parent().unwrap_or(path).to_owned(), server);
                 if !found.skipped.contains(&skipped) {
                     found.skipped.push(skipped);
                 }
             }
-            (None, None) => {}
+            (None, None) if is_removed && mapping.is_removed(pid, &maps, &wanted) => {
+                found.add_removed(pid, &mapping);
+            }
+            _ => {}
         }
     }
     Ok(found)
 }
 
-/// The directories below `root` in which files lay that processes write and that have no name any
-/// more, with the pid.
-pub fn unlinked(root: &Path) -> Vec<(PathBuf, u32)> {
-    let mut found = Vec::new();
-    let mut directories = Directories::default();
-    for pid in processes() {
-        let maps = fs::read(format!("/proc/{pid}/maps")).unwrap_or_default();
-        for line in maps.split(|&byte| byte == b'\n') {
-            let Some((path, inode)) = shared_for_writing(line) else {
-                continue;
-            };
-            let Some(directory) = path
-                .parent()
-                .filter(|directory| directory.starts_with(root))
-            else {
-                continue;
-            };
-            let deleted = path.as_os_str().as_bytes().ends_with(b" (deleted)");
-            if deleted && directories.name(directory, inode).is_none() {
-                found.push((directory.to_owned(), pid));
-            }
+/// The files that lay below `root`, were removed, and are still written, if `wanted` is true of the path
+/// of one that was made with a name.
+pub fn removed(root: &Path, wanted: impl Fn(&Path) -> bool) -> Vec<Removed> {
+    let found = processes().into_iter().flat_map(|pid| {
+        let mapped = mapped(pid, Reach::Local, &wanted).unwrap_or_default();
+        mapped.removed
+    });
+    found
+        .filter(|removed| removed.directory.starts_with(root))
+        .collect()
+}
+
+impl Mappings {
+    fn add_removed(&mut self, pid: u32, mapping: &Mapping<'_>) {
+        let directory = mapping.path.parent().unwrap_or(Path::new("/"));
+        let file = mapping.link(pid);
+        match (self.removed.iter_mut()).find(|removed| removed.directory == directory) {
+            Some(removed) => removed.files.push(file),
+            None => self.removed.push(Removed {
+                directory: directory.to_owned(),
+                pid,
+                files: vec![file],
+            }),
         }
     }
-    found.dedup();
-    found
+}
+
+/// Whether a path is a link of /proc to a mapped file: `/proc/812/map_files/7f…-7f…`. It leads to that
+/// file itself, whatever lies under the name that it had.
+pub fn is_map_file(path: &Path) -> bool {
+    let Ok(below) = path.strip_prefix("/proc") else {
+        return false;
+    };
+    let mut parts = below.iter().map(OsStr::as_bytes);
+    let pid = |pid: &[u8]| pid.iter().all(u8::is_ascii_digit);
+    parts.next().is_some_and(pid)
+        && parts.next() == Some(b"map_files")
+        && parts.next().is_some()
+        && parts.next().is_none()
 }
 
 /// Whether a path in `maps` is that of a file that had no name when it was opened: `#123 (deleted)`.
@@ -158,35 +194,111 @@ fn was_nameless(path: &Path) -> bool {
 struct Directories(HashMap<PathBuf, HashMap<u64, OsString>>);
 
 impl Directories {
-    fn name(&mut self, directory: &Path, inode: u64) -> Option<PathBuf> {
-        let listing = self.0.entry(directory.to_owned()).or_insert_with(|| {
-            let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-            entries
-                .map(|entry| (entry.ino(), entry.file_name()))
-                .collect()
-        });
-        listing.get(&inode).map(|name| directory.join(name))
+    /// The path of an inode in a directory, `None` if it is not there.
+    ///
+    /// # Errors
+    /// The directory is there and cannot be listed.
+    fn name(&mut self, directory: &Path, inode: u64) -> io::Result<Option<PathBuf>> {
+        if !self.0.contains_key(directory) {
+            let listing = match fs::read_dir(directory) {
+                Ok(entries) => (entries.flatten())
+                    .map(|entry| (entry.ino(), entry.file_name()))
+                    .collect(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => HashMap::new(),
+                Err(error) => return Err(error),
+            };
+            self.0.insert(directory.to_owned(), listing);
+        }
+        let name = self.0[directory].get(&inode);
+        Ok(name.map(|name| directory.join(name)))
     }
 }
 
-/// The path and the inode of a line of `maps`: `7f…-7f… rw-s 00000000 00:1a 12345    /run/app/…`.
+/// The path and the inode of a line of `maps`, if it is of a file that is mapped for writing.
 pub(super) fn shared_for_writing(line: &[u8]) -> Option<(&Path, u64)> {
-    let mut rest = line;
-    let mut word = || {
-        rest = rest.trim_ascii_start();
-        let end = rest
-            .iter()
-            .position(|&byte| byte == b' ')
-            .unwrap_or(rest.len());
-        let word;
-        (word, rest) = rest.split_at(end);
-        word
-    };
-    let (_, permissions, _, _, inode) = (word(), word(), word(), word(), word());
-    let path = rest.trim_ascii_start();
-    let fits = permissions.starts_with(b"rw-s") && path.starts_with(b"/");
-    let inode = std::str::from_utf8(inode).ok()?.parse().ok()?;
-    fits.then(|| (Path::new(std::ffi::OsStr::from_bytes(path)), inode))
+    let mapping = Mapping::parse(line).filter(Mapping::is_for_writing)?;
+    Some((mapping.path, mapping.inode))
+}
+
+/// A line of `maps` with a path: `7f…-7f… rw-s 00000000 00:1a 12345    /run/app/…`.
+#[derive(Debug, PartialEq, Eq)]
+struct Mapping<'a> {
+    range: &'a str,
+    permissions: &'a str,
+    inode: u64,
+    path: &'a Path,
+}
+
+impl<'a> Mapping<'a> {
+    fn parse(line: &'a [u8]) -> Option<Mapping<'a>> {
+        let mut rest = line;
+        let mut word = || {
+            rest = rest.trim_ascii_start();
+            let end = rest
+                .iter()
+                .position(|&byte| byte == b' ')
+                .unwrap_or(rest.len());
+            let word;
+            (word, rest) = rest.split_at(end);
+            std::str::from_utf8(word).ok()
+        };
+        let (range, permissions, _, _, inode) = (word()?, word()?, word()?, word()?, word()?);
+        let path = rest.trim_ascii_start();
+        path.starts_with(b"/").then_some(Mapping {
+            range,
+            permissions,
+            inode: inode.parse().ok()?,
+            path: Path::new(OsStr::from_bytes(path)),
+        })
+    }
+
+    /// Whether it is shared and for writing.
+    fn is_for_writing(&self) -> bool {
+        self.permissions.starts_with("rw-s")
+    }
+
+    /// The path of a file that has lost its name, or never had one.
+    fn deleted(&self) -> Option<&'a Path> {
+        let path = self.path.as_os_str().as_bytes();
+        let path = path.strip_suffix(b" (deleted)")?;
+        Some(Path::new(OsStr::from_bytes(path)))
+    }
+
+    /// Where the file is found as long as it is mapped.
+    fn link(&self, pid: u32) -> PathBuf {
+        format!("/proc/{pid}/map_files/{}", self.range).into()
+    }
+
+    /// Whether it is a stats file without a name: it is not in the directory any more in which it was.
+    fn is_removed(&self, pid: u32, maps: &[u8], wanted: impl Fn(&Path) -> bool) -> bool {
+        match fs::metadata(self.link(pid)) {
+            // It has another name.
+            Ok(found) if found.nlink() > 0 => return false,
+            // Only root may ask that.
+            _ => {}
+        }
+        // One that was made without a name may be anybody's: the root's lock says whose it is, which
+        // writers have mapped.
+        let lock = (self.path.parent().and_then(Path::parent)).map(|root| root.join(LOCK_FILE));
+        let is_lock = |line| {
+            let mapping = Mapping::parse(line);
+            mapping
+                .is_some_and(|other| Some(other.deleted().unwrap_or(other.path)) == lock.as_deref())
+        };
+        if was_nameless(self.path) {
+            maps.split(|&byte| byte == b'\n').any(is_lock) || begins_as_stats_file(&self.link(pid))
+        } else {
+            self.deleted().is_some_and(wanted)
+        }
+    }
+}
+
+/// Whether a file can be read and begins with the magic bytes.
+fn begins_as_stats_file(path: &Path) -> bool {
+    let mut start = [0; MAGIC.len()];
+    let is_file = fs::metadata(path).is_ok_and(|found| found.is_file());
+    let mut read = || fs::File::open(path)?.read_exact(&mut start);
+    is_file && read().is_ok() && start == MAGIC
 }
 
 #[cfg(test)]
@@ -195,10 +307,13 @@ mod tests {
 
     #[test]
     fn lines_of_maps_are_taken_apart() {
-        let line = |line: &'static str| shared_for_writing(line.as_bytes());
+        let line = |line: &'static str| {
+            let mapping = Mapping::parse(line.as_bytes()).filter(Mapping::is_for_writing);
+            mapping.map(|mapping| (mapping.path, mapping.inode, mapping.range))
+        };
         assert_eq!(
             line("7f00-7f01 rw-s 00000000 00:1a 4711                       /run/a b/m"),
-            Some((Path::new("/run/a b/m"), 4711))
+            Some((Path::new("/run/a b/m"), 4711, "7f00-7f01"))
         );
         for other in [
             "7f00-7f01 r--s 00000000 00:1a 4711 /run/read",
@@ -208,6 +323,20 @@ mod tests {
             "",
         ] {
             assert_eq!(line(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_links_of_proc_to_mapped_files_are_followed() {
+        assert!(is_map_file(Path::new("/proc/812/map_files/7f00-7f01")));
+        for other in [
+            "/proc/812/root/proc/1/map_files/7f00-7f01",
+            "/proc/self/map_files/7f00-7f01",
+            "/proc/812/map_files/a/b",
+            "/proc/812/map_files",
+            "/run/proc/812/map_files/7f00-7f01",
+        ] {
+            assert!(!is_map_file(Path::new(other)), "{other}");
         }
     }
 
@@ -227,16 +356,15 @@ mod tests {
         let pid = std::process::id();
         let ours = |candidate: &Path| candidate == path;
         for reach in [Reach::All, Reach::Local] {
-            assert_eq!(mapped(pid, reach, ours).unwrap().files[0].path, path);
+            assert_eq!(mapped(pid, reach, ours).unwrap().named[0].path, path);
         }
         assert!(processes().contains(&pid));
         fs::remove_file(&path).unwrap();
-        assert_eq!(
-            mapped(pid, Reach::All, |path| path.starts_with(directory.path()))
-                .unwrap()
-                .files,
-            []
-        );
+        let ours = |candidate: &Path| candidate.starts_with(directory.path());
+        let found = mapped(pid, Reach::All, ours).unwrap();
+        assert_eq!(found.named, []);
+        assert_eq!(found.removed[0].directory, directory.path());
+        assert_eq!(removed(directory.path(), ours), found.removed);
         drop(map);
         assert_eq!(
             mapped(u32::MAX, Reach::All, |_| true).unwrap_err().kind(),

@@ -17,6 +17,7 @@ use std::sync::atomic::AtomicUsize;
 
 use memmap2::{MmapOptions, MmapRaw};
 
+use super::proc::is_map_file;
 use super::sigbus;
 use crate::sync::{AtomicU64, Ordering, fence};
 
@@ -58,9 +59,10 @@ impl Stat {
         }
     }
 
-    /// What a path names now, itself and not what a symbolic link points to.
+    /// What a path names now, itself and not what a symbolic link points to. (Only those of /proc to
+    /// mapped files are followed.)
     pub fn of_path(path: &Path) -> io::Result<Stat> {
-        path.symlink_metadata().map(|metadata| Stat::of(&metadata))
+        metadata(path).map(|metadata| Stat::of(&metadata))
     }
 
     /// What an open file is now.
@@ -75,15 +77,33 @@ impl Stat {
     }
 }
 
+/// The metadata of a path, as [`Stat::of_path`].
+pub fn metadata(path: &Path) -> io::Result<Metadata> {
+    if is_map_file(path) {
+        path.metadata()
+    } else {
+        path.symlink_metadata()
+    }
+}
+
 /// Opens a regular file for reading.
 ///
-/// Nothing is followed, waited for or inherited: a symbolic link at the end of the path, a FIFO, a
+/// Nothing is followed (but a link of /proc to a mapped file), waited for or inherited: a symbolic link at the end of the path, a FIFO, a
 /// device, a socket or a directory is an error, and none of them can make the call block.
 pub fn open(path: &Path) -> io::Result<Opened> {
+    let follow = if is_map_file(path) {
+        // Here nothing looks at what it is before it is opened.
+        if !path.metadata()?.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
+        0
+    } else {
+        libc::O_NOFOLLOW
+    };
     let file = OpenOptions::new()
         .read(true)
         // std sets O_CLOEXEC itself; it is named here because the promise names it.
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NOCTTY)
+        .custom_flags(libc::O_NONBLOCK | follow | libc::O_CLOEXEC | libc::O_NOCTTY)
         .open(path)
         .map_err(not_regular)?;
     Opened::regular(file)

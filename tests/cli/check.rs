@@ -108,7 +108,7 @@ fn what_will_hurt_is_warned_of() {
         "other users may write it",
         "other users may put files there",
         "of the 4 KiB that it may have",
-        "writes a file there that has been removed",
+        "1 file removed while process",
     ] {
         assert!(shown.contains(warning), "{warning}: {shown}");
     }
@@ -156,4 +156,37 @@ fn refused_groups_are_told_with_their_true_cause() {
             && !warnings[0].contains("MMSTATS_MAX_SIZE"),
         "{shown}"
     );
+}
+
+/// On a tmpfs with huge=always the smallest file takes 2 MiB.
+#[test]
+fn files_that_take_whole_huge_pages_are_shown_with_what_they_take() {
+    let place = TempDir::new().unwrap();
+    let mount = |command: &str, arguments: &[&str]| {
+        let mut command = std::process::Command::new(command);
+        let done = command.args(arguments).arg(place.path()).output();
+        done.is_ok_and(|output| output.status.success())
+    };
+    if !mount(
+        "mount",
+        &["-t", "tmpfs", "-o", "huge=always,size=64m", "none"],
+    ) {
+        assert!(
+            std::env::var_os("MMSTATS_REQUIRE_REAL").is_none(),
+            "a tmpfs with huge=always cannot be mounted"
+        );
+        eprintln!("SKIPPED: huge pages: a tmpfs with huge=always cannot be mounted");
+        return;
+    }
+    let stats = db(place.path());
+    let checked = check(place.path());
+    let listed = mmstats().arg("ls").arg(place.path()).output().unwrap();
+    drop(stats);
+    // Lazily: a child that another test starts just now may hold a copy of what is open.
+    assert!(mount("umount", &["-l"]));
+    assert!(
+        text_of(&checked.stdout).contains("and take 2 MiB"),
+        "{checked:?}"
+    );
+    assert!(text_of(&listed.stdout).contains(" 2 MiB "), "{listed:?}");
 }

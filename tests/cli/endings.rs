@@ -95,7 +95,7 @@ fn an_autopsy_says_how_each_process_ended() {
     let living = run(&["autopsy"], none.path());
     assert!(living.status.success());
     assert!(
-        said(&living).contains("no files whose process has ended; 1 of"),
+        said(&living).contains("no process has ended and left files here; 1 file of"),
         "{living:?}"
     );
     // By its pid, which nobody has any more.
@@ -110,7 +110,7 @@ fn an_autopsy_says_how_each_process_ended() {
         .unwrap();
     assert_eq!(unknown.status.code(), Some(1));
     assert!(
-        said(&unknown).contains(&format!("no files of process {gone}")),
+        said(&unknown).contains(&format!("process {gone} has ended and left no files here")),
         "{unknown:?}"
     );
 }
@@ -145,6 +145,13 @@ fn clean_says_what_it_would_do_and_does_it() {
         text_of(&young.stderr).contains("nothing to clean in"),
         "{young:?}"
     );
+    // Each file has its own reason: three are of dead processes, one is written.
+    for reason in [
+        "3 files of a process that has ended, but younger than 14days",
+        "1 file of a process that is alive",
+    ] {
+        assert!(text_of(&young.stderr).contains(reason), "{young:?}");
+    }
     let folded = run(&["clean", "--fold"], root.path());
     assert_eq!(
         text_of(&folded.stdout).matches("folded ").count(),
@@ -195,6 +202,51 @@ fn clean_says_what_it_would_do_and_does_it() {
     assert!(!foreign.exists() && live.path().unwrap().exists());
     let wrong = run(&["clean", "--older-than", "soon"], root.path());
     assert_eq!(wrong.status.code(), Some(2));
+    assert!(
+        text_of(&wrong.stderr).contains("a number and its unit: 30s, 45m, 12h, 14d"),
+        "{wrong:?}"
+    );
+    let retired = root.path().join("Db/mmstats-retired");
+    let left = run(&["clean"], &retired);
+    assert!(
+        text_of(&left.stderr).contains(&format!("`rm {}` removes it", retired.display())),
+        "{left:?}"
+    );
+}
+
+#[test]
+fn a_pid_gets_the_sentence_that_fits_whether_it_lives_or_not() {
+    let root = tempfile::tempdir().unwrap();
+    let says = |arguments: [&str; 2]| {
+        let mut command = mmstats();
+        let output = command
+            .args(arguments)
+            .env("MMSTATS_PATH", root.path())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        said(&output)
+    };
+    // One that lives and has no files, and one that no process can have.
+    let mut child = Command::new("cat")
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let alive = child.id().to_string();
+    let words = says(["autopsy", &alive]);
+    assert!(
+        words.contains(&format!("process {alive} is alive: autopsy is for")),
+        "{words}"
+    );
+    let words = says(["ls", &alive]);
+    assert!(
+        words.contains(&format!("process {alive}, which is alive")),
+        "{words}"
+    );
+    let words = says(["ls", "99999999"]);
+    assert!(words.contains("there is no such process"), "{words}");
+    drop(child.stdin.take());
+    child.wait().unwrap();
 }
 
 #[test]

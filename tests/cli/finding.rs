@@ -174,3 +174,85 @@ fn a_file_system_whose_server_hangs_does_not_hang_ls_all() {
         "{output:?}"
     );
 }
+
+/// Removes the file of a child under it, or all of its root, and asks what the tools say.
+#[test]
+fn files_removed_under_a_live_process_are_named_and_root_reads_them() {
+    const NAME: &str = "finding::files_removed_under_a_live_process_are_named_and_root_reads_them";
+    if child::is_child(NAME) {
+        let stats = db(Path::new(&std::env::var_os("MMSTATS_PATH").unwrap()));
+        stats.queries.add(5);
+        println!("ready");
+        // Until the parent has looked.
+        let _ = std::io::stdin().read_line(&mut String::new());
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("root");
+    let mut child = child::command(NAME, &path)
+        .stdin(process::Stdio::piped())
+        .stdout(process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut said = lines.by_ref().map_while(Result::ok);
+    assert!(said.any(|line| line.contains("ready")));
+    let pid = child.id().to_string();
+    let says = |arguments: [&str; 2]| {
+        let output = mmstats().args(arguments).output().unwrap();
+        format!("{}{}", text_of(&output.stdout), text_of(&output.stderr))
+    };
+    let removed = format!("1 file removed while process {pid} writes it");
+    // Others that are there change nothing about it.
+    let other = db(&path);
+    let shown = path.to_str().unwrap();
+    let model = path_of(&other).parent().unwrap().to_owned();
+    for file in fs::read_dir(&model).unwrap() {
+        let file = file.unwrap().path();
+        if file != path_of(&other) {
+            fs::remove_file(file).unwrap();
+        }
+    }
+    for arguments in [
+        ["check", &pid],
+        ["show", &pid],
+        ["ls", &pid],
+        ["check", shown],
+        ["ls", shown],
+    ] {
+        let said = says(arguments);
+        assert!(said.contains(&removed), "{arguments:?}: {said}");
+    }
+    drop(other);
+    for whole in [false, true] {
+        if whole {
+            fs::remove_dir_all(&path).unwrap();
+        }
+        for arguments in [
+            ["check", &pid],
+            ["ls", &pid],
+            ["check", shown],
+            ["show", shown],
+        ] {
+            let said = says(arguments);
+            assert!(said.contains(&removed), "{arguments:?}: {said}");
+            assert!(!said.contains("no stats files"), "{arguments:?}: {said}");
+        }
+    }
+    // SAFETY: geteuid cannot fail.
+    if unsafe { libc::geteuid() } == 0 {
+        let shown = show_json(&[], &[Path::new(&pid)]);
+        assert_eq!(
+            shown["models"]["Db"]["stats"]["queries"]["value"], 5,
+            "{shown}"
+        );
+    } else {
+        assert!(
+            std::env::var_os("MMSTATS_REQUIRE_REAL").is_none(),
+            "only root reads map_files"
+        );
+        eprintln!("SKIPPED: reading through map_files: this is not root");
+    }
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}

@@ -107,7 +107,9 @@ fn ls_has_a_line_for_each_file() {
         .collect();
     assert_eq!(
         lines[0],
-        ["MODEL", "PID", "TID", "STATE", "SIZE", "CREATED", "PATH"]
+        [
+            "MODEL", "PID", "TID", "STATE", "SIZE", "TAKES", "CREATED", "PATH"
+        ]
     );
     let pid = process::id().to_string();
     for (line, (model, path)) in lines[1..]
@@ -115,7 +117,7 @@ fn ls_has_a_line_for_each_file() {
         .zip([("Db", path_of(&b)), ("my-app", path_of(&a))])
     {
         assert_eq!(
-            (line[0], line[1], line[3], line[8]),
+            (line[0], line[1], line[3], line[10]),
             (model, &*pid, "live", path.to_str().unwrap())
         );
     }

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
+use mmstats::{Errors, History, MmStats, Summary};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tempfile::TempDir;
 
-use super::{BIN, db, first, mmstats, text_of};
+use super::{BIN, child, db, first, mmstats, text_of};
 
 /// Longer than anything takes on a slow machine: a screen that never comes is a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -302,4 +303,163 @@ fn without_a_terminal_it_says_what_to_use() {
         text_of(&output.stderr).contains("mmstats poll"),
         "{output:?}"
     );
+}
+
+/// Starts `mmstats` in a terminal, and gives it when the first output has come. Nothing else reads it.
+fn start(command: CommandBuilder) -> (Box<dyn MasterPty + Send>, Box<dyn Child + Send + Sync>) {
+    let pair = native_pty_system().openpty(size(24, 80)).unwrap();
+    let child = pair.slave.spawn_command(command).unwrap();
+    let mut reader = pair.master.try_clone_reader().unwrap();
+    assert!(reader.read(&mut [0; 1]).unwrap() > 0);
+    (pair.master, child)
+}
+
+/// Waits for the end of a process that has to end by itself.
+#[track_caller]
+fn ends(what: &str, mut child: Box<dyn Child + Send + Sync>) -> u32 {
+    let mut killer = child.clone_killer();
+    let (send, ended) = mpsc::channel();
+    std::thread::spawn(move || send.send(child.wait().unwrap().exit_code()));
+    ended.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        let _ = killer.kill();
+        panic!("{what} does not end");
+    })
+}
+
+/// ssh breaks, tmux is killed: reading the terminal returns 0 bytes or EIO from then on.
+#[test]
+fn what_runs_on_ends_when_its_terminal_goes() {
+    let root = TempDir::new().unwrap();
+    let _stats = db(root.path());
+    let path = root.path().display();
+    for arguments in [
+        format!("top {path}"),
+        format!("top -d 60 {path}"),
+        format!("demo --seconds 60 --path {path}/demo"),
+    ] {
+        // With SIGHUP, and where that is ignored.
+        for before in ["", "trap '' HUP; "] {
+            let mut command = CommandBuilder::new("sh");
+            command.args(["-c", &format!("{before}exec {BIN} {arguments}")]);
+            command.env("TERM", "xterm-256color");
+            let (master, child) = start(command);
+            drop(master);
+            ends(&format!("{before}{arguments}"), child);
+        }
+    }
+}
+
+#[test]
+fn a_signal_ends_top_even_while_it_waits_for_the_next_reading() {
+    let root = TempDir::new().unwrap();
+    let _stats = db(root.path());
+    for signal in [libc::SIGHUP, libc::SIGTERM, libc::SIGINT] {
+        let mut command = CommandBuilder::new(BIN);
+        command.args(["top", "-d", "3600"]);
+        command.arg(root.path());
+        let (_master, child) = start(command);
+        let pid = child.process_id().unwrap() as i32;
+        // SAFETY: our child, which was not waited for yet.
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+        assert_eq!(ends(&format!("signal {signal}"), child), 0);
+    }
+}
+
+/// A root that is empty, or not even there, is waited for; and the end of all processes is said.
+#[test]
+fn top_waits_for_files_and_says_when_all_processes_ended() {
+    const NAME: &str = "top::top_waits_for_files_and_says_when_all_processes_ended";
+    if child::is_child(NAME) {
+        let stats = db(Path::new(&std::env::var_os("MMSTATS_PATH").unwrap()));
+        stats.queries.add(5);
+        // Until it is killed.
+        let _ = std::io::stdin().read_line(&mut String::new());
+        return;
+    }
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("later");
+    let mut screen = Screen::start(24, 140, "C.UTF-8", &path);
+    screen.until_shows("waiting for stats files in");
+    let mut child = child::command(NAME, &path)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = child.id();
+    screen.until_shows("queries");
+    screen.until_shows(&format!("process {pid} started"));
+    // Down to the thread: its name, and what the process takes.
+    screen.press("\x1b[Cj\x1b[Cj");
+    screen.until_shows(&format!("{pid}: CPU"));
+    screen.until(" the thread's name", |shown| {
+        shown
+            .lines()
+            .any(|line| line.contains(" live ") && line.contains("top::top"))
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    screen.until_shows(&format!("process {pid} vanished"));
+    screen.until_shows("all processes have ended");
+    let red = |screen: &Screen| {
+        let cells = (0..24).flat_map(|row| (0..140).map(move |column| (row, column)));
+        let mut cells = cells.filter_map(|(row, column)| screen.parser.screen().cell(row, column));
+        cells.any(|cell| cell.fgcolor() == vt100::Color::Idx(1))
+    };
+    assert!(red(&screen), "what is dead is red");
+    screen.press("q");
+    assert_eq!(screen.ended(), 0);
+
+    let mut command = CommandBuilder::new(BIN);
+    command.args(["top", "-d", "0.1"]);
+    command.arg(&path);
+    command.env("NO_COLOR", "1");
+    let mut screen = Screen::of(command, 24, 140, "C.UTF-8");
+    screen.until_shows("Db (1) dead");
+    assert!(!red(&screen), "NO_COLOR is honoured");
+    screen.press("q");
+    assert_eq!(screen.ended(), 0);
+}
+
+#[derive(MmStats)]
+struct Jobs {
+    failed: Errors,
+    sizes: History,
+    weight: Summary,
+}
+
+/// A summary is one row; Enter shows a series by thread, with its values, contexts and errors.
+#[test]
+fn a_series_opens_with_its_threads_contexts_and_errors() {
+    let root = TempDir::new().unwrap();
+    let jobs = Jobs::builder().path(root.path()).create().unwrap();
+    let _other = Jobs::builder().path(root.path()).create().unwrap();
+    jobs.failed.record(&"x".parse::<i32>().unwrap_err());
+    jobs.sizes.push_with(4.25, "file:large.csv");
+    jobs.weight.record(2.5);
+    let mut screen = Screen::start(40, 140, "C.UTF-8", root.path());
+    let shown = screen.until_shows("weight");
+    assert!(
+        !shown.contains("weight.Count") && shown.contains("labels (3)"),
+        "{shown}"
+    );
+    screen.press("/failed\r\r");
+    screen.until("the error with its message, and both threads", |shown| {
+        shown.contains("invalid digit found in string")
+            && shown.matches(" live ").count() == 2
+            && shown.contains("thread")
+    });
+    // Back, and to the next one.
+    screen.press("\x1b[D");
+    screen.until_shows("labels (1)");
+    screen.press("\x1b/sizes\r\r");
+    screen.until("the value with its context", |shown| {
+        shown.contains("4.25") && shown.contains("file:large.csv")
+    });
+    screen.press("\x1b");
+    screen.until_shows("labels (1)");
+    screen.press("\x1b/weight\r");
+    // The mean of an interval, however long these are.
+    screen.until_while("2.5 ", || jobs.weight.record(2.5));
+    screen.press("q");
+    assert_eq!(screen.ended(), 0);
 }

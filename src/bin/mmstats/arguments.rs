@@ -65,7 +65,8 @@ Exit code:
 ///
 /// STATE is `live`; `orphan`: its thread has ended, its process lives; `dead`: its process is gone;
 /// or `unknown`: it cannot be found out from here. PID is the process that made the file, TID the
-/// thread that writes it. CREATED is in UTC.
+/// thread that writes it. SIZE is its length, TAKES what it takes of its file system (whole huge pages, on
+/// some). CREATED is in UTC.
 #[derive(Args, Debug)]
 #[command(after_long_help = PATHS)]
 pub struct Ls {
@@ -162,8 +163,10 @@ fn delay(text: &str) -> Result<f64, String> {
 /// Watch models, processes, threads and labels
 ///
 /// On the left models, their processes and the threads of these; on the right the labels of what is
-/// selected, with value, rate, the interval's median and 99th percentile, and the last minutes; below
-/// where the values of a timer were over time. `?` lists the keys.
+/// selected, with value, rate, the interval's mean, median and 99th percentile, and the last minutes;
+/// below where the values of a timer were over time. Enter on a label shows it by thread, with its last
+/// values and their contexts, or its errors. The line below tells which processes started, ended or
+/// vanished. Without files it waits for them. `?` lists the keys; NO_COLOR turns colours off.
 #[derive(Args, Debug)]
 #[command(after_long_help = PATHS)]
 pub struct Top {
@@ -244,7 +247,7 @@ pub struct Clean {
     #[arg(long)]
     pub dry_run: bool,
     /// Leave files that were made, or grew, less than this ago: 14d, 12h, 30m …
-    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "AGE", value_parser = age)]
     pub older_than: Option<Duration>,
     /// Also files whose state is `unknown`, if they are older than --older-than and no process of this
     /// machine has them mapped
@@ -255,6 +258,14 @@ pub struct Clean {
     pub fold: bool,
     /// Roots, models' directories or stats files
     pub paths: Vec<PathBuf>,
+}
+
+/// An age with its unit.
+fn age(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| {
+        "an age is a number and its unit: 30s, 45m, 12h, 14d, or several, as in \"1d 12h\""
+            .to_owned()
+    })
 }
 
 const SEVERAL: &str = "\

@@ -46,22 +46,30 @@ pub fn run(arguments: &Autopsy) -> Outcome {
         }
     }
     out.flush()?;
-    input.complain();
-    if dead == 0 && !input.is_empty() {
-        let of = match &*pids {
-            [] => String::new(),
-            pids => format!(
-                " of process {}",
-                pids.iter()
-                    .map(u32::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ),
-        };
-        output::complain(&format!(
-            "no files{of} whose process has ended; {living} of processes that live, or may: \
-             `mmstats show` shows those"
-        ));
+    // With nothing there, a PID has a sentence of its own below.
+    if pids.is_empty() || !input.is_empty() {
+        input.complain();
+    }
+    if dead == 0 {
+        let (alive, gone): (Vec<u32>, Vec<u32>) = pids.iter().partition(|&&pid| input::lives(pid));
+        for pid in alive {
+            output::complain(&format!(
+                "process {pid} is alive: autopsy is for processes that have ended; `mmstats show {pid}` \
+                 shows its values"
+            ));
+        }
+        for pid in gone {
+            output::complain(&format!(
+                "process {pid} has ended and left no files here: name the path that it had"
+            ));
+        }
+        if pids.is_empty() && !input.is_empty() {
+            output::complain(&format!(
+                "no process has ended and left files here; {} of processes that are alive, or may be: \
+                 `mmstats show` shows their values",
+                numbers::counted(living, "file")
+            ));
+        }
     }
     let found = dead > 0 || (pids.is_empty() && !input.is_empty());
     Ok(if found {

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use mmstats::reader;
+use mmstats::reader::{File, State};
 use mmstats::retire::{Cleaner, Outcome as Done};
 
 use crate::arguments::Clean;
+use crate::input::Input;
+use crate::numbers::counted;
 use crate::{Outcome, output, progress};
 
 pub fn run(arguments: &Clean) -> Outcome {
@@ -23,11 +25,6 @@ pub fn run(arguments: &Clean) -> Outcome {
                 "{path}: waiting for another process that folds files there"
             ));
         });
-    let usual = reader::roots();
-    let paths = match &*arguments.paths {
-        [] => &usual,
-        paths => paths,
-    };
     let mut out = BufWriter::new(io::stdout().lock());
     let (mut done, mut failed) = (0, false);
     let clean = |path: &PathBuf| progress::during("cleaning stats files", || cleaner.clean(path));
@@ -64,19 +61,115 @@ pub fn run(arguments: &Clean) -> Outcome {
     }
     out.flush()?;
     if done == 0 && !failed {
-        let places: Vec<_> = paths.iter().map(|path| output::path(path)).collect();
-        output::complain(&format!(
-            "nothing to clean in {}: every stats file there is of a process that lives, or may",
-            if places.is_empty() {
-                "the usual roots".to_owned()
-            } else {
-                places.join(", ")
-            }
-        ));
+        output::complain(&nothing(arguments, &Input::read(&arguments.paths, false)));
     }
     Ok(if failed {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Why nothing was cleaned: what lies there, and why each of it stays.
+fn nothing(arguments: &Clean, input: &Input) -> String {
+    let mut kept = Kept::default();
+    input.files().for_each(|file| kept.add(file));
+    let places: Vec<_> = arguments
+        .paths
+        .iter()
+        .map(|path| output::path(path))
+        .collect();
+    let place = if places.is_empty() {
+        "the usual roots".to_owned()
+    } else {
+        places.join(", ")
+    };
+    let reasons = kept.reasons(arguments.older_than);
+    if reasons.is_empty() {
+        return format!("nothing to clean in {place}: there are no stats files");
+    }
+    format!("nothing to clean in {place}:\n  {}", reasons.join("\n  "))
+}
+
+/// Files that stay, by reason.
+#[derive(Default)]
+struct Kept {
+    living: usize,
+    unknown: usize,
+    young: usize,
+    old_format: usize,
+    retired: Vec<(String, u64)>,
+}
+
+impl Kept {
+    fn add(&mut self, file: &File) {
+        match (file.retired(), file.state()) {
+            (Some(folds), _) => self.retired.push((output::path(file.path()), folds)),
+            _ if file.format() != 3 => self.old_format += 1,
+            (_, State::Live | State::Orphan) => self.living += 1,
+            (_, State::Unknown) => self.unknown += 1,
+            // It was not removed, and nothing went wrong: so it is the age.
+            (_, State::Dead) => self.young += 1,
+        }
+    }
+
+    fn reasons(&self, older_than: Option<Duration>) -> Vec<String> {
+        let mut reasons = Vec::new();
+        let mut add = |count: usize, why: String| {
+            if count > 0 {
+                reasons.push(format!("{} {why}", counted(count, "file")));
+            }
+        };
+        add(
+            self.living,
+            "of a process that is alive: it goes when the process ends".to_owned(),
+        );
+        add(
+            self.unknown,
+            "whose process may be alive: nothing here proves that it has ended".to_owned(),
+        );
+        add(
+            self.young,
+            match older_than {
+                Some(age) => format!(
+                    "of a process that has ended, but younger than {}: without --older-than it is \
+                     removed",
+                    humantime::format_duration(age)
+                ),
+                None => "of a process that ended just now: run this again".to_owned(),
+            },
+        );
+        add(
+            self.old_format,
+            "of python-mmstats, which does not say whose it is: remove it with rm".to_owned(),
+        );
+        reasons.extend(self.retired.iter().map(|(path, folds)| {
+            let ended = counted(usize::try_from(*folds).unwrap_or(usize::MAX), "file");
+            format!(
+                "{path} holds the totals of {ended} of processes that have ended, and stays: `rm {path}` \
+                 removes it, and these totals with it"
+            )
+        }));
+        reasons
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stays_has_its_own_reason() {
+        let kept = Kept {
+            living: 2,
+            young: 1,
+            retired: vec![("/r/m/mmstats-retired".to_owned(), 3)],
+            ..Kept::default()
+        };
+        let reasons = kept.reasons(Some(Duration::from_secs(3600)));
+        assert_eq!(reasons.len(), 3, "{reasons:?}");
+        assert!(reasons[0].starts_with("2 files of a process that is alive"));
+        assert!(reasons[1].starts_with("1 file of a process that has ended, but younger than 1h"));
+        assert!(reasons[2].contains("totals of 3 files") && reasons[2].contains("`rm /r/m"));
+    }
 }

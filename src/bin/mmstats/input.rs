@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use mmstats::Error;
-use mmstats::reader::{File, Reader, Snapshot, Stat, guard_sigbus};
+use mmstats::reader::{File, Reader, Snapshot, Stat, guard_sigbus, roots, unlinked};
 
 use crate::{output, progress};
 
@@ -186,10 +187,36 @@ impl Input {
                 "{model}: {label}: written too fast to be had whole: try again"
             ));
         }
-        if self.is_empty() {
+        if self.is_empty() && !self.complain_of_removed() {
             output::complain(&format!("no stats files {}", self.place()));
             output::complain(&self.advice());
         }
+    }
+
+    /// Names the files that were removed under their writers, below the paths; whether there are any. Looks
+    /// at all processes.
+    pub fn complain_of_removed(&self) -> bool {
+        let paths = match &self.asked {
+            Asked::AllProcesses => Vec::new(),
+            Asked::Paths(paths) if paths.is_empty() => roots(),
+            Asked::Paths(paths) => paths.clone(),
+        };
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let mut any = false;
+        for removed in unlinked("/") {
+            // Those of a process are among its errors.
+            let is_known = matches!(self.asked, Asked::AllProcesses)
+                || paths.iter().any(|path| pid(path) == Some(removed.pid()));
+            if !is_known {
+                if !(paths.iter()).any(|path| removed.directory().starts_with(absolute(path))) {
+                    continue;
+                }
+                let directory = output::path(removed.directory());
+                output::complain(&format!("{directory}: {removed}"));
+            }
+            any = true;
+        }
+        any
     }
 
     /// The exit code of what only had to be read: 1 where nothing could be.
@@ -211,7 +238,11 @@ impl Input {
         };
         if !paths.is_empty() {
             let named = |path: &PathBuf| match pid(path) {
-                Some(pid) => format!("process {pid}"),
+                Some(pid) if !lives(pid) => format!(
+                    "process {pid}: there is no such process (nor are there files that it left in a \
+                     usual root)"
+                ),
+                Some(pid) => format!("process {pid}, which is alive"),
                 None => output::path(path),
             };
             let paths: Vec<_> = paths.iter().map(named).collect();
@@ -272,6 +303,24 @@ pub fn root(file: &File) -> PathBuf {
         .nth(above)
         .unwrap_or(file.path())
         .to_owned()
+}
+
+/// The bytes that a file takes of its file system. That can be far more than its length.
+pub fn taken(file: &File) -> u64 {
+    let path = file.path();
+    let found = if file.is_removed() {
+        path.metadata()
+    } else {
+        path.symlink_metadata()
+    };
+    found.map_or(file.bytes(), |found| found.blocks().saturating_mul(512))
+}
+
+/// Whether a process of this number lives here, whoever's it is.
+pub fn lives(pid: u32) -> bool {
+    use rustix::process::{Pid, test_kill_process};
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
 /// A snapshot with every value, if there is one to be had.

@@ -6,12 +6,15 @@ use mmstats::reader::{File, printable};
 
 use crate::Outcome;
 use crate::arguments::Ls;
-use crate::input::{Input, Sources};
+use crate::input::{self, Input, Sources};
 use crate::{numbers, output, progress};
 
-const TITLES: [&str; 7] = ["MODEL", "PID", "TID", "STATE", "SIZE", "CREATED", "PATH"];
+const COLUMNS: usize = 8;
+const TITLES: [&str; COLUMNS] = [
+    "MODEL", "PID", "TID", "STATE", "SIZE", "TAKES", "CREATED", "PATH",
+];
 /// The columns of numbers, which end at one place.
-const RIGHT: [bool; 7] = [false, true, true, false, true, false, false];
+const RIGHT: [bool; COLUMNS] = [false, true, true, false, true, true, false, false];
 
 pub fn run(arguments: &Ls) -> Outcome {
     let input = if arguments.all {
@@ -32,26 +35,30 @@ pub fn run(arguments: &Ls) -> Outcome {
         out.flush()?;
     }
     input.complain();
+    if !input.is_empty() {
+        input.complain_of_removed();
+    }
     Ok(input.exit_code())
 }
 
-fn row(file: &File) -> [String; 7] {
+fn row(file: &File) -> [String; COLUMNS] {
     [
         printable(file.model()).into_owned(),
         file.pid().to_string(),
         file.tid().to_string(),
         file.state().to_string(),
         numbers::bytes(file.bytes()),
+        numbers::bytes(input::taken(file)),
         numbers::date(file.created_ns()),
         output::path(file.path()),
     ]
 }
 
 /// The lines of the table, titles first.
-fn table(rows: &[[String; 7]]) -> impl Iterator<Item = String> {
+fn table(rows: &[[String; COLUMNS]]) -> impl Iterator<Item = String> {
     let titles = TITLES.map(str::to_owned);
-    let widths: [usize; 7] = std::array::from_fn(|column| {
-        let width = |row: &[String; 7]| row[column].chars().count();
+    let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
+        let width = |row: &[String; COLUMNS]| row[column].chars().count();
         rows.iter().map(width).fold(width(&titles), usize::max)
     });
     std::iter::once(titles)
@@ -84,6 +91,7 @@ mod tests {
                 "8",
                 "live",
                 "8 KiB",
+                "2 MiB",
                 "2026-11-20 22:42:49",
                 path,
             ]
@@ -93,9 +101,9 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "MODEL   PID  TID  STATE   SIZE  CREATED              PATH",
-                "my-app  812    8  live   8 KiB  2026-11-20 22:42:49  /a b",
-                "é         7    8  live   8 KiB  2026-11-20 22:42:49  /c",
+                "MODEL   PID  TID  STATE   SIZE  TAKES  CREATED              PATH",
+                "my-app  812    8  live   8 KiB  2 MiB  2026-11-20 22:42:49  /a b",
+                "é         7    8  live   8 KiB  2 MiB  2026-11-20 22:42:49  /c",
             ]
         );
     }

@@ -17,6 +17,7 @@ mod output;
 mod poll;
 mod progress;
 mod show;
+mod stop;
 mod top;
 
 use std::error::Error;

@@ -108,6 +108,15 @@ pub fn rate(count: u64, seconds: f64) -> String {
     }
 }
 
+/// A rate per second in a column.
+pub fn per_second(rate: f64) -> String {
+    match rate {
+        0.0 => "0".to_owned(),
+        ..99.95 => format!("{rate:.1}"),
+        _ => grouped(rate.round() as u64),
+    }
+}
+
 /// A whole number with its thousands apart: `1,234,567`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -119,6 +128,21 @@ pub fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// So many of something: `1 file`, `2 files`.
+pub fn counted(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        n => format!("{n} {}", plural(what)),
+    }
+}
+
+fn plural(what: &str) -> String {
+    match what.strip_suffix("ess") {
+        Some(stem) => format!("{stem}esses"),
+        None => format!("{what}s"),
+    }
 }
 
 /// Nanoseconds since 1970 as a date and time of day in UTC: `2026-11-21 01:27:03`.

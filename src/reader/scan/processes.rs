@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 
 use super::{Files, Found, Tools, list};
 use crate::Error;
+use crate::reader::removed::Removed;
 use crate::reader::snapshot::Problem;
 use crate::reader::text::matches;
 use crate::sys::paths;
-use crate::sys::proc::{self, Mapped, Reach};
+use crate::sys::proc::{self, Mapped, Mappings, Reach};
 use crate::sys::view::Stat;
 
 impl Files {
     pub(super) fn scan_process(&mut self, pid: u32, tools: &mut Tools<'_>) -> Result<(), Error> {
         match proc::mapped(pid, Reach::All, is_stats) {
-            Ok(mapped) => self.scan_mapped(mapped.files, tools),
+            Ok(mapped) => self.scan_mappings(mapped, tools),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let mut left = self.known();
                 if left.is_empty() {
@@ -34,9 +35,8 @@ impl Files {
     pub(super) fn scan_processes(&mut self, tools: &mut Tools<'_>) {
         for pid in proc::processes() {
             // Ended meanwhile, or not for this user to look at.
-            let mapped = proc::mapped(pid, Reach::Local, is_stats).unwrap_or_default();
-            self.scan_mapped(mapped.files, tools);
-            let skipped = mapped.skipped.into_iter();
+            let mut mapped = proc::mapped(pid, Reach::Local, is_stats).unwrap_or_default();
+            let skipped = mapped.skipped.drain(..);
             tools.problems.extend(skipped.map(|(path, server)| {
                 let problem = format!(
                     "not looked at for process {pid}: the path leads through a file system of type \
@@ -44,6 +44,17 @@ impl Files {
                 );
                 Problem::new(&path, problem)
             }));
+            self.scan_mappings(mapped, tools);
+        }
+    }
+
+    /// Those with a name, and as far as this user may those without.
+    fn scan_mappings(&mut self, mapped: Mappings, tools: &mut Tools<'_>) {
+        self.scan_mapped(mapped.named, tools);
+        for removed in mapped.removed {
+            let text = Removed::from(&removed).to_string();
+            (tools.problems).push(Problem::new(&removed.directory, text));
+            self.scan_mapped(removed.files.into_iter().filter_map(still).collect(), tools);
         }
     }
 
@@ -64,7 +75,7 @@ impl Files {
 }
 
 /// Whether a file that a process has mapped is named like a stats file.
-pub fn is_stats(path: &Path) -> bool {
+pub(in crate::reader) fn is_stats(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
     name.as_bytes().starts_with(b"mmstats-")
         || matches(paths::flat_names(), &name.to_string_lossy())

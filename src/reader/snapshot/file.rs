@@ -11,6 +11,7 @@ use crate::format::scalar::Number;
 use crate::metric::Value;
 use crate::reader::state::{Ending, State};
 use crate::sys::life::started;
+use crate::sys::proc::is_map_file;
 
 /// One stats file.
 #[derive(Debug)]
@@ -105,6 +106,11 @@ impl File {
     /// What it does not record, and why: groups that were refused, a growth that failed.
     pub fn notes(&self) -> &[Note] {
         &self.notes
+    }
+
+    /// Whether it was removed and is read through `/proc/<pid>/map_files`, which is its path then.
+    pub fn is_removed(&self) -> bool {
+        is_map_file(&self.path)
     }
 
     /// Its length.

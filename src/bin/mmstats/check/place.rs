@@ -4,11 +4,15 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use mmstats::reader::File;
+
 use super::Findings;
-use crate::output;
+use crate::{input, numbers, output};
 
 /// File systems in memory: a store to a mapped page is a store.
 const IN_MEMORY: [&str; 3] = ["tmpfs", "ramfs", "hugetlbfs"];
+/// The least that a huge page has.
+const HUGE_PAGE: u64 = 2 << 20;
 /// File systems whose mappings another machine, or a reader here, may not see.
 const NOT_SHARED: [&str; 12] = [
     "nfs",
@@ -48,6 +52,25 @@ pub fn check(root: &Path, findings: &mut Findings) {
              /etc/systemd/logind.conf, or have MMSTATS_PATH elsewhere, or run the program as a system \
              user",
             metadata.uid()
+        ));
+    }
+}
+
+/// Whether the files of a root take far more than they hold: on a tmpfs with huge=always or =within_size
+/// each takes a huge page.
+pub fn sizes<'a>(root: &Path, files: impl Iterator<Item = &'a File>, findings: &mut Findings) {
+    let files = files.filter(|file| file.path().starts_with(root));
+    let sizes = files.map(|file| (file.bytes(), input::taken(file)));
+    let (held, taken) = sizes.fold((0, 0), |(held, taken), (more, takes)| {
+        (held + more, taken + takes)
+    });
+    if taken >= HUGE_PAGE && taken >= 4 * held {
+        findings.warnings.push(format!(
+            "{}: the files hold {} and take {}: the file system allocates whole huge pages (a tmpfs \
+             that is mounted with huge=always): have MMSTATS_PATH on one without",
+            output::path(root),
+            numbers::bytes(held),
+            numbers::bytes(taken)
         ));
     }
 }

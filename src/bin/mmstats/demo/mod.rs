@@ -11,25 +11,23 @@ mod view;
 use std::env;
 use std::error::Error;
 use std::fs::DirBuilder;
-use std::future::poll_fn;
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, ExitCode, Stdio};
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use mmstats::MmStats;
 use mmstats::reader::Reader;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::load::Load;
 use self::view::{Picture, View};
 use crate::Outcome;
 use crate::arguments::{Demo, DemoService};
 use crate::output;
+use crate::stop::Stop;
 
 /// The service's process.
 pub fn serve(arguments: &DemoService) -> Outcome {
@@ -39,12 +37,8 @@ pub fn serve(arguments: &DemoService) -> Outcome {
 
 /// The demo itself.
 pub fn run(arguments: &Demo) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let _entered = runtime.enter();
     // First of all, so that from here on nothing ends this process without tidying up.
-    let mut interrupt = Interrupt::new()?;
+    let stop = Stop::listen(GRACE)?;
 
     // Dropped in reverse: the clients stop, then the service, then its directory goes.
     let root = Root::choose(arguments.path.as_deref())?;
@@ -79,8 +73,7 @@ pub fn run(arguments: &Demo) -> Outcome {
     let tick = Duration::from_millis(if redraws { 250 } else { 1000 });
     loop {
         let left = end.saturating_duration_since(Instant::now());
-        let came = async { tokio::time::timeout(left.min(tick), interrupt.came()).await };
-        if runtime.block_on(came).is_ok() || left <= tick {
+        if stop.within(left.min(tick)) || left <= tick {
             break;
         }
         view.add(picture()?);
@@ -102,6 +95,8 @@ pub fn run(arguments: &Demo) -> Outcome {
     })
 }
 
+/// How long it may take to end the clients and the service, and to tidy up.
+const GRACE: Duration = Duration::from_secs(5);
 const NO_FILES: &str =
     "the service has no stats files: see the warnings; --path DIR puts them elsewhere";
 
@@ -197,36 +192,5 @@ impl Drop for Service {
         if let Err(error) = self.process.wait() {
             output::complain(&format!("cannot wait for the service to end: {error}"));
         }
-    }
-}
-
-/// Ctrl-C, and other polite requests to end.
-struct Interrupt([Signal; 3]);
-
-impl Interrupt {
-    fn new() -> io::Result<Interrupt> {
-        let [interrupt, terminate, hangup] = [
-            SignalKind::interrupt(),
-            SignalKind::terminate(),
-            SignalKind::hangup(),
-        ]
-        .map(signal);
-        Ok(Interrupt([interrupt?, terminate?, hangup?]))
-    }
-
-    async fn came(&mut self) {
-        poll_fn(|context| {
-            // Each is asked, so that each wakes this task.
-            let ready = self
-                .0
-                .each_mut()
-                .map(|signal| signal.poll_recv(context).is_ready());
-            if ready.contains(&true) {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
     }
 }

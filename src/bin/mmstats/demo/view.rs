@@ -9,7 +9,7 @@ use mmstats::{Error, MmStats, Value};
 
 use super::load::{Answers, Counted};
 use super::server::Web;
-use crate::numbers::{bytes, duration, grouped};
+use crate::numbers::{bytes, counted, duration, grouped};
 
 const HANDLERS: [&str; 2] = ["index", "login"];
 /// Rates are those of the time since the oldest picture that is not older than this.
@@ -161,7 +161,11 @@ impl View {
         }
         self.recent.push_back(picture);
         let seconds = (self.now().at - self.first.at).as_secs_f64();
-        writeln!(out, "In {seconds:.1} s, over {} files:", self.now().files)?;
+        writeln!(
+            out,
+            "In {seconds:.1} s, over {}:",
+            counted(self.now().files, "file")
+        )?;
         for line in self.table(&self.first) {
             writeln!(out, "{line}")?;
         }

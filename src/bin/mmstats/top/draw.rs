@@ -1,13 +1,13 @@
 //! How `top` looks. Draws what the state says and decides nothing.
 
-use mmstats::reader::printable;
+use mmstats::reader::{State, printable};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::{Modifier, Style};
+use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{
     Block, BorderType, Cell, Clear, List, ListItem, ListState, Paragraph, Row as Cells, Table,
-    TableState,
+    TableState, Wrap,
 };
 
 use super::keys::BINDINGS;
@@ -41,9 +41,10 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, scrolled: &mut Scrolled) {
         frame.render_widget(Paragraph::new(text), area);
         return;
     }
-    let [title, middle, help, foot] = Layout::vertical([
+    let [title, middle, event, help, foot] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Min(1),
+        Constraint::Length(1),
         Constraint::Length(1),
         Constraint::Length(1),
     ])
@@ -62,14 +63,27 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, scrolled: &mut Scrolled) {
     ])
     .areas(right);
     frame.render_widget(Paragraph::new(title_line(app)), title);
+    frame.render_widget(Paragraph::new(event_line(app)), event);
+    frame.render_widget(Paragraph::new(foot_line(app)).style(dim()), foot);
+    if app.is_waiting {
+        let text = format!("waiting for stats files in {}", app.place);
+        frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: false }), middle);
+        if app.help {
+            draw_help(frame, app);
+        }
+        return;
+    }
     draw_tree(frame, app, scrolled, tree);
-    draw_rows(frame, app, scrolled, labels);
+    if let Some(label) = &app.series {
+        draw_series(frame, app, label, labels);
+    } else {
+        draw_rows(frame, app, scrolled, labels);
+    }
     if let Some(row) = app.selected().filter(|_| details) {
         draw_details(frame, app, row, below);
     }
     let words = app.selected().map(help_line).unwrap_or_default();
     frame.render_widget(Paragraph::new(words), help);
-    frame.render_widget(Paragraph::new(foot_line(app)).style(dim()), foot);
     if app.help {
         draw_help(frame, app);
     }
@@ -113,14 +127,54 @@ fn title_line(app: &App) -> Line<'static> {
         "mmstats top",
         Style::new().add_modifier(Modifier::BOLD),
     )];
-    spans.push(Span::raw(format!("  {}  {}", app.place, app.time)));
     if app.frozen {
         spans.push(Span::styled("  FROZEN", reversed()));
     }
-    if !app.trouble.is_empty() {
-        spans.push(Span::styled(format!("  {}", app.trouble), reversed()));
-    }
+    let usage = if app.usage.is_empty() {
+        String::new()
+    } else {
+        format!("  {}", app.usage)
+    };
+    spans.push(Span::raw(format!(
+        "  {}  {}{usage}  {}",
+        app.counts, app.time, app.place
+    )));
     Line::from(spans)
+}
+
+/// What went wrong and what happened, the last first. Warnings about files and models belong here.
+fn event_line(app: &App) -> Line<'static> {
+    let mut spans = Vec::new();
+    if app.events.is_over() {
+        let text = "all processes have ended: `mmstats autopsy` says how  ";
+        spans.push(Span::styled(text, of_state(app, State::Dead)));
+    }
+    if !app.trouble.is_empty() {
+        spans.push(Span::styled(app.trouble.clone(), alarm(app)));
+        spans.push(Span::raw("  "));
+    }
+    let events: Vec<&str> = app.events.iter().take(5).collect();
+    spans.push(Span::raw(events.join("  ")));
+    Line::from(spans)
+}
+
+/// Red, or where there are no colours, reversed.
+fn alarm(app: &App) -> Style {
+    if app.colours {
+        Style::new().fg(Color::Red)
+    } else {
+        reversed()
+    }
+}
+
+/// How a line is drawn that is of this state.
+fn of_state(app: &App, state: State) -> Style {
+    match state {
+        State::Dead if app.colours => Style::new().fg(Color::Red),
+        State::Orphan if app.colours => Style::new().fg(Color::Yellow),
+        State::Dead | State::Orphan => dim(),
+        _ => Style::new(),
+    }
 }
 
 fn foot_line(app: &App) -> String {
@@ -159,8 +213,7 @@ fn draw_tree(frame: &mut Frame<'_>, app: &App, scrolled: &mut Scrolled, area: Re
             (None, _) => "  ",
         };
         let text = format!("{}{mark}{}", "  ".repeat(node.depth), printable(&node.text));
-        let style = if node.is_dead { dim() } else { Style::new() };
-        ListItem::new(text).style(style)
+        ListItem::new(text).style(of_state(app, node.state))
     });
     let list = List::new(items)
         .block(block(app, "models".to_owned(), !app.on_labels))
@@ -173,10 +226,9 @@ fn draw_rows(frame: &mut Frame<'_>, app: &App, scrolled: &mut Scrolled, area: Re
     // The sparkline takes what the others leave, if that is of any use.
     let wide = area.width >= 84;
     let sparks = if wide { area.width / 5 } else { 0 };
-    // Where it is narrow, the median goes first.
-    let columns = Column::ALL
-        .into_iter()
-        .filter(|column| wide || *column != Column::Median);
+    // Where it is narrow, mean and median go first.
+    let columns = (Column::ALL.into_iter())
+        .filter(|column| wide || !matches!(column, Column::Mean | Column::Median));
     let columns: Vec<Column> = columns.collect();
     let right = |text: String| Cell::from(Line::from(text).right_aligned());
     let header = columns.iter().map(|&column| {
@@ -198,12 +250,15 @@ fn draw_rows(frame: &mut Frame<'_>, app: &App, scrolled: &mut Scrolled, area: Re
         let cells = columns.iter().map(|column| match column {
             Column::Label => Cell::from(printable(&row.label).into_owned()),
             Column::Value => right(printable(&row.value).into_owned()),
-            Column::Rate => right(row.rate.map_or_else(|| "-".to_owned(), rate)),
+            Column::Rate => right(row.rate.map_or_else(|| "-".to_owned(), numbers::per_second)),
+            Column::Mean => right(row.mean.clone().unwrap_or_else(|| "-".to_owned())),
             Column::Median => right(row.of_interval(row.median)),
             Column::P99 => right(row.of_interval(row.p99)),
         });
         let spark = wide.then(|| Cell::from(sparkline(app, row, sparks.into())));
-        Cells::new(cells.chain(spark))
+        let is_alarm = row.kind == "errors" && row.rate.is_some_and(|rate| rate > 0.0);
+        let style = if is_alarm { alarm(app) } else { Style::new() };
+        Cells::new(cells.chain(spark)).style(style)
     });
     let width = if wide { 10 } else { 8 };
     let mut widths = vec![Constraint::Min(8)];
@@ -220,12 +275,12 @@ fn draw_rows(frame: &mut Frame<'_>, app: &App, scrolled: &mut Scrolled, area: Re
     frame.render_stateful_widget(table, area, &mut scrolled.rows);
 }
 
-fn rate(rate: f64) -> String {
-    match rate {
-        0.0 => "0".to_owned(),
-        ..99.95 => format!("{rate:.1}"),
-        _ => numbers::grouped(rate.round() as u64),
-    }
+/// One series in full, from the line on to which it was scrolled.
+fn draw_series(frame: &mut Frame<'_>, app: &App, label: &str, area: Rect) {
+    let lines = app.lines.iter().skip(app.line);
+    let lines: Vec<_> = lines.map(|line| Line::from(line.as_str())).collect();
+    let title = format!("{} (Left: back)", printable(label));
+    frame.render_widget(Paragraph::new(lines).block(block(app, title, true)), area);
 }
 
 fn sparkline(app: &App, row: &Row, width: usize) -> String {

@@ -142,13 +142,13 @@ pub const BINDINGS: [Binding; 17] = [
         &[plain(KeyCode::Right), plain(KeyCode::Enter)],
         "Right, Enter",
         Action::Open,
-        "open a model or process; from a thread to its labels",
+        "open a model, a process or a label; from a thread to its labels",
     ),
     binding(
         &[plain(KeyCode::Left)],
         "Left",
         Action::Close,
-        "close it; from the labels back",
+        "close it (a label: or Esc); from the labels back",
     ),
     binding(
         &[control('z')],

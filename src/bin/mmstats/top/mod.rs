@@ -1,32 +1,40 @@
 //! `mmstats top`: what all programs are doing, as one watches it.
 
 mod draw;
+mod events;
 mod history;
+mod keyboard;
 pub mod keys;
+mod process;
 mod rows;
+mod series;
 mod state;
 mod terminal;
 mod tree;
 
+use std::collections::BTreeSet;
 use std::env;
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use mmstats::reader::Model;
-use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use mmstats::reader::{File, Model, State};
 
 use self::draw::Scrolled;
+use self::keyboard::Keyboard;
+use self::process::Meter;
 use self::rows::Histories;
 use self::state::{App, Effect};
-use self::terminal::{Signals, Terminal};
+use self::terminal::Terminal;
 use self::tree::Scope;
 use crate::arguments::Top;
-use crate::input::{Input, Sources};
+use crate::input::{Input, Sources, lives, pid};
+use crate::stop::{Stop, Woken};
 use crate::{Outcome, numbers, output, progress};
 
-/// How long a signal may go unnoticed.
-const LATENCY: Duration = Duration::from_millis(200);
+/// How long it may take to give the terminal back.
+const GRACE: Duration = Duration::from_millis(800);
 
 pub fn run(arguments: &Top) -> Outcome {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
@@ -35,18 +43,26 @@ pub fn run(arguments: &Top) -> Outcome {
         );
     }
     let mut sources = Sources::open(&arguments.paths).watched();
+    let began = Instant::now();
     let first = progress::during("reading stats files", || sources.read());
-    if first.is_empty() {
+    let is_pid = |path: &PathBuf| pid(path).is_some_and(|pid| !lives(pid));
+    if first.is_empty() && !arguments.paths.is_empty() && arguments.paths.iter().all(is_pid) {
+        // Nobody waits for a process that has ended.
         first.complain();
         return Ok(ExitCode::FAILURE);
     }
     let app = App {
         ascii: arguments.ascii || !is_utf8(),
+        colours: output::has_colours(),
         place: place(arguments),
         ..App::default()
     };
     let mut watch = Watch {
         sources,
+        drilled: None,
+        paths: arguments.paths.clone(),
+        took: began.elapsed(),
+        meter: None,
         scoped: None,
         input: first,
         read: Instant::now(),
@@ -54,9 +70,9 @@ pub fn run(arguments: &Top) -> Outcome {
         app,
     };
     watch.show();
-    let signals = Signals::listen()?;
+    let stop = Stop::listen(GRACE)?;
     let mut terminal = Terminal::enter()?;
-    let ended = watch.run(arguments, &signals, &mut terminal);
+    let ended = watch.run(arguments, &stop, &mut terminal);
     // Before anything is said about it.
     drop(terminal);
     ended.map(|()| ExitCode::SUCCESS)
@@ -65,8 +81,15 @@ pub fn run(arguments: &Top) -> Outcome {
 /// What is watched, and what is known of it.
 struct Watch {
     sources: Sources,
+    paths: Vec<PathBuf>,
+    /// How long the last reading took.
+    took: Duration,
+    /// Of the process that is selected.
+    meter: Option<Meter>,
     /// The process or thread that is looked at, by itself.
     scoped: Option<(Scope, Sources)>,
+    /// The files of a series that is shown in full, each by itself.
+    drilled: Option<(Scope, Sources)>,
     input: Input,
     /// When.
     read: Instant,
@@ -79,45 +102,46 @@ impl Watch {
     fn run(
         &mut self,
         arguments: &Top,
-        signals: &Signals,
+        stop: &Stop,
         terminal: &mut Terminal,
     ) -> Result<(), Box<dyn std::error::Error>> {
         let delay = Duration::from_secs_f64(arguments.delay);
         let mut scrolled = Scrolled::default();
+        let mut keyboard = Keyboard::default();
         let mut next = Instant::now() + delay;
         loop {
-            terminal.draw(|frame| draw::draw(frame, &self.app, &mut scrolled))?;
-            // Until something is to be drawn.
-            loop {
-                if signals.end() {
-                    return Ok(());
-                }
-                let left = next.saturating_duration_since(Instant::now());
-                if event::poll(left.min(LATENCY))? {
-                    match self.on_event(event::read()?) {
-                        Effect::Quit => return Ok(()),
-                        Effect::Suspend => terminal.suspend()?,
-                        Effect::Rescope => self.rescope(),
-                        Effect::Nothing => {}
+            if let Err(error) = terminal.draw(|frame| draw::draw(frame, &self.app, &mut scrolled)) {
+                // Of a terminal that is gone there is nothing to say, and nowhere.
+                return if stop.within(Duration::ZERO) {
+                    Ok(())
+                } else {
+                    Err(error.into())
+                };
+            }
+            let left = next.saturating_duration_since(Instant::now());
+            match stop.or_input_within(left) {
+                Woken::Stop => return Ok(()),
+                Woken::Time => {}
+                Woken::Input => {
+                    let Some(keys) = keyboard.read()? else {
+                        return Ok(());
+                    };
+                    for key in keys {
+                        match self.app.on_key(key) {
+                            Effect::Quit => return Ok(()),
+                            Effect::Suspend => terminal.suspend()?,
+                            Effect::Rescope => self.rescope(),
+                            Effect::Nothing => {}
+                        }
                     }
-                    break;
-                }
-                if Instant::now() >= next {
-                    if !self.app.frozen {
-                        self.refresh();
-                    }
-                    next = (next + delay).max(Instant::now());
-                    break;
                 }
             }
-        }
-    }
-
-    fn on_event(&mut self, event: Event) -> Effect {
-        match event {
-            Event::Key(key) if key.kind == KeyEventKind::Press => self.app.on_key(key),
-            // A resize is drawn anyway.
-            _ => Effect::Nothing,
+            if Instant::now() >= next {
+                if !self.app.frozen {
+                    self.refresh();
+                }
+                next = (next + delay).max(Instant::now());
+            }
         }
     }
 
@@ -126,7 +150,12 @@ impl Watch {
         let now = Instant::now();
         self.seconds = (now - self.read).as_secs_f64();
         self.read = now;
+        if self.input.is_empty() {
+            // The root may not have been there when it was opened.
+            self.sources = Sources::open(&self.paths).watched();
+        }
         self.input = self.sources.read();
+        self.took = now.elapsed();
         self.show();
     }
 
@@ -150,19 +179,71 @@ impl Watch {
             errors => format!("{errors} not read: see `mmstats check`"),
         };
         let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
-        self.app.time = format!("{} UTC", &numbers::date(now)[11..]);
+        let time = &numbers::date(now)[11..];
+        self.app.events.update(self.input.files(), time);
+        self.app.time = format!("{time} UTC");
+        self.app.is_waiting = self.input.is_empty();
+        let living = self
+            .input
+            .files()
+            .filter(|file| file.state() != State::Dead);
+        let processes: BTreeSet<u32> = living.map(File::pid).collect();
+        self.app.counts = format!(
+            "{}, {}, read in {}",
+            numbers::counted(processes.len(), "process"),
+            numbers::counted(self.input.files().count(), "file"),
+            numbers::duration(self.took.as_nanos() as u64)
+        );
         self.show_rows(true);
+        self.show_series();
     }
 
     /// Shows the labels of what is selected now.
     fn rescope(&mut self) {
         self.app.tree.update(self.input.files());
         self.show_rows(false);
+        self.show_series();
+    }
+
+    /// Reads the files of the series that is shown in full, if one is. The first time there is nothing to
+    /// compare with.
+    fn show_series(&mut self) {
+        let (Some(label), Some(scope)) = (&self.app.series, self.app.tree.selected()) else {
+            self.drilled = None;
+            return;
+        };
+        let is_new = (self.drilled.as_ref()).is_none_or(|(drilled, _)| drilled != scope);
+        if is_new {
+            let sources = Sources::of_files().per_file(true).watched();
+            self.drilled = Some((scope.clone(), sources));
+        }
+        let Some((_, sources)) = &mut self.drilled else {
+            return;
+        };
+        let files = self.input.files().filter(|file| scope.has(file));
+        sources.look_at(files.map(|file| file.path().to_owned()).collect());
+        let input = sources.read();
+        let seconds = if is_new { 0.0 } else { self.seconds };
+        let mut models = input
+            .snapshots
+            .iter()
+            .flat_map(|snapshot| snapshot.models());
+        let stats = models.find(|model| model.name() == scope.model());
+        let stats = stats.map(Model::stats).unwrap_or_default();
+        self.app.lines = series::lines(label, stats, input.files(), seconds);
     }
 
     /// `is_next`: an interval has passed.
     fn show_rows(&mut self, is_next: bool) {
         let seconds = self.seconds;
+        let pid = self.app.tree.selected().and_then(Scope::pid);
+        let is_other = self.meter.as_ref().map(Meter::pid) != pid;
+        if is_other {
+            self.meter = pid.map(Meter::new);
+        }
+        if is_other || is_next {
+            self.app.usage = self.meter.as_mut().map(Meter::read).unwrap_or_default();
+        }
         let Some(scope) = self.app.tree.selected().cloned() else {
             self.app.set_rows(Vec::new());
             return;

@@ -20,15 +20,17 @@ pub enum Column {
     Label,
     Value,
     Rate,
+    Mean,
     Median,
     P99,
 }
 
 impl Column {
-    pub const ALL: [Column; 5] = [
+    pub const ALL: [Column; 6] = [
         Column::Label,
         Column::Value,
         Column::Rate,
+        Column::Mean,
         Column::Median,
         Column::P99,
     ];
@@ -38,6 +40,7 @@ impl Column {
             Column::Label => "label",
             Column::Value => "value",
             Column::Rate => "rate/s",
+            Column::Mean => "mean",
             Column::Median => "p50",
             Column::P99 => "p99",
         }
@@ -64,6 +67,9 @@ pub struct Row {
     pub number: f64,
     /// Counts per second.
     pub rate: Option<f64>,
+    /// The mean of the values of the interval, as text and as a number to sort by.
+    pub mean: Option<String>,
+    pub mean_number: f64,
     /// Of the values of the interval, as recorded.
     pub median: Option<u64>,
     pub p99: Option<u64>,
@@ -89,6 +95,10 @@ impl Row {
             Column::Label => 0.0,
             Column::Value => row.number,
             Column::Rate => row.rate.unwrap_or(-1.0),
+            Column::Mean => row
+                .mean
+                .as_ref()
+                .map_or(f64::NEG_INFINITY, |_| row.mean_number),
             Column::Median => row.median.map_or(-1.0, |n| n as f64),
             Column::P99 => row.p99.map_or(-1.0, |n| n as f64),
         };
@@ -112,9 +122,14 @@ pub fn sort(rows: &mut [Row], column: Column, reversed: bool) {
 
 /// The rows of a model of so many seconds.
 pub fn of_model(model: &Model, seconds: f64) -> Vec<Row> {
+    of_stats(model.stats(), model.risen(), seconds)
+}
+
+/// The rows of some stats, with what has risen in so many seconds.
+pub fn of_stats(stats: &[Stat], all_risen: &[Stat], seconds: f64) -> Vec<Row> {
     let mut rows = Vec::new();
-    for stat in model.stats() {
-        let risen = find(model.risen(), stat.label());
+    for stat in stats {
+        let risen = find(all_risen, stat.label());
         let row = Row {
             label: stat.label().to_owned(),
             kind: stat.value().kind(),
@@ -135,12 +150,38 @@ pub fn of_model(model: &Model, seconds: f64) -> Vec<Row> {
             let interval = risen.and_then(|risen| risen.value().as_distribution());
             let [median, p99] =
                 interval.map_or([None; 2], |interval| interval.percentiles(&[50.0, 99.0]));
+            let mean = interval.and_then(|interval| interval.mean());
             rows.push(Row {
                 value: numbers::grouped(values.count()),
                 number: values.count() as f64,
+                mean: mean.map(|mean| row.of_interval(Some(mean.round() as u64))),
+                mean_number: mean.unwrap_or_default(),
                 median,
                 p99,
                 has_distribution: true,
+                ..row
+            });
+        } else if let Some(summary) = stat.value().as_summary() {
+            let interval = risen.and_then(|risen| risen.value().as_summary());
+            let mean = interval.and_then(|interval| interval.mean());
+            rows.push(Row {
+                value: numbers::grouped(summary.count()),
+                number: summary.count() as f64,
+                mean: mean.map(numbers::float),
+                mean_number: mean.unwrap_or_default(),
+                ..row
+            });
+        } else if let Some(errors) = stat.value().as_errors() {
+            rows.push(Row {
+                value: numbers::grouped(errors.all()),
+                number: errors.all() as f64,
+                ..row
+            });
+        } else if let Some(history) = stat.value().as_history() {
+            let last = history.entries().first().map(|entry| entry.value());
+            rows.push(Row {
+                value: last.map_or_else(|| "-".to_owned(), numbers::float),
+                number: last.unwrap_or_default(),
                 ..row
             });
         } else {
@@ -189,6 +230,8 @@ impl Histories {
             let risen = find(model.risen(), stat.label());
             // Of an average it is the value whose past is of interest; what has several parts has none.
             let counts = stat.value().as_distribution().is_some()
+                || stat.value().as_summary().is_some()
+                || stat.value().as_errors().is_some()
                 || matches!(stat.value(), Value::Counter(_));
             let point = (risen.filter(|_| counts))
                 .and_then(|risen| rate(numbers::count(risen.value())?, seconds))

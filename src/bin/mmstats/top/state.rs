@@ -3,6 +3,7 @@
 use mmstats::reader::matches;
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
+use super::events::Events;
 use super::keys::{self, Action};
 use super::rows::{Column, Histories, Row, sort};
 use super::tree::{Scope, Tree};
@@ -45,6 +46,19 @@ pub struct App {
     pub trouble: String,
     /// Whether the terminal shows more than ASCII.
     pub ascii: bool,
+    /// Whether it may have colours.
+    pub colours: bool,
+    pub events: Events,
+    /// The label that is shown in full, its lines, and the first one that is shown.
+    pub series: Option<String>,
+    pub lines: Vec<String>,
+    pub line: usize,
+    /// Whether there are no files (yet).
+    pub is_waiting: bool,
+    /// Processes and files, and how long they took to be read, in words.
+    pub counts: String,
+    /// What the selected process takes, in words.
+    pub usage: String,
     /// What is read, in words.
     pub place: String,
     /// When it was read, in words.
@@ -101,6 +115,9 @@ impl App {
             self.help = false;
             return Effect::Nothing;
         }
+        if key.code == KeyCode::Esc && self.series.take().is_some() {
+            return Effect::Nothing;
+        }
         if key.code == KeyCode::Esc {
             self.filter.clear();
             self.arrange();
@@ -118,13 +135,19 @@ impl App {
             Action::Suspend => return Effect::Suspend,
             Action::Move(by) => return self.step(by),
             Action::Ends(last) => return self.step(if last { isize::MAX } else { isize::MIN }),
+            Action::SwitchPane if self.series.is_some() => {}
             Action::SwitchPane => self.on_labels = !self.on_labels,
-            Action::Open if self.on_labels => self.details = Some(true),
+            Action::Open if self.on_labels => {
+                self.series = self.selected().map(|row| row.label.clone());
+                (self.lines, self.line) = (Vec::new(), 0);
+                return Effect::Rescope;
+            }
             Action::Open => {
                 let opened = self.tree.open();
                 self.on_labels = !opened;
                 return Effect::Rescope;
             }
+            Action::Close if self.series.is_some() => self.series = None,
             Action::Close if self.on_labels => self.on_labels = false,
             Action::Close => {
                 self.tree.close();
@@ -142,6 +165,11 @@ impl App {
     }
 
     fn step(&mut self, by: isize) -> Effect {
+        if self.series.is_some() {
+            let last = self.lines.len().saturating_sub(1);
+            self.line = self.line.saturating_add_signed(by).min(last);
+            return Effect::Nothing;
+        }
         if self.on_labels {
             let last = self.rows.len().saturating_sub(1);
             self.row = self.row.saturating_add_signed(by).min(last);
@@ -254,6 +282,19 @@ mod tests {
         press(&mut app, "/");
         let key = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
         assert_eq!(app.on_key(key), Effect::Quit);
+    }
+
+    #[test]
+    fn a_series_opens_scrolls_and_closes_without_moving_the_selection() {
+        let mut app = app();
+        assert_eq!(press(&mut app, "\tj\n"), Effect::Rescope);
+        assert_eq!(app.series.as_deref(), Some("a.time"));
+        app.lines = vec![String::new(); 3];
+        press(&mut app, "jjjj");
+        assert_eq!((app.line, app.row), (2, 1));
+        press(&mut app, "\x1b");
+        assert_eq!((app.series.as_deref(), app.row), (None, 1));
+        assert!(app.on_labels);
     }
 
     #[test]

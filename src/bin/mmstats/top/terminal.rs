@@ -2,14 +2,13 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, enable_raw_mode};
 use ratatui::{DefaultTerminal, Frame};
 use rustix::process::{Signal, getpid, kill_process};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::SIGWINCH;
 
 /// The terminal in raw mode, on its alternate screen: until it is dropped, or a panic (of which
 /// ratatui's hook takes care).
@@ -17,6 +16,8 @@ pub struct Terminal(DefaultTerminal);
 
 impl Terminal {
     pub fn enter() -> io::Result<Terminal> {
+        // A resize is to wake those who wait for a key; what it does is found out when something is drawn.
+        signal_hook::flag::register(SIGWINCH, Arc::default())?;
         ratatui::try_init().map(Terminal)
     }
 
@@ -39,24 +40,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        ratatui::restore();
-    }
-}
-
-/// Whether somebody wants this process to end.
-pub struct Signals(Arc<AtomicBool>);
-
-impl Signals {
-    pub fn listen() -> io::Result<Signals> {
-        let ended = Arc::new(AtomicBool::new(false));
-        for signal in [SIGHUP, SIGINT, SIGTERM] {
-            signal_hook::flag::register(signal, Arc::clone(&ended))?;
-        }
-        Ok(Signals(ended))
-    }
-
-    pub fn end(&self) -> bool {
-        // Relaxed: nothing else is published by it.
-        self.0.load(Ordering::Relaxed)
+        // It may be gone: then nothing is to be given back.
+        let _ = ratatui::try_restore();
     }
 }

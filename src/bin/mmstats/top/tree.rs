@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use mmstats::reader::{File, State};
 
+use super::process::thread_name;
+
 /// What the labels on the right are of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
@@ -17,6 +19,14 @@ impl Scope {
     pub fn model(&self) -> &str {
         match self {
             Scope::Model(model) | Scope::Process(model, _) | Scope::Thread(model, ..) => model,
+        }
+    }
+
+    /// The process, unless it is a model.
+    pub fn pid(&self) -> Option<u32> {
+        match self {
+            Scope::Model(_) => None,
+            Scope::Process(_, pid) | Scope::Thread(_, pid, _) => Some(*pid),
         }
     }
 
@@ -46,8 +56,8 @@ pub struct Node {
     pub scope: Scope,
     pub text: String,
     pub depth: usize,
-    /// Whether nobody writes it any more.
-    pub is_dead: bool,
+    /// Whether its process has ended, or only its thread.
+    pub state: State,
     /// Whether it can be opened, and is.
     pub open: Option<bool>,
 }
@@ -75,7 +85,7 @@ impl Tree {
             let scope = Scope::Model(model.to_owned());
             let is_dead = processes.values().flatten().all(has_ended);
             let text = format!("{model} ({}){}", processes.len(), dead(is_dead));
-            if !self.push(scope, text, 0, is_dead, true) {
+            if !self.push(scope, text, 0, ended(is_dead), true) {
                 continue;
             }
             for (pid, mut files) in processes {
@@ -88,14 +98,18 @@ impl Tree {
                     files.len(),
                     program(files[0])
                 );
-                if !self.push(scope, text, 1, is_dead, true) {
+                if !self.push(scope, text, 1, ended(is_dead), true) {
                     continue;
                 }
                 files.sort_by_key(|file| file.tid());
                 for file in files {
                     let scope = Scope::Thread(model.to_owned(), pid, file.path().to_owned());
-                    let text = format!("{} {}", file.tid(), file.state());
-                    self.push(scope, text, 2, file.state() == State::Dead, false);
+                    let name = match file.state() {
+                        State::Live => thread_name(pid, file.tid()).unwrap_or_default(),
+                        _ => String::new(),
+                    };
+                    let text = format!("{} {} {name}", file.tid(), file.state());
+                    self.push(scope, text, 2, file.state(), false);
                 }
             }
         }
@@ -118,7 +132,7 @@ impl Tree {
         scope: Scope,
         text: String,
         depth: usize,
-        is_dead: bool,
+        state: State,
         opens: bool,
     ) -> bool {
         let is_open = self.opened.contains(&scope);
@@ -126,7 +140,7 @@ impl Tree {
             scope,
             text,
             depth,
-            is_dead,
+            state,
             open: opens.then_some(is_open),
         });
         is_open
@@ -179,6 +193,10 @@ impl Tree {
 
 fn has_ended(file: &&File) -> bool {
     file.state() == State::Dead
+}
+
+fn ended(is_dead: bool) -> State {
+    if is_dead { State::Dead } else { State::Live }
 }
 
 /// What is said of those that nobody writes any more.

@@ -1,0 +1,110 @@
+//! What happened to the processes that are watched: which came, and how others ended.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use mmstats::reader::{Ending, File, State};
+
+/// Events that are kept.
+const MOST: usize = 100;
+
+/// How a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    Alive,
+    /// With how it ended, in a word.
+    Ended(&'static str),
+}
+
+impl Life {
+    fn of(file: &File) -> Life {
+        match file.ending() {
+            _ if file.state() != State::Dead => Life::Alive,
+            Some(Ending::Panicked) => Life::Ended("panicked"),
+            Some(Ending::Clean) => Life::Ended("ended"),
+            _ => Life::Ended("vanished"),
+        }
+    }
+}
+
+/// The processes as they were, and what happened since the first look.
+#[derive(Debug, Default)]
+pub struct Events {
+    known: Option<BTreeMap<u32, Life>>,
+    all: VecDeque<String>,
+    /// Whether there ever was a process that was alive.
+    had_any: bool,
+}
+
+impl Events {
+    /// Takes in the files that there are now.
+    pub fn update<'a>(&mut self, files: impl Iterator<Item = &'a File>, time: &str) {
+        let mut now: BTreeMap<u32, Life> = BTreeMap::new();
+        for file in files.filter(|file| file.retired().is_none()) {
+            let life = now.entry(file.pid()).or_insert_with(|| Life::of(file));
+            if Life::of(file) == Life::Alive {
+                *life = Life::Alive;
+            }
+        }
+        self.compare(now, time);
+    }
+
+    fn compare(&mut self, now: BTreeMap<u32, Life>, time: &str) {
+        self.had_any |= now.values().any(|life| *life == Life::Alive);
+        let Some(before) = self.known.replace(now.clone()) else {
+            return;
+        };
+        for (pid, life) in &now {
+            match (before.get(pid), life) {
+                (None, Life::Alive) => self.add(format!("process {pid} started {time}")),
+                (Some(Life::Alive), Life::Ended(how)) => {
+                    self.add(format!("process {pid} {how} {time}"));
+                }
+                _ => {}
+            }
+        }
+        for (pid, _) in before.iter().filter(|(pid, _)| !now.contains_key(pid)) {
+            self.add(format!("process {pid}: its files were removed {time}"));
+        }
+    }
+
+    fn add(&mut self, event: String) {
+        self.all.truncate(MOST - 1);
+        self.all.push_front(event);
+    }
+
+    /// What happened, the last first.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().map(String::as_str)
+    }
+
+    /// Whether there were processes, and none of them is alive any more.
+    pub fn is_over(&self) -> bool {
+        let alive = |known: &BTreeMap<u32, Life>| known.values().any(|life| *life == Life::Alive);
+        self.had_any && !self.known.as_ref().is_some_and(alive)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_change_is_told_once_and_the_end_of_all_is_known() {
+        let mut events = Events::default();
+        let mut look = |processes: &[(u32, Life)], time: &str| {
+            events.compare(processes.iter().copied().collect(), time);
+            let told: Vec<_> = events.iter().map(str::to_owned).collect();
+            (told, events.is_over())
+        };
+        assert_eq!(look(&[], "1"), (vec![], false), "nothing was there yet");
+        assert_eq!(look(&[(7, Life::Alive)], "2").0, ["process 7 started 2"]);
+        let both = [(7, Life::Ended("vanished")), (8, Life::Alive)];
+        let (told, over) = look(&both, "3");
+        assert_eq!(told[..2], ["process 8 started 3", "process 7 vanished 3"]);
+        assert!(!over);
+        assert_eq!(look(&both, "4").0.len(), 3);
+        let (told, over) = look(&[(7, Life::Ended("vanished"))], "5");
+        assert_eq!(told[0], "process 8: its files were removed 5");
+        assert!(over);
+    }
+}
