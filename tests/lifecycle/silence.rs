@@ -290,3 +290,27 @@ fn two_models_of_one_name_are_reported_by_writer_and_reader() {
         "{reported:?}"
     );
 }
+
+#[test]
+fn a_report_on_a_stderr_that_is_full_does_not_end_the_program() {
+    const NAME: &str = "silence::a_report_on_a_stderr_that_is_full_does_not_end_the_program";
+    if child::is_child(NAME) {
+        // SAFETY: the struct is ours, and the default action is what any program may have set.
+        unsafe {
+            let limit = libc::rlimit {
+                rlim_cur: 0,
+                rlim_max: 0,
+            };
+            libc::signal(libc::SIGXFSZ, libc::SIG_DFL);
+            assert_eq!(libc::setrlimit(libc::RLIMIT_FSIZE, &limit), 0);
+        }
+        Model::local(|s| s.n.inc());
+        assert_eq!(problems("silence").len(), 1);
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let stderr = std::fs::File::create(directory.path().join("stderr")).unwrap();
+    let mut command = child::command(NAME, directory.path());
+    let output = command.stderr(stderr).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
