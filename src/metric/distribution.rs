@@ -23,7 +23,7 @@ pub const PERCENTILES: [(f64, &str); 6] = [
 ///
 /// The moments always belong together. The buckets may be one value ahead of them for each writer
 /// that was just recording.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Distribution {
     moments: Moments,
     layout: Layout,

@@ -12,12 +12,14 @@ mod input;
 mod json;
 mod ls;
 mod manual;
+mod names;
 mod numbers;
 mod output;
 mod poll;
 mod progress;
 mod show;
 mod top;
+mod waiting;
 
 use std::error::Error;
 use std::process::ExitCode;

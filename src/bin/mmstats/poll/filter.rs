@@ -35,7 +35,7 @@ impl Filters {
 
     /// Whether a file that was read by itself meets all of them.
     pub fn pass(&self, file: &File) -> bool {
-        let lines = show::lines(file);
+        let lines = show::lines(file, &[]);
         self.0.iter().all(|filter| {
             lines.iter().any(|(label, value)| {
                 matches(&filter.label, label)
