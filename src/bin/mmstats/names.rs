@@ -17,30 +17,51 @@ pub enum Means {
     Parts(Vec<String>),
 }
 
-/// What a pattern (`*` and `?`) means of a label; `None`: it does not concern it. Labels match as they are
-/// and as they are printed.
+/// What a pattern means of a stat; see [`means`].
 pub fn resolve(pattern: &str, stat: &Stat) -> Option<Means> {
-    let label = |pattern: &str| {
-        matches(pattern, stat.label()) || matches(pattern, &printable(stat.label()))
-    };
-    if label(pattern) {
+    let exposed = || stat.exposed().iter().map(|(name, _)| &**name).collect();
+    means(pattern, stat.label(), exposed)
+}
+
+/// What a pattern (`*` and `?`) means of a label, whose value has parts of these names; `None`: it does not
+/// concern it. Names match as they are and as they are printed; percentiles also as `p99`.
+pub fn means<'a>(pattern: &str, label: &str, parts: impl Fn() -> Vec<&'a str>) -> Option<Means> {
+    let is =
+        |pattern: &str, name: &str| matches(pattern, name) || matches(pattern, &printable(name));
+    if is(pattern, label) {
         return Some(Means::Label);
     }
-    // What is exposed may have separators in its own name.
+    // A part may have separators in its own name.
     [".", ":", "__"].into_iter().find_map(|separator| {
         pattern.rmatch_indices(separator).find_map(|(at, _)| {
-            if !label(&pattern[..at]) {
+            if !is(&pattern[..at], label) {
                 return None;
             }
             let wanted = &pattern[at + separator.len()..];
-            let names = stat.exposed().iter().map(|(name, _)| name);
-            let names: Vec<_> = names
-                .filter(|name| matches(wanted, name) || matches(wanted, &printable(name)))
-                .cloned()
+            let names: Vec<_> = (parts().into_iter())
+                .filter(|name| is(wanted, name) || short(wanted) == short(name))
+                .map(str::to_owned)
                 .collect();
             (!names.is_empty()).then_some(Means::Parts(names))
         })
     })
+}
+
+/// What a distribution exposes, as rows and titles have it: `p99`.
+pub fn short(name: &str) -> &str {
+    match name {
+        "Median" | "Percentile50th" => "p50",
+        "Percentile75th" => "p75",
+        "Percentile90th" => "p90",
+        "Percentile95th" => "p95",
+        "Percentile99th" => "p99",
+        "Percentile999th" => "p99.9",
+        "Count" => "count",
+        "Mean" => "mean",
+        "Min" => "min",
+        "Max" => "max",
+        other => other,
+    }
 }
 
 /// What some patterns mean of a label together; no patterns mean all labels.

@@ -214,7 +214,7 @@ impl Columns {
             let shows = match &column.shows {
                 Shows::Value => String::new(),
                 Shows::Rate => "/s".to_owned(),
-                Shows::Exposed(name) => format!("{}{}", column.separator, short(name)),
+                Shows::Exposed(name) => format!("{}{}", column.separator, names::short(name)),
             };
             output::printed(&format!("{model}{label}{shows}"))
         };
@@ -292,19 +292,6 @@ pub fn sensible(input: &Input, prefix: &str, width: usize) -> Vec<String> {
                 .cloned()
                 .unwrap_or_else(|| format!("{prefix}*")),
         ],
-    }
-}
-
-/// Percentiles as people call them.
-fn short(name: &str) -> &str {
-    match name {
-        "Median" | "Percentile50th" => "p50",
-        "Percentile75th" => "p75",
-        "Percentile90th" => "p90",
-        "Percentile95th" => "p95",
-        "Percentile99th" => "p99",
-        "Percentile999th" => "p99.9",
-        other => other,
     }
 }
 
