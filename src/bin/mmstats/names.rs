@@ -24,7 +24,7 @@ pub fn resolve(pattern: &str, stat: &Stat) -> Option<Means> {
 }
 
 /// What a pattern (`*` and `?`) means of a label, whose value has parts of these names; `None`: it does not
-/// concern it. Names match as they are and as they are printed; percentiles also as `p99`.
+/// concern it. Names match as they are and as they are printed; what rows have also as there: `p99`, `mean`.
 pub fn means<'a>(pattern: &str, label: &str, parts: impl Fn() -> Vec<&'a str>) -> Option<Means> {
     let is =
         |pattern: &str, name: &str| matches(pattern, name) || matches(pattern, &printable(name));
@@ -39,7 +39,7 @@ pub fn means<'a>(pattern: &str, label: &str, parts: impl Fn() -> Vec<&'a str>) -
             }
             let wanted = &pattern[at + separator.len()..];
             let names: Vec<_> = (parts().into_iter())
-                .filter(|name| is(wanted, name) || short(wanted) == short(name))
+                .filter(|name| is(wanted, name) || in_row(wanted) == in_row(name))
                 .map(str::to_owned)
                 .collect();
             (!names.is_empty()).then_some(Means::Parts(names))
@@ -47,7 +47,7 @@ pub fn means<'a>(pattern: &str, label: &str, parts: impl Fn() -> Vec<&'a str>) -
     })
 }
 
-/// What a distribution exposes, as rows and titles have it: `p99`.
+/// Percentiles as rows and titles have them: `p99`.
 pub fn short(name: &str) -> &str {
     match name {
         "Median" | "Percentile50th" => "p50",
@@ -56,11 +56,18 @@ pub fn short(name: &str) -> &str {
         "Percentile95th" => "p95",
         "Percentile99th" => "p99",
         "Percentile999th" => "p99.9",
+        other => other,
+    }
+}
+
+/// The same of all that a row has.
+fn in_row(name: &str) -> &str {
+    match name {
         "Count" => "count",
         "Mean" => "mean",
         "Min" => "min",
         "Max" => "max",
-        other => other,
+        other => short(other),
     }
 }
 
