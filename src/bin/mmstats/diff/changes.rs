@@ -71,7 +71,7 @@ pub fn changes(
             let unit = if counts(either, name) { "" } else { unit };
             let rate = seconds.filter(|_| counts(either, name));
             let (text, percent) = match (a.get(*name), b.get(*name)) {
-                (Some(a), Some(b)) if a == b => continue,
+                (Some(a), Some(b)) if is_same(a, b) => continue,
                 (Some(a), Some(b)) => {
                     let (by, percent) = by(a, b, unit, rate);
                     (
@@ -100,6 +100,11 @@ pub fn changes(
             .then_with(|| a.name.cmp(&b.name))
     });
     changes
+}
+
+/// Whether two parts are the same: a mean that is whole may be an integer in one and a float in the other.
+fn is_same(a: &Json, b: &Json) -> bool {
+    a == b || ((a.is_f64() || b.is_f64()) && a.is_number() && a.as_f64() == b.as_f64())
 }
 
 /// Whether a part of a stat counts something, so that it has a rate and no unit.
