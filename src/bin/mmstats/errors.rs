@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
+use std::slice;
 
 use mmstats::reader::{Snapshot, Stat, printable};
 use mmstats::{DistinctError, ErrorsValue};
@@ -42,10 +43,12 @@ pub fn run(arguments: &Errors) -> Outcome {
     input.complain();
     if found.is_empty() && !input.is_empty() && !arguments.labels.is_empty() {
         for pattern in &arguments.labels {
-            output::complain(&match names::unmatched(&[pattern.clone()], &input).next() {
-                Some(_) => names::no_label(&input, pattern),
-                None => format!("{pattern:?} means no errors: `mmstats errors` lists all"),
-            });
+            output::complain(
+                &match names::unmatched(slice::from_ref(pattern), &input).next() {
+                    Some(_) => names::no_label(&input, pattern),
+                    None => format!("{pattern:?} means no errors: `mmstats errors` lists all"),
+                },
+            );
         }
         return Ok(ExitCode::FAILURE);
     }
