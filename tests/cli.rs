@@ -23,6 +23,8 @@ mod history;
 mod json;
 #[path = "cli/manual.rs"]
 mod manual;
+#[path = "cli/names.rs"]
+mod names;
 #[path = "cli/old.rs"]
 mod old;
 #[path = "cli/poll.rs"]

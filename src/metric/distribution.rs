@@ -43,7 +43,7 @@ fn quotient(total: u128, count: u64) -> f64 {
 ///
 /// The moments always belong together. The buckets may be one value ahead of them for each writer
 /// that was just recording.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Distribution {
     moments: Moments,
     /// The last value, if it is known.

@@ -12,7 +12,7 @@ use super::window::WindowValue;
 use crate::format::scalar::Number;
 
 /// The value of one label, of one file or merged over many.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
     /// A count that never falls.

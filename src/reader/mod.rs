@@ -35,6 +35,7 @@
 
 pub(crate) mod contents;
 pub(crate) mod copy;
+mod display;
 pub(crate) mod file;
 mod lookup;
 mod merge;
@@ -64,6 +65,7 @@ use crate::Error;
 use crate::sys::life::Witness;
 use crate::sys::{clock, inherited, paths, sigbus};
 
+pub use self::display::{bytes, counted, date, duration, float};
 pub use self::removed::{Removed, unlinked};
 pub use self::snapshot::{File, Model, Problem, Snapshot, Stat};
 pub use self::state::{Ending, State};

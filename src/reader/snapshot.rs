@@ -41,7 +41,6 @@ pub struct Model {
 }
 
 /// One label and its value.
-#[derive(Debug)]
 pub struct Stat {
     label: Arc<str>,
     value: Value,

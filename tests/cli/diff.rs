@@ -29,9 +29,9 @@ fn a_saved_snapshot_is_compared_with_a_live_one() {
         let shown = text_of(&output.stdout);
         // How long it took, and the rates that follow from it.
         let lines = shown.lines().filter(|line| !line.starts_with("in "));
-        let without_rate = |line: &str| match line.split_once(", ") {
-            Some((change, _)) => format!("{change})"),
-            None => line.to_owned(),
+        let without_rate = |line: &str| match line.rsplit_once(", ") {
+            Some((change, rate)) if rate.ends_with("/s)") => format!("{change})"),
+            _ => line.to_owned(),
         };
         lines.map(without_rate).collect::<Vec<_>>().join("\n")
     };
@@ -68,4 +68,92 @@ fn what_is_no_snapshot_says_so() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "kept");
+}
+
+#[test]
+fn a_change_above_the_limit_is_exit_code_3() {
+    let root = TempDir::new().unwrap();
+    let saved = root.path().join("saved.json");
+    let directory = root.path().join("root");
+    let stats = first(&directory);
+    let save = mmstats()
+        .args(["show", "--save"])
+        .arg(&saved)
+        .arg(&directory)
+        .output();
+    assert!(save.unwrap().status.success());
+    stats.requests.add(1);
+    for (arguments, code) in [
+        (&["--fail-above", "10%"][..], 3),
+        (&["--fail-above", "15"], 0),
+        (&["--fail-above", "10%", "-l", "body_size*"], 0),
+        (&["--fail-above", "10%", "-l", "nothing"], 1),
+        (&["--fail-above", "much"], 2),
+        (&[], 0),
+    ] {
+        let output = mmstats()
+            .arg("diff")
+            .args(arguments)
+            .args([&saved, &directory])
+            .output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?} {output:?}");
+    }
+}
+
+#[test]
+fn swapped_arguments_are_noticed() {
+    let root = TempDir::new().unwrap();
+    let saved = root.path().join("saved.json");
+    let directory = root.path().join("root");
+    let stats = first(&directory);
+    let save = mmstats()
+        .args(["show", "--save"])
+        .arg(&saved)
+        .arg(&directory)
+        .output();
+    assert!(save.unwrap().status.success());
+    stats.requests.add(5);
+    let output = mmstats()
+        .arg("diff")
+        .args([&directory, &saved])
+        .output()
+        .unwrap();
+    assert!(
+        text_of(&output.stderr).contains("are they swapped?"),
+        "{output:?}"
+    );
+    assert!(
+        text_of(&output.stdout).contains("7 → 12  (+5,"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn no_value_is_raw_json() {
+    let (before, after) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let [before, after] = [before, after].map(|root| root.path().join("x.json"));
+    for (path, times) in [(&before, 1), (&after, 2)] {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let entries =
+            vec![serde_json::json!({"timestamp": times, "value": times, "context_id": ""}); times];
+        let snapshot = serde_json::json!({"models": {"m": {"stats": {
+            "h": {"kind": "history", "entries": entries},
+            "e": {"kind": "errors", "all": times, "overflow": 0, "distinct": [
+                {"name": "EXC:A", "count": times, "first": 1.0, "last": times, "message": "x"}]},
+            "p": {"kind": "compound", "value": {"by": [times, 7]}},
+        }}}});
+        fs::write(path, snapshot.to_string()).unwrap();
+    }
+    let output = mmstats()
+        .arg("diff")
+        .args([&before, &after])
+        .output()
+        .unwrap();
+    let shown = text_of(&output.stdout);
+    assert!(
+        shown.contains("e__EXC:A") && shown.contains("h.last"),
+        "{shown}"
+    );
+    assert!(!shown.contains(['{', '[']), "{shown}");
 }

@@ -84,7 +84,7 @@ fn show_has_the_entries_and_the_errors() {
     );
     assert!(timeout.get("message").is_none());
 
-    let (text, _) = run(&["show"], &root);
+    let (text, _) = run(&["show", "--per-file"], &root);
     for line in [
         "times ",
         "errors__all ",
@@ -107,7 +107,7 @@ fn a_history_is_shown_with_its_contexts() {
     assert!(success);
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 4);
-    assert_eq!(lines[0], "tasks: the last 3 of 4");
+    assert_eq!(lines[0], "tasks: the last 3 of 4 values");
     assert!(lines[1].ends_with("-1e300"), "{text}");
     assert!(lines[2].ends_with(r"2.5  nightly\u{1b}[31m\nrun"), "{text}");
     assert!(lines[3].ends_with("NaN"), "{text}");

@@ -79,3 +79,12 @@ fn the_help_says_of_each_command_what_it_is_for() {
     );
     assert!(help.contains("mmstats ls --all"), "where to begin: {help}");
 }
+
+#[test]
+fn the_manual_names_no_page_that_does_not_exist() {
+    let page = stdout(&["man"]);
+    let list = page.split(".SH SUBCOMMANDS").nth(1).unwrap();
+    let list = list.split("\n.SH").next().unwrap();
+    assert!(list.contains("\nmmstats poll\n"), "{list}");
+    assert!(!page.contains("mmstats\\-"), "{page}");
+}

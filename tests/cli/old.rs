@@ -86,7 +86,11 @@ fn both_formats_lie_in_one_root() {
         assert_eq!(file["created"], 1795214922.739673);
         assert!(shown["models"]["Db"]["files"][0].get("format").is_none());
     }
-    let output = mmstats().arg("show").arg(&old).output().unwrap();
+    let output = mmstats()
+        .args(["show", "--per-file"])
+        .arg(&old)
+        .output()
+        .unwrap();
     let shown = text_of(&output.stdout);
     assert!(shown.contains("\n  c                   => 3\n"), "{shown}");
     assert_eq!(shown.matches("sys.pid ").count(), 1, "{shown}");

@@ -152,6 +152,18 @@ fn percentiles_and_rates_are_those_of_the_interval() {
     assert!(stat["rate"].as_f64().unwrap() > 0.0);
 }
 
+/// Lines without the time of day, which is the first column.
+fn without_times(lines: &str) -> String {
+    let cut = |line: &str| {
+        let time = &line[..8];
+        let is_time =
+            time == "time    " || (time.as_bytes()[2] == b':' && time.as_bytes()[5] == b':');
+        assert!(is_time, "{line}");
+        line[10..].to_owned() + "\n"
+    };
+    lines.lines().map(cut).collect()
+}
+
 #[test]
 fn columns_are_what_a_kind_has_to_say() {
     let root = TempDir::new().unwrap();
@@ -167,7 +179,7 @@ fn columns_are_what_a_kind_has_to_say() {
         output.status.success() && output.stderr.is_empty(),
         "{output:?}"
     );
-    insta::assert_snapshot!("poll", text_of(&output.stdout));
+    insta::assert_snapshot!("poll", without_times(&text_of(&output.stdout)));
     let output = mmstats()
         .args([
             "poll",
@@ -186,7 +198,7 @@ fn columns_are_what_a_kind_has_to_say() {
         .unwrap();
     let shown = text_of(&output.stdout);
     assert!(
-        shown.starts_with("response_ok/s  file\n            0  /"),
+        without_times(&shown).starts_with("response_ok/s  file\n            0  /"),
         "{output:?}"
     );
 }
@@ -231,7 +243,7 @@ fn means_and_errors_are_those_of_the_interval() {
         .arg(root.path())
         .output()
         .unwrap();
-    let shown = text_of(&output.stdout);
+    let shown = without_times(&text_of(&output.stdout));
     let words: Vec<_> = shown.split_whitespace().collect();
     let title = ["load/s", "load.Mean", "mean/s", "mean", "errors/s"];
     assert_eq!(
@@ -283,11 +295,7 @@ fn a_field_that_nobody_has_is_named_with_some_that_are_there() {
         said.contains("no label matches \"querys\": there are queries"),
         "{said}"
     );
-    for wrong in [
-        &["poll"][..],
-        &["poll", "-d", "0", "x"],
-        &["poll", "-c", "0", "x"],
-    ] {
+    for wrong in [&["poll", "-d", "0", "x"][..], &["poll", "-c", "0", "x"]] {
         let output = mmstats().args(wrong).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{wrong:?}");
     }
@@ -311,5 +319,134 @@ fn a_closed_pipe_is_a_clean_end() {
     assert!(
         output.status.success() && output.stderr.is_empty(),
         "{output:?}"
+    );
+}
+
+/// The child counts until its file is cut short or it is killed.
+fn service(name: &str, root: &Path) -> Child {
+    let mut child = child::command(name, root)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Its file is there once it says so.
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().ends_with("ready")));
+    child
+}
+
+fn serve() {
+    Db::local(|s| s.queries.add(7));
+    println!("ready");
+    // Until it is killed.
+    let _ = std::io::stdin().read_line(&mut String::new());
+}
+
+/// A poll as a person sees it.
+fn watched(root: &Path, fields: &str) -> Child {
+    Command::new(BIN)
+        .args(["poll", "-d", "0.05", fields])
+        .arg(root)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn a_file_that_goes_bad_is_named_and_is_exit_code_1() {
+    const NAME: &str = "poll::a_file_that_goes_bad_is_named_and_is_exit_code_1";
+    if child::is_child(NAME) {
+        return serve();
+    }
+    let root = TempDir::new().unwrap();
+    let mut service = service(NAME, root.path());
+    let mut poll = Command::new(BIN)
+        .args(["poll", "-d", "0.05", "-c", "40", "queries"])
+        .arg(root.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(poll.stdout.take().unwrap()).lines();
+    lines.nth(1).unwrap().unwrap();
+    let file = std::fs::read_dir(root.path().join("Db"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| {
+            path.file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with("mmstats-")
+        })
+        .unwrap();
+    std::fs::OpenOptions::new()
+        .write(true)
+        .open(&file)
+        .unwrap()
+        .set_len(100)
+        .unwrap();
+    lines.for_each(drop);
+    let output = poll.wait_with_output().unwrap();
+    service.kill().unwrap();
+    service.wait().unwrap();
+    let said = text_of(&output.stderr);
+    assert!(said.contains(file.to_str().unwrap()), "{said}");
+    assert_eq!(output.status.code(), Some(1), "{said}");
+}
+
+#[test]
+fn the_end_of_a_process_is_told() {
+    const NAME: &str = "poll::the_end_of_a_process_is_told";
+    if child::is_child(NAME) {
+        return serve();
+    }
+    let root = TempDir::new().unwrap();
+    let mut service = service(NAME, root.path());
+    let pid = service.id();
+    let mut poll = watched(root.path(), "queries");
+    BufReader::new(poll.stdout.as_mut().unwrap()).lines().nth(1);
+    service.kill().unwrap();
+    service.wait().unwrap();
+    let said = BufReader::new(poll.stderr.as_mut().unwrap()).lines().next();
+    poll.kill().unwrap();
+    poll.wait().unwrap();
+    let said = said.unwrap().unwrap();
+    assert!(said.contains(&format!("process {pid} has ended")), "{said}");
+}
+
+#[test]
+fn lines_fit_the_width_and_columns_without_a_place_are_named() {
+    let root = TempDir::new().unwrap();
+    let _stats = first(root.path());
+    let poll = |fields: &[&str]| {
+        let output = mmstats()
+            .env("COLUMNS", "60")
+            .args(["poll", "-c", "2", "-d", "0.01"])
+            .args(fields)
+            .arg(root.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let shown = text_of(&output.stdout);
+        assert!(
+            shown.lines().all(|line| line.chars().count() <= 60),
+            "{shown}"
+        );
+        (shown, text_of(&output.stderr))
+    };
+    let (shown, said) = poll(&["*"]);
+    assert!(shown.starts_with("time "), "{shown}");
+    assert!(
+        said.contains("too narrow for") && said.contains("release"),
+        "{said}"
+    );
+    // None named: those that count come first.
+    let (shown, said) = poll(&[]);
+    let titles = shown.lines().next().unwrap();
+    assert!(
+        titles.contains("body_size/s") && said.is_empty(),
+        "{shown}{said}"
     );
 }

@@ -66,7 +66,11 @@ fn json_has_the_numbers_of_a_summary() {
 
 #[test]
 fn text_has_a_line_for_each_number() {
-    let output = mmstats().arg("show").arg(golden()).output().unwrap();
+    let output = mmstats()
+        .args(["show", "--per-file"])
+        .arg(golden())
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
     let shown = text_of(&output.stdout);
     let values = shown.lines().skip(1);

@@ -14,7 +14,11 @@ use super::{BIN, db, first, mmstats, path_of, text_of, web};
 fn text_has_a_line_for_each_value_of_each_file() {
     let root = TempDir::new().unwrap();
     let web = first(root.path());
-    let output = mmstats().arg("show").arg(root.path()).output().unwrap();
+    let output = mmstats()
+        .args(["show", "--per-file"])
+        .arg(root.path())
+        .output()
+        .unwrap();
     assert!(
         output.status.success() && output.stderr.is_empty(),
         "{output:?}"
@@ -135,7 +139,7 @@ fn the_environment_names_the_root() {
         .output()
         .unwrap();
     assert!(
-        text_of(&output.stdout).contains("queries      => 3\n"),
+        text_of(&output.stdout).contains("queries  3\n"),
         "{output:?}"
     );
 }
@@ -157,7 +161,12 @@ fn nothing_acts_on_the_terminal() {
     fs::write(file.with_file_name("mmstats-1-\n1"), &bytes).unwrap();
     fs::write(file.with_file_name("fo\x1b[31mreign"), "no stats").unwrap();
 
-    for command in [&["ls"][..], &["show"], &["show", "--json", "--per-file"]] {
+    for command in [
+        &["ls"][..],
+        &["show"],
+        &["show", "--per-file"],
+        &["show", "--json", "--per-file"],
+    ] {
         let output = mmstats().args(command).arg(&root).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         for text in [text_of(&output.stdout), text_of(&output.stderr)] {

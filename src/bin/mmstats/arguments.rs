@@ -1,6 +1,6 @@
 //! What the user typed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -77,34 +77,69 @@ pub struct Ls {
     pub paths: Vec<PathBuf>,
 }
 
-/// Show the values
+/// Show the values, merged per model
 ///
-/// As text: those of each file by itself, one line for each label and for everything that a value
-/// exposes (`index.response_time.Percentile99th`). With --json: one object, in which each model has
-/// each label once, merged over all its files. Times are in seconds, rates per second; a sampling
-/// counter's own rate is per millisecond: `per_ms`, and in text `Rate`.
+/// One row for each label, merged over all files of the model, with units; of distributions count, mean,
+/// p50, p90, p99 and max. With --per-file: each file by itself, one line for everything that a value
+/// exposes (`index.response_time.Percentile99th`), times in seconds. With --json: one object. Rates are
+/// per second; a sampling counter's own rate is per millisecond: `per_ms`, and in text `Rate`.
 #[derive(Args, Debug)]
-#[command(after_long_help = format!("{SEVERAL}\n\n{PATHS}"))]
+#[command(after_long_help = format!("{SHOWN}\n\n{SEVERAL}\n\n{PATHS}"))]
 pub struct Show {
+    /// Only these labels: a label, a pattern (`*` and `?`), or something that a value exposes
+    #[arg(short, long = "label", value_name = "PATTERN")]
+    pub labels: Vec<String>,
+    /// Repeat it every so many seconds (1 if not given), until Ctrl-C
+    #[arg(short, long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1",
+          conflicts_with_all = ["json", "save"])]
+    pub watch: Option<String>,
     /// Print one JSON object, merged over the files of each model
     #[arg(long)]
     pub json: bool,
     /// Write the JSON object to a file, for `mmstats diff`
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
-    /// With --json: each file's own values, too, in `files[].stats` (text has them always)
+    /// Each file's own values; with --json: in `files[].stats`, beside the merged ones
     #[arg(long)]
     pub per_file: bool,
     /// Roots, models' directories, stats files or PIDs
     pub paths: Vec<PathBuf>,
 }
 
+impl Show {
+    /// The seconds of --watch, and the paths. What follows --watch and is no number of seconds is a path.
+    pub fn watch(&self) -> Result<(Option<f64>, Vec<PathBuf>), String> {
+        let mut paths = self.paths.clone();
+        let seconds = match &self.watch {
+            Some(text) if text.parse::<f64>().is_ok() => Some(delay(text)?),
+            Some(text) => {
+                paths.insert(0, text.into());
+                Some(1.0)
+            }
+            None => None,
+        };
+        Ok((seconds, paths))
+    }
+}
+
+const SHOWN: &str = "\
+Examples:
+  mmstats show -l 'index.*' -l requests /run/app      some labels
+  mmstats show -l '*.Percentile95th' /run/app         what values expose
+  mmstats show --watch 5 /run/app                     again every five seconds
+
+Names:
+  poll, diff, errors and history take the names that are shown here.";
+
 /// Print a line for each interval, as vmstat does
 ///
 /// Of counters the change per second; of timers and percentiles the rate, and the interval's own median
 /// and 99th percentile; of all others the value. A FIELD is a label, a pattern of labels (`*` and `?`),
 /// or something that a value exposes: `index.response_time.Percentile95th`. Files that come and go make
-/// no rate negative. The first line comes after the first interval.
+/// no rate negative. The first line comes after the first interval. Times are in UTC. Lines fit the
+/// terminal: long titles lose their beginning, and columns without a place are named on stderr. Without a
+/// FIELD: what counts, then levels, as many as have a place. A process that ends and a file that goes bad
+/// are named on stderr; when all processes of the given PIDs have ended, poll ends.
 #[derive(Args, Debug)]
 #[command(after_long_help = format!("{POLLED}\n\n{PATHS}"))]
 pub struct Poll {
@@ -129,20 +164,28 @@ pub struct Poll {
     /// A line for each file
     #[arg(long)]
     pub per_file: bool,
-    /// Labels or patterns, with commas between them
+    /// Labels or patterns, with commas between them; one that is a PID, or a path with a `/`, is a PATH
     #[arg(value_name = "FIELD,…")]
-    pub fields: String,
+    pub fields: Option<String>,
     /// Roots, models' directories, stats files or PIDs
     pub paths: Vec<PathBuf>,
 }
 
 impl Poll {
-    /// The patterns of all fields.
-    pub fn patterns(&self) -> Vec<String> {
-        let fields = self.fields.split(',').filter(|field| !field.is_empty());
-        fields
-            .map(|field| format!("{}{field}", self.prefix))
-            .collect()
+    /// The fields as they were typed, and the paths.
+    pub fn fields_and_paths(&self) -> (Option<&str>, Vec<PathBuf>) {
+        let is_path = |text: &str| {
+            let path = Path::new(text);
+            let named = text.contains('/') || text == "." || text == "..";
+            (named && path.exists()) || text.parse::<u32>().is_ok()
+        };
+        match self.fields.as_deref() {
+            Some(first) if is_path(first) => {
+                let paths = [PathBuf::from(first)].into_iter();
+                (None, paths.chain(self.paths.iter().cloned()).collect())
+            }
+            fields => (fields, self.paths.clone()),
+        }
     }
 }
 
@@ -150,7 +193,12 @@ const POLLED: &str = "\
 Examples:
   mmstats poll 'requests,index.*' /run/app       rates of a root, every second
   mmstats poll -p index. -d 5 -c 12 '*' 812      of process 812, for a minute
-  mmstats poll -f sys.pid=812 --per-file '*'     its threads one by one";
+  mmstats poll -f sys.pid=812 --per-file '*'     its threads one by one
+  mmstats poll 812                               whatever fits of process 812
+
+Exit code of a poll that ends:
+  0 when files could be read to the end, 1 when a file went bad or every process has ended, 2 for wrong
+  usage.";
 
 /// Seconds from a hundredth to a day.
 fn delay(text: &str) -> Result<f64, String> {
@@ -182,22 +230,42 @@ pub struct Top {
 
 /// Compare two snapshots, saved or live
 ///
-/// Which values are different, label by label: counters with their rate, percentiles with the change in
-/// percent. A or B is a file that `mmstats show --save` wrote, or any PATH, which is read now.
+/// Which values are different, the largest change first: counters with their rate; of distributions the
+/// mean and the percentiles of what was recorded between A and B, against those of A. A or B is a file that
+/// `mmstats show --save` wrote, or any PATH, which is read now.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Example:
   mmstats show --save before.json /run/app
   …
   mmstats diff before.json /run/app
+  mmstats diff --fail-above 20% -l '*.Percentile99th' before.json after.json
+
+Where B has fewer values than A in a bucket of a distribution, B does not go on from A (another run, say):
+then all of B is compared with all of A.
 
 Exit code:
-  0 when both were read, whether or not they differ; 1 when one was not; 2 for wrong usage.")]
+  0 when both were read, whether or not they differ; 1 when one was not, or a label of -l is in neither;
+  2 for wrong usage; 3 when a value changed by more than --fail-above.")]
 pub struct Diff {
+    /// Only these labels: a label, a pattern (`*` and `?`), or something that a value exposes
+    #[arg(short, long = "label", value_name = "PATTERN")]
+    pub labels: Vec<String>,
+    /// End with exit code 3 if a value changed by more than N percent, up or down
+    #[arg(long, value_name = "N%", value_parser = percent)]
+    pub fail_above: Option<f64>,
     /// The earlier one
     pub a: PathBuf,
     /// The later one
     pub b: PathBuf,
+}
+
+/// Percent, with or without the sign.
+fn percent(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').trim_end().parse() {
+        Ok(percent) if (0.0..f64::INFINITY).contains(&percent) => Ok(percent),
+        _ => Err("wants a percentage from 0 on, as in 20%".to_owned()),
+    }
 }
 
 /// Verify the files, and warn about what will hurt
@@ -283,7 +351,7 @@ pub struct History {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
-    /// The label: `task.history`, or `task` for what is recorded by name
+    /// The label or a pattern: `task.history`, or `task` for what is recorded by name
     pub label: String,
     /// Roots, models' directories or stats files
     pub paths: Vec<PathBuf>,
@@ -296,6 +364,9 @@ pub struct History {
 #[derive(Args, Debug)]
 #[command(after_long_help = PATHS)]
 pub struct Errors {
+    /// Only these error logs or errors: `errors`, `errors__EXC:ParseIntError`; `*` and `?` match any
+    #[arg(short, long = "label", value_name = "PATTERN")]
+    pub labels: Vec<String>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

@@ -67,7 +67,7 @@ pub fn run(arguments: &Autopsy) -> Outcome {
             output::complain(&format!(
                 "no process has ended and left files here; {} of processes that are alive, or may be: \
                  `mmstats show` shows their values",
-                numbers::counted(living, "file")
+                numbers::counted(living as u64, "file", "files")
             ));
         }
     }

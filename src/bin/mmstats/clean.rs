@@ -117,7 +117,7 @@ impl Kept {
         let mut reasons = Vec::new();
         let mut add = |count: usize, why: String| {
             if count > 0 {
-                reasons.push(format!("{} {why}", counted(count, "file")));
+                reasons.push(format!("{} {why}", counted(count as u64, "file", "files")));
             }
         };
         add(
@@ -144,7 +144,7 @@ impl Kept {
             "of python-mmstats, which does not say whose it is: remove it with rm".to_owned(),
         );
         reasons.extend(self.retired.iter().map(|(path, folds)| {
-            let ended = counted(usize::try_from(*folds).unwrap_or(usize::MAX), "file");
+            let ended = counted(*folds, "file", "files");
             format!(
                 "{path} holds the totals of {ended} of processes that have ended, and stays: `rm {path}` \
                  removes it, and these totals with it"

@@ -2,23 +2,31 @@
 
 use std::cmp::Reverse;
 use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+use std::slice;
 
-use mmstats::reader::{Snapshot, printable};
+use mmstats::reader::{Snapshot, Stat, printable};
 use mmstats::{DistinctError, ErrorsValue};
 use serde_json::json;
 
 use crate::Outcome;
 use crate::arguments::Errors;
 use crate::input::Input;
+use crate::names::{self, Means};
 use crate::{json, numbers, output};
 
 pub fn run(arguments: &Errors) -> Outcome {
     let input = Input::read(&arguments.paths, false);
-    let found: Vec<_> = input.snapshots.iter().flat_map(all).collect();
+    let found: Vec<_> = (input.snapshots.iter().flat_map(all))
+        .filter_map(|(model, stat, errors)| {
+            let means = names::resolve_any(&arguments.labels, stat)?;
+            Some((model, stat.label(), errors, means))
+        })
+        .collect();
     let mut out = BufWriter::new(io::stdout().lock());
     if arguments.json {
         let logs: Vec<_> = (found.iter())
-            .map(|(model, label, errors)| in_json(model, label, errors))
+            .map(|(model, label, errors, means)| in_json(model, label, errors, means))
             .collect();
         let object = json!({ "logs": logs });
         writeln!(
@@ -27,32 +35,49 @@ pub fn run(arguments: &Errors) -> Outcome {
             output::json(&serde_json::to_string_pretty(&object)?)
         )?;
     } else {
-        for (model, label, errors) in &found {
-            write_text(&mut out, model, label, errors)?;
+        for (model, label, errors, means) in &found {
+            write_text(&mut out, model, label, errors, means)?;
         }
     }
     out.flush()?;
     input.complain();
+    if found.is_empty() && !input.is_empty() && !arguments.labels.is_empty() {
+        for pattern in &arguments.labels {
+            output::complain(
+                &match names::unmatched(slice::from_ref(pattern), &input).next() {
+                    Some(_) => names::no_label(&input, pattern),
+                    None => format!("{pattern:?} means no errors: `mmstats errors` lists all"),
+                },
+            );
+        }
+        return Ok(ExitCode::FAILURE);
+    }
     Ok(input.exit_code())
 }
 
 /// Model, label and value of all errors.
-fn all(snapshot: &Snapshot) -> impl Iterator<Item = (&str, &str, &ErrorsValue)> {
+fn all(snapshot: &Snapshot) -> impl Iterator<Item = (&str, &Stat, &ErrorsValue)> {
     snapshot.models().iter().flat_map(|model| {
-        let errors = snapshot.errors_of(model.name());
-        errors.map(|(label, errors)| (model.name(), label, errors))
+        let stats = model.stats().iter();
+        stats.filter_map(|stat| Some((model.name(), stat, stat.value().as_errors()?)))
     })
 }
 
-/// The one that came last first.
-fn sorted(errors: &ErrorsValue) -> Vec<&DistinctError> {
-    let mut distinct: Vec<_> = errors.distinct().iter().collect();
+/// Those that were asked for, the one that came last first.
+fn sorted<'a>(errors: &'a ErrorsValue, means: &Means) -> Vec<&'a DistinctError> {
+    let is_wanted = |error: &&DistinctError| match means {
+        Means::Label => true,
+        Means::Parts(parts) => parts
+            .iter()
+            .any(|part| part == "all" || *part == error.exposed_as()),
+    };
+    let mut distinct: Vec<_> = errors.distinct().iter().filter(is_wanted).collect();
     distinct.sort_by_key(|error| Reverse(error.last_ns()));
     distinct
 }
 
-fn in_json(model: &str, label: &str, errors: &ErrorsValue) -> serde_json::Value {
-    let distinct: Vec<_> = (sorted(errors).into_iter())
+fn in_json(model: &str, label: &str, errors: &ErrorsValue, means: &Means) -> serde_json::Value {
+    let distinct: Vec<_> = (sorted(errors, means).into_iter())
         .map(|error| {
             let mut one = json::distinct_error(error);
             one["context"] = json::context(error.context());
@@ -73,6 +98,7 @@ fn write_text(
     model: &str,
     label: &str,
     errors: &ErrorsValue,
+    means: &Means,
 ) -> io::Result<()> {
     write!(
         out,
@@ -83,10 +109,13 @@ fn write_text(
     )?;
     if errors.overflow() > 0 {
         let unlisted = numbers::grouped(errors.overflow());
-        write!(out, ", {unlisted} of them not listed, for want of space")?;
+        write!(
+            out,
+            ", {unlisted} of them not listed: there was no space for them"
+        )?;
     }
     writeln!(out)?;
-    for error in sorted(errors) {
+    for error in sorted(errors, means) {
         let message = match error.message() {
             "" => String::new(),
             message => format!(": {}", printable(message)),

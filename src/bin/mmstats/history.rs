@@ -3,14 +3,18 @@
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
-use mmstats::reader::{Model, Snapshot, printable};
+use mmstats::reader::{Model, Snapshot, Stat, printable};
 use mmstats::{HistoryEntry, HistoryValue};
 use serde_json::json;
 
 use crate::Outcome;
 use crate::arguments::History;
 use crate::input::Input;
+use crate::names::{self, Means};
 use crate::{json, numbers, output};
+
+/// Labels that are named where none matches.
+const EXAMPLES: usize = 5;
 
 pub fn run(arguments: &History) -> Outcome {
     let input = Input::read(&arguments.paths, false);
@@ -21,7 +25,7 @@ pub fn run(arguments: &History) -> Outcome {
     if arguments.json {
         let histories: Vec<_> = found
             .iter()
-            .map(|(model, history)| in_json(model, history))
+            .map(|(model, label, history)| in_json(model, label, history))
             .collect();
         let object = json!({"label": arguments.label, "histories": histories});
         writeln!(
@@ -30,17 +34,16 @@ pub fn run(arguments: &History) -> Outcome {
             output::json(&serde_json::to_string_pretty(&object)?)
         )?;
     } else {
-        for (model, history) in &found {
-            write_text(&mut out, model, history)?;
+        for (model, label, history) in &found {
+            // One that was named needs no name.
+            let label = (found.len() > 1).then_some(*label);
+            write_text(&mut out, model, label, history)?;
         }
     }
     out.flush()?;
     input.complain();
     if found.is_empty() && !input.is_empty() {
-        output::complain(&format!(
-            "no history {:?}: `mmstats show` names those that there are",
-            arguments.label
-        ));
+        output::complain(&none(&input, &arguments.label));
     }
     Ok(if found.is_empty() {
         ExitCode::FAILURE
@@ -49,16 +52,45 @@ pub fn run(arguments: &History) -> Outcome {
     })
 }
 
-/// The models that have it, and their histories.
+/// The histories that a name means: itself or a pattern of labels, or what is before `.history`.
 fn of_label<'a>(
     snapshot: &'a Snapshot,
-    label: &str,
-) -> impl Iterator<Item = (&'a Model, &'a HistoryValue)> {
-    (snapshot.models().iter())
-        .filter_map(move |model| Some((model, snapshot.history(model.name(), label)?)))
+    name: &str,
+) -> impl Iterator<Item = (&'a Model, &'a str, &'a HistoryValue)> {
+    let patterns = [name.to_owned(), format!("{name}.history")];
+    let means = move |stat: &Stat| names::resolve_any(&patterns, stat) == Some(Means::Label);
+    let stats = (snapshot.models().iter())
+        .flat_map(|model| model.stats().iter().map(move |stat| (model, stat)));
+    stats
+        .filter(move |(_, stat)| means(stat))
+        .filter_map(|(model, stat)| Some((model, stat.label(), stat.value().as_history()?)))
 }
 
-fn in_json(model: &Model, history: &HistoryValue) -> serde_json::Value {
+/// The sentence for a name without a history.
+fn none(input: &Input, name: &str) -> String {
+    let of = |stat: &&Stat| names::resolve(name, stat).is_some();
+    let what = match names::stats(input).find(of) {
+        Some(stat) => format!(
+            "{name:?} has no history: {} is of the kind {}",
+            stat.label(),
+            stat.value().kind()
+        ),
+        None => format!("no label matches {name:?}"),
+    };
+    let mut labels: Vec<_> = names::stats(input)
+        .filter(|stat| stat.value().as_history().is_some())
+        .map(Stat::label)
+        .collect();
+    let count = labels.len();
+    labels.truncate(EXAMPLES);
+    let more = if count > EXAMPLES { ", …" } else { "" };
+    match &*labels {
+        [] => format!("{what}; no label here has a history"),
+        labels => format!("{what}; labels with a history: {}{more}", labels.join(", ")),
+    }
+}
+
+fn in_json(model: &Model, label: &str, history: &HistoryValue) -> serde_json::Value {
     let entries: Vec<_> = (history.entries().iter())
         .map(|entry| {
             let mut one = json::history_entry(entry);
@@ -68,6 +100,7 @@ fn in_json(model: &Model, history: &HistoryValue) -> serde_json::Value {
         .collect();
     json!({
         "model": model.name(),
+        "label": label,
         "pushed": history.pushed(),
         "missed": history.missed(),
         "lost": history.lost(),
@@ -75,14 +108,20 @@ fn in_json(model: &Model, history: &HistoryValue) -> serde_json::Value {
     })
 }
 
-fn write_text(out: &mut impl Write, model: &Model, history: &HistoryValue) -> io::Result<()> {
+fn write_text(
+    out: &mut impl Write,
+    model: &Model,
+    label: Option<&str>,
+    history: &HistoryValue,
+) -> io::Result<()> {
     let entries = history.entries();
+    let label = label.map_or(String::new(), |label| format!(" {}", printable(label)));
     write!(
         out,
-        "{}: the last {} of {}",
+        "{}{label}: the last {} of {}",
         printable(model.name()),
         entries.len(),
-        history.pushed()
+        numbers::counted(history.pushed(), "value", "values")
     )?;
     for (count, what) in [
         (history.missed(), "overwritten while they were read"),

@@ -229,7 +229,7 @@ impl Input {
     }
 
     /// Where was looked, as in "in /run/app".
-    fn place(&self) -> String {
+    pub fn place(&self) -> String {
         let paths = match &self.asked {
             Asked::AllProcesses => {
                 return "of any process that this user may look at".to_owned();

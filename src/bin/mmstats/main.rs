@@ -12,6 +12,7 @@ mod input;
 mod json;
 mod ls;
 mod manual;
+mod names;
 mod numbers;
 mod output;
 mod poll;
@@ -19,6 +20,7 @@ mod progress;
 mod show;
 mod stop;
 mod top;
+mod waiting;
 
 use std::error::Error;
 use std::process::ExitCode;

@@ -17,6 +17,7 @@ pub fn man() -> Outcome {
     let command = Arguments::command();
     let mut page = Vec::new();
     Man::new(command.clone()).render(&mut page)?;
+    page = without_pages(&command, &page).into_bytes();
     for command in command
         .get_subcommands()
         .filter(|command| !command.is_hide_set())
@@ -33,6 +34,20 @@ pub fn man() -> Outcome {
     keys.to_writer(&mut page)?;
     io::stdout().lock().write_all(&page)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The list of commands without names of pages like `mmstats-ls(1)`: there is one page.
+fn without_pages(command: &Command, page: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(page).into_owned();
+    for command in command
+        .get_subcommands()
+        .map(Command::get_name)
+        .chain(["help"])
+    {
+        let name = command.replace('-', "\\-");
+        text = text.replace(&format!("mmstats\\-{name}(1)"), &format!("mmstats {name}"));
+    }
+    text
 }
 
 /// One command, under a heading of its own.

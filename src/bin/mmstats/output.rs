@@ -5,8 +5,11 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use mmstats::reader::printable;
+
+use crate::waiting;
 
 /// Writes a message to stderr, each line of it as this program's.
 pub fn complain(message: &str) {
@@ -33,11 +36,27 @@ pub fn log_to_stderr() {
         .init();
 }
 
-/// Whether the reader of our output has gone away: no reason to complain.
+/// Whether the reader of our output has gone away, a pipe's or a terminal: no reason to complain.
 pub fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
-    error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    error.downcast_ref::<io::Error>().is_some_and(|error| {
+        error.kind() == io::ErrorKind::BrokenPipe || waiting::is_gone(Duration::ZERO)
+    })
+}
+
+/// How many columns the output has: those of its terminal; of what is no terminal, COLUMNS, where that is
+/// set.
+pub fn width() -> Option<usize> {
+    if io::stdout().is_terminal()
+        && let Ok((columns, _)) = ratatui::crossterm::terminal::size()
+        && columns > 0
+    {
+        return Some(columns.into());
+    }
+    std::env::var("COLUMNS")
+        .ok()?
+        .parse()
+        .ok()
+        .filter(|&columns| columns > 0)
 }
 
 /// Whether what is printed may have colours: a person looks at it who does not say otherwise (NO_COLOR,

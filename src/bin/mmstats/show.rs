@@ -1,35 +1,197 @@
 //! `mmstats show`: the values, as text or as JSON.
 
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use mmstats::Value;
-use mmstats::reader::{File, Snapshot, Stat, printable};
+use mmstats::reader::{File, Model, Snapshot, Stat, matches, printable};
 
 use crate::Outcome;
 use crate::arguments::Show;
-use crate::input::Input;
-use crate::{diff, json, numbers, output};
+use crate::input::{Input, Sources};
+use crate::names::{self, Means};
+use crate::{diff, json, numbers, output, waiting};
 
 pub fn run(arguments: &Show) -> Outcome {
-    if let Some(file) = &arguments.save {
-        return save(file, &Input::read(&arguments.paths, arguments.per_file));
+    let (seconds, paths) = arguments.watch()?;
+    if let Some(seconds) = seconds {
+        return watch(arguments, &paths, Duration::from_secs_f64(seconds));
     }
-    let input = Input::read(&arguments.paths, arguments.per_file || !arguments.json);
+    let input = Input::read(&paths, arguments.per_file);
+    if let Some(file) = &arguments.save {
+        return save(file, &input);
+    }
     let mut out = BufWriter::new(io::stdout().lock());
     if arguments.json {
-        let (input, time) = (&input, None);
-        output::write_json(&mut out, &json::Whole { input, time })?;
+        write_json(&mut out, &arguments.labels, &input)?;
     } else {
-        for snapshot in &input.snapshots {
-            write_text(&mut out, snapshot)?;
-        }
+        write_input(&mut out, arguments, &input)?;
     }
     out.flush()?;
     input.complain();
-    Ok(input.exit_code())
+    if input.is_empty() {
+        return Ok(ExitCode::FAILURE);
+    }
+    let mut unknown = names::unmatched(&arguments.labels, &input).peekable();
+    let code = match unknown.peek() {
+        Some(_) => ExitCode::FAILURE,
+        None => ExitCode::SUCCESS,
+    };
+    unknown.for_each(|pattern| output::complain(&names::no_label(&input, pattern)));
+    Ok(code)
+}
+
+/// Shows the values again and again. Signals end it as they end any program; it ends by itself when
+/// nothing reads what it prints.
+fn watch(arguments: &Show, paths: &[PathBuf], delay: Duration) -> Outcome {
+    let mut sources = Sources::open(paths).per_file(arguments.per_file);
+    let clear = if io::stdout().is_terminal() {
+        "\x1b[H\x1b[2J\x1b[3J"
+    } else {
+        ""
+    };
+    let mut was_empty = false;
+    let mut told = BTreeSet::new();
+    let mut next = Instant::now();
+    loop {
+        let input = sources.read();
+        // In one piece, so that nothing flickers.
+        let mut screen = Vec::new();
+        let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
+        writeln!(screen, "{clear}{} UTC", numbers::date(now))?;
+        write_input(&mut screen, arguments, &input)?;
+        let mut out = io::stdout().lock();
+        out.write_all(&screen)?;
+        out.flush()?;
+        drop(out);
+        for (path, error) in input.errors() {
+            let error = format!("{}: {error}", output::path(path));
+            if told.insert(error.clone()) {
+                output::complain(&error);
+            }
+        }
+        if input.is_empty() && !was_empty {
+            output::complain(&format!(
+                "no stats files {}: waiting for some",
+                input.place()
+            ));
+        }
+        was_empty = input.is_empty();
+        next = (next + delay).max(Instant::now());
+        if !waiting::until(next) {
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+}
+
+/// Writes what was read as JSON; with patterns only the labels that they mean.
+fn write_json(out: &mut impl Write, patterns: &[String], input: &Input) -> io::Result<()> {
+    let whole = json::Whole { input, time: None };
+    if patterns.is_empty() {
+        return output::write_json(out, &whole);
+    }
+    let mut object = serde_json::to_value(whole)?;
+    retain(&mut object, patterns, input);
+    output::write_json(out, &object)
+}
+
+/// Leaves only the labels that the patterns mean.
+fn retain(object: &mut serde_json::Value, patterns: &[String], input: &Input) {
+    let wanted: HashSet<&str> = names::stats(input)
+        .filter(|stat| names::resolve_any(patterns, stat).is_some())
+        .map(Stat::label)
+        .collect();
+    let models = object["models"].as_object_mut().into_iter().flatten();
+    for (_, model) in models {
+        let retain = |stats: &mut serde_json::Value| {
+            if let Some(stats) = stats.as_object_mut() {
+                stats.retain(|label, _| wanted.contains(&**label));
+            }
+        };
+        retain(&mut model["stats"]);
+        for file in model["files"].as_array_mut().into_iter().flatten() {
+            file.get_mut("stats").into_iter().for_each(retain);
+        }
+    }
+}
+
+fn write_input(out: &mut impl Write, arguments: &Show, input: &Input) -> io::Result<()> {
+    for snapshot in &input.snapshots {
+        if arguments.per_file {
+            write_files(out, snapshot, &arguments.labels)?;
+        } else {
+            for model in snapshot.models() {
+                write_model(out, model, &arguments.labels)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A model's name and its rows, aligned.
+fn write_model(out: &mut impl Write, model: &Model, patterns: &[String]) -> io::Result<()> {
+    let rows: Vec<Row> = model
+        .stats()
+        .iter()
+        .flat_map(|stat| rows(stat, patterns))
+        .collect();
+    if rows.is_empty() && !patterns.is_empty() {
+        return Ok(());
+    }
+    let from = |count: usize, one, many| numbers::counted(count as u64, one, many);
+    writeln!(
+        out,
+        "{}  {}, {}",
+        output::bold(&printable(model.name())),
+        from(model.processes(), "process", "processes"),
+        from(model.files().len(), "file", "files"),
+    )?;
+    let label_width = rows.iter().map(|row| row.0.chars().count()).max();
+    let label_width = label_width.unwrap_or(0);
+    // Parts of the same name in the same place are below each other.
+    let mut widths: HashMap<(usize, &str), usize> = HashMap::new();
+    for (_, parts) in rows.iter().filter(|(_, parts)| parts.len() > 1) {
+        for (i, (name, text)) in parts.iter().enumerate() {
+            let width = widths.entry((i, name)).or_default();
+            *width = (*width).max(text.chars().count());
+        }
+    }
+    for (label, parts) in &rows {
+        write!(out, "  {label:<label_width$}")?;
+        let width = |i: usize, name: &str| match parts.len() {
+            1 => 0,
+            _ => widths.get(&(i, name)).copied().unwrap_or(0),
+        };
+        for (i, (name, text)) in parts.iter().enumerate() {
+            let gap = if name.is_empty() { "" } else { " " };
+            write!(out, "  {name}{gap}{text:>0$}", width(i, name))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// A label, and the names and texts of its parts; all may be printed.
+type Row = (String, Vec<(String, String)>);
+
+/// The row of a label; or those of the parts of it that the patterns mean.
+fn rows(stat: &Stat, patterns: &[String]) -> Vec<Row> {
+    match names::resolve_any(patterns, stat) {
+        None => Vec::new(),
+        Some(Means::Label) => vec![(output::printed(stat.label()), stat.shown())],
+        Some(Means::Parts(parts)) => {
+            let row = |part: String| {
+                let text = stat.shown_part(&part)?;
+                let label = output::printed(&names::of_part(stat, &part));
+                Some((label, vec![(String::new(), text)]))
+            };
+            parts.into_iter().filter_map(row).collect()
+        }
+    }
 }
 
 /// Writes the snapshot to a file, all of it or nothing.
@@ -55,22 +217,30 @@ fn save(path: &Path, input: &Input) -> Outcome {
 }
 
 /// Each file by itself, by model and the time of its creation.
-fn write_text(out: &mut impl Write, snapshot: &Snapshot) -> io::Result<()> {
+fn write_files(out: &mut impl Write, snapshot: &Snapshot, patterns: &[String]) -> io::Result<()> {
     for &index in snapshot.models().iter().flat_map(|model| model.files()) {
-        write_file(out, &snapshot.files()[index])?;
+        write_lines(out, &snapshot.files()[index], patterns)?;
     }
     Ok(())
 }
 
 /// The path of a file, and its values. A line is made when it is written: there may be very many.
 pub fn write_file(out: &mut impl Write, file: &File) -> io::Result<()> {
-    writeln!(out, "{}", output::path(file.path()))?;
-    let mut width = 0;
-    each_line(file, |label, _| {
-        width = width.max(printable(label).chars().count());
+    write_lines(out, file, &[])
+}
+
+/// Those that the patterns mean; nothing of a file that has none of them.
+fn write_lines(out: &mut impl Write, file: &File, patterns: &[String]) -> io::Result<()> {
+    let mut width = None;
+    each_line(file, patterns, |label, _| {
+        width = width.max(Some(printable(label).chars().count()));
     });
+    let Some(width) = width else {
+        return Ok(());
+    };
+    writeln!(out, "{}", output::path(file.path()))?;
     let mut written = Ok(());
-    each_line(file, |label, value| {
+    each_line(file, patterns, |label, value| {
         if written.is_ok() {
             let (label, value) = (printable(label), value());
             written = writeln!(out, "  {label:<width$}  => {}", printable(&value));
@@ -79,32 +249,37 @@ pub fn write_file(out: &mut impl Write, file: &File) -> io::Result<()> {
     written
 }
 
-/// Calls `each` with the label of each value, and what makes its text: what the file says, by label, then
-/// what its header says.
-pub fn each_line(file: &File, mut each: impl FnMut(&str, &dyn Fn() -> String)) {
+/// Calls `each` with the label of each value that the patterns mean (none: all), and what makes its text: what
+/// the file says, by label, then what its header says.
+pub fn each_line(
+    file: &File,
+    patterns: &[String],
+    mut each: impl FnMut(&str, &dyn Fn() -> String),
+) {
     let own = file.stats().unwrap_or_default();
     for stat in own {
-        // A counter has a value of its own beside those of its window.
-        let single = numbers::value(stat.value()).is_some();
-        if single {
+        let wanted = match names::resolve_any(patterns, stat) {
+            None => continue,
+            Some(Means::Label) => None,
+            Some(Means::Parts(parts)) => Some(parts),
+        };
+        // What is one value stands by itself, also beside what its window exposes.
+        let mut has_parts = false;
+        stat.value().expose(|_, _| has_parts = true);
+        if wanted.is_none() && !has_parts {
             each(stat.label(), &|| text(stat.value()));
         }
-        let mut exposes = false;
-        let mut label = format!("{}{}", stat.label(), stat.value().separator());
-        let begin = label.len();
         stat.expose(|name, value| {
-            exposes = true;
-            label.truncate(begin);
-            label.push_str(name);
-            each(&label, &|| exposed_text(stat, &value));
+            if (wanted.as_ref()).is_none_or(|wanted| wanted.iter().any(|part| part == name)) {
+                each(&names::of_part(stat, name), &|| exposed_text(stat, &value));
+            }
         });
-        if !single && !exposes {
-            each(stat.label(), &|| text(stat.value()));
-        }
     }
     // Format 1 has these among its values.
     for (label, value) in file.system() {
-        if !own.iter().any(|stat| stat.label() == *label) {
+        let is_wanted =
+            patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern, label));
+        if is_wanted && !own.iter().any(|stat| stat.label() == *label) {
             each(label, &|| text(value));
         }
     }
@@ -119,23 +294,10 @@ fn exposed_text(stat: &Stat, value: &Value) -> String {
 }
 
 fn text(value: &Value) -> String {
-    if let Some(history) = value.as_history() {
-        return match history.entries() {
-            [] => "no values".to_owned(),
-            [newest, ..] => format!(
-                "{} values, the last {:?} of {}",
-                history.entries().len(),
-                newest.value(),
-                numbers::date(newest.time_ns()),
-            ),
-        };
-    }
     match (value.number(), value.as_bool(), value.as_str()) {
         (Some(number), ..) => numbers::number(number),
         (_, Some(flag), _) => flag.to_string(),
         (.., Some(text)) => text.to_owned(),
-        _ if value.as_average().is_some() => "none yet".to_owned(),
-        // A kind that this program does not know yet.
-        _ => format!("({})", value.kind()),
+        _ => value.to_string(),
     }
 }

@@ -63,9 +63,9 @@ pub fn run(arguments: &Check) -> Outcome {
         writeln!(
             out,
             "{} checked: {}, {}",
-            numbers::counted(files, "file"),
-            numbers::counted(findings.errors.len(), "error"),
-            numbers::counted(findings.warnings.len(), "warning")
+            numbers::counted(files as u64, "file", "files"),
+            numbers::counted(findings.errors.len() as u64, "error", "errors"),
+            numbers::counted(findings.warnings.len() as u64, "warning", "warnings")
         )?;
     }
     out.flush()?;

@@ -164,7 +164,7 @@ impl View {
         writeln!(
             out,
             "In {seconds:.1} s, over {}:",
-            counted(self.now().files, "file")
+            counted(self.now().files as u64, "file", "files")
         )?;
         for line in self.table(&self.first) {
             writeln!(out, "{line}")?;

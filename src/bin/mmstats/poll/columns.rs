@@ -3,13 +3,18 @@
 use std::io::{self, Write};
 
 use mmstats::Value;
-use mmstats::reader::{Stat, matches};
+use mmstats::reader::Stat;
 
 use crate::input::{Input, find};
+use crate::names::{self, Means};
 use crate::{numbers, output};
 
 /// The least width of a column: a rate of eight digits.
 const WIDTH: usize = 10;
+/// The width of the time.
+const TIME: usize = 8;
+/// Between two columns.
+const GAP: usize = 2;
 
 /// What the values of a model, or of a file, are and have risen by.
 #[derive(Clone, Copy)]
@@ -34,6 +39,9 @@ pub struct Columns {
     columns: Vec<Column>,
     /// Labels without the prefix, with the model where it takes that to tell them apart.
     titles: Vec<String>,
+    widths: Vec<usize>,
+    /// Titles of those that have no place.
+    left_out: Vec<String>,
     unmatched: Vec<String>,
 }
 
@@ -47,6 +55,8 @@ impl PartialEq for Columns {
 struct Column {
     model: String,
     label: String,
+    /// Between the label and what is exposed.
+    separator: &'static str,
     shows: Shows,
 }
 
@@ -59,26 +69,6 @@ enum Shows {
     Rate,
     /// Something that the value exposes; of what only rises, that of the interval.
     Exposed(String),
-}
-
-/// Whether a pattern means a label, or something that its value exposes.
-pub fn concerns(pattern: &str, stat: &Stat) -> bool {
-    matches(pattern, stat.label()) || !exposed(pattern, stat).is_empty()
-}
-
-/// The names of what a value exposes that a pattern means: `index.*.Percentile99th`.
-fn exposed(pattern: &str, stat: &Stat) -> Vec<String> {
-    let names = pattern.rmatch_indices(['.', ':']).find_map(|(at, _)| {
-        if !matches(&pattern[..at], stat.label()) {
-            return None;
-        }
-        let names = stat.exposed().iter().map(|(name, _)| name);
-        let names: Vec<_> = (names.filter(|name| matches(&pattern[at + 1..], name)))
-            .cloned()
-            .collect();
-        (!names.is_empty()).then_some(names)
-    });
-    names.unwrap_or_default()
 }
 
 /// What a column shows of a label that was named as such.
@@ -95,6 +85,7 @@ fn usual(stat: &Stat) -> Vec<Shows> {
         Value::Summary(_) => [vec![Shows::Rate], exposed(&["Mean"])].concat(),
         Value::Average(_) => vec![Shows::Rate, Shows::Value],
         Value::SamplingCounter(_) | Value::Errors(_) => vec![Shows::Rate],
+        Value::History(_) => vec![Shows::Value],
         value
             if value.number().is_some()
                 || value.as_bool().is_some()
@@ -111,7 +102,8 @@ fn usual(stat: &Stat) -> Vec<Shows> {
 
 impl Columns {
     /// Those of the labels that are there now; titles go without the prefix.
-    pub fn find(input: &Input, patterns: &[String], prefix: &str) -> Columns {
+    /// If the output has a width, those that have no place are left out.
+    pub fn find(input: &Input, patterns: &[String], prefix: &str, width: Option<usize>) -> Columns {
         let mut found = Columns::default();
         for pattern in patterns {
             let before = found.columns.len();
@@ -122,18 +114,16 @@ impl Columns {
             for (model, stat) in
                 models.flat_map(|model| model.stats().iter().map(move |stat| (model, stat)))
             {
-                let shows = if matches(pattern, stat.label()) {
-                    usual(stat)
-                } else {
-                    exposed(pattern, stat)
-                        .into_iter()
-                        .map(Shows::Exposed)
-                        .collect()
+                let shows = match names::resolve(pattern, stat) {
+                    None => continue,
+                    Some(Means::Label) => usual(stat),
+                    Some(Means::Parts(parts)) => parts.into_iter().map(Shows::Exposed).collect(),
                 };
                 for shows in shows {
                     let column = Column {
                         model: model.name().to_owned(),
                         label: stat.label().to_owned(),
+                        separator: stat.value().separator(),
                         shows,
                     };
                     if !found.columns.contains(&column) {
@@ -146,6 +136,7 @@ impl Columns {
             }
         }
         found.titles = found.titles(prefix);
+        found.fit(width);
         found
     }
 
@@ -161,6 +152,49 @@ impl Columns {
     /// Whether one of them is of this model.
     pub fn concern(&self, model: &str) -> bool {
         self.columns.iter().any(|column| column.model == model)
+    }
+
+    /// Shortens titles, the longest first, then leaves out the last columns, until all have a place.
+    fn fit(&mut self, width: Option<usize>) {
+        self.widths = (self.titles.iter())
+            .map(|title| title.chars().count().max(WIDTH))
+            .collect();
+        let Some(width) = width else { return };
+        let taken = |widths: &[usize]| TIME + widths.iter().map(|width| GAP + width).sum::<usize>();
+        while taken(&self.widths) > width {
+            match self.widths.iter_mut().max() {
+                Some(widest) if *widest > WIDTH => *widest -= 1,
+                // One column there is always.
+                Some(_) if self.columns.len() > 1 => {
+                    self.widths.pop();
+                    self.columns.pop();
+                    self.left_out.extend(self.titles.pop());
+                }
+                _ => return,
+            }
+        }
+        // Those that went may have left some place.
+        let full: Vec<usize> = self
+            .titles
+            .iter()
+            .map(|title| title.chars().count())
+            .collect();
+        while let Some(short) = (0..full.len()).find(|&i| self.widths[i] < full[i])
+            && taken(&self.widths) < width
+        {
+            self.widths[short] += 1;
+        }
+    }
+
+    /// Names the columns without a place on stderr.
+    pub fn complain_of_left_out(&self) {
+        if !self.left_out.is_empty() {
+            let titles: Vec<_> = self.left_out.iter().rev().map(String::as_str).collect();
+            output::complain(&format!(
+                "the output is too narrow for {}: name fewer fields, widen the terminal, or use --json",
+                titles.join(", ")
+            ));
+        }
     }
 
     fn titles(&self, prefix: &str) -> Vec<String> {
@@ -180,7 +214,7 @@ impl Columns {
             let shows = match &column.shows {
                 Shows::Value => String::new(),
                 Shows::Rate => "/s".to_owned(),
-                Shows::Exposed(name) => format!(".{}", short(name)),
+                Shows::Exposed(name) => format!("{}{}", column.separator, names::short(name)),
             };
             output::printed(&format!("{model}{label}{shows}"))
         };
@@ -188,46 +222,76 @@ impl Columns {
     }
 
     pub fn write_header(&self, out: &mut impl Write, per_file: bool) -> io::Result<()> {
-        let mut line = String::new();
-        for title in &self.titles {
-            line.push_str(&format!("{title:>WIDTH$}  "));
+        let mut line = format!("{:<TIME$}", "time");
+        for (title, &width) in self.titles.iter().zip(&self.widths) {
+            line.push_str(&format!("{:GAP$}{:>width$}", "", end_of(title, width)));
         }
         if per_file {
-            line.push_str("file");
+            line.push_str("  file");
         }
         writeln!(out, "{}", output::bold(line.trim_end()))
     }
 
-    /// A line of the values of an interval of so many seconds: `values` are those of a model.
+    /// A line of the values of an interval: its time of day and seconds; `values` are those of a model.
     pub fn write_line<'a>(
         &self,
         out: &mut impl Write,
-        seconds: f64,
+        (time, seconds): (&str, f64),
         file: Option<&str>,
         values: impl Fn(&str) -> Option<Values<'a>>,
     ) -> io::Result<()> {
-        let mut line = String::new();
-        for (column, title) in self.columns.iter().zip(&self.titles) {
+        let mut line = format!("{time:<TIME$}");
+        for (column, &width) in self.columns.iter().zip(&self.widths) {
             let cell = values(&column.model).and_then(|values| column.cell(values, seconds));
-            let cell = output::printed(&cell.unwrap_or_else(|| "-".to_owned()));
-            let width = title.chars().count().max(WIDTH);
-            line.push_str(&format!("{cell:>width$}  "));
+            let cell = cell.map_or_else(|| "-".to_owned(), |cell| output::printed(&cell));
+            line.push_str(&format!("{:GAP$}{:>width$}", "", end_of(&cell, width)));
         }
-        line.push_str(file.unwrap_or_default());
+        if let Some(file) = file {
+            line.push_str(&format!("  {file}"));
+        }
         writeln!(out, "{}", line.trim_end())
     }
 }
 
-/// Percentiles as people call them.
-fn short(name: &str) -> &str {
-    match name {
-        "Median" | "Percentile50th" => "p50",
-        "Percentile75th" => "p75",
-        "Percentile90th" => "p90",
-        "Percentile95th" => "p95",
-        "Percentile99th" => "p99",
-        "Percentile999th" => "p99.9",
-        other => other,
+/// A text in so many columns: its end, which tells labels apart.
+fn end_of(text: &str, width: usize) -> String {
+    let length = text.chars().count();
+    if length <= width {
+        return text.to_owned();
+    }
+    let end: String = text.chars().skip(length - width + 1).collect();
+    format!("…{end}")
+}
+
+/// Labels for columns where none are named: what counts before levels, what has a value before what has
+/// none, as many as have a place.
+pub fn sensible(input: &Input, prefix: &str, width: usize) -> Vec<String> {
+    let rank = |stat: &Stat| match (numbers::count(stat.value()), stat.value()) {
+        (Some(0), _) => Some(2),
+        (Some(_), _) => Some(0),
+        (_, Value::Gauge(_) | Value::UpDown(_) | Value::MovingAverage(_)) => Some(1),
+        _ => None,
+    };
+    let wanted = names::stats(input).filter(|stat| stat.label().starts_with(prefix));
+    let mut ranked: Vec<_> = wanted
+        .filter_map(|stat| Some((rank(stat)?, stat.label().to_owned())))
+        .collect();
+    ranked.sort();
+    ranked.dedup();
+    let labels: Vec<_> = ranked.into_iter().map(|(_, label)| label).collect();
+    let fits = |count: &usize| {
+        let columns = Columns::find(input, &labels[..*count], prefix, Some(width));
+        columns.left_out.is_empty()
+    };
+    match (1..=labels.len()).take_while(fits).last() {
+        Some(count) => labels[..count].to_vec(),
+        // Nothing that is usual: whatever there is.
+        None => vec![
+            labels
+                .first()
+                .cloned()
+                .unwrap_or_else(|| format!("{prefix}*")),
+        ],
     }
 }
 
@@ -240,28 +304,26 @@ impl Column {
         let rises = numbers::count(stat.value()).is_some();
         let of = if rises { risen } else { Some(stat) };
         match &self.shows {
-            Shows::Value => numbers::value(of?.value()),
+            Shows::Value => match of?.value() {
+                Value::History(history) => {
+                    (history.entries().first()).map(|newest| numbers::float(newest.value()))
+                }
+                value => numbers::value(value),
+            },
             Shows::Rate => {
                 let count = risen.map_or(Some(0), |risen| numbers::count(risen.value()));
                 count.map(|count| numbers::rate(count, seconds))
             }
             Shows::Exposed(name) => {
-                let find = |stat: &'a Stat| {
-                    let found = stat.exposed().iter().find(|(exposed, _)| exposed == name);
-                    found.map(|(_, value)| value)
-                };
-                let of_interval = of.and_then(find);
-                // A window says something of its own time, not of the interval.
-                let value = of_interval.or_else(|| {
-                    let of_window =
-                        matches!(stat.value(), Value::Counter(_)) || name.starts_with("Window");
-                    find(stat).filter(|_| of_window)
-                })?;
+                // What was counted since the last line has no window: that is of its own time.
+                let is_of_window = stat.window().is_some() && !is_of_value(stat, name);
+                let of = if is_of_window { Some(stat) } else { of };
+                let (_, value) = of?.exposed().iter().find(|(exposed, _)| exposed == name)?;
                 match (stat.value(), value) {
-                    (_, Value::Counter(count)) if rises && of_interval.is_some() => {
+                    (_, Value::Counter(count)) if rises && !is_of_window => {
                         Some(numbers::rate(*count, seconds))
                     }
-                    (Value::Timer(_), Value::Gauge(time)) => {
+                    (Value::Timer(_), Value::Gauge(time)) if name != "Rate" => {
                         Some(numbers::duration((time.as_f64() * 1e9).round() as u64))
                     }
                     _ => numbers::value(value),
@@ -269,4 +331,11 @@ impl Column {
             }
         }
     }
+}
+
+/// Whether the value itself exposes something of this name, not its window.
+fn is_of_value(stat: &Stat, name: &str) -> bool {
+    let mut found = false;
+    stat.value().expose(|exposed, _| found |= exposed == name);
+    found
 }

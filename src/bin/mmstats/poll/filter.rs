@@ -36,7 +36,7 @@ impl Filters {
     /// Whether a file that was read by itself meets all of them.
     pub fn pass(&self, file: &File) -> bool {
         let mut met = vec![false; self.0.len()];
-        show::each_line(file, |label, value| {
+        show::each_line(file, &[], |label, value| {
             for (filter, met) in self.0.iter().zip(&mut met) {
                 *met |= matches(&filter.label, label)
                     && (filter.value.as_ref()).is_none_or(|wanted| *wanted == value());

@@ -1,50 +1,70 @@
-//! `mmstats poll`: a line for each interval, as vmstat has it.
+//! `mmstats poll`: a line for each interval, as vmstat does.
 
+mod changes;
 mod columns;
 mod filter;
 
 use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use mmstats::reader::File;
 use serde_json::{Map, Value as Json, json};
 
+use self::changes::Changes;
 use self::columns::{Columns, Values};
 use self::filter::Filters;
 use crate::arguments::Poll;
-use crate::input::{Input, Sources};
-use crate::{Outcome, json, output, progress};
+use crate::input::{Input, Sources, pid};
+use crate::{Outcome, json, names, numbers, output, progress, waiting};
 
-/// Labels that are named where none matches.
-const EXAMPLES: usize = 5;
+/// For how wide an output columns are chosen where it has no width.
+const WIDTH: usize = 100;
 
 pub fn run(arguments: &Poll) -> Outcome {
-    let mut poller = Poller::open(arguments);
+    let (fields, paths) = arguments.fields_and_paths();
+    let mut poller = Poller::open(arguments, &paths);
     let first = progress::during("reading stats files", || poller.read());
     let mut clock = Clock::start(Duration::from_secs_f64(arguments.delay));
     first.complain();
     if first.is_empty() {
         return Ok(ExitCode::FAILURE);
     }
-    let patterns = arguments.patterns();
-    let find = |input: &Input| Columns::find(input, &patterns, &arguments.prefix);
+    let width = output::width();
+    let patterns = match fields {
+        Some(fields) => patterns(fields, &arguments.prefix, &first),
+        None if arguments.json => vec![format!("{}*", arguments.prefix)],
+        None => columns::sensible(&first, &arguments.prefix, width.unwrap_or(WIDTH)),
+    };
+    let find = |input: &Input| Columns::find(input, &patterns, &arguments.prefix, width);
     let mut columns = find(&first);
     for pattern in columns.unmatched() {
-        output::complain(&no_label(&first, pattern));
+        output::complain(&names::no_label(&first, pattern));
     }
     if columns.is_empty() {
         return Ok(ExitCode::FAILURE);
     }
+    let mut changes = Changes::since(&first);
+    // A process that has ended does not come back; files in a directory may.
+    let only_processes = !paths.is_empty() && paths.iter().all(|path| pid(path).is_some());
     let mut out = BufWriter::new(io::stdout().lock());
     let mut lines = 0u64;
     while arguments.count.is_none_or(|count| lines < count) {
-        let seconds = clock.wait();
+        let Some(seconds) = clock.wait() else {
+            return Ok(ExitCode::SUCCESS);
+        };
         // That of the tick, however long it takes to read and to print.
-        let time = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs_f64();
+        let time = UNIX_EPOCH.elapsed().unwrap_or_default();
         let input = poller.read();
+        for change in changes.tell(&input) {
+            output::complain(&change);
+        }
+        if only_processes && input.is_empty() && changes.is_the_end() {
+            break;
+        }
         if arguments.json {
+            let time = time.as_secs_f64();
             write_json(&mut out, arguments, &patterns, &input, (time, seconds))?;
         } else {
             let now = find(&input);
@@ -54,15 +74,30 @@ pub fn run(arguments: &Poll) -> Outcome {
                 columns = now;
             }
             let headers = arguments.headers;
+            if lines == 0 || changed {
+                columns.complain_of_left_out();
+            }
             if lines == 0 || changed || (headers > 0 && lines.is_multiple_of(headers)) {
                 columns.write_header(&mut out, arguments.per_file)?;
             }
-            write_lines(&mut out, arguments, &columns, &input, seconds)?;
+            let time = &numbers::date(time.as_nanos() as u64)[11..];
+            write_lines(&mut out, arguments, &columns, &input, (time, seconds))?;
         }
         out.flush()?;
         lines += 1;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if changes.is_the_end() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// The patterns of all fields.
+fn patterns(fields: &str, prefix: &str, input: &Input) -> Vec<String> {
+    let is_known = |name: &str| names::is_known(&format!("{prefix}{name}"), input);
+    let fields = names::split(fields, is_known).into_iter();
+    fields.map(|field| format!("{prefix}{field}")).collect()
 }
 
 /// What is read again and again.
@@ -73,8 +108,8 @@ struct Poller {
 }
 
 impl Poller {
-    fn open(arguments: &Poll) -> Poller {
-        let open = || Sources::open(&arguments.paths);
+    fn open(arguments: &Poll, paths: &[PathBuf]) -> Poller {
+        let open = || Sources::open(paths);
         let filters = Filters::parse(&arguments.filters);
         let sources = if filters.is_empty() {
             open()
@@ -114,15 +149,17 @@ impl Clock {
         }
     }
 
-    /// Waits for the next tick; gives the seconds since the last one. Ticks that have passed meanwhile
-    /// are left out.
-    fn wait(&mut self) -> f64 {
+    /// Waits for the next tick; gives the seconds since the last one, or `None` if nothing reads what is
+    /// printed any more. Ticks that have passed meanwhile are left out.
+    fn wait(&mut self) -> Option<f64> {
         let next = self.begin + next_tick(self.begin.elapsed(), self.delay);
-        thread::sleep(next.saturating_duration_since(Instant::now()));
+        if !waiting::until(next) {
+            return None;
+        }
         let now = Instant::now();
         let seconds = (now - self.last).as_secs_f64();
         self.last = now;
-        seconds
+        Some(seconds)
     }
 }
 
@@ -132,27 +169,15 @@ fn next_tick(elapsed: Duration, delay: Duration) -> Duration {
     delay.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX))
 }
 
-fn no_label(input: &Input, pattern: &str) -> String {
-    let models = input
-        .snapshots
-        .iter()
-        .flat_map(|snapshot| snapshot.models());
-    let labels = models.flat_map(|model| model.stats());
-    let some: Vec<_> = labels.take(EXAMPLES + 1).map(|stat| stat.label()).collect();
-    let more = if some.len() > EXAMPLES { ", …" } else { "" };
-    let some = some[..some.len().min(EXAMPLES)].join(", ");
-    format!("no label matches {pattern:?}: there are {some}{more} (`mmstats show` prints all)")
-}
-
 fn write_lines(
     out: &mut impl Write,
     arguments: &Poll,
     columns: &Columns,
     input: &Input,
-    seconds: f64,
+    time: (&str, f64),
 ) -> io::Result<()> {
     if !arguments.per_file {
-        return columns.write_line(out, seconds, None, |model| {
+        return columns.write_line(out, time, None, |model| {
             let mut models = input
                 .snapshots
                 .iter()
@@ -166,7 +191,7 @@ fn write_lines(
     }
     for file in input.files().filter(|file| columns.concern(file.model())) {
         let path = output::path(file.path());
-        columns.write_line(out, seconds, Some(&path), |model| {
+        columns.write_line(out, time, Some(&path), |model| {
             (file.model() == model).then(|| of_file(file))
         })?;
     }
@@ -192,7 +217,7 @@ fn write_json(
         let wanted = (values.stats.iter()).filter(|stat| {
             patterns
                 .iter()
-                .any(|pattern| columns::concerns(pattern, stat))
+                .any(|pattern| names::resolve(pattern, stat).is_some())
         });
         let each = wanted.map(|stat| {
             let risen = values.risen_of(stat.label());

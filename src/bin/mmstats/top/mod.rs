@@ -190,8 +190,8 @@ impl Watch {
         let processes: BTreeSet<u32> = living.map(File::pid).collect();
         self.app.counts = format!(
             "{}, {}, read in {}",
-            numbers::counted(processes.len(), "process"),
-            numbers::counted(self.input.files().count(), "file"),
+            numbers::counted(processes.len() as u64, "process", "processes"),
+            numbers::counted(self.input.files().count() as u64, "file", "files"),
             numbers::duration(self.took.as_nanos() as u64)
         );
         self.show_rows(true);
