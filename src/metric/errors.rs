@@ -5,7 +5,6 @@
 //! handle finds it by a hash of its kind, name, site and message, so that one that is known costs the
 //! formatting of its message into the hash, and no allocation.
 
-use std::any::type_name;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -17,6 +16,7 @@ use std::rc::Rc;
 
 use super::context::Reference;
 use super::error_log::{BUFFERS, Changing, GEOMETRY, MOST, Text, shape_of};
+use super::error_type::{self, Leading};
 use super::field::{Binder, Describe, Field, Options};
 use super::kind::code;
 use super::space::Space;
@@ -52,8 +52,12 @@ use crate::sys::words::{Slot, Width, Word};
 /// `errors__<name of a note>`. A thread's file has room for 256 distinct ones: what comes then counts
 /// under `errors__all`, and as [`overflow`](crate::ErrorsValue::overflow).
 ///
-/// The *type* is the last part of the path of the static type. Of a `dyn Error` it is the identifier
-/// with which its `Debug` text begins, else `dyn`.
+/// The *type* is the last part of the path of the static type. Where many crates use the same last part
+/// (`Error`, `ErrorKind`, `Err`, `Kind`, `Failure`) it is the whole path, without `std`, `core` and `alloc`
+/// and without a last module `error` or `errors`: `io::Error`, `serde_json::Error`. A `dyn Error`, boxed or
+/// not, does not say its type. It is the identifier with which its `Debug` text begins, unless that is one
+/// of those names or its message begins with it; then the type of the nearest cause that is a well-known
+/// type of the standard library; else `dyn`.
 ///
 /// Of processes that have ended and whose files were folded into one, the contexts are gone.
 pub struct Errors {
@@ -83,6 +87,8 @@ const SOURCES: usize = 16;
 /// What an error is called.
 #[derive(Clone, Copy)]
 struct Name<'a> {
+    /// The modules before the type, with the last `::`; mostly empty.
+    path: &'a str,
     text: &'a str,
     is_note: bool,
 }
@@ -98,8 +104,11 @@ impl Errors {
     /// Records an error of this place in the source.
     pub(crate) fn record_at<E: Error + ?Sized>(&self, error: &E, site: &Location<'_>) {
         let mut leading = Leading::default();
+        let (path, text) = error_type::static_type::<E>()
+            .unwrap_or_else(|| error_type::dyn_type(error, &mut leading));
         let name = Name {
-            text: static_type::<E>().unwrap_or_else(|| leading.of(error)),
+            path,
+            text,
             is_note: false,
         };
         let hash = self.hash(name, Some(site), &error);
@@ -112,6 +121,7 @@ impl Errors {
     /// any bytes. The last one is kept.
     pub fn note(&self, name: &str, context: impl AsRef<[u8]>) {
         let name = Name {
+            path: "",
             text: name,
             is_note: true,
         };
@@ -130,6 +140,7 @@ impl Errors {
     fn hash(&self, name: Name<'_>, site: Option<&Location<'_>>, message: &dyn Display) -> u64 {
         let mut hash = Hashing(self.hasher.build_hasher());
         hash.0.write_u8(name.is_note.into());
+        hash.0.write(name.path.as_bytes());
         hash.0.write(name.text.as_bytes());
         if let Some(site) = site {
             hash.0.write(site.file().as_bytes());
@@ -265,59 +276,6 @@ impl<H: Hasher> Write for Hashing<H> {
     }
 }
 
-/// The last part of the path of a type, without its parameters; `None` for a `dyn`, boxed or not.
-fn static_type<E: ?Sized>() -> Option<&'static str> {
-    let mut name = type_name::<E>();
-    loop {
-        name = match name.strip_prefix('&').or(name.strip_prefix("mut ")) {
-            Some(rest) => rest,
-            None => break,
-        };
-    }
-    let inner = name.strip_prefix("alloc::boxed::Box<").unwrap_or(name);
-    if inner.starts_with("dyn ") {
-        return None;
-    }
-    let path = name.split('<').next().unwrap_or(name);
-    // Byte by byte from the end: to search for a text cost half of what counting a known error does.
-    let colon = path.bytes().rposition(|byte| byte == b':');
-    Some(&path[colon.map_or(0, |colon| colon + 1)..])
-}
-
-/// The identifier with which a `Debug` text begins.
-#[derive(Default)]
-struct Leading {
-    bytes: [u8; 32],
-    len: usize,
-}
-
-impl Leading {
-    fn of<E: Debug + ?Sized>(&mut self, error: &E) -> &str {
-        // An error ends the formatting where the identifier does.
-        let _ = write!(self, "{error:?}");
-        match std::str::from_utf8(&self.bytes[..self.len]) {
-            Ok(name) if !name.is_empty() => name,
-            _ => "dyn",
-        }
-    }
-}
-
-impl Write for Leading {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for byte in text.bytes() {
-            let belongs = byte == b'_'
-                || byte.is_ascii_alphabetic()
-                || (self.len > 0 && byte.is_ascii_digit());
-            if !belongs || self.len == self.bytes.len() {
-                return Err(fmt::Error);
-            }
-            self.bytes[self.len] = byte;
-            self.len += 1;
-        }
-        Ok(())
-    }
-}
-
 impl Debug for Errors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Errors({})", self.count())
@@ -343,7 +301,7 @@ fn text_of(
     }
     let kept = |text: String, most| cut(&text, most).to_owned();
     Text {
-        name: kept(name.text.to_owned(), NAME_MOST),
+        name: kept([name.path, name.text].concat(), NAME_MOST),
         is_note: name.is_note,
         message: kept(formatted(message), MESSAGE_MOST),
         site: kept(site.map_or(String::new(), Location::to_string), NAME_MOST),

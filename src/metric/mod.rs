@@ -11,6 +11,7 @@ pub mod context;
 pub mod counter;
 pub mod distribution;
 pub mod error_log;
+mod error_type;
 pub mod errors;
 pub mod field;
 pub mod flag;

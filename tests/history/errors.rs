@@ -165,10 +165,47 @@ fn a_dyn_error_is_called_as_its_debug_text_begins() {
         Some(3),
         "of two dyn Errors and a reference"
     );
-    assert_eq!(names("Error"), Some(1), "fmt::Error");
-    assert_eq!(names("dyn"), Some(1), "the text");
+    assert_eq!(names("dyn"), Some(2), "the text, and an ambiguous `Error`");
     assert_eq!(names("Os"), Some(1), "io::Error");
     assert_eq!(names("Box"), Some(1));
+}
+
+/// As `anyhow` does: its `Debug` text is the message.
+struct Opaque(Option<io::Error>);
+
+impl fmt::Debug for Opaque {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl fmt::Display for Opaque {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("alice cannot be reached")
+    }
+}
+
+impl Error for Opaque {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.as_ref().map(|error| error as _)
+    }
+}
+
+#[test]
+fn an_error_name_tells_crates_apart_and_has_no_word_of_a_message() {
+    let root = tempfile::tempdir().unwrap();
+    let failing = Failing::builder().path(root.path()).create().unwrap();
+    failing.errors.record(&io::Error::from_raw_os_error(2));
+    let cause = Some(io::Error::from_raw_os_error(2));
+    let boxed: [Box<dyn Error>; 2] = [Box::new(Opaque(cause)), Box::new(Opaque(None))];
+    for error in &boxed {
+        failing.errors.record(&**error);
+    }
+    let snapshot = snapshot(root.path());
+    let names = |name: &str| count(&snapshot, &format!("errors__EXC:{name}"));
+    assert_eq!(names("io::Error"), Some(2), "its own, and as a known cause");
+    assert_eq!(names("dyn"), Some(1), "no known cause");
+    assert_eq!((names("Error"), names("alice")), (None, None));
 }
 
 #[test]
@@ -284,7 +321,7 @@ fn errors_of_several_files_add_up() {
         file.by_tier.group("web").errors.note("grouped", "");
     }
     let snapshot = snapshot(root.path());
-    assert_eq!(count(&snapshot, "errors__EXC:Error"), Some(3));
+    assert_eq!(count(&snapshot, "errors__EXC:fmt::Error"), Some(3));
     assert_eq!(count(&snapshot, "errors__one"), Some(1));
     assert_eq!(count(&snapshot, "errors__two"), Some(1));
     assert_eq!(count(&snapshot, "web.errors__grouped"), Some(2));

@@ -120,7 +120,7 @@ fn what_a_scope_records_stays_when_it_fails() {
     .collect();
     assert_eq!(contexts, [b"\xff", &b"hourly"[..], b"nightly"]);
     assert_eq!(of_errors(&snapshot, "errors__all"), Some(2));
-    assert_eq!(of_errors(&snapshot, "errors__EXC:Error"), Some(1));
+    assert_eq!(of_errors(&snapshot, "errors__EXC:fmt::Error"), Some(1));
     // Of a dyn Error, as its Debug text begins.
     assert_eq!(of_errors(&snapshot, "errors__EXC:ParseIntError"), Some(1));
     let (_, errors) = snapshot.errors_of("stats").next().unwrap();

@@ -238,7 +238,7 @@ fn folding_changes_no_total() {
         .unwrap();
     assert_eq!((errors.all(), errors.overflow()), (4 * 7, 0));
     assert_eq!(
-        after.get("All", "errors__EXC:Error").unwrap().as_u64(),
+        after.get("All", "errors__EXC:fmt::Error").unwrap().as_u64(),
         Some(2 * 7)
     );
     assert_eq!(after.files()[0].state(), State::Dead);
