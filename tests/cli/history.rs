@@ -4,7 +4,7 @@ use mmstats::{Errors, History, MmStats, Summary};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{mmstats, show_json};
+use super::{child, mmstats, show_json};
 
 #[derive(MmStats)]
 #[mmstats(name = "tasks")]
@@ -153,4 +153,32 @@ fn errors_are_shown_with_causes_and_contexts() {
     // Where there are no errors, nothing was wrong.
     let empty = TempDir::new().unwrap();
     assert!(!run(&["errors"], &empty).1, "but there are no files");
+}
+
+#[test]
+fn a_backtrace_is_shown_only_if_it_is_asked_for() {
+    const NAME: &str = "history::a_backtrace_is_shown_only_if_it_is_asked_for";
+    let root = TempDir::new().unwrap();
+    if !child::is_child(NAME) {
+        let mut command = child::command(NAME, root.path());
+        child::run(command.env("RUST_BACKTRACE", "1"));
+        return;
+    }
+    let _tasks = tasks(&root);
+    let context = |arguments: &[&str]| {
+        let shown = run_json(arguments, &root);
+        let distinct = shown["logs"][0]["distinct"].as_array().unwrap().clone();
+        let error = |error: &&Value| error["name"] == "EXC:ParseIntError";
+        distinct.iter().find(error).unwrap()["context"].clone()
+    };
+    assert_eq!(context(&["errors", "--json"]), Value::Null);
+    assert!(context(&["errors", "--json", "--backtrace"])["text"].is_string());
+    let (plain, _) = run(&["errors"], &root);
+    let (asked, _) = run(&["errors", "--backtrace"], &root);
+    assert!(!plain.contains("\n      |   "), "{plain}");
+    assert!(
+        plain.contains("\n      | host:abc\n"),
+        "a note's context stays"
+    );
+    assert!(asked.contains("\n      |   "), "{asked}");
 }

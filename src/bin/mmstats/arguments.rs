@@ -360,13 +360,17 @@ pub struct History {
 /// Show the errors: what went wrong, how often, when first and when last
 ///
 /// Each distinct error, the one that came last first, merged over the files of each model; with what
-/// caused it, and its backtrace if one was asked for. Times are in UTC.
+/// caused it, and with --backtrace its backtrace, if RUST_BACKTRACE asked for one when it was recorded.
+/// Times are in UTC.
 #[derive(Args, Debug)]
 #[command(after_long_help = PATHS)]
 pub struct Errors {
     /// Only these error logs or errors: `errors`, `errors__EXC:ParseIntError`; `*` and `?` match any
     #[arg(short, long = "label", value_name = "PATTERN")]
     pub labels: Vec<String>,
+    /// Show the backtraces, too
+    #[arg(long)]
+    pub backtrace: bool,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

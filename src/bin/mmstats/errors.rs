@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::slice;
 
 use mmstats::reader::{Snapshot, Stat, printable};
-use mmstats::{DistinctError, ErrorsValue};
+use mmstats::{Context, DistinctError, ErrorsValue};
 use serde_json::json;
 
 use crate::Outcome;
@@ -26,7 +26,9 @@ pub fn run(arguments: &Errors) -> Outcome {
     let mut out = BufWriter::new(io::stdout().lock());
     if arguments.json {
         let logs: Vec<_> = (found.iter())
-            .map(|(model, label, errors, means)| in_json(model, label, errors, means))
+            .map(|(model, label, errors, means)| {
+                in_json(model, label, errors, means, arguments.backtrace)
+            })
             .collect();
         let object = json!({ "logs": logs });
         writeln!(
@@ -36,7 +38,7 @@ pub fn run(arguments: &Errors) -> Outcome {
         )?;
     } else {
         for (model, label, errors, means) in &found {
-            write_text(&mut out, model, label, errors, means)?;
+            write_text(&mut out, model, label, errors, means, arguments.backtrace)?;
         }
     }
     out.flush()?;
@@ -76,11 +78,22 @@ fn sorted<'a>(errors: &'a ErrorsValue, means: &Means) -> Vec<&'a DistinctError> 
     distinct
 }
 
-fn in_json(model: &str, label: &str, errors: &ErrorsValue, means: &Means) -> serde_json::Value {
+/// The context of a note; the backtrace of an error only if it is asked for.
+fn context(error: &DistinctError, backtrace: bool) -> Option<&Context> {
+    error.context().filter(|_| error.is_note() || backtrace)
+}
+
+fn in_json(
+    model: &str,
+    label: &str,
+    errors: &ErrorsValue,
+    means: &Means,
+    backtrace: bool,
+) -> serde_json::Value {
     let distinct: Vec<_> = (sorted(errors, means).into_iter())
         .map(|error| {
             let mut one = json::distinct_error(error);
-            one["context"] = json::context(error.context());
+            one["context"] = json::context(context(error, backtrace));
             one
         })
         .collect();
@@ -99,6 +112,7 @@ fn write_text(
     label: &str,
     errors: &ErrorsValue,
     means: &Means,
+    backtrace: bool,
 ) -> io::Result<()> {
     write!(
         out,
@@ -134,7 +148,7 @@ fn write_text(
         for source in error.sources() {
             writeln!(out, "      caused by: {}", printable(source))?;
         }
-        if let Some(context) = error.context() {
+        if let Some(context) = context(error, backtrace) {
             for line in context.text().lines() {
                 writeln!(out, "      | {}", printable(line))?;
             }
