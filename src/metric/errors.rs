@@ -263,7 +263,39 @@ fn increment(word: &AtomicU64) {
 /// The backtrace, if the environment asks for one.
 fn captured() -> Option<String> {
     let backtrace = Backtrace::capture();
-    (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string())
+    (backtrace.status() == BacktraceStatus::Captured).then(|| callers(&backtrace.to_string()))
+}
+
+/// The frames of the caller: without ours and std's above them, and without what starts a thread or `main`.
+/// The whole text, where that would leave nothing.
+fn callers(backtrace: &str) -> String {
+    let mut kept = String::new();
+    let (mut frames, mut is_kept) = (0, false);
+    for line in backtrace.lines() {
+        let frame = (line.trim_start().split_once(": "))
+            .filter(|(number, _)| number.bytes().all(|byte| byte.is_ascii_digit()));
+        if let Some((_, symbol)) = frame {
+            if symbol.contains("__rust_begin_short_backtrace") || symbol.starts_with("std::rt::") {
+                break;
+            }
+            let is_ours = ["std::backtrace", "mmstats::metric::", "mmstats::writer::"]
+                .iter()
+                .any(|module| symbol.trim_start_matches('<').starts_with(module))
+                || symbol.contains(" as mmstats::metric::");
+            is_kept = frames > 0 || !is_ours;
+            if is_kept {
+                let _ = writeln!(kept, "{frames:4}: {symbol}");
+                frames += 1;
+            }
+        } else if is_kept {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    if kept.is_empty() {
+        return backtrace.to_owned();
+    }
+    kept
 }
 
 /// A hash of formatted text.
@@ -352,5 +384,30 @@ unsafe impl Field for Errors {
             space: binder.space().cloned(),
             owner,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::callers;
+
+    #[test]
+    fn a_backtrace_begins_and_ends_with_frames_of_the_caller() {
+        let whole = "   0: std::backtrace::Backtrace::create
+   1: mmstats::metric::errors::captured
+             at ./src/metric/errors.rs:1:2
+   2: <core::result::Result<T,E> as mmstats::metric::errors::OrRecord>::or_record
+   3: app::load
+             at ./src/main.rs:3:4
+   4: app::main
+   5: std::sys::backtrace::__rust_begin_short_backtrace
+   6: main
+";
+        let wanted = "   0: app::load
+             at ./src/main.rs:3:4
+   1: app::main
+";
+        assert_eq!(callers(whole), wanted);
+        assert_eq!(callers("unknown"), "unknown");
     }
 }
