@@ -28,7 +28,8 @@ pub struct ModelStatus {
 /// logger is installed (`MMSTATS_QUIET=1` turns that off).
 ///
 /// ```
-/// # #[derive(mmstats::MmStats)] struct Web { requests: mmstats::Counter }
+/// # use mmstats::MmStats;
+/// # #[derive(MmStats)] struct Web { requests: mmstats::Counter }
 /// # let root = std::env::temp_dir().join(format!("mmstats-status-{}", std::process::id()));
 /// let web = Web::builder().path(&root).create()?;
 /// let status = mmstats::status();

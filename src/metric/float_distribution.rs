@@ -267,6 +267,7 @@ impl FloatDistribution {
 
     /// See [`Value::expose`].
     pub(crate) fn expose(&self, each: &mut dyn FnMut(&str, Value)) {
+        each("Count", Value::Counter(self.count()));
         let mut float = |name: &str, value: Option<f64>| {
             if let Some(value) = value {
                 each(name, Value::Gauge(Number::Float(value)));
@@ -283,7 +284,6 @@ impl FloatDistribution {
         for ((_, name), value) in PERCENTILES.iter().zip(values) {
             float(name, value);
         }
-        each("Count", Value::Counter(self.count()));
         each("Rejected", Value::Counter(self.rejected()));
     }
 }

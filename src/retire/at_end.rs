@@ -14,6 +14,7 @@ use crate::sys::fork;
 use crate::sys::guard::Patience;
 use crate::sys::identity::Process;
 use crate::sys::paths::Settings;
+use crate::sys::report;
 
 /// How long an end waits for others who fold into the same files: for all of them together.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -49,20 +50,20 @@ pub fn at_end(files: &[FileName]) {
         let directory = match Directory::open(&parent) {
             Ok(directory) => directory,
             Err(error) => {
-                warn(&parent, &error.to_string());
+                warn(&parent, &parent, &error.to_string());
                 continue;
             }
         };
         let mut folding = Folding::default();
         let result = fold(&directory, &doomed, &patience, &mut folding);
         for (name, problem) in folding.kept {
-            warn(&parent.join(name), &problem);
+            warn(&parent, &parent.join(name), &problem);
         }
         if let Err(error) = result {
             if is_busy(&error) {
                 GAVE_UP.store(true, Ordering::Relaxed);
             }
-            warn(&parent, &error.to_string());
+            warn(&parent, &parent, &error.to_string());
         }
     }
 }
@@ -71,11 +72,10 @@ fn is_busy(error: &crate::Error) -> bool {
     matches!(error, crate::Error::Io { source, .. } if source.kind() == std::io::ErrorKind::WouldBlock)
 }
 
-fn warn(path: &Path, problem: &str) {
-    // A logger that uses thread-locals may panic this late; an exit handler must not.
-    let _ = std::panic::catch_unwind(|| {
-        log::warn!("mmstats: {}: not folded: {problem}", path.display());
-    });
+fn warn(directory: &Path, path: &Path, problem: &str) {
+    let model = directory.file_name().unwrap_or_default();
+    let text = format_args!("{}: not folded: {problem}", path.display());
+    report::once(&model.to_string_lossy(), "fold", &text);
 }
 
 /// The process, in forks, that has cleaned; 0: none. (The first has number 0: one is added.)
@@ -98,10 +98,10 @@ pub fn before_the_first_file(root: &Path, directory: &Directory) {
             Ok(cleaned) => {
                 for problem in cleaned.problems() {
                     let (path, error) = (problem.path().display(), problem.error());
-                    log::warn!("mmstats: {path}: not cleaned: {error}");
+                    report::later("", "clean", &format_args!("{path}: not cleaned: {error}"));
                 }
             }
-            Err(error) => log::warn!("mmstats: MMSTATS_CLEAN: {error}"),
+            Err(error) => report::later("", "clean", &format_args!("MMSTATS_CLEAN: {error}")),
         }
     }
     if let Some(keep) = settings.dead {

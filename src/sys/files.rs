@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::{CStr, CString, OsStr};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::ptr;
@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU64;
 
 use super::exit::{self, Naming};
 use super::fork::{self, LIST};
-use super::{lock, region};
+use super::{lock, region, retained};
 use crate::format::header::{OWNER, OwnerState};
 use crate::format::owner;
 
@@ -90,6 +90,8 @@ pub struct Registered {
     len: usize,
     generation: u64,
     file: FileName,
+    /// A descriptor of it that stays open: see [`retained`].
+    retained: Option<RawFd>,
     /// Neighbours in the list; guarded by [`LIST`](fork::LIST).
     next: Cell<*const Registered>,
     previous: Cell<*const Registered>,
@@ -104,13 +106,14 @@ unsafe impl Sync for Head {}
 static HEAD: Head = Head(UnsafeCell::new(ptr::null()));
 
 /// Enters a region.
-pub fn enter(start: usize, len: usize, file: FileName) -> Box<Registered> {
+pub fn enter(start: usize, len: usize, file: FileName, retained: Option<RawFd>) -> Box<Registered> {
     fork::register();
     let entry = Box::new(Registered {
         start,
         len,
         generation: fork::generation(),
         file,
+        retained,
         next: Cell::new(ptr::null()),
         previous: Cell::new(ptr::null()),
         done: Cell::new(false),
@@ -265,6 +268,10 @@ pub unsafe fn replace_in_child(old: u64) {
         while let Some(this) = entry.as_ref() {
             if this.generation == old {
                 region::replace(this.start, this.len);
+                if let Some(descriptor) = this.retained {
+                    // A copy of the description would keep the parent's lock on the file.
+                    retained::close_in_child(descriptor, (this.file.device, this.file.inode));
+                }
             }
             entry = this.next.get();
         }

@@ -7,8 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+pub use held::{STICKY, hold_directory, hold_lock, keep_from_cleaners};
 pub(super) use held::{ask_lock, is_local};
-pub use held::{hold_directory, hold_lock, keep_from_cleaners};
 
 use crate::format::header::{Header, LockToken};
 

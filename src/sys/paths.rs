@@ -81,12 +81,13 @@ impl Settings {
         }
     }
 
-    /// Reports what is wrong with them, once: when whoever needed them first has what it wanted, for a logger
-    /// may use statistics itself.
+    /// Reports what is wrong with them, once, and what else came up while a file was made: now that it is
+    /// there, for a logger may use statistics itself.
     pub fn report_problems() {
         for (name, problem) in &Settings::get().problems {
-            report::once("", name, problem);
+            report::later("", name, problem);
         }
+        report::tell_all();
     }
 
     fn read() -> Settings {

@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::RawFd;
 use std::ptr::{self, NonNull};
 
 use memmap2::{MmapOptions, MmapRaw};
@@ -126,8 +127,10 @@ impl Region {
     }
 
     /// Enters the region into the list of the process's files.
-    pub fn register(&self, file: FileName) {
-        let entry = files::enter(self.map.as_mut_ptr() as usize, self.map.len(), file);
+    /// `retained` is a descriptor of it that stays open.
+    pub fn register(&self, file: FileName, retained: Option<RawFd>) {
+        let start = self.map.as_mut_ptr() as usize;
+        let entry = files::enter(start, self.map.len(), file, retained);
         *self.registered.borrow_mut() = Some(entry);
     }
 

@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::fmt::Display;
 use std::io::Write;
 use std::mem::ManuallyDrop;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::append_list::AppendList;
 use super::fork;
@@ -24,6 +25,8 @@ pub struct Report {
     cause: &'static str,
     /// The process, in forks, that made it.
     generation: u64,
+    /// Whether it is still to be told.
+    untold: AtomicBool,
 }
 
 static REPORTS: AppendList<Report> = AppendList::new();
@@ -38,6 +41,12 @@ thread_local! {
 
 /// Reports something about a model, unless the same cause has been reported of it already.
 pub fn once(model: &str, cause: &'static str, text: &dyn Display) {
+    later(model, cause, text);
+    tell_all();
+}
+
+/// The same for what comes up while a file is made: [`tell_all`] is called when it is there.
+pub fn later(model: &str, cause: &'static str, text: &dyn Display) {
     enter(model, cause, text, true);
 }
 
@@ -46,31 +55,59 @@ pub fn quietly(model: &str, cause: &'static str, text: &dyn Display) {
     enter(model, cause, text, false);
 }
 
+/// Tells what is still to be told.
+pub fn tell_all() {
+    // Relaxed: of two threads one tells it; nothing else depends on it.
+    let untold = || all().filter(|report| report.untold.load(Ordering::Relaxed));
+    if untold().next().is_none() {
+        return;
+    }
+    let Some(_reporting) = Reporting::begin() else {
+        return;
+    };
+    for report in untold().filter(|report| report.untold.swap(false, Ordering::Relaxed)) {
+        let gap = if report.model.is_empty() { "" } else { ": " };
+        tell(&format!("mmstats: {}{gap}{}", report.model, report.text));
+    }
+}
+
+/// This thread makes a report, until it is dropped.
+struct Reporting;
+
+impl Reporting {
+    fn begin() -> Option<Reporting> {
+        (!REPORTING.replace(true)).then_some(Reporting)
+    }
+}
+
+impl Drop for Reporting {
+    fn drop(&mut self) {
+        REPORTING.set(false);
+    }
+}
+
 fn enter(model: &str, cause: &'static str, text: &dyn Display, aloud: bool) {
     let generation = fork::generation();
     let known = |report: &Report| {
         report.generation == generation && report.cause == cause && *report.model == *model
     };
     // Before anything is allocated: an allocator that comes here must not come here again.
-    if REPORTS.iter().any(known) || REPORTING.replace(true) {
+    if REPORTS.iter().any(known) {
         return;
     }
+    let Some(_reporting) = Reporting::begin() else {
+        return;
+    };
     let report = Report {
         model: model.into(),
         text: text.to_string().into(),
         cause,
         generation,
+        untold: AtomicBool::new(aloud),
     };
-    let told = format!(
-        "mmstats: {model}{}{}",
-        if model.is_empty() { "" } else { ": " },
-        report.text
-    );
-    let few = REPORTS.iter().take(MOST).count() < MOST;
-    if few && REPORTS.push_unless(report, |other, _| known(other)) && aloud {
-        tell(&told);
+    if REPORTS.iter().take(MOST).count() < MOST {
+        REPORTS.push_unless(report, |other, _| known(other));
     }
-    REPORTING.set(false);
 }
 
 /// Whether this thread is making a report: another one would be left out.

@@ -39,6 +39,11 @@ impl Retained {
         None
     }
 
+    /// The descriptor, for [`close_in_child`].
+    pub fn descriptor(&self) -> RawFd {
+        self.descriptor
+    }
+
     /// The file, if the descriptor still is its own.
     pub fn file(&self) -> Option<File> {
         // A copy is compared, which nobody else closes meanwhile.
@@ -58,6 +63,23 @@ impl Drop for Retained {
             // descriptor that outlives a call: it is the one that was duplicated for this.
             unsafe { libc::close(self.descriptor) };
         }
+    }
+}
+
+/// In the child of a fork: closes its copy of a descriptor that was retained, if it still leads to the file with
+/// this device and inode. Allocates nothing.
+pub fn close_in_child(descriptor: RawFd, identity: (u64, u64)) {
+    // SAFETY: zeros are a valid `stat`, which outlives the call; of a descriptor that is not open it says so.
+    let found = unsafe {
+        let mut found: libc::stat = std::mem::zeroed();
+        (libc::fstat(descriptor, &mut found) == 0).then_some(found)
+    };
+    #[allow(clippy::unnecessary_cast, reason = "signed numbers on macOS")]
+    let is_it = found.is_some_and(|found| (found.st_dev as u64, found.st_ino as u64) == identity);
+    if is_it {
+        // SAFETY: the child's copy of the descriptor that was made for this: its owner compares before it
+        // uses it, and there is no other thread that could have closed it since.
+        unsafe { libc::close(descriptor) };
     }
 }
 

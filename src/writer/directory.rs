@@ -103,11 +103,12 @@ fn make_all(path: &Path, mode: u32) -> io::Result<Directory> {
     }
 }
 
-/// Makes the lock file of a root, with exactly these permissions. What lies there stays; whether it can be
+/// Makes the lock file of a root, with exactly these permissions, and the sticky bit, by which cleaners of
+/// temporary directories leave it. What lies there stays; whether it can be
 /// locked, `identity::hold_lock` sees.
 fn make_lock(root: &Directory, mode: u32) {
     let new = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NONBLOCK;
-    let _ = root.open_file(OsStr::new(LOCK_FILE), new, mode);
+    let _ = root.open_file(OsStr::new(LOCK_FILE), new, mode | identity::STICKY);
 }
 
 /// Who may read the files may search the directories.

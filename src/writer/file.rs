@@ -184,7 +184,7 @@ impl StatsFile {
             let lock = identity::hold_lock(&root, mode).unwrap_or_else(|error| {
                 let path = root.join(identity::LOCK_FILE);
                 let text = format_args!("{}: cannot lock it: {error}: remove it", path.display());
-                report::once(model, "lock", &text);
+                report::later(model, "lock", &text);
                 LockToken::default()
             });
             identity::hold_directory(&root);
@@ -277,12 +277,13 @@ impl StatsFile {
         let retained = Retained::of(&nameless.file);
         let (path, found) = nameless.publish(&base)?;
         let (device, inode) = (found.dev(), found.ino());
-        self.region.register(FileName {
+        let file = FileName {
             path: directory::c_path(&path)?,
             device,
             inode,
             end: *end,
-        });
+        };
+        (self.region).register(file, retained.as_ref().map(Retained::descriptor));
         *self.path.borrow_mut() = path;
         *backing = Backing::Named {
             device,

@@ -7,8 +7,6 @@ use super::builder::Builder;
 use super::groups::Groups;
 use super::local::LocalCell;
 use super::model::MmStats;
-use super::stats::Stats;
-use crate::Error;
 use crate::metric::errors::Errors;
 use crate::metric::field::{Binder, Describe, Field, FieldTraits, Options};
 use crate::metric::history::History;
@@ -93,9 +91,8 @@ unsafe impl MmStats for Labelled {
         CELL.with(f)
     }
 
-    fn create() -> Result<Stats<Labelled>, Error> {
-        let name = Settings::get().namespace.as_deref().unwrap_or(NAME);
-        Builder::new(name).create()
+    fn builder() -> Builder<Labelled> {
+        Builder::new(Settings::get().namespace.as_deref().unwrap_or(NAME))
     }
 }
 

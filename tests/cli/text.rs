@@ -92,7 +92,8 @@ fn a_counter_with_a_window_has_a_line_of_its_own_beside_those_of_its_window() {
     let shown = text_of(&output.stdout);
     let line = shown.lines().last().unwrap();
     let cells: Vec<_> = line.split_whitespace().collect();
-    assert!(cells.len() == 2 && !cells.contains(&"-"), "{shown}");
+    // The time comes first.
+    assert!(cells.len() == 3 && !cells.contains(&"-"), "{shown}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use mmstats::{Errors, History, MmStats, Summary};
+use mmstats::{Counter, Errors, Groups, History, MmStats, Summary};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tempfile::TempDir;
 
@@ -460,6 +460,32 @@ fn a_series_opens_with_its_threads_contexts_and_errors() {
     screen.press("\x1b/weight\r");
     // The mean of an interval, however long these are.
     screen.until_while("2.5 ", || jobs.weight.record(2.5));
+    screen.press("q");
+    assert_eq!(screen.ended(), 0);
+}
+
+#[derive(MmStats)]
+#[mmstats(name = "noted")]
+struct Noted {
+    parts: Groups<NotedPart>,
+}
+
+#[derive(MmStats)]
+struct NotedPart {
+    n: Counter,
+}
+
+#[test]
+fn what_files_note_of_themselves_is_shown() {
+    let root = TempDir::new().unwrap();
+    let stats = Noted::builder().path(root.path());
+    let stats = stats.max_groups(1).create().unwrap();
+    stats.parts.group("a").n.inc();
+    let mut screen = Screen::start(30, 200, "C.UTF-8", root.path());
+    screen.until_shows("a.n");
+    stats.parts.group("b").n.inc();
+    let shown = screen.until_shows("`mmstats check`");
+    assert!(shown.contains("count under \"_other\""), "{shown}");
     screen.press("q");
     assert_eq!(screen.ended(), 0);
 }

@@ -164,10 +164,14 @@ fn only_who_may_still_write_has_a_rate() {
     // The same by a thread that has ended: the owner word's state is 1.
     let mut ended = both.clone();
     ended[44] = 1;
+    // Of another thread, or it would be a copy, which does not count.
+    ended[60] ^= 1;
     std::fs::write(file.with_file_name("mmstats-0-0"), ended).unwrap();
     let found = sampled(&snapshot(&root), "hits");
     assert_eq!(found.count, 20);
     assert_eq!(found.rate, live.hits.value().rate);
+    let mut both = both;
+    both[60] ^= 1;
     std::fs::write(file.with_file_name("mmstats-0-0"), both).unwrap();
     let found = sampled(&snapshot(&root), "hits");
     assert_eq!(found.rate, 2.0 * live.hits.value().rate);

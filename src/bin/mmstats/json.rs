@@ -13,18 +13,15 @@ use serde_json::{Map, Value as Json, json};
 use crate::input::{Input, find as lookup, joined};
 use crate::numbers;
 
-/// The whole of what was read, and if it is to be said, when: seconds since 1970-01-01 UTC.
+/// The whole of what was read.
 ///
 /// It is made while it is written, one stat after another: the text of a large file never is in memory as
 /// a whole.
-pub struct Whole<'a> {
-    pub input: &'a Input,
-    pub time: Option<f64>,
-}
+pub struct Whole<'a>(pub &'a Input);
 
 impl Serialize for Whole<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let input = self.input;
+        let input = self.0;
         let failed = input.failures.iter().map(|(path, _)| &**path);
         let read = input.snapshots.iter().map(Snapshot::path);
         let mut models: Vec<(String, OfModel<'_>)> = Vec::new();
@@ -49,9 +46,6 @@ impl Serialize for Whole<'_> {
             &Object(|| models.iter().map(|(name, of)| (name, of))),
         )?;
         object.serialize_entry("errors", &errors.collect::<Vec<_>>())?;
-        if let Some(time) = self.time {
-            object.serialize_entry("time", &time)?;
-        }
         object.end()
     }
 }

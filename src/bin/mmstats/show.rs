@@ -90,7 +90,7 @@ fn watch(arguments: &Show, paths: &[PathBuf], delay: Duration) -> Outcome {
 
 /// Writes what was read as JSON; with patterns only the labels that they mean.
 fn write_json(out: &mut impl Write, patterns: &[String], input: &Input) -> io::Result<()> {
-    let whole = json::Whole { input, time: None };
+    let whole = json::Whole(input);
     if patterns.is_empty() {
         return output::write_json(out, &whole);
     }
@@ -200,12 +200,13 @@ fn save(path: &Path, input: &Input) -> Outcome {
     if input.is_empty() {
         return Ok(ExitCode::FAILURE);
     }
+    let snapshot = diff::snapshot(input)?;
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}", process::id()));
     let beside = PathBuf::from(beside);
     let write = || {
         let mut out = BufWriter::new(fs::File::create(&beside)?);
-        output::write_json(&mut out, &diff::snapshot(input))?;
+        output::write_json(&mut out, &snapshot)?;
         out.flush()
     };
     let written = write().and_then(|()| fs::rename(&beside, path));

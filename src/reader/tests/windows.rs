@@ -1,7 +1,9 @@
 //! Which metric a window belongs to.
 
 use super::*;
+use crate::format::header::{Header, LockToken};
 use crate::format::scalar::Scalar;
+use crate::sys::identity::Process;
 
 /// A counter's window of 12 seconds: its schema, and its words with one step, long ago.
 fn window(label: &str) -> MetricSchema {
@@ -34,7 +36,13 @@ fn a_window_is_shown_with_its_counter_only() {
     let both = schema([counter("a"), window("a.Window")]);
     let gauge = schema([word("a", code::GAUGE, Scalar::U64)]);
     let root = Root::new();
-    let old = Maker::simple(&header("m", 1, 1), &both, &words(7)).finish();
+    let here = Process::this().header("m", LockToken::default());
+    let of_this_clock = Header {
+        boot_id: here.boot_id,
+        time_namespace: here.time_namespace,
+        ..header("m", 1, 1)
+    };
+    let old = Maker::simple(&of_this_clock, &both, &words(7)).finish();
     root.write("mmstats-1-1", &old);
     let mut reader = root.reader();
     let snapshot = reader.per_file(true).snapshot().unwrap();

@@ -184,7 +184,7 @@ fn held() -> impl Iterator<Item = &'static Held> {
 
 /// By the sticky bit, a file says to systemd-tmpfiles of any version that it stays. It does so whoever lives,
 /// but is one empty file in a root. On BSD only root may set it.
-const STICKY: u32 = if cfg!(target_os = "linux") { 0o1000 } else { 0 };
+pub const STICKY: u32 = if cfg!(target_os = "linux") { 0o1000 } else { 0 };
 
 /// Opens the lock file, making it if need be. Allocates nothing.
 fn open_lock(path: &CStr, mode: u32) -> io::Result<File> {

@@ -35,6 +35,6 @@ pub fn enter(directory: &Path, model: &str, type_path: &'static str) {
              another, #[mmstats(name = \"…\")]",
             first.type_path
         );
-        report::once(model, "same name", &text);
+        report::later(model, "same name", &text);
     }
 }

@@ -34,6 +34,13 @@ pub struct Scrolled {
 }
 
 pub fn draw(frame: &mut Frame<'_>, app: &App, scrolled: &mut Scrolled) {
+    draw_all(frame, app, scrolled);
+    if app.ascii {
+        plain(frame);
+    }
+}
+
+fn draw_all(frame: &mut Frame<'_>, app: &App, scrolled: &mut Scrolled) {
     let area = frame.area();
     if area.width < LEAST.0 || area.height < LEAST.1 {
         let (width, height) = LEAST;
@@ -86,6 +93,17 @@ pub fn draw(frame: &mut Frame<'_>, app: &App, scrolled: &mut Scrolled) {
     frame.render_widget(Paragraph::new(words), help);
     if app.help {
         draw_help(frame, app);
+    }
+}
+
+/// Has nothing on the screen but ASCII: units have other letters, and labels may have any.
+fn plain(frame: &mut Frame<'_>) {
+    for cell in &mut frame.buffer_mut().content {
+        match cell.symbol() {
+            "µ" => drop(cell.set_symbol("u")),
+            symbol if !symbol.is_ascii() => drop(cell.set_symbol("?")),
+            _ => {}
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod series;
 mod state;
 mod terminal;
 mod tree;
+mod trouble;
 
 use std::collections::BTreeSet;
 use std::env;
@@ -173,11 +174,7 @@ impl Watch {
                 self.app.histories.add(model, seconds);
             }
         }
-        let errors = self.input.errors().count();
-        self.app.trouble = match errors {
-            0 => String::new(),
-            errors => format!("{errors} not read: see `mmstats check`"),
-        };
+        self.app.trouble = trouble::of(&self.input);
         let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
         let time = &numbers::date(now)[11..];
         self.app.events.update(self.input.files(), time);

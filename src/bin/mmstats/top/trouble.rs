@@ -1,0 +1,36 @@
+//! What is wrong with the files that are watched, in a line: `mmstats check` says all of it.
+
+use mmstats::reader::{File, printable};
+
+use crate::input::Input;
+use crate::numbers::counted;
+
+/// The line; empty where nothing is wrong.
+pub fn of(input: &Input) -> String {
+    let mut found = Vec::new();
+    match input.errors().count() {
+        0 => {}
+        errors => found.push(format!("{errors} not read")),
+    }
+    let models = input
+        .snapshots
+        .iter()
+        .flat_map(|snapshot| snapshot.models());
+    for model in models.filter(|model| model.types().len() > 1) {
+        let name = printable(model.name());
+        found.push(format!("{name} is written by several types"));
+    }
+    let mut notes = input.files().flat_map(File::notes);
+    if let Some(note) = notes.next() {
+        found.push(printable(note.text()).into_owned());
+        match notes.count() {
+            0 => {}
+            more => found.push(format!("{} more", counted(more as u64, "note", "notes"))),
+        }
+    }
+    if found.is_empty() {
+        String::new()
+    } else {
+        format!("`mmstats check`: {}", found.join("; "))
+    }
+}
