@@ -65,7 +65,11 @@ pub fn tell_all() {
     let Some(_reporting) = Reporting::begin() else {
         return;
     };
-    for report in untold().filter(|report| report.untold.swap(false, Ordering::Relaxed)) {
+    // The oldest first.
+    let mut reports: Vec<&Report> = untold().collect();
+    reports.reverse();
+    reports.retain(|report| report.untold.swap(false, Ordering::Relaxed));
+    for report in reports {
         let gap = if report.model.is_empty() { "" } else { ": " };
         tell(&format!("mmstats: {}{gap}{}", report.model, report.text));
     }
