@@ -8,6 +8,8 @@ mod child;
 mod contexts;
 #[path = "history/errors.rs"]
 mod errors;
+#[path = "history/evicted.rs"]
+mod evicted;
 #[path = "history/labelled.rs"]
 mod labelled;
 #[path = "history/races.rs"]

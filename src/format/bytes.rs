@@ -102,7 +102,7 @@ pub fn pad(out: &mut Vec<u8>, to: usize) {
 }
 
 /// The words of some bytes; the last one is filled up with zeros.
-pub fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
+pub fn words(bytes: &[u8]) -> impl Iterator<Item = u64> + Clone {
     let (whole, last) = eights(bytes);
     let whole = whole.iter().map(|chunk| u64::from_le_bytes(*chunk));
     whole.chain(last)

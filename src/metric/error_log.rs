@@ -1,122 +1,19 @@
-//! The read side of Errors: the distinct ones of one file or of many, and what their parts are.
+//! The read side of Errors: what is in the log of one file or of many.
 
 use std::collections::BTreeMap;
 
 use super::Value;
 use super::context::{Context, Found, Reference};
-use super::kind::{Counts, Kind, Parts, Raw, code};
-use crate::format::bytes::words;
-use crate::format::part::Shape;
+use super::error_entry::{CHANGING, PLAIN, TOTAL, Text, plain};
+use super::kind::{Counts, Kind, Raw, code};
 use crate::format::schema::{Geometry, MetricSchema};
-use crate::sys::words::Width;
 
-/// What changes: count, first time, last time, context.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Changing;
-
-impl Width for Changing {
-    const WORDS: usize = 4;
-}
-
-pub(super) const BUFFERS: usize = 2;
-
-/// Distinct errors of one metric in one file.
-pub(super) const MOST: usize = 256;
-/// Two words: all, and those that are not among the distinct ones.
+/// The place of a log: plain words, see [`plain`]. Its entries are parts.
 pub(super) const GEOMETRY: Geometry = Geometry {
     buffers: 0,
     words: 0,
-    plain: 2,
+    plain: PLAIN as u16,
 };
-
-/// A part with so many plain words.
-pub(super) fn shape_of(plain: usize) -> Shape {
-    Shape {
-        cells: 1,
-        buffers: BUFFERS as u16,
-        words: Changing::WORDS as u16,
-        plain: plain as u32,
-    }
-}
-
-pub(super) static PARTS: Parts = Parts {
-    is_part: |shape| shape == shape_of(shape.plain as usize) && shape.plain >= 2,
-    fold: Some(fold_part),
-};
-
-/// Adds up what changes. The table of a retired file is bounded, too, and it has no contexts.
-fn fold_part(
-    words: &mut [u64],
-    into: &mut BTreeMap<Vec<u64>, Vec<u64>>,
-    plain: &[u64],
-    cell: &[u64],
-) {
-    let &[count, first, last, context] = cell else {
-        return;
-    };
-    let context = match Reference(context) {
-        Reference::NONE => Reference::NONE,
-        _ => Reference::LOST,
-    };
-    let next = vec![count, first, last, context.0];
-    if let Some(had) = into.get_mut(plain) {
-        had[0] = had[0].saturating_add(count);
-        had[1] = had[1].min(first);
-        if last > had[2] || had[3] == Reference::NONE.0 {
-            had[3] = context.0;
-        }
-        had[2] = had[2].max(last);
-    } else if into.len() < MOST {
-        into.insert(plain.to_vec(), next);
-    } else {
-        words[1] = words[1].saturating_add(count);
-    }
-}
-
-/// What an error is: what does not change.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Text {
-    pub(super) name: String,
-    pub(super) is_note: bool,
-    pub(super) message: String,
-    pub(super) site: String,
-    /// One a line.
-    pub(super) sources: String,
-}
-
-impl Text {
-    /// The plain words of a part: the lengths in 16 bits each, whether it is a note, and the texts.
-    pub(super) fn to_words(&self) -> Vec<u64> {
-        let texts = [&self.name, &self.site, &self.message, &self.sources];
-        let lengths = (texts.iter().rev()).fold(0, |all, text| all << 16 | text.len() as u64);
-        let all = texts.map(|text| text.as_str()).concat();
-        [lengths, self.is_note.into()]
-            .into_iter()
-            .chain(words(all.as_bytes()))
-            .collect()
-    }
-
-    /// From the plain words of a part. Nothing in them is trusted.
-    fn from_words(words: &[u64]) -> Option<Text> {
-        let (&[lengths, note], words) = words.split_first_chunk()?;
-        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let mut rest = &bytes[..];
-        let mut text = |number: u32| {
-            let len = (lengths >> (16 * number)) as u16 as usize;
-            let (text, after) = rest.split_at(len.min(rest.len()));
-            rest = after;
-            String::from_utf8_lossy(text).into_owned()
-        };
-        let (name, site, message, sources) = (text(0), text(1), text(2), text(3));
-        Some(Text {
-            name,
-            is_note: note & 1 != 0,
-            message,
-            site,
-            sources,
-        })
-    }
-}
 
 pub(super) static KIND: Kind = Kind {
     code: code::ERRORS,
@@ -145,35 +42,55 @@ pub(super) static KIND: Kind = Kind {
 
 fn check(schema: &MetricSchema) -> Result<(), String> {
     if schema.geometry != GEOMETRY {
-        return Err(format!("{:?} where two words are wanted", schema.geometry));
+        return Err(format!(
+            "{:?} where four plain words are wanted",
+            schema.geometry
+        ));
     }
     Ok(())
 }
 
 fn decode(raw: Raw<'_>) -> ErrorsValue {
-    let mut distinct: Vec<DistinctError> = (raw.parts.iter())
-        .filter_map(|(_, words)| {
-            let (&[sequence, count, first, last, context], text) = words.split_first_chunk()?;
-            // 0: it has its place, and was not published yet.
-            (sequence != 0).then_some(())?;
-            Some(DistinctError {
-                text: Text::from_words(text)?,
-                count,
-                first,
-                last,
-                context: raw.contexts.find(Reference(context)),
-            })
-        })
-        .collect();
-    distinct.sort_by(|a, b| a.text.cmp(&b.text));
-    let mut value = ErrorsValue {
-        all: raw.words[0],
-        overflow: raw.words[1],
-        distinct: Vec::with_capacity(distinct.len()),
-    };
-    // A writer has none twice, but a file may say anything.
-    distinct.into_iter().for_each(|error| value.push(error));
-    value
+    let (mut distinct, mut sites) = (Vec::new(), Vec::new());
+    for (_, words) in raw.parts {
+        let Some((&[sequence, count, first, last, context], fixed)) =
+            words.split_first_chunk::<{ 1 + CHANGING }>()
+        else {
+            continue;
+        };
+        // 0: it has its place, and was not published yet.
+        let Some(text) = (sequence != 0).then(|| Text::from_words(fixed)).flatten() else {
+            continue;
+        };
+        let is_total = fixed[1] & TOTAL != 0;
+        let of = if is_total { &mut sites } else { &mut distinct };
+        of.push(DistinctError {
+            text,
+            count,
+            first,
+            last,
+            context: raw.contexts.find(Reference(context)),
+        });
+    }
+    let word = |number: usize| raw.words[number];
+    ErrorsValue {
+        all: word(plain::ALL),
+        overflow: word(plain::OVERFLOW),
+        evicted: word(plain::EVICTED),
+        unnamed: word(plain::UNNAMED),
+        distinct: in_order(distinct),
+        sites: in_order(sites),
+    }
+}
+
+/// Sorted by what they are. A writer has none twice (but texts that were cut may be the same), and a file may
+/// say anything.
+fn in_order(mut errors: Vec<DistinctError>) -> Vec<DistinctError> {
+    errors.sort_by(|a, b| a.text.cmp(&b.text));
+    errors.into_iter().fold(Vec::new(), |mut merged, error| {
+        push(&mut merged, error);
+        merged
+    })
 }
 
 /// What an [`Errors`](crate::Errors) says, of one file or merged over many.
@@ -181,8 +98,12 @@ fn decode(raw: Raw<'_>) -> ErrorsValue {
 pub struct ErrorsValue {
     all: u64,
     overflow: u64,
+    evicted: u64,
+    unnamed: u64,
     /// Sorted by what they are.
     distinct: Vec<DistinctError>,
+    /// Likewise. They have neither messages nor causes.
+    sites: Vec<DistinctError>,
 }
 
 /// One distinct error.
@@ -268,60 +189,66 @@ impl ErrorsValue {
         self.all
     }
 
-    /// How many of them are not among the distinct ones: the table was full, or the file.
+    /// How many of them were never among the distinct ones: the file had no space for any.
     pub fn overflow(&self) -> u64 {
         self.overflow
     }
 
-    /// The distinct ones, by name.
+    /// How many times a message was dropped because a new one came and the log was full. Its errors still
+    /// count in [`all`](Self::all) and in [`sites`](Self::sites).
+    pub fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// How many errors are not counted in [`sites`](Self::sites): there were more names and places than a log
+    /// counts, or the file was full.
+    pub fn unnamed(&self) -> u64 {
+        self.unnamed
+    }
+
+    /// The distinct ones that were seen last, by name.
     pub fn distinct(&self) -> &[DistinctError] {
         &self.distinct
     }
 
-    /// Adds one that does not come before the last one.
-    fn push(&mut self, error: DistinctError) {
-        match self.distinct.last_mut() {
-            Some(last) if last.text == error.text => last.merge(error),
-            _ => self.distinct.push(error),
-        }
+    /// All errors by name and site, whatever messages they had, by name. The counts never fall. Messages and
+    /// sources are empty; of processes that have ended a site may be, too.
+    pub fn sites(&self) -> &[DistinctError] {
+        &self.sites
     }
 
     fn merge(&mut self, other: ErrorsValue) {
-        self.all = self.all.saturating_add(other.all);
-        self.overflow = self.overflow.saturating_add(other.overflow);
-        let mut a = std::mem::take(&mut self.distinct).into_iter().peekable();
-        let mut b = other.distinct.into_iter().peekable();
-        loop {
-            let next = match (a.peek(), b.peek()) {
-                (Some(one), Some(two)) if two.text < one.text => b.next(),
-                (Some(_), _) => a.next(),
-                (None, _) => b.next(),
-            };
-            match next {
-                Some(error) => self.push(error),
-                None => break,
-            }
+        for (sum, next) in [
+            (&mut self.all, other.all),
+            (&mut self.overflow, other.overflow),
+            (&mut self.evicted, other.evicted),
+            (&mut self.unnamed, other.unnamed),
+        ] {
+            *sum = sum.saturating_add(next);
         }
+        merge(&mut self.distinct, other.distinct);
+        merge(&mut self.sites, other.sites);
     }
 
     /// Takes off what an earlier state had.
     fn take_off(&mut self, earlier: &ErrorsValue) {
-        self.all = self.all.saturating_sub(earlier.all);
-        self.overflow = self.overflow.saturating_sub(earlier.overflow);
-        let before = &earlier.distinct;
-        self.distinct.retain_mut(|error| {
-            if let Ok(at) = before.binary_search_by(|before| before.text.cmp(&error.text)) {
-                error.count = error.count.saturating_sub(before[at].count);
-            }
-            error.count > 0
-        });
+        for (now, before) in [
+            (&mut self.all, earlier.all),
+            (&mut self.overflow, earlier.overflow),
+            (&mut self.evicted, earlier.evicted),
+            (&mut self.unnamed, earlier.unnamed),
+        ] {
+            *now = now.saturating_sub(before);
+        }
+        take_off(&mut self.distinct, &earlier.distinct);
+        take_off(&mut self.sites, &earlier.sites);
     }
 
     /// See [`Value::expose`].
     pub(crate) fn expose(&self, each: &mut dyn FnMut(&str, Value)) {
         each("all", Value::Counter(self.all));
         let mut names: BTreeMap<String, u64> = Default::default();
-        for error in &self.distinct {
+        for error in &self.sites {
             let sum = names.entry(error.exposed_as()).or_default();
             *sum = sum.saturating_add(error.count);
         }
@@ -329,4 +256,42 @@ impl ErrorsValue {
             each(&name, Value::Counter(count));
         }
     }
+}
+
+/// Adds one that does not come before the last one.
+fn push(errors: &mut Vec<DistinctError>, error: DistinctError) {
+    match errors.last_mut() {
+        Some(last) if last.text == error.text => last.merge(error),
+        _ => errors.push(error),
+    }
+}
+
+/// Merges two lists that are in order.
+fn merge(errors: &mut Vec<DistinctError>, others: Vec<DistinctError>) {
+    let mut a = std::mem::take(errors).into_iter().peekable();
+    let mut b = others.into_iter().peekable();
+    loop {
+        let next = match (a.peek(), b.peek()) {
+            (Some(one), Some(two)) if two.text < one.text => b.next(),
+            (Some(_), _) => a.next(),
+            (None, _) => b.next(),
+        };
+        match next {
+            Some(error) => push(errors, error),
+            None => break,
+        }
+    }
+}
+
+/// Leaves what is not in an earlier list. An error that begins later than there was dropped in between and
+/// came again: all of it is new.
+fn take_off(errors: &mut Vec<DistinctError>, before: &[DistinctError]) {
+    errors.retain_mut(|error| {
+        if let Ok(at) = before.binary_search_by(|before| before.text.cmp(&error.text))
+            && error.first <= before[at].first
+        {
+            error.count = error.count.saturating_sub(before[at].count);
+        }
+        error.count > 0
+    });
 }

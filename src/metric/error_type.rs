@@ -67,31 +67,40 @@ fn known_source(
 ) -> Option<(&'static str, &'static str)> {
     for _ in 0..SOURCES {
         let cause = source?;
-        macro_rules! known {
-            ($($known:ty),* $(,)?) => {
-                $(if cause.is::<$known>() {
-                    return static_type::<$known>();
-                })*
-            };
+        let known = known(cause);
+        if known.is_some() {
+            return known;
         }
-        known!(
-            std::io::Error,
-            fmt::Error,
-            std::num::ParseIntError,
-            std::num::ParseFloatError,
-            std::num::TryFromIntError,
-            std::str::Utf8Error,
-            std::str::ParseBoolError,
-            std::string::FromUtf8Error,
-            std::char::ParseCharError,
-            std::net::AddrParseError,
-            std::env::VarError,
-            std::time::SystemTimeError,
-            std::sync::mpsc::RecvError,
-            std::sync::mpsc::RecvTimeoutError,
-        );
         source = cause.source();
     }
+    None
+}
+
+/// Path and name of an error that is a well-known one.
+pub(super) fn known(error: &(dyn Error + 'static)) -> Option<(&'static str, &'static str)> {
+    macro_rules! known {
+        ($($known:ty),* $(,)?) => {
+            $(if error.is::<$known>() {
+                return static_type::<$known>();
+            })*
+        };
+    }
+    known!(
+        std::io::Error,
+        fmt::Error,
+        std::num::ParseIntError,
+        std::num::ParseFloatError,
+        std::num::TryFromIntError,
+        std::str::Utf8Error,
+        std::str::ParseBoolError,
+        std::string::FromUtf8Error,
+        std::char::ParseCharError,
+        std::net::AddrParseError,
+        std::env::VarError,
+        std::time::SystemTimeError,
+        std::sync::mpsc::RecvError,
+        std::sync::mpsc::RecvTimeoutError,
+    );
     None
 }
 

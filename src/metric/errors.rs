@@ -1,33 +1,28 @@
 //! Errors: each distinct one once, with how often, when first and when last.
 //!
-//! A distinct error is a part of the file (`format::part`): a cell of two buffers with what changes, and
-//! plain words with what it is, which are written before the part is published and never change. The
-//! handle finds it by a hash of its kind, name, site and message, so that one that is known costs the
-//! formatting of its message into the hash, and no allocation.
+//! The handle finds an error by a hash of its kind, name, site and message, so that one that is known costs
+//! the formatting of its message into the hash, and no allocation. What it is entered into: `error_table`.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::cell::RefCell;
 use std::error::Error;
 use std::fmt::{self, Debug, Display, Write};
 use std::hash::{BuildHasher, Hasher};
 use std::panic::Location;
 use std::rc::Rc;
 
-use super::context::Reference;
-use super::error_log::{BUFFERS, Changing, GEOMETRY, MOST, Text, shape_of};
+use super::error_entry::{Name, Texts, plain};
+use super::error_log::GEOMETRY;
+use super::error_table::{Counted, New, Table};
 use super::error_type::{self, Leading};
 use super::field::{Binder, Describe, Field, Options};
 use super::kind::code;
 use super::space::Space;
-use crate::format::bytes::cut;
-use crate::format::part::Part;
 use crate::format::scalar::Scalar;
-use crate::format::slot;
 use crate::sync::{AtomicU64, Ordering};
 use crate::sys::clock;
 use crate::sys::seed::{self, RandomState};
-use crate::sys::words::{Slot, Width, Word};
+use crate::sys::words::Words;
 
 /// A log of distinct errors, each with its count, the times of the first and the last, its message, what
 /// caused it, and a context: of an error the backtrace of the first, if `RUST_BACKTRACE` asks for one; of
@@ -49,8 +44,19 @@ use crate::sys::words::{Slot, Width, Word};
 ///
 /// Two errors are the same if type, message and the place in the source that recorded them are; two
 /// notes if their names are. Of a field `errors` the labels are `errors__all`, `errors__EXC:<type>` and
-/// `errors__<name of a note>`. A thread's file has room for 256 distinct ones: what comes then counts
-/// under `errors__all`, and as [`overflow`](crate::ErrorsValue::overflow).
+/// `errors__<name of a note>`.
+///
+/// Two bounds hold for each thread's file. *Messages*: 256 distinct errors are kept, or as many as the file has
+/// space for; a new one takes the place of the one that was least recently seen, and
+/// [`evicted`](crate::ErrorsValue::evicted) counts that. *Counts* of a name and a place in the source are kept
+/// for ever, whatever messages come and go, so `errors__EXC:<type>` never falls. There are 256 of them; what
+/// comes beyond counts under `errors__all`, and as [`unnamed`](crate::ErrorsValue::unnamed).
+///
+/// A message takes 2 KiB of the file, a count 768 bytes. Texts are cut to what fits: names to 128 bytes,
+/// places to 168, messages to 512.
+///
+/// A known error costs two stores of a few words and no allocation; a new one more, but no allocation either
+/// once the log is full. Then only the first error of a name and a place has a backtrace.
 ///
 /// The *type* is the last part of the path of the static type. Where many crates use the same last part
 /// (`Error`, `ErrorKind`, `Err`, `Kind`, `Failure`) it is the whole path, without `std`, `core` and `alloc`
@@ -61,36 +67,13 @@ use crate::sys::words::{Slot, Width, Word};
 ///
 /// Of processes that have ended and whose files were folded into one, the contexts are gone.
 pub struct Errors {
-    all: Word,
-    overflow: Word,
-    known: RefCell<HashMap<u64, Known, RandomState>>,
+    words: Words,
+    table: RefCell<Table>,
     hasher: RandomState,
     /// The file; `None`: private memory, which cannot grow.
     space: Option<Rc<dyn Space>>,
     /// Offset of the metric's place: what its parts refer to.
     owner: u32,
-}
-
-/// An error that has its part.
-struct Known {
-    slot: Slot<Changing>,
-    context: Cell<Reference>,
-}
-
-/// Bytes that are kept of a name (or site), of a message, and of all causes.
-const NAME_MOST: usize = 256;
-const MESSAGE_MOST: usize = 1024;
-const SOURCES_MOST: usize = 2048;
-/// Causes that are looked at: a chain may go in circles.
-const SOURCES: usize = 16;
-
-/// What an error is called.
-#[derive(Clone, Copy)]
-struct Name<'a> {
-    /// The modules before the type, with the last `::`; mostly empty.
-    path: &'a str,
-    text: &'a str,
-    is_note: bool,
 }
 
 impl Errors {
@@ -106,15 +89,31 @@ impl Errors {
         let mut leading = Leading::default();
         let (path, text) = error_type::static_type::<E>()
             .unwrap_or_else(|| error_type::dyn_type(error, &mut leading));
+        self.record_named(path, text, &error, error.source(), site);
+    }
+
+    /// As [`record_at`](Self::record_at), of an error that was boxed: it may be a well-known one.
+    pub(crate) fn record_boxed(&self, error: &(dyn Error + 'static), site: &Location<'_>) {
+        match error_type::known(error) {
+            Some((path, text)) => self.record_named(path, text, &error, error.source(), site),
+            None => self.record_at(error, site),
+        }
+    }
+
+    fn record_named(
+        &self,
+        path: &str,
+        text: &str,
+        message: &dyn Display,
+        source: Option<&(dyn Error + 'static)>,
+        site: &Location<'_>,
+    ) {
         let name = Name {
             path,
             text,
             is_note: false,
         };
-        let hash = self.hash(name, Some(site), &error);
-        if !self.again(hash, None) {
-            self.first(hash, name, Some(site), &error, error.source(), None);
-        }
+        self.enter(name, Some(site), message, source, None);
     }
 
     /// Records that something went wrong that is no `Error`, under a name, with a context: a text or
@@ -125,16 +124,47 @@ impl Errors {
             text: name,
             is_note: true,
         };
-        let context = context.as_ref();
-        let hash = self.hash(name, None, &"");
-        if !self.again(hash, Some(context)) {
-            self.first(hash, name, None, &"", None, Some(context));
-        }
+        self.enter(name, None, &"", None, Some(context.as_ref()));
     }
 
     /// How many were recorded in this thread's file.
     pub fn count(&self) -> u64 {
-        self.all.load(Ordering::Relaxed)
+        self.words[plain::ALL].load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn enter(
+        &self,
+        name: Name<'_>,
+        site: Option<&Location<'_>>,
+        message: &dyn Display,
+        source: Option<&(dyn Error + 'static)>,
+        context: Option<&[u8]>,
+    ) {
+        let hash = self.hash(name, site, message);
+        increment(&self.words[plain::ALL]);
+        let number = self.count();
+        // Borrowed: an allocator that notes something while an error is being entered.
+        let counted = match self.table.try_borrow() {
+            Ok(table) => table.count(
+                self.space.as_deref(),
+                hash,
+                context,
+                number,
+                clock::coarse_unix_nanos(),
+            ),
+            Err(_) => Some(Counted::default()),
+        };
+        let counted = counted.unwrap_or_else(|| {
+            self.first(hash, name, site, message, source, context)
+                .unwrap_or_default()
+        });
+        if !counted.by_message {
+            increment(&self.words[plain::OVERFLOW]);
+        }
+        if !counted.by_total {
+            increment(&self.words[plain::UNNAMED]);
+        }
     }
 
     fn hash(&self, name: Name<'_>, site: Option<&Location<'_>>, message: &dyn Display) -> u64 {
@@ -152,38 +182,7 @@ impl Errors {
         hash.0.finish()
     }
 
-    /// Counts an error, and where it is known, there too.
-    fn again(&self, hash: u64, context: Option<&[u8]>) -> bool {
-        increment(&self.all);
-        // Borrowed: an allocator that notes something while an error is being entered.
-        let Ok(table) = self.known.try_borrow() else {
-            increment(&self.overflow);
-            return true;
-        };
-        let Some(known) = table.get(&hash) else {
-            return false;
-        };
-        if let (Some(context), Some(space)) = (context, &self.space) {
-            let contexts = space.contexts();
-            let next = contexts.keep(&**space, context);
-            contexts.release(known.context.replace(next));
-        }
-        let now = clock::coarse_unix_nanos();
-        let slot = known.slot;
-        slot::update(
-            slot.sequence(),
-            |p| slot.buffer(p),
-            |before| {
-                // Relaxed: this thread is the only writer.
-                let word = |i: usize| before[i].load(Ordering::Relaxed);
-                let (count, first) = (word(0).wrapping_add(1), word(1));
-                [count, first, now, known.context.get().0]
-            },
-        );
-        true
-    }
-
-    /// Enters an error that is not known, if there is room.
+    /// Enters an error that is not known. `None`: nowhere.
     #[cold]
     fn first(
         &self,
@@ -193,62 +192,27 @@ impl Errors {
         message: &dyn Display,
         source: Option<&(dyn Error + 'static)>,
         context: Option<&[u8]>,
-    ) {
-        let entered = self.room().and_then(|space| {
-            // Nothing is borrowed here: the texts are made by code of others.
-            let text = text_of(name, site, message, source);
-            let backtrace = match context {
-                None => captured(),
-                Some(_) => None,
-            };
-            let context = context.or(backtrace.as_ref().map(String::as_bytes));
-            let mut known = self.known.try_borrow_mut().ok()?;
-            let entered = self.enter(space, known.len(), &text, context)?;
-            known.insert(hash, entered);
-            Some(())
-        });
-        if entered.is_none() {
-            increment(&self.overflow);
-        }
-    }
-
-    /// The file, if it may have space for an error more: asked first, for all else costs a lot. A full file
-    /// is asked again at every power of two of the errors that had no room.
-    fn room(&self) -> Option<&dyn Space> {
-        let refused = self.overflow.load(Ordering::Relaxed);
-        let known = self.known.try_borrow().ok()?.len();
-        let may_ask = known < MOST && (refused == 0 || refused.is_power_of_two());
-        self.space.as_deref().filter(|_| may_ask)
-    }
-
-    fn enter(
-        &self,
-        space: &dyn Space,
-        number: usize,
-        text: &Text,
-        context: Option<&[u8]>,
-    ) -> Option<Known> {
-        let text = text.to_words();
-        let part = Part {
-            owner: self.owner,
-            number: number as u32,
-            values: 0,
-            shape: shape_of(text.len()),
+    ) -> Option<Counted> {
+        let space = self.space.as_deref()?;
+        let total_hash = self.hash(name, site, &"");
+        // Nothing is borrowed here: the texts are made by code of others.
+        let texts = Texts::of_message(name, site, message, source);
+        let wanted = context.is_none() && self.table.try_borrow().ok()?.wants_backtrace(total_hash);
+        let backtrace = if wanted { captured() } else { None };
+        let new = New {
+            hash,
+            total_hash,
+            texts: &texts,
+            total_texts: &Texts::of_total(name, site),
+            context: context.or(backtrace.as_ref().map(String::as_bytes)),
+            number: self.count(),
+            now: clock::coarse_unix_nanos(),
         };
-        let words = space.part(part, &text)?;
-        let cell = 1 + BUFFERS * Changing::WORDS;
-        let slot: Slot<Changing> = Slot::new(words.part(0, cell), BUFFERS);
-        let context = context.map_or(Reference::NONE, |context| {
-            space.contexts().keep(space, context)
-        });
-        let now = clock::coarse_unix_nanos();
-        slot::publish(
-            slot.sequence(),
-            |p| slot.buffer(p),
-            [1, now, now, context.0],
-        );
-        let context = Cell::new(context);
-        Some(Known { slot, context })
+        let counted = (self.table.try_borrow_mut().ok()?).enter(space, self.owner, &new);
+        if counted.evicted {
+            increment(&self.words[plain::EVICTED]);
+        }
+        Some(counted)
     }
 }
 
@@ -314,40 +278,6 @@ impl Debug for Errors {
     }
 }
 
-/// What an error is, cut to what is kept.
-fn text_of(
-    name: Name<'_>,
-    site: Option<&Location<'_>>,
-    message: &dyn Display,
-    mut source: Option<&(dyn Error + 'static)>,
-) -> Text {
-    let mut sources = String::new();
-    for _ in 0..SOURCES {
-        let Some(cause) = source else { break };
-        if !sources.is_empty() {
-            sources.push('\n');
-        }
-        // One a line, whatever is in it.
-        sources.push_str(&formatted(cause).replace('\n', " "));
-        source = cause.source();
-    }
-    let kept = |text: String, most| cut(&text, most).to_owned();
-    Text {
-        name: kept([name.path, name.text].concat(), NAME_MOST),
-        is_note: name.is_note,
-        message: kept(formatted(message), MESSAGE_MOST),
-        site: kept(site.map_or(String::new(), Location::to_string), NAME_MOST),
-        sources: kept(sources, SOURCES_MOST),
-    }
-}
-
-/// As text; as far as it goes, where the formatting fails.
-fn formatted(message: &(impl Display + ?Sized)) -> String {
-    let mut text = String::new();
-    let _ = write!(text, "{message}");
-    text
-}
-
 /// Records what goes wrong on the way of a `Result`.
 pub trait OrRecord: Sized {
     /// The result, after its error was recorded, if it is one.
@@ -377,9 +307,8 @@ unsafe impl Field for Errors {
     fn bind(binder: &mut Binder<'_>, _: &str, _: Options<'_>) -> Errors {
         let (words, owner) = binder.place(GEOMETRY);
         Errors {
-            all: words.word(0),
-            overflow: words.word(1),
-            known: RefCell::new(HashMap::with_hasher(seed::random_state())),
+            words,
+            table: RefCell::new(Table::new()),
             hasher: seed::random_state(),
             space: binder.space().cloned(),
             owner,

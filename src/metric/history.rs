@@ -96,6 +96,7 @@ pub(super) static PARTS: Parts = Parts {
         let cells = shape.cells;
         shape == Shape { cells, ..SHAPE }
     },
+    changing: 0,
     fold: None,
 };
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::context::Copied;
 use super::{
-    Value, average, compound, constant, counter, error_log, flag, gauge, history, moving_average,
-    percentile, sampling_counter, summary, text, timer, updown, window,
+    Value, average, compound, constant, counter, error_entry, error_log, flag, gauge, history,
+    moving_average, percentile, sampling_counter, summary, text, timer, updown, window,
 };
 use crate::format::part::Shape;
 use crate::format::schema::MetricSchema;
@@ -94,21 +94,24 @@ pub(super) const LATEST: Fold = |_, into, next, _| {
 pub struct Parts {
     /// Whether parts of this shape are its.
     pub is_part: fn(Shape) -> bool,
+    /// Words at the begin of a cell's buffer that change while the part means the same.
+    pub changing: usize,
     /// How a retired file takes in a part; `None`: it has none of them.
     pub fold: Option<FoldPart>,
 }
 
-/// Takes one more part in: its plain words, and the words of its one cell. `words` are those of the metric,
-/// `into` the parts that the retired file has, by their plain words.
+/// Takes one more part in: the words of its one cell that tell what it means (without zeros at the end), and
+/// those that change. `words` are those of the metric, `into` the parts that the retired file has, by what
+/// they mean.
 pub type FoldPart =
-    fn(words: &mut [u64], into: &mut BTreeMap<Vec<u64>, Vec<u64>>, plain: &[u64], cell: &[u64]);
+    fn(words: &mut [u64], into: &mut BTreeMap<Vec<u64>, Vec<u64>>, fixed: &[u64], changing: &[u64]);
 
 impl Kind {
     /// What its parts are, if it has any.
     pub fn parts(&self) -> Option<&'static Parts> {
         match self.code {
             code::HISTORY => Some(&history::PARTS),
-            code::ERRORS => Some(&error_log::PARTS),
+            code::ERRORS => Some(&error_entry::PARTS),
             _ => None,
         }
     }

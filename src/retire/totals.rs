@@ -32,7 +32,7 @@ struct Entry {
     words: Vec<u64>,
     /// By number of the metric, and number of the octave.
     octaves: BTreeMap<(usize, u32), Vec<u64>>,
-    /// The words of the cells of parts, by number of the metric, and the part's plain words.
+    /// What changes in the cells of parts, by number of the metric, and by the words that do not.
     parts: BTreeMap<usize, BTreeMap<Vec<u64>, Vec<u64>>>,
     /// When the latest file that it is of was created.
     created: u64,
@@ -159,14 +159,29 @@ fn entry(contents: &Contents, instance: &Instance, created: u64) -> Entry {
     let values = &contents.values.words;
     let mut octaves: BTreeMap<_, Vec<u64>> = BTreeMap::new();
     let mut parts: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    let mut words = values[instance.at..][..instance.plan.words].to_vec();
     for part in instance.parts.iter().filter(|part| part.shape.cells == 1) {
-        let (cell, plain) = part
-            .values(values)
-            .split_at(1 + usize::from(part.shape.words));
+        let metric = &instance.plan.metrics[part.metric];
+        let Some((changing, fold)) =
+            (metric.kind.parts()).and_then(|parts| Some((parts.changing, parts.fold?)))
+        else {
+            continue;
+        };
         // 0: nothing was published there yet.
-        if cell[0] != 0 {
-            let of_metric = parts.entry(part.metric).or_default();
-            of_metric.insert(plain.to_vec(), cell[1..].to_vec());
+        if let Some((1.., cell)) = part.values(values).split_first()
+            && let Some((changing, fixed)) = cell.split_at_checked(changing)
+        {
+            // Zeros at the end mean nothing, but lengths and flags have their place.
+            let used = fixed.iter().rposition(|word| *word != 0);
+            let fixed = &fixed[..used.map_or(0, |last| last + 1).max(fixed.len().min(2))];
+            let of_metric: &mut BTreeMap<_, _> = parts.entry(part.metric).or_default();
+            // Two parts that mean the same add up, as for readers.
+            fold(
+                &mut words[metric.at..][..metric.words],
+                of_metric,
+                fixed,
+                changing,
+            );
         }
     }
     for octave in instance.parts.iter().filter(|part| part.shape.cells == 0) {
@@ -184,7 +199,7 @@ fn entry(contents: &Contents, instance: &Instance, created: u64) -> Entry {
     Entry {
         plan: Arc::clone(&instance.plan),
         prefix: instance.prefix.clone(),
-        words: values[instance.at..][..instance.plan.words].to_vec(),
+        words,
         octaves,
         parts,
         created,
@@ -224,8 +239,8 @@ impl Entry {
             };
             let words = &mut sum.words[of.at..][..of.words];
             let into = sum.parts.entry(*metric).or_default();
-            for (plain, cell) in parts {
-                fold(words, into, plain, cell);
+            for (fixed, changing) in parts {
+                fold(words, into, fixed, changing);
             }
         }
         for (key, counts) in next.octaves {
@@ -272,7 +287,8 @@ impl Entry {
         }
         for (metric, parts) in &self.parts {
             let owner = at as u32 + plan.metrics[*metric].schema.offset;
-            for (number, (plain, cell)) in (0..).zip(parts) {
+            for (number, (fixed, changing)) in (0..).zip(parts) {
+                let cell = [&changing[..], fixed].concat();
                 let part = Part {
                     owner,
                     number,
@@ -281,12 +297,12 @@ impl Entry {
                         cells: 1,
                         buffers: 2,
                         words: cell.len() as u16,
-                        plain: plain.len() as u32,
+                        plain: 0,
                     },
                 };
                 // The first publication, in the second buffer.
                 let nothing = vec![0; cell.len()];
-                let values = [&[2], &nothing[..], cell, plain].concat();
+                let values = [&[2], &nothing[..], &cell].concat();
                 let placed = part.encode(out.len());
                 append(out, placed, &values);
             }

@@ -182,3 +182,43 @@ fn a_backtrace_is_shown_only_if_it_is_asked_for() {
     );
     assert!(asked.contains("\n      |   "), "{asked}");
 }
+
+#[test]
+fn evicted_messages_are_said_by_errors_and_check() {
+    let root = TempDir::new().unwrap();
+    let tasks = tasks(&root);
+    let check = || run(&["check"], &root).0;
+    assert!(!check().contains("evicted"));
+    for number in 0..300 {
+        tasks.errors.note(&format!("note {number}"), "");
+    }
+    let warning = "tasks: 46 messages were evicted from errors: ";
+    let found: Vec<_> = check()
+        .lines()
+        .filter(|line| line.contains(warning))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(found.len(), 1, "{}", check());
+    let shown = run_json(&["errors", "--json"], &root);
+    let log = &shown["logs"][0];
+    assert_eq!((&log["evicted"], &log["all"]), (&json!(46), &json!(303)));
+    let sites = log["sites"].as_array().unwrap();
+    let error = |site: &&Value| site["name"] == "EXC:ParseIntError";
+    assert_eq!(sites.iter().find(error).unwrap()["count"], 2);
+    assert_eq!(
+        show_json(&[], &[root.path()])["models"]["tasks"]["stats"]["errors"]["evicted"],
+        46
+    );
+    let (text, _) = run(&["errors"], &root);
+    let first = text.lines().next().unwrap();
+    assert_eq!(
+        first,
+        "tasks: errors: 303 in all, 47 of them not listed, 46 messages evicted"
+    );
+    // What went first: it is still counted.
+    assert!(!text.contains("EXC:ParseIntError: invalid"), "{text}");
+    assert!(
+        text.contains("\n      2×  EXC:ParseIntError at tests/cli/history.rs:"),
+        "{text}"
+    );
+}

@@ -92,6 +92,18 @@ fn stat_json(stat: &Stat) -> Json {
         Value::Errors(errors) => {
             shown["all"] = errors.all().into();
             shown["overflow"] = errors.overflow().into();
+            shown["evicted"] = errors.evicted().into();
+            shown["unnamed"] = errors.unnamed().into();
+            let sites = errors.sites().iter().map(|error| {
+                json!({
+                    "name": error.exposed_as(),
+                    "site": error.site(),
+                    "count": error.count(),
+                    "first": error.first_ns() as f64 / 1e9,
+                    "last": error.last_ns() as f64 / 1e9,
+                })
+            });
+            shown["sites"] = sites.collect();
             let distinct = errors.distinct().iter().map(|error| {
                 let mut shown = json!({
                     "name": error.exposed_as(),

@@ -229,44 +229,6 @@ fn a_result_goes_on_after_its_error_was_recorded() {
 }
 
 #[test]
-fn when_the_table_is_full_counts_go_on() {
-    let root = tempfile::tempdir().unwrap();
-    let failing = Failing::builder().path(root.path()).create().unwrap();
-    for round in 1..=2 {
-        for name in 0..1_000 {
-            failing.errors.note(&format!("name-{name}"), "");
-        }
-        let snapshot = snapshot(root.path());
-        let value = errors(&snapshot, "errors");
-        assert_eq!(value.distinct().len(), 256);
-        assert_eq!(
-            (value.all(), value.overflow()),
-            (1_000 * round, (1_000 - 256) * round)
-        );
-        assert_eq!(count(&snapshot, "errors__name-255"), Some(round));
-        assert_eq!(count(&snapshot, "errors__name-256"), None);
-    }
-}
-
-#[test]
-fn a_full_file_counts_what_it_cannot_name() {
-    let root = tempfile::tempdir().unwrap();
-    let failing = Failing::builder()
-        .path(root.path())
-        .max_size(16 << 10)
-        .create()
-        .unwrap();
-    for name in 0..200 {
-        failing.errors.note(&format!("{name:0200}"), "");
-    }
-    let snapshot = snapshot(root.path());
-    let value = errors(&snapshot, "errors");
-    let named = value.distinct().len() as u64;
-    assert!((5..200).contains(&named), "{named}");
-    assert_eq!((value.all(), value.overflow()), (200, 200 - named));
-}
-
-#[test]
 fn notes_keep_the_last_context_and_give_the_others_back() {
     let root = tempfile::tempdir().unwrap();
     let failing = Failing::builder()

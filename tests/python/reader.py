@@ -42,8 +42,8 @@ MONOTONIC_COARSE = 6
 SLOTS = {"floats": (10, 65), "summary": (10, 1), "average": (3, 0), "movingaverage": (3, None), "samplingcounter": (2, 1)}
 RULES = range(5)
 SCHEMA, INSTANCE, OCTAVE, RETIRED, PART, NOTE = 1, 2, 3, 4, 6, 7
-# Cells of the parts of a kind: buffers and words.
-CELLS = {"history": (1, 3), "errors": (2, 4)}
+# Cells of the parts of a kind: buffers, and the fewest and the most words of each.
+CELLS = {"history": (1, 3, 3), "errors": (2, 6, 65535)}
 LOST = object()
 RETIRED_FILE, NAMED, STARTS = "mmstats-retired", 1024, 16
 MOST64, MOST128 = 2**64 - 1, 2**128 - 1
@@ -443,52 +443,59 @@ class History:
 class Errors:
     """Chapter 14. By what an error is: count, first and last time, context."""
 
-    def __init__(self, all_=0, overflow=0, found=()):
-        self.all, self.overflow, self.distinct = all_, overflow, {}
-        for what, numbers in found:
-            self.enter(what, numbers)
+    def __init__(self, counts=(0,) * 4, found=()):
+        self.counts, self.distinct, self.sites = list(counts), {}, {}
+        for total, what, numbers in found:
+            self.enter(self.sites if total else self.distinct, what, numbers)
 
     def copy(self):
-        copy = Errors(self.all, self.overflow)
-        copy.distinct = dict(self.distinct)
+        copy = Errors(self.counts)
+        copy.distinct, copy.sites = dict(self.distinct), dict(self.sites)
         return copy
 
-    def enter(self, what, numbers):
-        if what in self.distinct:
-            count, first, last, context = self.distinct[what]
+    def enter(self, where, what, numbers):
+        if what in where:
+            count, first, last, context = where[what]
             if numbers[2] > last or context is None:
                 context = numbers[3]
             numbers = min(count + numbers[0], MOST64), min(first, numbers[1]), max(last, numbers[2]), context
-        self.distinct[what] = numbers
+        where[what] = numbers
 
     def merge(self, other):
-        self.all = min(self.all + other.all, MOST64)
-        self.overflow = min(self.overflow + other.overflow, MOST64)
-        for what, numbers in other.distinct.items():
-            self.enter(what, numbers)
+        self.counts = [min(one + two_, MOST64) for one, two_ in zip(self.counts, other.counts)]
+        for where, others in ((self.distinct, other.distinct), (self.sites, other.sites)):
+            for what, numbers in others.items():
+                self.enter(where, what, numbers)
 
     def as_json(self):
-        shown = []
-        for (name, note, message, site, sources), (count, first, last, context) in sorted(
-                self.distinct.items(), key=lambda item: [x.encode() if isinstance(x, str) else x for x in item[0]]):
+        def in_order(where):
+            return sorted(where.items(), key=lambda item: [x.encode() if isinstance(x, str) else x for x in item[0]])
+
+        distinct, sites = [], []
+        for (name, note, message, site, sources), (count, first, last, context) in in_order(self.distinct):
             entry = {"name": name if note else "EXC:" + name, "count": count, "first": first / 1e9,
                      "last": last / 1e9, "context_id": context_id(context)}
             if not note:
                 entry.update(type=name, message=message, site=site,
                              sources=[line for line in sources.split("\n") if sources])
-            shown.append(entry)
-        return {"all": self.all, "overflow": self.overflow, "distinct": shown}
+            distinct.append(entry)
+        for (name, note, _, site, _), (count, first, last, _) in in_order(self.sites):
+            sites.append({"name": name if note else "EXC:" + name, "site": site,
+                          "count": count, "first": first / 1e9, "last": last / 1e9})
+        all_, overflow, evicted, unnamed = self.counts
+        return {"all": all_, "overflow": overflow, "evicted": evicted, "unnamed": unnamed,
+                "distinct": distinct, "sites": sites}
 
 
-def what_error(plain):
-    """Chapter 14, the plain words of a part."""
-    raw, at, texts = struct.pack("<%dQ" % len(plain), *plain)[16:], 0, []
+def what_error(fixed):
+    """Chapter 14, the words of an entry from the fourth on: whether it is a total, and of what."""
+    raw, at, texts = struct.pack("<%dQ" % len(fixed), *fixed)[16:], 0, []
     for shift in (0, 16, 32, 48):
-        size = plain[0] >> shift & 0xFFFF
+        size = fixed[0] >> shift & 0xFFFF
         texts.append(raw[at:at + size].decode("utf-8", "replace"))
         at += size
     name, site, message, sources = texts
-    return name, bool(plain[1] & 1), message, site, sources
+    return bool(fixed[1] & 2), (name, bool(fixed[1] & 1), message, site, sources)
 
 
 def context_id(context):
@@ -630,7 +637,7 @@ class Metric:
             good = slot and self.words == words and self.plain == plain and (name != "movingaverage" or plain > 0) \
                 and (name != "floats" or 1 <= self.parameter <= 5)
         elif name == "errors":
-            good = self.buffers == 0 and self.words == 0 and self.plain == 2
+            good = self.buffers == 0 and self.words == 0 and self.plain == 4
         elif name == "window":
             step = self.step()
             good = slot and step and self.words == (COUNTED + 1) * (1 + step.words) \
@@ -655,10 +662,10 @@ class Metric:
         if KINDS[self.kind] == "history":
             return History(self.parameter, words[0], [cell for cells, _ in pieces for cell in cells], context)
         found = []
-        for [(published, changing)], plain in pieces:
+        for [(published, entry)], _ in pieces:
             if published:
-                found.append((what_error(plain), (*changing[:3], context(changing[3]))))
-        return Errors(words[0], words[1], found)
+                found.append((*what_error(entry[4:]), (*entry[:3], context(entry[3]))))
+        return Errors(words, found)
 
     def decode(self, words, octaves, now=None, of=None, retired=False):
         """The value: an int, float, bool, str, Distribution, or a list with one item (a number or a
@@ -918,8 +925,9 @@ class File:
                 continue
             for index, metric in enumerate(metrics):
                 name = KINDS[metric.kind]
-                if block + metric.offset == owner and CELLS.get(name) == (buffers, words) \
-                        and (plain == 0 if name == "history" else cells == 1 and plain >= 2):
+                n, fewest, most = CELLS.get(name, (0, 0, 0))
+                if block + metric.offset == owner and buffers == n and fewest <= words <= most \
+                        and plain == 0 and (cells == 1 or name == "history"):
                     self.charge(32 * (cells * (1 + words) + plain))
                     pieces.setdefault(index, []).append(piece)
 

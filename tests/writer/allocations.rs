@@ -98,8 +98,23 @@ fn prepared() -> mmstats::Stats<Web> {
     for name in 0..300 {
         web.errors.note(&name.to_string(), "");
     }
+    // What these have evicted comes again.
+    write_everything(&web);
+    web.errors.note("beyond the table", "a context that is new");
     web
 }
+
+/// An error with a message of its own.
+#[derive(Debug)]
+struct Numbered(u64);
+
+impl std::fmt::Display for Numbered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "number {}", self.0)
+    }
+}
+
+impl std::error::Error for Numbered {}
 
 #[test]
 fn no_write_after_the_first_allocates() {
@@ -111,9 +126,11 @@ fn no_write_after_the_first_allocates() {
     }
     let web = prepared();
     let before = ALLOCATIONS.get();
-    for _ in 0..1000 {
+    for number in 0..1000 {
         write_everything(&web);
         web.errors.note("beyond the table", "a context that is new");
+        // Each one is new to the full log.
+        web.errors.record(&Numbered(number));
         // Its time may be of an octave that has none yet: that takes file space, no memory.
         web.response_time.start().discard();
     }
@@ -178,9 +195,10 @@ fn no_write_after_the_first_calls_the_system() {
         let calls_the_system = std::env::var_os("BREAK_IT").is_some();
         let web = prepared();
         forbid_system_calls();
-        for _ in 0..1000 {
+        for number in 0..1000 {
             write_everything(&web);
             web.errors.note("beyond the table", "a context that is new");
+            web.errors.record(&Numbered(number));
             web.response_time.start().discard();
         }
         if calls_the_system {

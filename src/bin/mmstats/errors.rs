@@ -97,13 +97,11 @@ fn in_json(
             one
         })
         .collect();
-    json!({
-        "model": model,
-        "label": label,
-        "all": errors.all(),
-        "overflow": errors.overflow(),
-        "distinct": distinct,
-    })
+    let mut log = json!({ "model": model, "label": label, "distinct": distinct });
+    for (name, value) in json::error_counts(errors) {
+        log[name] = value;
+    }
+    log
 }
 
 fn write_text(
@@ -121,12 +119,15 @@ fn write_text(
         printable(label),
         numbers::grouped(errors.all())
     )?;
-    if errors.overflow() > 0 {
-        let unlisted = numbers::grouped(errors.overflow());
-        write!(
-            out,
-            ", {unlisted} of them not listed: there was no space for them"
-        )?;
+    let listed = errors.distinct().iter().map(DistinctError::count);
+    let unlisted = errors.all().saturating_sub(listed.sum());
+    if unlisted > 0 {
+        write!(out, ", {} of them not listed", numbers::grouped(unlisted))?;
+    }
+    match errors.evicted() {
+        0 => {}
+        1 => write!(out, ", 1 message evicted")?,
+        evicted => write!(out, ", {} messages evicted", numbers::grouped(evicted))?,
     }
     writeln!(out)?;
     for error in sorted(errors, means) {
@@ -154,6 +155,17 @@ fn write_text(
             }
             if context.is_cut() {
                 writeln!(out, "      | …")?;
+            }
+        }
+    }
+    if unlisted > 0 && !errors.sites().is_empty() {
+        writeln!(out, "  by name and place, whatever the message:")?;
+        for site in errors.sites() {
+            let count = numbers::grouped(site.count());
+            write!(out, "      {count}×  {}", site.exposed_as())?;
+            match site.site() {
+                "" => writeln!(out)?,
+                place => writeln!(out, " at {place}")?,
             }
         }
     }

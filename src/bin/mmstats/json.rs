@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use mmstats::reader::{File, Model, Snapshot, Stat};
 use mmstats::{
-    Context, DistinctError, Distribution, FloatDistribution, HistoryEntry, Number, PERCENTILES,
+    Context, DistinctError, Distribution, ErrorsValue, FloatDistribution, HistoryEntry, Number, PERCENTILES,
     SummaryValue, Value, WindowValue,
 };
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -164,8 +164,7 @@ fn stat(stat: &Stat, is_busy: bool) -> Json {
         }
         Value::Errors(errors) => {
             let distinct: Vec<_> = errors.distinct().iter().map(distinct_error).collect();
-            entry.insert("all".to_owned(), errors.all().into());
-            entry.insert("overflow".to_owned(), errors.overflow().into());
+            entry.extend(error_counts(errors));
             entry.insert("distinct".to_owned(), distinct.into());
         }
         value => drop(entry.insert("value".to_owned(), single(value))),
@@ -191,6 +190,28 @@ pub fn history_entry(entry: &HistoryEntry) -> Json {
         "value": float(entry.value()),
         "context_id": context_id(entry.context(), entry.has_lost_context()),
     })
+}
+
+/// What a log has beside its distinct errors.
+pub fn error_counts(errors: &ErrorsValue) -> Map<String, Json> {
+    let sites = errors.sites().iter().map(|error| {
+        json!({
+            "name": error.exposed_as(),
+            "site": error.site(),
+            "count": error.count(),
+        })
+    });
+    let sites: Vec<_> = sites.collect();
+    [
+        ("all", errors.all().into()),
+        ("overflow", errors.overflow().into()),
+        ("evicted", errors.evicted().into()),
+        ("unnamed", errors.unnamed().into()),
+        ("sites", Json::from(sites)),
+    ]
+    .map(|(name, value): (&str, Json)| (name.to_owned(), value))
+    .into_iter()
+    .collect()
 }
 
 /// One distinct error; what only errors or only notes have is left out of the others.

@@ -241,33 +241,34 @@ fn what_is_allocated_for_parts_is_in_proportion() {
     });
 }
 
+/// What an entry looks like whose texts have 16 bytes.
 const ERROR: Shape = Shape {
     cells: 1,
     buffers: 2,
-    words: 4,
-    plain: 5,
+    words: 8,
+    plain: 0,
 };
 
-/// A part of errors, published once: name "odd", site "at", message "hm", no sources.
-const ODD: [u64; 14] = {
+/// In an entry: lengths, flags, texts of the second buffer.
+const LENGTHS: usize = 13;
+const FLAGS: usize = 14;
+const TEXTS: usize = 15;
+
+/// Three of the error "odd" with the message "hm" at "at".
+const ODD: [u64; 17] = {
     let texts = u64::from_le_bytes(*b"oddathm\0");
+    let lengths = 3 | 2 << 16 | 2 << 32;
     [
-        2,
-        0,
-        0,
-        0,
-        0,
-        3,
-        10,
-        20,
-        0,
-        3 | 2 << 16 | 2 << 32,
-        0,
-        texts,
-        0,
-        0,
+        2, 0, 0, 0, 0, 0, 0, 0, 0, 3, 10, 20, 0, lengths, 0, texts, 0,
     ]
 };
+
+/// The total of an error.
+fn total(of: &[u64; 17]) -> [u64; 17] {
+    let mut total = *of;
+    total[FLAGS] |= 2;
+    total
+}
 
 /// A file whose errors `e` have these parts.
 fn errors_file(parts: &[(Shape, &[u64])]) -> Vec<u8> {
@@ -278,14 +279,14 @@ fn errors_file(parts: &[(Shape, &[u64])]) -> Vec<u8> {
         Geometry {
             buffers: 0,
             words: 0,
-            plain: 2,
+            plain: 4,
         },
     );
     let schema = schema([counter("a"), metric]);
     let mut maker = Maker::new(&header("m", 1, 1));
     let at = maker.schema(&schema);
     let block = maker.instance(at, &schema, "", "");
-    maker.set(block + 8, &[9, 1]);
+    maker.set(block + 8, &[9, 1, 5, 2]);
     for (number, (shape, words)) in (0..).zip(parts) {
         maker.part(block + 8, number, *shape, words);
     }
@@ -321,24 +322,38 @@ fn errors_are_what_their_parts_say_and_twice_the_same_is_one() {
     // Its writer died in the middle of the second publication.
     let mut dead = ODD;
     (dead[0], dead[1]) = (3, u64::MAX);
-    let bytes = errors_file(&[(ERROR, &ODD), (ERROR, &in_the_making), (ERROR, &dead)]);
+    let parts = [ODD, in_the_making, dead, total(&ODD), total(&dead)];
+    let parts: Vec<_> = parts.iter().map(|part| (ERROR, &part[..])).collect();
+    let bytes = errors_file(&parts);
     read_errors(&bytes, |snapshot| {
         assert_no_errors(snapshot);
         let wanted = ("odd".to_owned(), "at".to_owned(), "hm".to_owned(), 6);
         assert_eq!(distinct(snapshot), [wanted]);
         assert_eq!(u64_of(snapshot, "e__all"), Some(9));
         assert_eq!(u64_of(snapshot, "e__EXC:odd"), Some(6));
+        let (_, errors) = snapshot.errors_of("m").next().unwrap();
+        assert_eq!(
+            (errors.overflow(), errors.evicted(), errors.unnamed()),
+            (1, 5, 2)
+        );
+        assert_eq!((errors.sites().len(), errors.sites()[0].count()), (1, 6));
     });
 }
 
 #[test]
 fn texts_of_errors_end_with_their_part_and_may_be_anything() {
     let mut endless = ODD;
-    endless[9] = u64::MAX;
+    endless[LENGTHS] = u64::MAX;
     let mut harmful = ODD;
-    harmful[9] = 8;
-    harmful[11] = u64::from_le_bytes(*b"\x1b\xff\n__\x00:.");
-    let bytes = errors_file(&[(ERROR, &endless), (ERROR, &harmful)]);
+    harmful[LENGTHS] = 8;
+    harmful[TEXTS] = u64::from_le_bytes(*b"\x1b\xff\n__\x00:.");
+    let totals = [&endless, &harmful].map(total);
+    let bytes = errors_file(&[
+        (ERROR, &endless),
+        (ERROR, &harmful),
+        (ERROR, &totals[0]),
+        (ERROR, &totals[1]),
+    ]);
     read_errors(&bytes, |snapshot| {
         assert_no_errors(snapshot);
         let distinct = distinct(snapshot);
@@ -356,7 +371,7 @@ fn parts_of_errors_of_another_shape_are_ignored() {
         Shape { plain: 1, ..ERROR },
         Shape { cells: 2, ..ERROR },
         Shape { cells: 0, ..ERROR },
-        Shape { words: 3, ..ERROR },
+        Shape { words: 5, ..ERROR },
         Shape {
             buffers: 1,
             ..ERROR
@@ -394,7 +409,7 @@ proptest! {
 
     #[test]
     fn changed_errors(changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
-        let mut bytes = errors_file(&[(ERROR, &ODD), (ERROR, &ODD)]);
+        let mut bytes = errors_file(&[(ERROR, &ODD), (ERROR, &total(&ODD))]);
         for (at, to) in changes {
             let at = at.index(bytes.len());
             bytes[at] = to;

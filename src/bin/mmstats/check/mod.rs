@@ -9,8 +9,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use mmstats::Error;
 use mmstats::reader::{Cause, File, Model, Snapshot, State, inherited, unlinked, verify};
+use mmstats::{Error, ErrorsValue};
 
 use crate::arguments::Check;
 use crate::input::Input;
@@ -202,6 +202,18 @@ fn look_at(model: &Model, files: &[&File], findings: &mut Findings) {
         "other users may write it: its values are not to be trusted: chmod go-w, and see MMSTATS_MODE"
             .to_owned()
     });
+    for stat in model.stats() {
+        let evicted = stat.value().as_errors().map_or(0, ErrorsValue::evicted);
+        if evicted > 0 {
+            findings.warnings.push(format!(
+                "{name}: {} messages were evicted from {}: a file keeps its newest 256 distinct ones, or as many \
+                 as it has space for: look at `mmstats errors` more often, and raise MMSTATS_MAX_SIZE in its \
+                 program if a file is full",
+                numbers::grouped(evicted),
+                output::printed(stat.label()),
+            ));
+        }
+    }
     let noted = files.iter().filter(|file| !file.notes().is_empty());
     named(noted, findings, |file| {
         let notes: Vec<_> = file.notes().iter().map(|note| note.text()).collect();

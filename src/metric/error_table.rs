@@ -1,0 +1,244 @@
+//! The writer's table of the entries of an error log, and which one goes when a new message comes.
+//!
+//! A known error is found by its hash and costs two publications of a few words (`error_entry`), neither an
+//! allocation nor a system call. Which message was least recently seen is looked for among all of them, only
+//! when a new one needs its part: at most 256 numbers are compared, and a known error pays one store for it.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+
+use super::context::Reference;
+use super::error_entry::{BUFFERS, MOST, MessageWidth, Texts, TotalWidth, shape_of};
+use super::space::Space;
+use crate::format::part::Part;
+use crate::format::slot;
+use crate::sync::Ordering;
+use crate::sys::seed::{self, RandomState};
+use crate::sys::words::{Slot, Width};
+
+/// The entries of one log.
+pub(super) struct Table {
+    messages: Vec<Message>,
+    totals: Vec<Slot<TotalWidth>>,
+    message_by_hash: HashMap<u64, usize, RandomState>,
+    total_by_hash: HashMap<u64, usize, RandomState>,
+    /// How often the file had no space for a message.
+    messages_refused: u64,
+    /// How often the file had no space for a total.
+    totals_refused: u64,
+}
+
+struct Message {
+    slot: Slot<MessageWidth>,
+    hash: u64,
+    /// The number of the total that counts it, too.
+    total: Option<usize>,
+    /// The number of the last error that was this one.
+    seen: Cell<u64>,
+    context: Cell<Reference>,
+}
+
+/// An error that is not known.
+pub(super) struct New<'a> {
+    /// Of the message, and of its name and place.
+    pub(super) hash: u64,
+    pub(super) total_hash: u64,
+    pub(super) texts: &'a Texts,
+    pub(super) total_texts: &'a Texts,
+    pub(super) context: Option<&'a [u8]>,
+    /// The number of this error among all.
+    pub(super) number: u64,
+    pub(super) now: u64,
+}
+
+/// What became of an error.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Counted {
+    /// A message has it.
+    pub(super) by_message: bool,
+    /// A total has it.
+    pub(super) by_total: bool,
+    /// Another message went for it.
+    pub(super) evicted: bool,
+}
+
+impl Table {
+    pub(super) fn new() -> Table {
+        Table {
+            messages: Vec::new(),
+            totals: Vec::new(),
+            message_by_hash: HashMap::with_hasher(seed::random_state()),
+            total_by_hash: HashMap::with_hasher(seed::random_state()),
+            messages_refused: 0,
+            totals_refused: 0,
+        }
+    }
+
+    /// Counts an error that is known.
+    #[inline]
+    pub(super) fn count(
+        &self,
+        space: Option<&dyn Space>,
+        hash: u64,
+        context: Option<&[u8]>,
+        number: u64,
+        now: u64,
+    ) -> Option<Counted> {
+        let message = &self.messages[*self.message_by_hash.get(&hash)?];
+        if let (Some(context), Some(space)) = (context, space) {
+            let contexts = space.contexts();
+            let next = contexts.keep(space, context);
+            contexts.release(message.context.replace(next));
+        }
+        message.seen.set(number);
+        count(message.slot, now, message.context.get());
+        if let Some(total) = message.total {
+            count(self.totals[total], now, Reference::NONE);
+        }
+        Some(Counted {
+            by_message: true,
+            by_total: message.total.is_some(),
+            evicted: false,
+        })
+    }
+
+    /// Whether an error that is not known is to have a backtrace: in the part of another one only if its name
+    /// and place are new. So a storm of messages that are all different takes no backtrace of each.
+    pub(super) fn wants_backtrace(&self, total_hash: u64) -> bool {
+        let is_full = |len: usize, refused: u64| len == MOST || refused > 0;
+        !is_full(self.messages.len(), self.messages_refused)
+            || !is_full(self.totals.len(), self.totals_refused)
+                && !self.total_by_hash.contains_key(&total_hash)
+    }
+
+    /// Enters an error that is not known.
+    pub(super) fn enter(&mut self, space: &dyn Space, owner: u32, new: &New<'_>) -> Counted {
+        // The texts were made by code of others, which may have recorded the same.
+        if let Some(counted) = self.count(Some(space), new.hash, new.context, new.number, new.now) {
+            return counted;
+        }
+        let total = self.enter_total(space, owner, new);
+        let (index, evicted) = match self.add_message(space, owner) {
+            Some(index) => (Some(index), false),
+            None => (self.evict(space), !self.messages.is_empty()),
+        };
+        if let Some(index) = index {
+            let context = (new.context).map_or(Reference::NONE, |context| {
+                space.contexts().keep(space, context)
+            });
+            let message = &mut self.messages[index];
+            message.hash = new.hash;
+            message.total = total;
+            message.seen.set(new.number);
+            message.context.set(context);
+            publish(message.slot, new, new.texts, context);
+            self.message_by_hash.insert(new.hash, index);
+        }
+        Counted {
+            by_message: index.is_some(),
+            by_total: total.is_some(),
+            evicted,
+        }
+    }
+
+    /// Counts a new message under its name and place.
+    fn enter_total(&mut self, space: &dyn Space, owner: u32, new: &New<'_>) -> Option<usize> {
+        if let Some(&known) = self.total_by_hash.get(&new.total_hash) {
+            count(self.totals[known], new.now, Reference::NONE);
+            return Some(known);
+        }
+        let index = self.totals.len();
+        if index == MOST {
+            return None;
+        }
+        let part = self.number();
+        let slot = append(space, owner, part, &mut self.totals_refused)?;
+        publish(slot, new, new.total_texts, Reference::NONE);
+        self.totals.push(slot);
+        self.total_by_hash.insert(new.total_hash, index);
+        Some(index)
+    }
+
+    /// A message more, if there may be one and the file has space.
+    fn add_message(&mut self, space: &dyn Space, owner: u32) -> Option<usize> {
+        let index = self.messages.len();
+        if index == MOST {
+            return None;
+        }
+        let part = self.number();
+        self.messages.push(Message {
+            slot: append(space, owner, part, &mut self.messages_refused)?,
+            hash: 0,
+            total: None,
+            seen: Cell::new(0),
+            context: Cell::new(Reference::NONE),
+        });
+        Some(index)
+    }
+
+    /// The message that was least recently seen, which is forgotten.
+    fn evict(&mut self, space: &dyn Space) -> Option<usize> {
+        let oldest =
+            (self.messages.iter().enumerate()).min_by_key(|(_, message)| message.seen.get());
+        let (index, message) = oldest?;
+        self.message_by_hash.remove(&message.hash);
+        // Half empty it can be put in order in its place, and allocates no more.
+        let room = 2 * MOST - self.message_by_hash.len();
+        self.message_by_hash.reserve(room);
+        space.contexts().release(message.context.get());
+        Some(index)
+    }
+
+    /// The number of the next part.
+    fn number(&self) -> u32 {
+        (self.messages.len() + self.totals.len()) as u32
+    }
+}
+
+/// A part more. A full file is asked again at every power of two of its refusals.
+fn append<W: Width>(
+    space: &dyn Space,
+    owner: u32,
+    number: u32,
+    refused: &mut u64,
+) -> Option<Slot<W>> {
+    let part = Part {
+        owner,
+        number,
+        values: 0,
+        shape: shape_of(W::WORDS),
+    };
+    let may_ask = *refused == 0 || refused.is_power_of_two();
+    let words = may_ask.then(|| space.part(part, &[])).flatten();
+    if words.is_none() {
+        *refused += 1;
+    }
+    Some(Slot::new(words?, BUFFERS))
+}
+
+/// Publishes an entry with new texts: in each buffer, so that [`count`] may leave them as they are.
+fn publish<W: Width>(slot: Slot<W>, new: &New<'_>, texts: &Texts, context: Reference) {
+    let words = [1, new.now, new.now, context.0]
+        .into_iter()
+        .chain(texts.words())
+        .chain(std::iter::repeat(0))
+        .take(W::WORDS);
+    for _ in 0..BUFFERS {
+        slot::publish(slot.sequence(), |p| slot.buffer(p), words.clone());
+    }
+}
+
+/// Publishes an entry with a count more. The first time and the texts are in both buffers: see "Some words
+/// only" in [`slot`].
+#[inline]
+fn count<W: Width>(slot: Slot<W>, now: u64, context: Reference) {
+    slot::update_some(
+        slot.sequence(),
+        |p| slot.buffer(p),
+        |before| {
+            // Relaxed: this thread is the only writer.
+            let count = before[0].load(Ordering::Relaxed).wrapping_add(1);
+            Some([(0, count), (2, now), (3, context.0)])
+        },
+    );
+}
