@@ -63,7 +63,8 @@ use crate::sys::words::Words;
 /// and without a last module `error` or `errors`: `io::Error`, `serde_json::Error`. A `dyn Error`, boxed or
 /// not, does not say its type. It is the identifier with which its `Debug` text begins, unless that is one
 /// of those names or its message begins with it; then the type of the nearest cause that is a well-known
-/// type of the standard library; else `dyn`.
+/// type of the standard library; else `dyn`. Of an error that a scope ([`stats`](crate::stats)) returns, which
+/// is boxed, well-known types of the standard library are found at once.
 ///
 /// Of processes that have ended and whose files were folded into one, the contexts are gone.
 pub struct Errors {

@@ -38,7 +38,7 @@ use crate::metric::timer::Stopwatch;
 pub fn stats<R>(f: impl FnOnce(&Stat) -> Result<R, Box<dyn Error>>) -> Result<R, Box<dyn Error>> {
     let site = Location::caller();
     match catch_unwind(AssertUnwindSafe(|| f(&Stat::default()))) {
-        Ok(result) => result.inspect_err(|error| record(&**error, site)),
+        Ok(result) => result.inspect_err(|error| record_boxed(&**error, site)),
         Err(panic) => pass_on(panic, site),
     }
 }
@@ -77,7 +77,7 @@ pub fn stats_async<R>(
             }
         });
         match ended.await {
-            Ok(result) => result.inspect_err(|error| record(&**error, site)),
+            Ok(result) => result.inspect_err(|error| record_boxed(&**error, site)),
             Err(panic) => pass_on(panic, site),
         }
     }
@@ -85,6 +85,10 @@ pub fn stats_async<R>(
 
 fn record<E: Error + ?Sized>(error: &E, site: &Location<'_>) {
     Labelled::local(|stats| stats.errors.record_at(error, site));
+}
+
+fn record_boxed(error: &(dyn Error + 'static), site: &Location<'_>) {
+    Labelled::local(|stats| stats.errors.record_boxed(error, site));
 }
 
 /// Records a panic and lets it go on.

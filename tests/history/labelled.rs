@@ -134,6 +134,39 @@ fn what_a_scope_records_stays_when_it_fails() {
 }
 
 #[test]
+fn an_error_of_a_scope_is_called_as_its_type_or_its_known_cause() {
+    use anyhow::Context as _;
+    use std::io;
+
+    let root = in_child!("an_error_of_a_scope_is_called_as_its_type_or_its_known_cause");
+    let lost = || io::Error::from_raw_os_error(2);
+    let _: Result<(), _> = stats(|_| Err(lost().into()));
+    let _: Result<(), _> = stats(|_| Err(io::Error::other("secret").into()));
+    let _: Result<(), _> = stats(|_| Err(fmt::Error.into()));
+    // anyhow hides the type of what it was made from, but not its cause.
+    let failed = Err::<(), _>(lost()).context("secret of alice");
+    let _: Result<(), _> = stats(|_| Ok(failed?));
+    let _: Result<(), _> = stats(|_| Err(anyhow::anyhow!("secret of bob").into()));
+    let sent = stats_async(async |_| Err::<(), _>(lost().into()));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(pin!(sent).poll(&mut context).is_ready());
+    let snapshot = snapshot(&root);
+    let (_, errors) = snapshot.errors_of("stats").next().unwrap();
+    let names: Vec<_> = errors.sites().iter().map(|error| error.name()).collect();
+    assert_eq!(
+        names,
+        [
+            "dyn",
+            "fmt::Error",
+            "io::Error",
+            "io::Error",
+            "io::Error",
+            "io::Error"
+        ]
+    );
+}
+
+#[test]
 fn a_panic_that_passes_through_is_recorded_and_goes_on() {
     let root = in_child!("a_panic_that_passes_through_is_recorded_and_goes_on");
     for text in ["a str", "a String"] {
