@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Value;
 use super::context::{Context, Found, Reference};
-use super::error_entry::{CHANGING, PLAIN, TOTAL, Text, plain};
+use super::error_entry::{CHANGING, PLAIN, TOTAL, plain};
+use super::error_text::Text;
 use super::kind::{Counts, Kind, Raw, code};
 use crate::format::schema::{Geometry, MetricSchema};
 

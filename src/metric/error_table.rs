@@ -8,7 +8,8 @@ use std::cell::Cell;
 use std::collections::HashMap;
 
 use super::context::Reference;
-use super::error_entry::{BUFFERS, MOST, MessageWidth, Texts, TotalWidth, shape_of};
+use super::error_entry::{BUFFERS, MOST, MessageWidth, TotalWidth, shape_of};
+use super::error_text::Texts;
 use super::space::Space;
 use crate::format::part::Part;
 use crate::format::slot;

@@ -11,9 +11,10 @@ use std::hash::{BuildHasher, Hasher};
 use std::panic::Location;
 use std::rc::Rc;
 
-use super::error_entry::{Name, Texts, plain};
+use super::error_entry::plain;
 use super::error_log::GEOMETRY;
 use super::error_table::{Counted, New, Table};
+use super::error_text::{Name, Texts};
 use super::error_type::{self, Leading};
 use super::field::{Binder, Describe, Field, Options};
 use super::kind::code;

@@ -13,6 +13,7 @@ pub mod distribution;
 mod error_entry;
 pub mod error_log;
 mod error_table;
+mod error_text;
 mod error_type;
 pub mod errors;
 pub mod field;

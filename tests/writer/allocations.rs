@@ -129,8 +129,10 @@ fn no_write_after_the_first_allocates() {
     for number in 0..1000 {
         write_everything(&web);
         web.errors.note("beyond the table", "a context that is new");
-        // Each one is new to the full log.
-        web.errors.record(&Numbered(number));
+        // Each one is new to the full log. So many that the table is put in order again and again.
+        for each in 0..100 {
+            web.errors.record(&Numbered(100 * number + each));
+        }
         // Its time may be of an octave that has none yet: that takes file space, no memory.
         web.response_time.start().discard();
     }
