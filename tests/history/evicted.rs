@@ -2,12 +2,12 @@
 
 use std::error::Error;
 use std::fmt;
-use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mmstats::retire::Cleaner;
 use mmstats::{DistinctError, ErrorsValue};
 
+use super::races::{Stop, not_mapped};
 use super::*;
 
 #[derive(MmStats)]
@@ -279,15 +279,7 @@ fn race(mapped: bool) {
         .create()
         .unwrap();
     if !mapped {
-        // Others may write the directory: then a reader does not map.
-        let mode = std::fs::Permissions::from_mode(0o777);
-        std::fs::set_permissions(root.path().join("failing"), mode).unwrap();
-    }
-    struct Stop<'a>(&'a AtomicBool);
-    impl Drop for Stop<'_> {
-        fn drop(&mut self) {
-            self.0.store(true, Ordering::Relaxed);
-        }
+        not_mapped(&root.path().join("failing"));
     }
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {

@@ -6,12 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::*;
 
 /// Stops the writer also where an assertion fails: the scope waits for it.
-struct Stop<'a>(&'a AtomicBool);
+pub struct Stop<'a>(pub &'a AtomicBool);
 
 impl Drop for Stop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
+}
+
+/// Makes a directory one that others may write: then a reader does not map its files.
+pub fn not_mapped(directory: &Path) {
+    let mode = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(directory, mode).unwrap();
 }
 
 /// Reads while a thread pushes as fast as it can, each value with a context that says the same.
@@ -23,9 +29,7 @@ fn race(mapped: bool) {
         .create()
         .unwrap();
     if !mapped {
-        // Others may write the directory: then a reader does not map.
-        let mode = std::fs::Permissions::from_mode(0o777);
-        std::fs::set_permissions(root.path().join("tasks"), mode).unwrap();
+        not_mapped(&root.path().join("tasks"));
     }
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {

@@ -361,7 +361,8 @@ pub struct History {
 ///
 /// Each distinct error, the one that came last first, merged over the files of each model; with what
 /// caused it, and with --backtrace its backtrace, if RUST_BACKTRACE asked for one when it was recorded.
-/// Times are in UTC.
+/// Times are in UTC. A file keeps the 256 distinct errors that were seen last; where others were evicted,
+/// the counts of each name and place, which are kept for ever, are shown as well.
 #[derive(Args, Debug)]
 #[command(after_long_help = PATHS)]
 pub struct Errors {
