@@ -17,6 +17,11 @@ use crate::sync::Ordering;
 use crate::sys::seed::{self, RandomState};
 use crate::sys::words::{Slot, Width};
 
+/// Messages that a log may have whatever the other logs of its file have.
+const FEW: usize = 8;
+/// Bytes that a message takes of the file, with the head of its record.
+const MESSAGE_BYTES: usize = 2048;
+
 /// The entries of one log.
 pub(super) struct Table {
     messages: Vec<Message>,
@@ -166,6 +171,12 @@ impl Table {
         if index == MOST {
             return None;
         }
+        // So that a storm of errors in many logs leaves the file space for all else.
+        let left = space.error_bytes().get();
+        if left < MESSAGE_BYTES && index >= FEW {
+            self.messages_refused += 1;
+            return None;
+        }
         let part = self.number();
         self.messages.push(Message {
             slot: append(space, owner, part, &mut self.messages_refused)?,
@@ -174,6 +185,7 @@ impl Table {
             seen: Cell::new(0),
             context: Cell::new(Reference::NONE),
         });
+        space.error_bytes().set(left.saturating_sub(MESSAGE_BYTES));
         Some(index)
     }
 

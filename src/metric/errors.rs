@@ -48,7 +48,8 @@ use crate::sys::words::Words;
 /// `errors__<name of a note>`.
 ///
 /// Two bounds hold for each thread's file. *Messages*: 256 distinct errors are kept, or as many as the file has
-/// space for; a new one takes the place of the one that was least recently seen, and
+/// space for (all logs of a file together take a quarter of the most that it may have, but each has 8); a new
+/// one takes the place of the one that was least recently seen, and
 /// [`evicted`](crate::ErrorsValue::evicted) counts that. *Counts* of a name and a place in the source are kept
 /// for ever, whatever messages come and go, so `errors__EXC:<type>` never falls. There are 256 of them; what
 /// comes beyond counts under `errors__all`, and as [`unnamed`](crate::ErrorsValue::unnamed).

@@ -65,6 +65,9 @@ pub trait Space: fmt::Debug {
     /// Bytes that the histories of the file may still take.
     fn history_bytes(&self) -> &Cell<usize>;
 
+    /// Bytes that the messages of the file's error logs may still take.
+    fn error_bytes(&self) -> &Cell<usize>;
+
     /// Has a word set to zero when the thread that writes the file ends.
     fn reset_at_thread_end(&self, word: Word);
 

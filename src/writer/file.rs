@@ -51,6 +51,8 @@ const CONTEXTS: usize = 10_000;
 const CONTEXTS_SHARE: usize = 4;
 /// The part of a file that its histories may take, unless a setting says otherwise: a half.
 const HISTORIES_SHARE: usize = 2;
+/// And the messages of error logs this part, but for the first few of each log.
+const ERRORS_SHARE: usize = 4;
 /// The blocks of this many models in one thread begin on different lines, each two lines (16
 /// counters) from the next.
 const STAGGERED: usize = 16;
@@ -138,6 +140,7 @@ pub struct StatsFile {
     max_groups: usize,
     contexts: Contexts,
     history_bytes: Cell<usize>,
+    error_bytes: Cell<usize>,
     stagger: Stagger,
     /// The process, in forks, that made it. To its children it is private memory.
     generation: u64,
@@ -245,6 +248,7 @@ impl StatsFile {
                     .or(settings.history_bytes)
                     .unwrap_or(max_size / HISTORIES_SHARE),
             ),
+            error_bytes: Cell::new(max_size / ERRORS_SHARE),
             stagger: Stagger {
                 line: 2 * (MADE.replace(MADE.get() + 1) % STAGGERED),
                 lines: 2 * STAGGERED,

@@ -179,6 +179,48 @@ fn a_full_file_evicts_too() {
 }
 
 #[test]
+fn a_storm_in_many_logs_leaves_the_file_space_for_all_else() {
+    #[derive(MmStats)]
+    #[mmstats(name = "failing")]
+    struct Many {
+        errors: Errors,
+        by_tier: Groups<Failing>,
+    }
+    let root = tempfile::tempdir().unwrap();
+    let many = Many::builder()
+        .path(root.path())
+        .max_size(2 << 20)
+        .create()
+        .unwrap();
+    for tier in 0..20 {
+        for number in 0..300 {
+            let group = many.by_tier.group(&tier.to_string());
+            group.errors.record(&Numbered(number));
+        }
+    }
+    many.errors.record(&Late);
+    let snapshot = snapshot(root.path());
+    assert!(snapshot.files()[0].bytes() < 1 << 20);
+    assert_eq!(snapshot.get("failing", "_other.errors"), None);
+    let of_tiers = |each: &dyn Fn(&ErrorsValue)| {
+        let all = snapshot.errors_of("failing");
+        let of_tiers = all.filter(|(label, _)| *label != "errors");
+        assert_eq!(of_tiers.inspect(|(_, value)| each(value)).count(), 20);
+    };
+    of_tiers(&|value| {
+        assert!(value.distinct().len() >= 8);
+        assert!(
+            value
+                .distinct()
+                .iter()
+                .any(|error| error.message() == "number 299")
+        );
+        assert_eq!((sum(value.sites()), value.overflow()), (300, 0));
+    });
+    assert!(find(errors(&snapshot), "at 3 a.m.").is_some());
+}
+
+#[test]
 fn an_interval_has_what_was_recorded_in_it_whatever_was_evicted() {
     let root = tempfile::tempdir().unwrap();
     let failing = Failing::builder().path(root.path()).create().unwrap();

@@ -80,6 +80,9 @@ impl Space for Memory {
     fn history_bytes(&self) -> &Cell<usize> {
         unreachable!()
     }
+    fn error_bytes(&self) -> &Cell<usize> {
+        unreachable!()
+    }
     fn reset_at_thread_end(&self, _: Word) {}
     fn tick(&self, work: Box<dyn Tick>) {
         work.tick(START);

@@ -244,6 +244,10 @@ impl Space for StatsFile {
         &self.history_bytes
     }
 
+    fn error_bytes(&self) -> &Cell<usize> {
+        &self.error_bytes
+    }
+
     fn reset_at_thread_end(&self, word: Word) {
         self.levels.borrow_mut().push(word);
     }
