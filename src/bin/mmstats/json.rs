@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use mmstats::reader::{File, Model, Snapshot, Stat};
 use mmstats::{
-    Context, DistinctError, Distribution, ErrorsValue, FloatDistribution, HistoryEntry, Number, PERCENTILES,
-    SummaryValue, Value, WindowValue,
+    Context, DistinctError, Distribution, ErrorsValue, FloatDistribution, HistoryEntry, Number,
+    PERCENTILES, SummaryValue, Value, WindowValue,
 };
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value as Json, json};
