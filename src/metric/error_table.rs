@@ -28,6 +28,8 @@ pub(super) struct Table {
     totals: Vec<Slot<TotalWidth>>,
     message_by_hash: HashMap<u64, usize, RandomState>,
     total_by_hash: HashMap<u64, usize, RandomState>,
+    /// Whether the first is large enough for evictions.
+    has_room: bool,
     /// How often the file had no space for a message.
     messages_refused: u64,
     /// How often the file had no space for a total.
@@ -75,6 +77,7 @@ impl Table {
             totals: Vec::new(),
             message_by_hash: HashMap::with_hasher(seed::random_state()),
             total_by_hash: HashMap::with_hasher(seed::random_state()),
+            has_room: false,
             messages_refused: 0,
             totals_refused: 0,
         }
@@ -195,9 +198,12 @@ impl Table {
             (self.messages.iter().enumerate()).min_by_key(|(_, message)| message.seen.get());
         let (index, message) = oldest?;
         self.message_by_hash.remove(&message.hash);
-        // Half empty it can be put in order in its place, and allocates no more.
-        let room = 2 * MOST - self.message_by_hash.len();
-        self.message_by_hash.reserve(room);
+        // A table that is asked for half of what it has room for at most is put in order in its place. So it
+        // allocates at the first eviction, and never again.
+        let room = if self.has_room { 2 * MOST } else { 4 * MOST };
+        self.message_by_hash
+            .reserve(room - self.message_by_hash.len());
+        self.has_room = true;
         space.contexts().release(message.context.get());
         Some(index)
     }
