@@ -1,5 +1,6 @@
 //! What is wrong with the files that are watched, in a line: `mmstats check` says all of it.
 
+use mmstats::ErrorsValue;
 use mmstats::reader::{File, printable};
 
 use crate::input::Input;
@@ -16,9 +17,17 @@ pub fn of(input: &Input) -> String {
         .snapshots
         .iter()
         .flat_map(|snapshot| snapshot.models());
-    for model in models.filter(|model| model.types().len() > 1) {
+    for model in models {
         let name = printable(model.name());
-        found.push(format!("{name} is written by several types"));
+        if model.types().len() > 1 {
+            found.push(format!("{name} is written by several types"));
+        }
+        let logs = (model.stats().iter()).filter_map(|stat| stat.value().as_errors());
+        let evicted: u64 = logs.map(ErrorsValue::evicted).sum();
+        if evicted > 0 {
+            let evicted = counted(evicted, "error message", "error messages");
+            found.push(format!("{name} has evicted {evicted}"));
+        }
     }
     let mut notes = input.files().flat_map(File::notes);
     if let Some(note) = notes.next() {
