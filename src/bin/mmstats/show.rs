@@ -132,14 +132,13 @@ fn write_input(out: &mut impl Write, arguments: &Show, input: &Input) -> io::Res
     Ok(())
 }
 
-/// A model's name and its rows, aligned.
+/// A model's name and its rows, aligned. A row is made when it is measured and again when it is written: there may
+/// be very many.
 fn write_model(out: &mut impl Write, model: &Model, patterns: &[String]) -> io::Result<()> {
-    let rows: Vec<Row> = model
-        .stats()
-        .iter()
-        .flat_map(|stat| rows(stat, patterns))
-        .collect();
-    if rows.is_empty() && !patterns.is_empty() {
+    let rows = || model.stats().iter().flat_map(|stat| rows(stat, patterns));
+    let mut widths = Widths::default();
+    rows().for_each(|row| widths.add(&row));
+    if widths.label.is_none() && !patterns.is_empty() {
         return Ok(());
     }
     let from = |count: usize, one, many| numbers::counted(count as u64, one, many);
@@ -150,29 +149,51 @@ fn write_model(out: &mut impl Write, model: &Model, patterns: &[String]) -> io::
         from(model.processes(), "process", "processes"),
         from(model.files().len(), "file", "files"),
     )?;
-    let label_width = rows.iter().map(|row| row.0.chars().count()).max();
-    let label_width = label_width.unwrap_or(0);
-    // Parts of the same name in the same place are below each other.
-    let mut widths: HashMap<(usize, &str), usize> = HashMap::new();
-    for (_, parts) in rows.iter().filter(|(_, parts)| parts.len() > 1) {
-        for (i, (name, text)) in parts.iter().enumerate() {
-            let width = widths.entry((i, name)).or_default();
-            *width = (*width).max(text.chars().count());
-        }
-    }
-    for (label, parts) in &rows {
+    let label_width = widths.label.unwrap_or(0);
+    for (label, parts) in rows() {
         write!(out, "  {label:<label_width$}")?;
-        let width = |i: usize, name: &str| match parts.len() {
-            1 => 0,
-            _ => widths.get(&(i, name)).copied().unwrap_or(0),
-        };
         for (i, (name, text)) in parts.iter().enumerate() {
             let gap = if name.is_empty() { "" } else { " " };
-            write!(out, "  {name}{gap}{text:>0$}", width(i, name))?;
+            let width = widths.of_part(&parts, i);
+            write!(out, "  {name}{gap}{text:>width$}")?;
         }
         writeln!(out)?;
     }
     Ok(())
+}
+
+/// How wide the columns of a model are, in characters.
+#[derive(Default)]
+struct Widths {
+    label: Option<usize>,
+    /// For each place of a part, by the part's name: those of the same name in the same place are below each other.
+    parts: Vec<HashMap<String, usize>>,
+}
+
+impl Widths {
+    fn add(&mut self, (label, parts): &Row) {
+        self.label = self.label.max(Some(label.chars().count()));
+        if parts.len() < 2 {
+            return;
+        }
+        let places = self.parts.len().max(parts.len());
+        self.parts.resize_with(places, HashMap::new);
+        for (place, (name, text)) in self.parts.iter_mut().zip(parts) {
+            let width = text.chars().count();
+            match place.get_mut(name) {
+                Some(most) => *most = width.max(*most),
+                None => drop(place.insert(name.clone(), width)),
+            }
+        }
+    }
+
+    /// A part that is alone has no column.
+    fn of_part(&self, parts: &[(String, String)], i: usize) -> usize {
+        match parts.len() {
+            1 => 0,
+            _ => self.parts[i].get(&parts[i].0).copied().unwrap_or(0),
+        }
+    }
 }
 
 /// A label, and the names and texts of its parts; all may be printed.
