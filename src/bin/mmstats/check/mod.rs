@@ -1,6 +1,7 @@
 //! `mmstats check`: whether the files are what the format says, and what about their place will hurt.
 
 mod place;
+mod rights;
 mod self_test;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +46,7 @@ pub fn run(arguments: &Check) -> Outcome {
             self_test::run(&root, &mut findings);
         }
         removed(&arguments.paths, &input, &mut findings);
+        rights::check(input.files(), &mut findings);
         for snapshot in &input.snapshots {
             for model in snapshot.models() {
                 let files = model.files().iter().map(|&index| &snapshot.files()[index]);
