@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode};
 
 use super::identity::Process;
 use super::view::{self, Opened, Stat};
@@ -108,7 +108,7 @@ impl Directory {
     /// Opens a directory in this one, and makes it first if it is not there: with exactly these
     /// permissions, whatever the umask is.
     pub fn make_directory(&self, name: &OsStr, mode: u32) -> io::Result<Directory> {
-        let made = match rustix::fs::mkdirat(&self.file, single(name)?, Mode::from_raw_mode(mode)) {
+        let made = match rustix::fs::mkdirat(&self.file, single(name)?, permissions(mode)) {
             Ok(()) => true,
             Err(rustix::io::Errno::EXIST) => false,
             // On a read-only file system it may be there all the same.
@@ -133,7 +133,7 @@ impl Directory {
     pub fn open_file(&self, name: &OsStr, flags: OFlags, mode: u32) -> io::Result<File> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let name = single(name)?;
-        let file = rustix::fs::openat(&self.file, name, flags, Mode::from_raw_mode(mode))?;
+        let file = rustix::fs::openat(&self.file, name, flags, permissions(mode))?;
         let file = File::from(file);
         if flags.contains(OFlags::EXCL) {
             set_mode(file.as_fd(), Stat::of_file(&file)?.mode, mode)?;
@@ -145,7 +145,7 @@ impl Directory {
     #[cfg(target_os = "linux")]
     pub fn nameless(&self, mode: u32) -> io::Result<File> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&self.file, ".", flags, Mode::from_raw_mode(mode))?;
+        let file = rustix::fs::openat(&self.file, ".", flags, permissions(mode))?;
         let file = File::from(file);
         set_mode(file.as_fd(), Stat::of_file(&file)?.mode, mode)?;
         Ok(file)
@@ -252,12 +252,17 @@ fn single(name: &OsStr) -> io::Result<&Path> {
     Ok(Path::new(name))
 }
 
+/// Permissions for a call; not every system has 32 bits for them.
+fn permissions(mode: u32) -> Mode {
+    Mode::from_raw_mode(mode as RawMode)
+}
+
 /// Sets permissions that the umask has taken away from what was just made.
 fn set_mode(file: BorrowedFd, now: u32, wanted: u32) -> io::Result<()> {
     if now & 0o777 == wanted & 0o777 {
         return Ok(());
     }
-    Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(wanted))?)
+    Ok(rustix::fs::fchmod(file, permissions(wanted))?)
 }
 
 /// Acting on files with the identity of a directory's owner, on this thread, until it is dropped.
@@ -267,6 +272,8 @@ fn set_mode(file: BorrowedFd, now: u32, wanted: u32) -> io::Result<()> {
 #[derive(Debug)]
 #[must_use]
 pub struct AsOwner {
+    /// User and group, where they were changed: on Linux only.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     before: Option<(u32, u32)>,
     /// It belongs to its thread.
     _thread: std::marker::PhantomData<*const ()>,

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::files::{self, End, FileName};
-use super::{identity, loaded, lock};
+use super::{identity, lock};
 
 /// Whether the exit handler has run: no more files then.
 static EXITED: AtomicBool = AtomicBool::new(false);
@@ -94,7 +94,7 @@ pub fn watch_status() {
         extern "C" fn note(status: libc::c_int, _: *mut libc::c_void) {
             FAILED.store(status == OF_A_PANIC, Ordering::Relaxed);
         }
-        if loaded::stay() {
+        if super::loaded::stay() {
             // Handlers are called in the reverse order: this one comes before `at_exit`.
             // SAFETY: a handler whose code stays loaded, as was just seen to, and which ignores its
             // argument.
