@@ -139,7 +139,7 @@ impl Settings {
 /// How a number of bytes is written.
 pub const SIZES: &str = "bytes, or a number with K, M or G, such as 64M";
 
-/// A number of bytes, with an optional suffix: see [`SIZES`].
+/// A number of bytes, with an optional `K`, `M` or `G`, such as `64M`.
 pub fn parse_size(text: &str) -> Option<usize> {
     let text = text.trim();
     let units = [('K', 10), ('M', 20), ('G', 30)];
