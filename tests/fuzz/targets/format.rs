@@ -78,14 +78,13 @@ fn record(data: &[u8], at: usize) {
     }
     if let Ok((schema, _)) = Schema::decode(body()) {
         let fits = |text: &String| text.len() <= TEXT_MOST;
-        let all =
-            [&schema.model, &schema.help]
-                .into_iter()
-                .chain((schema.metrics.iter()).flat_map(|metric| {
-                    [&metric.label, &metric.unit, &metric.help]
-                        .into_iter()
-                        .chain(metric.fields.iter().map(|field| &field.name))
-                }));
+        let all = [&schema.model, &schema.help, &schema.type_path]
+            .into_iter()
+            .chain((schema.metrics.iter()).flat_map(|metric| {
+                [&metric.label, &metric.unit, &metric.help]
+                    .into_iter()
+                    .chain(metric.fields.iter().map(|field| &field.name))
+            }));
         if all.into_iter().all(fits) {
             let encoded = schema.encode();
             let again = Schema::decode(Bytes::new(&encoded[HEAD..], 0));
