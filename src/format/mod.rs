@@ -12,6 +12,7 @@ pub mod bytes;
 pub mod float_histogram;
 pub mod header;
 pub mod histogram;
+pub mod labels;
 pub mod making;
 pub mod note;
 pub mod owner;

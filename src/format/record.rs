@@ -15,11 +15,12 @@
 //!  12  u32  offset of its block of values in the file, inside this record, a multiple of 64
 //!  16  u16  length of the prefix
 //!  18  u16  length of the group's name, 0: not a group
-//!  20  u32  zero
-//!  24  prefix, group
+//!  20  u32  number of label pairs
+//!  24  prefix, group, the pairs (see [`labels`](super::labels))
 //! ```
 //!
-//! Its labels are `<prefix><group>.<metric>`, or `<prefix><metric>` where there is no group.
+//! The names of its series are `<prefix><group>.<metric>`, or `<prefix><metric>` where there is no group, and then
+//! `{key="value",…}` where there are pairs. Pairs beside a group's name are what exporters call the group.
 //!
 //! The body of an octave record (see [`histogram`](super::histogram)):
 //!
@@ -31,6 +32,7 @@
 //! ```
 
 use super::bytes::{Bytes, Malformed, cut, pad};
+use super::labels::{self, Labels};
 use super::schema::TEXT_MOST;
 use super::{LINE, round_up};
 
@@ -138,6 +140,8 @@ pub struct Instance {
     pub prefix: String,
     /// Name of the group, empty: it is none.
     pub group: String,
+    /// Its labels, by key.
+    pub labels: Labels,
 }
 
 /// An octave of a histogram.
@@ -199,14 +203,16 @@ impl Instance {
     pub fn encode(&self, at: usize, words: usize, stagger: Option<Stagger>) -> Placed {
         let (prefix, group) = (cut(&self.prefix, TEXT_MOST), cut(&self.group, TEXT_MOST));
         let mut out = begin(Type::Instance);
-        let (values, end) = place(at, 24 + prefix.len() + group.len(), words, stagger);
+        let texts = prefix.len() + group.len() + labels::encoded_len(&self.labels);
+        let (values, end) = place(at, 24 + texts, words, stagger);
         out.extend(self.schema.to_le_bytes());
         out.extend((values as u32).to_le_bytes());
         out.extend((prefix.len() as u16).to_le_bytes());
         out.extend((group.len() as u16).to_le_bytes());
-        out.extend(0u32.to_le_bytes());
+        out.extend((self.labels.len() as u32).to_le_bytes());
         out.extend(prefix.as_bytes());
         out.extend(group.as_bytes());
+        labels::encode(&self.labels, &mut out);
         placed(out, at, values, end)
     }
 
@@ -216,13 +222,19 @@ impl Instance {
         let block = body.u32("the block's offset")?;
         let prefix = body.u16("the prefix's length")?;
         let group = body.u16("the group's length")?;
-        body.u32("zero")?;
+        let pairs = body.u32("the number of labels")?;
         Ok(Instance {
             schema,
             block,
             prefix: body.text(prefix.into(), "the prefix")?,
             group: body.text(group.into(), "the group's name")?,
+            labels: labels::decode(&mut body, pairs)?,
         })
+    }
+
+    /// Bytes of the record up to the end of its texts.
+    pub fn metadata_len(&self) -> usize {
+        24 + self.prefix.len() + self.group.len() + labels::encoded_len(&self.labels)
     }
 
     /// What the labels of this instance begin with.
@@ -279,6 +291,7 @@ mod tests {
             block: 0,
             prefix: "web.".into(),
             group: "index".into(),
+            labels: vec![("key".into(), "value".into())],
         };
         for line in 0..40 {
             let stagger = Stagger { line, lines: 32 };

@@ -4,12 +4,18 @@ use proptest::prelude::*;
 
 use super::bytes::Bytes;
 use super::header::{Header, LockToken};
+use super::labels::Labels;
 use super::record::{HEAD, Head, Instance, Octave, Type};
 use super::scalar::Scalar;
 use super::schema::{FieldSchema, Geometry, Merge, MetricSchema, Schema};
 
 fn text() -> impl Strategy<Value = String> {
     "\\PC{0,40}"
+}
+
+fn labels() -> impl Strategy<Value = Labels> {
+    prop::collection::btree_map("\\PC{1,10}", text(), 0..5)
+        .prop_map(|map| map.into_iter().collect())
 }
 
 fn merge() -> impl Strategy<Value = Merge> {
@@ -131,9 +137,9 @@ proptest! {
     }
 
     #[test]
-    fn instances_and_octaves(prefix in text(), group in text(), at in 0usize..1 << 20, words in 0usize..500, octave in 0u32..64) {
+    fn instances_and_octaves(prefix in text(), group in text(), labels in labels(), at in 0usize..1 << 20, words in 0usize..500, octave in 0u32..64) {
         let at = 8 * at;
-        let instance = Instance { schema: 192, block: 0, prefix, group };
+        let instance = Instance { schema: 192, block: 0, prefix, group, labels };
         let placed = instance.encode(at, words, None);
         let read = Instance::decode(Bytes::new(&placed.metadata[HEAD..], 0)).unwrap();
         prop_assert_eq!(read, Instance { block: placed.values as u32, ..instance });

@@ -17,6 +17,7 @@ use super::plan::{Plan, Plans, Slot};
 use super::source::{Access, Trouble};
 use crate::format::LINE;
 use crate::format::bytes::{Bytes, Malformed};
+use crate::format::labels;
 use crate::format::note::Note;
 use crate::format::record::{self, HEAD, Head, Type};
 use crate::format::retired::Retired;
@@ -317,7 +318,15 @@ impl Contents {
             .chunks(2)
             .map(|n| usize::from(u16::from_le_bytes([n[0], n[1]])))
             .sum();
-        let metadata = metadata(access, at, head, FIXED + texts)?;
+        let pairs = u32::from_le_bytes([fixed[20], fixed[21], fixed[22], fixed[23]]);
+        let pairs = labels::check_count(pairs).map_err(|what| wrong(at, what))?;
+        let texts = FIXED + texts;
+        let table = metadata(access, at, head, texts + labels::PAIR * pairs)?;
+        let texts = table.len() + labels::texts_len(&table[texts..]);
+        let metadata = match pairs {
+            0 => table,
+            _ => metadata(access, at, head, texts)?,
+        };
         let instance = record::Instance::decode(Bytes::new(&metadata[HEAD..], at + HEAD as u64))?;
         let plan = match self
             .schemas

@@ -151,6 +151,7 @@ impl Maker {
             block: 0,
             prefix: prefix.into(),
             group: group.into(),
+            labels: Vec::new(),
         };
         let placed = instance.encode(self.bytes.len(), schema.block as usize / 8, None);
         self.bytes.extend(&placed.metadata);

@@ -219,7 +219,7 @@ impl Walk<'_> {
             return Err(wrong(at + 8, what));
         };
         let (schema, block) = (&self.schemas[number].1, instance.block as usize);
-        let metadata = at + 24 + instance.prefix.len() + instance.group.len();
+        let metadata = at + instance.metadata_len();
         if !on_a_line(at, len, metadata - at, block, schema.block as usize) {
             let (from, size) = (instance.block, schema.block);
             let what =

@@ -271,6 +271,7 @@ impl Entry {
             block: 0,
             prefix: self.prefix.to_string(),
             group: String::new(),
+            labels: Vec::new(),
         };
         let placed = instance.encode(out.len(), block.len(), None);
         let at = placed.values;

@@ -229,6 +229,7 @@ impl<T: MmStats> Groups<T> {
             block: 0,
             prefix: self.prefix.clone(),
             group: name.to_owned(),
+            labels: Vec::new(),
         }
     }
 

@@ -260,6 +260,7 @@ impl<'w, M, V> Adding<'w, M, V> {
             block: 0,
             prefix: prefix.clone(),
             group: self.group.clone(),
+            labels: Vec::new(),
         };
         let (block, offset) = file.instance(placed, instance, false)?;
         let space: Rc<dyn Space> = file.clone();

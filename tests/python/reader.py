@@ -50,6 +50,7 @@ MOST64, MOST128 = 2**64 - 1, 2**128 - 1
 # Percentiles in thousandths, as they are shown.
 PERCENTILES = [(500, "50"), (750, "75"), (900, "90"), (950, "95"), (990, "99"), (999, "99.9")]
 TRIES, TRIES_PER_FILE, PASSES = 4_000, 256_000, 8
+LABELS_MOST = 64
 
 
 class Malformed(Exception):
@@ -740,6 +741,13 @@ class Metric:
         return shown
 
 
+def labels_text(labels):
+    """Chapter 4, Instance record."""
+    def escaped(value):
+        return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return "{%s}" % ",".join('%s="%s"' % (key, escaped(value)) for key, value in labels) if labels else ""
+
+
 def whole_label(prefix, label):
     """Chapter 4, Instance record."""
     return prefix + label if label else prefix[:-1] if prefix.endswith(".") else prefix
@@ -882,18 +890,26 @@ class File:
 
     def instance(self, at, length):
         need(length >= 24, "a short record at %d" % at)
-        schema, place, prefix, group, _ = struct.unpack("<IIHHI", self.bytes(at, 24)[8:])
-        texts = 24 + prefix + group
+        schema, place, prefix, group, pairs = struct.unpack("<IIHHI", self.bytes(at, 24)[8:])
+        table = 24 + prefix + group
+        need(pairs <= LABELS_MOST and table + 4 * pairs <= length, "a short record at %d" % at)
+        lengths = struct.unpack("<%dH" % (2 * pairs), self.bytes(at, table + 4 * pairs)[table:])
+        texts = table + 4 * pairs + sum(lengths)
         need(texts <= length, "a short record at %d" % at)
         need(schema in self.schemas, "no schema at %d" % schema)
         block, metrics = self.schemas[schema]
         self.within(at, length, texts, place, block)
         cursor = Cursor(self.bytes(at, texts), 24)
         prefix, group = cursor.text(prefix), cursor.text(group)
+        cursor.take(4 * pairs)
+        labels = [(cursor.text(key), cursor.text(value)) for key, value in zip(lengths[::2], lengths[1::2])]
+        keys = [key.encode() for key, _ in labels]
+        need(all(a < b for a, b in zip([b""] + keys, keys)), "labels out of order at %d" % at)
+        suffix = "" if group else labels_text(labels)
         prefix += group + "." if group else ""
         need(all(whole_label(prefix, metric.label) for metric in metrics), "a metric without a label at %d" % at)
         self.charge(block + sum(len(metric.label) + len(prefix) + 64 for metric in metrics))
-        self.instances.append((place, block, prefix, metrics, {}, {}))
+        self.instances.append((place, block, (prefix, suffix), metrics, {}, {}))
 
     def octave(self, at, length):
         need(length >= 24, "a short record at %d" % at)
@@ -997,7 +1013,7 @@ class File:
     def read_values(self):
         """Chapter 6, Read: three phases for each block."""
         self.parts, tries, with_parts = [({}, {})], TRIES_PER_FILE, []
-        for place, block, prefix, metrics, octaves, pieces in self.instances:
+        for place, block, (prefix, suffix), metrics, octaves, pieces in self.instances:
             if self.retired:
                 self.parts.append(({}, {}))  # a label counts once for each version of its schema
             self.entries, self.stats = self.parts[-1]
@@ -1010,7 +1026,7 @@ class File:
             now = time.clock_gettime_ns(MONOTONIC_COARSE) if shares_clock(self) else None
             twice = set()
             for index, metric in enumerate(metrics):
-                label = whole_label(prefix, metric.label)
+                label = whole_label(prefix, metric.label) + suffix
                 if KINDS[metric.kind] == "window" and index - 1 in twice:
                     twice.add(index)
                     continue  # its metric does not count
@@ -1039,15 +1055,15 @@ class File:
                     cells = [self.read_cells(piece) for piece in pieces.get(index, ())]
                     with_parts.append((self.stats, label, metric, words, cells))
                     continue
-                self.stats[label] = metric.decode(words, counts.get(index, ()), now, self.of_window(label, metrics, index),
+                self.stats[label] = metric.decode(words, counts.get(index, ()), now, self.of_window(label, suffix, metrics, index),
                                                    self.retired)
         context = self.read_contexts()
         for stats, label, metric, words, cells in with_parts:
             stats[label] = metric.decode_parts(words, cells, context)
 
-    def of_window(self, label, metrics, index):
+    def of_window(self, label, suffix, metrics, index):
         """The value of the metric that a window belongs to: of the entry before it."""
-        return self.stats.get(label[:-len(WINDOW)]) if KINDS[metrics[index].kind] == "window" else None
+        return self.stats.get(label[:-len(WINDOW + suffix)] + suffix) if KINDS[metrics[index].kind] == "window" else None
 
     @staticmethod
     def is_whole(first, second, metric):

@@ -63,6 +63,7 @@ impl Maker {
             block: 0,
             prefix: String::new(),
             group: group.to_owned(),
+            labels: Vec::new(),
         };
         let placed = instance.encode(self.0.len(), schema.block as usize / 8, None);
         self.0.extend(&placed.metadata);

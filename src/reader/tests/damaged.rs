@@ -215,6 +215,7 @@ fn a_sparse_giant_is_refused_without_allocating() {
             block: 0,
             prefix: String::new(),
             group: String::new(),
+            labels: Vec::new(),
         };
         let placed = record.encode(maker.bytes.len(), schema.block as usize / 8, None);
         maker.bytes.extend(&placed.metadata);

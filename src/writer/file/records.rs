@@ -70,6 +70,7 @@ impl StatsFile {
             block: 0,
             prefix: prefix.to_owned(),
             group: String::new(),
+            labels: Vec::new(),
         };
         self.place(schema, &instance, false, Some(self.stagger))
     }
