@@ -79,6 +79,41 @@ pub struct Errors {
     owner: u32,
 }
 
+/// What an error is told from others by.
+#[derive(Clone, Copy)]
+enum Called<'a> {
+    /// The whole name of its type. The name that is shown is cut from it when the error is new: to find that
+    /// cost a third of counting a known one.
+    Type(&'static str),
+    Name(Name<'a>),
+}
+
+impl<'a> Called<'a> {
+    /// An error with this path and name.
+    fn error((path, text): (&'a str, &'a str)) -> Called<'a> {
+        Called::Name(Name {
+            path,
+            text,
+            is_note: false,
+        })
+    }
+
+    /// What is shown.
+    fn name(self) -> Name<'a> {
+        match self {
+            Called::Name(name) => name,
+            Called::Type(name) => {
+                let (path, text) = error_type::split(name);
+                Name {
+                    path,
+                    text,
+                    is_note: false,
+                }
+            }
+        }
+    }
+}
+
 impl Errors {
     /// Records an error: any, also `&dyn Error`.
     #[track_caller]
@@ -90,33 +125,22 @@ impl Errors {
     /// Records an error of this place in the source.
     pub(crate) fn record_at<E: Error + ?Sized>(&self, error: &E, site: &Location<'_>) {
         let mut leading = Leading::default();
-        let (path, text) = error_type::static_type::<E>()
-            .unwrap_or_else(|| error_type::dyn_type(error, &mut leading));
-        self.record_named(path, text, &error, error.source(), site);
+        let name = match error_type::static_type::<E>() {
+            Some(name) => Called::Type(name),
+            None => Called::error(error_type::dyn_type(error, &mut leading)),
+        };
+        self.enter(name, Some(site), &error, error.source(), None);
     }
 
     /// As [`record_at`](Self::record_at), of an error that was boxed: it may be a well-known one.
     pub(crate) fn record_boxed(&self, error: &(dyn Error + 'static), site: &Location<'_>) {
         match error_type::known(error) {
-            Some((path, text)) => self.record_named(path, text, &error, error.source(), site),
+            Some(known) => {
+                let name = Called::error(known);
+                self.enter(name, Some(site), &error, error.source(), None);
+            }
             None => self.record_at(error, site),
         }
-    }
-
-    fn record_named(
-        &self,
-        path: &str,
-        text: &str,
-        message: &dyn Display,
-        source: Option<&(dyn Error + 'static)>,
-        site: &Location<'_>,
-    ) {
-        let name = Name {
-            path,
-            text,
-            is_note: false,
-        };
-        self.enter(name, Some(site), message, source, None);
     }
 
     /// Records that something went wrong that is no `Error`, under a name, with a context: a text or
@@ -127,7 +151,7 @@ impl Errors {
             text: name,
             is_note: true,
         };
-        self.enter(name, None, &"", None, Some(context.as_ref()));
+        self.enter(Called::Name(name), None, &"", None, Some(context.as_ref()));
     }
 
     /// How many were recorded in this thread's file.
@@ -138,7 +162,7 @@ impl Errors {
     #[inline]
     fn enter(
         &self,
-        name: Name<'_>,
+        name: Called<'_>,
         site: Option<&Location<'_>>,
         message: &dyn Display,
         source: Option<&(dyn Error + 'static)>,
@@ -159,7 +183,7 @@ impl Errors {
             Err(_) => Some(Counted::default()),
         };
         let counted = counted.unwrap_or_else(|| {
-            self.first(hash, name, site, message, source, context)
+            self.first(hash, name.name(), site, message, source, context)
                 .unwrap_or_default()
         });
         if !counted.by_message {
@@ -170,11 +194,16 @@ impl Errors {
         }
     }
 
-    fn hash(&self, name: Name<'_>, site: Option<&Location<'_>>, message: &dyn Display) -> u64 {
+    fn hash(&self, name: Called<'_>, site: Option<&Location<'_>>, message: &dyn Display) -> u64 {
         let mut hash = Hashing(self.hasher.build_hasher());
-        hash.0.write_u8(name.is_note.into());
-        hash.0.write(name.path.as_bytes());
-        hash.0.write(name.text.as_bytes());
+        match name {
+            Called::Type(name) => hash.0.write(name.as_bytes()),
+            Called::Name(name) => {
+                hash.0.write_u8(name.is_note.into());
+                hash.0.write(name.path.as_bytes());
+                hash.0.write(name.text.as_bytes());
+            }
+        }
         if let Some(site) = site {
             hash.0.write(site.file().as_bytes());
             hash.0.write_u32(site.line());
@@ -197,7 +226,7 @@ impl Errors {
         context: Option<&[u8]>,
     ) -> Option<Counted> {
         let space = self.space.as_deref()?;
-        let total_hash = self.hash(name, site, &"");
+        let total_hash = self.hash(Called::Name(name), site, &"");
         // Nothing is borrowed here: the texts are made by code of others.
         let texts = Texts::of_message(name, site, message, source);
         let wanted = context.is_none() && self.table.try_borrow().ok()?.wants_backtrace(total_hash);
