@@ -9,6 +9,7 @@ use super::{Value, check_slot};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
+use crate::metric::one_thread::of_one_thread;
 use crate::sync::{AtomicU64, Ordering};
 use crate::sys::words::{Slot, Width};
 
@@ -76,6 +77,8 @@ impl fmt::Debug for Average {
         f.debug_tuple("Average").field(&self.value()).finish()
     }
 }
+
+of_one_thread!(Average);
 
 // SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
 unsafe impl Field for Average {

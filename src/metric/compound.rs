@@ -12,6 +12,7 @@ use crate::format::bytes::words;
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{FieldSchema, Geometry, Merge, MetricSchema};
 use crate::format::slot;
+use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
 use crate::sys::words::{Plain, Slot, Width};
 
@@ -170,6 +171,8 @@ impl<T: MmValue + fmt::Debug> fmt::Debug for Compound<T> {
         f.debug_tuple("Compound").field(&self.get()).finish()
     }
 }
+
+of_one_thread!(Compound<T>, T: MmValue);
 
 // SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
 unsafe impl<T: MmValue> Field for Compound<T> {

@@ -8,6 +8,7 @@ use super::window::{self, Ring};
 use super::{Value, check_word};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
+use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
 use crate::sys::ticks::Tick;
 use crate::sys::words::Word;
@@ -54,6 +55,8 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 }
+
+of_one_thread!(Counter);
 
 // SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
 unsafe impl Field for Counter {

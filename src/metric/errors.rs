@@ -20,6 +20,7 @@ use super::field::{Binder, Describe, Field, Options};
 use super::kind::code;
 use super::space::Space;
 use crate::format::scalar::Scalar;
+use crate::metric::one_thread::of_one_thread;
 use crate::sync::{AtomicU64, Ordering};
 use crate::sys::clock;
 use crate::sys::seed::{self, RandomState};
@@ -329,6 +330,8 @@ impl<T, E: Error> OrRecord for Result<T, E> {
         self
     }
 }
+
+of_one_thread!(Errors);
 
 // SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
 unsafe impl Field for Errors {

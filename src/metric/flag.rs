@@ -5,6 +5,7 @@ use super::kind::{Counts, ENDS, Kind, Raw, code};
 use super::{Value, check_word};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
+use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
 use crate::sys::words::Word;
 
@@ -27,6 +28,8 @@ impl Flag {
         self.0.load(Ordering::Relaxed) != 0
     }
 }
+
+of_one_thread!(Flag);
 
 // SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
 unsafe impl Field for Flag {

@@ -8,6 +8,7 @@ use super::kind::{Counts, ENDS, Kind, Raw, code};
 use super::{Value, check_number};
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{Geometry, Merge, MetricSchema};
+use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
 use crate::sys::words::Word;
 
@@ -101,6 +102,8 @@ impl<T: Numeric + fmt::Debug> fmt::Debug for Gauge<T> {
         f.debug_tuple("Gauge").field(&self.get()).finish()
     }
 }
+
+of_one_thread!(Gauge<T>, T: Numeric);
 
 // SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
 unsafe impl<T: Numeric> Field for Gauge<T> {

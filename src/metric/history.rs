@@ -20,6 +20,7 @@ use crate::format::part::{FIXED, Part, Shape};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::{LINE, slot};
+use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
 use crate::sys::clock;
 use crate::sys::paths::Settings;
@@ -241,6 +242,8 @@ impl Ring {
         have.min(self.number.get().try_into().unwrap_or(usize::MAX))
     }
 }
+
+of_one_thread!(History<N>, const N: usize);
 
 // SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
 unsafe impl<const N: usize> Field for History<N> {

@@ -24,6 +24,7 @@ pub mod history;
 pub mod kind;
 pub mod moments;
 pub mod moving_average;
+pub mod one_thread;
 pub mod percentile;
 pub mod sampling_counter;
 mod seldom;

@@ -11,6 +11,7 @@ use super::sum::Sum;
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
+use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
 use crate::sys::words::{Slot, Width, Words};
 
@@ -95,6 +96,8 @@ impl<const N: usize> fmt::Debug for MovingAverage<N> {
         f.debug_tuple("MovingAverage").field(&self.value()).finish()
     }
 }
+
+of_one_thread!(MovingAverage<N>, const N: usize);
 
 // SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
 unsafe impl<const N: usize> Field for MovingAverage<N> {

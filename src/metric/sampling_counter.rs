@@ -9,6 +9,7 @@ use super::{Value, check_slot};
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
+use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
 use crate::sys::clock;
 use crate::sys::words::{Slot, Width, Word};
@@ -114,6 +115,8 @@ impl<const N: u64> fmt::Debug for SamplingCounter<N> {
             .finish()
     }
 }
+
+of_one_thread!(SamplingCounter<N>, const N: u64);
 
 // SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
 unsafe impl<const N: u64> Field for SamplingCounter<N> {

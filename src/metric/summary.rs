@@ -10,6 +10,7 @@ use super::window::{self, Ring};
 use super::{Value, check_slot};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
+use crate::metric::one_thread::of_one_thread;
 use crate::sync::{AtomicU64, Ordering};
 use crate::sys::clock;
 use crate::sys::words::{Slot, Width, Word};
@@ -141,6 +142,8 @@ impl fmt::Debug for Summary {
         f.debug_tuple("Summary").field(&self.value()).finish()
     }
 }
+
+of_one_thread!(Summary);
 
 // SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
 unsafe impl Field for Summary {

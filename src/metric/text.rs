@@ -9,6 +9,7 @@ use crate::format::bytes::{cut, eights, words};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
+use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
 use crate::sys::words::{Slot, Width};
 
@@ -89,6 +90,8 @@ pub(super) fn from_words(words: &[u64]) -> String {
     bytes.truncate(len.try_into().unwrap_or(usize::MAX));
     String::from_utf8_lossy(&bytes).into_owned()
 }
+
+of_one_thread!(Text<N>, const N: usize);
 
 // SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
 unsafe impl<const N: usize> Field for Text<N> {

@@ -8,6 +8,7 @@ use super::distribution::Distribution;
 use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesDigits, TakesWindow};
 use super::kind::{Counts, Kind, code};
 use super::percentile::integers::{self, Integers};
+use crate::metric::one_thread::of_one_thread;
 use crate::sys::clock;
 
 /// A distribution of durations: how long something takes. Kept in nanoseconds, shown in seconds.
@@ -148,6 +149,8 @@ impl Stopwatch {
         clock.nanos(self.start, clock.ticks())
     }
 }
+
+of_one_thread!(Timer);
 
 // SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
 unsafe impl Field for Timer {

@@ -12,6 +12,7 @@ use crate::Error;
 use crate::format::note::Cause;
 use crate::format::record::Instance;
 use crate::metric::field::{Binder, Describe, Field, Options, TakesPrefix};
+use crate::metric::one_thread::of_one_thread;
 use crate::metric::space::{Append, Placed, Space};
 use crate::sys::frozen::FrozenMap;
 use crate::sys::mapped::Mapped;
@@ -276,6 +277,8 @@ impl<T> fmt::Debug for Groups<T> {
         f.debug_tuple("Groups").field(&self.known).finish()
     }
 }
+
+of_one_thread!(Groups<T>, T);
 
 // SAFETY: what is kept of the binder is in private fields, and a group is only lent, by `&T`.
 unsafe impl<T: MmStats> Field for Groups<T> {

@@ -18,6 +18,7 @@ use crate::metric::field::{
     Binder, ConstantField, Describe, Field, Options, TakesBuffers, TakesDigits, TakesMerge,
     TakesUnit, TakesWindow,
 };
+use crate::metric::one_thread::of_one_thread;
 use crate::metric::space::{Append, Space};
 use crate::metric::window::LENGTHS;
 use crate::sys::frozen::FrozenList;
@@ -53,6 +54,8 @@ pub struct Writer {
 // SAFETY: as for `Stats`: every Rc of the file and every view of its mapping is in `metrics` and
 // `file`, nothing can be moved out, and they move together.
 unsafe impl Send for Writer {}
+
+of_one_thread!(Writer);
 
 impl Writer {
     /// For a file of this name: of its directory below the root.
