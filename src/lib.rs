@@ -100,8 +100,12 @@ mod sys;
 /// What of it the model checks are about.
 #[cfg(loom)]
 pub mod sys {
-    pub mod lock;
-    pub mod orphans;
+    pub mod process {
+        pub mod lock;
+    }
+    pub mod lifecycle {
+        pub mod orphans;
+    }
 }
 #[cfg(not(loom))]
 mod writer;
@@ -145,7 +149,7 @@ mod library {
     pub use mmstats_derive::{MmStats, MmValue};
 
     #[doc(hidden)]
-    pub use crate::sys::paths::parse_size;
+    pub use crate::sys::lifecycle::paths::parse_size;
 
     /// What the derives' code names. Not for anyone else.
     #[doc(hidden)]

@@ -7,7 +7,9 @@ use std::sync::{Mutex, TryLockError};
 use std::thread;
 
 use crate::metric::field::{Binder, Describe, Field, FieldTraits, Options};
-use crate::sys::{clock, exit, fork};
+use crate::sys::lifecycle::exit;
+use crate::sys::process::clock;
+use crate::sys::process::fork;
 use crate::writer::LocalCell;
 use crate::{Errors, Gauge, MmStats, Stats, Text};
 

@@ -11,7 +11,7 @@ use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::{AtomicU64, Ordering};
-use crate::sys::words::{Slot, Width};
+use crate::sys::memory::words::{Slot, Width};
 
 /// The mean of all values that were ever recorded, over all threads and processes. For more than their
 /// mean take a [`Summary`](crate::Summary), for the last ones only a

@@ -14,7 +14,7 @@ use crate::format::schema::{FieldSchema, Geometry, Merge, MetricSchema};
 use crate::format::slot;
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
-use crate::sys::words::{Plain, Slot, Width};
+use crate::sys::memory::words::{Plain, Slot, Width};
 
 /// A struct of numbers whose fields always belong together: a reader sees all of an update or
 /// nothing of it, and a writer that dies in the middle leaves the last whole value.

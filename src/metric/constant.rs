@@ -11,7 +11,7 @@ use crate::format::bytes::cut;
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::sync::Ordering;
-use crate::sys::words::Words;
+use crate::sys::memory::words::Words;
 
 /// A value that is given once, with `#[mmstats(value = …)]`: a limit, a build number, a commit.
 ///

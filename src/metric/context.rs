@@ -27,8 +27,8 @@ use crate::format::bytes::words;
 use crate::format::part::{Part, Shape};
 use crate::format::slot;
 use crate::sync::Ordering;
-use crate::sys::seed::{self, RandomState};
-use crate::sys::words::Words;
+use crate::sys::memory::hashing::{self, RandomState};
+use crate::sys::memory::words::Words;
 
 /// What is stored beside a value: which context, none, or that it was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,12 +106,12 @@ impl Contexts {
     /// None yet; at most `most`, of at most `most_bytes`.
     pub fn new(most: usize, most_bytes: usize) -> Contexts {
         let table = Table {
-            by_hash: HashMap::with_hasher(seed::random_state()),
+            by_hash: HashMap::with_hasher(hashing::random_state()),
             ..Table::default()
         };
         Contexts {
             table: RefCell::new(table),
-            hasher: seed::random_state(),
+            hasher: hashing::random_state(),
             // References have 32 bits for the number, from 1 on, and all ones means lost.
             most: most.min(u32::MAX as usize - 1),
             most_bytes,

@@ -10,8 +10,8 @@ use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
-use crate::sys::ticks::Tick;
-use crate::sys::words::Word;
+use crate::sys::lifecycle::ticker::Tick;
+use crate::sys::memory::words::Word;
 
 /// A count of what happened: never falls, and adds up over threads and processes.
 ///

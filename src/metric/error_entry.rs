@@ -23,7 +23,7 @@ use super::context::Reference;
 use super::error_text::Text;
 use super::kind::Parts;
 use crate::format::part::Shape;
-use crate::sys::words::Width;
+use crate::sys::memory::words::Width;
 
 /// Buffers of a cell.
 pub(super) const BUFFERS: usize = 2;

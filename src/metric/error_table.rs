@@ -14,8 +14,8 @@ use super::space::Space;
 use crate::format::part::Part;
 use crate::format::slot;
 use crate::sync::Ordering;
-use crate::sys::seed::{self, RandomState};
-use crate::sys::words::{Slot, Width};
+use crate::sys::memory::hashing::{self, RandomState};
+use crate::sys::memory::words::{Slot, Width};
 
 /// Messages that a log may have whatever the other logs of its file have.
 const FEW: usize = 8;
@@ -75,8 +75,8 @@ impl Table {
         Table {
             messages: Vec::new(),
             totals: Vec::new(),
-            message_by_hash: HashMap::with_hasher(seed::random_state()),
-            total_by_hash: HashMap::with_hasher(seed::random_state()),
+            message_by_hash: HashMap::with_hasher(hashing::random_state()),
+            total_by_hash: HashMap::with_hasher(hashing::random_state()),
             has_room: false,
             messages_refused: 0,
             totals_refused: 0,

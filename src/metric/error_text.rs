@@ -6,7 +6,7 @@ use std::panic::Location;
 
 use super::error_entry::{FIXED, MessageWidth, NOTE, TOTAL, TotalWidth};
 use crate::format::bytes::{cut, words};
-use crate::sys::words::Width;
+use crate::sys::memory::words::Width;
 
 /// Bytes that are kept of a name, of a site and of a message. What a message's part has beyond is for the
 /// causes: 128 bytes or more.

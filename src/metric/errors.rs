@@ -22,9 +22,9 @@ use super::space::Space;
 use crate::format::scalar::Scalar;
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::{AtomicU64, Ordering};
-use crate::sys::clock;
-use crate::sys::seed::{self, RandomState};
-use crate::sys::words::Words;
+use crate::sys::memory::hashing::{self, RandomState};
+use crate::sys::memory::words::Words;
+use crate::sys::process::clock;
 
 /// A log of distinct errors, each with its count, the times of the first and the last, its message, what
 /// caused it, and a context: of an error the backtrace of the first, if `RUST_BACKTRACE` asks for one; of
@@ -344,7 +344,7 @@ unsafe impl Field for Errors {
         Errors {
             words,
             table: RefCell::new(Table::new()),
-            hasher: seed::random_state(),
+            hasher: hashing::random_state(),
             space: binder.space().cloned(),
             owner,
         }

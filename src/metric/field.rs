@@ -13,7 +13,7 @@ use super::window;
 use crate::format::histogram::DEFAULT_DIGITS;
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, Merge, MetricSchema, Schema};
-use crate::sys::words::{Word, Words};
+use crate::sys::memory::words::{Word, Words};
 
 /// What the attributes of a field say.
 #[derive(Clone, Copy, Debug)]

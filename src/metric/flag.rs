@@ -7,7 +7,7 @@ use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
-use crate::sys::words::Word;
+use crate::sys::memory::words::Word;
 
 /// A truth about its thread: over many files it is true where any living one says so. When its
 /// thread ends it becomes false. Setting it is one store.

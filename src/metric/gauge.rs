@@ -10,7 +10,7 @@ use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{Geometry, Merge, MetricSchema};
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
-use crate::sys::words::Word;
+use crate::sys::memory::words::Word;
 
 /// A level that its thread sets: a temperature, a queue's length. Over threads and processes that
 /// live the levels add up, unless `#[mmstats(merge = "max")]` (or `min`, `mean`, `latest`) says

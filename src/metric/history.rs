@@ -22,9 +22,9 @@ use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::{LINE, slot};
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
-use crate::sys::clock;
-use crate::sys::paths::Settings;
-use crate::sys::words::{Word, Words};
+use crate::sys::lifecycle::paths::Settings;
+use crate::sys::memory::words::{Word, Words};
+use crate::sys::process::clock;
 
 /// The last `N` values (1000 if not said), each with its time and, where one was given, a context: a
 /// text that says where it comes from. Readers have them newest first.

@@ -13,7 +13,7 @@ use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
-use crate::sys::words::{Slot, Width, Words};
+use crate::sys::memory::words::{Slot, Width, Words};
 
 /// The mean of the last `N` values of each thread (of as many as there are, before). Over several
 /// threads it is the mean of all their last values; only threads that write count, or where none does,

@@ -11,8 +11,8 @@ use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
-use crate::sys::clock;
-use crate::sys::words::{Slot, Width, Word};
+use crate::sys::memory::words::{Slot, Width, Word};
+use crate::sys::process::clock;
 
 /// A count and its rate per millisecond, sampled every `N` increments and published together: for events
 /// so frequent that a reader's own differences say too little.

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use crate::format::slot;
 use crate::sync::{AtomicU64, Ordering};
-use crate::sys::words::{Slot, Width};
+use crate::sys::memory::words::{Slot, Width};
 
 /// A slot of which most publications store a few words: see "Some words only" in [`slot`].
 pub(super) struct SeldomSlot<W: Width> {

@@ -11,8 +11,8 @@ use crate::format::note::Cause;
 use crate::format::part::Part;
 use crate::format::record::Instance;
 use crate::format::schema::Schema;
-use crate::sys::ticks::Tick;
-use crate::sys::words::{Word, Words};
+use crate::sys::lifecycle::ticker::Tick;
+use crate::sys::memory::words::{Word, Words};
 
 /// The growing side of a stats file, as the metrics see it. None of it is on the path of a value.
 ///

@@ -12,8 +12,8 @@ use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::{AtomicU64, Ordering};
-use crate::sys::clock;
-use crate::sys::words::{Slot, Width, Word};
+use crate::sys::memory::words::{Slot, Width, Word};
+use crate::sys::process::clock;
 
 /// Measured values in a few numbers: count, total, mean, standard deviation, least, greatest and last
 /// value, and the time of the last one, all of one publication.

@@ -11,7 +11,7 @@ use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
-use crate::sys::words::{Slot, Width};
+use crate::sys::memory::words::{Slot, Width};
 
 /// A text of at most `N` bytes of UTF-8: a version, a state, the last host. A longer one is cut at a
 /// character boundary. It is replaced as a whole: a reader sees the old or the new one.

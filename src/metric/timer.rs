@@ -9,7 +9,7 @@ use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesDigits, 
 use super::kind::{Counts, Kind, code};
 use super::percentile::integers::{self, Integers};
 use crate::metric::one_thread::of_one_thread;
-use crate::sys::clock;
+use crate::sys::process::clock;
 
 /// A distribution of durations: how long something takes. Kept in nanoseconds, shown in seconds.
 ///

@@ -7,7 +7,7 @@ use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
-use crate::sys::words::Word;
+use crate::sys::memory::words::Word;
 
 /// A number that goes up on one thread and down on another, as requests in flight: only the sum over
 /// all threads of the living processes means something.

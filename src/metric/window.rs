@@ -29,7 +29,7 @@ use crate::format::scalar::Number;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
 use crate::sync::{AtomicU64, Ordering};
-use crate::sys::words::{Slot, Width};
+use crate::sys::memory::words::{Slot, Width};
 
 /// Steps that count.
 pub const COUNTED: u64 = 12;

@@ -22,7 +22,7 @@ use crate::format::note::Note;
 use crate::format::record::{self, HEAD, Head, Type};
 use crate::format::retired::Retired;
 use crate::format::schema::whole_label;
-use crate::sys::seed::RandomState;
+use crate::sys::memory::hashing::RandomState;
 
 /// What may be allocated for a file: a multiple of what it takes on the disk or in memory, for a
 /// length says nothing (a sparse terabyte is no terabyte), and a little for file systems that keep

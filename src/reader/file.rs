@@ -13,7 +13,7 @@ use super::source::{Pass, Source, Trouble};
 use super::start::Start;
 use super::v1::OldFile;
 use crate::format::header::{Header, Owner};
-use crate::sys::view::{self, Opened, Stat};
+use crate::sys::memory::read_map::{self, Opened, Stat};
 
 /// How long it may take, in nanoseconds, from the creation time that a file states until it is there.
 const MAKING: u64 = 1_000_000_000;
@@ -70,7 +70,7 @@ impl StatsFile {
         root: &Arc<Path>,
         directory_is_private: bool,
     ) -> Result<StatsFile, Trouble> {
-        let opened = view::open(&path).map_err(|error| Trouble::io("open it", error))?;
+        let opened = read_map::open(&path).map_err(|error| Trouble::io("open it", error))?;
         StatsFile::of_opened(path, opened, root, directory_is_private)
     }
 

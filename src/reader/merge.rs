@@ -7,7 +7,7 @@ use super::file::StatsFile;
 use super::snapshot::{Model, Snapshot};
 use super::state::State;
 use super::table::Table;
-use crate::sys::seed::random_state;
+use crate::sys::memory::hashing::random_state;
 
 /// The merge tables of all models, from one snapshot to the next.
 #[derive(Debug, Default)]

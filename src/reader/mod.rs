@@ -62,8 +62,11 @@ use std::sync::{Arc, OnceLock};
 use self::scan::{Files, Place, Tools};
 use self::state::{Judge, Kernel};
 use crate::Error;
-use crate::sys::life::Witness;
-use crate::sys::{clock, inherited, paths, sigbus};
+use crate::sys::lifecycle::paths;
+use crate::sys::memory::inherited;
+use crate::sys::memory::sigbus;
+use crate::sys::process::clock;
+use crate::sys::process::liveness::Witness;
 
 pub use self::display::{bytes, counted, date, duration, float};
 pub use self::removed::{Removed, unlinked};

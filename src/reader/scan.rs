@@ -26,10 +26,10 @@ use super::source::Trouble;
 use super::text::matches;
 use crate::Error;
 use crate::format::retired::RETIRED_FILE;
-use crate::sys::identity::LOCK_FILE;
-use crate::sys::paths;
-use crate::sys::seed::{RandomState, random_state};
-use crate::sys::view::{self, Stat};
+use crate::sys::lifecycle::paths;
+use crate::sys::memory::hashing::{RandomState, random_state};
+use crate::sys::memory::read_map::{self, Stat};
+use crate::sys::process::identity::LOCK_FILE;
 
 pub use self::copies::without_copies;
 
@@ -267,7 +267,7 @@ impl Files {
         let found = Found {
             name: path.file_name().unwrap_or(OsStr::new("")).to_owned(),
             inode,
-            kind: view::metadata(path).map(|metadata| metadata.file_type()),
+            kind: read_map::metadata(path).map(|metadata| metadata.file_type()),
         };
         let (scan, path) = (self.scan, parent(path));
         let directory = self.directory(&path, &parent(&path));

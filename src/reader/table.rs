@@ -23,8 +23,8 @@ use crate::format::schema::whole_label;
 use crate::metric::Value;
 use crate::metric::context::Copied;
 use crate::metric::kind::{Counts, Kind, code};
-use crate::sys::clock::coarse_nanos;
-use crate::sys::identity::shares_clock;
+use crate::sys::process::clock::coarse_nanos;
+use crate::sys::process::identity::shares_clock;
 
 /// Where the labels of one model come together.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use crate::format::record::{Instance, Octave};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{FieldSchema, Geometry, Merge, MetricSchema, Schema};
 use crate::metric::kind::code;
-use crate::sys::life::Life;
+use crate::sys::process::liveness::Life;
 
 /// A header of `model`, created at `created` by a process `pid` (which also is its lock token, by
 /// which [`Stub`] knows it).

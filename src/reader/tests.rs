@@ -20,7 +20,7 @@ use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
 use crate::metric::Value;
 use crate::metric::kind::code;
-use crate::sys::life::Life;
+use crate::sys::process::liveness::Life;
 
 fn u64_of(snapshot: &Snapshot, label: &str) -> Option<u64> {
     snapshot.get("m", label).and_then(Value::as_u64)

@@ -20,7 +20,7 @@ use crate::format::retired::Retired;
 use crate::format::schema::{MetricSchema, Schema};
 use crate::format::{LINE, v1};
 use crate::metric::kind;
-use crate::sys::view;
+use crate::sys::memory::read_map;
 
 /// Findings in one file that are named one by one.
 const MOST: usize = 64;
@@ -34,7 +34,7 @@ const MOST: usize = 64;
 /// [`Error::Io`] if it cannot be read, [`Error::Malformed`] if it is no stats file at all.
 pub fn verify(path: impl AsRef<Path>) -> Result<Vec<Malformed>, Error> {
     let path = path.as_ref();
-    let opened = view::open(path).map_err(|error| Error::io(path, "open the file", error))?;
+    let opened = read_map::open(path).map_err(|error| Error::io(path, "open the file", error))?;
     let malformed = |offset: u64, what: String| Error::Malformed {
         path: path.to_owned(),
         malformed: Malformed { offset, what },

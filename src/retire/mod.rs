@@ -21,7 +21,7 @@ use std::ffi::OsString;
 pub(crate) use at_end::{at_end, before_the_first_file};
 pub use clean::{Cleaned, Cleaner, Outcome};
 
-use crate::sys::directory::Directory;
+use crate::sys::lifecycle::directory::Directory;
 
 /// A file that is to go: its name in its directory, and which file that has to be.
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ use crate::format::{header, round_up};
 use crate::metric::field::Binder;
 use crate::metric::kind::code;
 use crate::metric::space::{Append, Space};
-use crate::sys::paths::Settings;
+use crate::sys::lifecycle::paths::Settings;
 
 /// Builds a file: `.create()` makes it.
 #[derive(Clone, Debug)]

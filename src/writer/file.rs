@@ -25,17 +25,17 @@ use crate::metric::context::Contexts;
 use crate::metric::space::Placed;
 use crate::retire;
 use crate::sync::Ordering;
-use crate::sys::exit::{self, Naming};
-use crate::sys::files::{End, FileName};
-use crate::sys::fork;
-use crate::sys::identity::{self, Process};
-use crate::sys::paths::{self, Settings};
-use crate::sys::region::Region;
-use crate::sys::report;
-use crate::sys::retained::Retained;
-use crate::sys::seed::{self, RandomState};
-use crate::sys::ticks::Ticking;
-use crate::sys::words::Word;
+use crate::sys::lifecycle::exit::{self, Naming};
+use crate::sys::lifecycle::files::{End, FileName};
+use crate::sys::lifecycle::paths::{self, Settings};
+use crate::sys::lifecycle::report;
+use crate::sys::lifecycle::retained::Retained;
+use crate::sys::lifecycle::ticker::Ticking;
+use crate::sys::memory::hashing::{self, RandomState};
+use crate::sys::memory::region::Region;
+use crate::sys::memory::words::Word;
+use crate::sys::process::fork;
+use crate::sys::process::identity::{self, Process};
 
 /// What a file grows by is a multiple of this.
 const PAGE: usize = 4096;
@@ -229,8 +229,8 @@ impl StatsFile {
             schemas: RefCell::default(),
             labels_of: RefCell::default(),
             pending: RefCell::default(),
-            labels: RefCell::new(HashSet::with_hasher(seed::random_state())),
-            hasher: seed::random_state(),
+            labels: RefCell::new(HashSet::with_hasher(hashing::random_state())),
+            hasher: hashing::random_state(),
             levels: RefCell::default(),
             failure: RefCell::default(),
             appending: Cell::new(false),

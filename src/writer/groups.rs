@@ -14,9 +14,9 @@ use crate::format::record::Instance;
 use crate::metric::field::{Binder, Describe, Field, Options, TakesPrefix};
 use crate::metric::one_thread::of_one_thread;
 use crate::metric::space::{Append, Placed, Space};
-use crate::sys::frozen::FrozenMap;
-use crate::sys::mapped::Mapped;
-use crate::sys::report;
+use crate::sys::lifecycle::report;
+use crate::sys::memory::frozen::FrozenMap;
+use crate::sys::memory::mapped::Mapped;
 
 /// Under this name counts what could not have a group of its own.
 const OTHER: &str = "_other";

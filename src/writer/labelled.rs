@@ -11,7 +11,7 @@ use crate::metric::errors::Errors;
 use crate::metric::field::{Binder, Describe, Field, FieldTraits, Options};
 use crate::metric::history::History;
 use crate::metric::summary::Summary;
-use crate::sys::paths::Settings;
+use crate::sys::lifecycle::paths::Settings;
 
 /// Records a value under a label, from any thread: a summary has it at `<label>`, and a history with its
 /// time at `<label>.history`.

@@ -21,7 +21,7 @@ use crate::metric::field::{
 use crate::metric::one_thread::of_one_thread;
 use crate::metric::space::{Append, Space};
 use crate::metric::window::LENGTHS;
-use crate::sys::frozen::FrozenList;
+use crate::sys::memory::frozen::FrozenList;
 use crate::{
     Average, Compound, Counter, Errors, Flag, Gauge, History, MmValue, MovingAverage, Numeric,
     Percentile, SamplingCounter, Summary, Text, Timer, UpDown,

@@ -19,8 +19,8 @@ use crate::metric::space::Space;
 use crate::metric::summary_value::{SummaryValue, WORDS};
 use crate::metric::window::{self, Ring};
 use crate::sync::{AtomicU64, Ordering};
-use crate::sys::clock;
-use crate::sys::words::{FloatOctaves, Slot, Width, Word, Words};
+use crate::sys::memory::words::{FloatOctaves, Slot, Width, Word, Words};
+use crate::sys::process::clock;
 
 /// Plain words: the counts of the ranges, and how many values were rejected.
 const PLAIN: usize = RANGES + 1;

@@ -15,8 +15,8 @@ use crate::metric::seldom::SeldomSlot;
 use crate::metric::space::Space;
 use crate::metric::window::{self, Ring};
 use crate::sync::{AtomicU64, Ordering};
-use crate::sys::clock;
-use crate::sys::words::{Octaves, Slot, Width, Word, Words};
+use crate::sys::memory::words::{Octaves, Slot, Width, Word, Words};
+use crate::sys::process::clock;
 
 /// The handle.
 pub struct Integers {

@@ -18,8 +18,8 @@ use crate::metric::field::{Binder, Describe, Field, Options};
 use crate::metric::percentile::Percentile;
 use crate::metric::space::{Mark, Placed, Space};
 use crate::metric::summary::Summary;
-use crate::sys::ticks::Tick;
-use crate::sys::words::{Word, Words};
+use crate::sys::lifecycle::ticker::Tick;
+use crate::sys::memory::words::{Word, Words};
 
 const WINDOW: u64 = 12_000_000_000;
 const STEP: u64 = WINDOW / COUNTED;

@@ -10,8 +10,8 @@ use crate::format::note::Note;
 use crate::format::scalar::Number;
 use crate::metric::Value;
 use crate::reader::state::{Ending, State};
-use crate::sys::life::started;
-use crate::sys::proc::is_map_file;
+use crate::sys::process::liveness::started;
+use crate::sys::process::procfs::is_map_file;
 
 /// One stats file.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::format::header::Header;
 use crate::format::retired::{FileId, Folded, Retired};
-use crate::sys::clock::unix_nanos;
+use crate::sys::process::clock::unix_nanos;
 
 /// A file that was created at `created` and has counted `n`.
 fn file(created: u64, n: u64) -> Vec<u8> {

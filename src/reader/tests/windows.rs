@@ -3,7 +3,7 @@
 use super::*;
 use crate::format::header::{Header, LockToken};
 use crate::format::scalar::Scalar;
-use crate::sys::identity::Process;
+use crate::sys::process::identity::Process;
 
 /// A counter's window of 12 seconds: its schema, and its words with one step, long ago.
 fn window(label: &str) -> MetricSchema {

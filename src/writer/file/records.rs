@@ -17,8 +17,8 @@ use crate::format::schema::{Schema, whole_label};
 use crate::metric::context::Contexts;
 use crate::metric::space::{Append, Mark, Placed, Space};
 use crate::sync::Ordering;
-use crate::sys::ticks::{self, Tick};
-use crate::sys::words::{Word, Words};
+use crate::sys::lifecycle::ticker::{self, Tick};
+use crate::sys::memory::words::{Word, Words};
 use crate::writer::names;
 
 impl StatsFile {
@@ -260,7 +260,7 @@ impl Space for StatsFile {
         }
         // SAFETY: the words that metrics work on are views of the region, which is dropped after `ticks`;
         // they are atomic. What else the work has, the box owns.
-        let ticking = unsafe { ticks::begin(work) };
+        let ticking = unsafe { ticker::begin(work) };
         self.ticks.borrow_mut().push(ticking);
     }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-use super::proc::{Reach, mapped, shared_for_writing};
+use crate::sys::process::procfs::{Reach, mapped, shared_for_writing};
 
 /// The parent of a process, and how many of the files that it has mapped the child has as private memory. `None`
 /// if there are none, or if /proc does not say.

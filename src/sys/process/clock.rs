@@ -5,7 +5,8 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use super::{fork, lock};
+use super::fork;
+use super::lock;
 
 /// A clock for durations: a reading is the processor's counter where it can be trusted, and a
 /// difference of readings becomes nanoseconds by a multiplication.

@@ -10,9 +10,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::directory::Directory;
-use super::identity::Process;
 use super::report;
 use crate::Error;
+use crate::sys::process::identity::Process;
 
 /// The environment's say, read once.
 #[derive(Debug)]

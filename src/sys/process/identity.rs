@@ -1,4 +1,4 @@
-//! Who a process is, and the locks by which others see that it lives (`held`, `life`).
+//! Who a process is, and the locks by which others see that it lives (`held`, `liveness`).
 
 mod held;
 
@@ -8,7 +8,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 pub use held::{STICKY, hold_directory, hold_lock, keep_from_cleaners};
-pub(super) use held::{ask_lock, is_local};
+pub(in crate::sys) use held::{ask_lock, is_local};
 
 use crate::format::header::{Header, LockToken};
 
@@ -18,15 +18,15 @@ pub const LOCK_FILE: &str = ".lock";
 /// What a header says of its process: the part that does not change while it lives.
 #[derive(Clone, Debug, Default)]
 pub struct Process {
-    pub(super) pid: u32,
-    pub(super) start_time: u64,
-    pub(super) boot_id: [u8; 16],
-    pub(super) pid_namespace: u64,
-    pub(super) machine_id: [u8; 16],
-    pub(super) time_namespace: u64,
+    pub(in crate::sys) pid: u32,
+    pub(in crate::sys) start_time: u64,
+    pub(in crate::sys) boot_id: [u8; 16],
+    pub(in crate::sys) pid_namespace: u64,
+    pub(in crate::sys) machine_id: [u8; 16],
+    pub(in crate::sys) time_namespace: u64,
     /// Whether /proc numbers processes as this one's pid namespace does.
-    pub(super) proc_is_own: bool,
-    pub(super) exe: String,
+    pub(in crate::sys) proc_is_own: bool,
+    pub(in crate::sys) exe: String,
 }
 
 /// This process, once asked for; null in a fresh fork. Leaked: a few hundred bytes per fork.
@@ -97,7 +97,7 @@ impl Process {
 
     /// Whether a file was made since this machine was started, by a process of its kernel. False where
     /// that is not known.
-    pub(super) fn is_of_this_boot(&self, header: &Header) -> bool {
+    pub(in crate::sys) fn is_of_this_boot(&self, header: &Header) -> bool {
         self.boot_id != [0; 16] && self.boot_id == header.boot_id
     }
 
@@ -106,7 +106,7 @@ impl Process {
     ///
     /// Where neither side knows its time namespace, but both know the boot, the kernel has none. The
     /// inode is enough: it is not used again while a process lives in the namespace.
-    pub(super) fn shares_clock(&self, header: &Header) -> bool {
+    pub(in crate::sys) fn shares_clock(&self, header: &Header) -> bool {
         self.is_of_this_boot(header) && self.time_namespace == header.time_namespace
     }
 
@@ -138,7 +138,7 @@ pub fn thread_id() -> u32 {
 }
 
 /// What the kernel's table says of a process.
-pub(super) struct Stat {
+pub(in crate::sys) struct Stat {
     /// When it started, in clock ticks since boot, as the reading process's time namespace counts them.
     pub start_time: u64,
     /// It has ended and only waits for its parent to ask how.

@@ -93,7 +93,8 @@ mod tests {
         LOCK.lock();
         let (tell, told) = std::sync::mpsc::channel();
         let waiter = std::thread::spawn(move || {
-            tell.send(crate::sys::identity::thread_id()).unwrap();
+            tell.send(crate::sys::process::identity::thread_id())
+                .unwrap();
             LOCK.lock();
             LOCK.unlock();
         });

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::identity::{LOCK_FILE, Process, Stat, ask_lock, is_local};
-use super::seed::{RandomState, random_state};
 use crate::format::header::{Header, LockToken};
+use crate::sys::memory::hashing::{RandomState, random_state};
 
 /// Whether the process that made a file lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

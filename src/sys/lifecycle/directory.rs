@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode};
 
-use super::identity::Process;
-use super::view::{self, Opened, Stat};
 use crate::Error;
+use crate::sys::memory::read_map::{self, Opened, Stat};
+use crate::sys::process::identity::Process;
 
 /// A directory, open, and what the kernel says of it.
 #[derive(Debug)]
@@ -122,10 +122,12 @@ impl Directory {
         Ok(directory)
     }
 
-    /// Opens a regular file for reading, as [`view::open`] does.
+    /// Opens a regular file for reading, as [`read_map::open`] does.
     pub fn file(&self, name: &OsStr) -> io::Result<Opened> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = self.open_file(name, flags, 0).map_err(view::not_regular)?;
+        let file = self
+            .open_file(name, flags, 0)
+            .map_err(read_map::not_regular)?;
         Opened::regular(file)
     }
 

@@ -9,10 +9,12 @@ use std::ptr;
 use std::sync::atomic::AtomicU64;
 
 use super::exit::{self, Naming};
-use super::fork::{self, LIST};
-use super::{lock, region, retained};
+use super::retained;
 use crate::format::header::{OWNER, OwnerState};
 use crate::format::owner;
+use crate::sys::memory::region;
+use crate::sys::process::fork::{self, LIST};
+use crate::sys::process::lock;
 
 /// A published file: what is needed to remove it, if it still is the same.
 #[derive(Debug)]

@@ -10,8 +10,11 @@ use std::ptr;
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use super::lock::{self, RawLock};
-use super::{clock, fork, loaded, report};
+use super::report;
+use crate::sys::process::clock;
+use crate::sys::process::fork;
+use crate::sys::process::loaded;
+use crate::sys::process::lock::{self, RawLock};
 
 /// Guards the list. Nothing is allocated under it, as under [`LIST`](fork::LIST), before which it is taken.
 pub static TICKS: RawLock = RawLock::new();

@@ -215,7 +215,7 @@ impl Directories {
 }
 
 /// The path and the inode of a line of `maps`, if it is of a file that is mapped for writing.
-pub(super) fn shared_for_writing(line: &[u8]) -> Option<(&Path, u64)> {
+pub(in crate::sys) fn shared_for_writing(line: &[u8]) -> Option<(&Path, u64)> {
     let mapping = Mapping::parse(line).filter(Mapping::is_for_writing)?;
     Some((mapping.path, mapping.inode))
 }

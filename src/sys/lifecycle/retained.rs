@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::view::{Stat, most_kept};
+use crate::sys::memory::read_map::{Stat, most_kept};
 
 /// The descriptor. The program may have closed it, with all others, and its number may be another file's by
 /// now: so it is never used without being compared.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, Gid, OFlags, Uid};
 
 use super::directory::Directory;
-use super::view::Stat;
+use crate::sys::memory::read_map::Stat;
 
 /// Name of the lock file. (It begins with a dot: readers do not look at it.)
 const NAME: &str = ".fold";

@@ -7,7 +7,7 @@ use std::fmt;
 use std::ptr::NonNull;
 use std::rc::Rc;
 
-use super::seed::{self, RandomState};
+use super::hashing::{self, RandomState};
 
 /// A map from names to values. What is in it stays there, at its address, as long as the map.
 ///
@@ -20,7 +20,7 @@ pub struct FrozenMap<T> {
 impl<T> Default for FrozenMap<T> {
     fn default() -> FrozenMap<T> {
         FrozenMap {
-            values: RefCell::new(HashMap::with_hasher(seed::random_state())),
+            values: RefCell::new(HashMap::with_hasher(hashing::random_state())),
         }
     }
 }

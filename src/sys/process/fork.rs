@@ -1,10 +1,9 @@
 //! Forks: what a child finds in the place of its parent's files.
 //!
-//! One lock, [`LIST`], guards the list of files (`sys::files`) and the list of orphans (`sys::orphans`). It is held
-//! for a few assignments: nothing is allocated and no file touched under it. Another, [`SETUP`], is
-//! held while something is made that a process has once, a third guards the list of `sys::ticks`. A fork takes
-//! all first, so that the child
-//! finds the lists whole and nothing half made.
+//! One lock, [`LIST`], guards the list of files (`lifecycle::files`) and the list of orphans
+//! (`lifecycle::orphans`). It is held for a few assignments: nothing is allocated and no file touched under it.
+//! Another, [`SETUP`], is held while something is made that a process has once, a third guards the list of
+//! `lifecycle::ticker`. A fork takes all first, so that the child finds the lists whole and nothing half made.
 //!
 //! The handlers are registered when the program is loaded, before it can have a second thread. Were
 //! they registered at first use, a fork could be on its way by then: its child would find the locks
@@ -15,9 +14,12 @@ use std::cell::Cell;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use super::identity;
 use super::lock::{self, RawLock};
-use super::ticks::{self, TICKS};
-use super::{exit, files, identity, orphans};
+use crate::sys::lifecycle::exit;
+use crate::sys::lifecycle::files;
+use crate::sys::lifecycle::orphans;
+use crate::sys::lifecycle::ticker::{self, TICKS};
 
 /// Guards the lists of files and orphans.
 pub static LIST: RawLock = RawLock::new();
@@ -156,7 +158,7 @@ extern "C" fn in_child() {
     // SAFETY: LIST is held, and this thread is the only one.
     unsafe { orphans::forget_in_child() };
     // SAFETY: TICKS is held, and this thread is the only one.
-    unsafe { ticks::forget_in_child() };
+    unsafe { ticker::forget_in_child() };
     identity::forget_in_child();
     LIST.unlock();
     TICKS.unlock();

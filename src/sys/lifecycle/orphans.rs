@@ -67,12 +67,12 @@ impl Orphans {
     }
 }
 
-/// Those of this process, under [`LIST`](super::fork::LIST).
+/// Those of this process, under [`LIST`](crate::sys::process::fork::LIST).
 #[cfg(not(loom))]
 mod of_process {
-    use super::super::fork::LIST;
-    use super::super::lock;
     use super::{Orphan, Orphans, TypeId};
+    use crate::sys::process::fork::LIST;
+    use crate::sys::process::lock;
 
     static ORPHANS: Orphans = Orphans::new();
 

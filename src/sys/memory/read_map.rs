@@ -17,9 +17,9 @@ use std::sync::atomic::AtomicUsize;
 
 use memmap2::{MmapOptions, MmapRaw};
 
-use super::proc::is_map_file;
 use super::sigbus;
 use crate::sync::{AtomicU64, Ordering, fence};
+use crate::sys::process::procfs::is_map_file;
 
 /// A regular file, open for reading, and what the kernel says of it.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ pub fn open(path: &Path) -> io::Result<Opened> {
 }
 
 /// In words, where the error of open(2) says that there is no regular file.
-pub(super) fn not_regular(error: io::Error) -> io::Error {
+pub(in crate::sys) fn not_regular(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(libc::ELOOP) => io::Error::other("a symbolic link, not a regular file"),
         Some(libc::ENXIO) => io::Error::other("a socket or device, not a regular file"),
@@ -120,7 +120,7 @@ pub(super) fn not_regular(error: io::Error) -> io::Error {
 
 impl Opened {
     /// A file that was just opened, if it is a regular one.
-    pub(super) fn regular(file: File) -> io::Result<Opened> {
+    pub(in crate::sys) fn regular(file: File) -> io::Result<Opened> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(io::Error::other("not a regular file"));
@@ -240,7 +240,7 @@ impl Drop for Kept {
 }
 
 /// Half of the descriptors that the process may have.
-pub(super) fn most_kept() -> usize {
+pub(in crate::sys) fn most_kept() -> usize {
     static MOST: OnceLock<usize> = OnceLock::new();
     *MOST.get_or_init(|| {
         let mut limit = libc::rlimit {

@@ -20,7 +20,8 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::{LOCK_FILE, random};
 use crate::format::header::LockToken;
-use crate::sys::{fork, lock};
+use crate::sys::process::fork;
+use crate::sys::process::lock;
 
 /// A lock that this process holds in a root, or on a directory (token 0). Leaked and linked: a process has
 /// few roots.

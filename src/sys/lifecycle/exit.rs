@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::files::{self, End, FileName};
-use super::{identity, lock};
+use crate::sys::process::identity;
+use crate::sys::process::lock;
 
 /// Whether the exit handler has run: no more files then.
 static EXITED: AtomicBool = AtomicBool::new(false);
@@ -45,7 +46,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Naming(());
 
 impl Naming {
-    pub(super) fn begin() -> Naming {
+    pub(in crate::sys) fn begin() -> Naming {
         // SeqCst, with EXITED: either this thread sees the exit, or the exit waits for it.
         NAMING.fetch_add(1, Ordering::SeqCst);
         Naming(())
@@ -94,7 +95,7 @@ pub fn watch_status() {
         extern "C" fn note(status: libc::c_int, _: *mut libc::c_void) {
             FAILED.store(status == OF_A_PANIC, Ordering::Relaxed);
         }
-        if super::loaded::stay() {
+        if crate::sys::process::loaded::stay() {
             // Handlers are called in the reverse order: this one comes before `at_exit`.
             // SAFETY: a handler whose code stays loaded, as was just seen to, and which ignores its
             // argument.

@@ -10,9 +10,9 @@ use std::io::Write;
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::append_list::AppendList;
-use super::fork;
 use super::paths::Settings;
+use crate::sys::memory::append_list::AppendList;
+use crate::sys::process::fork;
 
 /// What was reported of a model.
 #[derive(Debug)]

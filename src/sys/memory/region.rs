@@ -12,9 +12,9 @@ use std::ptr::{self, NonNull};
 
 use memmap2::{MmapOptions, MmapRaw};
 
-use super::files::{self, FileName, Registered};
 use super::words::Words;
 use crate::sync::AtomicU64;
+use crate::sys::lifecycle::files::{self, FileName, Registered};
 
 /// The least that is reserved where the address space is scarce (RLIMIT_AS).
 const LEAST: usize = 64 * 1024;
@@ -58,7 +58,7 @@ fn page_size() -> usize {
 
 /// A reserved range of addresses over a file, or over private memory.
 ///
-/// After a fork, the child finds private memory of zeros in the place of every file (`sys::fork`):
+/// After a fork, the child finds private memory of zeros in the place of every file (`sys::process::fork`):
 /// inherited pointers stay valid, and the parent's file stays the parent's.
 #[derive(Debug)]
 pub struct Region {

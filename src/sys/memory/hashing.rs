@@ -30,7 +30,7 @@ fn shared() -> &'static SharedSeed {
         return known;
     }
     // In a mapping: an allocator that counts in groups would come back here for its first allocation.
-    let new = Mapped::new(SharedSeed::from_u64(super::identity::random()));
+    let new = Mapped::new(SharedSeed::from_u64(crate::sys::process::identity::random()));
     match SHARED.compare_exchange(
         ptr::null_mut(),
         new.as_ptr(),

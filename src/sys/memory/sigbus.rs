@@ -295,8 +295,8 @@ mod platform {
 
 #[cfg(test)]
 mod tests {
-    use super::super::view::{View, open};
     use super::*;
+    use crate::sys::memory::read_map::{View, open};
 
     #[test]
     fn a_file_cut_short_under_a_guarded_view_reads_as_zeros_and_is_marked() {
