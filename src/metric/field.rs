@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::kind::code;
-use super::space::Space;
+use super::storage::Space;
 use super::window;
 use crate::format::histogram::DEFAULT_DIGITS;
 use crate::format::scalar::Scalar;

@@ -6,7 +6,7 @@ use super::Stat;
 use super::text::printable;
 use crate::format::scalar::Number;
 use crate::metric::Value;
-use crate::metric::distribution::Distribution;
+use crate::metric::percentile::distribution::Distribution;
 use crate::metric::window::WindowValue;
 
 /// The percentiles of a row.
@@ -304,7 +304,7 @@ impl Stat {
 mod tests {
     use super::*;
     use crate::format::histogram::Layout;
-    use crate::metric::moments::Moments;
+    use crate::metric::percentile::moments::Moments;
 
     #[test]
     fn units_suit_their_values() {

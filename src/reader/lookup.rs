@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::snapshot::{Model, Snapshot};
 use crate::metric::Value;
 use crate::metric::context::Context;
-use crate::metric::error_log::{DistinctError, ErrorsValue};
+use crate::metric::errors::log::{DistinctError, ErrorsValue};
 use crate::metric::history::{HistoryEntry, HistoryValue};
 
 impl Snapshot {

@@ -16,7 +16,7 @@ use crate::format::record::HEAD;
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{MetricSchema, Schema};
 use crate::metric::kind::{self, Kind, code};
-use crate::metric::summary_value::SummaryValue;
+use crate::metric::summary::value::SummaryValue;
 use crate::metric::window;
 
 /// A schema, ready for reading: decoded, checked, and its words laid out.

@@ -16,7 +16,7 @@ use crate::format::schema::Schema;
 use crate::format::{header, round_up};
 use crate::metric::field::Binder;
 use crate::metric::kind::code;
-use crate::metric::space::{Append, Space};
+use crate::metric::storage::{Append, Space};
 use crate::sys::lifecycle::paths::Settings;
 
 /// Builds a file: `.create()` makes it.

@@ -22,7 +22,7 @@ use crate::format::owner;
 use crate::format::record::Stagger;
 use crate::format::round_up;
 use crate::metric::context::Contexts;
-use crate::metric::space::Placed;
+use crate::metric::storage::Placed;
 use crate::retire;
 use crate::sync::Ordering;
 use crate::sys::lifecycle::exit::{self, Naming};
@@ -135,7 +135,7 @@ pub struct StatsFile {
     /// Levels that end with their thread.
     levels: RefCell<Vec<Word>>,
     failure: RefCell<Option<Error>>,
-    /// There is an [`Append`](crate::metric::space::Append).
+    /// There is an [`Append`](crate::metric::storage::Append).
     appending: Cell<bool>,
     max_groups: usize,
     contexts: Contexts,

@@ -13,7 +13,7 @@ use crate::format::note::Cause;
 use crate::format::record::Instance;
 use crate::metric::field::{Binder, Describe, Field, Options, TakesPrefix};
 use crate::metric::one_thread::of_one_thread;
-use crate::metric::space::{Append, Placed, Space};
+use crate::metric::storage::{Append, Placed, Space};
 use crate::sys::lifecycle::report;
 use crate::sys::memory::frozen::FrozenMap;
 use crate::sys::memory::mapped::Mapped;

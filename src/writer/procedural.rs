@@ -19,7 +19,7 @@ use crate::metric::field::{
     TakesUnit, TakesWindow,
 };
 use crate::metric::one_thread::of_one_thread;
-use crate::metric::space::{Append, Space};
+use crate::metric::storage::{Append, Space};
 use crate::metric::window::LENGTHS;
 use crate::sys::memory::frozen::FrozenList;
 use crate::{

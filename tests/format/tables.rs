@@ -13,7 +13,7 @@ const PART: &str = include_str!("../../src/format/part.rs");
 const RETIRED: &str = include_str!("../../src/format/retired.rs");
 const SCHEMA: &str = include_str!("../../src/format/schema.rs");
 const SCALAR: &str = include_str!("../../src/format/scalar.rs");
-const ERROR_ENTRY: &str = include_str!("../../src/metric/error_entry.rs");
+const ERROR_ENTRY: &str = include_str!("../../src/metric/errors/entry.rs");
 const KIND: &str = include_str!("../../src/metric/kind.rs");
 
 /// The rows of the first table after a heading, without its head.

@@ -16,7 +16,7 @@ use crate::metric::context::{Contexts, Copied};
 use crate::metric::counter::Counter;
 use crate::metric::field::{Binder, Describe, Field, Options};
 use crate::metric::percentile::Percentile;
-use crate::metric::space::{Mark, Placed, Space};
+use crate::metric::storage::{Mark, Placed, Space};
 use crate::metric::summary::Summary;
 use crate::sys::lifecycle::ticker::Tick;
 use crate::sys::memory::words::{Word, Words};

@@ -223,7 +223,7 @@ fn percentiles_have_their_octaves_and_are_looked_up_in_both_forms() {
             let mut maker = Maker::new(&header("m", pid, pid.into()));
             let at = maker.schema(&schema);
             let block = maker.instance(at, &schema, "", "index");
-            let moments = crate::metric::moments::Moments::default()
+            let moments = crate::metric::percentile::moments::Moments::default()
                 .with(3)
                 .with(1000)
                 .to_words();
@@ -266,7 +266,7 @@ fn words_after_the_moments_are_not_looked_at() {
         let mut maker = Maker::new(&header("m", 1, 1));
         let at = maker.schema(&schema);
         let block = maker.instance(at, &schema, "", "");
-        let moments = crate::metric::moments::Moments::default().with(3);
+        let moments = crate::metric::percentile::moments::Moments::default().with(3);
         maker.set(block, &[2]);
         maker.set(block + 8 + 80, &moments.to_words());
         maker.set(block + 8 + 80 + 64, &[u64::MAX; 2]);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::StatsFile;
 use crate::format::note::{self, Cause, Note};
-use crate::metric::space::{Append, Space};
+use crate::metric::storage::{Append, Space};
 use crate::sys::lifecycle::report;
 
 impl StatsFile {

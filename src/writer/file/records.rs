@@ -15,7 +15,7 @@ use crate::format::part::Part;
 use crate::format::record::{self, Instance, Octave, Stagger};
 use crate::format::schema::{Schema, whole_label};
 use crate::metric::context::Contexts;
-use crate::metric::space::{Append, Mark, Placed, Space};
+use crate::metric::storage::{Append, Mark, Placed, Space};
 use crate::sync::Ordering;
 use crate::sys::lifecycle::ticker::{self, Tick};
 use crate::sys::memory::words::{Word, Words};

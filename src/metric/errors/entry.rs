@@ -19,34 +19,34 @@
 
 use std::collections::BTreeMap;
 
-use super::context::Reference;
-use super::error_text::Text;
-use super::kind::Parts;
 use crate::format::part::Shape;
+use crate::metric::context::Reference;
+use crate::metric::errors::text::Text;
+use crate::metric::kind::Parts;
 use crate::sys::memory::words::Width;
 
 /// Buffers of a cell.
-pub(super) const BUFFERS: usize = 2;
+pub(in crate::metric) const BUFFERS: usize = 2;
 /// Words at the begin of a buffer that change while the entry means the same: count, first time, last time,
 /// context.
-pub(super) const CHANGING: usize = 4;
+pub(in crate::metric) const CHANGING: usize = 4;
 /// Words before the texts.
-pub(super) const FIXED: usize = CHANGING + 2;
+pub(in crate::metric) const FIXED: usize = CHANGING + 2;
 
 /// Flag: it is a note.
-pub(super) const NOTE: u64 = 1;
+pub(in crate::metric) const NOTE: u64 = 1;
 /// Flag: it is a total.
-pub(super) const TOTAL: u64 = 2;
+pub(in crate::metric) const TOTAL: u64 = 2;
 
 /// Most entries of either sort, of one log in one file.
-pub(super) const MOST: usize = 256;
+pub(in crate::metric) const MOST: usize = 256;
 /// Most totals of a log in a retired file that have a place. It sees many releases of a program, whose places
 /// differ. Beyond them a total has no place; of those there may be as many again.
 const FOLDED_MOST: usize = 1024;
 
 /// A message: 2 KiB with the head of its record. All have one size, so that each fits into the part of each.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct MessageWidth;
+pub(in crate::metric) struct MessageWidth;
 
 impl Width for MessageWidth {
     const WORDS: usize = 123;
@@ -54,14 +54,14 @@ impl Width for MessageWidth {
 
 /// A total: 768 bytes with the head of its record.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TotalWidth;
+pub(in crate::metric) struct TotalWidth;
 
 impl Width for TotalWidth {
     const WORDS: usize = 43;
 }
 
 /// The part of an entry with so many words.
-pub(super) fn shape_of(words: usize) -> Shape {
+pub(in crate::metric) fn shape_of(words: usize) -> Shape {
     Shape {
         cells: 1,
         buffers: BUFFERS as u16,
@@ -70,7 +70,7 @@ pub(super) fn shape_of(words: usize) -> Shape {
     }
 }
 
-pub(super) static PARTS: Parts = Parts {
+pub(in crate::metric) static PARTS: Parts = Parts {
     is_part: |shape| {
         let words = usize::from(shape.words);
         shape == shape_of(words) && words >= FIXED
@@ -80,7 +80,7 @@ pub(super) static PARTS: Parts = Parts {
 };
 
 /// Numbers of the plain words of the metric.
-pub(super) mod plain {
+pub(in crate::metric) mod plain {
     /// All errors.
     pub const ALL: usize = 0;
     /// Those that no message ever had: the file had no space for any.
@@ -92,7 +92,7 @@ pub(super) mod plain {
 }
 
 /// How many plain words there are.
-pub(super) const PLAIN: usize = 4;
+pub(in crate::metric) const PLAIN: usize = 4;
 
 /// Adds up what changes. A retired file has no contexts, and as many messages as any file: of more those
 /// stay that came last.

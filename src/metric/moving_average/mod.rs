@@ -5,9 +5,9 @@ use std::fmt;
 
 use super::Value;
 use super::average::{self, AverageValue, AverageWidth};
+use super::double_double::Sum;
 use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesUnit};
 use super::kind::{Counts, Kind, code};
-use super::sum::Sum;
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;

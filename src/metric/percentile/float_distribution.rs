@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::Value;
-use super::distribution::{PERCENTILES, ranks};
-use super::summary_value::SummaryValue;
 use crate::format::float_histogram::{
     FloatLayout, OCTAVES, OCTAVES_OF_RANGE, RANGES, is_negative, middle, octave_at, range_bounds,
     rank,
 };
 use crate::format::scalar::Number;
+use crate::metric::Value;
+use crate::metric::percentile::distribution::{PERCENTILES, ranks};
+use crate::metric::summary::value::SummaryValue;
 
 /// A distribution of f64 values: moments of one publication, as exact as those of a
 /// [`SummaryValue`], and counts in buckets with a known relative error.

@@ -21,9 +21,9 @@ use std::cell::Cell;
 
 use super::field::WindowPlace;
 use super::kind::{self, Counts, ENDS, Kind, Raw, code};
-use super::moments::Moments;
 use super::percentile::integers;
-use super::summary_value::{self, SummaryValue};
+use super::percentile::moments::Moments;
+use super::summary::value::{SummaryValue, WORDS as SUMMARY_WORDS};
 use super::{Value, counter, percentile};
 use crate::format::scalar::Number;
 use crate::format::schema::{Geometry, MetricSchema};
@@ -223,7 +223,7 @@ pub fn step(schema: &MetricSchema) -> Option<MetricSchema> {
     let (kind, digits) = of(schema);
     let (words, plain) = match kind {
         code::COUNTER => (counter::STEP_WORDS, 0),
-        code::SUMMARY => (summary_value::WORDS, 0),
+        code::SUMMARY => (SUMMARY_WORDS, 0),
         code::TIMER | code::PERCENTILE => integers::words_of(digits)?,
         code::FLOAT_PERCENTILE => percentile::float_words(digits)?,
         _ => return None,

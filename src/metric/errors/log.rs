@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::Value;
-use super::context::{Context, Found, Reference};
-use super::error_entry::{CHANGING, PLAIN, TOTAL, plain};
-use super::error_text::Text;
-use super::kind::{Counts, Kind, Raw, code};
 use crate::format::schema::{Geometry, MetricSchema};
+use crate::metric::Value;
+use crate::metric::context::{Context, Found, Reference};
+use crate::metric::errors::entry::{CHANGING, PLAIN, TOTAL, plain};
+use crate::metric::errors::text::Text;
+use crate::metric::kind::{Counts, Kind, Raw, code};
 
 /// The place of a log: plain words, see [`plain`]. Its entries are parts.
-pub(super) const GEOMETRY: Geometry = Geometry {
+pub(in crate::metric) const GEOMETRY: Geometry = Geometry {
     buffers: 0,
     words: 0,
     plain: PLAIN as u16,
 };
 
-pub(super) static KIND: Kind = Kind {
+pub(in crate::metric) static KIND: Kind = Kind {
     code: code::ERRORS,
     name: "errors",
     counts: Counts::All,

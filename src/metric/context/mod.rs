@@ -22,7 +22,7 @@ use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock};
 
-use super::space::Space;
+use super::storage::Space;
 use crate::format::bytes::words;
 use crate::format::part::{Part, Shape};
 use crate::format::slot;

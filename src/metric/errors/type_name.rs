@@ -10,7 +10,7 @@ const AMBIGUOUS: [&str; 5] = ["Error", "ErrorKind", "Err", "Kind", "Failure"];
 const SOURCES: usize = 16;
 
 /// The type's name as the compiler has it, without references; `None` for a `dyn`, boxed or not.
-pub(super) fn static_type<E: ?Sized>() -> Option<&'static str> {
+pub(in crate::metric) fn static_type<E: ?Sized>() -> Option<&'static str> {
     let mut name = type_name::<E>();
     loop {
         name = match name.strip_prefix('&').or(name.strip_prefix("mut ")) {
@@ -24,7 +24,7 @@ pub(super) fn static_type<E: ?Sized>() -> Option<&'static str> {
 
 /// Path and name of a type whose whole name is this. The rule is in the docs of
 /// [`Errors`](super::errors::Errors). The path ends with `::` or is empty.
-pub(super) fn split(name: &str) -> (&str, &str) {
+pub(in crate::metric) fn split(name: &str) -> (&str, &str) {
     let path = name.split('<').next().unwrap_or(name);
     let colon = path.bytes().rposition(|byte| byte == b':');
     let (path, last) = path.split_at(colon.map_or(0, |colon| colon + 1));
@@ -42,7 +42,7 @@ pub(super) fn split(name: &str) -> (&str, &str) {
 }
 
 /// Path and name of a `dyn Error`, without a word of its message.
-pub(super) fn dyn_type<'a, E: Error + ?Sized>(
+pub(in crate::metric) fn dyn_type<'a, E: Error + ?Sized>(
     error: &E,
     leading: &'a mut Leading,
 ) -> (&'a str, &'a str) {
@@ -75,7 +75,9 @@ fn known_source(
 }
 
 /// Path and name of an error that is a well-known one.
-pub(super) fn known(error: &(dyn Error + 'static)) -> Option<(&'static str, &'static str)> {
+pub(in crate::metric) fn known(
+    error: &(dyn Error + 'static),
+) -> Option<(&'static str, &'static str)> {
     macro_rules! known {
         ($($known:ty),* $(,)?) => {
             $(if error.is::<$known>() {
@@ -104,7 +106,7 @@ pub(super) fn known(error: &(dyn Error + 'static)) -> Option<(&'static str, &'st
 
 /// The identifier with which a text begins.
 #[derive(Default)]
-pub(super) struct Leading {
+pub(in crate::metric) struct Leading {
     bytes: [u8; 32],
     len: usize,
 }

@@ -1,11 +1,12 @@
 //! Summary: count, total, mean, deviation, extremes and the last of f64 values.
 
+pub mod value;
+
 use std::fmt;
 
 use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesUnit, TakesWindow};
+use super::hot_cold::SeldomSlot;
 use super::kind::{Counts, Kind, Raw, code};
-use super::seldom::SeldomSlot;
-use super::summary_value::{SummaryValue, WORDS};
 use super::window::{self, Ring};
 use super::{Value, check_slot};
 use crate::format::scalar::Scalar;
@@ -14,6 +15,7 @@ use crate::metric::one_thread::of_one_thread;
 use crate::sync::{AtomicU64, Ordering};
 use crate::sys::memory::words::{Slot, Width, Word};
 use crate::sys::process::clock;
+use value::{SummaryValue, WORDS};
 
 /// Measured values in a few numbers: count, total, mean, standard deviation, least, greatest and last
 /// value, and the time of the last one, all of one publication.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::Value;
-use super::moments::Moments;
 use crate::format::histogram::Layout;
 use crate::format::scalar::Number;
+use crate::metric::Value;
+use crate::metric::percentile::moments::Moments;
 
 /// The percentiles that are exposed and printed: percent, and the name of the label.
 pub const PERCENTILES: [(f64, &str); 6] = [
@@ -19,7 +19,7 @@ pub const PERCENTILES: [(f64, &str); 6] = [
 ];
 
 /// The ranks of percents among `n` values, from 1: ⌈percent/100 · n⌉, at least the first.
-pub(super) fn ranks<const N: usize>(percents: &[f64; N], n: u64) -> [u64; N] {
+pub(in crate::metric) fn ranks<const N: usize>(percents: &[f64; N], n: u64) -> [u64; N] {
     // In integers, of millionths of a percent: 99.9 / 100.0 * 1000.0 is more than 999.
     percents.map(|percent| {
         let millionths = (percent * 1e6).round() as u128;

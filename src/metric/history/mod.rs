@@ -15,7 +15,7 @@ use super::Value;
 use super::context::{Context, Found, Reference};
 use super::field::{Binder, Describe, Field, Options, TakesUnit};
 use super::kind::{Counts, ENDS, Kind, Parts, Raw, code};
-use super::space::Space;
+use super::storage::Space;
 use crate::format::part::{FIXED, Part, Shape};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};

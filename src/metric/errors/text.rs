@@ -4,8 +4,8 @@ use std::error::Error;
 use std::fmt::{self, Write};
 use std::panic::Location;
 
-use super::error_entry::{FIXED, MessageWidth, NOTE, TOTAL, TotalWidth};
 use crate::format::bytes::{cut, words};
+use crate::metric::errors::entry::{FIXED, MessageWidth, NOTE, TOTAL, TotalWidth};
 use crate::sys::memory::words::Width;
 
 /// Bytes that are kept of a name, of a site and of a message. What a message's part has beyond is for the
@@ -23,18 +23,18 @@ const _: () = assert!(NAME_MOST + SITE_MOST + MESSAGE_MOST + 128 <= TEXTS_MOST);
 
 /// What an error is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Text {
-    pub(super) name: String,
-    pub(super) is_note: bool,
-    pub(super) message: String,
-    pub(super) site: String,
+pub(in crate::metric) struct Text {
+    pub(in crate::metric) name: String,
+    pub(in crate::metric) is_note: bool,
+    pub(in crate::metric) message: String,
+    pub(in crate::metric) site: String,
     /// One a line.
-    pub(super) sources: String,
+    pub(in crate::metric) sources: String,
 }
 
 impl Text {
     /// From the words of an entry after those that change. Nothing in them is trusted.
-    pub(super) fn from_words(words: &[u64]) -> Option<Text> {
+    pub(in crate::metric) fn from_words(words: &[u64]) -> Option<Text> {
         let (&[lengths, flags], words) = words.split_first_chunk()?;
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let mut rest = &bytes[..];
@@ -55,7 +55,7 @@ impl Text {
     }
 
     /// The words of a total that has this name and no site, after those that change.
-    pub(super) fn total_words(&self) -> Vec<u64> {
+    pub(in crate::metric) fn total_words(&self) -> Vec<u64> {
         let mut texts = Texts::new(TOTAL | u64::from(self.is_note));
         texts.add(NAME_MOST, |to| to.write_str(&self.name));
         texts.words().collect()
@@ -64,16 +64,16 @@ impl Text {
 
 /// What an error is called.
 #[derive(Clone, Copy)]
-pub(super) struct Name<'a> {
+pub(in crate::metric) struct Name<'a> {
     /// The modules before the type, with the last `::`; mostly empty.
-    pub(super) path: &'a str,
-    pub(super) text: &'a str,
-    pub(super) is_note: bool,
+    pub(in crate::metric) path: &'a str,
+    pub(in crate::metric) text: &'a str,
+    pub(in crate::metric) is_note: bool,
 }
 
 /// The texts of an entry in the making. They are on the stack: new messages may come in a storm, and none of
 /// them is to allocate.
-pub(super) struct Texts {
+pub(in crate::metric) struct Texts {
     bytes: [u8; TEXTS_MOST],
     len: usize,
     /// How many texts there are.
@@ -94,14 +94,14 @@ impl Texts {
     }
 
     /// Those of the total of a name and a place.
-    pub(super) fn of_total(name: Name<'_>, site: Option<&Location<'_>>) -> Texts {
+    pub(in crate::metric) fn of_total(name: Name<'_>, site: Option<&Location<'_>>) -> Texts {
         let mut texts = Texts::new(TOTAL | u64::from(name.is_note));
         texts.add_name_and_site(name, site);
         texts
     }
 
     /// Those of a message, cut to what is kept.
-    pub(super) fn of_message(
+    pub(in crate::metric) fn of_message(
         name: Name<'_>,
         site: Option<&Location<'_>>,
         message: &dyn fmt::Display,
@@ -157,7 +157,7 @@ impl Texts {
     }
 
     /// The words of the entry after those that change.
-    pub(super) fn words(&self) -> impl Iterator<Item = u64> + Clone {
+    pub(in crate::metric) fn words(&self) -> impl Iterator<Item = u64> + Clone {
         [self.lengths, self.flags]
             .into_iter()
             .chain(words(&self.bytes[..self.len]))
@@ -204,7 +204,7 @@ impl Write for OneLine<'_, '_> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::metric::error_entry::CHANGING;
+    use crate::metric::errors::entry::CHANGING;
 
     #[test]
     fn texts_are_cut_at_a_character_and_the_causes_have_what_is_left() {
@@ -237,7 +237,7 @@ mod tests {
         assert!(words.len() <= MessageWidth::WORDS - CHANGING);
         let text = Text::from_words(&words).unwrap();
         assert_eq!(text.name, "é".repeat(64));
-        assert!(text.site.contains("error_text.rs:"), "{}", text.site);
+        assert!(text.site.contains("errors/text.rs:"), "{}", text.site);
         assert_eq!(text.message, "€".repeat(MESSAGE_MOST / 3));
         assert!(text.sources.len() >= 128 && text.sources.chars().all(|c| c == '€'));
     }

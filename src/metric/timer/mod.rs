@@ -4,9 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Value;
-use super::distribution::Distribution;
 use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesDigits, TakesWindow};
 use super::kind::{Counts, Kind, code};
+use super::percentile::distribution::Distribution;
 use super::percentile::integers::{self, Integers};
 use crate::metric::one_thread::of_one_thread;
 use crate::sys::process::clock;

@@ -1,7 +1,13 @@
 //! Errors: each distinct one once, with how often, when first and when last.
 //!
 //! The handle finds an error by a hash of its kind, name, site and message, so that one that is known costs
-//! the formatting of its message into the hash, and no allocation. What it is entered into: `error_table`.
+//! the formatting of its message into the hash, and no allocation. What it is entered into: `table`.
+
+pub(super) mod entry;
+pub mod log;
+mod table;
+mod text;
+mod type_name;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::RefCell;
@@ -11,20 +17,20 @@ use std::hash::{BuildHasher, Hasher};
 use std::panic::Location;
 use std::rc::Rc;
 
-use super::error_entry::plain;
-use super::error_log::GEOMETRY;
-use super::error_table::{Counted, New, Table};
-use super::error_text::{Name, Texts};
-use super::error_type::{self, Leading};
 use super::field::{Binder, Describe, Field, Options};
 use super::kind::code;
-use super::space::Space;
+use super::storage::Space;
 use crate::format::scalar::Scalar;
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::{AtomicU64, Ordering};
 use crate::sys::memory::hashing::{self, RandomState};
 use crate::sys::memory::words::Words;
 use crate::sys::process::clock;
+use entry::plain;
+use log::GEOMETRY;
+use table::{Counted, New, Table};
+use text::{Name, Texts};
+use type_name::Leading;
 
 /// A log of distinct errors, each with its count, the times of the first and the last, its message, what
 /// caused it, and a context: of an error the backtrace of the first, if `RUST_BACKTRACE` asks for one; of
@@ -104,7 +110,7 @@ impl<'a> Called<'a> {
         match self {
             Called::Name(name) => name,
             Called::Type(name) => {
-                let (path, text) = error_type::split(name);
+                let (path, text) = type_name::split(name);
                 Name {
                     path,
                     text,
@@ -126,16 +132,16 @@ impl Errors {
     /// Records an error of this place in the source.
     pub(crate) fn record_at<E: Error + ?Sized>(&self, error: &E, site: &Location<'_>) {
         let mut leading = Leading::default();
-        let name = match error_type::static_type::<E>() {
+        let name = match type_name::static_type::<E>() {
             Some(name) => Called::Type(name),
-            None => Called::error(error_type::dyn_type(error, &mut leading)),
+            None => Called::error(type_name::dyn_type(error, &mut leading)),
         };
         self.enter(name, Some(site), &error, error.source(), None);
     }
 
     /// As [`record_at`](Self::record_at), of an error that was boxed: it may be a well-known one.
     pub(crate) fn record_boxed(&self, error: &(dyn Error + 'static), site: &Location<'_>) {
-        match error_type::known(error) {
+        match type_name::known(error) {
             Some(known) => {
                 let name = Called::error(known);
                 self.enter(name, Some(site), &error, error.source(), None);

@@ -1,8 +1,8 @@
 //! The numbers of a Summary: how a value is added to them, and how those of two files become one.
 
-use super::Value;
-use super::sum::Sum;
 use crate::format::scalar::Number;
+use crate::metric::Value;
+use crate::metric::double_double::Sum;
 use crate::sync::{AtomicU64, Ordering};
 
 /// Words of a slot's buffer:
@@ -10,7 +10,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// ```text
 /// 0 count   1 shift   2,3 total   4,5 squares   6 minimum   7 maximum   8 last   9 its time
 /// ```
-pub(super) const WORDS: usize = 10;
+pub(in crate::metric) const WORDS: usize = 10;
 
 /// Whether the shift is chosen anew for the next value: for the first one, and after a power of two.
 #[inline(always)]
@@ -51,7 +51,7 @@ pub struct SummaryValue {
 
 impl SummaryValue {
     #[inline(always)]
-    pub(super) fn from_words(words: [u64; WORDS]) -> SummaryValue {
+    pub(in crate::metric) fn from_words(words: [u64; WORDS]) -> SummaryValue {
         let float = |i: usize| f64::from_bits(words[i]);
         let sum = |i: usize| Sum {
             high: float(i),
@@ -72,14 +72,14 @@ impl SummaryValue {
 
     /// What this thread, the only writer, has published in a buffer.
     #[inline(always)]
-    pub(super) fn load(buffer: &[AtomicU64]) -> SummaryValue {
+    pub(in crate::metric) fn load(buffer: &[AtomicU64]) -> SummaryValue {
         // Relaxed: as the only writer it reads its own stores.
         SummaryValue::from_words(std::array::from_fn(|i| buffer[i].load(Ordering::Relaxed)))
     }
 
     /// All but what was rejected.
     #[inline(always)]
-    pub(super) fn to_words(self) -> [u64; WORDS] {
+    pub(in crate::metric) fn to_words(self) -> [u64; WORDS] {
         [
             self.count,
             self.shift.to_bits(),
@@ -95,24 +95,28 @@ impl SummaryValue {
     }
 
     /// With what was rejected, which is no part of a publication.
-    pub(super) fn with_rejected(self, rejected: u64) -> SummaryValue {
+    pub(in crate::metric) fn with_rejected(self, rejected: u64) -> SummaryValue {
         SummaryValue { rejected, ..self }
     }
 
     /// The words that [`often`](Self::often) leaves as they are: the shift, and the extremes.
-    pub(super) const SELDOM: [usize; 3] = [1, 6, 7];
+    pub(in crate::metric) const SELDOM: [usize; 3] = [1, 6, 7];
 
     /// The words that one value more changes as a rule, to what [`with`](Self::with) makes of them. `None` if
     /// it changes others as well.
     #[inline(always)]
-    pub(super) fn often(before: &[AtomicU64], value: f64, now: u64) -> Option<[(usize, u64); 7]> {
+    pub(in crate::metric) fn often(
+        before: &[AtomicU64],
+        value: f64,
+        now: u64,
+    ) -> Option<[(usize, u64); 7]> {
         let [a, b, c, d, e, f] = SummaryValue::often_without_time(before, value)?;
         Some([a, b, c, d, e, f, (9, now)])
     }
 
     /// The same, but for the time.
     #[inline(always)]
-    pub(super) fn often_without_time(
+    pub(in crate::metric) fn often_without_time(
         before: &[AtomicU64],
         value: f64,
     ) -> Option<[(usize, u64); 6]> {
@@ -142,7 +146,7 @@ impl SummaryValue {
 
     /// With one value more, which is finite.
     #[inline(always)]
-    pub(super) fn with(mut self, value: f64, now: u64) -> SummaryValue {
+    pub(in crate::metric) fn with(mut self, value: f64, now: u64) -> SummaryValue {
         if takes_shift(self.count) {
             self = self.shifted(value);
         }
@@ -244,7 +248,7 @@ impl SummaryValue {
     /// other way round. The deviation is as exact as its squares are large among all. The last value is
     /// that of now; the least and the greatest of an interval nobody
     /// knows, unless it is all that was ever recorded.
-    pub(super) fn since(&self, earlier: &SummaryValue) -> SummaryValue {
+    pub(in crate::metric) fn since(&self, earlier: &SummaryValue) -> SummaryValue {
         let rejected = self.rejected.saturating_sub(earlier.rejected);
         let count = self.count.saturating_sub(earlier.count);
         let risen = match (self.center(), earlier.center()) {
@@ -273,7 +277,7 @@ impl SummaryValue {
 
     /// With another one's, of moments that have no time: of two writers' last values it is not known which
     /// is the last, and it becomes a NaN.
-    pub(super) fn merged_without_time(mut self, other: SummaryValue) -> SummaryValue {
+    pub(in crate::metric) fn merged_without_time(mut self, other: SummaryValue) -> SummaryValue {
         let both = self.count > 0 && other.count > 0;
         self.merge(other);
         if both {
@@ -283,7 +287,7 @@ impl SummaryValue {
     }
 
     /// With these extremes, if there are any values.
-    pub(super) fn with_extremes(self, min: f64, max: f64) -> SummaryValue {
+    pub(in crate::metric) fn with_extremes(self, min: f64, max: f64) -> SummaryValue {
         match self.count {
             0 => self,
             _ => SummaryValue { min, max, ..self },

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use super::double_double::Sum;
 use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesUnit};
 use super::kind::{Counts, Fold, Kind, code};
-use super::sum::Sum;
 use super::{Value, check_slot};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};

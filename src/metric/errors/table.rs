@@ -1,18 +1,18 @@
 //! The writer's table of the entries of an error log, and which one goes when a new message comes.
 //!
-//! A known error is found by its hash and costs two publications of a few words (`error_entry`), neither an
+//! A known error is found by its hash and costs two publications of a few words (`entry`), neither an
 //! allocation nor a system call. Which message was least recently seen is looked for among all of them, only
 //! when a new one needs its part: at most 256 numbers are compared, and a known error pays one store for it.
 
 use std::cell::Cell;
 use std::collections::HashMap;
 
-use super::context::Reference;
-use super::error_entry::{BUFFERS, MOST, MessageWidth, TotalWidth, shape_of};
-use super::error_text::Texts;
-use super::space::Space;
 use crate::format::part::Part;
 use crate::format::slot;
+use crate::metric::context::Reference;
+use crate::metric::errors::entry::{BUFFERS, MOST, MessageWidth, TotalWidth, shape_of};
+use crate::metric::errors::text::Texts;
+use crate::metric::storage::Space;
 use crate::sync::Ordering;
 use crate::sys::memory::hashing::{self, RandomState};
 use crate::sys::memory::words::{Slot, Width};
@@ -23,7 +23,7 @@ const FEW: usize = 8;
 const MESSAGE_BYTES: usize = 2048;
 
 /// The entries of one log.
-pub(super) struct Table {
+pub(in crate::metric) struct Table {
     messages: Vec<Message>,
     totals: Vec<Slot<TotalWidth>>,
     message_by_hash: HashMap<u64, usize, RandomState>,
@@ -47,31 +47,31 @@ struct Message {
 }
 
 /// An error that is not known.
-pub(super) struct New<'a> {
+pub(in crate::metric) struct New<'a> {
     /// Of the message, and of its name and place.
-    pub(super) hash: u64,
-    pub(super) total_hash: u64,
-    pub(super) texts: &'a Texts,
-    pub(super) total_texts: &'a Texts,
-    pub(super) context: Option<&'a [u8]>,
+    pub(in crate::metric) hash: u64,
+    pub(in crate::metric) total_hash: u64,
+    pub(in crate::metric) texts: &'a Texts,
+    pub(in crate::metric) total_texts: &'a Texts,
+    pub(in crate::metric) context: Option<&'a [u8]>,
     /// The number of this error among all.
-    pub(super) number: u64,
-    pub(super) now: u64,
+    pub(in crate::metric) number: u64,
+    pub(in crate::metric) now: u64,
 }
 
 /// What became of an error.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Counted {
+pub(in crate::metric) struct Counted {
     /// A message has it.
-    pub(super) by_message: bool,
+    pub(in crate::metric) by_message: bool,
     /// A total has it.
-    pub(super) by_total: bool,
+    pub(in crate::metric) by_total: bool,
     /// Another message went for it.
-    pub(super) evicted: bool,
+    pub(in crate::metric) evicted: bool,
 }
 
 impl Table {
-    pub(super) fn new() -> Table {
+    pub(in crate::metric) fn new() -> Table {
         Table {
             messages: Vec::new(),
             totals: Vec::new(),
@@ -85,7 +85,7 @@ impl Table {
 
     /// Counts an error that is known.
     #[inline]
-    pub(super) fn count(
+    pub(in crate::metric) fn count(
         &self,
         space: Option<&dyn Space>,
         hash: u64,
@@ -113,7 +113,7 @@ impl Table {
 
     /// Whether an error that is not known is to have a backtrace: in the part of another one only if its name
     /// and place are new. So a storm of messages that are all different takes no backtrace of each.
-    pub(super) fn wants_backtrace(&self, total_hash: u64) -> bool {
+    pub(in crate::metric) fn wants_backtrace(&self, total_hash: u64) -> bool {
         let is_full = |len: usize, refused: u64| len == MOST || refused > 0;
         !is_full(self.messages.len(), self.messages_refused)
             || !is_full(self.totals.len(), self.totals_refused)
@@ -121,7 +121,12 @@ impl Table {
     }
 
     /// Enters an error that is not known.
-    pub(super) fn enter(&mut self, space: &dyn Space, owner: u32, new: &New<'_>) -> Counted {
+    pub(in crate::metric) fn enter(
+        &mut self,
+        space: &dyn Space,
+        owner: u32,
+        new: &New<'_>,
+    ) -> Counted {
         // The texts were made by code of others, which may have recorded the same.
         if let Some(counted) = self.count(Some(space), new.hash, new.context, new.number, new.now) {
             return counted;
