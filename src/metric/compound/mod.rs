@@ -14,7 +14,7 @@ use crate::format::schema::{FieldSchema, Geometry, Merge, MetricSchema};
 use crate::format::slot;
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
-use crate::sys::memory::words::{Plain, Slot, Width};
+use crate::sys::memory::words::{Plain, PlainData, Slot, Width};
 
 /// A struct of numbers whose fields always belong together: a reader sees all of an update or
 /// nothing of it, and a writer that dies in the middle leaves the last whole value.
@@ -42,6 +42,9 @@ pub unsafe trait MmValue: Copy + 'static {
     #[doc(hidden)]
     fn is_element<E: ValueElement>() {}
 }
+
+// SAFETY: `MmValue` promises all that `PlainData` asks for.
+unsafe impl<T: MmValue> PlainData for T {}
 
 /// A value that there is for certain: the derive calls `is_element` of its impl.
 #[doc(hidden)]

@@ -330,8 +330,13 @@ impl FloatOctaves {
 #[repr(transparent)]
 pub struct Plain<T>(pub T);
 
-// SAFETY: `MmValue` is an unsafe trait that promises what Pod asks for: Copy, 'static, no padding,
-// every bit pattern valid, no pointers and no interior mutability. `Plain` is transparent.
-unsafe impl<T: crate::MmValue> bytemuck::Zeroable for Plain<T> {}
-// SAFETY: as above.
-unsafe impl<T: crate::MmValue> bytemuck::Pod for Plain<T> {}
+/// A type that can lie in a [`Plain`].
+///
+/// # Safety
+/// What `bytemuck::Pod` asks for: no padding, every bit pattern valid, no pointers and no interior mutability.
+pub unsafe trait PlainData: Copy + 'static {}
+
+// SAFETY: `PlainData` promises that zeros are a value. `Plain` is transparent.
+unsafe impl<T: PlainData> bytemuck::Zeroable for Plain<T> {}
+// SAFETY: `PlainData` promises what Pod asks for. `Plain` is transparent.
+unsafe impl<T: PlainData> bytemuck::Pod for Plain<T> {}
