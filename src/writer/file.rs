@@ -25,7 +25,7 @@ use crate::metric::context::Contexts;
 use crate::metric::storage::Placed;
 use crate::retire;
 use crate::sync::Ordering;
-use crate::sys::lifecycle::exit::{self, Naming};
+use crate::sys::lifecycle::ending::{self, Naming};
 use crate::sys::lifecycle::files::{End, FileName};
 use crate::sys::lifecycle::paths::{self, Settings};
 use crate::sys::lifecycle::report;
@@ -165,7 +165,7 @@ impl StatsFile {
         let max_size = round_up(max_size.clamp(2 * PAGE, MOST_MAX_SIZE), PAGE);
         let mode = config.mode.or(settings.mode).unwrap_or(0o600);
         // Elsewhere nothing is known of mappings longer than their files.
-        let anonymous = config.anonymous || settings.disable || !cfg!(unix) || exit::exited();
+        let anonymous = config.anonymous || settings.disable || !cfg!(unix) || ending::exited();
         if settings.disable {
             report::quietly(model, "disabled", &"not recorded: MMSTATS_DISABLE is set");
         }

@@ -13,7 +13,7 @@ use super::model::MmStats;
 use super::stats::Stats;
 use crate::Error;
 use crate::metric::field::Binder;
-use crate::sys::lifecycle::exit;
+use crate::sys::lifecycle::ending;
 use crate::sys::lifecycle::orphans::{self, Orphan};
 use crate::sys::lifecycle::paths::Settings;
 use crate::sys::lifecycle::report;
@@ -88,7 +88,7 @@ impl Drop for Owned {
         let mut first = self.0.take();
         while let Some(mut keep) = first {
             first = keep.next.take();
-            if keep.generation == fork::generation() && !exit::exited() {
+            if keep.generation == fork::generation() && !ending::exited() {
                 // Private memory is not handed on: the next thread may have a file again.
                 if (keep.abandon)(&keep.orphan) {
                     orphans::push(keep.orphan);

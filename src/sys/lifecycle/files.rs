@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::ptr;
 use std::sync::atomic::AtomicU64;
 
-use super::exit::{self, Naming};
+use super::ending::{self, Naming};
 use super::retained;
 use crate::format::header::{OWNER, OwnerState};
 use crate::format::owner;
@@ -161,7 +161,7 @@ pub fn leave(entry: Box<Registered>) {
         return;
     }
     match file.end {
-        _ if exit::is_crash() => entry.mark(OwnerState::Panicked),
+        _ if ending::is_crash() => entry.mark(OwnerState::Panicked),
         End::Remove => file.remove(),
         End::Keep => entry.mark(OwnerState::Ended),
         End::Fold(fold) => {
@@ -197,7 +197,7 @@ pub fn end_next(path: &mut [u8]) -> Option<(u64, u64, End)> {
                 device, inode, end, ..
             } = this.file;
             let bytes = this.file.path.as_bytes_with_nul();
-            if exit::is_crash() {
+            if ending::is_crash() {
                 this.mark(OwnerState::Panicked);
                 continue;
             }

@@ -2,6 +2,7 @@
 
 pub mod directory;
 pub mod directory_lock;
+pub mod ending;
 pub mod exit;
 pub mod files;
 pub mod orphans;

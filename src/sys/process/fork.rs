@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use super::identity;
 use super::lock::{self, RawLock};
+use crate::sys::lifecycle::ending;
 use crate::sys::lifecycle::exit;
 use crate::sys::lifecycle::files;
 use crate::sys::lifecycle::orphans;
@@ -153,7 +154,7 @@ extern "C" fn in_child() {
     GENERATION.store(old + 1, Ordering::Relaxed);
     // SAFETY: LIST is held (by `prepare`), and this thread is the only one.
     unsafe { files::replace_in_child(old) };
-    exit::forget_in_child();
+    ending::forget_in_child();
     clear_thread_cells();
     // SAFETY: LIST is held, and this thread is the only one.
     unsafe { orphans::forget_in_child() };
