@@ -117,6 +117,23 @@ fn check_value(value: &str) -> Result<(), Error> {
     })
 }
 
+/// A key and a value that are valid, for ones that may be not: what cannot stand there becomes `_`.
+pub fn valid_label(key: &str, value: &str) -> (String, String) {
+    let character = |c: char| match c {
+        '{' | '}' | ',' | '=' | '"' => '_',
+        c if c.is_control() || c.is_whitespace() => '_',
+        c => c,
+    };
+    let mut key: String = cut(key, KEY_MOST).chars().map(character).collect();
+    // `_` may be shorter than what it replaces, never longer.
+    if key.is_empty() {
+        key.push('_');
+    }
+    let character = |c: char| if c.is_control() && c != '\n' { '_' } else { c };
+    let value = cut(value, TEXT_MOST).chars().map(character).collect();
+    (key, value)
+}
+
 /// A text that is stored whole or not at all: a unit, a help text, what labels of groups begin with.
 pub fn check_length(what: &'static str, text: &str) -> Result<(), Error> {
     if text.len() <= TEXT_STORED {
@@ -204,6 +221,12 @@ mod tests {
         }
         assert!(check_unit(&"x".repeat(4097)).is_err());
         assert!(check_unit(&"x".repeat(4096)).is_ok());
+        for (key, value) in [("", ""), ("a b", "a\tb"), ("{k=\"é\u{85}", "{k=\"é\u{85}")] {
+            let (key, value) = valid_label(key, value);
+            check_labels(&[(key, value)]).unwrap();
+        }
+        let (key, value) = valid_label(&"é".repeat(200), &"\u{85}".repeat(600));
+        assert_eq!((key.len(), value.len()), (256, 512));
         assert!(check_prefix("").is_ok());
         assert!(check_prefix("web.").is_ok());
         assert!(check_prefix("web_").is_ok());
