@@ -260,7 +260,8 @@ impl<T: MmStats> Stats<T> {
 }
 
 impl<T: MmStats> Stats<Groups<T>> {
-    /// As `reopen` of a file without groups. The child's file has the same groups.
+    /// As `reopen` of a file without groups. The child's file has the groups that have names; one with labels is made
+    /// again when it is asked for.
     ///
     /// # Errors
     /// As for [`Builder::create`].
