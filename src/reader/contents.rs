@@ -120,6 +120,8 @@ pub struct Instance {
     pub plan: Arc<Plan>,
     /// What its labels begin with.
     pub prefix: Box<str>,
+    /// What they end with.
+    pub suffix: Box<str>,
     /// Its block, in words of the file.
     pub block: usize,
     /// Where its values begin.
@@ -349,8 +351,9 @@ impl Contents {
             plan.block.into(),
             "the block",
         )?;
-        let prefix = instance.label_prefix();
+        let (prefix, suffix) = (instance.label_prefix(), instance.label_suffix());
         if prefix.len() <= 1
+            && suffix.is_empty()
             && plan
                 .metrics
                 .iter()
@@ -362,7 +365,7 @@ impl Contents {
             )
             .into());
         }
-        let labels = (plan.label_bytes + plan.metrics.len() * prefix.len()) as u64;
+        let labels = (plan.label_bytes + plan.metrics.len() * (prefix.len() + suffix.len())) as u64;
         let decoded = self.budget.decoded(&plan, labels);
         self.budget.charge(
             labels + decoded + u64::from(plan.block) + size_of::<Instance>() as u64,
@@ -382,6 +385,7 @@ impl Contents {
         self.instances.push(Instance {
             plan,
             prefix: prefix.into(),
+            suffix: suffix.into(),
             block,
             at: words,
             slots,

@@ -32,8 +32,8 @@ pub struct Table {
     /// Distinguishes it from every other table of the reader.
     id: u64,
     shapes: Vec<Shape>,
-    /// By address of the plan (which the shape keeps alive) and prefix.
-    index: HashMap<(usize, Box<str>), u32>,
+    /// By address of the plan (which the shape keeps alive), prefix and suffix.
+    index: HashMap<(usize, Box<str>, Box<str>), u32>,
     cells: Vec<Cell>,
     /// Of each cell what every value touches, close together.
     heads: Vec<Head>,
@@ -48,7 +48,7 @@ pub struct Table {
     compared: bool,
 }
 
-/// A schema with a prefix.
+/// A schema with a prefix and a suffix.
 #[derive(Debug)]
 struct Shape {
     plan: Arc<Plan>,
@@ -161,9 +161,9 @@ impl Table {
             let file = &mut *files[index];
             file.enter(self.id);
             for instance in &mut file.contents.instances {
-                let shape = *instance
-                    .shape
-                    .get_or_insert_with(|| self.shape(&instance.plan, &instance.prefix));
+                let shape = *instance.shape.get_or_insert_with(|| {
+                    self.shape(&instance.plan, &instance.prefix, &instance.suffix)
+                });
                 self.shapes[shape as usize].latest = rank;
             }
         }
@@ -181,15 +181,17 @@ impl Table {
     }
 
     /// The number of a shape, made if it is new.
-    fn shape(&mut self, plan: &Arc<Plan>, prefix: &str) -> u32 {
-        let key = (Arc::as_ptr(plan) as usize, Box::from(prefix));
+    fn shape(&mut self, plan: &Arc<Plan>, prefix: &str, suffix: &str) -> u32 {
+        let plan_address = Arc::as_ptr(plan) as usize;
+        let key = (plan_address, Box::from(prefix), Box::from(suffix));
         if let Some(&shape) = self.index.get(&key) {
             return shape;
         }
         let number = self.shapes.len() as u32;
         let cells = (plan.metrics.iter())
             .map(|metric| {
-                let label: Arc<str> = whole_label(prefix, &metric.schema.label).into();
+                let label = whole_label(prefix, &metric.schema.label) + suffix;
+                let label = Arc::<str>::from(label);
                 *self.labels.entry(Arc::clone(&label)).or_insert_with(|| {
                     self.cells.push(Cell {
                         label,

@@ -207,6 +207,7 @@ fn laid_out(plans: &mut Plans, record: &[u8], fields: &[Field<'_>]) -> Result<Co
     contents.instances.push(Instance {
         plan,
         prefix: "".into(),
+        suffix: Box::default(),
         block: 0,
         at: 0,
         slots: 0,

@@ -226,10 +226,10 @@ impl Walk<'_> {
                 format!("instance: a block at bytes {from}+{size}, not on a line of its record");
             return Err(wrong(at + 12, what));
         }
-        let prefix = instance.label_prefix();
+        let (prefix, suffix) = (instance.label_prefix(), instance.label_suffix());
         let mut twice = None;
         for metric in &schema.metrics {
-            let label = format!("{prefix}{}", metric.label);
+            let label = format!("{prefix}{}{suffix}", metric.label);
             if !self.labels.insert(label.clone()) && !self.retired {
                 twice = Some(label);
             }

@@ -907,8 +907,8 @@ class File:
         need(all(a < b for a, b in zip([b""] + keys, keys)), "labels out of order at %d" % at)
         suffix = "" if group else labels_text(labels)
         prefix += group + "." if group else ""
-        need(all(whole_label(prefix, metric.label) for metric in metrics), "a metric without a label at %d" % at)
-        self.charge(block + sum(len(metric.label) + len(prefix) + 64 for metric in metrics))
+        need(suffix or all(whole_label(prefix, metric.label) for metric in metrics), "a metric without a label at %d" % at)
+        self.charge(block + sum(len(metric.label) + len(prefix) + len(suffix) + 64 for metric in metrics))
         self.instances.append((place, block, (prefix, suffix), metrics, {}, {}))
 
     def octave(self, at, length):

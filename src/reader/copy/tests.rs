@@ -78,6 +78,7 @@ fn instance() -> Instance {
     Instance {
         plan: Plans::default().get(&record, 0).unwrap(),
         prefix: "".into(),
+        suffix: Box::default(),
         block: SLOT,
         at: 0,
         slots: 0,

@@ -101,7 +101,7 @@ impl Table {
         for instance in &file.contents.instances {
             for (index, metric, value) in each_risen(file, instance, before, None, &contexts) {
                 let label = &instance.plan.metrics[index].schema.label;
-                let label = whole_label(&instance.prefix, label);
+                let label = whole_label(&instance.prefix, label) + &instance.suffix;
                 let cell = self
                     .labels
                     .get(&*label)

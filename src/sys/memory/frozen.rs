@@ -1,35 +1,42 @@
 //! Collections that only grow, and hand out references while they do.
 
 use std::any::Any;
+use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::Hash;
 use std::ptr::NonNull;
-use std::rc::Rc;
 
 use super::hashing::{self, RandomState};
 
-/// A map from names to values. What is in it stays there, at its address, as long as the map.
+/// A map from keys to values. What is in it stays there, at its address, as long as the map.
+///
+/// The `Hash` and `Eq` of a key may be the user's. They run while the table is borrowed: who comes back to the map
+/// from there finds nothing in it, and panics where it adds something.
 ///
 /// The values are kept as pointers from `Box::into_raw`: a `Box` in the table would be moved when
 /// the table grows, which ends the validity of every reference into it (Stacked Borrows).
-pub struct FrozenMap<T> {
-    values: RefCell<HashMap<Rc<str>, NonNull<T>, RandomState>>,
+pub struct FrozenMap<K, T> {
+    values: RefCell<HashMap<K, NonNull<T>, RandomState>>,
 }
 
-impl<T> Default for FrozenMap<T> {
-    fn default() -> FrozenMap<T> {
+impl<K, T> Default for FrozenMap<K, T> {
+    fn default() -> FrozenMap<K, T> {
         FrozenMap {
             values: RefCell::new(HashMap::with_hasher(hashing::random_state())),
         }
     }
 }
 
-impl<T> FrozenMap<T> {
-    /// The value of a name.
+impl<K: Eq + Hash, T> FrozenMap<K, T> {
+    /// The value of a key.
     #[inline]
-    pub fn get(&self, name: &str) -> Option<&T> {
-        let value = *self.values.try_borrow().ok()?.get(name)?;
+    pub fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&T>
+    where
+        K: Borrow<Q>,
+    {
+        let value = *self.values.try_borrow().ok()?.get(key)?;
         // SAFETY: from `Box::into_raw` in `insert`, freed only in `drop`; shared references only.
         Some(unsafe { value.as_ref() })
     }
@@ -38,15 +45,14 @@ impl<T> FrozenMap<T> {
     ///
     /// Nothing is allocated or freed while the table is borrowed: an instrumented allocator may come
     /// back to this map.
-    pub fn insert(&self, name: &str, value: Box<T>) -> &T {
-        let name: Rc<str> = name.into();
+    pub fn insert(&self, key: K, value: Box<T>) -> &T {
         self.make_room();
-        if let Some(known) = self.get(&name) {
+        if let Some(known) = self.get(&key) {
             return known;
         }
         // SAFETY: `Box::into_raw` is never null.
         let value = unsafe { NonNull::new_unchecked(Box::into_raw(value)) };
-        self.values.borrow_mut().insert(name, value);
+        self.values.borrow_mut().insert(key, value);
         // SAFETY: as in `get`.
         unsafe { value.as_ref() }
     }
@@ -77,19 +83,22 @@ impl<T> FrozenMap<T> {
         self.values.borrow().len()
     }
 
-    /// The names, in no order.
-    pub fn names(&self) -> Vec<Rc<str>> {
-        let mut names = Vec::new();
+    /// The keys, in no order. To clone one must not allocate: the table is borrowed.
+    pub fn keys(&self) -> Vec<K>
+    where
+        K: Clone,
+    {
+        let mut keys = Vec::new();
         // As in `insert`: the room is made before the table is borrowed.
-        while names.capacity() < self.len() {
-            names.reserve(self.len());
+        while keys.capacity() < self.len() {
+            keys.reserve(self.len());
         }
-        names.extend(self.values.borrow().keys().take(names.capacity()).cloned());
-        names
+        keys.extend(self.values.borrow().keys().take(keys.capacity()).cloned());
+        keys
     }
 }
 
-impl<T> Drop for FrozenMap<T> {
+impl<K, T> Drop for FrozenMap<K, T> {
     fn drop(&mut self) {
         for value in self.values.get_mut().values() {
             // SAFETY: from `Box::into_raw`; `&mut self`: no reference into the map is left.
@@ -98,10 +107,10 @@ impl<T> Drop for FrozenMap<T> {
     }
 }
 
-impl<T> fmt::Debug for FrozenMap<T> {
+impl<K, T> fmt::Debug for FrozenMap<K, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the names: printing may allocate, and the table must not be borrowed then.
-        write!(f, "{} values", self.len())
+        // Without the keys: printing may allocate, and the table must not be borrowed then.
+        write!(f, "{} values", self.values.borrow().len())
     }
 }
 

@@ -46,12 +46,12 @@ impl StatsFile {
 
     /// Enters the labels of an instance; an error if one is there already. (In private memory nobody
     /// reads them, and `local` must have a model whatever its labels are.)
-    fn enter_labels(&self, schema: Placed, prefix: &str) -> Result<(), Error> {
+    fn enter_labels(&self, schema: Placed, prefix: &str, suffix: &str) -> Result<(), Error> {
         let labels_of = self.labels_of.borrow();
         let mut labels = self.labels.borrow_mut();
         let own = labels_of.get(&schema.record).map_or(&[][..], |own| own);
         for label in own {
-            let label = whole_label(prefix, label);
+            let label = whole_label(prefix, label) + suffix;
             let hash = self.hasher.hash_one(&label);
             if labels.insert(hash) {
                 self.pending.borrow_mut().push(hash);
@@ -83,8 +83,8 @@ impl StatsFile {
         stagger: Option<Stagger>,
     ) -> Result<(Words, u32), Error> {
         names::check_length("prefix", &instance.prefix)?;
-        let prefix = instance.label_prefix();
-        self.enter_labels(schema, &prefix)?;
+        let (prefix, suffix) = (instance.label_prefix(), instance.label_suffix());
+        self.enter_labels(schema, &prefix, &suffix)?;
         let placed = instance.encode(self.tail.get(), schema.words, stagger);
         self.append(&placed.metadata, placed.end, kept_aside)?;
         Ok((
