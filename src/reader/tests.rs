@@ -2,12 +2,12 @@
 
 mod copies;
 mod damaged;
+mod deltas;
 mod hostile;
 mod merging;
 mod parts;
 mod racing;
 mod retired;
-mod risen;
 mod windows;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -206,7 +206,7 @@ fn laid_out(plans: &mut Plans, record: &[u8], fields: &[Field<'_>]) -> Result<Co
     contents.values.had = vec![true; plan.slots.len()];
     contents.instances.push(Instance {
         plan,
-        prefix: "".into(),
+        identity: Arc::default(),
         block: 0,
         at: 0,
         slots: 0,
