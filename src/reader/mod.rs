@@ -50,7 +50,7 @@ pub(crate) mod start;
 mod state;
 mod table;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -121,3 +121,36 @@ fn the_window_of_a_metric_that_does_not_count_does_not_either() {
     let own = snapshot.models()[0].series();
     assert!(own.len() == 1 && own[0].window().is_none());
 }
+
+#[test]
+fn the_window_of_an_instance_with_labels_or_a_group_belongs_to_its_metric() {
+    let both = schema([counter("a"), window("a.Window")]);
+    let here = Process::this().header("m", LockToken::default());
+    let of_this_clock = Header {
+        boot_id: here.boot_id,
+        time_namespace: here.time_namespace,
+        ..header("m", 1, 1)
+    };
+    let mut maker = Maker::new(&of_this_clock);
+    let at = maker.schema(&both);
+    let labels = vec![("k".to_owned(), "v".to_owned())];
+    for (group, labels) in [("", labels), ("g", Vec::new())] {
+        let block = maker.labelled(at, &both, "", group, labels);
+        maker.set(block, &words(7));
+    }
+    // A metric of its own, whatever its name.
+    let other = schema([counter("a.Window")]);
+    let at = maker.schema(&other);
+    maker.instance(at, &other, "g.", "");
+    let root = Root::new();
+    root.write("mmstats-1-1", &maker.finish());
+    let snapshot = root.reader().per(Per::File).snapshot().unwrap();
+    assert_no_errors(&snapshot);
+    for model in [&snapshot.merged()[0], &snapshot.models()[0]] {
+        let found: Vec<_> = (model.series().iter())
+            .map(|series| (series.label(), series.window().is_some()))
+            .collect();
+        let wanted = [("a{k=\"v\"}", true), ("g.a", true), ("g.a.Window", false)];
+        assert_eq!(found, wanted);
+    }
+}
