@@ -52,7 +52,7 @@ pub enum Value {
     /// Distinct errors.
     Errors(Box<ErrorsValue>),
     /// What a metric counted in its last time. A snapshot has it beside the metric's value:
-    /// [`Stat::window`](crate::reader::Stat::window).
+    /// [`Series::window`](crate::reader::Series::window).
     Window(Box<WindowValue>),
 }
 

@@ -13,7 +13,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::plan::{Plan, Plans, Slot};
+use super::identity::Identity;
+use super::plan::{Metric, Plan, Plans, Slot};
 use super::source::{Access, Trouble};
 use crate::format::LINE;
 use crate::format::bytes::{Bytes, Malformed};
@@ -21,7 +22,6 @@ use crate::format::labels;
 use crate::format::note::Note;
 use crate::format::record::{self, HEAD, Head, Type};
 use crate::format::retired::Retired;
-use crate::format::schema::whole_label;
 use crate::sys::memory::hashing::RandomState;
 
 /// What may be allocated for a file: a multiple of what it takes on the disk or in memory, for a
@@ -118,10 +118,8 @@ pub struct Contents {
 pub struct Instance {
     /// Its schema.
     pub plan: Arc<Plan>,
-    /// What its labels begin with.
-    pub prefix: Box<str>,
-    /// What they end with.
-    pub suffix: Box<str>,
+    /// What names it.
+    pub identity: Arc<Identity>,
     /// Its block, in words of the file.
     pub block: usize,
     /// Where its values begin.
@@ -351,13 +349,12 @@ impl Contents {
             plan.block.into(),
             "the block",
         )?;
-        let (prefix, suffix) = (instance.label_prefix(), instance.label_suffix());
-        if prefix.len() <= 1
-            && suffix.is_empty()
-            && plan
-                .metrics
-                .iter()
-                .any(|metric| whole_label(&prefix, &metric.schema.label).is_empty())
+        let identity = Identity::from(instance);
+        let unnamed = |metric: &Metric| identity.without_pairs(&metric.schema.label).is_empty();
+        if identity.prefix.len() <= 1
+            && identity.group.is_empty()
+            && identity.labels.is_empty()
+            && plan.metrics.iter().any(unnamed)
         {
             return Err(wrong(
                 at,
@@ -365,10 +362,15 @@ impl Contents {
             )
             .into());
         }
-        let labels = (plan.label_bytes + plan.metrics.len() * (prefix.len() + suffix.len())) as u64;
+        let beside = identity.label("").len() + 1;
+        let labels = (plan.label_bytes + plan.metrics.len() * beside) as u64;
         let decoded = self.budget.decoded(&plan, labels);
+        let own = size_of::<Instance>()
+            + size_of::<Identity>()
+            + metadata.len()
+            + size_of::<(String, String)>() * identity.labels.len();
         self.budget.charge(
-            labels + decoded + u64::from(plan.block) + size_of::<Instance>() as u64,
+            labels + decoded + u64::from(plan.block) + own as u64,
             at,
             "the values and labels of the instance",
         )?;
@@ -384,8 +386,7 @@ impl Contents {
         });
         self.instances.push(Instance {
             plan,
-            prefix: prefix.into(),
-            suffix: suffix.into(),
+            identity: identity.into(),
             block,
             at: words,
             slots,

@@ -37,7 +37,7 @@ pub struct StatsFile {
     pub len: u64,
     /// What its records say, and the values as of the last pass.
     pub contents: Contents,
-    /// The words of the values as of the last snapshot, for what has risen since. `None`: there is
+    /// The words of the values as of the last snapshot, for deltas. `None`: there is
     /// nothing to compare with, or nobody has asked for it.
     pub before: Option<Vec<u64>>,
     /// The merge table that the shapes of the instances belong to, 0: none.
@@ -224,6 +224,20 @@ impl StatsFile {
             for instance in &mut self.contents.instances {
                 instance.shape = None;
             }
+        }
+    }
+
+    /// Whether its instances have their shapes in this merge table.
+    pub fn is_in(&self, table: u64) -> bool {
+        self.table == table
+    }
+
+    /// From when its values count, in nanoseconds since 1970-01-01 UTC: its creation, or that of the
+    /// earliest file that was folded into it.
+    pub fn since(&self) -> u64 {
+        match &self.contents.retired {
+            Some(retired) => retired.since.min(self.header.created),
+            None => self.header.created,
         }
     }
 

@@ -9,7 +9,7 @@ use crate::sys::process::procfs;
 /// Stats files of one directory that were removed while a process writes them.
 ///
 /// Nobody finds them in the directory. As long as the process lives, a reader of this process
-/// ([`Reader::of_process`](super::Reader::of_process)) reads them through `/proc/<pid>/map_files`, if it is
+/// ([`Reader::for_process`](super::Reader::for_process)) reads them through `/proc/<pid>/map_files`, if it is
 /// root's. Displayed, it says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Removed {

@@ -8,7 +8,6 @@ mod compare;
 mod copies;
 pub(super) mod processes;
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -341,11 +340,6 @@ fn in_order<'a>(files: impl Iterator<Item = &'a mut Box<StatsFile>>) -> Vec<&'a 
         a.cmp(b).then_with(|| file.path.cmp(&other.path))
     });
     files.into_iter().map(|(_, file)| file).collect()
-}
-
-fn created_first(a: &StatsFile, b: &StatsFile) -> Ordering {
-    let created = a.header.created.cmp(&b.header.created);
-    created.then_with(|| a.path.cmp(&b.path))
 }
 
 impl Directory {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Reader;
 use super::state::Judge;
 use crate::format::header::{COMMITTED, Header, OWNER, Owner};
+use crate::format::labels::Labels;
 use crate::format::part::{Part, Shape};
 use crate::format::record::{Instance, Octave};
 use crate::format::scalar::Scalar;
@@ -146,12 +147,24 @@ impl Maker {
         prefix: &str,
         group: &str,
     ) -> usize {
+        self.labelled(schema_at, schema, prefix, group, Labels::new())
+    }
+
+    /// Adds an instance with labels; gives the offset of its block.
+    pub fn labelled(
+        &mut self,
+        schema_at: u32,
+        schema: &Schema,
+        prefix: &str,
+        group: &str,
+        labels: Labels,
+    ) -> usize {
         let instance = Instance {
             schema: schema_at,
             block: 0,
             prefix: prefix.into(),
             group: group.into(),
-            labels: Vec::new(),
+            labels,
         };
         let placed = instance.encode(self.bytes.len(), schema.block as usize / 8, None);
         self.bytes.extend(&placed.metadata);

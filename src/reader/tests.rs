@@ -2,12 +2,14 @@
 
 mod copies;
 mod damaged;
+mod deltas;
 mod hostile;
+mod identity;
 mod merging;
 mod parts;
+mod per;
 mod racing;
 mod retired;
-mod risen;
 mod windows;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -206,8 +206,7 @@ fn laid_out(plans: &mut Plans, record: &[u8], fields: &[Field<'_>]) -> Result<Co
     contents.values.had = vec![true; plan.slots.len()];
     contents.instances.push(Instance {
         plan,
-        prefix: "".into(),
-        suffix: Box::default(),
+        identity: Arc::default(),
         block: 0,
         at: 0,
         slots: 0,

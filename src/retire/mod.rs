@@ -14,6 +14,8 @@ mod clean;
 mod dead;
 mod fold;
 mod judge;
+#[cfg(test)]
+mod tests;
 mod totals;
 
 use std::ffi::OsString;

@@ -11,6 +11,7 @@ wrote it. Linux only.
 """
 
 import array
+import copy
 import errno
 import fcntl
 import hashlib
@@ -37,6 +38,7 @@ PINNED = 1
 LOCAL = ["tmpfs", "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "overlay", "ramfs", "bcachefs", "zfs"]
 # Steps of a window that count, and what its label ends with.
 COUNTED, WINDOW = 12, ".Window"
+OF_WINDOW = "\0window"  # after the label of a metric: the key of its window, which no text has
 MONOTONIC_COARSE = 6
 # Words of a buffer and plain words; None: as the parameter says.
 SLOTS = {"floats": (10, 65), "summary": (10, 1), "average": (3, 0), "movingaverage": (3, None), "samplingcounter": (2, 1)}
@@ -595,6 +597,7 @@ class Metric:
         kind, digits = self.parameter & 0xFF, self.parameter >> 8
         step = Metric.__new__(Metric)
         step.kind, step.parameter, step.buffers, step.unit = kind, digits, self.buffers, self.unit
+        step.label, step.identity = self.label, {}
         name = KINDS[kind] if kind < len(KINDS) else None
         if name in ("counter", "summary"):
             step.words, step.plain = {"counter": 2, "summary": 10}[name], 0
@@ -722,9 +725,15 @@ class Metric:
             return [[0] * count if count else 0 for _, _, _, count, _ in self.fields]
         return {"flag": False, "text": ""}.get(name, 0)
 
+    def of(self, identity):
+        """The same for one instance, whose group or labels these are."""
+        metric = copy.copy(self)
+        metric.identity = identity
+        return metric
+
     def as_json(self, value):
         name = KINDS[self.kind]
-        shown = {"kind": "percentile" if name == "floats" else name}
+        shown = {"kind": "percentile" if name == "floats" else name, "metric": self.label, **self.identity}
         unit = "seconds" if name == "timer" else self.unit
         if unit:
             shown["unit"] = unit
@@ -909,7 +918,9 @@ class File:
         prefix += group + "." if group else ""
         need(suffix or all(whole_label(prefix, metric.label) for metric in metrics), "a metric without a label at %d" % at)
         self.charge(block + sum(len(metric.label) + len(prefix) + len(suffix) + 64 for metric in metrics))
-        self.instances.append((place, block, (prefix, suffix), metrics, {}, {}))
+        # What exporters call the group is no label of it.
+        identity = {"group": group} if group else {"labels": dict(labels)} if labels else {}
+        self.instances.append((place, block, (prefix, suffix, identity), metrics, {}, {}))
 
     def octave(self, at, length):
         need(length >= 24, "a short record at %d" % at)
@@ -1013,7 +1024,7 @@ class File:
     def read_values(self):
         """Chapter 6, Read: three phases for each block."""
         self.parts, tries, with_parts = [({}, {})], TRIES_PER_FILE, []
-        for place, block, (prefix, suffix), metrics, octaves, pieces in self.instances:
+        for place, block, (prefix, suffix, identity), metrics, octaves, pieces in self.instances:
             if self.retired:
                 self.parts.append(({}, {}))  # a label counts once for each version of its schema
             self.entries, self.stats = self.parts[-1]
@@ -1026,15 +1037,17 @@ class File:
             now = time.clock_gettime_ns(MONOTONIC_COARSE) if shares_clock(self) else None
             twice = set()
             for index, metric in enumerate(metrics):
-                label = whole_label(prefix, metric.label) + suffix
-                if KINDS[metric.kind] == "window" and index - 1 in twice:
-                    twice.add(index)
-                    continue  # its metric does not count
+                if KINDS[metric.kind] == "window":
+                    label += OF_WINDOW  # it belongs to the entry before it
+                    if index - 1 in twice:
+                        continue  # its metric does not count
+                else:
+                    label = whole_label(prefix, metric.label) + suffix
                 if label in self.entries:
                     twice.add(index)
                     self.problems.append("the label %s is there twice" % label)
                     continue
-                self.entries[label] = metric
+                self.entries[label] = metric.of(identity)
                 at, words = metric.offset // 8, []
                 if metric.buffers:
                     published, whole = firsts[at] // 2, self.is_whole(firsts[at], seconds[at], metric)
@@ -1055,15 +1068,14 @@ class File:
                     cells = [self.read_cells(piece) for piece in pieces.get(index, ())]
                     with_parts.append((self.stats, label, metric, words, cells))
                     continue
-                self.stats[label] = metric.decode(words, counts.get(index, ()), now, self.of_window(label, suffix, metrics, index),
-                                                   self.retired)
+                self.stats[label] = metric.decode(words, counts.get(index, ()), now, self.of_window(label), self.retired)
         context = self.read_contexts()
         for stats, label, metric, words, cells in with_parts:
             stats[label] = metric.decode_parts(words, cells, context)
 
-    def of_window(self, label, suffix, metrics, index):
-        """The value of the metric that a window belongs to: of the entry before it."""
-        return self.stats.get(label[:-len(WINDOW + suffix)] + suffix) if KINDS[metrics[index].kind] == "window" else None
+    def of_window(self, label):
+        """The value of the metric that a window belongs to."""
+        return self.stats.get(label[:-len(OF_WINDOW)]) if label.endswith(OF_WINDOW) else None
 
     @staticmethod
     def is_whole(first, second, metric):
@@ -1084,9 +1096,10 @@ class File:
         shown = {"path": self.path, "pid": self.pid, "tid": self.tid, "state": self.state,
                  "created": self.created / 1e9, "bytes": self.length}
         if per_file:
-            first = {label: entries[label].as_json(value)
-                     for entries, stats in reversed(self.parts) for label, value in stats.items()}
-            shown["stats"] = with_windows(dict(sorted(first.items())))
+            # All that it has, whatever its state. What a retired file has of a label several times adds up.
+            state, self.state = self.state, "live"
+            shown["stats"] = merge([self], [])
+            self.state = state
         if self.retired:
             shown["retired"] = self.retired[0]
         return shown
@@ -1296,11 +1309,15 @@ def merge(files, errors):
     for file in files:
         for entries, _ in reversed(file.parts):
             for label, entry in entries.items():
-                labels.setdefault(label, Merged()).kind_of = entry
+                merged = labels.setdefault(label, Merged())
+                # Chapter 9: totals that were folded before groups and labels were kept say nothing of them.
+                if not (file.retired and not entry.identity and merged.kind_of and merged.kind_of.identity
+                        and merged.kind_of.kind == entry.kind):
+                    merged.kind_of = entry
     for file, entries, stats in parts:
         for label, value in stats.items():
             merged, entry = labels[label], entries[label]
-            of = label[:-len(WINDOW)]
+            of = label[:-len(OF_WINDOW)]
             if KINDS[entry.kind] == "window" and (of not in stats or labels[of].kind_of.kind != entries[of].kind):
                 continue  # its metric does not count here
             if entry.kind != merged.kind_of.kind:
@@ -1318,9 +1335,10 @@ def with_windows(stats):
     """Chapter 5, Windows: each is shown with its metric, and only so."""
     for label in [label for label, shown in stats.items() if shown["kind"] == "window"]:
         window = stats.pop(label)
-        if label[:-len(WINDOW)] in stats and stats[label[:-len(WINDOW)]]["kind"] == window["of"]:
-            stats[label[:-len(WINDOW)]]["window"] = {
-                key: value for key, value in window.items() if key not in ("kind", "unit", "of")}
+        of = stats.get(label[:-len(OF_WINDOW)])
+        if of and of["kind"] == window["of"]:
+            of["window"] = {key: value for key, value in window.items()
+                            if key not in ("kind", "metric", "group", "labels", "unit", "of")}
     return stats
 
 

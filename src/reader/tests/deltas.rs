@@ -20,29 +20,29 @@ fn rewrite(root: &Root, name: &str, bytes: &[u8]) {
     file.unwrap().write_all_at(bytes, 0).unwrap();
 }
 
-fn risen(reader: &mut Reader) -> Option<u64> {
+fn delta(reader: &mut Reader) -> Option<u64> {
     let snapshot = reader.snapshot().unwrap();
     assert_no_errors(&snapshot);
-    let stat = snapshot.model("m")?.risen().first()?;
+    let stat = snapshot.model("m")?.deltas().first()?;
     assert_eq!(stat.label(), "n");
     stat.value().as_u64()
 }
 
 fn watched(root: &Root) -> Reader {
     let mut reader = root.reader();
-    reader.risen(true);
+    reader.deltas(true);
     reader
 }
 
 #[test]
-fn what_was_there_before_the_first_snapshot_has_not_risen() {
+fn what_was_there_before_the_first_snapshot_is_no_delta() {
     let root = Root::new();
     root.write("mmstats-1-1", &file(5, 100));
     let mut reader = watched(&root);
-    assert_eq!(risen(&mut reader), Some(0));
+    assert_eq!(delta(&mut reader), Some(0));
     rewrite(&root, "mmstats-1-1", &file(5, 107));
-    assert_eq!(risen(&mut reader), Some(7));
-    assert_eq!(risen(&mut reader), Some(0));
+    assert_eq!(delta(&mut reader), Some(7));
+    assert_eq!(delta(&mut reader), Some(0));
 }
 
 #[test]
@@ -50,13 +50,13 @@ fn a_new_file_counts_whole_if_it_is_younger_than_the_last_snapshot() {
     let root = Root::new();
     root.write("mmstats-1-1", &file(5, 100));
     let mut reader = watched(&root);
-    risen(&mut reader);
+    delta(&mut reader);
     root.write("mmstats-1-2", &file(unix_nanos(), 3));
     // As one that could not be read until now: its 1,000 were not counted just now.
     root.write("mmstats-1-3", &file(6, 1_000));
-    assert_eq!(risen(&mut reader), Some(3));
+    assert_eq!(delta(&mut reader), Some(3));
     rewrite(&root, "mmstats-1-3", &file(6, 1_001));
-    assert_eq!(risen(&mut reader), Some(1));
+    assert_eq!(delta(&mut reader), Some(1));
 }
 
 #[test]
@@ -65,14 +65,14 @@ fn a_file_that_goes_takes_nothing_away() {
     root.write("mmstats-1-1", &file(5, 100));
     root.write("mmstats-1-2", &file(6, 1_000));
     let mut reader = watched(&root);
-    risen(&mut reader);
+    delta(&mut reader);
     std::fs::remove_file(root.file("mmstats-1-2")).unwrap();
     rewrite(&root, "mmstats-1-1", &file(5, 102));
-    assert_eq!(risen(&mut reader), Some(2));
+    assert_eq!(delta(&mut reader), Some(2));
     // Another process has its name.
     std::fs::remove_file(root.file("mmstats-1-1")).unwrap();
     root.write("mmstats-1-1", &file(unix_nanos(), 4));
-    assert_eq!(risen(&mut reader), Some(4));
+    assert_eq!(delta(&mut reader), Some(4));
 }
 
 /// A retired file into which so many files were folded, the last one this; it replaces the one before.
@@ -86,6 +86,7 @@ fn retire(root: &Root, folds: u64, last: &Header, n: u64) {
         folds,
         unseen: 1,
         named: vec![folded],
+        since: 5,
     };
     maker.bytes.extend(retired.encode());
     root.write("new", &maker.finish());
@@ -99,17 +100,17 @@ fn totals_that_go_into_the_retired_file_are_not_counted_twice() {
     root.write("mmstats-1-1", &file(5, 100));
     root.write("mmstats-1-2", &file(6, 1_000));
     let mut reader = watched(&root);
-    assert_eq!(risen(&mut reader), Some(0));
+    assert_eq!(delta(&mut reader), Some(0));
     // The second one counted three more and ended. First it is there, but named, and then gone.
     retire(&root, 1, &header("m", 1, 6), 1_003);
-    assert_eq!(risen(&mut reader), Some(3));
+    assert_eq!(delta(&mut reader), Some(3));
     std::fs::remove_file(root.file("mmstats-1-2")).unwrap();
-    assert_eq!(risen(&mut reader), Some(0));
+    assert_eq!(delta(&mut reader), Some(0));
     // So did the first, at 107; and a third one that was never seen, at 20.
     retire(&root, 3, &header("m", 1, 5), 1_130);
     std::fs::remove_file(root.file("mmstats-1-1")).unwrap();
-    assert_eq!(risen(&mut reader), Some(27));
-    assert_eq!(risen(&mut reader), Some(0));
+    assert_eq!(delta(&mut reader), Some(27));
+    assert_eq!(delta(&mut reader), Some(0));
 }
 
 /// Both in one interval: only the one that is named is in the retired file.
@@ -119,12 +120,12 @@ fn of_a_file_that_is_folded_and_one_that_is_removed_only_the_first_is_in_the_tot
     root.write("mmstats-1-1", &file(5, 100));
     root.write("mmstats-1-2", &file(6, 1_000));
     let mut reader = watched(&root);
-    risen(&mut reader);
+    delta(&mut reader);
     retire(&root, 1, &header("m", 1, 6), 1_003);
     std::fs::remove_file(root.file("mmstats-1-2")).unwrap();
     std::fs::remove_file(root.file("mmstats-1-1")).unwrap();
-    assert_eq!(risen(&mut reader), Some(3));
-    assert_eq!(risen(&mut reader), Some(0));
+    assert_eq!(delta(&mut reader), Some(3));
+    assert_eq!(delta(&mut reader), Some(0));
 }
 
 /// Which ones they were is not known then: too little rather than too much.
@@ -134,12 +135,12 @@ fn where_more_were_folded_than_are_named_all_that_went_may_be_in_the_totals() {
     root.write("mmstats-1-1", &file(5, 100));
     root.write("mmstats-1-2", &file(6, 1_000));
     let mut reader = watched(&root);
-    risen(&mut reader);
+    delta(&mut reader);
     std::fs::remove_file(root.file("mmstats-1-2")).unwrap();
     std::fs::remove_file(root.file("mmstats-1-1")).unwrap();
     retire(&root, 1_025, &header("m", 1, 6), 1_103);
     // More than names between two looks make the reader look again; it is the same file then.
-    assert_eq!(risen(&mut reader), Some(3));
+    assert_eq!(delta(&mut reader), Some(3));
 }
 
 #[test]
@@ -147,12 +148,12 @@ fn a_retired_file_that_was_there_before_has_not_risen() {
     let root = Root::new();
     retire(&root, 1, &header("m", 1, 6), 1_003);
     let mut reader = watched(&root);
-    assert_eq!(risen(&mut reader), Some(0));
-    assert_eq!(risen(&mut reader), Some(0));
+    assert_eq!(delta(&mut reader), Some(0));
+    assert_eq!(delta(&mut reader), Some(0));
 }
 
 #[test]
-fn a_file_that_grew_has_risen_by_what_is_new() {
+fn of_a_file_that_grew_the_delta_is_what_is_new() {
     let root = Root::new();
     let header = header("m", 1, 5);
     let schema = schema([counter("n")]);
@@ -165,16 +166,16 @@ fn a_file_that_grew_has_risen_by_what_is_new() {
         .finish(),
     );
     let mut reader = watched(&root);
-    risen(&mut reader);
+    delta(&mut reader);
     let at = maker.schema(&schema);
     let block = maker.instance(at, &schema, "", "group");
     maker.set(block, &[4]);
     rewrite(&root, "mmstats-1-1", &maker.finish());
     let snapshot = reader.snapshot().unwrap();
-    let risen: Vec<_> = (snapshot.model("m").unwrap().risen().iter())
+    let delta: Vec<_> = (snapshot.model("m").unwrap().deltas().iter())
         .map(|stat| (stat.label(), stat.value().as_u64().unwrap()))
         .collect();
-    assert_eq!(risen, [("group.n", 4), ("n", 0)]);
+    assert_eq!(delta, [("group.n", 4), ("n", 0)]);
 }
 
 #[test]
@@ -191,14 +192,14 @@ fn percentiles_are_those_of_the_interval() {
     };
     root.write("mmstats-1-1", &values(1_000, 1));
     let mut reader = watched(&root);
-    reader.per_file(true).snapshot().unwrap();
+    reader.per(Per::File).snapshot().unwrap();
     rewrite(&root, "mmstats-1-1", &values(1_000, 11));
     let snapshot = reader.snapshot().unwrap();
     let model = snapshot.model("m").unwrap();
     let all = model.get("p").unwrap().as_distribution().unwrap();
     assert!(all.percentile(50.0).unwrap() < 256);
-    let of_file = &snapshot.files()[0].risen().unwrap()[0];
-    for stat in [&model.risen()[0], of_file] {
+    let of_file = &snapshot.models()[0].deltas()[0];
+    for stat in [&model.deltas()[0], of_file] {
         let interval = stat.value().as_distribution().unwrap();
         assert_eq!((interval.count(), interval.total()), (10, 15_000));
         assert_eq!(interval.min(), Some(1024));
@@ -209,12 +210,11 @@ fn percentiles_are_those_of_the_interval() {
             "1024 to 2047, at most 1500"
         );
     }
-    // Nothing new: of the model an interval without values, of the file nothing.
+    // Nothing new: an interval without values.
     let snapshot = reader.snapshot().unwrap();
-    let nothing = &snapshot.model("m").unwrap().risen()[0];
+    let nothing = &snapshot.model("m").unwrap().deltas()[0];
     assert_eq!(
         nothing.value().as_distribution().unwrap().percentile(50.0),
         None
     );
-    assert_eq!(snapshot.files()[0].risen().unwrap().len(), 0);
 }
