@@ -146,16 +146,6 @@ fn stat(stat: &Series, is_busy: bool) -> Json {
     if !stat.unit().is_empty() {
         entry.insert("unit".to_owned(), stat.unit().into());
     }
-    entry.insert("metric".to_owned(), stat.metric().into());
-    if let Some(group) = stat.group() {
-        entry.insert("group".to_owned(), group.into());
-    }
-    if let labels @ [_, ..] = stat.labels() {
-        let labels = labels
-            .iter()
-            .map(|(key, value)| (key.clone(), value.clone().into()));
-        entry.insert("labels".to_owned(), Json::Object(labels.collect()));
-    }
     match stat.value() {
         _ if is_busy => {
             entry.insert("value".to_owned(), Json::Null);
@@ -190,6 +180,16 @@ fn stat(stat: &Series, is_busy: bool) -> Json {
     }
     if let Some(window) = stat.window().filter(|_| !is_busy) {
         entry.insert("window".to_owned(), window_json(window));
+    }
+    entry.insert("metric".to_owned(), stat.metric().into());
+    if let Some(group) = stat.group() {
+        entry.insert("group".to_owned(), group.into());
+    }
+    if let labels @ [_, ..] = stat.labels() {
+        let labels = labels
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone().into()));
+        entry.insert("labels".to_owned(), Json::Object(labels.collect()));
     }
     Json::Object(entry)
 }

@@ -9,8 +9,11 @@ fn pairs(labels: &[(&str, &str)]) -> Labels {
     labels.iter().map(owned).collect()
 }
 
-/// A file with an instance for each of these: prefix, group, labels and the value of its counter `ok`.
-fn file(pid: u32, instances: &[(&str, &str, &[(&str, &str)], u64)]) -> Vec<u8> {
+/// Prefix, group, labels, and the value of its counter `ok`.
+type Made<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], u64);
+
+/// A file with these instances.
+fn file(pid: u32, instances: &[Made<'_>]) -> Vec<u8> {
     let schema = schema([counter("ok")]);
     let mut maker = Maker::new(&header("m", pid, pid.into()));
     let at = maker.schema(&schema);
