@@ -15,27 +15,11 @@ mod again;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-
-use super::contents::{Contents, Instance, PartPlace, Segment, Values};
+use super::contents::{Again, Contents, Instance, PartPlace, Segment, Values};
 use super::plan::Slot;
-use super::source::Trouble;
+use super::source::{Access, Positioned, Trouble, load};
 use crate::format::slot::{self, Orders};
 use crate::sync::{AtomicU64, Ordering, fence};
-
-/// Reads of words at a place: those of a file, or in tests of something less well-behaved.
-pub trait Positioned {
-    /// Fills `words` from word `at` on.
-    fn read(&self, at: usize, words: &mut [u64]) -> Result<(), Trouble>;
-}
-
-impl Positioned for File {
-    fn read(&self, at: usize, words: &mut [u64]) -> Result<(), Trouble> {
-        self.read_exact_at(bytemuck::cast_slice_mut(words), 8 * at as u64)
-            .map_err(|error| Trouble::io("read it", error))
-    }
-}
 
 /// Space for copying that is used again for every file, and the count of tries.
 #[derive(Debug, Default)]
@@ -97,13 +81,6 @@ impl Pause {
     }
 }
 
-/// Loads words. Relaxed: the pages are read-only, and each is a value of its own.
-pub fn load(from: &[AtomicU64], to: &mut [u64]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to = from.load(Ordering::Relaxed);
-    }
-}
-
 /// The same for a slot of one buffer. One that cannot be had is being overwritten, or its writer died
 /// just then: either way what was in it is gone.
 const TRIES_ONE_BUFFER: u32 = 64;
@@ -138,7 +115,29 @@ fn try_slot(
     had
 }
 
-pub fn copy_mapped(words: &[AtomicU64], contents: &mut Contents, scratch: &mut Scratch) {
+/// Copies the values of all instances.
+pub fn copy(
+    access: &Access<'_>,
+    contents: &mut Contents,
+    scratch: &mut Scratch,
+) -> Result<(), Trouble> {
+    contents.values.busy.clear();
+    contents.values.again = Again::default();
+    match access {
+        Access::Mapped(view) => {
+            copy_mapped(view.words(), contents, scratch);
+            if view.is_cut() {
+                Err(Trouble::cut())
+            } else {
+                Ok(())
+            }
+        }
+        Access::Read(file) => copy_read(*file, contents, scratch),
+        Access::ReadOnce(file) => copy_read(file, contents, scratch),
+    }
+}
+
+fn copy_mapped(words: &[AtomicU64], contents: &mut Contents, scratch: &mut Scratch) {
     let Contents {
         instances,
         contexts,
@@ -216,7 +215,7 @@ const GAP: usize = 1024;
 /// And no more than this, so that the buffers stay small.
 const SPAN: usize = 256 << 10;
 
-pub fn copy_read(
+fn copy_read(
     file: &impl Positioned,
     contents: &mut Contents,
     scratch: &mut Scratch,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::contents::Contents;
-use super::copy::Scratch;
+use super::copy::{Scratch, copy};
 use super::plan::Plans;
 use super::source::{Pass, Source, Trouble};
 use super::start::Start;
@@ -208,7 +208,7 @@ impl StatsFile {
             if let Some(before_copy) = before_copy.take() {
                 before_copy();
             }
-            access.copy(&mut self.contents, scratch)?;
+            copy(&access, &mut self.contents, scratch)?;
             // What was copied may refer to a context in a record that is new since.
             if !self.contents.refers || access.committed()? == committed {
                 break;

@@ -3,14 +3,13 @@
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::contents::{Again, Contents};
-use super::copy::{Positioned, Scratch, copy_mapped, copy_read, load};
 use super::text::printable;
 use crate::format::bytes::Malformed;
 use crate::format::header::{COMMITTED, OWNER};
-use crate::sync::{Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence};
 use crate::sys::memory::read_map::{self, Kept, Opened, Stat, View};
 
 /// Why a file cannot be read now.
@@ -40,6 +39,26 @@ impl Trouble {
 impl From<Malformed> for Trouble {
     fn from(malformed: Malformed) -> Trouble {
         Trouble::Bad(printable(&malformed.to_string()).into_owned())
+    }
+}
+
+/// Reads of words at a place: those of a file, or in tests of something less well-behaved.
+pub trait Positioned {
+    /// Fills `words` from word `at` on.
+    fn read(&self, at: usize, words: &mut [u64]) -> Result<(), Trouble>;
+}
+
+impl Positioned for File {
+    fn read(&self, at: usize, words: &mut [u64]) -> Result<(), Trouble> {
+        self.read_exact_at(bytemuck::cast_slice_mut(words), 8 * at as u64)
+            .map_err(|error| Trouble::io("read it", error))
+    }
+}
+
+/// Loads words. Relaxed: the pages are read-only, and each is a value of its own.
+pub fn load(from: &[AtomicU64], to: &mut [u64]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = from.load(Ordering::Relaxed);
     }
 }
 
@@ -248,23 +267,5 @@ impl Access<'_> {
         let mut bytes: Vec<u8> = bytemuck::cast_slice(&words).to_vec();
         bytes.truncate(len);
         Ok(bytes)
-    }
-
-    /// Copies the values of all instances: see `copy`.
-    pub fn copy(&self, contents: &mut Contents, scratch: &mut Scratch) -> Result<(), Trouble> {
-        contents.values.busy.clear();
-        contents.values.again = Again::default();
-        match self {
-            Access::Mapped(view) => {
-                copy_mapped(view.words(), contents, scratch);
-                if view.is_cut() {
-                    Err(Trouble::cut())
-                } else {
-                    Ok(())
-                }
-            }
-            Access::Read(file) => copy_read(*file, contents, scratch),
-            Access::ReadOnce(file) => copy_read(file, contents, scratch),
-        }
     }
 }
