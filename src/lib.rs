@@ -120,27 +120,30 @@ mod library {
     pub use crate::format::scalar::{Number, Scalar};
     pub use crate::format::schema::Merge;
     pub use crate::metric::Value;
-    pub use crate::metric::average::{Average, AverageValue};
-    pub use crate::metric::compound::{Compound, CompoundValue, MmValue};
+    pub use crate::metric::average::{Average, value::AverageValue};
+    pub use crate::metric::compound::{Compound, MmValue, value::CompoundValue};
     pub use crate::metric::constant::{Constant, ConstantType};
     pub use crate::metric::context::Context;
     pub use crate::metric::counter::Counter;
-    pub use crate::metric::errors::log::{DistinctError, ErrorsValue};
+    pub use crate::metric::errors::value::{DistinctError, ErrorsValue};
     pub use crate::metric::errors::{Errors, OrRecord};
     pub use crate::metric::flag::Flag;
     pub use crate::metric::gauge::{Gauge, Numeric};
-    pub use crate::metric::history::{History, HistoryEntry, HistoryValue};
+    pub use crate::metric::history::{
+        History,
+        value::{HistoryEntry, HistoryValue},
+    };
     pub use crate::metric::moving_average::MovingAverage;
     pub use crate::metric::percentile::distribution::{Distribution, PERCENTILES};
     pub use crate::metric::percentile::float_distribution::FloatDistribution;
     pub use crate::metric::percentile::{Percentile, PercentileNumber};
-    pub use crate::metric::sampling_counter::{SampledCount, SamplingCounter};
+    pub use crate::metric::sampling_counter::{SamplingCounter, value::SampledCount};
     pub use crate::metric::summary::Summary;
     pub use crate::metric::summary::value::SummaryValue;
     pub use crate::metric::text::Text;
     pub use crate::metric::timer::{Stopwatch, Timer, Timing};
     pub use crate::metric::updown::UpDown;
-    pub use crate::metric::window::WindowValue;
+    pub use crate::metric::value::WindowValue;
     pub use crate::panics::install_panic_hook;
     pub use crate::status::{ModelStatus, Status, status};
     pub use crate::writer::{Adding, Builder, ByName, Group, Groups, MmStats, Stats, Writer};

@@ -1,14 +1,14 @@
 //! What a reader knows of a kind: how to decode, merge and expose its values.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use super::context::Copied;
-use super::{
-    Value, average, compound, constant, counter, errors, flag, gauge, history, moving_average,
-    percentile, sampling_counter, summary, text, timer, updown, window,
-};
+use super::sample::Sink;
+use super::value::Value;
 use crate::format::part::Shape;
-use crate::format::schema::MetricSchema;
+use crate::format::scalar::Scalar;
+use crate::format::schema::{Geometry, MetricSchema};
 
 /// The words of one value as a reader had them.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +69,12 @@ pub struct Kind {
     /// Both have as many words as the checked schema says, and zeros are nothing. (Octaves of
     /// histograms add up by themselves.)
     pub fold: Fold,
+    /// What its parts in the file are, if it has any.
+    pub parts: Option<&'static Parts>,
+    /// The unit that readers show its values in, whatever the schema says.
+    pub unit: Option<&'static str>,
+    /// What a value of this kind says, part by part; `unit` is that of its metric.
+    pub samples: fn(&Value, unit: &str, each: &mut Sink<'_>),
 }
 
 /// Takes off a value what an earlier one of the same metric had, so that what was recorded in between is
@@ -105,45 +111,6 @@ pub struct Parts {
 /// they mean.
 pub type FoldPart =
     fn(words: &mut [u64], into: &mut BTreeMap<Vec<u64>, Vec<u64>>, fixed: &[u64], changing: &[u64]);
-
-impl Kind {
-    /// What its parts are, if it has any.
-    pub fn parts(&self) -> Option<&'static Parts> {
-        match self.code {
-            code::HISTORY => Some(&history::PARTS),
-            code::ERRORS => Some(&errors::entry::PARTS),
-            _ => None,
-        }
-    }
-}
-
-/// Every kind that this version knows. A new one is a new file and a line here.
-pub static KINDS: [&Kind; 17] = [
-    &counter::KIND,
-    &updown::KIND,
-    &gauge::KIND,
-    &flag::KIND,
-    &text::KIND,
-    &constant::KIND,
-    &timer::KIND,
-    &percentile::integers::KIND,
-    &compound::KIND,
-    &summary::KIND,
-    &average::KIND,
-    &moving_average::KIND,
-    &sampling_counter::KIND,
-    &history::KIND,
-    &errors::log::KIND,
-    &window::KIND,
-    &percentile::FLOAT_KIND,
-];
-
-/// The kind with this code, if this version knows it.
-pub fn kind(code: u16) -> Option<&'static Kind> {
-    // Codes have gaps: those of kinds that this version does not have.
-    let index = KINDS.binary_search_by_key(&code, |kind| kind.code).ok()?;
-    Some(KINDS[index])
-}
 
 /// The codes, in the order of the table.
 pub mod code {
@@ -183,18 +150,41 @@ pub mod code {
     pub const FLOAT_PERCENTILE: u16 = 17;
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A metric that is one word.
+pub(super) fn check_word(schema: &MetricSchema) -> Result<(), String> {
+    if schema.geometry != Geometry::WORD {
+        return Err(format!("{:?} where one word is wanted", schema.geometry));
+    }
+    Ok(())
+}
 
-    #[test]
-    fn the_table_is_in_the_order_of_the_codes() {
-        assert!(KINDS.is_sorted_by_key(|known| known.code));
-        for known in KINDS {
-            assert_eq!(kind(known.code).unwrap().code, known.code);
-            assert!(known.since.is_none() || known.counts == Counts::All);
+/// A metric that is a slot of so many words, with so many plain ones beside it.
+pub(super) fn check_slot(
+    schema: &MetricSchema,
+    name: &str,
+    wanted: RangeInclusive<usize>,
+    beside: u32,
+) -> Result<(), String> {
+    let Geometry {
+        buffers,
+        words,
+        plain,
+    } = schema.geometry;
+    if buffers == 0 || !wanted.contains(&words.into()) || u32::from(plain) != beside {
+        return Err(format!(
+            "{name} with {buffers} buffers of {words} words, {plain} beside"
+        ));
+    }
+    Ok(())
+}
+
+/// A metric that is one word of a number: neither a truth nor a text.
+pub(super) fn check_number(schema: &MetricSchema) -> Result<(), String> {
+    check_word(schema)?;
+    match schema.scalar {
+        None | Some(Scalar::Bool | Scalar::Text) => {
+            Err(format!("{:?} where a number is wanted", schema.scalar))
         }
-        assert!(kind(0).is_none());
-        assert!(kind(u16::MAX).is_none());
+        Some(_) => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
-//! The kinds of metrics. One file is one kind: its handle (how it is written), its decoding and its
-//! merging (how it is read). A new kind is a new file, a line in [`kind::KINDS`] and a variant of
-//! [`Value`].
+//! The kinds of metrics. One folder is one kind: its handle (how it is written), its value, its decoding
+//! and merging (how it is read), and what it says to exporters (`samples`). A new kind is a new folder
+//! and its lines in [`registry`], and a variant of [`Value`] and a code in [`kind::code`].
 //!
 //! Every kind reads bytes of zero as "nothing yet", so that a block is ready when its space is.
 
@@ -20,57 +20,15 @@ pub mod kind;
 pub mod moving_average;
 pub mod one_thread;
 pub mod percentile;
+pub mod registry;
+pub mod sample;
 pub mod sampling_counter;
 pub mod storage;
 pub mod summary;
 pub mod text;
 pub mod timer;
 pub mod updown;
-mod value;
+pub mod value;
 pub mod window;
 
-use std::ops::RangeInclusive;
-
 pub use value::Value;
-
-use crate::format::scalar::Scalar;
-use crate::format::schema::{Geometry, MetricSchema};
-
-/// A metric that is one word.
-fn check_word(schema: &MetricSchema) -> Result<(), String> {
-    if schema.geometry != Geometry::WORD {
-        return Err(format!("{:?} where one word is wanted", schema.geometry));
-    }
-    Ok(())
-}
-
-/// A metric that is a slot of so many words, with so many plain ones beside it.
-fn check_slot(
-    schema: &MetricSchema,
-    name: &str,
-    wanted: RangeInclusive<usize>,
-    beside: u32,
-) -> Result<(), String> {
-    let Geometry {
-        buffers,
-        words,
-        plain,
-    } = schema.geometry;
-    if buffers == 0 || !wanted.contains(&words.into()) || u32::from(plain) != beside {
-        return Err(format!(
-            "{name} with {buffers} buffers of {words} words, {plain} beside"
-        ));
-    }
-    Ok(())
-}
-
-/// A metric that is one word of a number: neither a truth nor a text.
-fn check_number(schema: &MetricSchema) -> Result<(), String> {
-    check_word(schema)?;
-    match schema.scalar {
-        None | Some(Scalar::Bool | Scalar::Text) => {
-            Err(format!("{:?} where a number is wanted", schema.scalar))
-        }
-        Some(_) => Ok(()),
-    }
-}

@@ -1,14 +1,14 @@
 //! Values as readers see them.
 
-use super::average::AverageValue;
-use super::compound::CompoundValue;
-use super::errors::log::{DistinctError, ErrorsValue};
-use super::history::{HistoryEntry, HistoryValue};
+use super::average::value::AverageValue;
+use super::compound::value::CompoundValue;
+use super::errors::value::{DistinctError, ErrorsValue};
+use super::history::value::{HistoryEntry, HistoryValue};
 use super::percentile::distribution::Distribution;
 use super::percentile::float_distribution::FloatDistribution;
-use super::sampling_counter::SampledCount;
+use super::sampling_counter::value::SampledCount;
 use super::summary::value::SummaryValue;
-use super::window::WindowValue;
+use super::window;
 use crate::format::scalar::Number;
 
 /// The value of one label, of one file or merged over many.
@@ -164,28 +164,6 @@ impl Value {
         }
     }
 
-    /// The name of its kind, as in JSON.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Value::Counter(_) => "counter",
-            Value::UpDown(_) => "updown",
-            Value::Gauge(_) => "gauge",
-            Value::Flag(_) => "flag",
-            Value::Text(_) => "text",
-            Value::Constant(_) | Value::ConstantFlag(_) | Value::ConstantText(_) => "constant",
-            Value::Timer(_) => "timer",
-            Value::Percentile(_) | Value::FloatPercentile(_) => "percentile",
-            Value::Compound(_) => "compound",
-            Value::Summary(_) => "summary",
-            Value::Average(_) => "average",
-            Value::MovingAverage(_) => "movingaverage",
-            Value::SamplingCounter(_) => "samplingcounter",
-            Value::History(_) => "history",
-            Value::Errors(_) => "errors",
-            Value::Window(_) => "window",
-        }
-    }
-
     /// When it was last changed, in seconds since 1970-01-01 UTC, if its kind has a clock.
     pub fn stamp(&self) -> Option<f64> {
         match self {
@@ -198,22 +176,39 @@ impl Value {
             _ => None,
         }
     }
+}
 
-    /// Calls `each` with the name and the value of everything that this value exposes beside
-    /// itself: `Count`, `Mean`, `Percentile99th`, … of a distribution (a Timer's in seconds), the
-    /// fields of a compound, the numbers of a summary or a sampling counter, `all` and
-    /// `EXC:<type>` of errors. What does not exist (the minimum of nothing) is left out.
-    pub fn expose(&self, mut each: impl FnMut(&str, Value)) {
-        match self {
-            Value::Timer(distribution) => distribution.expose(1e9, &mut each),
-            Value::Percentile(distribution) => distribution.expose(1.0, &mut each),
-            Value::FloatPercentile(distribution) => distribution.expose(&mut each),
-            Value::Compound(compound) => compound.expose(&mut each),
-            Value::Summary(summary) => summary.expose(&mut each),
-            Value::SamplingCounter(sample) => sample.expose(&mut each),
-            Value::Errors(errors) => errors.expose(&mut each),
-            Value::Window(window) => window.expose(&mut each),
-            _ => {}
+/// What a metric's window says, of one file or merged over many.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WindowValue {
+    /// Nanoseconds of a window.
+    pub(super) length: u64,
+    /// What it counted.
+    pub(super) value: Value,
+    /// How many nanoseconds before now it began, if that is known: of a counter.
+    pub(super) reach: u64,
+}
+
+impl WindowValue {
+    /// How long the window is, in seconds. What it counts is up to a twelfth of it shorter.
+    pub fn seconds(&self) -> f64 {
+        self.length as f64 / 1e9
+    }
+
+    /// What was recorded within it: of the metric's own kind.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// Of a counter: how much it counted per second, from the begin of the window (or of its first writer,
+    /// but at least for a step) until now.
+    pub fn rate(&self) -> Option<f64> {
+        match self.value {
+            Value::Counter(count) => {
+                let reach = self.reach.max(self.length / window::COUNTED).max(1);
+                Some(count as f64 * 1e9 / reach as f64)
+            }
+            _ => None,
         }
     }
 }

@@ -7,7 +7,7 @@ use super::text::printable;
 use crate::format::scalar::Number;
 use crate::metric::Value;
 use crate::metric::percentile::distribution::Distribution;
-use crate::metric::window::WindowValue;
+use crate::metric::value::WindowValue;
 
 /// The percentiles of a row.
 const SHOWN: [f64; 3] = [50.0, 90.0, 99.0];

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::snapshot::{Model, Snapshot};
 use crate::metric::Value;
 use crate::metric::context::Context;
-use crate::metric::errors::log::{DistinctError, ErrorsValue};
-use crate::metric::history::{HistoryEntry, HistoryValue};
+use crate::metric::errors::value::{DistinctError, ErrorsValue};
+use crate::metric::history::value::{HistoryEntry, HistoryValue};
 
 impl Snapshot {
     /// The history under this label, or under `<label>.history`.

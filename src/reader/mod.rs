@@ -77,6 +77,7 @@ pub use self::text::{matches, printable};
 pub use self::verify::verify;
 pub use crate::format::note::{Cause, Note};
 pub use crate::format::schema::Merge;
+pub use crate::metric::sample::{Histogram, Reading, Sample};
 
 /// Reads the stats files of a root, of a model, or one file: again and again.
 #[derive(Debug)]

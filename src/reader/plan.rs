@@ -15,7 +15,8 @@ use crate::format::part::Shape;
 use crate::format::record::HEAD;
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{MetricSchema, Schema};
-use crate::metric::kind::{self, Kind, code};
+use crate::metric::kind::{Kind, code};
+use crate::metric::registry;
 use crate::metric::summary::value::SummaryValue;
 use crate::metric::window;
 
@@ -87,7 +88,7 @@ impl Octaves {
     pub fn of(metric: &MetricSchema) -> Option<Octaves> {
         match metric.kind {
             code::TIMER | code::PERCENTILE | code::FLOAT_PERCENTILE => octaves_of(metric, 1),
-            code::WINDOW => octaves_of(&window::step(metric)?, window::STEPS),
+            code::WINDOW => octaves_of(&window::kind::step(metric)?, window::STEPS),
             _ => None,
         }
     }
@@ -157,7 +158,7 @@ impl Plan {
     fn new(record: Arc<[u8]>, schema: Schema, mut wrong: Vec<(u16, Malformed)>) -> Plan {
         let all = schema.metrics.len();
         let complete = wrong.is_empty();
-        wrong.retain(|(code, _)| kind::kind(*code).is_some());
+        wrong.retain(|(code, _)| registry::kind(*code).is_some());
         let mut plan = Plan {
             record,
             complete,
@@ -188,7 +189,7 @@ impl Plan {
         let mut before = None;
         for metric in schema.metrics {
             let taken = before.take();
-            let Some(kind) = kind::kind(metric.kind) else {
+            let Some(kind) = registry::kind(metric.kind) else {
                 continue;
             };
             let total = metric.geometry.total_words();
@@ -240,7 +241,7 @@ impl Plan {
             });
         }
         let octaves = Octaves::of(&metric);
-        if octaves.is_some() || kind.parts().is_some() {
+        if octaves.is_some() || kind.parts.is_some() {
             self.owners.push((metric.offset, self.metrics.len()));
         }
         match metric.kind {
@@ -282,7 +283,7 @@ impl Plan {
     /// The metric whose place begins at byte `offset` of a block, if parts of this shape are its.
     pub fn owner_at(&self, offset: u32, shape: Shape) -> Option<usize> {
         let index = self.at(offset)?;
-        let parts = self.metrics[index].kind.parts()?;
+        let parts = self.metrics[index].kind.parts?;
         (parts.is_part)(shape).then_some(index)
     }
 
@@ -307,7 +308,7 @@ fn check_window(metric: &MetricSchema, before: Option<usize>, plan: &Plan) -> Re
     let of = before.map(|before| &plan.metrics[before].schema);
     let belongs = of.is_some_and(|of| {
         metric.label.strip_suffix(window::SUFFIX) == Some(&of.label)
-            && window::step(metric).is_some_and(|step| step.kind == of.kind)
+            && window::kind::step(metric).is_some_and(|step| step.kind == of.kind)
     });
     if belongs {
         Ok(())

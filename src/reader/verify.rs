@@ -19,7 +19,7 @@ use crate::format::record::{HEAD, Head, Instance, Octave, Type};
 use crate::format::retired::Retired;
 use crate::format::schema::{MetricSchema, Schema};
 use crate::format::{LINE, v1};
-use crate::metric::kind;
+use crate::metric::registry;
 use crate::sys::memory::read_map;
 
 /// Findings in one file that are named one by one.
@@ -183,7 +183,7 @@ impl Walk<'_> {
         let mut places: Vec<(u32, u32, &str)> = Vec::new();
         for metric in &schema.metrics {
             let label = &metric.label;
-            match kind::kind(metric.kind) {
+            match registry::kind(metric.kind) {
                 None => {
                     let code = metric.kind;
                     let what = format!("schema: {label:?} is of the unknown kind {code}: left out");
@@ -280,7 +280,7 @@ impl Walk<'_> {
         } else {
             let parts = self
                 .owner(part.owner)
-                .and_then(|metric| kind::kind(metric.kind)?.parts());
+                .and_then(|metric| registry::kind(metric.kind)?.parts);
             parts.is_some_and(|parts| (parts.is_part)(part.shape))
         };
         if !fits {

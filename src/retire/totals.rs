@@ -165,7 +165,7 @@ fn entry(contents: &Contents, instance: &Instance, created: u64) -> Entry {
     for part in instance.parts.iter().filter(|part| part.shape.cells == 1) {
         let metric = &instance.plan.metrics[part.metric];
         let Some((changing, fold)) =
-            (metric.kind.parts()).and_then(|parts| Some((parts.changing, parts.fold?)))
+            (metric.kind.parts).and_then(|parts| Some((parts.changing, parts.fold?)))
         else {
             continue;
         };
@@ -238,7 +238,7 @@ impl Entry {
         }
         for (metric, parts) in &next.parts {
             let of = &self.plan.metrics[*metric];
-            let Some(fold) = of.kind.parts().and_then(|parts| parts.fold) else {
+            let Some(fold) = of.kind.parts.and_then(|parts| parts.fold) else {
                 continue;
             };
             let words = &mut sum.words[of.at..][..of.words];

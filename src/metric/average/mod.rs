@@ -1,17 +1,20 @@
 //! Average: the mean of all values.
 
+pub mod value;
+
 use std::fmt;
 
-use super::double_double::Sum;
 use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesUnit};
+use super::kind::check_slot;
 use super::kind::{Counts, Fold, Kind, code};
-use super::{Value, check_slot};
+use super::value::Value;
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::{AtomicU64, Ordering};
 use crate::sys::memory::words::{Slot, Width};
+use value::{AverageValue, WORDS};
 
 /// The mean of all values that were ever recorded, over all threads and processes. For more than their
 /// mean take a [`Summary`](crate::Summary), for the last ones only a
@@ -26,7 +29,7 @@ pub struct Average(Slot<AverageWidth>);
 pub(super) struct AverageWidth;
 
 impl Width for AverageWidth {
-    const WORDS: usize = 3;
+    const WORDS: usize = WORDS;
 }
 
 impl Average {
@@ -98,62 +101,6 @@ unsafe impl Field for Average {
 impl TakesUnit for Average {}
 impl TakesBuffers for Average {}
 
-/// What an [`Average`] or a [`MovingAverage`](crate::MovingAverage) says, of one file or merged over
-/// many.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct AverageValue {
-    pub(super) count: u64,
-    pub(super) total: Sum,
-}
-
-impl AverageValue {
-    #[inline(always)]
-    pub(super) fn from_words(words: [u64; AverageWidth::WORDS]) -> AverageValue {
-        AverageValue {
-            count: words[0],
-            total: Sum {
-                high: f64::from_bits(words[1]),
-                low: f64::from_bits(words[2]),
-            },
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn to_words(self) -> [u64; AverageWidth::WORDS] {
-        [
-            self.count,
-            self.total.high.to_bits(),
-            self.total.low.to_bits(),
-        ]
-    }
-
-    pub(super) fn merge(&mut self, other: AverageValue) {
-        self.count = self.count.saturating_add(other.count);
-        self.total = self.total.plus_sum(other.total);
-    }
-
-    /// What was recorded after `earlier`.
-    fn since(self, earlier: AverageValue) -> AverageValue {
-        match self.count.saturating_sub(earlier.count) {
-            0 => AverageValue::default(),
-            count => AverageValue {
-                count,
-                total: self.total.minus(earlier.total),
-            },
-        }
-    }
-
-    /// How many values it is the average of.
-    pub fn count(&self) -> u64 {
-        self.count
-    }
-
-    /// The average; `None` of nothing.
-    pub fn average(&self) -> Option<f64> {
-        (self.count > 0).then(|| self.total.over(self.count as f64).value())
-    }
-}
-
 pub(super) static KIND: Kind = Kind {
     code: code::AVERAGE,
     name: "average",
@@ -172,6 +119,13 @@ pub(super) static KIND: Kind = Kind {
     }),
     none: |_| Value::Average(AverageValue::default()),
     fold: FOLD,
+    parts: None,
+    unit: None,
+    samples: |value, unit, each| {
+        if let Value::Average(average) = value {
+            average.samples(unit, each);
+        }
+    },
 };
 
 fn check(schema: &MetricSchema) -> Result<(), String> {

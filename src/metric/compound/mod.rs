@@ -1,20 +1,23 @@
 //! Compound: a struct of numbers, updated as a whole.
 
-use std::fmt;
-use std::marker::PhantomData;
-use std::sync::Arc;
+pub mod value;
 
 use super::field::{Binder, Describe, Field, Options, TakesBuffers};
-use super::gauge::{Numeric, merge_numbers};
+use super::gauge::Numeric;
+use super::gauge::merge::merge_numbers;
+use super::kind::check_slot;
 use super::kind::{Counts, Kind, Raw, code};
-use super::{Value, check_slot};
+use super::value::Value;
 use crate::format::bytes::words;
-use crate::format::scalar::{Number, Scalar};
+use crate::format::scalar::Scalar;
 use crate::format::schema::{FieldSchema, Geometry, Merge, MetricSchema};
 use crate::format::slot;
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
 use crate::sys::memory::words::{Plain, PlainData, Slot, Width};
+use std::fmt;
+use std::marker::PhantomData;
+use value::{CompoundValue, Numbers, value};
 
 /// A struct of numbers whose fields always belong together: a reader sees all of an update or
 /// nothing of it, and a writer that dies in the middle leaves the last whole value.
@@ -204,68 +207,7 @@ fn schema_of<T: MmValue>() -> impl Iterator<Item = FieldSchema> {
 
 impl<T: MmValue> TakesBuffers for Compound<T> {}
 
-/// A compound value as a reader has it: fields by name, integers widened where sums over many files need
-/// it.
-///
-/// Of one file it takes what the struct takes, merged over several up to 32 bytes for each number.
-#[derive(Clone, Debug)]
-pub struct CompoundValue {
-    schema: Arc<[FieldSchema]>,
-    numbers: Numbers,
-}
-
-/// The numbers of all fields.
-#[derive(Clone, Debug)]
-enum Numbers {
-    /// The words of the struct, as they are in a file: an array of bytes would take 32 times as much.
-    Own(Box<[u64]>),
-    /// Merged, one after another.
-    Merged(Box<[Number]>),
-}
-
-/// Equal if the fields and their numbers are, however they are kept.
-impl PartialEq for CompoundValue {
-    fn eq(&self, other: &CompoundValue) -> bool {
-        self.schema == other.schema && self.numbers().eq(other.numbers())
-    }
-}
-
-/// How many numbers a field has.
-fn len(field: &FieldSchema) -> usize {
-    usize::from(field.count.unwrap_or(1))
-}
-
 impl CompoundValue {
-    /// The fields in order: name, whether it is an array, and its numbers (one if it is not).
-    pub fn fields(&self) -> impl Iterator<Item = (&str, bool, Vec<Number>)> {
-        let mut numbers = self.numbers();
-        self.schema.iter().map(move |field| {
-            let of_field = numbers.by_ref().take(len(field)).collect();
-            (&*field.name, field.count.is_some(), of_field)
-        })
-    }
-
-    /// The numbers of all fields, one after another.
-    fn numbers(&self) -> impl Iterator<Item = Number> {
-        let own = match &self.numbers {
-            Numbers::Own(words) => Some(own(&self.schema, words)),
-            Numbers::Merged(_) => None,
-        };
-        let merged = match &self.numbers {
-            Numbers::Merged(numbers) => &numbers[..],
-            Numbers::Own(_) => &[],
-        };
-        own.into_iter().flatten().chain(merged.iter().copied())
-    }
-
-    /// The field of this name, if it is an array or not as asked.
-    fn field(&self, name: &str, array: bool) -> Option<Vec<Number>> {
-        let mut fields = self.fields();
-        let (.., numbers) =
-            fields.find(|(found, is_array, _)| (*found, *is_array) == (name, array))?;
-        Some(numbers)
-    }
-
     /// The value as a T. An error if its fields are not T's, or if a sum does not fit.
     pub(crate) fn to<T: MmValue>(&self) -> Result<T, String> {
         // The merge rule may differ: it says nothing of the bytes.
@@ -290,51 +232,6 @@ impl CompoundValue {
         let bytes = self.to_bytes(size_of::<T>().next_multiple_of(8))?;
         Ok(from_words(&mut words(&bytes)))
     }
-
-    /// Merges the value of one more file, with the same fields.
-    fn add(&mut self, next: &CompoundValue, files: u64) {
-        let rules = next
-            .schema
-            .iter()
-            .flat_map(|field| std::iter::repeat_n(field.merge, field.count.map_or(1, usize::from)));
-        let both = self.numbers().zip(next.numbers()).zip(rules);
-        let merged = both.map(|((merged, next), rule)| merge_numbers(merged, next, rule, files));
-        self.numbers = Numbers::Merged(merged.collect());
-    }
-
-    /// The bytes of the struct, `len` of them. An error if a sum does not fit.
-    fn to_bytes(&self, len: usize) -> Result<Vec<u8>, String> {
-        let mut bytes = vec![0u8; len];
-        for (field, (_, _, numbers)) in self.schema.iter().zip(self.fields()) {
-            let size = field.scalar.size();
-            for (number, at) in numbers
-                .into_iter()
-                .zip((usize::from(field.offset)..).step_by(size))
-            {
-                let word = field.scalar.word(number).ok_or_else(|| {
-                    format!(
-                        "the sum {number:?} of its field {} does not fit {:?}",
-                        field.name, field.scalar
-                    )
-                })?;
-                bytes[at..at + size].copy_from_slice(&word.to_le_bytes()[..size]);
-            }
-        }
-        Ok(bytes)
-    }
-
-    /// See [`Value::expose`].
-    pub(crate) fn expose(&self, each: &mut dyn FnMut(&str, Value)) {
-        for (name, array, numbers) in self.fields() {
-            if array {
-                for (i, number) in numbers.into_iter().enumerate() {
-                    each(&format!("{name}.{i}"), Value::Gauge(number));
-                }
-            } else {
-                each(name, Value::Gauge(numbers[0]));
-            }
-        }
-    }
 }
 
 pub(super) static KIND: Kind = Kind {
@@ -347,6 +244,13 @@ pub(super) static KIND: Kind = Kind {
     since: None,
     none: |schema| Value::Compound(value(schema, &vec![0; schema.geometry.words.into()])),
     fold,
+    parts: None,
+    unit: None,
+    samples: |value, unit, each| {
+        if let Value::Compound(compound) = value {
+            compound.samples(unit, each);
+        }
+    },
 };
 
 fn check(schema: &MetricSchema) -> Result<(), String> {
@@ -359,7 +263,7 @@ fn check(schema: &MetricSchema) -> Result<(), String> {
     let bytes: usize = schema
         .fields
         .iter()
-        .map(|field| field.scalar.size() * len(field))
+        .map(|field| field.scalar.size() * value::len(field))
         .sum();
     let words = schema.geometry.words;
     if bytes > 8 * usize::from(words) {
@@ -372,24 +276,6 @@ fn check(schema: &MetricSchema) -> Result<(), String> {
 
 fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Value {
     Value::Compound(value(schema, raw.words))
-}
-
-fn value(schema: &MetricSchema, words: &[u64]) -> CompoundValue {
-    CompoundValue {
-        schema: schema.fields.clone(),
-        numbers: Numbers::Own(words.into()),
-    }
-}
-
-/// The numbers of the fields in the words of a struct.
-fn own<'a>(fields: &'a [FieldSchema], words: &'a [u64]) -> impl Iterator<Item = Number> + 'a {
-    fields.iter().flat_map(move |field| {
-        let size = field.scalar.size();
-        (0..len(field)).map(move |i| {
-            let at = usize::from(field.offset) + size * i;
-            field.scalar.number(unaligned(words, at))
-        })
-    })
 }
 
 /// As `merge`; a sum that does not fit its field is refused, for here it cannot be widened.
@@ -405,12 +291,6 @@ fn fold(schema: &MetricSchema, into: &mut [u64], next: &[u64], files: u64) -> Re
         *word = new;
     }
     Ok(())
-}
-
-/// The eight bytes from byte `at` on; zeros after the end.
-fn unaligned(words: &[u64], at: usize) -> u64 {
-    let word = |i: usize| u128::from(words.get(i).copied().unwrap_or(0));
-    ((word(at / 8) | word(at / 8 + 1) << 64) >> (8 * (at % 8))) as u64
 }
 
 fn merge(into: &mut Value, next: Value, _: &MetricSchema, files: u64) {

@@ -5,8 +5,10 @@ use std::fmt;
 use super::field::{Binder, ConstantField, Describe, Options, TakesUnit};
 use super::gauge::Numeric;
 use super::kind::{Counts, Kind, LATEST, Raw, code};
+use super::kind::{check_number, check_word};
+use super::sample::{Reading, Sample};
 use super::text::{from_words, to_words};
-use super::{Value, check_number};
+use super::value::Value;
 use crate::format::bytes::cut;
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{Geometry, MetricSchema};
@@ -132,12 +134,23 @@ pub(super) static KIND: Kind = Kind {
     since: None,
     none: |_| Value::Constant(Number::Int(0)),
     fold: LATEST,
+    parts: None,
+    unit: None,
+    samples: |value, unit, each| {
+        let (unit, reading) = match value {
+            Value::Constant(number) => (unit, Reading::Level(*number)),
+            Value::ConstantFlag(flag) => ("", Reading::Flag(*flag)),
+            Value::ConstantText(text) => ("", Reading::Text(text)),
+            _ => return,
+        };
+        each(Sample::exported("", unit, reading));
+    },
 };
 
 fn check(schema: &MetricSchema) -> Result<(), String> {
     match schema.scalar {
         Some(Scalar::Text) => check_text(schema),
-        Some(Scalar::Bool) => super::check_word(schema),
+        Some(Scalar::Bool) => check_word(schema),
         _ => check_number(schema),
     }
 }

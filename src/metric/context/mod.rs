@@ -22,7 +22,6 @@ use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock};
 
-use super::storage::Space;
 use crate::format::bytes::words;
 use crate::format::part::{Part, Shape};
 use crate::format::slot;
@@ -121,8 +120,9 @@ impl Contexts {
     /// A reference to a context with this content, which counts as used until [`release`](Self::release).
     ///
     /// One that is known costs a hash and a comparison. A new one is appended to the file; where the
-    /// bounds are reached, it takes a place that nothing refers to, cut to what fits there.
-    pub fn keep(&self, space: &dyn Space, content: &[u8]) -> Reference {
+    /// bounds are reached, it takes a place that nothing refers to, cut to what fits there. `append` appends
+    /// a part of zeros to the file, if there is space.
+    pub fn keep(&self, append: impl FnOnce(Part) -> Option<Words>, content: &[u8]) -> Reference {
         // Borrowed: an allocator that records what it does while a context is being stored.
         let Ok(mut table) = self.table.try_borrow_mut() else {
             return Reference::LOST;
@@ -139,7 +139,7 @@ impl Contexts {
             .find(|&class| 8 * (class_words(class) - 1) >= content.len())
             .unwrap_or(CLASSES - 1);
         let index = (table.take_free(wanted))
-            .or_else(|| self.append(&mut table, space, wanted))
+            .or_else(|| self.place(&mut table, append, wanted))
             .or_else(|| (wanted + 1..CLASSES).find_map(|class| table.take_free(class)))
             .or_else(|| (0..wanted).rev().find_map(|class| table.take_free(class)));
         let Some(index) = index else {
@@ -159,7 +159,12 @@ impl Contexts {
     }
 
     /// A place more, if the bounds and the file allow it.
-    fn append(&self, table: &mut Table, space: &dyn Space, class: usize) -> Option<usize> {
+    fn place(
+        &self,
+        table: &mut Table,
+        append: impl FnOnce(Part) -> Option<Words>,
+        class: usize,
+    ) -> Option<usize> {
         let bytes = 8 * (1 + class_words(class));
         let index = table.places.len();
         if index >= self.most || bytes > self.most_bytes.saturating_sub(table.bytes) {
@@ -176,7 +181,7 @@ impl Contexts {
                 plain: 0,
             },
         };
-        let words = space.part(part, &[])?;
+        let words = append(part)?;
         table.places.push(Place {
             words,
             class,

@@ -3,10 +3,12 @@
 use std::cell::Cell;
 
 use super::field::{Binder, Describe, Field, Options, TakesUnit, TakesWindow};
+use super::kind::check_word;
 use super::kind::{Counts, Kind, Raw, code};
-use super::window::{self, Ring};
-use super::{Value, check_word};
-use crate::format::scalar::Scalar;
+use super::sample::{Reading, Sample};
+use super::value::Value;
+use super::window::{self, ring::Ring};
+use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
@@ -152,6 +154,14 @@ pub(super) static KIND: Kind = Kind {
         into[0] = into[0].saturating_add(next[0]);
         Ok(())
     },
+    parts: None,
+    unit: None,
+    samples: |value, unit, each| {
+        if let Value::Counter(count) = *value {
+            let count = Number::Int(count.into());
+            each(Sample::exported("", unit, Reading::Cumulative(count)));
+        }
+    },
 };
 
 fn decode(_: &MetricSchema, raw: Raw<'_>) -> Value {
@@ -160,6 +170,13 @@ fn decode(_: &MetricSchema, raw: Raw<'_>) -> Value {
 
 fn merge(into: &mut Value, next: Value, _: &MetricSchema, _: u64) {
     if let (Value::Counter(sum), Value::Counter(n)) = (into, next) {
-        *sum = sum.saturating_add(n);
+        merge_word(sum, n);
     }
+}
+
+/// Adds the word of one more file to a sum: what `merge` makes of its value, without a value. Most values of
+/// a snapshot are counters, and take this way.
+#[inline(always)]
+pub fn merge_word(sum: &mut u64, word: u64) {
+    *sum = sum.saturating_add(word);
 }

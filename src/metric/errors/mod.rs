@@ -4,10 +4,12 @@
 //! the formatting of its message into the hash, and no allocation. What it is entered into: `table`.
 
 pub(super) mod entry;
-pub mod log;
+mod fold;
+pub mod kind;
 mod table;
 mod text;
 mod type_name;
+pub mod value;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::RefCell;
@@ -18,16 +20,16 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use super::field::{Binder, Describe, Field, Options};
-use super::kind::code;
 use super::storage::Space;
 use crate::format::scalar::Scalar;
+use crate::metric::kind::code;
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::{AtomicU64, Ordering};
 use crate::sys::memory::hashing::{self, RandomState};
 use crate::sys::memory::words::Words;
 use crate::sys::process::clock;
 use entry::plain;
-use log::GEOMETRY;
+use kind::GEOMETRY;
 use table::{Counted, New, Table};
 use text::{Name, Texts};
 use type_name::Leading;

@@ -96,7 +96,7 @@ impl Table {
         let message = &self.messages[*self.message_by_hash.get(&hash)?];
         if let (Some(context), Some(space)) = (context, space) {
             let contexts = space.contexts();
-            let next = contexts.keep(space, context);
+            let next = contexts.keep(|part| space.part(part, &[]), context);
             contexts.release(message.context.replace(next));
         }
         message.seen.set(number);
@@ -138,7 +138,7 @@ impl Table {
         };
         if let Some(index) = index {
             let context = (new.context).map_or(Reference::NONE, |context| {
-                space.contexts().keep(space, context)
+                space.contexts().keep(|part| space.part(part, &[]), context)
             });
             let message = &mut self.messages[index];
             message.hash = new.hash;

@@ -1,8 +1,10 @@
 //! Flag: true or false.
 
 use super::field::{Binder, Describe, Field, Options};
+use super::kind::check_word;
 use super::kind::{Counts, ENDS, Kind, Raw, code};
-use super::{Value, check_word};
+use super::sample::{Reading, Sample};
+use super::value::Value;
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::metric::one_thread::of_one_thread;
@@ -54,6 +56,13 @@ pub(super) static KIND: Kind = Kind {
     since: None,
     none: |_| Value::Flag(false),
     fold: ENDS,
+    parts: None,
+    unit: None,
+    samples: |value, _, each| {
+        if let Value::Flag(flag) = *value {
+            each(Sample::exported("", "", Reading::Flag(flag)));
+        }
+    },
 };
 
 fn decode(_: &MetricSchema, raw: Raw<'_>) -> Value {

@@ -1,16 +1,20 @@
 //! Gauge: a level of its own thread.
 
-use std::fmt;
-use std::marker::PhantomData;
+pub mod merge;
 
 use super::field::{Binder, Describe, Field, Options, TakesMerge, TakesUnit};
+use super::kind::check_number;
 use super::kind::{Counts, ENDS, Kind, Raw, code};
-use super::{Value, check_number};
+use super::sample::{Reading, Sample};
+use super::value::Value;
 use crate::format::scalar::{Number, Scalar};
-use crate::format::schema::{Geometry, Merge, MetricSchema};
+use crate::format::schema::{Geometry, MetricSchema};
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
 use crate::sys::memory::words::Word;
+use merge::merge_numbers;
+use std::fmt;
+use std::marker::PhantomData;
 
 /// A level that its thread sets: a temperature, a queue's length. Over threads and processes that
 /// live the levels add up, unless `#[mmstats(merge = "max")]` (or `min`, `mean`, `latest`) says
@@ -131,6 +135,13 @@ pub(super) static KIND: Kind = Kind {
     since: None,
     none: |_| Value::Gauge(Number::Int(0)),
     fold: ENDS,
+    parts: None,
+    unit: None,
+    samples: |value, unit, each| {
+        if let Value::Gauge(level) = *value {
+            each(Sample::exported("", unit, Reading::Level(level)));
+        }
+    },
 };
 
 fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Value {
@@ -140,23 +151,5 @@ fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Value {
 fn merge(into: &mut Value, next: Value, schema: &MetricSchema, files: u64) {
     if let (Value::Gauge(merged), Value::Gauge(next)) = (into, next) {
         *merged = merge_numbers(*merged, next, schema.merge, files);
-    }
-}
-
-/// The merged number of `files` files, with that of one more, created later.
-pub(super) fn merge_numbers(merged: Number, next: Number, rule: Merge, files: u64) -> Number {
-    match (rule, merged, next) {
-        (Merge::Latest, ..) => next,
-        // A running mean, m + (x - m)/n, needs nothing but the count.
-        (Merge::Mean, ..) => {
-            let mean = merged.as_f64();
-            Number::Float(mean + (next.as_f64() - mean) / (files + 1) as f64)
-        }
-        (Merge::Sum, Number::Int(a), Number::Int(b)) => Number::Int(a.saturating_add(b)),
-        (Merge::Sum, ..) => Number::Float(merged.as_f64() + next.as_f64()),
-        (Merge::Max, Number::Int(a), Number::Int(b)) => Number::Int(a.max(b)),
-        (Merge::Max, ..) => Number::Float(merged.as_f64().max(next.as_f64())),
-        (Merge::Min, Number::Int(a), Number::Int(b)) => Number::Int(a.min(b)),
-        (Merge::Min, ..) => Number::Float(merged.as_f64().min(next.as_f64())),
     }
 }

@@ -5,17 +5,18 @@
 //! reader has each entry whole under its number, whatever the writer does meanwhile, and the numbers
 //! show what it missed. Where the ring begins nobody needs to say.
 
+pub mod value;
+
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::fmt;
 use std::rc::Rc;
-use std::sync::Arc;
 
-use super::Value;
-use super::context::{Context, Found, Reference};
+use super::context::Reference;
 use super::field::{Binder, Describe, Field, Options, TakesUnit};
-use super::kind::{Counts, ENDS, Kind, Parts, Raw, code};
+use super::kind::{Counts, ENDS, Kind, Parts, Raw, check_word, code};
 use super::storage::Space;
+use super::value::Value;
 use crate::format::part::{FIXED, Part, Shape};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
@@ -25,6 +26,7 @@ use crate::sync::Ordering;
 use crate::sys::lifecycle::paths::Settings;
 use crate::sys::memory::words::{Word, Words};
 use crate::sys::process::clock;
+use value::{HistoryEntry, HistoryValue};
 
 /// The last `N` values (1000 if not said), each with its time and, where one was given, a context: a
 /// text that says where it comes from. Readers have them newest first.
@@ -158,7 +160,7 @@ impl Ring {
     /// A reference to this context.
     fn keep(&self, context: &[u8]) -> Reference {
         match &self.space {
-            Some(space) => space.contexts().keep(&**space, context),
+            Some(space) => space.contexts().keep(|part| space.part(part, &[]), context),
             None => Reference::LOST,
         }
     }
@@ -294,116 +296,18 @@ pub(super) static KIND: Kind = Kind {
     none: |schema| Value::History(HistoryValue::new(schema.parameter as usize)),
     // Values of a time that is over, some of many files: nothing is left of them.
     fold: ENDS,
+    parts: Some(&PARTS),
+    unit: None,
+    // Values of their own times, and no state of now.
+    samples: |_, _, _| {},
 };
 
 fn check(schema: &MetricSchema) -> Result<(), String> {
-    super::check_word(schema)?;
+    check_word(schema)?;
     if schema.scalar != Some(Scalar::F64) {
         return Err(format!("a history of {:?}, not of f64", schema.scalar));
     }
     Ok(())
-}
-
-/// The last values, newest first.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HistoryValue {
-    entries: Vec<HistoryEntry>,
-    size: usize,
-    pushed: u64,
-    missed: u64,
-    lost: u64,
-}
-
-/// One value of a history.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HistoryEntry {
-    time: u64,
-    value: f64,
-    context: Found,
-}
-
-impl HistoryEntry {
-    /// When it was pushed: nanoseconds since 1970-01-01 UTC.
-    pub fn time_ns(&self) -> u64 {
-        self.time
-    }
-
-    /// When it was pushed: seconds since 1970-01-01 UTC.
-    pub fn timestamp(&self) -> f64 {
-        self.time as f64 / 1e9
-    }
-
-    /// The value.
-    pub fn value(&self) -> f64 {
-        self.value
-    }
-
-    /// Its context, if it has one that is still there.
-    pub fn context(&self) -> Option<&Context> {
-        self.context.context().map(Arc::as_ref)
-    }
-
-    /// Whether it had a context that is not there: there was no space for it.
-    pub fn has_lost_context(&self) -> bool {
-        self.context == Found::Lost
-    }
-}
-
-impl HistoryValue {
-    fn new(size: usize) -> HistoryValue {
-        HistoryValue {
-            entries: Vec::new(),
-            size,
-            pushed: 0,
-            missed: 0,
-            lost: 0,
-        }
-    }
-
-    /// The values, newest first.
-    pub fn entries(&self) -> &[HistoryEntry] {
-        &self.entries
-    }
-
-    /// How many there are at most.
-    pub fn size(&self) -> usize {
-        self.size
-    }
-
-    /// How many were pushed, as far as they found space.
-    pub fn pushed(&self) -> u64 {
-        self.pushed
-    }
-
-    /// How many of those between the oldest and the newest entry are missing here: they were overwritten
-    /// while a reader copied the ring.
-    pub fn missed(&self) -> u64 {
-        self.missed
-    }
-
-    /// How many found no space at all.
-    pub fn lost(&self) -> u64 {
-        self.lost
-    }
-
-    /// Adds the entries of another file, by their times. Each file's own order stays as it is, even if
-    /// its clock was set back.
-    fn merge(&mut self, other: HistoryValue) {
-        self.size = self.size.max(other.size);
-        self.pushed = self.pushed.saturating_add(other.pushed);
-        self.missed = self.missed.saturating_add(other.missed);
-        self.lost = self.lost.saturating_add(other.lost);
-        let (len, size) = (self.entries.len() + other.entries.len(), self.size);
-        let mut a = std::mem::take(&mut self.entries).into_iter().peekable();
-        let mut b = other.entries.into_iter().peekable();
-        self.entries = std::iter::from_fn(|| match (a.peek(), b.peek()) {
-            (Some(one), Some(two)) if two.time > one.time => b.next(),
-            (Some(_), _) => a.next(),
-            (None, _) => b.next(),
-        })
-        .take(len.min(size))
-        .collect();
-    }
 }
 
 fn decode(schema: &MetricSchema, raw: Raw<'_>) -> HistoryValue {

@@ -3,11 +3,12 @@
 use std::cell::Cell;
 use std::fmt;
 
-use super::Value;
-use super::average::{self, AverageValue, AverageWidth};
+use super::average::value::AverageValue;
+use super::average::{self, AverageWidth};
 use super::double_double::Sum;
 use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesUnit};
 use super::kind::{Counts, Kind, code};
+use super::value::Value;
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
@@ -138,6 +139,13 @@ pub(super) static KIND: Kind = Kind {
     since: None,
     none: |_| Value::MovingAverage(AverageValue::default()),
     fold: average::FOLD,
+    parts: None,
+    unit: None,
+    samples: |value, unit, each| {
+        if let Value::MovingAverage(average) = value {
+            average.samples(unit, each);
+        }
+    },
 };
 
 fn check(schema: &MetricSchema) -> Result<(), String> {

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use crate::format::histogram::Layout;
-use crate::format::scalar::Number;
-use crate::metric::Value;
 use crate::metric::percentile::moments::Moments;
 
 /// The percentiles that are exposed and printed: percent, and the name of the label.
@@ -361,49 +359,5 @@ impl Distribution {
             .expect("bounds and digits that HdrHistogram allows");
         self.each_bucket(|low, _, count| histogram.saturating_record_n(low, count));
         histogram
-    }
-
-    /// See [`Value::expose`]; values are divided by `divisor` (1e9, not multiplied by 1e-9, which is no
-    /// double: 9 ms are to be 0.009 s).
-    pub(crate) fn expose(&self, divisor: f64, each: &mut dyn FnMut(&str, Value)) {
-        let scaled = |x: f64| Value::Gauge(Number::Float(x / divisor));
-        let whole = |n: u64| {
-            if divisor == 1.0 {
-                Value::Gauge(Number::Int(n.into()))
-            } else {
-                scaled(n as f64)
-            }
-        };
-        each("Count", Value::Counter(self.count()));
-        each(
-            "Total",
-            match i128::try_from(self.total()) {
-                Ok(total) if divisor == 1.0 => Value::Gauge(Number::Int(total)),
-                _ => scaled(self.total() as f64),
-            },
-        );
-        for (name, value) in [("Mean", self.mean()), ("StdDev", self.stddev())] {
-            if let Some(value) = value {
-                each(name, scaled(value));
-            }
-        }
-        for (name, value) in [
-            ("Min", self.min()),
-            ("Max", self.max()),
-            ("Last", self.last()),
-        ] {
-            if let Some(value) = value {
-                each(name, whole(value));
-            }
-        }
-        let values = self.percentiles(&PERCENTILES.map(|(percent, _)| percent));
-        if let Some(median) = values[0] {
-            each("Median", whole(median));
-        }
-        for ((_, name), value) in PERCENTILES.iter().zip(values) {
-            if let Some(value) = value {
-                each(name, whole(value));
-            }
-        }
     }
 }

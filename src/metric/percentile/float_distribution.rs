@@ -7,9 +7,7 @@ use crate::format::float_histogram::{
     FloatLayout, OCTAVES, OCTAVES_OF_RANGE, RANGES, is_negative, middle, octave_at, range_bounds,
     rank,
 };
-use crate::format::scalar::Number;
-use crate::metric::Value;
-use crate::metric::percentile::distribution::{PERCENTILES, ranks};
+use crate::metric::percentile::distribution::ranks;
 use crate::metric::summary::value::SummaryValue;
 
 /// A distribution of f64 values: moments of one publication, as exact as those of a
@@ -263,28 +261,6 @@ impl FloatDistribution {
             }
         }
         range(&mut each, RANGES as u32);
-    }
-
-    /// See [`Value::expose`].
-    pub(crate) fn expose(&self, each: &mut dyn FnMut(&str, Value)) {
-        each("Count", Value::Counter(self.count()));
-        let mut float = |name: &str, value: Option<f64>| {
-            if let Some(value) = value {
-                each(name, Value::Gauge(Number::Float(value)));
-            }
-        };
-        let values = self.percentiles(&PERCENTILES.map(|(percent, _)| percent));
-        float("Total", Some(self.total()));
-        float("Mean", self.mean());
-        float("StdDev", self.stddev());
-        float("Min", self.min());
-        float("Max", self.max());
-        float("Last", self.last());
-        float("Median", values[0]);
-        for ((_, name), value) in PERCENTILES.iter().zip(values) {
-            float(name, value);
-        }
-        each("Rejected", Value::Counter(self.rejected()));
     }
 }
 

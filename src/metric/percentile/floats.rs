@@ -10,14 +10,15 @@ use crate::format::float_histogram::{FloatLayout, OCTAVES, OCTAVES_OF_RANGE, RAN
 use crate::format::histogram::DEFAULT_DIGITS;
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
-use crate::metric::Value;
 use crate::metric::field::{Binder, Describe, Options};
 use crate::metric::hot_cold::SeldomSlot;
 use crate::metric::kind::{Counts, Kind, Raw, code};
 use crate::metric::percentile::float_distribution::FloatDistribution;
+use crate::metric::percentile::samples;
 use crate::metric::storage::Space;
 use crate::metric::summary::value::{SummaryValue, WORDS};
-use crate::metric::window::{self, Ring};
+use crate::metric::value::Value;
+use crate::metric::window::{self, ring::Ring};
 use crate::sync::{AtomicU64, Ordering};
 use crate::sys::memory::words::{FloatOctaves, Slot, Width, Word, Words};
 use crate::sys::process::clock;
@@ -318,13 +319,20 @@ pub(in super::super) static KIND: Kind = Kind {
         }
         Ok(())
     },
+    parts: None,
+    unit: None,
+    samples: |value, unit, each| {
+        if let Value::FloatPercentile(values) = value {
+            samples::of_floats(values, unit, each);
+        }
+    },
 };
 
 fn check(schema: &MetricSchema) -> Result<(), String> {
     if FloatLayout::new(schema.parameter).is_none() {
         return Err(format!("a distribution with {} digits", schema.parameter));
     }
-    crate::metric::check_slot(schema, "a distribution", WORDS..=WORDS, PLAIN as u32)
+    crate::metric::kind::check_slot(schema, "a distribution", WORDS..=WORDS, PLAIN as u32)
 }
 
 fn nothing(schema: &MetricSchema) -> FloatDistribution {

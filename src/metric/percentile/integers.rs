@@ -6,14 +6,15 @@ use std::rc::Rc;
 use crate::format::histogram::{DEFAULT_DIGITS, Layout};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
-use crate::metric::Value;
 use crate::metric::field::{Binder, Describe, Options};
 use crate::metric::hot_cold::SeldomSlot;
 use crate::metric::kind::{Counts, Kind, Raw, code};
 use crate::metric::percentile::distribution::Distribution;
 use crate::metric::percentile::moments::{MOMENTS, Moments};
+use crate::metric::percentile::samples;
 use crate::metric::storage::Space;
-use crate::metric::window::{self, Ring};
+use crate::metric::value::Value;
+use crate::metric::window::{self, ring::Ring};
 use crate::sync::{AtomicU64, Ordering};
 use crate::sys::memory::words::{Octaves, Slot, Width, Word, Words};
 use crate::sys::process::clock;
@@ -339,6 +340,13 @@ pub(in super::super) static KIND: Kind = Kind {
     }),
     none: |schema| Value::Percentile(Box::new(nothing(schema))),
     fold,
+    parts: None,
+    unit: None,
+    samples: |value, unit, each| {
+        if let Value::Percentile(values) = value {
+            samples::of_integers(values, 1.0, unit, each);
+        }
+    },
 };
 
 /// Moments merge, coarse counts add up. Words that a later writer has between them are not known.

@@ -2,9 +2,10 @@
 
 pub mod distribution;
 pub mod float_distribution;
-mod floats;
+pub(super) mod floats;
 pub mod integers;
 pub mod moments;
+pub(super) mod samples;
 
 use std::fmt;
 
@@ -16,7 +17,6 @@ use crate::metric::one_thread::of_one_thread;
 use distribution::Distribution;
 use float_distribution::FloatDistribution;
 use floats::Floats;
-pub(super) use floats::{KIND as FLOAT_KIND, of_step as float_step, words_of as float_words};
 use integers::Integers;
 
 /// A distribution of numbers: sizes, lengths, ratios, anything whose percentiles matter. Count, total,

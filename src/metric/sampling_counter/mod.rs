@@ -1,18 +1,22 @@
 //! SamplingCounter: a count, and the rate at which it grows.
 
+pub mod value;
+
 use std::cell::Cell;
 use std::fmt;
 
 use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesUnit};
+use super::kind::check_slot;
 use super::kind::{Counts, Kind, Raw, code};
-use super::{Value, check_slot};
-use crate::format::scalar::{Number, Scalar};
+use super::value::Value;
+use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
 use crate::sys::memory::words::{Slot, Width, Word};
 use crate::sys::process::clock;
+use value::SampledCount;
 
 /// A count and its rate per millisecond, sampled every `N` increments and published together: for events
 /// so frequent that a reader's own differences say too little.
@@ -143,24 +147,6 @@ unsafe impl<const N: u64> Field for SamplingCounter<N> {
 impl<const N: u64> TakesUnit for SamplingCounter<N> {}
 impl<const N: u64> TakesBuffers for SamplingCounter<N> {}
 
-/// What a [`SamplingCounter`] says: the last sample of one file, or the samples of many added up.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct SampledCount {
-    /// The count.
-    pub count: u64,
-    /// Increments per millisecond.
-    pub rate: f64,
-}
-
-impl SampledCount {
-    /// See [`Value::expose`].
-    pub(crate) fn expose(&self, each: &mut dyn FnMut(&str, Value)) {
-        each("Count", Value::Counter(self.count));
-        each("Rate", Value::Gauge(Number::Float(self.rate)));
-    }
-}
-
 pub(super) static KIND: Kind = Kind {
     code: code::SAMPLING_COUNTER,
     name: "samplingcounter",
@@ -184,6 +170,13 @@ pub(super) static KIND: Kind = Kind {
     fold: |_, into, next, _| {
         into[0] = into[0].saturating_add(next[0]);
         Ok(())
+    },
+    parts: None,
+    unit: None,
+    samples: |value, unit, each| {
+        if let Value::SamplingCounter(sample) = value {
+            sample.samples(unit, each);
+        }
     },
 };
 

@@ -6,10 +6,12 @@ use std::fmt;
 
 use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesUnit, TakesWindow};
 use super::hot_cold::SeldomSlot;
+use super::kind::check_slot;
 use super::kind::{Counts, Kind, Raw, code};
-use super::window::{self, Ring};
-use super::{Value, check_slot};
-use crate::format::scalar::Scalar;
+use super::sample::{Reading, Sample, Sink};
+use super::value::Value;
+use super::window::{self, ring::Ring};
+use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::{AtomicU64, Ordering};
@@ -202,6 +204,13 @@ pub(super) static KIND: Kind = Kind {
         into[WORDS] = sum.rejected();
         Ok(())
     },
+    parts: None,
+    unit: None,
+    samples: |value, unit, each| {
+        if let Value::Summary(summary) = value {
+            samples(summary, unit, each);
+        }
+    },
 };
 
 fn check(schema: &MetricSchema) -> Result<(), String> {
@@ -216,4 +225,32 @@ fn decode(_: &MetricSchema, raw: Raw<'_>) -> Value {
 fn from_raw(words: &[u64]) -> SummaryValue {
     let published = words.first_chunk().expect("as `check` has seen");
     SummaryValue::from_words(*published).with_rejected(words[WORDS])
+}
+
+/// Count and total as one; the extremes and the last value beside.
+fn samples(summary: &SummaryValue, unit: &str, each: &mut Sink<'_>) {
+    let (count, sum) = (summary.count(), summary.total());
+    each(Sample::exported("", unit, Reading::Summary { count, sum }));
+    let count = |n: u64| Reading::Cumulative(Number::Int(n.into()));
+    each(Sample::derived("Count", "", count(summary.count())));
+    let total = Reading::Sum(Number::Float(sum));
+    each(Sample::derived("Total", unit, total));
+    for (name, unit, value, make) in [
+        (
+            "Mean",
+            unit,
+            summary.mean(),
+            Sample::derived as fn(_, _, _) -> _,
+        ),
+        ("StdDev", unit, summary.stddev(), Sample::exported),
+        ("Min", unit, summary.min(), Sample::exported),
+        ("Max", unit, summary.max(), Sample::exported),
+        ("Last", unit, summary.last(), Sample::exported),
+        ("LastTime", "", summary.last_time(), Sample::derived),
+    ] {
+        if let Some(value) = value {
+            each(make(name, unit, Reading::Level(Number::Float(value))));
+        }
+    }
+    each(Sample::derived("Rejected", "", count(summary.rejected())));
 }

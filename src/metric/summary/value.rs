@@ -1,7 +1,5 @@
 //! The numbers of a Summary: how a value is added to them, and how those of two files become one.
 
-use crate::format::scalar::Number;
-use crate::metric::Value;
 use crate::metric::double_double::Sum;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -347,25 +345,6 @@ impl SummaryValue {
     /// How many NaNs and infinities were not recorded.
     pub fn rejected(&self) -> u64 {
         self.rejected
-    }
-
-    /// See [`Value::expose`].
-    pub(crate) fn expose(&self, each: &mut dyn FnMut(&str, Value)) {
-        each("Count", Value::Counter(self.count));
-        each("Total", Value::Gauge(Number::Float(self.total())));
-        for (name, value) in [
-            ("Mean", self.mean()),
-            ("StdDev", self.stddev()),
-            ("Min", self.min()),
-            ("Max", self.max()),
-            ("Last", self.last()),
-            ("LastTime", self.last_time()),
-        ] {
-            if let Some(value) = value {
-                each(name, Value::Gauge(Number::Float(value)));
-            }
-        }
-        each("Rejected", Value::Counter(self.rejected));
     }
 }
 

@@ -3,8 +3,10 @@
 use std::fmt;
 
 use super::field::{Binder, Describe, Field, Options, TakesBuffers};
+use super::kind::check_slot;
 use super::kind::{Counts, Kind, LATEST, Raw, code};
-use super::{Value, check_slot};
+use super::sample::{Reading, Sample};
+use super::value::Value;
 use crate::format::bytes::{cut, eights, words};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
@@ -121,6 +123,13 @@ pub(super) static KIND: Kind = Kind {
     since: None,
     none: |_| Value::Text(String::new()),
     fold: LATEST,
+    parts: None,
+    unit: None,
+    samples: |value, _, each| {
+        if let Value::Text(text) = value {
+            each(Sample::exported("", "", Reading::Text(text)));
+        }
+    },
 };
 
 /// A text is a slot of a length and bytes, without plain words.

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::Value;
 use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesDigits, TakesWindow};
 use super::kind::{Counts, Kind, code};
 use super::percentile::distribution::Distribution;
 use super::percentile::integers::{self, Integers};
+use super::value::Value;
 use crate::metric::one_thread::of_one_thread;
+use crate::metric::percentile::samples;
 use crate::sys::process::clock;
 
 /// A distribution of durations: how long something takes. Kept in nanoseconds, shown in seconds.
@@ -168,6 +169,9 @@ impl TakesDigits for Timer {}
 impl TakesBuffers for Timer {}
 impl TakesWindow for Timer {}
 
+/// What readers have times in.
+const UNIT: &str = "seconds";
+
 pub(super) static KIND: Kind = Kind {
     code: code::TIMER,
     name: "timer",
@@ -186,4 +190,12 @@ pub(super) static KIND: Kind = Kind {
     }),
     none: |schema| Value::Timer(Box::new(integers::nothing(schema))),
     fold: integers::fold,
+    parts: None,
+    unit: Some(UNIT),
+    samples: |value, _, each| {
+        if let Value::Timer(times) = value {
+            // Divided and not multiplied by 1e-9, which is no double: 9 ms are to be 0.009 s.
+            samples::of_integers(times, 1e9, UNIT, each);
+        }
+    },
 };

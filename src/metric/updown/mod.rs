@@ -1,9 +1,11 @@
 //! UpDown: a sum of ups and downs.
 
 use super::field::{Binder, Describe, Field, Options, TakesUnit};
+use super::kind::check_word;
 use super::kind::{Counts, ENDS, Kind, Raw, code};
-use super::{Value, check_word};
-use crate::format::scalar::Scalar;
+use super::sample::{Reading, Sample};
+use super::value::Value;
+use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
@@ -71,6 +73,17 @@ pub(super) static KIND: Kind = Kind {
     since: None,
     none: |_| Value::UpDown(0),
     fold: ENDS,
+    parts: None,
+    unit: None,
+    samples: |value, unit, each| {
+        if let Value::UpDown(sum) = *value {
+            each(Sample::exported(
+                "",
+                unit,
+                Reading::Sum(Number::Int(sum.into())),
+            ));
+        }
+    },
 };
 
 fn decode(_: &MetricSchema, raw: Raw<'_>) -> Value {

@@ -6,18 +6,25 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 
+use super::kind::{KIND, check};
 use super::*;
 use crate::Error;
 use crate::format::note::Cause;
 use crate::format::part::Part;
 use crate::format::record::Instance;
+use crate::format::schema::MetricSchema;
 use crate::format::schema::Schema;
+use crate::format::slot;
 use crate::metric::context::{Contexts, Copied};
 use crate::metric::counter::Counter;
 use crate::metric::field::{Binder, Describe, Field, Options};
+use crate::metric::kind::Raw;
 use crate::metric::percentile::Percentile;
 use crate::metric::storage::{Mark, Placed, Space};
 use crate::metric::summary::Summary;
+use crate::metric::summary::value::SummaryValue;
+use crate::metric::value::{Value, WindowValue};
+use crate::sync::{AtomicU64, Ordering};
 use crate::sys::lifecycle::ticker::Tick;
 use crate::sys::memory::words::{Word, Words};
 

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use crate::format::schema::{Merge, MetricSchema};
 use crate::metric::Value;
 use crate::metric::kind::code;
-use crate::metric::window::WindowValue;
+use crate::metric::sample::Sample;
+use crate::metric::value::WindowValue;
 use crate::reader::identity::Identity;
 use crate::reader::plan::Plan;
 
@@ -163,12 +164,8 @@ impl Series {
 
     /// Of what it is a number, or empty. Of a timer: seconds, in which its exposed values are.
     pub fn unit(&self) -> &str {
-        let schema = self.schema();
-        if schema.kind == code::TIMER {
-            "seconds"
-        } else {
-            &schema.unit
-        }
+        let metric = &self.origin.plan.metrics[self.origin.metric as usize];
+        metric.kind.unit.unwrap_or(&metric.schema.unit)
     }
 
     /// What it means, or empty.
@@ -234,6 +231,15 @@ impl Series {
         self.value.expose(&mut each);
         if let Some(window) = &self.window {
             window.expose(&mut each);
+        }
+    }
+
+    /// Calls `each` with everything that its value and its window say, part by part and in their units: see
+    /// [`Value::samples`].
+    pub fn samples(&self, mut each: impl FnMut(Sample<'_>)) {
+        self.value.samples(self.unit(), &mut each);
+        if let Some(window) = &self.window {
+            window.samples(self.unit(), &mut each);
         }
     }
 

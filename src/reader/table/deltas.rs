@@ -15,7 +15,7 @@ use super::Table;
 use super::value::{Seen, contexts, decode, was_had};
 use crate::metric::Value;
 use crate::metric::context::Copied;
-use crate::metric::kind::kind;
+use crate::metric::registry::kind;
 use crate::reader::contents::Instance;
 use crate::reader::file::StatsFile;
 use crate::reader::plan::Metric;

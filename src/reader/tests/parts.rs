@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::format::part::{FIXED, Shape};
-use crate::metric::history::{HistoryValue, SHAPE};
+use crate::metric::history::{SHAPE, value::HistoryValue};
 use proptest::prelude::*;
 
 const CONTEXT: Shape = Shape {

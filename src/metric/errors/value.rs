@@ -1,92 +1,11 @@
-//! The read side of Errors: what is in the log of one file or of many.
+//! What an error log says: its value, of one file or merged over many.
 
-use std::collections::BTreeMap;
-
-use crate::format::schema::{Geometry, MetricSchema};
-use crate::metric::Value;
-use crate::metric::context::{Context, Found, Reference};
-use crate::metric::errors::entry::{CHANGING, PLAIN, TOTAL, plain};
-use crate::metric::errors::text::Text;
-use crate::metric::kind::{Counts, Kind, Raw, code};
-
-/// The place of a log: plain words, see [`plain`]. Its entries are parts.
-pub(in crate::metric) const GEOMETRY: Geometry = Geometry {
-    buffers: 0,
-    words: 0,
-    plain: PLAIN as u16,
-};
-
-pub(in crate::metric) static KIND: Kind = Kind {
-    code: code::ERRORS,
-    name: "errors",
-    counts: Counts::All,
-    check,
-    decode: |_, raw| Value::Errors(Box::new(decode(raw))),
-    merge: |into, next, _, _| {
-        if let (Value::Errors(merged), Value::Errors(next)) = (into, next) {
-            merged.merge(*next);
-        }
-    },
-    since: Some(|now, before| {
-        if let (Value::Errors(now), Value::Errors(before)) = (now, before) {
-            now.take_off(before);
-        }
-    }),
-    none: |_| Value::Errors(Box::default()),
-    fold: |_, into, next, _| {
-        for (word, next) in into.iter_mut().zip(next) {
-            *word = word.saturating_add(*next);
-        }
-        Ok(())
-    },
-};
-
-fn check(schema: &MetricSchema) -> Result<(), String> {
-    if schema.geometry != GEOMETRY {
-        return Err(format!(
-            "{:?} where four plain words are wanted",
-            schema.geometry
-        ));
-    }
-    Ok(())
-}
-
-fn decode(raw: Raw<'_>) -> ErrorsValue {
-    let (mut distinct, mut sites) = (Vec::new(), Vec::new());
-    for (_, words) in raw.parts {
-        let Some((&[sequence, count, first, last, context], fixed)) =
-            words.split_first_chunk::<{ 1 + CHANGING }>()
-        else {
-            continue;
-        };
-        // 0: it has its place, and was not published yet.
-        let Some(text) = (sequence != 0).then(|| Text::from_words(fixed)).flatten() else {
-            continue;
-        };
-        let is_total = fixed[1] & TOTAL != 0;
-        let of = if is_total { &mut sites } else { &mut distinct };
-        of.push(DistinctError {
-            text,
-            count,
-            first,
-            last,
-            context: raw.contexts.find(Reference(context)),
-        });
-    }
-    let word = |number: usize| raw.words[number];
-    ErrorsValue {
-        all: word(plain::ALL),
-        overflow: word(plain::OVERFLOW),
-        evicted: word(plain::EVICTED),
-        unnamed: word(plain::UNNAMED),
-        distinct: in_order(distinct),
-        sites: in_order(sites),
-    }
-}
+use super::text::Text;
+use crate::metric::context::{Context, Found};
 
 /// Sorted by what they are. A writer has none twice (but texts that were cut may be the same), and a file may
 /// say anything.
-fn in_order(mut errors: Vec<DistinctError>) -> Vec<DistinctError> {
+pub(super) fn in_order(mut errors: Vec<DistinctError>) -> Vec<DistinctError> {
     errors.sort_by(|a, b| a.text.cmp(&b.text));
     errors.into_iter().fold(Vec::new(), |mut merged, error| {
         push(&mut merged, error);
@@ -97,24 +16,24 @@ fn in_order(mut errors: Vec<DistinctError>) -> Vec<DistinctError> {
 /// What an [`Errors`](crate::Errors) says, of one file or merged over many.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ErrorsValue {
-    all: u64,
-    overflow: u64,
-    evicted: u64,
-    unnamed: u64,
+    pub(super) all: u64,
+    pub(super) overflow: u64,
+    pub(super) evicted: u64,
+    pub(super) unnamed: u64,
     /// Sorted by what they are.
-    distinct: Vec<DistinctError>,
+    pub(super) distinct: Vec<DistinctError>,
     /// Likewise. They have neither messages nor causes.
-    sites: Vec<DistinctError>,
+    pub(super) sites: Vec<DistinctError>,
 }
 
 /// One distinct error.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DistinctError {
-    text: Text,
-    count: u64,
-    first: u64,
-    last: u64,
-    context: Found,
+    pub(super) text: Text,
+    pub(super) count: u64,
+    pub(super) first: u64,
+    pub(super) last: u64,
+    pub(super) context: Found,
 }
 
 impl DistinctError {
@@ -174,7 +93,7 @@ impl DistinctError {
         self.context == Found::Lost
     }
 
-    fn merge(&mut self, other: DistinctError) {
+    pub(super) fn merge(&mut self, other: DistinctError) {
         self.count = self.count.saturating_add(other.count);
         self.first = self.first.min(other.first);
         if other.last > self.last || self.context == Found::Nothing {
@@ -218,7 +137,7 @@ impl ErrorsValue {
         &self.sites
     }
 
-    fn merge(&mut self, other: ErrorsValue) {
+    pub(super) fn merge(&mut self, other: ErrorsValue) {
         for (sum, next) in [
             (&mut self.all, other.all),
             (&mut self.overflow, other.overflow),
@@ -232,7 +151,7 @@ impl ErrorsValue {
     }
 
     /// Takes off what an earlier state had.
-    fn take_off(&mut self, earlier: &ErrorsValue) {
+    pub(super) fn take_off(&mut self, earlier: &ErrorsValue) {
         for (now, before) in [
             (&mut self.all, earlier.all),
             (&mut self.overflow, earlier.overflow),
@@ -243,19 +162,6 @@ impl ErrorsValue {
         }
         take_off(&mut self.distinct, &earlier.distinct);
         take_off(&mut self.sites, &earlier.sites);
-    }
-
-    /// See [`Value::expose`].
-    pub(crate) fn expose(&self, each: &mut dyn FnMut(&str, Value)) {
-        each("all", Value::Counter(self.all));
-        let mut names: BTreeMap<String, u64> = Default::default();
-        for error in &self.sites {
-            let sum = names.entry(error.exposed_as()).or_default();
-            *sum = sum.saturating_add(error.count);
-        }
-        for (name, count) in names {
-            each(&name, Value::Counter(count));
-        }
     }
 }
 

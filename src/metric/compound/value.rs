@@ -1,0 +1,143 @@
+//! What a Compound says.
+
+use std::sync::Arc;
+
+use crate::format::scalar::Number;
+use crate::format::schema::{FieldSchema, MetricSchema};
+use crate::metric::gauge::merge::merge_numbers;
+use crate::metric::sample::{Reading, Sample, Sink};
+
+/// A compound value as a reader has it: fields by name, integers widened where sums over many files need
+/// it.
+///
+/// Of one file it takes what the struct takes, merged over several up to 32 bytes for each number.
+#[derive(Clone, Debug)]
+pub struct CompoundValue {
+    pub(super) schema: Arc<[FieldSchema]>,
+    pub(super) numbers: Numbers,
+}
+
+/// The numbers of all fields.
+#[derive(Clone, Debug)]
+pub(super) enum Numbers {
+    /// The words of the struct, as they are in a file: an array of bytes would take 32 times as much.
+    Own(Box<[u64]>),
+    /// Merged, one after another.
+    Merged(Box<[Number]>),
+}
+
+/// Equal if the fields and their numbers are, however they are kept.
+impl PartialEq for CompoundValue {
+    fn eq(&self, other: &CompoundValue) -> bool {
+        self.schema == other.schema && self.numbers().eq(other.numbers())
+    }
+}
+
+/// How many numbers a field has.
+pub(super) fn len(field: &FieldSchema) -> usize {
+    usize::from(field.count.unwrap_or(1))
+}
+
+impl CompoundValue {
+    /// The fields in order: name, whether it is an array, and its numbers (one if it is not).
+    pub fn fields(&self) -> impl Iterator<Item = (&str, bool, Vec<Number>)> {
+        let mut numbers = self.numbers();
+        self.schema.iter().map(move |field| {
+            let of_field = numbers.by_ref().take(len(field)).collect();
+            (&*field.name, field.count.is_some(), of_field)
+        })
+    }
+
+    /// The numbers of all fields, one after another.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = Number> {
+        let own = match &self.numbers {
+            Numbers::Own(words) => Some(own(&self.schema, words)),
+            Numbers::Merged(_) => None,
+        };
+        let merged = match &self.numbers {
+            Numbers::Merged(numbers) => &numbers[..],
+            Numbers::Own(_) => &[],
+        };
+        own.into_iter().flatten().chain(merged.iter().copied())
+    }
+
+    /// The field of this name, if it is an array or not as asked.
+    pub(super) fn field(&self, name: &str, array: bool) -> Option<Vec<Number>> {
+        let mut fields = self.fields();
+        let (.., numbers) =
+            fields.find(|(found, is_array, _)| (*found, *is_array) == (name, array))?;
+        Some(numbers)
+    }
+
+    /// Merges the value of one more file, with the same fields.
+    pub(super) fn add(&mut self, next: &CompoundValue, files: u64) {
+        let rules = next
+            .schema
+            .iter()
+            .flat_map(|field| std::iter::repeat_n(field.merge, field.count.map_or(1, usize::from)));
+        let both = self.numbers().zip(next.numbers()).zip(rules);
+        let merged = both.map(|((merged, next), rule)| merge_numbers(merged, next, rule, files));
+        self.numbers = Numbers::Merged(merged.collect());
+    }
+
+    /// The bytes of the struct, `len` of them. An error if a sum does not fit.
+    pub(super) fn to_bytes(&self, len: usize) -> Result<Vec<u8>, String> {
+        let mut bytes = vec![0u8; len];
+        for (field, (_, _, numbers)) in self.schema.iter().zip(self.fields()) {
+            let size = field.scalar.size();
+            for (number, at) in numbers
+                .into_iter()
+                .zip((usize::from(field.offset)..).step_by(size))
+            {
+                let word = field.scalar.word(number).ok_or_else(|| {
+                    format!(
+                        "the sum {number:?} of its field {} does not fit {:?}",
+                        field.name, field.scalar
+                    )
+                })?;
+                bytes[at..at + size].copy_from_slice(&word.to_le_bytes()[..size]);
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+impl CompoundValue {
+    /// Each field, and each element of an array.
+    pub(super) fn samples(&self, unit: &str, each: &mut Sink<'_>) {
+        for (name, array, numbers) in self.fields() {
+            if array {
+                for (i, number) in numbers.into_iter().enumerate() {
+                    let level = Reading::Level(number);
+                    each(Sample::exported(&format!("{name}.{i}"), unit, level));
+                }
+            } else {
+                each(Sample::exported(name, unit, Reading::Level(numbers[0])));
+            }
+        }
+    }
+}
+
+pub(super) fn value(schema: &MetricSchema, words: &[u64]) -> CompoundValue {
+    CompoundValue {
+        schema: schema.fields.clone(),
+        numbers: Numbers::Own(words.into()),
+    }
+}
+
+/// The numbers of the fields in the words of a struct.
+fn own<'a>(fields: &'a [FieldSchema], words: &'a [u64]) -> impl Iterator<Item = Number> + 'a {
+    fields.iter().flat_map(move |field| {
+        let size = field.scalar.size();
+        (0..len(field)).map(move |i| {
+            let at = usize::from(field.offset) + size * i;
+            field.scalar.number(unaligned(words, at))
+        })
+    })
+}
+
+/// The eight bytes from byte `at` on; zeros after the end.
+fn unaligned(words: &[u64], at: usize) -> u64 {
+    let word = |i: usize| u128::from(words.get(i).copied().unwrap_or(0));
+    ((word(at / 8) | word(at / 8 + 1) << 64) >> (8 * (at % 8))) as u64
+}

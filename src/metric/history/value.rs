@@ -1,0 +1,107 @@
+//! What a History says.
+
+use std::sync::Arc;
+
+use crate::metric::context::{Context, Found};
+
+/// The last values, newest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistoryValue {
+    pub(super) entries: Vec<HistoryEntry>,
+    pub(super) size: usize,
+    pub(super) pushed: u64,
+    pub(super) missed: u64,
+    pub(super) lost: u64,
+}
+
+/// One value of a history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistoryEntry {
+    pub(super) time: u64,
+    pub(super) value: f64,
+    pub(super) context: Found,
+}
+
+impl HistoryEntry {
+    /// When it was pushed: nanoseconds since 1970-01-01 UTC.
+    pub fn time_ns(&self) -> u64 {
+        self.time
+    }
+
+    /// When it was pushed: seconds since 1970-01-01 UTC.
+    pub fn timestamp(&self) -> f64 {
+        self.time as f64 / 1e9
+    }
+
+    /// The value.
+    pub fn value(&self) -> f64 {
+        self.value
+    }
+
+    /// Its context, if it has one that is still there.
+    pub fn context(&self) -> Option<&Context> {
+        self.context.context().map(Arc::as_ref)
+    }
+
+    /// Whether it had a context that is not there: there was no space for it.
+    pub fn has_lost_context(&self) -> bool {
+        self.context == Found::Lost
+    }
+}
+
+impl HistoryValue {
+    pub(super) fn new(size: usize) -> HistoryValue {
+        HistoryValue {
+            entries: Vec::new(),
+            size,
+            pushed: 0,
+            missed: 0,
+            lost: 0,
+        }
+    }
+
+    /// The values, newest first.
+    pub fn entries(&self) -> &[HistoryEntry] {
+        &self.entries
+    }
+
+    /// How many there are at most.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// How many were pushed, as far as they found space.
+    pub fn pushed(&self) -> u64 {
+        self.pushed
+    }
+
+    /// How many of those between the oldest and the newest entry are missing here: they were overwritten
+    /// while a reader copied the ring.
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+
+    /// How many found no space at all.
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Adds the entries of another file, by their times. Each file's own order stays as it is, even if
+    /// its clock was set back.
+    pub(super) fn merge(&mut self, other: HistoryValue) {
+        self.size = self.size.max(other.size);
+        self.pushed = self.pushed.saturating_add(other.pushed);
+        self.missed = self.missed.saturating_add(other.missed);
+        self.lost = self.lost.saturating_add(other.lost);
+        let (len, size) = (self.entries.len() + other.entries.len(), self.size);
+        let mut a = std::mem::take(&mut self.entries).into_iter().peekable();
+        let mut b = other.entries.into_iter().peekable();
+        self.entries = std::iter::from_fn(|| match (a.peek(), b.peek()) {
+            (Some(one), Some(two)) if two.time > one.time => b.next(),
+            (Some(_), _) => a.next(),
+            (None, _) => b.next(),
+        })
+        .take(len.min(size))
+        .collect();
+    }
+}

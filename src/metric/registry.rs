@@ -1,0 +1,131 @@
+//! The registry: every kind that this version knows. A new kind is a folder, a line in [`KINDS`], a
+//! variant of [`Value`] and a line in [`of`].
+
+use super::kind::Kind;
+use super::sample::{Reading, Sample};
+use super::value::{Value, WindowValue};
+use super::{
+    average, compound, constant, counter, errors, flag, gauge, history, moving_average, percentile,
+    sampling_counter, summary, text, timer, updown, window,
+};
+
+/// Every kind, in the order of their codes.
+pub static KINDS: [&Kind; 17] = [
+    &counter::KIND,
+    &updown::KIND,
+    &gauge::KIND,
+    &flag::KIND,
+    &text::KIND,
+    &constant::KIND,
+    &timer::KIND,
+    &percentile::integers::KIND,
+    &compound::KIND,
+    &summary::KIND,
+    &average::KIND,
+    &moving_average::KIND,
+    &sampling_counter::KIND,
+    &history::KIND,
+    &errors::kind::KIND,
+    &window::kind::KIND,
+    &percentile::floats::KIND,
+];
+
+/// The kind with this code, if this version knows it.
+pub fn kind(code: u16) -> Option<&'static Kind> {
+    // Codes have gaps: those of kinds that this version does not have.
+    let index = KINDS.binary_search_by_key(&code, |kind| kind.code).ok()?;
+    Some(KINDS[index])
+}
+
+/// The kind of a value.
+fn of(value: &Value) -> &'static Kind {
+    match value {
+        Value::Counter(_) => &counter::KIND,
+        Value::UpDown(_) => &updown::KIND,
+        Value::Gauge(_) => &gauge::KIND,
+        Value::Flag(_) => &flag::KIND,
+        Value::Text(_) => &text::KIND,
+        Value::Constant(_) | Value::ConstantFlag(_) | Value::ConstantText(_) => &constant::KIND,
+        Value::Timer(_) => &timer::KIND,
+        Value::Percentile(_) => &percentile::integers::KIND,
+        Value::FloatPercentile(_) => &percentile::floats::KIND,
+        Value::Compound(_) => &compound::KIND,
+        Value::Summary(_) => &summary::KIND,
+        Value::Average(_) => &average::KIND,
+        Value::MovingAverage(_) => &moving_average::KIND,
+        Value::SamplingCounter(_) => &sampling_counter::KIND,
+        Value::History(_) => &history::KIND,
+        Value::Errors(_) => &errors::kind::KIND,
+        Value::Window(_) => &window::kind::KIND,
+    }
+}
+
+impl Value {
+    /// The name of its kind, as in JSON.
+    pub fn kind(&self) -> &'static str {
+        of(self).name
+    }
+
+    /// Calls `each` with everything that the value says, part by part; `unit` is that of its metric.
+    ///
+    /// An exporter needs nothing else of a value. A Counter is one cumulative number, a Timer a
+    /// histogram, a Compound a number for each field. What does not exist (the mean of nothing, the
+    /// values of a History) is left out. Allocates nothing but the names of parts that are formed
+    /// (elements of arrays, errors).
+    ///
+    /// ```
+    /// use mmstats::{Value, reader::Reading};
+    ///
+    /// Value::Counter(3).samples("requests", |sample| {
+    ///     assert!(sample.is_exported && sample.part.is_empty());
+    ///     assert_eq!(sample.unit, "requests");
+    ///     assert!(matches!(sample.reading, Reading::Cumulative(_)));
+    /// });
+    /// ```
+    pub fn samples(&self, unit: &str, mut each: impl FnMut(Sample<'_>)) {
+        (of(self).samples)(self, unit, &mut each);
+    }
+
+    /// Calls `each` with the name and the value of everything that this value exposes beside
+    /// itself: `Count`, `Mean`, `Percentile99th`, … of a distribution (a Timer's in seconds), the
+    /// fields of a compound, the numbers of a summary or a sampling counter, `all` and
+    /// `EXC:<type>` of errors. What does not exist (the minimum of nothing) is left out.
+    pub fn expose(&self, mut each: impl FnMut(&str, Value)) {
+        self.samples("", |sample| expose(sample, &mut each));
+    }
+}
+
+impl WindowValue {
+    /// See [`Value::samples`].
+    pub(crate) fn samples(&self, unit: &str, mut each: impl FnMut(Sample<'_>)) {
+        window::kind::samples(self, unit, &mut each);
+    }
+
+    /// See [`Value::expose`].
+    pub(crate) fn expose(&self, mut each: impl FnMut(&str, Value)) {
+        self.samples("", |sample| expose(sample, &mut each));
+    }
+}
+
+/// A sample as a value by itself, with its name; none of the value as a whole.
+fn expose(sample: Sample<'_>, each: &mut impl FnMut(&str, Value)) {
+    if sample.part.is_empty() {
+        return;
+    }
+    let value = match sample.reading {
+        // A field of a Compound may be a float.
+        Reading::Cumulative(number) => match number.as_u64() {
+            Some(count) => Value::Counter(count),
+            None => Value::Gauge(number),
+        },
+        Reading::Sum(number) | Reading::Level(number) => Value::Gauge(number),
+        Reading::Flag(flag) => Value::Flag(flag),
+        Reading::Text(text) => Value::Text(text.to_owned()),
+        // Of the value as a whole only.
+        Reading::Histogram(_) | Reading::Summary { .. } => return,
+    };
+    each(sample.part, value);
+}
+
+#[cfg(test)]
+mod tests;

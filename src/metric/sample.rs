@@ -1,0 +1,140 @@
+//! Samples: what a value says, part by part, each with what an exporter or a display has to know of it.
+
+use super::percentile::distribution::Distribution;
+use super::percentile::float_distribution::FloatDistribution;
+use crate::format::scalar::Number;
+
+/// One part of a [`Value`](crate::Value): its name, its unit, and what it says. See
+/// [`Value::samples`](crate::Value::samples).
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Sample<'a> {
+    /// The name of the part, as in `response_time.Mean`; empty for the value as a whole.
+    pub part: &'a str,
+    /// Of parts that are alike and told apart by their names only, the name of what they differ in:
+    /// `error`. An exporter makes a label of it, and of other parts a suffix.
+    pub label: Option<&'static str>,
+    /// Its unit; empty if it has none, as a plain count.
+    pub unit: &'a str,
+    /// What it says.
+    pub reading: Reading<'a>,
+    /// Whether exporters show it. The others follow from those that they show (means, percentiles), or
+    /// are for people (the time of the last value, windows).
+    pub is_exported: bool,
+}
+
+/// What a [`Sample`] says: a number with its temporality, a text, or a number of numbers.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Reading<'a> {
+    /// A count since the start of its writers, which never falls: a counter, a monotonic sum.
+    Cumulative(Number),
+    /// A sum since the start of its writers, which may fall: a non-monotonic sum, else a gauge.
+    Sum(Number),
+    /// A number that is what it is now: a gauge.
+    Level(Number),
+    /// True or false now: a gauge of 1 or 0.
+    Flag(bool),
+    /// A text: an info.
+    Text(&'a str),
+    /// A distribution.
+    Histogram(Histogram<'a>),
+    /// Count and sum of values, both since the start. The sum may fall.
+    Summary {
+        /// How many values.
+        count: u64,
+        /// Their sum.
+        sum: f64,
+    },
+}
+
+impl<'a> Sample<'a> {
+    /// A part that exporters show.
+    pub(super) fn exported(part: &'a str, unit: &'a str, reading: Reading<'a>) -> Sample<'a> {
+        Sample {
+            part,
+            label: None,
+            unit,
+            reading,
+            is_exported: true,
+        }
+    }
+
+    /// A part that exporters leave out.
+    pub(super) fn derived(part: &'a str, unit: &'a str, reading: Reading<'a>) -> Sample<'a> {
+        Sample {
+            is_exported: false,
+            ..Sample::exported(part, unit, reading)
+        }
+    }
+}
+
+/// The buckets of a Timer (in seconds) or of a Percentile (in its unit).
+#[derive(Clone, Copy, Debug)]
+pub struct Histogram<'a>(Buckets<'a>);
+
+/// The distribution, and what its values are divided by.
+#[derive(Clone, Copy, Debug)]
+enum Buckets<'a> {
+    Integers(&'a Distribution, f64),
+    Floats(&'a FloatDistribution),
+}
+
+impl<'a> Histogram<'a> {
+    /// Of integers, divided by `divisor`.
+    pub(super) fn of_integers(values: &'a Distribution, divisor: f64) -> Histogram<'a> {
+        Histogram(Buckets::Integers(values, divisor))
+    }
+
+    /// Of floats.
+    pub(super) fn of_floats(values: &'a FloatDistribution) -> Histogram<'a> {
+        Histogram(Buckets::Floats(values))
+    }
+
+    /// How many values were recorded. While a writer records, the buckets may have one more or less.
+    pub fn count(&self) -> u64 {
+        match self.0 {
+            Buckets::Integers(values, _) => values.count(),
+            Buckets::Floats(values) => values.count(),
+        }
+    }
+
+    /// The sum of the values.
+    pub fn sum(&self) -> f64 {
+        match self.0 {
+            // Divided, not multiplied: 9 ms are 0.009 s.
+            Buckets::Integers(values, divisor) => values.total() as f64 / divisor,
+            Buckets::Floats(values) => values.total(),
+        }
+    }
+
+    /// The least value; `None` if there is none.
+    pub fn min(&self) -> Option<f64> {
+        match self.0 {
+            Buckets::Integers(values, divisor) => values.min().map(|min| min as f64 / divisor),
+            Buckets::Floats(values) => values.min(),
+        }
+    }
+
+    /// The greatest value; `None` if there is none.
+    pub fn max(&self) -> Option<f64> {
+        match self.0 {
+            Buckets::Integers(values, divisor) => values.max().map(|max| max as f64 / divisor),
+            Buckets::Floats(values) => values.max(),
+        }
+    }
+
+    /// Calls `each` with the least value, the greatest value and the count of every bucket that is not
+    /// empty, in ascending order.
+    pub fn each_bucket(&self, mut each: impl FnMut(f64, f64, u64)) {
+        match self.0 {
+            Buckets::Integers(values, divisor) => values.each_bucket(|low, high, count| {
+                each(low as f64 / divisor, high as f64 / divisor, count);
+            }),
+            Buckets::Floats(values) => values.each_bucket(each),
+        }
+    }
+}
+
+/// What samples are given to.
+pub(crate) type Sink<'s> = dyn FnMut(Sample<'_>) + 's;
