@@ -29,6 +29,7 @@ use super::snapshot::{Origin, Problem, Series};
 use super::state::State;
 use crate::metric::Value;
 use crate::metric::context::Copied;
+use crate::metric::counter;
 use crate::metric::kind::{Counts, code};
 use crate::sys::process::clock::coarse_nanos;
 use crate::sys::process::identity::shares_clock;
@@ -298,7 +299,7 @@ impl Table {
                     let cell = shape.cells[metric as usize] as usize;
                     let head = &mut self.heads[cell];
                     if head.begin(rank, is_retired) {
-                        head.add(words[at as usize]);
+                        counter::merge_word(&mut head.sum, words[at as usize]);
                     } else {
                         twice.push(&self.cells[cell]);
                         counters_left_out.push(metric as usize);
@@ -328,7 +329,7 @@ impl Table {
                     continue;
                 }
                 if metric.kind.code == code::COUNTER {
-                    head.add(words[metric.at]);
+                    counter::merge_word(&mut head.sum, words[metric.at]);
                     continue;
                 }
                 if !has_value(file, instance, metric, seen) {

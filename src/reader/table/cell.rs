@@ -73,7 +73,7 @@ impl Cell {
 pub(super) struct Head {
     /// The rank of the last file that had the label; 0: none had.
     pub(super) file: usize,
-    /// Of a counter: the sum, in which there is no more than what counter::KIND says.
+    /// Of a counter: the sum, which `counter::merge_word` adds up.
     pub(super) sum: u64,
 }
 
@@ -82,10 +82,6 @@ impl Head {
     /// its schema.)
     pub(super) fn begin(&mut self, rank: usize, is_retired: bool) -> bool {
         std::mem::replace(&mut self.file, rank) != rank || is_retired
-    }
-
-    pub(super) fn add(&mut self, count: u64) {
-        self.sum = self.sum.saturating_add(count);
     }
 }
 
