@@ -109,7 +109,7 @@ impl WindowValue {
 
 /// A sample as a value by itself, with its name; none of the value as a whole.
 fn expose(sample: Sample<'_>, each: &mut impl FnMut(&str, Value)) {
-    if sample.part.is_empty() {
+    if sample.is_whole() {
         return;
     }
     let value = match sample.reading {

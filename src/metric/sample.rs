@@ -9,7 +9,8 @@ use crate::format::scalar::Number;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Sample<'a> {
-    /// The name of the part, as in `response_time.Mean`; empty for the value as a whole.
+    /// The name of the part, as in `response_time.Mean`; empty for the value as a whole (see
+    /// [`is_whole`](Self::is_whole)).
     pub part: &'a str,
     /// Of parts that are alike and told apart by their names only, the name of what they differ in:
     /// `error`. An exporter makes a label of it, and of other parts a suffix.
@@ -49,6 +50,12 @@ pub enum Reading<'a> {
 }
 
 impl<'a> Sample<'a> {
+    /// Whether it is the value as a whole. An empty `part` alone does not say so: a note of
+    /// [`Errors`](crate::Errors) may have the empty name.
+    pub fn is_whole(&self) -> bool {
+        self.part.is_empty() && self.label.is_none()
+    }
+
     /// A part that exporters show.
     pub(super) fn exported(part: &'a str, unit: &'a str, reading: Reading<'a>) -> Sample<'a> {
         Sample {

@@ -133,10 +133,11 @@ mod tests {
             context: Found::Nothing,
         };
         let errors = ErrorsValue {
-            all: 7,
+            all: 8,
             sites: vec![
                 total("A", "a", false, 2),
                 total("A", "b", false, 3),
+                total("", "", true, 1),
                 total("b", "", true, 1),
             ],
             ..ErrorsValue::default()
@@ -149,9 +150,11 @@ mod tests {
             let exported = sample.is_exported;
             said.push((sample.part.to_owned(), sample.label, exported, count));
             assert_eq!(sample.unit, "");
+            assert!(!sample.is_whole());
         });
         let wanted = [
-            ("all", None, false, 7),
+            ("all", None, false, 8),
+            ("", Some("error"), true, 1),
             ("EXC:A", Some("error"), true, 5),
             ("b", Some("error"), true, 1),
         ];
