@@ -7,6 +7,7 @@ use super::text::printable;
 use crate::format::scalar::Number;
 use crate::metric::Value;
 use crate::metric::percentile::distribution::Distribution;
+use crate::metric::sample::{Reading, Sample};
 use crate::metric::value::WindowValue;
 
 /// The percentiles of a row.
@@ -171,9 +172,10 @@ fn parts(value: &Value, unit: &str) -> Vec<Part> {
             (.., Some(text)) => one(printable(text).into_owned()),
             _ => {
                 let mut parts = Vec::new();
-                value.expose(|name, value| {
-                    let text = parts_of_one(&value, unit);
-                    parts.push((printable(name).into_owned(), text));
+                value.samples(unit, |sample| {
+                    if let Some(text) = text_of(sample).filter(|_| !sample.is_whole()) {
+                        parts.push((printable(sample.part).into_owned(), text));
+                    }
                 });
                 if parts.is_empty() {
                     // A kind without parts that this version does not know.
@@ -183,6 +185,16 @@ fn parts(value: &Value, unit: &str) -> Vec<Part> {
             }
         },
     }
+}
+
+/// The text of a sample, in its unit; none of what is more than a number or a text.
+fn text_of(sample: Sample<'_>) -> Option<String> {
+    Some(match sample.reading {
+        Reading::Cumulative(n) | Reading::Sum(n) | Reading::Level(n) => number(n, sample.unit),
+        Reading::Flag(flag) => flag.to_string(),
+        Reading::Text(text) => printable(text).into_owned(),
+        Reading::Histogram(_) | Reading::Summary { .. } => return None,
+    })
 }
 
 /// The text of something exposed, which has no parts of its own.
