@@ -204,7 +204,7 @@ fn the_tables_have_the_codes_of_the_source() {
     assert_eq!(codes("Kind codes"), constants(KIND, "pub mod code {"));
     assert_eq!(
         codes("Words of an error log"),
-        constants(ERROR_ENTRY, "pub(in crate::metric) mod plain {")
+        constants(ERROR_ENTRY, "pub(super) mod plain {")
     );
     // As the map of a buffer in the source has them.
     let words: Vec<String> = codes("Words of an entry").into_values().collect();
