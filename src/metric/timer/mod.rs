@@ -51,7 +51,7 @@ impl Timer {
     #[inline]
     pub fn record(&self, duration: Duration) {
         self.0
-            .record(duration.as_nanos().try_into().unwrap_or(u64::MAX));
+            .record_out_of_line(duration.as_nanos().try_into().unwrap_or(u64::MAX));
     }
 
     /// How many durations were recorded in this thread's file.
@@ -99,7 +99,7 @@ impl Timing<'_> {
     #[inline]
     pub fn stop(self) -> Duration {
         let nanos = self.watch.nanos();
-        self.timer.0.record(nanos);
+        self.timer.0.record_out_of_line(nanos);
         std::mem::forget(self);
         Duration::from_nanos(nanos)
     }
@@ -114,7 +114,7 @@ impl Timing<'_> {
 impl Drop for Timing<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.timer.0.record(self.watch.nanos());
+        self.timer.0.record_out_of_line(self.watch.nanos());
     }
 }
 
