@@ -149,6 +149,9 @@ pub fn copy_mapped(words: &[AtomicU64], contents: &mut Contents, scratch: &mut S
     // The words of a try that failed mean nothing, and the last good ones are kept until it succeeds.
     let mut tried = std::mem::take(&mut scratch.sequences);
     for (number, instance) in instances.iter().enumerate() {
+        if !instance.is_there() {
+            continue;
+        }
         let plan = &*instance.plan;
         let block = &words[instance.block..][..plan.block as usize / 8];
         let to = &mut values.words[instance.at..][..plan.words];
@@ -238,6 +241,29 @@ pub fn copy_read(
         out.resize(cell.words, 0);
         read_slot(file, from, cell, out)
     })
+}
+
+/// Appends the words at these places, which ascend, to `words`: those that lie close together are read in one
+/// call.
+pub fn read_some(
+    file: &impl Positioned,
+    places: impl Iterator<Item = usize> + Clone,
+    words: &mut Vec<u64>,
+) -> Result<(), Trouble> {
+    let (mut rest, mut data) = (places.peekable(), Vec::new());
+    while let Some(first) = rest.next() {
+        let (mut last, mut span) = (first, vec![first]);
+        while let Some(next) =
+            rest.next_if(|next| 8 * (next - last) <= GAP && 8 * (next - first) < SPAN)
+        {
+            span.push(next);
+            last = next;
+        }
+        data.resize(last + 1 - first, 0);
+        file.read(first, &mut data)?;
+        words.extend(span.iter().map(|at| data[at - first]));
+    }
+    Ok(())
 }
 
 /// Reads segments, which are in the order of the file.

@@ -6,7 +6,7 @@ use std::io::{self, Seek, SeekFrom};
 use std::path::Path;
 
 use super::contents::{Again, Contents};
-use super::copy::{Positioned, Scratch, copy_mapped, copy_read, load};
+use super::copy::{Positioned, Scratch, copy_mapped, copy_read, load, read_some};
 use super::text::printable;
 use crate::format::bytes::Malformed;
 use crate::format::header::{COMMITTED, OWNER};
@@ -226,6 +226,40 @@ impl Access<'_> {
             None => Stat::of_path(path),
         };
         same(stat, identity).map(|stat| stat.allocated)
+    }
+
+    /// Loads one word.
+    pub fn word(&self, at: usize) -> Result<u64, Trouble> {
+        let mut word = [0];
+        match self {
+            Access::Mapped(view) => {
+                let view = view.words().get(at..=at).ok_or_else(Trouble::cut)?;
+                load(view, &mut word);
+            }
+            Access::Read(file) => file.read(at, &mut word)?,
+            Access::ReadOnce(file) => file.read(at, &mut word)?,
+        }
+        Ok(word[0])
+    }
+
+    /// Appends the words at these places, which ascend, to `words`.
+    pub fn some_words(
+        &self,
+        places: impl Iterator<Item = usize> + Clone,
+        words: &mut Vec<u64>,
+    ) -> Result<(), Trouble> {
+        match self {
+            Access::Mapped(view) => {
+                let view = view.words();
+                for at in places {
+                    let word = view.get(at).ok_or_else(Trouble::cut)?;
+                    words.push(word.load(Ordering::Relaxed));
+                }
+                Ok(())
+            }
+            Access::Read(file) => read_some(*file, places, words),
+            Access::ReadOnce(file) => read_some(file, places, words),
+        }
     }
 
     /// Copies `len` bytes of metadata from `at`, a multiple of 8: once, and then they are parsed from

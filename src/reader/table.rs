@@ -160,7 +160,8 @@ impl Table {
         for (rank, &index) in (1..).zip(of_model) {
             let file = &mut *files[index];
             file.enter(self.id);
-            for instance in &mut file.contents.instances {
+            let instances = file.contents.instances.iter_mut();
+            for instance in instances.filter(|instance| instance.is_there()) {
                 let shape = *instance
                     .shape
                     .get_or_insert_with(|| self.shape(&instance.plan, &instance.prefix));
@@ -253,7 +254,7 @@ impl Table {
         let seen = self.seen(file, current, &contexts);
         let is_retired = file.contents.retired.is_some();
         let mut twice = Twice::default();
-        for instance in &file.contents.instances {
+        for (_, instance) in file.contents.there() {
             let shape = &self.shapes[instance.shape.expect("set by begin") as usize];
             let plan = &*instance.plan;
             let words = &file.contents.values.words[instance.at..][..plan.words];
@@ -398,7 +399,7 @@ impl Table {
         let contexts = contexts(file);
         // What the file itself says.
         let seen = self.seen(file, true, &contexts);
-        for (number, instance) in file.contents.instances.iter().enumerate() {
+        for (number, instance) in file.contents.there() {
             let mut parts = &*instance.parts;
             for (index, metric) in instance.plan.metrics.iter().enumerate() {
                 if has_value(file, instance, metric, seen) {

@@ -2,6 +2,7 @@
 
 mod copies;
 mod damaged;
+mod generations;
 mod hostile;
 mod merging;
 mod parts;

@@ -79,7 +79,7 @@ impl Table {
             (None, None) => return,
         };
         let contexts = contexts(file);
-        for instance in &file.contents.instances {
+        for (_, instance) in file.contents.there() {
             let shape = &self.shapes[instance.shape.expect("set by begin") as usize];
             let now = &file.contents.values.words;
             let each = each_risen(file, instance, now, before, &contexts);
@@ -98,7 +98,7 @@ impl Table {
             return;
         };
         let contexts = contexts(file);
-        for instance in &file.contents.instances {
+        for (_, instance) in file.contents.there() {
             for (index, metric, value) in each_risen(file, instance, before, None, &contexts) {
                 let label = &instance.plan.metrics[index].schema.label;
                 let label = whole_label(&instance.prefix, label);
@@ -144,7 +144,7 @@ impl Table {
         };
         let mut stats = Vec::new();
         let contexts = contexts(file);
-        for instance in &file.contents.instances {
+        for (_, instance) in file.contents.there() {
             let now = &file.contents.values.words;
             for (index, _, value) in each_risen(file, instance, now, Some(before), &contexts) {
                 let label = Arc::clone(self.label(instance, index));
