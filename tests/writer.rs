@@ -35,6 +35,8 @@ mod moments;
 mod procedural;
 #[path = "writer/races.rs"]
 mod races;
+#[path = "writer/removal.rs"]
+mod removal;
 #[path = "writer/space.rs"]
 mod space;
 #[path = "writer/summary.rs"]

@@ -9,7 +9,8 @@ use std::rc::Rc;
 
 use super::seed::{self, RandomState};
 
-/// A map from names to values. What is in it stays there, at its address, as long as the map.
+/// A map from names to values. What is in it stays at its address until it is taken out, and then as long as
+/// what [`take`](FrozenMap::take) gives.
 ///
 /// The values are kept as pointers from `Box::into_raw`: a `Box` in the table would be moved when
 /// the table grows, which ends the validity of every reference into it (Stacked Borrows).
@@ -30,8 +31,20 @@ impl<T> FrozenMap<T> {
     #[inline]
     pub fn get(&self, name: &str) -> Option<&T> {
         let value = *self.values.try_borrow().ok()?.get(name)?;
-        // SAFETY: from `Box::into_raw` in `insert`, freed only in `drop`; shared references only.
+        // SAFETY: from `Box::into_raw` in `insert`; freed only in `drop`, or by `Taken`, whose owner promises
+        // that no reference is left. Shared references only.
         Some(unsafe { value.as_ref() })
+    }
+
+    /// Takes a value out of the map. References to it stay valid until what is returned is dropped.
+    ///
+    /// # Safety
+    /// What is returned is not dropped before all references to the value are gone. (Forgotten, it leaks.)
+    pub unsafe fn take(&self, name: &str) -> Option<Taken<T>> {
+        let (name, value) = self.values.try_borrow_mut().ok()?.remove_entry(name)?;
+        // Freed when the table is no longer borrowed.
+        drop(name);
+        Some(Taken(value))
     }
 
     /// Adds a value; gives the one that is there already, if there is one.
@@ -49,6 +62,25 @@ impl<T> FrozenMap<T> {
         self.values.borrow_mut().insert(name, value);
         // SAFETY: as in `get`.
         unsafe { value.as_ref() }
+    }
+
+    /// Puts a value back that was taken out. (If there is another one by now, it leaks.)
+    pub fn put_back(&self, name: &str, value: Taken<T>) {
+        let name: Rc<str> = name.into();
+        self.make_room();
+        if self.get(&name).is_none() {
+            self.values.borrow_mut().insert(name, value.0);
+        }
+        std::mem::forget(value);
+    }
+
+    /// Takes all values out. Nobody has references to them: the map is borrowed exclusively.
+    pub fn drain(&mut self) -> impl Iterator<Item = Box<T>> {
+        let values = std::mem::take(self.values.get_mut());
+        values.into_values().map(|value| {
+            // SAFETY: as in `drop`.
+            unsafe { Box::from_raw(value.as_ptr()) }
+        })
     }
 
     /// Makes room for one value more in a table beside the present one.
@@ -86,6 +118,26 @@ impl<T> FrozenMap<T> {
         }
         names.extend(self.values.borrow().keys().take(names.capacity()).cloned());
         names
+    }
+}
+
+/// A value that was taken out of a [`FrozenMap`].
+///
+/// (It is no `Box`: to move one would end the validity of the references that there still are.)
+pub struct Taken<T>(NonNull<T>);
+
+impl<T> Taken<T> {
+    /// The value.
+    pub fn value(&self) -> &T {
+        // SAFETY: as in `FrozenMap::get`.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl<T> Drop for Taken<T> {
+    fn drop(&mut self) {
+        // SAFETY: from `Box::into_raw`; by the promise of who took it no reference is left.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }
 }
 

@@ -9,13 +9,17 @@ use super::local::Private;
 use super::model::{self, MmStats};
 use super::names;
 use crate::Error;
+use crate::format::generation::{self, is_there};
 use crate::format::note::Cause;
 use crate::format::record::Instance;
 use crate::metric::field::{Binder, Describe, Field, Options, TakesPrefix};
-use crate::metric::space::{Append, Placed, Space};
+use crate::metric::space::{Append, Placed, Room, Space};
+use crate::sync::Ordering;
+use crate::sys::files::groups_ended;
 use crate::sys::frozen::FrozenMap;
 use crate::sys::mapped::Mapped;
 use crate::sys::report;
+use crate::sys::words::Word;
 
 /// Under this name counts what could not have a group of its own.
 const OTHER: &str = "_other";
@@ -26,7 +30,9 @@ const OTHER: &str = "_other";
 /// Finding a known group costs a hash and a comparison, and allocates nothing; a new one appends to
 /// the file.
 pub struct Groups<T> {
-    known: FrozenMap<T>,
+    known: FrozenMap<Known<T>>,
+    /// [`groups_ended`] when the groups that others have ended were last looked for.
+    looked: Cell<u64>,
     /// `_other` in the file, once it is needed.
     other: OnceCell<Box<T>>,
     /// Private memory, for what cannot be counted in the file. In a mapping: an allocator may be the caller.
@@ -42,11 +48,36 @@ pub struct Groups<T> {
     prefix: String,
 }
 
+/// A group, and what says whether it was removed.
+struct Known<T> {
+    generation: Word,
+    block: u32,
+    model: T,
+}
+
+impl<T> Known<T> {
+    /// Whether nobody has removed it.
+    #[inline(always)]
+    fn is_there(&self) -> bool {
+        // Relaxed: who was told of a removal sees it, and who was not may as well have come before it. Nothing
+        // that is read depends on it: only this thread uses the space again, and not before `group` has let the
+        // group go.
+        is_there(self.generation.load(Ordering::Relaxed))
+    }
+
+    /// Ends it; false: it was ended already.
+    fn end(&self) -> bool {
+        let known = self.generation.load(Ordering::Relaxed);
+        generation::remove(&self.generation, known)
+    }
+}
+
 impl<T: MmStats> Groups<T> {
     /// Groups in a file, whose labels begin with `prefix`. A failure is kept in `space`.
     pub(super) fn new(space: Option<&Rc<dyn Space>>, prefix: String) -> Groups<T> {
         let mut groups = Groups {
             known: FrozenMap::default(),
+            looked: Cell::new(groups_ended()),
             other: OnceCell::new(),
             unseen: OnceCell::new(),
             refused: Cell::new(0),
@@ -75,8 +106,70 @@ impl<T: MmStats> Groups<T> {
     #[inline]
     pub fn group(&self, name: &str) -> &T {
         match self.known.get(name) {
-            Some(group) => group,
-            None => self.new_or_other(name),
+            Some(group) if group.is_there() => &group.model,
+            _ => self.new_or_other(name),
+        }
+    }
+
+    /// Ends a group's series, in all threads of this process that write to the same directory: readers see it no
+    /// more, and what it counted is gone from the totals. Whether there was such a group.
+    ///
+    /// A thread that asks for the group again has a new one, which begins at zero. Handles that are still held
+    /// write on, unseen. `_other` cannot be removed.
+    ///
+    /// The space of the group is used again for another one, once it is certain that no handle of it is held: of
+    /// [`local`](MmStats::local) when its outermost call begins, of an owned [`Stats`](crate::Stats) by
+    /// [`Stats::reuse_removed`](crate::Stats::reuse_removed). Until then it counts against the size of the file.
+    ///
+    /// This is no call for a hot path: it goes through the records of the files of all threads that write the
+    /// model.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, Groups, MmStats};
+    /// # #[derive(MmStats)] struct Handler { response_ok: Counter }
+    /// # #[derive(MmStats)] struct Web { handlers: Groups<Handler> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.handlers.group("index").response_ok.inc();
+    /// assert!(web.handlers.remove("index"));
+    /// assert!(!web.handlers.remove("index"));
+    /// assert_eq!(web.handlers.group("index").response_ok.get(), 0);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    pub fn remove(&self, name: &str) -> bool {
+        let Some((space, schema)) = &self.file else {
+            return false;
+        };
+        let own = self.known.get(name).is_some_and(Known::end);
+        let elsewhere = space.end_elsewhere(&self.instance(*schema, name), T::has_groups());
+        self.let_go(name);
+        own || elsewhere
+    }
+
+    /// Lets a group go that was removed. While the file is appended to (an allocator may come here) it stays, and
+    /// goes with the next call.
+    fn let_go(&self, name: &str) {
+        let Some((space, _)) = &self.file else { return };
+        if self.known.get(name).is_none_or(Known::is_there) {
+            return;
+        }
+        // SAFETY: the file drops it when nobody has a reference to a group of it (`StatsFile::reclaim`), or
+        // with itself, which is after the model that lends them.
+        if let Some(taken) = unsafe { self.known.take(name) } {
+            let block = taken.value().block;
+            let refused = space.removed(block, T::has_groups(), Box::new(taken)).err();
+            if let Some(Ok(taken)) = refused.map(|taken| taken.downcast()) {
+                self.known.put_back(name, *taken);
+            }
+        }
+    }
+
+    /// Lets all groups go that other threads have ended since this was last asked.
+    fn let_ended_go(&self) {
+        let ended = groups_ended();
+        if self.looked.replace(ended) != ended {
+            for name in self.known.names() {
+                self.let_go(&name);
+            }
         }
     }
 
@@ -87,8 +180,12 @@ impl<T: MmStats> Groups<T> {
     /// there may be, or the file is full.
     pub fn try_group(&self, name: &str) -> Result<&T, Error> {
         if let Some(group) = self.known.get(name) {
-            return Ok(group);
+            if group.is_there() {
+                return Ok(&group.model);
+            }
+            self.let_go(name);
         }
+        self.let_ended_go();
         if let Some(other) = self.other.get().filter(|_| name == OTHER) {
             return Ok(other);
         }
@@ -103,20 +200,33 @@ impl<T: MmStats> Groups<T> {
                 most,
             });
         }
-        match self.bind(name, false) {
-            Ok(group) => Ok(self.known.insert(name, group)),
+        match self.bind(name, Room::Removable) {
+            Ok((model, block)) => {
+                let generation = space.generation(block);
+                let group = Box::new(Known {
+                    generation,
+                    block,
+                    model,
+                });
+                Ok(&self.known.insert(name, group).model)
+            }
             // The user's `value = …` or an allocator may have made it meanwhile.
-            Err(error) => self.known.get(name).ok_or(error),
+            Err(error) => match self.known.get(name) {
+                Some(group) => Ok(&group.model),
+                None => Err(error),
+            },
         }
     }
 
     /// How many groups there are, `_other` not among them.
     pub fn len(&self) -> usize {
+        self.let_ended_go();
         self.known.len()
     }
 
     /// Their names, in no order.
     pub(super) fn names(&self) -> Vec<String> {
+        self.let_ended_go();
         let names = self.known.names();
         names.iter().map(|name| name.to_string()).collect()
     }
@@ -201,7 +311,8 @@ impl<T: MmStats> Groups<T> {
     fn make_other(&self) -> Result<(), Error> {
         if self.other.get().is_none() && self.known.get(OTHER).is_none() {
             // Set already: by who came back meanwhile.
-            let _ = self.other.set(self.bind(OTHER, true)?);
+            let other = Box::new(self.bind(OTHER, Room::KeptAside)?.0);
+            let _ = self.other.set(other);
         }
         Ok(())
     }
@@ -212,7 +323,7 @@ impl<T: MmStats> Groups<T> {
             return other;
         }
         if let Some(other) = self.known.get(OTHER) {
-            return other;
+            return &other.model;
         }
         loop {
             if let Some(unseen) = self.unseen.get() {
@@ -233,7 +344,8 @@ impl<T: MmStats> Groups<T> {
         }
     }
 
-    fn bind(&self, name: &str, kept_aside: bool) -> Result<Box<T>, Error> {
+    /// Binds a new group; gives its block's offset, too.
+    fn bind(&self, name: &str, room: Room) -> Result<(T, u32), Error> {
         let Some((space, schema)) = &self.file else {
             return Err(no_groups());
         };
@@ -242,14 +354,14 @@ impl<T: MmStats> Groups<T> {
         let append = Append::begin(&**space).ok_or_else(|| Error::Busy { path: space.path() })?;
         let instance = self.instance(*schema, name);
         let prefix = instance.label_prefix();
-        let (block, offset) = space.instance(*schema, instance, kept_aside)?;
-        let bound = Box::new(bind(&mut Binder::new(Some(space), block, offset, &prefix)));
+        let (block, offset) = space.instance(*schema, instance, room)?;
+        let bound = bind(&mut Binder::new(Some(space), block, offset, &prefix));
         // Groups within the group may have found no space.
         if let Some(error) = space.failure() {
             return Err(error);
         }
         append.publish();
-        Ok(bound)
+        Ok((bound, offset))
     }
 }
 
@@ -277,8 +389,29 @@ impl<T> fmt::Debug for Groups<T> {
     }
 }
 
+impl<T> Drop for Groups<T> {
+    fn drop(&mut self) {
+        // Of groups within a group that was removed: their spaces can be used again, too.
+        if let Some((space, _)) = &self.file {
+            for group in self.known.drain() {
+                let block = group.block;
+                let was_removed = !group.is_there();
+                drop(group);
+                if was_removed {
+                    space.unused(block);
+                }
+            }
+        }
+    }
+}
+
 // SAFETY: what is kept of the binder is in private fields, and a group is only lent, by `&T`.
 unsafe impl<T: MmStats> Field for Groups<T> {
+    #[inline(always)]
+    fn has_groups() -> bool {
+        true
+    }
+
     fn describe(_: &mut Describe, _: &str, _: Options<'_>) {
         // The labels are those of the groups: the field itself has none.
     }

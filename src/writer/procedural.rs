@@ -18,7 +18,7 @@ use crate::metric::field::{
     Binder, ConstantField, Describe, Field, Options, TakesBuffers, TakesDigits, TakesMerge,
     TakesUnit, TakesWindow,
 };
-use crate::metric::space::{Append, Space};
+use crate::metric::space::{Append, Room, Space};
 use crate::metric::window::LENGTHS;
 use crate::sys::frozen::FrozenList;
 use crate::{
@@ -262,7 +262,7 @@ impl<'w, M, V> Adding<'w, M, V> {
             group: self.group.clone(),
             labels: Vec::new(),
         };
-        let (block, offset) = file.instance(placed, instance, false)?;
+        let (block, offset) = file.instance(placed, instance, Room::Stays)?;
         let space: Rc<dyn Space> = file.clone();
         let metric = bind(
             &mut Binder::new(Some(&space), block, offset, prefix),

@@ -1,5 +1,6 @@
 //! Windows by clocks that the tests move: as a writer's, and as a reader's.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -16,7 +17,7 @@ use crate::metric::context::{Contexts, Copied};
 use crate::metric::counter::Counter;
 use crate::metric::field::{Binder, Describe, Field, Options};
 use crate::metric::percentile::Percentile;
-use crate::metric::space::{Mark, Placed, Space};
+use crate::metric::space::{Mark, Placed, Room, Space};
 use crate::metric::summary::Summary;
 use crate::sys::ticks::Tick;
 use crate::sys::words::{Word, Words};
@@ -56,9 +57,19 @@ impl Space for Memory {
     fn schema(&self, _: std::any::TypeId, _: &dyn Fn() -> Schema) -> Result<Placed, Error> {
         unreachable!()
     }
-    fn instance(&self, _: Placed, _: Instance, _: bool) -> Result<(Words, u32), Error> {
+    fn instance(&self, _: Placed, _: Instance, _: Room) -> Result<(Words, u32), Error> {
         unreachable!()
     }
+    fn generation(&self, _: u32) -> Word {
+        unreachable!()
+    }
+    fn end_elsewhere(&self, _: &Instance, _: bool) -> bool {
+        unreachable!()
+    }
+    fn removed(&self, _: u32, _: bool, _: Box<dyn Any>) -> Result<(), Box<dyn Any>> {
+        unreachable!()
+    }
+    fn unused(&self, _: u32) {}
     fn begin(&self) -> Option<Mark> {
         unreachable!()
     }
