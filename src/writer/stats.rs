@@ -78,6 +78,14 @@ impl<T> Stats<T> {
     }
 }
 
+impl<T> Drop for Stats<T> {
+    fn drop(&mut self) {
+        // What is bound to removed groups is in the file, and may keep the file itself.
+        // SAFETY: as in `reuse_removed`.
+        unsafe { self.file.reclaim() };
+    }
+}
+
 impl<T> Deref for Stats<T> {
     type Target = T;
     #[inline(always)]

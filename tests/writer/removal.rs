@@ -82,6 +82,14 @@ fn a_removed_group_is_gone_and_begins_anew() {
     assert!(snapshot.errors().is_empty(), "{:?}", snapshot.errors());
     let file = web.path().unwrap();
     assert_eq!(mmstats::reader::verify(&file).unwrap(), []);
+    // With what was removed and is still bound.
+    web.handlers
+        .group("login")
+        .response_time
+        .record(Duration::ZERO);
+    assert!(web.handlers.remove("login"));
+    drop(web);
+    assert!(!file.exists());
 }
 
 #[test]
