@@ -23,7 +23,7 @@
 //! | [`History`] | the last values, with times and contexts | by time |
 //! | [`Errors`] | distinct errors, with counts and times | counts add up |
 //! | a model | nested: labels `db.queries` | |
-//! | [`Groups`] | named instances of a model, added at run time | label by label |
+//! | [`Groups`] | instances of a model, added at run time, each with a name or [labels](MmLabels) | label by label |
 //!
 //! A Counter, Summary, Timer or Percentile may have a *window*, `#[mmstats(window = "60s")]`: then readers also
 //! see what it counted in the last minute, at once and whether anybody was reading before.
@@ -66,7 +66,7 @@
 //!
 //! # Features
 //!
-//! - `derive` (default): the two derives.
+//! - `derive` (default): the derives.
 //! - `hdrhistogram`: [`Distribution::to_hdrhistogram`](Distribution).
 //! - `cli`: the binary `mmstats`.
 
@@ -100,8 +100,12 @@ mod sys;
 /// What of it the model checks are about.
 #[cfg(loom)]
 pub mod sys {
-    pub mod lock;
-    pub mod orphans;
+    pub mod process {
+        pub mod lock;
+    }
+    pub mod lifecycle {
+        pub mod orphans;
+    }
 }
 #[cfg(not(loom))]
 mod writer;
@@ -121,31 +125,32 @@ mod library {
     pub use crate::metric::constant::{Constant, ConstantType};
     pub use crate::metric::context::Context;
     pub use crate::metric::counter::Counter;
-    pub use crate::metric::distribution::{Distribution, PERCENTILES};
-    pub use crate::metric::error_log::{DistinctError, ErrorsValue};
+    pub use crate::metric::errors::log::{DistinctError, ErrorsValue};
     pub use crate::metric::errors::{Errors, OrRecord};
     pub use crate::metric::flag::Flag;
-    pub use crate::metric::float_distribution::FloatDistribution;
     pub use crate::metric::gauge::{Gauge, Numeric};
     pub use crate::metric::history::{History, HistoryEntry, HistoryValue};
     pub use crate::metric::moving_average::MovingAverage;
+    pub use crate::metric::percentile::distribution::{Distribution, PERCENTILES};
+    pub use crate::metric::percentile::float_distribution::FloatDistribution;
     pub use crate::metric::percentile::{Percentile, PercentileNumber};
     pub use crate::metric::sampling_counter::{SampledCount, SamplingCounter};
     pub use crate::metric::summary::Summary;
-    pub use crate::metric::summary_value::SummaryValue;
+    pub use crate::metric::summary::value::SummaryValue;
     pub use crate::metric::text::Text;
     pub use crate::metric::timer::{Stopwatch, Timer, Timing};
     pub use crate::metric::updown::UpDown;
     pub use crate::metric::window::WindowValue;
     pub use crate::panics::install_panic_hook;
     pub use crate::status::{ModelStatus, Status, status};
-    pub use crate::writer::{Adding, Builder, Group, Groups, MmStats, Stats, Writer};
+    pub use crate::writer::{Adding, Builder, ByName, Group, Groups, MmStats, Stats, Writer};
     pub use crate::writer::{Laps, Recorded, Stat, laps, push_stat, stats, stats_async};
+    pub use crate::writer::{MmLabelValue, MmLabels};
     #[cfg(feature = "derive")]
-    pub use mmstats_derive::{MmStats, MmValue};
+    pub use mmstats_derive::{MmLabelValue, MmLabels, MmStats, MmValue};
 
     #[doc(hidden)]
-    pub use crate::sys::paths::parse_size;
+    pub use crate::sys::lifecycle::paths::parse_size;
 
     /// What the derives' code names. Not for anyone else.
     #[doc(hidden)]
@@ -154,8 +159,8 @@ mod library {
         pub use crate::format::schema::Merge;
         pub use crate::metric::compound::{AnyValue, ValueElement, ValueField};
         pub use crate::metric::field::{
-            Binder, ConstantField, Describe, Field, Options, TakesBuffers, TakesDigits, TakesMerge,
-            TakesPrefix, TakesUnit, TakesWindow,
+            Binder, ConstantField, Describe, Field, Options, TakesBuffers, TakesDigits,
+            TakesGroupLabel, TakesMerge, TakesPrefix, TakesUnit, TakesWindow,
         };
         pub use crate::writer::LocalCell;
     }

@@ -7,7 +7,9 @@ use std::sync::{Mutex, TryLockError};
 use std::thread;
 
 use crate::metric::field::{Binder, Describe, Field, FieldTraits, Options};
-use crate::sys::{clock, exit, fork};
+use crate::sys::lifecycle::ending;
+use crate::sys::process::clock;
+use crate::sys::process::fork;
 use crate::writer::LocalCell;
 use crate::{Errors, Gauge, MmStats, Stats, Text};
 
@@ -74,7 +76,7 @@ static PANICS: Mutex<Option<(u64, Stats<Panics>)>> = Mutex::new(None);
 pub fn install_panic_hook() {
     // Their exit handler is to come after the one that notes the status.
     fork::register();
-    exit::watch_status();
+    ending::watch_status();
     let previous = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         record(info);
@@ -83,7 +85,7 @@ pub fn install_panic_hook() {
 }
 
 fn record(info: &PanicHookInfo<'_>) {
-    exit::note_panic();
+    ending::note_panic();
     let mut panics = match PANICS.try_lock() {
         Ok(panics) => panics,
         Err(TryLockError::Poisoned(panics)) => panics.into_inner(),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::sys::{files, report};
+use crate::sys::lifecycle::files;
+use crate::sys::lifecycle::report;
 
 /// Where the statistics of this process go: see [`status()`].
 #[derive(Clone, Debug, Default)]

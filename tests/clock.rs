@@ -172,26 +172,26 @@ fn a_file_made_after_the_clock_was_set_back_counts_whole() {
     let _moving = moving();
     let root = tempfile::tempdir().unwrap();
     let mut reader = Reader::open(root.path()).unwrap();
-    reader.risen(true);
-    let mut risen = || {
+    reader.deltas(true);
+    let mut delta = || {
         let snapshot = reader.snapshot().unwrap();
         let model = snapshot.model("clock").unwrap();
-        let mut stats = model.risen().iter();
+        let mut stats = model.deltas().iter();
         let requests = stats.find(|stat| stat.label() == "requests");
         requests.unwrap().value().as_u64().unwrap()
     };
     let old = create(root.path());
     old.record(1.0, 0);
-    assert_eq!(risen(), 0, "the first snapshot");
+    assert_eq!(delta(), 0, "the first snapshot");
     old.record(1.0, 0);
     let new = create(root.path());
     new.record(1.0, 0);
-    assert_eq!(risen(), 2);
+    assert_eq!(delta(), 2);
     // A process never stamps a file earlier than the one before.
     old.record(1.0, -HOUR);
     let stamped_before = create(root.path());
     stamped_before.record(1.0, -HOUR);
-    assert_eq!(risen(), 2);
+    assert_eq!(delta(), 2);
     stamped_before.record(1.0, -HOUR);
-    assert_eq!(risen(), 1);
+    assert_eq!(delta(), 1);
 }

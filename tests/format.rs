@@ -26,13 +26,14 @@ use mmstats::{
 };
 
 /// The golden files.
-const GOLDEN: [&str; 14] = [
+const GOLDEN: [&str; 15] = [
     "every-kind",
     "fault-costs-metric",
     "fault-ends-list",
     "fault-refuses-file",
     "fault-skipped",
     "histories",
+    "labels",
     "lost-contexts",
     "minimal",
     "odd-sequence",

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use mmstats::reader::Reader;
+use mmstats::reader::{Per, Reader};
 use mmstats::{Compound, Groups, MmStats, MmValue, Percentile, Stats, Summary, Text, Timer};
 
 struct Heap;
@@ -107,10 +107,10 @@ fn assert_in_proportion<T>(root: &Path, stats: Stats<T>, labels: usize) {
     PEAK.store(before, Relaxed);
     let mut reader = Reader::open(root).unwrap();
     for _ in 0..2 {
-        let snapshot = reader.per_file(true).snapshot().unwrap();
+        let snapshot = reader.per(Per::File).snapshot().unwrap();
         assert!(snapshot.errors().is_empty(), "{:?}", snapshot.errors());
         assert_eq!(snapshot.iter().count(), labels);
-        for stat in snapshot.models()[0].stats() {
+        for stat in snapshot.merged()[0].series() {
             stat.expose(|name, value| drop(std::hint::black_box((name, value))));
         }
     }

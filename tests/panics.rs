@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use mmstats::reader::{Ending, Reader, Snapshot};
+use mmstats::reader::{Ending, Per, Reader, Snapshot};
 use mmstats::{Counter, MmStats};
 
 #[derive(MmStats)]
@@ -62,7 +62,7 @@ fn run(root: &Path, how: &str, fold: &str) -> Option<i32> {
 fn look(root: &Path) -> Snapshot {
     let snapshot = Reader::open(root)
         .unwrap()
-        .per_file(true)
+        .per(Per::File)
         .snapshot()
         .unwrap();
     assert!(snapshot.errors().is_empty(), "{:?}", snapshot.errors());

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use mmstats::reader::{Reader, State};
+use mmstats::reader::{Per, Reader, State};
 use mmstats::{
     Average, Compound, Counter, Errors, Flag, Gauge, Groups, MmStats, MmValue, Percentile,
     SamplingCounter, Summary, Text, Timer, UpDown, Value,
@@ -83,7 +83,7 @@ fn every_kind_is_read_back_and_merged_over_two_files() {
             .record(std::time::Duration::from_millis(10));
     }
     let mut reader = Reader::open(root.path()).unwrap();
-    let snapshot = reader.per_file(true).snapshot().unwrap();
+    let snapshot = reader.per(Per::File).snapshot().unwrap();
     assert_eq!(snapshot.errors(), []);
     let get = |label| snapshot.get("my-app", label).unwrap();
     assert_eq!(get("requests").as_u64(), Some(3));
@@ -119,7 +119,7 @@ fn every_kind_is_read_back_and_merged_over_two_files() {
     let model = snapshot.model("my-app").unwrap();
     assert_eq!((model.processes(), model.files().len()), (1, 2));
     let requests = model
-        .stats()
+        .series()
         .iter()
         .find(|stat| stat.label() == "requests")
         .unwrap();
@@ -130,7 +130,12 @@ fn every_kind_is_read_back_and_merged_over_two_files() {
     let file = &snapshot.files()[0];
     assert_eq!(file.state(), State::Live);
     assert_eq!(file.pid(), std::process::id());
-    assert_eq!(file.get("requests").unwrap().as_u64(), Some(1));
+    let own = snapshot.of_file(file).unwrap();
+    assert_eq!(own.get("requests").unwrap().as_u64(), Some(1));
+    assert_eq!(
+        own.get("sys.tid").unwrap().as_u64(),
+        Some(file.tid().into())
+    );
     assert_eq!(
         file.get("sys.pid").unwrap().as_u64(),
         Some(std::process::id().into())
@@ -291,14 +296,14 @@ fn each_kind_that_rises_says_what_it_had_of_the_interval() {
     record(100.0, 3);
     stats.errors.note("once", "");
     let mut reader = Reader::open(root.path()).unwrap();
-    reader.risen(true).per_file(true).snapshot().unwrap();
+    reader.deltas(true).per(Per::File).snapshot().unwrap();
     record(2.0, 5);
     let snapshot = reader.snapshot().unwrap();
     assert!(snapshot.is_whole() && snapshot.errors().is_empty());
     let model = snapshot.model("m").unwrap();
-    for risen in [model.risen(), snapshot.files()[0].risen().unwrap()] {
-        let [average, errors, sampled, summary] = risen else {
-            panic!("{risen:?}");
+    for deltas in [model.deltas(), snapshot.models()[0].deltas()] {
+        let [average, errors, sampled, summary] = deltas else {
+            panic!("{deltas:?}");
         };
         let average = average.value().as_average().unwrap();
         assert_eq!((average.count(), average.average()), (5, Some(2.0)));
@@ -315,10 +320,9 @@ fn each_kind_that_rises_says_what_it_had_of_the_interval() {
         assert_eq!((summary.count(), summary.total()), (5, 10.0));
         assert_eq!((summary.mean(), summary.max()), (Some(2.0), None));
     }
-    // Nothing new: the model says so, of the file there is nothing to say.
+    // Nothing new.
     let snapshot = reader.snapshot().unwrap();
     let model = snapshot.model("m").unwrap();
-    assert_eq!(model.risen()[0].value().as_average().unwrap().count(), 0);
-    assert_eq!(model.risen().len(), 4);
-    assert_eq!(snapshot.files()[0].risen().unwrap().len(), 0);
+    assert_eq!(model.deltas()[0].value().as_average().unwrap().count(), 0);
+    assert_eq!(model.deltas().len(), 4);
 }

@@ -21,6 +21,8 @@ mod files;
 mod floats;
 #[path = "writer/groups.rs"]
 mod groups;
+#[path = "writer/labelled_groups.rs"]
+mod labelled_groups;
 #[path = "writer/labels.rs"]
 mod labels;
 #[path = "writer/line.rs"]
@@ -37,6 +39,8 @@ mod procedural;
 mod races;
 #[path = "writer/removal.rs"]
 mod removal;
+#[path = "writer/removal_labels.rs"]
+mod removal_labels;
 #[path = "writer/space.rs"]
 mod space;
 #[path = "writer/summary.rs"]

@@ -1,5 +1,5 @@
 //! What files cost: making and dropping one, a thread's first, taking over another thread's, adding
-//! groups, and clearing away what dead processes left.
+//! groups, a start beside many live files, and clearing away what dead processes left.
 //!
 //! `cargo bench --bench lifecycle` prints the table. What can be repeated is run by criterion, with its
 //! statistics and its comparison with the last run; `-- NAME…` runs the rows whose names contain one.
@@ -8,6 +8,7 @@
 mod dead;
 #[path = "../directory.rs"]
 mod directory;
+mod live;
 mod locals;
 mod repeated;
 #[path = "../report.rs"]
@@ -42,6 +43,7 @@ fn main() {
     let number = |text: &String| text.parse().expect("a number");
     match &arguments[..] {
         [one, files, root] if one == dead::RUN => return dead::write(number(files), root.as_ref()),
+        [one, root] if one == live::RUN => return live::start(root.as_ref()),
         [one, threads] if one == locals::RUN => return locals::make(number(threads)),
         _ => {}
     }
@@ -53,6 +55,7 @@ fn main() {
     unsafe { std::env::set_var("MMSTATS_PATH", root.path()) };
     repeated::measure(&mut rows, root.path());
     locals::measure(&mut rows);
+    live::measure(&mut rows, root.path());
     dead::measure(&mut rows, root.path());
     rows.finish();
 }

@@ -57,7 +57,11 @@ impl Rows {
         });
         // What came before them was to warm up.
         let measured = samples.split_off(samples.len() - SAMPLES);
-        let mut times = measured.concat();
+        self.measured(name, measured.concat());
+    }
+
+    /// A row of times that were measured elsewhere.
+    pub fn measured(&mut self, name: &str, mut times: Vec<Duration>) {
         times.sort_unstable();
         self.row(name, times[times.len() / 2], times[0]);
     }

@@ -153,7 +153,7 @@ pub fn read_many(root: &Path, time: Duration) -> Tally {
         for stat in snapshot
             .model(Many::NAME)
             .expect("the writer's model")
-            .stats()
+            .series()
         {
             let Some(number) = stat.label().strip_prefix("line-") else {
                 continue;

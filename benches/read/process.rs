@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use mmstats::reader::Reader;
+use mmstats::reader::{Per, Reader};
 
 use super::files::{Content, Files};
 
@@ -117,7 +117,7 @@ pub fn run(content: &str, number: u64, snapshots: usize, root: &Path) {
     let read = bytes_read();
     let next = median(snapshots, || drop(reader.snapshot().expect("a snapshot")));
     let bytes = (bytes_read() - read) / snapshots as u64;
-    reader.per_file(true);
+    reader.per(Per::File);
     let per_file = median(snapshots, || drop(reader.snapshot().expect("a snapshot")));
     println!(
         "{} {} {} {} {} {} {bytes}",

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use mmstats::{
-    Average, Compound, Counter, Errors, Flag, Gauge, Groups, History, MmStats, MmValue,
+    Average, Compound, Counter, Errors, Flag, Gauge, Groups, History, MmLabels, MmStats, MmValue,
     MovingAverage, Percentile, SamplingCounter, Stats, Summary, Text, Timer, UpDown,
 };
 
@@ -49,7 +49,23 @@ pub struct Model {
     pub history: History,
     pub errors: Errors,
     pub handlers: Groups<Handler>,
+    pub routes: Groups<Handler, Route>,
 }
+
+#[derive(MmLabels, Clone, PartialEq, Eq, Hash)]
+pub struct Route {
+    pub handler: &'static str,
+    pub status: u16,
+}
+
+/// Labels of a group that is known.
+pub const ROUTE: Route = Route {
+    handler: "index",
+    status: 200,
+};
+
+/// Pairs of another one, not in the order of their keys.
+pub const PAIRS: [(&str, &str); 2] = [("method", "GET"), ("handler", "index")];
 
 #[derive(MmStats)]
 pub struct Handler {
@@ -84,6 +100,8 @@ impl Setup {
         let stats = Model::builder().path(root).create();
         let stats = stats.expect("a file in the temporary directory");
         stats.handlers.group("index");
+        stats.routes.group(&ROUTE);
+        stats.handlers.group_with(&PAIRS);
         for i in 0..10_000 {
             stats.size.record(spread(i));
             stats.ratio.record(spread(i) as f64);

@@ -284,6 +284,7 @@ fn options(field: &ModelField<'_>) -> TokenStream {
             Choice::Digits(digits) => quote!(.digits(#digits)),
             Choice::Merge(merge) => quote!(.merge(#merge)),
             Choice::Prefix(prefix) => quote!(.prefix(#prefix)),
+            Choice::GroupLabel(key) => quote!(.group_label(#key)),
             Choice::Buffers(buffers) => quote!(.buffers(#buffers)),
             Choice::Window(nanos) => quote!(.window(#nanos)),
         });
@@ -306,6 +307,7 @@ fn checks(field: &ModelField<'_>) -> TokenStream {
                 Choice::Digits(_) => quote!(TakesDigits),
                 Choice::Merge(_) => quote!(TakesMerge),
                 Choice::Prefix(_) => quote!(TakesPrefix),
+                Choice::GroupLabel(_) => quote!(TakesGroupLabel),
                 Choice::Buffers(_) => quote!(TakesBuffers),
                 Choice::Window(_) => quote!(TakesWindow),
             };

@@ -28,3 +28,32 @@ pub fn problem(label: &str) -> Option<&'static str> {
 pub fn prefix_problem(prefix: &str) -> Option<&'static str> {
     problem(prefix.strip_suffix('.').unwrap_or(prefix))
 }
+
+/// The longest key of a label, in bytes.
+const KEY_MOST: usize = 256;
+
+/// What is wrong with the key of a label, as in `{key="value"}`.
+pub fn key_problem(key: &str) -> Option<&'static str> {
+    Some(if key.is_empty() {
+        "is not empty"
+    } else if key.len() > KEY_MOST {
+        "has at most 256 bytes"
+    } else if key.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        "has neither white space nor control characters"
+    } else if key.contains(['{', '}', ',', '=', '"']) {
+        "has none of `{`, `}`, `,`, `=` and `\"`"
+    } else {
+        return None;
+    })
+}
+
+/// What is wrong with the value of a label.
+pub fn value_problem(value: &str) -> Option<&'static str> {
+    Some(if value.len() > MOST {
+        "has at most 1024 bytes"
+    } else if value.chars().any(|c| c.is_control() && c != '\n') {
+        "has no control characters but the line feed"
+    } else {
+        return None;
+    })
+}

@@ -1,11 +1,12 @@
-//! The derive macros of mmstats: `MmStats` for models, `MmValue` for the values of a `Compound`.
+//! The derive macros of mmstats: `MmStats` for models, `MmValue` for the values of a `Compound`, `MmLabels` for the
+//! labels of groups and `MmLabelValue` for an enum among them.
 //!
-//! They are used through the crate `mmstats`, which exports both.
+//! They are used through the crate `mmstats`, which exports all of them.
 //!
 //! # How it works
-//! Each macro reads the user's struct into a description (`model.rs`, `value.rs`) and goes on after
-//! a mistake, so that all mistakes are reported at once, each at the user's own token. If there is
-//! none, the description becomes code (`expand_model.rs`, `expand_value.rs`). If there is one, an
+//! Each macro reads the user's item into a description (`model.rs`, `value.rs`, `labels.rs`, `label_value.rs`) and
+//! goes on after a mistake, so that all mistakes are reported at once, each at the user's own token. If there is
+//! none, the description becomes code (`expand_model.rs`, `expand_value.rs`, …). If there is one, an
 //! implementation without a meaning takes its place, so that the code that uses the struct is not
 //! full of errors as well.
 //!
@@ -13,14 +14,17 @@
 //! it, whether a struct has padding) the generated code asks it, by bounds and constants that stand
 //! at the user's tokens.
 //!
-//! Generated code names the traits `MmStats` and `MmValue`, and nothing else of the main crate but
-//! what is in `mmstats::__private`.
+//! Generated code names these traits, and nothing else of the main crate but what is in `mmstats::__private`.
 
 mod attributes;
 mod context;
+mod expand_label_value;
+mod expand_labels;
 mod expand_model;
 mod expand_value;
 mod label;
+mod label_value;
+mod labels;
 mod model;
 mod shape;
 mod value;
@@ -29,6 +33,8 @@ use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
 
 use context::Context;
+use label_value::LabelValue;
+use labels::Labels;
 use model::Model;
 use value::Value;
 
@@ -83,6 +89,7 @@ use value::Value;
 /// | `digits = 1` to `5` | `Timer`, `Percentile` | significant digits of the percentiles | 2 |
 /// | `merge = "sum"`, `"max"`, `"min"`, `"mean"` or `"latest"` | `Gauge` | how the values of several files become one | `"sum"` |
 /// | `prefix = "…"` | `Groups` | what stands in front of the groups' labels: as a label, and may end with a dot | nothing |
+/// | `group_label = "…"` | `Groups` by name | the key that exporters have for the group's name, as in `handler="index"`: 1 to 256 bytes, neither control characters nor white space nor one of `{ } , = "` | `group` |
 /// | `value = expression` | `Constant`, which needs it | its value; the expression is evaluated whenever a file (or a group) is made, before anything of it is. It must not use the statistics of its own model | |
 /// | `buffers = 2`, `4`, … `64` | `Compound`, `Text`, `Timer`, `Percentile`, `Summary`, `Average`, `MovingAverage`, `SamplingCounter` | how many buffers the writer goes round: with more, a reader that is slower than the writer still gets a whole value | 2 |
 /// | `window = "60s"` | `Counter`, `Summary`, `Timer`, `Percentile` | beside all that was recorded, what was in the last time, `"1s"` to `"24h"` (`ms`, `s`, `m`, `h`): `WindowCount`, `WindowMean`, `WindowMax`, percentiles; of a counter `WindowCount` and `Rate`, per second. Up to a twelfth of it is missing at its far edge. It costs a second record, a reading of the coarse clock and 13 times the space; an increment of a counter costs nothing more, but its process has a thread that looks at the count twelve times in a window | none |
@@ -145,6 +152,90 @@ pub fn derive_mm_value(input: TokenStream) -> TokenStream {
         None => expand_value::expand(&input, &value),
         Some(mut errors) => {
             errors.extend(expand_value::fallback(&input, &value.main_crate));
+            errors
+        }
+    }
+    .into()
+}
+
+/// Makes a struct the labels of a group: the key of a `Groups<T, L>`.
+///
+/// ```ignore
+/// use mmstats::{Counter, Groups, MmLabels, MmStats};
+///
+/// #[derive(MmLabels, Clone, PartialEq, Eq, Hash)]
+/// struct Route {
+///     handler: &'static str,
+///     #[mmstats(key = "code")]
+///     status: u16,
+/// }
+///
+/// #[derive(MmStats)]
+/// struct Web {
+///     routes: Groups<Handler, Route>,
+/// }
+///
+/// #[derive(MmStats)]
+/// struct Handler {
+///     requests: Counter,
+/// }
+///
+/// Web::local(|s| s.routes.group(&Route { handler: "index", status: 200 }).requests.inc());
+/// ```
+///
+/// The struct has 1 to 64 named fields, each a string (`&'static str`, `String`, `Cow<'static, str>`, `Box<str>`,
+/// `Arc<str>`), an integer, a `bool`, a `char` or an enum with `#[derive(MmLabelValue)]`. It derives `Clone`,
+/// `PartialEq`, `Eq` and `Hash`, by which a known group is found.
+///
+/// # Attributes
+///
+/// | `#[mmstats(…)]` | on | meaning | default |
+/// |---|---|---|---|
+/// | `crate = path` | the struct | where the generated code finds mmstats; `crate = "path"` is the same | `::mmstats` |
+/// | `key = "…"` | a field | the label's key: 1 to 256 bytes, neither control characters nor white space nor one of `{ } , = "`; each key once | the field's name |
+#[proc_macro_derive(MmLabels, attributes(mmstats))]
+pub fn derive_mm_labels(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    let mut context = Context::default();
+    let labels = Labels::read(&mut context, &input);
+    match context.finish() {
+        None => expand_labels::expand(&input, &labels),
+        Some(mut errors) => {
+            errors.extend(expand_labels::fallback(&input, &labels.main_crate));
+            errors
+        }
+    }
+    .into()
+}
+
+/// Makes an enum of unit variants the value of a label: a field of a struct with `#[derive(MmLabels)]`.
+///
+/// ```ignore
+/// use mmstats::MmLabelValue;
+///
+/// #[derive(MmLabelValue, Clone, PartialEq, Eq, Hash)]
+/// enum Method {
+///     Get,                        // get
+///     #[mmstats(name = "PUT")]
+///     Put,                        // PUT
+/// }
+/// ```
+///
+/// # Attributes
+///
+/// | `#[mmstats(…)]` | on | meaning | default |
+/// |---|---|---|---|
+/// | `crate = path` | the enum | where the generated code finds mmstats; `crate = "path"` is the same | `::mmstats` |
+/// | `name = "…"` | a variant | its text: at most 1024 bytes, no control characters but the line feed; each text once | the variant in snake_case |
+#[proc_macro_derive(MmLabelValue, attributes(mmstats))]
+pub fn derive_mm_label_value(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    let mut context = Context::default();
+    let value = LabelValue::read(&mut context, &input);
+    match context.finish() {
+        None => expand_label_value::expand(&input, &value),
+        Some(mut errors) => {
+            errors.extend(expand_label_value::fallback(&input, &value.main_crate));
             errors
         }
     }

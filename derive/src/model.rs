@@ -42,6 +42,10 @@ const ON_FIELD: &[Key] = &[
         form: "`prefix = \"…\"`, with a string literal",
     },
     Key {
+        name: "group_label",
+        form: "`group_label = \"…\"`, with a string literal",
+    },
+    Key {
         name: "value",
         form: "`value = …`, with an expression",
     },
@@ -102,6 +106,8 @@ pub enum Choice {
     Merge(Merge),
     /// `prefix = "…"`
     Prefix(LitStr),
+    /// `group_label = "…"`
+    GroupLabel(LitStr),
     /// `buffers = 2..=64`
     Buffers(LitInt),
     /// `window = "…"`, in nanoseconds
@@ -188,6 +194,11 @@ impl<'a> ModelField<'a> {
                     let problem = label::prefix_problem(&prefix.value());
                     check_label(context, "a prefix", problem, &prefix);
                     Choice::Prefix(prefix)
+                }),
+                "group_label" => setting.text(context).map(|key| {
+                    let problem = label::key_problem(&key.value());
+                    check_label(context, "the key of a group's name", problem, &key);
+                    Choice::GroupLabel(key)
                 }),
                 "merge" => setting.merge(context).map(Choice::Merge),
                 "digits" => setting

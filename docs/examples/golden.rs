@@ -24,8 +24,9 @@ use std::{env, fs, io, process};
 
 use mmstats::retire::Cleaner;
 use mmstats::{
-    Average, Compound, Constant, Counter, Errors, Flag, Gauge, Groups, History, MmStats, MmValue,
-    MovingAverage, Percentile, SamplingCounter, Stats, Summary, Text, Timer, UpDown, Writer,
+    Average, Compound, Constant, Counter, Errors, Flag, Gauge, Groups, History, MmLabelValue,
+    MmLabels, MmStats, MmValue, MovingAverage, Percentile, SamplingCounter, Stats, Summary, Text,
+    Timer, UpDown, Writer,
 };
 
 /// Every kind of metric.
@@ -156,6 +157,37 @@ struct Named {
     count: Counter,
 }
 
+/// Groups with labels.
+#[derive(MmStats)]
+#[mmstats(name = "labels")]
+struct Labelled {
+    #[mmstats(prefix = "http.")]
+    routes: Groups<Requests, Route>,
+    #[mmstats(group_label = "handler")]
+    handlers: Groups<Requests>,
+}
+
+#[derive(MmStats)]
+struct Requests {
+    ok: Counter,
+    size: Percentile,
+    parts: Groups<Named>,
+}
+
+#[derive(MmLabels, Clone, PartialEq, Eq, Hash)]
+struct Route {
+    path: &'static str,
+    status: u16,
+    method: Method,
+}
+
+#[derive(MmLabelValue, Clone, PartialEq, Eq, Hash)]
+enum Method {
+    Get,
+    #[mmstats(name = "PUT")]
+    Put,
+}
+
 /// What short-lived workers do.
 #[derive(MmStats)]
 #[mmstats(name = "worker")]
@@ -206,6 +238,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     golden("summaries.mmstats", summaries(&root)?)?;
     golden("histories.mmstats", histories(&root)?)?;
     golden("retired.mmstats", retired(&root)?)?;
+    golden("labels.mmstats", labels(&root)?)?;
     for (name, bytes) in made::all() {
         golden(&format!("{name}.mmstats"), bytes)?;
     }
@@ -445,6 +478,33 @@ fn work(worker: u64) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Three processes that have ended, folded.
+/// By a struct, by pairs, by names; values that the label text escapes, and what does not fit any more.
+fn labels(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let labelled = Labelled::builder().path(root).max_groups(3).create()?;
+    let route = |path, status, method| Route {
+        path,
+        status,
+        method,
+    };
+    for (n, key) in (1..).zip([
+        route("/", 200, Method::Get),
+        route("/größe", 404, Method::Put),
+        route("\\ \"quoted\",\n{}=", 0, Method::Get),
+        route("beyond", 200, Method::Get),
+    ]) {
+        let group = labelled.routes.group(&key);
+        group.ok.add(n);
+        group.size.record(100 * n);
+        group.parts.group("part").count.add(10 * n);
+    }
+    let pairs = [("method", "GET"), ("a-key", ""), ("größe", "1")];
+    labelled.handlers.try_group_with(&pairs)?.ok.add(5);
+    labelled.handlers.try_group("index")?.ok.add(6);
+    let within = labelled.handlers.try_group("login")?.parts.try_group("b")?;
+    within.count.add(7);
+    Ok(taken(&labelled, Identity::Unknown)?)
+}
+
 fn retired(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let directory = root.join(Worker::NAME);
     let _ = fs::remove_dir_all(&directory);

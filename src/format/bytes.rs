@@ -92,6 +92,7 @@ macro_rules! integers {
 integers!(u8: u8, u16: u16, u32: u32, u64: u64);
 
 /// `text` cut to `most` bytes, at a character boundary.
+#[inline]
 pub fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most.min(text.len()))]
 }

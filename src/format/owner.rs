@@ -5,7 +5,7 @@
 //!                                          --end-->    ended, or panicked
 //! ```
 //!
-//! Between the two threads the file lies in a list under a lock (`sys::orphans`), so that one thread
+//! Between the two threads the file lies in a list under a lock (`sys::lifecycle::orphans`), so that one thread
 //! takes it out, and what the thread before wrote happens before what this one does: it counts on from
 //! the very counts that were left.
 //!

@@ -279,6 +279,15 @@ impl Instance {
             format!("{}{}.", self.prefix, self.group)
         }
     }
+
+    /// What the labels of this instance end with: its pairs, unless it goes by a name.
+    pub fn label_suffix(&self) -> String {
+        let mut suffix = String::new();
+        if self.group.is_empty() {
+            labels::write_text(&self.labels, &mut suffix);
+        }
+        suffix
+    }
 }
 
 impl Octave {
@@ -351,6 +360,11 @@ mod tests {
                 }
             );
             assert_eq!(read.label_prefix(), "web.index.");
+            assert_eq!(read.label_suffix(), "");
+            let group = String::new();
+            let unnamed = Instance { group, ..read };
+            assert_eq!(unnamed.label_prefix(), "web.");
+            assert_eq!(unnamed.label_suffix(), "{key=\"value\"}");
         }
     }
 

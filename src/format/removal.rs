@@ -2,7 +2,8 @@
 //! threads of its process.
 
 use super::generation::{self, is_there};
-use super::record::{FIXED_FOR_EVER, HEAD, Head, Type};
+use super::labels::{LABELS_MOST, Labels, PAIR};
+use super::record::{FIXED_FOR_EVER, HEAD, Head, Instance, Type};
 use crate::sync::{AtomicU64, Ordering};
 
 /// A group that ends.
@@ -12,8 +13,105 @@ pub struct Ended {
     pub schema: Vec<u64>,
     /// Its record from byte [`FIXED_FOR_EVER`] on, as far as the texts go, then zeros.
     pub texts: Vec<u64>,
-    /// What the labels of the groups within it begin with; empty: there are none.
-    pub within: Vec<u8>,
+    /// What the groups within it have in common; `None`: there are none.
+    pub within: Option<Within>,
+}
+
+/// What the groups within a group have in common: the name of a group is in front of theirs, and its labels are
+/// among theirs.
+#[derive(Debug)]
+pub struct Within {
+    prefix: String,
+    labels: Labels,
+}
+
+impl Within {
+    /// Of the groups within this one.
+    pub fn of(group: &Instance) -> Within {
+        let labels = match group.group.as_str() {
+            "" => group.labels.clone(),
+            _ => Labels::new(),
+        };
+        Within {
+            prefix: group.label_prefix(),
+            labels,
+        }
+    }
+
+    /// Whether a group is one of them. Of labels alone it cannot be seen whether the group stands within it or
+    /// has further labels itself: then it is of the same schema, and not one of them.
+    pub fn has(&self, inner: &Instance, same_schema: bool) -> bool {
+        let by_labels = || {
+            !same_schema
+                && inner.group.is_empty()
+                && inner.labels.len() > self.labels.len()
+                && self.labels.iter().all(|pair| inner.labels.contains(pair))
+        };
+        inner.prefix.starts_with(&self.prefix) && (self.labels.is_empty() || by_labels())
+    }
+
+    /// [`has`](Self::has) of the texts of a record. Nothing is allocated: the caller has a lock that an allocator
+    /// may need.
+    fn has_texts(&self, texts: Texts<'_>, same_schema: impl FnOnce() -> bool) -> bool {
+        let prefix = texts.number(0);
+        if prefix < self.prefix.len() || !texts.is_at(8, &self.prefix) {
+            return false;
+        }
+        if self.labels.is_empty() {
+            return true;
+        }
+        let (group, count) = (texts.number(2), texts.number(4));
+        if group != 0
+            || texts.number(6) != 0
+            || !(self.labels.len() + 1..=LABELS_MOST).contains(&count)
+        {
+            return false;
+        }
+        let table = 8 + prefix;
+        let mut at = table + PAIR * count;
+        let mut found = 0;
+        for index in 0..count {
+            let (key, value) = (
+                texts.number(table + PAIR * index),
+                texts.number(table + PAIR * index + 2),
+            );
+            let is_here = |(k, v): &(String, String)| {
+                (k.len(), v.len()) == (key, value) && texts.is_at(at, k) && texts.is_at(at + key, v)
+            };
+            found += usize::from(self.labels.iter().any(is_here));
+            at += key + value;
+        }
+        found == self.labels.len() && !same_schema()
+    }
+}
+
+/// The bytes of a record from [`FIXED_FOR_EVER`] up to its generation.
+#[derive(Clone, Copy)]
+struct Texts<'a>(&'a [AtomicU64]);
+
+impl Texts<'_> {
+    /// The byte at `at`; 0 behind the end.
+    fn byte(self, at: usize) -> u8 {
+        // Relaxed, as in `load`.
+        let word = self
+            .0
+            .get(at / 8)
+            .map_or(0, |word| word.load(Ordering::Relaxed));
+        word.to_le_bytes()[at % 8]
+    }
+
+    /// The number of two bytes at `at`.
+    fn number(self, at: usize) -> usize {
+        u16::from_le_bytes([self.byte(at), self.byte(at + 1)]).into()
+    }
+
+    /// Whether this text is at `at`.
+    fn is_at(self, at: usize, text: &str) -> bool {
+        at + text.len() <= 8 * self.0.len()
+            && (at..)
+                .zip(text.bytes())
+                .all(|(at, byte)| self.byte(at) == byte)
+    }
 }
 
 /// Ends the group, and those within it, in a file whose words are these, up to byte `committed`. Whether it was
@@ -55,17 +153,12 @@ fn end_record(words: &[AtomicU64], at: usize, len: usize, ended: &Ended) -> bool
     if !is_there(known) {
         return false;
     }
-    let is_it = ended.texts.len() <= room
-        && is_at(words, texts, &ended.texts)
-        && is_schema(words, schema, at, &ended.schema);
+    let same_schema = || is_schema(words, schema, at, &ended.schema);
+    let is_it = ended.texts.len() <= room && is_at(words, texts, &ended.texts) && same_schema();
     let is_within = || {
-        let prefix = load(words, texts) as u16 as usize;
-        let most = ended.within.len();
-        most > 0 && prefix >= most && most.div_ceil(8) < room && {
-            let start = (texts / 8 + 1..).map(|word| load(words, 8 * word));
-            let mut start = start.flat_map(u64::to_le_bytes);
-            ended.within.iter().all(|byte| start.next() == Some(*byte))
-        }
+        let texts = Texts(&words[texts / 8..][..room]);
+        let within = ended.within.as_ref();
+        within.is_some_and(|within| within.has_texts(texts, same_schema))
     };
     let ended = (is_it || is_within()) && generation::remove(word, known);
     ended && is_it

@@ -8,6 +8,7 @@
 //!  16  u32  how many of them are named here: the last 1024, or all; the latest last
 //!  20  u32  how many of these, the last ones, may still be there
 //!  24  bytes  the names, one after another
+//!   .  u64  creation time of the earliest file that was ever folded into it; may be missing
 //! ```
 //!
 //! Each of them, padded to a multiple of 8:
@@ -54,7 +55,7 @@ pub const RETIRED_FILE: &str = "mmstats-retired";
 pub const NAMED: usize = 1024;
 
 /// What was folded into a retired file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retired {
     /// How many files, ever.
     pub folds: u64,
@@ -62,6 +63,9 @@ pub struct Retired {
     pub unseen: usize,
     /// The last [`NAMED`], or all; the latest last.
     pub named: Vec<Folded>,
+    /// When the earliest of all was created: nanoseconds since 1970-01-01 UTC. Earlier versions did not
+    /// write it: then that of the earliest that is named.
+    pub since: u64,
 }
 
 /// A file that was folded.
@@ -96,6 +100,17 @@ impl FileId {
     }
 }
 
+impl Default for Retired {
+    fn default() -> Retired {
+        Retired {
+            folds: 0,
+            unseen: 0,
+            named: Vec::new(),
+            since: u64::MAX,
+        }
+    }
+}
+
 impl Retired {
     /// The record.
     pub fn encode(&self) -> Vec<u8> {
@@ -116,6 +131,7 @@ impl Retired {
             out.extend(name.as_bytes());
             pad(&mut out, 8);
         }
+        out.extend(self.since.to_le_bytes());
         record::end(out)
     }
 
@@ -138,7 +154,14 @@ impl Retired {
             body.align(8, "padding")?;
             named.push(Folded { id, name });
         }
+        let named_first = named.iter().map(|file| file.id.created).min();
+        let since = if body.left() < 8 {
+            named_first.unwrap_or(u64::MAX)
+        } else {
+            body.u64("the earliest creation time")?
+        };
         Ok(Retired {
+            since,
             folds,
             unseen: unseen.min(named.len()),
             named,
@@ -166,6 +189,7 @@ mod tests {
             folds: 4000 + count,
             unseen: count.min(1) as usize,
             named: (0..count).map(folded).collect(),
+            since: 1_795_000_000_000_000_000,
         }
     }
 
@@ -180,10 +204,18 @@ mod tests {
     }
 
     #[test]
+    fn a_record_without_the_earliest_time_has_that_of_the_names() {
+        let mut record = some(2).encode();
+        record.truncate(record.len() - 8);
+        let read = Retired::decode(Bytes::new(&record[HEAD..], HEAD as u64)).unwrap();
+        assert_eq!(read.since, 1_795_214_569_920_000_000);
+    }
+
+    #[test]
     fn a_count_of_names_that_are_not_there_is_refused_before_anything_is_allocated() {
         let mut record = some(2).encode();
         record[16..20].copy_from_slice(&u32::MAX.to_le_bytes());
         let refused = Retired::decode(Bytes::new(&record[HEAD..], HEAD as u64)).unwrap_err();
-        assert!(refused.to_string().contains("creation time"), "{refused}");
+        assert!(refused.to_string().contains("lock token"), "{refused}");
     }
 }

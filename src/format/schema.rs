@@ -38,6 +38,7 @@
 //! A metric's place is `[sequence, buffers × words] , plain words`. So a reader can copy the values
 //! of a kind that it has never heard of.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::bytes::{Bytes, Malformed, cut, pad};
@@ -47,6 +48,7 @@ use super::slot;
 
 /// How one label's values from many files become one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 #[repr(u8)]
 pub enum Merge {
     /// They add up.
@@ -72,6 +74,19 @@ impl Merge {
             3 => Merge::Mean,
             4 => Merge::Latest,
             _ => return None,
+        })
+    }
+}
+
+/// As the attribute `merge = "…"` names it: `sum`, `max`, `min`, `mean` or `latest`.
+impl fmt::Display for Merge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Merge::Sum => "sum",
+            Merge::Max => "max",
+            Merge::Min => "min",
+            Merge::Mean => "mean",
+            Merge::Latest => "latest",
         })
     }
 }

@@ -8,12 +8,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::kind::code;
-use super::space::Space;
+use super::storage::Space;
 use super::window;
 use crate::format::histogram::DEFAULT_DIGITS;
+use crate::format::labels::Labels;
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, Merge, MetricSchema, Schema};
-use crate::sys::words::{Word, Words};
+use crate::sys::memory::words::{Word, Words};
 
 /// What the attributes of a field say.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,7 @@ pub struct Options<'a> {
     pub(crate) merge: Merge,
     pub(crate) buffers: Option<u16>,
     pub(crate) prefix: &'a str,
+    pub(crate) group_label: &'a str,
     pub(crate) window: Option<u64>,
 }
 
@@ -36,6 +38,7 @@ impl<'a> Options<'a> {
         merge: Merge::Sum,
         buffers: None,
         prefix: "",
+        group_label: "",
         window: None,
     };
 
@@ -81,6 +84,14 @@ impl<'a> Options<'a> {
     /// With a prefix for the labels of groups.
     pub const fn prefix(self, prefix: &'a str) -> Options<'a> {
         Options { prefix, ..self }
+    }
+
+    /// With a key for the names of groups.
+    pub const fn group_label(self, group_label: &'a str) -> Options<'a> {
+        Options {
+            group_label,
+            ..self
+        }
     }
 }
 
@@ -183,6 +194,13 @@ pub trait TakesUnit {}
 )]
 pub trait TakesPrefix {}
 
+/// A field that takes `group_label = …`.
+#[diagnostic::on_unimplemented(
+    message = "`group_label = …` goes with Groups<T>, whose groups have names, not `{Self}`",
+    label = "has no groups with names"
+)]
+pub trait TakesGroupLabel {}
+
 /// A field that takes `window = …`.
 #[diagnostic::on_unimplemented(
     message = "`window = …` goes with Counter, Summary, Timer and Percentile, not `{Self}`",
@@ -284,6 +302,8 @@ pub struct Binder<'a> {
     next: usize,
     /// What the labels of groups within begin with.
     prefix: String,
+    /// The labels that groups within have, too.
+    labels: Labels,
 }
 
 impl<'a> Binder<'a> {
@@ -300,7 +320,13 @@ impl<'a> Binder<'a> {
             offset,
             next: 0,
             prefix: prefix.to_owned(),
+            labels: Labels::new(),
         }
+    }
+
+    /// The binder of an instance with labels, which groups within it have, too.
+    pub(crate) fn labelled(self, labels: Labels) -> Binder<'a> {
+        Binder { labels, ..self }
     }
 
     /// Binds the fields of a nested model.
@@ -360,6 +386,11 @@ impl<'a> Binder<'a> {
     /// The file.
     pub(crate) fn space(&self) -> Option<&Rc<dyn Space>> {
         self.space
+    }
+
+    /// The labels that groups here have beside their own.
+    pub(crate) fn labels(&self) -> &[(String, String)] {
+        &self.labels
     }
 
     /// What the labels of groups begin with here.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::context::Copied;
 use super::{
-    Value, average, compound, constant, counter, error_entry, error_log, flag, gauge, history,
-    moving_average, percentile, sampling_counter, summary, text, timer, updown, window,
+    Value, average, compound, constant, counter, errors, flag, gauge, history, moving_average,
+    percentile, sampling_counter, summary, text, timer, updown, window,
 };
 use crate::format::part::Shape;
 use crate::format::schema::MetricSchema;
@@ -111,7 +111,7 @@ impl Kind {
     pub fn parts(&self) -> Option<&'static Parts> {
         match self.code {
             code::HISTORY => Some(&history::PARTS),
-            code::ERRORS => Some(&error_entry::PARTS),
+            code::ERRORS => Some(&errors::entry::PARTS),
             _ => None,
         }
     }
@@ -133,7 +133,7 @@ pub static KINDS: [&Kind; 17] = [
     &moving_average::KIND,
     &sampling_counter::KIND,
     &history::KIND,
-    &error_log::KIND,
+    &errors::log::KIND,
     &window::KIND,
     &percentile::FLOAT_KIND,
 ];

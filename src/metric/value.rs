@@ -2,12 +2,12 @@
 
 use super::average::AverageValue;
 use super::compound::CompoundValue;
-use super::distribution::Distribution;
-use super::error_log::{DistinctError, ErrorsValue};
-use super::float_distribution::FloatDistribution;
+use super::errors::log::{DistinctError, ErrorsValue};
 use super::history::{HistoryEntry, HistoryValue};
+use super::percentile::distribution::Distribution;
+use super::percentile::float_distribution::FloatDistribution;
 use super::sampling_counter::SampledCount;
-use super::summary_value::SummaryValue;
+use super::summary::value::SummaryValue;
 use super::window::WindowValue;
 use crate::format::scalar::Number;
 
@@ -52,7 +52,7 @@ pub enum Value {
     /// Distinct errors.
     Errors(Box<ErrorsValue>),
     /// What a metric counted in its last time. A snapshot has it beside the metric's value:
-    /// [`Stat::window`](crate::reader::Stat::window).
+    /// [`Series::window`](crate::reader::Series::window).
     Window(Box<WindowValue>),
 }
 
@@ -222,7 +222,7 @@ impl Value {
 mod tests {
     use super::*;
     use crate::format::histogram::Layout;
-    use crate::metric::moments::Moments;
+    use crate::metric::percentile::moments::Moments;
 
     /// 9 · (2⁵³ + 1) rounded, and then divided, is one too large in the last place.
     #[test]

@@ -15,7 +15,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::plan::{Plan, Plans, Slot};
+use super::identity::Identity;
+use super::plan::{Metric, Plan, Plans, Slot};
 use super::source::{Access, Trouble};
 use crate::format::LINE;
 use crate::format::bytes::{Bytes, Malformed};
@@ -23,8 +24,7 @@ use crate::format::labels;
 use crate::format::note::Note;
 use crate::format::record::{self, HEAD, Head, Type};
 use crate::format::retired::Retired;
-use crate::format::schema::whole_label;
-use crate::sys::seed::RandomState;
+use crate::sys::memory::hashing::RandomState;
 
 /// What may be allocated for a file: a multiple of what it takes on the disk or in memory, for a
 /// length says nothing (a sparse terabyte is no terabyte), and a little for file systems that keep
@@ -123,8 +123,8 @@ pub struct Contents {
 pub struct Instance {
     /// Its schema.
     pub plan: Arc<Plan>,
-    /// What its labels begin with.
-    pub prefix: Box<str>,
+    /// What names it.
+    pub identity: Arc<Identity>,
     /// Its block, in words of the file.
     pub block: usize,
     /// Where its values begin.
@@ -341,9 +341,9 @@ impl Contents {
         }
         let (instance, metadata) = texts(access, at, head.len)?;
         let (plan, block) = self.placed(at, head, metadata, instance.schema, instance.block)?;
-        let prefix = instance.label_prefix();
-        check_labels(at, &plan, &prefix)?;
-        self.add(at, plan, block, prefix, None)
+        let identity = Identity::from(instance);
+        check_labels(at, &plan, &identity)?;
+        self.add(at, plan, block, identity, metadata, None)
     }
 
     /// The plan of an instance's schema, and the first word of its block.
@@ -369,21 +369,29 @@ impl Contents {
         Ok((plan, block))
     }
 
-    /// Adds an instance.
+    /// Adds an instance, whose texts take `texts` bytes of its record.
     fn add(
         &mut self,
         at: u64,
         plan: Arc<Plan>,
         block: usize,
-        prefix: String,
+        identity: Identity,
+        texts: usize,
         generation: Option<Generation>,
     ) -> Result<(), Trouble> {
         // The texts of one that can be removed may change.
-        let longest = generation.map_or(prefix.len(), |generation| generation.texts_most());
-        let labels = (plan.label_bytes + plan.metrics.len() * longest) as u64;
+        let (beside, pairs) = match generation {
+            None => (identity.label("").len() + 1, identity.labels.len()),
+            Some(generation) => (generation.label_most(), generation.pairs_most()),
+        };
+        let labels = (plan.label_bytes + plan.metrics.len() * beside) as u64;
         let decoded = self.budget.decoded(&plan, labels);
+        let own = size_of::<Instance>()
+            + size_of::<Identity>()
+            + texts
+            + size_of::<(String, String)>() * pairs;
         self.budget.charge(
-            labels + decoded + u64::from(plan.block) + size_of::<Instance>() as u64,
+            labels + decoded + u64::from(plan.block) + own as u64,
             at,
             "the values and labels of the instance",
         )?;
@@ -400,7 +408,7 @@ impl Contents {
         self.removable.extend(generation.map(|_| number));
         self.instances.push(Instance {
             plan,
-            prefix: prefix.into(),
+            identity: identity.into(),
             block,
             at: words,
             slots,
@@ -471,10 +479,13 @@ fn texts(access: &Access<'_>, at: u64, room: usize) -> Result<(record::Instance,
 }
 
 /// An error if a metric of the instance would have an empty label.
-fn check_labels(at: u64, plan: &Plan, prefix: &str) -> Result<(), Malformed> {
-    let mut metrics = plan.metrics.iter();
-    let is_empty = |label: &str| whole_label(prefix, label).is_empty();
-    if prefix.len() <= 1 && metrics.any(|metric| is_empty(&metric.schema.label)) {
+fn check_labels(at: u64, plan: &Plan, identity: &Identity) -> Result<(), Malformed> {
+    let unnamed = |metric: &Metric| identity.without_pairs(&metric.schema.label).is_empty();
+    if identity.prefix.len() <= 1
+        && identity.group.is_empty()
+        && identity.labels.is_empty()
+        && plan.metrics.iter().any(unnamed)
+    {
         let what = "a metric without a label in an instance without one";
         return Err(wrong(at, what.to_owned()));
     }

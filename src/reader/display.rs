@@ -2,11 +2,11 @@
 
 use std::fmt::{self, Debug, Display, Formatter};
 
-use super::Stat;
+use super::Series;
 use super::text::printable;
 use crate::format::scalar::Number;
 use crate::metric::Value;
-use crate::metric::distribution::Distribution;
+use crate::metric::percentile::distribution::Distribution;
 use crate::metric::window::WindowValue;
 
 /// The percentiles of a row.
@@ -244,16 +244,16 @@ impl Display for Value {
 
 /// Label and value as `mmstats show` prints them, with units: `body_size  count 1  mean 512 B  …`.
 /// Text is escaped for terminals.
-impl Display for Stat {
+impl Display for Series {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}  ", printable(self.label()))?;
         join(&self.shown(), f)
     }
 }
 
-impl Debug for Stat {
+impl Debug for Series {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Stat")
+        f.debug_tuple("Series")
             .field(&format_args!("{self}"))
             .finish()
     }
@@ -279,7 +279,7 @@ impl Debug for Distribution {
     }
 }
 
-impl Stat {
+impl Series {
     /// The parts of its row in `mmstats show`: names (empty for a value that is one) and texts, in its
     /// unit, then those of its window. Escaped for terminals.
     pub fn shown(&self) -> Vec<(String, String)> {
@@ -304,7 +304,7 @@ impl Stat {
 mod tests {
     use super::*;
     use crate::format::histogram::Layout;
-    use crate::metric::moments::Moments;
+    use crate::metric::percentile::moments::Moments;
 
     #[test]
     fn units_suit_their_values() {

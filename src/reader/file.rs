@@ -13,7 +13,7 @@ use super::source::{Pass, Source, Trouble};
 use super::start::Start;
 use super::v1::OldFile;
 use crate::format::header::{Header, Owner};
-use crate::sys::view::{self, Opened, Stat};
+use crate::sys::memory::read_map::{self, Opened, Stat};
 
 /// How long it may take, in nanoseconds, from the creation time that a file states until it is there.
 const MAKING: u64 = 1_000_000_000;
@@ -37,7 +37,7 @@ pub struct StatsFile {
     pub len: u64,
     /// What its records say, and the values as of the last pass.
     pub contents: Contents,
-    /// The words of the values as of the last snapshot, for what has risen since. `None`: there is
+    /// The words of the values as of the last snapshot, for deltas. `None`: there is
     /// nothing to compare with, or nobody has asked for it.
     pub before: Option<Vec<u64>>,
     /// The merge table that the shapes of the instances belong to, 0: none.
@@ -70,7 +70,7 @@ impl StatsFile {
         root: &Arc<Path>,
         directory_is_private: bool,
     ) -> Result<StatsFile, Trouble> {
-        let opened = view::open(&path).map_err(|error| Trouble::io("open it", error))?;
+        let opened = read_map::open(&path).map_err(|error| Trouble::io("open it", error))?;
         StatsFile::of_opened(path, opened, root, directory_is_private)
     }
 
@@ -226,6 +226,20 @@ impl StatsFile {
             for instance in &mut self.contents.instances {
                 instance.shape = None;
             }
+        }
+    }
+
+    /// Whether its instances have their shapes in this merge table.
+    pub fn is_in(&self, table: u64) -> bool {
+        self.table == table
+    }
+
+    /// From when its values count, in nanoseconds since 1970-01-01 UTC: its creation, or that of the
+    /// earliest file that was folded into it.
+    pub fn since(&self) -> u64 {
+        match &self.contents.retired {
+            Some(retired) => retired.since.min(self.header.created),
+            None => self.header.created,
         }
     }
 

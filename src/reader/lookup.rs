@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::snapshot::{Model, Snapshot};
 use crate::metric::Value;
 use crate::metric::context::Context;
-use crate::metric::error_log::{DistinctError, ErrorsValue};
+use crate::metric::errors::log::{DistinctError, ErrorsValue};
 use crate::metric::history::{HistoryEntry, HistoryValue};
 
 impl Snapshot {
@@ -17,8 +17,8 @@ impl Snapshot {
 
     /// The errors of a model, by label: there may be several fields of errors, or none.
     pub fn errors_of(&self, model: &str) -> impl Iterator<Item = (&str, &ErrorsValue)> {
-        let stats = self.model(model).into_iter().flat_map(Model::stats);
-        stats.filter_map(|stat| Some((stat.label(), stat.value().as_errors()?)))
+        let all = self.model(model).into_iter().flat_map(Model::series);
+        all.filter_map(|series| Some((series.label(), series.value().as_errors()?)))
     }
 
     /// The contexts with these ids, by id; of an id that no entry refers to there is none.

@@ -1,13 +1,14 @@
 //! Merging: from the files that were read to the models of a snapshot.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::Per;
 use super::file::StatsFile;
-use super::snapshot::{Model, Snapshot};
+use super::snapshot::{File, Model, Problem, Process, Snapshot};
 use super::state::State;
 use super::table::Table;
-use crate::sys::seed::random_state;
+use crate::sys::memory::hashing::random_state;
 
 /// The merge tables of all models, from one snapshot to the next.
 #[derive(Debug, Default)]
@@ -16,72 +17,61 @@ pub struct Merger {
     last_table: u64,
 }
 
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// What is kept apart beside the merged models.
+    pub per: Per,
+    /// Deltas, and from when: when the snapshot before began.
+    pub deltas: Option<u64>,
+}
+
 impl Merger {
-    /// Adds the models to a snapshot whose files are these, in the order of their creation; and to its
-    /// files their own values, if `per_file`.
-    pub fn merge(&mut self, files: &mut [&mut StatsFile], snapshot: &mut Snapshot, per_file: bool) {
+    /// Adds the models to a snapshot whose files are these, in the order of their creation. `gone` are
+    /// files of the last snapshot that were folded since; they only matter for deltas.
+    pub fn merge(
+        &mut self,
+        files: &mut [&mut StatsFile],
+        gone: &[&StatsFile],
+        snapshot: &mut Snapshot,
+        wanted: Wanted,
+    ) {
         let by_model = by_model(files);
         self.tables.retain(|name, _| by_model.contains_key(name));
+        snapshot.parts = (wanted.per != Per::Model).then(Vec::new);
         for (name, indices) in by_model {
             let table = self.table(&name);
-            table.begin(files, &indices);
-            for (rank, &index) in (1..).zip(&indices) {
-                let file = &*files[index];
-                table.add(
-                    rank,
-                    file,
-                    snapshot.files[index].state,
-                    &mut snapshot.errors,
-                );
-                let busy = table.busy(file);
-                snapshot
-                    .busy
-                    .extend(busy.map(|label| (Arc::clone(&name), Arc::clone(label))));
-                if per_file {
-                    snapshot.files[index].stats = Some(table.of_file(file));
-                }
-            }
-            let written = (indices.iter())
-                .filter(|&&index| snapshot.files[index].state != State::Dead)
-                .map(|&index| &*files[index]);
-            snapshot.models.push(Model {
-                types: types(&name, written),
-                processes: processes(
-                    (indices.iter().map(|&index| &*files[index]))
-                        .filter(|file| file.contents.retired.is_none()),
-                ),
-                stats: table.finish(),
-                risen: Vec::new(),
-                files: indices,
+            let mut merging = Merging {
+                table,
                 name,
-            });
+                files,
+                states: &snapshot.files,
+                deltas: wanted.deltas,
+            };
+            if wanted.per != Per::Model || wanted.deltas.is_some() {
+                merging.table.enter(merging.files, &indices);
+            }
+            if wanted.deltas.is_some() {
+                merging.compare_retired(&indices, gone);
+            }
+            let mut parts = Vec::new();
+            for of_part in partition(wanted.per, merging.files, &indices) {
+                parts.push(merging.part(wanted.per, of_part));
+            }
+            snapshot
+                .merged
+                .push(merging.whole(indices, &mut snapshot.errors, &mut snapshot.busy));
+            if let Some(all) = &mut snapshot.parts {
+                if wanted.per == Per::File {
+                    for (place, part) in (all.len()..).zip(&parts) {
+                        snapshot.files[part.files[0]].part = Some(place);
+                    }
+                }
+                all.append(&mut parts);
+            }
         }
         snapshot.busy.sort_unstable();
         snapshot.busy.dedup();
-    }
-
-    /// Adds to the models of a snapshot what they have risen by since the one before, and to its files
-    /// what each of them has, if `per_file`. `gone` are files that are no longer there.
-    pub fn add_risen(
-        &mut self,
-        files: &[&StatsFile],
-        gone: &[&StatsFile],
-        snapshot: &mut Snapshot,
-        per_file: bool,
-    ) {
-        let (of_files, models) = (&mut snapshot.files, &mut snapshot.models);
-        for model in models {
-            let table = self.tables.get_mut(&model.name).expect("just merged");
-            for &index in &model.files {
-                table.add_risen(files[index]);
-                if per_file {
-                    of_files[index].risen = Some(table.risen_of_file(files[index]));
-                }
-            }
-            let gone = gone.iter().filter(|file| *file.header.model == *model.name);
-            gone.for_each(|file| table.add_gone(file));
-            model.risen = table.finish_risen();
-        }
     }
 
     /// The table of a model.
@@ -96,6 +86,125 @@ impl Merger {
         }
         table
     }
+}
+
+/// One model while its files are merged.
+struct Merging<'a, 'b> {
+    table: &'a mut Table,
+    name: Arc<str>,
+    files: &'a mut [&'b mut StatsFile],
+    /// The files as the snapshot has them.
+    states: &'a [File],
+    deltas: Option<u64>,
+}
+
+impl Merging<'_, '_> {
+    fn compare_retired(&mut self, indices: &[usize], gone: &[&StatsFile]) {
+        let of_model = |file: &&&StatsFile| *file.header.model == *self.name;
+        let gone: Vec<&StatsFile> = gone.iter().filter(of_model).copied().collect();
+        self.table.compare_retired(self.files, indices, &gone);
+    }
+
+    /// The model, merged over all of its files.
+    fn whole(
+        &mut self,
+        indices: Vec<usize>,
+        problems: &mut Vec<Problem>,
+        busy: &mut Vec<(Arc<str>, Arc<str>)>,
+    ) -> Model {
+        let model = self.merge(indices, |file| file.state, problems);
+        for &index in &model.files {
+            let labels = self.table.busy(&*self.files[index]);
+            busy.extend(labels.map(|label| (Arc::clone(&self.name), Arc::clone(label))));
+        }
+        model
+    }
+
+    /// What these files have of it, which are those of one process, or one file.
+    fn part(&mut self, per: Per, indices: Vec<usize>) -> Model {
+        // What is wrong with the files is said of the whole.
+        let mut problems = Vec::new();
+        let first = &self.states[indices[0]];
+        let process = first.retired.is_none().then(|| Process::of(first));
+        let file = (per == Per::File).then(|| Box::new(first.clone()));
+        let model = match per {
+            // A file by itself shows all that it has, whatever its state.
+            Per::File => self.merge(indices, |_| State::Live, &mut problems),
+            _ => self.merge(indices, |file| file.state, &mut problems),
+        };
+        Model {
+            process,
+            file,
+            ..model
+        }
+    }
+
+    fn merge(
+        &mut self,
+        indices: Vec<usize>,
+        state: impl Fn(&File) -> State,
+        problems: &mut Vec<Problem>,
+    ) -> Model {
+        let table = &mut *self.table;
+        table.begin(self.files, &indices, problems);
+        for (rank, &index) in (1..).zip(&indices) {
+            let file = &*self.files[index];
+            table.add(rank, file, state(&self.states[index]), problems);
+            if self.deltas.is_some() {
+                table.add_deltas(file);
+            }
+        }
+        let series = table.finish();
+        let deltas = self.deltas.map(|last| table.finish_deltas(last));
+        let files = || indices.iter().map(|&index| &*self.files[index]);
+        let written = (indices.iter())
+            .filter(|&&index| self.states[index].state != State::Dead)
+            .map(|&index| &*self.files[index]);
+        Model {
+            help: help(&self.name, files()),
+            types: types(&self.name, written),
+            processes: processes(files().filter(|file| file.contents.retired.is_none())),
+            series,
+            deltas: deltas.unwrap_or_default(),
+            process: None,
+            file: None,
+            name: Arc::clone(&self.name),
+            files: indices,
+        }
+    }
+}
+
+/// The files of each part, in the order in which the first of each was created.
+fn partition(per: Per, files: &[&mut StatsFile], indices: &[usize]) -> Vec<Vec<usize>> {
+    match per {
+        Per::Model => Vec::new(),
+        Per::File => indices.iter().map(|&index| vec![index]).collect(),
+        Per::Process => {
+            let mut parts: Vec<Vec<usize>> = Vec::new();
+            let mut of_process = HashMap::with_hasher(random_state());
+            for &index in indices {
+                let file = &*files[index];
+                // Retired files are of no process.
+                let process = (file.contents.retired.is_none()).then(|| file.header.process());
+                let part = *of_process.entry(process).or_insert(parts.len());
+                match parts.get_mut(part) {
+                    Some(files) => files.push(index),
+                    None => parts.push(vec![index]),
+                }
+            }
+            parts
+        }
+    }
+}
+
+/// What a model means, as the latest of these files says that has it.
+fn help<'a>(model: &str, files: impl DoubleEndedIterator<Item = &'a StatsFile>) -> Arc<str> {
+    let plans = files
+        .rev()
+        .filter_map(|file| Some(&file.contents.instances.first()?.plan));
+    let mut own = plans.filter(|plan| *plan.model == *model && !plan.help.is_empty());
+    own.next()
+        .map_or_else(Arc::default, |plan| Arc::clone(&plan.help))
 }
 
 /// The files of each model, by their places.

@@ -37,6 +37,7 @@ pub(crate) mod contents;
 pub(crate) mod copy;
 mod display;
 pub(crate) mod file;
+pub(crate) mod identity;
 mod lookup;
 mod merge;
 pub(crate) mod plan;
@@ -49,7 +50,7 @@ pub(crate) mod start;
 mod state;
 mod table;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -62,24 +63,28 @@ use std::sync::{Arc, OnceLock};
 use self::scan::{Files, Place, Tools};
 use self::state::{Judge, Kernel};
 use crate::Error;
-use crate::sys::life::Witness;
-use crate::sys::{clock, inherited, paths, sigbus};
+use crate::sys::lifecycle::paths;
+use crate::sys::memory::inherited;
+use crate::sys::memory::sigbus;
+use crate::sys::process::clock;
+use crate::sys::process::liveness::Witness;
 
 pub use self::display::{bytes, counted, date, duration, float};
 pub use self::removed::{Removed, unlinked};
-pub use self::snapshot::{File, Model, Problem, Snapshot, Stat};
+pub use self::snapshot::{File, Model, Problem, Process, Series, Snapshot};
 pub use self::state::{Ending, State};
 pub use self::text::{matches, printable};
 pub use self::verify::verify;
 pub use crate::format::note::{Cause, Note};
+pub use crate::format::schema::Merge;
 
 /// Reads the stats files of a root, of a model, or one file: again and again.
 #[derive(Debug)]
 pub struct Reader {
     place: Place,
     path: PathBuf,
-    per_file: bool,
-    risen: bool,
+    per: Per,
+    deltas: bool,
     /// When the last snapshot began, nanoseconds since 1970-01-01 UTC.
     last: Option<u64>,
     files: Files,
@@ -87,6 +92,20 @@ pub struct Reader {
     merger: merge::Merger,
     scratch: copy::Scratch,
     judge: Box<dyn Judge>,
+}
+
+/// What a snapshot keeps apart: see [`Reader::per`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Per {
+    /// A model is there once, merged over all of its files.
+    #[default]
+    Model,
+    /// A model is there once for each process that has files of it, merged over these by the same rules;
+    /// and once for the totals of ended processes, if there are any.
+    Process,
+    /// A model is there once for each of its files, with all that the file has, whatever its state.
+    File,
 }
 
 /// How often a snapshot starts over because files were folded meanwhile.
@@ -134,7 +153,7 @@ impl Reader {
     /// directory. Root reads their values all the same, through `/proc/<pid>/map_files`.
     ///
     /// [`Reader::snapshot`] is an error if the process is not for this user to look at.
-    pub fn of_process(pid: u32) -> Reader {
+    pub fn for_process(pid: u32) -> Reader {
         Reader::new(Place::Process(pid), format!("/proc/{pid}").into())
     }
 
@@ -159,8 +178,8 @@ impl Reader {
         Reader {
             place,
             path,
-            per_file: false,
-            risen: false,
+            per: Per::default(),
+            deltas: false,
             last: None,
             files: Files::default(),
             plans: plan::Plans::default(),
@@ -170,18 +189,34 @@ impl Reader {
         }
     }
 
-    /// Whether snapshots have the values of each file by itself, too ([`File::stats`]). Off at first,
-    /// for it costs an allocation or two for each value of each file.
-    pub fn per_file(&mut self, wanted: bool) -> &mut Reader {
-        self.per_file = wanted;
+    /// What snapshots keep apart in [`Snapshot::models`], beside the merged models: [`Per::Model`] at first,
+    /// for anything else costs an allocation or two for each value of each process or file.
+    ///
+    /// ```no_run
+    /// use mmstats::reader::{Per, Reader};
+    ///
+    /// let mut reader = Reader::open("/run/app")?;
+    /// for model in reader.per(Per::Process).snapshot()?.models() {
+    ///     let pid = model.process().map(|process| process.pid());
+    ///     println!("{} {pid:?}: {:?}", model.name(), model.get("requests"));
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    pub fn per(&mut self, per: Per) -> &mut Reader {
+        self.per = per;
         self
     }
 
-    /// Whether snapshots say what was counted since the one before: [`Model::risen`], and
-    /// [`File::risen`] if [`per_file`](Self::per_file) is on. Off at first, for then the values of the
-    /// last snapshot are kept.
-    pub fn risen(&mut self, wanted: bool) -> &mut Reader {
-        self.risen = wanted;
+    /// Whether snapshots say what was counted since the one before: [`Model::deltas`]. Off at first, for
+    /// then the values of the last snapshot are kept.
+    ///
+    /// ```no_run
+    /// let mut reader = mmstats::reader::Reader::open("/run/app")?;
+    /// reader.deltas(true).snapshot()?; // the first one: zeros
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    pub fn deltas(&mut self, wanted: bool) -> &mut Reader {
+        self.deltas = wanted;
         self
     }
 
@@ -197,14 +232,15 @@ impl Reader {
     pub fn snapshot(&mut self) -> Result<Snapshot, Error> {
         let mut snapshot = Snapshot {
             path: self.path.clone(),
-            models: Vec::new(),
+            merged: Vec::new(),
+            parts: None,
             files: Vec::new(),
             errors: Vec::new(),
             busy: Vec::new(),
             rejected: 0,
         };
         let began = clock::unix_nanos();
-        if self.risen {
+        if self.deltas {
             self.files.keep_values();
         }
         self.judge.begin_round();
@@ -226,6 +262,11 @@ impl Reader {
             }
         }
         let mut files = scan::without_copies(self.files.in_order(), &mut snapshot.errors);
+        let mut gone = Vec::new();
+        let last = self.last.replace(began);
+        if self.deltas {
+            (files, gone) = self.files.compared(last);
+        }
         // Asked after reading: of a process that ends meanwhile the last values are there.
         let judge = &mut self.judge;
         snapshot.files = (files.iter())
@@ -245,18 +286,16 @@ impl Reader {
                     notes: file.contents.notes.clone(),
                     bytes: file.len,
                     format: file.format(),
-                    stats: None,
-                    risen: None,
+                    part: None,
                     system: OnceLock::new(),
                 }
             })
             .collect();
-        self.merger.merge(&mut files, &mut snapshot, self.per_file);
-        let last = self.last.replace(began);
-        if self.risen {
-            let (files, gone) = self.files.compared(last);
-            (self.merger).add_risen(&files, &gone, &mut snapshot, self.per_file);
-        }
+        let wanted = merge::Wanted {
+            per: self.per,
+            deltas: self.deltas.then(|| last.unwrap_or(began)),
+        };
+        (self.merger).merge(&mut files, &gone, &mut snapshot, wanted);
         snapshot.rejected = std::mem::take(&mut self.scratch.rejected);
         self.plans.forget_unused();
         Ok(snapshot)

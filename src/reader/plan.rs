@@ -16,7 +16,7 @@ use crate::format::record::HEAD;
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{MetricSchema, Schema};
 use crate::metric::kind::{self, Kind, code};
-use crate::metric::summary_value::SummaryValue;
+use crate::metric::summary::value::SummaryValue;
 use crate::metric::window;
 
 /// A schema, ready for reading: decoded, checked, and its words laid out.
@@ -28,6 +28,8 @@ pub struct Plan {
     pub complete: bool,
     /// The model that it describes.
     pub model: Box<str>,
+    /// What the model means, or empty.
+    pub help: Arc<str>,
     /// The path of its type, or empty. Printable.
     pub type_path: Arc<str>,
     /// Bytes of a block.
@@ -160,6 +162,7 @@ impl Plan {
             record,
             complete,
             model: schema.model.into(),
+            help: schema.help.into(),
             type_path: printable(&schema.type_path).into(),
             block: schema.block,
             metrics: Vec::with_capacity(schema.metrics.len()),

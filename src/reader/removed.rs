@@ -4,12 +4,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::scan::processes::is_stats;
-use crate::sys::proc;
+use crate::sys::process::procfs;
 
 /// Stats files of one directory that were removed while a process writes them.
 ///
 /// Nobody finds them in the directory. As long as the process lives, a reader of this process
-/// ([`Reader::of_process`](super::Reader::of_process)) reads them through `/proc/<pid>/map_files`, if it is
+/// ([`Reader::for_process`](super::Reader::for_process)) reads them through `/proc/<pid>/map_files`, if it is
 /// root's. Displayed, it says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Removed {
@@ -36,8 +36,8 @@ impl Removed {
     }
 }
 
-impl From<&proc::Removed> for Removed {
-    fn from(removed: &proc::Removed) -> Removed {
+impl From<&procfs::Removed> for Removed {
+    fn from(removed: &procfs::Removed) -> Removed {
         Removed {
             directory: removed.directory.clone(),
             pid: removed.pid,
@@ -69,6 +69,6 @@ impl fmt::Display for Removed {
 /// Files below a root that were removed while a process still writes them, of the processes that this
 /// user may look at. From /proc: elsewhere there are none.
 pub fn unlinked(root: impl AsRef<Path>) -> Vec<Removed> {
-    let removed = proc::removed(root.as_ref(), is_stats);
+    let removed = procfs::removed(root.as_ref(), is_stats);
     removed.iter().map(Removed::from).collect()
 }

@@ -11,7 +11,7 @@ use super::plan::Plans;
 use super::snapshot::Problem;
 use super::source::Trouble;
 use crate::format::retired::{FileId, NAMED, RETIRED_FILE};
-use crate::sys::view::Stat;
+use crate::sys::memory::read_map::Stat;
 
 /// The retired file of one directory.
 #[derive(Debug, Default)]

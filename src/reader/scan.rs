@@ -8,7 +8,6 @@ mod compare;
 mod copies;
 pub(super) mod processes;
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -26,10 +25,10 @@ use super::source::Trouble;
 use super::text::matches;
 use crate::Error;
 use crate::format::retired::RETIRED_FILE;
-use crate::sys::identity::LOCK_FILE;
-use crate::sys::paths;
-use crate::sys::seed::{RandomState, random_state};
-use crate::sys::view::{self, Stat};
+use crate::sys::lifecycle::paths;
+use crate::sys::memory::hashing::{RandomState, random_state};
+use crate::sys::memory::read_map::{self, Stat};
+use crate::sys::process::identity::LOCK_FILE;
 
 pub use self::copies::without_copies;
 
@@ -267,7 +266,7 @@ impl Files {
         let found = Found {
             name: path.file_name().unwrap_or(OsStr::new("")).to_owned(),
             inode,
-            kind: view::metadata(path).map(|metadata| metadata.file_type()),
+            kind: read_map::metadata(path).map(|metadata| metadata.file_type()),
         };
         let (scan, path) = (self.scan, parent(path));
         let directory = self.directory(&path, &parent(&path));
@@ -341,11 +340,6 @@ fn in_order<'a>(files: impl Iterator<Item = &'a mut Box<StatsFile>>) -> Vec<&'a 
         a.cmp(b).then_with(|| file.path.cmp(&other.path))
     });
     files.into_iter().map(|(_, file)| file).collect()
-}
-
-fn created_first(a: &StatsFile, b: &StatsFile) -> Ordering {
-    let created = a.header.created.cmp(&b.header.created);
-    created.then_with(|| a.path.cmp(&b.path))
 }
 
 impl Directory {

@@ -2,17 +2,18 @@
 //! be read.
 
 mod file;
+mod model;
+mod series;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 pub use self::file::File;
-use super::plan::Plan;
+pub use self::model::{Model, Process};
+pub use self::series::{Origin, Series};
 use super::text::{matches, printable};
 use crate::metric::Value;
-use crate::metric::kind::code;
-use crate::metric::window::{SUFFIX, WindowValue};
 use crate::{Error, MmValue};
 
 /// The values of all files at one time, merged: one per model and label.
@@ -22,32 +23,13 @@ use crate::{Error, MmValue};
 #[derive(Debug)]
 pub struct Snapshot {
     pub(super) path: PathBuf,
-    pub(super) models: Vec<Model>,
+    pub(super) merged: Vec<Model>,
+    /// What [`Per`](super::Per) keeps apart, if that is not the models themselves.
+    pub(super) parts: Option<Vec<Model>>,
     pub(super) files: Vec<File>,
     pub(super) errors: Vec<Problem>,
     pub(super) busy: Vec<(Arc<str>, Arc<str>)>,
     pub(super) rejected: u64,
-}
-
-/// One model: its merged stats and its files.
-#[derive(Debug)]
-pub struct Model {
-    pub(super) name: Arc<str>,
-    pub(super) processes: usize,
-    pub(super) types: Vec<Arc<str>>,
-    pub(super) stats: Vec<Stat>,
-    pub(super) risen: Vec<Stat>,
-    pub(super) files: Vec<usize>,
-}
-
-/// One label and its value.
-pub struct Stat {
-    label: Arc<str>,
-    value: Value,
-    plan: Arc<Plan>,
-    metric: u32,
-    window: Option<Box<WindowValue>>,
-    exposed: OnceLock<Box<[(String, Value)]>>,
 }
 
 /// A file or directory that could not be read, or a part of it.
@@ -114,18 +96,65 @@ impl Snapshot {
         &self.path
     }
 
-    /// The models, by name.
+    /// The models, by name: what [`Reader::per`](super::Reader::per) asked for. With
+    /// [`Per::Process`](super::Per::Process) or [`Per::File`](super::Per::File) a model is there once for
+    /// each process or file, in the order of their creation.
+    ///
+    /// ```no_run
+    /// # let snapshot = mmstats::reader::Reader::open("/run/app")?.snapshot()?;
+    /// for model in snapshot.models() {
+    ///     for series in model.series() {
+    ///         println!("{} {series}", model.name());
+    ///     }
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn models(&self) -> &[Model] {
-        &self.models
+        self.parts.as_deref().unwrap_or(&self.merged)
     }
 
-    /// The model of this name.
+    /// The models, each merged over all of its files, whatever [`Reader::per`](super::Reader::per) asked for. The
+    /// methods that take a model's name look here: [`model`](Self::model), [`get`](Self::get) and so on.
+    ///
+    /// ```no_run
+    /// use mmstats::reader::{Per, Reader};
+    ///
+    /// let snapshot = Reader::open("/run/app")?.per(Per::File).snapshot()?;
+    /// for model in snapshot.merged() {
+    ///     println!("{}: {} files", model.name(), model.files().len());
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    pub fn merged(&self) -> &[Model] {
+        &self.merged
+    }
+
+    /// What one of the [`files`](Self::files) has by itself, with [`Per::File`](super::Per::File).
+    ///
+    /// ```no_run
+    /// use mmstats::reader::{Per, Reader};
+    ///
+    /// let snapshot = Reader::open("/run/app")?.per(Per::File).snapshot()?;
+    /// for file in snapshot.files() {
+    ///     let requests = snapshot.of_file(file).and_then(|own| own.get("requests"));
+    ///     println!("{}: {requests:?}", file.path().display());
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    pub fn of_file(&self, file: &File) -> Option<&Model> {
+        let own = self.parts.as_ref()?.get(file.part?)?;
+        own.file()
+            .is_some_and(|own| own.path() == file.path())
+            .then_some(own)
+    }
+
+    /// The model of this name, merged.
     pub fn model(&self, name: &str) -> Option<&Model> {
         let index = self
-            .models
+            .merged
             .binary_search_by(|model| (*model.name).cmp(name))
             .ok()?;
-        Some(&self.models[index])
+        Some(&self.merged[index])
     }
 
     /// The value of a label of a model: `requests`; or something that a value exposes:
@@ -163,11 +192,9 @@ impl Snapshot {
     /// All merged values, by model and label. What values expose beside themselves is not in it: see
     /// [`Value::expose`].
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &Value)> {
-        self.models.iter().flat_map(|model| {
-            model
-                .stats
-                .iter()
-                .map(move |stat| (&*model.name, &*stat.label, &stat.value))
+        self.merged.iter().flat_map(|model| {
+            (model.series().iter())
+                .map(move |series| (model.name(), series.label(), series.value()))
         })
     }
 
@@ -212,156 +239,16 @@ impl Snapshot {
     }
 }
 
-impl Model {
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// How many processes made its files.
-    pub fn processes(&self) -> usize {
-        self.processes
-    }
-
-    /// The types that write it now, as paths in their programs, sorted: `app::Web`. If there are several, two
-    /// models have one name and their values are mixed, or programs of two versions are running.
-    pub fn types(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.types.iter().map(|path| &**path)
-    }
-
-    /// Its merged stats, by label.
-    pub fn stats(&self) -> &[Stat] {
-        &self.stats
-    }
-
-    /// What was counted since the snapshot before, by label, of what only rises: Counter, Timer,
-    /// Percentile, Summary, Average, SamplingCounter and Errors. Of a Summary's interval the extremes
-    /// are not known; the rate of a SamplingCounter is that of the last samples. Empty unless [`Reader::risen`](super::Reader::risen) was asked for; zeros in the
-    /// first snapshot.
-    ///
-    /// It is added up file by file, so that files that come and go make it neither negative nor too
-    /// large. What a file counted between the last snapshot and its end is not known unless it was
-    /// folded into the retired file of its model.
-    pub fn risen(&self) -> &[Stat] {
-        &self.risen
-    }
-
-    /// Its files: their places in [`Snapshot::files`].
-    pub fn files(&self) -> &[usize] {
-        &self.files
-    }
-
-    /// As [`Snapshot::get`].
-    pub fn get(&self, label: &str) -> Option<&Value> {
-        lookup(&self.stats, label)
-    }
-}
-
-impl Stat {
-    pub(super) fn new(label: Arc<str>, value: Value, plan: &Arc<Plan>, metric: u32) -> Stat {
-        Stat {
-            label,
-            value,
-            plan: Arc::clone(plan),
-            metric,
-            window: None,
-            exposed: OnceLock::new(),
-        }
-    }
-
-    /// Its label.
-    pub fn label(&self) -> &str {
-        &self.label
-    }
-
-    /// Its value.
-    pub fn value(&self) -> &Value {
-        &self.value
-    }
-
-    /// Of what it is a number, or empty. Of a timer: seconds, in which its exposed values are.
-    pub fn unit(&self) -> &str {
-        let schema = &self.plan.metrics[self.metric as usize].schema;
-        if schema.kind == code::TIMER {
-            "seconds"
-        } else {
-            &schema.unit
-        }
-    }
-
-    /// What it means, or empty.
-    pub fn help(&self) -> &str {
-        &self.plan.metrics[self.metric as usize].schema.help
-    }
-
-    /// What was recorded in the last time, if the metric has a window.
-    pub fn window(&self) -> Option<&WindowValue> {
-        self.window.as_deref()
-    }
-
-    /// What its value and its window expose beside the value itself: name and value. Computed at the first
-    /// call and kept, which takes some 100 bytes for each: of a compound with many numbers
-    /// [`expose`](Self::expose) is the cheaper way.
-    pub fn exposed(&self) -> &[(String, Value)] {
-        self.exposed.get_or_init(|| {
-            let mut exposed = Vec::new();
-            self.expose(|name, value| exposed.push((name.to_owned(), value)));
-            exposed.into()
-        })
-    }
-
-    /// Calls `each` with name and value of everything that its value and its window expose beside the value
-    /// itself. Nothing is kept.
-    pub fn expose(&self, mut each: impl FnMut(&str, Value)) {
-        self.value.expose(&mut each);
-        if let Some(window) = &self.window {
-            window.expose(&mut each);
-        }
-    }
-
-    fn find_exposed(&self, name: &str) -> Option<&Value> {
-        self.exposed()
-            .iter()
-            .find(|(exposed, _)| exposed == name)
-            .map(|(_, value)| value)
-    }
-}
-
-/// Takes the windows, which files have under labels of their own, to the stats that they belong to.
-/// `belongs` says whether two of the stats, by number, a window and that of its label, can belong together;
-/// one whose metric does not count is left out.
-pub(super) fn with_windows(
-    mut stats: Vec<Stat>,
-    belongs: impl Fn(usize, usize) -> bool,
-) -> Vec<Stat> {
-    let mut windows = Vec::new();
-    for (number, stat) in stats.iter().enumerate() {
-        if let Value::Window(window) = &stat.value
-            && let Some(label) = stat.label.strip_suffix(SUFFIX)
-            && let Ok(of) = stats.binary_search_by(|stat| (*stat.label).cmp(label))
-            && stats[of].value.kind() == window.value().kind()
-            && belongs(number, of)
-        {
-            windows.push((of, window.clone()));
-        }
-    }
-    for (of, window) in windows {
-        stats[of].window = Some(window);
-    }
-    stats.retain(|stat| !matches!(stat.value, Value::Window(_)));
-    stats
-}
-
-/// The value of a label among stats that are sorted by it.
-fn lookup<'a>(stats: &'a [Stat], label: &str) -> Option<&'a Value> {
+/// The value of a label among series that are sorted by it.
+fn lookup<'a>(all: &'a [Series], label: &str) -> Option<&'a Value> {
     let exact = |label: &str| {
-        let index = stats
-            .binary_search_by(|stat| (*stat.label).cmp(label))
+        let index = all
+            .binary_search_by(|series| series.label().cmp(label))
             .ok()?;
-        Some(&stats[index])
+        Some(&all[index])
     };
-    if let Some(stat) = exact(label) {
-        return Some(&stat.value);
+    if let Some(series) = exact(label) {
+        return Some(series.value());
     }
     // The name of what is exposed may have dots of its own (an element of an array).
     [".", ":", "__"].into_iter().find_map(|separator| {

@@ -11,7 +11,7 @@ use super::text::printable;
 use crate::format::bytes::Malformed;
 use crate::format::header::{COMMITTED, OWNER};
 use crate::sync::{Ordering, fence};
-use crate::sys::view::{self, Kept, Opened, Stat, View};
+use crate::sys::memory::read_map::{self, Kept, Opened, Stat, View};
 
 /// Why a file cannot be read now.
 #[derive(Debug)]
@@ -133,7 +133,7 @@ impl Source {
         let access = match kept {
             Some(kept) => Access::Read(kept.file()),
             None => {
-                let opened = view::open(path).map_err(|error| Trouble::io("open it", error))?;
+                let opened = read_map::open(path).map_err(|error| Trouble::io("open it", error))?;
                 if opened.stat.identity != identity {
                     return Err(Trouble::Gone);
                 }
@@ -190,7 +190,7 @@ fn within(
 
 /// A longer view of a file that has grown.
 fn remapped(path: &Path, identity: (u64, u64), committed: u64) -> Result<Source, Trouble> {
-    let opened = view::open(path).map_err(|error| Trouble::io("open it", error))?;
+    let opened = read_map::open(path).map_err(|error| Trouble::io("open it", error))?;
     if opened.stat.identity != identity {
         return Err(Trouble::Gone);
     }

@@ -9,7 +9,7 @@ use super::source::{Access, Trouble};
 use super::v1;
 use crate::format::bytes::Bytes;
 use crate::format::header::{COMMITTED, Header, NAME_MOST};
-use crate::sys::view::Opened;
+use crate::sys::memory::read_map::Opened;
 
 /// Bytes that are read at first, a multiple of 8: one call for every header but those with the longest
 /// of paths.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::format::header::{Header, OwnerState};
-use crate::sys::life::{Life, Witness};
+use crate::sys::process::liveness::{Life, Witness};
 
 /// Whether someone still writes a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

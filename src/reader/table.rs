@@ -1,30 +1,37 @@
 //! The merge table of one model: many files into one value per label.
 //!
-//! Files with the same schema and label prefix have the same *shape*: their values merge position by
-//! position. A label is hashed once, when its shape is first seen: then each position knows its
-//! *cell*, the place where the label's value comes together. Different shapes that have a label in
-//! common (other versions of a program, during a rolling upgrade) meet in one cell. So the cost of a
-//! value is a decode and an addition, whatever the number of files.
+//! Files with the same schema and identity (prefix, group, labels) have the same *shape*: their values
+//! merge position by position. A label is hashed once, when its shape is first seen: then each position
+//! knows its *cell*, the place where the label's value comes together. Different shapes that have a label
+//! text in common (other versions of a program, during a rolling upgrade) meet in one cell. So the cost of
+//! a value is a decode and an addition, whatever the number of files.
+//!
+//! A window has a cell of its own, which belongs to that of its metric: no text says which.
+//!
+//! The files of one process, or one file, are merged in the same table, one part after another: what a
+//! part costs depends on what it has, not on the table.
 
-mod risen;
+mod cell;
+mod deltas;
 mod value;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use self::risen::Risen;
+use self::cell::{Cell, Head, Twice, other_identity, other_kind};
+use self::deltas::RetiredDeltas;
 use self::value::{Seen, contexts, decode, has_value};
 use super::contents::Instance;
 use super::file::StatsFile;
-use super::plan::{Metric, Plan};
-use super::snapshot::{Problem, Stat, with_windows};
+use super::identity::Identity;
+use super::plan::Plan;
+use super::snapshot::{Origin, Problem, Series};
 use super::state::State;
-use crate::format::schema::whole_label;
 use crate::metric::Value;
 use crate::metric::context::Copied;
-use crate::metric::kind::{Counts, Kind, code};
-use crate::sys::clock::coarse_nanos;
-use crate::sys::identity::shares_clock;
+use crate::metric::kind::{Counts, code};
+use crate::sys::process::clock::coarse_nanos;
+use crate::sys::process::identity::shares_clock;
 
 /// Where the labels of one model come together.
 #[derive(Debug)]
@@ -32,99 +39,46 @@ pub struct Table {
     /// Distinguishes it from every other table of the reader.
     id: u64,
     shapes: Vec<Shape>,
-    /// By address of the plan (which the shape keeps alive) and prefix.
-    index: HashMap<(usize, Box<str>), u32>,
+    /// By address of the plan (which the shape keeps alive) and identity.
+    index: HashMap<(usize, Arc<Identity>), u32>,
     cells: Vec<Cell>,
     /// Of each cell what every value touches, close together.
     heads: Vec<Head>,
+    /// The cells of metrics by label text.
     labels: HashMap<Arc<str>, u32>,
-    /// The cells by label; shorter than `cells` when some are new.
+    /// The cells of windows, by the cells of their metrics.
+    windows: HashMap<u32, u32>,
+    /// The cells by label, a window after its metric; shorter than `cells` when some are new.
     sorted: Vec<u32>,
-    /// Labels of this snapshot that were named for having two kinds.
+    /// The shapes of this merge.
+    used_shapes: Vec<u32>,
+    /// The cells of this merge, in the order of `sorted`.
+    used: Vec<u32>,
+    /// Labels of this merge that were named for having two kinds or identities.
     named: usize,
     /// The time of this snapshot, after its values were copied, by the monotonic clock.
     now: u64,
-    /// Whether there is a last snapshot to compare with.
-    compared: bool,
+    deltas: RetiredDeltas,
 }
 
-/// A schema with a prefix.
+/// A schema of an instance.
 #[derive(Debug)]
 struct Shape {
     plan: Arc<Plan>,
+    identity: Arc<Identity>,
     /// The cell of each metric.
     cells: Box<[u32]>,
-    /// 1 + the rank of the last file of this snapshot that has the shape; 0: none has.
+    /// 1 + the rank of the last file of this merge that has the shape; 0: none has.
     latest: usize,
+    /// From when the earliest of these files counts.
+    since: u64,
+    /// Whether only retired files have it.
+    is_retired: bool,
     /// Whether a label of it is of another kind in a file created later.
     mixed: bool,
 }
 
-/// The merged value of one label.
-#[derive(Debug)]
-struct Cell {
-    label: Arc<str>,
-    value: Option<Value>,
-    /// Files merged into `value`.
-    files: u64,
-    /// Whether only files count that are written now (for kinds where these come first).
-    current: bool,
-    /// Whether a file of this snapshot has the label.
-    seen: bool,
-    /// Whose kind, unit and help count: shape and number of the metric.
-    of: (u32, u32),
-    kind: Option<&'static Kind>,
-    /// Kinds that it has in other files and that have been named: a bit for each code.
-    others: u64,
-    /// In its own place: most readers never ask.
-    risen: Option<Box<Risen>>,
-}
-
-/// What every value of a cell touches. Most values are counters, and touch nothing else.
-#[derive(Clone, Copy, Debug, Default)]
-struct Head {
-    /// The rank of the last file that had the label; 0: none had.
-    file: usize,
-    /// Of a counter: the sum, in which there is no more than what counter::KIND says.
-    sum: u64,
-}
-
-impl Head {
-    /// Whether the label is new in the file of this rank. (A retired file has one once for each version of
-    /// its schema.)
-    fn begin(&mut self, rank: usize, is_retired: bool) -> bool {
-        std::mem::replace(&mut self.file, rank) != rank || is_retired
-    }
-
-    fn add(&mut self, count: u64) {
-        self.sum = self.sum.saturating_add(count);
-    }
-}
-
-/// Labels that are twice in one file: how many, and the first of them.
-#[derive(Default)]
-struct Twice(usize, Option<Arc<str>>);
-
-impl Twice {
-    fn push(&mut self, cell: &Cell) {
-        self.0 += 1;
-        self.1.get_or_insert_with(|| Arc::clone(&cell.label));
-    }
-
-    fn problem(self) -> Option<String> {
-        let (label, more) = (self.1?, self.0 - 1);
-        let more = if more > 0 {
-            format!(" (and {more} labels more)")
-        } else {
-            String::new()
-        };
-        Some(format!(
-            "the label {label:?} is there twice{more}: the first counts"
-        ))
-    }
-}
-
-/// Labels of one model that are named for having two kinds.
+/// Labels of one model that are named for having two kinds or identities.
 const PROBLEMS_MOST: usize = 64;
 
 impl Table {
@@ -137,107 +91,185 @@ impl Table {
             cells: Vec::new(),
             heads: Vec::new(),
             labels: HashMap::new(),
+            windows: HashMap::new(),
             sorted: Vec::new(),
+            used_shapes: Vec::new(),
+            used: Vec::new(),
             named: 0,
             now: 0,
-            compared: false,
+            deltas: RetiredDeltas::default(),
         }
     }
 
-    /// Prepares for a snapshot of those of the files that `of_model` names, which are in the order of
-    /// their creation.
-    pub fn begin(&mut self, files: &mut [&mut StatsFile], of_model: &[usize]) {
-        for cell in &mut self.cells {
-            (cell.value, cell.files, cell.current) = (None, 0, false);
-            (cell.seen, cell.kind) = (false, None);
-            cell.others = 0;
-        }
-        self.named = 0;
-        self.now = coarse_nanos();
-        for shape in &mut self.shapes {
-            (shape.latest, shape.mixed) = (0, false);
-        }
-        for (rank, &index) in (1..).zip(of_model) {
+    /// Takes in what is new in files of a snapshot, before they are merged in parts.
+    pub fn enter(&mut self, files: &mut [&mut StatsFile], of_model: &[usize]) {
+        for &index in of_model {
             let file = &mut *files[index];
             file.enter(self.id);
             let instances = file.contents.instances.iter_mut();
             for instance in instances.filter(|instance| instance.is_there()) {
-                let shape = *instance
+                instance
                     .shape
-                    .get_or_insert_with(|| self.shape(&instance.plan, &instance.prefix));
-                self.shapes[shape as usize].latest = rank;
+                    .get_or_insert_with(|| self.shape(&instance.plan, &instance.identity));
             }
         }
-        self.heads.clear();
-        self.heads.resize(self.cells.len(), Head::default());
-        if self.sorted.len() < self.cells.len() {
-            self.sorted = (0..self.cells.len() as u32).collect();
-            self.sorted.sort_unstable_by(|&a, &b| {
-                self.cells[a as usize]
-                    .label
-                    .cmp(&self.cells[b as usize].label)
-            });
+        self.sort();
+    }
+
+    /// Prepares for a merge of those of the files that `of_model` names, which are in the order of
+    /// their creation.
+    pub fn begin(
+        &mut self,
+        files: &mut [&mut StatsFile],
+        of_model: &[usize],
+        problems: &mut Vec<Problem>,
+    ) {
+        for cell in self.used.drain(..) {
+            self.cells[cell as usize].reset();
+            self.heads[cell as usize] = Head::default();
         }
-        self.choose_kinds();
+        for shape in self.used_shapes.drain(..) {
+            let shape = &mut self.shapes[shape as usize];
+            (shape.latest, shape.mixed) = (0, false);
+        }
+        self.named = 0;
+        self.now = coarse_nanos();
+        for (rank, &index) in (1..).zip(of_model) {
+            let file = &mut *files[index];
+            file.enter(self.id);
+            let (since, is_retired) = (file.since(), file.contents.retired.is_some());
+            let instances = file.contents.instances.iter_mut();
+            for instance in instances.filter(|instance| instance.is_there()) {
+                let number = *instance
+                    .shape
+                    .get_or_insert_with(|| self.shape(&instance.plan, &instance.identity));
+                let shape = &mut self.shapes[number as usize];
+                if shape.latest == 0 {
+                    self.used_shapes.push(number);
+                    (shape.since, shape.is_retired) = (since, is_retired);
+                }
+                shape.latest = rank;
+                shape.since = shape.since.min(since);
+                shape.is_retired &= is_retired;
+            }
+        }
+        self.sort();
+        self.heads.resize(self.cells.len(), Head::default());
+        for &shape in &self.used_shapes {
+            for &cell in &self.shapes[shape as usize].cells {
+                if !std::mem::replace(&mut self.cells[cell as usize].used, true) {
+                    self.used.push(cell);
+                }
+            }
+        }
+        if self.used.len() == self.sorted.len() {
+            self.used.clone_from(&self.sorted);
+        } else {
+            (self.used).sort_unstable_by_key(|&cell| self.cells[cell as usize].place);
+        }
+        let at = |rank: usize| &*files[of_model[rank - 1]];
+        self.choose(at, problems);
+    }
+
+    /// Brings new cells into the order of the others.
+    fn sort(&mut self) {
+        if self.sorted.len() == self.cells.len() {
+            return;
+        }
+        let cells = &mut self.cells;
+        self.sorted = (0..cells.len() as u32).collect();
+        let metric = |cell: &Cell| match cell.window_of {
+            Some(of) => (Arc::clone(&cells[of as usize].label), true),
+            None => (Arc::clone(&cell.label), false),
+        };
+        (self.sorted).sort_by_cached_key(|&cell| metric(&cells[cell as usize]));
+        for (place, &cell) in (0..).zip(&self.sorted) {
+            cells[cell as usize].place = place;
+        }
     }
 
     /// The number of a shape, made if it is new.
-    fn shape(&mut self, plan: &Arc<Plan>, prefix: &str) -> u32 {
-        let key = (Arc::as_ptr(plan) as usize, Box::from(prefix));
+    fn shape(&mut self, plan: &Arc<Plan>, identity: &Arc<Identity>) -> u32 {
+        let key = (Arc::as_ptr(plan) as usize, Arc::clone(identity));
         if let Some(&shape) = self.index.get(&key) {
             return shape;
         }
+        let mut cells: Vec<u32> = Vec::with_capacity(plan.metrics.len());
+        for metric in &plan.metrics {
+            let label: Arc<str> = identity.label(&metric.schema.label).into();
+            let next = self.cells.len() as u32;
+            // The plan has windows only right after their metrics.
+            let window_of = (metric.kind.code == code::WINDOW).then(|| cells.last().copied());
+            let cell = match window_of.flatten() {
+                Some(of) => *self.windows.entry(of).or_insert(next),
+                None => *(self.labels.entry(Arc::clone(&label))).or_insert(next),
+            };
+            if cell == next {
+                self.cells.push(Cell::new(label, window_of.flatten()));
+            }
+            cells.push(cell);
+        }
         let number = self.shapes.len() as u32;
-        let cells = (plan.metrics.iter())
-            .map(|metric| {
-                let label: Arc<str> = whole_label(prefix, &metric.schema.label).into();
-                *self.labels.entry(Arc::clone(&label)).or_insert_with(|| {
-                    self.cells.push(Cell {
-                        label,
-                        value: None,
-                        files: 0,
-                        current: false,
-                        seen: false,
-                        of: (number, 0),
-                        kind: None,
-                        others: 0,
-                        risen: None,
-                    });
-                    self.cells.len() as u32 - 1
-                })
-            })
-            .collect();
         self.shapes.push(Shape {
             plan: Arc::clone(plan),
-            cells,
+            identity: Arc::clone(identity),
+            cells: cells.into(),
             latest: 0,
+            since: u64::MAX,
+            is_retired: false,
             mixed: false,
         });
         self.index.insert(key, number);
         number
     }
 
-    /// A label with two kinds is of the kind of the file created last.
-    fn choose_kinds(&mut self) {
-        let mut order: Vec<u32> = (0..self.shapes.len() as u32)
-            .filter(|&shape| self.shapes[shape as usize].latest > 0)
-            .collect();
+    /// A label with two kinds is of the kind of the file created last, and so are its unit, help, group and
+    /// labels. `at` is the file of a rank.
+    fn choose<'a>(&mut self, at: impl Fn(usize) -> &'a StatsFile, problems: &mut Vec<Problem>) {
+        let (shapes, cells) = (&mut self.shapes, &mut self.cells);
+        let mut order = self.used_shapes.clone();
         // Of one file the first to have a label counts.
         order.sort_unstable_by_key(|&shape| {
-            (self.shapes[shape as usize].latest, std::cmp::Reverse(shape))
+            (shapes[shape as usize].latest, std::cmp::Reverse(shape))
         });
         for &number in &order {
-            let shape = &self.shapes[number as usize];
-            for ((index, metric), &cell) in (0..).zip(&shape.plan.metrics).zip(&shape.cells) {
-                let cell = &mut self.cells[cell as usize];
-                (cell.of, cell.kind) = ((number, index), Some(metric.kind));
+            let shape = &shapes[number as usize];
+            let metrics = shape.plan.metrics.iter().zip(&shape.cells).enumerate();
+            for (index, (metric, &cell)) in metrics.rev() {
+                let cell = &mut cells[cell as usize];
+                let before = cell
+                    .kind
+                    .map(|kind| (kind.code, &shapes[cell.of.0 as usize]));
+                match before.filter(|(_, before)| !before.identity.is_like(&shape.identity)) {
+                    // Totals that were folded before groups and labels were kept.
+                    Some((kind, _)) if shape.is_flattened() && kind == metric.kind.code => {
+                        continue;
+                    }
+                    Some((_, before))
+                        if !before.is_flattened()
+                            && before.latest != shape.latest
+                            && cell.window_of.is_none() =>
+                    {
+                        let file = at(before.latest);
+                        other_identity(cell, before, shape, file, &mut self.named, problems);
+                    }
+                    Some(_) | None => {}
+                }
+                (cell.of, cell.kind) = ((number, index as u32), Some(metric.kind));
             }
         }
         for &number in &order {
-            let shape = &mut self.shapes[number as usize];
-            shape.mixed = (shape.plan.metrics.iter().zip(&shape.cells)).any(|(metric, &cell)| {
-                self.cells[cell as usize].kind.map(|kind| kind.code) != Some(metric.kind.code)
-            });
+            let shape = &mut shapes[number as usize];
+            let mut mixed = false;
+            for (metric, &cell) in shape.plan.metrics.iter().zip(&shape.cells) {
+                let cell = &mut cells[cell as usize];
+                if cell.kind.map(|kind| kind.code) == Some(metric.kind.code) {
+                    cell.since = cell.since.min(shape.since);
+                } else {
+                    mixed = true;
+                }
+            }
+            shape.mixed = mixed;
         }
     }
 
@@ -252,7 +284,7 @@ impl Table {
         let (dead, current) = (state == State::Dead, state.is_current());
         let contexts = contexts(file);
         let seen = self.seen(file, current, &contexts);
-        let is_retired = file.contents.retired.is_some();
+        let (since, is_retired) = (file.since(), file.contents.retired.is_some());
         let mut twice = Twice::default();
         for (_, instance) in file.contents.there() {
             let shape = &self.shapes[instance.shape.expect("set by begin") as usize];
@@ -316,6 +348,7 @@ impl Table {
                     Counts::CurrentElseAll if current => {
                         // The first that is written now: those before it no longer count.
                         (cell.value, cell.files, cell.current) = (None, 0, true);
+                        cell.merged_since = None;
                     }
                     Counts::CurrentElseAll => continue,
                 }
@@ -332,6 +365,7 @@ impl Table {
                     none => *none = Some(next),
                 }
                 cell.files += 1;
+                cell.merged_since = Some(cell.merged_since.map_or(since, |least| least.min(since)));
             }
         }
         if let Some(problem) = twice.problem() {
@@ -361,97 +395,63 @@ impl Table {
     }
 
     /// The merged values, by label.
-    pub fn finish(&mut self) -> Vec<Stat> {
-        let Table {
-            shapes,
-            cells,
-            heads,
-            sorted,
-            ..
-        } = self;
-        let stats = sorted
-            .iter()
-            .filter_map(|&cell| {
-                let (head, cell) = (heads[cell as usize], &mut cells[cell as usize]);
-                if cell.kind.is_some_and(|kind| kind.code == code::COUNTER) {
-                    // The kind in a file of this snapshot, which was added.
-                    (cell.seen, cell.value) = (true, Some(Value::Counter(head.sum)));
+    pub fn finish(&mut self) -> Vec<Series> {
+        let mut all: Vec<Series> = Vec::with_capacity(self.used.len());
+        // The cell of the last one of them.
+        let mut last = None;
+        for &number in &self.used {
+            let cell = &mut self.cells[number as usize];
+            if cell.kind.is_some_and(|kind| kind.code == code::COUNTER) {
+                // The kind in a file of this merge, which was added.
+                let sum = self.heads[number as usize].sum;
+                (cell.seen, cell.value) = (true, Some(Value::Counter(sum)));
+            }
+            if !cell.seen {
+                continue;
+            }
+            let value = cell.value.take();
+            if let Some(of) = cell.window_of {
+                if let (true, Some(Value::Window(window)), Some(series)) =
+                    (last == Some(of), value, all.last_mut())
+                    && series.value().kind() == window.value().kind()
+                {
+                    series.set_window(window);
                 }
-                if !cell.seen {
-                    return None;
-                }
-                let (shape, metric) = cell.of;
-                let plan = &shapes[shape as usize].plan;
-                let schema = &plan.metrics[metric as usize];
-                let value = cell
-                    .value
-                    .take()
-                    .unwrap_or_else(|| (schema.kind.none)(&schema.schema));
-                Some(Stat::new(Arc::clone(&cell.label), value, plan, metric))
-            })
-            .collect();
-        with_windows(stats, |_, _| true)
+                continue;
+            }
+            last = Some(number);
+            let (shape, metric) = cell.of;
+            let plan = &self.shapes[shape as usize].plan;
+            let schema = &plan.metrics[metric as usize];
+            let value = value.unwrap_or_else(|| (schema.kind.none)(&schema.schema));
+            let since = cell.merged_since.unwrap_or(cell.since);
+            all.push(self.series(number, value, since));
+        }
+        all
     }
 
-    /// The values of one file by itself, by label. Only what was had whole at some time.
-    pub fn of_file(&self, file: &StatsFile) -> Vec<Stat> {
-        let mut stats = Vec::new();
-        let contexts = contexts(file);
-        // What the file itself says.
-        let seen = self.seen(file, true, &contexts);
-        for (number, instance) in file.contents.there() {
-            let mut parts = &*instance.parts;
-            for (index, metric) in instance.plan.metrics.iter().enumerate() {
-                if has_value(file, instance, metric, seen) {
-                    let value = decode(
-                        &file.contents.values.words,
-                        instance,
-                        index,
-                        metric,
-                        &mut parts,
-                        seen,
-                    );
-                    let label = Arc::clone(self.label(instance, index));
-                    let stat = Stat::new(label, value, &instance.plan, index as u32);
-                    stats.push((number, stat));
-                }
-            }
-        }
-        // Stable, so that of two with one label the first stays.
-        stats.sort_by(|(_, a), (_, b)| a.label().cmp(b.label()));
-        stats.dedup_by(|(_, b), (_, a)| a.label() == b.label());
-        let (numbers, stats): (Vec<usize>, Vec<Stat>) = stats.into_iter().unzip();
-        with_windows(stats, |window, of| numbers[window] == numbers[of])
+    /// The series of a cell.
+    fn series(&self, cell: u32, value: Value, since: u64) -> Series {
+        let cell = &self.cells[cell as usize];
+        let (shape, metric) = cell.of;
+        let origin = Origin {
+            plan: Arc::clone(&self.shapes[shape as usize].plan),
+            metric,
+            identity: Arc::clone(&self.shapes[shape as usize].identity),
+            since,
+        };
+        Series::new(Arc::clone(&cell.label), value, origin)
     }
 
     /// Whether so many shapes are no longer in use that it pays to begin anew.
     pub fn is_stale(&self) -> bool {
-        let used = self.shapes.iter().filter(|shape| shape.latest > 0).count();
-        self.shapes.len() > 2 * used + 64
+        self.shapes.len() > 2 * self.used_shapes.len() + 64
     }
 }
 
-/// Names a label that is of another kind in this file: once per snapshot, label and kind.
-fn other_kind(
-    cell: &mut Cell,
-    metric: &Metric,
-    file: &StatsFile,
-    named: &mut usize,
-    problems: &mut Vec<Problem>,
-) {
-    let kind = 1u64.checked_shl(metric.kind.code.into()).unwrap_or(0);
-    if cell.others & kind != 0 || *named >= PROBLEMS_MOST {
-        return;
+impl Shape {
+    /// Whether its identity may have been lost when it was folded, by a version that kept none.
+    fn is_flattened(&self) -> bool {
+        self.is_retired && self.identity.group.is_empty() && self.identity.labels.is_empty()
     }
-    cell.others |= kind;
-    *named += 1;
-    problems.push(Problem::new(
-        &file.path,
-        format!(
-            "the label {:?} is a {} here, a {} in a file created later, which counts",
-            cell.label,
-            metric.kind.name,
-            cell.kind.map_or("?", |kind| kind.name),
-        ),
-    ));
 }

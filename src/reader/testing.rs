@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use super::Reader;
 use super::state::Judge;
 use crate::format::header::{COMMITTED, Header, OWNER, Owner};
+use crate::format::labels::Labels;
 use crate::format::part::{Part, Shape};
 use crate::format::record::{Instance, Octave};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{FieldSchema, Geometry, Merge, MetricSchema, Schema};
 use crate::metric::kind::code;
-use crate::sys::life::Life;
+use crate::sys::process::liveness::Life;
 
 /// A header of `model`, created at `created` by a process `pid` (which also is its lock token, by
 /// which [`Stub`] knows it).
@@ -146,12 +147,24 @@ impl Maker {
         prefix: &str,
         group: &str,
     ) -> usize {
+        self.labelled(schema_at, schema, prefix, group, Labels::new())
+    }
+
+    /// Adds an instance with labels; gives the offset of its block.
+    pub fn labelled(
+        &mut self,
+        schema_at: u32,
+        schema: &Schema,
+        prefix: &str,
+        group: &str,
+        labels: Labels,
+    ) -> usize {
         let instance = Instance {
             schema: schema_at,
             block: 0,
             prefix: prefix.into(),
             group: group.into(),
-            labels: Vec::new(),
+            labels,
         };
         let placed = instance.encode(self.bytes.len(), schema.block as usize / 8, None);
         self.bytes.extend(&placed.metadata);
@@ -167,12 +180,24 @@ impl Maker {
         group: &str,
         generation: u64,
     ) -> usize {
+        self.removable_with(schema_at, schema, (group, &[]), generation)
+    }
+
+    /// One with a name or labels.
+    pub fn removable_with(
+        &mut self,
+        schema_at: u32,
+        schema: &Schema,
+        (group, labels): (&str, &[(&str, &str)]),
+        generation: u64,
+    ) -> usize {
+        let owned = |&(key, value): &(&str, &str)| (key.to_owned(), value.to_owned());
         let instance = Instance {
             schema: schema_at,
             block: 0,
             prefix: String::new(),
             group: group.into(),
-            labels: Vec::new(),
+            labels: labels.iter().map(owned).collect(),
         };
         let at = self.bytes.len();
         let placed = instance.encode_removable(at, schema.block as usize / 8, None);

@@ -2,13 +2,15 @@
 
 mod copies;
 mod damaged;
+mod deltas;
 mod generations;
 mod hostile;
+mod identity;
 mod merging;
 mod parts;
+mod per;
 mod racing;
 mod retired;
-mod risen;
 mod windows;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,7 +23,7 @@ use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
 use crate::metric::Value;
 use crate::metric::kind::code;
-use crate::sys::life::Life;
+use crate::sys::process::liveness::Life;
 
 fn u64_of(snapshot: &Snapshot, label: &str) -> Option<u64> {
     snapshot.get("m", label).and_then(Value::as_u64)

@@ -21,7 +21,7 @@ use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, Merge, MetricSchema, Schema};
 use crate::format::v1::{self, Field};
 use crate::metric::kind::code;
-use crate::sys::view::{self, Opened, Stat};
+use crate::sys::memory::read_map::{self, Opened, Stat};
 
 /// Readings of a file until two agree. A Python program writes once in a microsecond at most.
 const TRIES: usize = 16;
@@ -91,7 +91,7 @@ impl OldFile {
         contents: &mut Contents,
         plans: &mut Plans,
     ) -> Result<Stat, Trouble> {
-        let opened = view::open(path).map_err(|error| Trouble::io("open it", error))?;
+        let opened = read_map::open(path).map_err(|error| Trouble::io("open it", error))?;
         if opened.stat.identity != identity {
             return Err(Trouble::Gone);
         }
@@ -206,7 +206,7 @@ fn laid_out(plans: &mut Plans, record: &[u8], fields: &[Field<'_>]) -> Result<Co
     contents.values.had = vec![true; plan.slots.len()];
     contents.instances.push(Instance {
         plan,
-        prefix: "".into(),
+        identity: Arc::default(),
         block: 0,
         at: 0,
         slots: 0,

@@ -21,7 +21,7 @@ use crate::format::retired::Retired;
 use crate::format::schema::{MetricSchema, Schema};
 use crate::format::{LINE, v1};
 use crate::metric::kind;
-use crate::sys::view;
+use crate::sys::memory::read_map;
 
 /// Findings in one file that are named one by one.
 const MOST: usize = 64;
@@ -35,7 +35,7 @@ const MOST: usize = 64;
 /// [`Error::Io`] if it cannot be read, [`Error::Malformed`] if it is no stats file at all.
 pub fn verify(path: impl AsRef<Path>) -> Result<Vec<Malformed>, Error> {
     let path = path.as_ref();
-    let opened = view::open(path).map_err(|error| Error::io(path, "open the file", error))?;
+    let opened = read_map::open(path).map_err(|error| Error::io(path, "open the file", error))?;
     let malformed = |offset: u64, what: String| Error::Malformed {
         path: path.to_owned(),
         malformed: Malformed { offset, what },
@@ -243,10 +243,10 @@ impl Walk<'_> {
         on_a_line(instance.metadata_len())?;
         let schema = &self.schemas[number].1;
         let metadata = at + instance.metadata_len();
-        let prefix = instance.label_prefix();
+        let (prefix, suffix) = (instance.label_prefix(), instance.label_suffix());
         let mut twice = None;
         for metric in &schema.metrics {
-            let label = format!("{prefix}{}", metric.label);
+            let label = format!("{prefix}{}{suffix}", metric.label);
             if !self.labels.insert(label.clone()) && !self.retired {
                 twice = Some(label);
             }

@@ -8,13 +8,13 @@ use std::time::Duration;
 use super::clean::Cleaner;
 use super::fold::{Folding, fold};
 use super::{Doomed, dead};
-use crate::sys::directory::Directory;
-use crate::sys::files::FileName;
-use crate::sys::fork;
-use crate::sys::guard::Patience;
-use crate::sys::identity::Process;
-use crate::sys::paths::Settings;
-use crate::sys::report;
+use crate::sys::lifecycle::directory::Directory;
+use crate::sys::lifecycle::directory_lock::Patience;
+use crate::sys::lifecycle::files::FileName;
+use crate::sys::lifecycle::paths::Settings;
+use crate::sys::lifecycle::report;
+use crate::sys::process::fork;
+use crate::sys::process::identity::Process;
 
 /// How long an end waits for others who fold into the same files: for all of them together.
 const PATIENCE: Duration = Duration::from_millis(1500);

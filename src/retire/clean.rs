@@ -11,10 +11,10 @@ use super::judge::{Entries, Judge};
 use crate::Error;
 use crate::reader::Problem;
 use crate::reader::source::Trouble;
-use crate::sys::directory::{AsOwner, Directory};
-use crate::sys::guard::Patience;
-use crate::sys::identity::Process;
-use crate::sys::paths;
+use crate::sys::lifecycle::directory::{AsOwner, Directory};
+use crate::sys::lifecycle::directory_lock::Patience;
+use crate::sys::lifecycle::paths;
+use crate::sys::process::identity::Process;
 
 /// How long to wait for others who fold into the same files: for all of them together.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -11,10 +11,10 @@ use super::clean::Cleaner;
 use super::fold::{Folding, fold};
 use super::judge::{Judge, is_of_stats};
 use crate::reader::source::Trouble;
-use crate::sys::directory::Directory;
-use crate::sys::fork;
-use crate::sys::guard::Patience;
-use crate::sys::identity::Process;
+use crate::sys::lifecycle::directory::Directory;
+use crate::sys::lifecycle::directory_lock::Patience;
+use crate::sys::process::fork;
+use crate::sys::process::identity::Process;
 
 /// How long a start may take longer. What is not done by then is left to the next start.
 const TIME: Duration = Duration::from_millis(50);

@@ -16,10 +16,10 @@ use crate::reader::copy::Scratch;
 use crate::reader::file::StatsFile;
 use crate::reader::plan::Plans;
 use crate::reader::source::Trouble;
-use crate::sys::directory::Directory;
-use crate::sys::guard::{FoldLock, Patience};
-use crate::sys::reserve::reserve;
-use crate::sys::view::Stat;
+use crate::sys::lifecycle::directory::Directory;
+use crate::sys::lifecycle::directory_lock::{FoldLock, Patience};
+use crate::sys::memory::fallocate::reserve;
+use crate::sys::memory::read_map::Stat;
 
 /// Name of the retired file to be. Only who has the directory's lock may have one.
 const NEXT: &str = ".mmstats-retired";

@@ -21,9 +21,9 @@ use crate::format::retired::RETIRED_FILE;
 use crate::reader::source::Trouble;
 use crate::reader::start::Start;
 use crate::sync::{Ordering, fence};
-use crate::sys::directory::{Directory, Entry};
-use crate::sys::life::{Life, Witness};
-use crate::sys::view::Opened;
+use crate::sys::lifecycle::directory::{Directory, Entry};
+use crate::sys::memory::read_map::Opened;
+use crate::sys::process::liveness::{Life, Witness};
 
 /// What lies in a directory, sorted by name.
 #[derive(Debug, Default)]

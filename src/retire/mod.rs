@@ -14,6 +14,8 @@ mod clean;
 mod dead;
 mod fold;
 mod judge;
+#[cfg(test)]
+mod tests;
 mod totals;
 
 use std::ffi::OsString;
@@ -21,7 +23,7 @@ use std::ffi::OsString;
 pub(crate) use at_end::{at_end, before_the_first_file};
 pub use clean::{Cleaned, Cleaner, Outcome};
 
-use crate::sys::directory::Directory;
+use crate::sys::lifecycle::directory::Directory;
 
 /// A file that is to go: its name in its directory, and which file that has to be.
 #[derive(Clone, Debug)]

@@ -10,24 +10,25 @@ use crate::format::retired::Retired;
 use crate::metric::kind::code;
 use crate::reader::contents::{Contents, Instance};
 use crate::reader::file::StatsFile;
+use crate::reader::identity::Identity;
 use crate::reader::plan::Plan;
 
-/// Totals, by schema and label prefix: what has the same ones adds up word by word.
+/// Totals, by schema and identity (prefix, group, labels): what has the same ones adds up word by word.
 #[derive(Debug)]
 pub struct Totals {
     header: Header,
     /// What was folded so far.
     pub retired: Retired,
     entries: Vec<Entry>,
-    /// By address of the plan (which the entry keeps alive) and prefix.
-    index: HashMap<(usize, Box<str>), usize>,
+    /// By address of the plan (which the entry keeps alive) and identity.
+    index: HashMap<(usize, Arc<Identity>), usize>,
 }
 
 /// The totals of one instance.
 #[derive(Clone, Debug)]
 struct Entry {
     plan: Arc<Plan>,
-    prefix: Box<str>,
+    identity: Arc<Identity>,
     /// As the reader keeps them: of a slot the published words, then the plain ones.
     words: Vec<u64>,
     /// By number of the metric, and number of the octave.
@@ -79,7 +80,7 @@ impl Totals {
         for (_, instance) in contents.there() {
             let key = (
                 Arc::as_ptr(&instance.plan) as usize,
-                instance.prefix.clone(),
+                Arc::clone(&instance.identity),
             );
             // A label that is there twice: the first counts, as for readers.
             if let hash_map::Entry::Vacant(place) = new.entry(key) {
@@ -103,6 +104,7 @@ impl Totals {
         }
         self.header.created = self.header.created.max(created);
         self.retired.folds += 1;
+        self.retired.since = self.retired.since.min(file.since());
         Ok(())
     }
 
@@ -120,7 +122,7 @@ impl Totals {
         let mut entries: Vec<&Entry> = self.entries.iter().collect();
         entries.sort_by(|a, b| {
             let newest_first = b.created.cmp(&a.created);
-            newest_first.then_with(|| a.prefix.cmp(&b.prefix))
+            newest_first.then_with(|| a.identity.cmp(&b.identity))
         });
         let mut schemas = HashMap::new();
         for entry in entries {
@@ -201,7 +203,7 @@ fn entry(contents: &Contents, instance: &Instance, created: u64) -> Entry {
     }
     Entry {
         plan: Arc::clone(&instance.plan),
-        prefix: instance.prefix.clone(),
+        identity: Arc::clone(&instance.identity),
         words,
         octaves,
         parts,
@@ -232,8 +234,10 @@ impl Entry {
         for metric in &self.plan.metrics {
             let range = metric.at..metric.at + metric.words;
             let (into, next) = (&mut sum.words[range.clone()], &next.words[range]);
-            (metric.kind.fold)(&metric.schema, into, next, files)
-                .map_err(|problem| format!("{}{}: {problem}", self.prefix, metric.schema.label))?;
+            (metric.kind.fold)(&metric.schema, into, next, files).map_err(|problem| {
+                let label = self.identity.label(&metric.schema.label);
+                format!("{label}: {problem}")
+            })?;
         }
         for (metric, parts) in &next.parts {
             let of = &self.plan.metrics[*metric];
@@ -272,9 +276,9 @@ impl Entry {
         let instance = record::Instance {
             schema,
             block: 0,
-            prefix: self.prefix.to_string(),
-            group: String::new(),
-            labels: Vec::new(),
+            prefix: self.identity.prefix.to_string(),
+            group: self.identity.group.to_string(),
+            labels: self.identity.labels.clone(),
         };
         let placed = instance.encode(out.len(), block.len(), None);
         let at = placed.values;

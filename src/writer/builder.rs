@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::file::{Config, StatsFile};
-use super::groups::Groups;
+use super::groups::{Around, Groups};
 use super::local::PRIVATE;
 use super::model::{self, MmStats};
 use super::names;
@@ -16,8 +16,8 @@ use crate::format::schema::Schema;
 use crate::format::{header, round_up};
 use crate::metric::field::Binder;
 use crate::metric::kind::code;
-use crate::metric::space::{Append, Space};
-use crate::sys::paths::Settings;
+use crate::metric::storage::{Append, Space};
+use crate::sys::lifecycle::paths::Settings;
 
 /// Builds a file: `.create()` makes it.
 #[derive(Clone, Debug)]
@@ -210,7 +210,11 @@ impl<T: MmStats> Builder<T, Names> {
         let file = StatsFile::new(&self.config, &self.name, model::type_path::<T>())?;
         let space: Rc<dyn Space> = file.clone();
         let append = Append::begin(&*file).expect("the first of the file");
-        let groups = Groups::<T>::new(Some(&space), self.config.label_prefix.clone());
+        let around = Around {
+            prefix: self.config.label_prefix.clone(),
+            ..Around::default()
+        };
+        let groups = Groups::<T>::new(Some(&space), around);
         if let Some(error) = file.failure() {
             return Err(error);
         }
@@ -256,7 +260,8 @@ impl<T: MmStats> Stats<T> {
 }
 
 impl<T: MmStats> Stats<Groups<T>> {
-    /// As `reopen` of a file without groups. The child's file has the same groups.
+    /// As `reopen` of a file without groups. The child's file has the groups that have names; one with labels is made
+    /// again when it is asked for.
     ///
     /// # Errors
     /// As for [`Builder::create`].

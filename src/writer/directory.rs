@@ -14,9 +14,9 @@ use rustix::fs::{CWD, OFlags};
 
 use crate::Error;
 use crate::format::making;
-use crate::sys::clock;
-use crate::sys::directory::Directory;
-use crate::sys::identity::{self, LOCK_FILE, Process};
+use crate::sys::lifecycle::directory::Directory;
+use crate::sys::process::clock;
+use crate::sys::process::identity::{self, LOCK_FILE, Process};
 
 /// A file without its final name.
 #[derive(Debug)]

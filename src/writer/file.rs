@@ -24,20 +24,20 @@ use crate::format::owner;
 use crate::format::record::Stagger;
 use crate::format::round_up;
 use crate::metric::context::Contexts;
-use crate::metric::space::Placed;
+use crate::metric::storage::Placed;
 use crate::retire;
 use crate::sync::Ordering;
-use crate::sys::exit::{self, Naming};
-use crate::sys::files::{End, FileName};
-use crate::sys::fork;
-use crate::sys::identity::{self, Process};
-use crate::sys::paths::{self, Settings};
-use crate::sys::region::Region;
-use crate::sys::report;
-use crate::sys::retained::Retained;
-use crate::sys::seed::{self, RandomState};
-use crate::sys::ticks::Ticking;
-use crate::sys::words::Word;
+use crate::sys::lifecycle::ending::{self, Naming};
+use crate::sys::lifecycle::files::{End, FileName};
+use crate::sys::lifecycle::paths::{self, Settings};
+use crate::sys::lifecycle::report;
+use crate::sys::lifecycle::retained::Retained;
+use crate::sys::lifecycle::ticker::Ticking;
+use crate::sys::memory::hashing::{self, RandomState};
+use crate::sys::memory::region::Region;
+use crate::sys::memory::words::Word;
+use crate::sys::process::fork;
+use crate::sys::process::identity::{self, Process};
 
 /// What a file grows by is a multiple of this.
 const PAGE: usize = 4096;
@@ -143,7 +143,7 @@ pub struct StatsFile {
     binding: Cell<u32>,
     /// Whether it is lent by `local` only.
     is_local: Cell<bool>,
-    /// There is an [`Append`](crate::metric::space::Append).
+    /// There is an [`Append`](crate::metric::storage::Append).
     appending: Cell<bool>,
     max_groups: usize,
     contexts: Contexts,
@@ -173,7 +173,7 @@ impl StatsFile {
         let max_size = round_up(max_size.clamp(2 * PAGE, MOST_MAX_SIZE), PAGE);
         let mode = config.mode.or(settings.mode).unwrap_or(0o600);
         // Elsewhere nothing is known of mappings longer than their files.
-        let anonymous = config.anonymous || settings.disable || !cfg!(unix) || exit::exited();
+        let anonymous = config.anonymous || settings.disable || !cfg!(unix) || ending::exited();
         if settings.disable {
             report::quietly(model, "disabled", &"not recorded: MMSTATS_DISABLE is set");
         }
@@ -237,8 +237,8 @@ impl StatsFile {
             schemas: RefCell::default(),
             labels_of: RefCell::default(),
             pending: RefCell::default(),
-            labels: RefCell::new(HashSet::with_hasher(seed::random_state())),
-            hasher: seed::random_state(),
+            labels: RefCell::new(HashSet::with_hasher(hashing::random_state())),
+            hasher: hashing::random_state(),
             levels: RefCell::default(),
             failure: RefCell::default(),
             spaces: RefCell::default(),

@@ -1,7 +1,14 @@
-//! Groups: named instances of a model, added at run time.
+//! Groups: instances of a model, added at run time, each with a name or with labels.
+//!
+//! `key` says what tells them apart, and `pairs` finds them by pairs in any order.
 
+mod key;
+mod pairs;
+
+use std::borrow::Borrow;
 use std::cell::{Cell, OnceCell};
 use std::fmt;
+use std::hash::Hash;
 use std::ops::Index;
 use std::rc::Rc;
 
@@ -12,25 +19,69 @@ use crate::Error;
 use crate::format::generation::{self, is_there};
 use crate::format::note::Cause;
 use crate::format::record::Instance;
-use crate::metric::field::{Binder, Describe, Field, Options, TakesPrefix};
-use crate::metric::space::{Append, Placed, Room, Space};
+use crate::metric::field::{Binder, Describe, Field, Options, TakesGroupLabel, TakesPrefix};
+use crate::metric::one_thread::of_one_thread;
+use crate::metric::storage::{Append, Placed, Room, Space};
 use crate::sync::Ordering;
-use crate::sys::files::groups_ended;
-use crate::sys::frozen::FrozenMap;
-use crate::sys::mapped::Mapped;
-use crate::sys::report;
-use crate::sys::words::Word;
+use crate::sys::lifecycle::files::groups_ended;
+use crate::sys::lifecycle::report;
+use crate::sys::memory::frozen::FrozenMap;
+use crate::sys::memory::mapped::Mapped;
+use crate::sys::memory::words::Word;
 
-/// Under this name counts what could not have a group of its own.
-const OTHER: &str = "_other";
+pub use self::key::{Around, ByName, GroupBy, GroupId};
+use self::key::{OTHER, shown};
+pub use self::pairs::ByKey;
+use self::pairs::{Pairs, Sorted};
 
-/// Named instances of the model `T`, as a field of another model or as a whole file
-/// ([`MmStats::groups`]). The label of a metric is `<group>.<metric>`.
+/// Instances of the model `T` that are added at run time, as a field of another model or as a whole file
+/// ([`MmStats::groups`]).
 ///
-/// Finding a known group costs a hash and a comparison, and allocates nothing; a new one appends to
-/// the file.
-pub struct Groups<T> {
-    known: FrozenMap<Known<T>>,
+/// - `Groups<Handler>` tells them apart by a name: the label text of a metric is `<group>.<metric>`.
+/// - `Groups<Handler, Route>` does by a struct of labels, see [`MmLabels`](crate::MmLabels):
+///   `<metric>{key="value",…}`.
+/// - [`group_with`](Groups::group_with) takes pairs that no struct describes.
+///
+/// ```
+/// use mmstats::{Counter, Groups, MmLabels, MmStats};
+///
+/// #[derive(MmStats)]
+/// struct Web {
+///     /// `#[mmstats(group_label = "…")]`: what exporters call the group's name, which is `group` otherwise.
+///     #[mmstats(group_label = "handler")]
+///     handlers: Groups<Handler>,
+///     routes: Groups<Handler, Route>,
+/// }
+///
+/// #[derive(MmStats)]
+/// struct Handler {
+///     response_ok: Counter,
+/// }
+///
+/// #[derive(MmLabels, Clone, PartialEq, Eq, Hash)]
+/// struct Route {
+///     handler: &'static str,
+///     status: u16,
+/// }
+///
+/// let web = Web::builder().anonymous().create()?;
+/// web.handlers.group("index").response_ok.inc(); // index.response_ok
+/// let route = Route { handler: "index", status: 200 };
+/// web.routes.group(&route).response_ok.inc(); // response_ok{handler="index",status="200"}
+/// web.handlers
+///     .group_with(&[("method", "GET"), ("handler", "index")])
+///     .response_ok
+///     .inc(); // response_ok{handler="index",method="GET"}
+/// assert_eq!(web.routes[&route].response_ok.get(), 1);
+/// # Ok::<(), mmstats::Error>(())
+/// ```
+///
+/// Finding a known group costs a hash and a comparison, and neither formats nor allocates; a new one appends to
+/// the file. Groups within a group that has labels have these labels, too.
+pub struct Groups<T, L: GroupBy = ByName> {
+    known: FrozenMap<L::Owned, Known<T>>,
+    /// Those of [`group_with`](Groups::group_with).
+    paired: FrozenMap<Pairs, Known<T>>,
     /// [`groups_ended`] when the groups that others have ended were last looked for.
     looked: Cell<u64>,
     /// `_other` in the file, once it is needed.
@@ -45,7 +96,7 @@ pub struct Groups<T> {
     reported: Cell<bool>,
     /// The file and the model's schema in it; `None`: private memory, which has no groups.
     file: Option<(Rc<dyn Space>, Placed)>,
-    prefix: String,
+    around: Around,
 }
 
 /// A group, and what says whether it was removed.
@@ -72,11 +123,12 @@ impl<T> Known<T> {
     }
 }
 
-impl<T: MmStats> Groups<T> {
-    /// Groups in a file, whose labels begin with `prefix`. A failure is kept in `space`.
-    pub(super) fn new(space: Option<&Rc<dyn Space>>, prefix: String) -> Groups<T> {
+impl<T: MmStats, L: GroupBy> Groups<T, L> {
+    /// Groups in a file, which stand there as `around` says. A failure is kept in `space`.
+    pub(super) fn new(space: Option<&Rc<dyn Space>>, around: Around) -> Groups<T, L> {
         let mut groups = Groups {
             known: FrozenMap::default(),
+            paired: FrozenMap::default(),
             looked: Cell::new(groups_ended()),
             other: OnceCell::new(),
             unseen: OnceCell::new(),
@@ -84,13 +136,14 @@ impl<T: MmStats> Groups<T> {
             asking: Cell::new(false),
             reported: Cell::new(false),
             file: None,
-            prefix,
+            around,
         };
         if let Some(space) = space {
             let reserved = space
                 .schema(model::key::<T>(), &model::schema::<T>)
                 .and_then(|schema| {
-                    space.keep_aside(schema, &groups.instance(schema, OTHER))?;
+                    let other = L::other(&groups.around)?;
+                    space.keep_aside(schema, &groups.instance(schema, other))?;
                     Ok(schema)
                 });
             match reserved {
@@ -101,18 +154,19 @@ impl<T: MmStats> Groups<T> {
         groups
     }
 
-    /// The group of this name, made if it is new. Where it cannot be (the cap, a full file, a bad
-    /// name, a label that is there already) it is `_other`, with one warning.
+    /// The group of this name or of these labels, made if it is new. Where it cannot be made (the cap, a full file,
+    /// a bad name, a label text that is there already) it is `_other`, with one warning. Where groups have labels,
+    /// `_other` is the value of each.
     #[inline]
-    pub fn group(&self, name: &str) -> &T {
-        match self.known.get(name) {
+    pub fn group(&self, key: &L::Key) -> &T {
+        match self.known.get(key) {
             Some(group) if group.is_there() => &group.model,
-            _ => self.new_or_other(name),
+            _ => self.new_or_other(key),
         }
     }
 
     /// Ends a group's series, in all threads of this process that write to the same directory: readers see it no
-    /// more, and what it counted is gone from the totals. Whether there was such a group.
+    /// more, and what it counted is gone from the totals. Groups within it end with it. Whether there was such a group.
     ///
     /// A thread that asks for the group again has a new one, which begins at zero. Handles that are still held
     /// write on, unseen. `_other` cannot be removed.
@@ -125,40 +179,60 @@ impl<T: MmStats> Groups<T> {
     /// model.
     ///
     /// ```
-    /// # use mmstats::{Counter, Groups, MmStats};
+    /// # use mmstats::{Counter, Groups, MmLabels, MmStats};
     /// # #[derive(MmStats)] struct Handler { response_ok: Counter }
-    /// # #[derive(MmStats)] struct Web { handlers: Groups<Handler> }
+    /// # #[derive(MmLabels, Clone, PartialEq, Eq, Hash)] struct Route { path: String }
+    /// # #[derive(MmStats)] struct Web { handlers: Groups<Handler>, routes: Groups<Handler, Route> }
     /// # let web = Web::builder().anonymous().create()?;
     /// web.handlers.group("index").response_ok.inc();
     /// assert!(web.handlers.remove("index"));
     /// assert!(!web.handlers.remove("index"));
     /// assert_eq!(web.handlers.group("index").response_ok.get(), 0);
+    ///
+    /// let route = Route { path: "/".into() };
+    /// web.routes.group(&route).response_ok.inc();
+    /// assert!(web.routes.remove(&route));
     /// # Ok::<(), mmstats::Error>(())
     /// ```
-    pub fn remove(&self, name: &str) -> bool {
+    pub fn remove(&self, key: &L::Key) -> bool {
+        // What cannot be the key of a group has none.
+        let id = L::id(key, &self.around);
+        id.is_ok_and(|id| self.end(&self.known, key, id))
+    }
+
+    /// Ends the group of this key in `table`, and those of this identity in the files of the other threads.
+    fn end<K, Q>(&self, table: &FrozenMap<K, Known<T>>, key: &Q, id: GroupId) -> bool
+    where
+        K: Borrow<Q> + Eq + Hash,
+        Q: Eq + Hash + ?Sized,
+    {
         let Some((space, schema)) = &self.file else {
             return false;
         };
-        let own = self.known.get(name).is_some_and(Known::end);
-        let elsewhere = space.end_elsewhere(&self.instance(*schema, name), T::has_groups());
-        self.let_go(name);
+        let own = table.get(key).is_some_and(Known::end);
+        let elsewhere = space.end_elsewhere(&self.instance(*schema, id), T::has_groups());
+        self.let_go(table, key);
         own || elsewhere
     }
 
     /// Lets a group go that was removed. While the file is appended to (an allocator may come here) it stays, and
     /// goes with the next call.
-    fn let_go(&self, name: &str) {
+    fn let_go<K, Q>(&self, table: &FrozenMap<K, Known<T>>, key: &Q)
+    where
+        K: Borrow<Q> + Eq + Hash,
+        Q: Eq + Hash + ?Sized,
+    {
         let Some((space, _)) = &self.file else { return };
-        if self.known.get(name).is_none_or(Known::is_there) {
+        if table.get(key).is_none_or(Known::is_there) {
             return;
         }
         // SAFETY: the file drops it when nobody has a reference to a group of it (`StatsFile::reclaim`), or
         // with itself, which is after the model that lends them.
-        if let Some(taken) = unsafe { self.known.take(name) } {
+        if let Some((key, taken)) = unsafe { table.take(key) } {
             let block = taken.value().block;
             let refused = space.removed(block, T::has_groups(), Box::new(taken)).err();
             if let Some(Ok(taken)) = refused.map(|taken| taken.downcast()) {
-                self.known.put_back(name, *taken);
+                table.put_back(key, *taken);
             }
         }
     }
@@ -167,68 +241,40 @@ impl<T: MmStats> Groups<T> {
     fn let_ended_go(&self) {
         let ended = groups_ended();
         if self.looked.replace(ended) != ended {
-            for name in self.known.names() {
-                self.let_go(&name);
+            for key in self.known.keys() {
+                self.let_go(&self.known, key.borrow());
+            }
+            for key in self.paired.keys() {
+                self.let_go(&self.paired, &key);
             }
         }
     }
 
-    /// The group of this name, made if it is new.
+    /// The group of this name or of these labels, made if it is new.
     ///
     /// # Errors
-    /// The name cannot be a group's, a label of it is there already, there are as many groups as
+    /// The name or a label is invalid, a label text of the group is there already, there are as many groups as
     /// there may be, or the file is full.
-    pub fn try_group(&self, name: &str) -> Result<&T, Error> {
-        if let Some(group) = self.known.get(name) {
-            if group.is_there() {
-                return Ok(&group.model);
-            }
-            self.let_go(name);
+    pub fn try_group(&self, key: &L::Key) -> Result<&T, Error> {
+        if let Some(group) = self.known.get(key).filter(|group| group.is_there()) {
+            return Ok(&group.model);
         }
-        self.let_ended_go();
-        if let Some(other) = self.other.get().filter(|_| name == OTHER) {
-            return Ok(other);
+        self.let_go(&self.known, key);
+        if L::is_other(key) {
+            self.make_other()?;
+            return Ok(self.other_now());
         }
-        names::check_label("group", name)?;
-        let Some((space, _)) = &self.file else {
-            return Err(no_groups());
-        };
-        let most = space.max_groups();
-        if self.known.len() >= most {
-            return Err(Error::TooManyGroups {
-                path: space.path(),
-                most,
-            });
-        }
-        match self.bind(name, Room::Removable) {
-            Ok((model, block)) => {
-                let generation = space.generation(block);
-                let group = Box::new(Known {
-                    generation,
-                    block,
-                    model,
-                });
-                Ok(&self.known.insert(name, group).model)
-            }
+        match self.make(L::id(key, &self.around)?) {
+            Ok(group) => Ok(&self.known.insert(L::owned(key), group).model),
             // The user's `value = …` or an allocator may have made it meanwhile.
-            Err(error) => match self.known.get(name) {
-                Some(group) => Ok(&group.model),
-                None => Err(error),
-            },
+            Err(error) => self.known.get(key).map(|group| &group.model).ok_or(error),
         }
     }
 
     /// How many groups there are, `_other` not among them.
     pub fn len(&self) -> usize {
         self.let_ended_go();
-        self.known.len()
-    }
-
-    /// Their names, in no order.
-    pub(super) fn names(&self) -> Vec<String> {
-        self.let_ended_go();
-        let names = self.known.names();
-        names.iter().map(|name| name.to_string()).collect()
+        self.known.len() + self.paired.len()
     }
 
     /// Whether there is none yet.
@@ -237,7 +283,16 @@ impl<T: MmStats> Groups<T> {
     }
 
     #[cold]
-    fn new_or_other(&self, name: &str) -> &T {
+    fn new_or_other(&self, key: &L::Key) -> &T {
+        self.or_other(&|| self.try_group(key), &|| L::shown(key))
+    }
+
+    /// What `make` returns, if it is to be asked and there is room; else `_other`.
+    fn or_other<'a>(
+        &'a self,
+        make: &dyn Fn() -> Result<&'a T, Error>,
+        shown: &dyn Fn() -> String,
+    ) -> &'a T {
         /// Not asking any more, also after a panic in the user's `value = …`.
         struct Asked<'a>(&'a Cell<bool>);
         impl Drop for Asked<'_> {
@@ -251,9 +306,9 @@ impl<T: MmStats> Groups<T> {
         let asking = Asked(&self.asking);
         let refused = self.refused.get();
         let mut error = None;
-        // Many new names on a full file must not cost a system call each.
+        // Many new groups on a full file must not cost a system call each.
         if refused == 0 || refused.is_power_of_two() {
-            match self.try_group(name) {
+            match make() {
                 Ok(group) => return group,
                 Err(refusal) => error = Some(refusal),
             }
@@ -274,29 +329,29 @@ impl<T: MmStats> Groups<T> {
         if report.is_some() {
             // The state is final: the logger may use these groups.
             drop(asking);
-            self.report(name, report, lost);
+            self.report(shown, report, lost);
         }
         // Without a report `asking` goes last: to free an error may come back here, too.
         self.other_now()
     }
 
-    /// Says once why a name has no group of its own.
-    fn report(&self, name: &str, error: Option<Error>, lost: Option<Error>) {
+    /// Says once why there is no group of its own.
+    fn report(&self, shown: &dyn Fn() -> String, error: Option<Error>, lost: Option<Error>) {
         let (Some((space, _)), Some(error)) = (&self.file, error) else {
             return;
         };
-        let name = names::shown(name);
+        let group = shown();
         match lost {
             None => {
                 let text = format_args!(
-                    "{}; the group {name:?} and further ones count under {OTHER:?}",
+                    "{}; the group {group} and further ones count under {OTHER:?}",
                     error.of_known_file()
                 );
                 space.report(Cause::Group, &text);
             }
             Some(lost) => {
                 let text = format_args!(
-                    "{}; the group {name:?} and further ones are not recorded, because {OTHER:?} cannot \
+                    "{}; the group {group} and further ones are not recorded, because {OTHER:?} cannot \
                      be made either: {}",
                     error.of_known_file(),
                     lost.of_known_file()
@@ -309,9 +364,9 @@ impl<T: MmStats> Groups<T> {
     /// Makes `_other` in the file, if it is not there. The space was kept for it; it fails where its
     /// labels would be too long or are there already.
     fn make_other(&self) -> Result<(), Error> {
-        if self.other.get().is_none() && self.known.get(OTHER).is_none() {
+        if self.other.get().is_none() {
             // Set already: by who came back meanwhile.
-            let other = Box::new(self.bind(OTHER, Room::KeptAside)?.0);
+            let other = Box::new(self.bind(L::other(&self.around)?, Room::KeptAside)?.0);
             let _ = self.other.set(other);
         }
         Ok(())
@@ -322,9 +377,6 @@ impl<T: MmStats> Groups<T> {
         if let Some(other) = self.other.get() {
             return other;
         }
-        if let Some(other) = self.known.get(OTHER) {
-            return &other.model;
-        }
         loop {
             if let Some(unseen) = self.unseen.get() {
                 return &unseen.model;
@@ -334,28 +386,50 @@ impl<T: MmStats> Groups<T> {
         }
     }
 
-    fn instance(&self, schema: Placed, name: &str) -> Instance {
+    /// A new group, if there may be one more.
+    fn make(&self, id: GroupId) -> Result<Box<Known<T>>, Error> {
+        let Some((space, _)) = &self.file else {
+            return Err(no_groups());
+        };
+        let most = space.max_groups();
+        if self.len() >= most {
+            return Err(Error::TooManyGroups {
+                path: space.path(),
+                most,
+            });
+        }
+        let (model, block) = self.bind(id, Room::Removable)?;
+        Ok(Box::new(Known {
+            generation: space.generation(block),
+            block,
+            model,
+        }))
+    }
+
+    fn instance(&self, schema: Placed, id: GroupId) -> Instance {
         Instance {
             schema: schema.record,
             block: 0,
-            prefix: self.prefix.clone(),
-            group: name.to_owned(),
-            labels: Vec::new(),
+            prefix: self.around.prefix.clone(),
+            group: id.name,
+            labels: id.labels,
         }
     }
 
     /// Binds a new group; gives its block's offset, too.
-    fn bind(&self, name: &str, room: Room) -> Result<(T, u32), Error> {
+    fn bind(&self, id: GroupId, room: Room) -> Result<(T, u32), Error> {
         let Some((space, schema)) = &self.file else {
             return Err(no_groups());
         };
         // The user's code, before anything is appended.
         let bind = T::prepare_fields();
         let append = Append::begin(&**space).ok_or_else(|| Error::Busy { path: space.path() })?;
-        let instance = self.instance(*schema, name);
+        let labels = id.labels_within();
+        let instance = self.instance(*schema, id);
         let prefix = instance.label_prefix();
         let (block, offset) = space.instance(*schema, instance, room)?;
-        let bound = bind(&mut Binder::new(Some(space), block, offset, &prefix));
+        let mut binder = Binder::new(Some(space), block, offset, &prefix).labelled(labels);
+        let bound = bind(&mut binder);
         // Groups within the group may have found no space.
         if let Some(error) = space.failure() {
             return Err(error);
@@ -363,6 +437,110 @@ impl<T: MmStats> Groups<T> {
         append.publish();
         Ok((bound, offset))
     }
+}
+
+impl<T: MmStats> Groups<T> {
+    /// The group of these labels, pairs of a key and a value in any order, made if it is new. Where it cannot be
+    /// made it is `_other`, as for [`group`](Self::group).
+    ///
+    /// ```
+    /// # use mmstats::{Counter, Groups, MmStats};
+    /// # #[derive(MmStats)] struct Web { handlers: Groups<Handler> }
+    /// # #[derive(MmStats)] struct Handler { requests: Counter }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.handlers.group_with(&[("handler", "index"), ("method", "GET")]).requests.inc();
+    /// // The same group.
+    /// web.handlers.group_with(&[("method", "GET"), ("handler", "index")]).requests.inc();
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    ///
+    /// Keys and values are those of [`MmLabels`](crate::MmLabels). Finding a known group neither formats nor
+    /// allocates.
+    #[inline]
+    pub fn group_with(&self, pairs: &[(&str, &str)]) -> &T {
+        match Sorted::new(pairs) {
+            Some(pairs) => self.group_of(&pairs),
+            None => self.or_other(&|| Err(too_many(pairs)), &|| shown(pairs)),
+        }
+    }
+
+    /// As [`group_with`](Self::group_with), and says why not.
+    ///
+    /// # Errors
+    /// A key or a value is invalid or a key is given twice, and as for [`try_group`](Self::try_group).
+    pub fn try_group_with(&self, pairs: &[(&str, &str)]) -> Result<&T, Error> {
+        match Sorted::new(pairs) {
+            Some(pairs) => self.try_group_of(&pairs),
+            None => Err(too_many(pairs)),
+        }
+    }
+
+    /// The group of these labels, or `_other`.
+    #[inline]
+    pub(super) fn group_of(&self, pairs: &dyn ByKey) -> &T {
+        match self.paired.get(pairs) {
+            Some(group) if group.is_there() => &group.model,
+            _ => self.new_of_or_other(pairs),
+        }
+    }
+
+    #[cold]
+    fn new_of_or_other(&self, pairs: &dyn ByKey) -> &T {
+        self.or_other(&|| self.try_group_of(pairs), &|| {
+            shown(&pairs::labels(pairs))
+        })
+    }
+
+    fn try_group_of(&self, pairs: &dyn ByKey) -> Result<&T, Error> {
+        let known = self.paired.get(pairs);
+        if let Some(group) = known.filter(|group| group.is_there()) {
+            return Ok(&group.model);
+        }
+        self.let_go(&self.paired, pairs);
+        match self.make(GroupId::paired(pairs, &self.around)?) {
+            Ok(group) => Ok(&self.paired.insert(Pairs::new(pairs), group).model),
+            // As in `try_group`.
+            Err(error) => (self.paired.get(pairs))
+                .map(|group| &group.model)
+                .ok_or(error),
+        }
+    }
+
+    /// [`remove`](Self::remove) of the group of these labels, in any order.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, Groups, MmStats};
+    /// # #[derive(MmStats)] struct Web { handlers: Groups<Handler> }
+    /// # #[derive(MmStats)] struct Handler { requests: Counter }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.handlers.group_with(&[("handler", "index"), ("method", "GET")]).requests.inc();
+    /// assert!(web.handlers.remove_with(&[("method", "GET"), ("handler", "index")]));
+    /// assert!(!web.handlers.remove_with(&[("method", "GET"), ("handler", "index")]));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    pub fn remove_with(&self, pairs: &[(&str, &str)]) -> bool {
+        // What cannot be the labels of a group has none.
+        Sorted::new(pairs).is_some_and(|pairs| {
+            let pairs: &dyn ByKey = &pairs;
+            let id = GroupId::paired(pairs, &self.around);
+            id.is_ok_and(|id| self.end(&self.paired, pairs, id))
+        })
+    }
+
+    /// The names of the groups that have one, in no order.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.let_ended_go();
+        let names = self.known.keys();
+        names.iter().map(|name| name.to_string()).collect()
+    }
+}
+
+/// Why there is no group of these labels.
+#[cold]
+fn too_many(pairs: &[(&str, &str)]) -> Error {
+    let owned = |(key, value): &(&str, &str)| (key.to_string(), value.to_string());
+    let labels: Vec<_> = pairs.iter().map(owned).collect();
+    names::check_labels(&labels).expect_err("more than a group can have")
 }
 
 /// Why private memory refuses a group.
@@ -373,27 +551,27 @@ fn no_groups() -> Error {
     }
 }
 
-impl<T: MmStats> Index<&str> for Groups<T> {
+impl<T: MmStats, L: GroupBy> Index<&L::Key> for Groups<T, L> {
     type Output = T;
 
     /// [`Groups::group`].
     #[inline]
-    fn index(&self, name: &str) -> &T {
-        self.group(name)
+    fn index(&self, key: &L::Key) -> &T {
+        self.group(key)
     }
 }
 
-impl<T> fmt::Debug for Groups<T> {
+impl<T, L: GroupBy> fmt::Debug for Groups<T, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Groups").field(&self.known).finish()
     }
 }
 
-impl<T> Drop for Groups<T> {
+impl<T, L: GroupBy> Drop for Groups<T, L> {
     fn drop(&mut self) {
         // Of groups within a group that was removed: their spaces can be used again, too.
         if let Some((space, _)) = &self.file {
-            for group in self.known.drain() {
+            for group in self.known.drain().chain(self.paired.drain()) {
                 let block = group.block;
                 let was_removed = !group.is_there();
                 drop(group);
@@ -405,8 +583,11 @@ impl<T> Drop for Groups<T> {
     }
 }
 
-// SAFETY: what is kept of the binder is in private fields, and a group is only lent, by `&T`.
-unsafe impl<T: MmStats> Field for Groups<T> {
+of_one_thread!(Groups<T, L>, T, L: GroupBy);
+
+// SAFETY: what is kept of the binder is in private fields, and a group is only lent, by `&T`. The copies of keys that
+// are kept beside are not bound to a thread: `MmLabels` are `Send`, and an `Rc<str>` of a name is never given away.
+unsafe impl<T: MmStats, L: GroupBy> Field for Groups<T, L> {
     #[inline(always)]
     fn has_groups() -> bool {
         true
@@ -416,16 +597,20 @@ unsafe impl<T: MmStats> Field for Groups<T> {
         // The labels are those of the groups: the field itself has none.
     }
 
-    fn bind(binder: &mut Binder<'_>, _: &str, options: Options<'_>) -> Groups<T> {
-        let mut prefix = String::new();
+    fn bind(binder: &mut Binder<'_>, _: &str, options: Options<'_>) -> Groups<T, L> {
+        let mut around = Around::default();
         if let Some(space) = binder.space() {
-            prefix = format!("{}{}", binder.prefix(), options.prefix);
+            around.prefix = format!("{}{}", binder.prefix(), options.prefix);
+            around.labels = binder.labels().to_vec();
+            around.group_label = options.group_label.to_owned();
             if let Err(error) = names::check_prefix(options.prefix) {
                 space.fail(error);
             }
         }
-        Groups::new(binder.space(), prefix)
+        Groups::new(binder.space(), around)
     }
 }
 
-impl<T> TakesPrefix for Groups<T> {}
+impl<T, L: GroupBy> TakesPrefix for Groups<T, L> {}
+
+impl<T> TakesGroupLabel for Groups<T> {}

@@ -1,7 +1,8 @@
 //! Statistics by name: a summary and a history for each label, and the errors, without any struct.
 //!
 //! They are the groups of a model that this module describes by hand. The summary's metric has no label
-//! of its own, so that it is called as its group.
+//! of its own, so that it is called as its group. To exporters the group's name is the label `label`; a statistic
+//! with more labels goes by all of them.
 
 use super::builder::Builder;
 use super::groups::Groups;
@@ -11,7 +12,7 @@ use crate::metric::errors::Errors;
 use crate::metric::field::{Binder, Describe, Field, FieldTraits, Options};
 use crate::metric::history::History;
 use crate::metric::summary::Summary;
-use crate::sys::paths::Settings;
+use crate::sys::lifecycle::paths::Settings;
 
 /// Records a value under a label, from any thread: a summary has it at `<label>`, and a history with its
 /// time at `<label>.history`.
@@ -74,13 +75,13 @@ unsafe impl MmStats for Labelled {
 
     fn describe_fields(describe: &mut Describe) {
         Errors::describe(describe, "errors", ERRORS);
-        Groups::<Named>::describe(describe, "named", Options::NONE);
+        Groups::<Named>::describe(describe, "named", NAMED);
     }
 
     fn prepare_fields() -> impl FnOnce(&mut Binder<'_>) -> Labelled {
         |binder| Labelled {
             errors: Errors::bind(binder, "errors", ERRORS),
-            named: Groups::bind(binder, "named", Options::NONE),
+            named: Groups::bind(binder, "named", NAMED),
         }
     }
 
@@ -95,6 +96,11 @@ unsafe impl MmStats for Labelled {
         Builder::new(Settings::get().namespace.as_deref().unwrap_or(NAME))
     }
 }
+
+/// The key of a statistic's label, among labels.
+pub(super) const LABEL: &str = "label";
+
+const NAMED: Options<'static> = Options::NONE.group_label(LABEL);
 
 const ERRORS: Options<'static> = Options::NONE.help("Errors that passed through.");
 

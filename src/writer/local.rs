@@ -14,12 +14,12 @@ use super::model::MmStats;
 use super::stats::Stats;
 use crate::Error;
 use crate::metric::field::Binder;
-use crate::sys::exit;
-use crate::sys::fork::{self, ThreadCell};
-use crate::sys::orphans::{self, Orphan};
-use crate::sys::paths::Settings;
-use crate::sys::region::Region;
-use crate::sys::report;
+use crate::sys::lifecycle::ending;
+use crate::sys::lifecycle::orphans::{self, Orphan};
+use crate::sys::lifecycle::paths::Settings;
+use crate::sys::lifecycle::report;
+use crate::sys::memory::region::Region;
+use crate::sys::process::fork::{self, ThreadCell};
 
 /// A thread's cell for a model: the derive declares one as a thread-local without a destructor, so
 /// that finding the model is a load.
@@ -116,7 +116,7 @@ impl Drop for Owned {
         let mut first = self.0.take();
         while let Some(mut keep) = first {
             first = keep.next.take();
-            if keep.generation == fork::generation() && !exit::exited() {
+            if keep.generation == fork::generation() && !ending::exited() {
                 // Private memory is not handed on: the next thread may have a file again.
                 if (keep.abandon)(&keep.orphan) {
                     orphans::push(keep.orphan);

@@ -1,7 +1,7 @@
 //! The writing side: files that appear complete, grow under their handles and go with their owner.
 //!
 //! `model` is what a user's struct gets, `builder` makes its file, `local` keeps one for each thread,
-//! `groups` adds instances at run time, `procedural` does without a struct, `labelled` and `scope` without
+//! `groups` adds instances at run time, by names or by `labels`, `procedural` does without a struct, `labelled` and `scope` without
 //! anything but names. Below them, `file` is the
 //! stats file that all of them write, and `directory` where it appears.
 
@@ -10,6 +10,7 @@ mod directory;
 mod file;
 mod groups;
 mod labelled;
+mod labels;
 mod local;
 mod model;
 mod names;
@@ -18,8 +19,9 @@ mod scope;
 mod stats;
 
 pub use builder::Builder;
-pub use groups::Groups;
+pub use groups::{ByName, Groups};
 pub use labelled::push_stat;
+pub use labels::{MmLabelValue, MmLabels};
 pub use local::LocalCell;
 pub use model::MmStats;
 pub use procedural::{Adding, Group, Writer};

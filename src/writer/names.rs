@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::format::bytes::cut;
+use crate::format::labels::LABELS_MOST;
 use crate::format::schema::{Schema, TEXT_MOST as TEXT_STORED};
 
 /// The longest label, group or prefix, in bytes.
@@ -52,6 +53,85 @@ pub fn check_label(what: &'static str, name: &str) -> Result<(), Error> {
         name: shown(name).to_owned(),
         problem,
     })
+}
+
+/// The longest key of a label, in bytes.
+const KEY_MOST: usize = 256;
+
+/// The labels of a group, sorted by key.
+pub fn check_labels(labels: &[(String, String)]) -> Result<(), Error> {
+    if labels.is_empty() || labels.len() > LABELS_MOST {
+        return Err(Error::Name {
+            what: "number of labels",
+            name: labels.len().to_string(),
+            problem: "is not one of 1 to 64",
+        });
+    }
+    for (key, value) in labels {
+        check_key(key)?;
+        check_value(value)?;
+    }
+    match labels.windows(2).find(|two| two[0].0 == two[1].0) {
+        None => Ok(()),
+        Some(two) => Err(Error::Name {
+            what: "key of a label",
+            name: shown(&two[0].0).to_owned(),
+            problem: "is given twice",
+        }),
+    }
+}
+
+/// The key of a label: it stands in the label text without quotation marks.
+pub fn check_key(key: &str) -> Result<(), Error> {
+    let problem = if key.is_empty() {
+        "is empty"
+    } else if key.len() > KEY_MOST {
+        "is longer than 256 bytes"
+    } else if key.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        "contains white space or a control character"
+    } else if key.contains(['{', '}', ',', '=', '"']) {
+        "contains one of { } , = \""
+    } else {
+        return Ok(());
+    };
+    Err(Error::Name {
+        what: "key of a label",
+        name: shown(key).to_owned(),
+        problem,
+    })
+}
+
+/// The value of a label. It may have line feeds: the label text escapes them.
+fn check_value(value: &str) -> Result<(), Error> {
+    let problem = if value.len() > TEXT_MOST {
+        "is longer than 1024 bytes"
+    } else if value.chars().any(|c| c.is_control() && c != '\n') {
+        "contains a control character"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Name {
+        what: "value of a label",
+        name: shown(value).to_owned(),
+        problem,
+    })
+}
+
+/// A key and a value that are valid, for ones that may be not: what cannot stand there becomes `_`.
+pub fn valid_label(key: &str, value: &str) -> (String, String) {
+    let character = |c: char| match c {
+        '{' | '}' | ',' | '=' | '"' => '_',
+        c if c.is_control() || c.is_whitespace() => '_',
+        c => c,
+    };
+    let mut key: String = cut(key, KEY_MOST).chars().map(character).collect();
+    // `_` may be shorter than what it replaces, never longer.
+    if key.is_empty() {
+        key.push('_');
+    }
+    let character = |c: char| if c.is_control() && c != '\n' { '_' } else { c };
+    let value = cut(value, TEXT_MOST).chars().map(character).collect();
+    (key, value)
 }
 
 /// A text that is stored whole or not at all: a unit, a help text, what labels of groups begin with.
@@ -141,6 +221,12 @@ mod tests {
         }
         assert!(check_unit(&"x".repeat(4097)).is_err());
         assert!(check_unit(&"x".repeat(4096)).is_ok());
+        for (key, value) in [("", ""), ("a b", "a\tb"), ("{k=\"é\u{85}", "{k=\"é\u{85}")] {
+            let (key, value) = valid_label(key, value);
+            check_labels(&[(key, value)]).unwrap();
+        }
+        let (key, value) = valid_label(&"é".repeat(200), &"\u{85}".repeat(600));
+        assert_eq!((key.len(), value.len()), (256, 512));
         assert!(check_prefix("").is_ok());
         assert!(check_prefix("web.").is_ok());
         assert!(check_prefix("web_").is_ok());

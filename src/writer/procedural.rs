@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::builder::{Builder, Procedural};
 use super::file::StatsFile;
-use super::names;
+use super::groups::{Around, GroupId};
 use crate::Error;
 use crate::format::histogram::DIGITS;
 use crate::format::record::Instance;
@@ -18,9 +18,10 @@ use crate::metric::field::{
     Binder, ConstantField, Describe, Field, Options, TakesBuffers, TakesDigits, TakesMerge,
     TakesUnit, TakesWindow,
 };
-use crate::metric::space::{Append, Room, Space};
+use crate::metric::one_thread::of_one_thread;
+use crate::metric::storage::{Append, Room, Space};
 use crate::metric::window::LENGTHS;
-use crate::sys::frozen::FrozenList;
+use crate::sys::memory::frozen::FrozenList;
 use crate::{
     Average, Compound, Counter, Errors, Flag, Gauge, History, MmValue, MovingAverage, Numeric,
     Percentile, SamplingCounter, Summary, Text, Timer, UpDown,
@@ -54,6 +55,8 @@ pub struct Writer {
 // `file`, nothing can be moved out, and they move together.
 unsafe impl Send for Writer {}
 
+of_one_thread!(Writer);
+
 impl Writer {
     /// For a file of this name: of its directory below the root.
     pub fn builder(name: &str) -> Builder<Writer, Procedural> {
@@ -79,10 +82,31 @@ impl Writer {
     /// # Errors
     /// The name cannot be a group's.
     pub fn group(&self, name: &str) -> Result<Group<'_>, Error> {
-        names::check_label("group", name)?;
         Ok(Group {
             writer: self,
-            name: name.to_owned(),
+            id: GroupId::named(name, &Around::default())?,
+        })
+    }
+
+    /// Metrics with these labels, pairs of a key and a value in any order: `<metric>{key="value",…}`.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("sqlalchemy").anonymous().create()?;
+    /// let users = writer.group_with(&[("table", "users"), ("shard", "1")])?;
+    /// let selects = users.counter("selects").add()?; // selects{shard="1",table="users"}
+    /// selects.inc();
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A key or a value is invalid (see [`MmLabels`](crate::MmLabels)), a key is given twice, or there are no labels or
+    /// more than 64.
+    pub fn group_with(&self, labels: &[(&str, &str)]) -> Result<Group<'_>, Error> {
+        let owned = |(key, value): &(&str, &str)| (key.to_string(), value.to_string());
+        let labels = labels.iter().map(owned).collect();
+        Ok(Group {
+            writer: self,
+            id: GroupId::labelled(labels, &Around::default())?,
         })
     }
 }
@@ -96,11 +120,11 @@ impl fmt::Debug for Writer {
     }
 }
 
-/// A group of a [`Writer`]: what its metrics' labels begin with.
+/// A group of a [`Writer`]: what its metrics' labels begin with, or the labels that they have.
 #[derive(Clone, Debug)]
 pub struct Group<'w> {
     writer: &'w Writer,
-    name: String,
+    id: GroupId,
 }
 
 /// A metric that is going to be added: `.add()` does it.
@@ -108,7 +132,7 @@ pub struct Group<'w> {
 #[derive(Debug)]
 pub struct Adding<'w, M, V = ()> {
     writer: &'w Writer,
-    group: String,
+    group: GroupId,
     label: String,
     unit: String,
     help: String,
@@ -125,22 +149,22 @@ macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident $(<$p:ident: $bound:path>)? => $metric:ty;)*) => {
         impl Writer {
             $($(#[$doc])* pub fn $name $(<$p: $bound>)? (&self, label: &str) -> Adding<'_, $metric> {
-                Adding::new(self, "", label, ())
+                Adding::new(self, GroupId::default(), label, ())
             })*
 
             /// A value that is given here.
             pub fn constant<T: ConstantType + 'static>(&self, label: &str, value: T) -> Adding<'_, Constant<T>, T> {
-                Adding::new(self, "", label, value)
+                Adding::new(self, GroupId::default(), label, value)
             }
         }
         impl<'w> Group<'w> {
             $($(#[$doc])* pub fn $name $(<$p: $bound>)? (&self, label: &str) -> Adding<'w, $metric> {
-                Adding::new(self.writer, &self.name, label, ())
+                Adding::new(self.writer, self.id.clone(), label, ())
             })*
 
             /// A value that is given here.
             pub fn constant<T: ConstantType + 'static>(&self, label: &str, value: T) -> Adding<'w, Constant<T>, T> {
-                Adding::new(self.writer, &self.name, label, value)
+                Adding::new(self.writer, self.id.clone(), label, value)
             }
         }
     };
@@ -179,10 +203,10 @@ kinds! {
 }
 
 impl<'w, M, V> Adding<'w, M, V> {
-    fn new(writer: &'w Writer, group: &str, label: &str, value: V) -> Adding<'w, M, V> {
+    fn new(writer: &'w Writer, group: GroupId, label: &str, value: V) -> Adding<'w, M, V> {
         Adding {
             writer,
-            group: group.to_owned(),
+            group,
             label: label.to_owned(),
             unit: String::new(),
             help: String::new(),
@@ -242,6 +266,7 @@ impl<'w, M, V> Adding<'w, M, V> {
             merge: self.merge,
             buffers: self.buffers,
             prefix: "",
+            group_label: "",
             window,
         };
         let Writer {
@@ -259,8 +284,8 @@ impl<'w, M, V> Adding<'w, M, V> {
             schema: placed.record,
             block: 0,
             prefix: prefix.clone(),
-            group: self.group.clone(),
-            labels: Vec::new(),
+            group: self.group.name,
+            labels: self.group.labels,
         };
         let (block, offset) = file.instance(placed, instance, Room::Stays)?;
         let space: Rc<dyn Space> = file.clone();

@@ -8,8 +8,11 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
-use super::labelled::Labelled;
+use super::groups::ByKey;
+use super::labelled::{LABEL, Labelled};
 use super::model::MmStats;
+use super::names;
+use crate::format::labels::Labels;
 use crate::metric::timer::Stopwatch;
 
 /// Runs `f` with a handle to record statistics by name. What it records is there at once, also if `f`
@@ -115,8 +118,10 @@ impl Error for Panic<'_> {}
 /// and sent, and has nothing of a thread: each value goes into the file of the thread that records it.
 #[derive(Clone, Debug, Default)]
 pub struct Stat {
-    /// What every label ends with: `;host=nl-ams,zone=a`.
-    suffix: String,
+    /// What every statistic has beside its label, by key.
+    more: Labels,
+    /// Where among them the label itself is, by its key.
+    at: usize,
 }
 
 impl Stat {
@@ -137,25 +142,58 @@ impl Stat {
         record(error, Location::caller());
     }
 
-    /// A handle whose labels also say this: `task` becomes `task;host=nl-ams`. Characters that have a
-    /// meaning in a label (`.`, `;`, `,`, `=`) and control characters become `_`.
+    /// A handle whose statistics have these labels, too: what is recorded under `task` is
+    /// `{host="nl-ams",label="task"}`, and its history `history{host="nl-ams",label="task"}`. Of two values for one
+    /// key the later one counts.
+    ///
+    /// ```no_run
+    /// # let work = || 1.5;
+    /// mmstats::stats(|stat| {
+    ///     let stat = stat.with(&[("host", "nl-ams")]);
+    ///     stat.record("task", work());
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Characters that cannot stand in a label (see [`MmLabels`](crate::MmLabels)) become `_`, texts that are too long
+    /// are cut, and the key `label`, which the label itself has, becomes `exported_label`.
     pub fn with(&self, labels: &[(&str, &str)]) -> Stat {
-        let mut suffix = self.suffix.clone();
-        for (name, value) in labels {
-            suffix.push(if suffix.is_empty() { ';' } else { ',' });
-            suffix.extend(name.chars().map(harmless));
-            suffix.push('=');
-            suffix.extend(value.chars().map(harmless));
+        let mut more = self.more.clone();
+        for (key, value) in labels {
+            let (key, value) = names::valid_label(key, value);
+            let key = match key.as_str() {
+                LABEL => format!("exported_{LABEL}"),
+                _ => key,
+            };
+            match more.binary_search_by(|(known, _)| known.cmp(&key)) {
+                Ok(index) => more[index].1 = value,
+                Err(index) => more.insert(index, (key, value)),
+            }
         }
-        Stat { suffix }
+        let at = more.partition_point(|(key, _)| key.as_str() < LABEL);
+        Stat { more, at }
     }
 }
 
-fn harmless(c: char) -> char {
-    match c {
-        '.' | ';' | ',' | '=' => '_',
-        c if c.is_control() => '_',
-        c => c,
+/// The labels of a statistic: its own and what its handle has beside it.
+struct Whole<'a> {
+    stat: &'a Stat,
+    label: &'a str,
+}
+
+impl ByKey for Whole<'_> {
+    fn len(&self) -> usize {
+        self.stat.more.len() + 1
+    }
+
+    fn pair(&self, index: usize) -> (&str, &str) {
+        let Stat { more, at } = self.stat;
+        if index == *at {
+            return (LABEL, self.label);
+        }
+        let (key, value) = &more[index - usize::from(index > *at)];
+        (key, value)
     }
 }
 
@@ -178,24 +216,20 @@ impl<'a> Recorded<'a> {
 
 impl Drop for Recorded<'_> {
     fn drop(&mut self) {
-        let push = |label: &str| {
-            Labelled::local(|stats| {
-                let named = stats.named.group(label);
-                named.record_with(self.value, self.context);
-            });
-        };
-        // Put together on the stack: nothing is allocated for a label that is known.
-        let (label, suffix) = (self.label, &*self.stat.suffix);
-        let mut buffer = [0; 256];
-        match buffer.get_mut(..label.len() + suffix.len()) {
-            _ if suffix.is_empty() => push(label),
-            Some(whole) => {
-                whole[..label.len()].copy_from_slice(label.as_bytes());
-                whole[label.len()..].copy_from_slice(suffix.as_bytes());
-                push(std::str::from_utf8(whole).unwrap_or(label));
-            }
-            None => push(&format!("{label}{suffix}")),
-        }
+        let Recorded {
+            stat,
+            label,
+            value,
+            context,
+        } = *self;
+        Labelled::local(|stats| {
+            let named = if stat.more.is_empty() {
+                stats.named.group(label)
+            } else {
+                stats.named.group_of(&Whole { stat, label })
+            };
+            named.record_with(value, context);
+        });
     }
 }
 

@@ -8,7 +8,8 @@ use std::rc::Rc;
 use super::file::StatsFile;
 use super::groups::Groups;
 use super::model::MmStats;
-use crate::metric::space::Space;
+use crate::metric::one_thread::of_one_thread;
+use crate::metric::storage::Space;
 
 /// The statistics of one thread: derefs to the model, and owns its file. Dropping it removes the
 /// file (and what it counted) unless it is kept.
@@ -35,6 +36,8 @@ pub struct Stats<T> {
 unsafe impl<T: MmStats> Send for Stats<T> {}
 // SAFETY: as above. A `Groups` is a `Field` itself, and its groups are models.
 unsafe impl<T: MmStats> Send for Stats<Groups<T>> {}
+
+of_one_thread!(Stats<T>, T);
 
 impl<T> Stats<T> {
     pub(super) fn new(model: T, file: Rc<StatsFile>) -> Stats<T> {

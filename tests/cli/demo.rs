@@ -66,7 +66,7 @@ fn the_demo_can_be_read_beside_and_ends_when_asked() {
     );
     assert_eq!(
         model["stats"]["ready"],
-        json!({"kind": "flag", "value": true})
+        json!({"kind": "flag", "value": true, "metric": "ready"})
     );
 
     // Another one there would be added to it.

@@ -30,7 +30,7 @@ fn json_has_every_value_merged() {
     assert_eq!(keys(&shown["models"]), ["Db", "my-app"]);
     assert_eq!(
         shown["models"]["Db"]["stats"],
-        json!({"queries": {"kind": "counter", "value": 41}})
+        json!({"queries": {"kind": "counter", "value": 41, "metric": "queries"}})
     );
 
     let model = &shown["models"]["my-app"];
@@ -68,7 +68,9 @@ fn json_has_every_value_merged() {
             "min",
             "max",
             "last",
-            "percentiles"
+            "percentiles",
+            "metric",
+            "group"
         ]
     );
     let p50 = login["percentiles"]["50"].as_f64().unwrap();
@@ -80,6 +82,7 @@ fn json_has_every_value_merged() {
         json!({
             "kind": "timer", "unit": "seconds", "count": 2, "total": 2.000000001, "mean": 1.0000000005,
             "stddev": rest["stddev"], "min": 0.5, "max": 1.500000001, "last": 0.5, "percentiles": null,
+            "metric": "response_time", "group": "login",
         })
     );
     let stddev = rest["stddev"].as_f64().unwrap();
@@ -92,29 +95,31 @@ fn json_has_every_value_merged() {
     assert_eq!(
         Value::Object(stats),
         json!({
-            "requests": {"kind": "counter", "value": 9_223_372_036_854_775_814u64},
-            "in_flight": {"kind": "updown", "value": -3},
-            "temperature": {"kind": "gauge", "value": 36.85},
-            "level": {"kind": "gauge", "value": -2},
+            "requests": {"kind": "counter", "value": 9_223_372_036_854_775_814u64, "metric": "requests"},
+            "in_flight": {"kind": "updown", "value": -3, "metric": "in_flight"},
+            "temperature": {"kind": "gauge", "value": 36.85, "metric": "temperature"},
+            "level": {"kind": "gauge", "value": -2, "metric": "level"},
             "body_size": {
                 "kind": "percentile", "unit": "bytes", "count": 1, "total": 512, "mean": 512, "stddev": 0,
                 "min": 512, "max": 512, "last": 512, "percentiles": same(json!(512)),
+                "metric": "body_size",
             },
             "pool": {"kind": "compound", "value": {
                 "open": (u128::from(u64::MAX) + 3) as f64, "share": null, "by_size": [11, 2, 3, 4_294_967_299u64],
-            }},
-            "release": {"kind": "text", "value": "1.4.2"},
-            "ready": {"kind": "flag", "value": true},
-            "port": {"kind": "constant", "value": 80},
-            "machine": {"kind": "constant", "value": "x86"},
-            "debug": {"kind": "constant", "value": true},
-            "db.queries": {"kind": "counter", "value": 2},
-            "index.response_ok": {"kind": "counter", "value": 1},
+            }, "metric": "pool"},
+            "release": {"kind": "text", "value": "1.4.2", "metric": "release"},
+            "ready": {"kind": "flag", "value": true, "metric": "ready"},
+            "port": {"kind": "constant", "value": 80, "metric": "port"},
+            "machine": {"kind": "constant", "value": "x86", "metric": "machine"},
+            "debug": {"kind": "constant", "value": true, "metric": "debug"},
+            "db.queries": {"kind": "counter", "value": 2, "metric": "db.queries"},
+            "index.response_ok": {"kind": "counter", "value": 1, "metric": "response_ok", "group": "index"},
             "index.response_time": {
                 "kind": "timer", "unit": "seconds", "count": 1, "total": 0.01, "mean": 0.01, "stddev": 0.0,
                 "min": 0.01, "max": 0.01, "last": 0.01, "percentiles": same(json!(0.01)),
+                "metric": "response_time", "group": "index",
             },
-            "login.response_ok": {"kind": "counter", "value": 0},
+            "login.response_ok": {"kind": "counter", "value": 0, "metric": "response_ok", "group": "login"},
         })
     );
 }
@@ -127,11 +132,11 @@ fn json_has_the_values_of_each_file_if_asked() {
     let files = shown["models"]["my-app"]["files"].as_array().unwrap();
     assert_eq!(
         files[0]["stats"]["in_flight"],
-        json!({"kind": "updown", "value": 5})
+        json!({"kind": "updown", "value": 5, "metric": "in_flight"})
     );
     assert_eq!(
         files[1]["stats"]["in_flight"],
-        json!({"kind": "updown", "value": -8})
+        json!({"kind": "updown", "value": -8, "metric": "in_flight"})
     );
     assert_eq!(files[0]["stats"]["index.response_time"]["last"], 0.01);
     assert_eq!(files[0]["stats"].get("login.response_time"), None);

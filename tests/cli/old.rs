@@ -75,7 +75,7 @@ fn both_formats_lie_in_one_root() {
         let model = &shown["models"]["mk_v1"];
         assert_eq!(
             model["stats"]["c"],
-            json!({"kind": "gauge", "value": 3}),
+            json!({"kind": "gauge", "value": 3, "metric": "c"}),
             "{model}"
         );
         let file = &model["files"][0];

@@ -30,7 +30,8 @@ fn json_has_the_numbers_of_a_summary() {
             "max",
             "last",
             "last_time",
-            "rejected"
+            "rejected",
+            "metric"
         ]
     );
     assert_eq!(
@@ -52,15 +53,15 @@ fn json_has_the_numbers_of_a_summary() {
     }
     assert_eq!(
         stats["recent"],
-        json!({"kind": "movingaverage", "value": -0.6, "count": 4})
+        json!({"kind": "movingaverage", "value": -0.6, "count": 4, "metric": "recent"})
     );
     assert_eq!(
         stats["no_mean"],
-        json!({"kind": "average", "value": null, "count": 0})
+        json!({"kind": "average", "value": null, "count": 0, "metric": "no_mean"})
     );
     assert_eq!(
         stats["hits"],
-        json!({"kind": "samplingcounter", "count": 20, "per_ms": 2.5})
+        json!({"kind": "samplingcounter", "count": 20, "per_ms": 2.5, "metric": "hits"})
     );
 }
 

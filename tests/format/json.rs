@@ -3,19 +3,19 @@
 use std::path::Path;
 use std::process::Command;
 
-use mmstats::reader::{Reader, Snapshot, Stat};
+use mmstats::reader::{Per, Reader, Series, Snapshot};
 use mmstats::{Context, Distribution, FloatDistribution, Number, SummaryValue, Value};
 use serde_json::{Value as Json, json};
 
 use super::manifest;
 
 fn as_json(snapshot: &Snapshot) -> Json {
-    let models = snapshot.models().iter().map(|model| {
+    let models = snapshot.merged().iter().map(|model| {
         let files = model.files().iter().map(|&index| {
             let file = &snapshot.files()[index];
             let mut entry = json!({
                 "path": file.path(), "pid": file.pid(), "tid": file.tid(), "state": file.state().name(),
-                "created": file.created(), "bytes": file.bytes(), "stats": stats(file.stats().expect("per file")),
+                "created": file.created(), "bytes": file.bytes(), "stats": stats(snapshot.of_file(file).expect("per file").series()),
             });
             if let Some(files) = file.retired() {
                 entry["retired"] = files.into();
@@ -23,7 +23,7 @@ fn as_json(snapshot: &Snapshot) -> Json {
             entry
         });
         let files: Vec<Json> = files.collect();
-        let stats = stats(model.stats());
+        let stats = stats(model.series());
         (model.name().to_owned(), json!({ "processes": model.processes(), "files": files, "stats": stats }))
     });
     let models: serde_json::Map<String, Json> = models.collect();
@@ -35,7 +35,7 @@ fn as_json(snapshot: &Snapshot) -> Json {
     json!({ "path": snapshot.path(), "models": models, "errors": errors })
 }
 
-fn stats(stats: &[Stat]) -> Json {
+fn stats(stats: &[Series]) -> Json {
     stats
         .iter()
         .map(|stat| (stat.label().to_owned(), stat_json(stat)))
@@ -46,8 +46,14 @@ fn stats(stats: &[Stat]) -> Json {
 /// The percentiles that are shown.
 const PERCENTS: [f64; 6] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9];
 
-fn stat_json(stat: &Stat) -> Json {
-    let mut shown = json!({ "kind": stat.value().kind() });
+fn stat_json(stat: &Series) -> Json {
+    let mut shown = json!({ "kind": stat.kind(), "metric": stat.metric() });
+    if let Some(group) = stat.group() {
+        shown["group"] = group.into();
+    }
+    for (key, value) in stat.labels() {
+        shown["labels"][key] = value.as_str().into();
+    }
     if !stat.unit().is_empty() {
         shown["unit"] = stat.unit().into();
     }
@@ -274,7 +280,7 @@ pub fn by_library(path: &Path) -> Json {
     as_json(
         &Reader::open(path)
             .unwrap()
-            .per_file(true)
+            .per(Per::File)
             .snapshot()
             .unwrap(),
     )

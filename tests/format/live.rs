@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use mmstats::retire::Cleaner;
-use mmstats::{Compound, MmStats, MmValue, Stats};
+use mmstats::{Compound, Counter, Groups, MmLabels, MmStats, MmValue, Stats, Timer};
 
 use super::json::{assert_same, by_library, by_python};
 use super::{NextPool, NextWeb, Web, write};
@@ -192,4 +192,101 @@ fn the_python_reader_takes_no_torn_value() {
         done.store(true, std::sync::atomic::Ordering::Relaxed);
         drop(writer.join().unwrap());
     });
+}
+
+#[derive(MmStats)]
+#[mmstats(name = "labelled")]
+struct Labelled {
+    routes: Groups<Requests, Route>,
+    #[mmstats(group_label = "handler", prefix = "by_name.")]
+    handlers: Groups<Requests>,
+}
+
+#[derive(MmStats)]
+struct Requests {
+    #[mmstats(window = "24h")]
+    ok: Counter,
+    #[mmstats(window = "23h")]
+    time: Timer,
+    parts: Groups<Parts>,
+}
+
+#[derive(MmStats)]
+struct Parts {
+    count: Counter,
+}
+
+#[derive(MmLabels, Clone, PartialEq, Eq, Hash)]
+struct Route {
+    path: String,
+    status: u16,
+}
+
+/// Labels with everything that the label text escapes, in files of two threads.
+#[test]
+fn the_python_reader_agrees_on_labels() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |seed: u64| {
+        let labelled = Labelled::builder().path(root.path()).create().unwrap();
+        for path in ["/", "a\\b \"c\",\n{}=", "größe", ""] {
+            for status in [200, 404] {
+                let path = path.to_owned();
+                let group = labelled.routes.group(&Route { path, status });
+                group.ok.add(seed + u64::from(status));
+                group.time.record(std::time::Duration::from_micros(seed));
+                group.parts.group("part").count.add(seed);
+            }
+        }
+        let pairs = [("b", "2"), ("a", "1")];
+        labelled.handlers.group_with(&pairs).ok.add(seed);
+        labelled.handlers.group("index").ok.add(seed);
+        labelled
+    };
+    let mut first = write(1);
+    let second = std::thread::scope(|scope| scope.spawn(|| write(10)).join().unwrap());
+    let library = by_library(root.path());
+    let stats = &library["models"]["labelled"]["stats"];
+    for (label, value) in [
+        (r#"ok{path="a\\b \"c\",\n{}=",status="404"}"#, 2 * 404 + 11),
+        (r#"count{group="part",path="/",status="200"}"#, 11),
+        (r#"by_name.ok{a="1",b="2"}"#, 11),
+        ("by_name.index.ok", 11),
+    ] {
+        assert_eq!(stats[label]["value"], value, "{label}");
+    }
+    if let Some(python) = by_python(root.path()) {
+        assert_same("labels", &library, &python);
+    }
+    // Removed in both files; in one the space then has other labels.
+    let route = |path: &str, status| Route {
+        path: path.to_owned(),
+        status,
+    };
+    assert!(first.routes.remove(&route("größe", 404)));
+    assert!(first.handlers.remove_with(&[("a", "1"), ("b", "2")]));
+    assert!(first.handlers.remove("index"));
+    first.reuse_removed();
+    first.routes.group(&route("new", 1)).ok.add(3);
+    first.handlers.group_with(&[("c", "3")]).ok.add(4);
+    let library = by_library(root.path());
+    let stats = &library["models"]["labelled"]["stats"];
+    for label in [
+        r#"ok{path="größe",status="404"}"#,
+        r#"count{group="part",path="größe",status="404"}"#,
+        r#"by_name.ok{a="1",b="2"}"#,
+        "by_name.index.ok",
+    ] {
+        assert!(stats[label].is_null(), "{label}");
+    }
+    for (label, value) in [
+        (r#"ok{path="größe",status="200"}"#, 2 * 200 + 11),
+        (r#"ok{path="new",status="1"}"#, 3),
+        (r#"by_name.ok{c="3"}"#, 4),
+    ] {
+        assert_eq!(stats[label]["value"], value, "{label}");
+    }
+    if let Some(python) = by_python(root.path()) {
+        assert_same("removed labels", &library, &python);
+    }
+    drop(second);
 }

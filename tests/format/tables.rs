@@ -13,7 +13,7 @@ const PART: &str = include_str!("../../src/format/part.rs");
 const RETIRED: &str = include_str!("../../src/format/retired.rs");
 const SCHEMA: &str = include_str!("../../src/format/schema.rs");
 const SCALAR: &str = include_str!("../../src/format/scalar.rs");
-const ERROR_ENTRY: &str = include_str!("../../src/metric/error_entry.rs");
+const ERROR_ENTRY: &str = include_str!("../../src/metric/errors/entry.rs");
 const KIND: &str = include_str!("../../src/metric/kind.rs");
 
 /// The rows of the first table after a heading, without its head.
@@ -204,7 +204,7 @@ fn the_tables_have_the_codes_of_the_source() {
     assert_eq!(codes("Kind codes"), constants(KIND, "pub mod code {"));
     assert_eq!(
         codes("Words of an error log"),
-        constants(ERROR_ENTRY, "pub(super) mod plain {")
+        constants(ERROR_ENTRY, "pub(in crate::metric) mod plain {")
     );
     // As the map of a buffer in the source has them.
     let words: Vec<String> = codes("Words of an entry").into_values().collect();

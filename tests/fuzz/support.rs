@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use mmstats::format::header::{COMMITTED, FIXED, MAGIC};
-use mmstats::reader::{Reader, Snapshot};
+use mmstats::reader::{Per, Reader, Snapshot};
 
 /// What may be allocated at any time to read a file: so many times the blocks that it really takes …
 pub const FACTOR: usize = 16;
@@ -140,7 +140,7 @@ impl Roots {
     /// A reader that has each file's own values, too.
     pub fn reader(&self, way: Way) -> Reader {
         let mut reader = Reader::open(self.root(way)).expect("open the root");
-        reader.per_file(true);
+        reader.per(Per::File);
         reader
     }
 }
@@ -177,13 +177,14 @@ fn sparse(bytes: &[u8]) -> u64 {
 
 /// Asks for everything that a snapshot has.
 pub fn examine(snapshot: &Snapshot) {
-    for model in snapshot.models() {
+    for model in snapshot.models().iter().chain(snapshot.merged()) {
         assert!(!model.name().is_empty());
-        for pair in model.stats().windows(2) {
+        for pair in model.series().windows(2) {
             assert!(pair[0].label() < pair[1].label());
         }
-        for stat in model.stats() {
-            std::hint::black_box((stat.unit(), stat.help(), stat.value()));
+        for stat in model.series() {
+            std::hint::black_box((stat.unit(), stat.help(), stat.value(), stat.since()));
+            std::hint::black_box((stat.metric(), stat.group(), stat.group_label(), stat.labels()));
             stat.expose(|name, value| {
                 std::hint::black_box((name, value.as_f64()));
             });
@@ -191,7 +192,7 @@ pub fn examine(snapshot: &Snapshot) {
         }
     }
     for file in snapshot.files() {
-        assert!(file.stats().is_some());
+        assert!(snapshot.of_file(file).is_some());
         std::hint::black_box((file.get("sys.exe"), file.state(), file.created()));
     }
     for problem in snapshot.errors() {

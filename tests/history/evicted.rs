@@ -229,7 +229,7 @@ fn an_interval_has_what_was_recorded_in_it_whatever_was_evicted() {
         at_one_place(7);
     }
     let mut reader = Reader::open(root.path()).unwrap();
-    reader.risen(true).snapshot().unwrap();
+    reader.deltas(true).snapshot().unwrap();
     // It goes, and comes again, within one interval. The clock is coarse: its next tick is waited for.
     let tick = || reader_time(root.path());
     let begin = tick();
@@ -243,10 +243,10 @@ fn an_interval_has_what_was_recorded_in_it_whatever_was_evicted() {
     at_one_place(7);
     at_one_place(7);
     let snapshot = reader.snapshot().unwrap();
-    let [risen] = snapshot.model("failing").unwrap().risen() else {
+    let [delta] = snapshot.model("failing").unwrap().deltas() else {
         panic!("one")
     };
-    let value = risen.value().as_errors().unwrap();
+    let value = delta.value().as_errors().unwrap();
     assert_eq!(value.all(), more + 399 + 2);
     assert_eq!(sum(value.sites()), value.all());
     assert_eq!(find(value, "number 7").map(DistinctError::count), Some(2));

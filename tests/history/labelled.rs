@@ -249,25 +249,42 @@ fn a_scope_spans_awaits_and_threads() {
 }
 
 #[test]
-fn more_labels_are_written_into_the_label() {
-    let root = in_child!("more_labels_are_written_into_the_label");
+fn more_labels_are_labels_beside_that_of_the_statistic() {
+    let root = in_child!("more_labels_are_labels_beside_that_of_the_statistic");
     let long = "x".repeat(300);
     stats(|stat| {
-        let stat = stat.with(&[("host", "nl-ams"), ("oid", "a.b;c=\n")]);
-        stat.record("task", 1.0);
-        stat.with(&[("more", "1")]).record("task", 2.0);
-        stat.record(&long, 3.0);
+        let labelled = stat.with(&[("oid", "a.b;c=\t"), ("host", "nl-ams")]);
+        labelled.record("task", 1.0).context("nightly");
+        labelled
+            .with(&[("more", "1"), ("host", "x")])
+            .record("task", 2.0);
+        labelled.record(&long, 3.0);
+        stat.record("task", 4.0);
+        // Keys that cannot be as they are.
+        stat.with(&[("label", "\""), ("a b", "")])
+            .record("task", 5.0);
         Ok(())
     })
     .unwrap();
     let snapshot = snapshot(&root);
+    let labels = |label: &str| format!(r#"{{host="nl-ams",label="{label}",oid="a.b;c=_"}}"#);
     for (label, value) in [
-        ("task;host=nl-ams,oid=a_b_c__", 1.0),
-        ("task;host=nl-ams,oid=a_b_c__,more=1", 2.0),
-        (&format!("{long};host=nl-ams,oid=a_b_c__"), 3.0),
+        (labels("task"), 1.0),
+        (
+            r#"{host="x",label="task",more="1",oid="a.b;c=_"}"#.to_owned(),
+            2.0,
+        ),
+        (labels(&long), 3.0),
+        ("task".to_owned(), 4.0),
+        (
+            r#"{a_b="",exported_label="\"",label="task"}"#.to_owned(),
+            5.0,
+        ),
     ] {
-        assert_eq!(summary(&snapshot, label).total(), value, "{label}");
+        assert_eq!(summary(&snapshot, &label).total(), value, "{label}");
     }
+    let history = snapshot.history("stats", &format!("history{}", labels("task")));
+    assert_eq!(contexts_of(history.unwrap()), [("nightly".to_owned(), 1.0)]);
 }
 
 /// The most memory that this process has had, in bytes.

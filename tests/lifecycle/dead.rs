@@ -1,7 +1,6 @@
 //! What a start does with the files of processes that were killed (`MMSTATS_DEAD`).
 
 use std::path::Path;
-use std::time::Duration;
 
 use mmstats::MmStats;
 
@@ -91,37 +90,4 @@ fn a_start_succeeds_where_dead_files_cannot_be_folded() {
     assert_eq!(std::fs::read(&retired).unwrap(), b"mine");
     std::fs::remove_file(&retired).unwrap();
     assert_eq!(run(NAME, root.path(), Some("0")), (2, Some(5)));
-}
-
-#[test]
-#[ignore = "a measurement: cargo test --release --all-features --test lifecycle dead::measure -- --ignored --nocapture"]
-fn measure_a_start_beside_ten_thousand_live_files() {
-    let root = tempfile::tempdir().unwrap();
-    let hold = |n: usize| -> Vec<_> {
-        let make = || All::builder().path(root.path()).max_size(65536).create();
-        (0..n).map(|_| make().unwrap()).collect()
-    };
-    let first = hold(1);
-    const NAME: &str = "dead::measure_a_start_beside_ten_thousand_live_files";
-    if child::is_child(NAME) {
-        let start = std::time::Instant::now();
-        let all = All::builder().path(super::root()).create().unwrap();
-        eprintln!("first file: {:?}", start.elapsed());
-        return drop(all);
-    }
-    let many = hold(9_999);
-    let mut least = Duration::MAX;
-    for dead in ["8", "all"] {
-        for _ in 0..5 {
-            let mut command = child::command(NAME, root.path());
-            command.arg("--ignored").env("MMSTATS_DEAD", dead);
-            let start = std::time::Instant::now();
-            let output = child::run(&mut command);
-            least = least.min(start.elapsed());
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            println!("MMSTATS_DEAD={dead}: {}", said.trim());
-        }
-    }
-    println!("the fastest process took {least:?}");
-    drop((first, many));
 }

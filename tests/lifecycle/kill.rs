@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use mmstats::reader::{File, Reader, State};
+use mmstats::reader::{Model, Per, Reader, State};
 use mmstats::{MmStats, Value};
 
 use super::{All, Line, child, many};
@@ -103,7 +103,7 @@ fn a_writer_killed_at_a_random_instant() {
 /// Reads what a killed writer left. Gives how many files were in the middle of something.
 fn check(root: &Path, acknowledged: &HashMap<u32, u64>) -> Option<(u64, u64)> {
     let mut reader = Reader::open(root).unwrap();
-    let snapshot = reader.per_file(true).snapshot().unwrap();
+    let snapshot = reader.per(Per::File).snapshot().unwrap();
     assert!(snapshot.errors().is_empty(), "{:?}", snapshot.errors());
     assert!(snapshot.is_whole(), "nobody writes any more");
     for thread in acknowledged.keys() {
@@ -111,13 +111,14 @@ fn check(root: &Path, acknowledged: &HashMap<u32, u64>) -> Option<(u64, u64)> {
         assert_eq!(of_thread.count(), 1);
     }
     let (mut behind, mut apart) = (0, 0);
-    for file in snapshot.files() {
+    for own in snapshot.models() {
+        let file = own.file().unwrap();
         assert_eq!(file.state(), State::Dead);
         let least = acknowledged.get(&file.tid()).copied().unwrap_or(0);
-        let n = number(file, "n");
+        let n = number(own, "n");
         assert!(n >= least, "{n} counted, {least} acknowledged");
-        let line = line(file, "line");
-        let text = file.get("text").unwrap().as_str().unwrap();
+        let line = line(own, "line");
+        let text = own.get("text").unwrap().as_str().unwrap();
         let text = match text.split_once('-') {
             Some((short, long)) if short.parse::<u64>() == long.parse() => short.parse().unwrap(),
             _ => {
@@ -126,7 +127,7 @@ fn check(root: &Path, acknowledged: &HashMap<u32, u64>) -> Option<(u64, u64)> {
             }
         };
         let [time, size] = ["time", "size"].map(|label| {
-            let found = file.get(label).unwrap().as_distribution().unwrap();
+            let found = own.get(label).unwrap().as_distribution().unwrap();
             let difference = found.bucket_count().abs_diff(found.count());
             assert!(difference <= 1, "{label}: {difference} apart");
             apart += difference;
@@ -140,7 +141,7 @@ fn check(root: &Path, acknowledged: &HashMap<u32, u64>) -> Option<(u64, u64)> {
         // One after the other: each is of this publication or of the one before.
         let order = [
             n,
-            number(file, "level"),
+            number(own, "level"),
             line,
             time.count(),
             size.count(),
@@ -151,21 +152,21 @@ fn check(root: &Path, acknowledged: &HashMap<u32, u64>) -> Option<(u64, u64)> {
         behind += u64::from(order[5] != n);
         assert!(text >= least);
         for group in (EVERY..=least).step_by(EVERY as usize) {
-            assert_eq!(number(file, &format!("g{group}.n")), group);
-            assert_eq!(self::line(file, &format!("g{group}.line")), group);
-            let time = file.get(&format!("g{group}.time")).unwrap();
+            assert_eq!(number(own, &format!("g{group}.n")), group);
+            assert_eq!(self::line(own, &format!("g{group}.line")), group);
+            let time = own.get(&format!("g{group}.time")).unwrap();
             assert_eq!(time.as_distribution().unwrap().count(), 1);
         }
     }
     Some((behind, apart))
 }
 
-fn number(file: &File, label: &str) -> u64 {
-    file.get(label).and_then(Value::as_u64).unwrap()
+fn number(own: &Model, label: &str) -> u64 {
+    own.get(label).and_then(Value::as_u64).unwrap()
 }
 
-fn line(file: &File, label: &str) -> u64 {
-    let value = file.get(label).unwrap().as_compound().unwrap();
+fn line(own: &Model, label: &str) -> u64 {
+    let value = own.get(label).unwrap().as_compound().unwrap();
     let (_, _, words) = value.fields().next().unwrap();
     Line {
         words: std::array::from_fn(|i| words[i].as_u64().unwrap()),

@@ -103,7 +103,7 @@ fn a_live_process_of_another_time_namespace_is_not_dead() {
     let window = || {
         let snapshot = snapshot(root.path());
         let stat = snapshot.models()[0]
-            .stats()
+            .series()
             .iter()
             .find(|stat| stat.label() == "n");
         assert_eq!(stat.unwrap().value().as_u64(), Some(1));

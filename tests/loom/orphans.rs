@@ -11,8 +11,8 @@ use loom::sync::atomic::{AtomicU64, Ordering, fence};
 use loom::thread;
 use mmstats::format::header::{Owner, OwnerState};
 use mmstats::format::owner;
-use mmstats::sys::lock::{self, RawLock};
-use mmstats::sys::orphans::{Orphan, Orphans};
+use mmstats::sys::lifecycle::orphans::{Orphan, Orphans};
+use mmstats::sys::process::lock::{self, RawLock};
 
 /// Which ordering of the proof is left out.
 #[derive(Clone, Copy, Debug, PartialEq)]

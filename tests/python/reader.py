@@ -11,6 +11,7 @@ wrote it. Linux only.
 """
 
 import array
+import copy
 import errno
 import fcntl
 import hashlib
@@ -38,6 +39,7 @@ HAS_GENERATION = 2
 LOCAL = ["tmpfs", "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "overlay", "ramfs", "bcachefs", "zfs"]
 # Steps of a window that count, and what its label ends with.
 COUNTED, WINDOW = 12, ".Window"
+OF_WINDOW = "\0window"  # after the label of a metric: the key of its window, which no text has
 MONOTONIC_COARSE = 6
 # Words of a buffer and plain words; None: as the parameter says.
 SLOTS = {"floats": (10, 65), "summary": (10, 1), "average": (3, 0), "movingaverage": (3, None), "samplingcounter": (2, 1)}
@@ -596,6 +598,7 @@ class Metric:
         kind, digits = self.parameter & 0xFF, self.parameter >> 8
         step = Metric.__new__(Metric)
         step.kind, step.parameter, step.buffers, step.unit = kind, digits, self.buffers, self.unit
+        step.label, step.identity = self.label, {}
         name = KINDS[kind] if kind < len(KINDS) else None
         if name in ("counter", "summary"):
             step.words, step.plain = {"counter": 2, "summary": 10}[name], 0
@@ -723,9 +726,15 @@ class Metric:
             return [[0] * count if count else 0 for _, _, _, count, _ in self.fields]
         return {"flag": False, "text": ""}.get(name, 0)
 
+    def of(self, identity):
+        """The same for one instance, whose group or labels these are."""
+        metric = copy.copy(self)
+        metric.identity = identity
+        return metric
+
     def as_json(self, value):
         name = KINDS[self.kind]
-        shown = {"kind": "percentile" if name == "floats" else name}
+        shown = {"kind": "percentile" if name == "floats" else name, "metric": self.label, **self.identity}
         unit = "seconds" if name == "timer" else self.unit
         if unit:
             shown["unit"] = unit
@@ -896,13 +905,13 @@ class File:
         block, metrics = self.schemas[schema]
         self.within(at, length, 32 if has_generation else 24, place, block)
         if not has_generation:
-            prefix, suffix = self.texts(at, length, place, metrics)
+            texts = self.texts(at, length, place, metrics)
         else:
             # Chapter 6, Groups that come and go: the first look, and the texts after it.
             generation = self.words(place - 8, 1)[0]
             fence()
             if generation % 2:
-                self.instances.append((place, block, ("", ""), [], {}, {}))
+                self.instances.append((place, block, ("", "", {}), [], {}, {}))
                 return  # removed: there is nothing to read
             try:
                 texts = self.texts(at, place - 8 - at, place, metrics)
@@ -910,15 +919,15 @@ class File:
                 fence()
                 if self.words(place - 8, 1)[0] == generation:
                     self.problems.append(str(problem))
-                self.instances.append((place, block, ("", ""), [], {}, {}))
+                self.instances.append((place, block, ("", "", {}), [], {}, {}))
                 return
             self.generations.append((len(self.instances), place - 8, generation))
-            prefix, suffix = texts
-        self.charge(block + sum(len(metric.label) + len(prefix) + 64 for metric in metrics))
-        self.instances.append((place, block, (prefix, suffix), metrics, {}, {}))
+        prefix, suffix, _ = texts
+        self.charge(block + sum(len(metric.label) + len(prefix) + len(suffix) + 64 for metric in metrics))
+        self.instances.append((place, block, texts, metrics, {}, {}))
 
     def texts(self, at, length, place, metrics):
-        """What the labels of an instance begin and end with, from the first `length` bytes of its record."""
+        """What the labels of an instance begin and end with, and its identity, from the first `length` bytes of its record."""
         prefix, group, pairs = struct.unpack("<HHI", self.bytes(at, 24)[16:])
         table = 24 + prefix + group
         need(pairs <= LABELS_MOST and table + 4 * pairs <= length, "a short record at %d" % at)
@@ -934,8 +943,10 @@ class File:
         need(all(a < b for a, b in zip([b""] + keys, keys)), "labels out of order at %d" % at)
         suffix = "" if group else labels_text(labels)
         prefix += group + "." if group else ""
-        need(all(whole_label(prefix, metric.label) for metric in metrics), "a metric without a label at %d" % at)
-        return prefix, suffix
+        need(suffix or all(whole_label(prefix, metric.label) for metric in metrics), "a metric without a label at %d" % at)
+        # What exporters call the group is no label of it.
+        identity = {"group": group} if group else {"labels": dict(labels)} if labels else {}
+        return prefix, suffix, identity
 
     def octave(self, at, length):
         need(length >= 24, "a short record at %d" % at)
@@ -1039,7 +1050,7 @@ class File:
     def read_values(self):
         """Chapter 6, Read: three phases for each block."""
         self.parts, tries, with_parts = [({}, {})], TRIES_PER_FILE, []
-        for place, block, (prefix, suffix), metrics, octaves, pieces in self.instances:
+        for place, block, (prefix, suffix, identity), metrics, octaves, pieces in self.instances:
             if self.retired:
                 self.parts.append(({}, {}))  # a label counts once for each version of its schema
             self.entries, self.stats = self.parts[-1]
@@ -1052,15 +1063,17 @@ class File:
             now = time.clock_gettime_ns(MONOTONIC_COARSE) if shares_clock(self) else None
             twice = set()
             for index, metric in enumerate(metrics):
-                label = whole_label(prefix, metric.label) + suffix
-                if KINDS[metric.kind] == "window" and index - 1 in twice:
-                    twice.add(index)
-                    continue  # its metric does not count
+                if KINDS[metric.kind] == "window":
+                    label += OF_WINDOW  # it belongs to the entry before it
+                    if index - 1 in twice:
+                        continue  # its metric does not count
+                else:
+                    label = whole_label(prefix, metric.label) + suffix
                 if label in self.entries:
                     twice.add(index)
                     self.problems.append("the label %s is there twice" % label)
                     continue
-                self.entries[label] = metric
+                self.entries[label] = metric.of(identity)
                 at, words = metric.offset // 8, []
                 if metric.buffers:
                     published, whole = firsts[at] // 2, self.is_whole(firsts[at], seconds[at], metric)
@@ -1081,8 +1094,7 @@ class File:
                     cells = [self.read_cells(piece) for piece in pieces.get(index, ())]
                     with_parts.append((self.stats, label, metric, words, cells))
                     continue
-                self.stats[label] = metric.decode(words, counts.get(index, ()), now, self.of_window(label, suffix, metrics, index),
-                                                   self.retired)
+                self.stats[label] = metric.decode(words, counts.get(index, ()), now, self.of_window(label), self.retired)
         context = self.read_contexts()
         for stats, label, metric, words, cells in with_parts:
             stats[label] = metric.decode_parts(words, cells, context)
@@ -1090,17 +1102,18 @@ class File:
         fence()
         for number, word, generation in self.generations:
             if self.words(word, 1)[0] != generation:
-                _, _, (prefix, suffix), metrics, _, _ = self.instances[number]
+                _, _, (prefix, suffix, _), metrics, _, _ = self.instances[number]
                 labels = {whole_label(prefix, metric.label) + suffix for metric in metrics}
+                labels |= {label + OF_WINDOW for label in labels}
                 self.busy = [label for label in self.busy if label not in labels]
                 for label in labels:
                     for entries, stats in self.parts:
                         entries.pop(label, None)
                         stats.pop(label, None)
 
-    def of_window(self, label, suffix, metrics, index):
-        """The value of the metric that a window belongs to: of the entry before it."""
-        return self.stats.get(label[:-len(WINDOW + suffix)] + suffix) if KINDS[metrics[index].kind] == "window" else None
+    def of_window(self, label):
+        """The value of the metric that a window belongs to."""
+        return self.stats.get(label[:-len(OF_WINDOW)]) if label.endswith(OF_WINDOW) else None
 
     @staticmethod
     def is_whole(first, second, metric):
@@ -1121,9 +1134,10 @@ class File:
         shown = {"path": self.path, "pid": self.pid, "tid": self.tid, "state": self.state,
                  "created": self.created / 1e9, "bytes": self.length}
         if per_file:
-            first = {label: entries[label].as_json(value)
-                     for entries, stats in reversed(self.parts) for label, value in stats.items()}
-            shown["stats"] = with_windows(dict(sorted(first.items())))
+            # All that it has, whatever its state. What a retired file has of a label several times adds up.
+            state, self.state = self.state, "live"
+            shown["stats"] = merge([self], [])
+            self.state = state
         if self.retired:
             shown["retired"] = self.retired[0]
         return shown
@@ -1333,11 +1347,15 @@ def merge(files, errors):
     for file in files:
         for entries, _ in reversed(file.parts):
             for label, entry in entries.items():
-                labels.setdefault(label, Merged()).kind_of = entry
+                merged = labels.setdefault(label, Merged())
+                # Chapter 9: totals that were folded before groups and labels were kept say nothing of them.
+                if not (file.retired and not entry.identity and merged.kind_of and merged.kind_of.identity
+                        and merged.kind_of.kind == entry.kind):
+                    merged.kind_of = entry
     for file, entries, stats in parts:
         for label, value in stats.items():
             merged, entry = labels[label], entries[label]
-            of = label[:-len(WINDOW)]
+            of = label[:-len(OF_WINDOW)]
             if KINDS[entry.kind] == "window" and (of not in stats or labels[of].kind_of.kind != entries[of].kind):
                 continue  # its metric does not count here
             if entry.kind != merged.kind_of.kind:
@@ -1355,9 +1373,10 @@ def with_windows(stats):
     """Chapter 5, Windows: each is shown with its metric, and only so."""
     for label in [label for label, shown in stats.items() if shown["kind"] == "window"]:
         window = stats.pop(label)
-        if label[:-len(WINDOW)] in stats and stats[label[:-len(WINDOW)]]["kind"] == window["of"]:
-            stats[label[:-len(WINDOW)]]["window"] = {
-                key: value for key, value in window.items() if key not in ("kind", "unit", "of")}
+        of = stats.get(label[:-len(OF_WINDOW)])
+        if of and of["kind"] == window["of"]:
+            of["window"] = {key: value for key, value in window.items()
+                            if key not in ("kind", "metric", "group", "labels", "unit", "of")}
     return stats
 
 

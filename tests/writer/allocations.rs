@@ -8,7 +8,7 @@ use std::time::Duration;
 use mmstats::{MmStats, Stat};
 
 use super::child;
-use super::models::{Pool, Web};
+use super::models::{Pool, Route, Web};
 
 /// Counts the allocations of each thread.
 struct Counting;
@@ -80,6 +80,15 @@ fn write_everything(web: &Web) {
     web.db.queries.inc();
     web.handlers.group("index").response_ok.inc();
     web.handlers["index"].response_bad.inc();
+    for pairs in [[("a", "1"), ("b", "2")], [("b", "2"), ("a", "1")]] {
+        web.handlers.group_with(&pairs).response_ok.inc();
+    }
+    let route = Route {
+        handler: "index",
+        status: 200,
+    };
+    web.routes.group(&route).response_ok.inc();
+    web.routes[&route].response_bad.inc();
     Web::local(|s| {
         s.requests.inc();
         s.body_size.record(1000);

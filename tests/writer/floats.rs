@@ -196,7 +196,7 @@ fn windows_and_exposed_values_are_floats() {
         assert_eq!(get(label), Some(value), "{label}");
     }
     let model = snapshot.model("floats").unwrap();
-    let ratio = (model.stats().iter()).find(|stat| stat.label() == "ratio");
+    let ratio = (model.series().iter()).find(|stat| stat.label() == "ratio");
     assert_eq!(
         ratio.map(|stat| (stat.unit(), stat.value().kind())),
         Some(("ratio", "percentile"))

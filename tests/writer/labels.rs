@@ -58,7 +58,28 @@ fn a_prefix_is_accepted_by_the_derive_and_by_create_alike() {
     }
 }
 
-#[derive(MmStats)]
+#[test]
+fn labels_of_a_group_are_accepted_by_the_derive_and_by_create_alike() {
+    let mut texts = texts(3);
+    let each = [
+        '{', '}', ',', '=', '"', '\\', ':', '\t', '\u{a0}', '\u{2028}',
+    ];
+    texts.extend(each.map(|c| format!("a{c}b")));
+    texts.extend([255, 256, 257].map(|len| "x".repeat(len)));
+    let writer = Writer::builder("labels").anonymous().create().unwrap();
+    let stats = Inner::groups([""; 0]).anonymous().create().unwrap();
+    for text in texts {
+        let key = derive::key_problem(&text).is_none();
+        let value = derive::value_problem(&text).is_none();
+        for (labels, accepted) in [([(&*text, "")], key), ([("key", &*text)], value)] {
+            assert_eq!(writer.group_with(&labels).is_ok(), accepted, "{labels:?}");
+            let group = stats.try_group_with(&labels);
+            assert_eq!(group.is_ok(), accepted, "{labels:?}: {group:?}");
+        }
+    }
+}
+
+#[derive(Debug, MmStats)]
 struct Inner {
     n: mmstats::Counter,
 }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use mmstats::reader::{Reader, Snapshot};
 use mmstats::{
-    Average, Compound, Constant, Counter, Errors, Flag, Gauge, Groups, History, MmStats, MmValue,
-    MovingAverage, Percentile, SamplingCounter, Summary, Text, Timer, UpDown,
+    Average, Compound, Constant, Counter, Errors, Flag, Gauge, Groups, History, MmLabels, MmStats,
+    MmValue, MovingAverage, Percentile, SamplingCounter, Summary, Text, Timer, UpDown,
 };
 
 /// The model of the design.
@@ -39,6 +39,13 @@ pub struct Web {
     pub commit: Constant<&'static str>,
     pub db: Db,
     pub handlers: Groups<Handler>,
+    pub routes: Groups<Handler, Route>,
+}
+
+#[derive(MmLabels, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Route {
+    pub handler: &'static str,
+    pub status: u16,
 }
 
 #[derive(MmStats)]

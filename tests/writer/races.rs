@@ -223,7 +223,7 @@ fn a_growing_file_of_two_hundred_compounds_read_by_pread() {
         assert!(snapshot.errors().is_empty(), "{:?}", snapshot.errors());
         busy += snapshot.busy().count() as u64;
         let model = snapshot.model("Many").unwrap();
-        for stat in model.stats() {
+        for stat in model.series() {
             let Some(number) = stat
                 .label()
                 .strip_prefix("line-")
@@ -241,7 +241,7 @@ fn a_growing_file_of_two_hundred_compounds_read_by_pread() {
             *last = n;
             values += 1;
         }
-        grown = model.stats().len() as u64 - LINES;
+        grown = model.series().len() as u64 - LINES;
     }
     println!("{values} values, {busy} too busy, {grown} groups added meanwhile");
     if many(1, 0) == 1 {

@@ -187,7 +187,7 @@ fn a_million_groups_stay_within_the_file() {
     }
     let len = std::fs::metadata(crowd.path().unwrap()).unwrap().len();
     assert!(len < 1 << 20, "{len} bytes");
-    assert_eq!(mmstats::reader::verify(&crowd.path().unwrap()).unwrap(), []);
+    assert_eq!(mmstats::reader::verify(crowd.path().unwrap()).unwrap(), []);
     use_all(crowd.members.group("last"), 3);
     let snapshot = snapshot(&root);
     let get = |label| snapshot.get("Crowd", label).and_then(|v| v.as_u64());

@@ -80,7 +80,7 @@ fn the_first_read_has_the_window_of_all_files() {
     assert!((median - 990.0).abs() < 0.01 * 990.0, "{median}");
     assert!(snapshot.get("windows", "plain.WindowCount").is_none());
     let model = snapshot.model("windows").unwrap();
-    let stat = |label: &str| model.stats().iter().find(|stat| stat.label() == label);
+    let stat = |label: &str| model.series().iter().find(|stat| stat.label() == label);
     assert!(stat("size.Window").is_none(), "it is with the metric");
     assert_eq!(stat("size").unwrap().window().unwrap().seconds(), 86_400.0);
     assert_eq!(

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use mmstats::{Counter, MmStats};
 
 use crate::row::{Bound, Row, row};
-use crate::setup::Model;
+use crate::setup::{Model, PAIRS, ROUTE};
 
 /// Sixteen models of one thread.
 mod sixteen {
@@ -66,6 +66,20 @@ pub fn rows() -> Vec<Row> {
             .stats
             .handlers
             .group(black_box("index"))
+            .requests
+            .inc())
+        .bound(Bound::Most(25.0)),
+        row!("group(known), by a struct of labels", |s, _i| s
+            .stats
+            .routes
+            .group(black_box(&ROUTE))
+            .requests
+            .inc())
+        .bound(Bound::Most(25.0)),
+        row!("group_with(known), two pairs", |s, _i| s
+            .stats
+            .handlers
+            .group_with(black_box(&PAIRS))
             .requests
             .inc())
         .bound(Bound::Most(25.0)),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::UNIX_EPOCH;
 
-use mmstats::reader::{Ending, File, State, printable};
+use mmstats::reader::{Ending, File, Model, Snapshot, State, printable};
 
 use crate::Outcome;
 use crate::arguments::Autopsy;
@@ -42,7 +42,7 @@ pub fn run(arguments: &Autopsy) -> Outcome {
                 writeln!(out)?;
             }
             dead += 1;
-            process(&mut out, &files)?;
+            process(&mut out, snapshot, &files)?;
         }
     }
     out.flush()?;
@@ -95,8 +95,11 @@ fn by_process(files: Vec<&File>) -> Vec<Vec<&File>> {
 }
 
 /// What is known of a process, and the last values of its files.
-fn process(out: &mut impl Write, files: &[&File]) -> io::Result<()> {
+fn process(out: &mut impl Write, snapshot: &Snapshot, files: &[&File]) -> io::Result<()> {
     let first = files[0];
+    let own: Vec<&Model> = (files.iter())
+        .filter_map(|file| snapshot.of_file(file))
+        .collect();
     let exe = match first.exe() {
         "" => "of an unknown program",
         exe => exe,
@@ -120,7 +123,7 @@ fn process(out: &mut impl Write, files: &[&File]) -> io::Result<()> {
         }
     }
     writeln!(out, "  ended       {}", how(files))?;
-    match newest_stamp(files) {
+    match newest_stamp(&own) {
         Some((time, label)) => {
             let date = numbers::date((time * 1e9) as u64);
             writeln!(out, "  last stamp  {date} UTC  ({})", printable(&label))?;
@@ -130,12 +133,12 @@ fn process(out: &mut impl Write, files: &[&File]) -> io::Result<()> {
             "  last stamp  not known: none of its values has a time"
         )?,
     }
-    if let Some((words, time)) = last_words(files) {
+    if let Some((words, time)) = last_words(&own) {
         let date = numbers::date((time * 1e9) as u64);
         writeln!(out, "  last panic  {date} UTC  {}", printable(&words))?;
     }
-    for file in files {
-        show::write_file(out, file)?;
+    for own in own {
+        show::write_file(out, own)?;
     }
     Ok(())
 }
@@ -154,18 +157,15 @@ fn how(files: &[&File]) -> &'static str {
 }
 
 /// The newest time that a value has, in seconds since 1970, and which value.
-fn newest_stamp(files: &[&File]) -> Option<(f64, String)> {
-    let stats = files
-        .iter()
-        .flat_map(|file| file.stats().unwrap_or_default());
-    stats
+fn newest_stamp(files: &[&Model]) -> Option<(f64, String)> {
+    (files.iter().flat_map(|own| own.series()))
         .filter_map(|stat| Some((stat.value().stamp()?, stat.label().to_owned())))
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
 }
 
 /// The message of the last panic, and when it was.
-fn last_words(files: &[&File]) -> Option<(String, f64)> {
-    let file = files.iter().find(|file| file.model() == PANICS)?;
+fn last_words(files: &[&Model]) -> Option<(String, f64)> {
+    let file = files.iter().find(|own| own.name() == PANICS)?;
     let words = file.get("message")?.as_str()?.to_owned();
     Some((words, file.get("time")?.as_f64()?))
 }

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 use std::slice;
 
-use mmstats::reader::{Snapshot, Stat, printable};
+use mmstats::reader::{Series, Snapshot, printable};
 use mmstats::{Context, DistinctError, ErrorsValue};
 use serde_json::json;
 
@@ -58,9 +58,9 @@ pub fn run(arguments: &Errors) -> Outcome {
 }
 
 /// Model, label and value of all errors.
-fn all(snapshot: &Snapshot) -> impl Iterator<Item = (&str, &Stat, &ErrorsValue)> {
+fn all(snapshot: &Snapshot) -> impl Iterator<Item = (&str, &Series, &ErrorsValue)> {
     snapshot.models().iter().flat_map(|model| {
-        let stats = model.stats().iter();
+        let stats = model.series().iter();
         stats.filter_map(|stat| Some((model.name(), stat, stat.value().as_errors()?)))
     })
 }

@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
-use mmstats::reader::{Model, Snapshot, Stat, printable};
+use mmstats::reader::{Model, Series, Snapshot, printable};
 use mmstats::{HistoryEntry, HistoryValue};
 use serde_json::json;
 
@@ -58,9 +58,9 @@ fn of_label<'a>(
     name: &str,
 ) -> impl Iterator<Item = (&'a Model, &'a str, &'a HistoryValue)> {
     let patterns = [name.to_owned(), format!("{name}.history")];
-    let means = move |stat: &Stat| names::resolve_any(&patterns, stat) == Some(Means::Label);
+    let means = move |stat: &Series| names::resolve_any(&patterns, stat) == Some(Means::Label);
     let stats = (snapshot.models().iter())
-        .flat_map(|model| model.stats().iter().map(move |stat| (model, stat)));
+        .flat_map(|model| model.series().iter().map(move |stat| (model, stat)));
     stats
         .filter(move |(_, stat)| means(stat))
         .filter_map(|(model, stat)| Some((model, stat.label(), stat.value().as_history()?)))
@@ -68,7 +68,7 @@ fn of_label<'a>(
 
 /// The sentence for a name without a history.
 fn none(input: &Input, name: &str) -> String {
-    let of = |stat: &&Stat| names::resolve(name, stat).is_some();
+    let of = |stat: &&Series| names::resolve(name, stat).is_some();
     let what = match names::stats(input).find(of) {
         Some(stat) => format!(
             "{name:?} has no history: {} is of the kind {}",
@@ -79,7 +79,7 @@ fn none(input: &Input, name: &str) -> String {
     };
     let mut labels: Vec<_> = names::stats(input)
         .filter(|stat| stat.value().as_history().is_some())
-        .map(Stat::label)
+        .map(Series::label)
         .collect();
     let count = labels.len();
     labels.truncate(EXAMPLES);

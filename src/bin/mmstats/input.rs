@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use mmstats::Error;
-use mmstats::reader::{File, Reader, Snapshot, Stat, guard_sigbus, roots, unlinked};
+use mmstats::reader::{File, Model, Per, Reader, Series, Snapshot, guard_sigbus, roots, unlinked};
 
 use crate::{output, progress};
 
@@ -47,7 +47,7 @@ impl Sources {
         }
         for path in paths {
             let reader = match pid(path) {
-                Some(pid) => Ok(Reader::of_process(pid)),
+                Some(pid) => Ok(Reader::for_process(pid)),
                 None => Reader::open(path),
             };
             match reader {
@@ -97,10 +97,10 @@ impl Sources {
         }
     }
 
-    /// With the values of each file, too.
+    /// With the values of each file by itself, too, if `wanted`: see [`Input::apart`].
     pub fn per_file(mut self, wanted: bool) -> Sources {
         for (_, reader) in &mut self.readers {
-            reader.per_file(wanted);
+            reader.per(if wanted { Per::File } else { Per::Model });
         }
         self
     }
@@ -108,7 +108,7 @@ impl Sources {
     /// With what was counted since the reading before.
     pub fn watched(mut self) -> Sources {
         for (_, reader) in &mut self.readers {
-            reader.risen(true);
+            reader.deltas(true);
         }
         self.watched = true;
         self
@@ -155,6 +155,21 @@ impl Input {
     pub fn read(paths: &[PathBuf], per_file: bool) -> Input {
         let mut sources = Sources::open(paths).per_file(per_file);
         progress::during("reading stats files", || sources.read())
+    }
+
+    /// The models, each merged over all of its files.
+    pub fn merged(&self) -> impl Iterator<Item = &Model> {
+        self.snapshots.iter().flat_map(Snapshot::merged)
+    }
+
+    /// What each file has by itself, in the order of [`files`](Self::files). Only sources
+    /// [per file](Sources::per_file) have that.
+    pub fn apart(&self) -> impl Iterator<Item = &Model> {
+        let snapshots = self.snapshots.iter();
+        snapshots.flat_map(|snapshot| {
+            let files = snapshot.files().iter();
+            files.filter_map(|file| snapshot.of_file(file))
+        })
     }
 
     /// The files of all snapshots.
@@ -353,12 +368,12 @@ fn failure(path: &Path, error: Error) -> (PathBuf, String) {
     }
 }
 
-/// What a label is among stats that are sorted by it, as those of a snapshot are.
-pub fn find<'a>(stats: &'a [Stat], label: &str) -> Option<&'a Stat> {
-    let index = stats
-        .binary_search_by(|stat| stat.label().cmp(label))
+/// The series of a label among those that are sorted by it, as those of a snapshot are.
+pub fn find<'a>(all: &'a [Series], label: &str) -> Option<&'a Series> {
+    let index = all
+        .binary_search_by(|series| series.label().cmp(label))
         .ok()?;
-    Some(&stats[index])
+    Some(&all[index])
 }
 
 /// Paths as a list, as in `$PATH`.

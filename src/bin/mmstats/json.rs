@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use mmstats::reader::{File, Model, Snapshot, Stat};
+use mmstats::reader::{File, Model, Series, Snapshot};
 use mmstats::{
     Context, DistinctError, Distribution, ErrorsValue, FloatDistribution, HistoryEntry, Number,
     PERCENTILES, SummaryValue, Value, WindowValue,
@@ -27,7 +27,7 @@ impl Serialize for Whole<'_> {
         let mut models: Vec<(String, OfModel<'_>)> = Vec::new();
         let mut names = HashSet::new();
         for snapshot in &input.snapshots {
-            for model in snapshot.models() {
+            for model in snapshot.merged() {
                 let mut name = model.name().to_owned();
                 // Only where several paths were given.
                 if !names.insert(model.name()) {
@@ -79,21 +79,27 @@ impl Serialize for OfModel<'_> {
             .filter(|(name, _)| *name == model.name())
             .map(|(_, label)| label)
             .collect();
-        let mut stats: Vec<_> = (model.stats().iter())
+        let mut stats: Vec<_> = (model.series().iter())
             .map(|stat| (stat.label(), Some(stat)))
             .collect();
         // Those that no file's part could be had of. Nobody knows their kind here.
-        let unread = |label: &&&str| lookup(model.stats(), label).is_none();
+        let unread = |label: &&&str| lookup(model.series(), label).is_none();
         stats.extend(busy.iter().filter(unread).map(|label| (*label, None)));
         stats.sort_by_key(|(label, _)| *label);
-        let one = |&(label, of_label): &(&str, Option<&Stat>)| {
+        let one = |&(label, of_label): &(&str, Option<&Series>)| {
             let shown = of_label.map_or_else(
                 || json!({"value": null, "busy": true}),
                 |of_label| stat(of_label, busy.contains(label)),
             );
             (label.to_owned(), shown)
         };
-        let files = (model.files().iter()).map(|&index| OfFile(&snapshot.files()[index]));
+        let files = (model.files().iter()).map(|&index| {
+            let file = &snapshot.files()[index];
+            OfFile {
+                file,
+                own: snapshot.of_file(file),
+            }
+        });
         let mut object = to.serialize_map(None)?;
         object.serialize_entry("processes", &model.processes())?;
         object.serialize_entry("files", &files.collect::<Vec<_>>())?;
@@ -103,11 +109,14 @@ impl Serialize for OfModel<'_> {
 }
 
 /// A file, and its own stats if they were read by themselves.
-struct OfFile<'a>(&'a File);
+struct OfFile<'a> {
+    file: &'a File,
+    own: Option<&'a Model>,
+}
 
 impl Serialize for OfFile<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let file = self.0;
+        let file = self.file;
         let mut object = to.serialize_map(None)?;
         object.serialize_entry("path", &file.path().to_string_lossy())?;
         object.serialize_entry("pid", &file.pid())?;
@@ -121,9 +130,9 @@ impl Serialize for OfFile<'_> {
         if let Some(files) = file.retired() {
             object.serialize_entry("retired", &files)?;
         }
-        if let Some(stats) = file.stats() {
+        if let Some(stats) = self.own.map(Model::series) {
             // Only those that were had whole are there.
-            let one = |of_label: &Stat| (of_label.label().to_owned(), stat(of_label, false));
+            let one = |of_label: &Series| (of_label.label().to_owned(), stat(of_label, false));
             object.serialize_entry("stats", &Object(|| stats.iter().map(one)))?;
         }
         object.end()
@@ -131,7 +140,7 @@ impl Serialize for OfFile<'_> {
 }
 
 /// A label's kind, unit and value.
-fn stat(stat: &Stat, is_busy: bool) -> Json {
+fn stat(stat: &Series, is_busy: bool) -> Json {
     let mut entry = Map::new();
     entry.insert("kind".to_owned(), stat.value().kind().into());
     if !stat.unit().is_empty() {
@@ -171,6 +180,16 @@ fn stat(stat: &Stat, is_busy: bool) -> Json {
     }
     if let Some(window) = stat.window().filter(|_| !is_busy) {
         entry.insert("window".to_owned(), window_json(window));
+    }
+    entry.insert("metric".to_owned(), stat.metric().into());
+    if let Some(group) = stat.group() {
+        entry.insert("group".to_owned(), group.into());
+    }
+    if let labels @ [_, ..] = stat.labels() {
+        let labels = labels
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone().into()));
+        entry.insert("labels".to_owned(), Json::Object(labels.collect()));
     }
     Json::Object(entry)
 }
@@ -243,17 +262,17 @@ fn context_id(context: Option<&Context>, is_lost: bool) -> Json {
 
 /// What a label says of an interval: of what only rises, the interval's values and `rate`, the counts
 /// per second; of a counter its `value`, too.
-pub fn interval(of_label: &Stat, risen: Option<&Stat>, seconds: f64) -> Json {
+pub fn interval(of_label: &Series, delta: Option<&Series>, seconds: f64) -> Json {
     let now = of_label.value();
-    let Some(count) = risen.map_or_else(
+    let Some(count) = delta.map_or_else(
         || numbers::count(now).map(|_| 0),
-        |risen| numbers::count(risen.value()),
+        |delta| numbers::count(delta.value()),
     ) else {
         return stat(of_label, false);
     };
-    let mut entry = match (now, risen) {
+    let mut entry = match (now, delta) {
         (Value::Counter(_), _) => stat(of_label, false),
-        (_, Some(risen)) => stat(risen, false),
+        (_, Some(delta)) => stat(delta, false),
         // Nothing was recorded in the interval.
         (_, None) => json!({"kind": now.kind(), "count": 0}),
     };

@@ -1,7 +1,7 @@
 //! What a name means that a user typed: a label, a pattern of labels, or something that a value exposes.
 //! All commands take the names that `mmstats show` prints.
 
-use mmstats::reader::{Stat, matches, printable};
+use mmstats::reader::{Model, Series, matches, printable};
 
 use crate::input::Input;
 
@@ -13,12 +13,12 @@ const EXAMPLES: usize = 5;
 pub enum Means {
     /// The label.
     Label,
-    /// What its value, or its window, exposes: names as in [`Stat::exposed`].
+    /// What its value, or its window, exposes: names as in [`Series::exposed`].
     Parts(Vec<String>),
 }
 
 /// What a pattern means of a stat; see [`means`].
-pub fn resolve(pattern: &str, stat: &Stat) -> Option<Means> {
+pub fn resolve(pattern: &str, stat: &Series) -> Option<Means> {
     let exposed = || stat.exposed().iter().map(|(name, _)| &**name).collect();
     means(pattern, stat.label(), exposed)
 }
@@ -72,7 +72,7 @@ fn in_row(name: &str) -> &str {
 }
 
 /// What some patterns mean of a label together; no patterns mean all labels.
-pub fn resolve_any(patterns: &[String], stat: &Stat) -> Option<Means> {
+pub fn resolve_any(patterns: &[String], stat: &Series) -> Option<Means> {
     if patterns.is_empty() {
         return Some(Means::Label);
     }
@@ -94,7 +94,7 @@ pub fn resolve_any(patterns: &[String], stat: &Stat) -> Option<Means> {
 }
 
 /// The name of a part, as `mmstats show --per-file` prints it.
-pub fn of_part(stat: &Stat, part: &str) -> String {
+pub fn of_part(stat: &Series, part: &str) -> String {
     format!("{}{}{part}", stat.label(), stat.value().separator())
 }
 
@@ -145,7 +145,7 @@ pub fn is_known(name: &str, input: &Input) -> bool {
 
 /// The sentence for a pattern that matches nothing.
 pub fn no_label(input: &Input, pattern: &str) -> String {
-    let some: Vec<_> = stats(input).take(EXAMPLES + 1).map(Stat::label).collect();
+    let some: Vec<_> = stats(input).take(EXAMPLES + 1).map(Series::label).collect();
     let more = if some.len() > EXAMPLES { ", …" } else { "" };
     let some = some[..some.len().min(EXAMPLES)].join(", ");
     format!("no label matches {pattern:?}: there are {some}{more} (`mmstats show` prints all)")
@@ -157,13 +157,9 @@ pub fn unmatched<'a>(patterns: &'a [String], input: &'a Input) -> impl Iterator<
     patterns.iter().filter(move |pattern| !matches(pattern))
 }
 
-/// The merged stats of all models.
-pub fn stats(input: &Input) -> impl Iterator<Item = &Stat> {
-    let models = input
-        .snapshots
-        .iter()
-        .flat_map(|snapshot| snapshot.models());
-    models.flat_map(|model| model.stats())
+/// The merged series of all models.
+pub fn stats(input: &Input) -> impl Iterator<Item = &Series> {
+    input.merged().flat_map(Model::series)
 }
 
 #[cfg(test)]

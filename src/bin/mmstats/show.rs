@@ -8,7 +8,7 @@ use std::process::{self, ExitCode};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use mmstats::Value;
-use mmstats::reader::{File, Model, Snapshot, Stat, matches, printable};
+use mmstats::reader::{File, Model, Series, Snapshot, matches, printable};
 
 use crate::Outcome;
 use crate::arguments::Show;
@@ -103,7 +103,7 @@ fn write_json(out: &mut impl Write, patterns: &[String], input: &Input) -> io::R
 fn retain(object: &mut serde_json::Value, patterns: &[String], input: &Input) {
     let wanted: HashSet<&str> = names::stats(input)
         .filter(|stat| names::resolve_any(patterns, stat).is_some())
-        .map(Stat::label)
+        .map(Series::label)
         .collect();
     let models = object["models"].as_object_mut().into_iter().flatten();
     for (_, model) in models {
@@ -124,7 +124,7 @@ fn write_input(out: &mut impl Write, arguments: &Show, input: &Input) -> io::Res
         if arguments.per_file {
             write_files(out, snapshot, &arguments.labels)?;
         } else {
-            for model in snapshot.models() {
+            for model in snapshot.merged() {
                 write_model(out, model, &arguments.labels)?;
             }
         }
@@ -135,7 +135,7 @@ fn write_input(out: &mut impl Write, arguments: &Show, input: &Input) -> io::Res
 /// A model's name and its rows, aligned. A row is made when it is measured and again when it is written: there may
 /// be very many.
 fn write_model(out: &mut impl Write, model: &Model, patterns: &[String]) -> io::Result<()> {
-    let rows = || model.stats().iter().flat_map(|stat| rows(stat, patterns));
+    let rows = || model.series().iter().flat_map(|stat| rows(stat, patterns));
     let mut widths = Widths::default();
     rows().for_each(|row| widths.add(&row));
     if widths.label.is_none() && !patterns.is_empty() {
@@ -200,7 +200,7 @@ impl Widths {
 type Row = (String, Vec<(String, String)>);
 
 /// The row of a label; or those of the parts of it that the patterns mean.
-fn rows(stat: &Stat, patterns: &[String]) -> Vec<Row> {
+fn rows(stat: &Series, patterns: &[String]) -> Vec<Row> {
     match names::resolve_any(patterns, stat) {
         None => Vec::new(),
         Some(Means::Label) => vec![(output::printed(stat.label()), stat.shown())],
@@ -240,21 +240,24 @@ fn save(path: &Path, input: &Input) -> Outcome {
 
 /// Each file by itself, by model and the time of its creation.
 fn write_files(out: &mut impl Write, snapshot: &Snapshot, patterns: &[String]) -> io::Result<()> {
-    for &index in snapshot.models().iter().flat_map(|model| model.files()) {
-        write_lines(out, &snapshot.files()[index], patterns)?;
+    for own in snapshot.models() {
+        write_lines(out, own, patterns)?;
     }
     Ok(())
 }
 
 /// The path of a file, and its values. A line is made when it is written: there may be very many.
-pub fn write_file(out: &mut impl Write, file: &File) -> io::Result<()> {
-    write_lines(out, file, &[])
+pub fn write_file(out: &mut impl Write, own: &Model) -> io::Result<()> {
+    write_lines(out, own, &[])
 }
 
 /// Those that the patterns mean; nothing of a file that has none of them.
-fn write_lines(out: &mut impl Write, file: &File, patterns: &[String]) -> io::Result<()> {
+fn write_lines(out: &mut impl Write, own: &Model, patterns: &[String]) -> io::Result<()> {
+    let Some(file) = own.file() else {
+        return Ok(());
+    };
     let mut width = None;
-    each_line(file, patterns, |label, _| {
+    each_line(own, patterns, |label, _| {
         width = width.max(Some(printable(label).chars().count()));
     });
     let Some(width) = width else {
@@ -262,7 +265,7 @@ fn write_lines(out: &mut impl Write, file: &File, patterns: &[String]) -> io::Re
     };
     writeln!(out, "{}", output::path(file.path()))?;
     let mut written = Ok(());
-    each_line(file, patterns, |label, value| {
+    each_line(own, patterns, |label, value| {
         if written.is_ok() {
             let (label, value) = (printable(label), value());
             written = writeln!(out, "  {label:<width$}  => {}", printable(&value));
@@ -274,12 +277,11 @@ fn write_lines(out: &mut impl Write, file: &File, patterns: &[String]) -> io::Re
 /// Calls `each` with the label of each value that the patterns mean (none: all), and what makes its text: what
 /// the file says, by label, then what its header says.
 pub fn each_line(
-    file: &File,
+    own: &Model,
     patterns: &[String],
     mut each: impl FnMut(&str, &dyn Fn() -> String),
 ) {
-    let own = file.stats().unwrap_or_default();
-    for stat in own {
+    for stat in own.series() {
         let wanted = match names::resolve_any(patterns, stat) {
             None => continue,
             Some(Means::Label) => None,
@@ -298,17 +300,17 @@ pub fn each_line(
         });
     }
     // Format 1 has these among its values.
-    for (label, value) in file.system() {
+    for (label, value) in own.file().map(File::system).unwrap_or_default() {
         let is_wanted =
             patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern, label));
-        if is_wanted && !own.iter().any(|stat| stat.label() == *label) {
+        if is_wanted && !own.series().iter().any(|stat| stat.label() == *label) {
             each(label, &|| text(value));
         }
     }
 }
 
 /// What a value exposes: of a timer, times are in seconds and look like it.
-fn exposed_text(stat: &Stat, value: &Value) -> String {
+fn exposed_text(stat: &Series, value: &Value) -> String {
     match (stat.value(), value) {
         (Value::Timer(_), Value::Gauge(time)) => numbers::seconds(time.as_f64()),
         _ => text(value),

@@ -12,15 +12,15 @@ use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::metric::Value;
 use crate::metric::field::{Binder, Describe, Options};
-use crate::metric::float_distribution::FloatDistribution;
+use crate::metric::hot_cold::SeldomSlot;
 use crate::metric::kind::{Counts, Kind, Raw, code};
-use crate::metric::seldom::SeldomSlot;
-use crate::metric::space::Space;
-use crate::metric::summary_value::{SummaryValue, WORDS};
+use crate::metric::percentile::float_distribution::FloatDistribution;
+use crate::metric::storage::Space;
+use crate::metric::summary::value::{SummaryValue, WORDS};
 use crate::metric::window::{self, Ring};
 use crate::sync::{AtomicU64, Ordering};
-use crate::sys::clock;
-use crate::sys::words::{FloatOctaves, Slot, Width, Word, Words};
+use crate::sys::memory::words::{FloatOctaves, Slot, Width, Word, Words};
+use crate::sys::process::clock;
 
 /// Plain words: the counts of the ranges, and how many values were rejected.
 const PLAIN: usize = RANGES + 1;

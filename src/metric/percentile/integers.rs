@@ -7,16 +7,16 @@ use crate::format::histogram::{DEFAULT_DIGITS, Layout};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::metric::Value;
-use crate::metric::distribution::Distribution;
 use crate::metric::field::{Binder, Describe, Options};
+use crate::metric::hot_cold::SeldomSlot;
 use crate::metric::kind::{Counts, Kind, Raw, code};
-use crate::metric::moments::{MOMENTS, Moments};
-use crate::metric::seldom::SeldomSlot;
-use crate::metric::space::Space;
+use crate::metric::percentile::distribution::Distribution;
+use crate::metric::percentile::moments::{MOMENTS, Moments};
+use crate::metric::storage::Space;
 use crate::metric::window::{self, Ring};
 use crate::sync::{AtomicU64, Ordering};
-use crate::sys::clock;
-use crate::sys::words::{Octaves, Slot, Width, Word, Words};
+use crate::sys::memory::words::{Octaves, Slot, Width, Word, Words};
+use crate::sys::process::clock;
 
 /// The handle.
 pub struct Integers {

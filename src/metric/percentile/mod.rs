@@ -1,16 +1,20 @@
 //! Percentile: a distribution of numbers.
 
+pub mod distribution;
+pub mod float_distribution;
 mod floats;
 pub mod integers;
+pub mod moments;
 
 use std::fmt;
 
-use super::distribution::Distribution;
 use super::field::{
     Binder, Describe, Field, Options, TakesBuffers, TakesDigits, TakesUnit, TakesWindow,
 };
-use super::float_distribution::FloatDistribution;
 use super::kind::code;
+use crate::metric::one_thread::of_one_thread;
+use distribution::Distribution;
+use float_distribution::FloatDistribution;
 use floats::Floats;
 pub(super) use floats::{KIND as FLOAT_KIND, of_step as float_step, words_of as float_words};
 use integers::Integers;
@@ -115,6 +119,8 @@ impl<T: PercentileNumber> fmt::Debug for Percentile<T> {
         f.debug_tuple("Percentile").field(&self.0).finish()
     }
 }
+
+of_one_thread!(Percentile<V>, V: PercentileNumber);
 
 // SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
 unsafe impl Field for Percentile<u64> {

@@ -17,10 +17,10 @@ use crate::metric::context::{Contexts, Copied};
 use crate::metric::counter::Counter;
 use crate::metric::field::{Binder, Describe, Field, Options};
 use crate::metric::percentile::Percentile;
-use crate::metric::space::{Mark, Placed, Room, Space};
+use crate::metric::storage::{Mark, Placed, Room, Space};
 use crate::metric::summary::Summary;
-use crate::sys::ticks::Tick;
-use crate::sys::words::{Word, Words};
+use crate::sys::lifecycle::ticker::Tick;
+use crate::sys::memory::words::{Word, Words};
 
 const WINDOW: u64 = 12_000_000_000;
 const STEP: u64 = WINDOW / COUNTED;

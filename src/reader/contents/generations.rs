@@ -5,7 +5,9 @@
 
 use super::{Contents, check_labels, start, texts};
 use crate::format::generation;
+use crate::format::labels::{self, LABELS_MOST};
 use crate::format::record::{FIXED_FOR_EVER, Head};
+use crate::reader::identity::Identity;
 use crate::reader::source::{Access, Trouble};
 
 /// The generation of an instance that can be removed.
@@ -32,10 +34,20 @@ impl Generation {
         8 * self.word - self.record as usize
     }
 
-    /// How long what the labels begin with can be.
-    pub fn texts_most(self) -> usize {
-        // Prefix, name and a dot.
-        self.room() - super::FIXED + 1
+    /// Bytes of its texts at most.
+    fn texts_most(self) -> usize {
+        self.room() - super::FIXED
+    }
+
+    /// How long what its label texts have beside the metric's label can be.
+    pub fn label_most(self) -> usize {
+        // Each byte may be escaped, and what stands around a pair is no more than twice its place in the table.
+        2 * self.texts_most() + 2
+    }
+
+    /// How many label pairs it can have.
+    pub fn pairs_most(self) -> usize {
+        LABELS_MOST.min(self.texts_most() / labels::PAIR)
     }
 
     /// Whether the instance was there in the last pass.
@@ -63,7 +75,15 @@ impl Contents {
             wrong: false,
             there: false,
         };
-        self.add(at, plan, block, String::new(), Some(generation))
+        let texts = generation.room();
+        self.add(
+            at,
+            plan,
+            block,
+            Identity::default(),
+            texts,
+            Some(generation),
+        )
     }
 
     /// The first look at all generations, before the values are copied: instances that were removed are no
@@ -111,16 +131,16 @@ impl Contents {
         let known = instance.generation.expect("it can be removed");
         let (at, plan) = (known.record, instance.plan.clone());
         let taken = texts(access, at, known.room()).and_then(|(texts, _)| {
-            let prefix = texts.label_prefix();
-            check_labels(at, &plan, &prefix)?;
-            Ok(prefix)
+            let identity = Identity::from(texts);
+            check_labels(at, &plan, &identity)?;
+            Ok(identity)
         });
         generation::before_second_look();
         let is_same = access.word(known.word)? == now;
-        let (prefix, known, wrong) = match taken {
+        let (identity, known, wrong) = match taken {
             // Changed meanwhile: it is looked at again in the next pass.
             _ if !is_same => (None, NONE, false),
-            Ok(prefix) => (Some(prefix), now, false),
+            Ok(identity) => (Some(identity), now, false),
             Err(Trouble::Gone) => return Err(Trouble::Gone),
             Err(Trouble::Bad(problem)) => {
                 self.problem(problem);
@@ -129,9 +149,9 @@ impl Contents {
         };
         let instance = &mut self.instances[number];
         let generation = instance.generation.as_mut().expect("as above");
-        generation.there = prefix.is_some();
+        generation.there = identity.is_some();
         (generation.known, generation.wrong) = (known, wrong);
-        instance.prefix = prefix.unwrap_or_default().into();
+        instance.identity = identity.unwrap_or_default().into();
         instance.shape = None;
         Ok(())
     }

@@ -77,7 +77,7 @@ fn instance() -> Instance {
     let record = schema([compound("c", WORDS)]).encode();
     Instance {
         plan: Plans::default().get(&record, 0).unwrap(),
-        prefix: "".into(),
+        identity: Default::default(),
         block: SLOT,
         at: 0,
         slots: 0,

@@ -1,6 +1,6 @@
 //! From one snapshot to the next: which values are compared with which, and which files have gone.
 
-use super::{Files, Known, created_first};
+use super::{Files, Known, in_order};
 use crate::reader::file::StatsFile;
 
 impl Files {
@@ -14,33 +14,31 @@ impl Files {
         }
     }
 
-    /// After [`retire`](Self::retire): all files [in order](Self::in_order), ready to be compared with
-    /// the `last` snapshot; and those that were in that one and are in a retired file now.
-    pub fn compared(&mut self, last: Option<u64>) -> (Vec<&StatsFile>, Vec<&StatsFile>) {
+    /// After [`retire`](Self::retire) and [`without_copies`](super::without_copies): all files
+    /// [in order](Self::in_order), ready to be compared with the `last` snapshot; and those that were in that
+    /// one and are in a retired file now.
+    pub fn compared(&mut self, last: Option<u64>) -> (Vec<&mut StatsFile>, Vec<&StatsFile>) {
         self.gone.iter_mut().for_each(|file| file.compare(None));
-        for directory in self.directories.values_mut() {
-            let files = directory.files.values_mut();
-            files.for_each(|known| known.file.compare(last));
-        }
-        let mut files = Vec::new();
         // One that was removed took away what it had; nobody else has it.
+        let directories = &self.directories;
         let is_retired = |file: &&StatsFile| {
-            let directory = (file.path.parent()).and_then(|path| self.directories.get(path));
+            let directory = (file.path.parent()).and_then(|path| directories.get(path));
             directory.is_some_and(|directory| directory.retired.may_have(file))
         };
         let mut gone: Vec<_> = self.gone.iter().filter(is_retired).collect();
-        for directory in self.directories.values() {
-            files.extend(directory.retired.file.iter().filter(|_| directory.listed));
-            for Known { file, .. } in directory.files.values() {
+        let mut files = Vec::new();
+        for directory in self.directories.values_mut() {
+            for Known { file, .. } in directory.files.values_mut() {
+                file.compare(last);
                 if !file.left_out {
                     files.push(file);
                 } else if file.before.is_some() && directory.retired.may_have(file) {
                     gone.push(file);
                 }
             }
+            let retired = directory.retired.file.iter_mut();
+            files.extend(retired.filter(|_| directory.listed));
         }
-        let mut files: Vec<&StatsFile> = files.into_iter().map(|file| &**file).collect();
-        files.sort_unstable_by(|a, b| created_first(a, b));
-        (files, gone)
+        (in_order(files.into_iter()), gone)
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::format::header::{Header, ProcessId};
 use crate::reader::file::StatsFile;
 use crate::reader::snapshot::Problem;
-use crate::sys::seed::random_state;
+use crate::sys::memory::hashing::random_state;
 
 /// Which file it is, wherever it lies: no writer makes two that are equal in all of this.
 type Identity<'a> = (&'a str, ProcessId, u32, u64);

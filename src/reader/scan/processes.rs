@@ -9,13 +9,13 @@ use crate::Error;
 use crate::reader::removed::Removed;
 use crate::reader::snapshot::Problem;
 use crate::reader::text::matches;
-use crate::sys::paths;
-use crate::sys::proc::{self, Mapped, Mappings, Reach};
-use crate::sys::view::Stat;
+use crate::sys::lifecycle::paths;
+use crate::sys::memory::read_map::Stat;
+use crate::sys::process::procfs::{self, Mapped, Mappings, Reach};
 
 impl Files {
     pub(super) fn scan_process(&mut self, pid: u32, tools: &mut Tools<'_>) -> Result<(), Error> {
-        match proc::mapped(pid, Reach::All, is_stats) {
+        match procfs::mapped(pid, Reach::All, is_stats) {
             Ok(mapped) => self.scan_mappings(mapped, tools),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let mut left = self.known();
@@ -33,9 +33,9 @@ impl Files {
     }
 
     pub(super) fn scan_processes(&mut self, tools: &mut Tools<'_>) {
-        for pid in proc::processes() {
+        for pid in procfs::processes() {
             // Ended meanwhile, or not for this user to look at.
-            let mut mapped = proc::mapped(pid, Reach::Local, is_stats).unwrap_or_default();
+            let mut mapped = procfs::mapped(pid, Reach::Local, is_stats).unwrap_or_default();
             let skipped = mapped.skipped.drain(..);
             tools.problems.extend(skipped.map(|(path, server)| {
                 let problem = format!(

@@ -4,17 +4,16 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-use super::{Stat, lookup};
 use crate::format::header::{Header, OwnerState};
 use crate::format::note::Note;
 use crate::format::scalar::Number;
 use crate::metric::Value;
 use crate::reader::state::{Ending, State};
-use crate::sys::life::started;
-use crate::sys::proc::is_map_file;
+use crate::sys::process::liveness::started;
+use crate::sys::process::procfs::is_map_file;
 
 /// One stats file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct File {
     pub(in crate::reader) path: Arc<Path>,
     pub(in crate::reader) header: Arc<Header>,
@@ -25,8 +24,8 @@ pub struct File {
     pub(in crate::reader) notes: Vec<Note>,
     pub(in crate::reader) format: u8,
     pub(in crate::reader) owner: OwnerState,
-    pub(in crate::reader) stats: Option<Vec<Stat>>,
-    pub(in crate::reader) risen: Option<Vec<Stat>>,
+    /// Its place among the parts of the snapshot, if these are files.
+    pub(in crate::reader) part: Option<usize>,
     /// In a place of its own: few ask for it, and there may be very many files.
     pub(in crate::reader) system: OnceLock<Box<[(&'static str, Value)]>>,
 }
@@ -123,35 +122,17 @@ impl File {
         self.format
     }
 
-    /// Its own values by label, whatever its state, if [`Reader::per_file`](crate::reader::Reader::per_file)
-    /// was asked for.
-    pub fn stats(&self) -> Option<&[Stat]> {
-        self.stats.as_deref()
-    }
-
-    /// What it has counted since the snapshot before, as [`Model::risen`](super::Model::risen), but without what has not
-    /// changed; if [`Reader::per_file`](crate::reader::Reader::per_file) and
-    /// [`Reader::risen`](crate::reader::Reader::risen) were asked for. Empty if there is nothing to compare
-    /// with.
-    pub fn risen(&self) -> Option<&[Stat]> {
-        self.risen.as_deref()
-    }
-
-    /// The value of a label of this file, as [`Snapshot::get`](super::Snapshot::get) for merged ones, if
-    /// [`Reader::per_file`](crate::reader::Reader::per_file) was asked for; and in any case `sys.pid`, `sys.tid`,
-    /// `sys.uid`, `sys.gid`, `sys.created` (seconds since 1970-01-01 UTC) and `sys.exe`.
+    /// One of the values of [`system`](Self::system), by its label. The file's own values are in
+    /// [`Snapshot::of_file`](super::Snapshot::of_file).
     pub fn get(&self, label: &str) -> Option<&Value> {
-        let own = || lookup(self.stats.as_deref()?, label);
-        let system = || {
-            self.system()
-                .iter()
-                .find(|(name, _)| *name == label)
-                .map(|(_, value)| value)
-        };
-        own().or_else(system)
+        let mut system = self.system().iter();
+        system
+            .find(|(name, _)| *name == label)
+            .map(|(_, value)| value)
     }
 
-    /// The values whose labels begin with `sys.`: from its header.
+    /// The values whose labels begin with `sys.`, from its header: `sys.pid`, `sys.tid`, `sys.uid`, `sys.gid`,
+    /// `sys.created` (seconds since 1970-01-01 UTC) and `sys.exe`.
     pub fn system(&self) -> &[(&'static str, Value)] {
         self.system.get_or_init(|| {
             let number = |n: u32| Value::Constant(Number::Int(n.into()));

@@ -83,19 +83,19 @@ fn a_copy_of_somebody_else_hides_nothing() {
 }
 
 #[test]
-fn a_copy_that_is_read_for_the_first_time_has_not_risen() {
+fn a_copy_that_is_read_for_the_first_time_has_not_delta() {
     let root = Root::new();
     let path = root.write("mmstats-1-2", &bytes(1, 100));
     let mut reader = root.reader();
-    reader.risen(true).snapshot().unwrap();
+    reader.deltas(true).snapshot().unwrap();
     root.write("mmstats-1-2-1", &bytes(1, 90));
-    let risen = |snapshot: &Snapshot| snapshot.models()[0].risen()[0].value().as_u64();
-    assert_eq!(risen(&reader.snapshot().unwrap()), Some(0));
+    let delta = |snapshot: &Snapshot| snapshot.models()[0].deltas()[0].value().as_u64();
+    assert_eq!(delta(&reader.snapshot().unwrap()), Some(0));
     std::fs::remove_file(path).unwrap();
     let snapshot = reader.snapshot().unwrap();
     assert_no_errors(&snapshot);
     assert_eq!(
-        (u64_of(&snapshot, "a"), risen(&snapshot)),
+        (u64_of(&snapshot, "a"), delta(&snapshot)),
         (Some(90), Some(0))
     );
 }

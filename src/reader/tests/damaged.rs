@@ -123,7 +123,7 @@ fn texts_are_the_original_ones_and_two_labels_never_become_one() {
     assert_no_errors(&snapshot);
     let model = &snapshot.models()[0];
     assert_eq!(model.name(), "m\x1b[2J");
-    let labels: Vec<_> = model.stats().iter().map(Stat::label).collect();
+    let labels: Vec<_> = model.series().iter().map(Series::label).collect();
     assert_eq!(
         labels,
         [
@@ -133,7 +133,7 @@ fn texts_are_the_original_ones_and_two_labels_never_become_one() {
             "g\u{202e}.t\\u{1b}"
         ]
     );
-    let stat = &model.stats()[2];
+    let stat = &model.series()[2];
     assert_eq!((stat.unit(), stat.help()), ("u\n", "h\x07"));
     assert_eq!(stat.value().as_str(), Some("A\x1b"));
 }

@@ -34,18 +34,18 @@ fn a_space_that_is_used_again_has_another_group_and_its_own_difference() {
     both_ways(|root| {
         root.write("mmstats-10-11", &file(&[("a", 0, 100), ("b", 0, 5)]));
         let mut reader = root.reader();
-        reader.risen(true);
+        reader.deltas(true);
         reader.snapshot().unwrap();
         root.write("mmstats-10-11", &file(&[("x", 2, 3), ("b", 0, 6)]));
         let snapshot = reader.snapshot().unwrap();
         assert_no_errors(&snapshot);
         assert_eq!(u64_of(&snapshot, "a.n"), None);
         assert_eq!(u64_of(&snapshot, "x.n"), Some(3));
-        let risen = snapshot.model("m").unwrap().risen().iter();
-        let risen: Vec<_> = risen
+        let deltas = snapshot.model("m").unwrap().deltas().iter();
+        let deltas: Vec<_> = deltas
             .map(|stat| (stat.label(), stat.value().as_u64().unwrap()))
             .collect();
-        assert_eq!(risen, [("b.n", 1), ("x.n", 3)]);
+        assert_eq!(deltas, [("b.n", 1), ("x.n", 3)]);
     });
 }
 
@@ -64,5 +64,40 @@ fn wrong_texts_cost_the_instance_and_are_named_once() {
             assert_eq!(snapshot.iter().count(), 1);
             assert_eq!(snapshot.errors().len(), 1, "{:?}", snapshot.errors());
         }
+    });
+}
+
+#[test]
+fn a_space_that_is_used_again_has_the_labels_of_its_group() {
+    let file = |labels: &[(&str, &str)], generation, value| {
+        let schema = schema([counter("n")]);
+        let mut maker = Maker::new(&header("m", 10, 1));
+        let at = maker.schema(&schema);
+        let block = maker.removable_with(at, &schema, ("", labels), generation);
+        maker.set(block, &[value]);
+        maker.finish()
+    };
+    both_ways(|root| {
+        root.write(
+            "mmstats-10-11",
+            &file(&[("a", "1"), ("b", "\"2\"")], 0, 100),
+        );
+        let mut reader = root.reader();
+        reader.deltas(true);
+        let snapshot = reader.snapshot().unwrap();
+        assert_no_errors(&snapshot);
+        assert_eq!(u64_of(&snapshot, r#"n{a="1",b="\"2\""}"#), Some(100));
+        root.write("mmstats-10-11", &file(&[("a", "1"), ("b", "\"3\"")], 2, 7));
+        let snapshot = reader.snapshot().unwrap();
+        assert_no_errors(&snapshot);
+        let model = snapshot.model("m").unwrap();
+        let [series] = model.series() else {
+            panic!("{model:?}")
+        };
+        let labels = series.labels().iter();
+        let labels: Vec<_> = labels.map(|(key, value)| (&**key, &**value)).collect();
+        assert_eq!(series.label(), r#"n{a="1",b="\"3\""}"#);
+        assert_eq!(labels, [("a", "1"), ("b", "\"3\"")]);
+        assert_eq!(model.deltas()[0].value().as_u64(), Some(7));
     });
 }

@@ -19,10 +19,15 @@ fn read(bytes: &[u8]) {
     both_ways(|root| {
         root.write("mmstats-1-1", bytes);
         let mut reader = root.reader();
-        reader.per_file(true);
+        reader.per(Per::File);
         for _ in 0..2 {
             let snapshot = reader.snapshot().unwrap();
-            for stat in snapshot.models().iter().flat_map(Model::stats) {
+            for stat in snapshot
+                .models()
+                .iter()
+                .chain(snapshot.merged())
+                .flat_map(Model::series)
+            {
                 stat.exposed();
             }
             assert!(snapshot.files().len() + snapshot.errors().len() > 0);
@@ -117,7 +122,7 @@ fn a_file_that_is_scribbled_over_while_it_is_read_hurts_nobody() {
             });
             let mut reader = root.reader();
             for _ in 0..300 {
-                let snapshot = reader.per_file(true).snapshot().unwrap();
+                let snapshot = reader.per(Per::File).snapshot().unwrap();
                 assert_eq!(snapshot.get("good", "a"), Some(&Value::Counter(3)));
             }
             stop.store(true, Ordering::Relaxed);

@@ -50,7 +50,7 @@ fn two_files_merge_and_later_snapshots_see_new_values_files_and_records() {
         );
         let model = snapshot.model("m").unwrap();
         assert_eq!((model.processes(), model.files()), (2, &[0, 1][..]));
-        let labels: Vec<_> = model.stats().iter().map(Stat::label).collect();
+        let labels: Vec<_> = model.series().iter().map(Series::label).collect();
         assert_eq!(labels, ["a", "b", "t"]);
         assert_eq!(reader.plans.len(), 1);
 
@@ -205,14 +205,14 @@ fn which_files_count_depends_on_who_lives() {
         "none lives, so all count"
     );
 
-    let snapshot = reader.per_file(true).snapshot().unwrap();
-    let dead = &snapshot.files()[0];
+    let snapshot = reader.per(Per::File).snapshot().unwrap();
+    let dead = snapshot.of_file(&snapshot.files()[0]).unwrap();
     assert_eq!(
         dead.get("gauge").unwrap().as_f64(),
         Some(1.0),
         "what the file itself says"
     );
-    assert_eq!(dead.stats().unwrap().len(), 5);
+    assert_eq!(dead.series().len(), 5);
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn percentiles_have_their_octaves_and_are_looked_up_in_both_forms() {
             let mut maker = Maker::new(&header("m", pid, pid.into()));
             let at = maker.schema(&schema);
             let block = maker.instance(at, &schema, "", "index");
-            let moments = crate::metric::moments::Moments::default()
+            let moments = crate::metric::percentile::moments::Moments::default()
                 .with(3)
                 .with(1000)
                 .to_words();
@@ -266,7 +266,7 @@ fn words_after_the_moments_are_not_looked_at() {
         let mut maker = Maker::new(&header("m", 1, 1));
         let at = maker.schema(&schema);
         let block = maker.instance(at, &schema, "", "");
-        let moments = crate::metric::moments::Moments::default().with(3);
+        let moments = crate::metric::percentile::moments::Moments::default().with(3);
         maker.set(block, &[2]);
         maker.set(block + 8 + 80, &moments.to_words());
         maker.set(block + 8 + 80 + 64, &[u64::MAX; 2]);
@@ -330,8 +330,8 @@ fn of_a_label_that_a_file_has_twice_the_first_counts() {
         "mmstats-1-1",
         &Maker::simple(&header("m", 1, 1), &schema, &[1, 2, 4]).finish(),
     );
-    let snapshot = root.reader().per_file(true).snapshot().unwrap();
+    let snapshot = root.reader().per(Per::File).snapshot().unwrap();
     assert_eq!(u64_of(&snapshot, "a"), Some(1));
-    assert_eq!(snapshot.files()[0].get("a").unwrap().as_u64(), Some(1));
+    assert_eq!(snapshot.models()[0].get("a").unwrap().as_u64(), Some(1));
     assert_eq!(snapshot.errors().len(), 1);
 }

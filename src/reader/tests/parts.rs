@@ -33,7 +33,7 @@ fn read(bytes: &[u8], check: impl Fn(&Snapshot, Option<&HistoryValue>)) {
     both_ways(|root| {
         root.write("mmstats-1-1", bytes);
         let mut reader = root.reader();
-        reader.per_file(true);
+        reader.per(Per::File);
         for _ in 0..2 {
             let snapshot = reader.snapshot().unwrap();
             snapshot.contexts(["nope"]);
@@ -297,7 +297,7 @@ fn read_errors(bytes: &[u8], check: impl Fn(&Snapshot)) {
     both_ways(|root| {
         root.write("mmstats-1-1", bytes);
         let mut reader = root.reader();
-        reader.per_file(true);
+        reader.per(Per::File);
         for _ in 0..2 {
             check(&reader.snapshot().unwrap());
         }

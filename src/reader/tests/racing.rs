@@ -98,7 +98,7 @@ fn a_slot_that_is_never_had_is_busy_and_missing_then_kept() {
             files[0].contents.values.busy.push((0, 1));
             files[0].contents.values.had[0] = false;
             let mut table = table::Table::new(u64::MAX);
-            table.begin(&mut files, &[0]);
+            table.begin(&mut files, &[0], &mut Vec::new());
             table.add(1, files[0], State::Live, &mut Vec::new());
             assert_eq!(
                 table
@@ -108,7 +108,7 @@ fn a_slot_that_is_never_had_is_busy_and_missing_then_kept() {
                 ["c"]
             );
             let stats = table.finish();
-            assert_eq!(stats.iter().map(Stat::label).collect::<Vec<_>>(), ["a"]);
+            assert_eq!(stats.iter().map(Series::label).collect::<Vec<_>>(), ["a"]);
         }
         let snapshot = reader.snapshot().unwrap();
         assert!(snapshot.is_whole());

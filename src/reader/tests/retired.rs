@@ -27,6 +27,7 @@ fn names(pids: impl IntoIterator<Item = u32>, folds: u64) -> Retired {
         folds,
         unseen: 0,
         named: pids.into_iter().map(of).collect(),
+        since: 1,
     }
 }
 

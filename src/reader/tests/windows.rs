@@ -3,7 +3,7 @@
 use super::*;
 use crate::format::header::{Header, LockToken};
 use crate::format::scalar::Scalar;
-use crate::sys::identity::Process;
+use crate::sys::process::identity::Process;
 
 /// A counter's window of 12 seconds: its schema, and its words with one step, long ago.
 fn window(label: &str) -> MetricSchema {
@@ -26,9 +26,9 @@ fn words(count: u64) -> Vec<u64> {
     words
 }
 
-fn stat<'a>(snapshot: &'a Snapshot, label: &str) -> Option<&'a Stat> {
-    let stats = snapshot.models()[0].stats();
-    stats.iter().find(|stat| stat.label() == label)
+fn stat<'a>(snapshot: &'a Snapshot, label: &str) -> Option<&'a Series> {
+    let all = snapshot.merged()[0].series();
+    all.iter().find(|stat| stat.label() == label)
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_window_is_shown_with_its_counter_only() {
     let old = Maker::simple(&of_this_clock, &both, &words(7)).finish();
     root.write("mmstats-1-1", &old);
     let mut reader = root.reader();
-    let snapshot = reader.per_file(true).snapshot().unwrap();
+    let snapshot = reader.per(Per::File).snapshot().unwrap();
     assert_no_errors(&snapshot);
     let a = stat(&snapshot, "a").unwrap();
     assert_eq!(a.value(), &Value::Counter(7));
@@ -58,7 +58,7 @@ fn a_window_is_shown_with_its_counter_only() {
     assert_eq!(a.value(), &Value::Gauge(Number::Int(5)));
     assert!(a.window().is_none() && a.exposed().is_empty());
     assert!(stat(&snapshot, "a.Window").is_none());
-    let own = snapshot.files()[0].stats().unwrap();
+    let own = snapshot.models()[0].series();
     assert!(own[0].window().is_some() && own.len() == 1);
 }
 
@@ -87,12 +87,12 @@ fn a_window_without_its_metric_is_reported_and_no_label() {
             &Maker::simple(&header("m", 1, 1), &schema, &[]).finish(),
         );
         let mut reader = root.reader();
-        let snapshot = reader.per_file(true).snapshot().unwrap();
+        let snapshot = reader.per(Per::File).snapshot().unwrap();
         assert_eq!(snapshot.errors().len(), 1, "{metrics:?}");
         let error = snapshot.errors()[0].error();
         assert!(error.contains("window"), "{error}");
-        let merged = snapshot.models()[0].stats();
-        for stat in merged.iter().chain(snapshot.files()[0].stats().unwrap()) {
+        let merged = snapshot.merged()[0].series();
+        for stat in merged.iter().chain(snapshot.models()[0].series()) {
             assert_ne!(stat.value().kind(), "window", "{metrics:?}");
         }
     }
@@ -114,10 +114,43 @@ fn the_window_of_a_metric_that_does_not_count_does_not_either() {
     }
     root.write("mmstats-1-1", &maker.finish());
     let mut reader = root.reader();
-    let snapshot = reader.per_file(true).snapshot().unwrap();
+    let snapshot = reader.per(Per::File).snapshot().unwrap();
     assert_eq!(snapshot.errors().len(), 1);
     assert_eq!(u64_of(&snapshot, "a"), Some(3));
     assert!(stat(&snapshot, "a").unwrap().window().is_none());
-    let own = snapshot.files()[0].stats().unwrap();
+    let own = snapshot.models()[0].series();
     assert!(own.len() == 1 && own[0].window().is_none());
+}
+
+#[test]
+fn the_window_of_an_instance_with_labels_or_a_group_belongs_to_its_metric() {
+    let both = schema([counter("a"), window("a.Window")]);
+    let here = Process::this().header("m", LockToken::default());
+    let of_this_clock = Header {
+        boot_id: here.boot_id,
+        time_namespace: here.time_namespace,
+        ..header("m", 1, 1)
+    };
+    let mut maker = Maker::new(&of_this_clock);
+    let at = maker.schema(&both);
+    let labels = vec![("k".to_owned(), "v".to_owned())];
+    for (group, labels) in [("", labels), ("g", Vec::new())] {
+        let block = maker.labelled(at, &both, "", group, labels);
+        maker.set(block, &words(7));
+    }
+    // A metric of its own, whatever its name.
+    let other = schema([counter("a.Window")]);
+    let at = maker.schema(&other);
+    maker.instance(at, &other, "g.", "");
+    let root = Root::new();
+    root.write("mmstats-1-1", &maker.finish());
+    let snapshot = root.reader().per(Per::File).snapshot().unwrap();
+    assert_no_errors(&snapshot);
+    for model in [&snapshot.merged()[0], &snapshot.models()[0]] {
+        let found: Vec<_> = (model.series().iter())
+            .map(|series| (series.label(), series.window().is_some()))
+            .collect();
+        let wanted = [("a{k=\"v\"}", true), ("g.a", true), ("g.a.Window", false)];
+        assert_eq!(found, wanted);
+    }
 }

@@ -8,10 +8,10 @@ use crate::Error;
 use crate::format::bytes::words;
 use crate::format::{LINE, round_up};
 use crate::sync::Ordering;
-use crate::sys::fork;
-use crate::sys::reserve::reserve;
-use crate::sys::retained::Retained;
-use crate::sys::words::Words;
+use crate::sys::lifecycle::retained::Retained;
+use crate::sys::memory::fallocate::reserve;
+use crate::sys::memory::words::Words;
+use crate::sys::process::fork;
 use crate::writer::directory;
 
 /// Space for this many octaves of each distribution is there before the first value.

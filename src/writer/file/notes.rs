@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::StatsFile;
 use crate::format::note::{self, Cause, Note};
-use crate::metric::space::{Append, Space};
-use crate::sys::report;
+use crate::metric::storage::{Append, Space};
+use crate::sys::lifecycle::report;
 
 impl StatsFile {
     pub(super) fn note_and_report(&self, cause: Cause, text: &dyn fmt::Display) {

@@ -17,10 +17,10 @@ use crate::format::part::{Part, Shape};
 use crate::format::record::{self, Instance, Octave, Stagger};
 use crate::format::schema::{Schema, whole_label};
 use crate::metric::context::Contexts;
-use crate::metric::space::{Append, Mark, Placed, Room, Space};
+use crate::metric::storage::{Append, Mark, Placed, Room, Space};
 use crate::sync::Ordering;
-use crate::sys::ticks::{self, Tick};
-use crate::sys::words::{Word, Words};
+use crate::sys::lifecycle::ticker::{self, Tick};
+use crate::sys::memory::words::{Word, Words};
 use crate::writer::names;
 
 impl StatsFile {
@@ -48,12 +48,13 @@ impl StatsFile {
 
     /// Enters the labels of an instance; an error if one is there already. (In private memory nobody
     /// reads them, and `local` must have a model whatever its labels are.)
-    pub(super) fn enter_labels(&self, schema: Placed, prefix: &str) -> Result<(), Error> {
+    pub(super) fn enter_labels(&self, schema: Placed, instance: &Instance) -> Result<(), Error> {
+        let (prefix, suffix) = (instance.label_prefix(), instance.label_suffix());
         let labels_of = self.labels_of.borrow();
         let mut labels = self.labels.borrow_mut();
         let own = labels_of.get(&schema.record).map_or(&[][..], |own| own);
         for label in own {
-            let label = whole_label(prefix, label);
+            let label = whole_label(&prefix, label) + &suffix;
             let hash = self.hasher.hash_one(&label);
             if labels.insert(hash) {
                 self.pending.borrow_mut().push(hash);
@@ -85,8 +86,7 @@ impl StatsFile {
         stagger: Option<Stagger>,
     ) -> Result<(Words, u32), Error> {
         names::check_length("prefix", &instance.prefix)?;
-        let prefix = instance.label_prefix();
-        self.enter_labels(schema, &prefix)?;
+        self.enter_labels(schema, instance)?;
         let record = self.tail.get();
         let is_removable = room == Room::Removable;
         let placed = if is_removable {
@@ -97,7 +97,7 @@ impl StatsFile {
         self.append(&placed.metadata, placed.end, room == Room::KeptAside)?;
         if is_removable {
             let mut spaces = self.spaces.borrow_mut();
-            spaces.add(placed.values as u32, record as u32, schema, &prefix);
+            spaces.add(placed.values as u32, record as u32, schema, instance);
         }
         Ok((
             self.words().part(placed.values / 8, schema.words),
@@ -333,7 +333,7 @@ impl Space for StatsFile {
         }
         // SAFETY: the words that metrics work on are views of the region, which is dropped after `ticks`;
         // they are atomic. What else the work has, the box owns.
-        let ticking = unsafe { ticks::begin(work) };
+        let ticking = unsafe { ticker::begin(work) };
         self.ticks.borrow_mut().push((self.binding.get(), ticking));
     }
 

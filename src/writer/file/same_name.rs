@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::sys::append_list::AppendList;
-use crate::sys::report;
+use crate::sys::lifecycle::report;
+use crate::sys::memory::append_list::AppendList;
 
 /// The type that first had a model's directory in this process.
 struct First {

@@ -15,12 +15,13 @@ use crate::format::bytes::words;
 use crate::format::generation::{self, is_there};
 use crate::format::part::Shape;
 use crate::format::record::{FIXED_FOR_EVER, HEAD, Instance};
-use crate::format::removal::Ended;
+use crate::format::removal::{Ended, Within};
 use crate::format::schema::whole_label;
-use crate::metric::space::Placed;
+use crate::metric::storage::Placed;
 use crate::sync::Ordering;
-use crate::sys::words::{Word, Words};
-use crate::sys::{files, fork};
+use crate::sys::lifecycle::files;
+use crate::sys::memory::words::{Word, Words};
+use crate::sys::process::fork;
 use crate::writer::names;
 
 /// The spaces of a file.
@@ -41,8 +42,8 @@ pub(super) struct Spaces {
 struct GroupSpace {
     record: u32,
     schema: Placed,
-    /// What the labels of the group that has it begin with; `None`: they are no longer taken.
-    prefix: Option<Box<str>>,
+    /// Who the group is that has it; `None`: its labels are no longer taken.
+    group: Option<Instance>,
     further: Vec<Further>,
 }
 
@@ -89,11 +90,11 @@ impl Spaces {
     }
 
     /// Notes a space that was appended.
-    pub(super) fn add(&mut self, block: u32, record: u32, schema: Placed, prefix: &str) {
+    pub(super) fn add(&mut self, block: u32, record: u32, schema: Placed, group: &Instance) {
         let space = GroupSpace {
             record,
             schema,
-            prefix: Some(prefix.into()),
+            group: Some(group.clone()),
             further: Vec::new(),
         };
         self.all.insert(block, space);
@@ -151,14 +152,13 @@ impl StatsFile {
             return Ok(None);
         };
         names::check_length("prefix", &instance.prefix)?;
-        let prefix = instance.label_prefix();
-        self.enter_labels(schema, &prefix)?;
+        self.enter_labels(schema, instance)?;
         let spaces = &mut *self.spaces.borrow_mut();
         let free = spaces.free.get_mut(&schema.record).expect("as above");
         let block = free.swap_remove(index);
         spaces.reusing = Some(block);
         let space = spaces.all.get_mut(&block).expect("it is free");
-        space.prefix = Some(prefix.into());
+        space.group = Some(instance.clone());
         // From here on nobody can take what was there for what will be: see `generation`.
         generation::begin_reuse(&self.generation_of(block));
         let values = self.words().part(block as usize / 8, schema.words);
@@ -194,11 +194,7 @@ impl StatsFile {
         let ended = Ended {
             schema: self.record(instance.schema),
             texts: texts(instance),
-            within: if within {
-                instance.label_prefix().into_bytes()
-            } else {
-                Vec::new()
-            },
+            within: within.then(|| Within::of(instance)),
         };
         let directory = directory.as_os_str().as_encoded_bytes();
         files::end_group(self.words().as_ptr() as usize, directory, &ended)
@@ -214,7 +210,7 @@ impl StatsFile {
         record.iter().map(load).collect()
     }
 
-    /// Takes leave of a removed group: see [`Space::removed`](crate::metric::space::Space::removed).
+    /// Takes leave of a removed group: see [`Space::removed`](crate::metric::storage::Space::removed).
     pub(super) fn take_leave(
         &self,
         block: u32,
@@ -226,22 +222,20 @@ impl StatsFile {
             return Err(model);
         }
         let mut spaces = self.spaces.borrow_mut();
-        let prefix = spaces.all.get_mut(&block).and_then(|space| {
-            let prefix = space.prefix.take()?;
-            self.leave_labels(space.schema, &prefix);
-            Some(prefix)
+        let group = spaces.all.get_mut(&block).and_then(|space| {
+            let group = space.group.take()?;
+            self.leave_labels(space.schema, &group);
+            Some((space.schema.record, group))
         });
-        if let Some(prefix) = prefix.filter(|_| within) {
+        if let Some((schema, group)) = group.filter(|_| within) {
+            let within = Within::of(&group);
             for (&inner, space) in &mut spaces.all {
-                if space
-                    .prefix
-                    .as_ref()
-                    .is_some_and(|inner| inner.starts_with(&*prefix))
-                {
+                let same_schema = space.schema.record == schema;
+                let is_within = |inner: &mut Instance| within.has(inner, same_schema);
+                if let Some(named) = space.group.take_if(is_within) {
                     let word = self.generation_of(inner);
                     generation::remove(&word, word.load(Ordering::Relaxed));
-                    let prefix = space.prefix.take().expect("looked at above");
-                    self.leave_labels(space.schema, &prefix);
+                    self.leave_labels(space.schema, &named);
                 }
             }
         }
@@ -255,11 +249,13 @@ impl StatsFile {
     }
 
     /// The labels of an instance are no longer taken.
-    fn leave_labels(&self, schema: Placed, prefix: &str) {
+    fn leave_labels(&self, schema: Placed, instance: &Instance) {
+        let (prefix, suffix) = (instance.label_prefix(), instance.label_suffix());
         let labels_of = self.labels_of.borrow();
         let mut labels = self.labels.borrow_mut();
         for label in labels_of.get(&schema.record).map_or(&[][..], |own| own) {
-            labels.remove(&self.hasher.hash_one(whole_label(prefix, label)));
+            let label = whole_label(&prefix, label) + &suffix;
+            labels.remove(&self.hasher.hash_one(label));
         }
     }
 
@@ -270,9 +266,9 @@ impl StatsFile {
         }
         if let Ok(mut spaces) = self.spaces.try_borrow_mut() {
             if let Some(space) = spaces.all.get_mut(&block)
-                && let Some(prefix) = space.prefix.take()
+                && let Some(group) = space.group.take()
             {
-                self.leave_labels(space.schema, &prefix);
+                self.leave_labels(space.schema, &group);
             }
             spaces.set_free(block);
         }

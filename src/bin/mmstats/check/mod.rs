@@ -204,7 +204,7 @@ fn look_at(model: &Model, files: &[&File], findings: &mut Findings) {
         "other users may write it: its values are not to be trusted: chmod go-w, and see MMSTATS_MODE"
             .to_owned()
     });
-    for stat in model.stats() {
+    for stat in model.series() {
         let evicted = stat.value().as_errors().map_or(0, ErrorsValue::evicted);
         if evicted > 0 {
             findings.warnings.push(format!(
@@ -226,7 +226,7 @@ fn look_at(model: &Model, files: &[&File], findings: &mut Findings) {
         return;
     }
     let mut groups: BTreeMap<&str, u64> = BTreeMap::new();
-    for stat in model.stats() {
+    for stat in model.series() {
         let other = stat
             .label()
             .split_once("_other.")

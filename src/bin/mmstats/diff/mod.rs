@@ -151,7 +151,7 @@ pub fn snapshot(input: &Input) -> Result<Json, String> {
                 true => model.name().to_owned(),
                 false => format!("{}@{}", model.name(), snapshot.path().display()),
             };
-            for stat in model.stats() {
+            for stat in model.series() {
                 let Some(values) = stat.value().as_distribution() else {
                     continue;
                 };

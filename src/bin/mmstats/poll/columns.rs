@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use mmstats::Value;
-use mmstats::reader::Stat;
+use mmstats::reader::{Model, Series};
 
 use crate::input::{Input, find};
 use crate::names::{self, Means};
@@ -16,20 +16,27 @@ const TIME: usize = 8;
 /// Between two columns.
 const GAP: usize = 2;
 
-/// What the values of a model, or of a file, are and have risen by.
+/// The values of a model, or of a file, and their deltas.
 #[derive(Clone, Copy)]
 pub struct Values<'a> {
-    pub stats: &'a [Stat],
-    pub risen: &'a [Stat],
+    pub series: &'a [Series],
+    deltas: &'a [Series],
 }
 
 impl<'a> Values<'a> {
-    fn stat(&self, label: &str) -> Option<&'a Stat> {
-        find(self.stats, label)
+    pub fn of(model: &'a Model) -> Values<'a> {
+        Values {
+            series: model.series(),
+            deltas: model.deltas(),
+        }
     }
 
-    pub fn risen_of(&self, label: &str) -> Option<&'a Stat> {
-        find(self.risen, label)
+    fn series_of(&self, label: &str) -> Option<&'a Series> {
+        find(self.series, label)
+    }
+
+    pub fn delta_of(&self, label: &str) -> Option<&'a Series> {
+        find(self.deltas, label)
     }
 }
 
@@ -72,7 +79,7 @@ enum Shows {
 }
 
 /// What a column shows of a label that was named as such.
-fn usual(stat: &Stat) -> Vec<Shows> {
+fn usual(stat: &Series) -> Vec<Shows> {
     let exposed = |names: &[&str]| {
         let names = names.iter().map(|name| Shows::Exposed((*name).to_owned()));
         names.collect::<Vec<_>>()
@@ -107,13 +114,8 @@ impl Columns {
         let mut found = Columns::default();
         for pattern in patterns {
             let before = found.columns.len();
-            let models = input
-                .snapshots
-                .iter()
-                .flat_map(|snapshot| snapshot.models());
-            for (model, stat) in
-                models.flat_map(|model| model.stats().iter().map(move |stat| (model, stat)))
-            {
+            let each = |model| Model::series(model).iter().map(move |stat| (model, stat));
+            for (model, stat) in input.merged().flat_map(each) {
                 let shows = match names::resolve(pattern, stat) {
                     None => continue,
                     Some(Means::Label) => usual(stat),
@@ -266,7 +268,7 @@ fn end_of(text: &str, width: usize) -> String {
 /// Labels for columns where none are named: what counts before levels, what has a value before what has
 /// none, as many as have a place.
 pub fn sensible(input: &Input, prefix: &str, width: usize) -> Vec<String> {
-    let rank = |stat: &Stat| match (numbers::count(stat.value()), stat.value()) {
+    let rank = |stat: &Series| match (numbers::count(stat.value()), stat.value()) {
         (Some(0), _) => Some(2),
         (Some(_), _) => Some(0),
         (_, Value::Gauge(_) | Value::UpDown(_) | Value::MovingAverage(_)) => Some(1),
@@ -298,11 +300,11 @@ pub fn sensible(input: &Input, prefix: &str, width: usize) -> Vec<String> {
 impl Column {
     /// What it says; `None`: there is no such value now.
     fn cell<'a>(&self, values: Values<'a>, seconds: f64) -> Option<String> {
-        let stat = values.stat(&self.label)?;
-        let risen = values.risen_of(&self.label);
+        let stat = values.series_of(&self.label)?;
+        let delta = values.delta_of(&self.label);
         // What only rises says something of the interval.
         let rises = numbers::count(stat.value()).is_some();
-        let of = if rises { risen } else { Some(stat) };
+        let of = if rises { delta } else { Some(stat) };
         match &self.shows {
             Shows::Value => match of?.value() {
                 Value::History(history) => {
@@ -311,7 +313,7 @@ impl Column {
                 value => numbers::value(value),
             },
             Shows::Rate => {
-                let count = risen.map_or(Some(0), |risen| numbers::count(risen.value()));
+                let count = delta.map_or(Some(0), |delta| numbers::count(delta.value()));
                 count.map(|count| numbers::rate(count, seconds))
             }
             Shows::Exposed(name) => {
@@ -334,7 +336,7 @@ impl Column {
 }
 
 /// Whether the value itself exposes something of this name, not its window.
-fn is_of_value(stat: &Stat, name: &str) -> bool {
+fn is_of_value(stat: &Series, name: &str) -> bool {
     let mut found = false;
     stat.value().expose(|exposed, _| found |= exposed == name);
     found

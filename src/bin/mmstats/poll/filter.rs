@@ -1,6 +1,6 @@
 //! Which files a poll is about.
 
-use mmstats::reader::{File, matches};
+use mmstats::reader::{Model, matches};
 
 use crate::show;
 
@@ -34,9 +34,9 @@ impl Filters {
     }
 
     /// Whether a file that was read by itself meets all of them.
-    pub fn pass(&self, file: &File) -> bool {
+    pub fn pass(&self, own: &Model) -> bool {
         let mut met = vec![false; self.0.len()];
-        show::each_line(file, &[], |label, value| {
+        show::each_line(own, &[], |label, value| {
             for (filter, met) in self.0.iter().zip(&mut met) {
                 *met |= matches(&filter.label, label)
                     && (filter.value.as_ref()).is_none_or(|wanted| *wanted == value());

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use mmstats::reader::File;
+use mmstats::reader::Model;
 use serde_json::{Map, Value as Json, json};
 
 use self::changes::Changes;
@@ -125,7 +125,7 @@ impl Poller {
     fn read(&mut self) -> Input {
         if let Some((filters, all)) = &mut self.filtered {
             let input = all.read();
-            let files = input.files().filter(|file| filters.pass(file));
+            let files = (input.apart().filter(|own| filters.pass(own))).filter_map(Model::file);
             (self.sources).look_at(files.map(|file| file.path().to_owned()).collect());
         }
         self.sources.read()
@@ -178,34 +178,20 @@ fn write_lines(
 ) -> io::Result<()> {
     if !arguments.per_file {
         return columns.write_line(out, time, None, |model| {
-            let mut models = input
-                .snapshots
-                .iter()
-                .flat_map(|snapshot| snapshot.models());
-            let model = models.find(|found| found.name() == model)?;
-            Some(Values {
-                stats: model.stats(),
-                risen: model.risen(),
-            })
+            let model = input.merged().find(|found| found.name() == model)?;
+            Some(Values::of(model))
         });
     }
-    for file in input.files().filter(|file| columns.concern(file.model())) {
-        let path = output::path(file.path());
-        columns.write_line(out, time, Some(&path), |model| {
-            (file.model() == model).then(|| of_file(file))
+    for own in input.apart().filter(|own| columns.concern(own.name())) {
+        let path = own.file().map(|file| output::path(file.path()));
+        columns.write_line(out, time, path.as_deref(), |model| {
+            (own.name() == model).then(|| Values::of(own))
         })?;
     }
     Ok(())
 }
 
-fn of_file(file: &File) -> Values<'_> {
-    Values {
-        stats: file.stats().unwrap_or_default(),
-        risen: file.risen().unwrap_or_default(),
-    }
-}
-
-/// One object on one line: of what only rises what it has risen by, with `rate` per second.
+/// One object on one line: of what only rises its delta, with `rate` per second.
 fn write_json(
     out: &mut impl Write,
     arguments: &Poll,
@@ -214,38 +200,31 @@ fn write_json(
     (time, seconds): (f64, f64),
 ) -> io::Result<()> {
     let stats = |values: Values<'_>| {
-        let wanted = (values.stats.iter()).filter(|stat| {
+        let wanted = (values.series.iter()).filter(|stat| {
             patterns
                 .iter()
                 .any(|pattern| names::resolve(pattern, stat).is_some())
         });
         let each = wanted.map(|stat| {
-            let risen = values.risen_of(stat.label());
+            let delta = values.delta_of(stat.label());
             (
                 stat.label().to_owned(),
-                json::interval(stat, risen, seconds),
+                json::interval(stat, delta, seconds),
             )
         });
         each.collect::<Map<_, _>>()
     };
     let mut line = json!({"time": time, "seconds": seconds});
     if arguments.per_file {
-        let files = input.files().map(|file| {
-            json!({"path": file.path().to_string_lossy(), "model": file.model(),
-                   "stats": stats(of_file(file))})
+        let files = input.apart().filter_map(|own| {
+            let path = own.file()?.path().to_string_lossy();
+            Some(json!({"path": path, "model": own.name(), "stats": stats(Values::of(own))}))
         });
         line["files"] = files.collect::<Vec<Json>>().into();
     } else {
-        let models = input
-            .snapshots
-            .iter()
-            .flat_map(|snapshot| snapshot.models());
-        let models = models.map(|model| {
-            let values = Values {
-                stats: model.stats(),
-                risen: model.risen(),
-            };
-            (model.name().to_owned(), json!({"stats": stats(values)}))
+        let models = input.merged().map(|model| {
+            let stats = stats(Values::of(model));
+            (model.name().to_owned(), json!({"stats": stats}))
         });
         line["models"] = models.collect::<Map<_, _>>().into();
     }

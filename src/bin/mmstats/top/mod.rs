@@ -221,13 +221,9 @@ impl Watch {
         sources.look_at(files.map(|file| file.path().to_owned()).collect());
         let input = sources.read();
         let seconds = if is_new { 0.0 } else { self.seconds };
-        let mut models = input
-            .snapshots
-            .iter()
-            .flat_map(|snapshot| snapshot.models());
-        let stats = models.find(|model| model.name() == scope.model());
-        let stats = stats.map(Model::stats).unwrap_or_default();
-        self.app.lines = series::lines(label, stats, input.files(), seconds);
+        let merged = input.merged().find(|model| model.name() == scope.model());
+        let merged = merged.map(Model::series).unwrap_or_default();
+        self.app.lines = series::lines(label, merged, input.apart(), seconds);
     }
 
     /// `is_next`: an interval has passed.

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use mmstats::reader::{Model, Stat};
+use mmstats::reader::{Model, Series};
 use mmstats::{Number, Value};
 
 use super::history::History;
@@ -120,22 +120,17 @@ pub fn sort(rows: &mut [Row], column: Column, reversed: bool) {
     });
 }
 
-/// The rows of a model of so many seconds.
+/// The rows of a model, with its deltas of so many seconds.
 pub fn of_model(model: &Model, seconds: f64) -> Vec<Row> {
-    of_stats(model.stats(), model.risen(), seconds)
-}
-
-/// The rows of some stats, with what has risen in so many seconds.
-pub fn of_stats(stats: &[Stat], all_risen: &[Stat], seconds: f64) -> Vec<Row> {
     let mut rows = Vec::new();
-    for stat in stats {
-        let risen = find(all_risen, stat.label());
+    for stat in model.series() {
+        let delta = find(model.deltas(), stat.label());
         let row = Row {
             label: stat.label().to_owned(),
             kind: stat.value().kind(),
             unit: stat.unit().to_owned(),
             help: stat.help().to_owned(),
-            rate: risen.and_then(|risen| rate(numbers::count(risen.value())?, seconds)),
+            rate: delta.and_then(|delta| rate(numbers::count(delta.value())?, seconds)),
             is_time: matches!(stat.value(), Value::Timer(_)),
             ..Row::default()
         };
@@ -147,7 +142,7 @@ pub fn of_stats(stats: &[Stat], all_risen: &[Stat], seconds: f64) -> Vec<Row> {
                 ..row
             });
         } else if let Some(values) = stat.value().as_distribution() {
-            let interval = risen.and_then(|risen| risen.value().as_distribution());
+            let interval = delta.and_then(|delta| delta.value().as_distribution());
             let [median, p99] =
                 interval.map_or([None; 2], |interval| interval.percentiles(&[50.0, 99.0]));
             let mean = interval.and_then(|interval| interval.mean());
@@ -162,7 +157,7 @@ pub fn of_stats(stats: &[Stat], all_risen: &[Stat], seconds: f64) -> Vec<Row> {
                 ..row
             });
         } else if let Some(summary) = stat.value().as_summary() {
-            let interval = risen.and_then(|risen| risen.value().as_summary());
+            let interval = delta.and_then(|delta| delta.value().as_summary());
             let mean = interval.and_then(|interval| interval.mean());
             rows.push(Row {
                 value: numbers::grouped(summary.count()),
@@ -191,9 +186,9 @@ pub fn of_stats(stats: &[Stat], all_risen: &[Stat], seconds: f64) -> Vec<Row> {
                     label: format!("{}{}{name}", stat.label(), stat.value().separator()),
                     value: numbers::value(value).unwrap_or_default(),
                     number: value.number().map_or(0.0, Number::as_f64),
-                    rate: risen
+                    rate: delta
                         .filter(|_| matches!(value, Value::Counter(_)))
-                        .and_then(|risen| rate(count_of(risen, name), seconds)),
+                        .and_then(|delta| rate(count_of(delta, name), seconds)),
                     ..row.clone()
                 }
             }));
@@ -203,7 +198,7 @@ pub fn of_stats(stats: &[Stat], all_risen: &[Stat], seconds: f64) -> Vec<Row> {
 }
 
 /// The count that a value exposes by this name; one that is not there has not counted.
-fn count_of(stat: &Stat, name: &str) -> u64 {
+fn count_of(stat: &Series, name: &str) -> u64 {
     let exposed = stat.exposed().iter().find(|(exposed, _)| exposed == name);
     exposed.map_or(0, |(_, value)| value.as_u64().unwrap_or(0))
 }
@@ -226,15 +221,15 @@ impl Histories {
         }
         let histories = self.0.get_mut(model.name()).expect("just inserted");
         let most = histories.len() + room;
-        for stat in model.stats() {
-            let risen = find(model.risen(), stat.label());
+        for stat in model.series() {
+            let delta = find(model.deltas(), stat.label());
             // Of an average it is the value whose past is of interest; what has several parts has none.
             let counts = stat.value().as_distribution().is_some()
                 || stat.value().as_summary().is_some()
                 || stat.value().as_errors().is_some()
                 || matches!(stat.value(), Value::Counter(_));
-            let point = (risen.filter(|_| counts))
-                .and_then(|risen| rate(numbers::count(risen.value())?, seconds))
+            let point = (delta.filter(|_| counts))
+                .and_then(|delta| rate(numbers::count(delta.value())?, seconds))
                 .or_else(|| stat.value().as_f64());
             let Some(point) = point else {
                 continue;
@@ -248,12 +243,12 @@ impl Histories {
             let history = histories.get_mut(stat.label()).expect("just inserted");
             history.push(point);
             if stat.value().as_distribution().is_some() {
-                history.push_heat(risen.and_then(|risen| risen.value().as_distribution()));
+                history.push_heat(delta.and_then(|delta| delta.value().as_distribution()));
             }
         }
         // Labels that are no longer there.
-        if histories.len() > 2 * model.stats().len() + 64 {
-            histories.retain(|label, _| find(model.stats(), label).is_some());
+        if histories.len() > 2 * model.series().len() + 64 {
+            histories.retain(|label, _| find(model.series(), label).is_some());
         }
     }
 

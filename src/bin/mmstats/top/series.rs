@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use mmstats::Value;
-use mmstats::reader::{File, Stat, printable};
+use mmstats::reader::{Model, Series, printable};
 
 use super::rows;
 use crate::input::find;
@@ -12,23 +12,25 @@ use crate::numbers;
 /// Entries of a history, or errors, that are shown.
 const MOST: usize = 100;
 
-/// The lines about a series. `label` is that of a row, `stats` are those of all files together.
+/// The lines about a series. `label` is that of a row, `merged` are those of all files together, `apart` is what
+/// each file has by itself.
 pub fn lines<'a>(
     label: &str,
-    stats: &[Stat],
-    files: impl Iterator<Item = &'a File>,
+    merged: &[Series],
+    apart: impl Iterator<Item = &'a Model>,
     seconds: f64,
 ) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some(stat) = of_row(stats, label) {
-        let of_task = find(stats, &format!("{label}.history")).map(Stat::value);
+    if let Some(stat) = of_row(merged, label) {
+        let of_task = find(merged, &format!("{label}.history")).map(Series::value);
         for value in [Some(stat.value()), of_task].into_iter().flatten() {
             errors(value, &mut lines);
             history(value, &mut lines);
         }
     }
-    let threads = files.filter_map(|file| {
-        let rows = rows::of_stats(file.stats()?, file.risen().unwrap_or_default(), seconds);
+    let threads = apart.filter_map(|own| {
+        let file = own.file()?;
+        let rows = rows::of_model(own, seconds);
         let row = rows.into_iter().find(|row| row.label == label)?;
         let rate = row.rate.map_or_else(|| "-".to_owned(), numbers::per_second);
         Some(format!(
@@ -50,8 +52,8 @@ pub fn lines<'a>(
 }
 
 /// The stat that a row is of: a row may be a part of one.
-fn of_row<'a>(stats: &'a [Stat], label: &str) -> Option<&'a Stat> {
-    let part = |stat: &&Stat| {
+fn of_row<'a>(stats: &'a [Series], label: &str) -> Option<&'a Series> {
+    let part = |stat: &&Series| {
         let rest = label.strip_prefix(stat.label());
         rest.is_some_and(|rest| rest.starts_with(stat.value().separator()))
     };

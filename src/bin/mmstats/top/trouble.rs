@@ -22,7 +22,7 @@ pub fn of(input: &Input) -> String {
         if model.types().len() > 1 {
             found.push(format!("{name} is written by several types"));
         }
-        let logs = (model.stats().iter()).filter_map(|stat| stat.value().as_errors());
+        let logs = (model.series().iter()).filter_map(|stat| stat.value().as_errors());
         let evicted: u64 = logs.map(ErrorsValue::evicted).sum();
         if evicted > 0 {
             let evicted = counted(evicted, "error message", "error messages");

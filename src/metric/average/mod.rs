@@ -1,0 +1,198 @@
+//! Average: the mean of all values.
+
+use std::fmt;
+
+use super::double_double::Sum;
+use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesUnit};
+use super::kind::{Counts, Fold, Kind, code};
+use super::{Value, check_slot};
+use crate::format::scalar::Scalar;
+use crate::format::schema::{Geometry, MetricSchema};
+use crate::format::slot;
+use crate::metric::one_thread::of_one_thread;
+use crate::sync::{AtomicU64, Ordering};
+use crate::sys::memory::words::{Slot, Width};
+
+/// The mean of all values that were ever recorded, over all threads and processes. For more than their
+/// mean take a [`Summary`](crate::Summary), for the last ones only a
+/// [`MovingAverage`](crate::MovingAverage).
+///
+/// Recording is an addition with twice the precision of an f64 and the publication of three words. A NaN
+/// or an infinity is left out.
+pub struct Average(Slot<AverageWidth>);
+
+/// A buffer: the count of the values, then their total as two floats.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AverageWidth;
+
+impl Width for AverageWidth {
+    const WORDS: usize = 3;
+}
+
+impl Average {
+    /// Records a value.
+    #[inline]
+    pub fn record(&self, value: f64) {
+        if !value.is_finite() {
+            return;
+        }
+        // A copy: the stores below could be to the handle, for all that the compiler knows.
+        let slot = self.0;
+        slot::update(
+            slot.sequence(),
+            |p| slot.buffer(p),
+            |before| {
+                let AverageValue { count, total } = load(before);
+                AverageValue {
+                    count: count.wrapping_add(1),
+                    total: total.plus(value),
+                }
+                .to_words()
+            },
+        );
+    }
+
+    /// What this thread's file says.
+    pub fn value(&self) -> AverageValue {
+        published(&self.0)
+    }
+}
+
+/// What was published last.
+pub(super) fn published(slot: &Slot<AverageWidth>) -> AverageValue {
+    // Relaxed: this thread is the only writer.
+    let p = slot::published(slot.sequence().load(Ordering::Relaxed));
+    load(slot.buffer(p))
+}
+
+/// What was published in a buffer.
+#[inline(always)]
+pub(super) fn load(buffer: &[AtomicU64]) -> AverageValue {
+    // Relaxed: this thread is the only writer.
+    AverageValue::from_words(std::array::from_fn(|i| buffer[i].load(Ordering::Relaxed)))
+}
+
+impl fmt::Debug for Average {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Average").field(&self.value()).finish()
+    }
+}
+
+of_one_thread!(Average);
+
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl Field for Average {
+    fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
+        let geometry = Geometry::slot(AverageWidth::WORDS, options.buffers);
+        schema
+            .metric(code::AVERAGE, label, options, geometry)
+            .scalar = Some(Scalar::F64);
+    }
+
+    fn bind(binder: &mut Binder<'_>, _: &str, options: Options<'_>) -> Average {
+        let geometry = Geometry::slot(AverageWidth::WORDS, options.buffers);
+        Average(Slot::new(binder.place(geometry).0, geometry.buffers.into()))
+    }
+}
+
+impl TakesUnit for Average {}
+impl TakesBuffers for Average {}
+
+/// What an [`Average`] or a [`MovingAverage`](crate::MovingAverage) says, of one file or merged over
+/// many.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct AverageValue {
+    pub(super) count: u64,
+    pub(super) total: Sum,
+}
+
+impl AverageValue {
+    #[inline(always)]
+    pub(super) fn from_words(words: [u64; AverageWidth::WORDS]) -> AverageValue {
+        AverageValue {
+            count: words[0],
+            total: Sum {
+                high: f64::from_bits(words[1]),
+                low: f64::from_bits(words[2]),
+            },
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn to_words(self) -> [u64; AverageWidth::WORDS] {
+        [
+            self.count,
+            self.total.high.to_bits(),
+            self.total.low.to_bits(),
+        ]
+    }
+
+    pub(super) fn merge(&mut self, other: AverageValue) {
+        self.count = self.count.saturating_add(other.count);
+        self.total = self.total.plus_sum(other.total);
+    }
+
+    /// What was recorded after `earlier`.
+    fn since(self, earlier: AverageValue) -> AverageValue {
+        match self.count.saturating_sub(earlier.count) {
+            0 => AverageValue::default(),
+            count => AverageValue {
+                count,
+                total: self.total.minus(earlier.total),
+            },
+        }
+    }
+
+    /// How many values it is the average of.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The average; `None` of nothing.
+    pub fn average(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.total.over(self.count as f64).value())
+    }
+}
+
+pub(super) static KIND: Kind = Kind {
+    code: code::AVERAGE,
+    name: "average",
+    counts: Counts::All,
+    check,
+    decode: |_, raw| Value::Average(decode(raw.words)),
+    merge: |into, next, _, _| {
+        if let (Value::Average(sum), Value::Average(next)) = (into, next) {
+            sum.merge(next);
+        }
+    },
+    since: Some(|now, before| {
+        if let (Value::Average(now), Value::Average(before)) = (now, before) {
+            *now = now.since(*before);
+        }
+    }),
+    none: |_| Value::Average(AverageValue::default()),
+    fold: FOLD,
+};
+
+fn check(schema: &MetricSchema) -> Result<(), String> {
+    check_average(schema, 0)
+}
+
+/// Whether it is a slot of an average, and so many plain words.
+pub(super) fn check_average(schema: &MetricSchema, beside: u32) -> Result<(), String> {
+    let words = AverageWidth::WORDS;
+    check_slot(schema, "an average", words..=words, beside)
+}
+
+/// What the words of the slot say.
+pub(super) fn decode(words: &[u64]) -> AverageValue {
+    AverageValue::from_words(*words.first_chunk().expect("as `check` has seen"))
+}
+
+/// The words of the slot add up; plain ones are a living writer's.
+pub(super) const FOLD: Fold = |_, into, next, _| {
+    let mut sum = decode(into);
+    sum.merge(decode(next));
+    into[..AverageWidth::WORDS].copy_from_slice(&sum.to_words());
+    Ok(())
+};

@@ -1,0 +1,435 @@
+//! Compound: a struct of numbers, updated as a whole.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::field::{Binder, Describe, Field, Options, TakesBuffers};
+use super::gauge::{Numeric, merge_numbers};
+use super::kind::{Counts, Kind, Raw, code};
+use super::{Value, check_slot};
+use crate::format::bytes::words;
+use crate::format::scalar::{Number, Scalar};
+use crate::format::schema::{FieldSchema, Geometry, Merge, MetricSchema};
+use crate::format::slot;
+use crate::metric::one_thread::of_one_thread;
+use crate::sync::Ordering;
+use crate::sys::memory::words::{Plain, PlainData, Slot, Width};
+
+/// A struct of numbers whose fields always belong together: a reader sees all of an update or
+/// nothing of it, and a writer that dies in the middle leaves the last whole value.
+///
+/// Publishing copies the struct into a buffer of the mapping: 64 bytes in about a nanosecond.
+pub struct Compound<T>(Slot<ValueWidth<T>>);
+
+/// A struct that a [`Compound`] can hold: made by `#[derive(MmValue)]` on a `#[repr(C)]` struct of
+/// integers, floats and arrays of them, at most 512 bytes, without padding.
+///
+/// # Safety
+/// Every bit pattern is a value of the type, it has no padding, no pointers and no interior
+/// mutability, and `FIELDS` describes its fields. The derive checks all of it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the value of a Compound",
+    label = "not an MmValue",
+    note = "write #[derive(Clone, Copy, MmValue)] and #[repr(C)] on the struct"
+)]
+pub unsafe trait MmValue: Copy + 'static {
+    #[doc(hidden)]
+    const FIELDS: &'static [ValueField];
+
+    /// Does nothing. The derive has it called for every type that the `ValueElement` of its `crate = …`
+    /// accepts: so the compiler refuses one that accepts more than this crate's.
+    #[doc(hidden)]
+    fn is_element<E: ValueElement>() {}
+}
+
+// SAFETY: `MmValue` promises all that `PlainData` asks for.
+unsafe impl<T: MmValue> PlainData for T {}
+
+/// A value that there is for certain: the derive calls `is_element` of its impl.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+pub struct AnyValue(u8);
+
+// SAFETY: a byte.
+unsafe impl MmValue for AnyValue {
+    const FIELDS: &'static [ValueField] = &[];
+}
+
+/// One field of an [`MmValue`], as the derive describes it.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct ValueField {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type.
+    pub scalar: Scalar,
+    /// Numbers in the array, 0: not an array.
+    pub count: u16,
+    /// Offset in the struct, in bytes.
+    pub offset: u16,
+    /// How values of several files become one.
+    pub merge: Merge,
+}
+
+/// The type of a field of an [`MmValue`]: a number of a fixed size, or an array of such.
+///
+/// # Safety
+/// Every bit pattern is a value of the type, which has no padding, and `SCALAR` and `COUNT` say what it is.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a field of a compound value",
+    label = "not a number of a fixed size, nor an array of such",
+    note = "write u8 to u64, i8 to i64, f32, f64 or an array of one of them; for a bool write u8"
+)]
+pub unsafe trait ValueElement {
+    /// The type of its numbers.
+    const SCALAR: Scalar;
+    /// How many there are, 0: not an array.
+    const COUNT: u16;
+}
+
+// SAFETY: numbers, of which every bit pattern is a value.
+unsafe impl<T: Numeric> ValueElement for T {
+    const SCALAR: Scalar = T::SCALAR;
+    const COUNT: u16 = 0;
+}
+
+// SAFETY: as above.
+unsafe impl<T: Numeric, const N: usize> ValueElement for [T; N] {
+    const SCALAR: Scalar = T::SCALAR;
+    // The derive refuses an empty array, and one that does not fit the 512 bytes of a value.
+    const COUNT: u16 = N as u16;
+}
+
+/// A buffer holds the bytes of a T, rounded up to words.
+#[derive(Clone, Copy, Debug)]
+struct ValueWidth<T>(PhantomData<T>);
+
+impl<T> Width for ValueWidth<T> {
+    const WORDS: usize = size_of::<T>().div_ceil(8);
+}
+
+impl<T: MmValue> Compound<T> {
+    /// Publishes a value.
+    #[inline]
+    pub fn set(&self, value: T) {
+        let value = Plain(value);
+        let bytes = bytemuck::bytes_of(&value);
+        let word = |i: usize| {
+            // Of a known length, so that each word is one load.
+            if size_of::<T>().is_multiple_of(8) {
+                u64::from_le_bytes(bytes[8 * i..][..8].try_into().expect("8 bytes"))
+            } else {
+                let part = &bytes[8 * i..bytes.len().min(8 * i + 8)];
+                let mut word = [0; 8];
+                word[..part.len()].copy_from_slice(part);
+                u64::from_le_bytes(word)
+            }
+        };
+        // A copy: the stores below could be to the handle, for all that the compiler knows.
+        let slot = self.0;
+        slot::publish(
+            slot.sequence(),
+            |p| slot.buffer(p),
+            (0..ValueWidth::<T>::WORDS).map(word),
+        );
+    }
+
+    /// The value that was published last; zeros at first.
+    #[inline]
+    pub fn get(&self) -> T {
+        // Relaxed: this thread is the only writer.
+        let p = slot::published(self.0.sequence().load(Ordering::Relaxed));
+        let mut words = self
+            .0
+            .buffer(p)
+            .iter()
+            .map(|word| word.load(Ordering::Relaxed));
+        from_words(&mut words)
+    }
+
+    /// Changes a copy of the value and publishes it when `change` returns: all or nothing, also if
+    /// it panics.
+    #[inline]
+    pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+        let mut value = self.get();
+        let result = change(&mut value);
+        self.set(value);
+        result
+    }
+}
+
+fn from_words<T: MmValue>(words: &mut dyn Iterator<Item = u64>) -> T {
+    let mut value: Plain<T> = bytemuck::Zeroable::zeroed();
+    for (part, word) in bytemuck::bytes_of_mut(&mut value).chunks_mut(8).zip(words) {
+        part.copy_from_slice(&word.to_le_bytes()[..part.len()]);
+    }
+    value.0
+}
+
+impl<T: MmValue + fmt::Debug> fmt::Debug for Compound<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Compound").field(&self.get()).finish()
+    }
+}
+
+of_one_thread!(Compound<T>, T: MmValue);
+
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl<T: MmValue> Field for Compound<T> {
+    fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
+        let geometry = Geometry::slot(ValueWidth::<T>::WORDS, options.buffers);
+        let metric = schema.metric(code::COMPOUND, label, options, geometry);
+        metric.parameter = size_of::<T>() as u32;
+        metric.fields = schema_of::<T>().collect();
+    }
+
+    fn bind(binder: &mut Binder<'_>, _: &str, options: Options<'_>) -> Compound<T> {
+        let geometry = Geometry::slot(ValueWidth::<T>::WORDS, options.buffers);
+        Compound(Slot::new(binder.place(geometry).0, geometry.buffers.into()))
+    }
+}
+
+fn schema_of<T: MmValue>() -> impl Iterator<Item = FieldSchema> {
+    T::FIELDS.iter().map(|field| FieldSchema {
+        name: field.name.to_owned(),
+        scalar: field.scalar,
+        count: (field.count > 0).then_some(field.count),
+        offset: field.offset,
+        merge: field.merge,
+    })
+}
+
+impl<T: MmValue> TakesBuffers for Compound<T> {}
+
+/// A compound value as a reader has it: fields by name, integers widened where sums over many files need
+/// it.
+///
+/// Of one file it takes what the struct takes, merged over several up to 32 bytes for each number.
+#[derive(Clone, Debug)]
+pub struct CompoundValue {
+    schema: Arc<[FieldSchema]>,
+    numbers: Numbers,
+}
+
+/// The numbers of all fields.
+#[derive(Clone, Debug)]
+enum Numbers {
+    /// The words of the struct, as they are in a file: an array of bytes would take 32 times as much.
+    Own(Box<[u64]>),
+    /// Merged, one after another.
+    Merged(Box<[Number]>),
+}
+
+/// Equal if the fields and their numbers are, however they are kept.
+impl PartialEq for CompoundValue {
+    fn eq(&self, other: &CompoundValue) -> bool {
+        self.schema == other.schema && self.numbers().eq(other.numbers())
+    }
+}
+
+/// How many numbers a field has.
+fn len(field: &FieldSchema) -> usize {
+    usize::from(field.count.unwrap_or(1))
+}
+
+impl CompoundValue {
+    /// The fields in order: name, whether it is an array, and its numbers (one if it is not).
+    pub fn fields(&self) -> impl Iterator<Item = (&str, bool, Vec<Number>)> {
+        let mut numbers = self.numbers();
+        self.schema.iter().map(move |field| {
+            let of_field = numbers.by_ref().take(len(field)).collect();
+            (&*field.name, field.count.is_some(), of_field)
+        })
+    }
+
+    /// The numbers of all fields, one after another.
+    fn numbers(&self) -> impl Iterator<Item = Number> {
+        let own = match &self.numbers {
+            Numbers::Own(words) => Some(own(&self.schema, words)),
+            Numbers::Merged(_) => None,
+        };
+        let merged = match &self.numbers {
+            Numbers::Merged(numbers) => &numbers[..],
+            Numbers::Own(_) => &[],
+        };
+        own.into_iter().flatten().chain(merged.iter().copied())
+    }
+
+    /// The field of this name, if it is an array or not as asked.
+    fn field(&self, name: &str, array: bool) -> Option<Vec<Number>> {
+        let mut fields = self.fields();
+        let (.., numbers) =
+            fields.find(|(found, is_array, _)| (*found, *is_array) == (name, array))?;
+        Some(numbers)
+    }
+
+    /// The value as a T. An error if its fields are not T's, or if a sum does not fit.
+    pub(crate) fn to<T: MmValue>(&self) -> Result<T, String> {
+        // The merge rule may differ: it says nothing of the bytes.
+        let key =
+            |field: &FieldSchema| (field.name.clone(), field.scalar, field.count, field.offset);
+        if !self
+            .schema
+            .iter()
+            .map(key)
+            .eq(schema_of::<T>().map(|field| key(&field)))
+        {
+            return Err(format!(
+                "its fields are {}, not those of {}",
+                self.schema
+                    .iter()
+                    .map(|field| format!("{}: {:?}", field.name, field.scalar))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                std::any::type_name::<T>(),
+            ));
+        }
+        let bytes = self.to_bytes(size_of::<T>().next_multiple_of(8))?;
+        Ok(from_words(&mut words(&bytes)))
+    }
+
+    /// Merges the value of one more file, with the same fields.
+    fn add(&mut self, next: &CompoundValue, files: u64) {
+        let rules = next
+            .schema
+            .iter()
+            .flat_map(|field| std::iter::repeat_n(field.merge, field.count.map_or(1, usize::from)));
+        let both = self.numbers().zip(next.numbers()).zip(rules);
+        let merged = both.map(|((merged, next), rule)| merge_numbers(merged, next, rule, files));
+        self.numbers = Numbers::Merged(merged.collect());
+    }
+
+    /// The bytes of the struct, `len` of them. An error if a sum does not fit.
+    fn to_bytes(&self, len: usize) -> Result<Vec<u8>, String> {
+        let mut bytes = vec![0u8; len];
+        for (field, (_, _, numbers)) in self.schema.iter().zip(self.fields()) {
+            let size = field.scalar.size();
+            for (number, at) in numbers
+                .into_iter()
+                .zip((usize::from(field.offset)..).step_by(size))
+            {
+                let word = field.scalar.word(number).ok_or_else(|| {
+                    format!(
+                        "the sum {number:?} of its field {} does not fit {:?}",
+                        field.name, field.scalar
+                    )
+                })?;
+                bytes[at..at + size].copy_from_slice(&word.to_le_bytes()[..size]);
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// See [`Value::expose`].
+    pub(crate) fn expose(&self, each: &mut dyn FnMut(&str, Value)) {
+        for (name, array, numbers) in self.fields() {
+            if array {
+                for (i, number) in numbers.into_iter().enumerate() {
+                    each(&format!("{name}.{i}"), Value::Gauge(number));
+                }
+            } else {
+                each(name, Value::Gauge(numbers[0]));
+            }
+        }
+    }
+}
+
+pub(super) static KIND: Kind = Kind {
+    code: code::COMPOUND,
+    name: "compound",
+    counts: Counts::All,
+    check,
+    decode,
+    merge,
+    since: None,
+    none: |schema| Value::Compound(value(schema, &vec![0; schema.geometry.words.into()])),
+    fold,
+};
+
+fn check(schema: &MetricSchema) -> Result<(), String> {
+    check_slot(schema, "a compound", 1..=64, 0)?;
+    if schema.fields.is_empty() {
+        return Err("a compound without fields".to_owned());
+    }
+    // Each field lies within the value (the schema's decoding checks it); that they do not overlap
+    // bounds what is allocated for their numbers.
+    let bytes: usize = schema
+        .fields
+        .iter()
+        .map(|field| field.scalar.size() * len(field))
+        .sum();
+    let words = schema.geometry.words;
+    if bytes > 8 * usize::from(words) {
+        return Err(format!(
+            "fields of {bytes} bytes in a compound of {words} words"
+        ));
+    }
+    Ok(())
+}
+
+fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Value {
+    Value::Compound(value(schema, raw.words))
+}
+
+fn value(schema: &MetricSchema, words: &[u64]) -> CompoundValue {
+    CompoundValue {
+        schema: schema.fields.clone(),
+        numbers: Numbers::Own(words.into()),
+    }
+}
+
+/// The numbers of the fields in the words of a struct.
+fn own<'a>(fields: &'a [FieldSchema], words: &'a [u64]) -> impl Iterator<Item = Number> + 'a {
+    fields.iter().flat_map(move |field| {
+        let size = field.scalar.size();
+        (0..len(field)).map(move |i| {
+            let at = usize::from(field.offset) + size * i;
+            field.scalar.number(unaligned(words, at))
+        })
+    })
+}
+
+/// As `merge`; a sum that does not fit its field is refused, for here it cannot be widened.
+fn fold(schema: &MetricSchema, into: &mut [u64], next: &[u64], files: u64) -> Result<(), String> {
+    if files == 0 {
+        into.copy_from_slice(next);
+        return Ok(());
+    }
+    let mut merged = value(schema, into);
+    merged.add(&value(schema, next), files);
+    let bytes = merged.to_bytes(8 * into.len())?;
+    for (word, new) in into.iter_mut().zip(words(&bytes)) {
+        *word = new;
+    }
+    Ok(())
+}
+
+/// The eight bytes from byte `at` on; zeros after the end.
+fn unaligned(words: &[u64], at: usize) -> u64 {
+    let word = |i: usize| u128::from(words.get(i).copied().unwrap_or(0));
+    ((word(at / 8) | word(at / 8 + 1) << 64) >> (8 * (at % 8))) as u64
+}
+
+fn merge(into: &mut Value, next: Value, _: &MetricSchema, files: u64) {
+    let (Value::Compound(merged), Value::Compound(mut next)) = (into, next) else {
+        return;
+    };
+    if merged.schema == next.schema {
+        merged.add(&next, files);
+        return;
+    }
+    // The struct has changed: the later file's fields, each with what the earlier ones had of it.
+    let mut numbers = Vec::new();
+    for (field, (name, array, mut of_field)) in next.schema.iter().zip(next.fields()) {
+        let before = merged.field(name, array).unwrap_or_default();
+        for (next, merged) in of_field.iter_mut().zip(before) {
+            *next = merge_numbers(merged, *next, field.merge, files);
+        }
+        numbers.extend(of_field);
+    }
+    next.numbers = Numbers::Merged(numbers.into());
+    *merged = next;
+}

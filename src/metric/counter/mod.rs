@@ -1,0 +1,165 @@
+//! Counter: a sum that never falls.
+
+use std::cell::Cell;
+
+use super::field::{Binder, Describe, Field, Options, TakesUnit, TakesWindow};
+use super::kind::{Counts, Kind, Raw, code};
+use super::window::{self, Ring};
+use super::{Value, check_word};
+use crate::format::scalar::Scalar;
+use crate::format::schema::{Geometry, MetricSchema};
+use crate::metric::one_thread::of_one_thread;
+use crate::sync::Ordering;
+use crate::sys::lifecycle::ticker::Tick;
+use crate::sys::memory::words::Word;
+
+/// A count of what happened: never falls, and adds up over threads and processes.
+///
+/// An increment is a relaxed load and a relaxed store of one word in a mapping: the cost of
+/// incrementing a `u64` in memory (no atomic read-modify-write, no lock, no other thread's cache
+/// line). That only one thread writes is proved by the compiler: a `Counter` is not `Sync`.
+///
+/// ```compile_fail
+/// fn shared<T: Sync>() {}
+/// shared::<mmstats::Counter>();
+/// ```
+#[derive(Debug)]
+pub struct Counter(Word);
+
+impl Counter {
+    /// Adds one.
+    #[inline(always)]
+    pub fn inc(&self) {
+        self.add(1);
+    }
+
+    /// Adds `n`. Wraps beyond `u64::MAX`.
+    #[inline(always)]
+    pub fn add(&self, n: u64) {
+        // Relaxed, twice: the word is a whole value by itself, and this thread its only writer.
+        let sum = self.0.load(Ordering::Relaxed).wrapping_add(n);
+        self.0.store(sum, Ordering::Relaxed);
+    }
+
+    /// Raises it to `n`. A counter never falls: a smaller `n` changes nothing.
+    #[inline]
+    pub fn set(&self, n: u64) {
+        if n > self.get() {
+            self.0.store(n, Ordering::Relaxed);
+        }
+    }
+
+    /// What this thread's file says.
+    #[inline]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+of_one_thread!(Counter);
+
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl Field for Counter {
+    fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
+        schema
+            .metric(code::COUNTER, label, options, Geometry::WORD)
+            .scalar = Some(Scalar::U64);
+        if options.window.is_some() {
+            schema.window(
+                code::COUNTER,
+                label,
+                options,
+                window::geometry(STEP, 0, None),
+            );
+        }
+    }
+
+    fn bind(binder: &mut Binder<'_>, _: &str, options: Options<'_>) -> Counter {
+        let total = binder.word();
+        let place = binder.window(options, window::geometry(STEP, 0, None));
+        if let (Some(place), Some(space)) = (place, binder.space()) {
+            let ring = Ring::new(&place);
+            space.tick(Box::new(Steps { total, ring }));
+        }
+        Counter(total)
+    }
+}
+
+impl TakesUnit for Counter {}
+impl TakesWindow for Counter {}
+
+/// The steps of a counter's window. An increment asks for no time, so somebody else looks at the
+/// count when a step begins.
+struct Steps {
+    total: Word,
+    ring: Ring<STEP>,
+}
+
+/// Words of a window's step: its stamp, the count at its begin, and when that was.
+const STEP: usize = 1 + STEP_WORDS;
+pub(super) const STEP_WORDS: usize = 2;
+
+impl Tick for Steps {
+    fn tick(&self, now: u64) -> u64 {
+        let begun = Cell::new(false);
+        self.ring.at(now, |_| begun.set(true));
+        if begun.get() {
+            // Relaxed: any count that it had at about this time.
+            let total = self.total.load(Ordering::Relaxed);
+            self.ring.update(|step| (step[1], step[2]) = (total, now));
+        }
+        self.ring.end()
+    }
+}
+
+/// What was counted since the begin of the first step that counts, and how long ago that was; from the
+/// steps (stamp, count at the begin, its time), the number of the first step that counts, the total and
+/// the time of now.
+pub(super) fn in_window(
+    steps: impl Iterator<Item = [u64; STEP]> + Clone,
+    first: u64,
+    total: u64,
+    now: u64,
+) -> Option<(u64, u64)> {
+    // One that is being begun has no time yet.
+    let steps = steps.filter(|[stamp, _, time]| *stamp > 0 && (1..=now).contains(time));
+    // Of a process that is dead or stopped nobody knows when it counted after its last step.
+    if steps.clone().all(|[stamp, ..]| stamp <= first) {
+        return None;
+    }
+    // The step itself, or the last one before it; else the writer began later.
+    let before = steps.clone().filter(|[stamp, ..]| *stamp <= first + 1);
+    let [_, then, time] = before
+        .max_by_key(|[stamp, ..]| *stamp)
+        .or_else(|| steps.min_by_key(|[stamp, ..]| *stamp))?;
+    Some((total.saturating_sub(then), now - time))
+}
+
+pub(super) static KIND: Kind = Kind {
+    code: code::COUNTER,
+    name: "counter",
+    counts: Counts::All,
+    check: check_word,
+    decode,
+    merge,
+    since: Some(|now, before| {
+        if let (Value::Counter(now), Value::Counter(before)) = (now, before) {
+            *now = now.saturating_sub(*before);
+        }
+    }),
+    none: |_| Value::Counter(0),
+    fold: |_, into, next, _| {
+        into[0] = into[0].saturating_add(next[0]);
+        Ok(())
+    },
+};
+
+fn decode(_: &MetricSchema, raw: Raw<'_>) -> Value {
+    Value::Counter(raw.words[0])
+}
+
+fn merge(into: &mut Value, next: Value, _: &MetricSchema, _: u64) {
+    if let (Value::Counter(sum), Value::Counter(n)) = (into, next) {
+        *sum = sum.saturating_add(n);
+    }
+}

@@ -1,0 +1,391 @@
+//! Errors: each distinct one once, with how often, when first and when last.
+//!
+//! The handle finds an error by a hash of its kind, name, site and message, so that one that is known costs
+//! the formatting of its message into the hash, and no allocation. What it is entered into: `table`.
+
+pub(super) mod entry;
+pub mod log;
+mod table;
+mod text;
+mod type_name;
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::cell::RefCell;
+use std::error::Error;
+use std::fmt::{self, Debug, Display, Write};
+use std::hash::{BuildHasher, Hasher};
+use std::panic::Location;
+use std::rc::Rc;
+
+use super::field::{Binder, Describe, Field, Options};
+use super::kind::code;
+use super::storage::Space;
+use crate::format::scalar::Scalar;
+use crate::metric::one_thread::of_one_thread;
+use crate::sync::{AtomicU64, Ordering};
+use crate::sys::memory::hashing::{self, RandomState};
+use crate::sys::memory::words::Words;
+use crate::sys::process::clock;
+use entry::plain;
+use log::GEOMETRY;
+use table::{Counted, New, Table};
+use text::{Name, Texts};
+use type_name::Leading;
+
+/// A log of distinct errors, each with its count, the times of the first and the last, its message, what
+/// caused it, and a context: of an error the backtrace of the first, if `RUST_BACKTRACE` asks for one; of
+/// a [`note`](Self::note) what was last given.
+///
+/// ```
+/// use mmstats::{Errors, MmStats, OrRecord};
+/// #[derive(MmStats)]
+/// struct Web {
+///     errors: Errors,
+/// }
+/// let web = Web::builder().anonymous().create()?;
+/// let parsed: Result<u8, _> = "300".parse::<u8>().or_record(&web.errors);
+/// web.errors.record(&parsed.unwrap_err());
+/// web.errors.note("timeout", "host:abc");
+/// assert_eq!(web.errors.count(), 3);
+/// # Ok::<(), mmstats::Error>(())
+/// ```
+///
+/// Two errors are the same if type, message and the place in the source that recorded them are; two
+/// notes if their names are. Of a field `errors` the labels are `errors__all`, `errors__EXC:<type>` and
+/// `errors__<name of a note>`.
+///
+/// Two bounds hold for each thread's file. *Messages*: 256 distinct errors are kept, or as many as the file has
+/// space for (all logs of a file together take a quarter of the most that it may have, but each has 8); a new
+/// one takes the place of the one that was least recently seen, and
+/// [`evicted`](crate::ErrorsValue::evicted) counts that. *Counts* of a name and a place in the source are kept
+/// for ever, whatever messages come and go, so `errors__EXC:<type>` never falls. There are 256 of them; what
+/// comes beyond counts under `errors__all`, and as [`unnamed`](crate::ErrorsValue::unnamed).
+///
+/// A message takes 2 KiB of the file, a count 768 bytes. Texts are cut to what fits: names to 128 bytes,
+/// places to 168, messages to 512.
+///
+/// A known error costs two stores of a few words and no allocation; a new one more, but no allocation either
+/// once the log is full. Then only the first error of a name and a place has a backtrace.
+///
+/// The *type* is the last part of the path of the static type. Where many crates use the same last part
+/// (`Error`, `ErrorKind`, `Err`, `Kind`, `Failure`) it is the whole path, without `std`, `core` and `alloc`
+/// and without a last module `error` or `errors`: `io::Error`, `serde_json::Error`. A `dyn Error`, boxed or
+/// not, does not say its type. It is the identifier with which its `Debug` text begins, unless that is one
+/// of those names or its message begins with it; then the type of the nearest cause that is a well-known
+/// type of the standard library; else `dyn`. Of an error that a scope ([`stats`](crate::stats)) returns, which
+/// is boxed, well-known types of the standard library are found at once.
+///
+/// Of processes that have ended and whose files were folded into one, the contexts are gone.
+pub struct Errors {
+    words: Words,
+    table: RefCell<Table>,
+    hasher: RandomState,
+    /// The file; `None`: private memory, which cannot grow.
+    space: Option<Rc<dyn Space>>,
+    /// Offset of the metric's place: what its parts refer to.
+    owner: u32,
+}
+
+/// What an error is told from others by.
+#[derive(Clone, Copy)]
+enum Called<'a> {
+    /// The whole name of its type. The name that is shown is cut from it when the error is new: to find that
+    /// cost a third of counting a known one.
+    Type(&'static str),
+    Name(Name<'a>),
+}
+
+impl<'a> Called<'a> {
+    /// An error with this path and name.
+    fn error((path, text): (&'a str, &'a str)) -> Called<'a> {
+        Called::Name(Name {
+            path,
+            text,
+            is_note: false,
+        })
+    }
+
+    /// What is shown.
+    fn name(self) -> Name<'a> {
+        match self {
+            Called::Name(name) => name,
+            Called::Type(name) => {
+                let (path, text) = type_name::split(name);
+                Name {
+                    path,
+                    text,
+                    is_note: false,
+                }
+            }
+        }
+    }
+}
+
+impl Errors {
+    /// Records an error: any, also `&dyn Error`.
+    #[track_caller]
+    pub fn record<E: Error + ?Sized>(&self, error: &E) {
+        let site = Location::caller();
+        self.record_at(error, site);
+    }
+
+    /// Records an error of this place in the source.
+    pub(crate) fn record_at<E: Error + ?Sized>(&self, error: &E, site: &Location<'_>) {
+        let mut leading = Leading::default();
+        let name = match type_name::static_type::<E>() {
+            Some(name) => Called::Type(name),
+            None => Called::error(type_name::dyn_type(error, &mut leading)),
+        };
+        self.enter(name, Some(site), &error, error.source(), None);
+    }
+
+    /// As [`record_at`](Self::record_at), of an error that was boxed: it may be a well-known one.
+    pub(crate) fn record_boxed(&self, error: &(dyn Error + 'static), site: &Location<'_>) {
+        match type_name::known(error) {
+            Some(known) => {
+                let name = Called::error(known);
+                self.enter(name, Some(site), &error, error.source(), None);
+            }
+            None => self.record_at(error, site),
+        }
+    }
+
+    /// Records that something went wrong that is no `Error`, under a name, with a context: a text or
+    /// any bytes. The last one is kept.
+    pub fn note(&self, name: &str, context: impl AsRef<[u8]>) {
+        let name = Name {
+            path: "",
+            text: name,
+            is_note: true,
+        };
+        self.enter(Called::Name(name), None, &"", None, Some(context.as_ref()));
+    }
+
+    /// How many were recorded in this thread's file.
+    pub fn count(&self) -> u64 {
+        self.words[plain::ALL].load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn enter(
+        &self,
+        name: Called<'_>,
+        site: Option<&Location<'_>>,
+        message: &dyn Display,
+        source: Option<&(dyn Error + 'static)>,
+        context: Option<&[u8]>,
+    ) {
+        let hash = self.hash(name, site, message);
+        increment(&self.words[plain::ALL]);
+        let number = self.count();
+        // Borrowed: an allocator that notes something while an error is being entered.
+        let counted = match self.table.try_borrow() {
+            Ok(table) => table.count(
+                self.space.as_deref(),
+                hash,
+                context,
+                number,
+                clock::coarse_unix_nanos(),
+            ),
+            Err(_) => Some(Counted::default()),
+        };
+        let counted = counted.unwrap_or_else(|| {
+            self.first(hash, name.name(), site, message, source, context)
+                .unwrap_or_default()
+        });
+        if !counted.by_message {
+            increment(&self.words[plain::OVERFLOW]);
+        }
+        if !counted.by_total {
+            increment(&self.words[plain::UNNAMED]);
+        }
+    }
+
+    fn hash(&self, name: Called<'_>, site: Option<&Location<'_>>, message: &dyn Display) -> u64 {
+        let mut hash = Hashing(self.hasher.build_hasher());
+        match name {
+            Called::Type(name) => hash.0.write(name.as_bytes()),
+            Called::Name(name) => {
+                hash.0.write_u8(name.is_note.into());
+                hash.0.write(name.path.as_bytes());
+                hash.0.write(name.text.as_bytes());
+            }
+        }
+        if let Some(site) = site {
+            hash.0.write(site.file().as_bytes());
+            hash.0.write_u32(site.line());
+            hash.0.write_u32(site.column());
+        }
+        // A message that cannot be formatted counts as far as it could.
+        let _ = write!(hash, "{message}");
+        hash.0.finish()
+    }
+
+    /// Enters an error that is not known. `None`: nowhere.
+    #[cold]
+    fn first(
+        &self,
+        hash: u64,
+        name: Name<'_>,
+        site: Option<&Location<'_>>,
+        message: &dyn Display,
+        source: Option<&(dyn Error + 'static)>,
+        context: Option<&[u8]>,
+    ) -> Option<Counted> {
+        let space = self.space.as_deref()?;
+        let total_hash = self.hash(Called::Name(name), site, &"");
+        // Nothing is borrowed here: the texts are made by code of others.
+        let texts = Texts::of_message(name, site, message, source);
+        let wanted = context.is_none() && self.table.try_borrow().ok()?.wants_backtrace(total_hash);
+        let backtrace = if wanted { captured() } else { None };
+        let new = New {
+            hash,
+            total_hash,
+            texts: &texts,
+            total_texts: &Texts::of_total(name, site),
+            context: context.or(backtrace.as_ref().map(String::as_bytes)),
+            number: self.count(),
+            now: clock::coarse_unix_nanos(),
+        };
+        let counted = (self.table.try_borrow_mut().ok()?).enter(space, self.owner, &new);
+        if counted.evicted {
+            increment(&self.words[plain::EVICTED]);
+        }
+        Some(counted)
+    }
+}
+
+/// Relaxed: as for a Counter.
+fn increment(word: &AtomicU64) {
+    word.store(
+        word.load(Ordering::Relaxed).wrapping_add(1),
+        Ordering::Relaxed,
+    );
+}
+
+/// The backtrace, if the environment asks for one.
+fn captured() -> Option<String> {
+    let backtrace = Backtrace::capture();
+    (backtrace.status() == BacktraceStatus::Captured).then(|| callers(&backtrace.to_string()))
+}
+
+/// The frames of the caller: without ours and std's above them, and without what starts a thread or `main`.
+/// The whole text, where that would leave nothing.
+fn callers(backtrace: &str) -> String {
+    let mut kept = String::new();
+    let (mut frames, mut is_kept) = (0, false);
+    for line in backtrace.lines() {
+        let frame = (line.trim_start().split_once(": "))
+            .filter(|(number, _)| number.bytes().all(|byte| byte.is_ascii_digit()));
+        if let Some((_, symbol)) = frame {
+            if symbol.contains("__rust_begin_short_backtrace") || symbol.starts_with("std::rt::") {
+                break;
+            }
+            let is_ours = ["std::backtrace", "mmstats::metric::", "mmstats::writer::"]
+                .iter()
+                .any(|module| symbol.trim_start_matches('<').starts_with(module))
+                || symbol.contains(" as mmstats::metric::");
+            is_kept = frames > 0 || !is_ours;
+            if is_kept {
+                let _ = writeln!(kept, "{frames:4}: {symbol}");
+                frames += 1;
+            }
+        } else if is_kept {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    if kept.is_empty() {
+        return backtrace.to_owned();
+    }
+    kept
+}
+
+/// A hash of formatted text.
+struct Hashing<H>(H);
+
+impl<H: Hasher> Write for Hashing<H> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
+    }
+}
+
+impl Debug for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Errors({})", self.count())
+    }
+}
+
+/// Records what goes wrong on the way of a `Result`.
+pub trait OrRecord: Sized {
+    /// The result, after its error was recorded, if it is one.
+    ///
+    /// Of a boxed `dyn Error`, which is no `Error` itself, record what is in the box:
+    /// `.inspect_err(|error| errors.record(&**error))`.
+    #[track_caller] // so are the implementations
+    #[must_use = "the result is still to be looked at"]
+    fn or_record(self, errors: &Errors) -> Self;
+}
+
+impl<T, E: Error> OrRecord for Result<T, E> {
+    fn or_record(self, errors: &Errors) -> Result<T, E> {
+        if let Err(error) = &self {
+            errors.record(error);
+        }
+        self
+    }
+}
+
+impl Drop for Errors {
+    fn drop(&mut self) {
+        if let Some(space) = &self.space {
+            self.table.get_mut().give_back(&**space);
+        }
+    }
+}
+
+of_one_thread!(Errors);
+
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl Field for Errors {
+    fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
+        schema.metric(code::ERRORS, label, options, GEOMETRY).scalar = Some(Scalar::U64);
+    }
+
+    fn bind(binder: &mut Binder<'_>, _: &str, _: Options<'_>) -> Errors {
+        let (words, owner) = binder.place(GEOMETRY);
+        Errors {
+            words,
+            table: RefCell::new(Table::new()),
+            hasher: hashing::random_state(),
+            space: binder.space().cloned(),
+            owner,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::callers;
+
+    #[test]
+    fn a_backtrace_begins_and_ends_with_frames_of_the_caller() {
+        let whole = "   0: std::backtrace::Backtrace::create
+   1: mmstats::metric::errors::captured
+             at ./src/metric/errors.rs:1:2
+   2: <core::result::Result<T,E> as mmstats::metric::errors::OrRecord>::or_record
+   3: app::load
+             at ./src/main.rs:3:4
+   4: app::main
+   5: std::sys::backtrace::__rust_begin_short_backtrace
+   6: main
+";
+        let wanted = "   0: app::load
+             at ./src/main.rs:3:4
+   1: app::main
+";
+        assert_eq!(callers(whole), wanted);
+        assert_eq!(callers("unknown"), "unknown");
+    }
+}

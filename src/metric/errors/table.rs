@@ -1,0 +1,276 @@
+//! The writer's table of the entries of an error log, and which one goes when a new message comes.
+//!
+//! A known error is found by its hash and costs two publications of a few words (`entry`), neither an
+//! allocation nor a system call. Which message was least recently seen is looked for among all of them, only
+//! when a new one needs its part: at most 256 numbers are compared, and a known error pays one store for it.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+
+use crate::format::part::Part;
+use crate::format::slot;
+use crate::metric::context::Reference;
+use crate::metric::errors::entry::{BUFFERS, MOST, MessageWidth, TotalWidth, shape_of};
+use crate::metric::errors::text::Texts;
+use crate::metric::storage::Space;
+use crate::sync::Ordering;
+use crate::sys::memory::hashing::{self, RandomState};
+use crate::sys::memory::words::{Slot, Width};
+
+/// Messages that a log may have whatever the other logs of its file have.
+const FEW: usize = 8;
+/// Bytes that a message takes of the file, with the head of its record.
+const MESSAGE_BYTES: usize = 2048;
+
+/// The entries of one log.
+pub(in crate::metric) struct Table {
+    messages: Vec<Message>,
+    totals: Vec<Slot<TotalWidth>>,
+    message_by_hash: HashMap<u64, usize, RandomState>,
+    total_by_hash: HashMap<u64, usize, RandomState>,
+    /// Whether the first is large enough for evictions.
+    has_room: bool,
+    /// How often the file had no space for a message.
+    messages_refused: u64,
+    /// How often the file had no space for a total.
+    totals_refused: u64,
+}
+
+struct Message {
+    slot: Slot<MessageWidth>,
+    hash: u64,
+    /// The number of the total that counts it, too.
+    total: Option<usize>,
+    /// The number of the last error that was this one.
+    seen: Cell<u64>,
+    context: Cell<Reference>,
+}
+
+/// An error that is not known.
+pub(in crate::metric) struct New<'a> {
+    /// Of the message, and of its name and place.
+    pub(in crate::metric) hash: u64,
+    pub(in crate::metric) total_hash: u64,
+    pub(in crate::metric) texts: &'a Texts,
+    pub(in crate::metric) total_texts: &'a Texts,
+    pub(in crate::metric) context: Option<&'a [u8]>,
+    /// The number of this error among all.
+    pub(in crate::metric) number: u64,
+    pub(in crate::metric) now: u64,
+}
+
+/// What became of an error.
+#[derive(Clone, Copy, Default)]
+pub(in crate::metric) struct Counted {
+    /// A message has it.
+    pub(in crate::metric) by_message: bool,
+    /// A total has it.
+    pub(in crate::metric) by_total: bool,
+    /// Another message went for it.
+    pub(in crate::metric) evicted: bool,
+}
+
+impl Table {
+    pub(in crate::metric) fn new() -> Table {
+        Table {
+            messages: Vec::new(),
+            totals: Vec::new(),
+            message_by_hash: HashMap::with_hasher(hashing::random_state()),
+            total_by_hash: HashMap::with_hasher(hashing::random_state()),
+            has_room: false,
+            messages_refused: 0,
+            totals_refused: 0,
+        }
+    }
+
+    /// Counts an error that is known.
+    #[inline]
+    pub(in crate::metric) fn count(
+        &self,
+        space: Option<&dyn Space>,
+        hash: u64,
+        context: Option<&[u8]>,
+        number: u64,
+        now: u64,
+    ) -> Option<Counted> {
+        let message = &self.messages[*self.message_by_hash.get(&hash)?];
+        if let (Some(context), Some(space)) = (context, space) {
+            let contexts = space.contexts();
+            let next = contexts.keep(space, context);
+            contexts.release(message.context.replace(next));
+        }
+        message.seen.set(number);
+        count(message.slot, now, message.context.get());
+        if let Some(total) = message.total {
+            count(self.totals[total], now, Reference::NONE);
+        }
+        Some(Counted {
+            by_message: true,
+            by_total: message.total.is_some(),
+            evicted: false,
+        })
+    }
+
+    /// Whether an error that is not known is to have a backtrace: in the part of another one only if its name
+    /// and place are new. So a storm of messages that are all different takes no backtrace of each.
+    pub(in crate::metric) fn wants_backtrace(&self, total_hash: u64) -> bool {
+        let is_full = |len: usize, refused: u64| len == MOST || refused > 0;
+        !is_full(self.messages.len(), self.messages_refused)
+            || !is_full(self.totals.len(), self.totals_refused)
+                && !self.total_by_hash.contains_key(&total_hash)
+    }
+
+    /// Enters an error that is not known.
+    pub(in crate::metric) fn enter(
+        &mut self,
+        space: &dyn Space,
+        owner: u32,
+        new: &New<'_>,
+    ) -> Counted {
+        // The texts were made by code of others, which may have recorded the same.
+        if let Some(counted) = self.count(Some(space), new.hash, new.context, new.number, new.now) {
+            return counted;
+        }
+        let total = self.enter_total(space, owner, new);
+        let (index, evicted) = match self.add_message(space, owner) {
+            Some(index) => (Some(index), false),
+            None => (self.evict(space), !self.messages.is_empty()),
+        };
+        if let Some(index) = index {
+            let context = (new.context).map_or(Reference::NONE, |context| {
+                space.contexts().keep(space, context)
+            });
+            let message = &mut self.messages[index];
+            message.hash = new.hash;
+            message.total = total;
+            message.seen.set(new.number);
+            message.context.set(context);
+            publish(message.slot, new, new.texts, context);
+            self.message_by_hash.insert(new.hash, index);
+        }
+        Counted {
+            by_message: index.is_some(),
+            by_total: total.is_some(),
+            evicted,
+        }
+    }
+
+    /// Counts a new message under its name and place.
+    fn enter_total(&mut self, space: &dyn Space, owner: u32, new: &New<'_>) -> Option<usize> {
+        if let Some(&known) = self.total_by_hash.get(&new.total_hash) {
+            count(self.totals[known], new.now, Reference::NONE);
+            return Some(known);
+        }
+        let index = self.totals.len();
+        if index == MOST {
+            return None;
+        }
+        let part = self.number();
+        let slot = append(space, owner, part, &mut self.totals_refused)?;
+        publish(slot, new, new.total_texts, Reference::NONE);
+        self.totals.push(slot);
+        self.total_by_hash.insert(new.total_hash, index);
+        Some(index)
+    }
+
+    /// A message more, if there may be one and the file has space.
+    fn add_message(&mut self, space: &dyn Space, owner: u32) -> Option<usize> {
+        let index = self.messages.len();
+        if index == MOST {
+            return None;
+        }
+        // So that a storm of errors in many logs leaves the file space for all else.
+        let left = space.error_bytes().get();
+        if left < MESSAGE_BYTES && index >= FEW {
+            self.messages_refused += 1;
+            return None;
+        }
+        let part = self.number();
+        self.messages.push(Message {
+            slot: append(space, owner, part, &mut self.messages_refused)?,
+            hash: 0,
+            total: None,
+            seen: Cell::new(0),
+            context: Cell::new(Reference::NONE),
+        });
+        space.error_bytes().set(left.saturating_sub(MESSAGE_BYTES));
+        Some(index)
+    }
+
+    /// The message that was least recently seen, which is forgotten.
+    fn evict(&mut self, space: &dyn Space) -> Option<usize> {
+        let oldest =
+            (self.messages.iter().enumerate()).min_by_key(|(_, message)| message.seen.get());
+        let (index, message) = oldest?;
+        self.message_by_hash.remove(&message.hash);
+        // A table that is asked for half of what it has room for at most is put in order in its place. So it
+        // allocates at the first eviction, and never again.
+        let room = if self.has_room { 2 * MOST } else { 4 * MOST };
+        self.message_by_hash
+            .reserve(room - self.message_by_hash.len());
+        self.has_room = true;
+        space.contexts().release(message.context.get());
+        Some(index)
+    }
+
+    /// Gives back what the messages took: their log is that of a group that was removed.
+    pub(super) fn give_back(&mut self, space: &dyn Space) {
+        for message in self.messages.drain(..) {
+            space.contexts().release(message.context.get());
+            space.error_bytes().update(|left| left + MESSAGE_BYTES);
+        }
+    }
+
+    /// The number of the next part.
+    fn number(&self) -> u32 {
+        (self.messages.len() + self.totals.len()) as u32
+    }
+}
+
+/// A part more. A full file is asked again at every power of two of its refusals.
+fn append<W: Width>(
+    space: &dyn Space,
+    owner: u32,
+    number: u32,
+    refused: &mut u64,
+) -> Option<Slot<W>> {
+    let part = Part {
+        owner,
+        number,
+        values: 0,
+        shape: shape_of(W::WORDS),
+    };
+    let may_ask = *refused == 0 || refused.is_power_of_two();
+    let words = may_ask.then(|| space.part(part, &[])).flatten();
+    if words.is_none() {
+        *refused += 1;
+    }
+    Some(Slot::new(words?, BUFFERS))
+}
+
+/// Publishes an entry with new texts: in each buffer, so that [`count`] may leave them as they are.
+fn publish<W: Width>(slot: Slot<W>, new: &New<'_>, texts: &Texts, context: Reference) {
+    let words = [1, new.now, new.now, context.0]
+        .into_iter()
+        .chain(texts.words())
+        .chain(std::iter::repeat(0))
+        .take(W::WORDS);
+    for _ in 0..BUFFERS {
+        slot::publish(slot.sequence(), |p| slot.buffer(p), words.clone());
+    }
+}
+
+/// Publishes an entry with a count more. The first time and the texts are in both buffers: see "Some words
+/// only" in [`slot`].
+#[inline]
+fn count<W: Width>(slot: Slot<W>, now: u64, context: Reference) {
+    slot::update_some(
+        slot.sequence(),
+        |p| slot.buffer(p),
+        |before| {
+            // Relaxed: this thread is the only writer.
+            let count = before[0].load(Ordering::Relaxed).wrapping_add(1);
+            Some([(0, count), (2, now), (3, context.0)])
+        },
+    );
+}

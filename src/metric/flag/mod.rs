@@ -1,0 +1,67 @@
+//! Flag: true or false.
+
+use super::field::{Binder, Describe, Field, Options};
+use super::kind::{Counts, ENDS, Kind, Raw, code};
+use super::{Value, check_word};
+use crate::format::scalar::Scalar;
+use crate::format::schema::{Geometry, MetricSchema};
+use crate::metric::one_thread::of_one_thread;
+use crate::sync::Ordering;
+use crate::sys::memory::words::Word;
+
+/// A truth about its thread: over many files it is true where any living one says so. When its
+/// thread ends it becomes false. Setting it is one store.
+#[derive(Debug)]
+pub struct Flag(Word);
+
+impl Flag {
+    /// Sets it.
+    #[inline(always)]
+    pub fn set(&self, flag: bool) {
+        // Relaxed: the word is a whole value by itself.
+        self.0.store(flag.into(), Ordering::Relaxed);
+    }
+
+    /// What it was set to last; false at first.
+    #[inline(always)]
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
+    }
+}
+
+of_one_thread!(Flag);
+
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl Field for Flag {
+    fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
+        schema
+            .metric(code::FLAG, label, options, Geometry::WORD)
+            .scalar = Some(Scalar::Bool);
+    }
+
+    fn bind(binder: &mut Binder<'_>, _: &str, _: Options<'_>) -> Flag {
+        Flag(binder.level())
+    }
+}
+
+pub(super) static KIND: Kind = Kind {
+    code: code::FLAG,
+    name: "flag",
+    counts: Counts::Current,
+    check: check_word,
+    decode,
+    merge,
+    since: None,
+    none: |_| Value::Flag(false),
+    fold: ENDS,
+};
+
+fn decode(_: &MetricSchema, raw: Raw<'_>) -> Value {
+    Value::Flag(raw.words[0] != 0)
+}
+
+fn merge(into: &mut Value, next: Value, _: &MetricSchema, _: u64) {
+    if let (Value::Flag(any), Value::Flag(next)) = (into, next) {
+        *any |= next;
+    }
+}

@@ -1,0 +1,162 @@
+//! Gauge: a level of its own thread.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::field::{Binder, Describe, Field, Options, TakesMerge, TakesUnit};
+use super::kind::{Counts, ENDS, Kind, Raw, code};
+use super::{Value, check_number};
+use crate::format::scalar::{Number, Scalar};
+use crate::format::schema::{Geometry, Merge, MetricSchema};
+use crate::metric::one_thread::of_one_thread;
+use crate::sync::Ordering;
+use crate::sys::memory::words::Word;
+
+/// A level that its thread sets: a temperature, a queue's length. Over threads and processes that
+/// live the levels add up, unless `#[mmstats(merge = "max")]` (or `min`, `mean`, `latest`) says
+/// otherwise. When its thread ends it becomes 0 and no longer counts.
+///
+/// `T` is an integer of 8 to 64 bits, `f32` or `f64`. Setting it is one store.
+pub struct Gauge<T>(Word, PhantomData<T>);
+
+/// A number that a [`Gauge`] or a [`Constant`](crate::Constant) holds: an integer of 8 to 64 bits,
+/// `f32` or `f64`. Sealed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a number that a metric can hold",
+    label = "not a number of a fixed size",
+    note = "write u8, u16, u32, u64, i8, i16, i32, i64, f32 or f64"
+)]
+pub trait Numeric: Copy + sealed::Sealed + 'static {
+    #[doc(hidden)]
+    const SCALAR: Scalar;
+    #[doc(hidden)]
+    fn to_word(self) -> u64;
+    #[doc(hidden)]
+    fn from_word(word: u64) -> Self;
+    #[doc(hidden)]
+    fn plus(self, n: Self) -> Self;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! numeric {
+    ($($type:ty: $scalar:ident, |$value:ident| $to:expr, |$word:ident| $from:expr, |$a:ident, $b:ident| $plus:expr;)*) => {$(
+        impl sealed::Sealed for $type {}
+        impl Numeric for $type {
+            const SCALAR: Scalar = Scalar::$scalar;
+            #[inline(always)]
+            fn to_word(self) -> u64 {
+                let $value = self;
+                $to
+            }
+            #[inline(always)]
+            fn from_word($word: u64) -> $type {
+                $from
+            }
+            #[inline(always)]
+            fn plus(self, n: $type) -> $type {
+                let ($a, $b) = (self, n);
+                $plus
+            }
+        }
+    )*};
+}
+numeric! {
+    u8: U8, |n| n.into(), |w| w as u8, |a, b| a.wrapping_add(b);
+    u16: U16, |n| n.into(), |w| w as u16, |a, b| a.wrapping_add(b);
+    u32: U32, |n| n.into(), |w| w as u32, |a, b| a.wrapping_add(b);
+    u64: U64, |n| n, |w| w, |a, b| a.wrapping_add(b);
+    i8: I8, |n| n as u64, |w| w as i8, |a, b| a.wrapping_add(b);
+    i16: I16, |n| n as u64, |w| w as i16, |a, b| a.wrapping_add(b);
+    i32: I32, |n| n as u64, |w| w as i32, |a, b| a.wrapping_add(b);
+    i64: I64, |n| n as u64, |w| w as i64, |a, b| a.wrapping_add(b);
+    f32: F32, |x| x.to_bits().into(), |w| f32::from_bits(w as u32), |a, b| a + b;
+    f64: F64, |x| x.to_bits(), |w| f64::from_bits(w), |a, b| a + b;
+}
+
+impl<T: Numeric> Gauge<T> {
+    /// Sets the level.
+    #[inline(always)]
+    pub fn set(&self, value: T) {
+        // Relaxed: the word is a whole value by itself.
+        self.0.store(value.to_word(), Ordering::Relaxed);
+    }
+
+    /// Adds to the level. Integers wrap.
+    #[inline(always)]
+    pub fn add(&self, n: T) {
+        self.set(self.get().plus(n));
+    }
+
+    /// The level.
+    #[inline(always)]
+    pub fn get(&self) -> T {
+        T::from_word(self.0.load(Ordering::Relaxed))
+    }
+}
+
+impl<T: Numeric + fmt::Debug> fmt::Debug for Gauge<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Gauge").field(&self.get()).finish()
+    }
+}
+
+of_one_thread!(Gauge<T>, T: Numeric);
+
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl<T: Numeric> Field for Gauge<T> {
+    fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
+        schema
+            .metric(code::GAUGE, label, options, Geometry::WORD)
+            .scalar = Some(T::SCALAR);
+    }
+
+    fn bind(binder: &mut Binder<'_>, _: &str, _: Options<'_>) -> Gauge<T> {
+        Gauge(binder.level(), PhantomData)
+    }
+}
+
+impl<T> TakesUnit for Gauge<T> {}
+impl<T> TakesMerge for Gauge<T> {}
+
+pub(super) static KIND: Kind = Kind {
+    code: code::GAUGE,
+    name: "gauge",
+    counts: Counts::Current,
+    check: check_number,
+    decode,
+    merge,
+    since: None,
+    none: |_| Value::Gauge(Number::Int(0)),
+    fold: ENDS,
+};
+
+fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Value {
+    Value::Gauge(schema.scalar.unwrap_or(Scalar::U64).number(raw.words[0]))
+}
+
+fn merge(into: &mut Value, next: Value, schema: &MetricSchema, files: u64) {
+    if let (Value::Gauge(merged), Value::Gauge(next)) = (into, next) {
+        *merged = merge_numbers(*merged, next, schema.merge, files);
+    }
+}
+
+/// The merged number of `files` files, with that of one more, created later.
+pub(super) fn merge_numbers(merged: Number, next: Number, rule: Merge, files: u64) -> Number {
+    match (rule, merged, next) {
+        (Merge::Latest, ..) => next,
+        // A running mean, m + (x - m)/n, needs nothing but the count.
+        (Merge::Mean, ..) => {
+            let mean = merged.as_f64();
+            Number::Float(mean + (next.as_f64() - mean) / (files + 1) as f64)
+        }
+        (Merge::Sum, Number::Int(a), Number::Int(b)) => Number::Int(a.saturating_add(b)),
+        (Merge::Sum, ..) => Number::Float(merged.as_f64() + next.as_f64()),
+        (Merge::Max, Number::Int(a), Number::Int(b)) => Number::Int(a.max(b)),
+        (Merge::Max, ..) => Number::Float(merged.as_f64().max(next.as_f64())),
+        (Merge::Min, Number::Int(a), Number::Int(b)) => Number::Int(a.min(b)),
+        (Merge::Min, ..) => Number::Float(merged.as_f64().min(next.as_f64())),
+    }
+}

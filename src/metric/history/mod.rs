@@ -1,0 +1,454 @@
+//! History: the last values, each with its time and a context.
+//!
+//! The entries are a ring in parts of the file (`format::part`), each entry a numbered slot of one
+//! buffer: `| sequence | time | value | context |`. Push number `p` is publication `p` of its entry. So a
+//! reader has each entry whole under its number, whatever the writer does meanwhile, and the numbers
+//! show what it missed. Where the ring begins nobody needs to say.
+
+use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::Value;
+use super::context::{Context, Found, Reference};
+use super::field::{Binder, Describe, Field, Options, TakesUnit};
+use super::kind::{Counts, ENDS, Kind, Parts, Raw, code};
+use super::storage::Space;
+use crate::format::part::{FIXED, Part, Shape};
+use crate::format::scalar::Scalar;
+use crate::format::schema::{Geometry, MetricSchema};
+use crate::format::{LINE, slot};
+use crate::metric::one_thread::of_one_thread;
+use crate::sync::Ordering;
+use crate::sys::lifecycle::paths::Settings;
+use crate::sys::memory::words::{Word, Words};
+use crate::sys::process::clock;
+
+/// The last `N` values (1000 if not said), each with its time and, where one was given, a context: a
+/// text that says where it comes from. Readers have them newest first.
+///
+/// ```
+/// # use mmstats::{History, MmStats};
+/// # #[derive(MmStats)] struct Web { sizes: History<100> }
+/// # let web = Web::builder().anonymous().create()?;
+/// web.sizes.push(512.0);
+/// web.sizes.push_with(1e6, "file:large.csv");
+/// # Ok::<(), mmstats::Error>(())
+/// ```
+///
+/// `MMSTATS_HISTORY_SIZE` counts instead of every `N`. The ring takes 32 bytes for an entry and
+/// begins with 8 entries: it grows only as values come, and as long as the bytes that all histories of
+/// its file may take ([`Builder::max_history_bytes`](crate::Builder::max_history_bytes)) are not used
+/// up. Then it keeps as many as it has.
+///
+/// A push costs a store of four words and a look at the kernel's coarse clock: times are exact to some
+/// milliseconds, and the order of one thread's values is theirs, whatever the clock says. A context that
+/// is known costs a hash and a comparison more.
+pub struct History<const N: usize = 1000>(Ring);
+
+impl<const N: usize> History<N> {
+    const LEGAL: () = assert!(
+        N >= 1 && N <= MOST,
+        "History<N> keeps 1 to 16,777,216 values: choose N in this range"
+    );
+
+    /// Adds a value, with the time of now.
+    #[inline]
+    pub fn push(&self, value: f64) {
+        self.0
+            .push(clock::coarse_unix_nanos(), value, Reference::NONE);
+    }
+
+    /// Adds a value with a context: a text, or any bytes. It is stored once, however many values refer
+    /// to it, for as long as one does; of one of more than 16,368 bytes the rest is cut, and marked.
+    pub fn push_with(&self, value: f64, context: impl AsRef<[u8]>) {
+        let context = self.0.keep(context.as_ref());
+        self.0.push(clock::coarse_unix_nanos(), value, context);
+    }
+
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<const N: usize> fmt::Debug for History<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "History({} values)", self.len())
+    }
+}
+
+/// The most entries of a ring: what they take fits into the largest file.
+const MOST: usize = 1 << 24;
+/// Entries of the first part of a ring. Each later one doubles it.
+const FIRST: usize = 8;
+/// Words of an entry: sequence, time, value, context.
+const ENTRY: usize = 4;
+
+pub(super) static PARTS: Parts = Parts {
+    is_part: |shape| {
+        let cells = shape.cells;
+        shape == Shape { cells, ..SHAPE }
+    },
+    changing: 0,
+    fold: None,
+};
+
+/// What its parts look like; as many cells as there are entries.
+pub const SHAPE: Shape = Shape {
+    cells: 0,
+    buffers: 1,
+    words: ENTRY as u16 - 1,
+    plain: 0,
+};
+
+/// A word: the values for which there was no space at all.
+const GEOMETRY: Geometry = Geometry::WORD;
+
+/// The writer's side of a ring.
+struct Ring {
+    /// The part that is being filled, and which one of `parts` it is.
+    part: Cell<Option<Words>>,
+    current: Cell<usize>,
+    /// The next entry in it.
+    next: Cell<usize>,
+    /// How many entries it has.
+    end: Cell<usize>,
+    /// The number of the last push.
+    number: Cell<u64>,
+    parts: RefCell<Vec<Words>>,
+    /// Values without space.
+    lost: Word,
+    size: usize,
+    /// The file; `None`: private memory, which cannot grow.
+    space: Option<Rc<dyn Space>>,
+    /// Offset of the metric's place: what its parts refer to.
+    owner: u32,
+}
+
+impl Ring {
+    #[inline]
+    fn push(&self, time: u64, value: f64, context: Reference) {
+        if self.next.get() == self.end.get() && !self.go_on() {
+            self.lose(context);
+            return;
+        }
+        let Some(part) = self.part.get() else { return };
+        let next = self.next.get();
+        let (sequence, buffer) = part[ENTRY * next..][..ENTRY].split_at(1);
+        // Relaxed: this thread is the only writer.
+        let old = Reference(buffer[2].load(Ordering::Relaxed));
+        let number = self.number.get() + 1;
+        let words = [time, value.to_bits(), context.0];
+        slot::publish_numbered(&sequence[0], number, buffer, words);
+        self.number.set(number);
+        self.next.set(next + 1);
+        if old != Reference::NONE {
+            self.release(old);
+        }
+    }
+
+    /// A reference to this context.
+    fn keep(&self, context: &[u8]) -> Reference {
+        match &self.space {
+            Some(space) => space.contexts().keep(&**space, context),
+            None => Reference::LOST,
+        }
+    }
+
+    #[cold]
+    fn release(&self, context: Reference) {
+        if let Some(space) = &self.space {
+            space.contexts().release(context);
+        }
+    }
+
+    /// Counts a value for which there is no space.
+    #[cold]
+    fn lose(&self, context: Reference) {
+        // Relaxed: as for a Counter.
+        let lost = self.lost.load(Ordering::Relaxed);
+        self.lost.store(lost.wrapping_add(1), Ordering::Relaxed);
+        self.release(context);
+    }
+
+    /// Goes to the next part: one that is there, a new one, or the first again.
+    #[cold]
+    fn go_on(&self) -> bool {
+        // Borrowed: an allocator that pushes while a part is being entered.
+        let Ok(mut parts) = self.parts.try_borrow_mut() else {
+            return false;
+        };
+        let mut current = match self.part.get() {
+            Some(_) => self.current.get() + 1,
+            None => 0,
+        };
+        if current >= parts.len() {
+            match self.new_part(&parts) {
+                Some(part) => parts.push(part),
+                None => current = 0,
+            }
+        }
+        let part = parts.get(current).copied();
+        self.part.set(part);
+        self.current.set(current);
+        self.next.set(0);
+        self.end.set(part.map_or(0, |part| part.len() / ENTRY));
+        part.is_some()
+    }
+
+    /// A part more, if the ring is not complete and there is space. A full file is asked again at every
+    /// power of two of the rounds of the ring (without any part: of the values that were lost).
+    fn new_part(&self, parts: &[Words]) -> Option<Words> {
+        let have: usize = parts.iter().map(|part| part.len() / ENTRY).sum();
+        let rounds = match have {
+            0 => self.lost.load(Ordering::Relaxed),
+            have => self.number.get() / have as u64,
+        };
+        if have >= self.size || !(rounds == 0 || rounds.is_power_of_two()) {
+            return None;
+        }
+        let space = self.space.as_ref()?;
+        let entries = have.max(FIRST).min(self.size - have);
+        let left = space.history_bytes().get().checked_sub(bytes_of(entries))?;
+        let part = Part {
+            owner: self.owner,
+            number: parts.len() as u32,
+            values: 0,
+            shape: Shape {
+                cells: entries as u32,
+                ..SHAPE
+            },
+        };
+        let words = space.part(part, &[])?;
+        space.history_bytes().set(left);
+        Some(words)
+    }
+
+    fn len(&self) -> usize {
+        // Borrowed: an allocator that comes back while the list of parts grows.
+        let Ok(parts) = self.parts.try_borrow() else {
+            return 0;
+        };
+        let have: usize = parts.iter().map(|part| part.len() / ENTRY).sum();
+        have.min(self.number.get().try_into().unwrap_or(usize::MAX))
+    }
+}
+
+impl Drop for Ring {
+    /// Of a group that was removed: other histories may have what it took. (The space of its parts goes to the
+    /// next group in its place, whose history takes it again.)
+    fn drop(&mut self) {
+        let Some(space) = &self.space else { return };
+        for part in self.parts.get_mut() {
+            let bytes = bytes_of(part.len() / ENTRY);
+            space.history_bytes().update(|left| left + bytes);
+            for entry in part.chunks(ENTRY) {
+                let context = Reference(entry[3].load(Ordering::Relaxed));
+                if context != Reference::NONE {
+                    space.contexts().release(context);
+                }
+            }
+        }
+    }
+}
+
+/// Bytes that a part of so many entries takes of what histories may take.
+fn bytes_of(entries: usize) -> usize {
+    FIXED.next_multiple_of(LINE) + 8 * ENTRY * entries
+}
+
+of_one_thread!(History<N>, const N: usize);
+
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl<const N: usize> Field for History<N> {
+    fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
+        let () = Self::LEGAL;
+        let metric = schema.metric(code::HISTORY, label, options, GEOMETRY);
+        metric.scalar = Some(Scalar::F64);
+        metric.parameter = size(N) as u32;
+    }
+
+    fn bind(binder: &mut Binder<'_>, _: &str, _: Options<'_>) -> History<N> {
+        let (words, owner) = binder.place(GEOMETRY);
+        History(Ring {
+            part: Cell::new(None),
+            current: Cell::new(0),
+            next: Cell::new(0),
+            end: Cell::new(0),
+            number: Cell::new(0),
+            parts: RefCell::default(),
+            lost: words.word(0),
+            // Without a file there are no settings to ask for: to read them takes allocations.
+            size: binder.space().map_or(N, |_| size(N)),
+            space: binder.space().cloned(),
+            owner,
+        })
+    }
+}
+
+impl<const N: usize> TakesUnit for History<N> {}
+
+/// The size of a ring whose type says `n`.
+fn size(n: usize) -> usize {
+    Settings::get().history_size.unwrap_or(n).clamp(1, MOST)
+}
+
+pub(super) static KIND: Kind = Kind {
+    code: code::HISTORY,
+    name: "history",
+    counts: Counts::All,
+    check,
+    decode: |schema, raw| Value::History(decode(schema, raw)),
+    merge: |into, next, _, _| {
+        if let (Value::History(merged), Value::History(next)) = (into, next) {
+            merged.merge(next);
+        }
+    },
+    since: None,
+    none: |schema| Value::History(HistoryValue::new(schema.parameter as usize)),
+    // Values of a time that is over, some of many files: nothing is left of them.
+    fold: ENDS,
+};
+
+fn check(schema: &MetricSchema) -> Result<(), String> {
+    super::check_word(schema)?;
+    if schema.scalar != Some(Scalar::F64) {
+        return Err(format!("a history of {:?}, not of f64", schema.scalar));
+    }
+    Ok(())
+}
+
+/// The last values, newest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistoryValue {
+    entries: Vec<HistoryEntry>,
+    size: usize,
+    pushed: u64,
+    missed: u64,
+    lost: u64,
+}
+
+/// One value of a history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistoryEntry {
+    time: u64,
+    value: f64,
+    context: Found,
+}
+
+impl HistoryEntry {
+    /// When it was pushed: nanoseconds since 1970-01-01 UTC.
+    pub fn time_ns(&self) -> u64 {
+        self.time
+    }
+
+    /// When it was pushed: seconds since 1970-01-01 UTC.
+    pub fn timestamp(&self) -> f64 {
+        self.time as f64 / 1e9
+    }
+
+    /// The value.
+    pub fn value(&self) -> f64 {
+        self.value
+    }
+
+    /// Its context, if it has one that is still there.
+    pub fn context(&self) -> Option<&Context> {
+        self.context.context().map(Arc::as_ref)
+    }
+
+    /// Whether it had a context that is not there: there was no space for it.
+    pub fn has_lost_context(&self) -> bool {
+        self.context == Found::Lost
+    }
+}
+
+impl HistoryValue {
+    fn new(size: usize) -> HistoryValue {
+        HistoryValue {
+            entries: Vec::new(),
+            size,
+            pushed: 0,
+            missed: 0,
+            lost: 0,
+        }
+    }
+
+    /// The values, newest first.
+    pub fn entries(&self) -> &[HistoryEntry] {
+        &self.entries
+    }
+
+    /// How many there are at most.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// How many were pushed, as far as they found space.
+    pub fn pushed(&self) -> u64 {
+        self.pushed
+    }
+
+    /// How many of those between the oldest and the newest entry are missing here: they were overwritten
+    /// while a reader copied the ring.
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+
+    /// How many found no space at all.
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Adds the entries of another file, by their times. Each file's own order stays as it is, even if
+    /// its clock was set back.
+    fn merge(&mut self, other: HistoryValue) {
+        self.size = self.size.max(other.size);
+        self.pushed = self.pushed.saturating_add(other.pushed);
+        self.missed = self.missed.saturating_add(other.missed);
+        self.lost = self.lost.saturating_add(other.lost);
+        let (len, size) = (self.entries.len() + other.entries.len(), self.size);
+        let mut a = std::mem::take(&mut self.entries).into_iter().peekable();
+        let mut b = other.entries.into_iter().peekable();
+        self.entries = std::iter::from_fn(|| match (a.peek(), b.peek()) {
+            (Some(one), Some(two)) if two.time > one.time => b.next(),
+            (Some(_), _) => a.next(),
+            (None, _) => b.next(),
+        })
+        .take(len.min(size))
+        .collect();
+    }
+}
+
+fn decode(schema: &MetricSchema, raw: Raw<'_>) -> HistoryValue {
+    let mut numbered: Vec<(u64, &[u64])> = (raw.parts.iter())
+        .flat_map(|(_, words)| words.chunks_exact(ENTRY))
+        .map(|entry| (slot::published(entry[0]), &entry[1..]))
+        .filter(|(number, _)| *number > 0)
+        .collect();
+    numbered.sort_unstable_by_key(|(number, _)| Reverse(*number));
+    // A writer uses a number once, but a file may say anything.
+    numbered.dedup_by_key(|(number, _)| *number);
+    let mut value = HistoryValue::new(schema.parameter as usize);
+    value.lost = raw.words[0];
+    if let (Some((newest, _)), Some((oldest, _))) = (numbered.first(), numbered.last()) {
+        value.pushed = *newest;
+        value.missed = (newest - oldest) - (numbered.len() as u64 - 1);
+    }
+    value.entries = (numbered.iter())
+        .map(|(_, words)| HistoryEntry {
+            time: words[0],
+            value: f64::from_bits(words[1]),
+            context: raw.contexts.find(Reference(words[2])),
+        })
+        .collect();
+    value
+}

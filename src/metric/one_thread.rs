@@ -1,0 +1,31 @@
+//! What the compiler says where a handle would be used on another thread.
+//!
+//! A handle consists of cells and pointers, so it is never `Sync`, and the compiler would say so of each of
+//! them: `Cell<usize>`, `NonNull<AtomicU64>`, `Rc<dyn Space>`. The macro states why instead, in one message.
+
+/// Handles are of one thread: no other one may write its file.
+pub struct StatsOfOneThread;
+
+/// Implemented by nothing.
+#[diagnostic::on_unimplemented(
+    message = "statistics of one thread cannot be used on another one: each thread writes a file of its own",
+    label = "would use them on another thread",
+    note = "on the other thread, call `local` of the model there, or move a whole `Stats` to it",
+    note = "across `.await`, keep a `Stopwatch`, which can be sent, and record its time in `local`"
+)]
+pub trait UsedOnAnyThread {}
+
+/// Has a type not be `Sync`, with the message of [`UsedOnAnyThread`].
+macro_rules! of_one_thread {
+    ($type:ty $(, $($generics:tt)*)?) => {
+        // SAFETY: it is never `Sync`, since the bound never holds: only this crate could implement the trait for
+        // the type, and does not.
+        unsafe impl $(<$($generics)*>)? Sync for $type
+        where
+            for<'never> $crate::metric::one_thread::StatsOfOneThread:
+                $crate::metric::one_thread::UsedOnAnyThread,
+        {
+        }
+    };
+}
+pub(crate) use of_one_thread;

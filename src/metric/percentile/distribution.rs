@@ -1,0 +1,409 @@
+//! The read side of Timer and Percentile: a distribution with moments and buckets.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use crate::format::histogram::Layout;
+use crate::format::scalar::Number;
+use crate::metric::Value;
+use crate::metric::percentile::moments::Moments;
+
+/// The percentiles that are exposed and printed: percent, and the name of the label.
+pub const PERCENTILES: [(f64, &str); 6] = [
+    (50.0, "Percentile50th"),
+    (75.0, "Percentile75th"),
+    (90.0, "Percentile90th"),
+    (95.0, "Percentile95th"),
+    (99.0, "Percentile99th"),
+    (99.9, "Percentile999th"),
+];
+
+/// The ranks of percents among `n` values, from 1: ⌈percent/100 · n⌉, at least the first.
+pub(in crate::metric) fn ranks<const N: usize>(percents: &[f64; N], n: u64) -> [u64; N] {
+    // In integers, of millionths of a percent: 99.9 / 100.0 * 1000.0 is more than 999.
+    percents.map(|percent| {
+        let millionths = (percent * 1e6).round() as u128;
+        ((millionths * u128::from(n)).div_ceil(100_000_000) as u64).clamp(1, n)
+    })
+}
+
+/// `total / count`, rounded once. (To round both first can be off by one in the last place.)
+fn quotient(total: u128, count: u64) -> f64 {
+    // With the total's highest bit in place 127 the quotient has 63 bits at least, more than a double keeps.
+    // The lowest is set if there is a remainder, so that what is rounded is on the right side of a middle.
+    let shift = total.leading_zeros().min(127);
+    let (shifted, count) = (total << shift, u128::from(count));
+    let sticky = u128::from(shifted % count != 0);
+    // A power of two in the range of doubles, so neither it nor the product is rounded.
+    ((shifted / count) | sticky) as f64 / (1u128 << shift) as f64
+}
+
+/// A distribution of u64 values: exact moments of one publication, and counts in buckets with a
+/// known relative error.
+///
+/// The moments always belong together. The buckets may be one value ahead of them for each writer
+/// that was just recording.
+#[derive(Clone, PartialEq)]
+pub struct Distribution {
+    moments: Moments,
+    /// The last value, if it is known.
+    last: Option<u64>,
+    layout: Layout,
+    /// Counts per bucket of the octaves that have their space.
+    octaves: BTreeMap<u32, Box<[u64]>>,
+    /// Counts of whole octaves, where the space for buckets could not be had.
+    coarse: BTreeMap<u32, u64>,
+}
+
+impl Distribution {
+    /// A distribution of nothing.
+    pub fn new(layout: Layout) -> Distribution {
+        Distribution {
+            moments: Moments::default(),
+            last: None,
+            layout,
+            octaves: BTreeMap::new(),
+            coarse: BTreeMap::new(),
+        }
+    }
+
+    /// From its parts: moments, coarse counts by octave, and number and counts of the octaves that have
+    /// buckets.
+    pub(crate) fn of(
+        layout: Layout,
+        moments: Moments,
+        coarse: &[u64],
+        octaves: &[(u32, &[u64])],
+    ) -> Distribution {
+        let known = (!moments.not_min..=moments.max).contains(&moments.last);
+        let mut decoded = Distribution {
+            moments,
+            last: (moments.count > 0 && known).then_some(moments.last),
+            ..Distribution::new(layout)
+        };
+        for (octave, &count) in (0..).zip(coarse) {
+            if count > 0 {
+                decoded.coarse.insert(octave, count);
+            }
+        }
+        for &(octave, counts) in octaves {
+            // Two records for one octave: a writer makes none, but a file may say so.
+            if counts.len() == layout.buckets() && (octave as usize) < layout.octaves() {
+                decoded.add_octave(octave, counts);
+            }
+        }
+        decoded
+    }
+
+    fn add_octave(&mut self, octave: u32, counts: &[u64]) {
+        match self.octaves.entry(octave) {
+            Entry::Vacant(none) => drop(none.insert(counts.into())),
+            Entry::Occupied(sums) => {
+                for (sum, count) in sums.into_mut().iter_mut().zip(counts) {
+                    *sum = sum.saturating_add(*count);
+                }
+            }
+        }
+    }
+
+    /// The same, but its last value is not known.
+    pub(crate) fn without_last(mut self) -> Distribution {
+        self.last = None;
+        self
+    }
+
+    /// Adds another one. Different digits: the result has the fewer.
+    pub fn merge(&mut self, other: Distribution) {
+        let into = if self.layout.buckets() <= other.layout.buckets() {
+            self.layout
+        } else {
+            other.layout
+        };
+        self.coarsen(into);
+        let mut other = other;
+        other.coarsen(into);
+        // It has no time, so of two writers' values neither is the last.
+        self.last = match (self.count(), other.count()) {
+            (_, 0) => self.last,
+            (0, _) => other.last,
+            _ => None,
+        };
+        self.moments = self.moments.merge(other.moments);
+        for (octave, counts) in &other.octaves {
+            self.add_octave(*octave, counts);
+        }
+        for (octave, count) in other.coarse {
+            let sum = self.coarse.entry(octave).or_default();
+            *sum = sum.saturating_add(count);
+        }
+    }
+
+    /// What was recorded since `earlier`, an earlier state of this distribution. Counts and sums are
+    /// exact; minimum and maximum are those of their buckets, held within the all-time ones.
+    ///
+    /// Where `earlier` has more than this, it is no earlier state, and the difference is taken as 0.
+    pub fn since(&self, earlier: &Distribution) -> Distribution {
+        let (mut risen, mut earlier) = (self.clone(), earlier.clone());
+        let into = if self.layout.buckets() <= earlier.layout.buckets() {
+            self.layout
+        } else {
+            earlier.layout
+        };
+        risen.coarsen(into);
+        earlier.coarsen(into);
+        for (octave, counts) in &mut risen.octaves {
+            for (count, before) in counts
+                .iter_mut()
+                .zip(earlier.octaves.get(octave).into_iter().flatten())
+            {
+                *count = count.saturating_sub(*before);
+            }
+        }
+        for (octave, count) in &mut risen.coarse {
+            *count = count.saturating_sub(earlier.coarse.get(octave).copied().unwrap_or(0));
+        }
+        risen.coarse.retain(|_, count| *count > 0);
+        let (now, before) = (self.moments, earlier.moments);
+        let (mut low, mut high) = (u64::MAX, 0);
+        risen.each_bucket(|from, to, _| (low, high) = (low.min(from), high.max(to)));
+        let count = now.count.saturating_sub(before.count);
+        risen.moments = Moments {
+            count,
+            total: now.total.saturating_sub(before.total),
+            // One that did not fit has no difference: then the buckets are asked.
+            squares: if now.squares == u128::MAX {
+                u128::MAX
+            } else {
+                now.squares.saturating_sub(before.squares)
+            },
+            not_min: !self.held(low.min(high)),
+            max: self.held(high),
+            last: now.last,
+        };
+        risen.last = risen.last.filter(|_| count > 0);
+        risen
+    }
+
+    /// Expresses the counts in a layout of fewer digits. Its buckets are unions of the finer ones'.
+    fn coarsen(&mut self, into: Layout) {
+        if into == self.layout {
+            return;
+        }
+        let from = std::mem::replace(&mut self.layout, into);
+        let place = |low: u64| {
+            let (top, position) = into.place(low);
+            (into.octave(top) as u32, position % into.buckets())
+        };
+        for (octave, counts) in std::mem::take(&mut self.octaves) {
+            for (position, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+                let (to, position) = place(from.bounds(octave as usize, Some(position)).0);
+                let sums = self
+                    .octaves
+                    .entry(to)
+                    .or_insert_with(|| vec![0; into.buckets()].into_boxed_slice());
+                sums[position] = sums[position].saturating_add(count);
+            }
+        }
+        // A whole octave 0 of the finer layout spans several of the coarser: its counts go to the
+        // one of its middle. The others are octaves of the coarser layout, too.
+        for (octave, count) in std::mem::take(&mut self.coarse) {
+            let (low, high) = from.bounds(octave as usize, None);
+            let sum = self
+                .coarse
+                .entry(place(low + (high - low) / 2).0)
+                .or_default();
+            *sum = sum.saturating_add(count);
+        }
+    }
+
+    /// How many values were recorded.
+    pub fn count(&self) -> u64 {
+        self.moments.count
+    }
+
+    /// Their sum.
+    pub fn total(&self) -> u128 {
+        self.moments.total
+    }
+
+    /// Their mean, correctly rounded; `None` of nothing.
+    pub fn mean(&self) -> Option<f64> {
+        (self.moments.count > 0).then(|| quotient(self.moments.total, self.moments.count))
+    }
+
+    /// Their standard deviation as of a sample (n - 1); 0 of one value, `None` of nothing.
+    ///
+    /// It is exact (from integer sums) unless the sum of squares exceeds 2¹²⁸; then it is computed
+    /// from the buckets.
+    pub fn stddev(&self) -> Option<f64> {
+        let n = self.moments.count;
+        match n {
+            0 => return None,
+            1 => return Some(0.0),
+            _ => {}
+        }
+        if self.moments.squares == u128::MAX {
+            return self.stddev_of_buckets();
+        }
+        // Σ(x - m)² = Σx² - (Σx)²/n. With m = q + r/n in integers the two large terms are taken off
+        // each other exactly: Σx² - n·q² - 2·q·r is an integer below 2¹²⁸, and only r²/n is rounded.
+        let n_wide = u128::from(n);
+        let (q, r) = (self.moments.total / n_wide, self.moments.total % n_wide);
+        let large = || {
+            n_wide
+                .checked_mul(q.checked_mul(q)?)?
+                .checked_add(q.checked_mul(r)?.checked_mul(2)?)
+        };
+        // What does not fit, or is negative: no values have such moments, but a file may say so.
+        let sum = match large().and_then(|large| self.moments.squares.checked_sub(large)) {
+            Some(sum) => sum as f64 - (r as f64) * (r as f64) / n as f64,
+            None => 0.0,
+        };
+        Some((sum.max(0.0) / (n - 1) as f64).sqrt())
+    }
+
+    fn stddev_of_buckets(&self) -> Option<f64> {
+        let mean = self.mean()?;
+        let (mut n, mut sum) = (0.0, 0.0);
+        self.each_bucket(|low, high, count| {
+            let middle = (low as f64 + high as f64) / 2.0;
+            n += count as f64;
+            sum += count as f64 * (middle - mean) * (middle - mean);
+        });
+        Some(if n > 1.0 {
+            (sum / (n - 1.0)).sqrt()
+        } else {
+            0.0
+        })
+    }
+
+    /// The least value; `None` of nothing.
+    pub fn min(&self) -> Option<u64> {
+        (self.moments.count > 0).then_some(!self.moments.not_min)
+    }
+
+    /// The greatest value; `None` of nothing.
+    pub fn max(&self) -> Option<u64> {
+        (self.moments.count > 0).then_some(self.moments.max)
+    }
+
+    /// The last value, where one writer recorded all of them; else `None`, and so for what was folded.
+    pub fn last(&self) -> Option<u64> {
+        self.last
+    }
+
+    /// Values in the buckets: at rest as many as [`count`](Self::count).
+    pub fn bucket_count(&self) -> u64 {
+        let mut sum = 0u64;
+        self.each_bucket(|_, _, count| sum = sum.saturating_add(count));
+        sum
+    }
+
+    /// The value at `percent` (0 to 100); `None` of nothing.
+    ///
+    /// Nearest rank: the bucket in which the ⌈percent/100 · n⌉-th value lies (at least the first),
+    /// its middle `low + (high - low) / 2`, held within minimum and maximum.
+    pub fn percentile(&self, percent: f64) -> Option<u64> {
+        self.percentiles(&[percent])[0]
+    }
+
+    /// Several [`percentile`](Self::percentile)s in one pass; the percents ascend.
+    pub fn percentiles<const N: usize>(&self, percents: &[f64; N]) -> [Option<u64>; N] {
+        let mut values = [None; N];
+        let n = self.bucket_count();
+        if n == 0 {
+            return values;
+        }
+        let ranks = ranks(percents, n);
+        let (mut seen, mut next) = (0u64, 0);
+        self.each_bucket(|low, high, count| {
+            seen = seen.saturating_add(count);
+            while next < N && seen >= ranks[next] {
+                let middle = low + (high - low) / 2;
+                values[next] = Some(self.held(middle));
+                next += 1;
+            }
+        });
+        values
+    }
+
+    /// Within minimum and maximum. (A bucket that a writer has just entered may be outside.)
+    fn held(&self, value: u64) -> u64 {
+        match (self.min(), self.max()) {
+            (Some(min), Some(max)) if min <= max => value.clamp(min, max),
+            _ => value,
+        }
+    }
+
+    /// Calls `each` with least value, greatest value and count of every bucket that is not empty, in
+    /// ascending order.
+    pub fn each_bucket(&self, mut each: impl FnMut(u64, u64, u64)) {
+        for octave in 0..self.layout.octaves() as u32 {
+            // The coarse count first: an arbitrary but stated order.
+            if let Some(&count) = self.coarse.get(&octave) {
+                let (low, high) = self.layout.bounds(octave as usize, None);
+                each(low, high, count);
+            }
+            for (position, &count) in self.octaves.get(&octave).into_iter().flatten().enumerate() {
+                if count > 0 {
+                    let (low, high) = self.layout.bounds(octave as usize, Some(position));
+                    each(low, high, count);
+                }
+            }
+        }
+    }
+
+    /// The same distribution as an HdrHistogram, its buckets entered at their least values.
+    #[cfg(feature = "hdrhistogram")]
+    pub fn to_hdrhistogram(&self) -> hdrhistogram::Histogram<u64> {
+        let digits = self.layout.digits() as u8;
+        let mut histogram = hdrhistogram::Histogram::new_with_bounds(1, u64::MAX, digits)
+            .expect("bounds and digits that HdrHistogram allows");
+        self.each_bucket(|low, _, count| histogram.saturating_record_n(low, count));
+        histogram
+    }
+
+    /// See [`Value::expose`]; values are divided by `divisor` (1e9, not multiplied by 1e-9, which is no
+    /// double: 9 ms are to be 0.009 s).
+    pub(crate) fn expose(&self, divisor: f64, each: &mut dyn FnMut(&str, Value)) {
+        let scaled = |x: f64| Value::Gauge(Number::Float(x / divisor));
+        let whole = |n: u64| {
+            if divisor == 1.0 {
+                Value::Gauge(Number::Int(n.into()))
+            } else {
+                scaled(n as f64)
+            }
+        };
+        each("Count", Value::Counter(self.count()));
+        each(
+            "Total",
+            match i128::try_from(self.total()) {
+                Ok(total) if divisor == 1.0 => Value::Gauge(Number::Int(total)),
+                _ => scaled(self.total() as f64),
+            },
+        );
+        for (name, value) in [("Mean", self.mean()), ("StdDev", self.stddev())] {
+            if let Some(value) = value {
+                each(name, scaled(value));
+            }
+        }
+        for (name, value) in [
+            ("Min", self.min()),
+            ("Max", self.max()),
+            ("Last", self.last()),
+        ] {
+            if let Some(value) = value {
+                each(name, whole(value));
+            }
+        }
+        let values = self.percentiles(&PERCENTILES.map(|(percent, _)| percent));
+        if let Some(median) = values[0] {
+            each("Median", whole(median));
+        }
+        for ((_, name), value) in PERCENTILES.iter().zip(values) {
+            if let Some(value) = value {
+                each(name, whole(value));
+            }
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! The read side of `Percentile<f64>`: a distribution with moments and buckets.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::format::float_histogram::{
+    FloatLayout, OCTAVES, OCTAVES_OF_RANGE, RANGES, is_negative, middle, octave_at, range_bounds,
+    rank,
+};
+use crate::format::scalar::Number;
+use crate::metric::Value;
+use crate::metric::percentile::distribution::{PERCENTILES, ranks};
+use crate::metric::summary::value::SummaryValue;
+
+/// A distribution of f64 values: moments of one publication, as exact as those of a
+/// [`SummaryValue`], and counts in buckets with a known relative error.
+///
+/// The moments always belong together. The buckets may be one value ahead of them for each writer
+/// that was just recording.
+#[derive(Clone, PartialEq)]
+pub struct FloatDistribution {
+    /// Without times. Of merged ones the last value is a NaN: not known.
+    moments: SummaryValue,
+    layout: FloatLayout,
+    /// Counts per bucket of the octaves that have their space, by rank: in the order of their values.
+    octaves: BTreeMap<u32, Box<[u64]>>,
+    /// Counts of ranges of octaves, where the space for buckets was refused, likewise.
+    ranges: BTreeMap<u32, u64>,
+}
+
+/// Without the counts: there may be half a million of them.
+impl fmt::Debug for FloatDistribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FloatDistribution")
+            .field("moments", &self.moments)
+            .field("octaves", &self.octaves.len())
+            .field("ranges", &self.ranges.len())
+            .finish()
+    }
+}
+
+/// The place of a range among all in the order of their values, as [`rank`] is that of an octave.
+fn rank_of_range(range: usize) -> u32 {
+    rank((range * OCTAVES_OF_RANGE) as u32) / OCTAVES_OF_RANGE as u32
+}
+
+impl FloatDistribution {
+    /// A distribution of nothing.
+    pub(crate) fn new(layout: FloatLayout) -> FloatDistribution {
+        FloatDistribution {
+            moments: SummaryValue::default(),
+            layout,
+            octaves: BTreeMap::new(),
+            ranges: BTreeMap::new(),
+        }
+    }
+
+    /// From its parts: moments, counts by range, and number and counts of the octaves that have buckets.
+    pub(crate) fn of(
+        layout: FloatLayout,
+        moments: SummaryValue,
+        ranges: &[u64],
+        octaves: &[(u32, &[u64])],
+    ) -> FloatDistribution {
+        let mut decoded = FloatDistribution {
+            moments,
+            ..FloatDistribution::new(layout)
+        };
+        for (range, &count) in ranges.iter().enumerate().filter(|(_, count)| **count > 0) {
+            decoded.ranges.insert(rank_of_range(range), count);
+        }
+        for &(octave, counts) in octaves {
+            if counts.len() == layout.buckets() && (octave as usize) < OCTAVES {
+                decoded.add_octave(rank(octave), counts);
+            }
+        }
+        decoded
+    }
+
+    fn add_octave(&mut self, rank: u32, counts: &[u64]) {
+        let sums = (self.octaves.entry(rank)).or_insert_with(|| vec![0; counts.len()].into());
+        for (sum, count) in sums.iter_mut().zip(counts) {
+            *sum = sum.saturating_add(*count);
+        }
+    }
+
+    /// Adds another one. Different digits: the result has the fewer.
+    pub fn merge(&mut self, mut other: FloatDistribution) {
+        self.align(&mut other);
+        self.moments = self.moments.merged_without_time(other.moments);
+        for (rank, counts) in &other.octaves {
+            self.add_octave(*rank, counts);
+        }
+        for (rank, count) in other.ranges {
+            let sum = self.ranges.entry(rank).or_default();
+            *sum = sum.saturating_add(count);
+        }
+    }
+
+    /// What was recorded since `earlier`, an earlier state of this distribution. Minimum and maximum are
+    /// those of their buckets, held within the all-time ones.
+    ///
+    /// Where `earlier` has more than this, it is no earlier state, and the difference is taken as 0.
+    pub fn since(&self, earlier: &FloatDistribution) -> FloatDistribution {
+        let (mut delta, mut earlier) = (self.clone(), earlier.clone());
+        delta.align(&mut earlier);
+        for (rank, counts) in &mut delta.octaves {
+            let before = earlier.octaves.get(rank).into_iter().flatten();
+            for (count, before) in counts.iter_mut().zip(before) {
+                *count = count.saturating_sub(*before);
+            }
+        }
+        for (rank, count) in &mut delta.ranges {
+            *count = count.saturating_sub(earlier.ranges.get(rank).copied().unwrap_or(0));
+        }
+        delta.ranges.retain(|_, count| *count > 0);
+        let mut bounds = None;
+        delta.each_bucket(|from, to, _| {
+            let (low, _) = bounds.unwrap_or((from, to));
+            bounds = Some((low, to));
+        });
+        let moments = self.moments.since(&earlier.moments);
+        delta.moments = match bounds {
+            Some((low, high)) => moments.with_extremes(self.held(low), self.held(high)),
+            None => moments,
+        };
+        delta
+    }
+
+    /// Expresses both in the layout of fewer buckets.
+    fn align(&mut self, other: &mut FloatDistribution) {
+        let into = if self.layout.buckets() <= other.layout.buckets() {
+            self.layout
+        } else {
+            other.layout
+        };
+        self.coarsen(into);
+        other.coarsen(into);
+    }
+
+    /// Expresses the counts in a layout of fewer digits. Its buckets are unions of the finer ones'.
+    fn coarsen(&mut self, into: FloatLayout) {
+        let finer = self.layout.buckets() / into.buckets();
+        self.layout = into;
+        if finer > 1 {
+            for counts in self.octaves.values_mut() {
+                let unions = counts.chunks(finer);
+                *counts = unions
+                    .map(|union| union.iter().fold(0u64, |sum, n| sum.saturating_add(*n)))
+                    .collect();
+            }
+        }
+    }
+
+    /// How many values were recorded.
+    pub fn count(&self) -> u64 {
+        self.moments.count()
+    }
+
+    /// Their sum.
+    pub fn total(&self) -> f64 {
+        self.moments.total()
+    }
+
+    /// Their mean; `None` while nothing has been recorded.
+    pub fn mean(&self) -> Option<f64> {
+        self.moments.mean()
+    }
+
+    /// Their standard deviation as of a sample (n - 1); 0 of one value, `None` while nothing has been
+    /// recorded.
+    pub fn stddev(&self) -> Option<f64> {
+        self.moments.stddev()
+    }
+
+    /// The least value; `None` while nothing has been recorded.
+    pub fn min(&self) -> Option<f64> {
+        self.moments.min()
+    }
+
+    /// The greatest value; `None` while nothing has been recorded.
+    pub fn max(&self) -> Option<f64> {
+        self.moments.max()
+    }
+
+    /// The last value, where one writer recorded all of them; `None` otherwise.
+    pub fn last(&self) -> Option<f64> {
+        self.moments.last().filter(|last| !last.is_nan())
+    }
+
+    /// How many NaNs and infinities were not recorded.
+    pub fn rejected(&self) -> u64 {
+        self.moments.rejected()
+    }
+
+    /// Values in the buckets: at rest as many as [`count`](Self::count).
+    pub fn bucket_count(&self) -> u64 {
+        let mut sum = 0u64;
+        self.each_bucket(|_, _, count| sum = sum.saturating_add(count));
+        sum
+    }
+
+    /// The value at `percent` (0 to 100); `None` while nothing has been recorded.
+    ///
+    /// Nearest rank: the bucket in which the ⌈percent/100 · n⌉-th value lies (at least the first), its
+    /// middle, held within minimum and maximum. The bucket with zero in it stands for zero.
+    pub fn percentile(&self, percent: f64) -> Option<f64> {
+        self.percentiles(&[percent])[0]
+    }
+
+    /// Several [`percentile`](Self::percentile)s in one pass; the percents ascend.
+    pub fn percentiles<const N: usize>(&self, percents: &[f64; N]) -> [Option<f64>; N] {
+        let mut values = [None; N];
+        let n = self.bucket_count();
+        if n == 0 {
+            return values;
+        }
+        let ranks = ranks(percents, n);
+        let (mut seen, mut next) = (0u64, 0);
+        self.each_bucket(|low, high, count| {
+            seen = seen.saturating_add(count);
+            while next < N && seen >= ranks[next] {
+                values[next] = Some(self.held(middle(low, high)));
+                next += 1;
+            }
+        });
+        values
+    }
+
+    /// Within minimum and maximum. (A bucket that a writer has just entered may be outside.)
+    fn held(&self, value: f64) -> f64 {
+        match (self.min(), self.max()) {
+            (Some(min), Some(max)) if min <= max => value.clamp(min, max),
+            _ => value,
+        }
+    }
+
+    /// Calls `each` with least value, greatest value and count of every bucket that is not empty, in
+    /// ascending order. (Where an octave had no space for buckets, a range of octaves is one bucket, before
+    /// those in it.)
+    pub fn each_bucket(&self, mut each: impl FnMut(f64, f64, u64)) {
+        let mut ranges = self.ranges.iter().peekable();
+        let mut range = |each: &mut dyn FnMut(f64, f64, u64), up_to: u32| {
+            while let Some((&rank, &count)) = ranges.next_if(|(rank, _)| **rank <= up_to) {
+                let first = octave_at(rank * OCTAVES_OF_RANGE as u32) as usize;
+                let (low, high) = range_bounds(first / OCTAVES_OF_RANGE);
+                each(low, high, count);
+            }
+        };
+        for (&rank, counts) in &self.octaves {
+            range(&mut each, rank / OCTAVES_OF_RANGE as u32);
+            let octave = octave_at(rank);
+            for place in 0..counts.len() {
+                let position = if is_negative(octave) {
+                    counts.len() - 1 - place
+                } else {
+                    place
+                };
+                if counts[position] > 0 {
+                    let (low, high) = self.layout.bounds(octave, Some(position));
+                    each(low, high, counts[position]);
+                }
+            }
+        }
+        range(&mut each, RANGES as u32);
+    }
+
+    /// See [`Value::expose`].
+    pub(crate) fn expose(&self, each: &mut dyn FnMut(&str, Value)) {
+        each("Count", Value::Counter(self.count()));
+        let mut float = |name: &str, value: Option<f64>| {
+            if let Some(value) = value {
+                each(name, Value::Gauge(Number::Float(value)));
+            }
+        };
+        let values = self.percentiles(&PERCENTILES.map(|(percent, _)| percent));
+        float("Total", Some(self.total()));
+        float("Mean", self.mean());
+        float("StdDev", self.stddev());
+        float("Min", self.min());
+        float("Max", self.max());
+        float("Last", self.last());
+        float("Median", values[0]);
+        for ((_, name), value) in PERCENTILES.iter().zip(values) {
+            float(name, value);
+        }
+        each("Rejected", Value::Counter(self.rejected()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: &[f64]) -> FloatDistribution {
+        with_digits(2, values)
+    }
+
+    fn with_digits(digits: u32, values: &[f64]) -> FloatDistribution {
+        let layout = FloatLayout::new(digits).unwrap();
+        let mut all = FloatDistribution::new(layout);
+        for &value in values {
+            let (octave, position) = layout.place(value);
+            let mut counts = vec![0; layout.buckets()];
+            counts[position % layout.buckets()] = 1;
+            all.add_octave(rank(octave), &counts);
+            all.moments = all.moments.with(value, 0);
+        }
+        all
+    }
+
+    #[test]
+    fn percentiles_have_the_order_of_the_values_across_signs() {
+        let values = [-1e300, -3.0, -2.0, -0.5, 0.0, 1e-310, 0.25, 7.0, 1e300];
+        let all = of(&values);
+        for (i, &value) in (1..).zip(&values) {
+            let found = all.percentile(100.0 * f64::from(i) / 9.0 - 0.1).unwrap();
+            let error = (found - value).abs();
+            assert!(error <= value.abs() / 128.0 + 1e-308, "{found} for {value}");
+        }
+        assert_eq!(all.percentile(0.0), Some(-1e300));
+        assert_eq!(all.percentile(100.0), Some(1e300));
+        assert_eq!(all.percentile(50.0), Some(0.0));
+    }
+
+    #[test]
+    fn a_single_value_is_itself_at_every_percentile() {
+        for value in [0.0, -0.0, 0.3, -1e-5, f64::MIN, f64::MAX, 5e-324] {
+            let all = of(&[value]);
+            for percent in [0.0, 50.0, 99.9, 100.0] {
+                assert_eq!(all.percentile(percent), Some(value));
+            }
+            assert_eq!(
+                (all.min(), all.max(), all.last()),
+                (Some(value), Some(value), Some(value))
+            );
+        }
+        assert_eq!(of(&[]).percentile(50.0), None);
+    }
+
+    #[test]
+    fn merging_is_recording_everything_in_one_place() {
+        let (a, b) = ([1.5, -2.0, 3.25e10], [0.0, 1e-12, -2.0]);
+        let mut merged = of(&a);
+        merged.merge(of(&b));
+        let direct = of(&[a, b].concat());
+        assert_eq!((&merged.octaves, merged.count()), (&direct.octaves, 6));
+        assert_eq!((merged.min(), merged.max()), (direct.min(), direct.max()));
+        assert_eq!(
+            merged.last(),
+            None,
+            "of two writers' last values none is the last"
+        );
+        let mut same = of(&a);
+        same.merge(of(&[]));
+        assert_eq!(same, of(&a));
+        let mut coarse = with_digits(3, &a);
+        coarse.merge(with_digits(2, &b));
+        assert_eq!(coarse.octaves, direct.octaves);
+    }
+
+    #[test]
+    fn an_interval_has_its_own_percentiles() {
+        let before = of(&[1.0; 10]);
+        let now = of(&[&[1.0; 10][..], &[-4.0, 8.0]].concat());
+        let interval = now.since(&before);
+        assert_eq!((interval.count(), interval.total()), (2, 4.0));
+        assert_eq!(interval.percentile(50.0).map(f64::round), Some(-4.0));
+        assert!(interval.min() >= Some(-4.1) && interval.max() <= Some(8.0));
+        assert_eq!(now.since(&now).count(), 0);
+        assert_eq!(now.since(&now).min(), None);
+    }
+
+    #[test]
+    fn values_without_buckets_are_counted_by_range() {
+        let layout = FloatLayout::new(2).unwrap();
+        let mut ranges = [0; RANGES];
+        // 1.0 and -1.0 are in octaves 1023 and 3071.
+        ranges[1023 / OCTAVES_OF_RANGE] = 2;
+        ranges[3071 / OCTAVES_OF_RANGE] = 1;
+        let moments = [1.0, 1.0, -1.0]
+            .iter()
+            .fold(SummaryValue::default(), |m, v| m.with(*v, 0));
+        let all = FloatDistribution::of(layout, moments, &ranges, &[]);
+        assert_eq!(all.bucket_count(), 3);
+        let mut buckets = Vec::new();
+        all.each_bucket(|low, high, count| buckets.push((low <= -1.0 && -1.0 <= high, count)));
+        assert_eq!(buckets, [(true, 1), (false, 2)]);
+        assert!(all.percentile(99.0).unwrap() > 0.0);
+    }
+}

@@ -1,0 +1,205 @@
+//! SamplingCounter: a count, and the rate at which it grows.
+
+use std::cell::Cell;
+use std::fmt;
+
+use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesUnit};
+use super::kind::{Counts, Kind, Raw, code};
+use super::{Value, check_slot};
+use crate::format::scalar::{Number, Scalar};
+use crate::format::schema::{Geometry, MetricSchema};
+use crate::format::slot;
+use crate::metric::one_thread::of_one_thread;
+use crate::sync::Ordering;
+use crate::sys::memory::words::{Slot, Width, Word};
+use crate::sys::process::clock;
+
+/// A count and its rate per millisecond, sampled every `N` increments and published together: for events
+/// so frequent that a reader's own differences say too little.
+///
+/// Between two samples an increment costs little more than a [`Counter`](crate::Counter)'s. What readers
+/// see is the last sample: a count up to `N - 1` behind, and the mean rate since the sample before it (0
+/// until there are two moments to measure between). A writer that stops leaves its last rate, which
+/// counts for as long as its thread may still write.
+pub struct SamplingCounter<const N: u64 = 100> {
+    slot: Slot<SampleWidth>,
+    /// All increments, sampled or not.
+    running: Word,
+    /// The multiple of `N` at or below the count of the last sample: `N` further on is the next one. Before
+    /// the first increment, which begins the first measurement, it is that far back.
+    last: Cell<u64>,
+    /// Count and clock at the last sample.
+    since: Cell<Option<(u64, u64)>>,
+}
+
+/// A buffer: the count, and the rate as a float.
+#[derive(Clone, Copy, Debug)]
+struct SampleWidth;
+
+impl Width for SampleWidth {
+    const WORDS: usize = 2;
+}
+
+fn geometry(options: Options<'_>) -> Geometry {
+    Geometry {
+        plain: 1,
+        ..Geometry::slot(SampleWidth::WORDS, options.buffers)
+    }
+}
+
+impl<const N: u64> SamplingCounter<N> {
+    const LEGAL: () = assert!(
+        N >= 1 && N <= u32::MAX as u64,
+        "SamplingCounter<N> is sampled every 1 to 4294967295 increments: choose N in this range"
+    );
+
+    /// Adds one.
+    #[inline]
+    pub fn inc(&self) {
+        self.add(1);
+    }
+
+    /// Adds `n`. Wraps beyond `u64::MAX`.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        // Relaxed: as for a Counter.
+        let count = self.running.load(Ordering::Relaxed).wrapping_add(n);
+        self.running.store(count, Ordering::Relaxed);
+        // As a difference, so that it is sampled on after a wrap.
+        if count.wrapping_sub(self.last.get()) >= N {
+            self.sample(count);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn sample(&self, count: u64) {
+        let clock = clock::get();
+        let now = clock.ticks();
+        self.last.set(count / N * N);
+        let rate = match self.since.replace(Some((count, now))) {
+            Some((before, then)) => {
+                let nanos = clock.nanos(then, now).max(1);
+                count.wrapping_sub(before) as f64 * 1e6 / nanos as f64
+            }
+            // The first increment of this handle: no time to measure yet.
+            None if !count.is_multiple_of(N) => return,
+            None => self.value().rate,
+        };
+        let slot = self.slot;
+        slot::publish(slot.sequence(), |p| slot.buffer(p), [count, rate.to_bits()]);
+    }
+
+    /// All increments in this thread's file, sampled or not.
+    #[inline]
+    pub fn get(&self) -> u64 {
+        self.running.load(Ordering::Relaxed)
+    }
+
+    /// The last sample in this thread's file.
+    pub fn value(&self) -> SampledCount {
+        // Relaxed: this thread is the only writer.
+        let p = slot::published(self.slot.sequence().load(Ordering::Relaxed));
+        let word = |i: usize| self.slot.buffer(p)[i].load(Ordering::Relaxed);
+        SampledCount {
+            count: word(0),
+            rate: f64::from_bits(word(1)),
+        }
+    }
+}
+
+impl<const N: u64> fmt::Debug for SamplingCounter<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SamplingCounter")
+            .field(&self.value())
+            .finish()
+    }
+}
+
+of_one_thread!(SamplingCounter<N>, const N: u64);
+
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl<const N: u64> Field for SamplingCounter<N> {
+    fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
+        let () = Self::LEGAL;
+        let metric = schema.metric(code::SAMPLING_COUNTER, label, options, geometry(options));
+        metric.scalar = Some(Scalar::U64);
+        metric.parameter = N as u32;
+    }
+
+    fn bind(binder: &mut Binder<'_>, _: &str, options: Options<'_>) -> SamplingCounter<N> {
+        let geometry = geometry(options);
+        let words = binder.place(geometry).0;
+        let slot = words.part(0, geometry.slot_words());
+        SamplingCounter {
+            slot: Slot::new(slot, geometry.buffers.into()),
+            running: words.word(geometry.slot_words()),
+            last: Cell::new(N.wrapping_neg()),
+            since: Cell::new(None),
+        }
+    }
+}
+
+impl<const N: u64> TakesUnit for SamplingCounter<N> {}
+impl<const N: u64> TakesBuffers for SamplingCounter<N> {}
+
+/// What a [`SamplingCounter`] says: the last sample of one file, or the samples of many added up.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct SampledCount {
+    /// The count.
+    pub count: u64,
+    /// Increments per millisecond.
+    pub rate: f64,
+}
+
+impl SampledCount {
+    /// See [`Value::expose`].
+    pub(crate) fn expose(&self, each: &mut dyn FnMut(&str, Value)) {
+        each("Count", Value::Counter(self.count));
+        each("Rate", Value::Gauge(Number::Float(self.rate)));
+    }
+}
+
+pub(super) static KIND: Kind = Kind {
+    code: code::SAMPLING_COUNTER,
+    name: "samplingcounter",
+    counts: Counts::All,
+    check,
+    decode,
+    merge: |into, next, _, _| {
+        if let (Value::SamplingCounter(sum), Value::SamplingCounter(next)) = (into, next) {
+            sum.count = sum.count.saturating_add(next.count);
+            sum.rate += next.rate;
+        }
+    },
+    since: Some(|now, before| {
+        if let (Value::SamplingCounter(now), Value::SamplingCounter(before)) = (now, before) {
+            // The rate stays: it is that of the last sample.
+            now.count = now.count.saturating_sub(before.count);
+        }
+    }),
+    none: |_| Value::SamplingCounter(SampledCount::default()),
+    // Without a rate, since nobody writes it any more.
+    fold: |_, into, next, _| {
+        into[0] = into[0].saturating_add(next[0]);
+        Ok(())
+    },
+};
+
+fn check(schema: &MetricSchema) -> Result<(), String> {
+    let words = SampleWidth::WORDS;
+    check_slot(schema, "a sampling counter", words..=words, 1)
+}
+
+fn decode(_: &MetricSchema, raw: Raw<'_>) -> Value {
+    Value::SamplingCounter(SampledCount {
+        count: raw.words[0],
+        // What nobody writes any more has no rate.
+        rate: if raw.current {
+            f64::from_bits(raw.words[1])
+        } else {
+            0.0
+        },
+    })
+}

@@ -1,0 +1,219 @@
+//! Summary: count, total, mean, deviation, extremes and the last of f64 values.
+
+pub mod value;
+
+use std::fmt;
+
+use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesUnit, TakesWindow};
+use super::hot_cold::SeldomSlot;
+use super::kind::{Counts, Kind, Raw, code};
+use super::window::{self, Ring};
+use super::{Value, check_slot};
+use crate::format::scalar::Scalar;
+use crate::format::schema::{Geometry, MetricSchema};
+use crate::metric::one_thread::of_one_thread;
+use crate::sync::{AtomicU64, Ordering};
+use crate::sys::memory::words::{Slot, Width, Word};
+use crate::sys::process::clock;
+use value::{SummaryValue, WORDS};
+
+/// Measured values in a few numbers: count, total, mean, standard deviation, least, greatest and last
+/// value, and the time of the last one, all of one publication.
+///
+/// Mean and deviation do not suffer from cancellation, however large the values are and however
+/// little they differ: see [`SummaryValue`]. Over threads and processes they are merged as if one
+/// thread had recorded all values. A NaN or an infinity is counted as rejected and changes nothing else.
+///
+/// Recording is a reading of the system's coarse clock (no system call), some 20 floating-point
+/// operations and the publication of ten words, seven as a rule; no division.
+///
+/// ```
+/// # use mmstats::{MmStats, Summary};
+/// # #[derive(MmStats)] struct Tasks { seconds: Summary }
+/// # let tasks = Tasks::builder().anonymous().create()?;
+/// for value in [1e9 + 1.0, 1e9 + 2.0, 1e9 + 3.0] {
+///     tasks.seconds.record(value);
+/// }
+/// assert_eq!(tasks.seconds.value().stddev(), Some(1.0));
+/// # Ok::<(), mmstats::Error>(())
+/// ```
+pub struct Summary {
+    slot: SeldomSlot<SummaryWidth>,
+    rejected: Word,
+    /// Bits of a value which, all set, have it recorded apart: those that are all set in a NaN or an
+    /// infinity, and no bits where there is a window. So those without one need not ask for it.
+    apart: u64,
+    window: Option<Ring<STEP>>,
+}
+
+/// The exponent of an f64.
+const EXPONENT: u64 = 0x7ff << 52;
+
+#[derive(Clone, Copy, Debug)]
+struct SummaryWidth;
+
+impl Width for SummaryWidth {
+    const WORDS: usize = WORDS;
+}
+
+/// Words of a window's step: its stamp, and those.
+const STEP: usize = 1 + WORDS;
+
+fn geometry(options: Options<'_>) -> Geometry {
+    Geometry {
+        // What was rejected is no part of a publication.
+        plain: 1,
+        ..Geometry::slot(WORDS, options.buffers)
+    }
+}
+
+impl Summary {
+    /// Records a value. A NaN or an infinity counts as rejected only.
+    #[inline]
+    pub fn record(&self, value: f64) {
+        if value.to_bits() & self.apart == self.apart {
+            return self.record_apart(value);
+        }
+        self.publish(value, clock::coarse_unix_nanos());
+    }
+
+    #[inline(always)]
+    fn publish(&self, value: f64, time: u64) {
+        let often = |before: &[AtomicU64]| SummaryValue::often(before, value, time);
+        if !self.slot.update_often(often) {
+            self.publish_all(value, time);
+        }
+    }
+
+    /// As [`publish`](Self::publish), all words: there is a new extreme or shift, or was one just before.
+    #[cold]
+    #[inline(never)]
+    fn publish_all(&self, value: f64, time: u64) {
+        self.slot.update_all(&SummaryValue::SELDOM, |before| {
+            SummaryValue::load(before).with(value, time).to_words()
+        });
+    }
+
+    /// Rejects a value that is not finite, and records others in the window, too.
+    #[cold]
+    fn record_apart(&self, value: f64) {
+        if !value.is_finite() {
+            // Relaxed: as for a Counter.
+            let rejected = self.rejected.load(Ordering::Relaxed);
+            self.rejected
+                .store(rejected.wrapping_add(1), Ordering::Relaxed);
+            return;
+        }
+        let time = clock::coarse_unix_nanos();
+        self.record_in_window(value, clock::coarse_nanos(), time);
+        self.publish(value, time);
+    }
+
+    /// Records a value in the step of `now` by the monotonic clock.
+    pub(super) fn record_in_window(&self, value: f64, now: u64, time: u64) {
+        let Some(ring) = &self.window else {
+            return;
+        };
+        ring.at(now, |_| {});
+        ring.update(|step| {
+            let words = step.last_chunk_mut::<WORDS>();
+            let words = words.expect("a step is longer");
+            *words = SummaryValue::from_words(*words)
+                .with(value, time)
+                .to_words();
+        });
+    }
+
+    /// How many values were recorded in this thread's file.
+    #[inline]
+    pub fn count(&self) -> u64 {
+        self.value().count()
+    }
+
+    /// What this thread's file says.
+    #[inline]
+    pub fn value(&self) -> SummaryValue {
+        // Relaxed: this thread is the only writer.
+        let rejected = self.rejected.load(Ordering::Relaxed);
+        SummaryValue::load(self.slot.last()).with_rejected(rejected)
+    }
+}
+
+impl fmt::Debug for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Summary").field(&self.value()).finish()
+    }
+}
+
+of_one_thread!(Summary);
+
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl Field for Summary {
+    fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
+        schema
+            .metric(code::SUMMARY, label, options, geometry(options))
+            .scalar = Some(Scalar::F64);
+        if options.window.is_some() {
+            let geometry = window::geometry(STEP, 0, options.buffers);
+            schema.window(code::SUMMARY, label, options, geometry);
+        }
+    }
+
+    fn bind(binder: &mut Binder<'_>, _: &str, options: Options<'_>) -> Summary {
+        let geometry = geometry(options);
+        let words = binder.place(geometry).0;
+        let slot = words.part(0, geometry.slot_words());
+        let window = window::geometry(STEP, 0, options.buffers);
+        let window = binder.window(options, window);
+        Summary {
+            slot: SeldomSlot::new(Slot::new(slot, geometry.buffers.into())),
+            rejected: words.word(geometry.slot_words()),
+            apart: if window.is_some() { 0 } else { EXPONENT },
+            window: window.as_ref().map(Ring::new),
+        }
+    }
+}
+
+impl TakesUnit for Summary {}
+impl TakesBuffers for Summary {}
+impl TakesWindow for Summary {}
+
+pub(super) static KIND: Kind = Kind {
+    code: code::SUMMARY,
+    name: "summary",
+    counts: Counts::All,
+    check,
+    decode,
+    merge: |into, next, _, _| {
+        if let (Value::Summary(sum), Value::Summary(next)) = (into, next) {
+            sum.merge(*next);
+        }
+    },
+    since: Some(|now, before| {
+        if let (Value::Summary(now), Value::Summary(before)) = (now, before) {
+            **now = now.since(before);
+        }
+    }),
+    none: |_| Value::Summary(Box::default()),
+    fold: |_, into, next, _| {
+        let mut sum = from_raw(into);
+        sum.merge(from_raw(next));
+        into[..WORDS].copy_from_slice(&sum.to_words());
+        into[WORDS] = sum.rejected();
+        Ok(())
+    },
+};
+
+fn check(schema: &MetricSchema) -> Result<(), String> {
+    check_slot(schema, "a summary", WORDS..=WORDS, 1)
+}
+
+fn decode(_: &MetricSchema, raw: Raw<'_>) -> Value {
+    Value::Summary(Box::new(from_raw(raw.words)))
+}
+
+/// What the words of a slot and the plain one say.
+fn from_raw(words: &[u64]) -> SummaryValue {
+    let published = words.first_chunk().expect("as `check` has seen");
+    SummaryValue::from_words(*published).with_rejected(words[WORDS])
+}

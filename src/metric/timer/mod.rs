@@ -1,0 +1,189 @@
+//! Timer: a distribution of durations.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::Value;
+use super::field::{Binder, Describe, Field, Options, TakesBuffers, TakesDigits, TakesWindow};
+use super::kind::{Counts, Kind, code};
+use super::percentile::distribution::Distribution;
+use super::percentile::integers::{self, Integers};
+use crate::metric::one_thread::of_one_thread;
+use crate::sys::process::clock;
+
+/// A distribution of durations: how long something takes. Kept in nanoseconds, shown in seconds.
+///
+/// ```
+/// # use mmstats::{MmStats, Timer};
+/// # #[derive(MmStats)] struct Web { response_time: Timer }
+/// # fn work() {}
+/// # let web = Web::builder().anonymous().create()?;
+/// let timing = web.response_time.start(); // records when it is dropped …
+/// work();
+/// let took = timing.stop(); // … or here
+/// web.response_time.time(|| work());
+/// web.response_time.record(std::time::Duration::from_millis(3));
+/// # Ok::<(), mmstats::Error>(())
+/// ```
+pub struct Timer(Integers);
+
+impl Timer {
+    /// Starts a measurement that is recorded when it is dropped, also by a panic. One that ends on
+    /// another thread or after an `.await` takes a [`Stopwatch`]: see [`Timing`].
+    #[inline]
+    #[must_use = "dropping it at once records no time"]
+    pub fn start(&self) -> Timing<'_> {
+        Timing {
+            timer: self,
+            watch: Stopwatch::start(),
+        }
+    }
+
+    /// Records how long `work` takes, also if it panics.
+    #[inline]
+    pub fn time<R>(&self, work: impl FnOnce() -> R) -> R {
+        let _timing = self.start();
+        work()
+    }
+
+    /// Records a duration; one of more than 584 years counts as that.
+    #[inline]
+    pub fn record(&self, duration: Duration) {
+        self.0
+            .record(duration.as_nanos().try_into().unwrap_or(u64::MAX));
+    }
+
+    /// How many durations were recorded in this thread's file.
+    #[inline]
+    pub fn count(&self) -> u64 {
+        self.0.count()
+    }
+
+    /// The distribution in this thread's file, in nanoseconds. Copies the buckets: microseconds.
+    pub fn distribution(&self) -> Distribution {
+        self.0.distribution()
+    }
+}
+
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Timer").field(&self.0).finish()
+    }
+}
+
+/// A running measurement of a [`Timer`]: records when it is dropped.
+///
+/// It borrows the statistics of its thread, and stays there. Across an `.await` the compiler refuses it
+/// ("future cannot be sent between threads safely", or "lifetime may not live long enough"), for the
+/// task may go on on another thread. Keep a [`Stopwatch`], and record at the end:
+///
+/// ```
+/// # use mmstats::{MmStats, Stopwatch, Timer};
+/// # #[derive(MmStats)] struct Web { response_time: Timer }
+/// # async fn fetch() {}
+/// async fn handle() {
+///     let watch = Stopwatch::start();
+///     fetch().await;
+///     Web::local(|s| s.response_time.record(watch.elapsed()));
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Timing<'a> {
+    timer: &'a Timer,
+    watch: Stopwatch,
+}
+
+impl Timing<'_> {
+    /// Records the time since the start, and tells it.
+    #[inline]
+    pub fn stop(self) -> Duration {
+        let nanos = self.watch.nanos();
+        self.timer.0.record(nanos);
+        std::mem::forget(self);
+        Duration::from_nanos(nanos)
+    }
+
+    /// Ends the measurement without recording it.
+    #[inline]
+    pub fn discard(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Timing<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.timer.0.record(self.watch.nanos());
+    }
+}
+
+/// A moment to measure from: can be copied, sent to other threads and kept across `.await`.
+///
+/// Costs one reading of the processor's clock (the first in a process takes some milliseconds to
+/// calibrate it).
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch {
+    start: u64,
+}
+
+impl Stopwatch {
+    /// Starts now.
+    #[inline]
+    #[must_use]
+    pub fn start() -> Stopwatch {
+        Stopwatch {
+            start: clock::get().ticks(),
+        }
+    }
+
+    /// The time since the start.
+    #[inline]
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.nanos())
+    }
+
+    #[inline]
+    fn nanos(self) -> u64 {
+        let clock = clock::get();
+        clock.nanos(self.start, clock.ticks())
+    }
+}
+
+of_one_thread!(Timer);
+
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl Field for Timer {
+    fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
+        // What the words are; that readers show seconds, the kind says.
+        Integers::describe(code::TIMER, schema, label, options.unit("nanoseconds"));
+    }
+
+    fn bind(binder: &mut Binder<'_>, _: &str, options: Options<'_>) -> Timer {
+        Timer(Integers::bind(binder, options))
+    }
+}
+
+impl TakesDigits for Timer {}
+impl TakesBuffers for Timer {}
+impl TakesWindow for Timer {}
+
+pub(super) static KIND: Kind = Kind {
+    code: code::TIMER,
+    name: "timer",
+    counts: Counts::All,
+    check: integers::check,
+    decode: |schema, raw| Value::Timer(Box::new(integers::decode(schema, raw))),
+    merge: |into, next, _, _| {
+        if let (Value::Timer(sum), Value::Timer(next)) = (into, next) {
+            sum.merge(*next);
+        }
+    },
+    since: Some(|now, before| {
+        if let (Value::Timer(now), Value::Timer(before)) = (now, before) {
+            **now = now.since(before);
+        }
+    }),
+    none: |schema| Value::Timer(Box::new(integers::nothing(schema))),
+    fold: integers::fold,
+};

@@ -1,0 +1,84 @@
+//! UpDown: a sum of ups and downs.
+
+use super::field::{Binder, Describe, Field, Options, TakesUnit};
+use super::kind::{Counts, ENDS, Kind, Raw, code};
+use super::{Value, check_word};
+use crate::format::scalar::Scalar;
+use crate::format::schema::{Geometry, MetricSchema};
+use crate::metric::one_thread::of_one_thread;
+use crate::sync::Ordering;
+use crate::sys::memory::words::Word;
+
+/// A number that goes up on one thread and down on another, as requests in flight: only the sum over
+/// all threads of the living processes means something.
+///
+/// Costs what a [`Counter`](crate::Counter) costs. When a thread ends its part of the sum stays.
+#[derive(Debug)]
+pub struct UpDown(Word);
+
+impl UpDown {
+    /// Adds one.
+    #[inline(always)]
+    pub fn inc(&self) {
+        self.add(1);
+    }
+
+    /// Takes one off.
+    #[inline(always)]
+    pub fn dec(&self) {
+        self.add(-1);
+    }
+
+    /// Adds `n`, which may be negative. Wraps beyond the range of an i64.
+    #[inline(always)]
+    pub fn add(&self, n: i64) {
+        // Relaxed, twice: as for a Counter.
+        let sum = self.0.load(Ordering::Relaxed).wrapping_add(n as u64);
+        self.0.store(sum, Ordering::Relaxed);
+    }
+
+    /// This thread's part of the sum.
+    #[inline]
+    pub fn get(&self) -> i64 {
+        self.0.load(Ordering::Relaxed) as i64
+    }
+}
+
+of_one_thread!(UpDown);
+
+// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+unsafe impl Field for UpDown {
+    fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
+        schema
+            .metric(code::UP_DOWN, label, options, Geometry::WORD)
+            .scalar = Some(Scalar::I64);
+    }
+
+    fn bind(binder: &mut Binder<'_>, _: &str, _: Options<'_>) -> UpDown {
+        UpDown(binder.word())
+    }
+}
+
+impl TakesUnit for UpDown {}
+
+pub(super) static KIND: Kind = Kind {
+    code: code::UP_DOWN,
+    name: "updown",
+    counts: Counts::NotDead,
+    check: check_word,
+    decode,
+    merge,
+    since: None,
+    none: |_| Value::UpDown(0),
+    fold: ENDS,
+};
+
+fn decode(_: &MetricSchema, raw: Raw<'_>) -> Value {
+    Value::UpDown(raw.words[0] as i64)
+}
+
+fn merge(into: &mut Value, next: Value, _: &MetricSchema, _: u64) {
+    if let (Value::UpDown(sum), Value::UpDown(n)) = (into, next) {
+        *sum = sum.saturating_add(n);
+    }
+}

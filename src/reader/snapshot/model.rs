@@ -1,0 +1,180 @@
+//! One model of a snapshot, or what one process or file has of it.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::{File, Series, lookup};
+use crate::metric::Value;
+use crate::reader::state::State;
+
+/// One model: its series and its files. With [`Per::Process`](crate::reader::Per::Process) or
+/// [`Per::File`](crate::reader::Per::File): what one process or file has of it.
+#[derive(Debug)]
+pub struct Model {
+    pub(in crate::reader) name: Arc<str>,
+    pub(in crate::reader) help: Arc<str>,
+    pub(in crate::reader) processes: usize,
+    pub(in crate::reader) types: Vec<Arc<str>>,
+    pub(in crate::reader) series: Vec<Series>,
+    pub(in crate::reader) deltas: Vec<Series>,
+    pub(in crate::reader) files: Vec<usize>,
+    pub(in crate::reader) process: Option<Process>,
+    pub(in crate::reader) file: Option<Box<File>>,
+}
+
+/// A process that has stats files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    pid: u32,
+    exe: Box<str>,
+    started: Option<SystemTime>,
+    state: State,
+}
+
+impl Model {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it means, or empty: as the latest of its files says that has it.
+    ///
+    /// ```no_run
+    /// # let snapshot = mmstats::reader::Reader::open("/run/app")?.snapshot()?;
+    /// for model in snapshot.models() {
+    ///     println!("{}: {}", model.name(), model.help()); // my-app: Statistics of the web tier.
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    pub fn help(&self) -> &str {
+        &self.help
+    }
+
+    /// How many processes made its files.
+    pub fn processes(&self) -> usize {
+        self.processes
+    }
+
+    /// The types that write it now, as paths in their programs, sorted: `app::Web`. If there are several, two
+    /// models have one name and their values are mixed, or programs of two versions are running.
+    pub fn types(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.types.iter().map(|path| &**path)
+    }
+
+    /// Its series, by label.
+    ///
+    /// ```no_run
+    /// # let snapshot = mmstats::reader::Reader::open("/run/app")?.snapshot()?;
+    /// for series in snapshot.models().iter().flat_map(|model| model.series()) {
+    ///     println!("{} {:?} {}", series.metric(), series.group(), series.value());
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    pub fn series(&self) -> &[Series] {
+        &self.series
+    }
+
+    /// What was counted since the snapshot before, by label, of what only rises: Counter, Timer,
+    /// Percentile, Summary, Average, SamplingCounter and Errors. Of a Summary's interval the extremes
+    /// are not known; the rate of a SamplingCounter is that of the last samples. Empty unless
+    /// [`Reader::deltas`](crate::reader::Reader::deltas) was asked for; zeros in the first snapshot.
+    ///
+    /// It is added up file by file, so that files that come and go make it neither negative nor too
+    /// large. What a file counted between the last snapshot and its end is not known unless it was
+    /// folded into the retired file of its model. So the deltas of the processes add up to those of the
+    /// model: what a process counted before its files were folded is in the delta of the retired file.
+    ///
+    /// ```no_run
+    /// let mut reader = mmstats::reader::Reader::open("/run/app")?;
+    /// reader.deltas(true).snapshot()?;
+    /// std::thread::sleep(std::time::Duration::from_secs(1));
+    /// for series in reader.snapshot()?.models().iter().flat_map(|model| model.deltas()) {
+    ///     println!("{} in the last second: {}", series.label(), series.value());
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    pub fn deltas(&self) -> &[Series] {
+        &self.deltas
+    }
+
+    /// Its files: their places in [`Snapshot::files`](super::Snapshot::files).
+    pub fn files(&self) -> &[usize] {
+        &self.files
+    }
+
+    /// The process whose part of the model it is: with [`Per::Process`](crate::reader::Per::Process) or
+    /// [`Per::File`](crate::reader::Per::File). `None` for the totals of ended processes, in a retired file.
+    ///
+    /// ```no_run
+    /// use mmstats::reader::{Per, Reader};
+    ///
+    /// for model in Reader::open("/run/app")?.per(Per::Process).snapshot()?.models() {
+    ///     match model.process() {
+    ///         Some(process) => println!("{} {}: {}", process.pid(), process.exe(), process.state()),
+    ///         None => println!("ended processes"),
+    ///     }
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    pub fn process(&self) -> Option<&Process> {
+        self.process.as_ref()
+    }
+
+    /// The file whose part of the model it is, with [`Per::File`](crate::reader::Per::File).
+    ///
+    /// ```no_run
+    /// use mmstats::reader::{Per, Reader};
+    ///
+    /// let snapshot = Reader::open("/run/app")?.per(Per::File).snapshot()?;
+    /// for file in snapshot.models().iter().filter_map(|model| model.file()) {
+    ///     println!("{} {}", file.path().display(), file.state());
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    pub fn file(&self) -> Option<&File> {
+        self.file.as_deref()
+    }
+
+    /// As [`Snapshot::get`](super::Snapshot::get); of what one file has, also `sys.pid` and so on: see
+    /// [`File::system`].
+    pub fn get(&self, label: &str) -> Option<&Value> {
+        lookup(&self.series, label).or_else(|| self.file()?.get(label))
+    }
+}
+
+impl Process {
+    /// The process of a file, as far as its files tell whether it lives.
+    pub(in crate::reader) fn of(file: &File) -> Process {
+        Process {
+            pid: file.pid(),
+            exe: file.exe().into(),
+            started: file.process_started(),
+            state: match file.state() {
+                // Its thread has ended, but not the process.
+                State::Orphan => State::Live,
+                state => state,
+            },
+        }
+    }
+
+    /// Its number, in the pid namespace where it made its files.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The program, or empty if not known.
+    pub fn exe(&self) -> &str {
+        &self.exe
+    }
+
+    /// When it started; `None` if that is not known: it was before the last boot of this machine, or on
+    /// another one.
+    pub fn started(&self) -> Option<SystemTime> {
+        self.started
+    }
+
+    /// Whether it lives: never [`State::Orphan`].
+    pub fn state(&self) -> State {
+        self.state
+    }
+}

@@ -1,0 +1,246 @@
+//! One metric of one model and group, with its value.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use crate::format::schema::{Merge, MetricSchema};
+use crate::metric::Value;
+use crate::metric::kind::code;
+use crate::metric::window::WindowValue;
+use crate::reader::identity::Identity;
+use crate::reader::plan::Plan;
+
+/// One metric of one model and group, with its value.
+///
+/// Its identity is data: [`prefix`](Self::prefix), [`group`](Self::group) or [`labels`](Self::labels),
+/// and [`metric`](Self::metric). [`label`](Self::label) is the text that people read, and by which it is
+/// looked up.
+///
+/// `Display` prints label and value as `mmstats show` does, escaped for terminals.
+///
+/// ```no_run
+/// # let snapshot = mmstats::reader::Reader::open("/run/app")?.snapshot()?;
+/// for series in snapshot.models().iter().flat_map(|model| model.series()) {
+///     println!("{series}"); // body_size  count 1  mean 512 B  …
+/// }
+/// # Ok::<(), mmstats::Error>(())
+/// ```
+pub struct Series {
+    label: Arc<str>,
+    value: Value,
+    origin: Origin,
+    window: Option<Box<WindowValue>>,
+    exposed: OnceLock<Box<[(String, Value)]>>,
+}
+
+/// Where a series comes from: what its file says of it.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    pub plan: Arc<Plan>,
+    /// Its number in the plan.
+    pub metric: u32,
+    pub identity: Arc<Identity>,
+    /// From when it counts: nanoseconds since 1970-01-01 UTC.
+    pub since: u64,
+}
+
+impl Series {
+    pub(in crate::reader) fn new(label: Arc<str>, value: Value, origin: Origin) -> Series {
+        Series {
+            label,
+            value,
+            origin,
+            window: None,
+            exposed: OnceLock::new(),
+        }
+    }
+
+    pub(in crate::reader) fn set_window(&mut self, window: Box<WindowValue>) {
+        self.window = Some(window);
+    }
+
+    fn schema(&self) -> &MetricSchema {
+        &self.origin.plan.metrics[self.origin.metric as usize].schema
+    }
+
+    /// Its label text: `<prefix><group>.<metric>`, or `<prefix><metric>{key="value",…}` with labels, sorted by key
+    /// and escaped as in the Prometheus text format. Unique within its [`Model`](super::Model).
+    ///
+    /// ```no_run
+    /// # use mmstats::reader::Series;
+    /// # fn example(series: &Series) {
+    /// assert_eq!(series.label(), r#"response_ok{handler="index",status="200"}"#);
+    /// # }
+    /// ```
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The name of its metric, without prefix, group and labels. That of another model in the same struct
+    /// has the field's name in it: `db.queries`. Empty where the prefix or the group is all of the name.
+    ///
+    /// ```no_run
+    /// # use mmstats::reader::Series;
+    /// # fn example(series: &Series) {
+    /// assert_eq!(series.metric(), "response_ok");
+    /// # }
+    /// ```
+    pub fn metric(&self) -> &str {
+        &self.schema().label
+    }
+
+    /// What comes before the group or the metric in its label, with a dot at the end where there is one; or
+    /// empty.
+    ///
+    /// ```no_run
+    /// # use mmstats::reader::Series;
+    /// # fn example(series: &Series) {
+    /// assert_eq!((series.label(), series.prefix()), ("web.requests", "web."));
+    /// # }
+    /// ```
+    pub fn prefix(&self) -> &str {
+        &self.origin.identity.prefix
+    }
+
+    /// The name of its group, if it is of one that has a name.
+    ///
+    /// ```no_run
+    /// # use mmstats::reader::Series;
+    /// # fn example(series: &Series) {
+    /// assert_eq!((series.label(), series.group()), ("index.response_ok", Some("index")));
+    /// # }
+    /// ```
+    pub fn group(&self) -> Option<&str> {
+        self.origin.identity.group()
+    }
+
+    /// The key under which exporters show the group's name: `group`, or what the model says
+    /// (`#[mmstats(group_label = "handler")]`). It means nothing without a [`group`](Self::group).
+    ///
+    /// ```no_run
+    /// # use mmstats::reader::Series;
+    /// # fn example(series: &Series) {
+    /// if let Some(group) = series.group() {
+    ///     println!("{}={group:?}", series.group_label()); // handler="index"
+    /// }
+    /// # }
+    /// ```
+    pub fn group_label(&self) -> &str {
+        self.origin.identity.group_label()
+    }
+
+    /// The labels of its group, sorted by key: of one that has labels rather than a name. Values are not
+    /// escaped.
+    ///
+    /// ```no_run
+    /// # use mmstats::reader::Series;
+    /// # fn example(series: &Series) {
+    /// for (key, value) in series.labels() {
+    ///     println!("{key}={value:?}"); // status="200"
+    /// }
+    /// # }
+    /// ```
+    pub fn labels(&self) -> &[(String, String)] {
+        self.origin.identity.labels()
+    }
+
+    /// The name of its kind, as in JSON: `counter`, `timer`, …
+    ///
+    /// ```no_run
+    /// # use mmstats::reader::Series;
+    /// # fn example(series: &Series) {
+    /// assert_eq!(series.kind(), "counter");
+    /// # }
+    /// ```
+    pub fn kind(&self) -> &'static str {
+        self.value.kind()
+    }
+
+    /// Its value.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// Of what it is a number, or empty. Of a timer: seconds, in which its exposed values are.
+    pub fn unit(&self) -> &str {
+        let schema = self.schema();
+        if schema.kind == code::TIMER {
+            "seconds"
+        } else {
+            &schema.unit
+        }
+    }
+
+    /// What it means, or empty.
+    pub fn help(&self) -> &str {
+        &self.schema().help
+    }
+
+    /// How the values of several files become one. Of a flag, which is true where any is: the largest.
+    /// A compound has a rule for each field, of which this says nothing: see [`Value::expose`].
+    ///
+    /// ```no_run
+    /// use mmstats::reader::{Merge, Series};
+    ///
+    /// fn may_be_added(series: &Series) -> bool {
+    ///     series.merge() == Merge::Sum
+    /// }
+    /// ```
+    pub fn merge(&self) -> Merge {
+        let schema = self.schema();
+        match schema.kind {
+            // Their schemas do not say it.
+            code::FLAG => Merge::Max,
+            code::TEXT | code::CONSTANT => Merge::Latest,
+            _ => schema.merge,
+        }
+    }
+
+    /// From when it counts: when the earliest of the files was created that were merged into it, or of those
+    /// that were folded into them. Of [deltas](super::Model::deltas): when the snapshot before began. A file
+    /// that does not say so (one of python-mmstats that is half-built) has 1970-01-01.
+    ///
+    /// ```no_run
+    /// # use mmstats::reader::Series;
+    /// # fn example(series: &Series) -> Result<(), std::time::SystemTimeError> {
+    /// let seconds = series.since().elapsed()?.as_secs_f64();
+    /// let per_second = series.value().as_f64().map(|value| value / seconds);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn since(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_nanos(self.origin.since)
+    }
+
+    /// What was recorded in the last time, if the metric has a window.
+    pub fn window(&self) -> Option<&WindowValue> {
+        self.window.as_deref()
+    }
+
+    /// What its value and its window expose beside the value itself: name and value. Computed at the first
+    /// call and kept, which takes some 100 bytes for each: of a compound with many numbers
+    /// [`expose`](Self::expose) is the cheaper way.
+    pub fn exposed(&self) -> &[(String, Value)] {
+        self.exposed.get_or_init(|| {
+            let mut exposed = Vec::new();
+            self.expose(|name, value| exposed.push((name.to_owned(), value)));
+            exposed.into()
+        })
+    }
+
+    /// Calls `each` with name and value of everything that its value and its window expose beside the value
+    /// itself. Nothing is kept.
+    pub fn expose(&self, mut each: impl FnMut(&str, Value)) {
+        self.value.expose(&mut each);
+        if let Some(window) = &self.window {
+            window.expose(&mut each);
+        }
+    }
+
+    pub(super) fn find_exposed(&self, name: &str) -> Option<&Value> {
+        self.exposed()
+            .iter()
+            .find(|(exposed, _)| exposed == name)
+            .map(|(_, value)| value)
+    }
+}

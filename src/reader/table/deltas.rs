@@ -1,0 +1,196 @@
+//! Deltas: what was counted between two snapshots, of each label what its files have more than before.
+//!
+//! It is added up file by file, so that no coming and going of files makes it negative or too large. A
+//! file that has gone takes nothing away. One that is new counts whole if it was created since the last
+//! snapshot; one that is older and was not there to be read counts from now on.
+//!
+//! When the totals of ended processes are kept, a file that goes leaves what it had to the retired file
+//! of its model, which names it: that much is taken off what the retired file has more than before.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Table;
+use super::value::{Seen, contexts, decode, was_had};
+use crate::metric::Value;
+use crate::metric::context::Copied;
+use crate::metric::kind::kind;
+use crate::reader::contents::Instance;
+use crate::reader::file::StatsFile;
+use crate::reader::plan::Metric;
+use crate::reader::snapshot::Series;
+
+/// Values that only rise, by cell and code of the kind.
+type Sums = BTreeMap<(u32, u16), Value>;
+
+/// What the retired files of a model have, from one snapshot to the next. Everything by path.
+#[derive(Debug, Default)]
+pub(super) struct RetiredDeltas {
+    /// What they had in the last snapshot.
+    before: HashMap<Arc<Path>, Sums>,
+    /// What they have more.
+    deltas: HashMap<Arc<Path>, Sums>,
+    /// Whether there is a last snapshot to compare with.
+    compared: bool,
+}
+
+impl Table {
+    /// Compares the retired files among those that `of_model` names with what they had in the last
+    /// snapshot. `gone` are files of that snapshot that were folded since. Once for each snapshot, after
+    /// [`enter`](Self::enter).
+    pub fn compare_retired(
+        &mut self,
+        files: &[&mut StatsFile],
+        of_model: &[usize],
+        gone: &[&StatsFile],
+    ) {
+        let first = !std::mem::replace(&mut self.deltas.compared, true);
+        let mut before = std::mem::take(&mut self.deltas.before);
+        self.deltas.deltas.clear();
+        let files = of_model.iter().map(|&index| &*files[index]);
+        for file in files.filter(|file| file.contents.retired.is_some()) {
+            let mut now = Sums::new();
+            self.sum(file, &file.contents.values.words, &mut now);
+            let mut deltas = Sums::new();
+            if !first {
+                deltas.clone_from(&now);
+                let before = before.remove(&file.path).unwrap_or_default();
+                let mut of_gone = Sums::new();
+                let folded_there = |gone: &&&StatsFile| gone.path.parent() == file.path.parent();
+                for gone in gone.iter().filter(folded_there) {
+                    if let Some(before) = &gone.before {
+                        self.sum(gone, before, &mut of_gone);
+                    }
+                }
+                for (&(cell, code), value) in &mut deltas {
+                    let since = kind(code).and_then(|kind| kind.since);
+                    for known in [&before, &of_gone] {
+                        if let (Some(known), Some(since)) = (known.get(&(cell, code)), since) {
+                            since(value, known);
+                        }
+                    }
+                }
+            }
+            self.deltas.before.insert(Arc::clone(&file.path), now);
+            self.deltas.deltas.insert(Arc::clone(&file.path), deltas);
+        }
+    }
+
+    /// Adds up what a file has in these words.
+    fn sum(&self, file: &StatsFile, words: &[u64], sums: &mut Sums) {
+        let contexts = contexts(file);
+        for (_, instance) in file.contents.there() {
+            for (index, metric, value) in each_delta(file, instance, words, None, &contexts) {
+                let cell = match instance.shape {
+                    Some(shape) if file.is_in(self.id) => {
+                        Some(self.shapes[shape as usize].cells[index])
+                    }
+                    _ => {
+                        let label = instance.identity.label(&metric.schema.label);
+                        self.labels.get(&*label).copied()
+                    }
+                };
+                let Some(cell) = cell else { continue };
+                match sums.get_mut(&(cell, metric.kind.code)) {
+                    Some(sum) => (metric.kind.merge)(sum, value, &metric.schema, 1),
+                    None => drop(sums.insert((cell, metric.kind.code), value)),
+                }
+            }
+        }
+    }
+
+    /// Adds what a file of this merge has more than at the pass before.
+    pub fn add_deltas(&mut self, file: &StatsFile) {
+        if file.contents.retired.is_some() {
+            let deltas = self.deltas.deltas.get(&file.path).into_iter().flatten();
+            for (&(cell, code), value) in deltas {
+                let cell = &mut self.cells[cell as usize];
+                let (shape, metric) = cell.of;
+                let metric = &self.shapes[shape as usize].plan.metrics[metric as usize];
+                if cell.kind.is_some_and(|kind| kind.code == code) {
+                    add(&mut cell.delta, metric, value.clone());
+                }
+            }
+            return;
+        }
+        let Some(before) = &file.before else {
+            return;
+        };
+        let contexts = contexts(file);
+        for (_, instance) in file.contents.there() {
+            let shape = &self.shapes[instance.shape.expect("set by begin") as usize];
+            let now = &file.contents.values.words;
+            for (index, metric, value) in each_delta(file, instance, now, Some(before), &contexts) {
+                let cell = &mut self.cells[shape.cells[index] as usize];
+                if cell.kind.is_some_and(|kind| kind.code == metric.kind.code) {
+                    add(&mut cell.delta, metric, value);
+                }
+            }
+        }
+    }
+
+    /// What all labels of this merge that can have more than before, by label: after
+    /// [`finish`](Self::finish). `last` is when the last snapshot was taken, from which they count.
+    pub fn finish_deltas(&mut self, last: u64) -> Vec<Series> {
+        let mut deltas = Vec::new();
+        for &number in &self.used {
+            let cell = &mut self.cells[number as usize];
+            let (shape, metric) = cell.of;
+            let schema = &self.shapes[shape as usize].plan.metrics[metric as usize];
+            if schema.kind.since.is_some() && cell.seen {
+                let nothing = || (schema.kind.none)(&schema.schema);
+                let value = cell.delta.take().map_or_else(nothing, |delta| *delta);
+                deltas.push(self.series(number, value, last));
+            }
+        }
+        deltas
+    }
+}
+
+/// Adds the value of one file.
+fn add(sum: &mut Option<Box<Value>>, metric: &Metric, value: Value) {
+    match sum {
+        Some(sum) => (metric.kind.merge)(sum, value, &metric.schema, 1),
+        None => *sum = Some(Box::new(value)),
+    }
+}
+
+/// What the values of an instance that only rise have in the words `now` of the file more than in the
+/// words `before` (`None`: all that they have): number of the metric, the metric and the difference.
+/// What has not changed is left out.
+fn each_delta<'a>(
+    file: &'a StatsFile,
+    instance: &'a Instance,
+    now: &'a [u64],
+    before: Option<&'a [u64]>,
+    contexts: &'a Copied<'a>,
+) -> impl Iterator<Item = (usize, &'a Metric, Value)> {
+    // Of what rises no times are asked.
+    let seen = Seen {
+        current: true,
+        retired: file.contents.retired.is_some(),
+        now: None,
+        contexts,
+    };
+    let mut parts = &*instance.parts;
+    let metrics = instance.plan.metrics.iter().enumerate();
+    metrics.filter_map(move |(index, metric)| {
+        let since = metric.kind.since?;
+        if !was_had(file, instance, metric) {
+            return None;
+        }
+        let words = instance.at + metric.at..instance.at + metric.at + metric.words;
+        // The count is one of them.
+        if before.is_some_and(|before| before[words.clone()] == now[words]) {
+            return None;
+        }
+        let before =
+            before.map(|before| decode(before, instance, index, metric, &mut { parts }, seen));
+        let mut value = decode(now, instance, index, metric, &mut parts, seen);
+        if let Some(before) = before {
+            since(&mut value, &before);
+        }
+        Some((index, metric, value))
+    })
+}

@@ -1,0 +1,343 @@
+//! An open directory. Everything in it is named by a single name below its descriptor, so that nobody can
+//! put another directory, or a link, in its place between two steps.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode};
+
+use crate::Error;
+use crate::sys::memory::read_map::{self, Opened, Stat};
+use crate::sys::process::identity::Process;
+
+/// A directory, open, and what the kernel says of it.
+#[derive(Debug)]
+pub struct Directory {
+    file: File,
+    path: PathBuf,
+    stat: Stat,
+}
+
+/// An entry of a directory, not opened.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its name.
+    pub name: OsString,
+    /// Its inode number: on most file systems a file that was made later has a greater one.
+    pub inode: u64,
+    /// What it is.
+    pub kind: FileType,
+}
+
+const OPEN: OFlags = OFlags::DIRECTORY
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NONBLOCK);
+
+impl Directory {
+    /// Opens a directory. A symbolic link at the end of the path is not followed.
+    pub fn open(path: &Path) -> io::Result<Directory> {
+        // Without a slash at its end: with one, a link would be followed.
+        let path: PathBuf = path.components().collect();
+        Directory::open_at(CWD, &path, OFlags::NOFOLLOW, path.clone())
+    }
+
+    /// [`open`](Self::open) for a path that the user of this process has named: links are followed.
+    pub fn open_named(path: &Path) -> io::Result<Directory> {
+        Directory::open_at(CWD, path, OFlags::empty(), path.to_owned())
+    }
+
+    /// Opens a default root, or a directory in one, without following a link. It has to belong to this user, and others must not
+    /// be able to write to it: they could exchange files while this process works on them.
+    ///
+    /// # Errors
+    /// `Io` with `NotFound` if there is none; `Directory` if it is not safe to use.
+    pub fn open_own(path: &Path) -> Result<Directory, Error> {
+        let directory = Directory::open(path).map_err(|error| match error.raw_os_error() {
+            Some(libc::ELOOP | libc::ENOTDIR) => Error::Directory {
+                path: path.to_owned(),
+                problem: "is a symbolic link or no directory: remove it, or set MMSTATS_PATH",
+            },
+            _ => Error::io(path, "open the directory", error),
+        })?;
+        directory.check_own()?;
+        Ok(directory)
+    }
+
+    /// Whether it is this user's alone to change: see [`open_own`](Self::open_own).
+    pub fn check_own(&self) -> Result<(), Error> {
+        let problem = if self.stat.uid != Process::this().uid() {
+            "belongs to another user: set MMSTATS_PATH to a directory of your own"
+        } else if self.stat.mode & 0o022 != 0 {
+            "is writable by others: chmod go-w it, or set MMSTATS_PATH"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Directory {
+            path: self.path.clone(),
+            problem,
+        })
+    }
+
+    fn open_at(at: BorrowedFd, name: &Path, flags: OFlags, path: PathBuf) -> io::Result<Directory> {
+        let open = |access| rustix::fs::openat(at, name, OPEN | flags | access, Mode::empty());
+        let opened = open(OFlags::RDONLY);
+        // One that may be searched and written, but not listed, is enough for a writer.
+        #[cfg(target_os = "linux")]
+        let opened = opened.or_else(|error| match error {
+            rustix::io::Errno::ACCESS => open(OFlags::PATH),
+            _ => Err(error),
+        });
+        let file = File::from(opened?);
+        Ok(Directory {
+            stat: Stat::of_file(&file)?,
+            file,
+            path,
+        })
+    }
+
+    /// Opens a directory in this one. A symbolic link is not followed.
+    pub fn directory(&self, name: &OsStr) -> io::Result<Directory> {
+        let path = self.path.join(name);
+        Directory::open_at(self.file.as_fd(), single(name)?, OFlags::NOFOLLOW, path)
+    }
+
+    /// Opens a directory in this one, and makes it first if it is not there: with exactly these
+    /// permissions, whatever the umask is.
+    pub fn make_directory(&self, name: &OsStr, mode: u32) -> io::Result<Directory> {
+        let made = match rustix::fs::mkdirat(&self.file, single(name)?, permissions(mode)) {
+            Ok(()) => true,
+            Err(rustix::io::Errno::EXIST) => false,
+            // On a read-only file system it may be there all the same.
+            Err(error) => return self.directory(name).map_err(|_| error.into()),
+        };
+        let mut directory = self.directory(name)?;
+        if made && directory.stat.uid == Process::this().uid() {
+            set_mode(directory.file.as_fd(), directory.stat.mode, mode)?;
+            directory.stat = Stat::of_file(&directory.file)?;
+        }
+        Ok(directory)
+    }
+
+    /// Opens a regular file for reading, as [`read_map::open`] does.
+    pub fn file(&self, name: &OsStr) -> io::Result<Opened> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = self
+            .open_file(name, flags, 0)
+            .map_err(read_map::not_regular)?;
+        Opened::regular(file)
+    }
+
+    /// Opens a file, or makes it with `flags` that say so: then with exactly these permissions.
+    pub fn open_file(&self, name: &OsStr, flags: OFlags, mode: u32) -> io::Result<File> {
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let name = single(name)?;
+        let file = rustix::fs::openat(&self.file, name, flags, permissions(mode))?;
+        let file = File::from(file);
+        if flags.contains(OFlags::EXCL) {
+            set_mode(file.as_fd(), Stat::of_file(&file)?.mode, mode)?;
+        }
+        Ok(file)
+    }
+
+    /// A new file without a name (O_TMPFILE), with exactly these permissions.
+    #[cfg(target_os = "linux")]
+    pub fn nameless(&self, mode: u32) -> io::Result<File> {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&self.file, ".", flags, permissions(mode))?;
+        let file = File::from(file);
+        set_mode(file.as_fd(), Stat::of_file(&file)?.mode, mode)?;
+        Ok(file)
+    }
+
+    /// Gives a second name to what lies at `path` below `from`; follows a link there if `follow`.
+    pub fn link(
+        &self,
+        from: BorrowedFd,
+        path: &Path,
+        follow: bool,
+        name: &OsStr,
+    ) -> io::Result<()> {
+        let flags = match follow {
+            true => AtFlags::SYMLINK_FOLLOW,
+            false => AtFlags::empty(),
+        };
+        Ok(rustix::fs::linkat(
+            from,
+            path,
+            &self.file,
+            single(name)?,
+            flags,
+        )?)
+    }
+
+    /// Device and inode of what has this name now, itself and not what a symbolic link points to.
+    #[allow(clippy::unnecessary_cast, reason = "signed numbers on macOS")]
+    pub fn identity(&self, name: &OsStr) -> io::Result<(u64, u64)> {
+        let found = rustix::fs::statat(&self.file, single(name)?, AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok((found.st_dev as u64, found.st_ino as u64))
+    }
+
+    /// Removes a file.
+    pub fn remove(&self, name: &OsStr) -> io::Result<()> {
+        Ok(rustix::fs::unlinkat(
+            &self.file,
+            single(name)?,
+            AtFlags::empty(),
+        )?)
+    }
+
+    /// Puts the file `from` in the place of `to`.
+    pub fn rename(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        Ok(rustix::fs::renameat(
+            &self.file,
+            single(from)?,
+            &self.file,
+            single(to)?,
+        )?)
+    }
+
+    /// What lies in it.
+    pub fn entries(&self) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for entry in Dir::read_from(&self.file)? {
+            let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if name == "." || name == ".." {
+                continue;
+            }
+            let kind = match entry.file_type() {
+                // Not every file system says it in the listing.
+                FileType::Unknown => {
+                    match rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW) {
+                        Ok(found) => FileType::from_raw_mode(found.st_mode),
+                        // Removed since.
+                        Err(_) => continue,
+                    }
+                }
+                kind => kind,
+            };
+            entries.push(Entry {
+                name: name.to_owned(),
+                inode: entry.ino(),
+                kind,
+            });
+        }
+        Ok(entries)
+    }
+
+    /// Its path when it was opened: for messages, and for what has to be found again later.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the kernel said of it when it was opened.
+    pub fn stat(&self) -> &Stat {
+        &self.stat
+    }
+
+    /// Its descriptor.
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// A name of one part; anything else is refused, for it would lead out of the directory.
+fn single(name: &OsStr) -> io::Result<&Path> {
+    let bytes = name.as_bytes();
+    if bytes.is_empty() || bytes == b"." || bytes == b".." || bytes.contains(&b'/') {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    Ok(Path::new(name))
+}
+
+/// Permissions for a call; not every system has 32 bits for them.
+fn permissions(mode: u32) -> Mode {
+    Mode::from_raw_mode(mode as RawMode)
+}
+
+/// Sets permissions that the umask has taken away from what was just made.
+fn set_mode(file: BorrowedFd, now: u32, wanted: u32) -> io::Result<()> {
+    if now & 0o777 == wanted & 0o777 {
+        return Ok(());
+    }
+    Ok(rustix::fs::fchmod(file, permissions(wanted))?)
+}
+
+/// Acting on files with the identity of a directory's owner, on this thread, until it is dropped.
+///
+/// A superuser who works in a directory of another user does no more there than that user could: the
+/// kernel refuses the rest, whatever was put into the directory meanwhile.
+#[derive(Debug)]
+#[must_use]
+pub struct AsOwner {
+    /// User and group, where they were changed: on Linux only.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    before: Option<(u32, u32)>,
+    /// It belongs to its thread.
+    _thread: std::marker::PhantomData<*const ()>,
+}
+
+impl AsOwner {
+    /// Takes on the identity of the directory's owner if this is the superuser and the directory is not; else changes nothing.
+    ///
+    /// # Errors
+    /// `PermissionDenied`: the kernel does not allow it, or has no such identities.
+    pub fn of(directory: &Directory) -> io::Result<AsOwner> {
+        let uid = directory.stat.uid;
+        #[cfg_attr(not(target_os = "linux"), allow(unused_mut))]
+        let mut this = AsOwner {
+            before: None,
+            _thread: std::marker::PhantomData,
+        };
+        if Process::this().uid() != 0 || uid == 0 {
+            return Ok(this);
+        }
+        #[cfg(target_os = "linux")]
+        {
+            let gid = rustix::fs::fstat(&directory.file)?.st_gid;
+            // The group first: it takes rights that go with the user.
+            let before_gid = set_file_group(gid);
+            let before_uid = set_file_user(uid);
+            this.before = Some((before_uid, before_gid));
+            // The calls do not say whether they did it. Asked for an impossible id, they say what is set.
+            if set_file_user(u32::MAX) == uid && set_file_group(u32::MAX) == gid {
+                return Ok(this);
+            }
+        }
+        drop(this);
+        Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!(
+                "it belongs to user {uid}, and this process may not act as that user: run this as user {uid}"
+            ),
+        ))
+    }
+}
+
+impl Drop for AsOwner {
+    fn drop(&mut self) {
+        #[cfg(target_os = "linux")]
+        if let Some((uid, gid)) = self.before {
+            set_file_user(uid);
+            set_file_group(gid);
+        }
+    }
+}
+
+/// Sets the user for this thread's access to files, and returns the one before.
+#[cfg(target_os = "linux")]
+fn set_file_user(uid: u32) -> u32 {
+    // SAFETY: a number; on Linux the call is about the calling thread only, and touches no memory.
+    (unsafe { libc::setfsuid(uid) }) as u32
+}
+
+/// Likewise its group.
+#[cfg(target_os = "linux")]
+fn set_file_group(gid: u32) -> u32 {
+    // SAFETY: as above.
+    (unsafe { libc::setfsgid(gid) }) as u32
+}

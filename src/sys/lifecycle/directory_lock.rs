@@ -1,0 +1,197 @@
+//! The lock of those who fold files in a model's directory.
+//!
+//! It is flock(2) on a file that only those can open who can write to the directory: whoever may only
+//! read there cannot hold anybody up. The holder removes the file before it unlocks it, so nothing stays
+//! behind, and whoever locked a file that no longer has the name tries again.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, Gid, OFlags, Uid};
+
+use super::directory::Directory;
+use crate::sys::memory::read_map::Stat;
+
+/// Name of the lock file. (It begins with a dot: readers do not look at it.)
+const NAME: &str = ".fold";
+/// How long a waiter sleeps between two tries.
+const NAP: Duration = Duration::from_millis(1);
+/// Waits that are shorter are not told of.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// The lock, until it is dropped.
+#[derive(Debug)]
+pub struct FoldLock<'a> {
+    directory: &'a Directory,
+    file: File,
+}
+
+/// How long to wait, for several locks together, and who is told of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    until: Instant,
+    tell: Option<fn(&Path)>,
+}
+
+impl Patience {
+    /// Waits for `time` from now on.
+    pub fn of(time: Duration) -> Patience {
+        Patience {
+            until: Instant::now() + time,
+            tell: None,
+        }
+    }
+
+    /// Calls `tell` with each directory whose lock is waited for.
+    pub fn telling(self, tell: Option<fn(&Path)>) -> Patience {
+        Patience { tell, ..self }
+    }
+}
+
+impl<'a> FoldLock<'a> {
+    /// Takes the lock. It is tried at least once, however little patience there is.
+    ///
+    /// # Errors
+    /// `WouldBlock`: somebody else had it all the time.
+    pub fn take(directory: &'a Directory, patience: &Patience) -> io::Result<FoldLock<'a>> {
+        let start = Instant::now();
+        let mut told = false;
+        loop {
+            // Not the waiting kind of lock: a holder may be stopped, and who waits may be about to exit.
+            match FoldLock::try_once(directory)? {
+                Try::Taken(file) => return Ok(FoldLock { directory, file }),
+                // The file was removed meanwhile: its holder is done.
+                Try::Again => continue,
+                Try::Busy => {}
+            }
+            if Instant::now() >= patience.until {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            if let Some(tell) = patience.tell
+                && !told
+                && start.elapsed() >= QUIET
+            {
+                told = true;
+                tell(directory.path());
+            }
+            std::thread::sleep(NAP);
+        }
+    }
+
+    fn try_once(directory: &Directory) -> io::Result<Try> {
+        let file = match open(directory) {
+            Ok(file) => file,
+            Err(error) => {
+                return match error.kind() {
+                    io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists
+                        if directory_is_there(directory) =>
+                    {
+                        Ok(Try::Again)
+                    }
+                    // Of a user who folds here, too, and made it a moment ago.
+                    io::ErrorKind::PermissionDenied
+                        if directory.identity(OsStr::new(NAME)).is_ok() =>
+                    {
+                        Ok(Try::Busy)
+                    }
+                    _ => Err(error),
+                };
+            }
+        };
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(Try::Busy),
+            Err(rustix::io::Errno::INTR) => return Ok(Try::Again),
+            Err(error) => return Err(error.into()),
+        }
+        let ours = Stat::of_file(&file)?.identity;
+        Ok(match directory.identity(OsStr::new(NAME)) {
+            Ok(named) if named == ours => Try::Taken(file),
+            _ => Try::Again,
+        })
+    }
+}
+
+enum Try {
+    Taken(File),
+    Busy,
+    Again,
+}
+
+/// Whether the directory still has a name: in one that was removed no file can be made.
+fn directory_is_there(directory: &Directory) -> bool {
+    rustix::fs::fstat(directory.descriptor()).is_ok_and(|found| found.st_nlink > 0)
+}
+
+/// Opens the lock file, or makes it for those who may write to the directory.
+fn open(directory: &Directory) -> io::Result<File> {
+    let name = OsStr::new(NAME);
+    let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOCTTY;
+    match directory.open_file(name, flags, 0) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        opened => return opened,
+    }
+    // Whoever may write to the directory may read and write the lock; who may only read, neither.
+    let writers = directory.stat().mode & 0o222 | 0o200;
+    let mode = writers | writers << 1;
+    let file = directory.open_file(name, flags | OFlags::CREATE | OFlags::EXCL, mode)?;
+    let of = rustix::fs::fstat(directory.descriptor())?;
+    let (uid, gid) = (Uid::from_raw(of.st_uid), Gid::from_raw(of.st_gid));
+    // The superuser makes it for the owner of the directory. Others can give it to a group of theirs;
+    // if this one is none of those, it stays as it is.
+    let _ = rustix::fs::fchown(&file, Some(uid), Some(gid))
+        .or_else(|_| rustix::fs::fchown(&file, None, Some(gid)));
+    Ok(file)
+}
+
+impl Drop for FoldLock<'_> {
+    fn drop(&mut self) {
+        // Before it is unlocked: afterwards it may be somebody else's. Where it cannot be removed (that of
+        // another user in a sticky directory), it stays to be locked again.
+        let _ = self.directory.remove(OsStr::new(NAME));
+        // Closing would not do: the child of a fork that came in between has the descriptor, too.
+        let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn try_once(directory: &Directory) -> io::Result<FoldLock<'_>> {
+        FoldLock::take(directory, &Patience::of(Duration::ZERO))
+    }
+
+    #[test]
+    fn the_fold_lock_excludes_others_and_leaves_nothing_behind() {
+        let temp = tempfile::tempdir().unwrap();
+        let directory = Directory::open(temp.path()).unwrap();
+        let lock = try_once(&directory).unwrap();
+        let error = try_once(&directory).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        drop(lock);
+        assert!(directory.entries().unwrap().is_empty());
+        // Of a process that was killed.
+        std::fs::write(temp.path().join(NAME), "").unwrap();
+        drop(try_once(&directory).unwrap());
+        std::fs::remove_dir(temp.path()).unwrap();
+        assert!(try_once(&directory).is_err());
+    }
+
+    #[test]
+    fn only_who_may_write_to_the_directory_can_open_its_fold_lock() {
+        for (of_directory, of_lock) in [(0o755, 0o600), (0o775, 0o660), (0o777, 0o666)] {
+            let temp = tempfile::tempdir().unwrap();
+            let permissions = std::fs::Permissions::from_mode(of_directory);
+            std::fs::set_permissions(temp.path(), permissions).unwrap();
+            let directory = Directory::open(temp.path()).unwrap();
+            let _lock = try_once(&directory).unwrap();
+            let found = temp.path().join(NAME).metadata().unwrap();
+            assert_eq!(found.permissions().mode() & 0o777, of_lock);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The end of the process: its files are removed, folded, or left.
+
+use super::ending::{self, Naming};
+use super::files::{self, End, FileName};
+
+/// Has the files ended at the exit. Once.
+pub fn register() {
+    // SAFETY: a handler that stays valid as long as the program (or the shared object) is loaded.
+    unsafe { libc::atexit(at_exit) };
+}
+
+/// At exit: every file of this process that is left is ended as by a drop.
+extern "C" fn at_exit() {
+    ending::begin();
+    Naming::wait_for_all();
+    end_all();
+    Naming::wait_for_all();
+}
+
+fn end_all() {
+    let mut to_fold: Vec<FileName> = Vec::new();
+    let mut fold: Option<fn(&[FileName])> = None;
+    // The path is copied under the lock and the file removed outside it.
+    let mut path = [0u8; libc::PATH_MAX as usize];
+    while let Some((device, inode, end)) = files::end_next(&mut path) {
+        let Ok(path) = std::ffi::CStr::from_bytes_until_nul(&path) else {
+            continue;
+        };
+        let file = FileName {
+            path: path.to_owned(),
+            device,
+            inode,
+            end,
+        };
+        match end {
+            End::Fold(with) => {
+                fold = Some(with);
+                to_fold.push(file);
+            }
+            End::Remove | End::Keep => file.remove(),
+        }
+    }
+    // All at once: one step for each model.
+    if let Some(fold) = fold {
+        fold(&to_fold);
+    }
+}

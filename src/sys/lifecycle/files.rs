@@ -1,0 +1,331 @@
+//! The stats files that this process writes: a list of their mappings and names, for forks and exits.
+
+use std::cell::{Cell, UnsafeCell};
+use std::ffi::{CStr, CString, OsStr};
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::ending::{self, Naming};
+use super::retained;
+use crate::format::header::{COMMITTED, FIXED, OWNER, OwnerState};
+use crate::format::owner;
+use crate::format::removal::{Ended, end_in};
+use crate::sys::memory::region;
+use crate::sys::process::fork::{self, LIST};
+use crate::sys::process::lock;
+
+/// A published file: what is needed to remove it, if it still is the same.
+#[derive(Debug)]
+pub struct FileName {
+    /// Its path, absolute.
+    pub path: CString,
+    /// Its device.
+    pub device: u64,
+    /// Its inode.
+    pub inode: u64,
+    /// What becomes of it at a clean end.
+    pub end: End,
+}
+
+/// What becomes of a file when it is dropped or the process exits.
+#[derive(Clone, Copy, Debug)]
+pub enum End {
+    /// It is removed.
+    Remove,
+    /// It stays.
+    Keep,
+    /// This is done with it and others, when nobody writes them any more.
+    Fold(fn(&[FileName])),
+}
+
+impl FileName {
+    /// Removes the file, if the path still leads to it. Touches no lock and allocates nothing.
+    pub fn remove(&self) {
+        // What can be done about an error, others do who clean.
+        let _ = self.try_remove();
+    }
+
+    fn try_remove(&self) -> rustix::io::Result<()> {
+        use rustix::fs::{Mode, OFlags};
+        let path = self.path.to_bytes_with_nul();
+        let end = path.iter().rposition(|&byte| byte == b'/');
+        let end = end.ok_or(rustix::io::Errno::INVAL)?;
+        let name = CStr::from_bytes_with_nul(&path[end + 1..]).expect("the end of a C string");
+        // The directory is opened first: nobody can put another in its place between the look at the
+        // file and its removal.
+        let mut above = [0u8; libc::PATH_MAX as usize];
+        let bytes = above.get_mut(..end).ok_or(rustix::io::Errno::NAMETOOLONG)?;
+        bytes.copy_from_slice(&path[..end]);
+        let above =
+            CStr::from_bytes_until_nul(&above).map_err(|_| rustix::io::Errno::NAMETOOLONG)?;
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // One that may not be listed, too.
+        #[cfg(target_os = "linux")]
+        let flags = flags | OFlags::PATH;
+        match rustix::fs::open(above, flags, Mode::empty()) {
+            Ok(directory) => self.remove_at(directory.as_fd(), name),
+            // A process that has used up its descriptors is to leave no files either.
+            Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
+                self.remove_at(rustix::fs::CWD, &self.path)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    #[allow(clippy::unnecessary_cast, reason = "signed numbers on macOS")]
+    fn remove_at(&self, directory: BorrowedFd, name: &CStr) -> rustix::io::Result<()> {
+        use rustix::fs::{AtFlags, statat, unlinkat};
+        let found = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if (found.st_dev as u64, found.st_ino as u64) == (self.device, self.inode) {
+            unlinkat(directory, name, AtFlags::empty())?;
+        }
+        Ok(())
+    }
+}
+
+/// A region in the list. It stays at its address (boxed) while it is in.
+#[derive(Debug)]
+pub struct Registered {
+    start: usize,
+    len: usize,
+    generation: u64,
+    file: FileName,
+    /// A descriptor of it that stays open: see [`retained`].
+    retained: Option<RawFd>,
+    /// Neighbours in the list; guarded by [`LIST`](fork::LIST).
+    next: Cell<*const Registered>,
+    previous: Cell<*const Registered>,
+    /// Whether the exit handler has dealt with it; guarded by [`LIST`].
+    done: Cell<bool>,
+}
+
+/// The first entry of the list; guarded by [`LIST`].
+struct Head(UnsafeCell<*const Registered>);
+// SAFETY: only touched under LIST.
+unsafe impl Sync for Head {}
+static HEAD: Head = Head(UnsafeCell::new(ptr::null()));
+
+/// Enters a region.
+pub fn enter(start: usize, len: usize, file: FileName, retained: Option<RawFd>) -> Box<Registered> {
+    fork::register();
+    let entry = Box::new(Registered {
+        start,
+        len,
+        generation: fork::generation(),
+        file,
+        retained,
+        next: Cell::new(ptr::null()),
+        previous: Cell::new(ptr::null()),
+        done: Cell::new(false),
+    });
+    lock::with(&LIST, || {
+        // SAFETY: under LIST; entries in the list are alive, since `leave` takes them out first.
+        unsafe {
+            let first = *HEAD.0.get();
+            entry.next.set(first);
+            if let Some(first) = first.as_ref() {
+                first.previous.set(&*entry);
+            }
+            *HEAD.0.get() = &*entry;
+        }
+    });
+    entry
+}
+
+/// Takes a region out of the list, and removes its file unless it is kept or not this process's.
+#[allow(clippy::boxed_local, reason = "the list has its address until here")]
+pub fn leave(entry: Box<Registered>) {
+    let _naming = Naming::begin();
+    lock::with(&LIST, || {
+        let (next, previous) = (entry.next.get(), entry.previous.get());
+        // SAFETY: under LIST; neighbours are in the list, hence alive.
+        unsafe {
+            match previous.as_ref() {
+                Some(previous) => previous.next.set(next),
+                None => *HEAD.0.get() = next,
+            }
+            if let Some(next) = next.as_ref() {
+                next.previous.set(previous);
+            }
+        }
+    });
+    let Registered {
+        generation: own,
+        file,
+        done,
+        ..
+    } = &*entry;
+    if *own != fork::generation() || done.get() {
+        return;
+    }
+    match file.end {
+        _ if ending::is_crash() => entry.mark(OwnerState::Panicked),
+        End::Remove => file.remove(),
+        End::Keep => entry.mark(OwnerState::Ended),
+        End::Fold(fold) => {
+            entry.mark(OwnerState::Ended);
+            fold(std::slice::from_ref(file));
+        }
+    }
+}
+
+impl Registered {
+    /// The end of a file that stays, for now or for good.
+    fn mark(&self, state: OwnerState) {
+        // SAFETY: the entry is only in use while its region is mapped, and a header is written there
+        // before a region is registered; aligned to 8, and only accessed atomically.
+        let owner = unsafe { &*ptr::with_exposed_provenance::<AtomicU64>(self.start + OWNER) };
+        owner::end(owner, state);
+    }
+}
+
+/// Ends the next file of the list as far as that can be done under the lock; gives what is left to do.
+/// `None`: none is left.
+pub fn end_next(path: &mut [u8]) -> Option<(u64, u64, End)> {
+    lock::with(&LIST, || {
+        // SAFETY: under LIST; entries in the list are alive.
+        let mut entry = unsafe { (*HEAD.0.get()).as_ref() };
+        while let Some(this) = entry {
+            // SAFETY: as above.
+            entry = unsafe { this.next.get().as_ref() };
+            if this.generation != fork::generation() || this.done.replace(true) {
+                continue;
+            }
+            let FileName {
+                device, inode, end, ..
+            } = this.file;
+            let bytes = this.file.path.as_bytes_with_nul();
+            if ending::is_crash() {
+                this.mark(OwnerState::Panicked);
+                continue;
+            }
+            if matches!(end, End::Keep) || bytes.len() > path.len() {
+                this.mark(OwnerState::Ended);
+                continue;
+            }
+            path[..bytes.len()].copy_from_slice(bytes);
+            if matches!(end, End::Fold(_)) {
+                this.mark(OwnerState::Ended);
+                // Threads may still be writing. From here on they write to private memory, so that what
+                // is folded is what a reader saw last.
+                // SAFETY: the entry is in the list, so its region is alive; its handles are views of
+                // atomic words, for which memory of zeros is as good (as in the child of a fork).
+                unsafe { region::replace(this.start, this.len) };
+            }
+            return Some((device, inode, end));
+        }
+        None
+    })
+}
+
+/// How often a thread has ended a group in another thread's file.
+static ENDED: AtomicU64 = AtomicU64::new(0);
+
+/// A number that is another one after a thread has ended groups in the files of others.
+pub fn groups_ended() -> u64 {
+    // Relaxed: what was removed shows in the generations; this only says that looking pays.
+    ENDED.load(Ordering::Relaxed)
+}
+
+/// Ends a group in the files that this process writes in a directory, but for the one whose region begins at
+/// `own`. Whether it was in one.
+pub fn end_group(own: usize, directory: &[u8], ended: &Ended) -> bool {
+    lock::with(&LIST, || {
+        let mut any = false;
+        // SAFETY: under LIST; entries in the list are alive.
+        let mut entry = unsafe { (*HEAD.0.get()).as_ref() };
+        while let Some(this) = entry {
+            // SAFETY: as above.
+            entry = unsafe { this.next.get().as_ref() };
+            let path = this.file.path.as_bytes();
+            let above = path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
+            if this.start == own
+                || this.generation != fork::generation()
+                || this.done.get()
+                || path[..above] != *directory
+            {
+                continue;
+            }
+            // SAFETY: the entry is only in use while its region is mapped, at a multiple of 8, and its words are
+            // only accessed atomically. No more of it is touched than is committed, which the writer had
+            // reserved blocks for before.
+            let words = |len| unsafe {
+                let first = ptr::with_exposed_provenance::<AtomicU64>(this.start);
+                std::slice::from_raw_parts(first, len)
+            };
+            let fixed = words(FIXED / 8);
+            // Acquire: who sees the length sees the records below it.
+            let committed = fixed[COMMITTED / 8].load(Ordering::Acquire) as usize;
+            let committed = committed.min(this.len);
+            let header = (fixed[1].load(Ordering::Relaxed) as u32 as usize).max(FIXED);
+            any |= end_in(words(committed / 8), header, committed, ended);
+        }
+        if any {
+            ENDED.fetch_add(1, Ordering::Relaxed);
+        }
+        any
+    })
+}
+
+/// A file that this process writes, or inherited.
+#[derive(Debug)]
+pub struct Written {
+    /// Its path.
+    pub path: PathBuf,
+    /// Whether it is a parent's: what is counted here goes to private memory.
+    pub inherited: bool,
+}
+
+/// All of them, as the list is now: files that come and go meanwhile may be missing, or be there twice.
+pub fn all() -> Vec<Written> {
+    let mut all = Vec::new();
+    // Copied one by one, since nothing is allocated under the lock.
+    let mut buffer = [0u8; libc::PATH_MAX as usize];
+    while let Some((len, inherited)) = nth(all.len(), &mut buffer) {
+        let path = PathBuf::from(OsStr::from_bytes(&buffer[..len]));
+        all.push(Written { path, inherited });
+    }
+    all
+}
+
+/// Copies the path of the file number `n`; how long it is, and whether it is inherited.
+fn nth(n: usize, buffer: &mut [u8]) -> Option<(usize, bool)> {
+    lock::with(&LIST, || {
+        // SAFETY: under LIST; entries in the list are alive.
+        let mut entry = unsafe { (*HEAD.0.get()).as_ref() };
+        for _ in 0..n {
+            // SAFETY: as above.
+            entry = unsafe { entry?.next.get().as_ref() };
+        }
+        let path = entry?.file.path.as_bytes();
+        let len = path.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&path[..len]);
+        Some((len, entry?.generation != fork::generation()))
+    })
+}
+
+/// In the child of a fork: puts private memory where the files of its parent, of generation `old`, were.
+///
+/// # Safety
+/// LIST is held by the calling thread, the only one.
+pub unsafe fn replace_in_child(old: u64) {
+    // SAFETY: the caller's promise; entries are alive, as their boxes were copied with the rest of the
+    // memory. Regions of an older generation than the parent's are private memory already, and were
+    // inherited.
+    unsafe {
+        let mut entry = *HEAD.0.get();
+        while let Some(this) = entry.as_ref() {
+            if this.generation == old {
+                region::replace(this.start, this.len);
+                if let Some(descriptor) = this.retained {
+                    // A copy of the description would keep the parent's lock on the file.
+                    retained::close_in_child(descriptor, (this.file.device, this.file.inode));
+                }
+            }
+            entry = this.next.get();
+        }
+    }
+}

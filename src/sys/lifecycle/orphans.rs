@@ -1,0 +1,101 @@
+//! What threads leave behind when they end, for the next thread that needs the same.
+//!
+//! A list with nodes made beforehand: pushing and taking are a few assignments under a lock.
+
+use std::any::{Any, TypeId};
+use std::cell::UnsafeCell;
+
+/// Something that can change hands, and of what type it is.
+pub struct Orphan {
+    /// Of what it is.
+    pub key: TypeId,
+    /// The thing itself.
+    pub value: Box<dyn Any + Send>,
+    next: Option<Box<Orphan>>,
+}
+
+impl Orphan {
+    /// A node for `value`, not in the list yet.
+    pub fn new(key: TypeId, value: Box<dyn Any + Send>) -> Box<Orphan> {
+        Box::new(Orphan {
+            key,
+            value,
+            next: None,
+        })
+    }
+}
+
+/// A list of orphans. Whoever touches it holds its lock.
+pub struct Orphans(UnsafeCell<Option<Box<Orphan>>>);
+// SAFETY: by the contract of the methods only one thread at a time touches it, and the lock orders
+// them; what is in it is Send.
+unsafe impl Sync for Orphans {}
+
+impl Orphans {
+    /// An empty list.
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Orphans {
+        Orphans(UnsafeCell::new(None))
+    }
+
+    /// Adds an orphan.
+    ///
+    /// # Safety
+    /// The calling thread holds the list's lock.
+    pub unsafe fn push(&self, mut orphan: Box<Orphan>) {
+        // SAFETY: the caller's promise; the reference ends with this call.
+        let list = unsafe { &mut *self.0.get() };
+        orphan.next = list.take();
+        *list = Some(orphan);
+    }
+
+    /// Takes one of this type out, the latest first.
+    ///
+    /// # Safety
+    /// The calling thread holds the list's lock.
+    pub unsafe fn take(&self, key: TypeId) -> Option<Box<Orphan>> {
+        // SAFETY: the caller's promise; the reference ends with this call.
+        let mut link = unsafe { &mut *self.0.get() };
+        loop {
+            if link.as_ref()?.key == key {
+                let mut found = link.take()?;
+                *link = found.next.take();
+                return Some(found);
+            }
+            link = &mut link.as_mut()?.next;
+        }
+    }
+}
+
+/// Those of this process, under [`LIST`](crate::sys::process::fork::LIST).
+#[cfg(not(loom))]
+mod of_process {
+    use super::{Orphan, Orphans, TypeId};
+    use crate::sys::process::fork::LIST;
+    use crate::sys::process::lock;
+
+    static ORPHANS: Orphans = Orphans::new();
+
+    /// Adds an orphan.
+    pub fn push(orphan: Box<Orphan>) {
+        // SAFETY: under LIST.
+        lock::with(&LIST, || unsafe { ORPHANS.push(orphan) });
+    }
+
+    /// Takes one of this type out, the latest first.
+    pub fn take(key: TypeId) -> Option<Box<Orphan>> {
+        // SAFETY: under LIST.
+        lock::with(&LIST, || unsafe { ORPHANS.take(key) })
+    }
+
+    /// In the child of a fork: the orphans are the parent's. They are forgotten, not dropped.
+    ///
+    /// # Safety
+    /// LIST is held by the calling thread, the only one.
+    pub unsafe fn forget_in_child() {
+        // SAFETY: the caller's promise.
+        std::mem::forget(unsafe { (*ORPHANS.0.get()).take() });
+    }
+}
+#[cfg(not(loom))]
+pub use of_process::{forget_in_child, push, take};

@@ -1,0 +1,266 @@
+//! Where files are: roots, and the settings that the environment gives.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::ptr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use super::directory::Directory;
+use super::report;
+use crate::Error;
+use crate::sys::process::identity::Process;
+
+/// The environment's say, read once.
+#[derive(Debug)]
+pub struct Settings {
+    /// MMSTATS_PATH, absolute.
+    pub path: Option<PathBuf>,
+    /// MMSTATS_DISABLE: no files at all.
+    pub disable: bool,
+    /// MMSTATS_KEEP: files stay at a clean exit.
+    pub keep: bool,
+    /// MMSTATS_FOLD: at a clean end the totals of files go into the retired file of their model.
+    pub fold: bool,
+    /// MMSTATS_CLEAN: dead files of this user are removed, or folded, before the first file is made.
+    pub clean: bool,
+    /// MMSTATS_DEAD: how many files of dead processes stay in a model's directory when the next process
+    /// makes its first file there; `None`: all.
+    pub dead: Option<usize>,
+    /// MMSTATS_MODE: permissions of files, octal.
+    pub mode: Option<u32>,
+    /// MMSTATS_MAX_SIZE: bytes that a file may have.
+    pub max_size: Option<usize>,
+    /// MMSTATS_NAMESPACE: the model of statistics by name.
+    pub namespace: Option<String>,
+    /// MMSTATS_HISTORY_SIZE: values that each history keeps.
+    pub history_size: Option<usize>,
+    /// MMSTATS_HISTORY_BYTES: bytes that the histories of a file may have.
+    pub history_bytes: Option<usize>,
+    /// MMSTATS_CONTEXTS: contexts that a file may have.
+    pub contexts: Option<usize>,
+    /// MMSTATS_CONTEXT_BYTES: bytes that the contexts of a file may have.
+    pub context_bytes: Option<usize>,
+    /// MMSTATS_QUIET: nothing is written to stderr.
+    pub quiet: bool,
+    /// Variables that are ignored, and why.
+    problems: Vec<(&'static str, String)>,
+}
+
+/// Files of dead processes that stay in a model's directory, unless MMSTATS_DEAD says otherwise.
+const DEAD: usize = 8;
+
+/// Never freed. No lock: a fork could catch it.
+static SETTINGS: AtomicPtr<Settings> = AtomicPtr::new(ptr::null_mut());
+
+impl Settings {
+    /// The settings, from the environment as it was at the first call.
+    pub fn get() -> &'static Settings {
+        // Acquire and Release: who sees the pointer sees the struct. Of two threads that come first
+        // the loser takes the winner's, so that all of a process agree.
+        let known = SETTINGS.load(Ordering::Acquire);
+        // SAFETY: null or leaked below, and never written again.
+        if let Some(known) = unsafe { known.as_ref() } {
+            return known;
+        }
+        let read = Box::into_raw(Box::new(Settings::read()));
+        match SETTINGS.compare_exchange(ptr::null_mut(), read, Ordering::AcqRel, Ordering::Acquire)
+        {
+            // SAFETY: from `into_raw` just now; shared from here on, and never written or freed.
+            Ok(_) => unsafe { &*read },
+            Err(winner) => {
+                // SAFETY: `read` was never shared; `winner` is as above.
+                unsafe {
+                    drop(Box::from_raw(read));
+                    &*winner
+                }
+            }
+        }
+    }
+
+    /// Reports what is wrong with them, once, and what else came up while a file was made: now that it is
+    /// there, for a logger may use statistics itself.
+    pub fn report_problems() {
+        for (name, problem) in &Settings::get().problems {
+            report::later("", name, problem);
+        }
+        report::tell_all();
+    }
+
+    fn read() -> Settings {
+        let mut problems = Vec::new();
+        let on =
+            |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+        let text = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        let mut parsed = |name, parse: fn(&str) -> Option<usize>, wanted: &str| {
+            let text = text(name)?;
+            let parsed = parse(&text);
+            if parsed.is_none() {
+                let problem = format!("{name}={text:?} is ignored: write {wanted}");
+                problems.push((name, problem));
+            }
+            parsed
+        };
+        let mut bytes = |name| parsed(name, parse_size, SIZES);
+        let (max_size, history_bytes, context_bytes) = (
+            bytes("MMSTATS_MAX_SIZE"),
+            bytes("MMSTATS_HISTORY_BYTES"),
+            bytes("MMSTATS_CONTEXT_BYTES"),
+        );
+        let mut count = |name| parsed(name, |text| text.trim().parse().ok(), "a number");
+        let (history_size, contexts) = (count("MMSTATS_HISTORY_SIZE"), count("MMSTATS_CONTEXTS"));
+        let dead = parsed("MMSTATS_DEAD", parse_dead, "a number of files, or all");
+        let mode = parsed("MMSTATS_MODE", parse_mode, "octal permissions such as 640");
+        Settings {
+            path: env::var_os("MMSTATS_PATH")
+                .filter(|path| !path.is_empty())
+                .map(|path| absolute(Path::new(&path))),
+            disable: on("MMSTATS_DISABLE"),
+            keep: on("MMSTATS_KEEP"),
+            fold: on("MMSTATS_FOLD"),
+            clean: on("MMSTATS_CLEAN"),
+            dead: Some(dead.unwrap_or(DEAD)).filter(|dead| *dead != ALL),
+            mode: mode.map(|mode| mode as u32),
+            max_size,
+            namespace: text("MMSTATS_NAMESPACE"),
+            history_size,
+            history_bytes,
+            contexts,
+            context_bytes,
+            quiet: on("MMSTATS_QUIET"),
+            problems,
+        }
+    }
+}
+
+/// How a number of bytes is written.
+pub const SIZES: &str = "bytes, or a number with K, M or G, such as 64M";
+
+/// A number of bytes, with an optional `K`, `M` or `G`, such as `64M`.
+pub fn parse_size(text: &str) -> Option<usize> {
+    let text = text.trim();
+    let units = [('K', 10), ('M', 20), ('G', 30)];
+    let unit = units
+        .iter()
+        .find(|(unit, _)| text.ends_with(|last: char| last.to_ascii_uppercase() == *unit));
+    let (digits, bits) = match unit {
+        Some((_, bits)) => (&text[..text.len() - 1], *bits),
+        None => (text, 0),
+    };
+    digits.parse::<usize>().ok()?.checked_mul(1 << bits)
+}
+
+/// What [`parse_dead`] makes of "all".
+const ALL: usize = usize::MAX;
+
+fn parse_dead(text: &str) -> Option<usize> {
+    match text.trim() {
+        "all" => Some(ALL),
+        number => number.parse().ok(),
+    }
+}
+
+fn parse_mode(text: &str) -> Option<usize> {
+    let mode = usize::from_str_radix(text.trim_start_matches("0o"), 8);
+    mode.ok().filter(|mode| *mode <= 0o777)
+}
+
+/// `path` from the root directory on.
+pub fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The root that a writer uses when none was named, and whether somebody did name it
+/// (`MMSTATS_PATH`).
+pub fn writer_root() -> (PathBuf, bool) {
+    match &Settings::get().path {
+        Some(path) => (path.clone(), true),
+        None => (default_roots().swap_remove(0), false),
+    }
+}
+
+/// The roots that a reader looks into when none was named: those that exist; in the place of a default
+/// root that is not safe to use, why.
+pub fn reader_roots() -> Vec<Result<PathBuf, Error>> {
+    if let Some(path) = &Settings::get().path {
+        return vec![Ok(path.clone())];
+    }
+    let is_none = |error: &Error| match error {
+        Error::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+        _ => false,
+    };
+    default_roots()
+        .into_iter()
+        .map(|root| match Directory::open_own(&root) {
+            Ok(_) => Ok(root),
+            Err(error) => Err(error),
+        })
+        .filter(|root| !root.as_ref().is_err_and(is_none))
+        .collect()
+}
+
+/// The pattern of the names of python-mmstats' files, which lie in a root itself: the last part of
+/// `MMSTATS_GLOB`, else `*.mmstats`.
+pub fn flat_names() -> &'static str {
+    static NAMES: OnceLock<String> = OnceLock::new();
+    NAMES.get_or_init(|| {
+        let glob = env::var("MMSTATS_GLOB").unwrap_or_default();
+        match glob.rsplit('/').next() {
+            None | Some("") => "*.mmstats".to_owned(),
+            Some(names) => names.to_owned(),
+        }
+    })
+}
+
+/// Where python-mmstats puts its files when `MMSTATS_PATH` names no place; `None`: it does.
+pub fn flat_directory() -> Option<PathBuf> {
+    Settings::get().path.is_none().then(env::temp_dir)
+}
+
+/// The default roots of this user, the preferred one first.
+fn default_roots() -> Vec<PathBuf> {
+    let uid = Process::this().uid();
+    // (Nobody else may put another root there.)
+    let ours = |path: &Path| {
+        fs::metadata(path)
+            .is_ok_and(|found| found.is_dir() && found.uid() == uid && found.mode() & 0o022 == 0)
+    };
+    let mut roots = Vec::new();
+    if let Some(runtime) = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)
+        && runtime.is_absolute()
+        && ours(&runtime)
+    {
+        roots.push(runtime.join("mmstats"));
+    }
+    let name = format!("mmstats-{uid}");
+    if cfg!(target_os = "linux") && Path::new("/dev/shm").is_dir() {
+        roots.push(Path::new("/dev/shm").join(&name));
+    }
+    roots.push(env::temp_dir().join(&name));
+    roots
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(parse_size("4096"), Some(4096));
+        assert_eq!(parse_size(" 64k"), Some(65536));
+        assert_eq!(parse_size("16M"), Some(16 << 20));
+        assert_eq!(parse_size("1G"), Some(1 << 30));
+        assert_eq!(parse_size("big"), None);
+        assert_eq!(
+            parse_size("16MB"),
+            None,
+            "nor 16 MiB: which it would be is not clear"
+        );
+        assert_eq!(parse_size("5é"), None);
+        assert_eq!(parse_size(""), None);
+        assert_eq!(parse_size("99999999999999999999G"), None);
+    }
+}

@@ -1,0 +1,128 @@
+//! A descriptor of a writer's file, where the file may not be opened again later: of a process that may
+//! still give up its rights or its root, as services do that start as root.
+
+use std::fs::File;
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::sys::memory::read_map::{Stat, most_kept};
+
+/// The descriptor. The program may have closed it, with all others, and its number may be another file's by
+/// now: so it is never used without being compared.
+#[derive(Debug)]
+pub struct Retained {
+    descriptor: RawFd,
+    identity: (u64, u64),
+}
+
+/// Descriptors that are retained in this process.
+static RETAINED: AtomicUsize = AtomicUsize::new(0);
+
+impl Retained {
+    /// Retains a file if this process may lose its access to it, and has less than a fourth of its
+    /// descriptors retained.
+    pub fn of(file: &File) -> Option<Retained> {
+        if !may_lose_access() {
+            return None;
+        }
+        let identity = Stat::of_file(file).ok()?.identity;
+        // Relaxed, here and below: a count, nothing is published by it.
+        if RETAINED.fetch_add(1, Ordering::Relaxed) < most_kept() / 2
+            && let Some(descriptor) = duplicate(file.as_raw_fd())
+        {
+            return Some(Retained {
+                descriptor,
+                identity,
+            });
+        }
+        RETAINED.fetch_sub(1, Ordering::Relaxed);
+        None
+    }
+
+    /// The descriptor, for [`close_in_child`].
+    pub fn descriptor(&self) -> RawFd {
+        self.descriptor
+    }
+
+    /// The file, if the descriptor still is its own.
+    pub fn file(&self) -> Option<File> {
+        // A copy is compared, which nobody else closes meanwhile.
+        let copy = duplicate(self.descriptor)?;
+        // SAFETY: the descriptor is new, hence only ours.
+        let file = unsafe { File::from_raw_fd(copy) };
+        let same = Stat::of_file(&file).is_ok_and(|found| found.identity == self.identity);
+        same.then_some(file)
+    }
+}
+
+impl Drop for Retained {
+    fn drop(&mut self) {
+        RETAINED.fetch_sub(1, Ordering::Relaxed);
+        if self.file().is_some() {
+            // SAFETY: the descriptor leads to our file, which nothing else of this process opens by a
+            // descriptor that outlives a call: it is the one that was duplicated for this.
+            unsafe { libc::close(self.descriptor) };
+        }
+    }
+}
+
+/// In the child of a fork: closes its copy of a descriptor that was retained, if it still leads to the file with
+/// this device and inode. Allocates nothing.
+pub fn close_in_child(descriptor: RawFd, identity: (u64, u64)) {
+    // SAFETY: zeros are a valid `stat`, which outlives the call; of a descriptor that is not open it says so.
+    let found = unsafe {
+        let mut found: libc::stat = std::mem::zeroed();
+        (libc::fstat(descriptor, &mut found) == 0).then_some(found)
+    };
+    #[allow(clippy::unnecessary_cast, reason = "signed numbers on macOS")]
+    let is_it = found.is_some_and(|found| (found.st_dev as u64, found.st_ino as u64) == identity);
+    if is_it {
+        // SAFETY: the child's copy of the descriptor that was made for this: its owner compares before it
+        // uses it, and there is no other thread that could have closed it since.
+        unsafe { libc::close(descriptor) };
+    }
+}
+
+/// Another descriptor of the same open file; not one of the standard ones.
+fn duplicate(descriptor: RawFd) -> Option<RawFd> {
+    // SAFETY: the call takes numbers, and says so where a descriptor is not open.
+    match unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 3) } {
+        -1 => None,
+        copy => Some(copy),
+    }
+}
+
+/// Whether this process has rights that it can give up.
+fn may_lose_access() -> bool {
+    // SAFETY: neither call has preconditions, and neither can fail.
+    let (real, effective) = unsafe { (libc::getuid(), libc::geteuid()) };
+    effective == 0 || real != effective
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_that_is_another_file_s_by_now_is_not_used() {
+        let [one, other] = [(); 2].map(|()| tempfile::tempfile().unwrap());
+        let new = |descriptor: RawFd, file: &File| {
+            RETAINED.fetch_add(1, Ordering::Relaxed);
+            Retained {
+                descriptor,
+                identity: Stat::of_file(file).unwrap().identity,
+            }
+        };
+        let good = new(duplicate(one.as_raw_fd()).unwrap(), &one);
+        let found = good.file().unwrap();
+        assert_eq!(Stat::of_file(&found).unwrap().identity, good.identity);
+        let stale = new(duplicate(other.as_raw_fd()).unwrap(), &one);
+        assert!(stale.file().is_none());
+        let descriptor = stale.descriptor;
+        drop(stale);
+        // It was not closed: it is not ours.
+        // SAFETY: made above, and closed here only.
+        let still = unsafe { File::from_raw_fd(descriptor) };
+        assert!(Stat::of_file(&still).is_ok());
+    }
+}

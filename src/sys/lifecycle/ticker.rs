@@ -1,0 +1,200 @@
+//! Ticks: what a process does by the clock for its files while their threads write on and ask for no
+//! time.
+//!
+//! One thread, which lives as long as there is such work, wakes when the next is due. A list, whose
+//! lock a fork takes first, says what there is. The child of a fork has no such thread and an empty
+//! list: its inherited files are its parent's. Signals go to other threads.
+
+use std::cell::{Cell, UnsafeCell};
+use std::ptr;
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use super::report;
+use crate::sys::process::clock;
+use crate::sys::process::fork;
+use crate::sys::process::loaded;
+use crate::sys::process::lock::{self, RawLock};
+
+/// Guards the list. Nothing is allocated under it, as under [`LIST`](fork::LIST), before which it is taken.
+pub static TICKS: RawLock = RawLock::new();
+
+/// Work that is due again and again.
+pub trait Tick {
+    /// Does it, at a time of [`coarse_nanos`](clock::coarse_nanos); gives the time at which it is due
+    /// next. It allocates nothing and takes no lock.
+    fn tick(&self, now: u64) -> u64;
+}
+
+/// Work in the list; dropped, it is out of it.
+pub struct Ticking(Box<Entry>);
+
+/// An entry of the list. It stays at its address (boxed) while it is in.
+struct Entry {
+    work: Box<dyn Tick>,
+    generation: u64,
+    /// When it is due, and its neighbours in the list; guarded by [`TICKS`].
+    due: Cell<u64>,
+    next: Cell<*const Entry>,
+    previous: Cell<*const Entry>,
+}
+
+impl std::fmt::Debug for Ticking {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ticking").finish_non_exhaustive()
+    }
+}
+
+/// The list and its thread; guarded by [`TICKS`].
+struct State {
+    first: *const Entry,
+    /// Whether the thread runs, or is being started.
+    running: bool,
+    /// The thread, once it has begun.
+    thread: Option<Thread>,
+}
+
+struct Guarded(UnsafeCell<State>);
+// SAFETY: only touched under TICKS.
+unsafe impl Sync for Guarded {}
+static STATE: Guarded = Guarded(UnsafeCell::new(State {
+    first: ptr::null(),
+    running: false,
+    thread: None,
+}));
+
+/// Runs `work` on the state, under the lock.
+fn with_state<R>(work: impl FnOnce(&mut State) -> R) -> R {
+    // SAFETY: under TICKS, and `work` (all of them are in this file) does not come back here.
+    lock::with(&TICKS, || work(unsafe { &mut *STATE.0.get() }))
+}
+
+/// Does some work now, and whenever it is due until what is returned is dropped.
+///
+/// # Safety
+/// Until then the work touches nothing but atomic words that are valid until then, and what nobody
+/// else can touch. It may be called from another thread.
+pub unsafe fn begin(work: Box<dyn Tick>) -> Ticking {
+    fork::register();
+    let due = work.tick(clock::coarse_nanos());
+    let entry = Box::new(Entry {
+        work,
+        generation: fork::generation(),
+        due: Cell::new(due),
+        next: Cell::new(ptr::null()),
+        previous: Cell::new(ptr::null()),
+    });
+    let (runs, thread) = with_state(|state| {
+        entry.next.set(state.first);
+        // SAFETY: entries in the list are alive, since a drop takes them out first.
+        if let Some(first) = unsafe { state.first.as_ref() } {
+            first.previous.set(&*entry);
+        }
+        state.first = &*entry;
+        (
+            std::mem::replace(&mut state.running, true),
+            state.thread.clone(),
+        )
+    });
+    match thread {
+        // It may sleep until something that is due later.
+        Some(thread) => thread.unpark(),
+        None if runs => {}
+        None => start(),
+    }
+    Ticking(entry)
+}
+
+impl Drop for Ticking {
+    fn drop(&mut self) {
+        let entry = &*self.0;
+        // A child of a fork has forgotten the list, and this entry with it.
+        if entry.generation != fork::generation() {
+            return;
+        }
+        with_state(|state| {
+            let (next, previous) = (entry.next.get(), entry.previous.get());
+            // SAFETY: neighbours are in the list, hence alive.
+            unsafe {
+                match previous.as_ref() {
+                    Some(previous) => previous.next.set(next),
+                    None => state.first = next,
+                }
+                if let Some(next) = next.as_ref() {
+                    next.previous.set(previous);
+                }
+            }
+        });
+    }
+}
+
+/// Starts the thread with all signals blocked: a program's handlers run in its own threads.
+fn start() {
+    // The thread outlives what asked for it, a shared object too. If it can be unloaded all the same, there
+    // is nothing better to do: it runs until then.
+    loaded::stay();
+    // SAFETY: zeros are a valid set; both sets outlive the calls.
+    let before = unsafe {
+        let (mut all, mut before): (libc::sigset_t, libc::sigset_t) =
+            (std::mem::zeroed(), std::mem::zeroed());
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
+        before
+    };
+    let thread = thread::Builder::new().name("mmstats-ticks".to_owned());
+    let started = thread.spawn(run);
+    // SAFETY: the set is the one that the call above gave.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &before, ptr::null_mut()) };
+    if let Err(error) = started {
+        with_state(|state| state.running = false);
+        let text = format_args!("cannot start a thread ({error}): windows of counters stand still");
+        report::once("", "ticks", &text);
+    }
+}
+
+fn run() {
+    let me = thread::current();
+    with_state(|state| state.thread = Some(me));
+    loop {
+        let now = clock::coarse_nanos();
+        let due = with_state(|state| {
+            let mut earliest = None;
+            // SAFETY: entries in the list are alive, since a drop takes them out first; what their work
+            // touches is valid and only touched under TICKS or atomically, by the contract of `begin`.
+            let mut entry = unsafe { state.first.as_ref() };
+            while let Some(this) = entry {
+                if this.due.get() <= now {
+                    this.due.set(this.work.tick(now));
+                }
+                earliest = Some(this.due.get().min(earliest.unwrap_or(u64::MAX)));
+                // SAFETY: as above.
+                entry = unsafe { this.next.get().as_ref() };
+            }
+            // Nothing is left to do: the thread ends, and whoever has work again starts another.
+            state.running = earliest.is_some();
+            match earliest {
+                Some(due) => Ok(due),
+                None => Err(state.thread.take()),
+            }
+        });
+        match due {
+            // The coarse clock is late: not before it has ticked.
+            Ok(due) => thread::park_timeout(
+                Duration::from_nanos(due.saturating_sub(now)).max(Duration::from_millis(1)),
+            ),
+            Err(_) => return,
+        }
+    }
+}
+
+/// In the child of a fork: the list is its parent's, and so is the thread. Both are forgotten.
+///
+/// # Safety
+/// TICKS is held by the calling thread, the only one.
+pub unsafe fn forget_in_child() {
+    // SAFETY: the caller's promise.
+    let state = unsafe { &mut *STATE.0.get() };
+    state.first = ptr::null();
+    state.running = false;
+    std::mem::forget(state.thread.take());
+}

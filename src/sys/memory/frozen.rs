@@ -1,0 +1,221 @@
+//! Collections that only grow, and hand out references while they do.
+
+use std::any::Any;
+use std::borrow::Borrow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hash;
+use std::ptr::NonNull;
+
+use super::hashing::{self, RandomState};
+
+/// A map from keys to values. What is in it stays at its address until it is taken out, and then as long as
+/// what [`take`](FrozenMap::take) gives.
+///
+/// The `Hash` and `Eq` of a key may be the user's. They run while the table is borrowed: who comes back to the map
+/// from there finds nothing in it, and panics where it adds something.
+///
+/// The values are kept as pointers from `Box::into_raw`: a `Box` in the table would be moved when
+/// the table grows, which ends the validity of every reference into it (Stacked Borrows).
+pub struct FrozenMap<K, T> {
+    values: RefCell<HashMap<K, NonNull<T>, RandomState>>,
+}
+
+impl<K, T> Default for FrozenMap<K, T> {
+    fn default() -> FrozenMap<K, T> {
+        FrozenMap {
+            values: RefCell::new(HashMap::with_hasher(hashing::random_state())),
+        }
+    }
+}
+
+impl<K: Eq + Hash, T> FrozenMap<K, T> {
+    /// The value of a key.
+    #[inline]
+    pub fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&T>
+    where
+        K: Borrow<Q>,
+    {
+        let value = *self.values.try_borrow().ok()?.get(key)?;
+        // SAFETY: from `Box::into_raw` in `insert`; freed only in `drop`, or by `Taken`, whose owner promises
+        // that no reference is left. Shared references only.
+        Some(unsafe { value.as_ref() })
+    }
+
+    /// Takes a value out of the map. References to it stay valid until what is returned is dropped.
+    ///
+    /// # Safety
+    /// The value is not dropped before all references to it are gone. (Forgotten, it leaks.)
+    pub unsafe fn take<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<(K, Taken<T>)>
+    where
+        K: Borrow<Q>,
+    {
+        let (key, value) = self.values.try_borrow_mut().ok()?.remove_entry(key)?;
+        Some((key, Taken(value)))
+    }
+
+    /// Adds a value; gives the one that is there already, if there is one.
+    ///
+    /// Nothing is allocated or freed while the table is borrowed: an instrumented allocator may come
+    /// back to this map.
+    pub fn insert(&self, key: K, value: Box<T>) -> &T {
+        self.make_room();
+        if let Some(known) = self.get(&key) {
+            return known;
+        }
+        // SAFETY: `Box::into_raw` is never null.
+        let value = unsafe { NonNull::new_unchecked(Box::into_raw(value)) };
+        self.values.borrow_mut().insert(key, value);
+        // SAFETY: as in `get`.
+        unsafe { value.as_ref() }
+    }
+
+    /// Puts a value back that was taken out. (If there is another one by now, it leaks.)
+    pub fn put_back(&self, key: K, value: Taken<T>) {
+        self.make_room();
+        if self.get(&key).is_none() {
+            self.values.borrow_mut().insert(key, value.0);
+        }
+        std::mem::forget(value);
+    }
+
+    /// Takes all values out. Nobody has references to them: the map is borrowed exclusively.
+    pub fn drain(&mut self) -> impl Iterator<Item = Box<T>> {
+        let values = std::mem::take(self.values.get_mut());
+        values.into_values().map(|value| {
+            // SAFETY: as in `drop`.
+            unsafe { Box::from_raw(value.as_ptr()) }
+        })
+    }
+
+    /// Makes room for one value more in a table beside the present one.
+    fn make_room(&self) {
+        loop {
+            let (len, hasher) = {
+                let values = self.values.borrow();
+                if values.len() < values.capacity() {
+                    return;
+                }
+                (values.len(), values.hasher().clone())
+            };
+            let mut table = HashMap::with_capacity_and_hasher(2 * len + 4, hasher);
+            let mut values = self.values.borrow_mut();
+            // Unless the allocator has added so many meanwhile.
+            if values.len() < table.capacity() {
+                table.extend(values.drain());
+                std::mem::swap(&mut *values, &mut table);
+            }
+            drop(values);
+        }
+    }
+
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        self.values.borrow().len()
+    }
+
+    /// The keys, in no order. To clone one must not allocate: the table is borrowed.
+    pub fn keys(&self) -> Vec<K>
+    where
+        K: Clone,
+    {
+        let mut keys = Vec::new();
+        // As in `insert`: the room is made before the table is borrowed.
+        while keys.capacity() < self.len() {
+            keys.reserve(self.len());
+        }
+        keys.extend(self.values.borrow().keys().take(keys.capacity()).cloned());
+        keys
+    }
+}
+
+/// A value that was taken out of a [`FrozenMap`].
+///
+/// (It is no `Box`: to move one would end the validity of the references that there still are.)
+pub struct Taken<T>(NonNull<T>);
+
+impl<T> Taken<T> {
+    /// The value.
+    pub fn value(&self) -> &T {
+        // SAFETY: as in `FrozenMap::get`.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl<T> Drop for Taken<T> {
+    fn drop(&mut self) {
+        // SAFETY: from `Box::into_raw`; by the promise of who took it no reference is left.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
+
+impl<K, T> Drop for FrozenMap<K, T> {
+    fn drop(&mut self) {
+        for value in self.values.get_mut().values() {
+            // SAFETY: from `Box::into_raw`; `&mut self`: no reference into the map is left.
+            drop(unsafe { Box::from_raw(value.as_ptr()) });
+        }
+    }
+}
+
+impl<K, T> fmt::Debug for FrozenMap<K, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the keys: printing may allocate, and the table must not be borrowed then.
+        write!(f, "{} values", self.values.borrow().len())
+    }
+}
+
+/// Values of any types that stay at their addresses as long as the list.
+#[derive(Default)]
+pub struct FrozenList {
+    values: RefCell<Vec<NonNull<dyn Any>>>,
+}
+
+impl FrozenList {
+    /// Adds a value.
+    pub fn push<T: 'static>(&self, value: T) -> &T {
+        let value = Box::into_raw(Box::new(value));
+        // SAFETY: `Box::into_raw` is never null.
+        let kept: NonNull<T> = unsafe { NonNull::new_unchecked(value) };
+        self.make_room();
+        self.values.borrow_mut().push(kept);
+        // SAFETY: freed only in `drop`; shared references only.
+        unsafe { &*value }
+    }
+}
+
+impl FrozenList {
+    /// Makes room for one value more. As in [`FrozenMap`], nothing is allocated or freed while the list is
+    /// borrowed.
+    fn make_room(&self) {
+        loop {
+            let len = self.values.borrow().len();
+            if len < self.values.borrow().capacity() {
+                return;
+            }
+            let mut list = Vec::with_capacity(2 * len + 4);
+            let mut values = self.values.borrow_mut();
+            if values.len() < list.capacity() {
+                list.append(&mut values);
+                std::mem::swap(&mut *values, &mut list);
+            }
+            drop(values);
+        }
+    }
+}
+
+impl Drop for FrozenList {
+    fn drop(&mut self) {
+        for value in self.values.get_mut() {
+            // SAFETY: from `Box::into_raw`; `&mut self`: no reference into the list is left.
+            drop(unsafe { Box::from_raw(value.as_ptr()) });
+        }
+    }
+}
+
+impl fmt::Debug for FrozenList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} values", self.values.borrow().len())
+    }
+}

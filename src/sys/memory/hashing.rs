@@ -1,0 +1,44 @@
+//! Hashers with random keys.
+//!
+//! foldhash's own random state is set up under a global spin lock at its first use: a child that was
+//! forked at that moment would wait for ever. Here the loser of a race throws its seed away.
+
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+use super::mapped::Mapped;
+
+pub use foldhash::SharedSeed;
+pub use foldhash::fast::SeedableRandomState as RandomState;
+
+/// Never freed.
+static SHARED: AtomicPtr<SharedSeed> = AtomicPtr::new(ptr::null_mut());
+/// How many states were made: their own parts differ.
+static MADE: AtomicU64 = AtomicU64::new(0);
+
+/// A state with keys that differ from process to process, and from one state to the next.
+pub fn random_state() -> RandomState {
+    // Relaxed: only a number.
+    RandomState::with_seed(MADE.fetch_add(1, Ordering::Relaxed), shared())
+}
+
+fn shared() -> &'static SharedSeed {
+    // Acquire and Release: who sees the pointer sees the seed.
+    let known = SHARED.load(Ordering::Acquire);
+    // SAFETY: null or leaked below, and never written again.
+    if let Some(known) = unsafe { known.as_ref() } {
+        return known;
+    }
+    // In a mapping: an allocator that counts in groups would come back here for its first allocation.
+    let new = Mapped::new(SharedSeed::from_u64(crate::sys::process::identity::random()));
+    match SHARED.compare_exchange(
+        ptr::null_mut(),
+        new.as_ptr(),
+        Ordering::AcqRel,
+        Ordering::Acquire,
+    ) {
+        Ok(_) => new.leak(),
+        // SAFETY: as above.
+        Err(winner) => unsafe { &*winner },
+    }
+}

@@ -1,0 +1,332 @@
+//! The guard against SIGBUS: someone who copies over a mapped stats file must not end its reader.
+//!
+//! A load from a mapping beyond the end of its file is SIGBUS. Readers compare the length before each
+//! pass, but a file can be cut short in between. Where the guard is installed (opt-in, for a signal
+//! handler is the program's, not a library's) a fault inside one of the reader's own views puts zero
+//! pages under the rest of that view and marks it; the load then gives zero, the pass ends, and the
+//! reader throws its result away. Every other fault goes to the handler that was there before.
+//!
+//! # What the handler may do
+//! It runs in the middle of anything, so it takes no lock and allocates nothing: it reads a table of
+//! atomics in static memory, calls mmap (a plain system call) and restores errno. The thread that
+//! faults is the one that reads the view, and it holds a borrow of it: so the entry of its view is in
+//! the table, complete, and stays there. Entries of other views may change meanwhile; each has a
+//! version that is odd while it changes, and the handler passes over an entry that it did not read in
+//! one piece: that is never the one it looks for.
+//!
+//! A process that forks while another of its threads makes or drops a view must not read stats in the
+//! child before exec: the table's lock may be held there for ever.
+
+use std::io;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+
+/// Views that the table has room for. One more costs 32 bytes of zeroed static memory, which takes no
+/// memory until it is used.
+const VIEWS: usize = 16_384;
+
+struct Guarded {
+    /// Odd while the entry changes.
+    version: AtomicU64,
+    /// First byte, 0: the entry is free.
+    start: AtomicUsize,
+    /// Bytes.
+    len: AtomicUsize,
+    /// Whether the handler put pages of zeros there.
+    cut: AtomicBool,
+}
+
+static TABLE: [Guarded; VIEWS] = [const {
+    Guarded {
+        version: AtomicU64::new(0),
+        start: AtomicUsize::new(0),
+        len: AtomicUsize::new(0),
+        cut: AtomicBool::new(false),
+    }
+}; VIEWS];
+
+/// Entries that were ever used: the handler looks no further.
+static USED: AtomicUsize = AtomicUsize::new(0);
+/// Free entries below `USED`. Its lock also lets only one thread at a time change entries; the
+/// handler does not take it.
+static FREE: Mutex<Vec<u16>> = Mutex::new(Vec::new());
+/// Whether the handler is installed.
+static INSTALLED: AtomicBool = AtomicBool::new(false);
+
+/// A view's place in the table; free again when dropped.
+#[derive(Debug)]
+pub struct Entry(u16);
+
+/// Enters a view. `None`: the table is full.
+pub fn register(start: usize, len: usize) -> Option<Entry> {
+    let mut free = FREE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let index = match free.pop() {
+        Some(index) => index,
+        None => {
+            // Relaxed: changed only under the lock.
+            let index = USED.load(Ordering::Relaxed);
+            if index >= VIEWS {
+                return None;
+            }
+            // Release: the handler that sees it sees static zeros at least, which is a free entry.
+            USED.store(index + 1, Ordering::Release);
+            index as u16
+        }
+    };
+    change(index, start, len);
+    Some(Entry(index))
+}
+
+impl Entry {
+    /// Whether the handler put pages of zeros under the view.
+    pub fn is_cut(&self) -> bool {
+        // Acquire, although the handler ran in this very thread: the view may have moved to another.
+        TABLE[usize::from(self.0)].cut.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let mut free = FREE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        change(self.0, 0, 0);
+        free.push(self.0);
+    }
+}
+
+/// Changes an entry. The caller holds the lock.
+fn change(index: u16, start: usize, len: usize) {
+    let entry = &TABLE[usize::from(index)];
+    // A sequence lock with one writer, which the mutex ensures. Relaxed: it reads its own store.
+    let version = entry.version.load(Ordering::Relaxed);
+    entry
+        .version
+        .store(version.wrapping_add(1), Ordering::Relaxed);
+    // Release: a handler that reads one of the stores below sees the odd version.
+    fence(Ordering::Release);
+    entry.cut.store(false, Ordering::Relaxed);
+    entry.len.store(len, Ordering::Relaxed);
+    entry.start.store(start, Ordering::Relaxed);
+    // Release: a handler that sees this version sees the stores above.
+    entry
+        .version
+        .store(version.wrapping_add(2), Ordering::Release);
+}
+
+/// The entry of the view in which `address` lies, with the view's first byte and length.
+fn find(address: usize) -> Option<(&'static Guarded, usize, usize)> {
+    let used = USED.load(Ordering::Acquire).min(VIEWS);
+    TABLE[..used].iter().find_map(|entry| {
+        let version = entry.version.load(Ordering::Acquire);
+        let start = entry.start.load(Ordering::Relaxed);
+        let len = entry.len.load(Ordering::Relaxed);
+        // Acquire: a store of a later change that was read above is followed by its odd version.
+        fence(Ordering::Acquire);
+        let whole = version % 2 == 0 && entry.version.load(Ordering::Relaxed) == version;
+        (whole && start != 0 && address.wrapping_sub(start) < len).then_some((entry, start, len))
+    })
+}
+
+/// Whether the handler is there.
+pub fn is_installed() -> bool {
+    INSTALLED.load(Ordering::Acquire)
+}
+
+/// Installs the handler; later calls do nothing.
+///
+/// # Errors
+/// Those of sigaction.
+pub fn install() -> io::Result<()> {
+    platform::install()
+}
+
+mod platform {
+    use super::*;
+    use std::sync::OnceLock;
+
+    /// What was installed before us. Set before our handler is.
+    static PREVIOUS: OnceLock<Previous> = OnceLock::new();
+
+    struct Previous(libc::sigaction);
+    // SAFETY: a sigaction is plain data: an address of a function, a mask and flags.
+    unsafe impl Send for Previous {}
+    // SAFETY: as above; it is never changed.
+    unsafe impl Sync for Previous {}
+
+    pub fn install() -> io::Result<()> {
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _lock = ONE_AT_A_TIME
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        if is_installed() {
+            return Ok(());
+        }
+        if PREVIOUS.get().is_none() {
+            // SAFETY: all zeros is a valid sigaction (SIG_DFL, empty mask).
+            let mut previous: libc::sigaction = unsafe { std::mem::zeroed() };
+            // SAFETY: no new action is given; `previous` is valid for writing.
+            if unsafe { libc::sigaction(libc::SIGBUS, std::ptr::null(), &mut previous) } != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            let _ = PREVIOUS.set(Previous(previous));
+        }
+        // SAFETY: all zeros is a valid sigaction.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) = handle;
+        action.sa_sigaction = handler as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        // SAFETY: `action` is complete: `handle` has the signature that SA_SIGINFO asks for, does only
+        // what is async-signal-safe, and lives as long as the program.
+        if unsafe { libc::sigaction(libc::SIGBUS, &action, std::ptr::null_mut()) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        INSTALLED.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    extern "C" fn handle(
+        signal: libc::c_int,
+        info: *mut libc::siginfo_t,
+        context: *mut libc::c_void,
+    ) {
+        // SAFETY: SA_SIGINFO: the kernel gives a valid siginfo.
+        let code = unsafe { (*info).si_code };
+        // A code above 0 is a fault of this thread with an address; others were sent by someone.
+        if code > 0 {
+            // SAFETY: as above; of a fault si_addr is the valid member.
+            let address = unsafe { (*info).si_addr() } as usize;
+            if put_zeros(address) {
+                return;
+            }
+        }
+        pass_on(signal, code, info, context);
+    }
+
+    /// Puts zeros under the page of `address` and all pages after it in the same view of ours.
+    fn put_zeros(address: usize) -> bool {
+        let Some((entry, start, len)) = find(address) else {
+            return false;
+        };
+        // SAFETY: sysconf has no preconditions; _SC_PAGESIZE is async-signal-safe (a stored value).
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+        let first = address & !(page - 1);
+        let end = (start + len + page - 1) & !(page - 1);
+        // SAFETY: errno is thread-local and always valid.
+        let before = unsafe { *errno() };
+        // SAFETY: `first..end` lies within the pages of a view that is mapped now: the thread that
+        // faulted holds a borrow of it (see the module's text). Replacing them is what we are for: they
+        // are only ever accessed by atomic loads, which may see any value. The view unmaps them with
+        // its own pages.
+        let mapped = unsafe {
+            libc::mmap(
+                first as *mut libc::c_void,
+                end - first,
+                libc::PROT_READ,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED,
+                -1,
+                0,
+            )
+        };
+        // SAFETY: as above.
+        unsafe { *errno() = before };
+        let done = mapped != libc::MAP_FAILED;
+        if done {
+            entry.cut.store(true, Ordering::Release);
+        }
+        done
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "emscripten"))]
+    unsafe fn errno() -> *mut libc::c_int {
+        // SAFETY: no preconditions.
+        unsafe { libc::__errno_location() }
+    }
+
+    #[cfg(any(target_os = "macos", target_os = "ios", target_os = "freebsd"))]
+    unsafe fn errno() -> *mut libc::c_int {
+        // SAFETY: no preconditions.
+        unsafe { libc::__error() }
+    }
+
+    #[cfg(target_os = "android")]
+    unsafe fn errno() -> *mut libc::c_int {
+        // SAFETY: no preconditions.
+        unsafe { libc::__errno() }
+    }
+
+    /// Not ours: does what would have happened without us.
+    fn pass_on(
+        signal: libc::c_int,
+        code: libc::c_int,
+        info: *mut libc::siginfo_t,
+        context: *mut libc::c_void,
+    ) {
+        let Some(Previous(previous)) = PREVIOUS.get() else {
+            return;
+        };
+        match previous.sa_sigaction {
+            libc::SIG_DFL | libc::SIG_IGN => {
+                if previous.sa_sigaction == libc::SIG_IGN && code <= 0 {
+                    return;
+                }
+                // The old action back, and the fault happens again. What was sent does not, so it is
+                // raised: it comes when this handler returns, for the signal is blocked until then.
+                // SAFETY: `previous` is what sigaction gave.
+                unsafe { libc::sigaction(signal, previous, std::ptr::null_mut()) };
+                if code <= 0 {
+                    // SAFETY: no preconditions; async-signal-safe.
+                    unsafe { libc::raise(signal) };
+                }
+            }
+            handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
+                // SAFETY: sigaction gave this address with SA_SIGINFO, so it is a function of this type.
+                let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) =
+                    unsafe { std::mem::transmute(handler) };
+                handler(signal, info, context);
+            }
+            handler => {
+                // SAFETY: sigaction gave this address without SA_SIGINFO, so it is a function of this
+                // type.
+                let handler: extern "C" fn(libc::c_int) = unsafe { std::mem::transmute(handler) };
+                handler(signal);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::memory::read_map::{View, open};
+
+    #[test]
+    fn a_file_cut_short_under_a_guarded_view_reads_as_zeros_and_is_marked() {
+        install().unwrap();
+        install().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, vec![7; 4 * 4096]).unwrap();
+        let view = View::new(&open(&path).unwrap().file, 4 * 4096).unwrap();
+        let other = View::new(&open(&path).unwrap().file, 4096).unwrap();
+        assert_eq!(view.acquire(3 * 512), 0x0707_0707_0707_0707);
+        assert!(!view.is_cut());
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len(4096).unwrap();
+        assert_eq!(view.acquire(3 * 512), 0);
+        assert_eq!(view.acquire(512), 0);
+        assert_eq!(view.acquire(0), 0x0707_0707_0707_0707);
+        assert!(view.is_cut());
+        assert!(!other.is_cut());
+    }
+
+    #[test]
+    fn an_address_is_found_only_while_its_view_is_entered() {
+        let (start, len) = (0x7000_0000_0000, 8192);
+        let entry = register(start, len).unwrap();
+        assert!(find(start).is_some());
+        assert!(find(start + len - 1).is_some());
+        assert!(find(start + len).is_none());
+        assert!(find(start - 1).is_none());
+        drop(entry);
+        assert!(find(start).is_none());
+    }
+}

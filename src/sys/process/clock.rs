@@ -1,0 +1,191 @@
+//! The clocks: a fast one for durations, the system's for dates.
+
+use std::cell::UnsafeCell;
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use super::fork;
+use super::lock;
+
+/// A clock for durations: a reading is the processor's counter where it can be trusted, and a
+/// difference of readings becomes nanoseconds by a multiplication.
+#[derive(Debug)]
+pub struct Clock {
+    source: quanta::Clock,
+    /// Nanoseconds per tick, times 2^(64 - shift): the upper half of a product is all that is needed.
+    scale: u64,
+    /// How far ticks are shifted before; 0 where a tick is less than a nanosecond.
+    shift: u32,
+}
+
+impl Clock {
+    /// A reading, in ticks.
+    #[inline(always)]
+    pub fn ticks(&self) -> u64 {
+        self.source.raw()
+    }
+
+    /// The nanoseconds from one reading to a later one; 0 if it is not later.
+    #[inline(always)]
+    pub fn nanos(&self, start: u64, end: u64) -> u64 {
+        if end < start {
+            // A branch and not a dependency: timers wait for every step of this.
+            return backwards();
+        }
+        let ticks = (end - start) << self.shift;
+        ((u128::from(ticks) * u128::from(self.scale)) >> 64) as u64
+    }
+
+    /// Calibrates the source, which takes milliseconds.
+    fn calibrated() -> Clock {
+        let source = quanta::Clock::new();
+        // quanta's own factor is private: what 2⁵² ticks are tells it to 52 bits.
+        let scale = source.delta_as_nanos(0, 1 << 52);
+        let room = scale.leading_zeros().min(64 - 52);
+        Clock {
+            source,
+            scale: scale << room,
+            shift: 64 - 52 - room,
+        }
+    }
+}
+
+/// Processors whose counters differ.
+#[cold]
+#[inline(never)]
+fn backwards() -> u64 {
+    0
+}
+
+/// The process's clock, once it is calibrated. In a static: nothing may be allocated under
+/// [`SETUP`](fork::SETUP).
+struct Place(UnsafeCell<MaybeUninit<Clock>>);
+// SAFETY: written once, under SETUP and before READY; read after READY.
+unsafe impl Sync for Place {}
+static CLOCK: Place = Place(UnsafeCell::new(MaybeUninit::uninit()));
+static READY: AtomicBool = AtomicBool::new(false);
+
+/// The clock. The first call of a process calibrates it.
+#[inline(always)]
+pub fn get() -> &'static Clock {
+    // Acquire: pairs with the Release in `calibrate`.
+    if !READY.load(Ordering::Acquire) {
+        calibrate();
+    }
+    // SAFETY: ready, so it was written, whole by Acquire, and is never written again.
+    unsafe { (*CLOCK.0.get()).assume_init_ref() }
+}
+
+/// Under the lock that a fork takes first: a child that was forked in the middle of a calibration
+/// would wait for one that nobody ends.
+#[cold]
+fn calibrate() {
+    fork::register();
+    lock::with(&fork::SETUP, || {
+        // Relaxed: the lock orders it.
+        if !READY.load(Ordering::Relaxed) {
+            // SAFETY: under SETUP and not ready: nobody reads it, and only this thread writes it.
+            unsafe { (*CLOCK.0.get()).write(Clock::calibrated()) };
+            // Release: whoever sees it ready sees the clock.
+            READY.store(true, Ordering::Release);
+        }
+    });
+}
+
+/// Now, in nanoseconds since 1970-01-01 UTC; 0 before.
+pub fn unix_nanos() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos() as u64)
+}
+
+/// Now, as [`unix_nanos`], for a file that is made now: a process never gets the same time twice, so that
+/// no two of its files have the same identity (FORMAT.md, "Liveness"), however coarse the clock is.
+pub fn creation_nanos() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let now = unix_nanos();
+    // Relaxed: only the values of this one word matter.
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
+        Some(now.max(last.saturating_add(1)))
+    });
+    now.max(last.unwrap_or(0).saturating_add(1))
+}
+
+/// How long ago the machine was booted, sleep included; `None` where that cannot be asked.
+pub fn since_boot() -> Option<Duration> {
+    #[cfg(target_os = "linux")]
+    {
+        let mut now = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: the struct is ours.
+        if unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut now) } == 0 {
+            return Some(Duration::new(now.tv_sec as u64, now.tv_nsec as u32));
+        }
+    }
+    None
+}
+
+/// Now, in nanoseconds since 1970-01-01 UTC, as of the last tick of the system's timer: some
+/// milliseconds late at most, and without a system call (nor a reading of the processor's counter)
+/// whatever the machine's clock is. 0 before 1970, and where there is no such clock.
+#[inline]
+pub fn coarse_unix_nanos() -> u64 {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return nanos_of(libc::CLOCK_REALTIME_COARSE);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    nanos_of(libc::CLOCK_REALTIME)
+}
+
+/// Nanoseconds since the machine was started, as coarse: the same for all of its processes, and it
+/// cannot be set.
+#[inline]
+pub fn coarse_nanos() -> u64 {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return nanos_of(libc::CLOCK_MONOTONIC_COARSE);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    nanos_of(libc::CLOCK_MONOTONIC)
+}
+
+#[inline]
+fn nanos_of(clock: libc::clockid_t) -> u64 {
+    let mut now = MaybeUninit::<libc::timespec>::zeroed();
+    // SAFETY: the place for a timespec is valid for writing. It is one before the call, too: its
+    // fields are integers, and zeros where the call fails.
+    let now = unsafe {
+        libc::clock_gettime(clock, now.as_mut_ptr());
+        now.assume_init()
+    };
+    (now.tv_sec.max(0) as u64).wrapping_mul(1_000_000_000) + now.tv_nsec as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_become_the_nanoseconds_that_quanta_makes_of_them() {
+        let clock = get();
+        for ticks in [0, 1, 1000, 1 << 32, 1 << 50, 1 << 55] {
+            let (ours, theirs) = (
+                clock.nanos(5, 5 + ticks),
+                clock.source.delta_as_nanos(5, 5 + ticks),
+            );
+            assert!(
+                ours.abs_diff(theirs) <= 1 + theirs / 100_000_000,
+                "{ours} {theirs}"
+            );
+        }
+        assert_eq!(clock.nanos(7, 6), 0);
+    }
+
+    #[test]
+    fn the_coarse_clock_is_the_system_s() {
+        let before = unix_nanos();
+        let coarse = coarse_unix_nanos();
+        // Late by a tick, or more where the processor that counts them is taken away for a while.
+        assert!(coarse <= unix_nanos() && coarse >= before - 10_000_000_000);
+    }
+}

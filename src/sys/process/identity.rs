@@ -1,0 +1,257 @@
+//! Who a process is, and the locks by which others see that it lives (`held`, `liveness`).
+
+mod held;
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+pub use held::{STICKY, hold_directory, hold_lock, keep_from_cleaners};
+pub(in crate::sys) use held::{ask_lock, is_local};
+
+use crate::format::header::{Header, LockToken};
+
+/// Name of the lock file in a root.
+pub const LOCK_FILE: &str = ".lock";
+
+/// What a header says of its process: the part that does not change while it lives.
+#[derive(Clone, Debug, Default)]
+pub struct Process {
+    pub(in crate::sys) pid: u32,
+    pub(in crate::sys) start_time: u64,
+    pub(in crate::sys) boot_id: [u8; 16],
+    pub(in crate::sys) pid_namespace: u64,
+    pub(in crate::sys) machine_id: [u8; 16],
+    pub(in crate::sys) time_namespace: u64,
+    /// Whether /proc numbers processes as this one's pid namespace does.
+    pub(in crate::sys) proc_is_own: bool,
+    pub(in crate::sys) exe: String,
+}
+
+/// This process, once asked for; null in a fresh fork. Leaked: a few hundred bytes per fork.
+static PROCESS: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
+
+impl Process {
+    /// This process. The first call reads /proc.
+    pub fn this() -> &'static Process {
+        // Acquire and Release: who sees the pointer sees the struct. Two threads may both read
+        // /proc at first; one result is kept. No lock: a fork could catch it.
+        let known = PROCESS.load(Ordering::Acquire);
+        // SAFETY: null or leaked below, and never written again.
+        if let Some(known) = unsafe { known.as_ref() } {
+            return known;
+        }
+        let this = Box::into_raw(Box::new(Process::read()));
+        let first = ptr::null_mut();
+        match PROCESS.compare_exchange(first, this, Ordering::AcqRel, Ordering::Acquire) {
+            // SAFETY: leaked, by storing it.
+            Ok(_) => unsafe { &*this },
+            Err(known) => {
+                // SAFETY: from `into_raw`, and never shared.
+                drop(unsafe { Box::from_raw(this) });
+                // SAFETY: leaked by the thread that was first.
+                unsafe { &*known }
+            }
+        }
+    }
+
+    fn read() -> Process {
+        let pid = std::process::id();
+        Process {
+            pid,
+            start_time: Stat::this().map_or(0, |stat| stat.start_time),
+            boot_id: boot_id().unwrap_or_default(),
+            pid_namespace: namespace("pid").unwrap_or(0),
+            machine_id: machine_id().unwrap_or_default(),
+            time_namespace: namespace("time").unwrap_or(0),
+            proc_is_own: proc_is_own(),
+            exe: fs::read_link("/proc/self/exe")
+                .or_else(|_| std::env::current_exe())
+                .map_or_else(
+                    |_| String::new(),
+                    |path| path.to_string_lossy().into_owned(),
+                ),
+        }
+    }
+
+    /// The header of a file that this process makes now.
+    pub fn header(&self, model: &str, lock: LockToken) -> Header {
+        Header {
+            len: 0,
+            model: model.to_owned(),
+            exe: self.exe.clone(),
+            created: super::clock::creation_nanos(),
+            pid: self.pid,
+            tid: thread_id(),
+            uid: self.uid(),
+            gid: self.gid(),
+            start_time: self.start_time,
+            boot_id: self.boot_id,
+            pid_namespace: self.pid_namespace,
+            lock,
+            machine_id: self.machine_id,
+            time_namespace: self.time_namespace,
+        }
+    }
+
+    /// Whether a file was made since this machine was started, by a process of its kernel. False where
+    /// that is not known.
+    pub(in crate::sys) fn is_of_this_boot(&self, header: &Header) -> bool {
+        self.boot_id != [0; 16] && self.boot_id == header.boot_id
+    }
+
+    /// Whether a file's start time and the times of its windows are by this process's clocks. (A time
+    /// namespace shifts the monotonic clock and the time since boot.)
+    ///
+    /// Where neither side knows its time namespace, but both know the boot, the kernel has none. The
+    /// inode is enough: it is not used again while a process lives in the namespace.
+    pub(in crate::sys) fn shares_clock(&self, header: &Header) -> bool {
+        self.is_of_this_boot(header) && self.time_namespace == header.time_namespace
+    }
+
+    /// Its group, likewise.
+    fn gid(&self) -> u32 {
+        // Miri does not know the call.
+        if cfg!(miri) {
+            return 0;
+        }
+        // SAFETY: cannot fail.
+        unsafe { libc::getegid() }
+    }
+
+    /// The user whose rights this process has now: a service may give up those it began with.
+    pub fn uid(&self) -> u32 {
+        // SAFETY: cannot fail.
+        unsafe { libc::geteuid() }
+    }
+}
+
+/// The calling thread, as the kernel numbers it.
+pub fn thread_id() -> u32 {
+    #[cfg(target_os = "linux")]
+    // SAFETY: cannot fail.
+    let id = unsafe { libc::gettid() } as u32;
+    #[cfg(not(target_os = "linux"))]
+    let id = std::process::id();
+    id
+}
+
+/// What the kernel's table says of a process.
+pub(in crate::sys) struct Stat {
+    /// When it started, in clock ticks since boot, as the reading process's time namespace counts them.
+    pub start_time: u64,
+    /// It has ended and only waits for its parent to ask how.
+    pub ended: bool,
+}
+
+impl Stat {
+    /// That of another process; [`Process::proc_is_own`] has to hold.
+    pub fn of(pid: u32) -> Option<Stat> {
+        Stat::read(&format!("/proc/{pid}/stat"))
+    }
+
+    /// That of this process, however /proc numbers it.
+    fn this() -> Option<Stat> {
+        Stat::read("/proc/self/stat")
+    }
+
+    fn read(path: &str) -> Option<Stat> {
+        let stat = fs::read(path).ok()?;
+        // The second field is a name in parentheses, which may contain anything.
+        let after = stat.iter().rposition(|&byte| byte == b')')? + 2;
+        let fields = std::str::from_utf8(stat.get(after..)?).ok()?;
+        let mut fields = fields.split(' ');
+        let state = fields.next()?;
+        let threads: u64 = fields.nth(20 - 4)?.parse().ok()?;
+        Some(Stat {
+            start_time: fields.nth(22 - 21)?.parse().ok()?,
+            // The first thread of a process may be a zombie while others go on.
+            ended: matches!(state, "Z" | "X") && threads <= 1,
+        })
+    }
+}
+
+/// Whether the times in a file's windows can be compared with this process's monotonic clock.
+pub fn shares_clock(header: &Header) -> bool {
+    Process::this().shares_clock(header)
+}
+
+fn boot_id() -> Option<[u8; 16]> {
+    hexadecimal(&fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?)
+}
+
+fn machine_id() -> Option<[u8; 16]> {
+    hexadecimal(&fs::read_to_string("/etc/machine-id").ok()?)
+}
+
+/// An id of 32 hexadecimal digits, dashes between them or not. (/etc/machine-id may be empty, or say
+/// "uninitialized".)
+fn hexadecimal(text: &str) -> Option<[u8; 16]> {
+    let digits = text.trim_end().replace('-', "");
+    if digits.len() != 32 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    Some(u128::from_str_radix(&digits, 16).ok()?.to_be_bytes())
+}
+
+fn namespace(kind: &str) -> Option<u64> {
+    Some(fs::metadata(format!("/proc/self/ns/{kind}")).ok()?.ino())
+}
+
+/// Whether /proc is of this process's own pid namespace, and not of one above (`unshare --pid` without a
+/// mount of its own): `NSpid` has a number for each namespace from that of /proc down to the process's.
+fn proc_is_own() -> bool {
+    let Ok(status) = fs::read_to_string("/proc/self/status") else {
+        return false;
+    };
+    let pids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    // A kernel without pid namespaces does not have the line.
+    pids.is_none_or(|pids| pids.split_ascii_whitespace().count() == 1)
+}
+
+/// In the child of a fork: it is another process, and holds no locks.
+pub fn forget_in_child() {
+    PROCESS.store(ptr::null_mut(), Ordering::Release);
+    held::forget_in_child();
+}
+
+/// A random number; not 0.
+pub fn random() -> u64 {
+    #[allow(unused_mut)] // Where nothing below is there to fill it.
+    let mut bytes = [0; 8];
+    // SAFETY: the buffer is as long as said. A failure leaves zeros, which the time and pid make up for.
+    #[cfg(target_os = "linux")]
+    unsafe {
+        libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK);
+    }
+    // SAFETY: as above.
+    #[cfg(target_vendor = "apple")]
+    unsafe {
+        libc::getentropy(bytes.as_mut_ptr().cast(), bytes.len());
+    }
+    match u64::from_le_bytes(bytes) {
+        0 => super::clock::unix_nanos() ^ (u64::from(std::process::id()) << 32) | 1,
+        random => random,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_have_thirty_two_digits() {
+        let id = hexadecimal("601db007-0000-4000-8000-c0ffeec0ffee\n").unwrap();
+        assert_eq!(id[..4], [0x60, 0x1d, 0xb0, 0x07]);
+        assert_eq!(hexadecimal("601db007000040008000c0ffeec0ffee\n"), Some(id));
+        for wrong in [
+            "",
+            "uninitialized\n",
+            "601db007",
+            "+01db007000040008000c0ffeec0ffee",
+        ] {
+            assert_eq!(hexadecimal(wrong), None, "{wrong:?}");
+        }
+    }
+}

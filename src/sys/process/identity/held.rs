@@ -1,0 +1,349 @@
+//! The locks that this process holds: in a root, so that others see that it lives; on files and
+//! directories, so that cleaners leave them.
+//!
+//! A writer holds an open-file-description lock on one byte of `<root>/.lock`, at an offset that is
+//! its random token. The kernel releases it at death and at exec, and any process, in whatever pid
+//! namespace, can ask for it. Where the file system has no such locks, pid, start time, boot id, pid
+//! namespace and machine id have to do.
+//!
+//! A mapping keeps the lock on most file systems. Where it does not (overlayfs), a descriptor does, and
+//! a service that closes all descriptors loses the lock while it lives. The header says which it is.
+
+use std::ffi::{CStr, CString};
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use super::{LOCK_FILE, random};
+use crate::format::header::LockToken;
+use crate::sys::process::fork;
+use crate::sys::process::lock;
+
+/// A lock that this process holds in a root, or on a directory (token 0). Leaked and linked: a process has
+/// few roots.
+struct Held {
+    lock: LockToken,
+    /// Kept open where a mapping does not keep the lock, else -1.
+    fd: RawFd,
+    next: *const Held,
+}
+
+/// The locks that this process holds; added to under [`SETUP`](fork::SETUP).
+static HELD: AtomicPtr<Held> = AtomicPtr::new(ptr::null_mut());
+
+/// The token of this process's lock in `root`, taking it if this is the first file there. No lock
+/// (token 0) where the file system has none.
+pub fn hold_lock(root: &Path, mode: u32) -> io::Result<LockToken> {
+    let path = CString::new(root.join(LOCK_FILE).into_os_string().into_encoded_bytes())?;
+    match find_or_take(&path, mode) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(LockToken::default()),
+        result => result,
+    }
+}
+
+fn find_or_take(path: &CStr, mode: u32) -> io::Result<LockToken> {
+    let metadata = open_lock(path, mode)?.metadata()?;
+    if let Some(lock) = find_held(metadata.dev(), metadata.ino()) {
+        return Ok(lock);
+    }
+    with_new(|new| take_lock(path, mode, new))
+}
+
+/// Calls `take` with a new entry for the list, under the lock that a fork takes first: a child with a copy
+/// of a descriptor, or of a mapping before it is marked, would keep the lock of a parent that has died.
+/// Nothing is allocated meanwhile.
+fn with_new<T>(take: impl FnOnce(&mut Option<Box<Held>>) -> T) -> T {
+    let mut new = Some(Box::new(Held {
+        lock: LockToken::default(),
+        fd: -1,
+        next: ptr::null(),
+    }));
+    lock::with(&fork::SETUP, || take(&mut new))
+}
+
+/// Enters a lock into the list. Under [`SETUP`](fork::SETUP).
+fn enter(new: &mut Option<Box<Held>>, lock: LockToken, fd: RawFd) {
+    if let Some(mut held) = new.take() {
+        *held = Held {
+            lock,
+            fd,
+            next: HELD.load(Ordering::Relaxed),
+        };
+        // Release: who sees the entry sees what is in it.
+        HELD.store(Box::into_raw(held), Ordering::Release);
+    }
+}
+
+/// Takes the lock and enters it into the list, as `new`. Under [`SETUP`](fork::SETUP).
+fn take_lock(path: &CStr, mode: u32, new: &mut Option<Box<Held>>) -> io::Result<LockToken> {
+    let file = open_lock(path, mode)?;
+    let metadata = file.metadata()?;
+    let (device, inode) = (metadata.dev(), metadata.ino());
+    // Another thread may have been faster.
+    if let Some(lock) = find_held(device, inode) {
+        return Ok(lock);
+    }
+    let token = random_token();
+    if !set_lock(&file, token) {
+        return Ok(LockToken::default());
+    }
+    let is_local = is_local(&file);
+    keep_from_cleaners(&file);
+    // On tmpfs and ext4 a mapping keeps the open file description, hence the lock, and costs no
+    // descriptor. It is not inherited by a fork.
+    let probe = open_lock(path, mode)?;
+    let mapped = map_one_page(&file);
+    let mut fd = file.into_raw_fd();
+    if mapped {
+        // SAFETY: the descriptor is ours and used no more.
+        unsafe { libc::close(fd) };
+        fd = -1;
+        if !matches!(ask_lock(&probe, token), Some(true)) {
+            // It went with the descriptor (overlayfs): take it again and keep the descriptor.
+            if !set_lock(&probe, token) {
+                return Ok(LockToken::default());
+            }
+            keep_from_cleaners(&probe);
+            fd = probe.into_raw_fd();
+        }
+    }
+    let lock = LockToken {
+        token,
+        device,
+        inode,
+        // Tried, just now. A server may lose the locks that it keeps for others.
+        pinned: fd == -1 && is_local,
+    };
+    enter(new, lock, fd);
+    Ok(lock)
+}
+
+/// Takes a shared flock(2) on a directory that holds files of this process, and keeps it by a descriptor
+/// as long as the process lives: nothing can be mapped. systemd-tmpfiles leaves such a directory with all
+/// that is in it; before version 253 it does not look at the locks of files.
+///
+/// Nothing depends on it, as with [`keep_from_cleaners`].
+pub fn hold_directory(path: &Path) {
+    let is_held =
+        fs::metadata(path).is_ok_and(|found| find_held(found.dev(), found.ino()).is_some());
+    let Ok(path) = CString::new(path.as_os_str().as_encoded_bytes()) else {
+        return;
+    };
+    if !is_held {
+        // If it fails, a cleaner may take the directory for an old one.
+        let _ = with_new(|new| take_directory(&path, new));
+    }
+}
+
+/// Directories that a process keeps locked: it may have any number, and descriptors are few.
+const DIRECTORIES_MOST: usize = 16;
+
+fn directories_held() -> usize {
+    held().filter(|held| held.lock.token == 0).count()
+}
+
+/// Under [`SETUP`](fork::SETUP).
+fn take_directory(path: &CStr, new: &mut Option<Box<Held>>) -> io::Result<()> {
+    let directory = open(
+        path,
+        libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NONBLOCK,
+        0,
+    )?;
+    let metadata = directory.metadata()?;
+    let lock = LockToken {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        ..LockToken::default()
+    };
+    // Another thread may have been faster.
+    let wanted = find_held(lock.device, lock.inode).is_none() && is_local(&directory);
+    if wanted && directories_held() < DIRECTORIES_MOST {
+        keep_from_cleaners(&directory);
+        enter(new, lock, directory.into_raw_fd());
+    }
+    Ok(())
+}
+
+/// The lock on the file of this device and inode, if it is in the list.
+fn find_held(device: u64, inode: u64) -> Option<LockToken> {
+    let mut found = held().map(|held| held.lock);
+    found.find(|lock| (lock.device, lock.inode) == (device, inode))
+}
+
+/// The list.
+fn held() -> impl Iterator<Item = &'static Held> {
+    // SAFETY: null or leaked, and never written after it was shared. (A child of a fork empties the list,
+    // but does not free it.) Acquire: pairs with the Release in `enter`.
+    let shared = |held: *const Held| unsafe { held.as_ref() };
+    let first = shared(HELD.load(Ordering::Acquire));
+    std::iter::successors(first, move |held| shared(held.next))
+}
+
+/// By the sticky bit, a file says to systemd-tmpfiles of any version that it stays. It does so whoever lives,
+/// but is one empty file in a root. On BSD only root may set it.
+pub const STICKY: u32 = if cfg!(target_os = "linux") { 0o1000 } else { 0 };
+
+/// Opens the lock file, making it if need be. Allocates nothing.
+fn open_lock(path: &CStr, mode: u32) -> io::Result<File> {
+    let flags = libc::O_RDWR | libc::O_CREAT | libc::O_NOFOLLOW;
+    open(path, flags, mode | STICKY)
+}
+
+/// Opens a file or directory. Allocates nothing.
+fn open(path: &CStr, flags: libc::c_int, mode: u32) -> io::Result<File> {
+    // SAFETY: a C string that outlives the call; the descriptor is new, hence only ours.
+    unsafe {
+        match libc::open(path.as_ptr(), flags | libc::O_CLOEXEC, mode as libc::c_uint) {
+            -1 => Err(io::Error::last_os_error()),
+            fd => Ok(File::from_raw_fd(fd)),
+        }
+    }
+}
+
+/// In the child of a fork: it holds no locks.
+pub(super) fn forget_in_child() {
+    let mut held = HELD.swap(ptr::null_mut(), Ordering::AcqRel).cast_const();
+    // SAFETY: null or leaked, and never written again.
+    while let Some(this) = unsafe { held.as_ref() } {
+        // The description is shared with the parent: kept open, it would keep the parent's lock. A program
+        // that closes all descriptors has closed it already, and the number may be another file's.
+        if this.fd >= 0 && is_open(this) {
+            // SAFETY: the child's copy of a descriptor that only `Held` uses, as was just seen. No other
+            // thread of the child can have closed it since: there is none.
+            unsafe { libc::close(this.fd) };
+        }
+        held = this.next;
+    }
+}
+
+/// Whether the descriptor still is that of the lock file, or directory. Allocates nothing.
+#[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
+fn is_open(held: &Held) -> bool {
+    let mut found = std::mem::MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: the place for a stat is valid for writing. It is one before the call, too: its fields are
+    // integers. The number need not be that of an open descriptor.
+    let (result, found) = unsafe {
+        let result = libc::fstat(held.fd, found.as_mut_ptr());
+        (result, found.assume_init())
+    };
+    result == 0 && (found.st_dev as u64, found.st_ino as u64) == (held.lock.device, held.lock.inode)
+}
+
+/// Takes a shared flock(2) on a file that is about to be mapped: the mapping keeps it. Cleaners of
+/// temporary directories (systemd-tmpfiles) leave files that are locked. Others see their age only: a
+/// store through a mapping does not count as a change.
+///
+/// Nothing depends on it. It is not taken on network file systems, which may turn it into a lock on all
+/// bytes of the file, and overlayfs drops it with the descriptor.
+pub fn keep_from_cleaners(file: &File) {
+    if is_local(file) {
+        // Who has it exclusively does not wait for us, and we do not wait for him.
+        let _ = file.try_lock_shared();
+    }
+}
+
+/// Whether a file is on a file system whose only user is this machine's kernel, which keeps the locks on
+/// its files, too. Only those count that are known to be.
+#[cfg(target_os = "linux")]
+pub(in crate::sys) fn is_local(file: &File) -> bool {
+    const RAMFS: u32 = 0x8584_58f6;
+    const BCACHEFS: u32 = 0xca45_1a4e;
+    const ZFS: u32 = 0x2fc1_2fc1;
+    let mut found = std::mem::MaybeUninit::<libc::statfs>::zeroed();
+    // SAFETY: the place for a statfs is valid for writing. It is one before the call, too: its fields
+    // are integers.
+    let (result, found) = unsafe {
+        let result = libc::fstatfs(file.as_raw_fd(), found.as_mut_ptr());
+        (result, found.assume_init())
+    };
+    // The numbers have 32 bits, in a field whose type differs between architectures.
+    let kind = found.f_type as u32;
+    let known = [
+        libc::TMPFS_MAGIC as u32,
+        libc::EXT4_SUPER_MAGIC as u32,
+        libc::XFS_SUPER_MAGIC as u32,
+        libc::BTRFS_SUPER_MAGIC as u32,
+        libc::F2FS_SUPER_MAGIC as u32,
+        libc::OVERLAYFS_SUPER_MAGIC as u32,
+        RAMFS,
+        BCACHEFS,
+        ZFS,
+    ];
+    result == 0 && known.contains(&kind)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(in crate::sys) fn is_local(_: &File) -> bool {
+    false
+}
+
+fn map_one_page(file: &File) -> bool {
+    // SAFETY: a new mapping of one page, never touched; it stays for the life of the process.
+    unsafe {
+        let page = libc::sysconf(libc::_SC_PAGESIZE) as usize;
+        let map = libc::mmap(
+            ptr::null_mut(),
+            page,
+            libc::PROT_READ,
+            libc::MAP_SHARED,
+            file.as_raw_fd(),
+            0,
+        );
+        if map == libc::MAP_FAILED {
+            return false;
+        }
+        #[cfg(target_os = "linux")]
+        libc::madvise(map, page, libc::MADV_DONTFORK);
+    }
+    true
+}
+
+fn random_token() -> u64 {
+    // An offset in a file: positive, and not 0, which means "no lock".
+    random() & (i64::MAX as u64 - 1) | 1
+}
+
+#[cfg(target_os = "linux")]
+fn lock_of(token: u64, kind: libc::c_int) -> libc::flock {
+    // SAFETY: zeros are a valid `flock`.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = kind as libc::c_short;
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    lock.l_start = token as libc::off_t;
+    lock.l_len = 1;
+    lock
+}
+
+#[cfg(target_os = "linux")]
+fn set_lock(file: &File, token: u64) -> bool {
+    let mut lock = lock_of(token, libc::F_WRLCK);
+    // SAFETY: the struct is ours.
+    unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &mut lock) == 0 }
+}
+
+/// Whether somebody holds the byte for writing; `None`: the file system cannot say. A lock for reading is
+/// no writer's: whoever may read the file could take it.
+#[cfg(target_os = "linux")]
+pub(in crate::sys) fn ask_lock(file: &File, token: u64) -> Option<bool> {
+    // Only a lock for writing is in the way of one for reading.
+    let mut lock = lock_of(token, libc::F_RDLCK);
+    // SAFETY: the struct is ours.
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &mut lock) } {
+        0 => Some(lock.l_type != libc::F_UNLCK as libc::c_short),
+        _ => None,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set_lock(_: &File, _: u64) -> bool {
+    false
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(in crate::sys) fn ask_lock(_: &File, _: u64) -> Option<bool> {
+    None
+}

@@ -1,0 +1,377 @@
+//! Whether the process that made a file still lives: the kernel says.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::identity::{LOCK_FILE, Process, Stat, ask_lock, is_local};
+use crate::format::header::{Header, LockToken};
+use crate::sys::memory::hashing::{RandomState, random_state};
+
+/// Whether the process that made a file lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It does.
+    Alive,
+    /// It does not.
+    Dead,
+    /// It cannot be said from here.
+    Unknown,
+}
+
+/// Answers whether processes live, each once per round.
+#[derive(Debug)]
+pub struct Witness {
+    roots: Vec<Root>,
+    answers: HashMap<(usize, Asked), Life, RandomState>,
+    proofs: HashMap<(usize, Asked), bool, RandomState>,
+}
+
+/// A root that was asked about.
+#[derive(Debug)]
+struct Root {
+    path: PathBuf,
+    lock: Option<OpenLock>,
+    /// Whether processes of other machines cannot write here.
+    is_local: bool,
+}
+
+#[derive(Debug)]
+struct OpenLock {
+    file: File,
+    device: u64,
+    inode: u64,
+}
+
+/// What an answer depends on.
+type Asked = (LockToken, u32, u64, [u8; 16], u64, [u8; 16], u64);
+
+fn asked(header: &Header) -> Asked {
+    (
+        header.lock,
+        header.pid,
+        header.start_time,
+        header.boot_id,
+        header.pid_namespace,
+        header.machine_id,
+        header.time_namespace,
+    )
+}
+
+impl Witness {
+    /// A witness who has not been asked yet.
+    pub fn new() -> Witness {
+        Witness {
+            roots: Vec::new(),
+            answers: HashMap::with_hasher(random_state()),
+            proofs: HashMap::with_hasher(random_state()),
+        }
+    }
+
+    /// Forgets the answers: processes may have ended since.
+    pub fn begin_round(&mut self) {
+        self.answers.clear();
+        self.proofs.clear();
+        self.roots.clear();
+    }
+
+    /// Whether the process that the header of a file under `root` names lives.
+    pub fn life(&mut self, root: &Path, header: &Header) -> Life {
+        let place = self.root(root);
+        let root = &self.roots[place];
+        (self.answers.entry((place, asked(header))))
+            .or_insert_with(|| root.life(header, Process::this()))
+            .to_owned()
+    }
+
+    /// Whether it is proved that it does not live. Only then is anything done to its files.
+    ///
+    /// Asked once for each process, however many files it left: who is dead stays dead. That wants a
+    /// header that no later process can have, too: a token is random, and two processes of one pid
+    /// start at different times. Where neither is known, each file is asked about.
+    pub fn proved_dead(&mut self, root: &Path, header: &Header) -> bool {
+        let place = self.root(root);
+        let root = &self.roots[place];
+        if header.lock.token == 0 && header.start_time == 0 {
+            return root.proves_death(header);
+        }
+        let proof = self.proofs.entry((place, asked(header)));
+        *proof.or_insert_with(|| root.proves_death(header))
+    }
+
+    /// The place of a root among those that were asked about.
+    fn root(&mut self, root: &Path) -> usize {
+        // As it is spelled: a second spelling would be opened a second time, and say the same.
+        let spelled = |known: &Root| known.path.as_os_str() == root.as_os_str();
+        let known = self.roots.iter().position(spelled);
+        known.unwrap_or_else(|| {
+            self.roots.push(Root::open(root));
+            self.roots.len() - 1
+        })
+    }
+}
+
+impl Root {
+    fn open(path: &Path) -> Root {
+        let open = |path: &Path, flags: libc::c_int| {
+            let mut options = OpenOptions::new();
+            let flags = flags | libc::O_CLOEXEC | libc::O_NONBLOCK;
+            options.read(true).custom_flags(flags).open(path)
+        };
+        let lock = || {
+            let file = open(&path.join(LOCK_FILE), libc::O_NOFOLLOW).ok()?;
+            let metadata = file.metadata().ok()?;
+            Some(OpenLock {
+                device: metadata.dev(),
+                inode: metadata.ino(),
+                file,
+            })
+        };
+        Root {
+            path: path.to_owned(),
+            lock: lock(),
+            is_local: open(path, libc::O_DIRECTORY).is_ok_and(|directory| is_local(&directory)),
+        }
+    }
+
+    /// Whether the process of a header lives, as the process `here` sees it: docs/FORMAT.md, "Liveness".
+    fn life(&self, header: &Header, here: &Process) -> Life {
+        let known = |id: [u8; 16]| id != [0; 16];
+        let held = self
+            .lock
+            .as_ref()
+            .and_then(|lock| lock.is_held(header.lock));
+        if known(header.boot_id) && known(here.boot_id) && header.boot_id != here.boot_id {
+            // Of another kernel. If it was an earlier one of this machine, it is over. Machine ids alone
+            // do not tell, since images are copied with them, and a network file system shows the files
+            // of all machines: none of these can be on a local one.
+            let is_over =
+                known(here.machine_id) && header.machine_id == here.machine_id && self.is_local;
+            return match held {
+                Some(true) => Life::Alive,
+                _ if is_over => Life::Dead,
+                _ => Life::Unknown,
+            };
+        }
+        match held {
+            // Whoever may write the lock file could hold it for ever.
+            Some(true) if is_gone(header, here) => Life::Dead,
+            Some(true) => Life::Alive,
+            Some(false) if header.lock.pinned => Life::Dead,
+            _ => life_by_pid(header, here),
+        }
+    }
+
+    /// A free lock is no proof while the pid lives. After an exec it does, and so do the files stay.
+    fn proves_death(&self, header: &Header) -> bool {
+        let here = Process::this();
+        self.life(header, here) == Life::Dead && life_by_pid(header, here) != Life::Alive
+    }
+}
+
+impl OpenLock {
+    /// Whether the lock is held; `None`: this lock file cannot say.
+    fn is_held(&self, lock: LockToken) -> Option<bool> {
+        let here = (lock.device, lock.inode) == (self.device, self.inode);
+        if !here || lock.token == 0 || lock.token > i64::MAX as u64 {
+            return None;
+        }
+        ask_lock(&self.file, lock.token)
+    }
+}
+
+/// The pid of a header, if it is a number that the process `here` can ask about: it means the same
+/// process for both.
+fn pid_of(header: &Header, here: &Process) -> Option<libc::pid_t> {
+    let same = header.pid_namespace != 0 && header.pid_namespace == here.pid_namespace;
+    if !same || !here.is_of_this_boot(header) {
+        return None;
+    }
+    libc::pid_t::try_from(header.pid)
+        .ok()
+        .filter(|&pid| pid > 0)
+}
+
+/// Why a process cannot be signalled; `None`: it can be.
+fn signal_error(pid: libc::pid_t) -> Option<i32> {
+    // SAFETY: signal 0 only asks.
+    let result = unsafe { libc::kill(pid, 0) };
+    (result != 0).then(|| io::Error::last_os_error().raw_os_error().unwrap_or(0))
+}
+
+/// Whether the kernel does not know the pid of a header.
+fn is_gone(header: &Header, here: &Process) -> bool {
+    pid_of(header, here).is_some_and(|pid| signal_error(pid) == Some(libc::ESRCH))
+}
+
+/// Without a lock: by pid and start time, where they mean something here.
+fn life_by_pid(header: &Header, here: &Process) -> Life {
+    let Some(pid) = pid_of(header, here) else {
+        return Life::Unknown;
+    };
+    match signal_error(pid) {
+        Some(libc::ESRCH) => return Life::Dead,
+        // Somebody else's: it is there. Whether it is the one, its start time says.
+        None | Some(libc::EPERM) => {}
+        Some(_) => return Life::Unknown,
+    }
+    let stat = if here.proc_is_own {
+        Stat::of(header.pid)
+    } else {
+        None
+    };
+    let comparable = header.start_time != 0 && here.shares_clock(header);
+    match stat {
+        Some(stat) if stat.ended => Life::Dead,
+        // The pid belongs to somebody else by now.
+        Some(stat) if comparable && stat.start_time != header.start_time => Life::Dead,
+        _ => Life::Alive,
+    }
+}
+
+/// When the process started that made a file with this header; `None` if that is not known.
+pub fn started(header: &Header) -> Option<SystemTime> {
+    let here = Process::this();
+    if header.start_time == 0 || !here.shares_clock(header) {
+        return None;
+    }
+    // SAFETY: a sysconf query has no preconditions.
+    let per_second = u64::try_from(unsafe { libc::sysconf(libc::_SC_CLK_TCK) }).ok()?;
+    let nanos = u128::from(header.start_time) * 1_000_000_000 / u128::from(per_second.max(1));
+    let since_boot = Duration::from_nanos(u64::try_from(nanos).ok()?);
+    let boot = SystemTime::now().checked_sub(super::clock::since_boot()?)?;
+    boot.checked_add(since_boot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A root without a lock file.
+    fn root(is_local: bool) -> Root {
+        Root {
+            path: PathBuf::new(),
+            lock: None,
+            is_local,
+        }
+    }
+
+    /// This process, as a file of it says.
+    fn of_this(here: &Process) -> Header {
+        here.header("m", LockToken::default())
+    }
+
+    #[test]
+    fn another_boot_is_the_end_only_on_the_same_machine_and_its_own_file_system() {
+        let here = Process {
+            boot_id: [1; 16],
+            machine_id: [7; 16],
+            pid_namespace: 5,
+            ..Process::default()
+        };
+        let life = |boot: u8, machine: u8, is_local: bool| {
+            let header = Header {
+                boot_id: [boot; 16],
+                machine_id: [machine; 16],
+                pid_namespace: 5,
+                pid: std::process::id(),
+                ..Header::default()
+            };
+            root(is_local).life(&header, &here)
+        };
+        assert_eq!(life(2, 7, true), Life::Dead);
+        assert_eq!(life(2, 7, false), Life::Unknown, "two machines of one id");
+        assert_eq!(life(2, 8, true), Life::Unknown, "another machine");
+        assert_eq!(life(2, 0, true), Life::Unknown, "not known which machine");
+        // One kernel: a container may have a machine id of its own.
+        for machine in [7, 8, 0] {
+            assert_eq!(life(1, machine, false), Life::Alive);
+        }
+        assert_eq!(life(0, 7, true), Life::Unknown, "not known which boot");
+        let nowhere = Process {
+            machine_id: [0; 16],
+            ..here.clone()
+        };
+        let header = Header {
+            boot_id: [2; 16],
+            ..Header::default()
+        };
+        assert_eq!(root(true).life(&header, &nowhere), Life::Unknown);
+    }
+
+    #[test]
+    fn a_pid_that_is_not_there_proves_nothing_where_the_boot_is_not_known() {
+        let here = Process::this();
+        let unknown = Process {
+            boot_id: [0; 16],
+            ..here.clone()
+        };
+        let header = Header {
+            // No process has it: pids end at 2²².
+            pid: i32::MAX as u32,
+            ..of_this(here)
+        };
+        assert_eq!(root(true).life(&header, here), Life::Dead);
+        assert_eq!(root(true).life(&header, &unknown), Life::Unknown);
+        let header = Header {
+            boot_id: [0; 16],
+            ..header
+        };
+        assert_eq!(root(true).life(&header, here), Life::Unknown);
+        assert_eq!(root(true).life(&header, &unknown), Life::Unknown);
+    }
+
+    #[test]
+    fn a_start_time_is_compared_only_by_one_clock_and_in_the_own_proc() {
+        let here = Process::this();
+        let mut header = of_this(here);
+        // On this thread: qemu's emulation of a process says of each when it started.
+        if let Some(stat) = Stat::of(header.pid) {
+            header.start_time = stat.start_time;
+        }
+        assert_eq!(root(true).life(&header, here), Life::Alive);
+        header.start_time += 1;
+        assert_eq!(root(true).life(&header, here), Life::Dead, "used again");
+        let elsewhere = Process {
+            proc_is_own: false,
+            ..here.clone()
+        };
+        assert_eq!(root(true).life(&header, &elsewhere), Life::Alive);
+        assert!(started(&header).is_some());
+        header.time_namespace ^= 1;
+        assert_eq!(root(true).life(&header, here), Life::Alive);
+        assert_eq!(started(&header), None);
+        assert!(!here.shares_clock(&header));
+    }
+
+    #[test]
+    fn a_proof_is_kept_only_where_no_later_process_can_have_the_header() {
+        let root = tempfile::tempdir().unwrap();
+        for (start_time, again) in [(1, false), (0, true)] {
+            let mut child = std::process::Command::new("sleep")
+                .arg("60")
+                .spawn()
+                .unwrap();
+            let here = Process::this();
+            let header = Header {
+                pid: child.id(),
+                // Its real one, where there is to be one.
+                start_time: start_time * Stat::of(child.id()).unwrap().start_time,
+                boot_id: here.boot_id,
+                machine_id: here.machine_id,
+                pid_namespace: here.pid_namespace,
+                ..Header::default()
+            };
+            let mut witness = Witness::new();
+            assert!(!witness.proved_dead(root.path(), &header));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert_eq!(witness.proved_dead(root.path(), &header), again);
+            witness.begin_round();
+            assert!(witness.proved_dead(root.path(), &header));
+        }
+    }
+}
