@@ -55,35 +55,50 @@ impl<T> LocalCell<T> {
     }
 }
 
+impl<T: MmStats> LocalCell<T> {
+    /// The model, if this thread has it and no call of `local` is running that matters.
+    #[inline(always)]
+    fn outermost(&self) -> Option<NonNull<T>> {
+        if T::has_groups() && self.inside.get() {
+            return None;
+        }
+        self.model()
+    }
+}
+
 /// Runs `f` with this thread's model.
 #[inline(always)]
 pub(super) fn with<T: MmStats, R>(f: impl FnOnce(&T) -> R) -> R {
-    // The outermost call says so, for `first` to know that no reference to a group is left. Two stores that
-    // depend on nothing: nested calls leave them out, instead of restoring what they found.
-    let outermost = T::has_groups() && !T::with_local(|cell| cell.inside.replace(true));
-    let _outermost = outermost.then(Outermost::<T>::new);
     // Only the pointer is taken within the access to the thread-local: that is so little that it always
     // becomes part of the caller. With all of `f` in it, a call was left of it where `f` is long.
-    match T::with_local(LocalCell::model) {
-        // SAFETY: set by `first` to the model of a boxed `Stats` that this thread's `OWNED` keeps; `OWNED`
-        // empties the cells before it gives them up, and a fork empties them too. The reference lives no
-        // longer than this call on this thread, and none is running when `OWNED` is destroyed.
-        Some(model) => f(unsafe { model.as_ref() }),
-        None => T::with_local(|cell| first(cell, outermost, f)),
+    match T::with_local(LocalCell::outermost) {
+        Some(model) => {
+            let _running = T::has_groups().then(Running::<T>::begin);
+            // SAFETY: set by `first` to the model of a boxed `Stats` that this thread's `OWNED` keeps; `OWNED`
+            // empties the cells before it gives them up, and a fork empties them too. The reference lives no
+            // longer than this call on this thread, and none is running when `OWNED` is destroyed.
+            f(unsafe { model.as_ref() })
+        }
+        None => T::with_local(|cell| first(cell, f)),
     }
 }
 
-/// The outermost call of `local`, until it ends or panics.
-struct Outermost<T: MmStats>(PhantomData<T>);
+/// The outermost call of `local` for a model with groups, until it ends or panics: for `first` to know when no
+/// reference to a group is left.
+///
+/// What it stores are constants, and whether it does is a branch. A stored value that depends on the loaded one
+/// (`replace`) chains each call to the end of the one before.
+struct Running<T: MmStats>(PhantomData<T>);
 
-impl<T: MmStats> Outermost<T> {
+impl<T: MmStats> Running<T> {
     #[inline(always)]
-    fn new() -> Outermost<T> {
-        Outermost(PhantomData)
+    fn begin() -> Running<T> {
+        T::with_local(|cell| cell.inside.set(true));
+        Running(PhantomData)
     }
 }
 
-impl<T: MmStats> Drop for Outermost<T> {
+impl<T: MmStats> Drop for Running<T> {
     #[inline(always)]
     fn drop(&mut self) {
         T::with_local(|cell| cell.inside.set(false));
@@ -134,15 +149,22 @@ impl Drop for Owned {
 /// allocates nothing.
 struct Local<T>(Stats<T>);
 
-/// The first use of a model in a thread, or after groups were removed; and every use that cannot have a file.
+/// The first use of a model in a thread, or after groups were removed; and every use within another one that keeps
+/// the space of groups from being used again, or that cannot have a file.
 #[cold]
-fn first<T: MmStats, R>(cell: &LocalCell<T>, outermost: bool, f: impl FnOnce(&T) -> R) -> R {
+fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
     /// Not busy any more, also after a panic in the user's `value = …`.
     struct Done<'a>(&'a Cell<bool>);
     impl Drop for Done<'_> {
         fn drop(&mut self) {
             self.0.set(false);
         }
+    }
+    let outermost = T::has_groups() && !cell.inside.get();
+    let _running = outermost.then(Running::<T>::begin);
+    if let Some(model) = cell.model() {
+        // SAFETY: as in `with`.
+        return f(unsafe { model.as_ref() });
     }
     if let Some(model) = NonNull::new(cell.cell.parked.get().cast_mut().cast::<T>()) {
         if outermost {
