@@ -37,6 +37,10 @@ unsafe impl MmStats for Panics {
     const HELP: &'static str = "Panics of the process.";
     const TRAITS: FieldTraits = |_, _| ();
 
+    fn has_groups() -> bool {
+        false
+    }
+
     fn describe_fields(describe: &mut Describe) {
         Errors::describe(describe, "errors", ERRORS);
         Text::<MOST>::describe(describe, "message", MESSAGE);

@@ -1,9 +1,11 @@
 //! The protocols, in every interleaving and with every reordering that the memory model allows.
 //!
 //! `RUSTFLAGS='--cfg loom' cargo test --release --test loom`. Each ordering that the proofs in
-//! `src/format/slot.rs` and `owner.rs` ask for is also weakened once, and the check has to fail then.
+//! `src/format/slot.rs`, `generation.rs` and `owner.rs` ask for is also weakened once, and the check has to fail then.
 #![cfg(loom)]
 
+#[path = "loom/generations.rs"]
+mod generations;
 #[path = "loom/orphans.rs"]
 mod orphans;
 

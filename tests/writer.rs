@@ -37,6 +37,10 @@ mod moments;
 mod procedural;
 #[path = "writer/races.rs"]
 mod races;
+#[path = "writer/removal.rs"]
+mod removal;
+#[path = "writer/removal_labels.rs"]
+mod removal_labels;
 #[path = "writer/space.rs"]
 mod space;
 #[path = "writer/summary.rs"]

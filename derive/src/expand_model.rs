@@ -20,6 +20,7 @@ pub fn expand(input: &DeriveInput, model: &Model<'_>) -> TokenStream {
     let import = import(main_crate);
     let names = fields.iter().map(|field| field.ident);
     let describe = fields.iter().map(describe);
+    let has_groups = fields.iter().filter_map(has_groups);
     // The expressions of `value = …` cannot see it.
     let binder = Ident::new("binder", Span::mixed_site());
     // They could see these, by names that they do not use.
@@ -47,6 +48,11 @@ pub fn expand(input: &DeriveInput, model: &Model<'_>) -> TokenStream {
                 const NAME: &'static ::core::primitive::str = #name;
                 const HELP: &'static ::core::primitive::str = #help;
                 #traits
+
+                #[inline(always)]
+                fn has_groups() -> ::core::primitive::bool {
+                    false #(|| #has_groups)*
+                }
 
                 fn describe_fields(describe: &mut __mmstats::__private::Describe) {
                     #(#describe)*
@@ -153,6 +159,11 @@ fn field(input: &DeriveInput) -> TokenStream {
             #ident #arguments: 'static,
             #(#predicates,)*
         {
+            #[inline(always)]
+            fn has_groups() -> ::core::primitive::bool {
+                <Self as __mmstats::MmStats>::has_groups()
+            }
+
             fn describe(
                 describe: &mut __mmstats::__private::Describe,
                 label: &::core::primitive::str,
@@ -181,6 +192,13 @@ fn field(input: &DeriveInput) -> TokenStream {
             }
         }
     }
+}
+
+/// Whether the field has groups; `None`: it is a constant.
+fn has_groups(field: &ModelField<'_>) -> Option<TokenStream> {
+    let name = trait_of(&field.value);
+    let ask = || at_type(field.ty, name, "has_groups", Some(TokenStream::new()));
+    field.value.is_none().then(ask)
 }
 
 fn describe(field: &ModelField<'_>) -> TokenStream {

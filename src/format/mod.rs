@@ -10,6 +10,7 @@
 
 pub mod bytes;
 pub mod float_histogram;
+pub mod generation;
 pub mod header;
 pub mod histogram;
 pub mod labels;
@@ -18,6 +19,7 @@ pub mod note;
 pub mod owner;
 pub mod part;
 pub mod record;
+pub mod removal;
 pub mod retired;
 #[cfg(all(test, not(loom)))]
 mod roundtrip;

@@ -5,7 +5,8 @@
 //! ```text
 //!   0  u32  bytes of the record with this head, a multiple of 8
 //!   4  u16  type: 1 schema, 2 instance, 3 octave, 4 retired, 6 part, 7 note; a reader skips the others
-//!   6  u16  flags: bit 0, must be understood: a reader that does not know the type reads no further
+//!   6  u16  flags: bit 0, must be understood: a reader that does not know the type reads no further;
+//!           bit 1, of an instance: it has a generation
 //! ```
 //!
 //! The body of an instance record, values and metadata apart:
@@ -21,6 +22,9 @@
 //!
 //! The names of its series are `<prefix><group>.<metric>`, or `<prefix><metric>` where there is no group, and then
 //! `{key="value",…}` where there are pairs. Pairs beside a group's name are what exporters call the group.
+//!
+//! With a generation (see [`generation`](super::generation)) the last 8 bytes before the block are that word, and
+//! everything from byte 16 up to it may change.
 //!
 //! The body of an octave record (see [`histogram`](super::histogram)):
 //!
@@ -61,6 +65,12 @@ pub const HEAD: usize = 8;
 /// would count what they name twice.
 const MUST_BE_UNDERSTOOD: u16 = 1;
 
+/// The flag of an instance that has a generation.
+const HAS_GENERATION: u16 = 2;
+
+/// Bytes of an instance's record before what changes when its space is used again.
+pub const FIXED_FOR_EVER: usize = 16;
+
 /// A record's head and where its body lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -68,6 +78,8 @@ pub struct Head {
     pub len: usize,
     /// Its type; `None`: one that this version does not know.
     pub kind: Option<Type>,
+    /// Whether it is an instance that has a generation.
+    pub has_generation: bool,
 }
 
 impl Head {
@@ -104,6 +116,7 @@ impl Head {
         Ok(Head {
             len: len as usize,
             kind,
+            has_generation: kind == Some(Type::Instance) && flags & HAS_GENERATION != 0,
         })
     }
 }
@@ -201,10 +214,31 @@ impl Instance {
     /// The record of an instance with `words` words of values that begins at `at`; `block` is set by
     /// the place that is found for them.
     pub fn encode(&self, at: usize, words: usize, stagger: Option<Stagger>) -> Placed {
+        self.encode_with(at, words, stagger, false)
+    }
+
+    /// [`encode`](Self::encode) for a group that can be removed: the record has a generation, which is 0.
+    pub fn encode_removable(&self, at: usize, words: usize, stagger: Option<Stagger>) -> Placed {
+        self.encode_with(at, words, stagger, true)
+    }
+
+    fn encode_with(
+        &self,
+        at: usize,
+        words: usize,
+        stagger: Option<Stagger>,
+        has_generation: bool,
+    ) -> Placed {
         let (prefix, group) = (cut(&self.prefix, TEXT_MOST), cut(&self.group, TEXT_MOST));
         let mut out = begin(Type::Instance);
         let texts = prefix.len() + group.len() + labels::encoded_len(&self.labels);
-        let (values, end) = place(at, 24 + texts, words, stagger);
+        let generation = if has_generation {
+            out[6..8].copy_from_slice(&HAS_GENERATION.to_le_bytes());
+            8
+        } else {
+            0
+        };
+        let (values, end) = place(at, 24 + texts + generation, words, stagger);
         out.extend(self.schema.to_le_bytes());
         out.extend((values as u32).to_le_bytes());
         out.extend((prefix.len() as u16).to_le_bytes());
@@ -313,7 +347,8 @@ mod tests {
                 head,
                 Head {
                     len: placed.end - 776,
-                    kind: Some(Type::Instance)
+                    kind: Some(Type::Instance),
+                    has_generation: false,
                 }
             );
             let read = Instance::decode(Bytes::new(&placed.metadata[HEAD..], 784)).unwrap();

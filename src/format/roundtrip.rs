@@ -106,7 +106,7 @@ proptest! {
     fn schemas(schema in schema()) {
         let record = schema.encode();
         let head = Head::decode(&record, 640, record.len() as u64).unwrap();
-        prop_assert_eq!(head, Head { len: record.len(), kind: Some(Type::Schema) });
+        prop_assert_eq!(head, Head { len: record.len(), kind: Some(Type::Schema), has_generation: false });
         let body = Bytes::new(&record[HEAD..], 648);
         let (decoded, problems) = Schema::decode(body).unwrap();
         prop_assert_eq!(decoded, schema);

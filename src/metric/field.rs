@@ -107,6 +107,14 @@ impl<'a> Options<'a> {
 /// that it returns. Safe code cannot clone it or move it out of a `&Self`, so it does not outlive its
 /// file. Apart from that, the value contains nothing that is bound to a thread.
 pub unsafe trait Field {
+    /// Whether it has groups, which can be removed.
+    #[inline(always)]
+    fn has_groups() -> bool
+    where
+        Self: Sized,
+    {
+        false
+    }
     /// Adds what the field is to the schema.
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>)
     where

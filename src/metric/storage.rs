@@ -1,6 +1,6 @@
 //! What a metric asks of its file after it was made: more space.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::cell::Cell;
 use std::fmt;
 use std::path::PathBuf;
@@ -22,14 +22,29 @@ pub trait Space: fmt::Debug {
     /// The schema of a model in this file: written at the first call, found at the later ones.
     fn schema(&self, model: TypeId, describe: &dyn Fn() -> Schema) -> Result<Placed, Error>;
 
-    /// Appends an instance of a schema. With `kept_aside`, the space is the one that
-    /// [`keep_aside`](Space::keep_aside) reserved. Gives its block and the block's offset.
+    /// Appends an instance of a schema, or uses the space of a removed one again. Gives its block and the
+    /// block's offset.
     fn instance(
         &self,
         schema: Placed,
         instance: Instance,
-        kept_aside: bool,
+        room: Room,
     ) -> Result<(Words, u32), Error>;
+
+    /// The generation of the removable instance whose block is at this offset.
+    fn generation(&self, block: u32) -> Word;
+
+    /// Ends a group in the files of the other threads of this process, and with `within` the groups in it.
+    /// Whether it was there.
+    fn end_elsewhere(&self, instance: &Instance, within: bool) -> bool;
+
+    /// Takes leave of a removed instance: its labels may be used again, and with `within` the groups in it end.
+    /// `model` is what is bound to it, and dropped when nobody can refer to it any more. Only then its space is
+    /// used again. It is given back if that cannot be done now.
+    fn removed(&self, block: u32, within: bool, model: Box<dyn Any>) -> Result<(), Box<dyn Any>>;
+
+    /// Nobody can refer to what is bound to the removed instance any more: who did is dropped itself.
+    fn unused(&self, block: u32);
 
     /// Begins an [`Append`] and returns the state to go back to; `None` while there is one already.
     fn begin(&self) -> Option<Mark>;
@@ -84,6 +99,17 @@ pub trait Space: fmt::Debug {
 
     /// The file's path, for messages.
     fn path(&self) -> PathBuf;
+}
+
+/// Where an instance takes its space from, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// It stays for ever.
+    Stays,
+    /// It can be removed, and may have the space of one that was.
+    Removable,
+    /// It stays, in the space that [`keep_aside`](Space::keep_aside) reserved.
+    KeptAside,
 }
 
 /// A schema in a file.

@@ -5,8 +5,10 @@
 //! to a [`Budget`] that depends on the space that the file really takes. Each step goes on by at least
 //! eight bytes, so that it ends.
 
+mod generations;
 mod parts;
 
+pub use self::generations::Generation;
 pub use self::parts::{PartPlace, Segment};
 
 use std::collections::HashMap;
@@ -110,6 +112,9 @@ pub struct Contents {
     broken: bool,
     /// Instances with new octaves or parts.
     unsorted: Vec<usize>,
+    /// Instances that have a generation, and what the generations are.
+    removable: Vec<usize>,
+    generations: Vec<u64>,
     budget: Budget,
 }
 
@@ -130,6 +135,16 @@ pub struct Instance {
     pub parts: Vec<PartPlace>,
     /// Its shape in the merge table of its model. Set there.
     pub shape: Option<u32>,
+    /// Of a group that can be removed.
+    pub generation: Option<Generation>,
+}
+
+impl Instance {
+    /// Whether it is there: not removed, as of the last pass.
+    pub fn is_there(&self) -> bool {
+        self.generation
+            .is_none_or(|generation| generation.is_there())
+    }
 }
 
 /// The values of a file, from one pass to the next.
@@ -214,6 +229,8 @@ impl Contents {
             walked: header,
             broken: false,
             unsorted: Vec::new(),
+            removable: Vec::new(),
+            generations: Vec::new(),
             budget: Budget::default(),
         }
     }
@@ -259,6 +276,12 @@ impl Contents {
         // A writer numbers them in the order of the file: this only looks.
         self.contexts.sort_by_key(|context| context.number);
         Ok(())
+    }
+
+    /// The instances that are there, with their numbers.
+    pub fn there(&self) -> impl Iterator<Item = (usize, &Instance)> {
+        let all = self.instances.iter().enumerate();
+        all.filter(|(_, instance)| instance.is_there())
     }
 
     fn problem(&mut self, problem: String) {
@@ -313,62 +336,60 @@ impl Contents {
     }
 
     fn instance(&mut self, access: &Access<'_>, at: u64, head: Head) -> Result<(), Trouble> {
-        let fixed = metadata(access, at, head, FIXED)?;
-        let texts: usize = fixed[16..20]
-            .chunks(2)
-            .map(|n| usize::from(u16::from_le_bytes([n[0], n[1]])))
-            .sum();
-        let pairs = u32::from_le_bytes([fixed[20], fixed[21], fixed[22], fixed[23]]);
-        let pairs = labels::check_count(pairs).map_err(|what| wrong(at, what))?;
-        let texts = FIXED + texts;
-        let table = metadata(access, at, head, texts + labels::PAIR * pairs)?;
-        let texts = table.len() + labels::texts_len(&table[texts..]);
-        let metadata = match pairs {
-            0 => table,
-            _ => metadata(access, at, head, texts)?,
-        };
-        let instance = record::Instance::decode(Bytes::new(&metadata[HEAD..], at + HEAD as u64))?;
+        if head.has_generation {
+            return self.removable(access, at, head);
+        }
+        let (instance, metadata) = texts(access, at, head.len)?;
+        let (plan, block) = self.placed(at, head, metadata, instance.schema, instance.block)?;
+        let identity = Identity::from(instance);
+        check_labels(at, &plan, &identity)?;
+        self.add(at, plan, block, identity, metadata, None)
+    }
+
+    /// The plan of an instance's schema, and the first word of its block.
+    fn placed(
+        &self,
+        at: u64,
+        head: Head,
+        metadata: usize,
+        schema: u32,
+        block: u32,
+    ) -> Result<(Arc<Plan>, usize), Malformed> {
         let plan = match self
             .schemas
-            .binary_search_by_key(&instance.schema, |(offset, _)| *offset)
+            .binary_search_by_key(&schema, |(offset, _)| *offset)
         {
             Ok(index) => Arc::clone(&self.schemas[index].1),
             Err(_) => {
-                return Err(wrong(
-                    at,
-                    format!("no schema at byte {} before it", instance.schema),
-                )
-                .into());
+                return Err(wrong(at, format!("no schema at byte {schema} before it")));
             }
         };
-        let block = within_record(
-            at,
-            head,
-            metadata.len(),
-            instance.block,
-            plan.block.into(),
-            "the block",
-        )?;
-        let identity = Identity::from(instance);
-        let unnamed = |metric: &Metric| identity.without_pairs(&metric.schema.label).is_empty();
-        if identity.prefix.len() <= 1
-            && identity.group.is_empty()
-            && identity.labels.is_empty()
-            && plan.metrics.iter().any(unnamed)
-        {
-            return Err(wrong(
-                at,
-                "a metric without a label in an instance without one".to_owned(),
-            )
-            .into());
-        }
-        let beside = identity.label("").len() + 1;
+        let size = plan.block.into();
+        let block = within_record(at, head, metadata, block, size, "the block")?;
+        Ok((plan, block))
+    }
+
+    /// Adds an instance, whose texts take `texts` bytes of its record.
+    fn add(
+        &mut self,
+        at: u64,
+        plan: Arc<Plan>,
+        block: usize,
+        identity: Identity,
+        texts: usize,
+        generation: Option<Generation>,
+    ) -> Result<(), Trouble> {
+        // The texts of one that can be removed may change.
+        let (beside, pairs) = match generation {
+            None => (identity.label("").len() + 1, identity.labels.len()),
+            Some(generation) => (generation.label_most(), generation.pairs_most()),
+        };
         let labels = (plan.label_bytes + plan.metrics.len() * beside) as u64;
         let decoded = self.budget.decoded(&plan, labels);
         let own = size_of::<Instance>()
             + size_of::<Identity>()
-            + metadata.len()
-            + size_of::<(String, String)>() * identity.labels.len();
+            + texts
+            + size_of::<(String, String)>() * pairs;
         self.budget.charge(
             labels + decoded + u64::from(plan.block) + own as u64,
             at,
@@ -384,6 +405,7 @@ impl Contents {
             instance: number,
             part: None,
         });
+        self.removable.extend(generation.map(|_| number));
         self.instances.push(Instance {
             plan,
             identity: identity.into(),
@@ -392,6 +414,7 @@ impl Contents {
             slots,
             parts: Vec::new(),
             shape: None,
+            generation,
         });
         Ok(())
     }
@@ -420,14 +443,53 @@ impl Contents {
 
 /// The start of a record: everything before its values.
 fn metadata(access: &Access<'_>, at: u64, head: Head, len: usize) -> Result<Vec<u8>, Trouble> {
-    if len > head.len {
+    start(access, at, head.len, len)
+}
+
+/// The first `len` bytes of `room`, which is what a record has for its metadata.
+fn start(access: &Access<'_>, at: u64, room: usize, len: usize) -> Result<Vec<u8>, Trouble> {
+    if len > room {
         return Err(wrong(
             at,
-            format!("a record of {} bytes with {len} of metadata", head.len),
+            format!("a record of {room} bytes with {len} of metadata"),
         )
         .into());
     }
     access.bytes(at, len)
+}
+
+/// The instance record at `at`, which has `room` bytes for its metadata, and how many it takes.
+fn texts(access: &Access<'_>, at: u64, room: usize) -> Result<(record::Instance, usize), Trouble> {
+    let fixed = start(access, at, room, FIXED)?;
+    let texts: usize = fixed[16..20]
+        .chunks(2)
+        .map(|n| usize::from(u16::from_le_bytes([n[0], n[1]])))
+        .sum();
+    let pairs = u32::from_le_bytes([fixed[20], fixed[21], fixed[22], fixed[23]]);
+    let pairs = labels::check_count(pairs).map_err(|what| wrong(at, what))?;
+    let texts = FIXED + texts;
+    let table = start(access, at, room, texts + labels::PAIR * pairs)?;
+    let texts = table.len() + labels::texts_len(&table[texts..]);
+    let metadata = match pairs {
+        0 => table,
+        _ => start(access, at, room, texts)?,
+    };
+    let body = Bytes::new(&metadata[HEAD..], at + HEAD as u64);
+    Ok((record::Instance::decode(body)?, metadata.len()))
+}
+
+/// An error if a metric of the instance would have an empty label.
+fn check_labels(at: u64, plan: &Plan, identity: &Identity) -> Result<(), Malformed> {
+    let unnamed = |metric: &Metric| identity.without_pairs(&metric.schema.label).is_empty();
+    if identity.prefix.len() <= 1
+        && identity.group.is_empty()
+        && identity.labels.is_empty()
+        && plan.metrics.iter().any(unnamed)
+    {
+        let what = "a metric without a label in an instance without one";
+        return Err(wrong(at, what.to_owned()));
+    }
+    Ok(())
 }
 
 fn wrong(at: u64, what: String) -> Malformed {

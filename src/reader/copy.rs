@@ -17,7 +17,7 @@ mod tests;
 
 use super::contents::{Again, Contents, Instance, PartPlace, Segment, Values};
 use super::plan::Slot;
-use super::source::{Access, Positioned, Trouble, load};
+use super::source::{Access, GAP, Positioned, SPAN, Trouble, load};
 use crate::format::slot::{self, Orders};
 use crate::sync::{AtomicU64, Ordering, fence};
 
@@ -148,6 +148,9 @@ fn copy_mapped(words: &[AtomicU64], contents: &mut Contents, scratch: &mut Scrat
     // The words of a try that failed mean nothing, and the last good ones are kept until it succeeds.
     let mut tried = std::mem::take(&mut scratch.sequences);
     for (number, instance) in instances.iter().enumerate() {
+        if !instance.is_there() {
+            continue;
+        }
         let plan = &*instance.plan;
         let block = &words[instance.block..][..plan.block as usize / 8];
         let to = &mut values.words[instance.at..][..plan.words];
@@ -209,11 +212,6 @@ fn copy_part(
         &mut values.words[plain.to..][..plain.words],
     );
 }
-
-/// Segments that lie closer together than this are read in one call.
-const GAP: usize = 1024;
-/// And no more than this, so that the buffers stay small.
-const SPAN: usize = 256 << 10;
 
 fn copy_read(
     file: &impl Positioned,

@@ -205,10 +205,12 @@ impl StatsFile {
             self.owner = Owner::unpack(owner);
             let allocated = || access.allocated(&self.path, self.identity);
             self.contents.walk(&access, plans, committed, allocated)?;
+            self.contents.renew(&access, self.before.as_mut())?;
             if let Some(before_copy) = before_copy.take() {
                 before_copy();
             }
             copy(&access, &mut self.contents, scratch)?;
+            self.contents.confirm(&access)?;
             // What was copied may refer to a context in a record that is new since.
             if !self.contents.refers || access.committed()? == committed {
                 break;

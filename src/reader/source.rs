@@ -247,6 +247,40 @@ impl Access<'_> {
         same(stat, identity).map(|stat| stat.allocated)
     }
 
+    /// Loads one word.
+    pub fn word(&self, at: usize) -> Result<u64, Trouble> {
+        let mut word = [0];
+        match self {
+            Access::Mapped(view) => {
+                let view = view.words().get(at..=at).ok_or_else(Trouble::cut)?;
+                load(view, &mut word);
+            }
+            Access::Read(file) => file.read(at, &mut word)?,
+            Access::ReadOnce(file) => file.read(at, &mut word)?,
+        }
+        Ok(word[0])
+    }
+
+    /// Appends the words at these places, which ascend, to `words`.
+    pub fn some_words(
+        &self,
+        places: impl Iterator<Item = usize> + Clone,
+        words: &mut Vec<u64>,
+    ) -> Result<(), Trouble> {
+        match self {
+            Access::Mapped(view) => {
+                let view = view.words();
+                for at in places {
+                    let word = view.get(at).ok_or_else(Trouble::cut)?;
+                    words.push(word.load(Ordering::Relaxed));
+                }
+                Ok(())
+            }
+            Access::Read(file) => read_some(*file, places, words),
+            Access::ReadOnce(file) => read_some(file, places, words),
+        }
+    }
+
     /// Copies `len` bytes of metadata from `at`, a multiple of 8: once, and then they are parsed from
     /// the copy, so that a writer cannot change what has been checked.
     pub fn bytes(&self, at: u64, len: usize) -> Result<Vec<u8>, Trouble> {
@@ -268,4 +302,32 @@ impl Access<'_> {
         bytes.truncate(len);
         Ok(bytes)
     }
+}
+
+/// Segments that lie closer together than this are read in one call.
+pub const GAP: usize = 1024;
+/// And no more than this, so that the buffers stay small.
+pub const SPAN: usize = 256 << 10;
+
+/// Appends the words at these places, which ascend, to `words`: those that lie close together are read in one
+/// call.
+fn read_some(
+    file: &impl Positioned,
+    places: impl Iterator<Item = usize> + Clone,
+    words: &mut Vec<u64>,
+) -> Result<(), Trouble> {
+    let (mut rest, mut data) = (places.peekable(), Vec::new());
+    while let Some(first) = rest.next() {
+        let (mut last, mut span) = (first, vec![first]);
+        while let Some(next) =
+            rest.next_if(|next| 8 * (next - last) <= GAP && 8 * (next - first) < SPAN)
+        {
+            span.push(next);
+            last = next;
+        }
+        data.resize(last + 1 - first, 0);
+        file.read(first, &mut data)?;
+        words.extend(span.iter().map(|at| data[at - first]));
+    }
+    Ok(())
 }

@@ -107,7 +107,8 @@ impl Table {
         for &index in of_model {
             let file = &mut *files[index];
             file.enter(self.id);
-            for instance in &mut file.contents.instances {
+            let instances = file.contents.instances.iter_mut();
+            for instance in instances.filter(|instance| instance.is_there()) {
                 instance
                     .shape
                     .get_or_insert_with(|| self.shape(&instance.plan, &instance.identity));
@@ -138,7 +139,8 @@ impl Table {
             let file = &mut *files[index];
             file.enter(self.id);
             let (since, is_retired) = (file.since(), file.contents.retired.is_some());
-            for instance in &mut file.contents.instances {
+            let instances = file.contents.instances.iter_mut();
+            for instance in instances.filter(|instance| instance.is_there()) {
                 let number = *instance
                     .shape
                     .get_or_insert_with(|| self.shape(&instance.plan, &instance.identity));
@@ -285,7 +287,7 @@ impl Table {
         let seen = self.seen(file, current, &contexts);
         let (since, is_retired) = (file.since(), file.contents.retired.is_some());
         let mut twice = Twice::default();
-        for instance in &file.contents.instances {
+        for (_, instance) in file.contents.there() {
             let shape = &self.shapes[instance.shape.expect("set by begin") as usize];
             let plan = &*instance.plan;
             let words = &file.contents.values.words[instance.at..][..plan.words];

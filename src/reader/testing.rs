@@ -172,6 +172,41 @@ impl Maker {
         placed.values
     }
 
+    /// Adds the instance of a group that can be removed, with this generation; gives the offset of its block.
+    pub fn removable(
+        &mut self,
+        schema_at: u32,
+        schema: &Schema,
+        group: &str,
+        generation: u64,
+    ) -> usize {
+        self.removable_with(schema_at, schema, (group, &[]), generation)
+    }
+
+    /// One with a name or labels.
+    pub fn removable_with(
+        &mut self,
+        schema_at: u32,
+        schema: &Schema,
+        (group, labels): (&str, &[(&str, &str)]),
+        generation: u64,
+    ) -> usize {
+        let owned = |&(key, value): &(&str, &str)| (key.to_owned(), value.to_owned());
+        let instance = Instance {
+            schema: schema_at,
+            block: 0,
+            prefix: String::new(),
+            group: group.into(),
+            labels: labels.iter().map(owned).collect(),
+        };
+        let at = self.bytes.len();
+        let placed = instance.encode_removable(at, schema.block as usize / 8, None);
+        self.bytes.extend(&placed.metadata);
+        self.bytes.resize(placed.end, 0);
+        self.set(placed.values - 8, &[generation]);
+        placed.values
+    }
+
     pub fn octave(&mut self, owner: usize, octave: u32, counts: &[u64]) {
         let record = Octave {
             owner: owner as u32,

@@ -3,6 +3,7 @@
 mod copies;
 mod damaged;
 mod deltas;
+mod generations;
 mod hostile;
 mod identity;
 mod merging;

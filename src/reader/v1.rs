@@ -212,6 +212,7 @@ fn laid_out(plans: &mut Plans, record: &[u8], fields: &[Field<'_>]) -> Result<Co
         slots: 0,
         parts: Vec::new(),
         shape: None,
+        generation: None,
     });
     Ok(contents)
 }

@@ -12,6 +12,7 @@ use super::source::{Access, Trouble};
 use super::text::printable;
 use crate::Error;
 use crate::format::bytes::{Bytes, Malformed};
+use crate::format::generation::is_there;
 use crate::format::header::{COMMITTED, FIXED, FLAGS_KNOWN, Header};
 use crate::format::note::Note;
 use crate::format::part::{self, Part};
@@ -158,7 +159,7 @@ impl Walk<'_> {
             let body = Bytes::new(&record[HEAD..], (at + HEAD) as u64);
             match head.kind {
                 Some(Type::Schema) => self.schema(at, body)?,
-                Some(Type::Instance) => self.instance(at, head.len, body)?,
+                Some(Type::Instance) => self.instance(at, head, record)?,
                 Some(Type::Octave) => self.octave(at, head.len, body)?,
                 Some(Type::Part) => self.part(at, head.len, body)?,
                 Some(Type::Note) => drop(Note::decode(body)?),
@@ -209,23 +210,39 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn instance(&mut self, at: usize, len: usize, body: Bytes<'_>) -> Result<(), Malformed> {
-        let instance = Instance::decode(body)?;
-        let found = self
-            .schemas
-            .binary_search_by_key(&instance.schema, |(at, _)| *at);
+    fn instance(&mut self, at: usize, head: Head, record: &[u8]) -> Result<(), Malformed> {
+        let mut body = Bytes::new(&record[HEAD..], (at + HEAD) as u64);
+        let (schema, block) = (body.u32("the schema's offset")?, body.u32("the block")?);
+        let found = self.schemas.binary_search_by_key(&schema, |(at, _)| *at);
         let Ok(number) = found else {
-            let what = format!("instance: no schema at byte {} before it", instance.schema);
+            let what = format!("instance: no schema at byte {schema} before it");
             return Err(wrong(at + 8, what));
         };
-        let (schema, block) = (&self.schemas[number].1, instance.block as usize);
-        let metadata = at + instance.metadata_len();
-        if !on_a_line(at, len, metadata - at, block, schema.block as usize) {
-            let (from, size) = (instance.block, schema.block);
+        let size = self.schemas[number].1.block;
+        let generation = if head.has_generation { 8 } else { 0 };
+        let on_a_line = |metadata: usize| {
+            let (metadata, block) = (metadata + generation, block as usize);
+            if on_a_line(at, head.len, metadata, block, size as usize) {
+                return Ok(());
+            }
             let what =
-                format!("instance: a block at bytes {from}+{size}, not on a line of its record");
-            return Err(wrong(at + 12, what));
+                format!("instance: a block at bytes {block}+{size}, not on a line of its record");
+            Err(wrong(at + 12, what))
+        };
+        on_a_line(24)?;
+        let (word, block) = (block as usize - generation, block as usize);
+        self.blocks.push((block, number));
+        if head.has_generation {
+            let mut generation = Bytes::new(&self.file[word..block], word as u64);
+            if !is_there(generation.u64("the generation")?) {
+                // Removed: what is left of it means nothing.
+                return Ok(());
+            }
         }
+        let instance = Instance::decode(Bytes::new(&record[HEAD..word - at], (at + HEAD) as u64))?;
+        on_a_line(instance.metadata_len())?;
+        let schema = &self.schemas[number].1;
+        let metadata = at + instance.metadata_len();
         let (prefix, suffix) = (instance.label_prefix(), instance.label_suffix());
         let mut twice = None;
         for metric in &schema.metrics {
@@ -238,8 +255,7 @@ impl Walk<'_> {
             let what = format!("instance: the label {label:?} is there already: the first counts");
             self.found.push(wrong(at, what));
         }
-        self.zeros(metadata, block, "instance: padding before the values");
-        self.blocks.push((block, number));
+        self.zeros(metadata, word, "instance: padding before the values");
         Ok(())
     }
 

@@ -77,7 +77,7 @@ impl Totals {
         check(contents)?;
         let created = file.header.created;
         let mut new = HashMap::new();
-        for instance in &contents.instances {
+        for (_, instance) in contents.there() {
             let key = (
                 Arc::as_ptr(&instance.plan) as usize,
                 Arc::clone(&instance.identity),
@@ -150,7 +150,10 @@ fn check(contents: &Contents) -> Result<(), String> {
     if contents.unknown || plans.clone().any(|plan| !plan.complete) {
         return Err("it has values of a newer mmstats, which only that can fold".to_owned());
     }
-    if !contents.values.busy.is_empty() || contents.values.had.contains(&false) {
+    let mut had = contents
+        .there()
+        .map(|(_, instance)| &contents.values.had[instance.slots..][..instance.plan.slots.len()]);
+    if !contents.values.busy.is_empty() || had.any(|had| had.contains(&false)) {
         return Err("it is still being written".to_owned());
     }
     Ok(())

@@ -5,6 +5,7 @@ mod growth;
 mod notes;
 mod records;
 mod same_name;
+mod spaces;
 
 use std::any::TypeId;
 use std::cell::{Cell, RefCell};
@@ -13,6 +14,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use self::spaces::Spaces;
 use super::directory::{self, Nameless};
 use super::names;
 use crate::Error;
@@ -104,7 +106,8 @@ enum Backing {
 #[derive(Debug)]
 pub struct StatsFile {
     /// What is done by the clock. Before the region: it ends first.
-    ticks: RefCell<Vec<Ticking>>,
+    /// With the block of the removable group that it is of, or 0.
+    ticks: RefCell<Vec<(u32, Ticking)>>,
     region: Region,
     model: Box<str>,
     /// What it was made from, for another one in the child of a fork.
@@ -135,6 +138,11 @@ pub struct StatsFile {
     /// Levels that end with their thread.
     levels: RefCell<Vec<Word>>,
     failure: RefCell<Option<Error>>,
+    spaces: RefCell<Spaces>,
+    /// The block of the removable group that is being bound, or 0.
+    binding: Cell<u32>,
+    /// Whether it is lent by `local` only.
+    is_local: Cell<bool>,
     /// There is an [`Append`](crate::metric::storage::Append).
     appending: Cell<bool>,
     max_groups: usize,
@@ -233,6 +241,9 @@ impl StatsFile {
             hasher: hashing::random_state(),
             levels: RefCell::default(),
             failure: RefCell::default(),
+            spaces: RefCell::default(),
+            binding: Cell::new(0),
+            is_local: Cell::new(false),
             appending: Cell::new(false),
             max_groups: config.max_groups.unwrap_or(MAX_GROUPS),
             contexts: Contexts::new(
@@ -320,6 +331,11 @@ impl StatsFile {
     /// The owner word.
     fn owner(&self) -> Word {
         self.words().word(OWNER / 8)
+    }
+
+    /// From here on it is lent by `local` only: the thread's cells are told when a group was removed.
+    pub fn set_local(&self) {
+        self.is_local.set(true);
     }
 
     /// The thread ends: levels become zero, the file an orphan.

@@ -5,8 +5,10 @@
 mod key;
 mod pairs;
 
+use std::borrow::Borrow;
 use std::cell::{Cell, OnceCell};
 use std::fmt;
+use std::hash::Hash;
 use std::ops::Index;
 use std::rc::Rc;
 
@@ -14,14 +16,18 @@ use super::local::Private;
 use super::model::{self, MmStats};
 use super::names;
 use crate::Error;
+use crate::format::generation::{self, is_there};
 use crate::format::note::Cause;
 use crate::format::record::Instance;
 use crate::metric::field::{Binder, Describe, Field, Options, TakesGroupLabel, TakesPrefix};
 use crate::metric::one_thread::of_one_thread;
-use crate::metric::storage::{Append, Placed, Space};
+use crate::metric::storage::{Append, Placed, Room, Space};
+use crate::sync::Ordering;
+use crate::sys::lifecycle::files::groups_ended;
 use crate::sys::lifecycle::report;
 use crate::sys::memory::frozen::FrozenMap;
 use crate::sys::memory::mapped::Mapped;
+use crate::sys::memory::words::Word;
 
 pub use self::key::{Around, ByName, GroupBy, GroupId};
 use self::key::{OTHER, shown};
@@ -73,9 +79,11 @@ use self::pairs::{Pairs, Sorted};
 /// Finding a known group costs a hash and a comparison, and neither formats nor allocates; a new one appends to
 /// the file. Groups within a group that has labels have these labels, too.
 pub struct Groups<T, L: GroupBy = ByName> {
-    known: FrozenMap<L::Owned, T>,
+    known: FrozenMap<L::Owned, Known<T>>,
     /// Those of [`group_with`](Groups::group_with).
-    paired: FrozenMap<Pairs, T>,
+    paired: FrozenMap<Pairs, Known<T>>,
+    /// [`groups_ended`] when the groups that others have ended were last looked for.
+    looked: Cell<u64>,
     /// `_other` in the file, once it is needed.
     other: OnceCell<Box<T>>,
     /// Private memory, for what cannot be counted in the file. In a mapping: an allocator may be the caller.
@@ -91,12 +99,37 @@ pub struct Groups<T, L: GroupBy = ByName> {
     around: Around,
 }
 
+/// A group, and what says whether it was removed.
+struct Known<T> {
+    generation: Word,
+    block: u32,
+    model: T,
+}
+
+impl<T> Known<T> {
+    /// Whether nobody has removed it.
+    #[inline(always)]
+    fn is_there(&self) -> bool {
+        // Relaxed: who was told of a removal sees it, and who was not may as well have come before it. Nothing
+        // that is read depends on it: only this thread uses the space again, and not before `group` has let the
+        // group go.
+        is_there(self.generation.load(Ordering::Relaxed))
+    }
+
+    /// Ends it; false: it was ended already.
+    fn end(&self) -> bool {
+        let known = self.generation.load(Ordering::Relaxed);
+        generation::remove(&self.generation, known)
+    }
+}
+
 impl<T: MmStats, L: GroupBy> Groups<T, L> {
     /// Groups in a file, which stand there as `around` says. A failure is kept in `space`.
     pub(super) fn new(space: Option<&Rc<dyn Space>>, around: Around) -> Groups<T, L> {
         let mut groups = Groups {
             known: FrozenMap::default(),
             paired: FrozenMap::default(),
+            looked: Cell::new(groups_ended()),
             other: OnceCell::new(),
             unseen: OnceCell::new(),
             refused: Cell::new(0),
@@ -127,8 +160,93 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     #[inline]
     pub fn group(&self, key: &L::Key) -> &T {
         match self.known.get(key) {
-            Some(group) => group,
-            None => self.new_or_other(key),
+            Some(group) if group.is_there() => &group.model,
+            _ => self.new_or_other(key),
+        }
+    }
+
+    /// Ends a group's series, in all threads of this process that write to the same directory: readers see it no
+    /// more, and what it counted is gone from the totals. Groups within it end with it. Whether there was such a group.
+    ///
+    /// A thread that asks for the group again has a new one, which begins at zero. Handles that are still held
+    /// write on, unseen. `_other` cannot be removed.
+    ///
+    /// The space of the group is used again for another one, once it is certain that no handle of it is held: of
+    /// [`local`](MmStats::local) when its outermost call begins, of an owned [`Stats`](crate::Stats) by
+    /// [`Stats::reuse_removed`](crate::Stats::reuse_removed). Until then it counts against the size of the file.
+    ///
+    /// This is no call for a hot path: it goes through the records of the files of all threads that write the
+    /// model.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, Groups, MmLabels, MmStats};
+    /// # #[derive(MmStats)] struct Handler { response_ok: Counter }
+    /// # #[derive(MmLabels, Clone, PartialEq, Eq, Hash)] struct Route { path: String }
+    /// # #[derive(MmStats)] struct Web { handlers: Groups<Handler>, routes: Groups<Handler, Route> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.handlers.group("index").response_ok.inc();
+    /// assert!(web.handlers.remove("index"));
+    /// assert!(!web.handlers.remove("index"));
+    /// assert_eq!(web.handlers.group("index").response_ok.get(), 0);
+    ///
+    /// let route = Route { path: "/".into() };
+    /// web.routes.group(&route).response_ok.inc();
+    /// assert!(web.routes.remove(&route));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    pub fn remove(&self, key: &L::Key) -> bool {
+        // What cannot be the key of a group has none.
+        let id = L::id(key, &self.around);
+        id.is_ok_and(|id| self.end(&self.known, key, id))
+    }
+
+    /// Ends the group of this key in `table`, and those of this identity in the files of the other threads.
+    fn end<K, Q>(&self, table: &FrozenMap<K, Known<T>>, key: &Q, id: GroupId) -> bool
+    where
+        K: Borrow<Q> + Eq + Hash,
+        Q: Eq + Hash + ?Sized,
+    {
+        let Some((space, schema)) = &self.file else {
+            return false;
+        };
+        let own = table.get(key).is_some_and(Known::end);
+        let elsewhere = space.end_elsewhere(&self.instance(*schema, id), T::has_groups());
+        self.let_go(table, key);
+        own || elsewhere
+    }
+
+    /// Lets a group go that was removed. While the file is appended to (an allocator may come here) it stays, and
+    /// goes with the next call.
+    fn let_go<K, Q>(&self, table: &FrozenMap<K, Known<T>>, key: &Q)
+    where
+        K: Borrow<Q> + Eq + Hash,
+        Q: Eq + Hash + ?Sized,
+    {
+        let Some((space, _)) = &self.file else { return };
+        if table.get(key).is_none_or(Known::is_there) {
+            return;
+        }
+        // SAFETY: the file drops it when nobody has a reference to a group of it (`StatsFile::reclaim`), or
+        // with itself, which is after the model that lends them.
+        if let Some((key, taken)) = unsafe { table.take(key) } {
+            let block = taken.value().block;
+            let refused = space.removed(block, T::has_groups(), Box::new(taken)).err();
+            if let Some(Ok(taken)) = refused.map(|taken| taken.downcast()) {
+                table.put_back(key, *taken);
+            }
+        }
+    }
+
+    /// Lets all groups go that other threads have ended since this was last asked.
+    fn let_ended_go(&self) {
+        let ended = groups_ended();
+        if self.looked.replace(ended) != ended {
+            for key in self.known.keys() {
+                self.let_go(&self.known, key.borrow());
+            }
+            for key in self.paired.keys() {
+                self.let_go(&self.paired, &key);
+            }
         }
     }
 
@@ -138,22 +256,24 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     /// The name or a label is invalid, a label text of the group is there already, there are as many groups as
     /// there may be, or the file is full.
     pub fn try_group(&self, key: &L::Key) -> Result<&T, Error> {
-        if let Some(group) = self.known.get(key) {
-            return Ok(group);
+        if let Some(group) = self.known.get(key).filter(|group| group.is_there()) {
+            return Ok(&group.model);
         }
+        self.let_go(&self.known, key);
         if L::is_other(key) {
             self.make_other()?;
             return Ok(self.other_now());
         }
         match self.make(L::id(key, &self.around)?) {
-            Ok(group) => Ok(self.known.insert(L::owned(key), group)),
+            Ok(group) => Ok(&self.known.insert(L::owned(key), group).model),
             // The user's `value = …` or an allocator may have made it meanwhile.
-            Err(error) => self.known.get(key).ok_or(error),
+            Err(error) => self.known.get(key).map(|group| &group.model).ok_or(error),
         }
     }
 
     /// How many groups there are, `_other` not among them.
     pub fn len(&self) -> usize {
+        self.let_ended_go();
         self.known.len() + self.paired.len()
     }
 
@@ -246,7 +366,8 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     fn make_other(&self) -> Result<(), Error> {
         if self.other.get().is_none() {
             // Set already: by who came back meanwhile.
-            let _ = self.other.set(self.bind(L::other(&self.around)?, true)?);
+            let other = Box::new(self.bind(L::other(&self.around)?, Room::KeptAside)?.0);
+            let _ = self.other.set(other);
         }
         Ok(())
     }
@@ -266,7 +387,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     }
 
     /// A new group, if there may be one more.
-    fn make(&self, id: GroupId) -> Result<Box<T>, Error> {
+    fn make(&self, id: GroupId) -> Result<Box<Known<T>>, Error> {
         let Some((space, _)) = &self.file else {
             return Err(no_groups());
         };
@@ -277,7 +398,12 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
                 most,
             });
         }
-        self.bind(id, false)
+        let (model, block) = self.bind(id, Room::Removable)?;
+        Ok(Box::new(Known {
+            generation: space.generation(block),
+            block,
+            model,
+        }))
     }
 
     fn instance(&self, schema: Placed, id: GroupId) -> Instance {
@@ -290,7 +416,8 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         }
     }
 
-    fn bind(&self, id: GroupId, kept_aside: bool) -> Result<Box<T>, Error> {
+    /// Binds a new group; gives its block's offset, too.
+    fn bind(&self, id: GroupId, room: Room) -> Result<(T, u32), Error> {
         let Some((space, schema)) = &self.file else {
             return Err(no_groups());
         };
@@ -300,15 +427,15 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         let labels = id.labels_within();
         let instance = self.instance(*schema, id);
         let prefix = instance.label_prefix();
-        let (block, offset) = space.instance(*schema, instance, kept_aside)?;
+        let (block, offset) = space.instance(*schema, instance, room)?;
         let mut binder = Binder::new(Some(space), block, offset, &prefix).labelled(labels);
-        let bound = Box::new(bind(&mut binder));
+        let bound = bind(&mut binder);
         // Groups within the group may have found no space.
         if let Some(error) = space.failure() {
             return Err(error);
         }
         append.publish();
-        Ok(bound)
+        Ok((bound, offset))
     }
 }
 
@@ -352,8 +479,8 @@ impl<T: MmStats> Groups<T> {
     #[inline]
     pub(super) fn group_of(&self, pairs: &dyn ByKey) -> &T {
         match self.paired.get(pairs) {
-            Some(group) => group,
-            None => self.new_of_or_other(pairs),
+            Some(group) if group.is_there() => &group.model,
+            _ => self.new_of_or_other(pairs),
         }
     }
 
@@ -365,18 +492,44 @@ impl<T: MmStats> Groups<T> {
     }
 
     fn try_group_of(&self, pairs: &dyn ByKey) -> Result<&T, Error> {
-        if let Some(group) = self.paired.get(pairs) {
-            return Ok(group);
+        let known = self.paired.get(pairs);
+        if let Some(group) = known.filter(|group| group.is_there()) {
+            return Ok(&group.model);
         }
+        self.let_go(&self.paired, pairs);
         match self.make(GroupId::paired(pairs, &self.around)?) {
-            Ok(group) => Ok(self.paired.insert(Pairs::new(pairs), group)),
+            Ok(group) => Ok(&self.paired.insert(Pairs::new(pairs), group).model),
             // As in `try_group`.
-            Err(error) => self.paired.get(pairs).ok_or(error),
+            Err(error) => (self.paired.get(pairs))
+                .map(|group| &group.model)
+                .ok_or(error),
         }
+    }
+
+    /// [`remove`](Self::remove) of the group of these labels, in any order.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, Groups, MmStats};
+    /// # #[derive(MmStats)] struct Web { handlers: Groups<Handler> }
+    /// # #[derive(MmStats)] struct Handler { requests: Counter }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.handlers.group_with(&[("handler", "index"), ("method", "GET")]).requests.inc();
+    /// assert!(web.handlers.remove_with(&[("method", "GET"), ("handler", "index")]));
+    /// assert!(!web.handlers.remove_with(&[("method", "GET"), ("handler", "index")]));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    pub fn remove_with(&self, pairs: &[(&str, &str)]) -> bool {
+        // What cannot be the labels of a group has none.
+        Sorted::new(pairs).is_some_and(|pairs| {
+            let pairs: &dyn ByKey = &pairs;
+            let id = GroupId::paired(pairs, &self.around);
+            id.is_ok_and(|id| self.end(&self.paired, pairs, id))
+        })
     }
 
     /// The names of the groups that have one, in no order.
     pub(super) fn names(&self) -> Vec<String> {
+        self.let_ended_go();
         let names = self.known.keys();
         names.iter().map(|name| name.to_string()).collect()
     }
@@ -414,11 +567,32 @@ impl<T, L: GroupBy> fmt::Debug for Groups<T, L> {
     }
 }
 
+impl<T, L: GroupBy> Drop for Groups<T, L> {
+    fn drop(&mut self) {
+        // Of groups within a group that was removed: their spaces can be used again, too.
+        if let Some((space, _)) = &self.file {
+            for group in self.known.drain().chain(self.paired.drain()) {
+                let block = group.block;
+                let was_removed = !group.is_there();
+                drop(group);
+                if was_removed {
+                    space.unused(block);
+                }
+            }
+        }
+    }
+}
+
 of_one_thread!(Groups<T, L>, T, L: GroupBy);
 
 // SAFETY: what is kept of the binder is in private fields, and a group is only lent, by `&T`. The copies of keys that
 // are kept beside are not bound to a thread: `MmLabels` are `Send`, and an `Rc<str>` of a name is never given away.
 unsafe impl<T: MmStats, L: GroupBy> Field for Groups<T, L> {
+    #[inline(always)]
+    fn has_groups() -> bool {
+        true
+    }
+
     fn describe(_: &mut Describe, _: &str, _: Options<'_>) {
         // The labels are those of the groups: the field itself has none.
     }

@@ -110,6 +110,10 @@ unsafe impl MmStats for Named {
     const HELP: &'static str = "The values of one label.";
     const TRAITS: FieldTraits = |_, _| ();
 
+    fn has_groups() -> bool {
+        false
+    }
+
     fn describe_fields(describe: &mut Describe) {
         Summary::describe(describe, "", Options::NONE);
         History::<1000>::describe(describe, "history", Options::NONE);

@@ -7,8 +7,9 @@
 use std::any::TypeId;
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
+use super::file::StatsFile;
 use super::model::MmStats;
 use super::stats::Stats;
 use crate::Error;
@@ -27,6 +28,10 @@ use crate::sys::process::fork::{self, ThreadCell};
 pub struct LocalCell<T> {
     cell: ThreadCell,
     busy: Cell<bool>,
+    /// Whether a call of `local` is running. Only kept of models with groups.
+    inside: Cell<bool>,
+    /// The model's file. It is there as long as the model is.
+    file: Cell<*const StatsFile>,
     model: PhantomData<*const T>,
 }
 
@@ -37,6 +42,8 @@ impl<T> LocalCell<T> {
         LocalCell {
             cell: ThreadCell::new(),
             busy: Cell::new(false),
+            inside: Cell::new(false),
+            file: Cell::new(ptr::null()),
             model: PhantomData,
         }
     }
@@ -48,17 +55,53 @@ impl<T> LocalCell<T> {
     }
 }
 
+impl<T: MmStats> LocalCell<T> {
+    /// The model, if this thread has it and no call of `local` is running that matters.
+    #[inline(always)]
+    fn outermost(&self) -> Option<NonNull<T>> {
+        if T::has_groups() && self.inside.get() {
+            return None;
+        }
+        self.model()
+    }
+}
+
 /// Runs `f` with this thread's model.
 #[inline(always)]
 pub(super) fn with<T: MmStats, R>(f: impl FnOnce(&T) -> R) -> R {
     // Only the pointer is taken within the access to the thread-local: that is so little that it always
     // becomes part of the caller. With all of `f` in it, a call was left of it where `f` is long.
-    match T::with_local(LocalCell::model) {
-        // SAFETY: set by `first` to the model of a boxed `Stats` that this thread's `OWNED` keeps; `OWNED`
-        // empties the cells before it gives them up, and a fork empties them too. The reference lives no
-        // longer than this call on this thread, and none is running when `OWNED` is destroyed.
-        Some(model) => f(unsafe { model.as_ref() }),
+    match T::with_local(LocalCell::outermost) {
+        Some(model) => {
+            let _running = T::has_groups().then(Running::<T>::begin);
+            // SAFETY: set by `first` to the model of a boxed `Stats` that this thread's `OWNED` keeps; `OWNED`
+            // empties the cells before it gives them up, and a fork empties them too. The reference lives no
+            // longer than this call on this thread, and none is running when `OWNED` is destroyed.
+            f(unsafe { model.as_ref() })
+        }
         None => T::with_local(|cell| first(cell, f)),
+    }
+}
+
+/// The outermost call of `local` for a model with groups, until it ends or panics: for `first` to know when no
+/// reference to a group is left.
+///
+/// What it stores are constants, and whether it does is a branch. A stored value that depends on the loaded one
+/// (`replace`) chains each call to the end of the one before.
+struct Running<T: MmStats>(PhantomData<T>);
+
+impl<T: MmStats> Running<T> {
+    #[inline(always)]
+    fn begin() -> Running<T> {
+        T::with_local(|cell| cell.inside.set(true));
+        Running(PhantomData)
+    }
+}
+
+impl<T: MmStats> Drop for Running<T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        T::with_local(|cell| cell.inside.set(false));
     }
 }
 
@@ -106,7 +149,8 @@ impl Drop for Owned {
 /// allocates nothing.
 struct Local<T>(Stats<T>);
 
-/// The first use of a model in a thread, and every use that cannot have a file.
+/// The first use of a model in a thread, or after groups were removed; and every use within another one that keeps
+/// the space of groups from being used again, or that cannot have a file.
 #[cold]
 fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
     /// Not busy any more, also after a panic in the user's `value = …`.
@@ -116,12 +160,32 @@ fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
             self.0.set(false);
         }
     }
+    let outermost = T::has_groups() && !cell.inside.get();
+    let _running = outermost.then(Running::<T>::begin);
+    if let Some(model) = cell.model() {
+        // SAFETY: as in `with`.
+        return f(unsafe { model.as_ref() });
+    }
+    if let Some(model) = NonNull::new(cell.cell.parked.get().cast_mut().cast::<T>()) {
+        if outermost {
+            // SAFETY: set together with the model, which is still there: see `with`.
+            let file = unsafe { &*cell.file.get() };
+            // SAFETY: references to its groups are only lent within `local`, of which no other call is running
+            // in this thread.
+            unsafe { file.reclaim() };
+        }
+        if outermost || !T::has_groups() {
+            cell.cell.model.set(cell.cell.parked.replace(ptr::null()));
+        }
+        // SAFETY: as in `with`.
+        return f(unsafe { model.as_ref() });
+    }
     // Busy: an allocator or a logger that uses the model while its file is being made.
     if cell.busy.replace(true) {
         return with_private(f);
     }
     let busy = Done(&cell.busy);
-    let Some((mut keep, model, error)) = adopt_or_create::<T>() else {
+    let Some((mut keep, model, file, error)) = adopt_or_create::<T>() else {
         drop(busy);
         return with_private(f);
     };
@@ -131,6 +195,7 @@ fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
         // SAFETY: the cell is a thread-local of this thread without a destructor: only the derive
         // makes cells, in `with_local`.
         unsafe { cell.cell.enter() };
+        cell.file.set(file);
         cell.cell.model.set(model.cast());
     });
     drop(busy);
@@ -147,9 +212,12 @@ fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
     }
 }
 
+/// What a thread keeps for a model, where the model and its file lie, and why it has none that can be seen.
+type Made<T> = (Box<Keep>, *const T, *const StatsFile, Option<Error>);
+
 /// An orphan of this model, a new file or, where none can be had, private memory; where its model
-/// lies; and why there is no file. `None` while this thread is being torn down.
-fn adopt_or_create<T: MmStats>() -> Option<(Box<Keep>, *const T, Option<Error>)> {
+/// lies, and its file; and why there is no file. `None` while this thread is being torn down.
+fn adopt_or_create<T: MmStats>() -> Option<Made<T>> {
     OWNED.try_with(|_| ()).ok()?;
     let key = TypeId::of::<Local<T>>();
     let mut refused = None;
@@ -171,7 +239,9 @@ fn adopt_or_create<T: MmStats>() -> Option<(Box<Keep>, *const T, Option<Error>)>
             Orphan::new(key, Box::new(Local(stats.ok()?)))
         }
     };
-    let model: *const T = &*orphan.value.downcast_ref::<Local<T>>()?.0;
+    let stats = &orphan.value.downcast_ref::<Local<T>>()?.0;
+    stats.file().set_local();
+    let (model, file): (*const T, *const StatsFile) = (&**stats, stats.file());
     let abandon = |orphan: &Orphan| {
         let local = orphan.value.downcast_ref::<Local<T>>();
         local.is_some_and(|local| {
@@ -187,6 +257,7 @@ fn adopt_or_create<T: MmStats>() -> Option<(Box<Keep>, *const T, Option<Error>)>
             next: None,
         }),
         model,
+        file,
         refused,
     ))
 }

@@ -30,6 +30,13 @@ pub unsafe trait MmStats: Sized + 'static {
     #[doc(hidden)]
     const TRAITS: FieldTraits;
 
+    /// Whether a field of it has groups, which can be removed.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn has_groups() -> bool {
+        true
+    }
+
     #[doc(hidden)]
     fn describe_fields(describe: &mut Describe);
 
@@ -45,7 +52,8 @@ pub unsafe trait MmStats: Sized + 'static {
     ///
     /// `f` runs exactly once, whatever happens. Where no file can be had, and while the thread is
     /// being torn down, it runs against private memory, with one warning per path and process
-    /// through the `log` crate. After the first call this costs a load and a comparison.
+    /// through the `log` crate. After the first call this costs a load and a comparison; of a model with groups,
+    /// which can be removed, another of both and two stores.
     ///
     /// The file is removed when the process ends, unless `MMSTATS_KEEP=1`.
     #[inline(always)]

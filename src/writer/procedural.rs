@@ -19,7 +19,7 @@ use crate::metric::field::{
     TakesUnit, TakesWindow,
 };
 use crate::metric::one_thread::of_one_thread;
-use crate::metric::storage::{Append, Space};
+use crate::metric::storage::{Append, Room, Space};
 use crate::metric::window::LENGTHS;
 use crate::sys::memory::frozen::FrozenList;
 use crate::{
@@ -287,7 +287,7 @@ impl<'w, M, V> Adding<'w, M, V> {
             group: self.group.name,
             labels: self.group.labels,
         };
-        let (block, offset) = file.instance(placed, instance, false)?;
+        let (block, offset) = file.instance(placed, instance, Room::Stays)?;
         let space: Rc<dyn Space> = file.clone();
         let metric = bind(
             &mut Binder::new(Some(&space), block, offset, prefix),

@@ -52,8 +52,40 @@ impl<T> Stats<T> {
         (!self.file.is_anonymous()).then(|| self.file.path())
     }
 
+    /// Makes the spaces of groups that were removed ready to be used again, by groups that are made later.
+    ///
+    /// As long as `&self` is lent, a handle of a removed group may be held somewhere, and would write into the
+    /// space of another one. Only `&mut self` proves that there is none. A program that removes groups again and
+    /// again calls this from time to time; without it their spaces stay until the statistics are dropped, and
+    /// when the file is full new groups count under `_other`. ([`local`](MmStats::local) does it by itself.)
+    ///
+    /// ```
+    /// # use mmstats::{Counter, MmStats};
+    /// # #[derive(MmStats)] struct Session { requests: Counter }
+    /// let mut sessions = Session::groups(["first"]).anonymous().create()?;
+    /// for id in 0..1000 {
+    ///     let name = format!("session-{id}");
+    ///     sessions.group(&name).requests.inc();
+    ///     sessions.remove(&name);
+    ///     sessions.reuse_removed();
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    pub fn reuse_removed(&mut self) {
+        // SAFETY: a reference to a group borrows the model, which is lent by `&self` only.
+        unsafe { self.file.reclaim() };
+    }
+
     pub(super) fn file(&self) -> &StatsFile {
         &self.file
+    }
+}
+
+impl<T> Drop for Stats<T> {
+    fn drop(&mut self) {
+        // What is bound to removed groups is in the file, and may keep the file itself.
+        // SAFETY: as in `reuse_removed`.
+        unsafe { self.file.reclaim() };
     }
 }
 

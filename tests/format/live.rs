@@ -242,7 +242,7 @@ fn the_python_reader_agrees_on_labels() {
         labelled.handlers.group("index").ok.add(seed);
         labelled
     };
-    let _first = write(1);
+    let mut first = write(1);
     let second = std::thread::scope(|scope| scope.spawn(|| write(10)).join().unwrap());
     let library = by_library(root.path());
     let stats = &library["models"]["labelled"]["stats"];
@@ -256,6 +256,37 @@ fn the_python_reader_agrees_on_labels() {
     }
     if let Some(python) = by_python(root.path()) {
         assert_same("labels", &library, &python);
+    }
+    // Removed in both files; in one the space then has other labels.
+    let route = |path: &str, status| Route {
+        path: path.to_owned(),
+        status,
+    };
+    assert!(first.routes.remove(&route("größe", 404)));
+    assert!(first.handlers.remove_with(&[("a", "1"), ("b", "2")]));
+    assert!(first.handlers.remove("index"));
+    first.reuse_removed();
+    first.routes.group(&route("new", 1)).ok.add(3);
+    first.handlers.group_with(&[("c", "3")]).ok.add(4);
+    let library = by_library(root.path());
+    let stats = &library["models"]["labelled"]["stats"];
+    for label in [
+        r#"ok{path="größe",status="404"}"#,
+        r#"count{group="part",path="größe",status="404"}"#,
+        r#"by_name.ok{a="1",b="2"}"#,
+        "by_name.index.ok",
+    ] {
+        assert!(stats[label].is_null(), "{label}");
+    }
+    for (label, value) in [
+        (r#"ok{path="größe",status="200"}"#, 2 * 200 + 11),
+        (r#"ok{path="new",status="1"}"#, 3),
+        (r#"by_name.ok{c="3"}"#, 4),
+    ] {
+        assert_eq!(stats[label]["value"], value, "{label}");
+    }
+    if let Some(python) = by_python(root.path()) {
+        assert_same("removed labels", &library, &python);
     }
     drop(second);
 }

@@ -34,6 +34,7 @@ KINDS = ["", "counter", "updown", "gauge", "flag", "text", "constant", "timer", 
          "summary", "average", "movingaverage", "samplingcounter", "history", "errors", "window", "floats"]
 # A flag of the header: the lock is pinned.
 PINNED = 1
+HAS_GENERATION = 2
 # File systems that only one kernel writes, by their names in mountinfo.
 LOCAL = ["tmpfs", "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "overlay", "ramfs", "bcachefs", "zfs"]
 # Steps of a window that count, and what its label ends with.
@@ -832,7 +833,7 @@ class File:
             self.length = os.fstat(self.descriptor).st_size
         need(self.header_length <= committed <= self.length, "committed length %d of %d" % (committed, self.length))
         self.schemas, self.instances, self.retired, self.contexts = {}, [], None, []
-        self.notes = []
+        self.notes, self.generations = [], []
         at = self.header_length
         try:
             while at < committed:
@@ -842,7 +843,7 @@ class File:
                 if kind == SCHEMA:
                     self.schema(at, length)
                 elif kind == INSTANCE:
-                    self.instance(at, length)
+                    self.instance(at, length, flags & HAS_GENERATION)
                 elif kind == OCTAVE:
                     self.octave(at, length)
                 elif kind == RETIRED:
@@ -897,17 +898,43 @@ class File:
     def within(self, at, length, texts, place, size):
         need(place % 64 == 0 and at + texts <= place and place + size <= at + length, "values outside the record at %d" % at)
 
-    def instance(self, at, length):
+    def instance(self, at, length, has_generation):
         need(length >= 24, "a short record at %d" % at)
-        schema, place, prefix, group, pairs = struct.unpack("<IIHHI", self.bytes(at, 24)[8:])
+        schema, place = struct.unpack("<II", self.bytes(at, 16)[8:])
+        need(schema in self.schemas, "no schema at %d" % schema)
+        block, metrics = self.schemas[schema]
+        self.within(at, length, 32 if has_generation else 24, place, block)
+        if not has_generation:
+            texts = self.texts(at, length, place, metrics)
+        else:
+            # Chapter 6, Groups that come and go: the first look, and the texts after it.
+            generation = self.words(place - 8, 1)[0]
+            fence()
+            if generation % 2:
+                self.instances.append((place, block, ("", "", {}), [], {}, {}))
+                return  # removed: there is nothing to read
+            try:
+                texts = self.texts(at, place - 8 - at, place, metrics)
+            except Malformed as problem:
+                fence()
+                if self.words(place - 8, 1)[0] == generation:
+                    self.problems.append(str(problem))
+                self.instances.append((place, block, ("", "", {}), [], {}, {}))
+                return
+            self.generations.append((len(self.instances), place - 8, generation))
+        prefix, suffix, _ = texts
+        self.charge(block + sum(len(metric.label) + len(prefix) + len(suffix) + 64 for metric in metrics))
+        self.instances.append((place, block, texts, metrics, {}, {}))
+
+    def texts(self, at, length, place, metrics):
+        """What the labels of an instance begin and end with, and its identity, from the first `length` bytes of its record."""
+        prefix, group, pairs = struct.unpack("<HHI", self.bytes(at, 24)[16:])
         table = 24 + prefix + group
         need(pairs <= LABELS_MOST and table + 4 * pairs <= length, "a short record at %d" % at)
         lengths = struct.unpack("<%dH" % (2 * pairs), self.bytes(at, table + 4 * pairs)[table:])
         texts = table + 4 * pairs + sum(lengths)
         need(texts <= length, "a short record at %d" % at)
-        need(schema in self.schemas, "no schema at %d" % schema)
-        block, metrics = self.schemas[schema]
-        self.within(at, length, texts, place, block)
+        need(at + texts <= place, "values outside the record at %d" % at)
         cursor = Cursor(self.bytes(at, texts), 24)
         prefix, group = cursor.text(prefix), cursor.text(group)
         cursor.take(4 * pairs)
@@ -917,10 +944,9 @@ class File:
         suffix = "" if group else labels_text(labels)
         prefix += group + "." if group else ""
         need(suffix or all(whole_label(prefix, metric.label) for metric in metrics), "a metric without a label at %d" % at)
-        self.charge(block + sum(len(metric.label) + len(prefix) + len(suffix) + 64 for metric in metrics))
         # What exporters call the group is no label of it.
         identity = {"group": group} if group else {"labels": dict(labels)} if labels else {}
-        self.instances.append((place, block, (prefix, suffix, identity), metrics, {}, {}))
+        return prefix, suffix, identity
 
     def octave(self, at, length):
         need(length >= 24, "a short record at %d" % at)
@@ -1072,6 +1098,18 @@ class File:
         context = self.read_contexts()
         for stats, label, metric, words, cells in with_parts:
             stats[label] = metric.decode_parts(words, cells, context)
+        # The second look: of what has another generation by now nothing counts.
+        fence()
+        for number, word, generation in self.generations:
+            if self.words(word, 1)[0] != generation:
+                _, _, (prefix, suffix, _), metrics, _, _ = self.instances[number]
+                labels = {whole_label(prefix, metric.label) + suffix for metric in metrics}
+                labels |= {label + OF_WINDOW for label in labels}
+                self.busy = [label for label in self.busy if label not in labels]
+                for label in labels:
+                    for entries, stats in self.parts:
+                        entries.pop(label, None)
+                        stats.pop(label, None)
 
     def of_window(self, label):
         """The value of the metric that a window belongs to."""

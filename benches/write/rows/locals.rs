@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use mmstats::MmStats;
+use mmstats::{Counter, MmStats};
 
 use crate::row::{Bound, Row, row};
 use crate::setup::{Model, PAIRS, ROUTE};
@@ -28,14 +28,27 @@ mod sixteen {
     models!(M0 M1 M2 M3 M4 M5 M6 M7 M8 M9 M10 M11 M12 M13 M14 M15);
 }
 
+/// A model without groups.
+#[derive(MmStats)]
+#[mmstats(name = "bench-write-local")]
+struct Local {
+    a: Counter,
+}
+
 pub fn rows() -> Vec<Row> {
     vec![
         row!("local Counter::inc", |_s, _i| {
             black_box(());
-            Model::local(|model| model.a.inc());
+            Local::local(|model| model.a.inc());
         })
         .bound(Bound::Most(0.5))
         .bound(Bound::Times(2.2, &["plain u64 += 1"])),
+        // A model whose groups can be removed: `local` notes that it is running.
+        row!("local Counter::inc, with groups", |_s, _i| {
+            black_box(());
+            Model::local(|model| model.a.inc());
+        })
+        .bound(Bound::Most(1.5)),
         row!("1 model, local", |_s, _i| {
             for _ in 0..16 {
                 black_box(());

@@ -339,6 +339,14 @@ impl<T, E: Error> OrRecord for Result<T, E> {
     }
 }
 
+impl Drop for Errors {
+    fn drop(&mut self) {
+        if let Some(space) = &self.space {
+            self.table.get_mut().give_back(&**space);
+        }
+    }
+}
+
 of_one_thread!(Errors);
 
 // SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.

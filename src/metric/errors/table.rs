@@ -213,6 +213,14 @@ impl Table {
         Some(index)
     }
 
+    /// Gives back what the messages took: their log is that of a group that was removed.
+    pub(super) fn give_back(&mut self, space: &dyn Space) {
+        for message in self.messages.drain(..) {
+            space.contexts().release(message.context.get());
+            space.error_bytes().update(|left| left + MESSAGE_BYTES);
+        }
+    }
+
     /// The number of the next part.
     fn number(&self) -> u32 {
         (self.messages.len() + self.totals.len()) as u32

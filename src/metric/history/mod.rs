@@ -219,8 +219,7 @@ impl Ring {
         }
         let space = self.space.as_ref()?;
         let entries = have.max(FIRST).min(self.size - have);
-        let bytes = FIXED.next_multiple_of(LINE) + 8 * ENTRY * entries;
-        let left = space.history_bytes().get().checked_sub(bytes)?;
+        let left = space.history_bytes().get().checked_sub(bytes_of(entries))?;
         let part = Part {
             owner: self.owner,
             number: parts.len() as u32,
@@ -243,6 +242,29 @@ impl Ring {
         let have: usize = parts.iter().map(|part| part.len() / ENTRY).sum();
         have.min(self.number.get().try_into().unwrap_or(usize::MAX))
     }
+}
+
+impl Drop for Ring {
+    /// Of a group that was removed: other histories may have what it took. (The space of its parts goes to the
+    /// next group in its place, whose history takes it again.)
+    fn drop(&mut self) {
+        let Some(space) = &self.space else { return };
+        for part in self.parts.get_mut() {
+            let bytes = bytes_of(part.len() / ENTRY);
+            space.history_bytes().update(|left| left + bytes);
+            for entry in part.chunks(ENTRY) {
+                let context = Reference(entry[3].load(Ordering::Relaxed));
+                if context != Reference::NONE {
+                    space.contexts().release(context);
+                }
+            }
+        }
+    }
+}
+
+/// Bytes that a part of so many entries takes of what histories may take.
+fn bytes_of(entries: usize) -> usize {
+    FIXED.next_multiple_of(LINE) + 8 * ENTRY * entries
 }
 
 of_one_thread!(History<N>, const N: usize);

@@ -1,5 +1,6 @@
 //! Windows by clocks that the tests move: as a writer's, and as a reader's.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -20,7 +21,7 @@ use crate::metric::counter::Counter;
 use crate::metric::field::{Binder, Describe, Field, Options};
 use crate::metric::kind::Raw;
 use crate::metric::percentile::Percentile;
-use crate::metric::storage::{Mark, Placed, Space};
+use crate::metric::storage::{Mark, Placed, Room, Space};
 use crate::metric::summary::Summary;
 use crate::metric::summary::value::SummaryValue;
 use crate::metric::value::{Value, WindowValue};
@@ -63,9 +64,19 @@ impl Space for Memory {
     fn schema(&self, _: std::any::TypeId, _: &dyn Fn() -> Schema) -> Result<Placed, Error> {
         unreachable!()
     }
-    fn instance(&self, _: Placed, _: Instance, _: bool) -> Result<(Words, u32), Error> {
+    fn instance(&self, _: Placed, _: Instance, _: Room) -> Result<(Words, u32), Error> {
         unreachable!()
     }
+    fn generation(&self, _: u32) -> Word {
+        unreachable!()
+    }
+    fn end_elsewhere(&self, _: &Instance, _: bool) -> bool {
+        unreachable!()
+    }
+    fn removed(&self, _: u32, _: bool, _: Box<dyn Any>) -> Result<(), Box<dyn Any>> {
+        unreachable!()
+    }
+    fn unused(&self, _: u32) {}
     fn begin(&self) -> Option<Mark> {
         unreachable!()
     }

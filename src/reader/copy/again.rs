@@ -35,6 +35,9 @@ pub fn again(
     let most: usize = contexts.iter().map(|place| place.shape.value_words()).sum();
     let (mut entry, mut words) = (Vec::new(), Vec::new());
     for (number, instance) in instances.iter().enumerate() {
+        if !instance.is_there() {
+            continue;
+        }
         let parts = instance.parts.iter().filter(|part| part.shape.cells > 0);
         for (part, cell) in parts.flat_map(|part| part.cells().map(move |cell| (part, cell))) {
             for _ in 0..TRIES {

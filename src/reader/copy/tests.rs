@@ -83,6 +83,7 @@ fn instance() -> Instance {
         slots: 0,
         parts: Vec::new(),
         shape: None,
+        generation: None,
     }
 }
 

@@ -80,7 +80,7 @@ impl Table {
     /// Adds up what a file has in these words.
     fn sum(&self, file: &StatsFile, words: &[u64], sums: &mut Sums) {
         let contexts = contexts(file);
-        for instance in &file.contents.instances {
+        for (_, instance) in file.contents.there() {
             for (index, metric, value) in each_delta(file, instance, words, None, &contexts) {
                 let cell = match instance.shape {
                     Some(shape) if file.is_in(self.id) => {
@@ -118,7 +118,7 @@ impl Table {
             return;
         };
         let contexts = contexts(file);
-        for instance in &file.contents.instances {
+        for (_, instance) in file.contents.there() {
             let shape = &self.shapes[instance.shape.expect("set by begin") as usize];
             let now = &file.contents.values.words;
             for (index, metric, value) in each_delta(file, instance, now, Some(before), &contexts) {

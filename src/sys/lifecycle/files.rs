@@ -6,12 +6,13 @@ use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::ptr;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ending::{self, Naming};
 use super::retained;
-use crate::format::header::{OWNER, OwnerState};
+use crate::format::header::{COMMITTED, FIXED, OWNER, OwnerState};
 use crate::format::owner;
+use crate::format::removal::{Ended, end_in};
 use crate::sys::memory::region;
 use crate::sys::process::fork::{self, LIST};
 use crate::sys::process::lock;
@@ -217,6 +218,55 @@ pub fn end_next(path: &mut [u8]) -> Option<(u64, u64, End)> {
             return Some((device, inode, end));
         }
         None
+    })
+}
+
+/// How often a thread has ended a group in another thread's file.
+static ENDED: AtomicU64 = AtomicU64::new(0);
+
+/// A number that is another one after a thread has ended groups in the files of others.
+pub fn groups_ended() -> u64 {
+    // Relaxed: what was removed shows in the generations; this only says that looking pays.
+    ENDED.load(Ordering::Relaxed)
+}
+
+/// Ends a group in the files that this process writes in a directory, but for the one whose region begins at
+/// `own`. Whether it was in one.
+pub fn end_group(own: usize, directory: &[u8], ended: &Ended) -> bool {
+    lock::with(&LIST, || {
+        let mut any = false;
+        // SAFETY: under LIST; entries in the list are alive.
+        let mut entry = unsafe { (*HEAD.0.get()).as_ref() };
+        while let Some(this) = entry {
+            // SAFETY: as above.
+            entry = unsafe { this.next.get().as_ref() };
+            let path = this.file.path.as_bytes();
+            let above = path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
+            if this.start == own
+                || this.generation != fork::generation()
+                || this.done.get()
+                || path[..above] != *directory
+            {
+                continue;
+            }
+            // SAFETY: the entry is only in use while its region is mapped, at a multiple of 8, and its words are
+            // only accessed atomically. No more of it is touched than is committed, which the writer had
+            // reserved blocks for before.
+            let words = |len| unsafe {
+                let first = ptr::with_exposed_provenance::<AtomicU64>(this.start);
+                std::slice::from_raw_parts(first, len)
+            };
+            let fixed = words(FIXED / 8);
+            // Acquire: who sees the length sees the records below it.
+            let committed = fixed[COMMITTED / 8].load(Ordering::Acquire) as usize;
+            let committed = committed.min(this.len);
+            let header = (fixed[1].load(Ordering::Relaxed) as u32 as usize).max(FIXED);
+            any |= end_in(words(committed / 8), header, committed, ended);
+        }
+        if any {
+            ENDED.fetch_add(1, Ordering::Relaxed);
+        }
+        any
     })
 }
 

@@ -10,7 +10,8 @@ use std::ptr::NonNull;
 
 use super::hashing::{self, RandomState};
 
-/// A map from keys to values. What is in it stays there, at its address, as long as the map.
+/// A map from keys to values. What is in it stays at its address until it is taken out, and then as long as
+/// what [`take`](FrozenMap::take) gives.
 ///
 /// The `Hash` and `Eq` of a key may be the user's. They run while the table is borrowed: who comes back to the map
 /// from there finds nothing in it, and panics where it adds something.
@@ -37,8 +38,21 @@ impl<K: Eq + Hash, T> FrozenMap<K, T> {
         K: Borrow<Q>,
     {
         let value = *self.values.try_borrow().ok()?.get(key)?;
-        // SAFETY: from `Box::into_raw` in `insert`, freed only in `drop`; shared references only.
+        // SAFETY: from `Box::into_raw` in `insert`; freed only in `drop`, or by `Taken`, whose owner promises
+        // that no reference is left. Shared references only.
         Some(unsafe { value.as_ref() })
+    }
+
+    /// Takes a value out of the map. References to it stay valid until what is returned is dropped.
+    ///
+    /// # Safety
+    /// The value is not dropped before all references to it are gone. (Forgotten, it leaks.)
+    pub unsafe fn take<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<(K, Taken<T>)>
+    where
+        K: Borrow<Q>,
+    {
+        let (key, value) = self.values.try_borrow_mut().ok()?.remove_entry(key)?;
+        Some((key, Taken(value)))
     }
 
     /// Adds a value; gives the one that is there already, if there is one.
@@ -55,6 +69,24 @@ impl<K: Eq + Hash, T> FrozenMap<K, T> {
         self.values.borrow_mut().insert(key, value);
         // SAFETY: as in `get`.
         unsafe { value.as_ref() }
+    }
+
+    /// Puts a value back that was taken out. (If there is another one by now, it leaks.)
+    pub fn put_back(&self, key: K, value: Taken<T>) {
+        self.make_room();
+        if self.get(&key).is_none() {
+            self.values.borrow_mut().insert(key, value.0);
+        }
+        std::mem::forget(value);
+    }
+
+    /// Takes all values out. Nobody has references to them: the map is borrowed exclusively.
+    pub fn drain(&mut self) -> impl Iterator<Item = Box<T>> {
+        let values = std::mem::take(self.values.get_mut());
+        values.into_values().map(|value| {
+            // SAFETY: as in `drop`.
+            unsafe { Box::from_raw(value.as_ptr()) }
+        })
     }
 
     /// Makes room for one value more in a table beside the present one.
@@ -95,6 +127,26 @@ impl<K: Eq + Hash, T> FrozenMap<K, T> {
         }
         keys.extend(self.values.borrow().keys().take(keys.capacity()).cloned());
         keys
+    }
+}
+
+/// A value that was taken out of a [`FrozenMap`].
+///
+/// (It is no `Box`: to move one would end the validity of the references that there still are.)
+pub struct Taken<T>(NonNull<T>);
+
+impl<T> Taken<T> {
+    /// The value.
+    pub fn value(&self) -> &T {
+        // SAFETY: as in `FrozenMap::get`.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl<T> Drop for Taken<T> {
+    fn drop(&mut self) {
+        // SAFETY: from `Box::into_raw`; by the promise of who took it no reference is left.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }
 }
 

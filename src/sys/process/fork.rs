@@ -86,6 +86,8 @@ pub fn register() {
 pub struct ThreadCell {
     /// What `local` uses; null: nothing.
     pub model: Cell<*const ()>,
+    /// The model, while `model` is null because something is to be done when `local` is called next.
+    pub parked: Cell<*const ()>,
     next: Cell<*const ThreadCell>,
     entered: Cell<bool>,
 }
@@ -102,6 +104,7 @@ impl ThreadCell {
     pub const fn new() -> ThreadCell {
         ThreadCell {
             model: Cell::new(ptr::null()),
+            parked: Cell::new(ptr::null()),
             next: Cell::new(ptr::null()),
             entered: Cell::new(false),
         }
@@ -124,6 +127,20 @@ pub fn clear_thread_cells() {
     // SAFETY: by the contract of `enter`, cells in the list live as long as this thread.
     while let Some(this) = unsafe { cell.as_ref() } {
         this.model.set(ptr::null());
+        this.parked.set(ptr::null());
+        cell = this.next.get();
+    }
+}
+
+/// Parks the model of every cell of this thread: the next `local` of each takes the way of its first.
+pub fn park_thread_cells() {
+    let mut cell = CELLS.get();
+    // SAFETY: as in `clear_thread_cells`.
+    while let Some(this) = unsafe { cell.as_ref() } {
+        let model = this.model.replace(ptr::null());
+        if !model.is_null() {
+            this.parked.set(model);
+        }
         cell = this.next.get();
     }
 }

@@ -1,21 +1,23 @@
 //! Records and the labels in them: what is appended together is published together, or rolled back.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::cell::Cell;
 use std::fmt;
 use std::hash::BuildHasher;
 use std::path::PathBuf;
 
+use super::spaces::What;
 use super::{PAGE, StatsFile};
 use crate::Error;
 use crate::format::LINE;
+use crate::format::generation;
 use crate::format::header::COMMITTED;
 use crate::format::note::Cause;
-use crate::format::part::Part;
+use crate::format::part::{Part, Shape};
 use crate::format::record::{self, Instance, Octave, Stagger};
 use crate::format::schema::{Schema, whole_label};
 use crate::metric::context::Contexts;
-use crate::metric::storage::{Append, Mark, Placed, Space};
+use crate::metric::storage::{Append, Mark, Placed, Room, Space};
 use crate::sync::Ordering;
 use crate::sys::lifecycle::ticker::{self, Tick};
 use crate::sys::memory::words::{Word, Words};
@@ -46,12 +48,13 @@ impl StatsFile {
 
     /// Enters the labels of an instance; an error if one is there already. (In private memory nobody
     /// reads them, and `local` must have a model whatever its labels are.)
-    fn enter_labels(&self, schema: Placed, prefix: &str, suffix: &str) -> Result<(), Error> {
+    pub(super) fn enter_labels(&self, schema: Placed, instance: &Instance) -> Result<(), Error> {
+        let (prefix, suffix) = (instance.label_prefix(), instance.label_suffix());
         let labels_of = self.labels_of.borrow();
         let mut labels = self.labels.borrow_mut();
         let own = labels_of.get(&schema.record).map_or(&[][..], |own| own);
         for label in own {
-            let label = whole_label(prefix, label) + suffix;
+            let label = whole_label(&prefix, label) + &suffix;
             let hash = self.hasher.hash_one(&label);
             if labels.insert(hash) {
                 self.pending.borrow_mut().push(hash);
@@ -72,36 +75,55 @@ impl StatsFile {
             group: String::new(),
             labels: Vec::new(),
         };
-        self.place(schema, &instance, false, Some(self.stagger))
+        self.place(schema, &instance, Room::Stays, Some(self.stagger))
     }
 
     fn place(
         &self,
         schema: Placed,
         instance: &Instance,
-        kept_aside: bool,
+        room: Room,
         stagger: Option<Stagger>,
     ) -> Result<(Words, u32), Error> {
         names::check_length("prefix", &instance.prefix)?;
-        let (prefix, suffix) = (instance.label_prefix(), instance.label_suffix());
-        self.enter_labels(schema, &prefix, &suffix)?;
-        let placed = instance.encode(self.tail.get(), schema.words, stagger);
-        self.append(&placed.metadata, placed.end, kept_aside)?;
+        self.enter_labels(schema, instance)?;
+        let record = self.tail.get();
+        let is_removable = room == Room::Removable;
+        let placed = if is_removable {
+            instance.encode_removable(record, schema.words, stagger)
+        } else {
+            instance.encode(record, schema.words, stagger)
+        };
+        self.append(&placed.metadata, placed.end, room == Room::KeptAside)?;
+        if is_removable {
+            let mut spaces = self.spaces.borrow_mut();
+            spaces.add(placed.values as u32, record as u32, schema, instance);
+        }
         Ok((
             self.words().part(placed.values / 8, schema.words),
             placed.values as u32,
         ))
     }
 
-    /// Appends and publishes a record with `len` words of values whose last ones are `plain`, if there is
-    /// space and no other append going on.
+    /// Appends and publishes a record with words of values whose last ones are `plain`, if there is space and
+    /// no other append going on. What a removed group had in the same place is used again.
     fn append_values(
         &self,
         encode: impl FnOnce(usize) -> record::Placed,
-        len: usize,
+        what: What,
         plain: &[u64],
     ) -> Option<Words> {
         let append = Append::begin(self)?;
+        let len = what.shape.total_words();
+        let again = self.spaces.borrow_mut().take_further(what);
+        if let Some(values) = again {
+            for (cell, word) in values[len - plain.len()..].iter().zip(plain) {
+                // Relaxed: each is a value of its own, and readers have the place.
+                cell.store(*word, Ordering::Relaxed);
+            }
+            append.publish();
+            return Some(values);
+        }
         let placed = encode(self.tail.get());
         if let Err(error) = self.append(&placed.metadata, placed.end, false) {
             drop(append);
@@ -117,6 +139,7 @@ impl StatsFile {
             // Relaxed: `publish` orders them.
             cell.store(*word, Ordering::Relaxed);
         }
+        self.spaces.borrow_mut().add_further(what, values);
         append.publish();
         Some(values)
     }
@@ -139,17 +162,42 @@ impl Space for StatsFile {
         &self,
         schema: Placed,
         instance: Instance,
-        kept_aside: bool,
+        room: Room,
     ) -> Result<(Words, u32), Error> {
+        if room == Room::Removable
+            && let Some((values, block)) = self.reuse(schema, &instance)?
+        {
+            self.binding.set(block);
+            return Ok((values, block));
+        }
         let before = self.tail.get();
         // Procedural metrics are instances of a few words each: they are staggered as a whole.
         let stagger = (before < PAGE && self.labels.borrow().is_empty()).then_some(self.stagger);
-        let placed = self.place(schema, &instance, kept_aside, stagger)?;
-        if kept_aside {
+        let placed = self.place(schema, &instance, room, stagger)?;
+        if room == Room::Removable {
+            self.binding.set(placed.1);
+        }
+        if room == Room::KeptAside {
             let used = self.tail.get() - before;
             self.aside.set(self.aside.get().saturating_sub(used));
         }
         Ok(placed)
+    }
+
+    fn generation(&self, block: u32) -> Word {
+        self.generation_of(block)
+    }
+
+    fn end_elsewhere(&self, instance: &Instance, within: bool) -> bool {
+        self.end_in_others(instance, within)
+    }
+
+    fn removed(&self, block: u32, within: bool, model: Box<dyn Any>) -> Result<(), Box<dyn Any>> {
+        self.take_leave(block, within, model)
+    }
+
+    fn unused(&self, block: u32) {
+        self.set_free(block);
     }
 
     fn begin(&self) -> Option<Mark> {
@@ -169,6 +217,12 @@ impl Space for StatsFile {
         self.words()
             .word(COMMITTED / 8)
             .store(self.tail.get() as u64, Ordering::Release);
+        let reused = self.spaces.borrow_mut().end_reusing();
+        if let Some(block) = reused {
+            // Last: what was bound may have appended, too.
+            generation::end_reuse(&self.generation_of(block));
+        }
+        self.binding.set(0);
         self.pending.borrow_mut().clear();
         self.appending.set(false);
     }
@@ -181,6 +235,8 @@ impl Space for StatsFile {
             ticks,
         } = start;
         self.ticks.borrow_mut().truncate(ticks);
+        self.spaces.borrow_mut().roll_back(tail);
+        self.binding.set(0);
         let unused = self.words().part(tail / 8, (self.tail.get() - tail) / 8);
         for word in unused.iter() {
             word.store(0, Ordering::Relaxed);
@@ -230,11 +286,24 @@ impl Space for StatsFile {
             counts: 0,
             len: len as u32,
         };
-        self.append_values(|at| octave.encode(at), len, &[])
+        let what = What {
+            owner,
+            number: octave.octave,
+            shape: Shape {
+                plain: len as u32,
+                ..Shape::default()
+            },
+        };
+        self.append_values(|at| octave.encode(at), what, &[])
     }
 
     fn part(&self, part: Part, plain: &[u64]) -> Option<Words> {
-        self.append_values(|at| part.encode(at), part.shape.total_words(), plain)
+        let what = What {
+            owner: part.owner,
+            number: part.number,
+            shape: part.shape,
+        };
+        self.append_values(|at| part.encode(at), what, plain)
     }
 
     fn contexts(&self) -> &Contexts {
@@ -250,6 +319,10 @@ impl Space for StatsFile {
     }
 
     fn reset_at_thread_end(&self, word: Word) {
+        // Of a space that is used again all are there.
+        if self.spaces.borrow().is_reusing() {
+            return;
+        }
         self.levels.borrow_mut().push(word);
     }
 
@@ -261,7 +334,7 @@ impl Space for StatsFile {
         // SAFETY: the words that metrics work on are views of the region, which is dropped after `ticks`;
         // they are atomic. What else the work has, the box owns.
         let ticking = unsafe { ticker::begin(work) };
-        self.ticks.borrow_mut().push(ticking);
+        self.ticks.borrow_mut().push((self.binding.get(), ticking));
     }
 
     fn max_groups(&self) -> usize {

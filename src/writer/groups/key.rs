@@ -24,8 +24,8 @@ pub trait GroupBy: Sized + 'static {
     /// What a group is asked for by.
     type Key: Eq + Hash + ?Sized;
 
-    /// What the table has of it.
-    type Owned: Borrow<Self::Key> + Eq + Hash;
+    /// What the table has of it. To clone it allocates nothing.
+    type Owned: Borrow<Self::Key> + Clone + Eq + Hash + 'static;
 
     /// A copy for the table.
     fn owned(key: &Self::Key) -> Self::Owned;
@@ -152,10 +152,10 @@ impl GroupBy for ByName {
 
 impl<L: MmLabels> GroupBy for L {
     type Key = L;
-    type Owned = L;
+    type Owned = Rc<L>;
 
-    fn owned(key: &L) -> L {
-        key.clone()
+    fn owned(key: &L) -> Rc<L> {
+        Rc::new(key.clone())
     }
 
     fn id(key: &L, around: &Around) -> Result<GroupId, Error> {

@@ -5,6 +5,7 @@
 
 use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
+use std::rc::Rc;
 
 use crate::format::labels::{LABELS_MOST, Labels};
 
@@ -34,13 +35,14 @@ impl PartialEq for dyn ByKey + '_ {
 
 impl Eq for dyn ByKey + '_ {}
 
-/// Pairs in the table.
-pub struct Pairs(Labels);
+/// Pairs in the table. To clone them allocates nothing.
+#[derive(Clone)]
+pub struct Pairs(Rc<Labels>);
 
 impl Pairs {
     /// A copy of these.
     pub fn new(pairs: &dyn ByKey) -> Pairs {
-        Pairs(labels(pairs))
+        Pairs(labels(pairs).into())
     }
 }
 

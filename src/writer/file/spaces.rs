@@ -1,0 +1,302 @@
+//! The spaces of groups that can be removed: which there are, and how one is used again.
+//!
+//! A space is the record of an instance and all that was appended for the metrics in its block: octaves and
+//! parts. When the group is removed, its generation is odd and nobody reads the space any more; but handles may
+//! still be held and write there. So the space waits, with what is bound to it, until nobody can hold any
+//! ([`StatsFile::reclaim`]). Then a group of the same schema whose texts fit takes it.
+
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher;
+
+use super::StatsFile;
+use crate::Error;
+use crate::format::bytes::words;
+use crate::format::generation::{self, is_there};
+use crate::format::part::Shape;
+use crate::format::record::{FIXED_FOR_EVER, HEAD, Instance};
+use crate::format::removal::{Ended, Within};
+use crate::format::schema::whole_label;
+use crate::metric::storage::Placed;
+use crate::sync::Ordering;
+use crate::sys::lifecycle::files;
+use crate::sys::memory::words::{Word, Words};
+use crate::sys::process::fork;
+use crate::writer::names;
+
+/// The spaces of a file.
+#[derive(Debug, Default)]
+pub(super) struct Spaces {
+    /// All, by the offset of their block.
+    all: BTreeMap<u32, GroupSpace>,
+    /// Those of removed groups that somebody may still write to, with what is bound to them.
+    removed: Vec<(u32, Box<dyn Any>)>,
+    /// Those that can be used again, by the schema's record.
+    free: HashMap<u32, Vec<u32>>,
+    /// The one that is being used again by the append that is going on.
+    reusing: Option<u32>,
+}
+
+/// The space of one group.
+#[derive(Debug)]
+struct GroupSpace {
+    record: u32,
+    schema: Placed,
+    /// Who the group is that has it; `None`: its labels are no longer taken.
+    group: Option<Instance>,
+    further: Vec<Further>,
+}
+
+/// An octave or a part of a metric in the block.
+#[derive(Debug)]
+struct Further {
+    what: What,
+    words: Words,
+    /// Whether the group that has the space has it; else it is zeros.
+    used: bool,
+}
+
+/// What an octave or a part is: that of which metric, which one, and how it looks (an octave: no cells).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct What {
+    pub(super) owner: u32,
+    pub(super) number: u32,
+    pub(super) shape: Shape,
+}
+
+impl Spaces {
+    /// The space in whose block a byte of the file lies.
+    fn at(&mut self, owner: u32) -> Option<&mut GroupSpace> {
+        let (block, space) = self.all.range_mut(..=owner).next_back()?;
+        (((owner - block) as usize) < 8 * space.schema.words).then_some(space)
+    }
+
+    /// An octave or a part that is there, and that the group does not have yet: zeros.
+    pub(super) fn take_further(&mut self, what: What) -> Option<Words> {
+        let further = &mut self.at(what.owner)?.further;
+        let found = further
+            .iter_mut()
+            .find(|further| !further.used && further.what == what)?;
+        found.used = true;
+        Some(found.words)
+    }
+
+    /// Notes an octave or a part that was appended.
+    pub(super) fn add_further(&mut self, what: What, words: Words) {
+        if let Some(space) = self.at(what.owner) {
+            let used = true;
+            space.further.push(Further { what, words, used });
+        }
+    }
+
+    /// Notes a space that was appended.
+    pub(super) fn add(&mut self, block: u32, record: u32, schema: Placed, group: &Instance) {
+        let space = GroupSpace {
+            record,
+            schema,
+            group: Some(group.clone()),
+            further: Vec::new(),
+        };
+        self.all.insert(block, space);
+    }
+
+    /// Which of the free spaces of a schema has room for so many bytes of texts.
+    fn free_for(&self, schema: Placed, texts: usize) -> Option<usize> {
+        let room = |block: &u32| *block - 8 - self.all[block].record - FIXED_FOR_EVER as u32;
+        let free = self.free.get(&schema.record)?;
+        free.iter().rposition(|block| texts <= room(block) as usize)
+    }
+
+    /// Whether a space is being used again.
+    pub(super) fn is_reusing(&self) -> bool {
+        self.reusing.is_some()
+    }
+
+    /// The space that was being used again.
+    pub(super) fn end_reusing(&mut self) -> Option<u32> {
+        self.reusing.take()
+    }
+
+    /// Takes back what was appended from `tail` on, and the space that was being used again.
+    pub(super) fn roll_back(&mut self, tail: usize) {
+        drop(self.all.split_off(&(tail as u32)));
+        if let Some(block) = self.reusing.take() {
+            self.set_free(block);
+        }
+    }
+
+    fn set_free(&mut self, block: u32) {
+        if let Some(space) = self.all.get(&block) {
+            self.free
+                .entry(space.schema.record)
+                .or_default()
+                .push(block);
+        }
+    }
+}
+
+impl StatsFile {
+    pub(super) fn generation_of(&self, block: u32) -> Word {
+        self.words().word(block as usize / 8 - 1)
+    }
+
+    /// The space of a removed group for a new one of the same schema, if there is one in which its texts have
+    /// room. Until the append is published nobody sees it.
+    pub(super) fn reuse(
+        &self,
+        schema: Placed,
+        instance: &Instance,
+    ) -> Result<Option<(Words, u32)>, Error> {
+        let texts = texts(instance);
+        let Some(index) = self.spaces.borrow().free_for(schema, 8 * texts.len()) else {
+            return Ok(None);
+        };
+        names::check_length("prefix", &instance.prefix)?;
+        self.enter_labels(schema, instance)?;
+        let spaces = &mut *self.spaces.borrow_mut();
+        let free = spaces.free.get_mut(&schema.record).expect("as above");
+        let block = free.swap_remove(index);
+        spaces.reusing = Some(block);
+        let space = spaces.all.get_mut(&block).expect("it is free");
+        space.group = Some(instance.clone());
+        // From here on nobody can take what was there for what will be: see `generation`.
+        generation::begin_reuse(&self.generation_of(block));
+        let values = self.words().part(block as usize / 8, schema.words);
+        let used = space.further.iter_mut().filter(|further| further.used);
+        let further = used.map(|further| {
+            further.used = false;
+            further.words
+        });
+        for words in std::iter::once(values).chain(further) {
+            // Relaxed, as all stores here: the generation orders them.
+            words
+                .iter()
+                .for_each(|word| word.store(0, Ordering::Relaxed));
+        }
+        let first = (space.record as usize + FIXED_FOR_EVER) / 8;
+        let room = self.words().part(first, block as usize / 8 - 1 - first);
+        let texts = texts.into_iter().chain(std::iter::repeat(0));
+        for (cell, word) in room.iter().zip(texts) {
+            cell.store(word, Ordering::Relaxed);
+        }
+        Ok(Some((values, block)))
+    }
+
+    /// Ends a group in the files of the other threads.
+    pub(super) fn end_in_others(&self, instance: &Instance, within: bool) -> bool {
+        if self.is_anonymous() || self.is_inherited() {
+            return false;
+        }
+        let path = self.path.borrow();
+        let Some(directory) = path.parent() else {
+            return false;
+        };
+        let ended = Ended {
+            schema: self.record(instance.schema),
+            texts: texts(instance),
+            within: within.then(|| Within::of(instance)),
+        };
+        let directory = directory.as_os_str().as_encoded_bytes();
+        files::end_group(self.words().as_ptr() as usize, directory, &ended)
+    }
+
+    /// The words of one of the file's own records.
+    fn record(&self, at: u32) -> Vec<u64> {
+        let words = self.words();
+        let first = at as usize / 8;
+        let len = words[first].load(Ordering::Relaxed) as u32 as usize / 8;
+        let record = words.part(first, len);
+        let load = |word: &crate::sync::AtomicU64| word.load(Ordering::Relaxed);
+        record.iter().map(load).collect()
+    }
+
+    /// Takes leave of a removed group: see [`Space::removed`](crate::metric::storage::Space::removed).
+    pub(super) fn take_leave(
+        &self,
+        block: u32,
+        within: bool,
+        model: Box<dyn Any>,
+    ) -> Result<(), Box<dyn Any>> {
+        // An allocator that comes back while something is appended would find a table borrowed.
+        if self.appending.replace(true) {
+            return Err(model);
+        }
+        let mut spaces = self.spaces.borrow_mut();
+        let group = spaces.all.get_mut(&block).and_then(|space| {
+            let group = space.group.take()?;
+            self.leave_labels(space.schema, &group);
+            Some((space.schema.record, group))
+        });
+        if let Some((schema, group)) = group.filter(|_| within) {
+            let within = Within::of(&group);
+            for (&inner, space) in &mut spaces.all {
+                let same_schema = space.schema.record == schema;
+                let is_within = |inner: &mut Instance| within.has(inner, same_schema);
+                if let Some(named) = space.group.take_if(is_within) {
+                    let word = self.generation_of(inner);
+                    generation::remove(&word, word.load(Ordering::Relaxed));
+                    self.leave_labels(space.schema, &named);
+                }
+            }
+        }
+        spaces.removed.push((block, model));
+        drop(spaces);
+        self.appending.set(false);
+        if self.is_local.get() {
+            fork::park_thread_cells();
+        }
+        Ok(())
+    }
+
+    /// The labels of an instance are no longer taken.
+    fn leave_labels(&self, schema: Placed, instance: &Instance) {
+        let (prefix, suffix) = (instance.label_prefix(), instance.label_suffix());
+        let labels_of = self.labels_of.borrow();
+        let mut labels = self.labels.borrow_mut();
+        for label in labels_of.get(&schema.record).map_or(&[][..], |own| own) {
+            let label = whole_label(&prefix, label) + &suffix;
+            labels.remove(&self.hasher.hash_one(label));
+        }
+    }
+
+    /// Notes that a space can be used again, if its group was removed: what was bound to it is gone.
+    pub(super) fn set_free(&self, block: u32) {
+        if is_there(self.generation_of(block).load(Ordering::Relaxed)) {
+            return;
+        }
+        if let Ok(mut spaces) = self.spaces.try_borrow_mut() {
+            if let Some(space) = spaces.all.get_mut(&block)
+                && let Some(group) = space.group.take()
+            {
+                self.leave_labels(space.schema, &group);
+            }
+            spaces.set_free(block);
+        }
+    }
+
+    /// Drops what is bound to removed groups, so that their spaces can be used again.
+    ///
+    /// # Safety
+    /// Nobody has a reference to a group of this file.
+    pub unsafe fn reclaim(&self) {
+        if self.spaces.borrow().removed.is_empty() || self.appending.replace(true) {
+            return;
+        }
+        let removed = std::mem::take(&mut self.spaces.borrow_mut().removed);
+        for (block, model) in removed {
+            // Its windows are no longer written. (Who reads the clock for them has a lock of its own.)
+            self.ticks.borrow_mut().retain(|(of, _)| *of != block);
+            // (This may come back to `set_free`, for groups within the group.)
+            drop(model);
+            self.set_free(block);
+        }
+        self.appending.set(false);
+    }
+}
+
+/// The texts of an instance as its record has them from [`FIXED_FOR_EVER`] on.
+fn texts(instance: &Instance) -> Vec<u64> {
+    const _: () = assert!(FIXED_FOR_EVER.is_multiple_of(8) && FIXED_FOR_EVER > HEAD);
+    let record = instance.encode(0, 0, None).metadata;
+    words(&record[FIXED_FOR_EVER..]).collect()
+}
