@@ -32,7 +32,7 @@
 //! [`Writer`] does without a struct, [`push_stat`] and [`stats`] without anything but names. And read, from any process: [`reader::Reader`], or the binary
 //! `mmstats`.
 //!
-//! Across `.await` take a [`Stopwatch`], which can be copied and sent: a [`Timing`] borrows its thread's
+//! Across `.await` take a [`Stopwatch`], which can be copied and sent: a [`TimerGuard`] borrows its thread's
 //! statistics, and a future that holds one is not `Send`. `docs/examples/async.rs` shows it with tokio.
 //!
 //! # How it works
@@ -137,17 +137,19 @@ mod library {
     pub use crate::metric::percentile::distribution::{Distribution, PERCENTILES};
     pub use crate::metric::percentile::float_distribution::FloatDistribution;
     pub use crate::metric::percentile::{Percentile, PercentileNumber};
-    pub use crate::metric::sampling_counter::{SamplingCounter, value::SampledCount};
+    pub use crate::metric::sampling_counter::{SamplingCounter, value::SamplingCounterValue};
     pub use crate::metric::summary::Summary;
     pub use crate::metric::summary::value::SummaryValue;
     pub use crate::metric::text::Text;
-    pub use crate::metric::timer::{Stopwatch, Timer, Timing};
+    pub use crate::metric::timer::{Stopwatch, Timer, TimerGuard};
     pub use crate::metric::updown::UpDown;
     pub use crate::metric::value::WindowValue;
     pub use crate::panics::install_panic_hook;
     pub use crate::status::{ModelStatus, Status, status};
-    pub use crate::writer::{Adding, Builder, ByName, Group, Groups, MmStats, Stats, Writer};
-    pub use crate::writer::{Laps, Recorded, Stat, laps, push_stat, stats, stats_async};
+    pub use crate::writer::{
+        Builder, ByName, Group, Groups, MetricBuilder, MmStats, Stats, Writer,
+    };
+    pub use crate::writer::{Laps, Recorded, Scope, laps, push_stat, stats, stats_async};
     pub use crate::writer::{MmLabelValue, MmLabels};
     #[cfg(feature = "derive")]
     pub use mmstats_derive::{MmLabelValue, MmLabels, MmStats, MmValue};

@@ -6,7 +6,7 @@ use super::errors::value::{DistinctError, ErrorsValue};
 use super::history::value::{HistoryEntry, HistoryValue};
 use super::percentile::distribution::Distribution;
 use super::percentile::float_distribution::FloatDistribution;
-use super::sampling_counter::value::SampledCount;
+use super::sampling_counter::value::SamplingCounterValue;
 use super::summary::value::SummaryValue;
 use super::window;
 use crate::format::scalar::Number;
@@ -46,7 +46,7 @@ pub enum Value {
     /// The mean of the last values.
     MovingAverage(AverageValue),
     /// A count and its rate, as sampled together.
-    SamplingCounter(SampledCount),
+    SamplingCounter(SamplingCounterValue),
     /// The last values, newest first.
     History(HistoryValue),
     /// Distinct errors.

@@ -161,17 +161,17 @@ impl Reader {
     /// A reader of the files that any process writes that this user may look at, wherever they are.
     /// Which ones there are, /proc says anew for each snapshot: some milliseconds for each hundred
     /// processes.
-    pub fn of_all_processes() -> Reader {
+    pub fn for_all_processes() -> Reader {
         Reader::new(Place::Processes, "/proc".into())
     }
 
     /// A reader of some files. Those that are not there are no error.
-    pub fn of_files(files: Vec<PathBuf>) -> Reader {
+    pub fn for_files(files: Vec<PathBuf>) -> Reader {
         Reader::new(Place::Files(files), PathBuf::new())
     }
 
     /// Reads these files from now on, and nothing else.
-    pub fn look_at(&mut self, files: Vec<PathBuf>) {
+    pub fn set_files(&mut self, files: Vec<PathBuf>) {
         self.place = Place::Files(files);
     }
 

@@ -24,6 +24,6 @@ pub use labelled::push_stat;
 pub use labels::{MmLabelValue, MmLabels};
 pub use local::LocalCell;
 pub use model::MmStats;
-pub use procedural::{Adding, Group, Writer};
-pub use scope::{Laps, Recorded, Stat, laps, stats, stats_async};
+pub use procedural::{Group, MetricBuilder, Writer};
+pub use scope::{Laps, Recorded, Scope, laps, stats, stats_async};
 pub use stats::Stats;

@@ -130,7 +130,7 @@ pub struct Group<'w> {
 /// A metric that is going to be added: `.add()` does it.
 #[must_use = "nothing is added before .add()"]
 #[derive(Debug)]
-pub struct Adding<'w, M, V = ()> {
+pub struct MetricBuilder<'w, M, V = ()> {
     writer: &'w Writer,
     group: GroupId,
     label: String,
@@ -148,23 +148,23 @@ pub struct Adding<'w, M, V = ()> {
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident $(<$p:ident: $bound:path>)? => $metric:ty;)*) => {
         impl Writer {
-            $($(#[$doc])* pub fn $name $(<$p: $bound>)? (&self, label: &str) -> Adding<'_, $metric> {
-                Adding::new(self, GroupId::default(), label, ())
+            $($(#[$doc])* pub fn $name $(<$p: $bound>)? (&self, label: &str) -> MetricBuilder<'_, $metric> {
+                MetricBuilder::new(self, GroupId::default(), label, ())
             })*
 
             /// A value that is given here.
-            pub fn constant<T: ConstantType + 'static>(&self, label: &str, value: T) -> Adding<'_, Constant<T>, T> {
-                Adding::new(self, GroupId::default(), label, value)
+            pub fn constant<T: ConstantType + 'static>(&self, label: &str, value: T) -> MetricBuilder<'_, Constant<T>, T> {
+                MetricBuilder::new(self, GroupId::default(), label, value)
             }
         }
         impl<'w> Group<'w> {
-            $($(#[$doc])* pub fn $name $(<$p: $bound>)? (&self, label: &str) -> Adding<'w, $metric> {
-                Adding::new(self.writer, self.id.clone(), label, ())
+            $($(#[$doc])* pub fn $name $(<$p: $bound>)? (&self, label: &str) -> MetricBuilder<'w, $metric> {
+                MetricBuilder::new(self.writer, self.id.clone(), label, ())
             })*
 
             /// A value that is given here.
-            pub fn constant<T: ConstantType + 'static>(&self, label: &str, value: T) -> Adding<'w, Constant<T>, T> {
-                Adding::new(self.writer, self.id.clone(), label, value)
+            pub fn constant<T: ConstantType + 'static>(&self, label: &str, value: T) -> MetricBuilder<'w, Constant<T>, T> {
+                MetricBuilder::new(self.writer, self.id.clone(), label, value)
             }
         }
     };
@@ -202,9 +202,9 @@ kinds! {
     sampling_counter => SamplingCounter;
 }
 
-impl<'w, M, V> Adding<'w, M, V> {
-    fn new(writer: &'w Writer, group: GroupId, label: &str, value: V) -> Adding<'w, M, V> {
-        Adding {
+impl<'w, M, V> MetricBuilder<'w, M, V> {
+    fn new(writer: &'w Writer, group: GroupId, label: &str, value: V) -> MetricBuilder<'w, M, V> {
+        MetricBuilder {
             writer,
             group,
             label: label.to_owned(),
@@ -300,7 +300,7 @@ impl<'w, M, V> Adding<'w, M, V> {
     }
 }
 
-impl<'w, M: Field + 'static> Adding<'w, M> {
+impl<'w, M: Field + 'static> MetricBuilder<'w, M> {
     /// Adds the metric to the file.
     ///
     /// # Errors
@@ -312,7 +312,7 @@ impl<'w, M: Field + 'static> Adding<'w, M> {
     }
 }
 
-impl<'w, T: ConstantType + 'static> Adding<'w, Constant<T>, T> {
+impl<'w, T: ConstantType + 'static> MetricBuilder<'w, Constant<T>, T> {
     /// Adds the constant to the file.
     ///
     /// # Errors
@@ -324,7 +324,7 @@ impl<'w, T: ConstantType + 'static> Adding<'w, Constant<T>, T> {
     }
 }
 
-impl<M: TakesUnit, V> Adding<'_, M, V> {
+impl<M: TakesUnit, V> MetricBuilder<'_, M, V> {
     /// Of what it is a count or measure, as in `"bytes"`.
     pub fn unit(mut self, unit: &str) -> Self {
         self.unit = unit.to_owned();
@@ -332,7 +332,7 @@ impl<M: TakesUnit, V> Adding<'_, M, V> {
     }
 }
 
-impl<M: TakesDigits> Adding<'_, M> {
+impl<M: TakesDigits> MetricBuilder<'_, M> {
     /// Significant digits, 1 to 5; 2 if not said.
     pub fn digits(mut self, digits: u32) -> Self {
         self.digits = Some(digits);
@@ -340,7 +340,7 @@ impl<M: TakesDigits> Adding<'_, M> {
     }
 }
 
-impl<M: TakesMerge> Adding<'_, M> {
+impl<M: TakesMerge> MetricBuilder<'_, M> {
     /// How the values of several files become one.
     pub fn merge(mut self, merge: Merge) -> Self {
         self.merge = merge;
@@ -348,7 +348,7 @@ impl<M: TakesMerge> Adding<'_, M> {
     }
 }
 
-impl<M: TakesWindow> Adding<'_, M> {
+impl<M: TakesWindow> MetricBuilder<'_, M> {
     /// Has readers also see what was recorded in the last time: 1 second to 24 hours. See the
     /// derive's attribute of this name.
     pub fn window(mut self, window: Duration) -> Self {
@@ -357,7 +357,7 @@ impl<M: TakesWindow> Adding<'_, M> {
     }
 }
 
-impl<M: TakesBuffers> Adding<'_, M> {
+impl<M: TakesBuffers> MetricBuilder<'_, M> {
     /// Buffers, a power of two from 2 to 64; 2 if not said. More let a reader that cannot map the file
     /// keep up with a faster writer.
     pub fn buffers(mut self, buffers: u16) -> Self {

@@ -38,9 +38,9 @@ use crate::metric::timer::Stopwatch;
 /// # Errors
 /// That of `f`.
 #[track_caller]
-pub fn stats<R>(f: impl FnOnce(&Stat) -> Result<R, Box<dyn Error>>) -> Result<R, Box<dyn Error>> {
+pub fn stats<R>(f: impl FnOnce(&Scope) -> Result<R, Box<dyn Error>>) -> Result<R, Box<dyn Error>> {
     let site = Location::caller();
-    match catch_unwind(AssertUnwindSafe(|| f(&Stat::default()))) {
+    match catch_unwind(AssertUnwindSafe(|| f(&Scope::default()))) {
         Ok(result) => result.inspect_err(|error| record_boxed(&**error, site)),
         Err(panic) => pass_on(panic, site),
     }
@@ -68,11 +68,11 @@ pub fn stats<R>(f: impl FnOnce(&Stat) -> Result<R, Box<dyn Error>>) -> Result<R,
 /// That of `f`.
 #[track_caller]
 pub fn stats_async<R>(
-    f: impl AsyncFnOnce(Stat) -> Result<R, Box<dyn Error + Send + Sync>>,
+    f: impl AsyncFnOnce(Scope) -> Result<R, Box<dyn Error + Send + Sync>>,
 ) -> impl Future<Output = Result<R, Box<dyn Error + Send + Sync>>> {
     let site = Location::caller();
     async move {
-        let mut scope = pin!(f(Stat::default()));
+        let mut scope = pin!(f(Scope::default()));
         let ended = poll_fn(|context| {
             match catch_unwind(AssertUnwindSafe(|| scope.as_mut().poll(context))) {
                 Ok(poll) => poll.map(Ok),
@@ -117,14 +117,14 @@ impl Error for Panic<'_> {}
 /// A handle to record statistics by name, in a scope of [`stats`] or [`stats_async`]. It can be cloned
 /// and sent, and has nothing of a thread: each value goes into the file of the thread that records it.
 #[derive(Clone, Debug, Default)]
-pub struct Stat {
+pub struct Scope {
     /// What every statistic has beside its label, by key.
     more: Labels,
     /// Where among them the label itself is, by its key.
     at: usize,
 }
 
-impl Stat {
+impl Scope {
     /// Records a value under a label, as [`push_stat`](crate::push_stat) does. A context can be given to
     /// what this returns; without one, the value is recorded when it is dropped, that is at once.
     pub fn record<'a>(&'a self, label: &'a str, value: f64) -> Recorded<'a> {
@@ -158,7 +158,7 @@ impl Stat {
     ///
     /// Characters that cannot stand in a label (see [`MmLabels`](crate::MmLabels)) become `_`, texts that are too long
     /// are cut, and the key `label`, which the label itself has, becomes `exported_label`.
-    pub fn with(&self, labels: &[(&str, &str)]) -> Stat {
+    pub fn with(&self, labels: &[(&str, &str)]) -> Scope {
         let mut more = self.more.clone();
         for (key, value) in labels {
             let (key, value) = names::valid_label(key, value);
@@ -172,13 +172,13 @@ impl Stat {
             }
         }
         let at = more.partition_point(|(key, _)| key.as_str() < LABEL);
-        Stat { more, at }
+        Scope { more, at }
     }
 }
 
 /// The labels of a statistic: its own and what its handle has beside it.
 struct Whole<'a> {
-    stat: &'a Stat,
+    stat: &'a Scope,
     label: &'a str,
 }
 
@@ -188,7 +188,7 @@ impl ByKey for Whole<'_> {
     }
 
     fn pair(&self, index: usize) -> (&str, &str) {
-        let Stat { more, at } = self.stat;
+        let Scope { more, at } = self.stat;
         if index == *at {
             return (LABEL, self.label);
         }
@@ -197,10 +197,10 @@ impl ByKey for Whole<'_> {
     }
 }
 
-/// A value of [`Stat::record`]: recorded when it is dropped, with the context if it was given one.
+/// A value of [`Scope::record`]: recorded when it is dropped, with the context if it was given one.
 #[derive(Debug)]
 pub struct Recorded<'a> {
-    stat: &'a Stat,
+    stat: &'a Scope,
     label: &'a str,
     value: f64,
     context: Option<&'a [u8]>,

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use mmstats::{MmStats, Stat};
+use mmstats::{MmStats, Scope};
 
 use super::child;
 use super::models::{Pool, Route, Web};
@@ -35,7 +35,7 @@ unsafe impl GlobalAlloc for Counting {
 static COUNTING: Counting = Counting;
 
 /// A handle as in a scope, with a label more.
-static LABELLED: LazyLock<Stat> = LazyLock::new(|| {
+static LABELLED: LazyLock<Scope> = LazyLock::new(|| {
     let stat = mmstats::stats(|stat| Ok(stat.with(&[("host", "nl-ams")])));
     stat.unwrap()
 });

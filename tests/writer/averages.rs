@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use mmstats::reader::{Reader, Snapshot};
-use mmstats::{Average, MmStats, MovingAverage, SampledCount, SamplingCounter, Value};
+use mmstats::{Average, MmStats, MovingAverage, SamplingCounter, SamplingCounterValue, Value};
 use proptest::prelude::*;
 
 #[derive(MmStats)]
@@ -22,7 +22,7 @@ fn snapshot(root: &tempfile::TempDir) -> Snapshot {
     snapshot
 }
 
-fn sampled(snapshot: &Snapshot, label: &str) -> SampledCount {
+fn sampled(snapshot: &Snapshot, label: &str) -> SamplingCounterValue {
     match snapshot.get("averages", label) {
         Some(Value::SamplingCounter(sample)) => *sample,
         other => panic!("{label}: {other:?}"),

@@ -59,27 +59,27 @@ impl Sources {
     }
 
     /// The files of every process that may be looked at.
-    pub fn of_all_processes() -> Sources {
+    pub fn for_all_processes() -> Sources {
         let mut sources = Sources::new(Asked::AllProcesses);
         sources
             .readers
-            .push((PathBuf::from("/proc"), Reader::of_all_processes()));
+            .push((PathBuf::from("/proc"), Reader::for_all_processes()));
         sources
     }
 
-    /// Of files that [`look_at`](Self::look_at) will name.
+    /// Of files that [`set_files`](Self::set_files) will name.
     pub fn of_files() -> Sources {
         let mut sources = Sources::new(Asked::Paths(Vec::new()));
         sources
             .readers
-            .push((PathBuf::new(), Reader::of_files(Vec::new())));
+            .push((PathBuf::new(), Reader::for_files(Vec::new())));
         sources
     }
 
     /// Reads these files from now on.
-    pub fn look_at(&mut self, files: Vec<PathBuf>) {
+    pub fn set_files(&mut self, files: Vec<PathBuf>) {
         for (_, reader) in &mut self.readers {
-            reader.look_at(files.clone());
+            reader.set_files(files.clone());
         }
     }
 
@@ -282,7 +282,7 @@ impl Input {
     fn advice(&self) -> String {
         let mut roots: BTreeMap<PathBuf, Vec<u32>> = BTreeMap::new();
         if let Asked::Paths(_) = self.asked {
-            for file in Sources::of_all_processes().read().files() {
+            for file in Sources::for_all_processes().read().files() {
                 let pids = roots.entry(root(file)).or_default();
                 if !pids.contains(&file.pid()) {
                     pids.push(file.pid());

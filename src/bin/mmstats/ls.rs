@@ -19,7 +19,7 @@ const RIGHT: [bool; COLUMNS] = [false, true, true, false, true, true, false, fal
 pub fn run(arguments: &Ls) -> Outcome {
     let input = if arguments.all {
         progress::during("looking at all processes", || {
-            Sources::of_all_processes().read()
+            Sources::for_all_processes().read()
         })
     } else {
         Input::read(&arguments.paths, false)

@@ -10,7 +10,7 @@ use crate::metric::kind::{Counts, Raw, code};
 use crate::metric::percentile::distribution::Distribution;
 use crate::metric::percentile::float_distribution::FloatDistribution;
 use crate::metric::percentile::moments::Moments;
-use crate::metric::sampling_counter::value::SampledCount;
+use crate::metric::sampling_counter::value::SamplingCounterValue;
 use crate::metric::summary::value::SummaryValue;
 
 #[test]
@@ -100,7 +100,7 @@ fn averages_are_levels_and_none_of_nothing() {
 
 #[test]
 fn a_sampling_counter_is_a_counter_for_exporters() {
-    let sample = SampledCount {
+    let sample = SamplingCounterValue {
         count: 4,
         rate: 0.5,
     };

@@ -16,7 +16,7 @@ use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
 use crate::sys::memory::words::{Slot, Width, Word};
 use crate::sys::process::clock;
-use value::SampledCount;
+use value::SamplingCounterValue;
 
 /// A count and its rate per millisecond, sampled every `N` increments and published together: for events
 /// so frequent that a reader's own differences say too little.
@@ -101,11 +101,11 @@ impl<const N: u64> SamplingCounter<N> {
     }
 
     /// The last sample in this thread's file.
-    pub fn value(&self) -> SampledCount {
+    pub fn value(&self) -> SamplingCounterValue {
         // Relaxed: this thread is the only writer.
         let p = slot::published(self.slot.sequence().load(Ordering::Relaxed));
         let word = |i: usize| self.slot.buffer(p)[i].load(Ordering::Relaxed);
-        SampledCount {
+        SamplingCounterValue {
             count: word(0),
             rate: f64::from_bits(word(1)),
         }
@@ -165,7 +165,7 @@ pub(super) static KIND: Kind = Kind {
             now.count = now.count.saturating_sub(before.count);
         }
     }),
-    none: |_| Value::SamplingCounter(SampledCount::default()),
+    none: |_| Value::SamplingCounter(SamplingCounterValue::default()),
     // Without a rate, since nobody writes it any more.
     fold: |_, into, next, _| {
         into[0] = into[0].saturating_add(next[0]);
@@ -186,7 +186,7 @@ fn check(schema: &MetricSchema) -> Result<(), String> {
 }
 
 fn decode(_: &MetricSchema, raw: Raw<'_>) -> Value {
-    Value::SamplingCounter(SampledCount {
+    Value::SamplingCounter(SamplingCounterValue {
         count: raw.words[0],
         // What nobody writes any more has no rate.
         rate: if raw.current {

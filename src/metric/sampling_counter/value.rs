@@ -6,14 +6,14 @@ use crate::metric::sample::{Reading, Sample, Sink};
 /// What a [`SamplingCounter`](crate::SamplingCounter) says: the last sample of one file, or the samples of many added up.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct SampledCount {
+pub struct SamplingCounterValue {
     /// The count.
     pub count: u64,
     /// Increments per millisecond.
     pub rate: f64,
 }
 
-impl SampledCount {
+impl SamplingCounterValue {
     /// The count, for exporters without more; and both for people.
     pub(super) fn samples(&self, unit: &str, each: &mut Sink<'_>) {
         let count = Reading::Cumulative(Number::Int(self.count.into()));

@@ -30,11 +30,11 @@ pub struct Timer(Integers);
 
 impl Timer {
     /// Starts a measurement that is recorded when it is dropped, also by a panic. One that ends on
-    /// another thread or after an `.await` takes a [`Stopwatch`]: see [`Timing`].
+    /// another thread or after an `.await` takes a [`Stopwatch`]: see [`TimerGuard`].
     #[inline]
     #[must_use = "dropping it at once records no time"]
-    pub fn start(&self) -> Timing<'_> {
-        Timing {
+    pub fn start(&self) -> TimerGuard<'_> {
+        TimerGuard {
             timer: self,
             watch: Stopwatch::start(),
         }
@@ -89,12 +89,12 @@ impl fmt::Debug for Timer {
 /// }
 /// ```
 #[derive(Debug)]
-pub struct Timing<'a> {
+pub struct TimerGuard<'a> {
     timer: &'a Timer,
     watch: Stopwatch,
 }
 
-impl Timing<'_> {
+impl TimerGuard<'_> {
     /// Records the time since the start, and tells it.
     #[inline]
     pub fn stop(self) -> Duration {
@@ -111,7 +111,7 @@ impl Timing<'_> {
     }
 }
 
-impl Drop for Timing<'_> {
+impl Drop for TimerGuard<'_> {
     #[inline]
     fn drop(&mut self) {
         self.timer.0.record_out_of_line(self.watch.nanos());

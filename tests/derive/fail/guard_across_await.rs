@@ -1,5 +1,5 @@
 //! A measurement borrows the statistics of its thread: a task that keeps it across an `.await` cannot
-//! move to another one. (What to write: see `Timing`.)
+//! move to another one. (What to write: see `TimerGuard`.)
 use mmstats::{MmStats, Timer};
 
 #[derive(MmStats)]

@@ -50,7 +50,7 @@ pub fn run(arguments: &Check) -> Outcome {
         for snapshot in &input.snapshots {
             for model in snapshot.models() {
                 let files = model.files().iter().map(|&index| &snapshot.files()[index]);
-                look_at(model, &files.collect::<Vec<_>>(), &mut findings);
+                set_files(model, &files.collect::<Vec<_>>(), &mut findings);
             }
         }
     });
@@ -161,7 +161,7 @@ fn max_size() -> u64 {
 }
 
 /// What is about to go wrong with the files of a model.
-fn look_at(model: &Model, files: &[&File], findings: &mut Findings) {
+fn set_files(model: &Model, files: &[&File], findings: &mut Findings) {
     let name = output::printed(model.name());
     if model.types().len() > 1 {
         let types: Vec<_> = model.types().map(output::printed).collect();

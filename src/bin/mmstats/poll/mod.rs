@@ -126,7 +126,7 @@ impl Poller {
         if let Some((filters, all)) = &mut self.filtered {
             let input = all.read();
             let files = (input.apart().filter(|own| filters.pass(own))).filter_map(Model::file);
-            (self.sources).look_at(files.map(|file| file.path().to_owned()).collect());
+            (self.sources).set_files(files.map(|file| file.path().to_owned()).collect());
         }
         self.sources.read()
     }

@@ -218,7 +218,7 @@ impl Watch {
             return;
         };
         let files = self.input.files().filter(|file| scope.has(file));
-        sources.look_at(files.map(|file| file.path().to_owned()).collect());
+        sources.set_files(files.map(|file| file.path().to_owned()).collect());
         let input = sources.read();
         let seconds = if is_new { 0.0 } else { self.seconds };
         let merged = input.merged().find(|model| model.name() == scope.model());
@@ -262,7 +262,7 @@ impl Watch {
             return;
         };
         if is_new || is_next {
-            sources.look_at(files);
+            sources.set_files(files);
             let input = sources.read();
             let seconds = if is_new { 0.0 } else { seconds };
             let histories = &mut self.app.scoped;
