@@ -1,0 +1,163 @@
+//! Removal: how a group ends, in this thread's file and in those of the others.
+
+use std::borrow::Borrow;
+use std::hash::Hash;
+
+use super::pairs::{ByKey, Sorted};
+use super::{GroupBy, GroupId, Groups};
+use crate::format::generation::{self, is_there};
+use crate::sync::Ordering;
+use crate::sys::lifecycle::files::groups_ended;
+use crate::sys::memory::frozen::FrozenMap;
+use crate::sys::memory::words::Word;
+use crate::writer::model::MmStats;
+
+/// A group, and what says whether it was removed.
+pub(super) struct Known<T> {
+    pub(super) generation: Word,
+    pub(super) block: u32,
+    pub(super) model: T,
+}
+
+impl<T> Known<T> {
+    /// Whether nobody has removed it.
+    #[inline(always)]
+    pub(super) fn is_there(&self) -> bool {
+        // Relaxed: who was told of a removal sees it, and who was not may as well have come before it. Nothing
+        // that is read depends on it: only this thread uses the space again, and not before `group` has let the
+        // group go.
+        is_there(self.generation.load(Ordering::Relaxed))
+    }
+
+    /// Ends it; false: it was ended already.
+    fn end(&self) -> bool {
+        let known = self.generation.load(Ordering::Relaxed);
+        generation::remove(&self.generation, known)
+    }
+}
+
+impl<T: MmStats, L: GroupBy> Groups<T, L> {
+    /// Ends a group's series, in all threads of this process that write to the same directory: readers see it no
+    /// more, and what it counted is gone from the totals. Groups within it end with it. Whether there was such a group.
+    ///
+    /// A thread that asks for the group again has a new one, which begins at zero. Handles that are still held
+    /// write on, unseen. `_other` cannot be removed.
+    ///
+    /// The space of the group is used again for another one, once it is certain that no handle of it is held: of
+    /// [`local`](MmStats::local) when its outermost call begins, of an owned [`Stats`](crate::Stats) by
+    /// [`Stats::reuse_removed`](crate::Stats::reuse_removed). Until then it counts against the size of the file.
+    ///
+    /// This is no call for a hot path: it goes through the records of the files of all threads that write the
+    /// model.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, Groups, MmLabels, MmStats};
+    /// # #[derive(MmStats)] struct Handler { response_ok: Counter }
+    /// # #[derive(MmLabels, Clone, PartialEq, Eq, Hash)] struct Route { path: String }
+    /// # #[derive(MmStats)] struct Web { handlers: Groups<Handler>, routes: Groups<Handler, Route> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.handlers.group("index").response_ok.inc();
+    /// assert!(web.handlers.remove("index"));
+    /// assert!(!web.handlers.remove("index"));
+    /// assert_eq!(web.handlers.group("index").response_ok.get(), 0);
+    ///
+    /// let route = Route { path: "/".into() };
+    /// web.routes.group(&route).response_ok.inc();
+    /// assert!(web.routes.remove(&route));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    pub fn remove(&self, key: &L::Key) -> bool {
+        // What cannot be the key of a group has none.
+        let id = L::id(key, &self.around);
+        id.is_ok_and(|id| self.end(&self.known, key, id))
+    }
+
+    /// Ends the group of this key in `table`, and those of this identity in the files of the other threads.
+    fn end<K, Q>(&self, table: &FrozenMap<K, Known<T>>, key: &Q, id: GroupId) -> bool
+    where
+        K: Borrow<Q> + Eq + Hash,
+        Q: Eq + Hash + ?Sized,
+    {
+        let Some((space, schema)) = &self.file else {
+            return false;
+        };
+        let own = table.get(key).is_some_and(Known::end);
+        let elsewhere = space.end_elsewhere(&self.instance(*schema, id), T::has_groups());
+        self.let_go(table, key);
+        own || elsewhere
+    }
+
+    /// Lets a group go that was removed. While the file is appended to (an allocator may come here) it stays, and
+    /// goes with the next call.
+    pub(super) fn let_go<K, Q>(&self, table: &FrozenMap<K, Known<T>>, key: &Q)
+    where
+        K: Borrow<Q> + Eq + Hash,
+        Q: Eq + Hash + ?Sized,
+    {
+        let Some((space, _)) = &self.file else { return };
+        if table.get(key).is_none_or(Known::is_there) {
+            return;
+        }
+        // SAFETY: the file drops it when nobody has a reference to a group of it (`StatsFile::reclaim`), or
+        // with itself, which is after the model that lends them.
+        if let Some((key, taken)) = unsafe { table.take(key) } {
+            let block = taken.value().block;
+            let refused = space.removed(block, T::has_groups(), Box::new(taken)).err();
+            if let Some(Ok(taken)) = refused.map(|taken| taken.downcast()) {
+                table.put_back(key, *taken);
+            }
+        }
+    }
+
+    /// Lets all groups go that other threads have ended since this was last asked.
+    pub(super) fn let_ended_go(&self) {
+        let ended = groups_ended();
+        if self.looked.replace(ended) != ended {
+            for key in self.known.keys() {
+                self.let_go(&self.known, key.borrow());
+            }
+            for key in self.paired.keys() {
+                self.let_go(&self.paired, &key);
+            }
+        }
+    }
+}
+
+impl<T: MmStats> Groups<T> {
+    /// [`remove`](Self::remove) of the group of these labels, in any order.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, Groups, MmStats};
+    /// # #[derive(MmStats)] struct Web { handlers: Groups<Handler> }
+    /// # #[derive(MmStats)] struct Handler { requests: Counter }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.handlers.group_with(&[("handler", "index"), ("method", "GET")]).requests.inc();
+    /// assert!(web.handlers.remove_with(&[("method", "GET"), ("handler", "index")]));
+    /// assert!(!web.handlers.remove_with(&[("method", "GET"), ("handler", "index")]));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    pub fn remove_with(&self, pairs: &[(&str, &str)]) -> bool {
+        // What cannot be the labels of a group has none.
+        Sorted::new(pairs).is_some_and(|pairs| {
+            let pairs: &dyn ByKey = &pairs;
+            let id = GroupId::paired(pairs, &self.around);
+            id.is_ok_and(|id| self.end(&self.paired, pairs, id))
+        })
+    }
+}
+
+impl<T, L: GroupBy> Drop for Groups<T, L> {
+    fn drop(&mut self) {
+        // Of groups within a group that was removed: their spaces can be used again, too.
+        if let Some((space, _)) = &self.file {
+            for group in self.known.drain().chain(self.paired.drain()) {
+                let block = group.block;
+                let was_removed = !group.is_there();
+                drop(group);
+                if was_removed {
+                    space.unused(block);
+                }
+            }
+        }
+    }
+}
