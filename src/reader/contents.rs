@@ -5,9 +5,12 @@
 //! to a [`Budget`] that depends on the space that the file really takes. Each step goes on by at least
 //! eight bytes, so that it ends.
 
+mod budget;
 mod generations;
 mod parts;
 
+use self::budget::Budget;
+pub use self::budget::most;
 pub use self::generations::Generation;
 pub use self::parts::{PartPlace, Segment};
 
@@ -25,54 +28,6 @@ use crate::format::note::Note;
 use crate::format::record::{self, HEAD, Head, Type};
 use crate::format::retired::Retired;
 use crate::sys::memory::hashing::RandomState;
-
-/// What may be allocated for a file: a multiple of what it takes on the disk or in memory, for a
-/// length says nothing (a sparse terabyte is no terabyte), and a little for file systems that keep
-/// small or compressed files in next to nothing.
-#[derive(Debug, Default)]
-struct Budget {
-    charged: u64,
-    most: u64,
-    /// Whether more is committed than there are blocks.
-    sparse: bool,
-}
-
-impl Budget {
-    const FACTOR: u64 = 16;
-    const CONSTANT: u64 = 1 << 20;
-    /// What a value costs beside its words in a file with holes: its label's cell, and an entry of the
-    /// snapshot, one of the file's own values, too. Where there are no holes a value has a word at least,
-    /// so that this is in proportion by itself.
-    const VALUE: u64 = 600;
-
-    /// What the values of an instance cost once they are decoded: merged, and those of the file.
-    fn decoded(&self, plan: &Plan, labels: u64) -> u64 {
-        let values = if self.sparse {
-            labels + Self::VALUE * plan.metrics.len() as u64
-        } else {
-            0
-        };
-        values + labels + 2 * plan.decoded as u64
-    }
-
-    fn charge(&mut self, bytes: u64, at: u64, what: &str) -> Result<(), Malformed> {
-        self.charged = self.charged.saturating_add(bytes);
-        if self.charged > self.most {
-            return Err(Malformed {
-                offset: at,
-                what: format!("{what}: out of proportion to the space that the file takes"),
-            });
-        }
-        Ok(())
-    }
-}
-
-/// What may be allocated for a file that takes `allocated` bytes: see [`Budget`].
-pub fn most(allocated: u64) -> u64 {
-    Budget::FACTOR
-        .saturating_mul(allocated)
-        .saturating_add(Budget::CONSTANT)
-}
 
 /// Problems of one file that are named one by one.
 const PROBLEMS_MOST: usize = 16;
