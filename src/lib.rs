@@ -100,9 +100,11 @@ mod sys;
 /// What of it the model checks are about.
 #[cfg(loom)]
 pub mod sys {
+    /// Locks.
     pub mod process {
         pub mod lock;
     }
+    /// Orphans.
     pub mod lifecycle {
         pub mod orphans;
     }
