@@ -184,7 +184,12 @@ pub fn examine(snapshot: &Snapshot) {
         }
         for stat in model.series() {
             std::hint::black_box((stat.unit(), stat.help(), stat.value(), stat.since()));
-            std::hint::black_box((stat.metric(), stat.group(), stat.group_label(), stat.labels()));
+            std::hint::black_box((
+                stat.metric(),
+                stat.group(),
+                stat.group_label(),
+                stat.labels(),
+            ));
             stat.expose(|name, value| {
                 std::hint::black_box((name, value.as_f64()));
             });
