@@ -8,7 +8,10 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
-use syn::{Attribute, Expr, Ident, Lit, LitInt, LitStr, Meta, Path, Token, token};
+use syn::{
+    Attribute, Expr, Ident, Lit, LitInt, LitStr, Meta, Path, Token, WhereClause, WherePredicate,
+    token,
+};
 
 use crate::context::Context;
 
@@ -224,6 +227,13 @@ pub fn main_crate(context: &mut Context, settings: &[Setting]) -> Path {
 pub fn import(main_crate: &Path) -> TokenStream {
     let name = Ident::new("__mmstats", ends(main_crate).1);
     quote!(use #main_crate as #name;)
+}
+
+/// The user's own bounds, each to be followed by a comma.
+pub fn predicates(clause: Option<&WhereClause>) -> impl Iterator<Item = &WherePredicate> {
+    clause
+        .into_iter()
+        .flat_map(|clause| clause.predicates.iter())
 }
 
 /// Where the user's `tokens` begin and end.

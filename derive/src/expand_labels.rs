@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::{DeriveInput, Path};
 
-use crate::attributes::{ends, import};
+use crate::attributes::{ends, import, predicates};
 use crate::labels::{LabelField, Labels};
 
 /// The implementation for labels without mistakes.
@@ -47,10 +47,7 @@ pub fn fallback(input: &DeriveInput, main_crate: &Path) -> TokenStream {
     let ident = &input.ident;
     let import = import(main_crate);
     let (parameters, arguments, clause) = input.generics.split_for_impl();
-    let predicates = clause
-        .map(|clause| clause.predicates.iter())
-        .into_iter()
-        .flatten();
+    let predicates = predicates(clause);
     quote! {
         const _: () = {
             #import

@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{DeriveInput, Expr, LitInt, Path, Type};
 
-use crate::attributes::{ends, import};
+use crate::attributes::{ends, import, predicates};
 use crate::model::{Choice, Model, ModelField};
 
 /// The implementation for a model without mistakes.
@@ -91,10 +91,7 @@ pub fn fallback(input: &DeriveInput, main_crate: &Path) -> TokenStream {
     let ident = &input.ident;
     let import = import(main_crate);
     let (parameters, arguments, clause) = input.generics.split_for_impl();
-    let predicates = clause
-        .map(|clause| clause.predicates.iter())
-        .into_iter()
-        .flatten();
+    let predicates = predicates(clause);
     let field = field(input);
     let traits = traits();
     quote! {
@@ -148,10 +145,7 @@ fn traits() -> TokenStream {
 fn field(input: &DeriveInput) -> TokenStream {
     let ident = &input.ident;
     let (parameters, arguments, clause) = input.generics.split_for_impl();
-    let predicates = clause
-        .map(|clause| clause.predicates.iter())
-        .into_iter()
-        .flatten();
+    let predicates = predicates(clause);
     quote! {
         #[automatically_derived]
         unsafe impl #parameters __mmstats::__private::Field for #ident #arguments

@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{DeriveInput, Ident, Path};
 
-use crate::attributes::import;
+use crate::attributes::{import, predicates};
 use crate::value::{ElementField, Value};
 
 /// The largest value, in bytes.
@@ -75,10 +75,7 @@ pub fn fallback(input: &DeriveInput, main_crate: &Path) -> TokenStream {
     let ident = &input.ident;
     let import = import(main_crate);
     let (parameters, arguments, clause) = input.generics.split_for_impl();
-    let predicates = clause
-        .map(|clause| clause.predicates.iter())
-        .into_iter()
-        .flatten();
+    let predicates = predicates(clause);
     quote! {
         const _: () = {
             #import
