@@ -26,7 +26,8 @@ use mmstats::{
 };
 
 /// The golden files.
-const GOLDEN: [&str; 15] = [
+const GOLDEN: [&str; 17] = [
+    "counting-fields",
     "every-kind",
     "fault-costs-metric",
     "fault-ends-list",
@@ -37,6 +38,7 @@ const GOLDEN: [&str; 15] = [
     "lost-contexts",
     "minimal",
     "odd-sequence",
+    "removed",
     "retired",
     "summaries",
     "two-kinds",

@@ -35,11 +35,17 @@ pub const MERGE: Key = Key {
     form: "`merge = \"sum\"`, \"max\", \"min\", \"mean\" or \"latest\"",
 };
 
-/// One `key = value` that stands there.
+/// That a field only rises. It has no value.
+pub const COUNTER: Key = Key {
+    name: "counter",
+    form: "`counter` alone",
+};
+
+/// One `key = value` that stands there, or a key alone.
 pub struct Setting {
     /// The user's key.
     pub key: Ident,
-    /// The user's value.
+    /// The user's value; of a key that stands alone the key.
     pub value: Expr,
     form: &'static str,
 }
@@ -100,6 +106,13 @@ fn read_setting(
         );
         context.error(key, message);
         return Ok(());
+    };
+    // A key that takes no value stands alone.
+    let alone = key == COUNTER.name;
+    let value = match value {
+        None if alone => Some(Expr::Verbatim(key.to_token_stream())),
+        Some(_) if alone => None,
+        value => value,
     };
     match value {
         None => context.error(&key, format!("write {form}")),
@@ -183,7 +196,7 @@ impl Setting {
 }
 
 /// A merge rule: a variant of the main crate's `Merge`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Merge(&'static str);
 
 impl Merge {

@@ -24,6 +24,7 @@ pub fn expand(input: &DeriveInput, value: &Value<'_>) -> TokenStream {
                 ty,
                 name,
                 merge,
+                counter,
             } = field;
             quote! {
                 __mmstats::__private::ValueField {
@@ -32,6 +33,7 @@ pub fn expand(input: &DeriveInput, value: &Value<'_>) -> TokenStream {
                     count: <#ty as __mmstats::__private::ValueElement>::COUNT,
                     offset: ::core::mem::offset_of!(#ident, #field) as ::core::primitive::u16,
                     merge: #merge,
+                    counter: #counter,
                 }
             }
         });

@@ -143,6 +143,7 @@ pub fn derive_mm_stats(input: TokenStream) -> TokenStream {
 /// |---|---|---|---|
 /// | `crate = path` | the struct | where the generated code finds mmstats; `crate = "path"` is the same | `::mmstats` |
 /// | `merge = "sum"`, `"max"`, `"min"`, `"mean"` or `"latest"` | a field | how the values of several files become one | `"sum"` |
+/// | `counter` | a field | its numbers never fall: exporters make counters of them. It is merged as a sum | a level |
 #[proc_macro_derive(MmValue, attributes(mmstats))]
 pub fn derive_mm_value(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -10,7 +10,7 @@ use crate::shape;
 const ON_VALUE: &[Key] = &[attributes::CRATE];
 
 /// What may stand on a field.
-const ON_FIELD: &[Key] = &[attributes::MERGE];
+const ON_FIELD: &[Key] = &[attributes::MERGE, attributes::COUNTER];
 
 /// Types that are no elements, and what to write instead.
 const NO_ELEMENT: [(&str, &str); 3] = [
@@ -37,6 +37,8 @@ pub struct ElementField<'a> {
     pub name: String,
     /// How values of several files become one.
     pub merge: Merge,
+    /// Whether its numbers only rise.
+    pub counter: bool,
 }
 
 impl ElementField<'_> {
@@ -68,19 +70,26 @@ impl<'a> Value<'a> {
         for (ident, field) in fields {
             let settings =
                 attributes::settings(context, &field.attrs, "a field of a value", ON_FIELD);
+            let setting = |name: &str| settings.iter().find(|setting| setting.key == name);
             let read = ElementField {
                 ident,
                 ty: &field.ty,
                 name: shape::plain_name(ident),
-                merge: settings
-                    .first()
+                merge: setting("merge")
                     .and_then(|setting| setting.merge(context))
                     .unwrap_or(Merge::SUM),
+                counter: setting("counter").is_some(),
             };
+            if let (Some(setting), true) = (setting("counter"), read.merge != Merge::SUM) {
+                context.error(
+                    &setting.key,
+                    "a counter adds up over files: remove its `merge`, or `counter`",
+                );
+            }
             if let (true, Some(setting)) = (read.is_padding(), settings.first()) {
                 context.error(
                     &setting.key,
-                    "a field named `_pad…` is padding: it is never merged",
+                    "a field named `_pad…` is padding: it takes no attributes",
                 );
             }
             if let Some(problem) = crate::label::problem(&read.name) {

@@ -139,6 +139,38 @@ struct Summaries {
     no_floats: Percentile<f64>,
 }
 
+/// Groups of which some were removed.
+#[derive(MmStats)]
+#[mmstats(name = "removed")]
+struct Removed {
+    groups: Groups<Removable>,
+}
+
+#[derive(MmStats)]
+struct Removable {
+    count: Counter,
+    size: Percentile,
+}
+
+/// A compound with fields that count.
+#[derive(MmStats)]
+#[mmstats(name = "counting-fields")]
+struct CountingFields {
+    traffic: Compound<Traffic>,
+}
+
+#[derive(Clone, Copy, Default, MmValue)]
+#[repr(C)]
+struct Traffic {
+    #[mmstats(counter)]
+    bytes: [u64; 2],
+    open: u32,
+    #[mmstats(counter)]
+    failed: u32,
+    #[mmstats(counter)]
+    seconds: f64,
+}
+
 /// Histories, contexts and errors.
 #[derive(MmStats)]
 #[mmstats(name = "histories")]
@@ -239,6 +271,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     golden("histories.mmstats", histories(&root)?)?;
     golden("retired.mmstats", retired(&root)?)?;
     golden("labels.mmstats", labels(&root)?)?;
+    golden("removed.mmstats", removed(&root)?)?;
+    golden("counting-fields.mmstats", counting_fields(&root)?)?;
     for (name, bytes) in made::all() {
         golden(&format!("{name}.mmstats"), bytes)?;
     }
@@ -503,6 +537,34 @@ fn labels(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let within = labelled.handlers.try_group("login")?.parts.try_group("b")?;
     within.count.add(7);
     Ok(taken(&labelled, Identity::Unknown)?)
+}
+
+/// One group is removed, one has the space of another that was, and a third stays.
+fn removed(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let mut removed = Removed::builder().path(root).create()?;
+    for (n, name) in (1..).zip(["removed", "reused", "stays"]) {
+        let group = removed.groups.try_group(name)?;
+        group.count.add(n);
+        group.size.record(1_000 * n);
+    }
+    assert!(removed.groups.remove("reused"));
+    removed.reuse_removed();
+    let group = removed.groups.try_group("new")?;
+    group.count.add(4);
+    group.size.record(1);
+    assert!(removed.groups.remove("removed"));
+    Ok(taken(&removed, Identity::Unknown)?)
+}
+
+fn counting_fields(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let counting = CountingFields::builder().path(root).create()?;
+    counting.traffic.set(Traffic {
+        bytes: [1, 2],
+        open: 3,
+        failed: 4,
+        seconds: 0.5,
+    });
+    Ok(taken(&counting, Identity::Unknown)?)
 }
 
 fn retired(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {

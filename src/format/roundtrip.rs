@@ -41,14 +41,18 @@ fn field() -> impl Strategy<Value = FieldSchema> {
         prop::option::of(1u16..8),
         0u16..400,
         merge(),
+        any::<bool>(),
     )
-        .prop_map(|(name, scalar, count, offset, merge)| FieldSchema {
-            name,
-            scalar,
-            count,
-            offset,
-            merge,
-        })
+        .prop_map(
+            |(name, scalar, count, offset, merge, counter)| FieldSchema {
+                name,
+                scalar,
+                count,
+                offset,
+                merge,
+                counter,
+            },
+        )
 }
 
 fn metric() -> impl Strategy<Value = MetricSchema> {

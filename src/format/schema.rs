@@ -24,8 +24,8 @@
 //!  24  u16  length of the label
 //!  26  u16  length of the unit
 //!  28  u16  length of the help
-//!  30  u16  zero
-//!  32  label, unit, help, then the fields, then zeros:
+//!  30  u16  number of fields that are counters
+//!  32  label, unit, help, then the fields, then the number of each counter (u16), then zeros; a field:
 //!
 //!   0  u8   scalar type
 //!   1  u8   merge rule
@@ -185,6 +185,8 @@ pub struct FieldSchema {
     pub offset: u16,
     /// How values of several files become one.
     pub merge: Merge,
+    /// Whether its numbers only rise, as a counter.
+    pub counter: bool,
 }
 
 /// The whole label of a metric with this label in an instance whose labels begin with `prefix`.
@@ -305,7 +307,9 @@ impl MetricSchema {
         for text in texts {
             out.extend((text.len() as u16).to_le_bytes());
         }
-        out.extend(0u16.to_le_bytes());
+        let fields = self.fields.iter().zip(0u16..);
+        let counters = fields.filter_map(|(field, number)| field.counter.then_some(number));
+        out.extend((counters.clone().count() as u16).to_le_bytes());
         for text in texts {
             out.extend(text.as_bytes());
         }
@@ -317,6 +321,7 @@ impl MetricSchema {
             out.extend((name.len() as u16).to_le_bytes());
             out.extend(name.as_bytes());
         }
+        out.extend(counters.flat_map(u16::to_le_bytes));
         pad(out, 8);
         let len = (out.len() - start) as u32;
         out[start..start + 4].copy_from_slice(&len.to_le_bytes());
@@ -337,7 +342,7 @@ impl MetricSchema {
         let label = entry.u16("the label's length")?;
         let unit = entry.u16("the unit's length")?;
         let help = entry.u16("the help's length")?;
-        entry.u16("zero")?;
+        let counters = entry.u16("the number of counters")?;
         let buffers = usize::from(geometry.buffers);
         if buffers != 0 && (!slot::BUFFERS.contains(&buffers) || !buffers.is_power_of_two()) {
             return Err(entry.error(format!(
@@ -369,9 +374,20 @@ impl MetricSchema {
         };
         if fields > 0 {
             let value = 8 * usize::from(geometry.words);
-            metric.fields = (0..fields)
+            let mut fields = (0..fields)
                 .map(|_| FieldSchema::decode(&mut entry, value))
-                .collect::<Result<_, _>>()?;
+                .collect::<Result<Vec<_>, _>>()?;
+            for _ in 0..counters {
+                let number = entry.u16("the number of a counter")?;
+                match fields.get_mut(usize::from(number)) {
+                    Some(field) => field.counter = true,
+                    None => {
+                        let fields = fields.len();
+                        return Err(entry.error(format!("field {number} of {fields} as a counter")));
+                    }
+                }
+            }
+            metric.fields = fields.into();
         }
         Ok(metric)
     }
@@ -403,6 +419,7 @@ impl FieldSchema {
             count: (count > 0).then_some(count),
             offset,
             merge,
+            counter: false,
         })
     }
 }

@@ -15,9 +15,10 @@ use crate::format::part::Shape;
 use crate::format::record::HEAD;
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{MetricSchema, Schema};
-use crate::metric::kind::{Kind, code};
+use crate::metric::kind::{Kind, Since, code};
 use crate::metric::registry;
 use crate::metric::summary::value::SummaryValue;
+use crate::metric::value::Value;
 use crate::metric::window;
 
 /// A schema, ready for reading: decoded, checked, and its words laid out.
@@ -72,6 +73,25 @@ pub struct Metric {
     pub slot: Option<usize>,
     /// The octaves, of a distribution or a window of one.
     pub octaves: Option<Octaves>,
+}
+
+impl Metric {
+    /// What its values say of an interval; `None` where they do not only rise. Of a compound only its counters
+    /// do.
+    pub fn since(&self) -> Option<Since> {
+        let fields = &self.schema.fields;
+        let counts = fields.is_empty() || fields.iter().any(|field| field.counter);
+        self.kind.since.filter(|_| counts)
+    }
+
+    /// Nothing counted yet.
+    pub fn nothing(&self) -> Value {
+        let mut nothing = (self.kind.none)(&self.schema);
+        if let Some(since) = self.since() {
+            since(&mut nothing, &(self.kind.none)(&self.schema));
+        }
+        nothing
+    }
 }
 
 /// What octaves a distribution may have.

@@ -68,6 +68,7 @@ pub fn compound(label: &str, words: usize) -> MetricSchema {
         count: None,
         offset: 8 * i as u16,
         merge: Merge::Sum,
+        counter: false,
     });
     let metric = metric(
         label,

@@ -35,6 +35,8 @@ KINDS = ["", "counter", "updown", "gauge", "flag", "text", "constant", "timer", 
 # A flag of the header: the lock is pinned.
 PINNED = 1
 HAS_GENERATION = 2
+# In the place of the texts of an instance that was removed, or whose texts are wrong.
+GONE = None, "", {}
 # File systems that only one kernel writes, by their names in mountinfo.
 LOCAL = ["tmpfs", "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "overlay", "ramfs", "bcachefs", "zfs"]
 # Steps of a window that count, and what its label ends with.
@@ -571,7 +573,7 @@ class Metric:
 
     def __init__(self, entry, block):
         (self.kind, self.scalar, self.rule, self.offset, self.buffers, self.words, self.plain, fields,
-         self.parameter, label, unit, help_, _) = entry.numbers("4xHBBIHHHHIHHHH")
+         self.parameter, label, unit, help_, counters) = entry.numbers("4xHBBIHHHHIHHHH")
         if not self.is_known():
             return  # of a later version
         need(self.buffers == 0 or self.buffers in (2, 4, 8, 16, 32, 64), "%d buffers" % self.buffers)
@@ -589,6 +591,8 @@ class Metric:
             end = offset + struct.calcsize("<" + SCALARS[scalar]) * max(count, 1)
             need(end <= 8 * self.words, "field %s is outside the value" % name)
             self.fields.append((name, scalar, rule, count, offset))
+        for _ in range(counters if fields else 0):
+            need(entry.numbers("H")[0] < fields, "a counter that is no field")
 
     def is_known(self):
         return 0 < self.kind < len(KINDS) and KINDS[self.kind] is not None
@@ -911,15 +915,15 @@ class File:
             generation = self.words(place - 8, 1)[0]
             fence()
             if generation % 2:
-                self.instances.append((place, block, ("", "", {}), [], {}, {}))
-                return  # removed: there is nothing to read
+                self.instances.append((place, block, GONE, metrics, {}, {}))
+                return  # removed: nothing of it is read, but its octaves and parts are checked
             try:
                 texts = self.texts(at, place - 8 - at, place, metrics)
             except Malformed as problem:
                 fence()
                 if self.words(place - 8, 1)[0] == generation:
                     self.problems.append(str(problem))
-                self.instances.append((place, block, ("", "", {}), [], {}, {}))
+                self.instances.append((place, block, GONE, metrics, {}, {}))
                 return
             self.generations.append((len(self.instances), place - 8, generation))
         prefix, suffix, _ = texts
@@ -1051,6 +1055,8 @@ class File:
         """Chapter 6, Read: three phases for each block."""
         self.parts, tries, with_parts = [({}, {})], TRIES_PER_FILE, []
         for place, block, (prefix, suffix, identity), metrics, octaves, pieces in self.instances:
+            if prefix is None:
+                continue
             if self.retired:
                 self.parts.append(({}, {}))  # a label counts once for each version of its schema
             self.entries, self.stats = self.parts[-1]

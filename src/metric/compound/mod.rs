@@ -28,6 +28,37 @@ pub struct Compound<T>(Slot<ValueWidth<T>>);
 /// A struct that a [`Compound`] can hold: made by `#[derive(MmValue)]` on a `#[repr(C)]` struct of
 /// integers, floats and arrays of them, at most 512 bytes, without padding.
 ///
+/// On a field, `#[mmstats(merge = "max")]` says how the values of several files become one (`sum` without it).
+/// `#[mmstats(counter)]` says that its numbers never fall: exporters make counters of them, and
+/// [`Reader::deltas`](crate::reader::Reader::deltas) has what they rose by. All other fields are levels.
+///
+/// ```
+/// use mmstats::{Compound, MmStats, MmValue};
+///
+/// #[derive(MmStats)]
+/// struct Web {
+///     pool: Compound<Pool>,
+/// }
+///
+/// #[derive(Clone, Copy, Default, MmValue)]
+/// #[repr(C)]
+/// struct Pool {
+///     open: u32,
+///     #[mmstats(merge = "max")]
+///     largest: u32,
+///     #[mmstats(counter)]
+///     waits: u64,
+/// }
+///
+/// let web = Web::builder().anonymous().create()?;
+/// web.pool.update(|pool| {
+///     pool.open += 1;
+///     pool.waits += 1;
+/// });
+/// assert_eq!(web.pool.get().waits, 1);
+/// # Ok::<(), mmstats::Error>(())
+/// ```
+///
 /// # Safety
 /// Every bit pattern is a value of the type, it has no padding, no pointers and no interior
 /// mutability, and `FIELDS` describes its fields. The derive checks all of it.
@@ -74,6 +105,8 @@ pub struct ValueField {
     pub offset: u16,
     /// How values of several files become one.
     pub merge: Merge,
+    /// Whether its numbers only rise.
+    pub counter: bool,
 }
 
 /// The type of a field of an [`MmValue`]: a number of a fixed size, or an array of such.
@@ -202,6 +235,7 @@ fn schema_of<T: MmValue>() -> impl Iterator<Item = FieldSchema> {
         count: (field.count > 0).then_some(field.count),
         offset: field.offset,
         merge: field.merge,
+        counter: field.counter,
     })
 }
 
@@ -210,7 +244,7 @@ impl<T: MmValue> TakesBuffers for Compound<T> {}
 impl CompoundValue {
     /// The value as a T. An error if its fields are not T's, or if a sum does not fit.
     pub(crate) fn to<T: MmValue>(&self) -> Result<T, String> {
-        // The merge rule may differ: it says nothing of the bytes.
+        // The merge rule may differ, and whether it is a counter: they say nothing about the bytes.
         let key =
             |field: &FieldSchema| (field.name.clone(), field.scalar, field.count, field.offset);
         if !self
@@ -241,7 +275,7 @@ pub(super) static KIND: Kind = Kind {
     check,
     decode,
     merge,
-    since: None,
+    since: Some(since),
     none: |schema| Value::Compound(value(schema, &vec![0; schema.geometry.words.into()])),
     fold,
     parts: None,
@@ -272,6 +306,13 @@ fn check(schema: &MetricSchema) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// Of the fields that are counters the difference; the others are left out.
+fn since(now: &mut Value, before: &Value) {
+    if let (Value::Compound(now), Value::Compound(before)) = (now, before) {
+        *now = now.counted_since(before);
+    }
 }
 
 fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Value {

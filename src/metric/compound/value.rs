@@ -80,6 +80,28 @@ impl CompoundValue {
         self.numbers = Numbers::Merged(merged.collect());
     }
 
+    /// The fields that are counters, each less what the earlier value had of it. Where that is more, it is no
+    /// earlier state of the same counter: 0.
+    pub(super) fn counted_since(&self, before: &CompoundValue) -> CompoundValue {
+        let mut schema = Vec::new();
+        let mut numbers = Vec::new();
+        let fields = self.schema.iter().zip(self.fields());
+        for (field, (name, array, now)) in fields.filter(|(field, _)| field.counter) {
+            let before = before.field(name, array).unwrap_or_default();
+            let before = before.into_iter().chain(std::iter::repeat(Number::Int(0)));
+            schema.push(field.clone());
+            numbers.extend(now.into_iter().zip(before).map(|pair| match pair {
+                (Number::Int(now), Number::Int(before)) => Number::Int((now - before).max(0)),
+                // (A NaN is no difference.)
+                (now, before) => Number::Float((now.as_f64() - before.as_f64()).max(0.0)),
+            }));
+        }
+        CompoundValue {
+            schema: schema.into(),
+            numbers: Numbers::Merged(numbers.into()),
+        }
+    }
+
     /// The bytes of the struct, `len` of them. An error if a sum does not fit.
     pub(super) fn to_bytes(&self, len: usize) -> Result<Vec<u8>, String> {
         let mut bytes = vec![0u8; len];
@@ -103,16 +125,23 @@ impl CompoundValue {
 }
 
 impl CompoundValue {
-    /// Each field, and each element of an array.
+    /// Each field, and each element of an array: counters are cumulative, the others levels.
     pub(super) fn samples(&self, unit: &str, each: &mut Sink<'_>) {
-        for (name, array, numbers) in self.fields() {
+        for (field, (name, array, numbers)) in self.schema.iter().zip(self.fields()) {
+            let reading = match field.counter {
+                true => Reading::Cumulative,
+                false => Reading::Level,
+            };
             if array {
                 for (i, number) in numbers.into_iter().enumerate() {
-                    let level = Reading::Level(number);
-                    each(Sample::exported(&format!("{name}.{i}"), unit, level));
+                    each(Sample::exported(
+                        &format!("{name}.{i}"),
+                        unit,
+                        reading(number),
+                    ));
                 }
             } else {
-                each(Sample::exported(name, unit, Reading::Level(numbers[0])));
+                each(Sample::exported(name, unit, reading(numbers[0])));
             }
         }
     }

@@ -174,16 +174,21 @@ fn a_summary_is_a_summary_and_levels() {
 }
 
 #[test]
-fn a_compound_is_a_level_for_each_number() {
-    let field = |name: &str, offset, count| FieldSchema {
+fn a_compound_is_a_level_or_a_count_for_each_number() {
+    let field = |name: &str, offset, count, counter| FieldSchema {
         name: name.to_owned(),
         scalar: Scalar::U32,
         count,
         offset,
         merge: Merge::Sum,
+        counter,
     };
     let schema = MetricSchema {
-        fields: [field("open", 0, None), field("sizes", 4, Some(2))].into(),
+        fields: [
+            field("open", 0, None, false),
+            field("sizes", 4, Some(2), true),
+        ]
+        .into(),
         ..schema(code::COMPOUND)
     };
     let raw = Raw {
@@ -198,7 +203,11 @@ fn a_compound_is_a_level_for_each_number() {
     let value = (kind(code::COMPOUND).unwrap().decode)(&schema, raw);
     assert_eq!(
         said(&value),
-        ["open|u|level 7", "sizes.0|u|level 8", "sizes.1|u|level 9"]
+        [
+            "open|u|level 7",
+            "sizes.0|u|cumulative 8",
+            "sizes.1|u|cumulative 9"
+        ]
     );
 }
 

@@ -138,9 +138,9 @@ impl Table {
             let cell = &mut self.cells[number as usize];
             let (shape, metric) = cell.of;
             let schema = &self.shapes[shape as usize].plan.metrics[metric as usize];
-            if schema.kind.since.is_some() && cell.seen {
-                let nothing = || (schema.kind.none)(&schema.schema);
-                let value = cell.delta.take().map_or_else(nothing, |delta| *delta);
+            if schema.since().is_some() && cell.seen {
+                let delta = cell.delta.take();
+                let value = delta.map_or_else(|| schema.nothing(), |delta| *delta);
                 deltas.push(self.series(number, value, last));
             }
         }
@@ -176,7 +176,7 @@ fn each_delta<'a>(
     let mut parts = &*instance.parts;
     let metrics = instance.plan.metrics.iter().enumerate();
     metrics.filter_map(move |(index, metric)| {
-        let since = metric.kind.since?;
+        let since = metric.since()?;
         if !was_had(file, instance, metric) {
             return None;
         }
@@ -188,8 +188,11 @@ fn each_delta<'a>(
         let before =
             before.map(|before| decode(before, instance, index, metric, &mut { parts }, seen));
         let mut value = decode(now, instance, index, metric, &mut parts, seen);
-        if let Some(before) = before {
-            since(&mut value, &before);
+        match before {
+            Some(before) => since(&mut value, &before),
+            // Only its counters are summed.
+            None if !metric.schema.fields.is_empty() => since(&mut value, &metric.nothing()),
+            None => {}
         }
         Some((index, metric, value))
     })

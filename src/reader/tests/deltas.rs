@@ -218,3 +218,46 @@ fn percentiles_are_those_of_the_interval() {
         None
     );
 }
+
+#[test]
+fn of_a_compound_only_the_fields_that_count_have_deltas() {
+    let compound = |fields: &[bool]| {
+        let mut metric = compound("pool", fields.len());
+        for (field, counter) in std::sync::Arc::make_mut(&mut metric.fields)
+            .iter_mut()
+            .zip(fields)
+        {
+            field.counter = *counter;
+        }
+        metric
+    };
+    // (The words of a slot whose second buffer is published: sequence, first buffer, second buffer.)
+    let file = |created, fields: &[bool], values: [u64; 2]| {
+        let header = header("m", 1, created);
+        let [a, b] = values;
+        Maker::simple(&header, &schema([compound(fields)]), &[2, 0, 0, a, b]).finish()
+    };
+    let root = Root::new();
+    root.write("mmstats-1-1", &file(5, &[true, false], [10, 3]));
+    let mut reader = watched(&root);
+    let deltas = |reader: &mut Reader| {
+        let snapshot = reader.snapshot().unwrap();
+        assert_no_errors(&snapshot);
+        let model = snapshot.model("m").unwrap();
+        let deltas = model.deltas().iter();
+        deltas
+            .map(|series| series.value().to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(deltas(&mut reader), ["f0 0"]);
+    rewrite(&root, "mmstats-1-1", &file(5, &[true, false], [14, 1]));
+    root.write("mmstats-1-2", &file(unix_nanos(), &[true, false], [100, 7]));
+    assert_eq!(deltas(&mut reader), ["f0 104"]);
+    // One that falls is another one.
+    rewrite(&root, "mmstats-1-1", &file(5, &[true, false], [2, 1]));
+    assert_eq!(deltas(&mut reader), ["f0 0"]);
+
+    let root = Root::new();
+    root.write("mmstats-1-1", &file(5, &[false, false], [10, 3]));
+    assert!(deltas(&mut watched(&root)).is_empty());
+}

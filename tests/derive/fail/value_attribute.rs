@@ -12,6 +12,12 @@ struct Pool {
     waits: u64,
     #[mmstats(merge = "max", merge = "min")]
     most: u64,
+    #[mmstats(counter = true)]
+    made: u64,
+    #[mmstats(counter, merge = "max")]
+    lost: u64,
+    #[mmstats(counter)]
+    _pad_more: u64,
     #[mmstats(merge = "max")]
     _pad: u64,
 }
