@@ -8,6 +8,7 @@ mod removal;
 
 use std::cell::{Cell, OnceCell};
 use std::fmt;
+use std::hash::BuildHasherDefault;
 use std::ops::Index;
 use std::rc::Rc;
 
@@ -23,12 +24,13 @@ use crate::metric::storage::{Append, Placed, Room, Space};
 use crate::sys::lifecycle::files::groups_ended;
 use crate::sys::lifecycle::report;
 use crate::sys::memory::frozen::FrozenMap;
+use crate::sys::memory::hashing::{self, RandomState};
 use crate::sys::memory::mapped::Mapped;
 
 pub use self::key::{Around, ByName, GroupBy, GroupId};
 use self::key::{OTHER, shown};
-pub use self::pairs::ByKey;
-use self::pairs::{Pairs, Sorted};
+pub use self::pairs::Pairs;
+use self::pairs::{AsHashed, Kept, Key, Wanted};
 use self::removal::Known;
 
 /// Instances of the model `T` that are added at run time, as a field of another model or as a whole file
@@ -78,7 +80,9 @@ use self::removal::Known;
 pub struct Groups<T, L: GroupBy = ByName> {
     known: FrozenMap<L::Owned, Known<T>>,
     /// Those of [`group_with`](Groups::group_with).
-    paired: FrozenMap<Pairs, Known<T>>,
+    paired: FrozenMap<Kept, Known<T>, BuildHasherDefault<AsHashed>>,
+    /// Hashes their pairs.
+    pair_hashes: RandomState,
     /// [`groups_ended`] when the groups that others have ended were last looked for.
     looked: Cell<u64>,
     /// `_other` in the file, once it is needed.
@@ -101,7 +105,8 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     pub(super) fn new(space: Option<&Rc<dyn Space>>, around: Around) -> Groups<T, L> {
         let mut groups = Groups {
             known: FrozenMap::default(),
-            paired: FrozenMap::default(),
+            paired: FrozenMap::with_hasher(BuildHasherDefault::new()),
+            pair_hashes: hashing::random_state(),
             looked: Cell::new(groups_ended()),
             other: OnceCell::new(),
             unseen: OnceCell::new(),
@@ -346,10 +351,7 @@ impl<T: MmStats> Groups<T> {
     /// allocates.
     #[inline]
     pub fn group_with(&self, pairs: &[(&str, &str)]) -> &T {
-        match Sorted::new(pairs) {
-            Some(pairs) => self.group_of(&pairs),
-            None => self.or_other(&|| Err(too_many(pairs)), &|| shown(pairs)),
-        }
+        self.group_of(&pairs)
     }
 
     /// As [`group_with`](Self::group_with), and says why not.
@@ -357,38 +359,38 @@ impl<T: MmStats> Groups<T> {
     /// # Errors
     /// A key or a value is invalid or a key is given twice, and as for [`try_group`](Self::try_group).
     pub fn try_group_with(&self, pairs: &[(&str, &str)]) -> Result<&T, Error> {
-        match Sorted::new(pairs) {
-            Some(pairs) => self.try_group_of(&pairs),
-            None => Err(too_many(pairs)),
-        }
+        self.try_group_of(&Wanted::new(&pairs, &self.pair_hashes))
     }
 
     /// The group of these labels, or `_other`.
     #[inline]
-    pub(super) fn group_of(&self, pairs: &dyn ByKey) -> &T {
-        match self.paired.get(pairs) {
+    pub(super) fn group_of(&self, pairs: &impl Pairs) -> &T {
+        let wanted = Wanted::new(pairs, &self.pair_hashes);
+        match self.paired.get::<dyn Key>(&wanted) {
             Some(group) if group.is_there() => &group.model,
-            _ => self.new_of_or_other(pairs),
+            _ => self.new_of_or_other(&wanted),
         }
     }
 
     #[cold]
-    fn new_of_or_other(&self, pairs: &dyn ByKey) -> &T {
-        self.or_other(&|| self.try_group_of(pairs), &|| {
-            shown(&pairs::labels(pairs))
+    fn new_of_or_other(&self, wanted: &Wanted<'_, impl Pairs>) -> &T {
+        self.or_other(&|| self.try_group_of(wanted), &|| {
+            shown(&wanted.pairs.to_labels())
         })
     }
 
-    fn try_group_of(&self, pairs: &dyn ByKey) -> Result<&T, Error> {
-        let known = self.paired.get(pairs);
+    fn try_group_of(&self, wanted: &Wanted<'_, impl Pairs>) -> Result<&T, Error> {
+        let key: &dyn Key = wanted;
+        let known = self.paired.get(key);
         if let Some(group) = known.filter(|group| group.is_there()) {
             return Ok(&group.model);
         }
-        self.let_go(&self.paired, pairs);
-        match self.make(GroupId::paired(pairs, &self.around)?) {
-            Ok(group) => Ok(&self.paired.insert(Pairs::new(pairs), group).model),
+        self.let_go(&self.paired, key);
+        let labels = wanted.pairs.to_labels();
+        match self.make(GroupId::labelled(labels, &self.around)?) {
+            Ok(group) => Ok(&self.paired.insert(wanted.to_kept(), group).model),
             // As in `try_group`.
-            Err(error) => (self.paired.get(pairs))
+            Err(error) => (self.paired.get(key))
                 .map(|group| &group.model)
                 .ok_or(error),
         }
@@ -400,14 +402,6 @@ impl<T: MmStats> Groups<T> {
         let names = self.known.keys();
         names.iter().map(|name| name.to_string()).collect()
     }
-}
-
-/// Why there is no group of these labels.
-#[cold]
-fn too_many(pairs: &[(&str, &str)]) -> Error {
-    let owned = |(key, value): &(&str, &str)| (key.to_string(), value.to_string());
-    let labels: Vec<_> = pairs.iter().map(owned).collect();
-    names::check_labels(&labels).expect_err("more than a group can have")
 }
 
 /// Why private memory refuses a group.

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
-use super::groups::ByKey;
+use super::groups::Pairs;
 use super::labelled::{LABEL, Labelled};
 use super::model::MmStats;
 use super::names;
@@ -182,7 +182,7 @@ struct Whole<'a> {
     label: &'a str,
 }
 
-impl ByKey for Whole<'_> {
+impl Pairs for Whole<'_> {
     fn len(&self) -> usize {
         self.stat.more.len() + 1
     }

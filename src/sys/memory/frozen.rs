@@ -5,7 +5,7 @@ use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 use std::ptr::NonNull;
 
 use super::hashing::{self, RandomState};
@@ -18,19 +18,26 @@ use super::hashing::{self, RandomState};
 ///
 /// The values are kept as pointers from `Box::into_raw`: a `Box` in the table would be moved when
 /// the table grows, which ends the validity of every reference into it (Stacked Borrows).
-pub struct FrozenMap<K, T> {
-    values: RefCell<HashMap<K, NonNull<T>, RandomState>>,
+pub struct FrozenMap<K, T, S = RandomState> {
+    values: RefCell<HashMap<K, NonNull<T>, S>>,
 }
 
 impl<K, T> Default for FrozenMap<K, T> {
     fn default() -> FrozenMap<K, T> {
+        FrozenMap::with_hasher(hashing::random_state())
+    }
+}
+
+impl<K, T, S> FrozenMap<K, T, S> {
+    /// An empty map whose keys `hasher` hashes.
+    pub fn with_hasher(hasher: S) -> FrozenMap<K, T, S> {
         FrozenMap {
-            values: RefCell::new(HashMap::with_hasher(hashing::random_state())),
+            values: RefCell::new(HashMap::with_hasher(hasher)),
         }
     }
 }
 
-impl<K: Eq + Hash, T> FrozenMap<K, T> {
+impl<K: Eq + Hash, T, S: BuildHasher + Clone + Default> FrozenMap<K, T, S> {
     /// The value of a key.
     #[inline]
     pub fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&T>
@@ -150,7 +157,7 @@ impl<T> Drop for Taken<T> {
     }
 }
 
-impl<K, T> Drop for FrozenMap<K, T> {
+impl<K, T, S> Drop for FrozenMap<K, T, S> {
     fn drop(&mut self) {
         for value in self.values.get_mut().values() {
             // SAFETY: from `Box::into_raw`; `&mut self`: no reference into the map is left.
@@ -159,7 +166,7 @@ impl<K, T> Drop for FrozenMap<K, T> {
     }
 }
 
-impl<K, T> fmt::Debug for FrozenMap<K, T> {
+impl<K, T, S> fmt::Debug for FrozenMap<K, T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Without the keys: printing may allocate, and the table must not be borrowed then.
         write!(f, "{} values", self.values.borrow().len())

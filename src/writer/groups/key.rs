@@ -5,7 +5,6 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::rc::Rc;
 
-use super::pairs::{self, ByKey};
 use crate::Error;
 use crate::format::labels::{self, Labels};
 use crate::writer::labels::MmLabels;
@@ -101,11 +100,6 @@ impl GroupId {
             name: String::new(),
             labels,
         })
-    }
-
-    /// A group of a [`Groups<T>`](super::Groups) that goes by its labels.
-    pub fn paired(pairs: &dyn ByKey, around: &Around) -> Result<GroupId, Error> {
-        GroupId::labelled(pairs::labels(pairs), around)
     }
 
     /// The labels of the groups within it. One with a name has that in front of its own.

@@ -1,135 +1,225 @@
 //! Pairs of a key and a value by which a group is looked up, in any order.
 //!
-//! To find them nothing is copied: they are put in order by their indices, on the stack, and the table compares
-//! them with its own by [`ByKey`].
+//! To find them nothing is copied or sorted. The hash is the sum of the pairs' hashes, so it is the same in every
+//! order. The keys of a group are distinct, so pairs are those of a group if they are as many and each of the
+//! group's is among them.
 
 use std::borrow::Borrow;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::rc::Rc;
 
-use crate::format::labels::{LABELS_MOST, Labels};
+use crate::format::labels::Labels;
+use crate::sys::memory::hashing::RandomState;
 
-/// Pairs that can be read in ascending order of their keys.
-pub trait ByKey {
+/// Pairs, each at a number.
+pub trait Pairs {
     /// How many there are.
     fn len(&self) -> usize;
 
-    /// The key and the value of number `index`, in that order.
+    /// The key and the value of number `index`.
     fn pair(&self, index: usize) -> (&str, &str);
+
+    /// A copy of them.
+    fn to_labels(&self) -> Labels {
+        let pair = |index| {
+            let (key, value) = self.pair(index);
+            (key.to_owned(), value.to_owned())
+        };
+        (0..self.len()).map(pair).collect()
+    }
 }
 
-impl Hash for dyn ByKey + '_ {
+/// The user's.
+impl Pairs for &[(&str, &str)] {
+    fn len(&self) -> usize {
+        <[_]>::len(self)
+    }
+
+    fn pair(&self, index: usize) -> (&str, &str) {
+        self[index]
+    }
+}
+
+/// Pairs as the table compares them.
+pub trait Key {
+    /// The sum of their hashes.
+    fn hash_sum(&self) -> u64;
+
+    /// The pairs, if these are those of a group in the table.
+    fn kept(&self) -> Option<&[(String, String)]>;
+
+    /// Whether these are the pairs of a group.
+    fn is(&self, kept: &[(String, String)]) -> bool;
+}
+
+impl Hash for dyn Key + '_ {
+    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for index in 0..self.len() {
-            self.pair(index).hash(state);
+        state.write_u64(self.hash_sum());
+    }
+}
+
+impl PartialEq for dyn Key + '_ {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        match (self.kept(), other.kept()) {
+            (_, Some(kept)) => self.is(kept),
+            (Some(kept), None) => other.is(kept),
+            (None, None) => unreachable!("one of two keys that are compared is in the table"),
         }
     }
 }
 
-impl PartialEq for dyn ByKey + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len()
-            && (0..self.len()).all(|index| self.pair(index) == other.pair(index))
+impl Eq for dyn Key + '_ {}
+
+/// Hashes a [`Key`] of the table: its sum is a hash already.
+#[derive(Clone, Debug, Default)]
+pub struct AsHashed(u64);
+
+impl Hasher for AsHashed {
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("a key is hashed as one number");
+    }
+
+    #[inline]
+    fn write_u64(&mut self, sum: u64) {
+        self.0 = sum;
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
-impl Eq for dyn ByKey + '_ {}
+/// Pairs that are looked for.
+pub struct Wanted<'a, P> {
+    pub(super) pairs: &'a P,
+    hash: u64,
+}
 
-/// Pairs in the table. To clone them allocates nothing.
+impl<'a, P: Pairs> Wanted<'a, P> {
+    /// Pairs that are looked for in a table whose keys were hashed by the same `state`.
+    #[inline]
+    pub fn new(pairs: &'a P, state: &RandomState) -> Wanted<'a, P> {
+        let hash = |index| {
+            let mut hasher = state.build_hasher();
+            let (key, value) = pairs.pair(index);
+            // Without an end of each text, as `Hash` would add it: who knows the keys cannot use that to make hashes
+            // the same.
+            hasher.write(key.as_bytes());
+            hasher.write(value.as_bytes());
+            hasher.finish()
+        };
+        let hash = (0..pairs.len()).map(hash).fold(0, u64::wrapping_add);
+        Wanted { pairs, hash }
+    }
+
+    /// Whether this pair is at this number.
+    #[inline(always)]
+    fn is_at(&self, index: usize, (key, value): &(String, String)) -> bool {
+        let (wanted_key, wanted) = self.pairs.pair(index);
+        is_same(wanted_key.as_bytes(), key.as_bytes())
+            && is_same(wanted.as_bytes(), value.as_bytes())
+    }
+
+    /// Whether each of as many pairs is at some number. Most often they come in the order in which they came first,
+    /// and this is not asked.
+    #[inline(never)]
+    fn is_turned(&self, kept: &[(String, String)]) -> bool {
+        kept.iter()
+            .all(|pair| (0..kept.len()).any(|index| self.is_at(index, pair)))
+    }
+
+    /// A copy of them for the table.
+    pub fn to_kept(&self) -> Kept {
+        Kept {
+            pairs: self.pairs.to_labels().into(),
+            hash: self.hash,
+        }
+    }
+}
+
+impl<P: Pairs> Key for Wanted<'_, P> {
+    fn hash_sum(&self) -> u64 {
+        self.hash
+    }
+
+    fn kept(&self) -> Option<&[(String, String)]> {
+        None
+    }
+
+    fn is(&self, kept: &[(String, String)]) -> bool {
+        kept.len() == self.pairs.len()
+            && ((kept.iter().enumerate()).all(|(index, pair)| self.is_at(index, pair))
+                || self.is_turned(kept))
+    }
+}
+
+/// `a == b`, without a call where they are short, as keys and values are.
+#[inline(always)]
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    /// The first and the last `N` bytes, which overlap where there are fewer than `2 * N`.
+    fn ends<const N: usize>(bytes: &[u8]) -> Option<(&[u8; N], &[u8; N])> {
+        Some((bytes.first_chunk()?, bytes.last_chunk()?))
+    }
+    if a.len() != b.len() {
+        return false;
+    }
+    match a.len() {
+        17.. => a == b,
+        8.. => ends::<8>(a) == ends(b),
+        4.. => ends::<4>(a) == ends(b),
+        1.. => ends::<1>(a) == ends(b) && a[a.len() / 2] == b[a.len() / 2],
+        0 => true,
+    }
+}
+
+/// The pairs of a group, and their hash. To clone them allocates nothing.
 #[derive(Clone)]
-pub struct Pairs(Rc<Labels>);
+pub struct Kept {
+    pairs: Rc<[(String, String)]>,
+    hash: u64,
+}
 
-impl Pairs {
-    /// A copy of these.
-    pub fn new(pairs: &dyn ByKey) -> Pairs {
-        Pairs(labels(pairs).into())
+impl Key for Kept {
+    fn hash_sum(&self) -> u64 {
+        self.hash
+    }
+
+    fn kept(&self) -> Option<&[(String, String)]> {
+        Some(&self.pairs)
+    }
+
+    fn is(&self, kept: &[(String, String)]) -> bool {
+        *self.pairs == *kept
     }
 }
 
-/// A copy of pairs, as labels.
-pub fn labels(pairs: &dyn ByKey) -> Labels {
-    let pair = |index| {
-        let (key, value) = pairs.pair(index);
-        (key.to_owned(), value.to_owned())
-    };
-    (0..pairs.len()).map(pair).collect()
-}
-
-impl ByKey for Pairs {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    fn pair(&self, index: usize) -> (&str, &str) {
-        let (key, value) = &self.0[index];
-        (key, value)
-    }
-}
-
-impl<'a> Borrow<dyn ByKey + 'a> for Pairs {
-    fn borrow(&self) -> &(dyn ByKey + 'a) {
+impl<'a> Borrow<dyn Key + 'a> for Kept {
+    #[inline]
+    fn borrow(&self) -> &(dyn Key + 'a) {
         self
     }
 }
 
 // As what it borrows as.
-impl Hash for Pairs {
+impl Hash for Kept {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        Borrow::<dyn ByKey>::borrow(self).hash(state);
+        Borrow::<dyn Key>::borrow(self).hash(state);
     }
 }
 
-impl PartialEq for Pairs {
-    fn eq(&self, other: &Pairs) -> bool {
-        self.0 == other.0
+impl PartialEq for Kept {
+    fn eq(&self, other: &Kept) -> bool {
+        self.pairs == other.pairs
     }
 }
 
-impl Eq for Pairs {}
-
-/// The user's pairs, which may stand in any order.
-pub struct Sorted<'a> {
-    pairs: &'a [(&'a str, &'a str)],
-    /// The first ones are the indices of the pairs.
-    order: [u8; LABELS_MOST],
-}
-
-impl<'a> Sorted<'a> {
-    /// Puts the pairs in order; `None` if they are more than a group can have. Of two pairs with one key the order
-    /// is as it was: they are no labels.
-    #[inline]
-    pub fn new(pairs: &'a [(&'a str, &'a str)]) -> Option<Sorted<'a>> {
-        if pairs.len() > LABELS_MOST {
-            return None;
-        }
-        let mut order = [0; LABELS_MOST];
-        // By insertion: a handful of pairs, most often in order.
-        for (index, (key, _)) in pairs.iter().enumerate() {
-            let mut at = index;
-            while at > 0 && pairs[usize::from(order[at - 1])].0 > *key {
-                order[at] = order[at - 1];
-                at -= 1;
-            }
-            order[at] = index as u8;
-        }
-        Some(Sorted { pairs, order })
-    }
-}
-
-impl ByKey for Sorted<'_> {
-    fn len(&self) -> usize {
-        self.pairs.len()
-    }
-
-    fn pair(&self, index: usize) -> (&str, &str) {
-        self.pairs[usize::from(self.order[index])]
-    }
-}
+impl Eq for Kept {}
 
 #[cfg(test)]
 mod tests {
-    use std::hash::BuildHasher;
-
     use super::*;
     use crate::sys::memory::hashing;
 
@@ -137,26 +227,38 @@ mod tests {
     fn the_order_of_pairs_does_not_matter() {
         let state = hashing::random_state();
         let pairs = [("b", "2"), ("a", "1"), ("c", "3"), ("aa", "")];
-        let first = Sorted::new(&pairs).unwrap();
-        let kept = Pairs::new(&first);
-        let keys: Vec<&str> = (0..4).map(|index| first.pair(index).0).collect();
-        assert_eq!(keys, ["a", "aa", "b", "c"]);
+        let kept = Wanted::new(&&pairs[..], &state).to_kept();
+        let is = |pairs: &[(&str, &str)]| {
+            let wanted = Wanted::new(&pairs, &state);
+            let wanted: &dyn Key = &wanted;
+            let kept: &dyn Key = kept.borrow();
+            assert_eq!(wanted == kept, kept == wanted);
+            if wanted == kept {
+                assert_eq!(state.hash_one(wanted), state.hash_one(kept));
+            }
+            wanted == kept
+        };
         for [a, b, c, d] in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]] {
-            let pairs = [pairs[a], pairs[b], pairs[c], pairs[d]];
-            let sorted = Sorted::new(&pairs).unwrap();
-            let sorted: &dyn ByKey = &sorted;
-            assert!(sorted == Borrow::<dyn ByKey>::borrow(&kept));
-            assert_eq!(state.hash_one(sorted), state.hash_one(&kept));
+            assert!(is(&[pairs[a], pairs[b], pairs[c], pairs[d]]));
         }
-        for other in [
-            &pairs[..3],
-            &[("b", "2"), ("a", "1"), ("c", "3"), ("aa", "x")],
-        ] {
-            let sorted = Sorted::new(other).unwrap();
-            let sorted: &dyn ByKey = &sorted;
-            assert!(sorted != Borrow::<dyn ByKey>::borrow(&kept), "{other:?}");
+        assert!(!is(&pairs[..3]));
+        assert!(!is(&[("b", "2"), ("a", "1"), ("c", "3"), ("aa", "x")]));
+        // As many, but one of them twice.
+        assert!(!is(&[("b", "2"), ("a", "1"), ("a", "1"), ("aa", "")]));
+        assert!(!is(&[]));
+    }
+
+    #[test]
+    fn short_texts_are_the_same_only_if_each_byte_is() {
+        for len in 0..40 {
+            let a: Vec<u8> = (0..len).collect();
+            assert!(is_same(&a, &a.clone()));
+            for at in 0..a.len() {
+                let mut b = a.clone();
+                b[at] ^= 128;
+                assert!(!is_same(&a, &b), "{len} bytes, byte {at}");
+            }
+            assert!(!is_same(&a, &[&a[..], &[0]].concat()));
         }
-        assert!(Sorted::new(&[("", ""); LABELS_MOST]).is_some());
-        assert!(Sorted::new(&[("", ""); LABELS_MOST + 1]).is_none());
     }
 }

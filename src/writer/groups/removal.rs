@@ -1,9 +1,9 @@
 //! Removal: how a group ends, in this thread's file and in those of the others.
 
 use std::borrow::Borrow;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 
-use super::pairs::{ByKey, Sorted};
+use super::pairs::{Key, Pairs, Wanted};
 use super::{GroupBy, GroupId, Groups};
 use crate::format::generation::{self, is_there};
 use crate::sync::Ordering;
@@ -73,10 +73,11 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     }
 
     /// Ends the group of this key in `table`, and those of this identity in the files of the other threads.
-    fn end<K, Q>(&self, table: &FrozenMap<K, Known<T>>, key: &Q, id: GroupId) -> bool
+    fn end<K, Q, S>(&self, table: &FrozenMap<K, Known<T>, S>, key: &Q, id: GroupId) -> bool
     where
         K: Borrow<Q> + Eq + Hash,
         Q: Eq + Hash + ?Sized,
+        S: BuildHasher + Clone + Default,
     {
         let Some((space, schema)) = &self.file else {
             return false;
@@ -89,10 +90,11 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
 
     /// Lets a group go that was removed. While the file is appended to (an allocator may come here) it stays, and
     /// goes with the next call.
-    pub(super) fn let_go<K, Q>(&self, table: &FrozenMap<K, Known<T>>, key: &Q)
+    pub(super) fn let_go<K, Q, S>(&self, table: &FrozenMap<K, Known<T>, S>, key: &Q)
     where
         K: Borrow<Q> + Eq + Hash,
         Q: Eq + Hash + ?Sized,
+        S: BuildHasher + Clone + Default,
     {
         let Some((space, _)) = &self.file else { return };
         if table.get(key).is_none_or(Known::is_there) {
@@ -117,7 +119,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
                 self.let_go(&self.known, key.borrow());
             }
             for key in self.paired.keys() {
-                self.let_go(&self.paired, &key);
+                self.let_go::<_, dyn Key, _>(&self.paired, &key);
             }
         }
     }
@@ -137,12 +139,11 @@ impl<T: MmStats> Groups<T> {
     /// # Ok::<(), mmstats::Error>(())
     /// ```
     pub fn remove_with(&self, pairs: &[(&str, &str)]) -> bool {
+        let wanted = Wanted::new(&pairs, &self.pair_hashes);
+        let key: &dyn Key = &wanted;
         // What cannot be the labels of a group has none.
-        Sorted::new(pairs).is_some_and(|pairs| {
-            let pairs: &dyn ByKey = &pairs;
-            let id = GroupId::paired(pairs, &self.around);
-            id.is_ok_and(|id| self.end(&self.paired, pairs, id))
-        })
+        let id = GroupId::labelled(pairs.to_labels(), &self.around);
+        id.is_ok_and(|id| self.end(&self.paired, key, id))
     }
 }
 
