@@ -167,7 +167,7 @@ mod library {
         pub use crate::metric::compound::{AnyValue, ValueElement, ValueField};
         pub use crate::metric::field::{
             Binder, ConstantField, Describe, Field, Options, TakesBuffers, TakesDigits,
-            TakesGroupLabel, TakesMerge, TakesPrefix, TakesUnit, TakesWindow,
+            TakesGroupLabel, TakesIdle, TakesMerge, TakesPrefix, TakesUnit, TakesWindow,
         };
         pub use crate::writer::LocalCell;
     }

@@ -21,6 +21,8 @@ mod files;
 mod floats;
 #[path = "writer/groups.rs"]
 mod groups;
+#[path = "writer/idle.rs"]
+mod idle;
 #[path = "writer/labelled_groups.rs"]
 mod labelled_groups;
 #[path = "writer/labels.rs"]

@@ -281,6 +281,7 @@ fn options(field: &ModelField<'_>) -> TokenStream {
             Choice::GroupLabel(key) => quote!(.group_label(#key)),
             Choice::Buffers(buffers) => quote!(.buffers(#buffers)),
             Choice::Window(nanos) => quote!(.window(#nanos)),
+            Choice::Idle(nanos) => quote!(.idle(#nanos)),
         });
     }
     options
@@ -304,6 +305,7 @@ fn checks(field: &ModelField<'_>) -> TokenStream {
                 Choice::GroupLabel(_) => quote!(TakesGroupLabel),
                 Choice::Buffers(_) => quote!(TakesBuffers),
                 Choice::Window(_) => quote!(TakesWindow),
+                Choice::Idle(_) => quote!(TakesIdle),
             };
             quote!(const _: fn(&#ty) -> &dyn __mmstats::__private::#takes = |#cast| #cast;)
         })

@@ -46,6 +46,10 @@ const ON_FIELD: &[Key] = &[
         form: "`group_label = \"…\"`, with a string literal",
     },
     Key {
+        name: "idle",
+        form: "`idle = \"10m\"`, or another time from \"1s\" to \"168h\": a number with ms, s, m or h",
+    },
+    Key {
         name: "value",
         form: "`value = …`, with an expression",
     },
@@ -61,6 +65,9 @@ const ON_FIELD: &[Key] = &[
 
 /// The shortest window and the longest, in nanoseconds.
 const WINDOWS: RangeInclusive<u64> = 1_000_000_000..=24 * 3_600_000_000_000;
+
+/// The shortest and the longest time after which a group is idle, in nanoseconds.
+const IDLE: RangeInclusive<u64> = 1_000_000_000..=168 * 3_600_000_000_000;
 
 /// The longest unit or help text, in bytes.
 const TEXT_MOST: usize = 4096;
@@ -108,6 +115,8 @@ pub enum Choice {
     Prefix(LitStr),
     /// `group_label = "…"`
     GroupLabel(LitStr),
+    /// `idle = "…"`, in nanoseconds
+    Idle(u64),
     /// `buffers = 2..=64`
     Buffers(LitInt),
     /// `window = "…"`, in nanoseconds
@@ -208,6 +217,7 @@ impl<'a> ModelField<'a> {
                     .integer(context, |n| (2..=64).contains(&n) && n.is_power_of_two())
                     .map(Choice::Buffers),
                 "window" => setting.duration(context, WINDOWS).map(Choice::Window),
+                "idle" => setting.duration(context, IDLE).map(Choice::Idle),
                 key => unreachable!("`{key}` is in the table of keys, but is not read"),
             };
             read.choices.extend(choice);

@@ -4,6 +4,7 @@
 //! [`Field::describe`], adds each metric to a [`Schema`]; the second, [`Field::bind`], takes the
 //! places one after another from the block of a new instance. Both get the same [`Options`].
 
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use crate::format::histogram::DEFAULT_DIGITS;
 use crate::format::labels::Labels;
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, Merge, MetricSchema, Schema};
+use crate::sys::lifecycle::idle::Idle;
 use crate::sys::memory::words::{Word, Words};
 
 /// What the attributes of a field say.
@@ -27,6 +29,7 @@ pub struct Options<'a> {
     pub(crate) prefix: &'a str,
     pub(crate) group_label: &'a str,
     pub(crate) window: Option<u64>,
+    pub(crate) idle: Option<u64>,
 }
 
 impl<'a> Options<'a> {
@@ -40,6 +43,7 @@ impl<'a> Options<'a> {
         prefix: "",
         group_label: "",
         window: None,
+        idle: None,
     };
 
     /// With a unit.
@@ -77,6 +81,14 @@ impl<'a> Options<'a> {
     pub const fn window(self, nanos: u64) -> Options<'a> {
         Options {
             window: Some(nanos),
+            ..self
+        }
+    }
+
+    /// With a time-out of so many nanoseconds for groups that nobody writes.
+    pub const fn idle(self, nanos: u64) -> Options<'a> {
+        Options {
+            idle: Some(nanos),
             ..self
         }
     }
@@ -208,6 +220,13 @@ pub trait TakesGroupLabel {}
 )]
 pub trait TakesWindow {}
 
+/// A field that takes `idle = …`.
+#[diagnostic::on_unimplemented(
+    message = "`idle = …` goes with Groups<T>, not `{Self}`",
+    label = "has no groups"
+)]
+pub trait TakesIdle {}
+
 /// A schema in the making.
 #[derive(Debug, Default)]
 pub struct Describe {
@@ -304,6 +323,10 @@ pub struct Binder<'a> {
     prefix: String,
     /// The labels that groups within have, too.
     labels: Labels,
+    /// When the groups around the instance, and it itself, are idle.
+    idle: Vec<Idle>,
+    /// The places of windows, which change by the clock alone.
+    windows: Vec<Range<usize>>,
 }
 
 impl<'a> Binder<'a> {
@@ -321,12 +344,19 @@ impl<'a> Binder<'a> {
             next: 0,
             prefix: prefix.to_owned(),
             labels: Labels::new(),
+            idle: Vec::new(),
+            windows: Vec::new(),
         }
     }
 
     /// The binder of an instance with labels, which groups within it have, too.
     pub(crate) fn labelled(self, labels: Labels) -> Binder<'a> {
         Binder { labels, ..self }
+    }
+
+    /// The binder of an instance that ends when it, or a group around it, is idle.
+    pub(crate) fn idle(self, idle: Vec<Idle>) -> Binder<'a> {
+        Binder { idle, ..self }
     }
 
     /// Binds the fields of a nested model.
@@ -358,6 +388,9 @@ impl<'a> Binder<'a> {
     ) -> Option<WindowPlace> {
         let nanos = options.window?;
         let (words, owner) = self.place(geometry);
+        if !self.idle.is_empty() {
+            self.windows.push(self.next - words.len()..self.next);
+        }
         // Private memory has no readers, and nothing may be allocated to bind it.
         self.space?;
         Some(WindowPlace {
@@ -391,6 +424,21 @@ impl<'a> Binder<'a> {
     /// The labels that groups here have beside their own.
     pub(crate) fn labels(&self) -> &[(String, String)] {
         &self.labels
+    }
+
+    /// When the groups around the instance, and it itself, are idle.
+    pub(crate) fn idle_groups(&self) -> &[Idle] {
+        &self.idle
+    }
+
+    /// The words that have been bound, without those of windows.
+    pub(crate) fn written(&self) -> Box<[Words]> {
+        let begins = std::iter::once(0).chain(self.windows.iter().map(|window| window.end));
+        let ends = self.windows.iter().map(|window| window.start);
+        let parts = begins.zip(ends.chain([self.next]));
+        parts
+            .map(|(begin, end)| self.block.part(begin, end - begin))
+            .collect()
     }
 
     /// What the labels of groups begin with here.

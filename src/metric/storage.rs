@@ -11,6 +11,7 @@ use crate::format::note::Cause;
 use crate::format::part::Part;
 use crate::format::record::Instance;
 use crate::format::schema::Schema;
+use crate::sys::lifecycle::idle::Idle;
 use crate::sys::lifecycle::ticker::Tick;
 use crate::sys::memory::words::{Word, Words};
 
@@ -89,6 +90,10 @@ pub trait Space: fmt::Debug {
     /// Has some work done now and whenever it is due, for as long as the file is there. It touches words
     /// of the file, and nothing else that is not its own.
     fn tick(&self, work: Box<dyn Tick>);
+
+    /// Ends the removable instance whose block is at this offset, and which is being bound, when its group is
+    /// idle. `words` are those of the block by whose changes that is seen.
+    fn end_when_idle(&self, block: u32, idle: Idle, words: Box<[Words]>);
 
     /// How many groups each field of groups may have.
     fn max_groups(&self) -> usize;

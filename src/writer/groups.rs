@@ -6,9 +6,10 @@ mod key;
 mod pairs;
 mod removal;
 
+use std::any::TypeId;
 use std::cell::{Cell, OnceCell};
 use std::fmt;
-use std::hash::BuildHasherDefault;
+use std::hash::{BuildHasher, BuildHasherDefault};
 use std::ops::Index;
 use std::rc::Rc;
 
@@ -18,10 +19,13 @@ use super::names;
 use crate::Error;
 use crate::format::note::Cause;
 use crate::format::record::Instance;
-use crate::metric::field::{Binder, Describe, Field, Options, TakesGroupLabel, TakesPrefix};
+use crate::metric::field::{
+    Binder, Describe, Field, Options, TakesGroupLabel, TakesIdle, TakesPrefix,
+};
 use crate::metric::one_thread::of_one_thread;
 use crate::metric::storage::{Append, Placed, Room, Space};
 use crate::sys::lifecycle::files::groups_ended;
+use crate::sys::lifecycle::idle::Idle;
 use crate::sys::lifecycle::report;
 use crate::sys::memory::frozen::FrozenMap;
 use crate::sys::memory::hashing::{self, RandomState};
@@ -74,6 +78,10 @@ use self::removal::Known;
 /// assert_eq!(web.routes[&route].response_ok.get(), 1);
 /// # Ok::<(), mmstats::Error>(())
 /// ```
+///
+/// Groups end with [`remove`](Groups::remove), or by themselves where the field has an
+/// `#[mmstats(idle = "10m")]`: when the values of a group have not changed for that time in any thread of the
+/// process. To set a gauge to the value that it has is no change.
 ///
 /// Finding a known group costs a hash and a comparison, and neither formats nor allocates; a new one appends to
 /// the file. Groups within a group that has labels have these labels, too.
@@ -309,6 +317,25 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         }
     }
 
+    /// When a group ends because nobody writes it: it, or a group around it.
+    fn idle(&self, space: &Rc<dyn Space>, instance: &Instance) -> Vec<Idle> {
+        let mut idle = self.around.idle.clone();
+        if let Some(nanos) = self.around.idle_after {
+            let path = space.path();
+            let Instance {
+                prefix,
+                group,
+                labels,
+                ..
+            } = instance;
+            // The same in the files of all threads that write this model to this directory.
+            let identity = (path.parent(), TypeId::of::<T>(), prefix, group, labels);
+            let key = hashing::shared_state().hash_one(identity);
+            idle.push(Idle { key, nanos });
+        }
+        idle
+    }
+
     /// Binds a new group; gives its block's offset, too.
     fn bind(&self, id: GroupId, room: Room) -> Result<(T, u32), Error> {
         let Some((space, schema)) = &self.file else {
@@ -319,13 +346,22 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         let append = Append::begin(&**space).ok_or_else(|| Error::Busy { path: space.path() })?;
         let labels = id.labels_within();
         let instance = self.instance(*schema, id);
+        let idle = match room {
+            Room::Removable => self.idle(space, &instance),
+            Room::Stays | Room::KeptAside => Vec::new(),
+        };
         let prefix = instance.label_prefix();
         let (block, offset) = space.instance(*schema, instance, room)?;
-        let mut binder = Binder::new(Some(space), block, offset, &prefix).labelled(labels);
+        let mut binder = Binder::new(Some(space), block, offset, &prefix)
+            .labelled(labels)
+            .idle(idle);
         let bound = bind(&mut binder);
         // Groups within the group may have found no space.
         if let Some(error) = space.failure() {
             return Err(error);
+        }
+        for &idle in binder.idle_groups() {
+            space.end_when_idle(offset, idle, binder.written());
         }
         append.publish();
         Ok((bound, offset))
@@ -448,6 +484,8 @@ unsafe impl<T: MmStats, L: GroupBy> Field for Groups<T, L> {
             around.prefix = format!("{}{}", binder.prefix(), options.prefix);
             around.labels = binder.labels().to_vec();
             around.group_label = options.group_label.to_owned();
+            around.idle_after = options.idle;
+            around.idle = binder.idle_groups().to_vec();
             if let Err(error) = names::check_prefix(options.prefix) {
                 space.fail(error);
             }
@@ -457,5 +495,7 @@ unsafe impl<T: MmStats, L: GroupBy> Field for Groups<T, L> {
 }
 
 impl<T, L: GroupBy> TakesPrefix for Groups<T, L> {}
+
+impl<T, L: GroupBy> TakesIdle for Groups<T, L> {}
 
 impl<T> TakesGroupLabel for Groups<T> {}

@@ -268,6 +268,7 @@ impl<'w, M, V> MetricBuilder<'w, M, V> {
             prefix: "",
             group_label: "",
             window,
+            idle: None,
         };
         let Writer {
             metrics,

@@ -26,7 +26,8 @@ use crate::metric::summary::Summary;
 use crate::metric::summary::value::SummaryValue;
 use crate::metric::value::{Value, WindowValue};
 use crate::sync::{AtomicU64, Ordering};
-use crate::sys::lifecycle::ticker::Tick;
+use crate::sys::lifecycle::idle::Idle;
+use crate::sys::lifecycle::ticker::{self, Tick};
 use crate::sys::memory::words::{Word, Words};
 
 const WINDOW: u64 = 12_000_000_000;
@@ -56,6 +57,8 @@ impl std::fmt::Debug for Memory {
 }
 
 impl Space for Memory {
+    fn end_when_idle(&self, _: u32, _: Idle, _: Box<[Words]>) {}
+
     fn octave(&self, owner: u32, octave: usize, len: usize) -> Option<Words> {
         let words = Words::leaked(len);
         self.octaves.borrow_mut().push((owner, octave, words));
@@ -103,7 +106,7 @@ impl Space for Memory {
     }
     fn reset_at_thread_end(&self, _: Word) {}
     fn tick(&self, work: Box<dyn Tick>) {
-        work.tick(START);
+        ticker::locked(|locked| work.tick(START, locked));
         *self.work.borrow_mut() = Some(work);
     }
     fn max_groups(&self) -> usize {
@@ -276,7 +279,7 @@ proptest! {
         let mut pass = |later: u64, n: u64| {
             now += later;
             while due <= now {
-                due = work.tick(due);
+                due = ticker::locked(|locked| work.tick(due, locked));
             }
             counter.metric.add(n);
             recorded.push((now, n));
@@ -308,7 +311,8 @@ fn a_counter_that_nobody_looks_at_any_more_has_an_empty_window() {
     }
     // A look that comes late: what was counted meanwhile counts with its step.
     let work = counter.space.work.borrow();
-    work.as_ref().unwrap().tick(START + 5 * STEP + STEP / 2);
+    let now = START + 5 * STEP + STEP / 2;
+    ticker::locked(|locked| work.as_ref().unwrap().tick(now, locked));
     counter.metric.add(1);
     for (later, count) in [
         (11 * STEP, 8),

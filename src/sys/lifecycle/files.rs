@@ -230,6 +230,11 @@ pub fn groups_ended() -> u64 {
     ENDED.load(Ordering::Relaxed)
 }
 
+/// A thread has ended groups in the files of others.
+pub fn count_ended() {
+    ENDED.fetch_add(1, Ordering::Relaxed);
+}
+
 /// Ends a group in the files that this process writes in a directory, but for the one whose region begins at
 /// `own`. Whether it was in one.
 pub fn end_group(own: usize, directory: &[u8], ended: &Ended) -> bool {
@@ -264,7 +269,7 @@ pub fn end_group(own: usize, directory: &[u8], ended: &Ended) -> bool {
             any |= end_in(words(committed / 8), header, committed, ended);
         }
         if any {
-            ENDED.fetch_add(1, Ordering::Relaxed);
+            count_ended();
         }
         any
     })

@@ -5,6 +5,7 @@ pub mod directory_lock;
 pub mod ending;
 pub mod exit;
 pub mod files;
+pub mod idle;
 pub mod orphans;
 pub mod paths;
 pub mod report;

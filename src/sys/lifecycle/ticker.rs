@@ -23,7 +23,26 @@ pub static TICKS: RawLock = RawLock::new();
 pub trait Tick {
     /// Does it, at a time of [`coarse_nanos`](clock::coarse_nanos); gives the time at which it is due
     /// next. It allocates nothing and takes no lock.
-    fn tick(&self, now: u64) -> u64;
+    fn tick(&self, now: u64, locked: &Locked) -> u64;
+}
+
+/// That this thread holds [`TICKS`].
+#[derive(Debug)]
+pub struct Locked(());
+
+impl Locked {
+    /// For who has locked it otherwise.
+    ///
+    /// # Safety
+    /// This thread holds [`TICKS`] as long as it has this.
+    pub unsafe fn assume() -> Locked {
+        Locked(())
+    }
+}
+
+/// Runs `work` under [`TICKS`].
+pub fn locked<R>(work: impl FnOnce(&Locked) -> R) -> R {
+    lock::with(&TICKS, || work(&Locked(())))
 }
 
 /// Work in the list; dropped, it is out of it.
@@ -64,9 +83,9 @@ static STATE: Guarded = Guarded(UnsafeCell::new(State {
 }));
 
 /// Runs `work` on the state, under the lock.
-fn with_state<R>(work: impl FnOnce(&mut State) -> R) -> R {
+fn with_state<R>(work: impl FnOnce(&mut State, &Locked) -> R) -> R {
     // SAFETY: under TICKS, and `work` (all of them are in this file) does not come back here.
-    lock::with(&TICKS, || work(unsafe { &mut *STATE.0.get() }))
+    locked(|locked| work(unsafe { &mut *STATE.0.get() }, locked))
 }
 
 /// Does some work now, and whenever it is due until what is returned is dropped.
@@ -76,15 +95,16 @@ fn with_state<R>(work: impl FnOnce(&mut State) -> R) -> R {
 /// else can touch. It may be called from another thread.
 pub unsafe fn begin(work: Box<dyn Tick>) -> Ticking {
     fork::register();
-    let due = work.tick(clock::coarse_nanos());
     let entry = Box::new(Entry {
         work,
         generation: fork::generation(),
-        due: Cell::new(due),
+        due: Cell::new(0),
         next: Cell::new(ptr::null()),
         previous: Cell::new(ptr::null()),
     });
-    let (runs, thread) = with_state(|state| {
+    let now = clock::coarse_nanos();
+    let (runs, thread) = with_state(|state, locked| {
+        entry.due.set(entry.work.tick(now, locked));
         entry.next.set(state.first);
         // SAFETY: entries in the list are alive, since a drop takes them out first.
         if let Some(first) = unsafe { state.first.as_ref() } {
@@ -112,7 +132,7 @@ impl Drop for Ticking {
         if entry.generation != fork::generation() {
             return;
         }
-        with_state(|state| {
+        with_state(|state, _| {
             let (next, previous) = (entry.next.get(), entry.previous.get());
             // SAFETY: neighbours are in the list, hence alive.
             unsafe {
@@ -146,7 +166,7 @@ fn start() {
     // SAFETY: the set is the one that the call above gave.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &before, ptr::null_mut()) };
     if let Err(error) = started {
-        with_state(|state| state.running = false);
+        with_state(|state, _| state.running = false);
         let text = format_args!("cannot start a thread ({error}): windows of counters stand still");
         report::once("", "ticks", &text);
     }
@@ -154,17 +174,17 @@ fn start() {
 
 fn run() {
     let me = thread::current();
-    with_state(|state| state.thread = Some(me));
+    with_state(|state, _| state.thread = Some(me));
     loop {
         let now = clock::coarse_nanos();
-        let due = with_state(|state| {
+        let due = with_state(|state, locked| {
             let mut earliest = None;
             // SAFETY: entries in the list are alive, since a drop takes them out first; what their work
             // touches is valid and only touched under TICKS or atomically, by the contract of `begin`.
             let mut entry = unsafe { state.first.as_ref() };
             while let Some(this) = entry {
                 if this.due.get() <= now {
-                    this.due.set(this.work.tick(now));
+                    this.due.set(this.work.tick(now, locked));
                 }
                 earliest = Some(this.due.get().min(earliest.unwrap_or(u64::MAX)));
                 // SAFETY: as above.
@@ -188,11 +208,8 @@ fn run() {
 }
 
 /// In the child of a fork: the list is its parent's, and so is the thread. Both are forgotten.
-///
-/// # Safety
-/// TICKS is held by the calling thread, the only one.
-pub unsafe fn forget_in_child() {
-    // SAFETY: the caller's promise.
+pub fn forget_in_child(_: &Locked) {
+    // SAFETY: under TICKS, and in the only thread.
     let state = unsafe { &mut *STATE.0.get() };
     state.first = ptr::null();
     state.running = false;

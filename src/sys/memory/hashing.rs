@@ -22,6 +22,11 @@ pub fn random_state() -> RandomState {
     RandomState::with_seed(MADE.fetch_add(1, Ordering::Relaxed), shared())
 }
 
+/// A state with keys that differ from process to process, and are the same for all who ask for it.
+pub fn shared_state() -> RandomState {
+    RandomState::with_seed(0, shared())
+}
+
 fn shared() -> &'static SharedSeed {
     // Acquire and Release: who sees the pointer sees the seed.
     let known = SHARED.load(Ordering::Acquire);

@@ -19,8 +19,9 @@ use super::lock::{self, RawLock};
 use crate::sys::lifecycle::ending;
 use crate::sys::lifecycle::exit;
 use crate::sys::lifecycle::files;
+use crate::sys::lifecycle::idle;
 use crate::sys::lifecycle::orphans;
-use crate::sys::lifecycle::ticker::{self, TICKS};
+use crate::sys::lifecycle::ticker::{self, Locked, TICKS};
 
 /// Guards the lists of files and orphans.
 pub static LIST: RawLock = RawLock::new();
@@ -175,8 +176,10 @@ extern "C" fn in_child() {
     clear_thread_cells();
     // SAFETY: LIST is held, and this thread is the only one.
     unsafe { orphans::forget_in_child() };
-    // SAFETY: TICKS is held, and this thread is the only one.
-    unsafe { ticker::forget_in_child() };
+    // SAFETY: TICKS is held, until below.
+    let locked = unsafe { Locked::assume() };
+    ticker::forget_in_child(&locked);
+    idle::forget_in_child(&locked);
     identity::forget_in_child();
     LIST.unlock();
     TICKS.unlock();

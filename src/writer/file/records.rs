@@ -19,6 +19,7 @@ use crate::format::schema::{Schema, whole_label};
 use crate::metric::context::Contexts;
 use crate::metric::storage::{Append, Mark, Placed, Room, Space};
 use crate::sync::Ordering;
+use crate::sys::lifecycle::idle::{self, Idle};
 use crate::sys::lifecycle::ticker::{self, Tick};
 use crate::sys::memory::words::{Word, Words};
 use crate::writer::names;
@@ -335,6 +336,17 @@ impl Space for StatsFile {
         // they are atomic. What else the work has, the box owns.
         let ticking = unsafe { ticker::begin(work) };
         self.ticks.borrow_mut().push((self.binding.get(), ticking));
+    }
+
+    fn end_when_idle(&self, block: u32, idle: Idle, words: Box<[Words]>) {
+        if self.is_anonymous() {
+            // Nobody reads it.
+            return;
+        }
+        let generation = self.generation_of(block);
+        // SAFETY: as in `tick`.
+        let ticking = unsafe { idle::watch(idle, generation, words) };
+        self.ticks.borrow_mut().push((block, ticking));
     }
 
     fn max_groups(&self) -> usize {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use crate::Error;
 use crate::format::labels::{self, Labels};
+use crate::sys::lifecycle::idle::Idle;
 use crate::writer::labels::MmLabels;
 use crate::writer::names;
 
@@ -55,6 +56,10 @@ pub struct Around {
     pub labels: Labels,
     /// What exporters call a group's name; empty if nothing was said.
     pub group_label: String,
+    /// After how many nanoseconds without a write a group ends.
+    pub idle_after: Option<u64>,
+    /// When the groups around them are idle.
+    pub idle: Vec<Idle>,
 }
 
 /// Who a group is in its file.
