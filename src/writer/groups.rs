@@ -143,10 +143,10 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     /// The group of this name or of these labels, made if it is new. Where it cannot be made (the cap, a full file,
     /// a bad name, a label text that is there already) it is `_other`, with one warning. Where groups have labels,
     /// `_other` is the value of each.
-    #[inline]
+    #[inline(always)]
     pub fn group(&self, key: &L::Key) -> &T {
         match self.known.get(key) {
-            Some(group) if group.is_there() => &group.model,
+            Some(group) if self.none_ended() || group.is_there() => &group.model,
             _ => self.new_or_other(key),
         }
     }
@@ -403,7 +403,7 @@ impl<T: MmStats> Groups<T> {
     pub(super) fn group_of(&self, pairs: &impl Pairs) -> &T {
         let wanted = Wanted::new(pairs, &self.pair_hashes);
         match self.paired.get::<dyn Key>(&wanted) {
-            Some(group) if group.is_there() => &group.model,
+            Some(group) if self.none_ended() || group.is_there() => &group.model,
             _ => self.new_of_or_other(&wanted),
         }
     }

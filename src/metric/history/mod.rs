@@ -136,7 +136,7 @@ struct Ring {
 }
 
 impl Ring {
-    #[inline]
+    #[inline(always)]
     fn push(&self, time: u64, value: f64, context: Reference) {
         if self.next.get() == self.end.get() && !self.go_on() {
             self.lose(context);

@@ -225,6 +225,7 @@ pub fn end_next(path: &mut [u8]) -> Option<(u64, u64, End)> {
 static ENDED: AtomicU64 = AtomicU64::new(0);
 
 /// A number that is another one after a thread has ended groups in the files of others.
+#[inline]
 pub fn groups_ended() -> u64 {
     // Relaxed: what was removed shows in the generations; this only says that looking pays.
     ENDED.load(Ordering::Relaxed)
