@@ -175,6 +175,91 @@ fn line(own: &Model, label: &str) -> u64 {
     .expect("torn")
 }
 
+/// Groups that are there at once, in a writer that removes them and uses their space again.
+const AT_ONCE: u64 = 4;
+
+#[test]
+fn a_writer_killed_while_it_uses_the_space_of_a_group_again() {
+    const NAME: &str = "kill::a_writer_killed_while_it_uses_the_space_of_a_group_again";
+    if child::is_child(NAME) {
+        for n in 0.. {
+            All::local(|s| {
+                // The name is as long as it will be: every space has room for it.
+                let part = s.parts.group(&format!("g{n:016}"));
+                part.n.set(n);
+                part.line.set(Line::of(n));
+                // Another octave for each: it stays with the space, and has another group's counts next.
+                part.time.record(Duration::from_nanos(1 << (n % 40)));
+                if let Some(gone) = n.checked_sub(AT_ONCE) {
+                    assert!(s.parts.remove(&format!("g{gone:016}")));
+                }
+            });
+            acknowledge(n);
+        }
+    }
+    let (mut apart, mut random) = (0, 0x9e37_79b9_7f4a_7c15u64);
+    let rounds = many(500, 12);
+    for _ in 0..rounds {
+        let root = tempfile::tempdir().unwrap();
+        let mut writer = child::start(child::command(NAME, root.path()).stderr(Stdio::piped()));
+        let mut pipe = writer.0.stderr.take().unwrap();
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let mut acknowledged = || {
+            let mut message = [0; 16];
+            pipe.read_exact(&mut message).ok()?;
+            Some(u64::from_ne_bytes(message[8..].try_into().unwrap()))
+        };
+        let mut last = 0;
+        for _ in 0..100 + random % 1000 {
+            last = acknowledged().unwrap();
+        }
+        for _ in 0..random >> 32 & 0xfff {
+            std::hint::spin_loop();
+        }
+        writer.0.kill().unwrap();
+        assert_eq!(writer.0.wait().unwrap().signal(), Some(libc::SIGKILL));
+        while let Some(n) = acknowledged() {
+            last = n;
+        }
+        let snapshot = super::snapshot(root.path());
+        assert!(snapshot.errors().is_empty(), "{:?}", snapshot.errors());
+        assert!(snapshot.is_whole(), "nobody writes any more");
+        let all = snapshot.model("All").unwrap();
+        let groups: Vec<u64> = (all.series().iter())
+            .filter(|series| series.metric() == "n")
+            .filter_map(|series| series.group()?.strip_prefix('g')?.parse().ok())
+            .collect();
+        // One may have been made, and one not yet removed.
+        let expected = (last + 1).saturating_sub(AT_ONCE)..=last + 1;
+        assert!(
+            (AT_ONCE..=AT_ONCE + 1).contains(&(groups.len() as u64)),
+            "{groups:?}"
+        );
+        for n in groups {
+            assert!(expected.contains(&n), "{n} of {expected:?}");
+            let value = |metric: &str| format!("g{n:016}.{metric}");
+            let time = all.get(&value("time")).unwrap();
+            let time = time.as_distribution().unwrap();
+            let own = [number(all, &value("n")), line(all, &value("line"))];
+            if n < last {
+                assert_eq!(own, [n, n]);
+                assert_eq!(time.total(), 1 << (n % 40));
+            } else {
+                assert!(own.iter().all(|found| [0, n].contains(found)), "{own:?}");
+                assert!([0, 1 << (n % 40)].contains(&time.total()), "{time:?}");
+            }
+            let difference = time.bucket_count().abs_diff(time.count());
+            assert!(difference <= 1, "{difference} apart");
+            apart += difference;
+        }
+        let bytes = snapshot.files()[0].bytes();
+        assert!(bytes < 1 << 20, "{bytes} bytes for {AT_ONCE} groups");
+    }
+    println!("{rounds} rounds; {apart} killed between a bucket and its count");
+}
+
 #[test]
 fn a_crash_in_the_middle_of_an_update() {
     const NAME: &str = "kill::a_crash_in_the_middle_of_an_update";
