@@ -151,7 +151,7 @@ mod library {
     pub use crate::writer::{
         Builder, ByName, Group, Groups, MetricBuilder, MmStats, Stats, Writer,
     };
-    pub use crate::writer::{Laps, Recorded, Scope, laps, push_stat, stats, stats_async};
+    pub use crate::writer::{Laps, Measurement, Scope, laps, push_stat, stats, stats_async};
     pub use crate::writer::{MmLabelValue, MmLabels};
     #[cfg(feature = "derive")]
     pub use mmstats_derive::{MmLabelValue, MmLabels, MmStats, MmValue};

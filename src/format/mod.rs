@@ -14,7 +14,6 @@ pub mod generation;
 pub mod header;
 pub mod histogram;
 pub mod labels;
-pub mod making;
 pub mod note;
 pub mod owner;
 pub mod part;
@@ -26,6 +25,7 @@ mod roundtrip;
 pub mod scalar;
 pub mod schema;
 pub mod slot;
+pub mod temp_name;
 pub mod v1;
 
 /// Alignment of a block of values in the file: a cache line.

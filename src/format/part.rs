@@ -16,7 +16,7 @@
 //! reader copies them all in one way, as it copies the metrics of a block.
 
 use super::bytes::{Bytes, Malformed};
-use super::record::{Placed, Type, begin, place, placed};
+use super::record::{PlacedRecord, Type, begin, place, placed};
 
 /// Bytes of a part record before its values.
 pub const FIXED: usize = 32;
@@ -71,7 +71,7 @@ pub struct Part {
 
 impl Part {
     /// The record of a part that begins at `at`; `values` is set by the place that is found.
-    pub fn encode(&self, at: usize) -> Placed {
+    pub fn encode(&self, at: usize) -> PlacedRecord {
         let mut out = begin(Type::Part);
         let (values, end) = place(at, FIXED, self.shape.total_words(), None);
         out.extend(self.owner.to_le_bytes());

@@ -172,7 +172,7 @@ pub struct Octave {
 
 /// A record that carries values: its metadata, and where the values are to lie.
 #[derive(Debug)]
-pub struct Placed {
+pub struct PlacedRecord {
     /// The bytes of the record up to its values.
     pub metadata: Vec<u8>,
     /// Offset of the values in the file.
@@ -213,12 +213,17 @@ pub struct Stagger {
 impl Instance {
     /// The record of an instance with `words` words of values that begins at `at`; `block` is set by
     /// the place that is found for them.
-    pub fn encode(&self, at: usize, words: usize, stagger: Option<Stagger>) -> Placed {
+    pub fn encode(&self, at: usize, words: usize, stagger: Option<Stagger>) -> PlacedRecord {
         self.encode_with(at, words, stagger, false)
     }
 
     /// [`encode`](Self::encode) for a group that can be removed: the record has a generation, which is 0.
-    pub fn encode_removable(&self, at: usize, words: usize, stagger: Option<Stagger>) -> Placed {
+    pub fn encode_removable(
+        &self,
+        at: usize,
+        words: usize,
+        stagger: Option<Stagger>,
+    ) -> PlacedRecord {
         self.encode_with(at, words, stagger, true)
     }
 
@@ -228,7 +233,7 @@ impl Instance {
         words: usize,
         stagger: Option<Stagger>,
         has_generation: bool,
-    ) -> Placed {
+    ) -> PlacedRecord {
         let (prefix, group) = (cut(&self.prefix, TEXT_MOST), cut(&self.group, TEXT_MOST));
         let mut out = begin(Type::Instance);
         let texts = prefix.len() + group.len() + labels::encoded_len(&self.labels);
@@ -292,7 +297,7 @@ impl Instance {
 
 impl Octave {
     /// The record of an octave that begins at `at`; `counts` is set by the place that is found.
-    pub fn encode(&self, at: usize) -> Placed {
+    pub fn encode(&self, at: usize) -> PlacedRecord {
         let mut out = begin(Type::Octave);
         let (values, end) = place(at, 24, self.len as usize, None);
         out.extend(self.owner.to_le_bytes());
@@ -314,9 +319,9 @@ impl Octave {
 }
 
 /// The record whose values were placed.
-pub(super) fn placed(mut metadata: Vec<u8>, at: usize, values: usize, end: usize) -> Placed {
+pub(super) fn placed(mut metadata: Vec<u8>, at: usize, values: usize, end: usize) -> PlacedRecord {
     metadata[..4].copy_from_slice(&((end - at) as u32).to_le_bytes());
-    Placed {
+    PlacedRecord {
         metadata,
         values,
         end,

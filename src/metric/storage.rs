@@ -21,13 +21,13 @@ use crate::sys::memory::words::{Word, Words};
 /// an [`Append`]. `octave` and `part` are one of their own.
 pub trait Space: fmt::Debug {
     /// The schema of a model in this file: written at the first call, found at the later ones.
-    fn schema(&self, model: TypeId, describe: &dyn Fn() -> Schema) -> Result<Placed, Error>;
+    fn schema(&self, model: TypeId, describe: &dyn Fn() -> Schema) -> Result<PlacedSchema, Error>;
 
     /// Appends an instance of a schema, or uses the space of a removed one again. Gives its block and the
     /// block's offset.
     fn instance(
         &self,
-        schema: Placed,
+        schema: PlacedSchema,
         instance: Instance,
         room: Room,
     ) -> Result<(Words, u32), Error>;
@@ -65,7 +65,7 @@ pub trait Space: fmt::Debug {
 
     /// Reserves the space for one more instance of a schema with this prefix and group, so that it
     /// can be had when nothing else can.
-    fn keep_aside(&self, schema: Placed, instance: &Instance) -> Result<(), Error>;
+    fn keep_aside(&self, schema: PlacedSchema, instance: &Instance) -> Result<(), Error>;
 
     /// Appends the counts of an octave, if there is space. `owner` is the offset of the place of the
     /// metric.
@@ -119,7 +119,7 @@ pub enum Room {
 
 /// A schema in a file.
 #[derive(Clone, Copy, Debug)]
-pub struct Placed {
+pub struct PlacedSchema {
     /// Offset of its record.
     pub record: u32,
     /// Words of a block.

@@ -19,7 +19,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::identity::Identity;
-use super::plan::{Metric, Plan, Plans, Slot};
+use super::plan::{Metric, Plan, PlannedSlot, Plans};
 use super::source::{Access, Trouble};
 use crate::format::LINE;
 use crate::format::bytes::{Bytes, Malformed};
@@ -42,7 +42,7 @@ const FIXED: usize = 24;
 #[derive(Debug)]
 pub struct Contents {
     /// What has values, in the order of the file.
-    pub instances: Vec<Instance>,
+    pub instances: Vec<ReadInstance>,
     /// What is to be copied, in the order of the file: all but the contexts.
     pub segments: Vec<Segment>,
     /// The contexts, by number. They are copied after everything that may refer to them.
@@ -75,7 +75,7 @@ pub struct Contents {
 
 /// An instance of a schema.
 #[derive(Debug)]
-pub struct Instance {
+pub struct ReadInstance {
     /// Its schema.
     pub plan: Arc<Plan>,
     /// What names it.
@@ -94,7 +94,7 @@ pub struct Instance {
     pub generation: Option<Generation>,
 }
 
-impl Instance {
+impl ReadInstance {
     /// Whether it is there: not removed, as of the last pass.
     pub fn is_there(&self) -> bool {
         self.generation
@@ -128,7 +128,7 @@ impl Values {
     /// Ends the tries at a slot: new words, or the old ones stay and it is noted as busy.
     pub fn settle(
         &mut self,
-        instance: &Instance,
+        instance: &ReadInstance,
         number: usize,
         slot: usize,
         words: Option<&(impl AsRef<[u64]> + ?Sized)>,
@@ -152,7 +152,7 @@ impl Values {
         &mut self,
         number: usize,
         part: &PartPlace,
-        cell: Slot,
+        cell: PlannedSlot,
         had: Option<(u64, &[u64])>,
     ) {
         let to = &mut self.words[part.at + cell.to..][..1 + cell.words];
@@ -234,7 +234,7 @@ impl Contents {
     }
 
     /// The instances that are there, with their numbers.
-    pub fn there(&self) -> impl Iterator<Item = (usize, &Instance)> {
+    pub fn there(&self) -> impl Iterator<Item = (usize, &ReadInstance)> {
         let all = self.instances.iter().enumerate();
         all.filter(|(_, instance)| instance.is_there())
     }
@@ -341,7 +341,7 @@ impl Contents {
         };
         let labels = (plan.label_bytes + plan.metrics.len() * beside) as u64;
         let decoded = self.budget.decoded(&plan, labels);
-        let own = size_of::<Instance>()
+        let own = size_of::<ReadInstance>()
             + size_of::<Identity>()
             + texts
             + size_of::<(String, String)>() * pairs;
@@ -361,7 +361,7 @@ impl Contents {
             part: None,
         });
         self.removable.extend(generation.map(|_| number));
-        self.instances.push(Instance {
+        self.instances.push(ReadInstance {
             plan,
             identity: identity.into(),
             block,

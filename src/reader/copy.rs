@@ -15,8 +15,8 @@ mod again;
 #[cfg(test)]
 mod tests;
 
-use super::contents::{Again, Contents, Instance, PartPlace, Segment, Values};
-use super::plan::Slot;
+use super::contents::{Again, Contents, PartPlace, ReadInstance, Segment, Values};
+use super::plan::PlannedSlot;
 use super::source::{Access, GAP, Positioned, SPAN, Trouble, load};
 use crate::format::slot::{self, Orders};
 use crate::sync::{AtomicU64, Ordering, fence};
@@ -51,7 +51,7 @@ impl Patience {
     }
 
     /// Takes off what one more try of a slot costs; false: there is not that much left.
-    fn spend(&mut self, slot: Slot) -> bool {
+    fn spend(&mut self, slot: PlannedSlot) -> bool {
         let left = self.0.checked_sub(TRY + slot.words);
         self.0 = left.unwrap_or(self.0);
         left.is_some()
@@ -85,7 +85,7 @@ impl Pause {
 /// just then: either way what was in it is gone.
 const TRIES_ONE_BUFFER: u32 = 64;
 
-fn tries(slot: Slot) -> u32 {
+fn tries(slot: PlannedSlot) -> u32 {
     if slot.buffers == 1 {
         TRIES_ONE_BUFFER
     } else {
@@ -96,7 +96,7 @@ fn tries(slot: Slot) -> u32 {
 /// Tries at a slot of a mapping until it is had, as often as may be: which publication it is.
 fn try_slot(
     block: &[AtomicU64],
-    slot: Slot,
+    slot: PlannedSlot,
     out: &mut Vec<u64>,
     left: &mut Patience,
     scratch: &mut Scratch,
@@ -170,7 +170,7 @@ fn copy_mapped(words: &[AtomicU64], contents: &mut Contents, scratch: &mut Scrat
         copy_part(words, 0, context, values, &mut tried, &mut left, scratch);
     }
     scratch.sequences = tried;
-    let try_cell = |from: usize, cell: Slot, out: &mut Vec<u64>| {
+    let try_cell = |from: usize, cell: PlannedSlot, out: &mut Vec<u64>| {
         let block = &words[from..];
         Ok(slot::try_read_ordered(
             Orders::PROVED,
@@ -240,7 +240,7 @@ fn copy_read(
 /// Reads segments, which are in the order of the file.
 fn read_segments(
     file: &impl Positioned,
-    instances: &[Instance],
+    instances: &[ReadInstance],
     segments: &[Segment],
     values: &mut Values,
     scratch: &mut Scratch,
@@ -267,7 +267,7 @@ fn read_segments(
 /// Reads segments that lie close together, up to word `end`.
 fn read_span(
     file: &impl Positioned,
-    instances: &[Instance],
+    instances: &[ReadInstance],
     span: &[Segment],
     end: usize,
     values: &mut Values,
@@ -347,8 +347,8 @@ fn read_span(
 /// The slots of a block, or the cells of a part, with their numbers.
 fn slots_of<'a>(
     segment: &'a Segment,
-    instances: &'a [Instance],
-) -> impl Iterator<Item = (&'a Segment, usize, Slot)> {
+    instances: &'a [ReadInstance],
+) -> impl Iterator<Item = (&'a Segment, usize, PlannedSlot)> {
     let block = match segment.part {
         None => &*instances[segment.instance].plan.slots,
         Some(_) => &[],
@@ -363,7 +363,7 @@ fn slots_of<'a>(
 fn read_slot(
     file: &impl Positioned,
     block: usize,
-    slot: Slot,
+    slot: PlannedSlot,
     words: &mut [u64],
 ) -> Result<Option<u64>, Trouble> {
     let mut first = [0];

@@ -121,10 +121,10 @@ fn number(number: Number, unit: &str) -> String {
 }
 
 /// A part of a row: its name (empty: the value itself) and its text.
-type Part = (String, String);
+type Shown = (String, String);
 
 /// The parts of a value, in its unit. Text is escaped for terminals.
-fn parts(value: &Value, unit: &str) -> Vec<Part> {
+fn parts(value: &Value, unit: &str) -> Vec<Shown> {
     let one = |text: String| vec![(String::new(), text)];
     match value {
         Value::Timer(times) => distribution(times, |nanos| seconds(nanos / 1e9)),
@@ -208,7 +208,7 @@ fn parts_of_one(value: &Value, unit: &str) -> String {
     }
 }
 
-fn distribution(values: &Distribution, text: impl Fn(f64) -> String) -> Vec<Part> {
+fn distribution(values: &Distribution, text: impl Fn(f64) -> String) -> Vec<Shown> {
     let whole = |n: u64| text(n as f64);
     let mut parts = vec![("count".to_owned(), values.count().to_string())];
     parts.extend(values.mean().map(|mean| ("mean".to_owned(), text(mean))));
@@ -219,7 +219,7 @@ fn distribution(values: &Distribution, text: impl Fn(f64) -> String) -> Vec<Part
     parts
 }
 
-fn of_window(window: &WindowValue, unit: &str) -> Vec<Part> {
+fn of_window(window: &WindowValue, unit: &str) -> Vec<Shown> {
     let mut parts = parts(window.value(), unit);
     let count = parts.remove(0).1;
     let mut shown = vec![(format!("in {}", seconds(window.seconds())), count)];
@@ -237,7 +237,7 @@ pub fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-fn join(parts: &[Part], f: &mut Formatter<'_>) -> fmt::Result {
+fn join(parts: &[Shown], f: &mut Formatter<'_>) -> fmt::Result {
     for (i, (name, text)) in parts.iter().enumerate() {
         let gap = if i > 0 { "  " } else { "" };
         let name_gap = if name.is_empty() { "" } else { " " };

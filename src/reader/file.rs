@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::contents::Contents;
 use super::copy::{Scratch, copy};
 use super::plan::Plans;
+use super::preamble::Preamble;
 use super::source::{Pass, Source, Trouble};
-use super::start::Start;
 use super::v1::OldFile;
 use crate::format::header::{Header, Owner};
 use crate::sys::memory::read_map::{self, Opened, Stat};
@@ -24,7 +24,7 @@ const PASSES: usize = 8;
 
 /// A stats file that is being read.
 #[derive(Debug)]
-pub struct StatsFile {
+pub struct OpenFile {
     /// Its path.
     pub path: Arc<Path>,
     /// The root, in which its `.lock` lies.
@@ -63,15 +63,15 @@ enum Format {
     Three(Source),
 }
 
-impl StatsFile {
-    /// Opens a file and reads its header. Its records and values come with [`StatsFile::refresh`].
+impl OpenFile {
+    /// Opens a file and reads its header. Its records and values come with [`OpenFile::refresh`].
     pub fn open(
         path: PathBuf,
         root: &Arc<Path>,
         directory_is_private: bool,
-    ) -> Result<StatsFile, Trouble> {
+    ) -> Result<OpenFile, Trouble> {
         let opened = read_map::open(&path).map_err(|error| Trouble::io("open it", error))?;
-        StatsFile::of_opened(path, opened, root, directory_is_private)
+        OpenFile::of_opened(path, opened, root, directory_is_private)
     }
 
     /// [`open`](Self::open) for a file that is open already, and was found at `path`.
@@ -80,8 +80,8 @@ impl StatsFile {
         opened: Opened,
         root: &Arc<Path>,
         directory_is_private: bool,
-    ) -> Result<StatsFile, Trouble> {
-        let start = Start::read(&path, &opened)?;
+    ) -> Result<OpenFile, Trouble> {
+        let start = Preamble::read(&path, &opened)?;
         let (header, stat) = (start.header, opened.stat);
         let format = match start.committed {
             None => Format::One(OldFile::default()),
@@ -93,7 +93,7 @@ impl StatsFile {
                 Format::Three(Source::new(opened, mapped, directory_is_private))
             }
         };
-        Ok(StatsFile::new(path, root, header, stat, format))
+        Ok(OpenFile::new(path, root, header, stat, format))
     }
 
     fn new(
@@ -102,12 +102,12 @@ impl StatsFile {
         header: Header,
         stat: Stat,
         format: Format,
-    ) -> StatsFile {
+    ) -> OpenFile {
         let owner = Owner {
             tid: header.tid,
             ..Owner::unpack(0)
         };
-        StatsFile {
+        OpenFile {
             path: path.into(),
             root: Arc::clone(root),
             contents: Contents::new(header.len as u64),

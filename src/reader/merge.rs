@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Per;
-use super::file::StatsFile;
+use super::file::OpenFile;
 use super::snapshot::{File, Model, Problem, Process, Snapshot};
 use super::state::State;
 use super::table::Table;
@@ -31,8 +31,8 @@ impl Merger {
     /// files of the last snapshot that were folded since; they only matter for deltas.
     pub fn merge(
         &mut self,
-        files: &mut [&mut StatsFile],
-        gone: &[&StatsFile],
+        files: &mut [&mut OpenFile],
+        gone: &[&OpenFile],
         snapshot: &mut Snapshot,
         wanted: Wanted,
     ) {
@@ -92,16 +92,16 @@ impl Merger {
 struct Merging<'a, 'b> {
     table: &'a mut Table,
     name: Arc<str>,
-    files: &'a mut [&'b mut StatsFile],
+    files: &'a mut [&'b mut OpenFile],
     /// The files as the snapshot has them.
     states: &'a [File],
     deltas: Option<u64>,
 }
 
 impl Merging<'_, '_> {
-    fn compare_retired(&mut self, indices: &[usize], gone: &[&StatsFile]) {
-        let of_model = |file: &&&StatsFile| *file.header.model == *self.name;
-        let gone: Vec<&StatsFile> = gone.iter().filter(of_model).copied().collect();
+    fn compare_retired(&mut self, indices: &[usize], gone: &[&OpenFile]) {
+        let of_model = |file: &&&OpenFile| *file.header.model == *self.name;
+        let gone: Vec<&OpenFile> = gone.iter().filter(of_model).copied().collect();
         self.table.compare_retired(self.files, indices, &gone);
     }
 
@@ -175,7 +175,7 @@ impl Merging<'_, '_> {
 }
 
 /// The files of each part, in the order in which the first of each was created.
-fn partition(per: Per, files: &[&mut StatsFile], indices: &[usize]) -> Vec<Vec<usize>> {
+fn partition(per: Per, files: &[&mut OpenFile], indices: &[usize]) -> Vec<Vec<usize>> {
     match per {
         Per::Model => Vec::new(),
         Per::File => indices.iter().map(|&index| vec![index]).collect(),
@@ -198,7 +198,7 @@ fn partition(per: Per, files: &[&mut StatsFile], indices: &[usize]) -> Vec<Vec<u
 }
 
 /// What a model means, as the latest of these files says that has it.
-fn help<'a>(model: &str, files: impl DoubleEndedIterator<Item = &'a StatsFile>) -> Arc<str> {
+fn help<'a>(model: &str, files: impl DoubleEndedIterator<Item = &'a OpenFile>) -> Arc<str> {
     let plans = files
         .rev()
         .filter_map(|file| Some(&file.contents.instances.first()?.plan));
@@ -208,7 +208,7 @@ fn help<'a>(model: &str, files: impl DoubleEndedIterator<Item = &'a StatsFile>) 
 }
 
 /// The files of each model, by their places.
-fn by_model(files: &[&mut StatsFile]) -> BTreeMap<Arc<str>, Vec<usize>> {
+fn by_model(files: &[&mut OpenFile]) -> BTreeMap<Arc<str>, Vec<usize>> {
     let mut by_model: BTreeMap<Arc<str>, Vec<usize>> = BTreeMap::new();
     for (index, file) in files.iter().enumerate() {
         match by_model.get_mut(&*file.header.model) {
@@ -220,7 +220,7 @@ fn by_model(files: &[&mut StatsFile]) -> BTreeMap<Arc<str>, Vec<usize>> {
 }
 
 /// The types of a model's own schemas in these files.
-fn types<'a>(model: &str, files: impl Iterator<Item = &'a StatsFile>) -> Vec<Arc<str>> {
+fn types<'a>(model: &str, files: impl Iterator<Item = &'a OpenFile>) -> Vec<Arc<str>> {
     // The first instance is the model itself, or of a file of groups one of these.
     let plans = files.filter_map(|file| Some(&file.contents.instances.first()?.plan));
     let own = plans.filter(|plan| *plan.model == *model && !plan.type_path.is_empty());
@@ -237,7 +237,7 @@ fn types<'a>(model: &str, files: impl Iterator<Item = &'a StatsFile>) -> Vec<Arc
 }
 
 /// How many processes made these files.
-fn processes<'a>(files: impl Iterator<Item = &'a StatsFile>) -> usize {
+fn processes<'a>(files: impl Iterator<Item = &'a OpenFile>) -> usize {
     let mut processes = HashSet::with_hasher(random_state());
     processes.extend(files.map(|file| file.header.process()));
     processes.len()

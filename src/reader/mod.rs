@@ -41,12 +41,12 @@ pub(crate) mod identity;
 mod lookup;
 mod merge;
 pub(crate) mod plan;
+pub(crate) mod preamble;
 mod removed;
 mod retired;
 mod scan;
 mod snapshot;
 pub(crate) mod source;
-pub(crate) mod start;
 mod state;
 mod table;
 #[cfg(test)]
@@ -61,7 +61,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use self::scan::{Files, Place, Tools};
-use self::state::{Judge, Kernel};
+use self::state::{Kernel, ProcessStates};
 use crate::Error;
 use crate::sys::lifecycle::paths;
 use crate::sys::memory::inherited;
@@ -92,7 +92,7 @@ pub struct Reader {
     plans: plan::Plans,
     merger: merge::Merger,
     scratch: copy::Scratch,
-    judge: Box<dyn Judge>,
+    states: Box<dyn ProcessStates>,
 }
 
 /// What a snapshot keeps apart: see [`Reader::per`].
@@ -186,7 +186,7 @@ impl Reader {
             plans: plan::Plans::default(),
             merger: merge::Merger::default(),
             scratch: copy::Scratch::default(),
-            judge: Box::new(Kernel(Witness::new())),
+            states: Box::new(Kernel(Witness::new())),
         }
     }
 
@@ -244,7 +244,7 @@ impl Reader {
         if self.deltas {
             self.files.keep_values();
         }
-        self.judge.begin_round();
+        self.states.begin_round();
         for tries_left in (0..TRIES).rev() {
             snapshot.errors.clear();
             let mut tools = Tools {
@@ -269,10 +269,10 @@ impl Reader {
             (files, gone) = self.files.compared(last);
         }
         // Asked after reading: of a process that ends meanwhile the last values are there.
-        let judge = &mut self.judge;
+        let states = &mut self.states;
         snapshot.files = (files.iter())
             .map(|file| {
-                let life = judge.life(&file.root, &file.header);
+                let life = states.life(&file.root, &file.header);
                 File {
                     path: Arc::clone(&file.path),
                     header: Arc::clone(&file.header),

@@ -39,7 +39,7 @@ pub struct Plan {
     /// The metrics that can be read, in the order of the schema.
     pub metrics: Vec<Metric>,
     /// Slots, in the order of the metrics.
-    pub slots: Vec<Slot>,
+    pub slots: Vec<PlannedSlot>,
     /// Plain words, neighbours together.
     pub runs: Vec<Run>,
     /// Number of each counter and where its word is in the values: most metrics are counters.
@@ -72,7 +72,7 @@ pub struct Metric {
     /// The number of its slot.
     pub slot: Option<usize>,
     /// The octaves, of a distribution or a window of one.
-    pub octaves: Option<Octaves>,
+    pub octaves: Option<OctaveLimits>,
 }
 
 impl Metric {
@@ -96,16 +96,16 @@ impl Metric {
 
 /// What octaves a distribution may have.
 #[derive(Clone, Copy, Debug)]
-pub struct Octaves {
+pub struct OctaveLimits {
     /// Counts of each.
     pub counts: usize,
     /// Their numbers are below it.
     pub most: usize,
 }
 
-impl Octaves {
+impl OctaveLimits {
     /// Those of a distribution or a window of one.
-    pub fn of(metric: &MetricSchema) -> Option<Octaves> {
+    pub fn of(metric: &MetricSchema) -> Option<OctaveLimits> {
         match metric.kind {
             code::TIMER | code::PERCENTILE | code::FLOAT_PERCENTILE => octaves_of(metric, 1),
             code::WINDOW => octaves_of(&window::kind::step(metric)?, window::STEPS),
@@ -115,7 +115,7 @@ impl Octaves {
 }
 
 /// The octaves of so many distributions.
-fn octaves_of(metric: &MetricSchema, many: usize) -> Option<Octaves> {
+fn octaves_of(metric: &MetricSchema, many: usize) -> Option<OctaveLimits> {
     let (counts, most) = match metric.kind {
         code::TIMER | code::PERCENTILE => {
             let layout = Layout::new(metric.parameter)?;
@@ -127,7 +127,7 @@ fn octaves_of(metric: &MetricSchema, many: usize) -> Option<Octaves> {
         }
         _ => return None,
     };
-    Some(Octaves {
+    Some(OctaveLimits {
         counts,
         most: many * most,
     })
@@ -135,7 +135,7 @@ fn octaves_of(metric: &MetricSchema, many: usize) -> Option<Octaves> {
 
 /// A slot of a plan, in words.
 #[derive(Clone, Copy, Debug)]
-pub struct Slot {
+pub struct PlannedSlot {
     /// The sequence word, from the begin of the block.
     pub from: usize,
     /// Where the words of the published buffer go, from the begin of the instance's values.
@@ -148,7 +148,7 @@ pub struct Slot {
     pub metric: usize,
 }
 
-impl Slot {
+impl PlannedSlot {
     /// The first word of the buffer of publication `p`, from the begin of the block.
     pub fn buffer(&self, p: u64) -> usize {
         // The number of buffers is a power of two, at most 64.
@@ -243,7 +243,7 @@ impl Plan {
         let geometry = metric.geometry;
         let (from, to) = (metric.offset as usize / 8, self.words);
         let slot = (geometry.buffers > 0).then(|| {
-            self.slots.push(Slot {
+            self.slots.push(PlannedSlot {
                 from,
                 to,
                 words: geometry.words.into(),
@@ -260,7 +260,7 @@ impl Plan {
                 words: plain,
             });
         }
-        let octaves = Octaves::of(&metric);
+        let octaves = OctaveLimits::of(&metric);
         if octaves.is_some() || kind.parts.is_some() {
             self.owners.push((metric.offset, self.metrics.len()));
         }
@@ -295,7 +295,7 @@ impl Plan {
     }
 
     /// The distribution whose place begins at byte `offset` of a block.
-    pub fn distribution_at(&self, offset: u32) -> Option<(usize, Octaves)> {
+    pub fn distribution_at(&self, offset: u32) -> Option<(usize, OctaveLimits)> {
         let index = self.at(offset)?;
         Some((index, self.metrics[index].octaves?))
     }

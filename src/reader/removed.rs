@@ -36,8 +36,8 @@ impl Removed {
     }
 }
 
-impl From<&procfs::Removed> for Removed {
-    fn from(removed: &procfs::Removed) -> Removed {
+impl From<&procfs::RemovedMappings> for Removed {
+    fn from(removed: &procfs::RemovedMappings) -> Removed {
         Removed {
             directory: removed.directory.clone(),
             pid: removed.pid,

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::copy::Scratch;
-use super::file::StatsFile;
+use super::file::OpenFile;
 use super::plan::Plans;
 use super::snapshot::Problem;
 use super::source::Trouble;
@@ -15,9 +15,9 @@ use crate::sys::memory::read_map::Stat;
 
 /// The retired file of one directory.
 #[derive(Debug, Default)]
-pub struct Retired {
+pub struct RetiredFile {
     /// The file as of the last look, if there is one that can be read.
-    pub file: Option<Box<StatsFile>>,
+    pub file: Option<Box<OpenFile>>,
     /// What files it named when it was looked at before the others, or names now.
     named: HashSet<FileId>,
     /// How many files were folded then.
@@ -31,7 +31,7 @@ pub struct Retired {
 /// How often a file is opened that is replaced each time between two system calls.
 const TRIES: u32 = 16;
 
-impl Retired {
+impl RetiredFile {
     /// The look before the directory is listed.
     pub fn before(
         &mut self,
@@ -63,7 +63,7 @@ impl Retired {
     }
 
     /// Whether a file of the directory is to be ignored, for its values are in the retired file.
-    pub fn names(&self, file: &StatsFile) -> bool {
+    pub fn names(&self, file: &OpenFile) -> bool {
         // A file of somebody else's can hide only that user's.
         !self.named.is_empty()
             && self.named.contains(&FileId::of(&file.header))
@@ -80,7 +80,7 @@ impl Retired {
 
     /// Whether the totals may have what a file had in the last snapshot: it is named, or more files were
     /// folded since than are named.
-    pub fn may_have(&self, file: &StatsFile) -> bool {
+    pub fn may_have(&self, file: &OpenFile) -> bool {
         let folded = self.folds_now().saturating_sub(self.folds_before);
         folded > NAMED as u64 || self.names(file)
     }
@@ -114,7 +114,7 @@ impl Retired {
             if self.file.as_ref().is_some_and(|file| file.is_still(&now)) {
                 break;
             }
-            let opened = StatsFile::open(path.clone(), root, false);
+            let opened = OpenFile::open(path.clone(), root, false);
             match opened.and_then(|mut file| file.refresh(plans, scratch).map(|()| file)) {
                 Ok(file) if file.contents.retired.is_some() => self.file = Some(Box::new(file)),
                 // Nobody knows whose totals they are, so all of it is bad.

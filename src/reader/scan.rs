@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::copy::Scratch;
-use super::file::StatsFile;
+use super::file::OpenFile;
 use super::plan::Plans;
-use super::retired::Retired;
+use super::retired::RetiredFile;
 use super::snapshot::Problem;
 use super::source::Trouble;
 use super::text::matches;
@@ -55,8 +55,8 @@ pub struct Directory {
     root: Arc<Path>,
     files: HashMap<OsString, Known, RandomState>,
     /// Files whose names others have now.
-    replaced: Vec<StatsFile>,
-    retired: Retired,
+    replaced: Vec<OpenFile>,
+    retired: RetiredFile,
     /// The number of the last scan that saw it.
     seen: u64,
     /// Whether all of it is read, and not one file only.
@@ -79,7 +79,7 @@ struct Known {
     inode: u64,
     /// The number of the last scan that saw it.
     seen: u64,
-    file: Box<StatsFile>,
+    file: Box<OpenFile>,
 }
 
 /// All files that are being read, by directory.
@@ -89,7 +89,7 @@ pub struct Files {
     scan: u64,
     /// Those of the last snapshot that are no longer there or have been replaced; see
     /// [`keep_values`](Self::keep_values).
-    gone: Vec<StatsFile>,
+    gone: Vec<OpenFile>,
 }
 
 /// An entry of a listing.
@@ -235,7 +235,7 @@ impl Files {
                 root: root.into(),
                 files: HashMap::with_hasher(random_state()),
                 replaced: Vec::new(),
-                retired: Retired::default(),
+                retired: RetiredFile::default(),
                 seen: 0,
                 listed: false,
             };
@@ -315,7 +315,7 @@ impl Files {
     }
 
     /// All files that are not left out, in the order of their creation.
-    pub fn in_order(&mut self) -> Vec<&mut StatsFile> {
+    pub fn in_order(&mut self) -> Vec<&mut OpenFile> {
         in_order((self.directories.values_mut()).flat_map(|directory| {
             let files = directory.files.values_mut().map(|known| &mut known.file);
             let files = files.filter(|file| !file.left_out);
@@ -331,7 +331,7 @@ impl Files {
 }
 
 /// Files in the order of their creation; of one instant: of their paths.
-fn in_order<'a>(files: impl Iterator<Item = &'a mut Box<StatsFile>>) -> Vec<&'a mut StatsFile> {
+fn in_order<'a>(files: impl Iterator<Item = &'a mut Box<OpenFile>>) -> Vec<&'a mut OpenFile> {
     // (The time beside the file, so that to compare two needs no look into either.)
     let mut files: Vec<_> = files
         .map(|file| (file.header.created, &mut **file))
@@ -390,7 +390,7 @@ impl Tools<'_> {
     }
 
     /// Whether the values of a file could be read now.
-    fn read(&mut self, file: &mut StatsFile) -> bool {
+    fn read(&mut self, file: &mut OpenFile) -> bool {
         match file.refresh(self.plans, self.scratch) {
             Ok(()) => {
                 let problems = file.contents.problems.iter();
@@ -411,7 +411,7 @@ fn open(
     root: &Arc<Path>,
     private: bool,
     kind: &io::Result<std::fs::FileType>,
-) -> Result<StatsFile, Trouble> {
+) -> Result<OpenFile, Trouble> {
     // Known to be no file: it is not even opened, for opening a device may do something.
     if let Ok(kind) = kind
         && !kind.is_file()
@@ -423,5 +423,5 @@ fn open(
         };
         return Err(Trouble::Bad(format!("{what}, not a regular file")));
     }
-    StatsFile::open(path, root, private)
+    OpenFile::open(path, root, private)
 }

@@ -74,7 +74,7 @@ impl fmt::Display for State {
 }
 
 /// Who knows whether a process lives: the kernel, or a test.
-pub trait Judge: fmt::Debug + Send {
+pub trait ProcessStates: fmt::Debug + Send {
     /// Forgets the answers of the last snapshot.
     fn begin_round(&mut self);
     /// Whether the process that made a file of this root lives.
@@ -90,7 +90,7 @@ impl fmt::Debug for Kernel {
     }
 }
 
-impl Judge for Kernel {
+impl ProcessStates for Kernel {
     fn begin_round(&mut self) {
         self.0.begin_round();
     }

@@ -18,11 +18,11 @@ mod value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use self::cell::{Cell, Head, Twice, other_identity, other_kind};
+use self::cell::{Cell, HotCell, Twice, other_identity, other_kind};
 use self::deltas::RetiredDeltas;
 use self::value::{Seen, contexts, decode, has_value};
-use super::contents::Instance;
-use super::file::StatsFile;
+use super::contents::ReadInstance;
+use super::file::OpenFile;
 use super::identity::Identity;
 use super::plan::Plan;
 use super::snapshot::{Origin, Problem, Series};
@@ -39,12 +39,12 @@ use crate::sys::process::identity::shares_clock;
 pub struct Table {
     /// Distinguishes it from every other table of the reader.
     id: u64,
-    shapes: Vec<Shape>,
+    shapes: Vec<SchemaCells>,
     /// By address of the plan (which the shape keeps alive) and identity.
     index: HashMap<(usize, Arc<Identity>), u32>,
     cells: Vec<Cell>,
     /// Of each cell what every value touches, close together.
-    heads: Vec<Head>,
+    heads: Vec<HotCell>,
     /// The cells of metrics by label text.
     labels: HashMap<Arc<str>, u32>,
     /// The cells of windows, by the cells of their metrics.
@@ -64,7 +64,7 @@ pub struct Table {
 
 /// A schema of an instance.
 #[derive(Debug)]
-struct Shape {
+struct SchemaCells {
     plan: Arc<Plan>,
     identity: Arc<Identity>,
     /// The cell of each metric.
@@ -103,7 +103,7 @@ impl Table {
     }
 
     /// Takes in what is new in files of a snapshot, before they are merged in parts.
-    pub fn enter(&mut self, files: &mut [&mut StatsFile], of_model: &[usize]) {
+    pub fn enter(&mut self, files: &mut [&mut OpenFile], of_model: &[usize]) {
         for &index in of_model {
             let file = &mut *files[index];
             file.enter(self.id);
@@ -121,13 +121,13 @@ impl Table {
     /// their creation.
     pub fn begin(
         &mut self,
-        files: &mut [&mut StatsFile],
+        files: &mut [&mut OpenFile],
         of_model: &[usize],
         problems: &mut Vec<Problem>,
     ) {
         for cell in self.used.drain(..) {
             self.cells[cell as usize].reset();
-            self.heads[cell as usize] = Head::default();
+            self.heads[cell as usize] = HotCell::default();
         }
         for shape in self.used_shapes.drain(..) {
             let shape = &mut self.shapes[shape as usize];
@@ -155,7 +155,7 @@ impl Table {
             }
         }
         self.sort();
-        self.heads.resize(self.cells.len(), Head::default());
+        self.heads.resize(self.cells.len(), HotCell::default());
         for &shape in &self.used_shapes {
             for &cell in &self.shapes[shape as usize].cells {
                 if !std::mem::replace(&mut self.cells[cell as usize].used, true) {
@@ -211,7 +211,7 @@ impl Table {
             cells.push(cell);
         }
         let number = self.shapes.len() as u32;
-        self.shapes.push(Shape {
+        self.shapes.push(SchemaCells {
             plan: Arc::clone(plan),
             identity: Arc::clone(identity),
             cells: cells.into(),
@@ -226,7 +226,7 @@ impl Table {
 
     /// A label with two kinds is of the kind of the file created last, and so are its unit, help, group and
     /// labels. `at` is the file of a rank.
-    fn choose<'a>(&mut self, at: impl Fn(usize) -> &'a StatsFile, problems: &mut Vec<Problem>) {
+    fn choose<'a>(&mut self, at: impl Fn(usize) -> &'a OpenFile, problems: &mut Vec<Problem>) {
         let (shapes, cells) = (&mut self.shapes, &mut self.cells);
         let mut order = self.used_shapes.clone();
         // Of one file the first to have a label counts.
@@ -275,13 +275,7 @@ impl Table {
     }
 
     /// Adds the values of a file; `rank` is 1 for the first one, and so on.
-    pub fn add(
-        &mut self,
-        rank: usize,
-        file: &StatsFile,
-        state: State,
-        problems: &mut Vec<Problem>,
-    ) {
+    pub fn add(&mut self, rank: usize, file: &OpenFile, state: State, problems: &mut Vec<Problem>) {
         let (dead, current) = (state == State::Dead, state.is_current());
         let contexts = contexts(file);
         let seen = self.seen(file, current, &contexts);
@@ -374,7 +368,7 @@ impl Table {
         }
     }
 
-    fn seen<'a>(&self, file: &StatsFile, current: bool, contexts: &'a Copied<'a>) -> Seen<'a> {
+    fn seen<'a>(&self, file: &OpenFile, current: bool, contexts: &'a Copied<'a>) -> Seen<'a> {
         let now = shares_clock(&file.header).then_some(self.now);
         Seen {
             current,
@@ -385,12 +379,12 @@ impl Table {
     }
 
     /// The labels of a file that were too busy in the last pass.
-    pub fn busy<'a>(&'a self, file: &'a StatsFile) -> impl Iterator<Item = &'a Arc<str>> {
+    pub fn busy<'a>(&'a self, file: &'a OpenFile) -> impl Iterator<Item = &'a Arc<str>> {
         (file.contents.values.busy.iter())
             .map(|&(instance, metric)| self.label(&file.contents.instances[instance], metric))
     }
 
-    fn label(&self, instance: &Instance, metric: usize) -> &Arc<str> {
+    fn label(&self, instance: &ReadInstance, metric: usize) -> &Arc<str> {
         let shape = &self.shapes[instance.shape.expect("set by begin") as usize];
         &self.cells[shape.cells[metric] as usize].label
     }
@@ -450,7 +444,7 @@ impl Table {
     }
 }
 
-impl Shape {
+impl SchemaCells {
     /// Whether its identity may have been lost when it was folded, by a version that kept none.
     fn is_flattened(&self) -> bool {
         self.is_retired && self.identity.group.is_empty() && self.identity.labels.is_empty()

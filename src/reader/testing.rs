@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::Reader;
-use super::state::Judge;
+use super::state::ProcessStates;
 use crate::format::header::{COMMITTED, Header, OWNER, Owner};
 use crate::format::labels::Labels;
 use crate::format::part::{Part, Shape};
@@ -296,7 +296,7 @@ impl Root {
 /// A reader to which all processes live, but for those that [`Stub`] is told of.
 pub fn reader(path: &Path) -> Reader {
     let mut reader = Reader::open(path).unwrap();
-    reader.judge = Box::new(Stub::default());
+    reader.states = Box::new(Stub::default());
     reader
 }
 
@@ -304,7 +304,7 @@ pub fn reader(path: &Path) -> Reader {
 #[derive(Debug, Default)]
 pub struct Stub(pub HashMap<u64, Life>);
 
-impl Judge for Stub {
+impl ProcessStates for Stub {
     fn begin_round(&mut self) {}
 
     fn life(&mut self, _: &Path, header: &Header) -> Life {

@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::contents::{self, Contents, Instance};
+use super::contents::{self, Contents, ReadInstance};
 use super::plan::Plans;
 use super::source::Trouble;
 use super::text::printable;
@@ -204,7 +204,7 @@ fn laid_out(plans: &mut Plans, record: &[u8], fields: &[Field<'_>]) -> Result<Co
     let mut contents = Contents::new(0);
     contents.values.words = vec![0; plan.words];
     contents.values.had = vec![true; plan.slots.len()];
-    contents.instances.push(Instance {
+    contents.instances.push(ReadInstance {
         plan,
         identity: Arc::default(),
         block: 0,

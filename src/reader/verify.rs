@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::contents::most;
-use super::plan::Octaves;
+use super::plan::OctaveLimits;
 use super::source::{Access, Trouble};
 use super::text::printable;
 use crate::Error;
@@ -272,10 +272,10 @@ impl Walk<'_> {
             self.found.push(wrong(at + 8, what));
             return Ok(());
         };
-        let fits = |wanted: Octaves| {
+        let fits = |wanted: OctaveLimits| {
             octave.len as usize == wanted.counts && (octave.octave as usize) < wanted.most
         };
-        if !Octaves::of(metric).is_some_and(fits) {
+        if !OctaveLimits::of(metric).is_some_and(fits) {
             let (number, len, label) = (octave.octave, octave.len, &metric.label);
             let what = format!("octave: number {number} with {len} counts does not fit {label:?}");
             self.found.push(wrong(at + 12, what));

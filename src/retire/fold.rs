@@ -13,7 +13,7 @@ use super::totals::Totals;
 use crate::Error;
 use crate::format::retired::{FileId, Folded, NAMED, RETIRED_FILE};
 use crate::reader::copy::Scratch;
-use crate::reader::file::StatsFile;
+use crate::reader::file::OpenFile;
 use crate::reader::plan::Plans;
 use crate::reader::source::Trouble;
 use crate::sys::lifecycle::directory::Directory;
@@ -100,11 +100,11 @@ impl<'a> Step<'a> {
         Ok(step)
     }
 
-    fn read(&mut self, name: &OsStr) -> Result<(StatsFile, Stat), Trouble> {
+    fn read(&mut self, name: &OsStr) -> Result<(OpenFile, Stat), Trouble> {
         let root: Arc<Path> = self.directory.path().into();
         let opened = (self.directory.file(name)).map_err(|error| Trouble::io("open it", error))?;
         let stat = opened.stat;
-        let mut file = StatsFile::of_opened(root.join(name), opened, &root, false)?;
+        let mut file = OpenFile::of_opened(root.join(name), opened, &root, false)?;
         file.refresh(&mut self.plans, &mut self.scratch)?;
         Ok((file, stat))
     }

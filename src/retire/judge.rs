@@ -16,10 +16,10 @@ use rustix::fs::FileType;
 use super::Doomed;
 use super::clean::Cleaner;
 use crate::format::header::Header;
-use crate::format::making::{self, MAKING};
 use crate::format::retired::RETIRED_FILE;
+use crate::format::temp_name::{self, TEMP_PREFIX};
+use crate::reader::preamble::Preamble;
 use crate::reader::source::Trouble;
-use crate::reader::start::Start;
 use crate::sync::{Ordering, fence};
 use crate::sys::lifecycle::directory::{Directory, Entry};
 use crate::sys::memory::read_map::Opened;
@@ -79,7 +79,7 @@ pub fn is_of_stats(name: &OsStr) -> bool {
 }
 
 fn is_in_the_making(name: &OsStr) -> bool {
-    name.as_bytes().starts_with(MAKING.as_bytes())
+    name.as_bytes().starts_with(TEMP_PREFIX.as_bytes())
 }
 
 /// Who says of files whether they are to go.
@@ -108,7 +108,7 @@ impl<'a> Judge<'a> {
         root: &Path,
     ) -> Result<Option<(Doomed, u64)>, Trouble> {
         let opened = (directory.file(name)).map_err(|error| Trouble::io("open it", error))?;
-        let start = Start::read(&directory.path().join(name), &opened)?;
+        let start = Preamble::read(&directory.path().join(name), &opened)?;
         if start.committed.is_none() {
             // Of format 1, which does not say enough of its process.
             return Ok(None);
@@ -124,12 +124,12 @@ impl<'a> Judge<'a> {
     pub fn making(&mut self, directory: &Directory, name: &OsStr, root: &Path) -> Option<Doomed> {
         let path = directory.path().join(name);
         let opened = directory.file(name).ok()?;
-        Start::read(&path, &opened).ok()?;
+        Preamble::read(&path, &opened).ok()?;
         // Acquire: its writer has written the first word after the rest of the header, with Release. It
         // was there just now, so what is read after this is the whole header, even of who is at it.
         fence(Ordering::Acquire);
-        let header = Start::read(&path, &opened).ok()?.header;
-        if !making::is_of(name.to_str()?, &header) {
+        let header = Preamble::read(&path, &opened).ok()?.header;
+        if !temp_name::is_of(name.to_str()?, &header) {
             return None;
         }
         self.is_to_go(name, root, &opened, &header).ok()?

@@ -7,7 +7,7 @@ use super::totals::Totals;
 use crate::format::header::Header;
 use crate::format::retired::RETIRED_FILE;
 use crate::reader::copy::Scratch;
-use crate::reader::file::StatsFile;
+use crate::reader::file::OpenFile;
 use crate::reader::plan::Plans;
 use crate::reader::testing::{Maker, Root, counter, header, percentile, schema};
 use crate::reader::{Reader, Series};
@@ -80,7 +80,7 @@ fn fold(root: &Root, names: &[&str]) {
     let (mut plans, mut scratch) = (Plans::default(), Scratch::default());
     let directory: Arc<std::path::Path> = root.path().into();
     let mut read = |name: &str| {
-        let mut file = StatsFile::open(root.file(name), &directory, false).unwrap();
+        let mut file = OpenFile::open(root.file(name), &directory, false).unwrap();
         file.refresh(&mut plans, &mut scratch).unwrap();
         file
     };

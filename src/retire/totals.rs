@@ -8,8 +8,8 @@ use crate::format::part::{Part, Shape};
 use crate::format::record::{self, Octave};
 use crate::format::retired::Retired;
 use crate::metric::kind::code;
-use crate::reader::contents::{Contents, Instance};
-use crate::reader::file::StatsFile;
+use crate::reader::contents::{Contents, ReadInstance};
+use crate::reader::file::OpenFile;
 use crate::reader::identity::Identity;
 use crate::reader::plan::Plan;
 
@@ -56,7 +56,7 @@ impl Totals {
     }
 
     /// Those that a retired file has.
-    pub fn of(file: &StatsFile) -> Result<Totals, String> {
+    pub fn of(file: &OpenFile) -> Result<Totals, String> {
         let mut totals = Totals::new(&file.header);
         let Some(retired) = &file.contents.retired else {
             return Err("it does not say what was folded into it".to_owned());
@@ -72,7 +72,7 @@ impl Totals {
     }
 
     /// Adds all values of a file that nobody writes any more, or none: then says why not.
-    pub fn add(&mut self, file: &StatsFile) -> Result<(), String> {
+    pub fn add(&mut self, file: &OpenFile) -> Result<(), String> {
         let contents = &file.contents;
         check(contents)?;
         let created = file.header.created;
@@ -160,7 +160,7 @@ fn check(contents: &Contents) -> Result<(), String> {
 }
 
 /// What a file has of one instance.
-fn entry(contents: &Contents, instance: &Instance, created: u64) -> Entry {
+fn entry(contents: &Contents, instance: &ReadInstance, created: u64) -> Entry {
     let values = &contents.values.words;
     let mut octaves: BTreeMap<_, Vec<u64>> = BTreeMap::new();
     let mut parts: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
@@ -318,7 +318,7 @@ impl Entry {
     }
 }
 
-fn append(out: &mut Vec<u8>, placed: record::Placed, values: &[u64]) {
+fn append(out: &mut Vec<u8>, placed: record::PlacedRecord, values: &[u64]) {
     out.extend(placed.metadata);
     out.resize(placed.values, 0);
     out.extend(values.iter().flat_map(|word| word.to_le_bytes()));

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, OFlags};
 
 use crate::Error;
-use crate::format::making;
+use crate::format::temp_name;
 use crate::sys::lifecycle::directory::Directory;
 use crate::sys::process::clock;
 use crate::sys::process::identity::{self, LOCK_FILE, Process};
@@ -157,7 +157,7 @@ impl Nameless {
                 ) => {}
             Err(error) => return Err(refused(directory.path(), "create a file in", error)),
         }
-        let name: OsString = making::name(
+        let name: OsString = temp_name::name(
             std::process::id(),
             identity::thread_id(),
             clock::unix_nanos(),

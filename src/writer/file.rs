@@ -24,7 +24,7 @@ use crate::format::owner;
 use crate::format::record::Stagger;
 use crate::format::round_up;
 use crate::metric::context::Contexts;
-use crate::metric::storage::Placed;
+use crate::metric::storage::PlacedSchema;
 use crate::retire;
 use crate::sync::Ordering;
 use crate::sys::lifecycle::ending::{self, Naming};
@@ -126,7 +126,7 @@ pub struct StatsFile {
     /// The causes that were noted: bit n is code n.
     noted: Cell<u16>,
     /// Schemas by model.
-    schemas: RefCell<HashMap<TypeId, Placed>>,
+    schemas: RefCell<HashMap<TypeId, PlacedSchema>>,
     /// What each schema's labels are, by the offset of its record.
     labels_of: RefCell<HashMap<u32, Vec<String>>>,
     /// Labels of the append that is going on.

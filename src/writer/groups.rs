@@ -23,7 +23,7 @@ use crate::metric::field::{
     Binder, Describe, Field, Options, TakesGroupLabel, TakesIdle, TakesPrefix,
 };
 use crate::metric::one_thread::of_one_thread;
-use crate::metric::storage::{Append, Placed, Room, Space};
+use crate::metric::storage::{Append, PlacedSchema, Room, Space};
 use crate::sys::lifecycle::files::groups_ended;
 use crate::sys::lifecycle::idle::Idle;
 use crate::sys::lifecycle::report;
@@ -104,7 +104,7 @@ pub struct Groups<T, L: GroupBy = ByName> {
     /// A refusal was reported.
     reported: Cell<bool>,
     /// The file and the model's schema in it; `None`: private memory, which has no groups.
-    file: Option<(Rc<dyn Space>, Placed)>,
+    file: Option<(Rc<dyn Space>, PlacedSchema)>,
     around: Around,
 }
 
@@ -307,7 +307,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         }))
     }
 
-    fn instance(&self, schema: Placed, id: GroupId) -> Instance {
+    fn instance(&self, schema: PlacedSchema, id: GroupId) -> Instance {
         Instance {
             schema: schema.record,
             block: 0,

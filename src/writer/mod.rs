@@ -1,15 +1,14 @@
 //! The writing side: files that appear complete, grow under their handles and go with their owner.
 //!
 //! `model` is what a user's struct gets, `builder` makes its file, `local` keeps one for each thread,
-//! `groups` adds instances at run time, by names or by `labels`, `procedural` does without a struct, `labelled` and `scope` without
-//! anything but names. Below them, `file` is the
-//! stats file that all of them write, and `directory` where it appears.
+//! `groups` adds instances at run time, by names or by `labels`, `procedural` does without a struct, `by_name` and `scope`
+//! without anything but names. Below them, `file` is the stats file that all of them write, and `directory` where it appears.
 
 mod builder;
+mod by_name;
 mod directory;
 mod file;
 mod groups;
-mod labelled;
 mod labels;
 mod local;
 mod model;
@@ -19,11 +18,11 @@ mod scope;
 mod stats;
 
 pub use builder::Builder;
+pub use by_name::push_stat;
 pub use groups::{ByName, Groups};
-pub use labelled::push_stat;
 pub use labels::{MmLabelValue, MmLabels};
 pub use local::LocalCell;
 pub use model::MmStats;
 pub use procedural::{Group, MetricBuilder, Writer};
-pub use scope::{Laps, Recorded, Scope, laps, stats, stats_async};
+pub use scope::{Laps, Measurement, Scope, laps, stats, stats_async};
 pub use stats::Stats;

@@ -8,8 +8,8 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
+use super::by_name::{LABEL, Labelled};
 use super::groups::Pairs;
-use super::labelled::{LABEL, Labelled};
 use super::model::MmStats;
 use super::names;
 use crate::format::labels::Labels;
@@ -127,8 +127,8 @@ pub struct Scope {
 impl Scope {
     /// Records a value under a label, as [`push_stat`](crate::push_stat) does. A context can be given to
     /// what this returns; without one, the value is recorded when it is dropped, that is at once.
-    pub fn record<'a>(&'a self, label: &'a str, value: f64) -> Recorded<'a> {
-        Recorded {
+    pub fn record<'a>(&'a self, label: &'a str, value: f64) -> Measurement<'a> {
+        Measurement {
             stat: self,
             label,
             value,
@@ -199,14 +199,14 @@ impl Pairs for Whole<'_> {
 
 /// A value of [`Scope::record`]: recorded when it is dropped, with the context if it was given one.
 #[derive(Debug)]
-pub struct Recorded<'a> {
+pub struct Measurement<'a> {
     stat: &'a Scope,
     label: &'a str,
     value: f64,
     context: Option<&'a [u8]>,
 }
 
-impl<'a> Recorded<'a> {
+impl<'a> Measurement<'a> {
     /// With a context: a text that says where the value comes from, or any bytes. It is stored once
     /// in the thread's file, however many values have it.
     pub fn context(mut self, context: &'a (impl AsRef<[u8]> + ?Sized)) {
@@ -214,9 +214,9 @@ impl<'a> Recorded<'a> {
     }
 }
 
-impl Drop for Recorded<'_> {
+impl Drop for Measurement<'_> {
     fn drop(&mut self) {
-        let Recorded {
+        let Measurement {
             stat,
             label,
             value,

@@ -71,7 +71,7 @@ const CUT: u64 = 1 << 32;
 
 /// The writer's side: the contexts of a file.
 pub struct Contexts {
-    table: RefCell<Table>,
+    table: RefCell<ContextTable>,
     hasher: RandomState,
     /// The most places.
     most: usize,
@@ -81,8 +81,8 @@ pub struct Contexts {
 
 /// The places, and how they are found.
 #[derive(Default)]
-struct Table {
-    places: Vec<Place>,
+struct ContextTable {
+    places: Vec<ContextPlace>,
     /// The place of the context with this hash. Its content is compared.
     by_hash: HashMap<u64, usize, RandomState>,
     /// Places, by class, that nothing referred to when they were entered.
@@ -91,7 +91,7 @@ struct Table {
 }
 
 /// A place: the sequence and the buffer.
-struct Place {
+struct ContextPlace {
     words: Words,
     class: usize,
     hash: u64,
@@ -104,9 +104,9 @@ struct Place {
 impl Contexts {
     /// None yet; at most `most`, of at most `most_bytes`.
     pub fn new(most: usize, most_bytes: usize) -> Contexts {
-        let table = Table {
+        let table = ContextTable {
             by_hash: HashMap::with_hasher(hashing::random_state()),
-            ..Table::default()
+            ..ContextTable::default()
         };
         Contexts {
             table: RefCell::new(table),
@@ -145,7 +145,7 @@ impl Contexts {
         let Some(index) = index else {
             return Reference::LOST;
         };
-        let Table {
+        let ContextTable {
             places, by_hash, ..
         } = &mut *table;
         let place = &mut places[index];
@@ -161,7 +161,7 @@ impl Contexts {
     /// A place more, if the bounds and the file allow it.
     fn place(
         &self,
-        table: &mut Table,
+        table: &mut ContextTable,
         append: impl FnOnce(Part) -> Option<Words>,
         class: usize,
     ) -> Option<usize> {
@@ -182,7 +182,7 @@ impl Contexts {
             },
         };
         let words = append(part)?;
-        table.places.push(Place {
+        table.places.push(ContextPlace {
             words,
             class,
             hash: 0,
@@ -203,7 +203,7 @@ impl Contexts {
             return;
         };
         let index = index as usize;
-        let Table { places, free, .. } = &mut *table;
+        let ContextTable { places, free, .. } = &mut *table;
         // (In the child of a fork words are not what they were.)
         let Some(place) = places.get_mut(index) else {
             return;
@@ -216,7 +216,7 @@ impl Contexts {
     }
 }
 
-impl Table {
+impl ContextTable {
     /// The place of a class that has been free for the longest time.
     fn take_free(&mut self, class: usize) -> Option<usize> {
         loop {
@@ -231,7 +231,7 @@ impl Table {
     }
 }
 
-impl Place {
+impl ContextPlace {
     /// How many bytes of a content are kept.
     fn room(&self) -> usize {
         8 * (class_words(self.class) - 1)

@@ -7,7 +7,7 @@ use super::kind::check_word;
 use super::kind::{Counts, Kind, Raw, code};
 use super::sample::{Reading, Sample};
 use super::value::Value;
-use super::window::{self, ring::Ring};
+use super::window::{self, ring::StepRing};
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::metric::one_thread::of_one_thread;
@@ -80,7 +80,7 @@ unsafe impl Field for Counter {
         let total = binder.word();
         let place = binder.window(options, window::geometry(STEP, 0, None));
         if let (Some(place), Some(space)) = (place, binder.space()) {
-            let ring = Ring::new(&place);
+            let ring = StepRing::new(&place);
             space.tick(Box::new(Steps { total, ring }));
         }
         Counter(total)
@@ -94,7 +94,7 @@ impl TakesWindow for Counter {}
 /// count when a step begins.
 struct Steps {
     total: Word,
-    ring: Ring<STEP>,
+    ring: StepRing<STEP>,
 }
 
 /// Words of a window's step: its stamp, the count at its begin, and when that was.

@@ -48,7 +48,7 @@ use value::{HistoryEntry, HistoryValue};
 /// A push costs a store of four words and a look at the kernel's coarse clock: times are exact to some
 /// milliseconds, and the order of one thread's values is theirs, whatever the clock says. A context that
 /// is known costs a hash and a comparison more.
-pub struct History<const N: usize = 1000>(Ring);
+pub struct History<const N: usize = 1000>(HistoryRing);
 
 impl<const N: usize> History<N> {
     const LEGAL: () = assert!(
@@ -115,7 +115,7 @@ pub const SHAPE: Shape = Shape {
 const GEOMETRY: Geometry = Geometry::WORD;
 
 /// The writer's side of a ring.
-struct Ring {
+struct HistoryRing {
     /// The part that is being filled, and which one of `parts` it is.
     part: Cell<Option<Words>>,
     current: Cell<usize>,
@@ -135,7 +135,7 @@ struct Ring {
     owner: u32,
 }
 
-impl Ring {
+impl HistoryRing {
     #[inline(always)]
     fn push(&self, time: u64, value: f64, context: Reference) {
         if self.next.get() == self.end.get() && !self.go_on() {
@@ -244,7 +244,7 @@ impl Ring {
     }
 }
 
-impl Drop for Ring {
+impl Drop for HistoryRing {
     /// Of a group that was removed: other histories may have what it took. (The space of its parts goes to the
     /// next group in its place, whose history takes it again.)
     fn drop(&mut self) {
@@ -280,7 +280,7 @@ unsafe impl<const N: usize> Field for History<N> {
 
     fn bind(binder: &mut Binder<'_>, _: &str, _: Options<'_>) -> History<N> {
         let (words, owner) = binder.place(GEOMETRY);
-        History(Ring {
+        History(HistoryRing {
             part: Cell::new(None),
             current: Cell::new(0),
             next: Cell::new(0),

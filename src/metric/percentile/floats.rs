@@ -18,7 +18,7 @@ use crate::metric::percentile::samples;
 use crate::metric::storage::Space;
 use crate::metric::summary::value::{SummaryValue, WORDS};
 use crate::metric::value::Value;
-use crate::metric::window::{self, ring::Ring};
+use crate::metric::window::{self, ring::StepRing};
 use crate::sync::{AtomicU64, Ordering};
 use crate::sys::memory::words::{FloatOctaves, Slot, Width, Word, Words};
 use crate::sys::process::clock;
@@ -68,7 +68,7 @@ struct Window {
     /// The metric's own counts.
     all: Buckets,
     /// The moments of the steps.
-    ring: Ring<STEP>,
+    ring: StepRing<STEP>,
     /// The counts of the steps.
     steps: Box<[Buckets]>,
 }
@@ -223,7 +223,7 @@ impl Floats {
         let ranges = words.part(geometry.slot_words(), RANGES);
         let window = binder.window(options, window_geometry(options));
         let window = window.map(|place| {
-            let ring = Ring::new(&place);
+            let ring = StepRing::new(&place);
             let steps = (0..window::STEPS).map(|index| {
                 let ranges = place.plain.part(window::PLAIN + index * RANGES, RANGES);
                 buckets(place.owner, index * OCTAVES, ranges)

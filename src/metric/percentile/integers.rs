@@ -14,7 +14,7 @@ use crate::metric::percentile::moments::{MOMENTS, Moments};
 use crate::metric::percentile::samples;
 use crate::metric::storage::Space;
 use crate::metric::value::Value;
-use crate::metric::window::{self, ring::Ring};
+use crate::metric::window::{self, ring::StepRing};
 use crate::sync::{AtomicU64, Ordering};
 use crate::sys::memory::words::{Octaves, Slot, Width, Word, Words};
 use crate::sys::process::clock;
@@ -188,7 +188,7 @@ impl Integers {
         let coarse = words.part(geometry.slot_words(), layout.octaves());
         let window = binder.window(options, window_geometry(options));
         let window = window.map(|place| {
-            let ring = Ring::new(&place);
+            let ring = StepRing::new(&place);
             let coarse = |index: usize| place.plain.part(window::PLAIN + index, layout.octaves());
             let steps = (0..window::STEPS).map(|index| {
                 let first = index * layout.octaves();
@@ -283,7 +283,7 @@ struct Window {
     /// The metric's own counts.
     all: Buckets,
     /// The moments of the steps.
-    ring: Ring<STEP>,
+    ring: StepRing<STEP>,
     /// The counts of the steps.
     steps: Box<[Buckets]>,
 }

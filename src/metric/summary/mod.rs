@@ -10,7 +10,7 @@ use super::kind::check_slot;
 use super::kind::{Counts, Kind, Raw, code};
 use super::sample::{Reading, Sample, Sink};
 use super::value::Value;
-use super::window::{self, ring::Ring};
+use super::window::{self, ring::StepRing};
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::metric::one_thread::of_one_thread;
@@ -45,7 +45,7 @@ pub struct Summary {
     /// Bits of a value which, all set, have it recorded apart: those that are all set in a NaN or an
     /// infinity, and no bits where there is a window. So those without one need not ask for it.
     apart: u64,
-    window: Option<Ring<STEP>>,
+    window: Option<StepRing<STEP>>,
 }
 
 /// The exponent of an f64.
@@ -171,7 +171,7 @@ unsafe impl Field for Summary {
             slot: SeldomSlot::new(Slot::new(slot, geometry.buffers.into())),
             rejected: words.word(geometry.slot_words()),
             apart: if window.is_some() { 0 } else { EXPONENT },
-            window: window.as_ref().map(Ring::new),
+            window: window.as_ref().map(StepRing::new),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::cell::Cell;
 /// The steps of a window, as their writer has them: `W` words for each, the first of which is 1 + the
 /// number of the step. One that never was begun is zeros.
 #[derive(Debug)]
-pub(in crate::metric) struct Ring<const W: usize> {
+pub(in crate::metric) struct StepRing<const W: usize> {
     slot: Slot<RingWidth<W>>,
     buffers: u16,
     /// Nanoseconds of a step.
@@ -32,13 +32,13 @@ impl<const W: usize> Width for RingWidth<W> {
 /// started: clocks stay below 2⁶³ nanoseconds, and so do steps.
 const NEVER: u64 = 1 << 63;
 
-impl<const W: usize> Ring<W> {
+impl<const W: usize> StepRing<W> {
     /// The ring at a place.
-    pub(in crate::metric) fn new(place: &WindowPlace) -> Ring<W> {
+    pub(in crate::metric) fn new(place: &WindowPlace) -> StepRing<W> {
         let step = place.nanos / COUNTED;
         // Relaxed: what publishes the instance is a Release store.
         place.plain[0].store(step, Ordering::Relaxed);
-        Ring {
+        StepRing {
             slot: Slot::new(place.slot, place.buffers.into()),
             buffers: place.buffers,
             step,

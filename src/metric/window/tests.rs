@@ -21,7 +21,7 @@ use crate::metric::counter::Counter;
 use crate::metric::field::{Binder, Describe, Field, Options};
 use crate::metric::kind::Raw;
 use crate::metric::percentile::Percentile;
-use crate::metric::storage::{Mark, Placed, Room, Space};
+use crate::metric::storage::{Mark, PlacedSchema, Room, Space};
 use crate::metric::summary::Summary;
 use crate::metric::summary::value::SummaryValue;
 use crate::metric::value::{Value, WindowValue};
@@ -64,10 +64,10 @@ impl Space for Memory {
         self.octaves.borrow_mut().push((owner, octave, words));
         Some(words)
     }
-    fn schema(&self, _: std::any::TypeId, _: &dyn Fn() -> Schema) -> Result<Placed, Error> {
+    fn schema(&self, _: std::any::TypeId, _: &dyn Fn() -> Schema) -> Result<PlacedSchema, Error> {
         unreachable!()
     }
-    fn instance(&self, _: Placed, _: Instance, _: Room) -> Result<(Words, u32), Error> {
+    fn instance(&self, _: PlacedSchema, _: Instance, _: Room) -> Result<(Words, u32), Error> {
         unreachable!()
     }
     fn generation(&self, _: u32) -> Word {
@@ -89,7 +89,7 @@ impl Space for Memory {
     fn failure(&self) -> Option<Error> {
         None
     }
-    fn keep_aside(&self, _: Placed, _: &Instance) -> Result<(), Error> {
+    fn keep_aside(&self, _: PlacedSchema, _: &Instance) -> Result<(), Error> {
         unreachable!()
     }
     fn part(&self, _: Part, _: &[u64]) -> Option<Words> {

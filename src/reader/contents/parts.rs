@@ -1,6 +1,6 @@
 //! Octaves, parts and contexts: values of a metric in a record of their own.
 
-use super::super::plan::{Plan, Run, Slot};
+use super::super::plan::{Plan, PlannedSlot, Run};
 use super::super::source::{Access, Trouble};
 use super::{Contents, FIXED, metadata, within_record, wrong};
 use crate::format::bytes::Bytes;
@@ -47,14 +47,14 @@ impl PartPlace {
     }
 
     /// Its cells, as slots of a block that begins with the part.
-    pub fn cells(self) -> impl Iterator<Item = Slot> {
+    pub fn cells(self) -> impl Iterator<Item = PlannedSlot> {
         let Shape {
             cells,
             buffers,
             words,
             ..
         } = self.shape;
-        (0..cells as usize).map(move |number| Slot {
+        (0..cells as usize).map(move |number| PlannedSlot {
             from: number * self.shape.cell(),
             to: number * (1 + usize::from(words)),
             words: words.into(),

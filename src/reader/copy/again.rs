@@ -11,7 +11,7 @@
 use super::Patience;
 use crate::metric::context::Reference;
 use crate::reader::contents::{Again, Contents, PartPlace, Values};
-use crate::reader::plan::Slot;
+use crate::reader::plan::PlannedSlot;
 use crate::reader::source::Trouble;
 use crate::sync::{Ordering, fence};
 
@@ -23,7 +23,7 @@ const TRIES: usize = 32;
 pub fn again(
     contents: &mut Contents,
     left: &mut Patience,
-    mut copy: impl FnMut(usize, Slot, &mut Vec<u64>) -> Result<Option<u64>, Trouble>,
+    mut copy: impl FnMut(usize, PlannedSlot, &mut Vec<u64>) -> Result<Option<u64>, Trouble>,
 ) -> Result<(), Trouble> {
     let Contents {
         instances,
@@ -77,7 +77,7 @@ fn lost<'a>(
     values: &Values,
     contexts: &'a [PartPlace],
     part: &PartPlace,
-    cell: Slot,
+    cell: PlannedSlot,
 ) -> Option<(Reference, &'a PartPlace)> {
     let words = &values.words[part.at + cell.to..][..1 + cell.words];
     // 0: it has no value. A reference is the last word of whatever has one.

@@ -73,9 +73,9 @@ impl Positioned for Memory {
     }
 }
 
-fn instance() -> Instance {
+fn instance() -> ReadInstance {
     let record = schema([compound("c", WORDS)]).encode();
-    Instance {
+    ReadInstance {
         plan: Plans::default().get(&record, 0).unwrap(),
         identity: Default::default(),
         block: SLOT,
@@ -160,7 +160,7 @@ fn the_words_that_are_copied_for_nothing_are_bounded_however_wide_the_slots_are(
     let mut contents = Contents::new(0);
     contents.values.words = vec![0; plan.words];
     contents.values.had = vec![false; 2];
-    contents.instances.push(Instance { plan, ..instance() });
+    contents.instances.push(ReadInstance { plan, ..instance() });
     contents.segments.push(Segment {
         from: SLOT,
         words: block,
@@ -230,7 +230,7 @@ fn contexts_that_are_replaced_while_they_are_read_are_found() {
         shape,
     };
     let part = place(0, SLOT, 1, PART);
-    contents.instances.push(Instance {
+    contents.instances.push(ReadInstance {
         plan: Plans::default().get(&record, 0).unwrap(),
         parts: vec![part],
         ..instance()

@@ -1,7 +1,7 @@
 //! From one snapshot to the next: which values are compared with which, and which files have gone.
 
 use super::{Files, Known, in_order};
-use crate::reader::file::StatsFile;
+use crate::reader::file::OpenFile;
 
 impl Files {
     /// Keeps the values of the last snapshot, to compare those of the next one with.
@@ -17,11 +17,11 @@ impl Files {
     /// After [`retire`](Self::retire) and [`without_copies`](super::without_copies): all files
     /// [in order](Self::in_order), ready to be compared with the `last` snapshot; and those that were in that
     /// one and are in a retired file now.
-    pub fn compared(&mut self, last: Option<u64>) -> (Vec<&mut StatsFile>, Vec<&StatsFile>) {
+    pub fn compared(&mut self, last: Option<u64>) -> (Vec<&mut OpenFile>, Vec<&OpenFile>) {
         self.gone.iter_mut().for_each(|file| file.compare(None));
         // One that was removed took away what it had; nobody else has it.
         let directories = &self.directories;
-        let is_retired = |file: &&StatsFile| {
+        let is_retired = |file: &&OpenFile| {
             let directory = (file.path.parent()).and_then(|path| directories.get(path));
             directory.is_some_and(|directory| directory.retired.may_have(file))
         };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::format::header::{Header, ProcessId};
-use crate::reader::file::StatsFile;
+use crate::reader::file::OpenFile;
 use crate::reader::snapshot::Problem;
 use crate::sys::memory::hashing::random_state;
 
@@ -22,7 +22,7 @@ fn identity(header: &Header) -> Identity<'_> {
 }
 
 /// How little a file looks like the one that its writer made. Of equal files that with the least counts.
-fn strangeness<'a>(file: &'a StatsFile, header: &Header) -> (bool, bool, bool, &'a Path) {
+fn strangeness<'a>(file: &'a OpenFile, header: &Header) -> (bool, bool, bool, &'a Path) {
     let path = &*file.path;
     let stem = format!("mmstats-{}-{}", header.pid, header.tid);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -40,9 +40,9 @@ fn strangeness<'a>(file: &'a StatsFile, header: &Header) -> (bool, bool, bool, &
 /// Of files in the order of their creation, those that are not copies of another one of them. The copies
 /// are marked as left out and reported; another name of the very same file is only left out.
 pub fn without_copies<'a>(
-    mut files: Vec<&'a mut StatsFile>,
+    mut files: Vec<&'a mut OpenFile>,
     problems: &mut Vec<Problem>,
-) -> Vec<&'a mut StatsFile> {
+) -> Vec<&'a mut OpenFile> {
     // Equal files were created at the same time, so they are neighbours. There are hardly ever any.
     let mut copies = false;
     for run in files.chunk_by_mut(|a, b| a.header.created == b.header.created) {
@@ -57,7 +57,7 @@ pub fn without_copies<'a>(
 }
 
 /// Marks the copies among files that were created at the same time. Whether there are any.
-fn mark(files: &mut [&mut StatsFile], problems: &mut Vec<Problem>) -> bool {
+fn mark(files: &mut [&mut OpenFile], problems: &mut Vec<Problem>) -> bool {
     let headers: Vec<_> = files.iter().map(|file| file.header.clone()).collect();
     let mut first: HashMap<Identity<'_>, usize, _> = HashMap::with_hasher(random_state());
     let mut copies = Vec::new();

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{PROBLEMS_MOST, Shape};
+use super::{PROBLEMS_MOST, SchemaCells};
 use crate::metric::Value;
 use crate::metric::kind::Kind;
-use crate::reader::file::StatsFile;
+use crate::reader::file::OpenFile;
 use crate::reader::plan::Metric;
 use crate::reader::snapshot::Problem;
 
@@ -70,14 +70,14 @@ impl Cell {
 
 /// What every value of a cell touches. Most values are counters, and touch nothing else.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Head {
+pub(super) struct HotCell {
     /// The rank of the last file that had the label; 0: none had.
     pub(super) file: usize,
     /// Of a counter: the sum, which `counter::merge_word` adds up.
     pub(super) sum: u64,
 }
 
-impl Head {
+impl HotCell {
     /// Whether the label is new in the file of this rank. (A retired file has one once for each version of
     /// its schema.)
     pub(super) fn begin(&mut self, rank: usize, is_retired: bool) -> bool {
@@ -112,7 +112,7 @@ impl Twice {
 pub(super) fn other_kind(
     cell: &mut Cell,
     metric: &Metric,
-    file: &StatsFile,
+    file: &OpenFile,
     named: &mut usize,
     problems: &mut Vec<Problem>,
 ) {
@@ -137,9 +137,9 @@ pub(super) fn other_kind(
 /// things, of which only one can be shown.
 pub(super) fn other_identity(
     cell: &Cell,
-    here: &Shape,
-    later: &Shape,
-    file: &StatsFile,
+    here: &SchemaCells,
+    later: &SchemaCells,
+    file: &OpenFile,
     named: &mut usize,
     problems: &mut Vec<Problem>,
 ) {

@@ -16,8 +16,8 @@ use super::value::{Seen, contexts, decode, was_had};
 use crate::metric::Value;
 use crate::metric::context::Copied;
 use crate::metric::registry::kind;
-use crate::reader::contents::Instance;
-use crate::reader::file::StatsFile;
+use crate::reader::contents::ReadInstance;
+use crate::reader::file::OpenFile;
 use crate::reader::plan::Metric;
 use crate::reader::snapshot::Series;
 
@@ -41,9 +41,9 @@ impl Table {
     /// [`enter`](Self::enter).
     pub fn compare_retired(
         &mut self,
-        files: &[&mut StatsFile],
+        files: &[&mut OpenFile],
         of_model: &[usize],
-        gone: &[&StatsFile],
+        gone: &[&OpenFile],
     ) {
         let first = !std::mem::replace(&mut self.deltas.compared, true);
         let mut before = std::mem::take(&mut self.deltas.before);
@@ -57,7 +57,7 @@ impl Table {
                 deltas.clone_from(&now);
                 let before = before.remove(&file.path).unwrap_or_default();
                 let mut of_gone = Sums::new();
-                let folded_there = |gone: &&&StatsFile| gone.path.parent() == file.path.parent();
+                let folded_there = |gone: &&&OpenFile| gone.path.parent() == file.path.parent();
                 for gone in gone.iter().filter(folded_there) {
                     if let Some(before) = &gone.before {
                         self.sum(gone, before, &mut of_gone);
@@ -78,7 +78,7 @@ impl Table {
     }
 
     /// Adds up what a file has in these words.
-    fn sum(&self, file: &StatsFile, words: &[u64], sums: &mut Sums) {
+    fn sum(&self, file: &OpenFile, words: &[u64], sums: &mut Sums) {
         let contexts = contexts(file);
         for (_, instance) in file.contents.there() {
             for (index, metric, value) in each_delta(file, instance, words, None, &contexts) {
@@ -101,7 +101,7 @@ impl Table {
     }
 
     /// Adds what a file of this merge has more than at the pass before.
-    pub fn add_deltas(&mut self, file: &StatsFile) {
+    pub fn add_deltas(&mut self, file: &OpenFile) {
         if file.contents.retired.is_some() {
             let deltas = self.deltas.deltas.get(&file.path).into_iter().flatten();
             for (&(cell, code), value) in deltas {
@@ -160,8 +160,8 @@ fn add(sum: &mut Option<Box<Value>>, metric: &Metric, value: Value) {
 /// words `before` (`None`: all that they have): number of the metric, the metric and the difference.
 /// What has not changed is left out.
 fn each_delta<'a>(
-    file: &'a StatsFile,
-    instance: &'a Instance,
+    file: &'a OpenFile,
+    instance: &'a ReadInstance,
     now: &'a [u64],
     before: Option<&'a [u64]>,
     contexts: &'a Copied<'a>,

@@ -3,12 +3,12 @@
 use crate::metric::Value;
 use crate::metric::context::Copied;
 use crate::metric::kind::{Raw, code};
-use crate::reader::contents::{Instance, PartPlace};
-use crate::reader::file::StatsFile;
+use crate::reader::contents::{PartPlace, ReadInstance};
+use crate::reader::file::OpenFile;
 use crate::reader::plan::Metric;
 
 /// Whether the value of a metric has ever been had whole.
-pub(super) fn was_had(file: &StatsFile, instance: &Instance, metric: &Metric) -> bool {
+pub(super) fn was_had(file: &OpenFile, instance: &ReadInstance, metric: &Metric) -> bool {
     metric
         .slot
         .is_none_or(|slot| file.contents.values.had[instance.slots + slot])
@@ -17,8 +17,8 @@ pub(super) fn was_had(file: &StatsFile, instance: &Instance, metric: &Metric) ->
 /// Whether there is a value to decode: it was had, and the clock of a window can be compared with ours. A
 /// window of which nothing is known is left out, for 0 would be a count.
 pub(super) fn has_value(
-    file: &StatsFile,
-    instance: &Instance,
+    file: &OpenFile,
+    instance: &ReadInstance,
     metric: &Metric,
     seen: Seen<'_>,
 ) -> bool {
@@ -27,7 +27,7 @@ pub(super) fn has_value(
 }
 
 /// The contexts of a file.
-pub(super) fn contexts(file: &StatsFile) -> Copied<'_> {
+pub(super) fn contexts(file: &OpenFile) -> Copied<'_> {
     let contents = &file.contents;
     let places = (contents.contexts.iter())
         .map(|context| (context.number, context.values(&contents.values.words)));
@@ -54,7 +54,7 @@ pub(super) struct Seen<'a> {
 /// are left, sorted by metric: those of the metrics up to this one are taken off.
 pub(super) fn decode(
     all: &[u64],
-    instance: &Instance,
+    instance: &ReadInstance,
     index: usize,
     metric: &Metric,
     parts: &mut &[PartPlace],

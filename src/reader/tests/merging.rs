@@ -106,7 +106,7 @@ fn a_mapped_file_that_was_removed_or_replaced_is_gone() {
     let bytes = Maker::simple(&header("m", 1, 1), &schema([counter("a")]), &[1]).finish();
     for replace in [false, true] {
         let path = root.write("mmstats-1-1", &bytes);
-        let mut file = file::StatsFile::open(path.clone(), &root.path().into(), true).unwrap();
+        let mut file = file::OpenFile::open(path.clone(), &root.path().into(), true).unwrap();
         assert!(file.is_mapped());
         let mut read = || file.refresh(&mut Default::default(), &mut Default::default());
         read().unwrap();
@@ -169,7 +169,7 @@ fn which_files_count_depends_on_who_lives() {
         root.write(&format!("mmstats-{pid}-0"), &file);
     }
     let mut reader = root.reader();
-    reader.judge = Box::new(Stub([(3, Life::Dead), (4, Life::Unknown)].into()));
+    reader.states = Box::new(Stub([(3, Life::Dead), (4, Life::Unknown)].into()));
     let snapshot = reader.snapshot().unwrap();
     let states: Vec<_> = snapshot
         .files()
@@ -191,7 +191,7 @@ fn which_files_count_depends_on_who_lives() {
     assert_eq!(snapshot.get("m", "flag").unwrap().as_bool(), Some(false));
     assert_eq!(u64_of(&snapshot, "constant"), Some(4));
 
-    reader.judge = Box::new(Stub((1..5).map(|pid| (pid, Life::Dead)).collect()));
+    reader.states = Box::new(Stub((1..5).map(|pid| (pid, Life::Dead)).collect()));
     let snapshot = reader.snapshot().unwrap();
     assert_eq!(u64_of(&snapshot, "counter"), Some(4));
     assert_eq!(

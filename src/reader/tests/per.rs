@@ -45,7 +45,7 @@ fn two_processes() -> Root {
 fn a_model_is_there_once_for_each_process() {
     let root = two_processes();
     let mut reader = root.reader();
-    reader.judge = Box::new(dead(&[2]));
+    reader.states = Box::new(dead(&[2]));
     let snapshot = reader.per(Per::Process).snapshot().unwrap();
     assert_no_errors(&snapshot);
     // The levels of a dead process do not count within it either.
@@ -74,7 +74,7 @@ fn a_model_is_there_once_for_each_process() {
 fn a_model_is_there_once_for_each_file() {
     let root = two_processes();
     let mut reader = root.reader();
-    reader.judge = Box::new(dead(&[2]));
+    reader.states = Box::new(dead(&[2]));
     let snapshot = reader.per(Per::File).snapshot().unwrap();
     // All that a file has, whatever its state.
     let wanted = [
@@ -125,7 +125,7 @@ fn a_series_counts_since_its_earliest_file() {
     let root = two_processes();
     let at = |nanos| SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos);
     let mut reader = root.reader();
-    reader.judge = Box::new(dead(&[1]));
+    reader.states = Box::new(dead(&[1]));
     let since = |snapshot: &Snapshot| -> Vec<Vec<SystemTime>> {
         let of = |model: &Model| model.series().iter().map(Series::since).collect();
         snapshot.models().iter().map(of).collect()

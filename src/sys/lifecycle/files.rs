@@ -103,10 +103,10 @@ pub struct Registered {
 }
 
 /// The first entry of the list; guarded by [`LIST`].
-struct Head(UnsafeCell<*const Registered>);
+struct ListHead(UnsafeCell<*const Registered>);
 // SAFETY: only touched under LIST.
-unsafe impl Sync for Head {}
-static HEAD: Head = Head(UnsafeCell::new(ptr::null()));
+unsafe impl Sync for ListHead {}
+static HEAD: ListHead = ListHead(UnsafeCell::new(ptr::null()));
 
 /// Enters a region.
 pub fn enter(start: usize, len: usize, file: FileName, retained: Option<RawFd>) -> Box<Registered> {

@@ -60,10 +60,10 @@ fn backwards() -> u64 {
 
 /// The process's clock, once it is calibrated. In a static: nothing may be allocated under
 /// [`SETUP`](fork::SETUP).
-struct Place(UnsafeCell<MaybeUninit<Clock>>);
+struct Calibrated(UnsafeCell<MaybeUninit<Clock>>);
 // SAFETY: written once, under SETUP and before READY; read after READY.
-unsafe impl Sync for Place {}
-static CLOCK: Place = Place(UnsafeCell::new(MaybeUninit::uninit()));
+unsafe impl Sync for Calibrated {}
+static CLOCK: Calibrated = Calibrated(UnsafeCell::new(MaybeUninit::uninit()));
 static READY: AtomicBool = AtomicBool::new(false);
 
 /// The clock. The first call of a process calibrates it.

@@ -31,7 +31,7 @@ pub struct Mappings {
     /// Those that have a name, each once.
     pub named: Vec<Mapped>,
     /// Those that have none any more, by directory.
-    pub removed: Vec<Removed>,
+    pub removed: Vec<RemovedMappings>,
     /// Those that were not looked at: their directories, as the process sees them, and the type of the file system that may hang.
     pub skipped: Vec<(PathBuf, String)>,
 }
@@ -59,7 +59,7 @@ pub fn processes() -> Vec<u32> {
 
 /// Files that were removed while a process writes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Removed {
+pub struct RemovedMappings {
     /// The directory in which they were, as the process sees it.
     pub directory: PathBuf,
     /// The process.
@@ -144,7 +144,7 @@ pub fn mapped(pid: u32, reach: Reach, wanted: impl Fn(&Path) -> bool) -> io::Res
 
 /// The files that lay below `root`, were removed, and are still written, if `wanted` is true of the path
 /// of one that was made with a name.
-pub fn removed(root: &Path, wanted: impl Fn(&Path) -> bool) -> Vec<Removed> {
+pub fn removed(root: &Path, wanted: impl Fn(&Path) -> bool) -> Vec<RemovedMappings> {
     let found = processes().into_iter().flat_map(|pid| {
         let mapped = mapped(pid, Reach::Local, &wanted).unwrap_or_default();
         mapped.removed
@@ -160,7 +160,7 @@ impl Mappings {
         let file = mapping.link(pid);
         match (self.removed.iter_mut()).find(|removed| removed.directory == directory) {
             Some(removed) => removed.files.push(file),
-            None => self.removed.push(Removed {
+            None => self.removed.push(RemovedMappings {
                 directory: directory.to_owned(),
                 pid,
                 files: vec![file],

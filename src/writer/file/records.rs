@@ -17,7 +17,7 @@ use crate::format::part::{Part, Shape};
 use crate::format::record::{self, Instance, Octave, Stagger};
 use crate::format::schema::{Schema, whole_label};
 use crate::metric::context::Contexts;
-use crate::metric::storage::{Append, Mark, Placed, Room, Space};
+use crate::metric::storage::{Append, Mark, PlacedSchema, Room, Space};
 use crate::sync::Ordering;
 use crate::sys::lifecycle::idle::{self, Idle};
 use crate::sys::lifecycle::ticker::{self, Tick};
@@ -26,12 +26,12 @@ use crate::writer::names;
 
 impl StatsFile {
     /// Appends a schema, all of whose metrics have labels.
-    pub fn append_schema(&self, schema: &Schema) -> Result<Placed, Error> {
+    pub fn append_schema(&self, schema: &Schema) -> Result<PlacedSchema, Error> {
         names::check_schema(schema, false)?;
         self.append_checked(schema)
     }
 
-    fn append_checked(&self, schema: &Schema) -> Result<Placed, Error> {
+    fn append_checked(&self, schema: &Schema) -> Result<PlacedSchema, Error> {
         let record = self.tail.get() as u32;
         let bytes = schema.encode();
         self.append(&bytes, self.tail.get() + bytes.len(), false)?;
@@ -41,7 +41,7 @@ impl StatsFile {
             .map(|metric| metric.label.clone())
             .collect();
         self.labels_of.borrow_mut().insert(record, labels);
-        Ok(Placed {
+        Ok(PlacedSchema {
             record,
             words: schema.block as usize / 8,
         })
@@ -49,7 +49,11 @@ impl StatsFile {
 
     /// Enters the labels of an instance; an error if one is there already. (In private memory nobody
     /// reads them, and `local` must have a model whatever its labels are.)
-    pub(super) fn enter_labels(&self, schema: Placed, instance: &Instance) -> Result<(), Error> {
+    pub(super) fn enter_labels(
+        &self,
+        schema: PlacedSchema,
+        instance: &Instance,
+    ) -> Result<(), Error> {
         let (prefix, suffix) = (instance.label_prefix(), instance.label_suffix());
         let labels_of = self.labels_of.borrow();
         let mut labels = self.labels.borrow_mut();
@@ -68,7 +72,7 @@ impl StatsFile {
     }
 
     /// Where the first instance's stagger applies: the model's own block.
-    pub fn root_instance(&self, schema: Placed, prefix: &str) -> Result<(Words, u32), Error> {
+    pub fn root_instance(&self, schema: PlacedSchema, prefix: &str) -> Result<(Words, u32), Error> {
         let instance = Instance {
             schema: schema.record,
             block: 0,
@@ -81,7 +85,7 @@ impl StatsFile {
 
     fn place(
         &self,
-        schema: Placed,
+        schema: PlacedSchema,
         instance: &Instance,
         room: Room,
         stagger: Option<Stagger>,
@@ -110,7 +114,7 @@ impl StatsFile {
     /// no other append going on. What a removed group had in the same place is used again.
     fn append_values(
         &self,
-        encode: impl FnOnce(usize) -> record::Placed,
+        encode: impl FnOnce(usize) -> record::PlacedRecord,
         what: What,
         plain: &[u64],
     ) -> Option<Words> {
@@ -147,7 +151,7 @@ impl StatsFile {
 }
 
 impl Space for StatsFile {
-    fn schema(&self, model: TypeId, describe: &dyn Fn() -> Schema) -> Result<Placed, Error> {
+    fn schema(&self, model: TypeId, describe: &dyn Fn() -> Schema) -> Result<PlacedSchema, Error> {
         if let Some(placed) = self.schemas.borrow().get(&model) {
             return Ok(*placed);
         }
@@ -161,7 +165,7 @@ impl Space for StatsFile {
 
     fn instance(
         &self,
-        schema: Placed,
+        schema: PlacedSchema,
         instance: Instance,
         room: Room,
     ) -> Result<(Words, u32), Error> {
@@ -270,7 +274,7 @@ impl Space for StatsFile {
         self.failure.borrow_mut().take()
     }
 
-    fn keep_aside(&self, schema: Placed, instance: &Instance) -> Result<(), Error> {
+    fn keep_aside(&self, schema: PlacedSchema, instance: &Instance) -> Result<(), Error> {
         names::check_length("prefix", &instance.prefix)?;
         // A record's length depends on where it begins, by less than a line.
         let placed = instance.encode(0, schema.words, None);

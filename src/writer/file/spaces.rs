@@ -17,7 +17,7 @@ use crate::format::part::Shape;
 use crate::format::record::{FIXED_FOR_EVER, HEAD, Instance};
 use crate::format::removal::{Ended, Within};
 use crate::format::schema::whole_label;
-use crate::metric::storage::Placed;
+use crate::metric::storage::PlacedSchema;
 use crate::sync::Ordering;
 use crate::sys::lifecycle::files;
 use crate::sys::memory::words::{Word, Words};
@@ -41,7 +41,7 @@ pub(super) struct Spaces {
 #[derive(Debug)]
 struct GroupSpace {
     record: u32,
-    schema: Placed,
+    schema: PlacedSchema,
     /// Who the group is that has it; `None`: its labels are no longer taken.
     group: Option<Instance>,
     further: Vec<Further>,
@@ -90,7 +90,7 @@ impl Spaces {
     }
 
     /// Notes a space that was appended.
-    pub(super) fn add(&mut self, block: u32, record: u32, schema: Placed, group: &Instance) {
+    pub(super) fn add(&mut self, block: u32, record: u32, schema: PlacedSchema, group: &Instance) {
         let space = GroupSpace {
             record,
             schema,
@@ -101,7 +101,7 @@ impl Spaces {
     }
 
     /// Which of the free spaces of a schema has room for so many bytes of texts.
-    fn free_for(&self, schema: Placed, texts: usize) -> Option<usize> {
+    fn free_for(&self, schema: PlacedSchema, texts: usize) -> Option<usize> {
         let room = |block: &u32| *block - 8 - self.all[block].record - FIXED_FOR_EVER as u32;
         let free = self.free.get(&schema.record)?;
         free.iter().rposition(|block| texts <= room(block) as usize)
@@ -144,7 +144,7 @@ impl StatsFile {
     /// room. Until the append is published nobody sees it.
     pub(super) fn reuse(
         &self,
-        schema: Placed,
+        schema: PlacedSchema,
         instance: &Instance,
     ) -> Result<Option<(Words, u32)>, Error> {
         let texts = texts(instance);
@@ -249,7 +249,7 @@ impl StatsFile {
     }
 
     /// The labels of an instance are no longer taken.
-    fn leave_labels(&self, schema: Placed, instance: &Instance) {
+    fn leave_labels(&self, schema: PlacedSchema, instance: &Instance) {
         let (prefix, suffix) = (instance.label_prefix(), instance.label_suffix());
         let labels_of = self.labels_of.borrow();
         let mut labels = self.labels.borrow_mut();

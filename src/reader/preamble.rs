@@ -1,4 +1,4 @@
-//! What a file says before its records. Who only wants to know whose it is needs no more.
+//! The preamble: what a file says before its records. A reader that only wants to know whose file it is needs no more.
 
 use std::fs::File;
 use std::io;
@@ -17,16 +17,16 @@ const FIRST: usize = 1024;
 
 /// The start of a file, in either format.
 #[derive(Debug)]
-pub struct Start {
+pub struct Preamble {
     /// Its header.
     pub header: Header,
     /// What it says is complete, in bytes; `None`: it is of format 1, which says nothing of the kind.
     pub committed: Option<u64>,
 }
 
-impl Start {
+impl Preamble {
     /// Reads the start of a file that was just opened.
-    pub fn read(path: &Path, opened: &Opened) -> Result<Start, Trouble> {
+    pub fn read(path: &Path, opened: &Opened) -> Result<Preamble, Trouble> {
         // Words, so that those that change while they are read are had whole.
         let mut words = [0u64; FIRST / 8];
         let first: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
@@ -34,7 +34,7 @@ impl Start {
         let first = &first[..read];
         if v1::is_old(first) {
             let header = v1::header(path, opened)?;
-            return Ok(Start {
+            return Ok(Preamble {
                 header,
                 committed: None,
             });
@@ -53,14 +53,14 @@ impl Start {
             )));
         }
         if len <= FIRST {
-            Start::decode(first.get(..len).ok_or_else(Trouble::cut)?)
+            Preamble::decode(first.get(..len).ok_or_else(Trouble::cut)?)
         } else {
-            Start::decode(&Access::Read(&opened.file).bytes(0, len)?)
+            Preamble::decode(&Access::Read(&opened.file).bytes(0, len)?)
         }
     }
 
     /// Decodes a whole header of ours.
-    fn decode(bytes: &[u8]) -> Result<Start, Trouble> {
+    fn decode(bytes: &[u8]) -> Result<Preamble, Trouble> {
         let header = Header::decode(bytes)?;
         if !(1..=NAME_MOST).contains(&header.model.len()) {
             let len = header.model.len();
@@ -68,7 +68,7 @@ impl Start {
         }
         let mut committed = Bytes::new(&bytes[COMMITTED..], COMMITTED as u64);
         let committed = committed.u64("the committed length")?;
-        Ok(Start {
+        Ok(Preamble {
             header,
             committed: Some(committed),
         })

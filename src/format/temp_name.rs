@@ -1,4 +1,4 @@
-//! Files in the making, where a file cannot be made without a name: they have one of these.
+//! Names of temp files: of files in the making, where a file cannot be made without a name.
 //!
 //! Such a file appears by a second name, and then loses this one. Who is killed in between leaves it.
 //! Whose it was its header says, and the header is whole as soon as it has its first word: that is
@@ -7,16 +7,16 @@
 use super::header::Header;
 
 /// What the names begin with.
-pub const MAKING: &str = ".mmstats-";
+pub const TEMP_PREFIX: &str = ".mmstats-";
 
 /// The name of a file that a thread begins to make `nanos` after 1970-01-01 UTC.
 pub fn name(pid: u32, tid: u32, nanos: u64) -> String {
-    format!("{MAKING}{pid}-{tid}-{nanos}")
+    format!("{TEMP_PREFIX}{pid}-{tid}-{nanos}")
 }
 
 /// Whether the thread that wrote this header gives such a name.
 pub fn is_of(name: &str, header: &Header) -> bool {
-    let begin = format!("{MAKING}{}-{}-", header.pid, header.tid);
+    let begin = format!("{TEMP_PREFIX}{}-{}-", header.pid, header.tid);
     let nanos = name.strip_prefix(&begin);
     nanos.is_some_and(|nanos| nanos.parse::<u64>().is_ok())
 }
