@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use mmstats::Error;
 use mmstats::reader::{File, Model, Per, Reader, Series, Snapshot, guard_sigbus, roots, unlinked};
 
-use crate::{output, progress};
+use crate::ui::{output, progress};
 
 /// A slot whose writer never rests may be missed in one snapshot; hardly ever in so many.
 const TRIES: usize = 4;

@@ -11,7 +11,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value as Json, json};
 
 use crate::input::{Input, find as lookup, joined};
-use crate::numbers;
+use crate::ui::numbers;
 
 /// The whole of what was read.
 ///

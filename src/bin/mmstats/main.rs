@@ -1,26 +1,10 @@
 //! `mmstats`: looks at the statistics of running programs.
 
-mod arguments;
-mod autopsy;
-mod check;
-mod clean;
-mod demo;
-mod diff;
-mod errors;
-mod history;
+mod commands;
 mod input;
 mod json;
-mod ls;
-mod manual;
 mod names;
-mod numbers;
-mod output;
-mod poll;
-mod progress;
-mod show;
-mod stop;
-mod top;
-mod waiting;
+mod ui;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -28,7 +12,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use self::arguments::{Arguments, Command};
+use self::commands::Arguments;
+use self::ui::output;
 
 /// What a command comes to: how the process ends, or what went wrong in words for the user.
 type Outcome = Result<ExitCode, Box<dyn Error>>;
@@ -37,7 +22,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     output::log_to_stderr();
     allow_open_files();
-    match run(arguments.command) {
+    match arguments.command.run() {
         Ok(code) => code,
         Err(error) if output::is_closed_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -57,23 +42,4 @@ fn allow_open_files() {
     };
     // Where that is refused, some files cost a few system calls more.
     let _ = setrlimit(Resource::Nofile, most);
-}
-
-fn run(command: Command) -> Outcome {
-    match command {
-        Command::Ls(arguments) => ls::run(&arguments),
-        Command::Show(arguments) => show::run(&arguments),
-        Command::History(arguments) => history::run(&arguments),
-        Command::Errors(arguments) => errors::run(&arguments),
-        Command::Poll(arguments) => poll::run(&arguments),
-        Command::Top(arguments) => top::run(&arguments),
-        Command::Diff(arguments) => diff::run(&arguments),
-        Command::Check(arguments) => check::run(&arguments),
-        Command::Completions(arguments) => manual::completions(&arguments),
-        Command::Man => manual::man(),
-        Command::Autopsy(arguments) => autopsy::run(&arguments),
-        Command::Clean(arguments) => clean::run(&arguments),
-        Command::Demo(arguments) => demo::run(&arguments),
-        Command::DemoService(arguments) => demo::serve(&arguments),
-    }
 }

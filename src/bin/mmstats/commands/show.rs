@@ -1,0 +1,384 @@
+//! `mmstats show`: the values, as text or as JSON.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fs;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::{self, ExitCode};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use clap::Args;
+use mmstats::Value;
+use mmstats::reader::{File, Model, Series, Snapshot, matches, printable};
+
+use crate::Outcome;
+use crate::commands::arguments::{PATHS, SEVERAL, delay};
+use crate::commands::diff;
+use crate::input::{Input, Sources};
+use crate::json;
+use crate::names::{self, Means};
+use crate::ui::{numbers, output, waiting};
+
+/// Show the values, merged per model
+///
+/// One row for each label, merged over all files of the model, with units; of distributions count, mean,
+/// p50, p90, p99 and max. With --per-file: each file by itself, one line for everything that a value
+/// exposes (`index.response_time.Percentile99th`), times in seconds. With --json: one object. Rates are
+/// per second; a sampling counter's own rate is per millisecond: `per_ms`, and in text `Rate`.
+#[derive(Args, Debug)]
+#[command(after_long_help = format!("{SHOWN}\n\n{SEVERAL}\n\n{PATHS}"))]
+pub struct Show {
+    /// Only these labels: a label, a pattern (`*` and `?`), or something that a value exposes
+    #[arg(short, long = "label", value_name = "PATTERN")]
+    pub labels: Vec<String>,
+    /// Repeat it every so many seconds (1 if not given), until Ctrl-C
+    #[arg(short, long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1",
+          conflicts_with_all = ["json", "save"])]
+    pub watch: Option<String>,
+    /// Print one JSON object, merged over the files of each model
+    #[arg(long)]
+    pub json: bool,
+    /// Write the JSON object to a file, for `mmstats diff`
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// Each file's own values; with --json: in `files[].stats`, beside the merged ones
+    #[arg(long)]
+    pub per_file: bool,
+    /// Roots, models' directories, stats files or PIDs
+    pub paths: Vec<PathBuf>,
+}
+
+impl Show {
+    /// The seconds of --watch, and the paths. What follows --watch and is no number of seconds is a path.
+    pub fn watch(&self) -> Result<(Option<f64>, Vec<PathBuf>), String> {
+        let mut paths = self.paths.clone();
+        let seconds = match &self.watch {
+            Some(text) if text.parse::<f64>().is_ok() => Some(delay(text)?),
+            Some(text) => {
+                paths.insert(0, text.into());
+                Some(1.0)
+            }
+            None => None,
+        };
+        Ok((seconds, paths))
+    }
+}
+
+const SHOWN: &str = "\
+Examples:
+  mmstats show -l 'index.*' -l requests /run/app      some labels
+  mmstats show -l '*.Percentile95th' /run/app         what values expose
+  mmstats show --watch 5 /run/app                     again every five seconds
+
+Names:
+  poll, diff, errors and history take the names that are shown here.";
+
+pub fn run(arguments: &Show) -> Outcome {
+    let (seconds, paths) = arguments.watch()?;
+    if let Some(seconds) = seconds {
+        return watch(arguments, &paths, Duration::from_secs_f64(seconds));
+    }
+    let input = Input::read(&paths, arguments.per_file);
+    if let Some(file) = &arguments.save {
+        return save(file, &input);
+    }
+    let mut out = BufWriter::new(io::stdout().lock());
+    if arguments.json {
+        write_json(&mut out, &arguments.labels, &input)?;
+    } else {
+        write_input(&mut out, arguments, &input)?;
+    }
+    out.flush()?;
+    input.complain();
+    if input.is_empty() {
+        return Ok(ExitCode::FAILURE);
+    }
+    let mut unknown = names::unmatched(&arguments.labels, &input).peekable();
+    let code = match unknown.peek() {
+        Some(_) => ExitCode::FAILURE,
+        None => ExitCode::SUCCESS,
+    };
+    unknown.for_each(|pattern| output::complain(&names::no_label(&input, pattern)));
+    Ok(code)
+}
+
+/// Shows the values again and again. Signals end it as they end any program; it ends by itself when
+/// nothing reads what it prints.
+fn watch(arguments: &Show, paths: &[PathBuf], delay: Duration) -> Outcome {
+    let mut sources = Sources::open(paths).per_file(arguments.per_file);
+    let clear = if io::stdout().is_terminal() {
+        "\x1b[H\x1b[2J\x1b[3J"
+    } else {
+        ""
+    };
+    let mut was_empty = false;
+    let mut told = BTreeSet::new();
+    let mut next = Instant::now();
+    loop {
+        let input = sources.read();
+        // In one piece, so that nothing flickers.
+        let mut screen = Vec::new();
+        let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
+        writeln!(screen, "{clear}{} UTC", numbers::date(now))?;
+        write_input(&mut screen, arguments, &input)?;
+        let mut out = io::stdout().lock();
+        out.write_all(&screen)?;
+        out.flush()?;
+        drop(out);
+        for (path, error) in input.errors() {
+            let error = format!("{}: {error}", output::path(path));
+            if told.insert(error.clone()) {
+                output::complain(&error);
+            }
+        }
+        if input.is_empty() && !was_empty {
+            output::complain(&format!(
+                "no stats files {}: waiting for some",
+                input.place()
+            ));
+        }
+        was_empty = input.is_empty();
+        next = (next + delay).max(Instant::now());
+        if !waiting::until(next) {
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+}
+
+/// Writes what was read as JSON; with patterns only the labels that they mean.
+fn write_json(out: &mut impl Write, patterns: &[String], input: &Input) -> io::Result<()> {
+    let whole = json::Whole(input);
+    if patterns.is_empty() {
+        return output::write_json(out, &whole);
+    }
+    let mut object = serde_json::to_value(whole)?;
+    retain(&mut object, patterns, input);
+    output::write_json(out, &object)
+}
+
+/// Leaves only the labels that the patterns mean.
+fn retain(object: &mut serde_json::Value, patterns: &[String], input: &Input) {
+    let wanted: HashSet<&str> = names::stats(input)
+        .filter(|stat| names::resolve_any(patterns, stat).is_some())
+        .map(Series::label)
+        .collect();
+    let models = object["models"].as_object_mut().into_iter().flatten();
+    for (_, model) in models {
+        let retain = |stats: &mut serde_json::Value| {
+            if let Some(stats) = stats.as_object_mut() {
+                stats.retain(|label, _| wanted.contains(&**label));
+            }
+        };
+        retain(&mut model["stats"]);
+        for file in model["files"].as_array_mut().into_iter().flatten() {
+            file.get_mut("stats").into_iter().for_each(retain);
+        }
+    }
+}
+
+fn write_input(out: &mut impl Write, arguments: &Show, input: &Input) -> io::Result<()> {
+    for snapshot in &input.snapshots {
+        if arguments.per_file {
+            write_files(out, snapshot, &arguments.labels)?;
+        } else {
+            for model in snapshot.merged() {
+                write_model(out, model, &arguments.labels)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A model's name and its rows, aligned. A row is made when it is measured and again when it is written: there may
+/// be very many.
+fn write_model(out: &mut impl Write, model: &Model, patterns: &[String]) -> io::Result<()> {
+    let rows = || model.series().iter().flat_map(|stat| rows(stat, patterns));
+    let mut widths = Widths::default();
+    rows().for_each(|row| widths.add(&row));
+    if widths.label.is_none() && !patterns.is_empty() {
+        return Ok(());
+    }
+    let from = |count: usize, one, many| numbers::counted(count as u64, one, many);
+    writeln!(
+        out,
+        "{}  {}, {}",
+        output::bold(&printable(model.name())),
+        from(model.processes(), "process", "processes"),
+        from(model.files().len(), "file", "files"),
+    )?;
+    let label_width = widths.label.unwrap_or(0);
+    for (label, parts) in rows() {
+        write!(out, "  {label:<label_width$}")?;
+        for (i, (name, text)) in parts.iter().enumerate() {
+            let gap = if name.is_empty() { "" } else { " " };
+            let width = widths.of_part(&parts, i);
+            write!(out, "  {name}{gap}{text:>width$}")?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// How wide the columns of a model are, in characters.
+#[derive(Default)]
+struct Widths {
+    label: Option<usize>,
+    /// For each place of a part, by the part's name: those of the same name in the same place are below each other.
+    parts: Vec<HashMap<String, usize>>,
+}
+
+impl Widths {
+    fn add(&mut self, (label, parts): &Row) {
+        self.label = self.label.max(Some(label.chars().count()));
+        if parts.len() < 2 {
+            return;
+        }
+        let places = self.parts.len().max(parts.len());
+        self.parts.resize_with(places, HashMap::new);
+        for (place, (name, text)) in self.parts.iter_mut().zip(parts) {
+            let width = text.chars().count();
+            match place.get_mut(name) {
+                Some(most) => *most = width.max(*most),
+                None => drop(place.insert(name.clone(), width)),
+            }
+        }
+    }
+
+    /// A part that is alone has no column.
+    fn of_part(&self, parts: &[(String, String)], i: usize) -> usize {
+        match parts.len() {
+            1 => 0,
+            _ => self.parts[i].get(&parts[i].0).copied().unwrap_or(0),
+        }
+    }
+}
+
+/// A label, and the names and texts of its parts; all may be printed.
+type Row = (String, Vec<(String, String)>);
+
+/// The row of a label; or those of the parts of it that the patterns mean.
+fn rows(stat: &Series, patterns: &[String]) -> Vec<Row> {
+    match names::resolve_any(patterns, stat) {
+        None => Vec::new(),
+        Some(Means::Label) => vec![(output::printed(stat.label()), stat.shown())],
+        Some(Means::Parts(parts)) => {
+            let row = |part: String| {
+                let text = stat.shown_part(&part)?;
+                let label = output::printed(&names::of_part(stat, &part));
+                Some((label, vec![(String::new(), text)]))
+            };
+            parts.into_iter().filter_map(row).collect()
+        }
+    }
+}
+
+/// Writes the snapshot to a file, all of it or nothing.
+fn save(path: &Path, input: &Input) -> Outcome {
+    input.complain();
+    if input.is_empty() {
+        return Ok(ExitCode::FAILURE);
+    }
+    let snapshot = diff::snapshot(input)?;
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}", process::id()));
+    let beside = PathBuf::from(beside);
+    let write = || {
+        let mut out = BufWriter::new(fs::File::create(&beside)?);
+        output::write_json(&mut out, &snapshot)?;
+        out.flush()
+    };
+    let written = write().and_then(|()| fs::rename(&beside, path));
+    if let Err(error) = written {
+        let _ = fs::remove_file(&beside);
+        return Err(format!("{}: cannot save the snapshot: {error}", output::path(path)).into());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Each file by itself, by model and the time of its creation.
+fn write_files(out: &mut impl Write, snapshot: &Snapshot, patterns: &[String]) -> io::Result<()> {
+    for own in snapshot.models() {
+        write_lines(out, own, patterns)?;
+    }
+    Ok(())
+}
+
+/// The path of a file, and its values. A line is made when it is written: there may be very many.
+pub fn write_file(out: &mut impl Write, own: &Model) -> io::Result<()> {
+    write_lines(out, own, &[])
+}
+
+/// Those that the patterns mean; nothing of a file that has none of them.
+fn write_lines(out: &mut impl Write, own: &Model, patterns: &[String]) -> io::Result<()> {
+    let Some(file) = own.file() else {
+        return Ok(());
+    };
+    let mut width = None;
+    each_line(own, patterns, |label, _| {
+        width = width.max(Some(printable(label).chars().count()));
+    });
+    let Some(width) = width else {
+        return Ok(());
+    };
+    writeln!(out, "{}", output::path(file.path()))?;
+    let mut written = Ok(());
+    each_line(own, patterns, |label, value| {
+        if written.is_ok() {
+            let (label, value) = (printable(label), value());
+            written = writeln!(out, "  {label:<width$}  => {}", printable(&value));
+        }
+    });
+    written
+}
+
+/// Calls `each` with the label of each value that the patterns mean (none: all), and what makes its text: what
+/// the file says, by label, then what its header says.
+pub fn each_line(
+    own: &Model,
+    patterns: &[String],
+    mut each: impl FnMut(&str, &dyn Fn() -> String),
+) {
+    for stat in own.series() {
+        let wanted = match names::resolve_any(patterns, stat) {
+            None => continue,
+            Some(Means::Label) => None,
+            Some(Means::Parts(parts)) => Some(parts),
+        };
+        // What is one value stands by itself, also beside what its window exposes.
+        let mut has_parts = false;
+        stat.value().expose(|_, _| has_parts = true);
+        if wanted.is_none() && !has_parts {
+            each(stat.label(), &|| text(stat.value()));
+        }
+        stat.expose(|name, value| {
+            if (wanted.as_ref()).is_none_or(|wanted| wanted.iter().any(|part| part == name)) {
+                each(&names::of_part(stat, name), &|| exposed_text(stat, &value));
+            }
+        });
+    }
+    // Format 1 has these among its values.
+    for (label, value) in own.file().map(File::system).unwrap_or_default() {
+        let is_wanted =
+            patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern, label));
+        if is_wanted && !own.series().iter().any(|stat| stat.label() == *label) {
+            each(label, &|| text(value));
+        }
+    }
+}
+
+/// What a value exposes: of a timer, times are in seconds and look like it.
+fn exposed_text(stat: &Series, value: &Value) -> String {
+    match (stat.value(), value) {
+        (Value::Timer(_), Value::Gauge(time)) => numbers::seconds(time.as_f64()),
+        _ => text(value),
+    }
+}
+
+fn text(value: &Value) -> String {
+    match (value.number(), value.as_bool(), value.as_str()) {
+        (Some(number), ..) => numbers::number(number),
+        (_, Some(flag), _) => flag.to_string(),
+        (.., Some(text)) => text.to_owned(),
+        _ => value.to_string(),
+    }
+}

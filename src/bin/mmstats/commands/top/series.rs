@@ -1,0 +1,93 @@
+//! One series in full: its value in each thread, its last values with their contexts, and its errors.
+
+use std::cmp::Reverse;
+
+use mmstats::Value;
+use mmstats::reader::{Model, Series, printable};
+
+use super::rows;
+use crate::input::find;
+use crate::ui::numbers;
+
+/// Entries of a history, or errors, that are shown.
+const MOST: usize = 100;
+
+/// The lines about a series. `label` is that of a row, `merged` are those of all files together, `apart` is what
+/// each file has by itself.
+pub fn lines<'a>(
+    label: &str,
+    merged: &[Series],
+    apart: impl Iterator<Item = &'a Model>,
+    seconds: f64,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(stat) = of_row(merged, label) {
+        let of_task = find(merged, &format!("{label}.history")).map(Series::value);
+        for value in [Some(stat.value()), of_task].into_iter().flatten() {
+            errors(value, &mut lines);
+            history(value, &mut lines);
+        }
+    }
+    let threads = apart.filter_map(|own| {
+        let file = own.file()?;
+        let rows = rows::of_model(own, seconds);
+        let row = rows.into_iter().find(|row| row.label == label)?;
+        let rate = row.rate.map_or_else(|| "-".to_owned(), numbers::per_second);
+        Some(format!(
+            "{:>8} {:>8}  {:<7} {:>14} {rate:>10} {:>10} {:>10}",
+            file.pid(),
+            file.tid(),
+            file.state().name(),
+            printable(&row.value),
+            row.mean.as_deref().unwrap_or("-"),
+            row.of_interval(row.p99),
+        ))
+    });
+    lines.push(format!(
+        "{:>8} {:>8}  {:<7} {:>14} {:>10} {:>10} {:>10}",
+        "process", "thread", "state", "value", "rate/s", "mean", "p99"
+    ));
+    lines.extend(threads);
+    lines
+}
+
+/// The stat that a row is of: a row may be a part of one.
+fn of_row<'a>(stats: &'a [Series], label: &str) -> Option<&'a Series> {
+    let part = |stat: &&Series| {
+        let rest = label.strip_prefix(stat.label());
+        rest.is_some_and(|rest| rest.starts_with(stat.value().separator()))
+    };
+    find(stats, label).or_else(|| stats.iter().find(part))
+}
+
+fn errors(value: &Value, lines: &mut Vec<String>) {
+    let Some(errors) = value.as_errors() else {
+        return;
+    };
+    let mut distinct: Vec<_> = errors.distinct().iter().collect();
+    distinct.sort_by_key(|error| Reverse(error.last_ns()));
+    for error in distinct.into_iter().take(MOST) {
+        lines.push(format!(
+            "{}  {:>8}×  {}  {}",
+            numbers::date(error.last_ns()),
+            numbers::grouped(error.count()),
+            printable(&error.exposed_as()),
+            printable(error.message())
+        ));
+    }
+}
+
+fn history(value: &Value, lines: &mut Vec<String>) {
+    let Some(history) = value.as_history() else {
+        return;
+    };
+    for entry in history.entries().iter().take(MOST) {
+        let context = entry.context().map(|context| context.text().into_owned());
+        lines.push(format!(
+            "{}  {:>12}  {}",
+            numbers::date_millis(entry.time_ns()),
+            numbers::float(entry.value()),
+            printable(&context.unwrap_or_default())
+        ));
+    }
+}

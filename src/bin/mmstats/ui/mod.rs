@@ -1,0 +1,7 @@
+//! What a person sees: output, numbers, progress, and when to end.
+
+pub mod numbers;
+pub mod output;
+pub mod progress;
+pub mod stop;
+pub mod waiting;
