@@ -6,11 +6,11 @@ use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use mmstats::Error;
 use mmstats::reader::{File, Model, Per, Reader, Series, Snapshot, guard_sigbus, roots, unlinked};
 
+use crate::ui::output::Exit;
 use crate::ui::{output, progress};
 
 /// A slot whose writer never rests may be missed in one snapshot; hardly ever in so many.
@@ -234,12 +234,12 @@ impl Input {
         any
     }
 
-    /// The exit code of what only had to be read: 1 where nothing could be.
-    pub fn exit_code(&self) -> ExitCode {
+    /// How a command ends that only had to read: it fails where nothing could be read.
+    pub fn exit(&self) -> Exit {
         if self.is_empty() {
-            ExitCode::FAILURE
+            Exit::Failure
         } else {
-            ExitCode::SUCCESS
+            Exit::Success
         }
     }
 

@@ -6,7 +6,6 @@ mod json;
 mod names;
 mod ui;
 
-use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -15,21 +14,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use self::commands::Arguments;
 use self::ui::output;
 
-/// What a command comes to: how the process ends, or what went wrong in words for the user.
-type Outcome = Result<ExitCode, Box<dyn Error>>;
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     output::log_to_stderr();
     allow_open_files();
-    match arguments.command.run() {
-        Ok(code) => code,
-        Err(error) if output::is_closed_pipe(&*error) => ExitCode::SUCCESS,
-        Err(error) => {
-            output::complain(&error.to_string());
-            ExitCode::FAILURE
-        }
-    }
+    output::end(arguments.command.run())
 }
 
 /// Takes as many descriptors as this process may have. A reader keeps files open while it has less than half of

@@ -1,17 +1,16 @@
 //! `mmstats autopsy`: what processes that have ended left behind.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::UNIX_EPOCH;
 
 use clap::Args;
 use mmstats::reader::{Ending, File, Model, Snapshot, State, printable};
 
-use crate::Outcome;
 use crate::commands::arguments::PATHS;
 use crate::commands::show;
 use crate::input::{self, Input};
+use crate::ui::output::{Exit, Outcome};
 use crate::ui::{numbers, output};
 
 /// Say how processes ended, and their last values
@@ -39,7 +38,7 @@ pub fn run(arguments: &Autopsy) -> Outcome {
         .cloned()
         .collect();
     let input = Input::read(&paths, true);
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = output::stdout();
     let (mut dead, mut living) = (0, 0);
     for snapshot in &input.snapshots {
         let wanted = |file: &&File| pids.is_empty() || pids.contains(&file.pid());
@@ -86,11 +85,7 @@ pub fn run(arguments: &Autopsy) -> Outcome {
         }
     }
     let found = dead > 0 || (pids.is_empty() && !input.is_empty());
-    Ok(if found {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if found { Exit::Success } else { Exit::Failure })
 }
 
 /// Files by the process that made them, in the order of their creation.

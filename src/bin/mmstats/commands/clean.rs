@@ -1,17 +1,16 @@
 //! `mmstats clean`: removes, or folds, the files of processes that have ended.
 
-use std::io::{self, BufWriter, Write};
+use std::io::Write;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
 use mmstats::reader::{File, State};
 use mmstats::retire::{Cleaner, Outcome as Done};
 
-use crate::Outcome;
 use crate::input::Input;
 use crate::ui::numbers::counted;
+use crate::ui::output::{Exit, Outcome};
 use crate::ui::{output, progress};
 
 /// Remove the files of processes that have ended
@@ -66,7 +65,7 @@ pub fn run(arguments: &Clean) -> Outcome {
                 "{path}: waiting for another process that folds files there"
             ));
         });
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = output::stdout();
     let (mut done, mut failed) = (0, false);
     let clean = |path: &PathBuf| progress::during("cleaning stats files", || cleaner.clean(path));
     let cleaned: Vec<_> = match &*arguments.paths {
@@ -104,11 +103,7 @@ pub fn run(arguments: &Clean) -> Outcome {
     if done == 0 && !failed {
         output::complain(&nothing(arguments, &Input::read(&arguments.paths, false)));
     }
-    Ok(if failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(if failed { Exit::Failure } else { Exit::Success })
 }
 
 /// Why nothing was cleaned: what lies there, and why each of it stays.

@@ -1,8 +1,7 @@
 //! `mmstats errors`: the distinct errors, with counts, times, causes and contexts.
 
 use std::cmp::Reverse;
-use std::io::{self, BufWriter, Write};
-use std::process::ExitCode;
+use std::io::{self, Write};
 use std::slice;
 
 use clap::Args;
@@ -10,11 +9,11 @@ use mmstats::reader::{Series, Snapshot, printable};
 use mmstats::{Context, DistinctError, ErrorsValue};
 use serde_json::json;
 
-use crate::Outcome;
 use crate::commands::arguments::PATHS;
 use crate::input::Input;
 use crate::json;
 use crate::names::{self, Means};
+use crate::ui::output::{Exit, Outcome};
 use crate::ui::{numbers, output};
 use std::path::PathBuf;
 
@@ -48,7 +47,7 @@ pub fn run(arguments: &Errors) -> Outcome {
             Some((model, stat.label(), errors, means))
         })
         .collect();
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = output::stdout();
     if arguments.json {
         let logs: Vec<_> = (found.iter())
             .map(|(model, label, errors, means)| {
@@ -77,9 +76,9 @@ pub fn run(arguments: &Errors) -> Outcome {
                 },
             );
         }
-        return Ok(ExitCode::FAILURE);
+        return Ok(Exit::Failure);
     }
-    Ok(input.exit_code())
+    Ok(input.exit())
 }
 
 /// Model, label and value of all errors.

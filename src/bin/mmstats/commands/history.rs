@@ -1,18 +1,17 @@
 //! `mmstats history`: the last values of a label, with their contexts.
 
-use std::io::{self, BufWriter, Write};
-use std::process::ExitCode;
+use std::io::{self, Write};
 
 use clap::Args;
 use mmstats::reader::{Model, Series, Snapshot, printable};
 use mmstats::{HistoryEntry, HistoryValue};
 use serde_json::json;
 
-use crate::Outcome;
 use crate::commands::arguments::PATHS;
 use crate::input::Input;
 use crate::json;
 use crate::names::{self, Means};
+use crate::ui::output::{Exit, Outcome};
 use crate::ui::{numbers, output};
 use std::path::PathBuf;
 
@@ -40,7 +39,7 @@ pub fn run(arguments: &History) -> Outcome {
     let found: Vec<_> = (input.snapshots.iter())
         .flat_map(|snapshot| of_label(snapshot, &arguments.label))
         .collect();
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = output::stdout();
     if arguments.json {
         let histories: Vec<_> = found
             .iter()
@@ -65,9 +64,9 @@ pub fn run(arguments: &History) -> Outcome {
         output::complain(&none(&input, &arguments.label));
     }
     Ok(if found.is_empty() {
-        ExitCode::FAILURE
+        Exit::Failure
     } else {
-        ExitCode::SUCCESS
+        Exit::Success
     })
 }
 

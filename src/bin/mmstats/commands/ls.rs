@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use clap::Args;
 use mmstats::reader::{File, printable};
 
-use crate::Outcome;
 use crate::commands::arguments::PATHS;
 use crate::input::{self, Input, Sources};
+use crate::ui::output::Outcome;
 use crate::ui::{numbers, output, progress};
 use std::path::PathBuf;
 
@@ -56,7 +56,7 @@ pub fn run(arguments: &Ls) -> Outcome {
     if !input.is_empty() {
         input.complain_of_removed();
     }
-    Ok(input.exit_code())
+    Ok(input.exit())
 }
 
 fn row(file: &File) -> [String; COLUMNS] {

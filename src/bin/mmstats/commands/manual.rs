@@ -2,16 +2,15 @@
 //! arguments that is parsed.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use clap::Args;
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use crate::Outcome;
 use crate::commands::Arguments;
 use crate::commands::top::keys::BINDINGS;
+use crate::ui::output::{self, Exit, Outcome};
 
 /// Print what completes commands and options in a shell
 ///
@@ -42,8 +41,8 @@ pub fn man() -> Outcome {
         keys.text([roman(key.does)]);
     }
     keys.to_writer(&mut page)?;
-    io::stdout().lock().write_all(&page)?;
-    Ok(ExitCode::SUCCESS)
+    output::print(&page)?;
+    Ok(Exit::Success)
 }
 
 /// The list of commands without names of pages like `mmstats-ls(1)`: there is one page.
@@ -85,6 +84,6 @@ pub fn completions(arguments: &Completions) -> Outcome {
         "mmstats",
         &mut script,
     );
-    io::stdout().lock().write_all(&script)?;
-    Ok(ExitCode::SUCCESS)
+    output::print(&script)?;
+    Ok(Exit::Success)
 }

@@ -16,7 +16,7 @@ pub mod top;
 
 use clap::{Parser, Subcommand};
 
-use crate::Outcome;
+use crate::ui::output::Outcome;
 
 /// The statistics of running programs, read from their stats files.
 ///

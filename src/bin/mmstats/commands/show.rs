@@ -4,19 +4,19 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::process::{self, ExitCode};
+use std::process;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use clap::Args;
 use mmstats::Value;
 use mmstats::reader::{File, Model, Series, Snapshot, matches, printable};
 
-use crate::Outcome;
 use crate::commands::arguments::{PATHS, SEVERAL, delay};
 use crate::commands::diff;
 use crate::input::{Input, Sources};
 use crate::json;
 use crate::names::{self, Means};
+use crate::ui::output::{Exit, Outcome};
 use crate::ui::{numbers, output, waiting};
 
 /// Show the values, merged per model
@@ -82,7 +82,7 @@ pub fn run(arguments: &Show) -> Outcome {
     if let Some(file) = &arguments.save {
         return save(file, &input);
     }
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = output::stdout();
     if arguments.json {
         write_json(&mut out, &arguments.labels, &input)?;
     } else {
@@ -91,12 +91,12 @@ pub fn run(arguments: &Show) -> Outcome {
     out.flush()?;
     input.complain();
     if input.is_empty() {
-        return Ok(ExitCode::FAILURE);
+        return Ok(Exit::Failure);
     }
     let mut unknown = names::unmatched(&arguments.labels, &input).peekable();
     let code = match unknown.peek() {
-        Some(_) => ExitCode::FAILURE,
-        None => ExitCode::SUCCESS,
+        Some(_) => Exit::Failure,
+        None => Exit::Success,
     };
     unknown.for_each(|pattern| output::complain(&names::no_label(&input, pattern)));
     Ok(code)
@@ -140,7 +140,7 @@ fn watch(arguments: &Show, paths: &[PathBuf], delay: Duration) -> Outcome {
         was_empty = input.is_empty();
         next = (next + delay).max(Instant::now());
         if !waiting::until(next) {
-            return Ok(ExitCode::SUCCESS);
+            return Ok(Exit::Success);
         }
     }
 }
@@ -276,7 +276,7 @@ fn rows(stat: &Series, patterns: &[String]) -> Vec<Row> {
 fn save(path: &Path, input: &Input) -> Outcome {
     input.complain();
     if input.is_empty() {
-        return Ok(ExitCode::FAILURE);
+        return Ok(Exit::Failure);
     }
     let snapshot = diff::snapshot(input)?;
     let mut beside = path.as_os_str().to_owned();
@@ -292,7 +292,7 @@ fn save(path: &Path, input: &Input) -> Outcome {
         let _ = fs::remove_file(&beside);
         return Err(format!("{}: cannot save the snapshot: {error}", output::path(path)).into());
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Success)
 }
 
 /// Each file by itself, by model and the time of its creation.

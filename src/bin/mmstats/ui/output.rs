@@ -3,13 +3,57 @@
 
 use std::borrow::Cow;
 use std::error::Error;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use mmstats::reader::printable;
 
 use crate::ui::waiting;
+
+/// What a command comes to: how it ended, or what went wrong in words for the user.
+pub type Outcome = Result<Exit, Box<dyn Error>>;
+
+/// How a command ended. (2, for wrong usage, is what clap ends with.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Something was read, or all that was to be done was done: 0.
+    Success,
+    /// Nothing was, or not all: 1.
+    Failure,
+    /// A value is beyond the bound that the user gave: 3.
+    Exceeded,
+}
+
+/// What the process ends with. A reader of the output that has gone away is no failure.
+pub fn end(outcome: Outcome) -> ExitCode {
+    let exit = match outcome {
+        Ok(exit) => exit,
+        Err(error) if is_closed_pipe(&*error) => Exit::Success,
+        Err(error) => {
+            complain(&error.to_string());
+            Exit::Failure
+        }
+    };
+    ExitCode::from(match exit {
+        Exit::Success => 0,
+        Exit::Failure => 1,
+        Exit::Exceeded => 3,
+    })
+}
+
+/// Stdout, for output that is written as a whole. It is flushed by who writes, for only then an error is seen.
+pub fn stdout() -> BufWriter<StdoutLock<'static>> {
+    BufWriter::new(io::stdout().lock())
+}
+
+/// Writes all of it to stdout.
+pub fn print(bytes: &[u8]) -> io::Result<()> {
+    let mut out = stdout();
+    out.write_all(bytes)?;
+    out.flush()
+}
 
 /// Writes a message to stderr, each line of it as this program's.
 pub fn complain(message: &str) {
@@ -37,7 +81,7 @@ pub fn log_to_stderr() {
 }
 
 /// Whether the reader of our output has gone away, a pipe's or a terminal: no reason to complain.
-pub fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
+fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| {
         error.kind() == io::ErrorKind::BrokenPipe || waiting::is_gone(Duration::ZERO)
     })

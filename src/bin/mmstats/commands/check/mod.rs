@@ -5,17 +5,16 @@ mod rights;
 mod self_test;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Args;
 use mmstats::reader::{Cause, File, Model, Snapshot, State, inherited, unlinked, verify};
 use mmstats::{Error, ErrorsValue};
 
-use crate::Outcome;
 use crate::input::Input;
+use crate::ui::output::{Exit, Outcome};
 use crate::ui::{numbers, output, progress};
 
 /// Verify the files, and warn about what will hurt
@@ -71,7 +70,7 @@ pub fn run(arguments: &Check) -> Outcome {
             }
         }
     });
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = output::stdout();
     for (kind, found) in [("error", &findings.errors), ("warning", &findings.warnings)] {
         for text in found {
             writeln!(out, "{}: {text}", output::bold(kind))?;
@@ -103,9 +102,9 @@ pub fn run(arguments: &Check) -> Outcome {
         input.complain();
     }
     Ok(if findings.errors.is_empty() && !input.is_empty() {
-        ExitCode::SUCCESS
+        Exit::Success
     } else {
-        ExitCode::FAILURE
+        Exit::Failure
     })
 }
 

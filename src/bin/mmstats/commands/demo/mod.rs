@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{self, Child, Command, ExitCode, Stdio};
+use std::process::{self, Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -25,8 +25,8 @@ use mmstats::reader::Reader;
 
 use self::load::Load;
 use self::view::{Picture, View};
-use crate::Outcome;
 use crate::ui::output;
+use crate::ui::output::{Exit, Outcome};
 use crate::ui::stop::Stop;
 
 /// Watch a small web service at work: a live table of its rates and percentiles
@@ -59,7 +59,7 @@ pub struct DemoService {
 /// The service's process.
 pub fn serve(arguments: &DemoService) -> Outcome {
     server::run(arguments.threads.into())?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Success)
 }
 
 /// The demo itself.
@@ -115,11 +115,7 @@ pub fn run(arguments: &Demo) -> Outcome {
     view.finish(picture()?, redraws, &mut out)?;
     let agree = view.compare(&counted, &mut out)?;
     out.flush()?;
-    Ok(if agree {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if agree { Exit::Success } else { Exit::Failure })
 }
 
 /// How long it may take to end the clients and the service, and to tidy up.

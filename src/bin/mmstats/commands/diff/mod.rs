@@ -4,9 +4,8 @@ mod changes;
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::slice;
 use std::time::UNIX_EPOCH;
 
@@ -16,8 +15,9 @@ use serde_json::{Map, Value as Json};
 
 use self::changes::{Change, changes};
 use crate::input::Input;
+use crate::json;
+use crate::ui::output::{Exit, Outcome};
 use crate::ui::{numbers, output};
-use crate::{Outcome, json};
 
 /// Compare two snapshots, saved or live
 ///
@@ -59,12 +59,9 @@ fn percent(text: &str) -> Result<f64, String> {
     }
 }
 
-/// The exit code where a value changed by more than was allowed.
-const ABOVE: u8 = 3;
-
 pub fn run(arguments: &Diff) -> Outcome {
     let (Some(mut before), Some(mut after)) = (read(&arguments.a)?, read(&arguments.b)?) else {
-        return Ok(ExitCode::FAILURE);
+        return Ok(Exit::Failure);
     };
     let time = |json: &Json| json["time"].as_f64();
     if let (Some(a), Some(b)) = (time(&before), time(&after))
@@ -77,7 +74,7 @@ pub fn run(arguments: &Diff) -> Outcome {
         ));
         std::mem::swap(&mut before, &mut after);
     }
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = output::stdout();
     let seconds = match (time(&before), time(&after)) {
         (Some(a), Some(b)) if b > a => Some(b - a),
         _ => None,
@@ -132,15 +129,15 @@ pub fn run(arguments: &Diff) -> Outcome {
         .filter(|change| is_above(change))
         .count();
     if !unmatched.is_empty() {
-        return Ok(ExitCode::FAILURE);
+        return Ok(Exit::Failure);
     }
     if above > 0 {
         let values = numbers::counted(above as u64, "value", "values");
         let most = arguments.fail_above.unwrap_or_default();
         output::complain(&format!("{values} changed by more than {most} %"));
-        return Ok(ExitCode::from(ABOVE));
+        return Ok(Exit::Exceeded);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Success)
 }
 
 /// A saved snapshot, or one of what a path holds now; `None` if that is nothing, which has been said.

@@ -4,9 +4,8 @@ mod changes;
 mod columns;
 mod filter;
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use clap::Args;
@@ -18,8 +17,9 @@ use self::columns::{Columns, Values};
 use self::filter::Filters;
 use crate::commands::arguments::{PATHS, delay};
 use crate::input::{Input, Sources, pid};
+use crate::ui::output::{Exit, Outcome};
 use crate::ui::{numbers, output, progress, waiting};
-use crate::{Outcome, json, names};
+use crate::{json, names};
 use std::path::Path;
 
 /// Print a line for each interval, as vmstat does
@@ -101,7 +101,7 @@ pub fn run(arguments: &Poll) -> Outcome {
     let mut clock = Clock::start(Duration::from_secs_f64(arguments.delay));
     first.complain();
     if first.is_empty() {
-        return Ok(ExitCode::FAILURE);
+        return Ok(Exit::Failure);
     }
     let width = output::width();
     let patterns = match fields {
@@ -115,16 +115,16 @@ pub fn run(arguments: &Poll) -> Outcome {
         output::complain(&names::no_label(&first, pattern));
     }
     if columns.is_empty() {
-        return Ok(ExitCode::FAILURE);
+        return Ok(Exit::Failure);
     }
     let mut changes = Changes::since(&first);
     // A process that has ended does not come back; files in a directory may.
     let only_processes = !paths.is_empty() && paths.iter().all(|path| pid(path).is_some());
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = output::stdout();
     let mut lines = 0u64;
     while arguments.count.is_none_or(|count| lines < count) {
         let Some(seconds) = clock.wait() else {
-            return Ok(ExitCode::SUCCESS);
+            return Ok(Exit::Success);
         };
         // That of the tick, however long it takes to read and to print.
         let time = UNIX_EPOCH.elapsed().unwrap_or_default();
@@ -159,9 +159,9 @@ pub fn run(arguments: &Poll) -> Outcome {
         lines += 1;
     }
     Ok(if changes.is_the_end() {
-        ExitCode::FAILURE
+        Exit::Failure
     } else {
-        ExitCode::SUCCESS
+        Exit::Success
     })
 }
 

@@ -17,7 +17,6 @@ use std::collections::BTreeSet;
 use std::env;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use clap::Args;
@@ -30,9 +29,9 @@ use self::rows::Histories;
 use self::state::{App, Effect};
 use self::terminal::Terminal;
 use self::tree::Scope;
-use crate::Outcome;
 use crate::commands::arguments::{PATHS, delay};
 use crate::input::{Input, Sources, lives, pid};
+use crate::ui::output::{Exit, Outcome};
 use crate::ui::stop::{Stop, Woken};
 use crate::ui::{numbers, output, progress};
 
@@ -72,7 +71,7 @@ pub fn run(arguments: &Top) -> Outcome {
     if first.is_empty() && !arguments.paths.is_empty() && arguments.paths.iter().all(is_pid) {
         // Nobody waits for a process that has ended.
         first.complain();
-        return Ok(ExitCode::FAILURE);
+        return Ok(Exit::Failure);
     }
     let app = App {
         ascii: arguments.ascii || !is_utf8(),
@@ -98,7 +97,7 @@ pub fn run(arguments: &Top) -> Outcome {
     let ended = watch.run(arguments, &stop, &mut terminal);
     // Before anything is said about it.
     drop(terminal);
-    ended.map(|()| ExitCode::SUCCESS)
+    ended.map(|()| Exit::Success)
 }
 
 /// What is watched, and what is known of it.
