@@ -51,6 +51,8 @@ pub struct Kind {
     pub code: u16,
     /// Its name in JSON.
     pub name: &'static str,
+    /// How often something was counted or recorded, of kinds that say so of their values as a whole.
+    pub count: fn(&Value) -> Option<u64>,
     /// Which files count.
     pub counts: Counts,
     /// Whether a metric's schema is one of this kind. What is wrong, else.

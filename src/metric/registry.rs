@@ -66,6 +66,19 @@ impl Value {
         of(self).name
     }
 
+    /// How often something was counted, or how many values were recorded: of counters, distributions, summaries,
+    /// averages and error logs. `None` for levels, and for what has no count of its own as a whole.
+    ///
+    /// ```
+    /// use mmstats::Value;
+    ///
+    /// assert_eq!(Value::Counter(3).count(), Some(3));
+    /// assert_eq!(Value::Flag(true).count(), None);
+    /// ```
+    pub fn count(&self) -> Option<u64> {
+        (of(self).count)(self)
+    }
+
     /// Calls `each` with everything that the value says, part by part; `unit` is that of its metric.
     ///
     /// An exporter needs nothing else of a value. A Counter is one cumulative number, a Timer a

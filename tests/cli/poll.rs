@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{BIN, Db, child, db, first, mmstats, text_of};
-use mmstats::{Average, Errors, MmStats, Summary};
+use mmstats::{Average, Errors, MmStats, Percentile, Summary};
 
 /// A poll that goes on until it is dropped.
 struct Polling {
@@ -126,6 +126,37 @@ fn processes_that_die_are_counted_once_whatever_becomes_of_their_files() {
     clean(&[]);
     live.queries.add(2);
     assert_eq!(polling.sum(2), 2);
+}
+
+#[derive(MmStats)]
+struct Floats {
+    ratio: Percentile<f64>,
+}
+
+#[test]
+fn a_percentile_of_floats_has_a_rate_and_the_percentiles_of_the_interval() {
+    let root = TempDir::new().unwrap();
+    let stats = Floats::builder().path(root.path()).create().unwrap();
+    stats.ratio.record(-1000.0);
+    let mut polling = Polling::start(&["ratio"], root.path());
+    stats.ratio.record(0.5);
+    let stat = loop {
+        let stat = polling.line()["models"]["Floats"]["stats"]["ratio"].clone();
+        if stat["count"] != 0 {
+            break stat;
+        }
+    };
+    assert_eq!((&stat["count"], &stat["mean"]), (&1.into(), &0.5.into()));
+    assert!(stat["rate"].as_f64().unwrap() > 0.0, "{stat}");
+    let titles = mmstats()
+        .args(["poll", "-c", "1", "-d", "0.01", "ratio"])
+        .arg(root.path())
+        .output()
+        .unwrap();
+    let titles = String::from_utf8_lossy(&titles.stdout).into_owned();
+    for title in ["ratio/s", "ratio.p50", "ratio.p99"] {
+        assert!(titles.contains(title), "{titles}");
+    }
 }
 
 #[test]

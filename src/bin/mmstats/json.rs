@@ -11,7 +11,6 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value as Json, json};
 
 use crate::input::{Input, find as lookup, joined};
-use crate::ui::numbers;
 
 /// The whole of what was read.
 ///
@@ -264,10 +263,8 @@ fn context_id(context: Option<&Context>, is_lost: bool) -> Json {
 /// per second; of a counter its `value`, too.
 pub fn interval(of_label: &Series, delta: Option<&Series>, seconds: f64) -> Json {
     let now = of_label.value();
-    let Some(count) = delta.map_or_else(
-        || numbers::count(now).map(|_| 0),
-        |delta| numbers::count(delta.value()),
-    ) else {
+    let Some(count) = delta.map_or_else(|| now.count().map(|_| 0), |delta| delta.value().count())
+    else {
         return stat(of_label, false);
     };
     let mut entry = match (now, delta) {

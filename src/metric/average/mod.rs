@@ -104,6 +104,10 @@ impl TakesBuffers for Average {}
 pub(super) static KIND: Kind = Kind {
     code: code::AVERAGE,
     name: "average",
+    count: |value| match value {
+        Value::Average(average) => Some(average.count()),
+        _ => None,
+    },
     counts: Counts::All,
     check,
     decode: |_, raw| Value::Average(decode(raw.words)),

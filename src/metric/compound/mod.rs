@@ -271,6 +271,7 @@ impl CompoundValue {
 pub(super) static KIND: Kind = Kind {
     code: code::COMPOUND,
     name: "compound",
+    count: |_| None,
     counts: Counts::All,
     check,
     decode,

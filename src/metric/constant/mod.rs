@@ -127,6 +127,7 @@ impl<T> TakesUnit for Constant<T> {}
 pub(super) static KIND: Kind = Kind {
     code: code::CONSTANT,
     name: "constant",
+    count: |_| None,
     counts: Counts::CurrentElseAll,
     check,
     decode,

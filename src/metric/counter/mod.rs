@@ -140,6 +140,7 @@ pub(super) fn in_window(
 pub(super) static KIND: Kind = Kind {
     code: code::COUNTER,
     name: "counter",
+    count: |value| value.as_u64(),
     counts: Counts::All,
     check: check_word,
     decode,

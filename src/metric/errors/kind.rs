@@ -23,6 +23,7 @@ pub(in crate::metric) const GEOMETRY: Geometry = Geometry {
 pub(in crate::metric) static KIND: Kind = Kind {
     code: code::ERRORS,
     name: "errors",
+    count: |value| value.as_errors().map(ErrorsValue::all),
     counts: Counts::All,
     check,
     decode: |_, raw| Value::Errors(Box::new(decode(raw))),

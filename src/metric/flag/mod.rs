@@ -49,6 +49,7 @@ unsafe impl Field for Flag {
 pub(super) static KIND: Kind = Kind {
     code: code::FLAG,
     name: "flag",
+    count: |_| None,
     counts: Counts::Current,
     check: check_word,
     decode,

@@ -128,6 +128,7 @@ impl<T> TakesMerge for Gauge<T> {}
 pub(super) static KIND: Kind = Kind {
     code: code::GAUGE,
     name: "gauge",
+    count: |_| None,
     counts: Counts::Current,
     check: check_number,
     decode,

@@ -306,6 +306,7 @@ fn size(n: usize) -> usize {
 pub(super) static KIND: Kind = Kind {
     code: code::HISTORY,
     name: "history",
+    count: |_| None,
     counts: Counts::All,
     check,
     decode: |schema, raw| Value::History(decode(schema, raw)),

@@ -128,6 +128,7 @@ impl<const N: usize> TakesBuffers for MovingAverage<N> {}
 pub(super) static KIND: Kind = Kind {
     code: code::MOVING_AVERAGE,
     name: "movingaverage",
+    count: |_| None,
     counts: Counts::CurrentElseAll,
     check,
     decode: |_, raw| Value::MovingAverage(average::decode(raw.words)),

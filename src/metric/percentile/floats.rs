@@ -293,6 +293,10 @@ impl fmt::Debug for Floats {
 pub(in super::super) static KIND: Kind = Kind {
     code: code::FLOAT_PERCENTILE,
     name: "percentile",
+    count: |value| match value {
+        Value::FloatPercentile(values) => Some(values.count()),
+        _ => None,
+    },
     counts: Counts::All,
     check,
     decode: |schema, raw| Value::FloatPercentile(Box::new(decode(schema, raw))),

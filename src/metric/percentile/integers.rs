@@ -333,6 +333,7 @@ impl fmt::Debug for Integers {
 pub(in super::super) static KIND: Kind = Kind {
     code: code::PERCENTILE,
     name: "percentile",
+    count: |value| value.as_distribution().map(Distribution::count),
     counts: Counts::All,
     check,
     decode: |schema, raw| Value::Percentile(Box::new(decode(schema, raw))),

@@ -150,6 +150,10 @@ impl<const N: u64> TakesBuffers for SamplingCounter<N> {}
 pub(super) static KIND: Kind = Kind {
     code: code::SAMPLING_COUNTER,
     name: "samplingcounter",
+    count: |value| match value {
+        Value::SamplingCounter(sample) => Some(sample.count),
+        _ => None,
+    },
     counts: Counts::All,
     check,
     decode,

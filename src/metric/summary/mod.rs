@@ -183,6 +183,7 @@ impl TakesWindow for Summary {}
 pub(super) static KIND: Kind = Kind {
     code: code::SUMMARY,
     name: "summary",
+    count: |value| value.as_summary().map(SummaryValue::count),
     counts: Counts::All,
     check,
     decode,

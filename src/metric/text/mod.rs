@@ -116,6 +116,7 @@ impl<const N: usize> TakesBuffers for Text<N> {}
 pub(super) static KIND: Kind = Kind {
     code: code::TEXT,
     name: "text",
+    count: |_| None,
     counts: Counts::CurrentElseAll,
     check: check_text,
     decode: |_, raw: Raw<'_>| Value::Text(from_words(raw.words)),

@@ -175,6 +175,7 @@ const UNIT: &str = "seconds";
 pub(super) static KIND: Kind = Kind {
     code: code::TIMER,
     name: "timer",
+    count: |value| value.as_distribution().map(Distribution::count),
     counts: Counts::All,
     check: integers::check,
     decode: |schema, raw| Value::Timer(Box::new(integers::decode(schema, raw))),

@@ -66,6 +66,7 @@ impl TakesUnit for UpDown {}
 pub(super) static KIND: Kind = Kind {
     code: code::UP_DOWN,
     name: "updown",
+    count: |_| None,
     counts: Counts::NotDead,
     check: check_word,
     decode,

@@ -55,6 +55,7 @@ pub fn step(schema: &MetricSchema) -> Option<MetricSchema> {
 pub(in crate::metric) static KIND: Kind = Kind {
     code: code::WINDOW,
     name: "window",
+    count: |_| None,
     // Also of processes that are dead: what they recorded in the last minute was in the last minute.
     counts: Counts::All,
     check,

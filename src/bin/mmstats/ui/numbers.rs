@@ -32,19 +32,6 @@ pub fn value(value: &Value) -> Option<String> {
     }
 }
 
-/// How often something was counted, of what only rises: a counter, or the values that were recorded.
-pub fn count(value: &Value) -> Option<u64> {
-    match value {
-        Value::Counter(count) => Some(*count),
-        Value::Timer(values) | Value::Percentile(values) => Some(values.count()),
-        Value::Summary(summary) => Some(summary.count()),
-        Value::Average(average) => Some(average.count()),
-        Value::SamplingCounter(sample) => Some(sample.count),
-        Value::Errors(errors) => Some(errors.all()),
-        _ => None,
-    }
-}
-
 /// A count in some seconds, as a rate per second.
 pub fn rate(count: u64, seconds: f64) -> String {
     let rate = if seconds > 0.0 {

@@ -247,7 +247,7 @@ fn set_files(model: &Model, files: &[&File], findings: &mut Findings) {
             .label()
             .split_once("_other.")
             .filter(|(field, _)| field.is_empty() || field.ends_with('.'));
-        if let (Some((field, _)), Some(count)) = (other, numbers::count(stat.value())) {
+        if let (Some((field, _)), Some(count)) = (other, stat.value().count()) {
             *groups.entry(field).or_default() += count;
         }
     }

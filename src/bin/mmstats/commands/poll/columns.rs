@@ -86,7 +86,7 @@ fn usual(stat: &Series) -> Vec<Shows> {
     };
     match stat.value() {
         Value::Counter(_) => vec![Shows::Rate],
-        Value::Timer(_) | Value::Percentile(_) => {
+        Value::Timer(_) | Value::Percentile(_) | Value::FloatPercentile(_) => {
             [vec![Shows::Rate], exposed(&["Median", "Percentile99th"])].concat()
         }
         Value::Summary(_) => [vec![Shows::Rate], exposed(&["Mean"])].concat(),
@@ -268,7 +268,7 @@ fn end_of(text: &str, width: usize) -> String {
 /// Labels for columns where none are named: what counts before levels, what has a value before what has
 /// none, as many as have a place.
 pub fn sensible(input: &Input, prefix: &str, width: usize) -> Vec<String> {
-    let rank = |stat: &Series| match (numbers::count(stat.value()), stat.value()) {
+    let rank = |stat: &Series| match (stat.value().count(), stat.value()) {
         (Some(0), _) => Some(2),
         (Some(_), _) => Some(0),
         (_, Value::Gauge(_) | Value::UpDown(_) | Value::MovingAverage(_)) => Some(1),
@@ -303,7 +303,7 @@ impl Column {
         let stat = values.series_of(&self.label)?;
         let delta = values.delta_of(&self.label);
         // What only rises says something of the interval.
-        let rises = numbers::count(stat.value()).is_some();
+        let rises = stat.value().count().is_some();
         let of = if rises { delta } else { Some(stat) };
         match &self.shows {
             Shows::Value => match of?.value() {
@@ -313,7 +313,7 @@ impl Column {
                 value => numbers::value(value),
             },
             Shows::Rate => {
-                let count = delta.map_or(Some(0), |delta| numbers::count(delta.value()));
+                let count = delta.map_or(Some(0), |delta| delta.value().count());
                 count.map(|count| numbers::rate(count, seconds))
             }
             Shows::Exposed(name) => {

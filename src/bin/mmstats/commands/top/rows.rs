@@ -130,7 +130,7 @@ pub fn of_model(model: &Model, seconds: f64) -> Vec<Row> {
             kind: stat.value().kind(),
             unit: stat.unit().to_owned(),
             help: stat.help().to_owned(),
-            rate: delta.and_then(|delta| rate(numbers::count(delta.value())?, seconds)),
+            rate: delta.and_then(|delta| rate(delta.value().count()?, seconds)),
             is_time: matches!(stat.value(), Value::Timer(_)),
             ..Row::default()
         };
@@ -162,6 +162,16 @@ pub fn of_model(model: &Model, seconds: f64) -> Vec<Row> {
             rows.push(Row {
                 value: numbers::grouped(summary.count()),
                 number: summary.count() as f64,
+                mean: mean.map(numbers::float),
+                mean_number: mean.unwrap_or_default(),
+                ..row
+            });
+        } else if let Some(values) = stat.value().as_float_distribution() {
+            let interval = delta.and_then(|delta| delta.value().as_float_distribution());
+            let mean = interval.and_then(|interval| interval.mean());
+            rows.push(Row {
+                value: numbers::grouped(values.count()),
+                number: values.count() as f64,
                 mean: mean.map(numbers::float),
                 mean_number: mean.unwrap_or_default(),
                 ..row
@@ -224,12 +234,10 @@ impl Histories {
         for stat in model.series() {
             let delta = find(model.deltas(), stat.label());
             // Of an average it is the value whose past is of interest; what has several parts has none.
-            let counts = stat.value().as_distribution().is_some()
-                || stat.value().as_summary().is_some()
-                || stat.value().as_errors().is_some()
-                || matches!(stat.value(), Value::Counter(_));
+            let counts =
+                stat.value().count().is_some() && !matches!(stat.value(), Value::Average(_));
             let point = (delta.filter(|_| counts))
-                .and_then(|delta| rate(numbers::count(delta.value())?, seconds))
+                .and_then(|delta| rate(delta.value().count()?, seconds))
                 .or_else(|| stat.value().as_f64());
             let Some(point) = point else {
                 continue;
