@@ -94,6 +94,8 @@ pub mod reader;
 #[cfg(not(loom))]
 pub mod retire;
 #[cfg(not(loom))]
+mod shared;
+#[cfg(not(loom))]
 mod status;
 #[cfg(not(loom))]
 mod sys;
@@ -147,6 +149,7 @@ mod library {
     pub use crate::metric::updown::UpDown;
     pub use crate::metric::value::WindowValue;
     pub use crate::panics::install_panic_hook;
+    pub use crate::shared::{SharedCounter, SharedPercentile, SharedTimer, SharedTimerGuard};
     pub use crate::status::{ModelStatus, Status, status};
     pub use crate::writer::{
         Builder, ByName, Group, Groups, MetricBuilder, MmStats, Stats, Writer,

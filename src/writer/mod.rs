@@ -19,10 +19,12 @@ mod scope;
 mod stats;
 
 pub use builder::Builder;
+pub(crate) use builder::{Procedural, WrittenBy};
 pub use groups::{ByName, Groups};
 pub use labelled::push_stat;
 pub use labels::{MmLabelValue, MmLabels};
 pub use local::LocalCell;
+pub(crate) use local::{is_torn_down, keep_until_thread_ends};
 pub use model::MmStats;
 pub use procedural::{Group, MetricBuilder, Writer};
 pub use scope::{Laps, Recorded, Scope, laps, stats, stats_async};

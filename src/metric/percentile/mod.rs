@@ -49,7 +49,7 @@ pub struct Percentile<T: PercentileNumber = u64>(T::Handle);
     label = "not a number that a Percentile records",
     note = "write Percentile for u64 values, or Percentile<f64>"
 )]
-pub trait PercentileNumber: sealed::Sealed {
+pub trait PercentileNumber: sealed::Sealed + 'static {
     /// The handle that records such numbers.
     #[doc(hidden)]
     type Handle: fmt::Debug;

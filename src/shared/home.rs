@@ -1,0 +1,57 @@
+//! Where the files of shared metrics are: one model in one directory.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::format::labels::Labels;
+use crate::sys::memory::append_list::AppendList;
+use crate::writer::{Builder, Procedural, Writer};
+
+/// A model and what its files are to be. Lives as long as the process.
+#[derive(Debug)]
+pub struct Home {
+    /// What tells it from others: a recorder has a home of its own, whatever its model is called.
+    pub number: u32,
+    /// Makes its files.
+    pub builder: Builder<Writer, Procedural>,
+}
+
+impl Home {
+    /// One of its own.
+    pub fn new(builder: Builder<Writer, Procedural>) -> Home {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        Home {
+            // Relaxed: only that it is another number each time.
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            builder,
+        }
+    }
+
+    /// That of the statics of a model.
+    pub fn of(model: &str) -> &'static Home {
+        static HOMES: AppendList<Home> = AppendList::new();
+        let named = |home: &&Home| home.builder.name() == model;
+        loop {
+            if let Some(home) = HOMES.iter().find(named) {
+                return home;
+            }
+            let home = Home::new(Writer::builder(model));
+            // Not added: another thread was faster.
+            HOMES.push_unless(home, |a, b| a.builder.name() == b.builder.name());
+        }
+    }
+}
+
+/// What a shared metric is in the files.
+#[derive(Debug)]
+pub struct Spec {
+    /// Where.
+    pub home: &'static Home,
+    /// Its label.
+    pub metric: String,
+    /// Its unit, or nothing.
+    pub unit: String,
+    /// Its help text, or nothing.
+    pub help: String,
+    /// Its labels, in any order.
+    pub labels: Labels,
+}
