@@ -149,7 +149,9 @@ mod library {
     pub use crate::metric::updown::UpDown;
     pub use crate::metric::value::WindowValue;
     pub use crate::panics::install_panic_hook;
-    pub use crate::shared::{SharedCounter, SharedPercentile, SharedTimer, SharedTimerGuard};
+    pub use crate::shared::{
+        SharedCounter, SharedGauge, SharedPercentile, SharedTimer, SharedTimerGuard,
+    };
     pub use crate::status::{ModelStatus, Status, status};
     pub use crate::writer::{
         Builder, ByName, Group, Groups, MetricBuilder, MmStats, Stats, Writer,

@@ -5,14 +5,16 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use mmstats::SharedCounter;
 use mmstats::reader::{Reader, Snapshot};
+use mmstats::{SharedCounter, SharedGauge};
 
 #[path = "writer/child.rs"]
 #[allow(dead_code, reason = "shared with other targets")]
 mod child;
 #[path = "statics/ends.rs"]
 mod ends;
+#[path = "statics/gauges.rs"]
+mod gauges;
 #[path = "lifecycle/process.rs"]
 #[allow(dead_code, reason = "shared with other targets")]
 mod process;
@@ -24,6 +26,7 @@ struct Instrumented;
 
 static ON: AtomicBool = AtomicBool::new(false);
 static ALLOCATIONS: SharedCounter = SharedCounter::new("heap", "allocations");
+static BYTES: SharedGauge<i64> = SharedGauge::new("heap", "bytes");
 /// All that there were, for comparison.
 static EXPECTED: AtomicU64 = AtomicU64::new(0);
 
@@ -33,6 +36,7 @@ unsafe impl GlobalAlloc for Instrumented {
         EXPECTED.fetch_add(1, Ordering::Relaxed);
         if ON.load(Ordering::Relaxed) {
             ALLOCATIONS.inc();
+            BYTES.add(layout.size() as i64);
         }
         // SAFETY: as for this function.
         unsafe { System.alloc(layout) }

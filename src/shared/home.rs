@@ -11,17 +11,20 @@ use crate::writer::{Builder, Procedural, Writer};
 pub struct Home {
     /// What tells it from others: a recorder has a home of its own, whatever its model is called.
     pub number: u32,
+    /// Whether statics are there: several may be one metric.
+    pub has_statics: bool,
     /// Makes its files.
     pub builder: Builder<Writer, Procedural>,
 }
 
 impl Home {
     /// One of its own.
-    pub fn new(builder: Builder<Writer, Procedural>) -> Home {
+    fn new(builder: Builder<Writer, Procedural>, has_statics: bool) -> Home {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         Home {
             // Relaxed: only that it is another number each time.
             number: NEXT.fetch_add(1, Ordering::Relaxed),
+            has_statics,
             builder,
         }
     }
@@ -34,7 +37,7 @@ impl Home {
             if let Some(home) = HOMES.iter().find(named) {
                 return home;
             }
-            let home = Home::new(Writer::builder(model));
+            let home = Home::new(Writer::builder(model), true);
             // Not added: another thread was faster.
             HOMES.push_unless(home, |a, b| a.builder.name() == b.builder.name());
         }

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use mmstats::reader::State;
-use mmstats::{SharedCounter, SharedTimer};
+use mmstats::{SharedCounter, SharedGauge, SharedTimer};
 
 use super::process::{fork, wait_well};
-use super::{ALLOCATIONS, EXPECTED, ON, count, files, is_child, root, snapshot};
+use super::{ALLOCATIONS, BYTES, EXPECTED, ON, count, files, is_child, root, snapshot};
 
 static DONE: SharedCounter = SharedCounter::new("work", "done");
+static LEVEL: SharedGauge<f64> = SharedGauge::new("level", "of-process");
 static TIME: SharedTimer = SharedTimer::new("work", "time");
 
 #[test]
@@ -88,6 +89,7 @@ fn in_the_teardown_of_a_thread() {
     impl Drop for Late {
         fn drop(&mut self) {
             DONE.inc();
+            LEVEL.add(1.0);
             TIME.time(|| ());
             RAN.fetch_add(1, Ordering::Relaxed);
         }
@@ -108,7 +110,13 @@ fn in_the_teardown_of_a_thread() {
     assert_eq!(RAN.load(Ordering::Relaxed), 40);
     assert_eq!(files(&root().join("work")).len(), 1);
     assert!(count("work", "done").unwrap() >= 20);
-    assert_eq!(snapshot().files()[0].state(), State::Orphan);
+    assert_eq!(LEVEL.get(), 40.0);
+    let snapshot = snapshot();
+    let states = ["work", "level"].map(|name| {
+        let mut files = snapshot.files().iter();
+        files.find(|file| file.model() == name).unwrap().state()
+    });
+    assert_eq!(states, [State::Orphan, State::Live]);
 }
 
 static BEFORE: SharedCounter = SharedCounter::new("before", "main");
@@ -136,6 +144,7 @@ fn before_main_and_after_the_exit_handler() {
     extern "C" fn late() {
         BEFORE.inc();
         DONE.inc();
+        LEVEL.add(1.0);
         TIME.time(|| ());
     }
     // SAFETY: a function that stays.
@@ -181,4 +190,7 @@ fn an_allocator_counts_in_a_static() {
     }
     ON.store(false, Ordering::Relaxed);
     assert_eq!(count("heap", "allocations"), Some(ALLOCATIONS.get()));
+    assert!(BYTES.get() > 1000);
+    let bytes = snapshot().get("heap", "bytes").unwrap().to_string();
+    assert_eq!(bytes, BYTES.get().to_string());
 }
