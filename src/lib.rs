@@ -29,6 +29,7 @@
 //! see what it counted in the last minute, at once and whether anybody was reading before.
 //!
 //! Then write: [`MmStats::local`] has a file for each thread, [`MmStats::create`] one of your own,
+//! a [`SharedCounter`], [`SharedGauge`], [`SharedTimer`] or [`SharedPercentile`] is a static,
 //! [`Writer`] does without a struct, [`push_stat`] and [`stats`] without anything but names. And read, from any process: [`reader::Reader`], or the binary
 //! `mmstats`.
 //!
@@ -68,6 +69,7 @@
 //!
 //! - `derive` (default): the derives.
 //! - `hdrhistogram`: [`Distribution::to_hdrhistogram`](Distribution).
+//! - `metrics`: `recorder`, which puts what the facade [`metrics`](https://docs.rs/metrics) is told into our files.
 //! - `cli`: the binary `mmstats`.
 
 #![cfg_attr(loom, allow(dead_code))]
@@ -91,6 +93,8 @@ mod metric;
 mod panics;
 #[cfg(not(loom))]
 pub mod reader;
+#[cfg(all(not(loom), feature = "metrics"))]
+pub mod recorder;
 #[cfg(not(loom))]
 pub mod retire;
 #[cfg(not(loom))]

@@ -29,6 +29,13 @@ impl Home {
         }
     }
 
+    /// That of a recorder or a layer.
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    pub fn own(builder: Builder<Writer, Procedural>) -> &'static Home {
+        // A recorder's metrics are in it as long as the process, wherever the recorder is.
+        Box::leak(Box::new(Home::new(builder, false)))
+    }
+
     /// That of the statics of a model.
     pub fn of(model: &str) -> &'static Home {
         static HOMES: AppendList<Home> = AppendList::new();

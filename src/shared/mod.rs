@@ -18,6 +18,14 @@ mod statics;
 mod table;
 mod timer;
 
+#[cfg(feature = "metrics")]
+pub(crate) use self::{counter::raise, process::Level};
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+pub(crate) use self::{
+    home::{Home, Spec},
+    number::Number,
+    table::{Shared, alone, with},
+};
 pub use counter::SharedCounter;
 pub use gauge::SharedGauge;
 pub use percentile::SharedPercentile;

@@ -26,6 +26,8 @@ pub use labels::{MmLabelValue, MmLabels};
 pub use local::LocalCell;
 pub(crate) use local::{is_torn_down, keep_until_thread_ends};
 pub use model::MmStats;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+pub(crate) use names::{check_model, valid_label, valid_label_text};
 pub use procedural::{Group, MetricBuilder, Writer};
 pub use scope::{Laps, Recorded, Scope, laps, stats, stats_async};
 pub use stats::Stats;

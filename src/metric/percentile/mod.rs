@@ -114,6 +114,15 @@ impl Percentile<f64> {
     }
 }
 
+/// For `recorder`.
+#[cfg(feature = "metrics")]
+impl Percentile<f64> {
+    /// Records a value so many times, at the cost of a few.
+    pub(crate) fn record_many(&self, value: f64, times: u64) {
+        self.0.record_many(value, times);
+    }
+}
+
 impl<T: PercentileNumber> fmt::Debug for Percentile<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Percentile").field(&self.0).finish()
