@@ -70,6 +70,7 @@
 //! - `derive` (default): the derives.
 //! - `hdrhistogram`: [`Distribution::to_hdrhistogram`](Distribution).
 //! - `metrics`: `recorder`, which puts what the facade [`metrics`](https://docs.rs/metrics) is told into our files.
+//! - `tracing`: `tracing`, a layer that counts events and times spans.
 //! - `cli`: the binary `mmstats`.
 
 #![cfg_attr(loom, allow(dead_code))]
@@ -115,6 +116,8 @@ pub mod sys {
         pub mod orphans;
     }
 }
+#[cfg(all(not(loom), feature = "tracing"))]
+pub mod tracing;
 #[cfg(not(loom))]
 mod writer;
 

@@ -1,4 +1,4 @@
-//! The recorder for the facade `metrics`, through its public face.
+//! The recorder for the facade `metrics` and the layer for `tracing`, through their public faces.
 
 use std::path::Path;
 
@@ -18,6 +18,9 @@ mod names;
 #[path = "lifecycle/process.rs"]
 #[allow(dead_code, reason = "shared with other targets")]
 mod process;
+#[cfg(feature = "tracing")]
+#[path = "recorder/spans.rs"]
+mod spans;
 #[path = "recorder/threads.rs"]
 mod threads;
 

@@ -132,7 +132,7 @@ impl Builder {
         self
     }
 
-    /// Bytes that each file may have at most. Default: `MMSTATS_MAX_SIZE`, else 16 MiB.
+    /// Bytes that each file may have at most. Default: `MMSTATS_MAX_SIZE`, else 64 MiB.
     pub fn max_size(mut self, bytes: usize) -> Builder {
         self.max_size = Some(bytes);
         self
@@ -155,10 +155,8 @@ impl Builder {
         if let Some(root) = self.path {
             files = files.path(root);
         }
-        if let Some(bytes) = self.max_size {
-            files = files.max_size(bytes);
-        }
-        let registry = Registry::new(Home::own(files), self.label_sets);
+        let home = Home::own(files, self.max_size);
+        let registry = Registry::new(home, self.label_sets);
         Ok(Recorder(Arc::new(registry)))
     }
 }

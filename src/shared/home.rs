@@ -29,9 +29,16 @@ impl Home {
         }
     }
 
-    /// That of a recorder or a layer.
+    /// That of a recorder or a layer. Its files have space for thousands of distributions, unless another size is set.
     #[cfg(any(feature = "metrics", feature = "tracing"))]
-    pub fn own(builder: Builder<Writer, Procedural>) -> &'static Home {
+    pub fn own(mut builder: Builder<Writer, Procedural>, max_size: Option<usize>) -> &'static Home {
+        use crate::sys::lifecycle::paths::Settings;
+        /// Only addresses, until they are used.
+        const MAX_SIZE: usize = 64 << 20;
+        let default = Settings::get().max_size.is_none().then_some(MAX_SIZE);
+        if let Some(bytes) = max_size.or(default) {
+            builder = builder.max_size(bytes);
+        }
         // A recorder's metrics are in it as long as the process, wherever the recorder is.
         Box::leak(Box::new(Home::new(builder, false)))
     }

@@ -27,7 +27,9 @@ pub use local::LocalCell;
 pub(crate) use local::{is_torn_down, keep_until_thread_ends};
 pub use model::MmStats;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
-pub(crate) use names::{check_model, valid_label, valid_label_text};
+pub(crate) use names::valid_label;
+#[cfg(feature = "metrics")]
+pub(crate) use names::{check_model, valid_label_text};
 pub use procedural::{Group, MetricBuilder, Writer};
 pub use scope::{Laps, Recorded, Scope, laps, stats, stats_async};
 pub use stats::Stats;

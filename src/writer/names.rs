@@ -135,7 +135,7 @@ pub fn valid_label(key: &str, value: &str) -> (String, String) {
 }
 
 /// A label of at most `most` bytes that is valid, for a text that may be none: what cannot stand there becomes `_`.
-#[cfg(any(feature = "metrics", feature = "tracing"))]
+#[cfg(feature = "metrics")]
 pub fn valid_label_text(text: &str, most: usize) -> String {
     let mut valid = String::with_capacity(text.len());
     for part in text.split('.') {
