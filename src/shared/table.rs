@@ -67,7 +67,7 @@ impl Local {
 #[inline(always)]
 pub fn with<C: Field + 'static, R>(metric: &impl Shared<C>, f: impl FnOnce(&C) -> R) -> Option<R> {
     let number = metric.known_number();
-    let found = LOCAL.with(|local| local.slots()?.find(number));
+    let found = LOCAL.with(|local| local.slots()?.find(number, Ordering::Relaxed));
     match found {
         Some(cell) => Some(f(cell)),
         None => Some(f(make(metric)?)),
@@ -79,7 +79,7 @@ pub fn total(number: Number<Counter>) -> u64 {
     let generation = fork::generation();
     (TABLES.iter())
         .filter(|table| table.generation == generation)
-        .filter_map(|table| table.slots().find(number))
+        .filter_map(|table| table.slots().find(number, Ordering::Acquire))
         .fold(0, |sum, counter| sum.wrapping_add(counter.get()))
 }
 
@@ -109,7 +109,7 @@ fn make<C: Field + 'static>(metric: &dyn Shared<C>) -> Option<&'static C> {
         if number.is_none() {
             return None;
         }
-        let made = match table.slots().find(number) {
+        let made = match table.slots().find(number, Ordering::Relaxed) {
             Some(cell) => (cell, None),
             None => table.add(number, metric.spec())?,
         };
@@ -144,11 +144,11 @@ impl Slots {
         }))
     }
 
+    /// The cell of a number. For the table's own thread `order` is Relaxed: it has made the cell itself, or taken it over through the
+    /// list of orphans. Who looks into the table of another thread needs Acquire, to see what is in the cell.
     #[inline(always)]
-    fn find<C>(&self, number: Number<C>) -> Option<&'static C> {
-        // Acquire: for `total`, which finds here what another thread has made. On the processors that we are for, its
-        // owner pays nothing for it that a Relaxed load would not cost.
-        let cell = self.cells.get(number.index())?.load(Ordering::Acquire);
+    fn find<C>(&self, number: Number<C>, order: Ordering) -> Option<&'static C> {
+        let cell = self.cells.get(number.index())?.load(order);
         // SAFETY: null, or put here by `put` under a number of cells `C`. A number is given to one kind of cell. What
         // was put here is never freed.
         Some(unsafe { NonNull::new(cell.cast::<C>())?.as_ref() })

@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use mmstats::{SharedCounter, SharedPercentile, SharedTimer};
+use mmstats::{Counter, Groups, MmStats, SharedCounter, SharedPercentile, SharedTimer};
 
 use super::{count, files, is_child, root, snapshot};
 
@@ -135,6 +135,35 @@ fn a_counter_is_raised_over_all_threads_and_never_falls() {
     });
     assert_eq!(HITS.get(), 999);
     assert_eq!(count("cache", "hits"), Some(999));
+}
+
+#[derive(MmStats)]
+struct Web {
+    handlers: Groups<Handler>,
+}
+
+#[derive(MmStats)]
+struct Handler {
+    requests: Counter,
+}
+
+/// A removal has every model of the thread take the way of its first use again.
+#[test]
+fn groups_that_are_removed_leave_statics_as_they_are() {
+    if !is_child("values::groups_that_are_removed_leave_statics_as_they_are") {
+        return;
+    }
+    for round in 1..=3 {
+        HITS.inc();
+        Web::local(|web| {
+            web.handlers.group("a").requests.inc();
+            assert!(web.handlers.remove("a"));
+            HITS.inc();
+        });
+        HITS.inc();
+        assert_eq!(count("cache", "hits"), Some(3 * round));
+    }
+    assert_eq!(files(&root().join("cache")).len(), 1);
 }
 
 #[test]

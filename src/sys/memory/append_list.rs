@@ -74,14 +74,17 @@ impl<T> Drop for AppendList<T> {
 }
 
 /// A table whose entries are found by a hash. What is in it stays there as long as the table.
+#[cfg(any(feature = "metrics", feature = "tracing", test))]
 #[derive(Debug)]
 pub struct AppendTable<T: 'static> {
     lists: [AppendList<T>; LISTS],
 }
 
 /// So many that lists are short where a table has some thousand entries.
+#[cfg(any(feature = "metrics", feature = "tracing", test))]
 const LISTS: usize = 1024;
 
+#[cfg(any(feature = "metrics", feature = "tracing", test))]
 impl<T> AppendTable<T> {
     /// An empty table.
     pub fn new() -> AppendTable<T> {
