@@ -1,8 +1,6 @@
 //! A thread's handles, by their keys: what the macros of the facade find with a hash and a comparison.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use metrics::Key;
@@ -22,7 +20,10 @@ pub trait Cached: Sized {
     fn of(metric: &Metric) -> Option<Self>;
 
     /// Those that a thread has.
-    fn known(cache: &mut Cache) -> &mut Handles<Self>;
+    fn known(cache: &Cache) -> &Handles<Self>;
+
+    /// The same, to change them.
+    fn known_mut(cache: &mut Cache) -> &mut Handles<Self>;
 }
 
 impl Cached for Handle<Counter> {
@@ -35,7 +36,11 @@ impl Cached for Handle<Counter> {
         }
     }
 
-    fn known(cache: &mut Cache) -> &mut Handles<Self> {
+    fn known(cache: &Cache) -> &Handles<Self> {
+        &cache.counters
+    }
+
+    fn known_mut(cache: &mut Cache) -> &mut Handles<Self> {
         &mut cache.counters
     }
 }
@@ -50,7 +55,11 @@ impl Cached for GaugeHandle {
         }
     }
 
-    fn known(cache: &mut Cache) -> &mut Handles<Self> {
+    fn known(cache: &Cache) -> &Handles<Self> {
+        &cache.gauges
+    }
+
+    fn known_mut(cache: &mut Cache) -> &mut Handles<Self> {
         &mut cache.gauges
     }
 }
@@ -65,33 +74,78 @@ impl Cached for Handle<Percentile<f64>> {
         }
     }
 
-    fn known(cache: &mut Cache) -> &mut Handles<Self> {
+    fn known(cache: &Cache) -> &Handles<Self> {
+        &cache.histograms
+    }
+
+    fn known_mut(cache: &mut Cache) -> &mut Handles<Self> {
         &mut cache.histograms
     }
 }
 
-/// Handles of one kind. Their keys have their hashes in them.
-type Handles<H> = HashMap<Key, Arc<H>, BuildHasherDefault<Hashed>>;
+/// Handles of one kind: a table with open addressing, at most half full. Keys have their hashes in them.
+pub struct Handles<H> {
+    entries: Vec<Option<(Key, Arc<H>)>>,
+    len: usize,
+}
 
-/// A hasher of what was hashed already.
-#[derive(Default)]
-pub struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
+// Not derived: that would ask for `H: Default`.
+impl<H> Default for Handles<H> {
+    fn default() -> Handles<H> {
+        Handles {
+            entries: Vec::new(),
+            len: 0,
+        }
     }
+}
 
-    fn write(&mut self, bytes: &[u8]) {
-        // A key writes its hash and nothing else.
-        for byte in bytes {
-            self.0 = self.0.wrapping_mul(31).wrapping_add((*byte).into());
+impl<H> Handles<H> {
+    #[inline]
+    fn get(&self, key: &Key) -> Option<&Arc<H>> {
+        match self.entries.get(self.place(key)?) {
+            Some(Some((_, handle))) => Some(handle),
+            _ => None,
         }
     }
 
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
+    /// Where the key is, or would be. `None` of an empty table.
+    #[inline]
+    fn place(&self, key: &Key) -> Option<usize> {
+        let mask = self.entries.len().checked_sub(1)?;
+        let hash = key.get_hash();
+        let mut place = (hash ^ hash >> 32) as usize & mask;
+        // It ends: half of the entries are empty.
+        loop {
+            match &self.entries[place] {
+                Some((known, _)) if !is_same(known, key) => place = (place + 1) & mask,
+                _ => return Some(place),
+            }
+        }
     }
+
+    fn insert(&mut self, key: Key, handle: Arc<H>) {
+        if 2 * self.len >= self.entries.len() {
+            let more = (2 * self.entries.len()).max(16);
+            let entries = std::iter::repeat_with(|| None).take(more).collect();
+            let old = std::mem::replace(&mut self.entries, entries);
+            self.len = 0;
+            for (key, handle) in old.into_iter().flatten() {
+                self.insert(key, handle);
+            }
+        }
+        if let Some(place) = self.place(&key) {
+            self.len += usize::from(self.entries[place].is_none());
+            self.entries[place] = Some((key, handle));
+        }
+    }
+}
+
+/// Whether two keys are equal. Those of a macro with literals are the same statics each time.
+#[inline]
+fn is_same(known: &Key, key: &Key) -> bool {
+    let is_one = std::ptr::eq(known.name(), key.name())
+        && std::ptr::eq(known.labels().as_slice(), key.labels().as_slice());
+    known.get_hash() == key.get_hash() && (is_one || known == key)
 }
 
 /// What a thread has of a recorder.
@@ -118,9 +172,9 @@ const RECORDERS: usize = 16;
 pub fn handle<H: Cached>(registry: &Registry, key: &Key) -> Option<Arc<H>> {
     // No entry: the thread is being torn down, or is just changing its table.
     let known = CACHES.try_with(|caches| {
-        let mut caches = caches.try_borrow_mut().ok()?;
-        let own = |cache: &&mut Cache| cache.recorder == registry.number();
-        let cache = caches.iter_mut().find(own)?;
+        let caches = caches.try_borrow().ok()?;
+        let number = registry.number();
+        let cache = caches.iter().find(|cache| cache.recorder == number)?;
         H::known(cache).get(key).cloned()
     });
     match known {
@@ -171,10 +225,33 @@ fn keep<H: Cached>(registry: &Registry, key: &Key, handle: Arc<H>) {
             });
             caches.len() - 1
         });
-        let known = H::known(&mut caches[index]);
+        let known = H::known_mut(&mut caches[index]);
         // Keys of one metric may differ in what cannot be part of a label.
-        if known.len() < registry.most() {
+        if known.len < registry.most() {
             known.insert(key.clone(), handle);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_finds_what_was_entered_last_under_a_key() {
+        let mut handles = Handles::default();
+        let key = |n: u32| Key::from_parts("name", vec![metrics::Label::new("n", n.to_string())]);
+        assert!(handles.get(&key(0)).is_none());
+        for round in 0..2 {
+            for n in 0..1000 {
+                handles.insert(key(n), Arc::new(n + round));
+                assert_eq!(handles.len, if round == 0 { n as usize + 1 } else { 1000 });
+            }
+        }
+        for n in 0..1000 {
+            assert_eq!(handles.get(&key(n)).map(|n| **n), Some(n + 1));
+        }
+        assert!(handles.get(&key(1000)).is_none());
+        assert!(2 * handles.len <= handles.entries.len());
+    }
 }

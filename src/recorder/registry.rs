@@ -130,6 +130,8 @@ pub enum Cells {
 /// All that a recorder knows.
 #[derive(Debug)]
 pub struct Registry {
+    /// That of its home: asked for with each use of a macro.
+    number: u32,
     home: &'static Home,
     hasher: RandomState,
     names: AppendTable<Arc<Name>>,
@@ -145,6 +147,7 @@ impl Registry {
     /// Without a metric.
     pub fn new(home: &'static Home, most: usize) -> Registry {
         Registry {
+            number: home.number,
             home,
             hasher: hashing::random_state(),
             names: AppendTable::new(),
@@ -158,7 +161,7 @@ impl Registry {
 
     /// What tells it from all others.
     pub fn number(&self) -> u32 {
-        self.home.number
+        self.number
     }
 
     /// The model's name.
