@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::Error;
 use crate::format::labels::Labels;
+use crate::sys::lifecycle::report;
 use crate::sys::memory::append_list::AppendList;
 use crate::writer::{Builder, Procedural, Writer};
 
@@ -54,6 +56,45 @@ impl Home {
             let home = Home::new(Writer::builder(model), true);
             // Not added: another thread was faster.
             HOMES.push_unless(home, |a, b| a.builder.name() == b.builder.name());
+        }
+    }
+}
+
+/// Why a metric is not recorded.
+#[derive(Debug)]
+pub struct Refusal {
+    home: &'static Home,
+    metric: String,
+    error: Error,
+}
+
+impl Refusal {
+    /// Of a metric of this label.
+    pub fn new(home: &'static Home, metric: String, error: Error) -> Refusal {
+        Refusal {
+            home,
+            metric,
+            error,
+        }
+    }
+
+    /// Reports it once: for each metric where that is the cause, or for all where it is the file.
+    pub fn report(&self) {
+        let Refusal {
+            home,
+            metric,
+            error,
+        } = self;
+        let model = home.builder.name();
+        match error {
+            Error::Name { .. } | Error::DuplicateLabel { .. } => {
+                let text = format_args!("{error}; what {metric:?} counts is not recorded");
+                report::once(model, &format!("metric {metric}"), &text);
+            }
+            _ => {
+                let text = format_args!("{error}; what it counts is not recorded");
+                report::once(model, "no file", &text);
+            }
         }
     }
 }

@@ -7,14 +7,13 @@ use std::fmt;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use super::home::{Home, Spec};
+use super::home::{Home, Refusal, Spec};
 use super::table;
 use crate::format::labels::Labels;
 use crate::format::scalar::Scalar;
 use crate::metric::gauge::Numeric;
 use crate::sync::AtomicU64;
 use crate::sys::lifecycle::paths::Settings;
-use crate::sys::lifecycle::report;
 use crate::sys::memory::append_list::AppendList;
 use crate::sys::process::fork;
 use crate::sys::process::own_lock::OwnLock;
@@ -59,9 +58,9 @@ impl Level {
     #[cold]
     #[inline(never)]
     fn make<T: Numeric>(&self, spec: impl FnOnce() -> Spec) -> Option<&'static AtomicU64> {
-        let (word, problem) = table::alone(|| {
+        let (word, refusal) = table::alone(|| {
             let spec = spec();
-            let home = spec.home;
+            let (home, metric) = (spec.home, spec.metric.clone());
             let (word, refused) = MAKING.with(|| match self.known() {
                 // Another thread was faster.
                 Some(word) => (word, None),
@@ -75,13 +74,13 @@ impl Level {
                     (word, refused)
                 }
             });
-            (word, refused.map(|error| (home, error)))
+            let refusal = refused.map(|error| Refusal::new(home, metric, error));
+            (word, refusal)
         })?;
         // Only now: a logger may use the gauge itself.
         Settings::report_problems();
-        if let Some((home, error)) = problem {
-            let text = format_args!("{error}; the level is not recorded");
-            report::once(home.builder.name(), "level", &text);
+        if let Some(refusal) = refusal {
+            refusal.report();
         }
         Some(word)
     }

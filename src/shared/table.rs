@@ -12,7 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use super::home::{Home, Spec};
+use super::home::{Home, Refusal, Spec};
 use super::number::Number;
 use crate::metric::field::Field;
 use crate::sys::lifecycle::orphans::{self, Orphan};
@@ -103,7 +103,7 @@ pub fn alone<R>(make: impl FnOnce() -> R) -> Option<R> {
 #[cold]
 #[inline(never)]
 fn make<C: Field + 'static>(metric: &dyn Shared<C>) -> Option<&'static C> {
-    let (cell, problem) = alone(|| {
+    let made = alone(|| {
         let table = Table::of_this_thread()?;
         let number = metric.number();
         if number.is_none() {
@@ -116,12 +116,13 @@ fn make<C: Field + 'static>(metric: &dyn Shared<C>) -> Option<&'static C> {
         // Also where it was there: the table is an orphan that was adopted, or grew.
         LOCAL.with(|local| local.cell.model.set(ptr::from_ref(table.slots()).cast()));
         Some(made)
-    })??;
+    })?;
     // Only now: a logger may use the metric itself.
     Settings::report_problems();
-    if let Some((home, error)) = problem {
-        let text = format_args!("{error}; what it counts is not recorded");
-        report::once(home.builder.name(), "shared", &text);
+    report::tell_all();
+    let (cell, refusal) = made?;
+    if let Some(refusal) = refusal {
+        refusal.report();
     }
     Some(cell)
 }
@@ -273,7 +274,8 @@ impl Table {
             }
         };
         self.put(number, cell);
-        Some((cell, refused.map(|error| (home, error))))
+        let refusal = refused.map(|error| Refusal::new(home, spec.metric, error));
+        Some((cell, refusal))
     }
 
     /// The file of a home, or private memory; and why it is that.
@@ -328,4 +330,4 @@ impl Table {
 }
 
 /// A cell, and what is to be reported of it.
-type Made<C> = (&'static C, Option<(&'static Home, Error)>);
+type Made<C> = (&'static C, Option<Refusal>);

@@ -1,4 +1,4 @@
-//! A layer for [`tracing`](::tracing): events are counted, spans are timed, errors are kept, in stats files.
+//! A layer for [`tracing`]: events are counted, spans are timed, errors are kept, in stats files.
 //!
 //! ```no_run
 //! use tracing_subscriber::prelude::*;

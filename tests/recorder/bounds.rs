@@ -69,6 +69,30 @@ fn what_is_no_finite_number() {
     assert_eq!(count(root.path(), "total"), Some(u64::MAX));
 }
 
+#[test]
+fn without_a_directory_nothing_is_recorded_and_that_is_reported() {
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let builder = Recorder::builder().model("nowhere").path(&file);
+    let recorder = builder.build().unwrap();
+    let counter = recorder.register_counter(&Key::from_name("n"), &META);
+    for n in 0..10 {
+        counter.increment(1);
+        counter.absolute(n);
+        let level = recorder.register_gauge(&Key::from_name("level"), &META);
+        level.set(1.0);
+        let values = recorder.register_histogram(&Key::from_name("values"), &META);
+        values.record(1.0);
+    }
+    let status = mmstats::status();
+    let nowhere = status
+        .models()
+        .iter()
+        .find(|model| model.name() == "nowhere");
+    assert!(!nowhere.unwrap().problems().is_empty(), "{status:?}");
+}
+
 /// Kilobytes of this process that are in memory.
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();

@@ -4,9 +4,11 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use mmstats::{Counter, Groups, MmStats, SharedCounter, SharedPercentile, SharedTimer};
+use mmstats::{
+    Counter, Groups, MmStats, SharedCounter, SharedGauge, SharedPercentile, SharedTimer,
+};
 
-use super::{count, files, is_child, root, snapshot};
+use super::{child, count, files, is_child, root, snapshot};
 
 static HITS: SharedCounter = SharedCounter::new("cache", "hits")
     .help("Lookups answered from memory.")
@@ -212,7 +214,55 @@ fn what_cannot_be_recorded_is_reported_once() {
     }
     assert_eq!(count("cache", "hits"), Some(1));
     let status = format!("{:?}", mmstats::status());
-    for text in ["hits", "a/b"] {
+    for text in ["hits", "a/b", "a..b"] {
         assert!(status.contains(text), "{text} in {status}");
     }
+    let models = mmstats::status();
+    let problems = |name: &str| {
+        let mut models = models.models().iter();
+        let model = models.find(|model| model.name() == name);
+        model.unwrap().problems().len()
+    };
+    assert_eq!((problems("cache"), problems("a/b")), (2, 1), "{status}");
+}
+
+/// Kilobytes of addresses that this process has.
+fn addresses() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmSize:"));
+    let size = line.unwrap().split_whitespace().nth(1).unwrap();
+    size.parse().unwrap()
+}
+
+#[test]
+fn where_nothing_is_recorded_threads_take_no_more_and_more_memory() {
+    let name = "values::where_nothing_is_recorded_threads_take_no_more_and_more_memory";
+    if !child::is_child(name) {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        child::run(child::command(name, root.path()).env("MMSTATS_DISABLE", "1"));
+        // A root that cannot be.
+        child::run(child::command(name, &file).env("MMSTATS_QUIET", "1"));
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
+        return;
+    }
+    let count = || {
+        thread::spawn(|| {
+            HITS.inc();
+            RATIO.record(1.0);
+            SharedGauge::<i64>::new("cache", "level").set(7);
+        })
+        .join()
+        .unwrap();
+    };
+    count();
+    let before = addresses();
+    (0..200).for_each(|_| count());
+    // Two files of 16 MiB are less than that.
+    assert!(addresses() < before + 32 * 1024);
+    assert_eq!(HITS.get(), 201);
+    let status = mmstats::status();
+    let cache = status.models().iter().find(|model| model.name() == "cache");
+    assert_eq!(cache.unwrap().problems().len(), 1, "{status:?}");
 }
