@@ -2,6 +2,7 @@
 //!
 //! There is no lock: a fork would catch it, and an allocator that counts would come back to it.
 
+use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -128,7 +129,6 @@ pub enum Cells {
 }
 
 /// All that a recorder knows.
-#[derive(Debug)]
 pub struct Registry {
     /// That of its home: asked for with each use of a macro.
     number: u32,
@@ -141,6 +141,15 @@ pub struct Registry {
     names_made: AtomicUsize,
     metrics_made: AtomicUsize,
     others_made: AtomicUsize,
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("model", &self.model())
+            .field("metrics", &self.metrics_made)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Registry {
