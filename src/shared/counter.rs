@@ -16,7 +16,7 @@ use crate::sys::process::own_lock::OwnLock;
 /// ```
 ///
 /// Each thread counts in a cell of its own, in its own file of the model: threads never wait for each other, nor for
-/// one cache line. An increment finds the cell by four loads, and is the load and store of [`Counter::inc`] then. The
+/// one cache line. An increment finds the cell by a few loads, and is the load and store of [`Counter::inc`] then. The
 /// first one in a thread makes the cell; it takes some microseconds, and the first one of a model makes a file.
 ///
 /// What counts where no cell can be made (while a thread is torn down, or in an allocator that is called because a cell

@@ -1,7 +1,7 @@
 //! A thread's table: its cells of shared metrics, by their numbers.
 //!
-//! A thread's first write through a handle makes its cell (and the file, and the table); all further ones find it by
-//! four loads and one comparison. At the end of the thread its files become orphans, and the table as a whole goes
+//! A thread's first write through a handle makes its cell (and the file, and the table); all further ones find it by a
+//! few loads and a comparison. At the end of the thread its files become orphans, and the table as a whole goes
 //! to the next thread that needs one: so there are never more tables than the most threads alive at once, and none is
 //! ever freed.
 //!
@@ -56,7 +56,7 @@ impl Local {
     #[inline(always)]
     fn slots(&self) -> Option<&'static Slots> {
         let slots = self.cell.model.get().cast::<Slots>();
-        // SAFETY: null, or set by `enter` to the slots of a table, which are never freed. It is this thread's: at the
+        // SAFETY: null, or set by `make` to the slots of a table, which are never freed. It is this thread's: at the
         // end of the thread and in the child of a fork the cell is emptied.
         unsafe { slots.as_ref() }
     }
