@@ -29,6 +29,7 @@
 //! see what it counted in the last minute, at once and whether anybody was reading before.
 //!
 //! Then write: [`MmStats::local`] has a file for each thread, [`MmStats::create`] one of your own,
+//! a [`SharedCounter`], [`SharedGauge`], [`SharedTimer`] or [`SharedPercentile`] is a static,
 //! [`Writer`] does without a struct, [`push_stat`] and [`stats`] without anything but names. And read, from any process: [`reader::Reader`], or the binary
 //! `mmstats`.
 //!
@@ -68,6 +69,8 @@
 //!
 //! - `derive` (default): the derives.
 //! - `hdrhistogram`: [`Distribution::to_hdrhistogram`](Distribution).
+//! - `metrics`: `recorder`, which puts what the facade [`metrics`](https://docs.rs/metrics) is told into our files.
+//! - `tracing`: `tracing`, a layer that counts events and times spans.
 //! - `cli`: the binary `mmstats`.
 
 #![cfg_attr(loom, allow(dead_code))]
@@ -91,8 +94,12 @@ mod metric;
 mod panics;
 #[cfg(not(loom))]
 pub mod reader;
+#[cfg(all(not(loom), feature = "metrics"))]
+pub mod recorder;
 #[cfg(not(loom))]
 pub mod retire;
+#[cfg(not(loom))]
+mod shared;
 #[cfg(not(loom))]
 mod status;
 #[cfg(not(loom))]
@@ -109,6 +116,8 @@ pub mod sys {
         pub mod orphans;
     }
 }
+#[cfg(all(not(loom), feature = "tracing"))]
+pub mod tracing;
 #[cfg(not(loom))]
 mod writer;
 
@@ -147,6 +156,9 @@ mod library {
     pub use crate::metric::updown::UpDown;
     pub use crate::metric::value::WindowValue;
     pub use crate::panics::install_panic_hook;
+    pub use crate::shared::{
+        SharedCounter, SharedGauge, SharedPercentile, SharedTimer, SharedTimerGuard,
+    };
     pub use crate::status::{ModelStatus, Status, status};
     pub use crate::writer::{
         Builder, ByName, Group, Groups, MetricBuilder, MmStats, Stats, Writer,

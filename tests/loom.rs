@@ -6,6 +6,8 @@
 
 #[path = "loom/generations.rs"]
 mod generations;
+#[path = "loom/levels.rs"]
+mod levels;
 #[path = "loom/orphans.rs"]
 mod orphans;
 

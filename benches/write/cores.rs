@@ -10,12 +10,12 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use mmstats::{Compound, Counter, MmStats, Percentile};
+use mmstats::{Compound, Counter, MmStats, Percentile, SharedCounter};
 
 use super::peers::{Peers, UPKEEP};
 use super::report::Report;
 use super::row::spread;
-use super::setup::Line;
+use super::setup::{Facade, Line};
 
 const ROUNDS: usize = 15;
 /// Long enough that waking the threads does not count.
@@ -49,14 +49,17 @@ macro_rules! operations {
     };
 }
 
-pub fn measure(report: &mut Report, peers: &Peers) {
+pub fn measure(report: &mut Report, peers: &Peers, facade: &Facade) {
     let atomic = AtomicU64::new(0);
-    compare(report, "counter", &counters(peers, &atomic));
+    compare(report, "counter", &counters(peers, facade, &atomic));
     compare(report, "histogram", &histograms(peers));
     compare(report, "value of 64 bytes", &structs(peers));
 }
 
-fn counters<'a>(peers: &'a Peers, atomic: &'a AtomicU64) -> Contenders<'a> {
+static HITS: SharedCounter = SharedCounter::new("bench-cores-statics", "hits");
+
+fn counters<'a>(peers: &'a Peers, facade: &'a Facade, atomic: &'a AtomicU64) -> Contenders<'a> {
+    let recorder = &facade.counter;
     let prometheus = &peers.counters.prometheus[0];
     let prometheus_client = &peers.counters.prometheus_client[0];
     let metrics = &peers.counters.metrics[0];
@@ -67,6 +70,8 @@ fn counters<'a>(peers: &'a Peers, atomic: &'a AtomicU64) -> Contenders<'a> {
             "Counter through local",
             operations!(|_i| Shared::local(|s| s.n.inc())),
         ),
+        ("SharedCounter", operations!(|_i| HITS.inc())),
+        ("recorder, handle", operations!(|_i| recorder.increment(1))),
         (
             "fetch_add",
             operations!(|_i| atomic.fetch_add(1, Ordering::Relaxed)),

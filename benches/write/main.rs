@@ -67,7 +67,7 @@ fn main() {
         ]);
     }
     if named.is_empty() {
-        cores::measure(&mut report, &setup.peers);
+        cores::measure(&mut report, &setup.peers, &setup.recorder);
     }
     for (index, row) in rows.iter().enumerate() {
         for bound in &row.bounds {

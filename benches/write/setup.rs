@@ -10,6 +10,8 @@ use mmstats::{
     MovingAverage, Percentile, SamplingCounter, Stats, Summary, Text, Timer, UpDown,
 };
 
+use mmstats::recorder::Recorder;
+
 use super::fields::Fields;
 use super::peers::Peers;
 use super::row::spread;
@@ -93,6 +95,35 @@ pub struct Setup {
     pub line: Line,
     pub clock: quanta::Clock,
     pub peers: Peers,
+    pub recorder: Facade,
+}
+
+/// Our recorder for `metrics`, and handles of it.
+pub struct Facade {
+    pub recorder: Recorder,
+    pub counter: metrics::Counter,
+    pub gauge: metrics::Gauge,
+    pub histogram: metrics::Histogram,
+}
+
+impl Facade {
+    fn new(root: &Path) -> Facade {
+        let recorder = Recorder::builder().path(root).build().expect("a name");
+        let make = || {
+            (
+                metrics::counter!("counter"),
+                metrics::gauge!("gauge"),
+                metrics::histogram!("histogram"),
+            )
+        };
+        let (counter, gauge, histogram) = metrics::with_local_recorder(&recorder, make);
+        Facade {
+            recorder,
+            counter,
+            gauge,
+            histogram,
+        }
+    }
 }
 
 impl Setup {
@@ -120,6 +151,7 @@ impl Setup {
             line: Line { words: [7; 8] },
             clock: quanta::Clock::new(),
             peers: Peers::new(root),
+            recorder: Facade::new(root),
         }
     }
 }

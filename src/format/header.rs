@@ -131,6 +131,9 @@ pub enum OwnerState {
 }
 
 impl Owner {
+    /// The tid of a file that all threads of its process write.
+    pub const OF_PROCESS: u32 = 0;
+
     /// The word as stored.
     pub fn pack(self) -> u64 {
         let state = match self.state {

@@ -14,6 +14,7 @@ pub mod generation;
 pub mod header;
 pub mod histogram;
 pub mod labels;
+pub mod level;
 pub mod note;
 pub mod owner;
 pub mod part;

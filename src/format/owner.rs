@@ -55,6 +55,17 @@ pub fn adopt(owner: &AtomicU64, tid: u32) {
     });
 }
 
+/// Every thread of the process writes the file: it never becomes an orphan.
+///
+/// Must be called before the file has a name.
+pub fn belong_to_process(owner: &AtomicU64) {
+    // Relaxed: nobody sees the file yet.
+    change(Ordering::Relaxed, owner, |before| Owner {
+        tid: Owner::OF_PROCESS,
+        ..before
+    });
+}
+
 /// The process ends, as `state` says, and leaves the file.
 pub fn end(owner: &AtomicU64, state: OwnerState) {
     // Release, as for `abandon`: who sees the end sees the last values.

@@ -20,13 +20,25 @@ use crate::metric::storage::{Append, Space};
 use crate::sys::lifecycle::paths::Settings;
 
 /// Builds a file: `.create()` makes it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 #[must_use = "nothing is made before .create()"]
 pub struct Builder<T, What = Fields> {
     config: Config,
     name: String,
     what: What,
     model: PhantomData<fn() -> T>,
+}
+
+// Not derived: that would ask for `T: Clone`.
+impl<T, What: Clone> Clone for Builder<T, What> {
+    fn clone(&self) -> Builder<T, What> {
+        Builder {
+            config: self.config.clone(),
+            name: self.name.clone(),
+            what: self.what.clone(),
+            model: PhantomData,
+        }
+    }
 }
 
 /// A file of one instance of the model.
@@ -43,6 +55,15 @@ pub struct Names(Vec<String>);
 #[doc(hidden)]
 #[derive(Clone, Debug)]
 pub struct Procedural;
+
+/// Who writes the values of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WrittenBy {
+    /// One thread at a time.
+    Thread,
+    /// Every thread of the process: its values are words that can have several writers.
+    Process,
+}
 
 impl<T, What> Builder<T, What> {
     /// The root: the file appears in the directory of the model's name below it. Default:
@@ -289,11 +310,25 @@ impl Builder<Writer, Procedural> {
     /// # Errors
     /// The directory or file cannot be made or there is no space.
     pub fn create(self) -> Result<Writer, Error> {
+        let writer = self.make(WrittenBy::Thread)?;
+        Settings::report_problems();
+        Ok(writer)
+    }
+
+    /// As [`create`](Self::create), without a word.
+    pub(crate) fn make(self, by: WrittenBy) -> Result<Writer, Error> {
         names::check_model(&self.name)?;
         let file = StatsFile::new(&self.config, &self.name, "")?;
+        if by == WrittenBy::Process {
+            file.belong_to_process();
+        }
         file.appear()?;
-        Settings::report_problems();
         Ok(Writer::new(file, self.name, self.config.label_prefix))
+    }
+
+    /// The model's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 }
 

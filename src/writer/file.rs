@@ -338,6 +338,11 @@ impl StatsFile {
         self.is_local.set(true);
     }
 
+    /// Every thread of the process writes its values. Before it appears.
+    pub fn belong_to_process(&self) {
+        owner::belong_to_process(&self.owner());
+    }
+
     /// The thread ends: levels become zero, the file an orphan.
     pub fn abandon(&self) {
         owner::abandon(

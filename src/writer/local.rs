@@ -132,7 +132,6 @@ impl Drop for Owned {
         while let Some(mut keep) = first {
             first = keep.next.take();
             if keep.generation == fork::generation() && !ending::exited() {
-                // Private memory is not handed on: the next thread may have a file again.
                 if (keep.abandon)(&keep.orphan) {
                     orphans::push(keep.orphan);
                 }
@@ -143,6 +142,27 @@ impl Drop for Owned {
             }
         }
     }
+}
+
+/// Keeps something until this thread ends. Then `abandon` says whether it is handed on as an orphan. `false`: the thread
+/// is being torn down already, and nothing is kept.
+pub(crate) fn keep_until_thread_ends(orphan: Box<Orphan>, abandon: fn(&Orphan) -> bool) -> bool {
+    let mut keep = Box::new(Keep {
+        orphan,
+        abandon,
+        generation: fork::generation(),
+        next: None,
+    });
+    let kept = OWNED.try_with(|owned| {
+        keep.next = owned.0.take();
+        owned.0.set(Some(keep));
+    });
+    kept.is_ok()
+}
+
+/// Whether this thread is being torn down: what it keeps is gone, and it can keep nothing more.
+pub(crate) fn is_torn_down() -> bool {
+    OWNED.try_with(|_| ()).is_err()
 }
 
 /// A model of this thread. Boxed in an orphan node from the beginning, so that the thread's end
@@ -185,19 +205,17 @@ fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
         return with_private(f);
     }
     let busy = Done(&cell.busy);
-    let Some((mut keep, model, file, error)) = adopt_or_create::<T>() else {
+    let Some((orphan, model, file, error)) = adopt_or_create::<T>() else {
         drop(busy);
         return with_private(f);
     };
-    let kept = OWNED.try_with(|owned| {
-        keep.next = owned.0.take();
-        owned.0.set(Some(keep));
+    if keep_until_thread_ends(orphan, abandon::<T>) {
         // SAFETY: the cell is a thread-local of this thread without a destructor: only the derive
         // makes cells, in `with_local`.
         unsafe { cell.cell.enter() };
         cell.file.set(file);
         cell.cell.model.set(model.cast());
-    });
+    }
     drop(busy);
     // Only now: a logger may use the model itself.
     Settings::report_problems();
@@ -205,20 +223,22 @@ fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
         let text = format_args!("{error}; what it counts is not recorded");
         report::once(T::NAME, "no file", &text);
     }
-    match (kept, cell.model()) {
+    match cell.model() {
         // SAFETY: as in `with`.
-        (Ok(()), Some(model)) => f(unsafe { model.as_ref() }),
-        _ => with_private(f),
+        Some(model) => f(unsafe { model.as_ref() }),
+        None => with_private(f),
     }
 }
 
 /// What a thread keeps for a model, where the model and its file lie, and why it has none that can be seen.
-type Made<T> = (Box<Keep>, *const T, *const StatsFile, Option<Error>);
+type Made<T> = (Box<Orphan>, *const T, *const StatsFile, Option<Error>);
 
 /// An orphan of this model, a new file or, where none can be had, private memory; where its model
 /// lies, and its file; and why there is no file. `None` while this thread is being torn down.
 fn adopt_or_create<T: MmStats>() -> Option<Made<T>> {
-    OWNED.try_with(|_| ()).ok()?;
+    if is_torn_down() {
+        return None;
+    }
     let key = TypeId::of::<Local<T>>();
     let mut refused = None;
     let orphan = match orphans::take(key) {
@@ -242,24 +262,16 @@ fn adopt_or_create<T: MmStats>() -> Option<Made<T>> {
     let stats = &orphan.value.downcast_ref::<Local<T>>()?.0;
     stats.file().set_local();
     let (model, file): (*const T, *const StatsFile) = (&**stats, stats.file());
-    let abandon = |orphan: &Orphan| {
-        let local = orphan.value.downcast_ref::<Local<T>>();
-        local.is_some_and(|local| {
-            local.0.file().abandon();
-            !local.0.file().is_anonymous()
-        })
-    };
-    Some((
-        Box::new(Keep {
-            orphan,
-            abandon,
-            generation: fork::generation(),
-            next: None,
-        }),
-        model,
-        file,
-        refused,
-    ))
+    Some((orphan, model, file, refused))
+}
+
+/// The thread of this model's file ends. Private memory is not handed on: the next thread may have a file again.
+fn abandon<T: MmStats>(orphan: &Orphan) -> bool {
+    let local = orphan.value.downcast_ref::<Local<T>>();
+    local.is_some_and(|local| {
+        local.0.file().abandon();
+        !local.0.file().is_anonymous()
+    })
 }
 
 /// Runs `f` against a model over memory that nobody sees, and that goes afterwards. Nothing is

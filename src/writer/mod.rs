@@ -18,11 +18,17 @@ mod scope;
 mod stats;
 
 pub use builder::Builder;
+pub(crate) use builder::{Procedural, WrittenBy};
 pub use by_name::push_stat;
 pub use groups::{ByName, Groups};
 pub use labels::{MmLabelValue, MmLabels};
 pub use local::LocalCell;
+pub(crate) use local::{is_torn_down, keep_until_thread_ends};
 pub use model::MmStats;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+pub(crate) use names::valid_label;
+#[cfg(feature = "metrics")]
+pub(crate) use names::{check_model, valid_label_text};
 pub use procedural::{Group, MetricBuilder, Writer};
 pub use scope::{Laps, Measurement, Scope, laps, stats, stats_async};
 pub use stats::Stats;

@@ -134,6 +134,24 @@ pub fn valid_label(key: &str, value: &str) -> (String, String) {
     (key, value)
 }
 
+/// A label of at most `most` bytes that is valid, for a text that may be none: what cannot stand there becomes `_`.
+#[cfg(feature = "metrics")]
+pub fn valid_label_text(text: &str, most: usize) -> String {
+    let mut valid = String::with_capacity(text.len());
+    for part in text.split('.') {
+        if !valid.is_empty() {
+            valid.push('.');
+        }
+        match part {
+            "" => valid.push('_'),
+            _ => valid.extend(part.chars().map(|c| if c.is_control() { '_' } else { c })),
+        }
+    }
+    // What is cut off may end behind a dot.
+    let valid = cut(&valid, most.min(TEXT_MOST)).trim_end_matches('.');
+    valid.to_owned()
+}
+
 /// A text that is stored whole or not at all: a unit, a help text, what labels of groups begin with.
 pub fn check_length(what: &'static str, text: &str) -> Result<(), Error> {
     if text.len() <= TEXT_STORED {

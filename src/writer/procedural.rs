@@ -10,6 +10,7 @@ use super::file::StatsFile;
 use super::groups::{Around, GroupId};
 use crate::Error;
 use crate::format::histogram::DIGITS;
+use crate::format::labels::Labels;
 use crate::format::record::Instance;
 use crate::format::schema::Merge;
 use crate::format::slot;
@@ -108,6 +109,36 @@ impl Writer {
             writer: self,
             id: GroupId::labelled(labels, &Around::default())?,
         })
+    }
+}
+
+/// For metrics that threads share, see `shared`.
+impl Writer {
+    /// Adds a metric with labels, of which there may be none.
+    pub(crate) fn add_labelled<M: Field + 'static>(
+        &self,
+        labels: Labels,
+        label: &str,
+        unit: &str,
+        help: &str,
+    ) -> Result<&M, Error> {
+        let group = match labels.is_empty() {
+            true => GroupId::default(),
+            false => GroupId::labelled(labels, &Around::default())?,
+        };
+        let metric = MetricBuilder::<M>::new(self, group, label, ());
+        let unit = unit.to_owned();
+        MetricBuilder { unit, ..metric }.help(help).add()
+    }
+
+    /// The thread that writes it ends.
+    pub(crate) fn abandon(&self) {
+        self.file.abandon();
+    }
+
+    /// This thread goes on with it.
+    pub(crate) fn adopt(&self) {
+        self.file.adopt();
     }
 }
 

@@ -5,6 +5,7 @@ mod gauges;
 mod histograms;
 mod histories;
 mod locals;
+mod statics;
 mod structs;
 mod texts;
 mod timers;
@@ -15,6 +16,7 @@ pub fn all() -> Vec<Row> {
     [
         counters::rows(),
         locals::rows(),
+        statics::rows(),
         gauges::rows(),
         texts::rows(),
         structs::rows(),

@@ -31,7 +31,7 @@ use crate::sys::process::clock;
 use entry::plain;
 use kind::GEOMETRY;
 use table::{Counted, New, Table};
-use text::{Name, Texts};
+use text::{Name, Site, Texts};
 use type_name::Leading;
 
 /// A log of distinct errors, each with its count, the times of the first and the last, its message, what
@@ -138,7 +138,7 @@ impl Errors {
             Some(name) => Called::Type(name),
             None => Called::error(type_name::dyn_type(error, &mut leading)),
         };
-        self.enter(name, Some(site), &error, error.source(), None);
+        self.enter(name, Some(site.into()), &error, error.source(), None);
     }
 
     /// As [`record_at`](Self::record_at), of an error that was boxed: it may be a well-known one.
@@ -146,10 +146,38 @@ impl Errors {
         match type_name::known(error) {
             Some(known) => {
                 let name = Called::error(known);
-                self.enter(name, Some(site), &error, error.source(), None);
+                self.enter(name, Some(site.into()), &error, error.source(), None);
             }
             None => self.record_at(error, site),
         }
+    }
+
+    /// Records an error event of a program's log: as the error that it is about, or else under `name`, at a file and
+    /// line. The last context is kept.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn record_event(
+        &self,
+        name: &str,
+        error: Option<&(dyn Error + 'static)>,
+        message: &str,
+        (file, line): (&str, u32),
+        context: &str,
+    ) {
+        let mut leading = Leading::default();
+        let called = match error {
+            Some(error) => {
+                type_name::known(error).unwrap_or_else(|| type_name::dyn_type(error, &mut leading))
+            }
+            None => ("", name),
+        };
+        let site = Site {
+            file,
+            line,
+            column: 0,
+        };
+        let source = error.and_then(Error::source);
+        let context = (!context.is_empty()).then_some(context.as_bytes());
+        self.enter(Called::error(called), Some(site), &message, source, context);
     }
 
     /// Records that something went wrong that is no `Error`, under a name, with a context: a text or
@@ -172,7 +200,7 @@ impl Errors {
     fn enter(
         &self,
         name: Called<'_>,
-        site: Option<&Location<'_>>,
+        site: Option<Site<'_>>,
         message: &dyn Display,
         source: Option<&(dyn Error + 'static)>,
         context: Option<&[u8]>,
@@ -203,7 +231,7 @@ impl Errors {
         }
     }
 
-    fn hash(&self, name: Called<'_>, site: Option<&Location<'_>>, message: &dyn Display) -> u64 {
+    fn hash(&self, name: Called<'_>, site: Option<Site<'_>>, message: &dyn Display) -> u64 {
         let mut hash = Hashing(self.hasher.build_hasher());
         match name {
             Called::Type(name) => hash.0.write(name.as_bytes()),
@@ -214,9 +242,9 @@ impl Errors {
             }
         }
         if let Some(site) = site {
-            hash.0.write(site.file().as_bytes());
-            hash.0.write_u32(site.line());
-            hash.0.write_u32(site.column());
+            hash.0.write(site.file.as_bytes());
+            hash.0.write_u32(site.line);
+            hash.0.write_u32(site.column);
         }
         // A message that cannot be formatted counts as far as it could.
         let _ = write!(hash, "{message}");
@@ -229,7 +257,7 @@ impl Errors {
         &self,
         hash: u64,
         name: Name<'_>,
-        site: Option<&Location<'_>>,
+        site: Option<Site<'_>>,
         message: &dyn Display,
         source: Option<&(dyn Error + 'static)>,
         context: Option<&[u8]>,

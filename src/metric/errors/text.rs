@@ -71,6 +71,25 @@ pub(in crate::metric) struct Name<'a> {
     pub(in crate::metric) is_note: bool,
 }
 
+/// A place in the source.
+#[derive(Clone, Copy)]
+pub(in crate::metric) struct Site<'a> {
+    pub(in crate::metric) file: &'a str,
+    pub(in crate::metric) line: u32,
+    /// 0: not known.
+    pub(in crate::metric) column: u32,
+}
+
+impl<'a> From<&'a Location<'_>> for Site<'a> {
+    fn from(location: &'a Location<'_>) -> Site<'a> {
+        Site {
+            file: location.file(),
+            line: location.line(),
+            column: location.column(),
+        }
+    }
+}
+
 /// The texts of an entry in the making. They are on the stack: new messages may come in a storm, and none of
 /// them is to allocate.
 pub(in crate::metric) struct Texts {
@@ -94,7 +113,7 @@ impl Texts {
     }
 
     /// Those of the total of a name and a place.
-    pub(in crate::metric) fn of_total(name: Name<'_>, site: Option<&Location<'_>>) -> Texts {
+    pub(in crate::metric) fn of_total(name: Name<'_>, site: Option<Site<'_>>) -> Texts {
         let mut texts = Texts::new(TOTAL | u64::from(name.is_note));
         texts.add_name_and_site(name, site);
         texts
@@ -103,7 +122,7 @@ impl Texts {
     /// Those of a message, cut to what is kept.
     pub(in crate::metric) fn of_message(
         name: Name<'_>,
-        site: Option<&Location<'_>>,
+        site: Option<Site<'_>>,
         message: &dyn fmt::Display,
         mut source: Option<&(dyn Error + 'static)>,
     ) -> Texts {
@@ -125,7 +144,7 @@ impl Texts {
         texts
     }
 
-    fn add_name_and_site(&mut self, name: Name<'_>, site: Option<&Location<'_>>) {
+    fn add_name_and_site(&mut self, name: Name<'_>, site: Option<Site<'_>>) {
         self.add(NAME_MOST, |to| {
             to.write_str(name.path)?;
             to.write_str(name.text)
@@ -134,10 +153,11 @@ impl Texts {
             return self.add(0, |_| Ok(()));
         };
         // Of a long path the end says more. Two numbers of 32 bits and their colons take 22 bytes.
-        let file = site.file();
+        let Site { file, line, column } = site;
         let file = &file[file.ceil_char_boundary(file.len().saturating_sub(SITE_MOST - 22))..];
-        self.add(SITE_MOST, |to| {
-            write!(to, "{file}:{}:{}", site.line(), site.column())
+        self.add(SITE_MOST, |to| match column {
+            0 => write!(to, "{file}:{line}"),
+            _ => write!(to, "{file}:{line}:{column}"),
         });
     }
 
@@ -231,7 +251,7 @@ mod tests {
             text: &"é".repeat(100),
             is_note: false,
         };
-        let site = Some(Location::caller());
+        let site = Some(Location::caller().into());
         let texts = Texts::of_message(name, site, &Endless, Endless.source());
         let words: Vec<u64> = texts.words().collect();
         assert!(words.len() <= MessageWidth::WORDS - CHANGING);

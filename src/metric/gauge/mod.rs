@@ -10,7 +10,7 @@ use super::value::Value;
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::metric::one_thread::of_one_thread;
-use crate::sync::Ordering;
+use crate::sync::{AtomicU64, Ordering};
 use crate::sys::memory::words::Word;
 use merge::merge_numbers;
 use std::fmt;
@@ -98,6 +98,11 @@ impl<T: Numeric> Gauge<T> {
     #[inline(always)]
     pub fn get(&self) -> T {
         T::from_word(self.0.load(Ordering::Relaxed))
+    }
+
+    /// Its word, for one in a file of the process, which all threads write.
+    pub(crate) fn word(&self) -> &AtomicU64 {
+        &self.0
     }
 }
 

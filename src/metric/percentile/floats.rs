@@ -110,6 +110,36 @@ impl Floats {
         self.publish(value);
     }
 
+    /// Records a value so many times.
+    #[cfg(feature = "metrics")]
+    pub(super) fn record_many(&self, value: f64, times: u64) {
+        if times == 0 {
+            return;
+        }
+        // The first one makes its octave's buckets.
+        self.record(value);
+        let more = times - 1;
+        if self.window.is_some() {
+            return (0..more).for_each(|_| self.record(value));
+        }
+        let (octave, position) = self.layout.place(value);
+        let word: &AtomicU64 = match self.buckets.octaves.find(octave, position) {
+            _ if !value.is_finite() => &self.rejected,
+            Some(bucket) => &*{ bucket },
+            None => &self.buckets.ranges[octave as usize / OCTAVES_OF_RANGE],
+        };
+        // Relaxed: as for a Counter.
+        let count = word.load(Ordering::Relaxed);
+        word.store(count.wrapping_add(more), Ordering::Relaxed);
+        if value.is_finite() && more > 0 {
+            self.moments.update_all(&SummaryValue::SELDOM, |before| {
+                let mut all = SummaryValue::load(before);
+                all.merge(SummaryValue::same(value, more));
+                all.to_words()
+            });
+        }
+    }
+
     /// Publishes the moments with one value more.
     #[inline(always)]
     fn publish(&self, value: f64) {

@@ -49,7 +49,7 @@ pub struct Percentile<T: PercentileNumber = u64>(T::Handle);
     label = "not a number that a Percentile records",
     note = "write Percentile for u64 values, or Percentile<f64>"
 )]
-pub trait PercentileNumber: sealed::Sealed {
+pub trait PercentileNumber: sealed::Sealed + 'static {
     /// The handle that records such numbers.
     #[doc(hidden)]
     type Handle: fmt::Debug;
@@ -111,6 +111,15 @@ impl Percentile<f64> {
     /// The distribution in this thread's file. Copies the buckets: microseconds.
     pub fn distribution(&self) -> FloatDistribution {
         self.0.distribution()
+    }
+}
+
+/// For `recorder`.
+#[cfg(feature = "metrics")]
+impl Percentile<f64> {
+    /// Records a value so many times, at the cost of a few.
+    pub(crate) fn record_many(&self, value: f64, times: u64) {
+        self.0.record_many(value, times);
     }
 }
 

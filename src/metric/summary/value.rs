@@ -163,6 +163,16 @@ impl SummaryValue {
         }
     }
 
+    /// That of one finite value, so many times, without a time.
+    #[cfg(feature = "metrics")]
+    pub(in crate::metric) fn same(value: f64, times: u64) -> SummaryValue {
+        SummaryValue {
+            count: times,
+            total: Sum::of(value).times(times as f64),
+            ..SummaryValue::default().with(value, 0)
+        }
+    }
+
     /// With the mean as its shift, or with the first value.
     #[cold]
     #[inline(never)]

@@ -22,7 +22,7 @@ pub struct Report {
     /// What happened, and what to do.
     pub text: Box<str>,
     /// What tells it from others of the model.
-    cause: &'static str,
+    cause: Box<str>,
     /// The process, in forks, that made it.
     generation: u64,
     /// Whether it is still to be told.
@@ -40,18 +40,18 @@ thread_local! {
 }
 
 /// Reports something about a model, unless the same cause has been reported of it already.
-pub fn once(model: &str, cause: &'static str, text: &dyn Display) {
+pub fn once(model: &str, cause: &str, text: &dyn Display) {
     later(model, cause, text);
     tell_all();
 }
 
 /// The same for what comes up while a file is made: [`tell_all`] is called when it is there.
-pub fn later(model: &str, cause: &'static str, text: &dyn Display) {
+pub fn later(model: &str, cause: &str, text: &dyn Display) {
     enter(model, cause, text, true);
 }
 
 /// The same for [`status`](crate::status()) only: for what the user asked for.
-pub fn quietly(model: &str, cause: &'static str, text: &dyn Display) {
+pub fn quietly(model: &str, cause: &str, text: &dyn Display) {
     enter(model, cause, text, false);
 }
 
@@ -90,10 +90,10 @@ impl Drop for Reporting {
     }
 }
 
-fn enter(model: &str, cause: &'static str, text: &dyn Display, aloud: bool) {
+fn enter(model: &str, cause: &str, text: &dyn Display, aloud: bool) {
     let generation = fork::generation();
     let known = |report: &Report| {
-        report.generation == generation && report.cause == cause && *report.model == *model
+        report.generation == generation && *report.cause == *cause && *report.model == *model
     };
     // Before anything is allocated: an allocator that comes here must not come here again.
     if REPORTS.iter().any(known) {
@@ -105,7 +105,7 @@ fn enter(model: &str, cause: &'static str, text: &dyn Display, aloud: bool) {
     let report = Report {
         model: model.into(),
         text: text.to_string().into(),
-        cause,
+        cause: cause.into(),
         generation,
         untold: AtomicBool::new(aloud),
     };

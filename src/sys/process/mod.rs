@@ -6,4 +6,5 @@ pub mod identity;
 pub mod liveness;
 pub mod loaded;
 pub mod lock;
+pub mod own_lock;
 pub mod procfs;

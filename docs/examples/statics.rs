@@ -1,0 +1,48 @@
+//! Statics: for code that has no place to keep a handle. `cargo run --example statics`
+//!
+//! With `-- --stay` it stays for a minute; then, in another terminal, `mmstats show` shows the same.
+
+use std::thread;
+use std::time::Duration;
+
+use mmstats::reader::Reader;
+use mmstats::{SharedCounter, SharedGauge, SharedPercentile, SharedTimer};
+
+static HITS: SharedCounter =
+    SharedCounter::new("cache", "hits").help("Lookups answered from memory.");
+static MISSES: SharedCounter = SharedCounter::new("cache", "misses");
+/// One value for the whole process.
+static RUNNING: SharedGauge<i64> = SharedGauge::new("cache", "running");
+static LOOKUP: SharedTimer = SharedTimer::new("cache", "lookup");
+static SIZE: SharedPercentile = SharedPercentile::new("cache", "entry_size").unit("bytes");
+
+/// A function of a library, which is called on any thread.
+fn lookup(key: u64) -> Option<u64> {
+    RUNNING.add(1);
+    let _timing = LOOKUP.start();
+    if key.is_multiple_of(3) {
+        MISSES.inc();
+        RUNNING.add(-1);
+        return None;
+    }
+    HITS.inc();
+    SIZE.record(key);
+    RUNNING.add(-1);
+    Some(key)
+}
+
+fn main() -> Result<(), mmstats::Error> {
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| (0..3000).filter_map(lookup).count());
+        }
+    });
+    for (model, label, value) in Reader::from_env()?.snapshot()?.iter() {
+        println!("{model}: {label} = {value}");
+    }
+    // To look at it with the binary.
+    if std::env::args().any(|argument| argument == "--stay") {
+        thread::sleep(Duration::from_secs(60));
+    }
+    Ok(())
+}

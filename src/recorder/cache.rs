@@ -1,0 +1,257 @@
+//! A thread's handles, by their keys: what the macros of the facade find with a hash and a comparison.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use metrics::Key;
+
+use super::handles::{GaugeHandle, Handle};
+use super::registry::{Cells, Kind, Metric, Registry};
+use crate::shared::alone;
+use crate::sys::lifecycle::report;
+use crate::{Counter, Percentile};
+
+/// A handle of one kind.
+pub trait Cached: Sized {
+    /// The kind.
+    const KIND: Kind;
+
+    /// That of a metric of this kind.
+    fn of(metric: &Metric) -> Option<Self>;
+
+    /// Those that a thread has.
+    fn known(cache: &Cache) -> &Handles<Self>;
+
+    /// The same, to change them.
+    fn known_mut(cache: &mut Cache) -> &mut Handles<Self>;
+}
+
+impl Cached for Handle<Counter> {
+    const KIND: Kind = Kind::Counter;
+
+    fn of(metric: &Metric) -> Option<Self> {
+        match metric.cells {
+            Cells::Counter(number) => Some(Handle::new(number, metric.entry.clone())),
+            _ => None,
+        }
+    }
+
+    fn known(cache: &Cache) -> &Handles<Self> {
+        &cache.counters
+    }
+
+    fn known_mut(cache: &mut Cache) -> &mut Handles<Self> {
+        &mut cache.counters
+    }
+}
+
+impl Cached for GaugeHandle {
+    const KIND: Kind = Kind::Gauge;
+
+    fn of(metric: &Metric) -> Option<Self> {
+        match &metric.cells {
+            Cells::Gauge(level) => Some(GaugeHandle::new(level.clone(), metric.entry.clone())),
+            _ => None,
+        }
+    }
+
+    fn known(cache: &Cache) -> &Handles<Self> {
+        &cache.gauges
+    }
+
+    fn known_mut(cache: &mut Cache) -> &mut Handles<Self> {
+        &mut cache.gauges
+    }
+}
+
+impl Cached for Handle<Percentile<f64>> {
+    const KIND: Kind = Kind::Histogram;
+
+    fn of(metric: &Metric) -> Option<Self> {
+        match metric.cells {
+            Cells::Histogram(number) => Some(Handle::new(number, metric.entry.clone())),
+            _ => None,
+        }
+    }
+
+    fn known(cache: &Cache) -> &Handles<Self> {
+        &cache.histograms
+    }
+
+    fn known_mut(cache: &mut Cache) -> &mut Handles<Self> {
+        &mut cache.histograms
+    }
+}
+
+/// Handles of one kind: a table with open addressing, at most half full. Keys have their hashes in them.
+pub struct Handles<H> {
+    entries: Vec<Option<(Key, Arc<H>)>>,
+    len: usize,
+}
+
+// Not derived: that would ask for `H: Default`.
+impl<H> Default for Handles<H> {
+    fn default() -> Handles<H> {
+        Handles {
+            entries: Vec::new(),
+            len: 0,
+        }
+    }
+}
+
+impl<H> Handles<H> {
+    #[inline]
+    fn get(&self, key: &Key) -> Option<&Arc<H>> {
+        match self.entries.get(self.place(key)?) {
+            Some(Some((_, handle))) => Some(handle),
+            _ => None,
+        }
+    }
+
+    /// Where the key is, or would be. `None` of an empty table.
+    #[inline]
+    fn place(&self, key: &Key) -> Option<usize> {
+        let mask = self.entries.len().checked_sub(1)?;
+        let hash = key.get_hash();
+        let mut place = (hash ^ hash >> 32) as usize & mask;
+        // It ends: half of the entries are empty.
+        loop {
+            match &self.entries[place] {
+                Some((known, _)) if !is_same(known, key) => place = (place + 1) & mask,
+                _ => return Some(place),
+            }
+        }
+    }
+
+    fn insert(&mut self, key: Key, handle: Arc<H>) {
+        if 2 * self.len >= self.entries.len() {
+            let more = (2 * self.entries.len()).max(16);
+            let entries = std::iter::repeat_with(|| None).take(more).collect();
+            let old = std::mem::replace(&mut self.entries, entries);
+            self.len = 0;
+            for (key, handle) in old.into_iter().flatten() {
+                self.insert(key, handle);
+            }
+        }
+        if let Some(place) = self.place(&key) {
+            self.len += usize::from(self.entries[place].is_none());
+            self.entries[place] = Some((key, handle));
+        }
+    }
+}
+
+/// Whether two keys are equal. Those of a macro with literals are the same statics each time.
+#[inline]
+fn is_same(known: &Key, key: &Key) -> bool {
+    let is_one = std::ptr::eq(known.name(), key.name())
+        && std::ptr::eq(known.labels().as_slice(), key.labels().as_slice());
+    known.get_hash() == key.get_hash() && (is_one || known == key)
+}
+
+/// What a thread has of a recorder.
+#[derive(Default)]
+pub struct Cache {
+    /// The number of its home, which no other recorder ever has.
+    recorder: u32,
+    counters: Handles<Handle<Counter>>,
+    gauges: Handles<GaugeHandle>,
+    histograms: Handles<Handle<Percentile<f64>>>,
+}
+
+thread_local! {
+    /// Of each recorder that this thread has used: one, as a rule.
+    static CACHES: RefCell<Vec<Cache>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The most recorders whose handles a thread keeps: tests make one after another.
+const RECORDERS: usize = 16;
+
+/// This thread's handle of a key. `None`: not now, since this thread is just making something, and an allocator has come
+/// back here.
+#[inline]
+pub fn handle<H: Cached>(registry: &Registry, key: &Key) -> Option<Arc<H>> {
+    // No entry: the thread is being torn down, or is just changing its table.
+    let known = CACHES.try_with(|caches| {
+        let caches = caches.try_borrow().ok()?;
+        let number = registry.number();
+        let cache = caches.iter().find(|cache| cache.recorder == number)?;
+        H::known(cache).get(key).cloned()
+    });
+    match known {
+        Ok(Some(handle)) => Some(handle),
+        _ => new(registry, key),
+    }
+}
+
+/// The first use of a key in a thread; and every use of one that counts under `_other`.
+#[cold]
+fn new<H: Cached>(registry: &Registry, key: &Key) -> Option<Arc<H>> {
+    let (handle, is_own) = alone(|| {
+        let (metric, is_own) = registry.metric(H::KIND, key);
+        let handle = H::of(metric).map(Arc::new);
+        if let Some(handle) = handle.as_ref().filter(|_| is_own) {
+            keep(registry, key, handle.clone());
+        }
+        (handle, is_own)
+    })?;
+    // Only now: a logger may use the recorder itself.
+    if !is_own {
+        let text = format_args!(
+            "there are {} metrics; further ones count under \"_other\": allow more with .max_label_sets()",
+            registry.most()
+        );
+        report::later(registry.model(), "label sets", &text);
+    }
+    report::tell_all();
+    handle
+}
+
+/// Keeps a handle for this thread, unless it has too many.
+fn keep<H: Cached>(registry: &Registry, key: &Key, handle: Arc<H>) {
+    // Not while the thread is being torn down.
+    let _ = CACHES.try_with(|caches| {
+        let Ok(mut caches) = caches.try_borrow_mut() else {
+            return;
+        };
+        let recorder = registry.number();
+        let known = caches.iter().position(|cache| cache.recorder == recorder);
+        let index = known.unwrap_or_else(|| {
+            if caches.len() >= RECORDERS {
+                caches.remove(0);
+            }
+            caches.push(Cache {
+                recorder,
+                ..Cache::default()
+            });
+            caches.len() - 1
+        });
+        let known = H::known_mut(&mut caches[index]);
+        // Keys of one metric may differ in what cannot be part of a label.
+        if known.len < registry.most() {
+            known.insert(key.clone(), handle);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_finds_what_was_entered_last_under_a_key() {
+        let mut handles = Handles::default();
+        let key = |n: u32| Key::from_parts("name", vec![metrics::Label::new("n", n.to_string())]);
+        assert!(handles.get(&key(0)).is_none());
+        for round in 0..2 {
+            for n in 0..1000 {
+                handles.insert(key(n), Arc::new(n + round));
+                assert_eq!(handles.len, if round == 0 { n as usize + 1 } else { 1000 });
+            }
+        }
+        for n in 0..1000 {
+            assert_eq!(handles.get(&key(n)).map(|n| **n), Some(n + 1));
+        }
+        assert!(handles.get(&key(1000)).is_none());
+        assert!(2 * handles.len <= handles.entries.len());
+    }
+}

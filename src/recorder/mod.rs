@@ -1,0 +1,191 @@
+//! A recorder for the facade [`metrics`]: what any crate tells it is written into stats files.
+//!
+//! ```no_run
+//! mmstats::recorder::install()?;
+//! metrics::counter!("requests", "path" => "/").increment(1);
+//! metrics::gauge!("queue").set(7.0);
+//! metrics::histogram!("latency").record(0.25);
+//! # Ok::<(), mmstats::Error>(())
+//! ```
+//!
+//! # How it works
+//!
+//! - A counter and a histogram have a cell in each thread, as a [`SharedCounter`](crate::SharedCounter) has: no lock, no
+//!   shared cache line, and no allocation after the first write of a thread. A histogram is a
+//!   [`Percentile<f64>`](crate::Percentile): its memory is fixed, whatever is recorded, and there is no upkeep.
+//! - A gauge is one word of the process, as a [`SharedGauge`](crate::SharedGauge): the last value that was set wins, and
+//!   what is added is exact.
+//! - `counter!` and its likes find their handle in a table of the thread.
+//!
+//! # What becomes of names
+//!
+//! The model is `metrics`, a metric's name its label, and labels are labels, in any order. A name that is a counter and
+//! a gauge keeps both: the later one is `<name>.<kind>`, as in `requests.gauge`. What cannot be part of a name or label
+//! becomes `_`. Beyond the [most label sets](Builder::max_label_sets) a metric counts under the same labels, each of
+//! which is `_other`, and beyond as many names under the name `_other`.
+//!
+//! Units and descriptions may come at any time. A file keeps those that were known when its thread (of a gauge, when
+//! the process) first wrote the metric; of several files the newest counts.
+//!
+//! # What is refused
+//!
+//! A histogram counts what is no finite number as rejected, and changes nothing else. In the child of a fork all begins
+//! at zero. What is recorded while a thread is torn down, or in an allocator that is called because a metric is being
+//! made, is not recorded.
+
+mod cache;
+mod handles;
+mod registry;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use metrics::{Key, KeyName, Metadata, SharedString, Unit};
+
+use crate::shared::{Home, alone};
+use crate::writer::check_model;
+use crate::{Counter, Error, Percentile, Writer};
+use handles::{GaugeHandle, Handle};
+use registry::{Kind, Registry};
+
+/// The model's name, unless another one is given.
+const MODEL: &str = "metrics";
+
+/// Label sets, and names, that a recorder has at most, unless something else is said.
+const LABEL_SETS: usize = 10_000;
+
+/// Makes a [`Recorder`] for the model `metrics` the one of the whole program.
+///
+/// # Errors
+/// The program has a recorder already.
+pub fn install() -> Result<(), Error> {
+    Recorder::builder().build()?.install()
+}
+
+/// A recorder for [`metrics`]. Clones are the same recorder.
+///
+/// [`install`] makes one for the whole program. This is for others: with a name of their own, for
+/// [`metrics::with_local_recorder`], or under the layers of `metrics-util`.
+///
+/// ```no_run
+/// use mmstats::recorder::Recorder;
+/// let recorder = Recorder::builder().model("my-app").path("/run/app").build()?;
+/// metrics::with_local_recorder(&recorder, || metrics::counter!("requests").increment(1));
+/// # Ok::<(), mmstats::Error>(())
+/// ```
+///
+/// Files stay as long as the process, also when the recorder is dropped: handles of it may be kept anywhere.
+#[derive(Clone, Debug)]
+pub struct Recorder(Arc<Registry>);
+
+impl Recorder {
+    /// For the model `metrics` in the default root, unless something else is said.
+    pub fn builder() -> Builder {
+        Builder {
+            model: MODEL.to_owned(),
+            path: None,
+            max_size: None,
+            label_sets: LABEL_SETS,
+        }
+    }
+
+    fn describe(&self, kind: Kind, name: &KeyName, unit: Option<Unit>, help: &str) {
+        // Not in an allocator that is called because something is being made.
+        alone(|| self.0.describe(kind, name.as_str(), unit, help));
+    }
+
+    /// Makes it the recorder of the whole program.
+    ///
+    /// # Errors
+    /// The program has one already.
+    pub fn install(self) -> Result<(), Error> {
+        let model = self.0.model().to_owned();
+        metrics::set_global_recorder(self).map_err(|_| Error::Value {
+            model,
+            label: "recorder".to_owned(),
+            problem: "the program has a recorder already: install only one".to_owned(),
+        })
+    }
+}
+
+/// Builds a [`Recorder`]: `.build()` makes it.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is made before .build()"]
+pub struct Builder {
+    model: String,
+    path: Option<PathBuf>,
+    max_size: Option<usize>,
+    label_sets: usize,
+}
+
+impl Builder {
+    /// The model's name. Default: `metrics`.
+    pub fn model(mut self, name: impl Into<String>) -> Builder {
+        self.model = name.into();
+        self
+    }
+
+    /// The root: files appear in the directory of the model's name below it. Default: as for
+    /// [`Builder::path`](crate::Builder::path) of a model.
+    pub fn path(mut self, root: impl Into<PathBuf>) -> Builder {
+        self.path = Some(root.into());
+        self
+    }
+
+    /// Bytes that each file may have at most. Default: `MMSTATS_MAX_SIZE`, else 64 MiB.
+    pub fn max_size(mut self, bytes: usize) -> Builder {
+        self.max_size = Some(bytes);
+        self
+    }
+
+    /// How many metrics there may be, each set of labels being one; and how many names. What is beyond counts under
+    /// `_other`. Default: 10,000.
+    pub fn max_label_sets(mut self, most: usize) -> Builder {
+        self.label_sets = most;
+        self
+    }
+
+    /// Makes the recorder. Its files are made when something is recorded.
+    ///
+    /// # Errors
+    /// The model's name cannot be the name of a directory.
+    pub fn build(self) -> Result<Recorder, Error> {
+        check_model(&self.model)?;
+        let mut files = Writer::builder(&self.model);
+        if let Some(root) = self.path {
+            files = files.path(root);
+        }
+        let home = Home::own(files, self.max_size);
+        let registry = Registry::new(home, self.label_sets);
+        Ok(Recorder(Arc::new(registry)))
+    }
+}
+
+impl metrics::Recorder for Recorder {
+    fn describe_counter(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
+        self.describe(Kind::Counter, &name, unit, &help);
+    }
+
+    fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
+        self.describe(Kind::Gauge, &name, unit, &help);
+    }
+
+    fn describe_histogram(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
+        self.describe(Kind::Histogram, &name, unit, &help);
+    }
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> metrics::Counter {
+        let found = cache::handle::<Handle<Counter>>(&self.0, key);
+        found.map_or(metrics::Counter::noop(), metrics::Counter::from_arc)
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> metrics::Gauge {
+        let found = cache::handle::<GaugeHandle>(&self.0, key);
+        found.map_or(metrics::Gauge::noop(), metrics::Gauge::from_arc)
+    }
+
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> metrics::Histogram {
+        let found = cache::handle::<Handle<Percentile<f64>>>(&self.0, key);
+        found.map_or(metrics::Histogram::noop(), metrics::Histogram::from_arc)
+    }
+}

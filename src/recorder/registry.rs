@@ -1,0 +1,308 @@
+//! Which metrics a recorder has: found by what they are in the files, whatever order their labels come in.
+//!
+//! There is no lock: a fork would catch it, and an allocator that counts would come back to it.
+
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+use metrics::{Key, Unit};
+
+use crate::format::bytes::cut;
+use crate::format::labels::{LABELS_MOST, Labels};
+use crate::format::schema::TEXT_MOST;
+use crate::shared::{Home, Level, Number, Spec};
+use crate::sys::memory::append_list::{AppendList, AppendTable};
+use crate::sys::memory::hashing::{self, RandomState};
+use crate::writer::{valid_label, valid_label_text};
+use crate::{Counter, Percentile};
+
+/// The name, and the value of each label, of what counts together because there are too many.
+const OTHER: &str = "_other";
+
+/// The longest name, so that a kind may follow.
+const NAME_MOST: usize = 1000;
+
+/// Descriptions of a name that are kept: the latest counts. Beyond it something describes without end.
+const DESCRIPTIONS: usize = 16;
+
+/// What a metric can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Counter = 1,
+    Gauge = 2,
+    Histogram = 3,
+}
+
+impl Kind {
+    /// What follows a name that is another kind's.
+    fn text(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        }
+    }
+}
+
+/// A name, and what was said of it.
+#[derive(Debug)]
+struct Name {
+    text: String,
+    /// The kind that has the name as it is: that of the first metric. 0: there is none yet.
+    first: AtomicU8,
+    /// For each kind, the latest first.
+    described: [AppendList<Description>; 3],
+}
+
+#[derive(Debug, PartialEq)]
+struct Description {
+    unit: &'static str,
+    help: String,
+}
+
+impl Name {
+    fn new(text: &str) -> Arc<Name> {
+        Arc::new(Name {
+            text: text.to_owned(),
+            first: AtomicU8::new(0),
+            described: [const { AppendList::new() }; 3],
+        })
+    }
+
+    fn described(&self, kind: Kind) -> &AppendList<Description> {
+        &self.described[kind as usize - 1]
+    }
+
+    /// The label of a metric of this kind.
+    fn label(&self, kind: Kind) -> String {
+        // Relaxed: nothing is read by it but the byte itself.
+        let first =
+            (self.first).compare_exchange(0, kind as u8, Ordering::Relaxed, Ordering::Relaxed);
+        match first {
+            Err(first) if first != kind as u8 => format!("{}.{}", self.text, kind.text()),
+            _ => self.text.clone(),
+        }
+    }
+}
+
+/// What a metric is in the files.
+#[derive(Debug)]
+pub struct Entry {
+    home: &'static Home,
+    name: Arc<Name>,
+    kind: Kind,
+    label: String,
+    labels: Labels,
+}
+
+impl Entry {
+    /// With what is known of it by now.
+    pub fn spec(&self) -> Spec {
+        let described = self.name.described(self.kind).iter().next();
+        let (unit, help) =
+            described.map_or(("", ""), |described| (described.unit, &described.help));
+        Spec {
+            home: self.home,
+            metric: self.label.clone(),
+            unit: unit.to_owned(),
+            help: help.to_owned(),
+            labels: self.labels.clone(),
+        }
+    }
+}
+
+/// A metric.
+#[derive(Debug)]
+pub struct Metric {
+    pub entry: Arc<Entry>,
+    pub cells: Cells,
+}
+
+/// Where its values are.
+#[derive(Debug)]
+pub enum Cells {
+    Counter(Number<Counter>),
+    Gauge(Arc<Level>),
+    Histogram(Number<Percentile<f64>>),
+}
+
+/// All that a recorder knows.
+pub struct Registry {
+    /// That of its home: asked for with each use of a macro.
+    number: u32,
+    home: &'static Home,
+    hasher: RandomState,
+    names: AppendTable<Arc<Name>>,
+    metrics: AppendTable<Metric>,
+    /// The most names, the most metrics, and the most of those that are `_other`.
+    most: usize,
+    names_made: AtomicUsize,
+    metrics_made: AtomicUsize,
+    others_made: AtomicUsize,
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("model", &self.model())
+            .field("metrics", &self.metrics_made)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Registry {
+    /// Without a metric.
+    pub fn new(home: &'static Home, most: usize) -> Registry {
+        Registry {
+            number: home.number,
+            home,
+            hasher: hashing::random_state(),
+            names: AppendTable::new(),
+            metrics: AppendTable::new(),
+            most,
+            names_made: AtomicUsize::new(0),
+            metrics_made: AtomicUsize::new(0),
+            others_made: AtomicUsize::new(0),
+        }
+    }
+
+    /// What tells it from all others.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The model's name.
+    pub fn model(&self) -> &str {
+        self.home.builder.name()
+    }
+
+    /// The most metrics that it has.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Notes what a name means. The latest counts.
+    pub fn describe(&self, kind: Kind, name: &str, unit: Option<Unit>, help: &str) {
+        let Some(name) = self.name(&valid_label_text(name, NAME_MOST)) else {
+            return;
+        };
+        let description = Description {
+            unit: unit.map_or("", |unit| unit.as_str()),
+            help: cut(help, TEXT_MOST).to_owned(),
+        };
+        let described = name.described(kind);
+        if described.iter().next() != Some(&description)
+            && described.iter().take(DESCRIPTIONS).count() < DESCRIPTIONS
+        {
+            described.push_unless(description, |_, _| false);
+        }
+    }
+
+    /// The metric of a key, made if it is new; and whether it is that one, and not `_other`.
+    pub fn metric(&self, kind: Kind, key: &Key) -> (&Metric, bool) {
+        let name = valid_label_text(key.name(), NAME_MOST);
+        let labels = labels(key);
+        if let Some(known) = self.find(kind, &name, &labels) {
+            return (known, true);
+        }
+        let known_name = self.name(&name);
+        if let Some(name) = known_name
+            && take(&self.metrics_made, self.most)
+        {
+            return (self.make(kind, name, labels), true);
+        }
+        let labels: Labels = (labels.into_iter())
+            .map(|(key, _)| (key, OTHER.to_owned()))
+            .collect();
+        if let Some(name) = known_name.filter(|_| !labels.is_empty()) {
+            if let Some(known) = self.find(kind, &name.text, &labels) {
+                return (known, false);
+            }
+            if take(&self.others_made, self.most) {
+                return (self.make(kind, name, labels), false);
+            }
+        }
+        let other = self.find(kind, OTHER, &[]);
+        let other = other.unwrap_or_else(|| {
+            let hash = self.hasher.hash_one(OTHER);
+            let is = |name: &Arc<Name>| name.text == OTHER;
+            let name = self.names.find_or_push(hash, is, Name::new(OTHER));
+            self.make(kind, name, Labels::new())
+        });
+        (other, false)
+    }
+
+    /// A name, new if there may be one more.
+    fn name(&self, text: &str) -> Option<&Arc<Name>> {
+        let hash = self.hasher.hash_one(text);
+        let is = |name: &Arc<Name>| name.text == text;
+        if let Some(known) = self.names.find(hash, is) {
+            return Some(known);
+        }
+        take(&self.names_made, self.most)
+            .then(|| self.names.find_or_push(hash, is, Name::new(text)))
+    }
+
+    fn hash(&self, kind: Kind, name: &str, labels: &[(String, String)]) -> u64 {
+        self.hasher.hash_one((kind, name, labels))
+    }
+
+    fn find(&self, kind: Kind, name: &str, labels: &[(String, String)]) -> Option<&Metric> {
+        let hash = self.hash(kind, name, labels);
+        (self.metrics).find(hash, |metric| metric.entry.is(kind, name, labels))
+    }
+
+    fn make(&self, kind: Kind, name: &Arc<Name>, labels: Labels) -> &Metric {
+        let hash = self.hash(kind, &name.text, &labels);
+        let model = self.model();
+        let entry = Arc::new(Entry {
+            home: self.home,
+            name: name.clone(),
+            kind,
+            label: name.label(kind),
+            labels: labels.clone(),
+        });
+        let metric = Metric {
+            entry,
+            cells: match kind {
+                Kind::Counter => Cells::Counter(Number::new(model)),
+                Kind::Gauge => Cells::Gauge(Arc::new(Level::new())),
+                Kind::Histogram => Cells::Histogram(Number::new(model)),
+            },
+        };
+        let is = |metric: &Metric| metric.entry.is(kind, &name.text, &labels);
+        self.metrics.find_or_push(hash, is, metric)
+    }
+}
+
+impl Entry {
+    fn is(&self, kind: Kind, name: &str, labels: &[(String, String)]) -> bool {
+        self.kind == kind && self.name.text == name && self.labels == labels
+    }
+}
+
+/// Takes one of `most`, if there is one left. (Two threads that make one metric at once may take two.)
+fn take(made: &AtomicUsize, most: usize) -> bool {
+    // Relaxed: nothing is read by it but the number itself.
+    made.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |made| {
+        (made < most).then_some(made + 1)
+    })
+    .is_ok()
+}
+
+/// The labels of a key, valid and by key. Of two values for one key the later one counts.
+fn labels(key: &Key) -> Labels {
+    let mut labels = Labels::new();
+    for label in key.labels() {
+        let (key, value) = valid_label(label.key(), label.value());
+        match labels.binary_search_by(|(known, _)| known.cmp(&key)) {
+            Ok(index) => labels[index].1 = value,
+            Err(index) if labels.len() < LABELS_MOST => labels.insert(index, (key, value)),
+            // More than a group can have.
+            Err(_) => {}
+        }
+    }
+    labels
+}

@@ -1,0 +1,75 @@
+//! SharedCounter: a counter in a static.
+
+use super::statics::{Description, Static, constructors, unit};
+use super::table::{self, Shared};
+use crate::Counter;
+use crate::sys::process::own_lock::OwnLock;
+
+/// A [`Counter`] for any thread, in a static.
+///
+/// ```no_run
+/// use mmstats::SharedCounter;
+///
+/// static HITS: SharedCounter = SharedCounter::new("cache", "hits").help("Lookups answered from memory.");
+///
+/// HITS.inc();
+/// ```
+///
+/// Each thread counts in a cell of its own, in its own file of the model: threads never wait for each other, nor for
+/// one cache line. An increment finds the cell by a few loads, and is the load and store of [`Counter::inc`] then. The
+/// first one in a thread makes the cell; it takes some microseconds, and the first one of a model makes a file.
+///
+/// What counts where no cell can be made (while a thread is torn down, or in an allocator that is called because a cell
+/// is being made) is not recorded. It never panics, and never waits for another thread.
+#[derive(Debug)]
+pub struct SharedCounter(Static<Counter>);
+
+impl SharedCounter {
+    constructors!();
+    unit!();
+
+    const fn of(description: Description) -> Self {
+        SharedCounter(Static::new(description))
+    }
+
+    const fn description(&self) -> Description {
+        self.0.description()
+    }
+
+    /// Adds one.
+    #[inline(always)]
+    pub fn inc(&self) {
+        self.add(1);
+    }
+
+    /// Adds `n`.
+    #[inline(always)]
+    pub fn add(&self, n: u64) {
+        self.0.with(|counter| counter.add(n));
+    }
+
+    /// Raises it to `n`, over all threads of this process. A counter never falls: a smaller `n` changes nothing.
+    ///
+    /// It is dear beside an increment: it adds up the cells of all threads, under a lock.
+    pub fn set(&self, n: u64) {
+        raise(&self.0, n);
+    }
+
+    /// What all threads of this process have counted. Adds up the cells of all threads.
+    pub fn get(&self) -> u64 {
+        table::total(self.0.known_number())
+    }
+}
+
+/// Raises a counter to `n`, over all threads of this process.
+pub(crate) fn raise(counter: &impl Shared<Counter>, n: u64) {
+    /// Held between adding up and adding: two threads that raise it to one number must not both add.
+    static RAISING: OwnLock = OwnLock::new();
+    // The cell first: nothing is made under the lock.
+    table::with(counter, |own| {
+        RAISING.with(|| {
+            let total = table::total(counter.known_number());
+            own.add(n.saturating_sub(total));
+        });
+    });
+}

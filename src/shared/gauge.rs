@@ -1,0 +1,77 @@
+//! SharedGauge: a level of the process, in a static.
+
+use super::process::Level;
+use super::statics::{Description, constructors, unit};
+use crate::Numeric;
+use crate::format::level;
+use crate::sync::{AtomicU64, Ordering};
+use std::marker::PhantomData;
+
+/// A level of the whole process, in a static: one word that all threads share, in a file of the process.
+///
+/// The last value that was set wins, and what is added is added exactly, whichever threads do so. Over processes that
+/// live the levels add up, as those of a [`Gauge`](crate::Gauge). In the child of a fork it begins at 0.
+///
+/// ```no_run
+/// use mmstats::SharedGauge;
+///
+/// static SIZE: SharedGauge<i64> = SharedGauge::new("cache", "size").unit("bytes");
+///
+/// SIZE.set(100);
+/// SIZE.add(-5);
+/// assert_eq!(SIZE.get(), 95);
+/// ```
+///
+/// To set it is a store; to add is a compare and exchange, which threads that add at once repeat. A number that all
+/// threads change all the time is better an [`UpDown`](crate::UpDown) of each.
+#[derive(Debug)]
+pub struct SharedGauge<T: Numeric> {
+    level: Level,
+    description: Description,
+    number: PhantomData<fn() -> T>,
+}
+
+impl<T: Numeric> SharedGauge<T> {
+    constructors!();
+    unit!();
+
+    const fn of(description: Description) -> Self {
+        SharedGauge {
+            level: Level::new(),
+            description,
+            number: PhantomData,
+        }
+    }
+
+    const fn description(&self) -> Description {
+        self.description
+    }
+
+    #[inline(always)]
+    fn word(&self) -> Option<&'static AtomicU64> {
+        self.level.word::<T>(|| self.description.spec())
+    }
+
+    /// Sets the level.
+    #[inline(always)]
+    pub fn set(&self, value: T) {
+        if let Some(word) = self.word() {
+            level::set(word, value.to_word());
+        }
+    }
+
+    /// Adds to the level. Integers wrap.
+    #[inline]
+    pub fn add(&self, n: T) {
+        if let Some(word) = self.word() {
+            level::update(word, |word| T::from_word(word).plus(n).to_word());
+        }
+    }
+
+    /// The level. It is 0 before it was set in this process.
+    #[inline]
+    pub fn get(&self) -> T {
+        let word = self.level.known();
+        T::from_word(word.map_or(0, |word| word.load(Ordering::Relaxed)))
+    }
+}

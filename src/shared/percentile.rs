@@ -1,0 +1,48 @@
+//! SharedPercentile: a percentile in a static.
+
+use super::statics::{Description, Static, constructors, unit};
+use crate::{Percentile, PercentileNumber};
+
+/// A [`Percentile`] of `u64` or `f64` values for any thread, in a static. What it costs beside a `Percentile`, see
+/// [`SharedCounter`](crate::SharedCounter).
+///
+/// ```no_run
+/// use mmstats::SharedPercentile;
+///
+/// static SIZE: SharedPercentile = SharedPercentile::new("cache", "entry_size").unit("bytes");
+/// static RATIO: SharedPercentile<f64> = SharedPercentile::new("cache", "ratio");
+///
+/// SIZE.record(512);
+/// RATIO.record(0.25);
+/// ```
+#[derive(Debug)]
+pub struct SharedPercentile<T: PercentileNumber = u64>(Static<Percentile<T>>);
+
+impl<T: PercentileNumber> SharedPercentile<T> {
+    constructors!();
+    unit!();
+
+    const fn of(description: Description) -> Self {
+        SharedPercentile(Static::new(description))
+    }
+
+    const fn description(&self) -> Description {
+        self.0.description()
+    }
+}
+
+impl SharedPercentile<u64> {
+    /// Records a value.
+    #[inline]
+    pub fn record(&self, value: u64) {
+        self.0.with(|values| values.record(value));
+    }
+}
+
+impl SharedPercentile<f64> {
+    /// Records a value. One that is no finite number counts as rejected and changes nothing else.
+    #[inline]
+    pub fn record(&self, value: f64) {
+        self.0.with(|values| values.record(value));
+    }
+}

@@ -1,0 +1,138 @@
+//! What every static consists of.
+
+use std::marker::PhantomData;
+
+use super::home::{Home, Spec};
+use super::number::{Identity, Lazy, Number};
+use super::table::{self, Shared};
+use crate::format::labels::Labels;
+use crate::metric::field::Field;
+
+/// A metric that is described in a static, with cells `C`.
+#[derive(Debug)]
+pub struct Static<C> {
+    number: Lazy<C>,
+    description: Description,
+    cells: PhantomData<fn() -> C>,
+}
+
+/// What the program says of a static.
+#[derive(Clone, Copy, Debug)]
+pub struct Description {
+    pub(super) identity: Identity,
+    pub(super) help: &'static str,
+    pub(super) unit: &'static str,
+}
+
+impl Description {
+    pub(super) const fn new(model: &'static str, metric: &'static str) -> Description {
+        Description {
+            identity: Identity {
+                model,
+                metric,
+                labels: &[],
+            },
+            help: "",
+            unit: "",
+        }
+    }
+
+    pub(super) fn spec(&self) -> Spec {
+        let Identity {
+            model,
+            metric,
+            labels,
+        } = self.identity;
+        Spec {
+            home: Home::of(model),
+            metric: metric.to_owned(),
+            unit: self.unit.to_owned(),
+            help: self.help.to_owned(),
+            labels: owned(labels),
+        }
+    }
+}
+
+/// A copy of pairs, as labels.
+fn owned(pairs: &[(&str, &str)]) -> Labels {
+    let owned = |(key, value): &(&str, &str)| (key.to_string(), value.to_string());
+    pairs.iter().map(owned).collect()
+}
+
+impl<C: 'static> Static<C> {
+    pub(super) const fn new(description: Description) -> Static<C> {
+        Static {
+            number: Lazy::new(),
+            description,
+            cells: PhantomData,
+        }
+    }
+
+    pub(super) const fn description(&self) -> Description {
+        self.description
+    }
+}
+
+impl<C: Field + 'static> Static<C> {
+    /// Runs `f` with this thread's cell, if there is one: see [`table::with`].
+    #[inline(always)]
+    pub(super) fn with<R>(&self, f: impl FnOnce(&C) -> R) -> Option<R> {
+        table::with(self, f)
+    }
+}
+
+impl<C: Field + 'static> Shared<C> for Static<C> {
+    #[inline(always)]
+    fn known_number(&self) -> Number<C> {
+        self.number.get()
+    }
+
+    fn number(&self) -> Number<C> {
+        self.number.get_or_give(self.description.identity)
+    }
+
+    fn spec(&self) -> Spec {
+        self.description.spec()
+    }
+}
+
+/// The constructors of a static, which are the same for all kinds. They take its functions `of`, which makes one of a
+/// description, and `description`, which gives it.
+macro_rules! constructors {
+    () => {
+        /// A metric of a model: a directory below the root has the model's name, and readers show the metric's label.
+        /// Two statics of one model, metric and labels are one metric.
+        pub const fn new(model: &'static str, metric: &'static str) -> Self {
+            Self::of($crate::shared::statics::Description::new(model, metric))
+        }
+
+        /// What it means, in a sentence.
+        pub const fn help(self, help: &'static str) -> Self {
+            let mut description = self.description();
+            description.help = help;
+            Self::of(description)
+        }
+
+        /// Pairs of a key and a value, in any order: `<metric>{key="value",…}`. What they may consist of, see
+        /// [`MmLabels`](crate::MmLabels).
+        pub const fn labels(self, labels: &'static [(&'static str, &'static str)]) -> Self {
+            let mut description = self.description();
+            description.identity.labels = labels;
+            Self::of(description)
+        }
+    };
+}
+pub(super) use constructors;
+
+/// That of the kinds that have a unit.
+macro_rules! unit {
+    () => {
+        /// Of what it is a count or measure, as in `"bytes"`.
+        pub const fn unit(self, unit: &'static str) -> Self {
+            let mut description = self.description();
+            description.unit = unit;
+            Self::of(description)
+        }
+    };
+}
+pub(super) use unit;

@@ -1,0 +1,333 @@
+//! A thread's table: its cells of shared metrics, by their numbers.
+//!
+//! A thread's first write through a handle makes its cell (and the file, and the table); all further ones find it by a
+//! few loads and a comparison. At the end of the thread its files become orphans, and the table as a whole goes
+//! to the next thread that needs one: so there are never more tables than the most threads alive at once, and none is
+//! ever freed.
+//!
+//! Other threads look into a table only to add up what was counted ([`total`]).
+
+use std::any::TypeId;
+use std::cell::{Cell, RefCell};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use super::home::{Home, Refusal, Spec};
+use super::number::Number;
+use crate::metric::field::Field;
+use crate::sys::lifecycle::orphans::{self, Orphan};
+use crate::sys::lifecycle::paths::Settings;
+use crate::sys::lifecycle::report;
+use crate::sys::memory::append_list::AppendList;
+use crate::sys::process::fork::{self, ThreadCell};
+use crate::writer::{Writer, WrittenBy, is_torn_down, keep_until_thread_ends};
+use crate::{Counter, Error};
+
+/// A shared metric, as its handle knows it.
+pub trait Shared<C> {
+    /// Its number. [`Number::NONE`] until `number` was called; never another one afterwards.
+    fn known_number(&self) -> Number<C>;
+
+    /// Its number, given if it has none yet.
+    fn number(&self) -> Number<C>;
+
+    /// What it is in the files.
+    fn spec(&self) -> Spec;
+}
+
+/// What a thread-local has. Without a destructor, so that it can be used at any time.
+struct Local {
+    /// Its `model` is the thread's [`Slots`].
+    cell: ThreadCell,
+    /// A cell is being made: who comes back meanwhile (an allocator, a logger) is not recorded.
+    busy: Cell<bool>,
+}
+
+thread_local! {
+    static LOCAL: Local = const {
+        Local {
+            cell: ThreadCell::new(),
+            busy: Cell::new(false),
+        }
+    };
+}
+
+impl Local {
+    #[inline(always)]
+    fn slots(&self) -> Option<&'static Slots> {
+        let slots = self.cell.model.get().cast::<Slots>();
+        // SAFETY: null, or set by `make` to the slots of a table, which are never freed. It is this thread's: at the
+        // end of the thread and in the child of a fork the cell is emptied.
+        unsafe { slots.as_ref() }
+    }
+}
+
+/// Runs `f` with this thread's cell of a metric. `None`, and `f` is not run: there is none, because the thread is
+/// being torn down or is just making a cell.
+#[inline(always)]
+pub fn with<C: Field + 'static, R>(metric: &impl Shared<C>, f: impl FnOnce(&C) -> R) -> Option<R> {
+    let number = metric.known_number();
+    let found = LOCAL.with(|local| local.slots()?.find(number, Ordering::Relaxed));
+    match found {
+        Some(cell) => Some(f(cell)),
+        None => Some(f(make(metric)?)),
+    }
+}
+
+/// What all threads of this process have counted.
+pub fn total(number: Number<Counter>) -> u64 {
+    let generation = fork::generation();
+    (TABLES.iter())
+        .filter(|table| table.generation == generation)
+        .filter_map(|table| table.slots().find(number, Ordering::Acquire))
+        .fold(0, |sum, counter| sum.wrapping_add(counter.get()))
+}
+
+/// Runs `make` unless this thread is making something already: whoever comes back here meanwhile gets `None`.
+pub fn alone<R>(make: impl FnOnce() -> R) -> Option<R> {
+    /// Not busy any more, also after a panic.
+    struct Done;
+    impl Drop for Done {
+        fn drop(&mut self) {
+            LOCAL.with(|local| local.busy.set(false));
+        }
+    }
+    if LOCAL.with(|local| local.busy.replace(true)) {
+        return None;
+    }
+    let _done = Done;
+    Some(make())
+}
+
+/// This thread's cell of a metric, made if it is new.
+#[cold]
+#[inline(never)]
+fn make<C: Field + 'static>(metric: &dyn Shared<C>) -> Option<&'static C> {
+    let made = alone(|| {
+        let table = Table::of_this_thread()?;
+        let number = metric.number();
+        if number.is_none() {
+            return None;
+        }
+        let made = match table.slots().find(number, Ordering::Relaxed) {
+            Some(cell) => (cell, None),
+            None => table.add(number, metric.spec())?,
+        };
+        // Also where it was there: the table is an orphan that was adopted, or grew.
+        LOCAL.with(|local| local.cell.model.set(ptr::from_ref(table.slots()).cast()));
+        Some(made)
+    })?;
+    // Only now: a logger may use the metric itself.
+    Settings::report_problems();
+    report::tell_all();
+    let (cell, refusal) = made?;
+    if let Some(refusal) = refusal {
+        refusal.report();
+    }
+    Some(cell)
+}
+
+/// The cells of a table. One that grows is replaced; the old one stays, for who may be looking at it.
+struct Slots {
+    cells: Box<[AtomicPtr<()>]>,
+    table: &'static Table,
+}
+
+/// The least that a table has.
+const FEW: usize = 64;
+
+impl Slots {
+    fn new(table: &'static Table, len: usize) -> &'static Slots {
+        let cells = (0..len).map(|_| AtomicPtr::new(ptr::null_mut()));
+        Box::leak(Box::new(Slots {
+            cells: cells.collect(),
+            table,
+        }))
+    }
+
+    /// The cell of a number. For the table's own thread `order` is Relaxed: it has made the cell itself, or taken it over through the
+    /// list of orphans. Who looks into the table of another thread needs Acquire, to see what is in the cell.
+    #[inline(always)]
+    fn find<C>(&self, number: Number<C>, order: Ordering) -> Option<&'static C> {
+        let cell = self.cells.get(number.index())?.load(order);
+        // SAFETY: null, or put here by `put` under a number of cells `C`. A number is given to one kind of cell. What
+        // was put here is never freed.
+        Some(unsafe { NonNull::new(cell.cast::<C>())?.as_ref() })
+    }
+}
+
+/// What a thread has of shared metrics, until it ends; then another thread has it.
+pub struct Table {
+    slots: AtomicPtr<Slots>,
+    /// The process, in forks, that it belongs to.
+    generation: u64,
+    mine: Mine,
+}
+
+/// What of a table only its thread uses.
+#[derive(Default)]
+struct Mine {
+    /// The file of each home; `None`: there cannot be one, not even in private memory.
+    files: RefCell<Vec<(u32, Option<&'static Writer>)>>,
+    /// For each kind, a cell for what no file can have.
+    unseen: RefCell<Vec<(TypeId, *const ())>>,
+}
+
+// SAFETY: `mine` is used by one thread at a time: by who took the table out of the list of orphans, or made it, until it
+// is handed on through that list. All else is atomic or never changes. What the slots lead to (`Slots::find`) is used
+// by that thread, too, but for `total`, which calls only `Counter::get`: a relaxed load of an atomic word.
+unsafe impl Sync for Table {}
+// SAFETY: as above. The writers are `Send`, and the cells that the pointers lead to are theirs.
+unsafe impl Send for Table {}
+
+/// All of this process (and of those that it was forked from).
+static TABLES: AppendList<&'static Table> = AppendList::new();
+
+/// A table as an orphan.
+struct Handed(&'static Table);
+
+impl Table {
+    /// That of this thread: an orphan, or a new one. `None` while the thread is being torn down.
+    fn of_this_thread() -> Option<&'static Table> {
+        LOCAL.with(|local| {
+            let parked = local.cell.parked.replace(ptr::null());
+            if !parked.is_null() {
+                // Of models with groups it is asked for something; here nothing is to be done.
+                local.cell.model.set(parked);
+            }
+            if let Some(slots) = local.slots() {
+                return Some(slots.table);
+            }
+            if is_torn_down() {
+                return None;
+            }
+            let key = TypeId::of::<Handed>();
+            let (table, orphan) = match orphans::take(key) {
+                Some(orphan) => {
+                    let table = orphan.value.downcast_ref::<Handed>()?.0;
+                    table.files(Writer::adopt);
+                    (table, orphan)
+                }
+                None => {
+                    let table = Table::new();
+                    (table, Orphan::new(key, Box::new(Handed(table))))
+                }
+            };
+            let kept = keep_until_thread_ends(orphan, |orphan| {
+                if let Some(Handed(table)) = orphan.value.downcast_ref() {
+                    table.files(Writer::abandon);
+                }
+                // Also where it has only private memory: it is never freed.
+                true
+            });
+            if !kept {
+                return None;
+            }
+            // SAFETY: `LOCAL` needs no drop.
+            unsafe { local.cell.enter() };
+            Some(table)
+        })
+    }
+
+    fn new() -> &'static Table {
+        let table: &'static Table = Box::leak(Box::new(Table {
+            slots: AtomicPtr::new(ptr::null_mut()),
+            generation: fork::generation(),
+            mine: Mine::default(),
+        }));
+        let slots = Slots::new(table, FEW);
+        table.set_slots(slots);
+        TABLES.push_unless(table, |_, _| false);
+        table
+    }
+
+    fn set_slots(&self, slots: &'static Slots) {
+        // Release: who finds the slots (`slots`) sees what is in them.
+        let slots = ptr::from_ref(slots).cast_mut();
+        self.slots.store(slots, Ordering::Release);
+    }
+
+    fn slots(&self) -> &'static Slots {
+        // SAFETY: set in `new`, before the table is in the list; never freed.
+        unsafe { &*self.slots.load(Ordering::Acquire) }
+    }
+
+    fn files(&self, each: impl Fn(&Writer)) {
+        for (_, writer) in self.mine.files.borrow().iter() {
+            writer.iter().for_each(|writer| each(writer));
+        }
+    }
+
+    /// Adds a cell, and says why it is one that nobody sees. `None`: there cannot be one now.
+    fn add<C: Field + 'static>(&'static self, number: Number<C>, spec: Spec) -> Option<Made<C>> {
+        let home = spec.home;
+        let (file, mut refused) = self.file(home);
+        let (metric, labels) = (&spec.metric, spec.labels);
+        let made = file.map(|file| file.add_labelled(labels, metric, &spec.unit, &spec.help));
+        let cell: &'static C = match made {
+            Some(Ok(cell)) => cell,
+            // An allocator that comes here while the file grows for a histogram. The next time it is there.
+            Some(Err(Error::Busy { .. })) => return None,
+            failed => {
+                refused = refused.or(failed.and_then(Result::err));
+                self.unseen()?
+            }
+        };
+        self.put(number, cell);
+        let refusal = refused.map(|error| Refusal::new(home, spec.metric, error));
+        Some((cell, refusal))
+    }
+
+    /// The file of a home, or private memory; and why it is that.
+    fn file(&self, home: &'static Home) -> (Option<&'static Writer>, Option<Error>) {
+        let known = |(number, _): &&(u32, _)| *number == home.number;
+        if let Some((_, file)) = self.mine.files.borrow().iter().find(known) {
+            return (*file, None);
+        }
+        let mut refused = None;
+        let make = |builder: crate::Builder<_, _>| builder.make(WrittenBy::Thread);
+        let made = make(home.builder.clone()).or_else(|error| {
+            refused = Some(error);
+            make(home.builder.clone().anonymous())
+        });
+        let file = made.ok().map(|file| &*Box::leak(Box::new(file)));
+        self.mine.files.borrow_mut().push((home.number, file));
+        (file, refused)
+    }
+
+    /// A cell in private memory: one of each kind, for all metrics that are refused.
+    fn unseen<C: Field + 'static>(&self) -> Option<&'static C> {
+        let key = TypeId::of::<C>();
+        let known = |(kind, _): &&(TypeId, _)| *kind == key;
+        if let Some((_, cell)) = self.mine.unseen.borrow().iter().find(known) {
+            // SAFETY: entered below, as a `C` that is never freed.
+            return Some(unsafe { &*cell.cast::<C>() });
+        }
+        let builder = Writer::builder("unseen").anonymous();
+        let file = Box::leak(Box::new(builder.make(WrittenBy::Thread).ok()?));
+        let cell = file.add_labelled::<C>(Vec::new(), "unseen", "", "").ok()?;
+        let entry = (key, ptr::from_ref(cell).cast());
+        self.mine.unseen.borrow_mut().push(entry);
+        Some(cell)
+    }
+
+    fn put<C>(&'static self, number: Number<C>, cell: &'static C) {
+        let index = number.index();
+        let mut slots = self.slots();
+        if index >= slots.cells.len() {
+            let more = Slots::new(self, (index + 1).next_power_of_two());
+            for (new, old) in more.cells.iter().zip(&slots.cells) {
+                // Relaxed: this thread has written the old ones, and `set_slots` publishes the new ones.
+                new.store(old.load(Ordering::Relaxed), Ordering::Relaxed);
+            }
+            self.set_slots(more);
+            slots = more;
+        }
+        // Release: who finds the cell sees what is in it.
+        let cell = ptr::from_ref(cell).cast::<()>().cast_mut();
+        slots.cells[index].store(cell, Ordering::Release);
+    }
+}
+
+/// A cell, and what is to be reported of it.
+type Made<C> = (&'static C, Option<Refusal>);

@@ -1,0 +1,87 @@
+//! SharedTimer: a timer in a static.
+
+use std::time::Duration;
+
+use super::statics::{Description, Static, constructors};
+use crate::{Stopwatch, Timer};
+
+/// A [`Timer`] for any thread, in a static. What it costs beside a `Timer`, see [`SharedCounter`](crate::SharedCounter).
+///
+/// ```no_run
+/// use mmstats::SharedTimer;
+///
+/// static LOOKUP: SharedTimer = SharedTimer::new("cache", "lookup");
+///
+/// # fn work() -> u32 { 1 }
+/// let found = LOOKUP.time(|| work());
+/// LOOKUP.record(std::time::Duration::from_millis(3));
+/// ```
+#[derive(Debug)]
+pub struct SharedTimer(Static<Timer>);
+
+impl SharedTimer {
+    constructors!();
+
+    const fn of(description: Description) -> Self {
+        SharedTimer(Static::new(description))
+    }
+
+    const fn description(&self) -> Description {
+        self.0.description()
+    }
+
+    /// Records a duration; one of more than 584 years counts as that.
+    #[inline]
+    pub fn record(&self, duration: Duration) {
+        self.0.with(|timer| timer.record(duration));
+    }
+
+    /// Starts a measurement that is recorded when it is dropped, also by a panic: in the file of the thread that
+    /// drops it, so it may be kept across `.await`.
+    #[inline]
+    #[must_use = "dropping it at once records no time"]
+    pub fn start(&self) -> SharedTimerGuard<'_> {
+        SharedTimerGuard {
+            timer: self,
+            watch: Stopwatch::start(),
+        }
+    }
+
+    /// Records how long `work` takes, also if it panics.
+    #[inline]
+    pub fn time<R>(&self, work: impl FnOnce() -> R) -> R {
+        let _timing = self.start();
+        work()
+    }
+}
+
+/// A running measurement of a [`SharedTimer`]: records when it is dropped.
+#[derive(Debug)]
+pub struct SharedTimerGuard<'a> {
+    timer: &'a SharedTimer,
+    watch: Stopwatch,
+}
+
+impl SharedTimerGuard<'_> {
+    /// Records the time since the start, and returns it.
+    #[inline]
+    pub fn stop(self) -> Duration {
+        let duration = self.watch.elapsed();
+        self.timer.record(duration);
+        std::mem::forget(self);
+        duration
+    }
+
+    /// Ends the measurement without recording it.
+    #[inline]
+    pub fn discard(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for SharedTimerGuard<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.timer.record(self.watch.elapsed());
+    }
+}

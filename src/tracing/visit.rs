@@ -1,0 +1,120 @@
+//! What is read of the fields of spans and events.
+
+use std::error::Error;
+use std::fmt::{Debug, Write};
+
+use ::tracing::Event;
+use ::tracing::field::{Field, Visit};
+
+use crate::format::labels::{LABELS_MOST, Labels};
+use crate::writer::valid_label;
+
+/// Takes those fields as labels that are asked for.
+pub struct Labelled<'a> {
+    asked: &'a [Box<str>],
+    labels: &'a mut Labels,
+}
+
+impl<'a> Labelled<'a> {
+    /// Into `labels`.
+    pub fn new(asked: &'a [Box<str>], labels: &'a mut Labels) -> Labelled<'a> {
+        Labelled { asked, labels }
+    }
+
+    fn take(&mut self, field: &Field, value: impl FnOnce() -> String) {
+        if self.asked.iter().any(|asked| **asked == *field.name()) {
+            enter(self.labels, field.name().to_owned(), value());
+        }
+    }
+}
+
+/// Enters a label, or changes its value. One more than a series can have is left out; `span` has its own place.
+pub fn enter(labels: &mut Labels, key: String, value: String) {
+    let (key, value) = valid_label(&key, &value);
+    match labels.binary_search_by(|(known, _)| known.cmp(&key)) {
+        Ok(index) => labels[index].1 = value,
+        Err(index) if labels.len() + 1 < LABELS_MOST => labels.insert(index, (key, value)),
+        Err(_) => {}
+    }
+}
+
+impl Visit for Labelled<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.take(field, || value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.take(field, || format!("{value:?}"));
+    }
+}
+
+/// The text of an event: its message, and its fields as `key=value`.
+#[derive(Default)]
+pub struct Message {
+    text: String,
+    fields: String,
+    has_error: bool,
+}
+
+impl Message {
+    fn add(&mut self, field: &Field, value: &dyn Debug) {
+        let to = match field.name() {
+            "message" => &mut self.text,
+            name => {
+                let _ = write!(self.fields, " {name}=");
+                &mut self.fields
+            }
+        };
+        let _ = write!(to, "{value:?}");
+    }
+
+    /// Runs `take` with the first error among the fields, if there is one, and the text.
+    pub fn read(
+        mut self,
+        event: &Event<'_>,
+        take: impl FnOnce(Option<&(dyn Error + 'static)>, &str),
+    ) {
+        if self.text.is_empty() {
+            self.text = self.fields.trim_start().to_owned();
+        } else {
+            self.text.push_str(&self.fields);
+        }
+        if self.has_error {
+            let (text, take) = (&self.text, Some(take));
+            event.record(&mut First { text, take });
+        } else {
+            take(None, &self.text);
+        }
+    }
+}
+
+impl Visit for Message {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field, &format_args!("{value}"));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.has_error = true;
+        self.add(field, &format_args!("{value}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.add(field, value);
+    }
+}
+
+/// Runs `take` with the first error: it is only lent while it is visited.
+struct First<'a, F> {
+    text: &'a str,
+    take: Option<F>,
+}
+
+impl<F: FnOnce(Option<&(dyn Error + 'static)>, &str)> Visit for First<'_, F> {
+    fn record_error(&mut self, _: &Field, value: &(dyn Error + 'static)) {
+        if let Some(take) = self.take.take() {
+            take(Some(value), self.text);
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+}
