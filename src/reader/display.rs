@@ -127,8 +127,23 @@ type Shown = (String, String);
 fn parts(value: &Value, unit: &str) -> Vec<Shown> {
     let one = |text: String| vec![(String::new(), text)];
     match value {
-        Value::Timer(times) => distribution(times, |nanos| seconds(nanos / 1e9)),
-        Value::Percentile(values) => distribution(values, |x| {
+        Value::Timer(times) => integers(times, |nanos| seconds(nanos / 1e9)),
+        Value::FloatPercentile(values) => {
+            let text = |x| number(Number::Float(x), unit);
+            let percentiles = values.percentiles(&SHOWN);
+            let mut parts = distribution(
+                values.count(),
+                values.mean(),
+                percentiles,
+                values.max(),
+                text,
+            );
+            // What has no place among the others must not be overlooked.
+            let rejected = Some(values.rejected()).filter(|&rejected| rejected > 0);
+            parts.extend(rejected.map(|n| ("rejected".to_owned(), n.to_string())));
+            parts
+        }
+        Value::Percentile(values) => integers(values, |x| {
             if x.fract() == 0.0 && x < 9e15 {
                 number(Number::Int(x as i128), unit)
             } else {
@@ -208,14 +223,31 @@ fn parts_of_one(value: &Value, unit: &str) -> String {
     }
 }
 
-fn distribution(values: &Distribution, text: impl Fn(f64) -> String) -> Vec<Shown> {
-    let whole = |n: u64| text(n as f64);
-    let mut parts = vec![("count".to_owned(), values.count().to_string())];
-    parts.extend(values.mean().map(|mean| ("mean".to_owned(), text(mean))));
-    for (percent, value) in SHOWN.iter().zip(values.percentiles(&SHOWN)) {
-        parts.extend(value.map(|value| (format!("p{percent}"), whole(value))));
+fn integers(values: &Distribution, text: impl Fn(f64) -> String) -> Vec<Shown> {
+    let float = |n: Option<u64>| n.map(|n| n as f64);
+    let percentiles = values.percentiles(&SHOWN).map(float);
+    distribution(
+        values.count(),
+        values.mean(),
+        percentiles,
+        float(values.max()),
+        text,
+    )
+}
+
+fn distribution(
+    count: u64,
+    mean: Option<f64>,
+    percentiles: [Option<f64>; SHOWN.len()],
+    max: Option<f64>,
+    text: impl Fn(f64) -> String,
+) -> Vec<Shown> {
+    let mut parts = vec![("count".to_owned(), count.to_string())];
+    parts.extend(mean.map(|mean| ("mean".to_owned(), text(mean))));
+    for (percent, value) in SHOWN.iter().zip(percentiles) {
+        parts.extend(value.map(|value| (format!("p{percent}"), text(value))));
     }
-    parts.extend(values.max().map(|max| ("max".to_owned(), whole(max))));
+    parts.extend(max.map(|max| ("max".to_owned(), text(max))));
     parts
 }
 

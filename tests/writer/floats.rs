@@ -6,6 +6,8 @@ use mmstats::retire::Cleaner;
 use mmstats::{FloatDistribution, MmStats, Percentile, Value};
 use proptest::prelude::*;
 
+use super::models::snapshot;
+
 #[derive(MmStats)]
 #[mmstats(name = "floats")]
 struct Floats {
@@ -209,4 +211,22 @@ fn a_writer_has_them_too() {
     let ratio = writer.float_percentile("ratio").digits(3).add().unwrap();
     ratio.record(0.5);
     assert_eq!(ratio.count(), 1);
+}
+
+#[test]
+fn displayed_as_a_percentile_of_integers_is() {
+    let root = tempfile::tempdir().unwrap();
+    let floats = Floats::builder().path(root.path()).create().unwrap();
+    let shown = || {
+        let snapshot = snapshot(&root);
+        snapshot.get(Floats::NAME, "ratio").unwrap().to_string()
+    };
+    assert_eq!(shown(), "count 0");
+    for value in [-2.0, 0.5, 0.5, 0.5, f64::NAN] {
+        floats.ratio.record(value);
+    }
+    assert_eq!(
+        shown(),
+        "count 4  mean -0.125  p50 0.5  p90 0.5  p99 0.5  max 0.5  rejected 1"
+    );
 }
