@@ -1,5 +1,5 @@
-//! What reading a file costs in memory: in proportion to the blocks that the file takes (FORMAT.md, chapter
-//! 10), whatever is in it. The heap is counted, so this is a program of its own.
+//! What reading a file costs in memory: in proportion to the blocks that the file takes (FORMAT.md,
+//! "Untrusted bytes"), whatever is in it. The heap is counted, so this is a program of its own.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::os::unix::fs::MetadataExt;

@@ -1,6 +1,6 @@
 //! The tables and the example of docs/FORMAT.md against the source and the golden file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use super::golden;
@@ -16,12 +16,20 @@ const SCALAR: &str = include_str!("../../src/format/scalar.rs");
 const ERROR_ENTRY: &str = include_str!("../../src/metric/errors/entry.rs");
 const KIND: &str = include_str!("../../src/metric/kind.rs");
 
+/// The title of a heading of any level.
+fn title(line: &str) -> Option<&str> {
+    line.trim_start_matches('#')
+        .strip_prefix(' ')
+        .filter(|_| line.starts_with('#'))
+}
+
 /// The rows of the first table after a heading, without its head.
 pub fn table(heading: &str) -> Vec<Vec<String>> {
-    let mut lines = FORMAT
+    let found = FORMAT.lines().filter(|line| title(line) == Some(heading));
+    assert_eq!(found.count(), 1, "headings {heading:?}");
+    let lines = FORMAT
         .lines()
-        .skip_while(|line| *line != format!("### {heading}"));
-    assert!(lines.next().is_some(), "no heading {heading:?}");
+        .skip_while(|line| title(line) != Some(heading));
     let cells = |line: &str| {
         line.trim_matches('|')
             .split('|')
@@ -231,6 +239,78 @@ fn the_tables_have_the_codes_of_the_source() {
         let k = (2 * 10u64.pow(d)).next_power_of_two().trailing_zeros();
         assert_eq!((h, octaves), (1 << (k - 1), 66 - k));
     }
+}
+
+/// The text of each chapter of Part II by the kinds that it is about, in the order of the text.
+fn chapters() -> Vec<(Vec<String>, &'static str)> {
+    let part = FORMAT
+        .split("\n# ")
+        .find(|part| part.starts_with("Part II. "))
+        .expect("Part II");
+    part.split("\n## ")
+        .skip(1)
+        .map(|chapter| {
+            let kinds = chapter.lines().next().unwrap().to_lowercase();
+            let kinds = kinds.split(" and ").map(str::to_owned).collect();
+            (kinds, chapter)
+        })
+        .filter(|(kinds, _): &(Vec<String>, _)| kinds != &["kinds"])
+        .collect()
+}
+
+#[test]
+fn the_chapter_of_a_kind_repeats_what_the_tables_say() {
+    let chapters = chapters();
+    let kinds: BTreeSet<&String> = chapters.iter().flat_map(|(kinds, _)| kinds).collect();
+    let codes = table("Kind codes");
+    assert_eq!(kinds, codes.iter().map(|row| &row[1]).collect());
+    let says = |kind: &str, line: String| {
+        let chapter = chapters
+            .iter()
+            .find(|(kinds, _)| kinds.iter().any(|other| other == kind))
+            .unwrap_or_else(|| panic!("no chapter of {kind:?}"));
+        assert!(chapter.1.lines().any(|other| other == line), "{line}");
+    };
+    let mut merged = BTreeSet::new();
+    for row in table("Merging") {
+        for kind in row[0].split(", ") {
+            says(
+                kind,
+                format!("**Merging.** Files: {}. Rule: {}.", row[1], row[2]),
+            );
+            merged.insert(kind.to_owned());
+        }
+    }
+    assert_eq!(merged.iter().collect::<BTreeSet<_>>(), kinds);
+    let json = FORMAT.split("\n| kind | keys |\n").nth(1).expect("JSON");
+    for line in json
+        .lines()
+        .skip(1)
+        .take_while(|line| line.starts_with('|'))
+    {
+        let (kinds, keys) = line.trim_matches('|').split_once(" | ").unwrap();
+        for kind in kinds.trim().split(", ") {
+            says(kind, format!("**JSON.** {}.", keys.trim()));
+        }
+    }
+}
+
+#[test]
+fn the_contents_list_the_chapters() {
+    let contents = FORMAT.split("\n## Contents\n").nth(1).expect("contents");
+    let listed: Vec<&str> = contents
+        .lines()
+        .take_while(|line| !line.starts_with('#'))
+        .filter_map(|line| line.trim_start_matches("- ").strip_prefix('['))
+        .map(|line| line.split(']').next().unwrap())
+        .collect();
+    let chapters: Vec<&str> = FORMAT
+        .lines()
+        .filter(|line| line.starts_with("# ") || line.starts_with("## "))
+        .filter_map(title)
+        .skip(2)
+        .collect();
+    assert_eq!(listed, chapters);
 }
 
 #[test]

@@ -6,7 +6,7 @@ complete, and a second opinion for the tests. It prints what `mmstats show --jso
 
     reader.py [--per-file] [PATH]       a root, a model's directory, or one file
 
-It copies values with three phases of preadv (chapter 6, "Read"), so it may read any file, whoever
+It copies values with three phases of preadv ("A polling reader, by pread"), so it may read any file, whoever
 wrote it. Linux only.
 """
 
@@ -70,7 +70,7 @@ _mutex = threading.Lock()
 
 
 def fence():
-    """An acquire fence: two acquisitions of one mutex in a row (chapter 6)."""
+    """An acquire fence: two acquisitions of one mutex in a row ("A polling reader, by pread")."""
     for _ in range(2):
         with _mutex:
             pass
@@ -82,7 +82,7 @@ def need(condition, problem):
 
 
 def printable(text):
-    """Chapter 10: nothing that acts on a terminal or a page. For messages; JSON has the original texts."""
+    """Untrusted bytes: nothing that acts on a terminal or a page. For messages; JSON has the original texts."""
 
     def escaped(char):
         code = ord(char)
@@ -114,7 +114,7 @@ class Cursor:
 
 
 class Layout:
-    """Chapter 7, Buckets."""
+    """Buckets."""
 
     def __init__(self, digits):
         self.k = (2 * 10**digits - 1).bit_length()
@@ -138,7 +138,7 @@ class Layout:
 
 
 class Distribution:
-    """Chapter 7."""
+    """Timer and Percentile."""
 
     def __init__(self, digits, words=(0,) * 8, coarse=(), octaves=()):
         self.digits, self.layout = digits, Layout(digits)
@@ -163,7 +163,7 @@ class Distribution:
         return copy
 
     def merge(self, other):
-        """Chapter 8, Distributions. Takes `other` to pieces."""
+        """Timer and Percentile, Merged moments and buckets. Takes `other` to pieces."""
         digits = min(self.digits, other.digits)
         self.coarsen(digits)
         other.coarsen(digits)
@@ -257,7 +257,7 @@ def exact(function):
 
 
 class Summary:
-    """Chapter 5, Words of a summary."""
+    """Summary, Words of a summary."""
 
     def __init__(self, words=(0,) * 11):
         self.count, self.last_time, self.rejected = words[0], words[9], words[10]
@@ -276,7 +276,7 @@ class Summary:
         return copy
 
     def merge(self, other):
-        """Chapter 8, Summaries."""
+        """Summary, Two files."""
         self.rejected = min(self.rejected + other.rejected, MOST64)
         if other.count == 0:
             return
@@ -307,7 +307,7 @@ class Summary:
 
 
 class Floats:
-    """Chapter 7, Distributions of floats."""
+    """FloatPercentile."""
 
     RANGES, OCTAVES = 64, 4096
 
@@ -382,7 +382,7 @@ class Floats:
 
 
 class Average:
-    """Chapter 5, Average and MovingAverage."""
+    """Average and MovingAverage."""
 
     def __init__(self, words=(0,) * 3):
         self.count, self.total = words[0], two(words[1:3])
@@ -400,7 +400,7 @@ class Average:
 
 
 class Sampled:
-    """Chapter 5, SamplingCounter."""
+    """SamplingCounter."""
 
     def __init__(self, count=0, rate=0.0):
         self.count, self.rate = count, rate
@@ -416,7 +416,7 @@ class Sampled:
 
 
 class History:
-    """Chapter 12. The entries are time, value and context, newest first."""
+    """History. The entries are time, value and context, newest first."""
 
     def __init__(self, size, lost=0, cells=(), context=None):
         self.size, self.lost = size, lost
@@ -447,7 +447,7 @@ class History:
 
 
 class Errors:
-    """Chapter 14. By what an error is: count, first and last time, context."""
+    """Errors. By what an error is: count, first and last time, context."""
 
     def __init__(self, counts=(0,) * 4, found=()):
         self.counts, self.distinct, self.sites = list(counts), {}, {}
@@ -494,7 +494,7 @@ class Errors:
 
 
 def what_error(fixed):
-    """Chapter 14, the words of an entry from the fourth on: whether it is a total, and of what."""
+    """Errors, the words of an entry from the fourth on: whether it is a total, and of what."""
     raw, at, texts = struct.pack("<%dQ" % len(fixed), *fixed)[16:], 0, []
     for shift in (0, 16, 32, 48):
         size = fixed[0] >> shift & 0xFFFF
@@ -505,10 +505,10 @@ def what_error(fixed):
 
 
 def context_id(context):
-    """Chapter 13: of the bytes, of none, and of one that is lost."""
+    """Contexts: of the bytes, of none, and of one that is lost."""
     return None if context is LOST else "" if context is None else hashlib.md5(context).hexdigest()
 class Window:
-    """Chapter 5, Windows: the steps that count, merged."""
+    """Window: the steps that count, merged."""
 
     def __init__(self, step, words=(), octaves=(), now=None, of=None):
         self.step, self.length, self.value, self.reach = step, 0, step.nothing(), 0
@@ -569,7 +569,7 @@ def add(counts, key, n):
 
 
 class Metric:
-    """A metric entry of a schema: chapters 4 and 5."""
+    """A metric entry of a schema: chapters Records and Kinds."""
 
     def __init__(self, entry, block):
         (self.kind, self.scalar, self.rule, self.offset, self.buffers, self.words, self.plain, fields,
@@ -598,7 +598,7 @@ class Metric:
         return 0 < self.kind < len(KINDS) and KINDS[self.kind] is not None
 
     def step(self):
-        """Chapter 5, Windows: the metric of one step, None if there is none."""
+        """Window: the metric of one step, None if there is none."""
         kind, digits = self.parameter & 0xFF, self.parameter >> 8
         step = Metric.__new__(Metric)
         step.kind, step.parameter, step.buffers, step.unit = kind, digits, self.buffers, self.unit
@@ -688,7 +688,7 @@ class Metric:
             moments, coarse = words[:8], words[self.words:]  # of a later version there may be words between
             value = Distribution(self.parameter, moments, coarse, octaves)
             if retired:
-                value.last = None  # chapter 7, Moments
+                value.last = None  # Timer and Percentile, Moments
             return value
         if name == "summary":
             return Summary(words)
@@ -756,14 +756,14 @@ class Metric:
 
 
 def labels_text(labels):
-    """Chapter 4, Instance record."""
+    """Records, Instance record."""
     def escaped(value):
         return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return "{%s}" % ",".join('%s="%s"' % (key, escaped(value)) for key, value in labels) if labels else ""
 
 
 def whole_label(prefix, label):
-    """Chapter 4, Instance record."""
+    """Records, Instance record."""
     return prefix + label if label else prefix[:-1] if prefix.endswith(".") else prefix
 
 
@@ -790,7 +790,7 @@ class File:
                 self.problems, self.busy = [], []
                 committed = self.read_records()
                 self.read_values()
-                # Chapter 6: a context that was copied may be in a record that is new since.
+                # A polling reader, by pread: a context that was copied may be in a record that is new since.
                 fence()
                 if self.words(32, 1)[0] == committed:
                     break
@@ -911,7 +911,7 @@ class File:
         if not has_generation:
             texts = self.texts(at, length, place, metrics)
         else:
-            # Chapter 6, Groups that come and go: the first look, and the texts after it.
+            # Groups that come and go: the first look, and the texts after it.
             generation = self.words(place - 8, 1)[0]
             fence()
             if generation % 2:
@@ -989,7 +989,7 @@ class File:
                     pieces.setdefault(index, []).append(piece)
 
     def read_cells(self, piece):
-        """Chapter 6, Read, of the cells of a part: number and words of each publication (0: none), and the
+        """A polling reader, by pread, of the cells of a part: number and words of each publication (0: none), and the
         plain words."""
         _, place, cells, buffers, words, plain = piece
         size = 1 + buffers * words
@@ -1017,7 +1017,7 @@ class File:
         return had, list(data[cells * size:])
 
     def read_contexts(self):
-        """Chapter 13: after all that may refer to them."""
+        """Contexts: after all that may refer to them."""
         places = {}
         for piece in self.contexts:
             places.setdefault(piece[0], self.read_cells(piece)[0][0])
@@ -1052,7 +1052,7 @@ class File:
         return self.created, self.token, self.start_time, self.pid, self.tid_created
 
     def read_values(self):
-        """Chapter 6, Read: three phases for each block."""
+        """A polling reader, by pread: three phases for each block."""
         self.parts, tries, with_parts = [({}, {})], TRIES_PER_FILE, []
         for place, block, (prefix, suffix, identity), metrics, octaves, pieces in self.instances:
             if prefix is None:
@@ -1094,7 +1094,7 @@ class File:
                         self.busy.append(label)
                         continue
                 if KINDS[metric.kind] == "window" and now is None:
-                    continue  # chapter 5, Windows: nothing is known of it
+                    continue  # Window: nothing is known of it
                 words += data[at + metric.slot_words:at + metric.total]
                 if KINDS[metric.kind] in CELLS:
                     cells = [self.read_cells(piece) for piece in pieces.get(index, ())]
@@ -1150,7 +1150,7 @@ class File:
 
 
 class Liveness:
-    """Chapter 9. Asks once per process."""
+    """Liveness. Asks once per process."""
 
     def __init__(self):
         self.locks, self.answers = {}, {}
@@ -1271,7 +1271,7 @@ def contents(path):
 
 
 def merge_numbers(rule, merged, value, files):
-    """Chapter 8, Merge rules: `merged` is that of `files` files before."""
+    """Merging, Merge rules: `merged` is that of `files` files before."""
     if rule == 4:
         return value
     if rule == 3:
@@ -1347,14 +1347,14 @@ class Merged:
 
 
 def merge(files, errors):
-    """Chapter 8. The files are in the order of their creation."""
+    """Merging. The files are in the order of their creation."""
     labels, named = {}, set()
     parts = [(file, *part) for file in files for part in file.parts]
     for file in files:
         for entries, _ in reversed(file.parts):
             for label, entry in entries.items():
                 merged = labels.setdefault(label, Merged())
-                # Chapter 9: totals that were folded before groups and labels were kept say nothing of them.
+                # Retired files: totals that were folded before groups and labels were kept say nothing of them.
                 if not (file.retired and not entry.identity and merged.kind_of and merged.kind_of.identity
                         and merged.kind_of.kind == entry.kind):
                     merged.kind_of = entry
@@ -1376,7 +1376,7 @@ def merge(files, errors):
 
 
 def with_windows(stats):
-    """Chapter 5, Windows: each is shown with its metric, and only so."""
+    """Window: each is shown with its metric, and only so."""
     for label in [label for label, shown in stats.items() if shown["kind"] == "window"]:
         window = stats.pop(label)
         of = stats.get(label[:-len(OF_WINDOW)])
@@ -1393,21 +1393,21 @@ def listing(directory):
 
 
 def is_model(path):
-    """Chapter 2: whether a directory is a model's."""
+    """Where files are: whether a directory is a model's."""
     found = listing(path)
     return any(not is_dir and name.startswith("mmstats-") for name, is_dir in found) \
         or (bool(found) and not any(is_dir for _, is_dir in found))
 
 
 def directories(path):
-    """Chapter 2: path and root of each model's directory under `path`."""
+    """Where files are: path and root of each model's directory under `path`."""
     if is_model(path):
         return [(path, os.path.dirname(path))]
     return [(os.path.join(path, model), path) for model, is_dir in listing(path) if is_dir]
 
 
 def roots():
-    """Chapter 2: where to look if nobody says."""
+    """Where files are: where to look if nobody says."""
     if os.environ.get("MMSTATS_PATH"):
         return [os.path.abspath(os.environ["MMSTATS_PATH"])]
     uid, candidates = os.geteuid(), []
@@ -1431,7 +1431,7 @@ def open_file(path, root, errors):
 
 
 def open_retired(path, root, errors):
-    """Chapter 9, Retired files: without a valid record all of it is bad."""
+    """Retired files: without a valid record all of it is bad."""
     file = open_file(path, root, errors)
     if file and not file.retired:
         errors.append({"path": path, "error": "it does not say what was folded into it"})
@@ -1440,14 +1440,14 @@ def open_retired(path, root, errors):
 
 
 def strangeness(file):
-    """Chapter 8: how little a file looks like the one that its writer made."""
+    """Merging: how little a file looks like the one that its writer made."""
     directory, name = os.path.split(file.path)
     written = re.fullmatch(r"mmstats-%d-%d(-[0-9]+)?" % (file.pid, file.tid_created), name)
     return (file.owner_uid != file.uid, os.path.basename(directory) != file.model, not written, os.fsencode(file.path))
 
 
 def without_copies(files, errors):
-    """Chapter 8: each file counts once."""
+    """Merging: each file counts once."""
     first = {}
     for file in sorted(files, key=strangeness):
         key = file.model, file.process(), file.tid_created, file.created
@@ -1461,7 +1461,7 @@ def without_copies(files, errors):
 
 
 def read_directory(path, root, errors):
-    """Chapter 9, Retired files: each file once."""
+    """Folding: each file once."""
     retired_path, before = os.path.join(path, RETIRED_FILE), len(errors)
     for _ in range(STARTS):
         del errors[before:]
