@@ -14,10 +14,15 @@ pub fn expand(input: &DeriveInput, model: &Model<'_>) -> TokenStream {
         main_crate,
         name,
         help,
+        export,
         fields,
     } = model;
     let ident = &input.ident;
     let import = import(main_crate);
+    let export = match export {
+        Some(export) => quote!(::core::option::Option::Some(#export)),
+        None => quote!(::core::option::Option::None),
+    };
     let names = fields.iter().map(|field| field.ident);
     let describe = fields.iter().map(describe);
     let has_groups = fields.iter().filter_map(has_groups);
@@ -47,6 +52,7 @@ pub fn expand(input: &DeriveInput, model: &Model<'_>) -> TokenStream {
             unsafe impl __mmstats::MmStats for #ident {
                 const NAME: &'static ::core::primitive::str = #name;
                 const HELP: &'static ::core::primitive::str = #help;
+                const EXPORT: ::core::option::Option<&'static ::core::primitive::str> = #export;
                 #traits
 
                 #[inline(always)]

@@ -77,6 +77,7 @@ use value::Value;
 ///
 /// | `#[mmstats(…)]` | meaning | default |
 /// |---|---|---|
+/// | `export = "…"` | what exporters put in front of the names of its metrics: at most 4096 bytes; empty: nothing | the model's name |
 /// | `name = "…"` | the model's name, and that of its directory: at most 255 bytes, no `/`, no control character, no `.` in front | the struct's name |
 /// | `crate = path` | where the generated code finds mmstats, if it is renamed or exported by another crate; `crate = "path"` is the same | `::mmstats` |
 ///

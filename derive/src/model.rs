@@ -19,6 +19,10 @@ const ON_MODEL: &[Key] = &[
         name: "name",
         form: "`name = \"…\"`, with a string literal",
     },
+    Key {
+        name: "export",
+        form: "`export = \"…\"`, with a string literal",
+    },
     attributes::CRATE,
 ];
 
@@ -83,6 +87,8 @@ pub struct Model<'a> {
     pub name: String,
     /// What the model means.
     pub help: String,
+    /// What exporters put in front of names, if not the model's name.
+    pub export: Option<LitStr>,
     /// Its fields, in order.
     pub fields: Vec<ModelField<'a>>,
 }
@@ -132,6 +138,7 @@ impl<'a> Model<'a> {
             main_crate: attributes::main_crate(context, &settings),
             name: shape::plain_name(&input.ident),
             help: attributes::help(&input.attrs),
+            export: None,
             fields: Vec::new(),
         };
         check_length(context, "a help text", &model.help, &input.ident);
@@ -142,6 +149,12 @@ impl<'a> Model<'a> {
                     model.name = name.value();
                     check_name(context, &model.name, &name);
                 }
+            }
+        }
+        if let Some(setting) = settings.iter().find(|setting| setting.key == "export") {
+            model.export = setting.text(context);
+            if let Some(export) = &model.export {
+                check_length(context, "an exported prefix", &export.value(), export);
             }
         }
         shape::no_generics(

@@ -90,13 +90,14 @@ fn metric() -> impl Strategy<Value = MetricSchema> {
 }
 
 fn schema() -> impl Strategy<Value = Schema> {
-    let texts = (text(), text(), text());
+    let texts = (text(), text(), text(), prop::option::of(text()));
     (texts, prop::collection::vec(metric(), 0..6)).prop_map(
-        |((model, help, type_path), metrics)| {
+        |((model, help, type_path, export), metrics)| {
             let mut schema = Schema {
                 model,
                 help,
                 type_path,
+                export,
                 ..Schema::default()
             };
             metrics.into_iter().for_each(|metric| schema.push(metric));

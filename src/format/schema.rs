@@ -8,8 +8,8 @@
 //!  16  u16  length of the model's name
 //!  18  u16  length of the model's help
 //!  20  u16  length of the model's type
-//!  22  u16  zero
-//!  24  name, help, type, zeros to a multiple of 8, then the metrics:
+//!  22  u16  1 + length of the exported prefix, 0: the model's name is
+//!  24  name, help, type, zeros to a multiple of 8, then the metrics, then the exported prefix; a metric:
 //!
 //!   0  u32  bytes of this entry, a multiple of 8
 //!   4  u16  kind
@@ -206,6 +206,8 @@ pub struct Schema {
     pub help: String,
     /// The path of the model's type in its program, or empty: two models of one name differ in it.
     pub type_path: String,
+    /// What exporters put in front of the names of the model's metrics, if not its name.
+    pub export: Option<String>,
     /// Bytes of a block.
     pub block: u32,
     /// The metrics, in the order of declaration.
@@ -234,7 +236,9 @@ impl Schema {
         for text in texts {
             out.extend((text.len() as u16).to_le_bytes());
         }
-        out.extend(0u16.to_le_bytes());
+        let export = self.export.as_deref().map(|export| cut(export, TEXT_MOST));
+        let export_len = export.map_or(0, |export| 1 + export.len() as u16);
+        out.extend(export_len.to_le_bytes());
         for text in texts {
             out.extend(text.as_bytes());
         }
@@ -242,6 +246,8 @@ impl Schema {
         for metric in &self.metrics {
             metric.encode(&mut out);
         }
+        // Last, where readers that do not know it leave it alone.
+        out.extend(export.unwrap_or_default().as_bytes());
         record::end(out)
     }
 
@@ -254,11 +260,12 @@ impl Schema {
         let model = body.u16("the name's length")?;
         let help = body.u16("the help's length")?;
         let type_path = body.u16("the type's length")?;
-        body.u16("zero")?;
+        let export = body.u16("the exported prefix's length")?;
         let mut schema = Schema {
             model: body.text(model.into(), "the model's name")?,
             help: body.text(help.into(), "the model's help")?,
             type_path: body.text(type_path.into(), "the model's type")?,
+            export: None,
             block,
             // What is allocated is bounded by the bytes that are there: an entry has 32 or more.
             metrics: Vec::with_capacity(count.min(body.left() / ENTRY)),
@@ -281,6 +288,9 @@ impl Schema {
                 Ok(metric) => schema.metrics.push(metric),
                 Err(problem) => wrong.push((kind, problem)),
             }
+        }
+        if let Some(len) = usize::from(export).checked_sub(1) {
+            schema.export = Some(body.text(len, "the exported prefix")?);
         }
         Ok((schema, wrong))
     }

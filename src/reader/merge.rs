@@ -162,6 +162,7 @@ impl Merging<'_, '_> {
             .map(|&index| &*self.files[index]);
         Model {
             help: help(&self.name, files()),
+            export: export(&self.name, files()),
             types: types(&self.name, written),
             processes: processes(files().filter(|file| file.contents.retired.is_none())),
             series,
@@ -205,6 +206,19 @@ fn help<'a>(model: &str, files: impl DoubleEndedIterator<Item = &'a OpenFile>) -
     let mut own = plans.filter(|plan| *plan.model == *model && !plan.help.is_empty());
     own.next()
         .map_or_else(Arc::default, |plan| Arc::clone(&plan.help))
+}
+
+/// What exporters put in front of a model's names, as the latest of these files says: `None`: its name.
+fn export<'a>(
+    model: &str,
+    files: impl DoubleEndedIterator<Item = &'a OpenFile>,
+) -> Option<Arc<str>> {
+    let plans = files
+        .rev()
+        .filter_map(|file| Some(&file.contents.instances.first()?.plan));
+    plans
+        .filter(|plan| *plan.model == *model)
+        .find_map(|plan| plan.export.clone())
 }
 
 /// The files of each model, by their places.

@@ -34,6 +34,8 @@ pub struct Plan {
     pub help: Arc<str>,
     /// The path of its type, or empty. Printable.
     pub type_path: Arc<str>,
+    /// What exporters put in front of names, if not the model's name.
+    pub export: Option<Arc<str>>,
     /// Bytes of a block.
     pub block: u32,
     /// The metrics that can be read, in the order of the schema.
@@ -185,6 +187,7 @@ impl Plan {
             model: schema.model.into(),
             help: schema.help.into(),
             type_path: printable(&schema.type_path).into(),
+            export: schema.export.map(Arc::from),
             block: schema.block,
             metrics: Vec::with_capacity(schema.metrics.len()),
             slots: Vec::new(),

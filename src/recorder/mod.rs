@@ -151,7 +151,8 @@ impl Builder {
     /// The model's name cannot be the name of a directory.
     pub fn build(self) -> Result<Recorder, Error> {
         check_model(&self.model)?;
-        let mut files = Writer::builder(&self.model);
+        // The names of the facade are whole.
+        let mut files = Writer::builder(&self.model).export("");
         if let Some(root) = self.path {
             files = files.path(root);
         }

@@ -53,8 +53,10 @@ pub struct Names(Vec<String>);
 
 /// A file to which metrics are added one by one.
 #[doc(hidden)]
-#[derive(Clone, Debug)]
-pub struct Procedural;
+#[derive(Clone, Debug, Default)]
+pub struct Procedural {
+    export: Option<String>,
+}
 
 /// Who writes the values of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -296,11 +298,18 @@ impl<T: MmStats> Stats<Groups<T>> {
 }
 
 impl Builder<Writer, Procedural> {
+    /// What exporters put in front of the names of the metrics, instead of the model's name. Empty: nothing.
+    /// Of a model the attribute `export = "…"` says it.
+    pub fn export(mut self, prefix: impl Into<String>) -> Self {
+        self.what.export = Some(prefix.into());
+        self
+    }
+
     pub(super) fn procedural(name: &str) -> Builder<Writer, Procedural> {
         Builder {
             config: Config::default(),
             name: name.to_owned(),
-            what: Procedural,
+            what: Procedural::default(),
             model: PhantomData,
         }
     }
@@ -318,12 +327,16 @@ impl Builder<Writer, Procedural> {
     /// As [`create`](Self::create), without a word.
     pub(crate) fn make(self, by: WrittenBy) -> Result<Writer, Error> {
         names::check_model(&self.name)?;
+        if let Some(export) = &self.what.export {
+            names::check_length("exported prefix", export)?;
+        }
         let file = StatsFile::new(&self.config, &self.name, "")?;
         if by == WrittenBy::Process {
             file.belong_to_process();
         }
         file.appear()?;
-        Ok(Writer::new(file, self.name, self.config.label_prefix))
+        let (prefix, export) = (self.config.label_prefix, self.what.export);
+        Ok(Writer::new(file, self.name, prefix, export))
     }
 
     /// The model's name.

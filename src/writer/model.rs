@@ -27,6 +27,10 @@ pub unsafe trait MmStats: Sized + 'static {
     #[doc(hidden)]
     const HELP: &'static str;
 
+    /// What exporters put in front of the names of its metrics, if not its name.
+    #[doc(hidden)]
+    const EXPORT: Option<&'static str> = None;
+
     #[doc(hidden)]
     const TRAITS: FieldTraits;
 
@@ -83,7 +87,10 @@ pub unsafe trait MmStats: Sized + 'static {
 
 /// The schema of a model.
 pub(super) fn schema<T: MmStats>() -> Schema {
-    Describe::model(T::NAME, T::HELP, type_path::<T>(), T::describe_fields)
+    Schema {
+        export: T::EXPORT.map(str::to_owned),
+        ..Describe::model(T::NAME, T::HELP, type_path::<T>(), T::describe_fields)
+    }
 }
 
 /// The path of a model's type, which tells it from another one of the same name.

@@ -12,7 +12,7 @@ use crate::Error;
 use crate::format::histogram::DIGITS;
 use crate::format::labels::Labels;
 use crate::format::record::Instance;
-use crate::format::schema::Merge;
+use crate::format::schema::{Merge, Schema};
 use crate::format::slot;
 use crate::metric::constant::{Constant, ConstantType};
 use crate::metric::field::{
@@ -50,6 +50,7 @@ pub struct Writer {
     file: Rc<StatsFile>,
     model: String,
     prefix: String,
+    export: Option<String>,
 }
 
 // SAFETY: as for `Stats`: every Rc of the file and every view of its mapping is in `metrics` and
@@ -64,12 +65,18 @@ impl Writer {
         Builder::procedural(name)
     }
 
-    pub(super) fn new(file: Rc<StatsFile>, model: String, prefix: String) -> Writer {
+    pub(super) fn new(
+        file: Rc<StatsFile>,
+        model: String,
+        prefix: String,
+        export: Option<String>,
+    ) -> Writer {
         Writer {
             metrics: FrozenList::default(),
             file,
             model,
             prefix,
+            export,
         }
     }
 
@@ -306,10 +313,14 @@ impl<'w, M, V> MetricBuilder<'w, M, V> {
             file,
             model,
             prefix,
+            export,
         } = self.writer;
-        let schema = Describe::model(model, "", "", |schema| {
-            describe(schema, &self.label, options)
-        });
+        let schema = Schema {
+            export: export.clone(),
+            ..Describe::model(model, "", "", |schema| {
+                describe(schema, &self.label, options)
+            })
+        };
         let append = Append::begin(&**file).ok_or_else(|| Error::Busy { path: file.path() })?;
         let placed = file.append_schema(&schema)?;
         let instance = Instance {

@@ -874,7 +874,7 @@ class File:
     def schema(self, at, length):
         self.charge(4 * length)
         record = Cursor(self.bytes(at, length), 8)
-        block, count, name, help_, type_, _ = record.numbers("IIHHHH")
+        block, count, name, help_, type_, export = record.numbers("IIHHHH")
         need(block % 8 == 0, "a block of %d bytes" % block)
         record.take(name + help_ + type_)
         record.take(-record.at % 8)
@@ -897,6 +897,8 @@ class File:
             room -= metric.total
             metrics.append(metric)
             before = metric
+        if export:
+            record.text(export - 1)
         self.schemas[at] = block, metrics
 
     def within(self, at, length, texts, place, size):

@@ -24,7 +24,9 @@ fn a_name_of_two_kinds_keeps_both() {
     assert_eq!(count(root.path(), "both.counter"), Some(3));
     assert_eq!(count(root.path(), "both.counter{a=\"1\"}"), Some(4));
     let histogram = shown(root.path(), "both.histogram").unwrap();
-    assert!(histogram.starts_with("Count 1"), "{histogram}");
+    assert!(histogram.starts_with("count 1"), "{histogram}");
+    // The names of the facade are whole.
+    assert_eq!(snapshot(root.path()).models()[0].export(), "");
 }
 
 #[test]

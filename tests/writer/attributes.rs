@@ -115,3 +115,47 @@ struct Groups1 {
     #[mmstats(prefix = "q.")]
     inner: Groups<Handler>,
 }
+
+#[derive(MmStats)]
+#[mmstats(export = "web_tier")]
+struct Exported {
+    n: Counter,
+}
+
+#[derive(MmStats)]
+#[mmstats(export = "")]
+struct Bare {
+    n: Counter,
+}
+
+#[test]
+fn readers_are_told_what_exporters_put_in_front_of_names() {
+    let root = tempfile::tempdir().unwrap();
+    let _exported = Exported::builder().path(root.path()).create().unwrap();
+    let _bare = Bare::builder().path(root.path()).create().unwrap();
+    let _groups = Db::groups(["a"]).path(root.path()).create().unwrap();
+    let writer = mmstats::Writer::builder("by-hand")
+        .export("hand")
+        .path(root.path());
+    let writer = writer.create().unwrap();
+    writer.counter("n").add().unwrap();
+    let snapshot = super::models::snapshot(&root);
+    let exports: Vec<_> = (snapshot.models().iter())
+        .map(|model| (model.name(), model.export()))
+        .collect();
+    assert_eq!(
+        exports,
+        [
+            ("Bare", ""),
+            ("Db", "Db"),
+            ("Exported", "web_tier"),
+            ("by-hand", "hand")
+        ]
+    );
+    let long = "x".repeat(4097);
+    let refused = mmstats::Writer::builder("long")
+        .export(long)
+        .anonymous()
+        .create();
+    assert!(refused.is_err());
+}

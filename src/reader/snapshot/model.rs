@@ -13,6 +13,7 @@ use crate::reader::state::State;
 pub struct Model {
     pub(in crate::reader) name: Arc<str>,
     pub(in crate::reader) help: Arc<str>,
+    pub(in crate::reader) export: Option<Arc<str>>,
     pub(in crate::reader) processes: usize,
     pub(in crate::reader) types: Vec<Arc<str>>,
     pub(in crate::reader) series: Vec<Series>,
@@ -48,6 +49,12 @@ impl Model {
     /// ```
     pub fn help(&self) -> &str {
         &self.help
+    }
+
+    /// What exporters put in front of the names of its metrics: its name, or what the model says of it with
+    /// `#[mmstats(export = "…")]`. Empty: nothing.
+    pub fn export(&self) -> &str {
+        self.export.as_deref().unwrap_or(&self.name)
     }
 
     /// How many processes made its files.

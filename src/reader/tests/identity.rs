@@ -191,6 +191,22 @@ fn merge_rules_have_names() {
 }
 
 #[test]
+fn exporters_are_told_what_stands_in_front_of_names() {
+    let root = Root::new();
+    for (pid, export) in [(1, Some("old")), (2, Some("")), (3, None)] {
+        let mut schema = schema([counter("ok")]);
+        schema.export = export.map(str::to_owned);
+        let bytes = Maker::simple(&header("m", pid, pid.into()), &schema, &[1]).finish();
+        root.write(&format!("mmstats-{pid}-{pid}"), &bytes);
+    }
+    let mut reader = root.reader();
+    assert_eq!(reader.snapshot().unwrap().models()[0].export(), "");
+    let snapshot = reader.per(Per::File).snapshot().unwrap();
+    let exports: Vec<_> = snapshot.models().iter().map(Model::export).collect();
+    assert_eq!(exports, ["old", "", "m"]);
+}
+
+#[test]
 fn a_model_has_the_help_of_its_latest_file() {
     let root = Root::new();
     for (pid, help) in [(1, "Old."), (2, "New."), (3, "")] {
