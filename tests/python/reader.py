@@ -569,7 +569,7 @@ def add(counts, key, n):
 
 
 class Metric:
-    """A metric entry of a schema: chapters Records and Kinds."""
+    """A metric entry of a schema: chapters "Records" and "Kinds"."""
 
     def __init__(self, entry, block):
         (self.kind, self.scalar, self.rule, self.offset, self.buffers, self.words, self.plain, fields,

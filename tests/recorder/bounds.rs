@@ -32,7 +32,7 @@ fn label_sets_beyond_the_most_count_under_other() {
     let rest = of("_other").unwrap().as_distribution();
     assert!(rest.is_none(), "a distribution of floats");
     let text = of("_other").unwrap().to_string();
-    assert!(text.starts_with("Count 19950"), "{text}");
+    assert!(text.starts_with("count 19950"), "{text}");
     let status = format!("{:?}", mmstats::status());
     assert!(status.contains("max_label_sets"), "{status}");
 }
@@ -60,7 +60,7 @@ fn what_is_no_finite_number() {
         values.record(value);
         values.record_many(value, 0);
     }
-    assert!(shown(root.path(), "values").unwrap().starts_with("Count 7"));
+    assert!(shown(root.path(), "values").unwrap().starts_with("count 7"));
     level.set(1.0);
     assert_eq!(shown(root.path(), "level"), Some("1".into()));
     let total = recorder.register_counter(&Key::from_name("total"), &META);
@@ -124,5 +124,5 @@ fn the_memory_of_a_histogram_is_fixed() {
     assert!(resident() < memory + 64 * 1024);
     values.record_many(0.5, 1_000_000_000_000);
     let text = shown(root.path(), "values").unwrap();
-    assert!(text.starts_with("Count 1000001010000"), "{text}");
+    assert!(text.starts_with("count 1000001010000"), "{text}");
 }

@@ -34,7 +34,7 @@ fn handles_are_used_by_all_threads() {
     assert_eq!(count(root.path(), "hits"), Some(120_000));
     assert_eq!(shown(root.path(), "level"), Some("60000".into()));
     let time = shown(root.path(), "time").unwrap();
-    assert!(time.starts_with("Count 120000"), "{time}");
+    assert!(time.starts_with("count 120000"), "{time}");
     level.set(-3.0);
     assert_eq!(shown(root.path(), "level"), Some("-3".into()));
     // A file for each thread that lives at a time, and one of the process.
