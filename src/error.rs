@@ -8,7 +8,7 @@ use crate::format::bytes::Malformed;
 /// What can go wrong when a file is made, grown or read.
 ///
 /// Writing a value never fails; see [`MmStats::local`](crate::MmStats::local) and
-/// [`Groups::group`](crate::Groups::group) for where the values go when their file cannot be had.
+/// [`Groups::group`](crate::Groups::group) for where the values go when there is no file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

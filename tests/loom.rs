@@ -42,7 +42,7 @@ impl<const N: usize> Slot<N> {
         slot::publish_ordered(orders, &self.sequence, |p| self.buffer(p), words);
     }
 
-    /// The value, if it was had whole. Panics where it is torn.
+    /// The value, if it was read whole. Panics where it is torn.
     fn read(&self, orders: Orders) -> Option<u64> {
         let mut out = [0; 2];
         slot::try_read_ordered(orders, &self.sequence, N, |p| self.buffer(p), &mut out)?;

@@ -39,7 +39,7 @@ enum Whose {
 struct Case {
     name: &'static str,
     whose: Whose,
-    /// Whether it is had through a mapping.
+    /// Whether it is read through a mapping.
     mapped: bool,
     /// How many times as long as the others it runs.
     longer: u32,

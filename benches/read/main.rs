@@ -1,6 +1,6 @@
 //! What reading costs, and how it grows: 10, 1,000 and 10,000 files of 100 counters, beside the bare
 //! cost of pread over the same files, and beside prometheus_client's multiprocess mode where Python is
-//! to be had.
+//! installed.
 //!
 //! `cargo bench --bench read` prints the tables; `-- 100000` adds a size; `-- --plot` draws the curves
 //! in docs/.
@@ -24,7 +24,7 @@ use process::Taken;
 use python::Python;
 use report::Report;
 
-/// What there is to compare for one number of files.
+/// What is compared for one number of files.
 struct Size {
     files: usize,
     bare: Duration,

@@ -8,7 +8,7 @@ use super::setup::Setup;
 /// The argument that asks this program for [`run`].
 pub const RUN: &str = "--run";
 
-/// Instructions per operation; `None` where valgrind is not to be had.
+/// Instructions per operation; `None` where valgrind is not installed.
 pub fn count(row: &Row) -> Option<f64> {
     let steps = (row.operations / row.per_step).min(20_000);
     let output = Command::new("valgrind")

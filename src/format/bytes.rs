@@ -64,7 +64,7 @@ impl<'a> Bytes<'a> {
         Ok(Bytes::new(self.take(len, what)?, base))
     }
 
-    /// The next `len` bytes as text; what is no UTF-8 is replaced by U+FFFD.
+    /// The next `len` bytes as text; invalid UTF-8 is replaced by U+FFFD.
     pub fn text(&mut self, len: usize, what: &str) -> Result<String, Malformed> {
         Ok(String::from_utf8_lossy(self.take(len, what)?).into_owned())
     }

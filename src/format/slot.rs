@@ -47,8 +47,8 @@
 //! A *numbered* slot has N = 1 buffer, and its writer chooses the number of each publication, which is
 //! larger than the one before. Nothing above asks for more: step 1 holds for `s1 = 2p` (an odd `s1` is
 //! never accepted, since `s2 ≥ s1 > s1 - 1`), and in step 2 every later publication is a `q ≥ p + 1`.
-//! While it is being overwritten its value cannot be had; that is what an entry of a ring is for, whose
-//! oldest value goes just then. The number tells which value was had.
+//! While it is being overwritten its value cannot be read. That suits an entry of a ring, whose
+//! oldest value goes just then. The number tells which value was read.
 
 use crate::sync::{AtomicU64, Ordering, fence};
 

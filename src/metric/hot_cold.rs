@@ -33,7 +33,7 @@ impl<W: Width> SeldomSlot<W> {
     /// is published, if it says that others change as well, or if not all buffers have those: then
     /// [`update_all`](Self::update_all) is to follow.
     ///
-    /// `often` may ask nothing but the buffer what there is to be stored: in the child of a fork the file has
+    /// `often` may read nothing but the buffer to decide what to store: in the child of a fork the file has
     /// become zeros, in all buffers, and this handle does not know.
     #[inline(always)]
     pub(super) fn update_often<const K: usize>(

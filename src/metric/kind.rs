@@ -10,13 +10,13 @@ use crate::format::part::Shape;
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 
-/// The words of one value as a reader had them.
+/// The words of one value as a reader read them.
 #[derive(Clone, Copy, Debug)]
 pub struct Raw<'a> {
     /// The words of the slot's published buffer (if it has a slot), then the plain words.
     pub words: &'a [u64],
     /// The octaves or parts of the metric that are there: number and words. Of a part's cells these are
-    /// the sequence of the publication that was had (0: none was) and its words.
+    /// the sequence of the publication that was read (0: none was) and its words.
     pub parts: &'a [(u32, &'a [u64])],
     /// The contexts of the file.
     pub contexts: &'a Copied<'a>,

@@ -64,7 +64,7 @@ pub trait Space: fmt::Debug {
     fn failure(&self) -> Option<Error>;
 
     /// Reserves the space for one more instance of a schema with this prefix and group, so that it
-    /// can be had when nothing else can.
+    /// is there when no other space is.
     fn keep_aside(&self, schema: PlacedSchema, instance: &Instance) -> Result<(), Error>;
 
     /// Appends the counts of an octave, if there is space. `owner` is the offset of the place of the

@@ -105,7 +105,7 @@ impl ReadInstance {
 /// The values of a file, from one pass to the next.
 #[derive(Debug, Default)]
 pub struct Values {
-    /// Plain words, and of each slot the last publication that was had whole.
+    /// Plain words, and of each slot the last publication that was read whole.
     pub words: Vec<u64>,
     /// Which slots were ever had whole.
     pub had: Vec<bool>,

@@ -81,7 +81,7 @@ impl Pause {
     }
 }
 
-/// The same for a slot of one buffer. One that cannot be had is being overwritten, or its writer died
+/// The same for a slot of one buffer. One that cannot be read is being overwritten, or its writer died
 /// just then: either way what was in it is gone.
 const TRIES_ONE_BUFFER: u32 = 64;
 
@@ -93,7 +93,7 @@ fn tries(slot: PlannedSlot) -> u32 {
     }
 }
 
-/// Tries at a slot of a mapping until it is had, as often as may be: which publication it is.
+/// Tries to read a slot of a mapping, as often as is allowed. Returns which publication it read.
 fn try_slot(
     block: &[AtomicU64],
     slot: PlannedSlot,
@@ -200,7 +200,7 @@ fn copy_part(
     let block = &words[part.from..][..part.shape.total_words()];
     for cell in part.cells() {
         let known = values.words[part.at + cell.to];
-        // A publication that was had once stays what it is.
+        // A publication that was read once stays what it is.
         if known == 0 || block[cell.from].load(Ordering::Relaxed) != known {
             let had = try_slot(block, cell, tried, left, scratch);
             values.settle_cell(number, part, cell, had.map(|p| (p, &**tried)));
@@ -359,7 +359,7 @@ fn slots_of<'a>(
 }
 
 /// One try at one slot of a block that begins at word `block`, the three phases for its parts: which
-/// publication was had.
+/// publication was read.
 fn read_slot(
     file: &impl Positioned,
     block: usize,

@@ -27,7 +27,7 @@ pub struct Preamble {
 impl Preamble {
     /// Reads the start of a file that was just opened.
     pub fn read(path: &Path, opened: &Opened) -> Result<Preamble, Trouble> {
-        // Words, so that those that change while they are read are had whole.
+        // Words, so that those that change are read whole.
         let mut words = [0u64; FIRST / 8];
         let first: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
         let read = fill(&opened.file, first).map_err(|error| Trouble::io("read it", error))?;

@@ -170,7 +170,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`Error::Value`] if there is no such label, it is no compound, its fields are not those of `T`, a
-    /// merged field does not fit its type, or a file's part of it was too busy to be had now.
+    /// merged field does not fit its type, or a file's part of it was too busy to be read now.
     pub fn compound<T: MmValue>(&self, model: &str, label: &str) -> Result<T, Error> {
         let fail = |problem: String| Error::Value {
             model: model.to_owned(),
@@ -179,7 +179,7 @@ impl Snapshot {
         };
         if self.is_busy(model, label) {
             return Err(fail(
-                "written too fast to be had whole: try again".to_owned(),
+                "written too fast to be read whole: try again".to_owned(),
             ));
         }
         match self.get(model, label) {
@@ -218,12 +218,12 @@ impl Snapshot {
         &self.errors
     }
 
-    /// Whether every value was had. If not, [`busy`](Self::busy) says which ones were not.
+    /// Whether every value was read consistently. If not, [`busy`](Self::busy) says which ones were not.
     pub fn is_whole(&self) -> bool {
         self.busy.is_empty()
     }
 
-    /// Model and label of values that some file's writer changed too fast to be had whole. Such a
+    /// Model and label of values that some file's writer changed too fast to be read whole. Such a
     /// file's part is that of an earlier snapshot, or is left out if there was none: never a torn one.
     pub fn busy(&self) -> impl Iterator<Item = (&str, &str)> {
         self.busy.iter().map(|(model, label)| (&**model, &**label))

@@ -1,4 +1,4 @@
-//! How the bytes of a file are had: through a mapping or through a descriptor, and what is checked
+//! How the bytes of a file are read: through a mapping or through a descriptor, and what is checked
 //! before each pass.
 
 use std::fs::File;
@@ -62,7 +62,7 @@ pub fn load(from: &[AtomicU64], to: &mut [u64]) {
     }
 }
 
-/// How the bytes of a file are had.
+/// How the bytes of a file are read.
 #[derive(Debug)]
 pub enum Source {
     /// Through a mapping, and a descriptor if one could be kept: what the kernel says of the file costs a
@@ -97,7 +97,7 @@ pub enum Access<'a> {
 }
 
 impl Source {
-    /// Chooses a way for a file. The header has been read: `len` is what there is to map.
+    /// Chooses a way for a file. The header has been read: `len` bytes can be mapped.
     ///
     /// One with holes is not mapped: on a tmpfs a load from a hole fills it, so that reading would make
     /// the file take what it only said it had. (A writer's file has none: its space is reserved.)

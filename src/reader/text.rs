@@ -7,7 +7,7 @@ use std::borrow::Cow;
 /// what is not seen, by which one label could look like another.
 ///
 /// For whoever prints to a terminal or a page: a [`Snapshot`](super::Snapshot) has the texts as they are in the
-/// files (what is no UTF-8 is U+FFFD), so that they can be compared and written as JSON. Only
+/// files (invalid UTF-8 is U+FFFD), so that they can be compared and written as JSON. Only
 /// [`Problem::error`](super::Problem::error) is escaped already, since it is a sentence for people.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_harmful) {

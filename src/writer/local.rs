@@ -233,7 +233,7 @@ fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
 /// What a thread keeps for a model, where the model and its file lie, and why it has none that can be seen.
 type Made<T> = (Box<Orphan>, *const T, *const StatsFile, Option<Error>);
 
-/// An orphan of this model, a new file or, where none can be had, private memory; where its model
+/// An orphan of this model, a new file or, where there can be none, private memory; where its model
 /// lies, and its file; and why there is no file. `None` while this thread is being torn down.
 fn adopt_or_create<T: MmStats>() -> Option<Made<T>> {
     if is_torn_down() {

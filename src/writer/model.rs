@@ -54,7 +54,7 @@ pub unsafe trait MmStats: Sized + 'static {
     /// Runs `f` with this thread's statistics, whose file is made at the thread's first call (or
     /// taken over from a thread that has ended).
     ///
-    /// `f` runs exactly once, whatever happens. Where no file can be had, and while the thread is
+    /// `f` runs exactly once, whatever happens. Where there can be no file, and while the thread is
     /// being torn down, it runs against private memory, with one warning per path and process
     /// through the `log` crate. After the first call this costs a load and a comparison; of a model with groups,
     /// which can be removed, another of both and two stores.

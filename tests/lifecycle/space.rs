@@ -130,7 +130,7 @@ fn with_little_address_space() {
         return;
     };
     LOGGER.install();
-    // What the process has now, and a little: the 16 MiB of a file are not to be had, 4 are.
+    // What the process has now, and a little: 16 MiB for a file are refused, 4 are not.
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
     let now = 4096 * pages.split(' ').next().unwrap().parse::<u64>().unwrap();
     limit(libc::RLIMIT_AS, now + (12 << 20));
@@ -290,7 +290,7 @@ fn in_a_directory_that_may_not_be_written() {
         std::fs::set_permissions(&root, mode).unwrap();
     };
     open(0o777);
-    // SAFETY: this process only; both at once, so that the files can be had.
+    // SAFETY: this process only; both at once, so that there is room for the files.
     unsafe {
         assert_eq!(libc::setgid(65534), 0);
         assert_eq!(libc::setuid(65534), 0);

@@ -1502,7 +1502,7 @@ def read(paths, per_file=False):
     for file in files:
         file.state = "dead" if file.retired else liveness.state(file)
         errors += [{"path": file.path, "error": printable(problem)} for problem in file.problems]
-        errors += [{"path": file.path, "error": "%s: written too fast to be had whole" % label} for label in file.busy]
+        errors += [{"path": file.path, "error": "%s: written too fast to be read whole" % label} for label in file.busy]
     files.sort(key=lambda file: (file.created, os.fsencode(file.path)))
     models = {}
     for name in sorted({file.model for file in files}):

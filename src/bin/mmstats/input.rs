@@ -199,7 +199,7 @@ impl Input {
         }
         for (model, label) in self.snapshots.iter().flat_map(Snapshot::busy) {
             output::complain(&format!(
-                "{model}: {label}: written too fast to be had whole: try again"
+                "{model}: {label}: written too fast to be read whole: try again"
             ));
         }
         if self.is_empty() && !self.complain_of_removed() {
@@ -338,7 +338,7 @@ pub fn lives(pid: u32) -> bool {
     pid.is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
-/// A snapshot with every value, if there is one to be had.
+/// A snapshot with every value, if one can be taken.
 fn whole_snapshot(reader: &mut Reader) -> Result<Snapshot, Error> {
     let mut snapshot = reader.snapshot()?;
     for _ in 1..TRIES {

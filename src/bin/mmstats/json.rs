@@ -81,7 +81,7 @@ impl Serialize for OfModel<'_> {
         let mut stats: Vec<_> = (model.series().iter())
             .map(|stat| (stat.label(), Some(stat)))
             .collect();
-        // Those that no file's part could be had of. Nobody knows their kind here.
+        // Those of which no file could be read. Their kind is not known here.
         let unread = |label: &&&str| lookup(model.series(), label).is_none();
         stats.extend(busy.iter().filter(unread).map(|label| (*label, None)));
         stats.sort_by_key(|(label, _)| *label);
@@ -130,7 +130,7 @@ impl Serialize for OfFile<'_> {
             object.serialize_entry("retired", &files)?;
         }
         if let Some(stats) = self.own.map(Model::series) {
-            // Only those that were had whole are there.
+            // Only those that were read whole are there.
             let one = |of_label: &Series| (of_label.label().to_owned(), stat(of_label, false));
             object.serialize_entry("stats", &Object(|| stats.iter().map(one)))?;
         }

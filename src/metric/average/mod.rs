@@ -34,6 +34,16 @@ impl Width for AverageWidth {
 
 impl Average {
     /// Records a value.
+    ///
+    /// ```
+    /// # use mmstats::{Average, MmStats};
+    /// # #[derive(MmStats)] struct Web { load: Average }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.load.record(1.0);
+    /// web.load.record(2.0);
+    /// assert_eq!(web.load.value().average(), Some(1.5));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn record(&self, value: f64) {
         if !value.is_finite() {
@@ -56,6 +66,14 @@ impl Average {
     }
 
     /// What this thread's file says.
+    ///
+    /// ```
+    /// # use mmstats::{Average, MmStats};
+    /// # #[derive(MmStats)] struct Web { load: Average }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// assert_eq!(web.load.value().count(), 0);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn value(&self) -> AverageValue {
         published(&self.0)
     }

@@ -149,6 +149,16 @@ impl<T> Width for ValueWidth<T> {
 
 impl<T: MmValue> Compound<T> {
     /// Publishes a value.
+    ///
+    /// ```
+    /// # use mmstats::{Compound, MmValue, MmStats};
+    /// # #[derive(Clone, Copy, MmValue)] #[repr(C)] struct Pool { open: u32, idle: u32 }
+    /// # #[derive(MmStats)] struct Web { pool: Compound<Pool> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.pool.set(Pool { open: 5, idle: 2 });
+    /// assert_eq!(web.pool.get().idle, 2);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn set(&self, value: T) {
         let value = Plain(value);
@@ -174,6 +184,15 @@ impl<T: MmValue> Compound<T> {
     }
 
     /// The value that was published last; zeros at first.
+    ///
+    /// ```
+    /// # use mmstats::{Compound, MmValue, MmStats};
+    /// # #[derive(Clone, Copy, MmValue)] #[repr(C)] struct Pool { open: u32, idle: u32 }
+    /// # #[derive(MmStats)] struct Web { pool: Compound<Pool> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// assert_eq!(web.pool.get().open, 0);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn get(&self) -> T {
         // Relaxed: this thread is the only writer.
@@ -188,6 +207,20 @@ impl<T: MmValue> Compound<T> {
 
     /// Changes a copy of the value and publishes it when `change` returns: all or nothing, also if
     /// it panics.
+    ///
+    /// ```
+    /// # use mmstats::{Compound, MmValue, MmStats};
+    /// # #[derive(Clone, Copy, MmValue)] #[repr(C)] struct Pool { open: u32, idle: u32 }
+    /// # #[derive(MmStats)] struct Web { pool: Compound<Pool> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// let open = web.pool.update(|pool| {
+    ///     pool.open += 1;
+    ///     pool.idle += 1;
+    ///     pool.open
+    /// });
+    /// assert_eq!(open, 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
         let mut value = self.get();

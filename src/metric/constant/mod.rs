@@ -96,6 +96,14 @@ fn store_text(text: &str, place: Words) {
 
 impl<T> Constant<T> {
     /// The value.
+    ///
+    /// ```
+    /// # use mmstats::{Constant, MmStats};
+    /// # #[derive(MmStats)] struct Web { #[mmstats(value = 8080)] port: Constant<u16> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// assert_eq!(*web.port.get(), 8080);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn get(&self) -> &T {
         &self.0
     }

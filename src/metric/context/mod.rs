@@ -309,7 +309,7 @@ impl Context {
         &self.bytes
     }
 
-    /// Its bytes as text: what is no UTF-8 is replaced by U+FFFD. It may have control characters:
+    /// Its bytes as text: invalid UTF-8 is replaced by U+FFFD. It may have control characters:
     /// [`printable`](crate::reader::printable) it.
     pub fn text(&self) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(&self.bytes)

@@ -30,12 +30,31 @@ pub struct Counter(Word);
 
 impl Counter {
     /// Adds one.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.requests.inc();
+    /// assert_eq!(web.requests.get(), 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline(always)]
     pub fn inc(&self) {
         self.add(1);
     }
 
     /// Adds `n`. Wraps beyond `u64::MAX`.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, MmStats};
+    /// # #[derive(MmStats)] struct Web { bytes: Counter }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.bytes.add(512);
+    /// web.bytes.add(88);
+    /// assert_eq!(web.bytes.get(), 600);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline(always)]
     pub fn add(&self, n: u64) {
         // Relaxed, twice: the word is a whole value by itself, and this thread its only writer.
@@ -44,6 +63,16 @@ impl Counter {
     }
 
     /// Raises it to `n`. A counter never falls: a smaller `n` changes nothing.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.requests.set(7);
+    /// web.requests.set(5); // a counter never falls
+    /// assert_eq!(web.requests.get(), 7);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn set(&self, n: u64) {
         if n > self.get() {
@@ -52,6 +81,14 @@ impl Counter {
     }
 
     /// What this thread's file says.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// assert_eq!(web.requests.get(), 0);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)

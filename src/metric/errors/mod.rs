@@ -125,6 +125,17 @@ impl<'a> Called<'a> {
 
 impl Errors {
     /// Records an error: any, also `&dyn Error`.
+    ///
+    /// ```
+    /// # use mmstats::{Errors, MmStats};
+    /// # #[derive(MmStats)] struct Web { errors: Errors }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// if let Err(error) = "x".parse::<u32>() {
+    ///     web.errors.record(&error); // exposed as `EXC:ParseIntError`
+    /// }
+    /// assert_eq!(web.errors.count(), 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[track_caller]
     pub fn record<E: Error + ?Sized>(&self, error: &E) {
         let site = Location::caller();
@@ -182,6 +193,15 @@ impl Errors {
 
     /// Records that something went wrong that is no `Error`, under a name, with a context: a text or
     /// any bytes. The last one is kept.
+    ///
+    /// ```
+    /// # use mmstats::{Errors, MmStats};
+    /// # #[derive(MmStats)] struct Web { errors: Errors }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.errors.note("retry", "GET /index");
+    /// assert_eq!(web.errors.count(), 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn note(&self, name: &str, context: impl AsRef<[u8]>) {
         let name = Name {
             path: "",
@@ -192,6 +212,14 @@ impl Errors {
     }
 
     /// How many were recorded in this thread's file.
+    ///
+    /// ```
+    /// # use mmstats::{Errors, MmStats};
+    /// # #[derive(MmStats)] struct Web { errors: Errors }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// assert_eq!(web.errors.count(), 0);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn count(&self) -> u64 {
         self.words[plain::ALL].load(Ordering::Relaxed)
     }

@@ -18,6 +18,15 @@ pub struct Flag(Word);
 
 impl Flag {
     /// Sets it.
+    ///
+    /// ```
+    /// # use mmstats::{Flag, MmStats};
+    /// # #[derive(MmStats)] struct Web { ready: Flag }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.ready.set(true);
+    /// assert!(web.ready.get());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline(always)]
     pub fn set(&self, flag: bool) {
         // Relaxed: the word is a whole value by itself.
@@ -25,6 +34,14 @@ impl Flag {
     }
 
     /// What it was set to last; false at first.
+    ///
+    /// ```
+    /// # use mmstats::{Flag, MmStats};
+    /// # #[derive(MmStats)] struct Web { ready: Flag }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// assert!(!web.ready.get());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline(always)]
     pub fn get(&self) -> bool {
         self.0.load(Ordering::Relaxed) != 0

@@ -82,6 +82,15 @@ numeric! {
 
 impl<T: Numeric> Gauge<T> {
     /// Sets the level.
+    ///
+    /// ```
+    /// # use mmstats::{Gauge, MmStats};
+    /// # #[derive(MmStats)] struct Web { temperature: Gauge<f64> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.temperature.set(36.6);
+    /// assert_eq!(web.temperature.get(), 36.6);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline(always)]
     pub fn set(&self, value: T) {
         // Relaxed: the word is a whole value by itself.
@@ -89,12 +98,30 @@ impl<T: Numeric> Gauge<T> {
     }
 
     /// Adds to the level. Integers wrap.
+    ///
+    /// ```
+    /// # use mmstats::{Gauge, MmStats};
+    /// # #[derive(MmStats)] struct Web { open: Gauge<i64> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.open.set(5);
+    /// web.open.add(-2);
+    /// assert_eq!(web.open.get(), 3);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline(always)]
     pub fn add(&self, n: T) {
         self.set(self.get().plus(n));
     }
 
     /// The level.
+    ///
+    /// ```
+    /// # use mmstats::{Gauge, MmStats};
+    /// # #[derive(MmStats)] struct Web { open: Gauge<u32> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// assert_eq!(web.open.get(), 0);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline(always)]
     pub fn get(&self) -> T {
         T::from_word(self.0.load(Ordering::Relaxed))

@@ -57,6 +57,15 @@ impl<const N: usize> History<N> {
     );
 
     /// Adds a value, with the time of now.
+    ///
+    /// ```
+    /// # use mmstats::{History, MmStats};
+    /// # #[derive(MmStats)] struct Web { sizes: History<100> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.sizes.push(512.0);
+    /// assert_eq!(web.sizes.len(), 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn push(&self, value: f64) {
         self.0
@@ -65,17 +74,45 @@ impl<const N: usize> History<N> {
 
     /// Adds a value with a context: a text, or any bytes. It is stored once, however many values refer
     /// to it, for as long as one does; of one of more than 16,368 bytes the rest is cut, and marked.
+    ///
+    /// ```
+    /// # use mmstats::{History, MmStats};
+    /// # #[derive(MmStats)] struct Web { sizes: History<100> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.sizes.push_with(512.0, "file:large.csv");
+    /// assert_eq!(web.sizes.len(), 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn push_with(&self, value: f64, context: impl AsRef<[u8]>) {
         let context = self.0.keep(context.as_ref());
         self.0.push(clock::coarse_unix_nanos(), value, context);
     }
 
     /// How many values there are.
+    ///
+    /// ```
+    /// # use mmstats::{History, MmStats};
+    /// # #[derive(MmStats)] struct Web { sizes: History<2> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// for size in [1.0, 2.0, 3.0] {
+    ///     web.sizes.push(size);
+    /// }
+    /// assert_eq!(web.sizes.len(), 2); // the oldest is gone
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether there is none yet.
+    ///
+    /// ```
+    /// # use mmstats::{History, MmStats};
+    /// # #[derive(MmStats)] struct Web { sizes: History }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// assert!(web.sizes.is_empty());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -45,6 +45,17 @@ impl<const N: usize> MovingAverage<N> {
     }
 
     /// Records a value.
+    ///
+    /// ```
+    /// # use mmstats::{MovingAverage, MmStats};
+    /// # #[derive(MmStats)] struct Web { load: MovingAverage<2> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// for value in [9.0, 1.0, 2.0] {
+    ///     web.load.record(value);
+    /// }
+    /// assert_eq!(web.load.value().average(), Some(1.5)); // of the last two
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn record(&self, value: f64) {
         if !value.is_finite() {
@@ -87,6 +98,14 @@ impl<const N: usize> MovingAverage<N> {
     }
 
     /// What this thread's file says.
+    ///
+    /// ```
+    /// # use mmstats::{MovingAverage, MmStats};
+    /// # #[derive(MmStats)] struct Web { load: MovingAverage }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// assert_eq!(web.load.value().average(), None);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn value(&self) -> AverageValue {
         average::published(&self.slot)
     }

@@ -49,7 +49,7 @@ pub struct Distribution {
     layout: Layout,
     /// Counts per bucket of the octaves that have their space.
     octaves: BTreeMap<u32, Box<[u64]>>,
-    /// Counts of whole octaves, where the space for buckets could not be had.
+    /// Counts of whole octaves, where there was no space for buckets.
     coarse: BTreeMap<u32, u64>,
 }
 
@@ -141,15 +141,15 @@ impl Distribution {
     ///
     /// Where `earlier` has more than this, it is no earlier state, and the difference is taken as 0.
     pub fn since(&self, earlier: &Distribution) -> Distribution {
-        let (mut risen, mut earlier) = (self.clone(), earlier.clone());
+        let (mut since, mut earlier) = (self.clone(), earlier.clone());
         let into = if self.layout.buckets() <= earlier.layout.buckets() {
             self.layout
         } else {
             earlier.layout
         };
-        risen.coarsen(into);
+        since.coarsen(into);
         earlier.coarsen(into);
-        for (octave, counts) in &mut risen.octaves {
+        for (octave, counts) in &mut since.octaves {
             for (count, before) in counts
                 .iter_mut()
                 .zip(earlier.octaves.get(octave).into_iter().flatten())
@@ -157,15 +157,15 @@ impl Distribution {
                 *count = count.saturating_sub(*before);
             }
         }
-        for (octave, count) in &mut risen.coarse {
+        for (octave, count) in &mut since.coarse {
             *count = count.saturating_sub(earlier.coarse.get(octave).copied().unwrap_or(0));
         }
-        risen.coarse.retain(|_, count| *count > 0);
+        since.coarse.retain(|_, count| *count > 0);
         let (now, before) = (self.moments, earlier.moments);
         let (mut low, mut high) = (u64::MAX, 0);
-        risen.each_bucket(|from, to, _| (low, high) = (low.min(from), high.max(to)));
+        since.each_bucket(|from, to, _| (low, high) = (low.min(from), high.max(to)));
         let count = now.count.saturating_sub(before.count);
-        risen.moments = Moments {
+        since.moments = Moments {
             count,
             total: now.total.saturating_sub(before.total),
             // One that did not fit has no difference: then the buckets are asked.
@@ -178,8 +178,8 @@ impl Distribution {
             max: self.held(high),
             last: now.last,
         };
-        risen.last = risen.last.filter(|_| count > 0);
-        risen
+        since.last = since.last.filter(|_| count > 0);
+        since
     }
 
     /// Expresses the counts in a layout of fewer digits. Its buckets are unions of the finer ones'.

@@ -244,7 +244,7 @@ impl Buckets {
         }
     }
 
-    /// Counts the first value of an octave, or one of an octave whose space could not be had.
+    /// Counts the first value of an octave, or one of an octave without space.
     #[cold]
     fn first_of_octave(&self, layout: Layout, top: u32, position: usize) {
         let octave = layout.octave(top);

@@ -71,18 +71,45 @@ impl PercentileNumber for f64 {
 
 impl Percentile<u64> {
     /// Records a value. Some two nanoseconds.
+    ///
+    /// ```
+    /// # use mmstats::{Percentile, MmStats};
+    /// # #[derive(MmStats)] struct Web { size: Percentile }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.size.record(512);
+    /// assert_eq!(web.size.distribution().percentile(50.0), Some(512));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn record(&self, value: u64) {
         self.0.record(value);
     }
 
     /// How many values were recorded in this thread's file.
+    ///
+    /// ```
+    /// # use mmstats::{Percentile, MmStats};
+    /// # #[derive(MmStats)] struct Web { size: Percentile }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// assert_eq!(web.size.count(), 0);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn count(&self) -> u64 {
         self.0.count()
     }
 
     /// The distribution in this thread's file. Copies the buckets: microseconds.
+    ///
+    /// ```
+    /// # use mmstats::{Percentile, MmStats};
+    /// # #[derive(MmStats)] struct Web { size: Percentile }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.size.record(3);
+    /// web.size.record(5);
+    /// assert_eq!(web.size.distribution().mean(), Some(4.0));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn distribution(&self) -> Distribution {
         self.0.distribution()
     }
@@ -97,18 +124,46 @@ impl Percentile<u64> {
 impl Percentile<f64> {
     /// Records a value. Some three nanoseconds. A NaN or an infinity is counted as rejected and changes
     /// nothing else.
+    ///
+    /// ```
+    /// # use mmstats::{Percentile, MmStats};
+    /// # #[derive(MmStats)] struct Web { ratio: Percentile<f64> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.ratio.record(-0.25);
+    /// web.ratio.record(f64::NAN); // counted as rejected
+    /// let ratio = web.ratio.distribution();
+    /// assert_eq!((ratio.min(), ratio.rejected()), (Some(-0.25), 1));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn record(&self, value: f64) {
         self.0.record(value);
     }
 
     /// How many values were recorded in this thread's file.
+    ///
+    /// ```
+    /// # use mmstats::{Percentile, MmStats};
+    /// # #[derive(MmStats)] struct Web { ratio: Percentile<f64> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// assert_eq!(web.ratio.count(), 0);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn count(&self) -> u64 {
         self.0.count()
     }
 
     /// The distribution in this thread's file. Copies the buckets: microseconds.
+    ///
+    /// ```
+    /// # use mmstats::{Percentile, MmStats};
+    /// # #[derive(MmStats)] struct Web { ratio: Percentile<f64> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.ratio.record(0.5);
+    /// assert_eq!(web.ratio.distribution().max(), Some(0.5));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn distribution(&self) -> FloatDistribution {
         self.0.distribution()
     }

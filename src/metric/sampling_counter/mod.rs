@@ -58,12 +58,30 @@ impl<const N: u64> SamplingCounter<N> {
     );
 
     /// Adds one.
+    ///
+    /// ```
+    /// # use mmstats::{SamplingCounter, MmStats};
+    /// # #[derive(MmStats)] struct Web { hits: SamplingCounter<10> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.hits.inc();
+    /// assert_eq!(web.hits.get(), 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn inc(&self) {
         self.add(1);
     }
 
     /// Adds `n`. Wraps beyond `u64::MAX`.
+    ///
+    /// ```
+    /// # use mmstats::{SamplingCounter, MmStats};
+    /// # #[derive(MmStats)] struct Web { hits: SamplingCounter<10> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.hits.add(25);
+    /// assert_eq!(web.hits.get(), 25);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn add(&self, n: u64) {
         // Relaxed: as for a Counter.
@@ -95,12 +113,29 @@ impl<const N: u64> SamplingCounter<N> {
     }
 
     /// All increments in this thread's file, sampled or not.
+    ///
+    /// ```
+    /// # use mmstats::{SamplingCounter, MmStats};
+    /// # #[derive(MmStats)] struct Web { hits: SamplingCounter<10> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// assert_eq!(web.hits.get(), 0);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn get(&self) -> u64 {
         self.running.load(Ordering::Relaxed)
     }
 
     /// The last sample in this thread's file.
+    ///
+    /// ```
+    /// # use mmstats::{SamplingCounter, MmStats};
+    /// # #[derive(MmStats)] struct Web { hits: SamplingCounter<10> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.hits.add(10); // takes a sample
+    /// assert_eq!(web.hits.value().count, 10);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn value(&self) -> SamplingCounterValue {
         // Relaxed: this thread is the only writer.
         let p = slot::published(self.slot.sequence().load(Ordering::Relaxed));

@@ -71,6 +71,16 @@ fn geometry(options: Options<'_>) -> Geometry {
 
 impl Summary {
     /// Records a value. A NaN or an infinity counts as rejected only.
+    ///
+    /// ```
+    /// # use mmstats::{Summary, MmStats};
+    /// # #[derive(MmStats)] struct Web { seconds: Summary }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.seconds.record(1.5);
+    /// web.seconds.record(2.5);
+    /// assert_eq!(web.seconds.value().mean(), Some(2.0));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn record(&self, value: f64) {
         if value.to_bits() & self.apart == self.apart {
@@ -127,12 +137,30 @@ impl Summary {
     }
 
     /// How many values were recorded in this thread's file.
+    ///
+    /// ```
+    /// # use mmstats::{Summary, MmStats};
+    /// # #[derive(MmStats)] struct Web { seconds: Summary }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// assert_eq!(web.seconds.count(), 0);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn count(&self) -> u64 {
         self.value().count()
     }
 
     /// What this thread's file says.
+    ///
+    /// ```
+    /// # use mmstats::{Summary, MmStats};
+    /// # #[derive(MmStats)] struct Web { seconds: Summary }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.seconds.record(-1.0);
+    /// let value = web.seconds.value();
+    /// assert_eq!((value.min(), value.total()), (Some(-1.0), -1.0));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn value(&self) -> SummaryValue {
         // Relaxed: this thread is the only writer.

@@ -259,7 +259,7 @@ impl SummaryValue {
     pub(in crate::metric) fn since(&self, earlier: &SummaryValue) -> SummaryValue {
         let rejected = self.rejected.saturating_sub(earlier.rejected);
         let count = self.count.saturating_sub(earlier.count);
-        let risen = match (self.center(), earlier.center()) {
+        let since = match (self.center(), earlier.center()) {
             _ if count == 0 => SummaryValue::default(),
             (Some((_, squares)), Some((before, squares_before))) => {
                 let total = self.total.minus(earlier.total);
@@ -268,7 +268,7 @@ impl SummaryValue {
                 let between = mean.minus(before).squared().times(a_count);
                 let between = between.times(b_count).over(a_count + b_count);
                 let squares = squares.minus(squares_before).minus(between);
-                let risen = SummaryValue {
+                let since = SummaryValue {
                     count,
                     total,
                     squares,
@@ -276,11 +276,11 @@ impl SummaryValue {
                     max: f64::NAN,
                     ..*self
                 };
-                risen.about(mean, squares)
+                since.about(mean, squares)
             }
             _ => *self,
         };
-        SummaryValue { rejected, ..risen }
+        SummaryValue { rejected, ..since }
     }
 
     /// With another one's, of moments that have no time: of two writers' last values it is not known which

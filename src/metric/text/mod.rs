@@ -36,6 +36,17 @@ impl<const N: usize> Text<N> {
     );
 
     /// Sets the text, cut to `N` bytes at a character boundary.
+    ///
+    /// ```
+    /// # use mmstats::{Text, MmStats};
+    /// # #[derive(MmStats)] struct Web { release: Text<8> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.release.set("1.4.2");
+    /// assert_eq!(web.release.get(), "1.4.2");
+    /// web.release.set("a longer text"); // cut to 8 bytes
+    /// assert_eq!(web.release.get(), "a longer");
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn set(&self, text: &str) {
         let text = cut(text, N).as_bytes();
         let (whole, last) = eights(text);
@@ -58,6 +69,14 @@ impl<const N: usize> Text<N> {
     }
 
     /// The text that was set last; empty at first. Allocates.
+    ///
+    /// ```
+    /// # use mmstats::{Text, MmStats};
+    /// # #[derive(MmStats)] struct Web { release: Text<8> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// assert_eq!(web.release.get(), "");
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn get(&self) -> String {
         // Relaxed: this thread is the only writer.
         let p = slot::published(self.0.sequence().load(Ordering::Relaxed));

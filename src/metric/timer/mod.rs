@@ -31,6 +31,16 @@ pub struct Timer(Integers);
 impl Timer {
     /// Starts a measurement that is recorded when it is dropped, also by a panic. One that ends on
     /// another thread or after an `.await` takes a [`Stopwatch`]: see [`TimerGuard`].
+    ///
+    /// ```
+    /// # use mmstats::{Timer, MmStats};
+    /// # #[derive(MmStats)] struct Web { response_time: Timer }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// let timer = web.response_time.start();
+    /// drop(timer); // records the time since the start
+    /// assert_eq!(web.response_time.count(), 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     #[must_use = "dropping it at once records no time"]
     pub fn start(&self) -> TimerGuard<'_> {
@@ -41,6 +51,15 @@ impl Timer {
     }
 
     /// Records how long `work` takes, also if it panics.
+    ///
+    /// ```
+    /// # use mmstats::{Timer, MmStats};
+    /// # #[derive(MmStats)] struct Web { response_time: Timer }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// let sum = web.response_time.time(|| 1 + 1);
+    /// assert_eq!((sum, web.response_time.count()), (2, 1));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn time<R>(&self, work: impl FnOnce() -> R) -> R {
         let _timing = self.start();
@@ -48,6 +67,16 @@ impl Timer {
     }
 
     /// Records a duration; one of more than 584 years counts as that.
+    ///
+    /// ```
+    /// # use mmstats::{Timer, MmStats};
+    /// # use std::time::Duration;
+    /// # #[derive(MmStats)] struct Web { response_time: Timer }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.response_time.record(Duration::from_millis(3));
+    /// assert_eq!(web.response_time.distribution().max(), Some(3_000_000));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn record(&self, duration: Duration) {
         self.0
@@ -55,12 +84,30 @@ impl Timer {
     }
 
     /// How many durations were recorded in this thread's file.
+    ///
+    /// ```
+    /// # use mmstats::{Timer, MmStats};
+    /// # #[derive(MmStats)] struct Web { response_time: Timer }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// assert_eq!(web.response_time.count(), 0);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn count(&self) -> u64 {
         self.0.count()
     }
 
     /// The distribution in this thread's file, in nanoseconds. Copies the buckets: microseconds.
+    ///
+    /// ```
+    /// # use mmstats::{Timer, MmStats};
+    /// # use std::time::Duration;
+    /// # #[derive(MmStats)] struct Web { response_time: Timer }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.response_time.record(Duration::from_micros(2));
+    /// assert_eq!(web.response_time.distribution().total(), 2_000);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn distribution(&self) -> Distribution {
         self.0.distribution()
     }
@@ -96,6 +143,16 @@ pub struct TimerGuard<'a> {
 
 impl TimerGuard<'_> {
     /// Records the time since the start, and tells it.
+    ///
+    /// ```
+    /// # use mmstats::{Timer, MmStats};
+    /// # #[derive(MmStats)] struct Web { response_time: Timer }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// let took = web.response_time.start().stop();
+    /// assert_eq!(u128::from(web.response_time.count()), 1);
+    /// assert_eq!(web.response_time.distribution().total(), took.as_nanos());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn stop(self) -> Duration {
         let nanos = self.watch.nanos();
@@ -105,6 +162,15 @@ impl TimerGuard<'_> {
     }
 
     /// Ends the measurement without recording it.
+    ///
+    /// ```
+    /// # use mmstats::{Timer, MmStats};
+    /// # #[derive(MmStats)] struct Web { response_time: Timer }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.response_time.start().discard();
+    /// assert_eq!(web.response_time.count(), 0);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn discard(self) {
         std::mem::forget(self);
@@ -129,6 +195,13 @@ pub struct Stopwatch {
 
 impl Stopwatch {
     /// Starts now.
+    ///
+    /// ```
+    /// use mmstats::Stopwatch;
+    ///
+    /// let watch = Stopwatch::start();
+    /// assert!(watch.elapsed() <= watch.elapsed());
+    /// ```
     #[inline]
     #[must_use]
     pub fn start() -> Stopwatch {
@@ -138,6 +211,15 @@ impl Stopwatch {
     }
 
     /// The time since the start.
+    ///
+    /// ```
+    /// # use mmstats::{MmStats, Stopwatch, Timer};
+    /// # #[derive(MmStats)] struct Web { response_time: Timer }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// let watch = Stopwatch::start(); // may be sent, and kept across `.await`
+    /// web.response_time.record(watch.elapsed());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     #[must_use]
     pub fn elapsed(&self) -> Duration {

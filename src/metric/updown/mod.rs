@@ -20,18 +20,46 @@ pub struct UpDown(Word);
 
 impl UpDown {
     /// Adds one.
+    ///
+    /// ```
+    /// # use mmstats::{UpDown, MmStats};
+    /// # #[derive(MmStats)] struct Web { in_flight: UpDown }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.in_flight.inc();
+    /// assert_eq!(web.in_flight.get(), 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline(always)]
     pub fn inc(&self) {
         self.add(1);
     }
 
     /// Takes one off.
+    ///
+    /// ```
+    /// # use mmstats::{UpDown, MmStats};
+    /// # #[derive(MmStats)] struct Web { in_flight: UpDown }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.in_flight.dec(); // of a request that another thread began
+    /// assert_eq!(web.in_flight.get(), -1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline(always)]
     pub fn dec(&self) {
         self.add(-1);
     }
 
     /// Adds `n`, which may be negative. Wraps beyond the range of an i64.
+    ///
+    /// ```
+    /// # use mmstats::{UpDown, MmStats};
+    /// # #[derive(MmStats)] struct Web { queued: UpDown }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.queued.add(10);
+    /// web.queued.add(-3);
+    /// assert_eq!(web.queued.get(), 7);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline(always)]
     pub fn add(&self, n: i64) {
         // Relaxed, twice: as for a Counter.
@@ -40,6 +68,14 @@ impl UpDown {
     }
 
     /// This thread's part of the sum.
+    ///
+    /// ```
+    /// # use mmstats::{UpDown, MmStats};
+    /// # #[derive(MmStats)] struct Web { queued: UpDown }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// assert_eq!(web.queued.get(), 0);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline]
     pub fn get(&self) -> i64 {
         self.0.load(Ordering::Relaxed) as i64

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Table;
-use super::value::{Seen, contexts, decode, was_had};
+use super::value::{Seen, contexts, decode, was_read};
 use crate::metric::Value;
 use crate::metric::context::Copied;
 use crate::metric::registry::kind;
@@ -177,7 +177,7 @@ fn each_delta<'a>(
     let metrics = instance.plan.metrics.iter().enumerate();
     metrics.filter_map(move |(index, metric)| {
         let since = metric.since()?;
-        if !was_had(file, instance, metric) {
+        if !was_read(file, instance, metric) {
             return None;
         }
         let words = instance.at + metric.at..instance.at + metric.at + metric.words;

@@ -8,13 +8,13 @@ use crate::reader::file::OpenFile;
 use crate::reader::plan::Metric;
 
 /// Whether the value of a metric has ever been had whole.
-pub(super) fn was_had(file: &OpenFile, instance: &ReadInstance, metric: &Metric) -> bool {
+pub(super) fn was_read(file: &OpenFile, instance: &ReadInstance, metric: &Metric) -> bool {
     metric
         .slot
         .is_none_or(|slot| file.contents.values.had[instance.slots + slot])
 }
 
-/// Whether there is a value to decode: it was had, and the clock of a window can be compared with ours. A
+/// Whether there is a value to decode: it was read, and the clock of a window can be compared with ours. A
 /// window of which nothing is known is left out, for 0 would be a count.
 pub(super) fn has_value(
     file: &OpenFile,
@@ -23,7 +23,7 @@ pub(super) fn has_value(
     seen: Seen<'_>,
 ) -> bool {
     let is_timeless = metric.kind.code == code::WINDOW && seen.now.is_none();
-    !is_timeless && was_had(file, instance, metric)
+    !is_timeless && was_read(file, instance, metric)
 }
 
 /// The contexts of a file.

@@ -102,7 +102,7 @@ pub fn watch_status() {
             return;
         }
     }
-    // Where the status is not to be had, a panic of the main thread is taken for the end.
+    // Where the status cannot be read, a panic of the main thread counts as the end.
     FAILED.store(true, Ordering::Relaxed);
 }
 

@@ -160,8 +160,8 @@ fn between(old: &Json, new: &Json) -> Option<Between> {
     if to < from {
         return None;
     }
-    let risen = match (buckets(old), buckets(new)) {
-        (Some(old), Some(new)) => Some(risen(&old, &new)?),
+    let interval = match (buckets(old), buckets(new)) {
+        (Some(old), Some(new)) => Some(interval(&old, &new)?),
         _ => None,
     };
     if to == from {
@@ -172,8 +172,8 @@ fn between(old: &Json, new: &Json) -> Option<Between> {
     let mean = (total(new)? - total(old)?) / (to - from) as f64;
     values.insert("mean".to_owned(), mean.into());
     let scale = if new["kind"] == "timer" { 1e9 } else { 1.0 };
-    for (percent, _) in PERCENTILES.iter().filter(|_| risen.is_some()) {
-        let value = percentile(risen.as_deref()?, *percent)? as f64 / scale;
+    for (percent, _) in PERCENTILES.iter().filter(|_| interval.is_some()) {
+        let value = percentile(interval.as_deref()?, *percent)? as f64 / scale;
         let bound = |name: &str| new[name].as_f64();
         let value = match (bound("min"), bound("max")) {
             (Some(min), Some(max)) if min <= max => value.clamp(min, max),
@@ -203,17 +203,17 @@ fn buckets(stat: &Json) -> Option<Vec<Bucket>> {
 }
 
 /// What was counted in each since; `None` if one has less than it had.
-fn risen(old: &[Bucket], new: &[Bucket]) -> Option<Vec<Bucket>> {
-    let mut risen: BTreeMap<(u64, u64), u64> = BTreeMap::new();
+fn interval(old: &[Bucket], new: &[Bucket]) -> Option<Vec<Bucket>> {
+    let mut interval: BTreeMap<(u64, u64), u64> = BTreeMap::new();
     for &(low, high, count) in new {
-        *risen.entry((low, high)).or_default() += count;
+        *interval.entry((low, high)).or_default() += count;
     }
     for &(low, high, count) in old {
-        let left = risen.get(&(low, high))?.checked_sub(count)?;
-        risen.insert((low, high), left);
+        let left = interval.get(&(low, high))?.checked_sub(count)?;
+        interval.insert((low, high), left);
     }
     Some(
-        risen
+        interval
             .into_iter()
             .map(|((low, high), count)| (low, high, count))
             .collect(),
