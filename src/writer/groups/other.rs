@@ -1,0 +1,114 @@
+//! `_other`: what counts where there can be no group of its own.
+
+use std::cell::Cell;
+
+use super::Groups;
+use super::key::{GroupBy, OTHER};
+use crate::Error;
+use crate::format::note::Cause;
+use crate::metric::storage::Room;
+use crate::sys::lifecycle::report;
+use crate::sys::memory::mapped::Mapped;
+use crate::writer::local::Private;
+use crate::writer::model::MmStats;
+
+impl<T: MmStats, L: GroupBy> Groups<T, L> {
+    /// What `make` returns, if it is to be asked and there is room; else `_other`.
+    pub(super) fn or_other<'a>(
+        &'a self,
+        make: &dyn Fn() -> Result<&'a T, Error>,
+        shown: &dyn Fn() -> String,
+    ) -> &'a T {
+        /// Not asking any more, also after a panic in the user's `value = …`.
+        struct Asked<'a>(&'a Cell<bool>);
+        impl Drop for Asked<'_> {
+            fn drop(&mut self) {
+                self.0.set(false);
+            }
+        }
+        if self.file.is_none() || self.asking.replace(true) {
+            return self.other_now();
+        }
+        let asking = Asked(&self.asking);
+        let refused = self.refused.get();
+        let mut error = None;
+        // Many new groups on a full file must not cost a system call each.
+        if refused == 0 || refused.is_power_of_two() {
+            match make() {
+                Ok(group) => return group,
+                Err(refusal) => error = Some(refusal),
+            }
+        }
+        // A name that cannot be a group's says nothing of the next one.
+        let of_name = |error: &Error| {
+            matches!(
+                error,
+                Error::Name { .. } | Error::DuplicateLabel { .. } | Error::Busy { .. }
+            )
+        };
+        if !error.as_ref().is_some_and(of_name) {
+            self.refused.set(refused.saturating_add(1));
+        }
+        let lost = self.make_other().err();
+        // (A report that is made within another one is left for the next time.)
+        let report = error.filter(|_| !report::is_reporting() && !self.reported.replace(true));
+        if report.is_some() {
+            // The state is final: the logger may use these groups.
+            drop(asking);
+            self.report(shown, report, lost);
+        }
+        // Without a report `asking` goes last: to free an error may come back here, too.
+        self.other_now()
+    }
+
+    /// Says once why there is no group of its own.
+    fn report(&self, shown: &dyn Fn() -> String, error: Option<Error>, lost: Option<Error>) {
+        let (Some((space, _)), Some(error)) = (&self.file, error) else {
+            return;
+        };
+        let group = shown();
+        match lost {
+            None => {
+                let text = format_args!(
+                    "{}; the group {group} and further ones count under {OTHER:?}",
+                    error.of_known_file()
+                );
+                space.report(Cause::Group, &text);
+            }
+            Some(lost) => {
+                let text = format_args!(
+                    "{}; the group {group} and further ones are not recorded, because {OTHER:?} cannot \
+                     be made either: {}",
+                    error.of_known_file(),
+                    lost.of_known_file()
+                );
+                space.report(Cause::Group, &text);
+            }
+        }
+    }
+
+    /// Makes `_other` in the file, if it is not there. The space was kept for it; it fails where its
+    /// labels would be too long or are there already.
+    pub(super) fn make_other(&self) -> Result<(), Error> {
+        if self.other.get().is_none() {
+            // Set already: by who came back meanwhile.
+            let other = Box::new(self.bind(L::other(&self.around)?, Room::KeptAside)?.0);
+            let _ = self.other.set(other);
+        }
+        Ok(())
+    }
+
+    /// `_other`, or private memory where it is not in the file. Allocates nothing.
+    pub(super) fn other_now(&self) -> &T {
+        if let Some(other) = self.other.get() {
+            return other;
+        }
+        loop {
+            if let Some(unseen) = self.unseen.get() {
+                return &unseen.model;
+            }
+            // Set already: as above. (`get_or_init` would panic then.)
+            let _ = self.unseen.set(Mapped::new(Private::new()));
+        }
+    }
+}
