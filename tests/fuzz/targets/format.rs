@@ -80,6 +80,7 @@ fn record(data: &[u8], at: usize) {
         let fits = |text: &String| text.len() <= TEXT_MOST;
         let all = [&schema.model, &schema.help, &schema.type_path]
             .into_iter()
+            .chain(&schema.export)
             .chain((schema.metrics.iter()).flat_map(|metric| {
                 [&metric.label, &metric.unit, &metric.help]
                     .into_iter()
