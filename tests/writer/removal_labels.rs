@@ -124,6 +124,27 @@ fn groups_within_labels_end_with_them_and_longer_labels_stay() {
     assert_eq!(number(&root, within[1]), Some(1));
 }
 
+#[derive(MmStats)]
+struct Beside {
+    pages: Groups<Page, Place>,
+    others: Groups<Part>,
+}
+
+/// A record does not say in which group it stands, so a group of another field may end with one that has its labels.
+#[test]
+fn a_group_of_another_field_that_ended_is_made_again_when_it_is_asked_for() {
+    let root = tempfile::tempdir().unwrap();
+    let beside = Beside::builder().path(root.path()).create().unwrap();
+    beside.pages.group(&place("a", 200)).hits.inc();
+    let pairs = [("host", "a"), ("more", "1"), ("status", "200")];
+    beside.others.group_with(&pairs).n.add(5);
+    assert!(beside.pages.remove(&place("a", 200)));
+    beside.others.group_with(&pairs).n.inc();
+    let snapshot = snapshot(&root);
+    let n = snapshot.get("Beside", r#"n{host="a",more="1",status="200"}"#);
+    assert_eq!(n.and_then(|v| v.as_u64()), Some(1));
+}
+
 #[test]
 fn labelled_groups_are_removed_in_all_threads() {
     let root = tempfile::tempdir().unwrap();

@@ -229,14 +229,19 @@ impl StatsFile {
         });
         if let Some((schema, group)) = group.filter(|_| within) {
             let within = Within::of(&group);
+            let mut any = false;
             for (&inner, space) in &mut spaces.all {
                 let same_schema = space.schema.record == schema;
                 let is_within = |inner: &mut Instance| within.has(inner, same_schema);
                 if let Some(named) = space.group.take_if(is_within) {
                     let word = self.generation_of(inner);
-                    generation::remove(&word, word.load(Ordering::Relaxed));
+                    any |= generation::remove(&word, word.load(Ordering::Relaxed));
                     self.leave_labels(space.schema, &named);
                 }
+            }
+            if any {
+                // They may be in the tables of other fields, which do not know yet.
+                files::count_ended();
             }
         }
         spaces.removed.push((block, model));
