@@ -71,6 +71,7 @@
 //! - `hdrhistogram`: [`Distribution::to_hdrhistogram`](Distribution).
 //! - `metrics`: `recorder`, which puts what the facade [`metrics`](https://docs.rs/metrics) is told into our files.
 //! - `tracing`: `tracing`, a layer that counts events and times spans.
+//! - `export`: `export`, pages for Prometheus, and JSON and CSV.
 //! - `cli`: the binary `mmstats`.
 
 #![cfg_attr(loom, allow(dead_code))]
@@ -88,6 +89,8 @@ pub mod sync;
 
 #[cfg(not(loom))]
 mod error;
+#[cfg(all(not(loom), feature = "export"))]
+pub mod export;
 #[cfg(not(loom))]
 mod metric;
 #[cfg(not(loom))]

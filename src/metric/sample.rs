@@ -98,6 +98,15 @@ impl<'a> Histogram<'a> {
         Histogram(Buckets::Floats(values))
     }
 
+    /// What the integers that were recorded are divided by; `None` where they are floats.
+    #[cfg(feature = "export")]
+    pub(crate) fn divisor(&self) -> Option<f64> {
+        match self.0 {
+            Buckets::Integers(_, divisor) => Some(divisor),
+            Buckets::Floats(_) => None,
+        }
+    }
+
     /// How many values were recorded. While a writer records, the buckets may have one more or less.
     pub fn count(&self) -> u64 {
         match self.0 {

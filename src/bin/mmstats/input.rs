@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use mmstats::Error;
+use mmstats::export::json::Whole;
 use mmstats::reader::{File, Model, Per, Reader, Series, Snapshot, guard_sigbus, roots, unlinked};
 
 use crate::ui::output::Exit;
@@ -175,6 +175,15 @@ impl Input {
     /// The files of all snapshots.
     pub fn files(&self) -> impl Iterator<Item = &File> {
         self.snapshots.iter().flat_map(Snapshot::files)
+    }
+
+    /// All of it as JSON, but for series that are not `wanted`.
+    pub fn whole<'a>(&'a self, wanted: &'a dyn Fn(&Series) -> bool) -> Whole<'a> {
+        Whole {
+            snapshots: self.snapshots.iter().collect(),
+            failures: &self.failures,
+            wanted,
+        }
     }
 
     /// Whether no file could be read.
@@ -374,10 +383,4 @@ pub fn find<'a>(all: &'a [Series], label: &str) -> Option<&'a Series> {
         .binary_search_by(|series| series.label().cmp(label))
         .ok()?;
     Some(&all[index])
-}
-
-/// Paths as a list, as in `$PATH`.
-pub fn joined<'a>(paths: impl Iterator<Item = &'a Path>) -> String {
-    let paths: Vec<&OsStr> = paths.map(Path::as_os_str).collect();
-    paths.join(OsStr::new(":")).to_string_lossy().into_owned()
 }

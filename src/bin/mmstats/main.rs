@@ -2,7 +2,6 @@
 
 mod commands;
 mod input;
-mod json;
 mod names;
 mod ui;
 

@@ -11,10 +11,10 @@ use serde_json::json;
 
 use crate::commands::arguments::PATHS;
 use crate::input::Input;
-use crate::json;
 use crate::names::{self, Means};
 use crate::ui::output::{Exit, Outcome};
 use crate::ui::{numbers, output};
+use mmstats::export::json;
 use std::path::PathBuf;
 
 /// Show the errors: what went wrong, how often, when first and when last

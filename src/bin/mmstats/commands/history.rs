@@ -9,10 +9,10 @@ use serde_json::json;
 
 use crate::commands::arguments::PATHS;
 use crate::input::Input;
-use crate::json;
 use crate::names::{self, Means};
 use crate::ui::output::{Exit, Outcome};
 use crate::ui::{numbers, output};
+use mmstats::export::json;
 use std::path::PathBuf;
 
 /// Show a history: the last values, with times and contexts

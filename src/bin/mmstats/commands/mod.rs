@@ -7,6 +7,7 @@ mod clean;
 mod demo;
 pub mod diff;
 mod errors;
+mod export;
 mod history;
 mod ls;
 mod manual;
@@ -52,6 +53,7 @@ pub enum Command {
     Diff(diff::Diff),
     Check(check::Check),
     Autopsy(autopsy::Autopsy),
+    Export(export::Export),
     Clean(clean::Clean),
     Demo(demo::Demo),
     Completions(manual::Completions),
@@ -77,6 +79,7 @@ impl Command {
             Command::Man => manual::man(),
             Command::Autopsy(arguments) => autopsy::run(&arguments),
             Command::Clean(arguments) => clean::run(&arguments),
+            Command::Export(arguments) => export::run(&arguments),
             Command::Demo(arguments) => demo::run(&arguments),
             Command::DemoService(arguments) => demo::serve(&arguments),
         }

@@ -1,6 +1,6 @@
 //! `mmstats show`: the values, as text or as JSON.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,6 @@ use mmstats::reader::{File, Model, Series, Snapshot, matches, printable};
 use crate::commands::arguments::{PATHS, SEVERAL, delay};
 use crate::commands::diff;
 use crate::input::{Input, Sources};
-use crate::json;
 use crate::names::{self, Means};
 use crate::ui::output::{Exit, Outcome};
 use crate::ui::{numbers, output, waiting};
@@ -147,33 +146,8 @@ fn watch(arguments: &Show, paths: &[PathBuf], delay: Duration) -> Outcome {
 
 /// Writes what was read as JSON; with patterns only the labels that they mean.
 fn write_json(out: &mut impl Write, patterns: &[String], input: &Input) -> io::Result<()> {
-    let whole = json::Whole(input);
-    if patterns.is_empty() {
-        return output::write_json(out, &whole);
-    }
-    let mut object = serde_json::to_value(whole)?;
-    retain(&mut object, patterns, input);
-    output::write_json(out, &object)
-}
-
-/// Leaves only the labels that the patterns mean.
-fn retain(object: &mut serde_json::Value, patterns: &[String], input: &Input) {
-    let wanted: HashSet<&str> = names::stats(input)
-        .filter(|stat| names::resolve_any(patterns, stat).is_some())
-        .map(Series::label)
-        .collect();
-    let models = object["models"].as_object_mut().into_iter().flatten();
-    for (_, model) in models {
-        let retain = |stats: &mut serde_json::Value| {
-            if let Some(stats) = stats.as_object_mut() {
-                stats.retain(|label, _| wanted.contains(&**label));
-            }
-        };
-        retain(&mut model["stats"]);
-        for file in model["files"].as_array_mut().into_iter().flatten() {
-            file.get_mut("stats").into_iter().for_each(retain);
-        }
-    }
+    let wanted = |stat: &Series| names::resolve_any(patterns, stat).is_some();
+    output::write_json(out, &input.whole(&wanted))
 }
 
 fn write_input(out: &mut impl Write, arguments: &Show, input: &Input) -> io::Result<()> {

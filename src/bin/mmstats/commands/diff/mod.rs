@@ -15,7 +15,6 @@ use serde_json::{Map, Value as Json};
 
 use self::changes::{Change, changes};
 use crate::input::Input;
-use crate::json;
 use crate::ui::output::{Exit, Outcome};
 use crate::ui::{numbers, output};
 
@@ -179,7 +178,7 @@ fn saved(path: &Path) -> Option<Vec<u8>> {
 /// greatest value (of timers in nanoseconds) and count. From two states of them follow the percentiles of
 /// what was recorded in between.
 pub fn snapshot(input: &Input) -> Result<Json, String> {
-    let whole = serde_json::to_value(json::Whole(input));
+    let whole = serde_json::to_value(input.whole(&|_| true));
     let mut object = whole.map_err(|error| error.to_string())?;
     let mut seen = HashSet::new();
     for snapshot in &input.snapshots {

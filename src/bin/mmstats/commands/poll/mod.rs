@@ -17,9 +17,10 @@ use self::columns::{Columns, Values};
 use self::filter::Filters;
 use crate::commands::arguments::{PATHS, delay};
 use crate::input::{Input, Sources, pid};
+use crate::names;
 use crate::ui::output::{Exit, Outcome};
 use crate::ui::{numbers, output, progress, waiting};
-use crate::{json, names};
+use mmstats::export::json;
 use std::path::Path;
 
 /// Print a line for each interval, as vmstat does

@@ -1,42 +1,66 @@
 //! Snapshots as one JSON object, in the shape that docs and other programs rely on.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
-use mmstats::reader::{File, Model, Series, Snapshot};
-use mmstats::{
-    Context, DistinctError, Distribution, ErrorsValue, FloatDistribution, HistoryEntry, Number,
-    PERCENTILES, SummaryValue, Value, WindowValue,
-};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value as Json, json};
 
-use crate::input::{Input, find as lookup, joined};
+use crate::reader::{File, Model, Series, Snapshot};
+use crate::{
+    Context, DistinctError, Distribution, ErrorsValue, FloatDistribution, HistoryEntry, Number,
+    PERCENTILES, SummaryValue, Value, WindowValue,
+};
 
-/// The whole of what was read.
+/// All that was read, as one object: that of `mmstats show --json`.
 ///
-/// It is made while it is written, one stat after another: the text of a large file never is in memory as
+/// It is made while it is written, one series after another: the text of a large file never is in memory as
 /// a whole.
-pub struct Whole<'a>(pub &'a Input);
+///
+/// ```no_run
+/// use mmstats::export::json::Whole;
+///
+/// let snapshot = mmstats::reader::Reader::open("/run/app")?.snapshot()?;
+/// let whole = Whole { snapshots: vec![&snapshot], failures: &[], wanted: &|_| true };
+/// println!("{}", serde_json::to_string(&whole)?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Whole<'a> {
+    /// What was read, of one path each.
+    pub snapshots: Vec<&'a Snapshot>,
+    /// Paths that could not be read, and why.
+    pub failures: &'a [(PathBuf, String)],
+    /// Which series are shown.
+    pub wanted: &'a dyn Fn(&Series) -> bool,
+}
 
 impl Serialize for Whole<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let input = self.0;
-        let failed = input.failures.iter().map(|(path, _)| &**path);
-        let read = input.snapshots.iter().map(Snapshot::path);
+        let failed = self.failures.iter().map(|(path, _)| &**path);
+        let read = self.snapshots.iter().map(|snapshot| snapshot.path());
         let mut models: Vec<(String, OfModel<'_>)> = Vec::new();
         let mut names = HashSet::new();
-        for snapshot in &input.snapshots {
+        for &snapshot in &self.snapshots {
             for model in snapshot.merged() {
                 let mut name = model.name().to_owned();
                 // Only where several paths were given.
                 if !names.insert(model.name()) {
                     name = format!("{name}@{}", snapshot.path().display());
                 }
-                models.push((name, OfModel { snapshot, model }));
+                let wanted = self.wanted;
+                let of = OfModel {
+                    snapshot,
+                    model,
+                    wanted,
+                };
+                models.push((name, of));
             }
         }
-        let errors = input
-            .errors()
+        let failures = (self.failures.iter()).map(|(path, error)| (&**path, &**error));
+        let problems = self.snapshots.iter().flat_map(|snapshot| snapshot.errors());
+        let errors = failures
+            .chain(problems.map(|problem| (problem.path(), problem.error())))
             .map(|(path, error)| json!({"path": path.to_string_lossy(), "error": error}));
         let mut object = to.serialize_map(None)?;
         object.serialize_entry("path", &joined(read.chain(failed)))?;
@@ -68,21 +92,30 @@ where
 struct OfModel<'a> {
     snapshot: &'a Snapshot,
     model: &'a Model,
+    wanted: &'a dyn Fn(&Series) -> bool,
 }
 
 impl Serialize for OfModel<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let OfModel { snapshot, model } = *self;
+        let OfModel {
+            snapshot,
+            model,
+            wanted,
+        } = *self;
         let busy: HashSet<&str> = snapshot
             .busy()
             .filter(|(name, _)| *name == model.name())
             .map(|(_, label)| label)
             .collect();
         let mut stats: Vec<_> = (model.series().iter())
+            .filter(|stat| wanted(stat))
             .map(|stat| (stat.label(), Some(stat)))
             .collect();
         // Those of which no file could be read. Their kind is not known here.
-        let unread = |label: &&&str| lookup(model.series(), label).is_none();
+        let unread = |label: &&&str| {
+            let found = (model.series()).binary_search_by(|series| series.label().cmp(label));
+            found.is_err()
+        };
         stats.extend(busy.iter().filter(unread).map(|label| (*label, None)));
         stats.sort_by_key(|(label, _)| *label);
         let one = |&(label, of_label): &(&str, Option<&Series>)| {
@@ -97,6 +130,7 @@ impl Serialize for OfModel<'_> {
             OfFile {
                 file,
                 own: snapshot.of_file(file),
+                wanted,
             }
         });
         let mut object = to.serialize_map(None)?;
@@ -111,6 +145,7 @@ impl Serialize for OfModel<'_> {
 struct OfFile<'a> {
     file: &'a File,
     own: Option<&'a Model>,
+    wanted: &'a dyn Fn(&Series) -> bool,
 }
 
 impl Serialize for OfFile<'_> {
@@ -132,7 +167,8 @@ impl Serialize for OfFile<'_> {
         if let Some(stats) = self.own.map(Model::series) {
             // Only those that were read whole are there.
             let one = |of_label: &Series| (of_label.label().to_owned(), stat(of_label, false));
-            object.serialize_entry("stats", &Object(|| stats.iter().map(one)))?;
+            let wanted = || stats.iter().filter(|stat| (self.wanted)(stat));
+            object.serialize_entry("stats", &Object(|| wanted().map(one)))?;
         }
         object.end()
     }
@@ -422,4 +458,10 @@ fn integer(n: i128) -> Json {
 /// The float; NaN and infinities are null.
 fn float(x: f64) -> Json {
     serde_json::Number::from_f64(x).map_or(Json::Null, Json::Number)
+}
+
+/// Paths as a list, as in `$PATH`.
+fn joined<'a>(paths: impl Iterator<Item = &'a Path>) -> String {
+    let paths: Vec<&OsStr> = paths.map(Path::as_os_str).collect();
+    paths.join(OsStr::new(":")).to_string_lossy().into_owned()
 }

@@ -1,0 +1,405 @@
+//! Families: from the series of models to what a page of Prometheus has, whatever its format.
+//!
+//! A family is all samples of one name: its name, type, unit and help are said once, and a server refuses the page, or
+//! loses samples, where two things share a name. So names are given here once for all formats:
+//! - A second type of a family, or one whose samples would have a name of another family (`x_count` beside the
+//!   histogram `x`), has its type as a suffix.
+//! - Points of one family with the same labels are told apart by the labels `label`, `model` and `path`, whichever
+//!   differs.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::SystemTime;
+
+use super::bounds;
+use super::names;
+use super::native::Exponential;
+use crate::format::scalar::Number;
+use crate::metric::Value;
+use crate::reader::{Model, Reading, Sample, Series};
+
+/// The families of a page, by the order in which they were added.
+#[derive(Debug, Default)]
+pub struct Families {
+    families: Vec<Family>,
+    /// By the name that was wanted, and the type.
+    index: HashMap<(String, Type), usize>,
+    /// All names of samples of all families.
+    taken: HashSet<String>,
+    /// Whether histograms have exponential buckets, too.
+    native: bool,
+}
+
+/// All samples of one name.
+#[derive(Debug)]
+pub(super) struct Family {
+    /// Without the `_total` of a counter and the `_info` of an info.
+    pub name: String,
+    pub kind: Type,
+    /// What the name ends with; empty: it has no unit.
+    pub unit: String,
+    pub help: String,
+    pub points: Vec<Point>,
+}
+
+/// What a family is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Type {
+    Counter,
+    Gauge,
+    Info,
+    Histogram,
+    Summary,
+}
+
+/// One label set of a family, with its value.
+#[derive(Debug)]
+pub(super) struct Point {
+    pub labels: Vec<(String, String)>,
+    pub value: PointValue,
+    /// From when it counts.
+    pub since: Option<SystemTime>,
+    origin: Origin,
+}
+
+/// What tells points apart that have the same labels.
+#[derive(Debug)]
+struct Origin {
+    label: String,
+    model: String,
+    path: String,
+}
+
+#[derive(Debug)]
+pub(super) enum PointValue {
+    /// Of a counter or a gauge; of an info 1.
+    Number(Number),
+    Histogram(Box<HistogramPoint>),
+    Summary {
+        count: u64,
+        sum: f64,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct HistogramPoint {
+    pub sum: f64,
+    /// Whether a value is negative, so that the sum is no counter.
+    pub has_negative: bool,
+    /// Upper bounds, ascending, and the values up to each.
+    pub buckets: Vec<(f64, u64)>,
+    pub native: Option<Exponential>,
+}
+
+impl HistogramPoint {
+    /// The sum of the buckets.
+    pub fn count(&self) -> u64 {
+        self.buckets.last().map_or(0, |&(_, count)| count)
+    }
+}
+
+impl Type {
+    /// Its name in text formats.
+    pub fn name(self) -> &'static str {
+        match self {
+            Type::Counter => "counter",
+            Type::Gauge => "gauge",
+            Type::Info => "info",
+            Type::Histogram => "histogram",
+            Type::Summary => "summary",
+        }
+    }
+
+    /// What samples may have behind the family's name.
+    fn suffixes(self) -> &'static [&'static str] {
+        match self {
+            Type::Counter => &["_total", "_created"],
+            Type::Gauge => &[],
+            Type::Info => &["_info"],
+            Type::Histogram => &["_bucket", "_count", "_sum", "_created"],
+            Type::Summary => &["_count", "_sum", "_created"],
+        }
+    }
+
+    /// Its samples that have no suffix behind the family's name are another family in text 0.0.4.
+    fn names(self, family: &str) -> impl Iterator<Item = String> {
+        let suffixed = self.suffixes().iter();
+        std::iter::once(family.to_owned()).chain(suffixed.map(move |end| format!("{family}{end}")))
+    }
+}
+
+/// What a family is made for.
+struct Wanted<'a> {
+    name: String,
+    kind: Type,
+    unit: &'a str,
+    help: &'a dyn Fn() -> String,
+}
+
+impl Families {
+    /// None so far. With `native` histograms have exponential buckets beside the classic ones.
+    pub fn new(native: bool) -> Families {
+        Families {
+            native,
+            ..Families::default()
+        }
+    }
+
+    /// Adds the series of a model, each with more `labels` (those of its process, say). `path` is where it was read.
+    pub fn add_model(&mut self, model: &Model, path: &str, labels: &[(&str, String)]) {
+        for series in model.series() {
+            self.add(
+                model.name(),
+                model.export(),
+                path,
+                series,
+                series.value(),
+                labels,
+            );
+        }
+    }
+
+    /// Adds a series with a value that may be another than its own.
+    pub(crate) fn add(
+        &mut self,
+        model: &str,
+        export: &str,
+        path: &str,
+        series: &Series,
+        value: &Value,
+        labels: &[(&str, String)],
+    ) {
+        let own = own_labels(series, labels);
+        value.samples(series.unit(), |sample| {
+            if sample.is_exported {
+                let origin = Origin {
+                    label: series.label().to_owned(),
+                    model: model.to_owned(),
+                    path: path.to_owned(),
+                };
+                self.add_sample(export, series, &sample, &own, origin);
+            }
+        });
+    }
+
+    fn add_sample(
+        &mut self,
+        export: &str,
+        series: &Series,
+        sample: &Sample<'_>,
+        own: &[(String, String)],
+        origin: Origin,
+    ) {
+        // Parts that differ in a label have no name of their own.
+        let part = match sample.label {
+            Some(_) => "",
+            None => sample.part,
+        };
+        // The one word of ours that is written with a capital in its middle.
+        let part = if part == "StdDev" { "stddev" } else { part };
+        // The facade's names are its own.
+        let name = names::family(
+            &[export, series.prefix(), series.metric(), part],
+            !export.is_empty(),
+        );
+        let mut labels = own.to_vec();
+        let (kind, value) = match sample.reading {
+            Reading::Cumulative(number) => (Type::Counter, PointValue::Number(number)),
+            Reading::Sum(number) | Reading::Level(number) => {
+                (Type::Gauge, PointValue::Number(number))
+            }
+            Reading::Flag(flag) => (
+                Type::Gauge,
+                PointValue::Number(Number::Int(i128::from(flag))),
+            ),
+            Reading::Text(text) => {
+                push_label(&mut labels, &names::snake_case(series.metric()), text);
+                (Type::Info, PointValue::Number(Number::Int(1)))
+            }
+            Reading::Summary { count, sum } => (Type::Summary, PointValue::Summary { count, sum }),
+            Reading::Histogram(histogram) => {
+                let point = HistogramPoint {
+                    sum: histogram.sum(),
+                    has_negative: histogram.min().is_some_and(|min| min < 0.0),
+                    buckets: bounds::classic(&histogram),
+                    native: self.native.then(|| Exponential::of(&histogram)),
+                };
+                (Type::Histogram, PointValue::Histogram(Box::new(point)))
+            }
+        };
+        if let Some(key) = sample.label {
+            push_label(&mut labels, key, sample.part);
+        }
+        let unit = if kind == Type::Info { "" } else { sample.unit };
+        let help = || {
+            let mut help = match series.help() {
+                "" => format!(
+                    "The {} {} of {}.",
+                    series.kind(),
+                    series.label(),
+                    origin.model
+                ),
+                help => help.to_owned(),
+            };
+            if !unit.is_empty() && !names::is_suffix(unit) {
+                help.push_str(&format!(" Unit: {unit}."));
+            }
+            help
+        };
+        let family = self.family(Wanted {
+            name,
+            kind,
+            unit,
+            help: &help,
+        });
+        self.families[family].points.push(Point {
+            labels,
+            value,
+            since: Some(series.since()),
+            origin,
+        });
+    }
+
+    /// The place of the family, made if it is new.
+    fn family(&mut self, wanted: Wanted<'_>) -> usize {
+        let Wanted {
+            mut name,
+            kind,
+            unit,
+            help,
+        } = wanted;
+        let end = match kind {
+            Type::Counter => "_total",
+            Type::Info => "_info",
+            _ => "",
+        };
+        let base = name.strip_suffix(end).filter(|base| !base.is_empty());
+        name = base.map_or(name.clone(), str::to_owned);
+        let unit = if names::is_suffix(unit) { unit } else { "" };
+        if !unit.is_empty() && name != unit && !name.ends_with(&format!("_{unit}")) {
+            name = format!("{name}_{unit}");
+        }
+        let key = (name, kind);
+        if let Some(&family) = self.index.get(&key) {
+            return family;
+        }
+        let name = self.free_name(&key.0, kind, unit);
+        self.taken.extend(kind.names(&name));
+        // A name that is all unit, or that a clash made end otherwise, has none.
+        let unit = if name.ends_with(&format!("_{unit}")) {
+            unit
+        } else {
+            ""
+        };
+        self.families.push(Family {
+            name,
+            kind,
+            unit: unit.to_owned(),
+            help: help(),
+            points: Vec::new(),
+        });
+        let family = self.families.len() - 1;
+        self.index.insert(key, family);
+        family
+    }
+
+    /// The name, with the type before its unit if another family has it, and with a number if that one is taken, too.
+    fn free_name(&self, name: &str, kind: Type, unit: &str) -> String {
+        let is_free = |name: &str| !kind.names(name).any(|name| self.taken.contains(&name));
+        if is_free(name) {
+            return name.to_owned();
+        }
+        let end = if unit.is_empty() {
+            String::new()
+        } else {
+            format!("_{unit}")
+        };
+        let base = name.strip_suffix(&end).unwrap_or(name);
+        let numbers = (2..).map(|n| format!("{base}_{}_{n}{end}", kind.name()));
+        std::iter::once(format!("{base}_{}{end}", kind.name()))
+            .chain(numbers)
+            .find(|name| is_free(name))
+            .expect("names do not run out")
+    }
+
+    /// The families, whose points have different labels now.
+    pub(super) fn into_families(mut self) -> Vec<Family> {
+        for family in &mut self.families {
+            tell_apart(&mut family.points);
+        }
+        self.families
+    }
+}
+
+/// The labels of a series: those of its process first, then the group's. Names that are the same have a number.
+fn own_labels(series: &Series, more: &[(&str, String)]) -> Vec<(String, String)> {
+    let more = more.iter();
+    let mut labels: Vec<(String, String)> = more
+        .map(|(key, value)| ((*key).to_owned(), value.clone()))
+        .collect();
+    if let Some(group) = series.group() {
+        push_label(&mut labels, series.group_label(), group);
+    }
+    for (key, value) in series.labels() {
+        push_label(&mut labels, key, value);
+    }
+    labels
+}
+
+/// Adds a label. Where its name is there, it is renamed.
+fn push_label(labels: &mut Vec<(String, String)>, key: &str, value: &str) {
+    let key = names::label_name(key);
+    let is_there = |key: &str| labels.iter().any(|(name, _)| name == key);
+    let exported = format!("exported_{key}");
+    let numbered = (2..).map(|n| format!("{key}_{n}"));
+    let mut names = std::iter::once(key.clone())
+        .chain(std::iter::once(exported))
+        .chain(numbered);
+    let key = names
+        .find(|key| !is_there(key))
+        .expect("names do not run out");
+    labels.push((key, value.to_owned()));
+}
+
+/// Adds labels to points that have the same ones.
+fn tell_apart(points: &mut [Point]) {
+    type Differs = (&'static str, fn(&Origin) -> &str);
+    const DIFFERS: [Differs; 3] = [
+        ("label", |origin| &origin.label),
+        ("model", |origin| &origin.model),
+        ("path", |origin| &origin.path),
+    ];
+    for (key, of) in DIFFERS {
+        for alike in alike(points) {
+            let first = of(&points[alike[0]].origin);
+            if alike.iter().all(|&at| of(&points[at].origin) == first) {
+                continue;
+            }
+            for at in alike {
+                let value = of(&points[at].origin).to_owned();
+                push_label(&mut points[at].labels, key, &value);
+            }
+        }
+    }
+    // Nothing is known that tells them apart.
+    for alike in alike(points) {
+        for (number, at) in (1..).zip(alike).skip(1) {
+            push_label(&mut points[at].labels, "duplicate", &number.to_string());
+        }
+    }
+}
+
+/// The places of points that have the same labels, where there are several.
+fn alike(points: &[Point]) -> Vec<Vec<usize>> {
+    let mut by_labels: BTreeMap<Vec<&(String, String)>, Vec<usize>> = BTreeMap::new();
+    if points.len() > 1 {
+        for (at, point) in points.iter().enumerate() {
+            let mut labels: Vec<_> = point.labels.iter().collect();
+            labels.sort_unstable();
+            by_labels.entry(labels).or_default().push(at);
+        }
+    }
+    by_labels
+        .into_values()
+        .filter(|alike| alike.len() > 1)
+        .collect()
+}

@@ -1,0 +1,41 @@
+//! Encoders: what was read as a page of Prometheus or OpenMetrics, as JSON or as CSV.
+//!
+//! They take the series of a snapshot, and know nothing of files. A page for Prometheus is made in two steps:
+//! [`Families`] gives every series its name, type and labels, whatever the format, and then [`Text`] or
+//! [`protobuf`] writes them.
+//!
+//! ```no_run
+//! use mmstats::export::{Families, Text};
+//!
+//! let snapshot = mmstats::reader::Reader::open("/run/app")?.snapshot()?;
+//! let mut families = Families::new(false);
+//! for model in snapshot.models() {
+//!     families.add_model(model, "", &[]);
+//! }
+//! print!("{}", Text::OPENMETRICS.page(families)); // # TYPE my_app_requests counter …
+//! # Ok::<(), mmstats::Error>(())
+//! ```
+//!
+//! # Names
+//! A family is called `<prefix>_<metric>[_<unit>]` in snake case. The prefix is the model's name, or what
+//! `#[mmstats(export = "…")]` says. A group's name is the label `group` (or as `group_label` says), its labels are
+//! labels. See docs/DESIGN.md.
+//!
+//! # Histograms
+//! The bounds `le` are upper ends of our own buckets, and the same for every timer, every integer percentile and every
+//! float percentile. So each count is exactly the number of recorded values up to the bound. Native histograms have the schema
+//! 4; a quantile from them is within 4.9 % of the true one.
+
+mod bounds;
+mod csv;
+mod families;
+pub mod json;
+mod names;
+mod native;
+pub mod protobuf;
+mod text;
+
+pub use self::csv::write_csv;
+pub use self::families::Families;
+pub use self::names::Escaping;
+pub use self::text::Text;
