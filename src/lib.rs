@@ -101,6 +101,8 @@ pub mod reader;
 pub mod recorder;
 #[cfg(not(loom))]
 pub mod retire;
+#[cfg(all(not(loom), feature = "serve"))]
+pub mod serve;
 #[cfg(not(loom))]
 mod shared;
 #[cfg(not(loom))]

@@ -259,6 +259,41 @@ impl Families {
         });
     }
 
+    /// Adds a number that is no series: of the agent, or of a process.
+    #[cfg(feature = "serve")]
+    pub(crate) fn add_number(
+        &mut self,
+        name: &str,
+        (is_counter, unit): (bool, &str),
+        help: &str,
+        labels: &[(&str, String)],
+        value: Number,
+    ) {
+        let family = self.family(Wanted {
+            name: name.to_owned(),
+            kind: if is_counter {
+                Type::Counter
+            } else {
+                Type::Gauge
+            },
+            unit,
+            help: &|| help.to_owned(),
+        });
+        let labels = labels.iter();
+        self.families[family].points.push(Point {
+            labels: labels
+                .map(|(key, value)| ((*key).to_owned(), value.clone()))
+                .collect(),
+            value: PointValue::Number(value),
+            since: None,
+            origin: Origin {
+                label: name.to_owned(),
+                model: String::new(),
+                path: String::new(),
+            },
+        });
+    }
+
     /// The place of the family, made if it is new.
     fn family(&mut self, wanted: Wanted<'_>) -> usize {
         let Wanted {

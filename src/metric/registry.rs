@@ -38,7 +38,7 @@ pub fn kind(code: u16) -> Option<&'static Kind> {
 }
 
 /// The kind of a value.
-fn of(value: &Value) -> &'static Kind {
+pub(crate) fn of(value: &Value) -> &'static Kind {
     match value {
         Value::Counter(_) => &counter::KIND,
         Value::UpDown(_) => &updown::KIND,
@@ -77,6 +77,15 @@ impl Value {
     /// ```
     pub fn count(&self) -> Option<u64> {
         (of(self).count)(self)
+    }
+
+    /// What was counted since an earlier value of the same series; `None` of a kind that does not count.
+    #[cfg(feature = "serve")]
+    pub(crate) fn counted_since(&self, before: &Value) -> Option<Value> {
+        let since = of(self).since?;
+        let mut counted = self.clone();
+        since(&mut counted, before);
+        Some(counted)
     }
 
     /// Calls `each` with everything that the value says, part by part; `unit` is that of its metric.

@@ -6,6 +6,10 @@ use std::time::{Duration, SystemTime};
 use crate::format::schema::{Merge, MetricSchema};
 use crate::metric::Value;
 use crate::metric::kind::code;
+#[cfg(feature = "serve")]
+use crate::metric::registry;
+#[cfg(feature = "serve")]
+use crate::metric::sample::Reading;
 use crate::metric::sample::Sample;
 use crate::metric::value::WindowValue;
 use crate::reader::identity::Identity;
@@ -58,6 +62,63 @@ impl Series {
 
     pub(in crate::reader) fn set_window(&mut self, window: Box<WindowValue>) {
         self.window = Some(window);
+    }
+
+    /// The same series with another value, and without a window.
+    #[cfg(feature = "serve")]
+    pub(crate) fn with_value(&self, value: Value) -> Series {
+        Series::new(Arc::clone(&self.label), value, self.origin.clone())
+    }
+
+    /// Whether its value is a count, or has one: it only rises while its files are there.
+    #[cfg(feature = "serve")]
+    pub(crate) fn counts(&self) -> bool {
+        registry::of(&self.value).since.is_some()
+    }
+
+    /// Its value with what was `counted` besides it, in files that are gone. Of a kind that does not count: its
+    /// value.
+    #[cfg(feature = "serve")]
+    pub(crate) fn with_counted(&self, counted: &Value) -> Value {
+        let kind = registry::of(&self.value);
+        if kind.since.is_none() || counted.kind() != kind.name {
+            return self.value.clone();
+        }
+        let mut sum = counted.clone();
+        (kind.merge)(&mut sum, self.value.clone(), self.schema(), 1);
+        sum
+    }
+
+    /// What was counted that is in no file any more: what this series had and the `delta` until now, less what there
+    /// is `now`. `None` where that is nothing.
+    #[cfg(feature = "serve")]
+    pub(crate) fn lost(&self, delta: Option<&Value>, now: &Value) -> Option<Value> {
+        let kind = registry::of(&self.value);
+        let since = kind.since?;
+        if now.kind() != kind.name {
+            return None;
+        }
+        let delta = delta.filter(|delta| delta.kind() == kind.name);
+        if let (Some(before), Some(now)) = (self.value.count(), now.count()) {
+            let delta = delta.and_then(Value::count).unwrap_or(0);
+            if before.saturating_add(delta) <= now {
+                return None;
+            }
+        }
+        let mut lost = match delta {
+            Some(delta) => self.with_counted(delta),
+            None => self.value.clone(),
+        };
+        since(&mut lost, now);
+        let mut any = false;
+        lost.samples("", |sample| {
+            any |= match sample.reading {
+                Reading::Cumulative(number) => number.as_f64() > 0.0,
+                Reading::Histogram(_) | Reading::Summary { .. } => true,
+                _ => false,
+            };
+        });
+        any.then_some(lost)
     }
 
     fn schema(&self) -> &MetricSchema {

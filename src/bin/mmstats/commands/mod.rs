@@ -12,6 +12,8 @@ mod history;
 mod ls;
 mod manual;
 mod poll;
+#[cfg(feature = "serve")]
+mod serve;
 pub mod show;
 pub mod top;
 
@@ -54,6 +56,8 @@ pub enum Command {
     Check(check::Check),
     Autopsy(autopsy::Autopsy),
     Export(export::Export),
+    #[cfg(feature = "serve")]
+    Serve(serve::Serve),
     Clean(clean::Clean),
     Demo(demo::Demo),
     Completions(manual::Completions),
@@ -80,6 +84,8 @@ impl Command {
             Command::Autopsy(arguments) => autopsy::run(&arguments),
             Command::Clean(arguments) => clean::run(&arguments),
             Command::Export(arguments) => export::run(&arguments),
+            #[cfg(feature = "serve")]
+            Command::Serve(arguments) => serve::run(&arguments),
             Command::Demo(arguments) => demo::run(&arguments),
             Command::DemoService(arguments) => demo::serve(&arguments),
         }

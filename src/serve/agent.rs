@@ -1,0 +1,180 @@
+//! The agent: reads once a second, whoever asks, and keeps what it has read.
+//!
+//! A request gets the last reading if that is young enough, else a new one; so any number of clients cost a few
+//! readings a second at most. All work on files is done by threads that may block.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::watch;
+
+use super::past::{About, Line, Past};
+use super::processes::Processes;
+use super::sources::{Read, Sources};
+use super::totals::{Reading, Totals};
+use super::{Options, unix_seconds};
+use crate::reader::Per;
+
+/// How often the agent reads by itself.
+const TICK: Duration = Duration::from_secs(1);
+/// How old a reading may be that answers a request.
+const YOUNG: Duration = Duration::from_millis(200);
+
+/// Reads, and keeps what was read.
+#[derive(Debug)]
+pub struct Agent {
+    state: Mutex<State>,
+    readings: watch::Sender<Arc<Reading>>,
+    /// Those of the agent itself, once a second.
+    ticks: watch::Sender<Arc<Reading>>,
+    /// What is kept apart, for those who ask for it.
+    apart: Mutex<Vec<Apart>>,
+    paths: Vec<PathBuf>,
+}
+
+#[derive(Debug)]
+struct State {
+    sources: Sources,
+    totals: Totals,
+    past: Past,
+    processes: Processes,
+    /// The reading that the past has last.
+    tick: Option<Arc<Reading>>,
+}
+
+/// Readings of another [`Per`].
+#[derive(Debug)]
+struct Apart {
+    per: Per,
+    sources: Sources,
+    last: Option<(Instant, Arc<Read>)>,
+}
+
+impl Agent {
+    /// Reads for the first time, and from then on once a second until nobody has the agent any more.
+    pub fn start(options: &Options) -> Arc<Agent> {
+        let mut state = State {
+            sources: Sources::new(&options.paths, Per::Model, true),
+            totals: Totals::new(options.keep),
+            past: Past::new(options.keep, options.memory),
+            processes: Processes::default(),
+            tick: None,
+        };
+        let first = state.read(None);
+        state.tick(&first);
+        let agent = Arc::new(Agent {
+            state: Mutex::new(state),
+            readings: watch::Sender::new(Arc::clone(&first)),
+            ticks: watch::Sender::new(first),
+            apart: Mutex::new(Vec::new()),
+            paths: options.paths.clone(),
+        });
+        let weak = Arc::downgrade(&agent);
+        let thread = thread::Builder::new().name("mmstats-agent".to_owned());
+        if let Err(error) = thread.spawn(move || tick(&weak)) {
+            log::error!("mmstats: cannot start the agent's thread, so no history is kept: {error}");
+        }
+        agent
+    }
+
+    /// A reading that is young. Blocks while it is made.
+    pub fn reading(&self) -> Arc<Reading> {
+        let last = || Arc::clone(&self.readings.borrow());
+        let reading = last();
+        if reading.at.elapsed() < YOUNG {
+            return reading;
+        }
+        let mut state = lock(&self.state);
+        // Somebody else may have made one meanwhile.
+        let reading = last();
+        if reading.at.elapsed() < YOUNG {
+            return reading;
+        }
+        let reading = state.read(Some(&reading));
+        self.readings.send_replace(Arc::clone(&reading));
+        reading
+    }
+
+    /// The readings of every second.
+    pub fn ticks(&self) -> watch::Receiver<Arc<Reading>> {
+        self.ticks.subscribe()
+    }
+
+    /// What each process or file has. Without totals of what is gone. Blocks while it is read.
+    pub fn apart(&self, per: Per) -> Arc<Read> {
+        let mut all = lock(&self.apart);
+        let at = all
+            .iter()
+            .position(|apart| apart.per == per)
+            .unwrap_or_else(|| {
+                all.push(Apart {
+                    per,
+                    sources: Sources::new(&self.paths, per, false),
+                    last: None,
+                });
+                all.len() - 1
+            });
+        let apart = &mut all[at];
+        let last = apart.last.take().filter(|(at, _)| at.elapsed() < YOUNG);
+        let (at, read) = last.unwrap_or_else(|| (Instant::now(), Arc::new(apart.sources.read())));
+        apart.last = Some((at, Arc::clone(&read)));
+        read
+    }
+
+    /// The past of the series that are `wanted`: see [`Past::lines`].
+    pub fn lines(
+        &self,
+        range: (f64, f64),
+        wanted: impl Fn(&About) -> bool,
+    ) -> (Duration, Vec<Line>) {
+        lock(&self.state).past.lines(range, wanted)
+    }
+
+    /// What is known of processes.
+    pub fn with_processes<T>(&self, take: impl FnOnce(&Processes) -> T) -> T {
+        take(&lock(&self.state).processes)
+    }
+}
+
+impl State {
+    fn read(&mut self, before: Option<&Reading>) -> Arc<Reading> {
+        // Before the values: they are at least as new.
+        let at = (Instant::now(), unix_seconds(SystemTime::now()));
+        let read = self.sources.read();
+        let reading = self.totals.reading(before, read, at);
+        self.processes.add(&reading);
+        Arc::new(reading)
+    }
+
+    fn tick(&mut self, reading: &Arc<Reading>) {
+        self.past.add(reading, self.tick.as_deref());
+        self.tick = Some(Arc::clone(reading));
+    }
+}
+
+fn tick(agent: &Weak<Agent>) {
+    let mut next = Instant::now() + TICK;
+    loop {
+        thread::sleep(next.saturating_duration_since(Instant::now()));
+        let Some(agent) = agent.upgrade() else {
+            return;
+        };
+        let mut state = lock(&agent.state);
+        let before = Arc::clone(&agent.readings.borrow());
+        let reading = state.read(Some(&before));
+        state.tick(&reading);
+        // Before the lock is given back: the next reading is compared with this one.
+        agent.readings.send_replace(Arc::clone(&reading));
+        drop(state);
+        agent.ticks.send_replace(reading);
+        // After a pause (the machine slept) it goes on, and makes up for nothing.
+        next = (next + TICK).max(Instant::now());
+    }
+}
+
+/// A thread that panicked left values that are whole: each is replaced at once.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,146 @@
+//! Which labels there are, and what their stats are made of.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::iter;
+
+use super::stat::Stat;
+use crate::metric::Value;
+use crate::metric::errors::value::{DistinctError, ErrorsValue};
+use crate::reader::{Series, Snapshot};
+
+/// What a label's stat is made of: only made where it is asked for.
+pub(super) enum Source<'a> {
+    /// A value that counts what was recorded, and that is this many.
+    Value(&'a Value, u64),
+    /// So many errors; nanoseconds since 1970-01-01 UTC of the last one.
+    Errors(u64, u64),
+}
+
+impl Source<'_> {
+    pub(super) fn stat(&self) -> Stat {
+        let (value, count) = match *self {
+            Source::Value(value, count) => (value, count as f64),
+            Source::Errors(count, last) => {
+                let (one, count) = (Some(1.0), count as f64);
+                return Stat {
+                    count,
+                    total: Some(count),
+                    avg: one,
+                    stdev: Some(0.0),
+                    min: one,
+                    max: one,
+                    last: one,
+                    last_time: Some(last as f64 / 1e9),
+                };
+            }
+        };
+        let mut stat = Stat {
+            count,
+            ..Stat::default()
+        };
+        match value {
+            Value::Counter(_) | Value::SamplingCounter(_) => stat.total = Some(count),
+            Value::Average(average) => {
+                stat.avg = average.average();
+                stat.total = stat.avg.map(|average| average * count);
+            }
+            recorded => recorded.expose(|name, number| {
+                let place = match name {
+                    "Total" => &mut stat.total,
+                    "Mean" => &mut stat.avg,
+                    "StdDev" => &mut stat.stdev,
+                    "Min" => &mut stat.min,
+                    "Max" => &mut stat.max,
+                    "Last" => &mut stat.last,
+                    "LastTime" => &mut stat.last_time,
+                    _ => return,
+                };
+                *place = number.as_f64();
+            }),
+        }
+        stat
+    }
+}
+
+/// All series, merged over the files of their models.
+pub(super) fn all_series(snapshots: &[Snapshot]) -> impl Iterator<Item = &Series> {
+    let models = snapshots.iter().flat_map(Snapshot::merged);
+    models.flat_map(|model| model.series())
+}
+
+/// Calls `each` with every label that has a stat, once for each source of it.
+pub(super) fn each_source<'a>(
+    snapshots: &'a [Snapshot],
+    mut each: impl FnMut(Cow<'a, str>, Source<'a>),
+) {
+    for series in all_series(snapshots) {
+        let value = series.value();
+        let count = value.count().filter(|count| *count > 0);
+        match (count, value.as_errors()) {
+            (None, _) => {}
+            (Some(count), None) => each(label_of(series, ""), Source::Value(value, count)),
+            (Some(_), Some(errors)) => {
+                for (name, (count, last)) in by_name(errors) {
+                    each(label_of(series, &part(&name)), Source::Errors(count, last));
+                }
+            }
+        }
+    }
+}
+
+/// The name of all errors of a log.
+pub(super) const ALL: &str = "all";
+
+/// What follows the label of an error log, of errors with this name.
+pub(super) fn part(name: &str) -> String {
+    format!("__{name}")
+}
+
+/// How many errors of each name there are, and when the last one was.
+fn by_name(errors: &ErrorsValue) -> BTreeMap<String, (u64, u64)> {
+    let mut names: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for error in errors.sites() {
+        let (count, last) = names.entry(error.exposed_as()).or_default();
+        *count = count.saturating_add(error.count());
+        *last = error.last_ns().max(*last);
+    }
+    let each = errors.sites().iter().chain(errors.distinct());
+    let last = each.map(DistinctError::last_ns).max().unwrap_or(0);
+    // Also of a note that is called so: it is one of all.
+    names.insert(ALL.to_owned(), (errors.all(), last));
+    names
+}
+
+/// The label that aka-stats would have for a series, with `suffix` after its name.
+pub(super) fn label_of<'a>(series: &'a Series, suffix: &str) -> Cow<'a, str> {
+    let labels = series.labels();
+    if labels.is_empty() {
+        return match suffix {
+            "" => series.label().into(),
+            suffix => format!("{}{suffix}", series.label()).into(),
+        };
+    }
+    // What is recorded by name (`push_stat`) has its own label among the others, and no other name.
+    let own = (labels.iter().find(|(key, _)| key == "label"))
+        .filter(|_| matches!(series.metric(), "" | "history"));
+    let name = own.map_or(series.metric(), |(_, label)| label);
+    let others = labels.iter().filter(|pair| Some(*pair) != own);
+    let mut text = format!("{}{name}{suffix}", series.prefix());
+    for (between, (key, value)) in iter::once(';').chain(iter::repeat(',')).zip(others) {
+        text.push(between);
+        text.extend(key.chars().filter_map(safe));
+        text.push('=');
+        text.extend(value.chars().filter_map(safe));
+    }
+    text.into()
+}
+
+/// A character of an extra label, as aka-stats writes it.
+fn safe(c: char) -> Option<char> {
+    match c {
+        ',' | ';' | '=' | ' ' => Some('_'),
+        '\\' => None,
+        c => Some(c),
+    }
+}

@@ -1,0 +1,71 @@
+//! The numbers of a label.
+
+use serde_json::{Value as Json, json};
+
+/// The numbers of a label; `None` is what is not known.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stat {
+    pub(super) count: f64,
+    pub(super) total: Option<f64>,
+    pub(super) avg: Option<f64>,
+    pub(super) stdev: Option<f64>,
+    pub(super) min: Option<f64>,
+    pub(super) max: Option<f64>,
+    pub(super) last: Option<f64>,
+    pub(super) last_time: Option<f64>,
+}
+
+impl Stat {
+    /// What is answered; `{}` where there is none.
+    pub(super) fn json(stat: Option<&Stat>) -> Json {
+        let Some(stat) = stat else {
+            return json!({});
+        };
+        // By name, as they always are here. (There they are in any order.)
+        json!({
+            "avg": stat.avg,
+            "count": stat.count,
+            "last": stat.last,
+            "last_time": stat.last_time,
+            "max": stat.max,
+            "min": stat.min,
+            "stdev": stat.stdev,
+            "total": stat.total,
+        })
+    }
+
+    /// Adds another one, as if the values of both had one label. What is not known of one is not known of both.
+    pub(super) fn add(sum: &mut Option<Stat>, other: Stat) {
+        let Some(one) = *sum else {
+            *sum = Some(other);
+            return;
+        };
+        let count = one.count + other.count;
+        let apart = both(one.avg, other.avg, |a, b| b - a);
+        // The squares about a common mean, as `SummaryValue` merges them.
+        let squares = |stat: &Stat| stat.stdev.map(|stdev| stdev * stdev * (stat.count - 1.0));
+        let within = both(squares(&one), squares(&other), |a, b| a + b);
+        let between = apart.map(|apart| apart * apart * one.count * other.count / count);
+        *sum = Some(Stat {
+            count,
+            total: both(one.total, other.total, |a, b| a + b),
+            avg: both(one.avg, apart, |avg, apart| {
+                avg + apart * other.count / count
+            }),
+            stdev: both(within, between, |a, b| ((a + b) / (count - 1.0)).sqrt()),
+            min: both(one.min, other.min, f64::min),
+            max: both(one.max, other.max, f64::max),
+            last: match (one.last_time, other.last_time) {
+                (Some(before), Some(after)) if before <= after => other.last,
+                (Some(_), Some(_)) => one.last,
+                _ => None,
+            },
+            last_time: both(one.last_time, other.last_time, f64::max),
+        });
+    }
+}
+
+/// Of two numbers, if both are known.
+fn both(a: Option<f64>, b: Option<f64>, f: impl Fn(f64, f64) -> f64) -> Option<f64> {
+    Some(f(a?, b?))
+}

@@ -1,0 +1,274 @@
+//! The HTTP interface of mmash, the web server of python-mmstats.
+//!
+//! | request | function | answer |
+//! |---|---|---|
+//! | `GET /stats/` | [`stats`] | 200 |
+//! | `GET /stats/{label}?exact=&aggr=&glob=` | [`stat`] | 200, `{}` where nothing matches; 400 where the values cannot be aggregated, or the glob has `..` |
+//! | `GET /files/`, `GET /files/{glob}` | [`files`] | 200; 400 likewise |
+//!
+//! Of an argument that is given twice the first one counts; an empty one is none, and any other text for `exact` is true,
+//! `0` too. `/stats` and `/files` are redirected (308) to what ends with a slash. HEAD and OPTIONS are answered; other
+//! methods: 405.
+//!
+//! Snapshots have to be of [`Per::File`](crate::reader::Per::File): others have no files here. Labels and values are what
+//! `mmstats show --per-file` prints; what has no value (an average of nothing, a history) is left out. NaN and infinities
+//! are `null`.
+//!
+//! # Globs
+//! A glob selects among the files that were read, so it never leaves their root. One without a slash is for the file's
+//! name, as all files of python-mmstats are in one directory; one with a slash is for the path below the root, or from
+//! `/` on. So the path of a request may have slashes after `/files/` here; there it is a 404.
+//!
+//! # Differences
+//! With `exact` only that label is in the answer. mmash 0.8.0 means to do so, but a mistake gives it all labels that begin
+//! with the text. Its error pages are HTML.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{Refusal, glob};
+use crate::format::scalar::Number;
+use crate::metric::Value;
+use crate::reader::{File, Model, Snapshot};
+
+#[cfg(test)]
+mod tests;
+
+/// The labels of all files, sorted: `{"stats": […]}`.
+pub(crate) fn stats(snapshots: &[Snapshot]) -> Json {
+    let mut labels = BTreeSet::new();
+    for own in files_of(snapshots) {
+        own.each_value(|label, _| {
+            if !labels.contains(label) {
+                labels.insert(label.to_owned());
+            }
+        });
+    }
+    json!({"stats": labels})
+}
+
+/// The values of all labels that begin with `prefix`, or with `exact` of that label: a list with one value for each file
+/// that has the label, or what `aggr` makes of the list. The files are those that `glob` selects. An `aggr` that is not
+/// known makes nothing of it.
+pub(crate) fn stat(
+    snapshots: &[Snapshot],
+    prefix: &str,
+    exact: bool,
+    aggr: Option<&str>,
+    glob: Option<&str>,
+) -> Result<Map<String, Json>, Refusal> {
+    let is_selected = selection(glob)?;
+    let mut found: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for own in files_of(snapshots).filter(is_selected) {
+        own.each_value(|label, value| {
+            if label == prefix || (!exact && label.starts_with(prefix)) {
+                let values = found.entry(label.to_owned()).or_default();
+                values.push(value.clone());
+            }
+        });
+    }
+    let aggregation = aggr.and_then(Aggregation::of_name);
+    let answers = found.into_iter().map(|(label, values)| {
+        let answer = match aggregation {
+            None => Some(values.iter().map(json_of).collect()),
+            Some(aggregation) => aggregation.of(&values),
+        };
+        match answer {
+            Some(answer) => Ok((label, answer)),
+            None => Err(Refusal::new(
+                400,
+                format!("the values of {label:?} cannot be aggregated like this"),
+            )),
+        }
+    });
+    answers.collect()
+}
+
+/// The paths of the files that `glob` selects: `{"files": […]}`.
+pub(crate) fn files(snapshots: &[Snapshot], glob: Option<&str>) -> Result<Json, Refusal> {
+    let selected = files_of(snapshots).filter(selection(glob)?);
+    let paths = selected.map(|own| own.file.path().to_string_lossy());
+    Ok(json!({"files": paths.collect::<Vec<_>>()}))
+}
+
+/// What one file has by itself.
+struct Own<'a> {
+    root: &'a Path,
+    file: &'a File,
+    model: &'a Model,
+}
+
+fn files_of(snapshots: &[Snapshot]) -> impl Iterator<Item = Own<'_>> {
+    snapshots.iter().flat_map(|snapshot| {
+        snapshot.models().iter().filter_map(|model| {
+            Some(Own {
+                root: snapshot.path(),
+                file: model.file()?,
+                model,
+            })
+        })
+    })
+}
+
+impl Own<'_> {
+    /// Calls `each` with the labels and values that the file and its header have.
+    fn each_value(&self, mut each: impl FnMut(&str, &Value)) {
+        let mut each = |label: &str, value: &Value| {
+            if number(value).is_some() || value.as_str().is_some() {
+                each(label, value);
+            }
+        };
+        for series in self.model.series() {
+            let (label, separator) = (series.label(), series.value().separator());
+            // What is one value stands by itself, also beside what its window exposes.
+            let mut has_parts = false;
+            series.value().expose(|_, _| has_parts = true);
+            if !has_parts {
+                each(label, series.value());
+            }
+            series.expose(|part, value| each(&format!("{label}{separator}{part}"), &value));
+        }
+        for (label, value) in self.file.system() {
+            // Files of python-mmstats have these among their values.
+            if !self
+                .model
+                .series()
+                .iter()
+                .any(|series| series.label() == *label)
+            {
+                each(label, value);
+            }
+        }
+    }
+}
+
+/// Whether a glob selects a file; all of them without one.
+fn selection(glob: Option<&str>) -> Result<impl Fn(&Own<'_>) -> bool, Refusal> {
+    let glob = glob.filter(|glob| !glob.is_empty());
+    if glob.is_some_and(|glob| glob.contains("..")) {
+        return Err(Refusal::new(400, "a glob must not contain \"..\""));
+    }
+    let kind = glob.map(|glob| (glob.starts_with('/'), glob.contains('/'), glob::shell(glob)));
+    Ok(move |own: &Own<'_>| {
+        let path = own.file.path();
+        let Some((is_absolute, is_path, matches)) = &kind else {
+            return true;
+        };
+        let compared = match (is_absolute, is_path) {
+            (true, _) => Some(path),
+            (false, true) => path.strip_prefix(own.root).ok(),
+            (false, false) => path.file_name().map(Path::new),
+        };
+        compared.is_some_and(|path| matches(&path.to_string_lossy()))
+    })
+}
+
+/// How many values become one. As in Python 2, a flag is a number, 0 or 1, and a text is more than any number.
+#[derive(Clone, Copy, Debug)]
+enum Aggregation {
+    Average { nonzero: bool },
+    First,
+    Least { nonzero: bool },
+    Greatest,
+    Sum,
+}
+
+impl Aggregation {
+    fn of_name(name: &str) -> Option<Aggregation> {
+        Some(match name {
+            "avg" => Aggregation::Average { nonzero: false },
+            "nonzero-avg" => Aggregation::Average { nonzero: true },
+            "one" => Aggregation::First,
+            "min" => Aggregation::Least { nonzero: false },
+            "nonzero-min" => Aggregation::Least { nonzero: true },
+            "max" => Aggregation::Greatest,
+            "sum" => Aggregation::Sum,
+            _ => return None,
+        })
+    }
+
+    /// `None`: there is none of such values, as texts have no sum, and zeros no least one of those that are not zero.
+    fn of(self, values: &[Value]) -> Option<Json> {
+        let counted = |nonzero: bool| {
+            values
+                .iter()
+                .filter(move |value| !nonzero || !is_zero(value))
+        };
+        match self {
+            Aggregation::First => values.first().map(json_of),
+            Aggregation::Least { nonzero } => first(counted(nonzero), Ordering::Less),
+            Aggregation::Greatest => first(values.iter(), Ordering::Greater),
+            Aggregation::Sum => sum(values.iter()).map(json_of_number),
+            Aggregation::Average { nonzero } => {
+                let sum = sum(counted(nonzero))?.as_f64();
+                let count = counted(nonzero).count();
+                (count > 0).then(|| (sum / count as f64).into())
+            }
+        }
+    }
+}
+
+/// The first value to which no other one compares like this.
+fn first<'a>(values: impl Iterator<Item = &'a Value>, order: Ordering) -> Option<Json> {
+    let first = values.reduce(|first, value| {
+        if compare(value, first) == Some(order) {
+            value
+        } else {
+            first
+        }
+    });
+    first.map(json_of)
+}
+
+fn compare(a: &Value, b: &Value) -> Option<Ordering> {
+    match (number(a), number(b)) {
+        (Some(Number::Int(a)), Some(Number::Int(b))) => Some(a.cmp(&b)),
+        (Some(a), Some(b)) => a.as_f64().partial_cmp(&b.as_f64()),
+        (Some(_), None) => Some(Ordering::Less),
+        (None, Some(_)) => Some(Ordering::Greater),
+        (None, None) => Some(a.as_str().cmp(&b.as_str())),
+    }
+}
+
+/// The sum of numbers: of integers it is one.
+fn sum<'a>(mut values: impl Iterator<Item = &'a Value>) -> Option<Number> {
+    values.try_fold(Number::Int(0), |sum, value| {
+        Some(match (sum, number(value)?) {
+            (Number::Int(a), Number::Int(b)) => Number::Int(a.saturating_add(b)),
+            (a, b) => Number::Float(a.as_f64() + b.as_f64()),
+        })
+    })
+}
+
+fn is_zero(value: &Value) -> bool {
+    match number(value) {
+        Some(number) => number.as_f64() == 0.0,
+        None => value.as_str() == Some(""),
+    }
+}
+
+/// The number that a value is, if it is one.
+fn number(value: &Value) -> Option<Number> {
+    let flag = || value.as_bool().map(|flag| Number::Int(flag.into()));
+    value.number().or_else(flag)
+}
+
+fn json_of(value: &Value) -> Json {
+    match (value.as_bool(), value.number(), value.as_str()) {
+        (Some(flag), ..) => flag.into(),
+        (_, Some(number), _) => json_of_number(number),
+        (.., text) => text.into(),
+    }
+}
+
+/// Integers beyond 64 bits are rounded.
+fn json_of_number(number: Number) -> Json {
+    match (number.as_u64(), number.as_i64()) {
+        (Some(n), _) => n.into(),
+        (_, Some(n)) => n.into(),
+        _ => number.as_f64().into(),
+    }
+}

@@ -1,0 +1,39 @@
+//! The page: plain files, embedded.
+
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+
+/// Embeds files of the directory `page`.
+macro_rules! files {
+    ($($name:literal $kind:expr;)*) => {
+        const FILES: &[(&str, &str, &str)] = &[$(($name, $kind, include_str!(concat!("page/", $name))),)*];
+    };
+}
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+
+files! {
+    "style.css" STYLE;
+    "main.js" SCRIPT;
+}
+
+/// The document.
+pub async fn index() -> Html<&'static str> {
+    Html(include_str!("page/index.html"))
+}
+
+/// A script or a style sheet.
+pub async fn file(Path(name): Path<String>) -> Response {
+    match FILES.iter().find(|(known, ..)| *known == name) {
+        Some((_, kind, text)) => ([(CONTENT_TYPE, *kind)], *text).into_response(),
+        None => (StatusCode::NOT_FOUND, "there is no such file\n").into_response(),
+    }
+}
+
+/// mmash's page of plots: the page.
+pub async fn graph() -> Redirect {
+    Redirect::to("../")
+}

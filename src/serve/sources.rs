@@ -1,0 +1,71 @@
+//! What is read: the paths, again and again, also those that are not there yet.
+
+use std::path::PathBuf;
+
+use crate::Error;
+use crate::reader::{Per, Reader, Snapshot};
+
+/// The readers of some paths.
+#[derive(Debug)]
+pub struct Sources {
+    places: Vec<(PathBuf, Option<Reader>)>,
+    per: Per,
+    deltas: bool,
+}
+
+/// What one reading gave: snapshots, and paths without one.
+pub type Read = (Vec<Snapshot>, Vec<(PathBuf, String)>);
+
+impl Sources {
+    /// The paths: roots, models' directories, stats files, or PIDs where there is no such file. None: where the
+    /// environment says.
+    pub fn new(paths: &[PathBuf], per: Per, deltas: bool) -> Sources {
+        let environment = [PathBuf::new()];
+        let paths = if paths.is_empty() {
+            &environment
+        } else {
+            paths
+        };
+        Sources {
+            places: paths.iter().map(|path| (path.clone(), None)).collect(),
+            per,
+            deltas,
+        }
+    }
+
+    /// Reads all files that are there now. A path that is not there is no end: it may come.
+    pub fn read(&mut self) -> Read {
+        let (mut snapshots, mut failures) = (Vec::new(), Vec::new());
+        for (path, place) in &mut self.places {
+            let reader = match place {
+                Some(reader) => Ok(reader),
+                None => open(path).map(|mut reader| {
+                    reader.per(self.per).deltas(self.deltas);
+                    place.insert(reader)
+                }),
+            };
+            match reader.and_then(Reader::snapshot) {
+                Ok(snapshot) => snapshots.push(snapshot),
+                Err(error) => {
+                    let error = match error {
+                        Error::Io { action, source, .. } => format!("cannot {action}: {source}"),
+                        other => other.to_string(),
+                    };
+                    failures.push((path.clone(), error));
+                }
+            }
+        }
+        (snapshots, failures)
+    }
+}
+
+fn open(path: &PathBuf) -> Result<Reader, Error> {
+    if path.as_os_str().is_empty() {
+        return Reader::from_env();
+    }
+    let pid = path.to_str().and_then(|text| text.parse().ok());
+    match pid.filter(|_| !path.exists()) {
+        Some(pid) => Ok(Reader::for_process(pid)),
+        None => Reader::open(path),
+    }
+}

@@ -1,0 +1,280 @@
+//! Totals that never fall: what files counted that are gone.
+//!
+//! A worker that ends takes its files away, and a sum over the files falls. A server takes that for a reset, and shows a
+//! spike. So the agent keeps for each series that counts what is in no file any more (`carry`), and adds it to what it
+//! shows. From one reading to the next that is: what the series had, and what was counted since ([`Model::deltas`]), less
+//! what there is now.
+//!
+//! A series that no file has any more is shown as it was last, for a time. One that its writers removed, while all their
+//! files stay, is gone at once.
+
+use std::cell::LazyCell;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+
+use crate::Value;
+use crate::reader::{Model, Series, Snapshot};
+
+/// One reading: what was read at a time, with the totals.
+#[derive(Debug)]
+pub struct Reading {
+    /// Which reading it is.
+    pub number: u64,
+    /// When it was, by the monotonic clock.
+    pub at: Instant,
+    /// When it was, in seconds since 1970-01-01 UTC.
+    pub time: f64,
+    /// What was read, of one path each.
+    pub snapshots: Vec<Snapshot>,
+    /// Paths that could not be read, and why.
+    pub failures: Vec<(std::path::PathBuf, String)>,
+    /// The totals of series of which files are gone.
+    totals: HashMap<Key, Value>,
+    /// Series that no file has any more.
+    gone: Vec<Arc<Gone>>,
+    /// The reading as an event of the stream: made once for all who listen.
+    event: OnceLock<Bytes>,
+}
+
+/// A series of one model of one path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    path: Arc<Path>,
+    model: Arc<str>,
+    label: Arc<str>,
+}
+
+/// A series that no file has any more, as it was last.
+#[derive(Debug)]
+pub struct Gone {
+    model: Arc<str>,
+    export: Arc<str>,
+    path: Arc<Path>,
+    series: Series,
+    since: Instant,
+}
+
+/// A series of a reading, with its total.
+#[derive(Clone, Copy)]
+pub struct Shown<'a> {
+    /// Its model.
+    pub model: &'a str,
+    /// What exporters put in front of the model's names.
+    pub export: &'a str,
+    /// The path that was read.
+    pub path: &'a Path,
+    /// What it is.
+    pub series: &'a Series,
+    /// Its value, with what gone files had counted.
+    pub value: &'a Value,
+    /// Whether some file still has it.
+    pub is_there: bool,
+}
+
+impl Reading {
+    /// The reading as an event: as `make` makes it the first time.
+    pub fn event(&self, make: impl FnOnce() -> Bytes) -> Bytes {
+        self.event.get_or_init(make).clone()
+    }
+
+    /// All series, with their totals.
+    pub fn series(&self) -> impl Iterator<Item = Shown<'_>> {
+        let there = self.snapshots.iter().flat_map(move |snapshot| {
+            let models = snapshot.merged().iter();
+            models.flat_map(move |model| self.of_model(snapshot.path(), model))
+        });
+        there.chain(self.gone.iter().map(|gone| Shown {
+            model: &gone.model,
+            export: &gone.export,
+            path: &gone.path,
+            series: &gone.series,
+            value: gone.series.value(),
+            is_there: false,
+        }))
+    }
+
+    fn of_model<'a>(&'a self, path: &'a Path, model: &'a Model) -> impl Iterator<Item = Shown<'a>> {
+        let total = move |series: &Series| {
+            if self.totals.is_empty() {
+                return None;
+            }
+            self.totals
+                .get(&Key::new(path, model.name(), series.label()))
+        };
+        model.series().iter().map(move |series| Shown {
+            model: model.name(),
+            export: model.export(),
+            path,
+            series,
+            value: total(series).unwrap_or(series.value()),
+            is_there: true,
+        })
+    }
+}
+
+impl Key {
+    fn new(path: &Path, model: &str, label: &str) -> Key {
+        Key {
+            path: path.into(),
+            model: model.into(),
+            label: label.into(),
+        }
+    }
+
+    /// The series of this name.
+    fn find<'a>(&self, snapshots: &'a [Snapshot]) -> Option<&'a Series> {
+        let mut snapshots = snapshots.iter();
+        let snapshot = snapshots.find(|snapshot| snapshot.path() == &*self.path)?;
+        let all = snapshot.model(&self.model)?.series();
+        let at = (all.binary_search_by(|series| series.label().cmp(&self.label))).ok()?;
+        Some(&all[at])
+    }
+}
+
+/// What is kept from one reading to the next.
+#[derive(Debug)]
+pub struct Totals {
+    carry: HashMap<Key, Value>,
+    gone: HashMap<Key, Arc<Gone>>,
+    /// How long series stay that no file has.
+    keep: Duration,
+    number: u64,
+}
+
+impl Totals {
+    /// Nothing yet.
+    pub fn new(keep: Duration) -> Totals {
+        Totals {
+            carry: HashMap::new(),
+            gone: HashMap::new(),
+            keep,
+            number: 0,
+        }
+    }
+
+    /// The reading of what was read now, after the one `before`.
+    pub fn reading(
+        &mut self,
+        before: Option<&Reading>,
+        (snapshots, failures): super::sources::Read,
+        (at, time): (Instant, f64),
+    ) -> Reading {
+        for before in before.iter().flat_map(|before| &before.snapshots) {
+            let now = (snapshots.iter()).find(|now| now.path() == before.path());
+            for model in before.merged() {
+                let now = now.and_then(|now| Some((now, now.model(model.name())?)));
+                self.compare(at, before, model, now);
+            }
+        }
+        let (carry, keep) = (&mut self.carry, self.keep);
+        self.gone.retain(|key, gone| {
+            if key.find(&snapshots).is_some() {
+                return false;
+            }
+            let stays = at.duration_since(gone.since) < keep;
+            if !stays {
+                carry.remove(key);
+            }
+            stays
+        });
+        self.number += 1;
+        let mut gone: Vec<_> = self.gone.values().map(Arc::clone).collect();
+        gone.sort_by(|a, b| {
+            let key = |gone: &Gone| (Arc::clone(&gone.model), gone.series.label().to_owned());
+            key(a).cmp(&key(b))
+        });
+        Reading {
+            number: self.number,
+            at,
+            time,
+            totals: self.totals(&snapshots),
+            gone,
+            snapshots,
+            failures,
+            event: OnceLock::new(),
+        }
+    }
+
+    /// Keeps what a model had that it has no more.
+    fn compare(
+        &mut self,
+        at: Instant,
+        before: &Snapshot,
+        model: &Model,
+        now: Option<(&Snapshot, &Model)>,
+    ) {
+        let is_complete = LazyCell::new(|| {
+            now.is_some_and(|(now, of_model)| has_all_files((before, model), (now, of_model)))
+        });
+        for series in model.series() {
+            let find = |all: &'_ [Series]| {
+                all.binary_search_by(|other| other.label().cmp(series.label()))
+                    .ok()
+            };
+            let there = now.and_then(|(_, now)| Some(&now.series()[find(now.series())?]));
+            let key = || Key::new(before.path(), model.name(), series.label());
+            match there {
+                Some(there) => {
+                    let deltas = now.map(|(_, now)| now.deltas()).unwrap_or_default();
+                    let delta = find(deltas).map(|at| deltas[at].value());
+                    if let Some(lost) = series.lost(delta, there.value()) {
+                        let key = key();
+                        let sum = match self.carry.get(&key) {
+                            Some(carry) => series.with_value(lost).with_counted(carry),
+                            None => lost,
+                        };
+                        self.carry.insert(key, sum);
+                    }
+                }
+                // Its writers removed it.
+                None if *is_complete => {
+                    self.carry.remove(&key());
+                }
+                None if series.counts() => {
+                    let key = key();
+                    let total = match self.carry.get(&key) {
+                        Some(carry) => series.with_counted(carry),
+                        None => series.value().clone(),
+                    };
+                    let gone = Gone {
+                        model: model.name().into(),
+                        export: model.export().into(),
+                        path: before.path().into(),
+                        series: series.with_value(total.clone()),
+                        since: at,
+                    };
+                    self.carry.insert(key.clone(), total);
+                    self.gone.insert(key, Arc::new(gone));
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// The totals of series that are there and of which something is gone.
+    fn totals(&self, snapshots: &[Snapshot]) -> HashMap<Key, Value> {
+        let mut totals = HashMap::new();
+        for (key, carry) in &self.carry {
+            if let Some(series) = key.find(snapshots) {
+                totals.insert(key.clone(), series.with_counted(carry));
+            }
+        }
+        totals
+    }
+}
+
+/// Whether every file of a model is still there.
+fn has_all_files(before: (&Snapshot, &Model), now: (&Snapshot, &Model)) -> bool {
+    let files = |(snapshot, model): (&Snapshot, &Model)| -> HashSet<Arc<Path>> {
+        let files = model.files().iter();
+        files
+            .map(|&at| snapshot.files()[at].path().into())
+            .collect()
+    };
+    let now = files(now);
+    files(before).iter().all(|path| now.contains(path))
+}
