@@ -247,7 +247,7 @@ impl Totals {
                         series: series.with_value(total.clone()),
                         since: at,
                     };
-                    self.carry.insert(key.clone(), total);
+                    self.carry.insert(key.clone(), series.counted_part(&total));
                     self.gone.insert(key, Arc::new(gone));
                 }
                 None => {}

@@ -89,6 +89,17 @@ impl Series {
         sum
     }
 
+    /// Of a value of this series what counts: of a compound the fields that are counters.
+    #[cfg(feature = "serve")]
+    pub(crate) fn counted_part(&self, value: &Value) -> Value {
+        let kind = registry::of(value);
+        let mut counted = value.clone();
+        if let Some(since) = kind.since {
+            since(&mut counted, &(kind.none)(self.schema()));
+        }
+        counted
+    }
+
     /// What was counted that is in no file any more: what this series had and the `delta` until now, less what there
     /// is `now`. `None` where that is nothing.
     #[cfg(feature = "serve")]

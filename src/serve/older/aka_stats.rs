@@ -3,9 +3,9 @@
 //! | request | function | answer |
 //! |---|---|---|
 //! | `GET /api/v1/available-stats?matcher=GLOB` | [`available_stats`] | 200, a list of labels; 422 for an empty `matcher` |
-//! | `GET /api/v1/stats/{label}` | [`stat`] | 200, an object; `{}` for a label without a stat |
+//! | `GET /api/v1/stats/{label}` | [`stat()`] | 200, an object; `{}` for a label without a stat |
 //! | `POST /api/v1/stats` | [`strings`]`("labels", body)`, [`stats`] | 200, an object by label; 400 and 422 for a wrong body |
-//! | `GET /api/v1/stats-history/{label}` | [`history`] | 200, a list; `[]` for a label without a history |
+//! | `GET /api/v1/stats-history/{label}` | [`history()`] | 200, a list; `[]` for a label without a history |
 //! | `POST /api/v1/stat-contexts` | [`strings`]`("context_ids", body)`, [`contexts`] | 200, an object by id, of ids that are known; 400 and 422 likewise |
 //!
 //! All bodies are `application/json`, whatever type the request's body has. Of an argument that is given twice the last
@@ -15,8 +15,9 @@
 //!
 //! # Labels
 //! A label is that of the series: `file:large.csv`. Labels of a group follow it as aka-stats' extra labels do, sorted by
-//! key: `SNMP_WORKER;host_name=nl-ams_01,oid=a_b`. An error log has a stat for each name: `errors__all`,
-//! `errors__EXC:ParseIntError`. Models are not told apart: as in one Redis, what has the same label adds up.
+//! key: `SNMP_WORKER;host_name=nl-ams_01,oid=a_b`. A request may have them in any order. An error log has a stat for each
+//! name: `errors__all`, `errors__EXC:ParseIntError`. Models are not kept apart: as in one Redis, what has the same label
+//! adds up.
 //!
 //! # Stats
 //! A label has a stat once something was recorded under it. All numbers are floats; `null` is what is not known.
@@ -31,21 +32,24 @@
 //! | UpDown, Gauge, Flag, Text, Constant, Compound, MovingAverage, History | none |
 //!
 //! # Differences
-//! What is better here: deviations are exact, the maximum of negative values is not 0, and a context that is not UTF-8 is
-//! an answer and no status 500. Bodies are read by the letter of JSON, which knows no `NaN`.
+//! Standard deviations are exact, and the maximum of negative values is negative. A context that is not UTF-8 is
+//! answered with U+FFFD in it; aka-stats answers 500. Python's JSON has `NaN`; here such a body is refused (400). A
+//! history of errors has the first and the last time of each distinct error, as no other times are kept. The context of
+//! an error is its name, message, causes and place, and its backtrace if there is one.
 
+mod history;
 mod source;
 mod stat;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value as Json, json};
 
-use self::source::{ALL, all_series, each_source, label_of, part};
+pub(crate) use self::history::{contexts, history};
+use self::source::{each_source, in_order};
 use self::stat::Stat;
 use super::{Refusal, glob};
-use crate::metric::context::Context;
 use crate::reader::Snapshot;
 
 #[cfg(test)]
@@ -77,78 +81,24 @@ pub(crate) fn available_stats(
 
 /// The stat of a label, or `{}`.
 pub(crate) fn stat(snapshots: &[Snapshot], label: &str) -> Json {
-    let mut found: Option<Stat> = None;
-    each_source(snapshots, |of, source| {
-        if of == label {
-            Stat::add(&mut found, source.stat());
-        }
-    });
-    Stat::json(found.as_ref())
+    let mut stats = stats(snapshots, &[label.to_owned()]);
+    stats.remove(label).unwrap_or_default()
 }
 
-/// The stats of labels, by label.
+/// The stats of labels, by label; `{}` for one without.
 pub(crate) fn stats(snapshots: &[Snapshot], labels: &[String]) -> Map<String, Json> {
-    let none = labels.iter().map(|label| (&**label, None));
-    let mut found: HashMap<&str, Option<Stat>> = none.collect();
+    let none = labels.iter().map(|label| (in_order(label), None));
+    let mut found: HashMap<Cow<'_, str>, Option<Stat>> = none.collect();
     each_source(snapshots, |of, source| {
-        if let Some(found) = found.get_mut(&*of) {
+        if let Some(found) = found.get_mut(&*in_order(&of)) {
             Stat::add(found, source.stat());
         }
     });
     let stats = labels.iter().map(|label| {
-        let stat = found[&**label].as_ref();
+        let stat = found[&*in_order(label)].as_ref();
         (label.clone(), Stat::json(stat))
     });
     stats.collect()
-}
-
-/// The last values of a label, newest first. Of an error log, which does not keep every time: the first and the last
-/// time of each distinct error.
-pub(crate) fn history(snapshots: &[Snapshot], label: &str) -> Vec<Json> {
-    let mut entries: Vec<(u64, f64, Option<&Context>)> = Vec::new();
-    for series in all_series(snapshots) {
-        if let Some(history) = series.value().as_history() {
-            let own = label_of(series, "");
-            if own == label || own.strip_suffix(".history") == Some(label) {
-                let of = history.entries().iter();
-                entries.extend(of.map(|e| (e.time_ns(), e.value(), e.context())));
-            }
-        } else if let Some(errors) = series.value().as_errors() {
-            let is_all = label_of(series, &part(ALL)) == label;
-            for error in errors.distinct() {
-                if is_all || label_of(series, &part(&error.exposed_as())) == label {
-                    let first = (error.count() > 1).then_some(error.first_ns());
-                    let times = [Some(error.last_ns()), first].into_iter().flatten();
-                    entries.extend(times.map(|time| (time, 1.0, error.context())));
-                }
-            }
-        }
-    }
-    // Those of one time stay in their order, which is that of their file.
-    entries.sort_by_key(|(time, ..)| Reverse(*time));
-    let entries = entries.into_iter().map(|(time, value, context)| {
-        let context = context.filter(|context| !context.bytes().is_empty());
-        json!({
-            "timestamp": time as f64 / 1e9,
-            "label": label,
-            "value": value,
-            "context_id": context.map_or("", Context::id),
-        })
-    });
-    entries.collect()
-}
-
-/// The contexts of ids, by id; those that there are.
-pub(crate) fn contexts(snapshots: &[Snapshot], ids: &[String]) -> Map<String, Json> {
-    let wanted = || ids.iter().map(|id| &**id);
-    let all = (snapshots.iter()).map(|snapshot| snapshot.contexts(wanted()));
-    let all: Vec<BTreeMap<&str, &Context>> = all.collect();
-    let found = wanted().filter_map(|id| {
-        let context = all.iter().find_map(|contexts| contexts.get(id))?;
-        let text = context.text().into_owned();
-        (!text.is_empty()).then(|| (id.to_owned(), text.into()))
-    });
-    found.collect()
 }
 
 /// The list of texts in a request's body; `name` is what an error calls it. Numbers and booleans are texts, too.

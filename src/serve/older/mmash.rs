@@ -10,9 +10,9 @@
 //! `0` too. `/stats` and `/files` are redirected (308) to what ends with a slash. HEAD and OPTIONS are answered; other
 //! methods: 405.
 //!
-//! Snapshots have to be of [`Per::File`](crate::reader::Per::File): others have no files here. Labels and values are what
-//! `mmstats show --per-file` prints; what has no value (an average of nothing, a history) is left out. NaN and infinities
-//! are `null`.
+//! Snapshots must be of [`Per::File`](crate::reader::Per::File): others have no files here. Labels and values are those
+//! that `mmstats show --per-file` prints. A label without a value (an average of nothing, a history) is left out. NaN
+//! and infinities are `null`.
 //!
 //! # Globs
 //! A glob selects among the files that were read, so it never leaves their root. One without a slash is for the file's
@@ -20,8 +20,7 @@
 //! `/` on. So the path of a request may have slashes after `/files/` here; there it is a 404.
 //!
 //! # Differences
-//! With `exact` only that label is in the answer. mmash 0.8.0 means to do so, but a mistake gives it all labels that begin
-//! with the text. Its error pages are HTML.
+//! With `exact` the answer has that label only. In mmash 0.8.0 `exact` has no effect, by mistake. Its error pages are HTML.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,7 +40,7 @@ mod tests;
 pub(crate) fn stats(snapshots: &[Snapshot]) -> Json {
     let mut labels = BTreeSet::new();
     for own in files_of(snapshots) {
-        own.each_value(|label, _| {
+        own.each_value("", |label, _| {
             if !labels.contains(label) {
                 labels.insert(label.to_owned());
             }
@@ -63,8 +62,8 @@ pub(crate) fn stat(
     let is_selected = selection(glob)?;
     let mut found: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for own in files_of(snapshots).filter(is_selected) {
-        own.each_value(|label, value| {
-            if label == prefix || (!exact && label.starts_with(prefix)) {
+        own.each_value(prefix, |label, value| {
+            if !exact || label == prefix {
                 let values = found.entry(label.to_owned()).or_default();
                 values.push(value.clone());
             }
@@ -114,31 +113,27 @@ fn files_of(snapshots: &[Snapshot]) -> impl Iterator<Item = Own<'_>> {
 }
 
 impl Own<'_> {
-    /// Calls `each` with the labels and values that the file and its header have.
-    fn each_value(&self, mut each: impl FnMut(&str, &Value)) {
+    /// Calls `each` with the labels that begin with `prefix`, and their values: what the file and its header have.
+    fn each_value(&self, prefix: &str, mut each: impl FnMut(&str, &Value)) {
         let mut each = |label: &str, value: &Value| {
-            if number(value).is_some() || value.as_str().is_some() {
+            // A value of several parts is neither.
+            let is_value = number(value).is_some() || value.as_str().is_some();
+            if is_value && label.starts_with(prefix) {
                 each(label, value);
             }
         };
         for series in self.model.series() {
             let (label, separator) = (series.label(), series.value().separator());
-            // What is one value stands by itself, also beside what its window exposes.
-            let mut has_parts = false;
-            series.value().expose(|_, _| has_parts = true);
-            if !has_parts {
-                each(label, series.value());
+            each(label, series.value());
+            // To compute percentiles takes its time.
+            if label.starts_with(prefix) || prefix.starts_with(label) {
+                series.expose(|part, value| each(&format!("{label}{separator}{part}"), &value));
             }
-            series.expose(|part, value| each(&format!("{label}{separator}{part}"), &value));
         }
+        let own = self.model.series();
         for (label, value) in self.file.system() {
             // Files of python-mmstats have these among their values.
-            if !self
-                .model
-                .series()
-                .iter()
-                .any(|series| series.label() == *label)
-            {
+            if !own.iter().any(|series| series.label() == *label) {
                 each(label, value);
             }
         }

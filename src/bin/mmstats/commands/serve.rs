@@ -1,14 +1,17 @@
 //! `mmstats serve`: the agent, with its page.
 
+use std::error::Error;
+use std::future;
 use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use mmstats::reader::{guard_sigbus, roots};
 use mmstats::serve::{Options, listen, router};
 use tokio::net::TcpListener;
+use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::commands::arguments::PATHS;
@@ -60,37 +63,37 @@ pub fn run(arguments: &Serve) -> Outcome {
             "a stats file that is cut short while it is read will end this program: {error}"
         );
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     let outcome = runtime.block_on(serve(arguments));
     // Work that still blocks is not waited for.
     runtime.shutdown_background();
     outcome
 }
 
+fn runtime() -> io::Result<Runtime> {
+    let mut runtime = runtime::Builder::new_multi_thread();
+    runtime.worker_threads(2).enable_all().build()
+}
+
 async fn serve(arguments: &Serve) -> Outcome {
     // Before the line that says it serves: who reads that may send a signal.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let listener = (TcpListener::bind(arguments.listen).await).map_err(|error| {
-        let address = arguments.listen;
-        format!("cannot listen on {address}: {error} (`--listen 127.0.0.1:0` picks a free port)")
-    })?;
+    let listener = bind(arguments.listen).await?;
     let address = listener.local_addr()?;
-    let router = router(options(arguments, address.ip()));
-    let places = match &*arguments.paths {
-        [] => roots(),
-        paths => paths.to_owned(),
-    };
-    let places: Vec<_> = places.iter().map(|path| output::path(path)).collect();
-    let places = match &*places {
-        [] => "the usual roots".to_owned(),
-        places => places.join(", "),
-    };
+    let router = router(Options {
+        paths: arguments.paths.clone(),
+        keep: arguments.keep,
+        memory: usize::from(arguments.memory) << 20,
+        created: arguments.created,
+        local_only: address.ip().is_loopback(),
+    });
     let mut out = io::stdout();
-    writeln!(out, "serving {places} on http://{address}/")?;
+    writeln!(
+        out,
+        "serving {} on http://{address}/",
+        places(&arguments.paths)
+    )?;
     out.flush()?;
     let stop = async {
         tokio::select! {
@@ -102,12 +105,54 @@ async fn serve(arguments: &Serve) -> Outcome {
     Ok(Exit::Success)
 }
 
-fn options(arguments: &Serve, address: IpAddr) -> Options {
-    Options {
-        paths: arguments.paths.clone(),
-        keep: arguments.keep,
-        memory: usize::from(arguments.memory) << 20,
-        created: arguments.created,
-        local_only: address.is_loopback(),
+async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| {
+        format!("cannot listen on {address}: {error} (`--listen 127.0.0.1:0` picks a free port)")
+    })
+}
+
+/// What is served, in words.
+fn places(paths: &[PathBuf]) -> String {
+    let places = match paths {
+        [] => roots(),
+        paths => paths.to_owned(),
+    };
+    let places: Vec<_> = places.iter().map(|path| output::path(path)).collect();
+    match &*places {
+        [] => "the usual roots".to_owned(),
+        places => places.join(", "),
+    }
+}
+
+/// An agent beside something else, until it is dropped.
+pub struct Beside {
+    pub address: SocketAddr,
+    runtime: Option<Runtime>,
+}
+
+impl Beside {
+    /// An agent for one root, on a loopback address.
+    pub fn start(root: &Path, address: SocketAddr) -> Result<Beside, Box<dyn Error>> {
+        let runtime = runtime()?;
+        let listener = runtime.block_on(bind(address))?;
+        let address = listener.local_addr()?;
+        let router = router(Options {
+            paths: vec![root.to_owned()],
+            local_only: address.ip().is_loopback(),
+            ..Options::default()
+        });
+        runtime.spawn(listen(listener, router, future::pending()));
+        Ok(Beside {
+            address,
+            runtime: Some(runtime),
+        })
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }

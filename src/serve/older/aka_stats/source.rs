@@ -136,6 +136,18 @@ pub(super) fn label_of<'a>(series: &'a Series, suffix: &str) -> Cow<'a, str> {
     text.into()
 }
 
+/// A label with its extra labels sorted. In aka-stats they are in the order in which they were given.
+pub(super) fn in_order(label: &str) -> Cow<'_, str> {
+    match label.split_once(';') {
+        Some((name, labels)) if labels.contains(',') => {
+            let mut labels: Vec<&str> = labels.split(',').collect();
+            labels.sort_unstable();
+            format!("{name};{}", labels.join(",")).into()
+        }
+        _ => label.into(),
+    }
+}
+
 /// A character of an extra label, as aka-stats writes it.
 fn safe(c: char) -> Option<char> {
     match c {

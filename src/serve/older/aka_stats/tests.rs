@@ -42,7 +42,8 @@ macro_rules! in_child {
         let name = concat!("serve::older::aka_stats::tests::", $name);
         if !child::is_child(name) {
             let root = tempfile::tempdir().unwrap();
-            let output = child::run(&mut child::command(name, root.path()));
+            let mut command = child::command(name, root.path());
+            let output = child::run(command.env("RUST_BACKTRACE", "1"));
             let said = String::from_utf8_lossy(&output.stdout);
             assert!(said.contains("1 passed"), "{said}");
             return;
@@ -110,6 +111,11 @@ fn what_is_recorded_by_name_is_answered_as_by_aka_stats() {
     assert_eq!(timeless(stat(&snapshots, "errors__all")), one);
     assert_eq!(timeless(stat(&snapshots, "errors__EXC:ParseIntError")), one);
     assert_eq!(stat(&snapshots, all[0])["last"], json!(3.0));
+    // In any order, as aka-stats has them in that of the call.
+    let other = "SNMP_WORKER;oid=a_b_cd,host_name=nl-ams_01";
+    let asked = stats(&snapshots, &owned(&[other]));
+    assert_eq!(asked[other], stat(&snapshots, all[0]));
+    assert_eq!(history(&snapshots, other)[0]["label"], json!(other));
     assert_eq!(stat(&snapshots, "neg")["max"], json!(-3.0));
     for label in ["nope", "errors", "task_done.history", "SNMP_WORKER", ""] {
         assert_eq!(stat(&snapshots, label), json!({}), "{label}");
@@ -161,6 +167,26 @@ fn what_is_recorded_by_name_is_answered_as_by_aka_stats() {
         json!({nightly: "nightly", accent: "nightly é", bytes: "\u{fffd}\u{fffd}"})
     );
     assert_eq!(contexts(&snapshots, &[]).len(), 0);
+
+    // Of an error what it was and where, as in Python's traceback.
+    let context = |id: &str| {
+        contexts(&snapshots, &owned(&[id]))[id]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let error = context(values("errors__all")[0]["context_id"].as_str().unwrap());
+    let (what, backtrace) = error.split_once(".rs:").unwrap();
+    let wanted = "ParseIntError: invalid digit found in string\nat src/serve/older/aka_stats/tests";
+    assert_eq!(what, wanted);
+    let errors = snapshots[0]
+        .get("stats", "errors")
+        .unwrap()
+        .as_errors()
+        .unwrap();
+    let own = errors.distinct()[0].context().unwrap();
+    assert!(backtrace.ends_with(&*own.text()), "{error}");
+    assert_eq!(context(own.id()), own.text());
 }
 
 #[test]

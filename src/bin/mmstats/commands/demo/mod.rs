@@ -25,6 +25,8 @@ use mmstats::reader::Reader;
 
 use self::load::Load;
 use self::view::{Picture, View};
+#[cfg(feature = "serve")]
+use crate::commands::serve::Beside;
 use crate::ui::output;
 use crate::ui::output::{Exit, Outcome};
 use crate::ui::stop::Stop;
@@ -46,6 +48,10 @@ pub struct Demo {
     /// The root for the stats files [default: $MMSTATS_PATH, else a temporary directory]
     #[arg(long, value_name = "DIR")]
     pub path: Option<PathBuf>,
+    /// Serve a live page of it, too, at this address
+    #[cfg(feature = "serve")]
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:7979")]
+    pub serve: Option<SocketAddr>,
 }
 
 /// The service of the demo: a process of its own, which the demo starts
@@ -91,7 +97,17 @@ pub fn run(arguments: &Demo) -> Outcome {
         out,
         "reads what its stats files say. Look at them yourself:"
     )?;
-    writeln!(out, "  mmstats show {}\n", output::path(&root.path))?;
+    writeln!(out, "  mmstats show {}", output::path(&root.path))?;
+    #[cfg(feature = "serve")]
+    let _agent = match arguments.serve {
+        Some(address) => {
+            let agent = Beside::start(&root.path, address)?;
+            writeln!(out, "or open http://{}/", agent.address)?;
+            Some(agent)
+        }
+        None => None,
+    };
+    writeln!(out)?;
     out.flush()?;
 
     let load = Load::start(service.address)?;

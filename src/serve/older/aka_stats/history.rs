@@ -1,0 +1,159 @@
+//! Histories of labels, and the contexts of what is in them.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::source::{ALL, all_series, in_order, label_of, part};
+use crate::metric::context::Context;
+use crate::metric::errors::value::{DistinctError, ErrorsValue};
+use crate::metric::history::value::HistoryValue;
+use crate::reader::{Series, Snapshot};
+
+/// The last values of a label, newest first. Of an error log, which does not keep every time: the first and the last
+/// time of each distinct error.
+pub(crate) fn history(snapshots: &[Snapshot], label: &str) -> Vec<Json> {
+    let wanted = in_order(label);
+    let mut entries = Vec::new();
+    for series in all_series(snapshots) {
+        match (series.value().as_history(), series.value().as_errors()) {
+            (Some(history), _) => add_history(&mut entries, series, history, &wanted),
+            (_, Some(errors)) => add_errors(&mut entries, series, errors, &wanted),
+            _ => {}
+        }
+    }
+    // Those of one time stay in their order, which is that of their file.
+    entries.sort_by_key(|entry: &Entry<'_>| Reverse(entry.time));
+    let entries = entries.into_iter().map(|entry| {
+        json!({
+            "timestamp": entry.time as f64 / 1e9,
+            "label": label,
+            "value": entry.value,
+            "context_id": entry.context.map_or(Cow::default(), ContextOf::id),
+        })
+    });
+    entries.collect()
+}
+
+/// The contexts of ids, by id; of those that there are.
+pub(crate) fn contexts(snapshots: &[Snapshot], ids: &[String]) -> Map<String, Json> {
+    let mut all = HashMap::new();
+    for value in all_series(snapshots).map(Series::value) {
+        let entries = value
+            .as_history()
+            .into_iter()
+            .flat_map(HistoryValue::entries);
+        let errors = value
+            .as_errors()
+            .into_iter()
+            .flat_map(ErrorsValue::distinct);
+        let of_entries = entries.map(|entry| ContextOf::stored(entry.context()));
+        // By the id of the backtrace alone, too: other pages have that one.
+        let of_errors =
+            errors.flat_map(|error| [ContextOf::error(error), ContextOf::stored(error.context())]);
+        let contexts = of_entries.chain(of_errors).flatten();
+        all.extend(contexts.map(|context| (context.id(), context)));
+    }
+    let found = ids.iter().filter_map(|id| {
+        let context = all.get(&**id)?;
+        Some((id.clone(), context.text().into()))
+    });
+    found.collect()
+}
+
+/// What is in a history.
+struct Entry<'a> {
+    /// Nanoseconds since 1970-01-01 UTC.
+    time: u64,
+    value: f64,
+    context: Option<ContextOf<'a>>,
+}
+
+fn add_history<'a>(
+    entries: &mut Vec<Entry<'a>>,
+    series: &Series,
+    history: &'a HistoryValue,
+    wanted: &str,
+) {
+    let own = label_of(series, "");
+    let is_wanted = |label| in_order(label) == wanted;
+    if is_wanted(&own) || own.strip_suffix(".history").is_some_and(is_wanted) {
+        entries.extend(history.entries().iter().map(|entry| Entry {
+            time: entry.time_ns(),
+            value: entry.value(),
+            context: ContextOf::stored(entry.context()),
+        }));
+    }
+}
+
+fn add_errors<'a>(
+    entries: &mut Vec<Entry<'a>>,
+    series: &Series,
+    errors: &'a ErrorsValue,
+    wanted: &str,
+) {
+    let is_wanted = |name: &str| in_order(&label_of(series, &part(name))) == wanted;
+    let are_all_wanted = is_wanted(ALL);
+    for error in errors.distinct() {
+        if are_all_wanted || is_wanted(&error.exposed_as()) {
+            let first = (error.count() > 1).then_some(error.first_ns());
+            let times = [Some(error.last_ns()), first].into_iter().flatten();
+            entries.extend(times.map(|time| Entry {
+                time,
+                value: 1.0,
+                context: ContextOf::error(error),
+            }));
+        }
+    }
+}
+
+/// The context of an entry.
+#[derive(Clone, Copy)]
+enum ContextOf<'a> {
+    Stored(&'a Context),
+    /// Of an error what it was, and the backtrace if there is one. In aka-stats it is Python's traceback, which
+    /// says both.
+    Error(&'a DistinctError),
+}
+
+impl<'a> ContextOf<'a> {
+    /// An empty one is none.
+    fn stored(context: Option<&'a Context>) -> Option<ContextOf<'a>> {
+        let context = context.filter(|context| !context.bytes().is_empty());
+        context.map(ContextOf::Stored)
+    }
+
+    fn error(error: &'a DistinctError) -> Option<ContextOf<'a>> {
+        match error.is_note() {
+            true => ContextOf::stored(error.context()),
+            false => Some(ContextOf::Error(error)),
+        }
+    }
+
+    /// As everywhere the MD5 of the text.
+    fn id(self) -> Cow<'a, str> {
+        match self {
+            ContextOf::Stored(context) => context.id().into(),
+            ContextOf::Error(_) => format!("{:x}", md5::compute(&*self.text())).into(),
+        }
+    }
+
+    fn text(self) -> Cow<'a, str> {
+        match self {
+            ContextOf::Stored(context) => context.text(),
+            ContextOf::Error(error) => {
+                let mut text = format!("{}: {}\n", error.name(), error.message());
+                for source in error.sources() {
+                    text += &format!("caused by: {source}\n");
+                }
+                text += &format!("at {}\n", error.site());
+                if let Some(backtrace) = error.context() {
+                    text += &backtrace.text();
+                }
+                text.into()
+            }
+        }
+    }
+}
