@@ -232,10 +232,13 @@ impl Families {
         let unit = if kind == Type::Info { "" } else { sample.unit };
         let help = || {
             let mut help = match series.help() {
+                "" if series.metric().is_empty() => {
+                    format!("A {} of {}.", series.kind(), origin.model)
+                }
                 "" => format!(
                     "The {} {} of {}.",
                     series.kind(),
-                    series.label(),
+                    series.metric(),
                     origin.model
                 ),
                 help => help.to_owned(),
