@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// All parts, in the order of the summary.
-const PARTS: [&str; 5] = ["write", "write-lto", "read", "lifecycle", "races"];
+const PARTS: [&str; 6] = ["write", "write-lto", "read", "lifecycle", "races", "serve"];
 
 /// A bench's part of the summary.
 pub struct Report {

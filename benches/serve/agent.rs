@@ -1,0 +1,136 @@
+//! The agent's process, and a client.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use mmstats::serve::{Options, listen, router};
+
+/// The argument that asks this program for [`run`].
+pub const RUN: &str = "--serve";
+
+/// The agent: prints its address, and serves until its stdin ends.
+pub fn run(root: &Path) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let options = Options {
+            paths: vec![root.to_owned()],
+            ..Options::default()
+        };
+        let router = router(options);
+        println!("{}", listener.local_addr().expect("an address"));
+        let stop = tokio::task::spawn_blocking(|| drop(std::io::stdin().read(&mut [0])));
+        let stop = async { drop(stop.await) };
+        listen(listener, router, stop).await.expect("served");
+    });
+}
+
+pub struct Agent {
+    process: Child,
+    pub address: SocketAddr,
+}
+
+impl Agent {
+    pub fn start(root: &Path) -> Agent {
+        let mut process = Command::new(std::env::current_exe().expect("this program"))
+            .arg(RUN)
+            .arg(root)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this program again");
+        let mut line = String::new();
+        let stdout = process.stdout.as_mut().expect("a pipe");
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .expect("an address");
+        let address = line.trim_end().parse().expect("an address");
+        Agent { process, address }
+    }
+
+    pub fn connect(&self) -> Client {
+        connect(self.address)
+    }
+
+    /// Bytes of resident memory.
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
+        let status = status.expect("its status");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("its memory");
+        let kilobytes: u64 = line
+            .split_whitespace()
+            .next()
+            .and_then(|word| word.parse().ok())
+            .expect("a number");
+        kilobytes << 10
+    }
+
+    /// In user and kernel mode.
+    pub fn processor_time(&self) -> Duration {
+        // Nanoseconds, of each thread: /proc/<pid>/stat has ticks of 10 ms.
+        let tasks =
+            std::fs::read_dir(format!("/proc/{}/task", self.process.id())).expect("its threads");
+        let of = |task: std::fs::DirEntry| -> Option<u64> {
+            let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+            text.split_whitespace().next()?.parse().ok()
+        };
+        Duration::from_nanos(tasks.flatten().filter_map(of).sum())
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
+/// A connection that is used again and again.
+pub struct Client(BufReader<TcpStream>);
+
+pub fn connect(address: SocketAddr) -> Client {
+    let stream = TcpStream::connect(address).expect("a connection");
+    stream.set_nodelay(true).expect("an option");
+    Client(BufReader::new(stream))
+}
+
+impl Client {
+    /// The body of an answer, which has to be a good one.
+    pub fn get(&mut self, path: &str) -> Vec<u8> {
+        write!(
+            self.0.get_mut(),
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        )
+        .expect("sent");
+        let (mut line, mut length, mut first) = (String::new(), 0, String::new());
+        loop {
+            line.clear();
+            self.0.read_line(&mut line).expect("a line");
+            if first.is_empty() {
+                first.clone_from(&line);
+            }
+            if let Some(value) = line.strip_prefix("content-length: ") {
+                length = value.trim_end().parse().expect("a length");
+            }
+            if line == "\r\n" {
+                break;
+            }
+        }
+        assert!(first.contains(" 200 "), "{first}");
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body).expect("the body");
+        assert!(body.ends_with(b"\n"), "the page is whole");
+        body
+    }
+}
