@@ -16,8 +16,22 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
 files! {
-    "style.css" STYLE;
+    "api.js" SCRIPT;
+    "detail.js" SCRIPT;
+    "dom.js" SCRIPT;
+    "download.js" SCRIPT;
+    "format.js" SCRIPT;
+    "heat.js" SCRIPT;
     "main.js" SCRIPT;
+    "overview.js" SCRIPT;
+    "parts.js" SCRIPT;
+    "past.js" SCRIPT;
+    "plot.js" SCRIPT;
+    "store.js" SCRIPT;
+    "stream.js" SCRIPT;
+    "style.css" STYLE;
+    "table.js" SCRIPT;
+    "view.js" SCRIPT;
 }
 
 /// The document.
