@@ -72,6 +72,7 @@
 //! - `metrics`: `recorder`, which puts what the facade [`metrics`](https://docs.rs/metrics) is told into our files.
 //! - `tracing`: `tracing`, a layer that counts events and times spans.
 //! - `export`: `export`, pages for Prometheus, and JSON and CSV.
+//! - `serve`: `serve`, the agent over HTTP, as a router; with `cli` also the command `mmstats serve`.
 //! - `cli`: the binary `mmstats`.
 
 #![cfg_attr(loom, allow(dead_code))]
