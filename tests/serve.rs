@@ -4,6 +4,11 @@
 mod agent;
 #[path = "serve/api.rs"]
 mod api;
+#[path = "serve/browser.rs"]
+mod browser;
+#[allow(dead_code, reason = "it is not run again itself")]
+#[path = "writer/child.rs"]
+mod child;
 #[path = "serve/pages.rs"]
 mod pages;
 #[path = "serve/totals.rs"]

@@ -1,53 +1,45 @@
-// One series: what it is, its past as plots and as a table, its distribution, and what it is in each thread.
+// One series: its past as plots and as tables, what it is now, and what it is in each thread.
 
 import * as api from "./api.js";
-import { $, el, morph, setText, show, table } from "./dom.js";
-import { NONE, number, quantity, rate, time } from "./format.js";
-import { cividis, columns, octave } from "./heat.js";
-import { entries, errors, threads } from "./parts.js";
-import { Past } from "./past.js";
+import { $, setText, show } from "./dom.js";
+import { quantity, rate } from "./format.js";
+import { dataTables, distribution, entries, errors, facts, threads } from "./parts.js";
+import { HOUR, Past } from "./past.js";
 import { Plot } from "./plot.js";
-import { isDistribution } from "./store.js";
-import { go, span, view } from "./view.js";
+import { span, view } from "./view.js";
 
-const HOUR = 3600;
-const PERCENTILES = ["50", "75", "90", "95", "99", "99.9"];
-const ROWS = 60; // of the tables that say what the plots show
+const POINTS = 180; // of a rate in a plot: each the mean of its time, or rates that are 0 and 1 in turns were a wall
 
 export class Detail {
+  plots = new Map();
+
   constructor(store) {
     this.store = store;
-    this.plots = new Map();
-    new ResizeObserver(() => this.draw()).observe($("plots"));
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
-    $("data").addEventListener("toggle", () => this.draw());
+    const draw = () => this.draw();
+    new ResizeObserver(draw).observe($("plots"));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+    $("data").addEventListener("toggle", draw);
   }
 
-  /** Opens what the view says, or closes. */
+  /** Shows what the view says. */
   update(before) {
-    const open = view.series !== "";
-    $("detail").hidden = !open;
-    document.body.classList.toggle("with-detail", open);
-    const same = before && before.series === view.series && before.model === view.model;
-    if (!open || !same) this.close();
-    if (!open) return;
+    const { series, model } = view;
+    $("detail").hidden = !series;
+    document.body.classList.toggle("with-detail", series !== "");
     $("zoom-out").hidden = !view.from;
-    setText($("detail-title"), view.series);
-    if (!this.past) this.open();
-    else if (["range", "from", "to", "paused", "compare"].some((name) => before?.[name] !== view[name])) this.past.load();
+    if (before?.series !== series || before.model !== model) this.open();
+    else if (series && ["range", "from", "paused", "compare"].some((name) => before[name] !== view[name])) this.past.load();
   }
 
-  close() {
+  open() {
     this.past?.close();
     this.past = this.files = null;
     this.plots.clear();
     $("plots").replaceChildren();
-  }
-
-  open() {
-    const known = this.store.get(view.model, view.series);
-    // A series that ended, or the address of one that is not here yet: the agent may know its past.
-    this.row = known ?? { model: view.model, label: view.series, kind: "", unit: "", stat: {} };
+    if (!view.series) return;
+    setText($("detail-title"), view.series);
+    // Of a series that ended the agent may still know the past.
+    this.row = this.store.get(view.model, view.series) ?? { model: view.model, label: view.series, stat: {}, ended: true };
     this.past = new Past(this.row, () => this.draw());
     this.askThreads();
     this.draw();
@@ -55,9 +47,9 @@ export class Detail {
 
   tick() {
     if (!this.past) return;
-    const known = this.store.get(view.model, view.series);
-    if (known && !this.row.kind) return this.close(), this.open();
-    this.row = known ?? this.row;
+    const row = this.store.get(view.model, view.series);
+    if (row && this.row.ended) return this.open();
+    this.row = row ?? { ...this.row, ended: true };
     this.past.tick();
     this.askThreads();
     this.facts();
@@ -70,109 +62,71 @@ export class Detail {
     const found = await api.snapshot({ per: "file", match: view.series }).catch(() => null);
     this.asking = false;
     if (!found || past !== this.past) return;
-    this.before = this.files;
-    this.files = { time: performance.now() / 1000, list: found.models?.[view.model]?.files ?? [] };
-    show($("threads"), threads(this.row, this.files, this.before));
+    const before = this.files;
+    this.files = { time: performance.now() / 1000, list: found.models[view.model]?.files ?? [] };
+    show($("threads"), threads(this.row, this.files, before));
   }
 
   draw() {
-    if (!this.past) return;
-    this.facts();
-    const { past } = this;
-    const [from, to] = span();
-    const wanted = past.series.flatMap((series) => plotsOf(series, this.row, past));
-    for (const { key, ...data } of wanted) {
-      if (!this.plots.has(key)) {
-        const plot = new Plot((start, end) => go({ from: start, to: end }), data.heat);
-        this.plots.set(key, plot);
-        $("plots").append(plot.figure);
+    const { past, row } = this;
+    if (!past) return;
+    const wanted = past.series.flatMap((series) => plotsOf(series, row, past));
+    for (const data of wanted) {
+      if (!this.plots.has(data.title)) {
+        this.plots.set(data.title, new Plot(data.heat));
+        $("plots").append(this.plots.get(data.title).figure);
       }
-      this.plots.get(key).draw({ ...data, from, to, interval: past.interval });
+      this.plots.get(data.title).draw(data);
     }
     const none = past.busy ? "Asking the agent for the past …" : "The agent keeps no past of this series.";
-    setText($("past"), past.error ? `No past: ${past.error.message}` : wanted.length ? "" : none);
-    $("data").hidden = wanted.length === 0;
-    if ($("data").open) show($("data-table"), past.series.map((series) => dataTable(series, this.row, past, from, to)));
-    const heat = past.series.find((series) => series.heat);
-    show($("distribution"), heat ? distribution(heat, this.row) : []);
+    setText($("past"), past.error ? `No past: ${past.error.message}.` : wanted.length ? "" : none);
+    $("data").hidden = !wanted.length;
+    show($("data-tables"), $("data").open && past.series.map((series) => dataTables(series, row, past.interval)));
+    show($("distribution"), past.series.filter(({ heat }) => heat).map(distribution));
+    this.facts();
   }
 
   facts() {
     const { row } = this;
-    const series = this.past.series[0] ?? {};
-    const { stat } = row;
+    const [series = {}] = this.past.series;
     setText($("help"), series.help ?? "");
-    const unit = isDistribution(row) || row.kind === "summary" ? "" : row.unit;
-    const facts = [["model", row.model], ["kind", row.kind || series.kind], ["unit", row.unit], ["group", stat.group]];
-    for (const [key, value] of Object.entries(stat.labels ?? {})) facts.push([key, value]);
-    if (!this.store.get(row.model, row.label)) facts.push(["state", this.store.time ? "ended: no process has it now" : ""]);
-    else if (row.kind !== "history") facts.push([row.total === null ? "value" : "count", quantity(row.value, unit)]);
-    if (row.total !== null && row.total !== undefined) facts.push(["rate", rate(row.rate, unit)]);
-    for (const name of ["mean", "stddev", "min", "max", "last"]) if (typeof stat[name] === "number") facts.push([name, quantity(stat[name], row.unit)]);
-    for (const p of PERCENTILES) if (stat.percentiles) facts.push([`p${p}`, quantity(stat.percentiles[p], row.unit)]);
-    if (stat.last_time) facts.push(["last at", time(stat.last_time)]);
-    if (row.kind === "samplingcounter") facts.push(["per ms", number(stat.per_ms)]);
-    show($("facts"), facts.filter(([, value]) => value).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
-    const special = row.kind === "errors" ? errors(stat, () => this.facts()) : row.kind === "history" ? entries(row, () => this.facts()) : [];
-    show($("special"), special);
-  }
-
-  redraw() {
-    for (const plot of this.plots.values()) plot.paint();
+    show($("facts"), facts(row, series));
+    const again = () => this.facts();
+    show($("special"), row.kind === "errors" && errors(row.stat, again), row.kind === "history" && entries(row, again));
   }
 }
 
-/** The plots of a series by the columns that it has. */
+/** The plots of a series, by the columns that it has. */
 function plotsOf(series, row, past) {
-  const unit = isDistribution(row) || row.kind === "summary" ? "" : series.unit ?? "";
-  const earlier = past.earlier.find(({ label, part }) => label === series.label && part === series.part);
+  const earlier = past.earlier.find(({ label }) => label === series.label);
+  const unit = row.spreads || row.kind === "summary" ? "" : series.unit ?? "";
   const lines = (names, colours) => names.flatMap((name, i) => [
-    ...(earlier ? [{ name: `${name} 1 h ago`, colour: colours[i], faint: true, points: pick(earlier, name, HOUR) }] : []),
-    { name, colour: colours[i], points: pick(series, name, 0) },
-  ]);
-  const has = (name) => series.columns.includes(name);
-  const title = series.part ? ` of ${series.part}` : "";
+    earlier && { name, colour: colours[i], faint: true, ...pick(earlier, name, past.earlierInterval, HOUR) },
+    { name, colour: colours[i], ...pick(series, name, past.interval, 0) },
+  ]).filter(Boolean);
+  const of = series.part ? ` of ${series.part}` : "";
   const plots = [];
-  if (has("p50")) {
-    const heat = series.heat && { times: series.points.map(([at]) => at), heat: series.heat };
-    plots.push({ key: `p ${series.label}`, title: "Percentiles over all values", unit: series.unit, log: true, heat, format: (value) => quantity(value, series.unit), lines: lines(["p50", "p90", "p99"], ["p50", "p90", "p99"]) });
+  if (series.columns.includes("p50")) {
+    const heat = series.heat && { times: series.points.map(([time]) => time), heat: series.heat, interval: past.interval };
+    plots.push({ title: "Percentiles and how many values", span: span(), unit: series.unit, log: true, heat, format: (value) => quantity(value, series.unit), lines: lines(["p50", "p90", "p99"], ["p50", "p90", "p99"]) });
   }
-  if (has("rate")) plots.push({ key: `r ${series.label}`, title: `Rate${title}`, unit, fromZero: true, format: (value) => rate(value, unit), lines: lines(["rate"], ["accent"]) });
-  else if (has("value")) plots.push({ key: `v ${series.label}`, title: `Value${title}`, unit, format: (value) => quantity(value, unit), lines: lines(["value"], ["accent"]) });
+  if (series.columns.includes("rate")) plots.push({ title: `Rate${of}`, span: span(), unit, format: (value) => rate(value, unit), lines: lines(["rate"], ["accent"]) });
+  else plots.push({ title: `Value${of}`, span: span(), unit, format: (value) => quantity(value, unit), lines: lines(["value"], ["accent"]) });
   return plots;
 }
 
-function pick({ columns: names, points }, name, shift) {
-  const column = names.indexOf(name);
-  return points.map((point) => [point[0] + shift, typeof point[column] === "boolean" ? Number(point[column]) : point[column] ?? null]);
-}
-
-/** What the plots show as a table, newest first: each row stands for an equal part of the time. */
-function dataTable(series, row, { interval }, from, to) {
-  const counted = isDistribution(row) || row.kind === "summary";
-  const step = Math.max(1, Math.ceil((to - from) / interval / ROWS));
-  const points = series.points.filter(([at]) => at >= from && at <= to + interval).filter((_, i, all) => (all.length - 1 - i) % step === 0).reverse();
-  const heat = series.heat ? columns(series.points.map(([at]) => at), series.heat, interval, from, to, ROWS) : [];
-  const lows = [...new Set(heat.flatMap(({ counts }) => [...counts.keys()]))].sort((a, b) => a - b);
-  const format = (value, name) => (name === "time" ? time(value) : name === "rate" ? rate(value, counted ? "" : series.unit) : quantity(value, name === "value" && counted ? "" : series.unit));
-  return [
-    table(`${series.label} over time`, series.columns.map((name) => [name === "value" && counted ? "count" : name, name === "time" ? "" : "number"]), points.map((point) => point.map((value, i) => format(value, series.columns[i])))),
-    heat.length > 0 && table(`${series.label}: values by size over time`, [["until", ""], ...lows.map((low) => [`≥ ${quantity(low < 0 ? 2 * low : low, series.unit)}`, "number"])], heat.reverse().map(({ to: end, counts }) => [time(end), ...lows.map((low) => number(counts.get(low) ?? 0))])),
-  ];
-}
-
-/** How the values of the last minute are spread: a bar for each octave. */
-function distribution(series, row) {
-  const end = series.points.at(-1)?.[0] ?? 0;
-  const counts = new Map();
-  series.points.forEach(([at], i) => at > end - 60 && (series.heat[i] ?? []).forEach(([low, count]) => counts.set(low, (counts.get(low) ?? 0) + count)));
-  if (!counts.size) return [el("h3", {}, "Distribution"), el("p", { class: "muted" }, "Nothing was recorded in the last minute of the plot.")];
-  const most = Math.max(...counts.values());
-  const all = [...counts.values()].reduce((sum, count) => sum + count, 0);
-  const rows = [...counts].sort((a, b) => a[0] - b[0]).map(([low, count]) => {
-    const bar = el("meter", { min: 0, max: most, value: count, "aria-hidden": "true" });
-    const name = low === 0 ? quantity(0, row.unit) : octave(low).map((bound) => quantity(bound, series.unit)).join(" – ");
-    return [name, bar, number(count), `${((count / all) * 100).toFixed(1)} %`];
-  });
-  return [el("h3", {}, "Distribution in the last minute"), table("Distribution", [["from – to", ""], ["", "bar"], ["count", "number"], ["share", "number"]], rows)];
+/** The points of a column. */
+function pick({ columns, points }, name, interval, shift) {
+  const column = columns.indexOf(name);
+  const found = points.map((point) => [point[0] + shift, point[column] === null ? null : Number(point[column])]);
+  const [from, to] = span();
+  const step = interval * Math.ceil((to - from) / interval / POINTS);
+  if (name !== "rate" || step <= interval) return { points: found, interval };
+  const bins = new Map();
+  for (const [time, value] of found) {
+    const end = Math.ceil(time / step) * step;
+    bins.set(end, [...(bins.get(end) ?? []), value]);
+  }
+  const last = found.at(-1)?.[0];
+  return { points: [...bins].map(([end, all]) => [Math.min(end, last), all.reduce((sum, one) => sum + one, 0) / all.length]), interval: step };
 }

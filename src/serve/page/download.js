@@ -1,65 +1,58 @@
-// Downloads: the open series in the shown span, else the rows of the table as they are now.
+// Downloads: the open series in the span that is shown, else the rows of the table as they are now.
 
 import { span, view } from "./view.js";
 
-function save(name, blob) {
+function save(blob, ending) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
-  link.download = name;
+  link.download = `${(view.series ? `${view.model}-${view.series}` : "series").replace(/[^\w.-]+/g, "_").slice(0, 80)}.${ending}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
-const fileName = (ending) => `${view.series ? `${view.model}-${view.series}` : "series"}`.replace(/[^\w.-]+/g, "_").slice(0, 80) + `.${ending}`;
-
-/** The columns and rows of what is shown. */
-function shown(table, detail) {
-  if (detail.past) {
-    const [from, to] = span();
-    return detail.past.series.map((series) => ({ ...series, points: series.points.filter(([at]) => at >= from && at <= to + 1), heat: undefined }));
-  }
+function shown(table, { past }) {
+  const [from, to] = span();
+  if (past) return past.series.map(({ heat, points, ...rest }) => ({ ...rest, points: points.filter(([time]) => time >= from && time <= to) }));
   return table.list.map(({ model, label, kind, unit, value, rate, p50, p99 }) => ({ model, label, kind, unit, value, rate, p50, p99 }));
 }
 
 export function json(table, detail) {
-  save(fileName("json"), new Blob([JSON.stringify(shown(table, detail), null, 1)], { type: "application/json" }));
+  save(new Blob([JSON.stringify(shown(table, detail), null, 1)], { type: "application/json" }), "json");
 }
 
-/** A cell; a text that a spreadsheet would take for a formula is made plain. */
+/** A text that a spreadsheet would take for a formula gets an apostrophe. */
 function cell(value) {
-  const text = value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
-  const plain = typeof value !== "number" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  const text = typeof value === "object" && value ? JSON.stringify(value) : String(value ?? "");
+  const plain = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
 }
 
 export function csv(table, detail) {
   const all = shown(table, detail);
   const rows = detail.past
-    ? all.flatMap(({ model, label, columns, points }, i) => [...(i ? [] : [["model", "label", ...columns]]), ...points.map((point) => [model, label, ...point])])
+    ? all.flatMap(({ model, label, columns, points }) => [["model", "label", ...columns], ...points.map((point) => [model, label, ...point])])
     : [["model", "label", "kind", "unit", "value", "rate", "p50", "p99"], ...all.map(Object.values)];
-  save(fileName("csv"), new Blob([rows.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n"], { type: "text/csv" }));
+  save(new Blob([rows.map((row) => `${row.map(cell).join()}\r\n`).join("")], { type: "text/csv" }), "csv");
 }
 
-/** The plots of the open series below each other, with its name. */
-export function png(detail) {
-  const canvases = [...detail.plots.values()];
-  if (!canvases.length) return;
-  const ratio = devicePixelRatio || 1;
-  const head = 28;
-  const all = document.createElement("canvas");
-  all.width = Math.max(...canvases.map(({ canvas }) => canvas.width));
-  all.height = canvases.reduce((sum, { canvas }) => sum + canvas.height + head * ratio, head * ratio);
-  const context = all.getContext("2d");
-  context.fillStyle = canvases[0].colour("card");
-  context.fillRect(0, 0, all.width, all.height);
-  context.fillStyle = canvases[0].colour("ink");
-  context.font = `${14 * ratio}px system-ui, sans-serif`;
-  let y = head * ratio;
-  context.fillText(`${view.model} · ${view.series}`, 12 * ratio, y - 8 * ratio);
-  for (const { canvas, title } of canvases) {
-    context.fillText(title.textContent, 12 * ratio, (y += head * ratio) - 8 * ratio);
-    context.drawImage(canvas, 0, y);
-    y += canvas.height;
+/** The plots of the open series below each other. */
+export function png({ plots }) {
+  const all = [...plots.values()];
+  if (!all.length) return;
+  const [picture, head] = [document.createElement("canvas"), 28 * devicePixelRatio];
+  picture.width = all[0].canvas.width;
+  picture.height = all.reduce((sum, { canvas }) => sum + canvas.height + head, head);
+  const context = picture.getContext("2d");
+  context.fillStyle = all[0].colour("card");
+  context.fillRect(0, 0, picture.width, picture.height);
+  context.fillStyle = all[0].colour("ink");
+  context.font = `${head / 2}px system-ui`;
+  context.fillText(`${view.model} · ${view.series}`, 12, head * 0.7);
+  let y = head;
+  for (const { canvas, title } of all) {
+    context.fillText(title.textContent, 12, y + head * 0.7);
+    context.drawImage(canvas, 0, y + head);
+    y += head + canvas.height;
   }
-  all.toBlob((blob) => save(fileName("png"), blob));
+  picture.toBlob((blob) => save(blob, "png"));
 }

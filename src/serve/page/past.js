@@ -1,18 +1,18 @@
-// The past of the open series: asked from the agent once, then continued point by point.
+// The past of the open series: asked from the agent once, then continued with every snapshot.
 
 import * as api from "./api.js";
 import { span, view } from "./view.js";
 
-const HOUR = 3600;
-const AHEAD = 300; // how much more of the hour before is asked for, so that it lasts a while
+export const HOUR = 3600;
+const AHEAD = 300; // seconds of the hour before that are asked for in advance; after them all is asked again
 
 export class Past {
+  series = [];
+  earlier = [];
+  interval = 1;
+
   constructor(row, onData) {
-    this.row = row;
-    this.onData = onData;
-    this.series = [];
-    this.earlier = [];
-    this.interval = 1;
+    Object.assign(this, { row, onData });
     this.load();
   }
 
@@ -20,70 +20,59 @@ export class Past {
     this.stopped?.abort();
   }
 
-  async load() {
-    this.stopped?.abort();
-    const { signal } = (this.stopped = new AbortController());
+  load() {
     const [from, to] = span();
     const last = Math.ceil(to - from) + 2;
+    this.close();
+    this.stopped = new AbortController();
     this.loaded = to;
-    this.busy = true;
-    try {
+    return this.work(async () => {
       const [now, earlier] = await Promise.all([
-        this.ask({ last, heat: 1, ...(view.from || view.paused ? { until: Math.ceil(to) } : {}) }, signal),
-        view.compare ? this.ask({ last: last + AHEAD, until: Math.ceil(to - HOUR + AHEAD) }, signal) : null,
+        this.ask({ last, heat: 1, ...((view.from || view.paused) && { until: Math.ceil(to) }) }),
+        view.compare && this.ask({ last: last + AHEAD, until: Math.ceil(to - HOUR + AHEAD) }),
       ]);
       this.series = now.series;
-      this.interval = now.interval || 1;
-      this.earlier = earlier?.series ?? [];
-      this.error = null;
-    } catch (error) {
-      if (signal.aborted) return;
-      this.error = error;
-    }
-    this.busy = false;
-    this.onData();
+      this.interval = now.interval;
+      this.earlier = earlier ? earlier.series : [];
+      this.earlierInterval = earlier?.interval;
+    });
   }
 
   /** With each snapshot: what came since the last point. */
-  async tick() {
+  tick() {
     if (this.busy || view.from || view.paused) return;
     const [from, to] = span();
-    if (this.error || this.series.length === 0 || to - this.loaded > (this.interval > 1 ? 30 : AHEAD)) return this.load();
+    const age = to - this.loaded;
+    if (this.error || age > AHEAD || ((this.interval > 1 || !this.series.length) && age > 30)) return this.load();
+    if (this.interval > 1 || !this.series.length) return;
+    const last = Math.max(...this.series.map(({ points }) => points.at(-1)?.[0] ?? from));
+    return this.work(async () => this.append((await this.ask({ last: Math.ceil(to - last) + 2, heat: 1 })).series, from));
+  }
+
+  /** One request at a time; a later one of `load` ends those before it. */
+  async work(what) {
     const { signal } = this.stopped;
     this.busy = true;
-    try {
-      const last = Math.max(...this.series.map(({ points }) => points.at(-1)?.[0] ?? from));
-      if (this.interval === 1) this.append(await this.ask({ last: Math.ceil(to - last) + 2, heat: 1 }, signal), from);
-    } catch {
-      // The stream says that the agent is gone; the next snapshot after it comes here again.
-    }
+    this.error = await what().catch((error) => error);
     if (signal.aborted) return;
     this.busy = false;
     this.onData();
   }
 
-  append({ series }, from) {
-    for (const fresh of series) {
-      const one = this.series.find(({ label, part }) => label === fresh.label && part === fresh.part);
-      if (!one) continue;
+  append(all, from) {
+    for (const one of this.series) {
+      const fresh = all.find(({ label }) => label === one.label);
+      if (!fresh) continue;
       const last = one.points.at(-1)?.[0] ?? 0;
-      const start = fresh.points.findIndex(([time]) => time > last);
-      if (start >= 0) {
-        one.points.push(...fresh.points.slice(start));
-        one.heat?.push(...(fresh.heat ?? []).slice(start));
-      }
-      const old = one.points.findIndex(([time]) => time >= from - 2);
-      one.points.splice(0, old);
-      one.heat?.splice(0, old);
+      const [known, old] = [fresh.points.filter(([time]) => time <= last).length, one.points.filter(([time]) => time < from - 2).length];
+      for (const list of ["points", "heat"]) if (one[list]) one[list] = [...one[list].slice(old), ...fresh[list].slice(known)];
     }
   }
 
-  async ask(query, signal) {
+  async ask(query) {
     const { model, label, kind } = this.row;
-    const globs = kind === "compound" ? [label, `${label}.*`] : [label];
-    const answer = await api.past(globs, { ...query, model }, signal);
-    // A label may hold the signs of a glob, and then matches others, too.
-    const mine = (one) => one.model === model && (one.label === label || (one.part && one.label === `${label}.${one.part}`));
-    return { ...answer, series: answer.series.filter(mine) };
+    const answer = await api.past(kind === "compound" ? [label, `${label}.*`] : [label], { ...query, model }, this.stopped.signal);
+    // A label may hold the signs of a glob, and match others, too.
+    return { ...answer, series: answer.series.filter((one) => one.model === model && (one.label === label || (one.part && one.label === `${label}.${one.part}`))) };
   }
 }

@@ -1,31 +1,29 @@
-// The table of series. Only the rows that can be seen are elements, so that 10,000 series cost no more than 60; the
-// space of the others is two empty rows. The rows are reused: a row element shows whichever series is there now.
+// The table of series. Only the rows on the screen are elements, so that 10,000 series cost no more than 60; empty rows
+// take the space of the others. The elements are reused: each shows whichever series is at its place now.
 
 import * as api from "./api.js";
-import { $, el, setText } from "./dom.js";
-import { NONE, number, quantity, rate } from "./format.js";
-import { isDistribution, isGrowing, SPARK } from "./store.js";
+import { $, setText } from "./dom.js";
+import { number, quantity, rate } from "./format.js";
+import { SPARK } from "./store.js";
 import { go, view } from "./view.js";
 
-const EDGE = 16; // rows kept ready above and below, and the step in which the window moves
-const LIVE = new Set(["value", "rate", "p50", "p99"]);
-const CELLS = ["model", "label", "value", "rate", "p50", "p99", "spark"];
-const LONGEST_QUERY = 6000; // characters of an address that every server and proxy takes
+const STEP = 16; // rows by which the window moves, and that are ready above and below it
+const NUMBERS = /value|rate|p50|p99/;
 const collator = new Intl.Collator("en", { numeric: true });
 
-/** Whether a text matches a glob of `*` and `?`; takes time in proportion to both, whatever they are. */
-export function globMatches(glob, text) {
+/** Whether a text matches a glob of `*` and `?`; the time that it takes is bounded whatever they are. */
+function globMatches(glob, text) {
   let [g, t, star, mark] = [0, 0, -1, 0];
   while (t < text.length) {
     if (glob[g] === "*") [star, mark, g] = [g, t, g + 1];
-    else if (g < glob.length && (glob[g] === "?" || glob[g] === text[t])) [g, t] = [g + 1, t + 1];
+    else if (glob[g] === "?" || glob[g] === text[t]) [g, t] = [g + 1, t + 1];
     else if (star >= 0) [g, t, mark] = [star + 1, mark + 1, mark + 1];
     else return false;
   }
   return /^\**$/.test(glob.slice(g));
 }
 
-/** What the filter means: with `*` or `?` a glob for the label, else words that model and label contain. */
+/** The filter: with `*` or `?` a glob for the label, else words that the model and the label contain. */
 function matcher(filter) {
   const text = filter.trim().toLowerCase();
   if (/[*?]/.test(text)) return (row) => globMatches(text, row.label.toLowerCase());
@@ -33,35 +31,40 @@ function matcher(filter) {
   return (row) => words.every((word) => row.text.includes(word));
 }
 
+/** Numbers before texts, and what does not exist last, in both directions. */
+function compare(a, b, sign) {
+  if (typeof a === "number" && typeof b === "number") return sign * (a - b);
+  if (typeof a === "string" && typeof b === "string") return sign * collator.compare(a, b);
+  const rank = (value) => (typeof value === "number" ? 0 : value === null ? 2 : 1);
+  return rank(a) - rank(b);
+}
+
 export class Table {
+  list = [];
+  slots = [];
+  active = 0;
+  first = 0;
+
   constructor(store) {
     this.store = store;
-    this.list = [];
-    this.active = 0;
-    this.elements = [];
     [this.before, this.body, this.after] = $("series").tBodies;
-    this.height = parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--row"));
+    [this.head] = $("series").tHead.rows;
+    this.height = parseFloat(getComputedStyle(document.body).getPropertyValue("--row"));
     this.body.addEventListener("keydown", (event) => this.onKey(event));
-    this.body.addEventListener("pointerenter", () => (this.held = true));
-    this.body.addEventListener("pointerleave", () => (this.held = false));
-    $("series").tHead.addEventListener("click", ({ target }) => target.dataset.sort && this.sortBy(target.dataset.sort));
-    let frame = 0;
-    const later = () => (frame ||= requestAnimationFrame(() => ((frame = 0), this.draw())));
-    addEventListener("scroll", later, { passive: true });
-    new ResizeObserver(later).observe(document.body);
+    this.head.addEventListener("click", ({ target }) => target.matches("button") && this.sortBy(target.parentNode.className));
+    addEventListener("scroll", () => this.draw(), { passive: true });
+    addEventListener("resize", () => this.draw());
   }
 
   sortBy(column) {
-    const numbers = LIVE.has(column);
-    const first = numbers ? `-${column}` : column;
-    const second = numbers ? column : `-${column}`;
-    go({ sort: view.sort === first ? second : first });
+    const choices = NUMBERS.test(column) ? [`-${column}`, column] : [column, `-${column}`];
+    go({ sort: choices[view.sort === choices[0] ? 1 : 0] });
   }
 
-  /** After a snapshot. Rows stay where they are under the pointer or the focus, whatever their values do. */
+  /** After a snapshot. Under the pointer or the focus rows stay where they are, whatever their values do. */
   tick() {
-    const held = this.held || this.body.contains(document.activeElement);
-    if (this.generation !== this.store.generation || (LIVE.has(view.sort.replace("-", "")) && !held)) this.arrange();
+    const held = this.body.matches(":hover") || this.body.contains(document.activeElement);
+    if (this.generation !== this.store.generation || (NUMBERS.test(view.sort) && !held)) this.arrange();
     else this.draw();
   }
 
@@ -69,59 +72,52 @@ export class Table {
   arrange() {
     if (this.generation !== this.store.generation) {
       this.generation = this.store.generation;
-      this.all = [...this.store.rows.values()].sort((a, b) => collator.compare(a.label, b.label) || collator.compare(a.model, b.model));
+      this.all = [...this.store.rows.values()].sort((a, b) => collator.compare(a.label, b.label));
     }
-    const list = (this.all ?? []).filter(matcher(view.q));
-    const column = view.sort.replace("-", "");
-    const sign = view.sort.startsWith("-") ? -1 : 1;
-    if (column === "label") this.list = sign > 0 ? list : list.reverse();
-    else this.list = list.sort((a, b) => compare(a[column], b[column], sign));
-    this.active = Math.min(this.active, Math.max(0, this.list.length - 1));
+    this.list = this.all.filter(matcher(view.q));
+    const [column, sign] = view.sort[0] === "-" ? [view.sort.slice(1), -1] : [view.sort, 1];
+    if (view.sort !== "label") this.list.sort((a, b) => compare(a[column], b[column], sign));
+    this.active = Math.max(0, Math.min(this.active, this.list.length - 1));
+    for (const th of this.head.cells) {
+      if (th.firstElementChild) th.setAttribute("aria-sort", th.className !== column ? "none" : sign > 0 ? "ascending" : "descending");
+    }
+    const [found, all] = [this.list.length, this.store.rows.size];
+    setText($("count"), `${found < all ? `${number(found)} of ` : ""}${number(all)} series`);
+    setText($("empty"), found ? "" : all ? "No series matches the filter." : "No series yet. They appear as soon as a program keeps statistics here.");
+    $("series").setAttribute("aria-rowcount", found + 1);
     this.draw();
   }
 
-  /** Where the first row is, or would be, on the screen. */
-  top() {
-    return $("series").getBoundingClientRect().top + $("series").tHead.offsetHeight;
+  /** Where the first row is on the screen, or would be. */
+  get top() {
+    return $("series").getBoundingClientRect().top + this.head.offsetHeight;
   }
 
   draw() {
-    const { list, height } = this;
-    const top = -this.top();
-    const visible = Math.ceil(innerHeight / height);
-    const most = visible + 2 * EDGE;
-    let first = Math.floor(top / height / EDGE) * EDGE - EDGE / 2;
-    first = Math.max(0, Math.min(first, list.length - most));
-    const rows = list.slice(first, first + most);
-    const focused = this.elements.findIndex((one) => one.button === document.activeElement);
-    while (this.elements.length < rows.length) this.elements.push(new RowElement(this.body));
-    this.elements.forEach((one, i) => one.show(rows[i], first + i, first + i === this.active));
-    pad(this.before, first * height);
-    pad(this.after, Math.max(0, list.length - first - rows.length) * height);
+    const most = Math.ceil(innerHeight / this.height) + 2 * STEP;
+    const above = Math.floor(-this.top / this.height / STEP) * STEP - STEP / 2;
+    const first = Math.max(0, Math.min(above, this.list.length - most));
+    const rows = this.list.slice(first, first + most);
+    const focused = this.slots.findIndex(({ button }) => button === document.activeElement);
+    while (this.slots.length < rows.length) this.slots.push(new Slot(this.body));
+    this.slots.forEach((slot, i) => slot.show(rows[i], first + i, first + i === this.active));
+    pad(this.before, first * this.height);
+    pad(this.after, (this.list.length - first - rows.length) * this.height);
     // The focus stays with its row when the rows move through the elements.
-    if (focused >= 0 && this.first !== first) this.elements[this.first + focused - first]?.button.focus({ preventScroll: true });
+    if (focused >= 0 && this.first !== first) this.slots[this.first + focused - first]?.button.focus({ preventScroll: true });
     this.first = first;
-    for (const th of $("series").tHead.rows[0].cells) sorted(th);
-    const total = this.store.rows.size;
-    setText($("count"), list.length === total ? `${number(total)} series` : `${number(list.length)} of ${number(total)} series`);
-    $("series").setAttribute("aria-rowcount", list.length + 1);
-    $("empty").hidden = list.length > 0;
-    setText($("empty"), total ? "No series matches the filter." : "No series yet. They appear as soon as a program keeps statistics here.");
     clearTimeout(this.asking);
     this.asking = setTimeout(() => this.ask(rows), 100);
   }
 
-  /** Asks the agent for the last minute of the rows that are shown, a few addresses' worth of labels at a time. */
+  /** Asks for the last minute of the rows on the screen, some labels at a time: an address has its limits. */
   ask(rows) {
-    const wanted = rows.filter((row) => !row.asked && row.spark.length > 0 && row.spark.length < SPARK && row.label.length < 1000);
-    for (let labels = [], size = 0, i = 0; i < wanted.length; i += 1) {
-      wanted[i].asked = true;
-      labels.push(wanted[i].label);
-      size += encodeURIComponent(wanted[i].label).length + 7;
-      if (size < LONGEST_QUERY && i < wanted.length - 1) continue;
+    const wanted = rows.filter((row) => !row.asked && row.spark.length && row.spark.length < SPARK && row.label.length < 200);
+    for (const row of wanted) row.asked = true;
+    while (wanted.length) {
+      const labels = wanted.splice(0, 25).map(({ label }) => label);
       // Without the past the sparklines fill by themselves: no reason to disturb anybody.
-      api.past(labels, { last: SPARK }).then(({ series }) => this.seed(series)).catch(() => {});
-      [labels, size] = [[], 0];
+      api.past(labels, { last: SPARK }).then(({ series }) => this.seed(series), () => {});
     }
   }
 
@@ -130,7 +126,7 @@ export class Table {
       const row = this.store.get(model, label);
       if (!row?.asked || row.seeded) continue;
       row.seeded = true;
-      const column = columns.indexOf(isGrowing(row) ? "rate" : "value");
+      const column = columns.indexOf(row.grows ? "rate" : "value");
       row.seed(points.map((point) => [point[0], point[column]]));
     }
     this.draw();
@@ -138,103 +134,59 @@ export class Table {
 
   onKey(event) {
     const page = Math.floor(innerHeight / this.height) - 3;
-    const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
-    if (!(event.key in steps)) return;
+    const by = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity }[event.key];
+    if (!by) return;
     event.preventDefault();
-    this.focus(Math.max(0, Math.min(this.list.length - 1, this.active + steps[event.key])));
+    this.focus(Math.max(0, Math.min(this.list.length - 1, this.active + by)));
   }
 
   /** Moves the focus to a row, and scrolls as far as that takes. */
   focus(index) {
-    if (!this.list.length) return;
-    this.active = index;
-    const y = this.top() + index * this.height;
-    const low = $("series").tHead.offsetHeight;
-    if (y < low) scrollBy(0, y - low);
-    else if (y > innerHeight - 2 * this.height) scrollBy(0, y - innerHeight + 2 * this.height);
+    this.active = Math.max(0, index);
+    const y = this.top + index * this.height;
+    const [low, high] = [this.head.offsetHeight, innerHeight - 2 * this.height];
+    if (y < low || y > high) scrollBy(0, y - Math.max(low, Math.min(high, y)));
     this.draw();
-    this.elements[index - this.first]?.button.focus({ preventScroll: true });
+    this.slots[index - this.first]?.button.focus({ preventScroll: true });
   }
-
-  focusOn(row) {
-    this.focus(Math.max(0, this.list.indexOf(row)));
-  }
-}
-
-/** What does not exist comes last, whichever way it is sorted; texts come after numbers. */
-function compare(a, b, sign) {
-  const [none, other] = [a === null || a === undefined, b === null || b === undefined];
-  if (none || other) return none - other;
-  if (typeof a === "number" && typeof b === "number") return sign * (a - b);
-  if (typeof a === "string" && typeof b === "string") return sign * collator.compare(a, b);
-  return (typeof b === "number") - (typeof a === "number");
-}
-
-function sorted(th) {
-  const column = th.firstElementChild?.dataset.sort;
-  if (!column) return;
-  const order = view.sort === column ? "ascending" : view.sort === `-${column}` ? "descending" : "none";
-  if (th.getAttribute("aria-sort") !== order) th.setAttribute("aria-sort", order);
 }
 
 function pad(body, height) {
-  body.hidden = height === 0;
+  body.hidden = height <= 0;
   body.rows[0].cells[0].style.height = `${height}px`;
 }
 
-class RowElement {
+/** A row element. */
+class Slot {
   constructor(body) {
-    this.cells = Object.fromEntries(CELLS.map((name) => [name, el(name === "label" ? "th" : "td", { class: name, scope: name === "label" && "row" })]));
-    this.button = el("button", { type: "button", class: "link" });
-    this.cells.label.append(this.button);
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    this.path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-    svg.setAttribute("viewBox", "0 0 120 22");
-    svg.setAttribute("preserveAspectRatio", "none");
-    svg.setAttribute("aria-hidden", "true");
-    svg.append(this.path);
-    this.cells.spark.append(svg);
-    this.tr = el("tr", {}, Object.values(this.cells));
+    this.tr = $("row").content.firstElementChild.cloneNode(true);
+    [this.model, this.label, this.value, this.rate, this.p50, this.p99] = this.tr.cells;
+    this.button = this.label.firstElementChild;
+    this.path = this.tr.querySelector("path");
     body.append(this.tr);
   }
 
   show(row, index, active) {
     this.tr.hidden = !row;
     if (!row) return;
-    if (this.row !== row) this.name(row);
-    this.tr.setAttribute("aria-rowindex", index + 2);
-    this.button.tabIndex = active ? 0 : -1;
     const open = view.series === row.label && view.model === row.model;
+    this.tr.setAttribute("aria-rowindex", index + 2);
     this.tr.classList.toggle("open", open);
     this.button.setAttribute("aria-current", open);
-    if (this.time === row.time && this.length === row.spark.length) return;
-    this.time = row.time;
-    this.length = row.spark.length;
-    const unit = isDistribution(row) || row.kind === "summary" ? "" : row.unit;
-    setText(this.cells.value, row.stat.busy ? "busy" : quantity(row.value, unit));
-    this.cells.value.classList.toggle("text", typeof row.value !== "number");
-    setText(this.cells.rate, row.total === null ? "" : row.rate === null ? NONE : rate(row.rate, unit));
-    setText(this.cells.p50, isDistribution(row) ? quantity(row.p50, row.unit) : "");
-    setText(this.cells.p99, isDistribution(row) ? quantity(row.p99, row.unit) : "");
-    this.path.setAttribute("d", sparkline(row.spark));
-  }
-
-  name(row) {
-    this.row = row;
-    this.time = null;
-    this.tr.dataset.model = this.button.dataset.model = row.model;
-    this.tr.dataset.label = this.button.dataset.label = row.label;
-    setText(this.cells.model, row.model);
+    this.button.tabIndex = active ? 0 : -1;
+    if (this.row === row && this.time === row.time && this.seeded === row.seeded) return;
+    Object.assign(this, { row, time: row.time, seeded: row.seeded });
+    Object.assign(this.tr.dataset, { model: row.model, label: row.label });
+    setText(this.model, row.model);
     setText(this.button, row.label);
     this.button.title = row.label;
+    setText(this.value, row.stat.busy ? "busy" : quantity(row.value, row.valueUnit));
+    this.value.classList.toggle("text", typeof row.value !== "number");
+    setText(this.rate, row.grows ? rate(row.rate, row.valueUnit) : "");
+    setText(this.p50, row.spreads ? quantity(row.p50, row.unit) : "");
+    setText(this.p99, row.spreads ? quantity(row.p99, row.unit) : "");
+    const [low, high] = [Math.min(0, ...row.spark), Math.max(1e-12, ...row.spark)];
+    const points = row.spark.map((one, i) => `${(i + SPARK - row.spark.length) * 2} ${(20 - ((one - low) / (high - low)) * 18).toFixed(1)}`);
+    this.path.setAttribute("d", points.length > 1 ? `M${points.join("L")}` : "");
   }
-}
-
-function sparkline(signals) {
-  if (signals.length < 2) return "";
-  const low = Math.min(0, ...signals);
-  const high = Math.max(low + 1e-12, ...signals);
-  const step = 120 / (SPARK - 1);
-  const start = 120 - (signals.length - 1) * step;
-  return signals.map((signal, i) => `${i ? "L" : "M"}${(start + i * step).toFixed(1)} ${(20 - ((signal - low) / (high - low)) * 18).toFixed(1)}`).join("");
 }

@@ -1,71 +1,46 @@
-// The view is the address: what the query string says is what is shown, so that a link shows the same and the
-// browser's back and forward work.
+// The view is the address: the query string says what is shown, so that a link shows the same, and back and forward work.
 
+/** What is not in the address. Times are Unix seconds, 0 for none: from and to (zoom), paused (when). */
+const USUAL = { q: "", sort: "label", model: "", series: "", range: 900, from: 0, to: 0, paused: 0, compare: 0 };
+const SORTS = /^-?(model|label|value|rate|p50|p99)$/;
 export const RANGES = [300, 900, 3600, 21600, 86400];
-const SORTS = ["model", "label", "value", "rate", "p50", "p99"];
 const listeners = [];
 
-/**
- * q: filter; sort: column, `-` before it for descending; model and series: the series that is open;
- * range: seconds; from and to: zoom; paused: the time at which; compare: with an hour ago.
- */
-export const view = parse(location.search);
+export const view = parse();
 
-function parse(search) {
-  const query = new URLSearchParams(search);
-  const unix = (name) => (Number(query.get(name)) > 0 ? Number(query.get(name)) : null);
-  const sort = query.get("sort") ?? "label";
-  const [from, to] = [unix("from"), unix("to")];
-  return {
-    q: query.get("q") ?? "",
-    sort: SORTS.includes(sort.replace(/^-/, "")) ? sort : "label",
-    model: query.get("model") ?? "",
-    series: query.get("series") ?? "",
-    range: RANGES.find((range) => range === Number(query.get("range"))) ?? 900,
-    from: from < to ? from : null,
-    to: from < to ? to : null,
-    paused: unix("paused"),
-    compare: query.get("compare") === "1",
-  };
+function parse() {
+  const query = new URLSearchParams(location.search);
+  const found = {};
+  for (const [name, usual] of Object.entries(USUAL)) {
+    found[name] = typeof usual === "number" ? Math.max(0, Number(query.get(name))) || usual : query.get(name) ?? usual;
+  }
+  if (!SORTS.test(found.sort)) found.sort = USUAL.sort;
+  if (!RANGES.includes(found.range)) found.range = USUAL.range;
+  if (!(found.from < found.to)) found.from = found.to = 0;
+  return found;
 }
 
-function href() {
-  const query = new URLSearchParams();
-  const put = (name, value, otherwise) => value && value !== otherwise && query.set(name, value);
-  put("q", view.q);
-  put("sort", view.sort, "label");
-  put("model", view.model);
-  put("series", view.series);
-  put("range", view.range, 900);
-  put("from", view.from);
-  put("to", view.to);
-  put("paused", view.paused);
-  put("compare", view.compare ? "1" : "");
-  return `?${query}`;
-}
-
-/** Changes the view. Small steps of one change (typing) replace the address and make no history. */
-export function go(changes, { replace = false } = {}) {
+function change(changes) {
   const before = { ...view };
   Object.assign(view, changes);
-  history[replace ? "replaceState" : "pushState"](null, "", href());
   for (const listener of listeners) listener(before);
+}
+
+/** Changes the view. `replace` makes no entry in the browser's history. */
+export function go(changes, replace) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries({ ...view, ...changes })) if (value !== USUAL[name]) query.set(name, value);
+  history[replace ? "replaceState" : "pushState"](null, "", `?${query}`);
+  change(changes);
 }
 
 /** Calls back after each change with the view before. */
-export function onView(listener) {
-  listeners.push(listener);
-}
+export const onView = (listener) => listeners.push(listener);
 
 /** The times that the plots show. */
 export function span() {
-  if (view.from) return [view.from, view.to];
-  const end = view.paused ?? Date.now() / 1000;
-  return [end - view.range, end];
+  const end = view.paused || Date.now() / 1000;
+  return view.from ? [view.from, view.to] : [end - view.range, end];
 }
 
-addEventListener("popstate", () => {
-  const before = { ...view };
-  Object.assign(view, parse(location.search));
-  for (const listener of listeners) listener(before);
-});
+addEventListener("popstate", () => change(parse()));
