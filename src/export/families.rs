@@ -3,7 +3,7 @@
 //! A family is all samples of one name: its name, type, unit and help are said once, and a server refuses the page, or
 //! loses samples, where two things share a name. So names are given here once for all formats:
 //! - A second type of a family, or one whose samples would have a name of another family (`x_count` beside the
-//!   histogram `x`), has its type as a suffix.
+//!   histogram `x`), has the kind of its series as a suffix.
 //! - Points of one family with the same labels are told apart by the labels `label`, `model` and `path`, whichever
 //!   differs.
 
@@ -131,6 +131,8 @@ impl Type {
 struct Wanted<'a> {
     name: String,
     kind: Type,
+    /// The kind of the series: the suffix where the name is taken.
+    series: &'static str,
     unit: &'a str,
     help: &'a dyn Fn() -> String,
 }
@@ -251,6 +253,7 @@ impl Families {
         let family = self.family(Wanted {
             name,
             kind,
+            series: series.kind(),
             unit,
             help: &help,
         });
@@ -279,6 +282,7 @@ impl Families {
             } else {
                 Type::Gauge
             },
+            series: "process",
             unit,
             help: &|| help.to_owned(),
         });
@@ -302,6 +306,7 @@ impl Families {
         let Wanted {
             mut name,
             kind,
+            series,
             unit,
             help,
         } = wanted;
@@ -320,7 +325,7 @@ impl Families {
         if let Some(&family) = self.index.get(&key) {
             return family;
         }
-        let name = self.free_name(&key.0, kind, unit);
+        let name = self.free_name(&key.0, kind, series, unit);
         self.taken.extend(kind.names(&name));
         // A name that is all unit, or that a clash made end otherwise, has none.
         let unit = if name.ends_with(&format!("_{unit}")) {
@@ -340,8 +345,9 @@ impl Families {
         family
     }
 
-    /// The name, with the type before its unit if another family has it, and with a number if that one is taken, too.
-    fn free_name(&self, name: &str, kind: Type, unit: &str) -> String {
+    /// The name; with the kind of the series before its unit if another family has it, and with a number if that one is
+    /// taken, too.
+    fn free_name(&self, name: &str, kind: Type, series: &str, unit: &str) -> String {
         let is_free = |name: &str| !kind.names(name).any(|name| self.taken.contains(&name));
         if is_free(name) {
             return name.to_owned();
@@ -352,8 +358,8 @@ impl Families {
             format!("_{unit}")
         };
         let base = name.strip_suffix(&end).unwrap_or(name);
-        let numbers = (2..).map(|n| format!("{base}_{}_{n}{end}", kind.name()));
-        std::iter::once(format!("{base}_{}{end}", kind.name()))
+        let numbers = (2..).map(|n| format!("{base}_{series}_{n}{end}"));
+        std::iter::once(format!("{base}_{series}{end}"))
             .chain(numbers)
             .find(|name| is_free(name))
             .expect("names do not run out")
