@@ -26,7 +26,7 @@ use mmstats::{
 };
 
 /// The golden files.
-const GOLDEN: [&str; 17] = [
+const GOLDEN: [&str; 18] = [
     "counting-fields",
     "every-kind",
     "fault-costs-metric",
@@ -38,6 +38,7 @@ const GOLDEN: [&str; 17] = [
     "lost-contexts",
     "minimal",
     "odd-sequence",
+    "process",
     "removed",
     "retired",
     "summaries",

@@ -25,8 +25,8 @@ use std::{env, fs, io, process};
 use mmstats::retire::Cleaner;
 use mmstats::{
     Average, Compound, Constant, Counter, Errors, Flag, Gauge, Groups, History, MmLabelValue,
-    MmLabels, MmStats, MmValue, MovingAverage, Percentile, SamplingCounter, Stats, Summary, Text,
-    Timer, UpDown, Writer,
+    MmLabels, MmStats, MmValue, MovingAverage, Percentile, SamplingCounter, SharedGauge, Stats,
+    Summary, Text, Timer, UpDown, Writer,
 };
 
 /// Every kind of metric.
@@ -273,6 +273,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     golden("labels.mmstats", labels(&root)?)?;
     golden("removed.mmstats", removed(&root)?)?;
     golden("counting-fields.mmstats", counting_fields(&root)?)?;
+    golden("process.mmstats", of_a_process(&root)?)?;
     for (name, bytes) in made::all() {
         golden(&format!("{name}.mmstats"), bytes)?;
     }
@@ -500,7 +501,22 @@ fn fix_times(bytes: &mut [u8], begin: u64) {
 /// The number of a worker, whose process has only to write one file.
 const WORKER: &str = "MMSTATS_GOLDEN_WORKER";
 
+/// The number of the one whose process has gauges that all of its threads write.
+const LEVELS: u64 = 9;
+
+static SIZE: SharedGauge<i64> = SharedGauge::new("levels", "size")
+    .help("Entries of all caches.")
+    .unit("entries")
+    .labels(&[("cache", "users")]);
+static LOAD: SharedGauge<f64> = SharedGauge::new("levels", "load");
+
 fn work(worker: u64) -> Result<(), Box<dyn std::error::Error>> {
+    if worker == LEVELS {
+        SIZE.set(i64::MAX);
+        LOAD.set(0.25);
+        SIZE.add(-1);
+        return Ok(());
+    }
     let stats = Worker::builder().keep(true).create()?;
     stats.done.add(worker);
     stats.level.set(worker);
@@ -565,6 +581,28 @@ fn counting_fields(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
         seconds: 0.5,
     });
     Ok(taken(&counting, Identity::Unknown)?)
+}
+
+/// The file of a process, which no single thread writes.
+fn of_a_process(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let directory = root.join("levels");
+    let _ = fs::remove_dir_all(&directory);
+    let status = process::Command::new(env::current_exe()?)
+        .args(env::args_os().skip(1))
+        .env(WORKER, LEVELS.to_string())
+        .env("MMSTATS_PATH", root)
+        .env("MMSTATS_KEEP", "1")
+        .status()?;
+    assert!(status.success());
+    let entry = fs::read_dir(&directory)?
+        .next()
+        .ok_or("the file of the process")??;
+    let mut bytes = fs::read(entry.path())?;
+    let owner: [u8; 8] = bytes[40..48].try_into()?;
+    finish(&mut bytes, Identity::Unknown);
+    // The owner word names no thread.
+    bytes[40..48].copy_from_slice(&owner);
+    Ok(bytes)
 }
 
 fn retired(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
