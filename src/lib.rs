@@ -152,6 +152,7 @@ mod library {
     };
     pub use crate::metric::moving_average::MovingAverage;
     pub use crate::metric::percentile::distribution::{Distribution, PERCENTILES};
+    pub use crate::metric::percentile::exemplars::Exemplar;
     pub use crate::metric::percentile::float_distribution::FloatDistribution;
     pub use crate::metric::percentile::{Percentile, PercentileNumber};
     pub use crate::metric::sampling_counter::{SamplingCounter, value::SamplingCounterValue};

@@ -251,6 +251,37 @@ fn names_that_clash_lose_nothing() {
 }
 
 #[test]
+fn exemplars_stand_beside_their_buckets() {
+    let root = TempDir::new().unwrap();
+    let web = web(root.path());
+    for (millis, trace) in [
+        (7, "early"),
+        (8, "4bf92f"),
+        (900, "a \"trace\""),
+        (90, &*"x".repeat(200)),
+    ] {
+        web.response_time
+            .record_with(Duration::from_millis(millis), trace);
+    }
+    let page = export("openmetrics", root.path());
+    let buckets: Vec<&str> = (page.lines())
+        .filter(|line| {
+            line.starts_with("my_app_timers_response_seconds_bucket") && line.contains(" # ")
+        })
+        .map(|line| line.rsplit_once(' ').unwrap().0)
+        .collect();
+    assert_eq!(
+        buckets,
+        [
+            r#"my_app_timers_response_seconds_bucket{le="0.008388607"} 4 # {trace_id="4bf92f"} 0.008"#,
+            r#"my_app_timers_response_seconds_bucket{le="1.073741823"} 6 # {trace_id="a \"trace\""} 0.9"#,
+        ],
+        "{page}"
+    );
+    assert!(!export("prometheus", root.path()).contains(" # "));
+}
+
+#[test]
 fn a_file_is_replaced_as_a_whole_and_stays_where_nothing_is_read() {
     use std::os::unix::fs::PermissionsExt;
     let root = TempDir::new().unwrap();

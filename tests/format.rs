@@ -26,9 +26,10 @@ use mmstats::{
 };
 
 /// The golden files.
-const GOLDEN: [&str; 18] = [
+const GOLDEN: [&str; 19] = [
     "counting-fields",
     "every-kind",
+    "exemplars",
     "fault-costs-metric",
     "fault-ends-list",
     "fault-refuses-file",

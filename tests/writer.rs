@@ -13,6 +13,8 @@ mod averages;
 mod child;
 #[path = "writer/disk.rs"]
 mod disk;
+#[path = "writer/exemplars.rs"]
+mod exemplars;
 #[path = "writer/face.rs"]
 mod face;
 #[path = "writer/files.rs"]

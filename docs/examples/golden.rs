@@ -29,6 +29,14 @@ use mmstats::{
     Summary, Text, Timer, UpDown, Writer,
 };
 
+#[derive(MmStats)]
+#[mmstats(name = "traced")]
+struct Traced {
+    time: Timer,
+    size: Percentile,
+    ratio: Percentile<f64>,
+}
+
 /// Every kind of metric.
 #[derive(MmStats)]
 #[mmstats(name = "every-kind")]
@@ -274,6 +282,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     golden("removed.mmstats", removed(&root)?)?;
     golden("counting-fields.mmstats", counting_fields(&root)?)?;
     golden("process.mmstats", of_a_process(&root)?)?;
+    golden("exemplars.mmstats", exemplars(&root)?)?;
     for (name, bytes) in made::all() {
         golden(&format!("{name}.mmstats"), bytes)?;
     }
@@ -581,6 +590,30 @@ fn counting_fields(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
         seconds: 0.5,
     });
     Ok(taken(&counting, Identity::Unknown)?)
+}
+
+/// Values with contexts: of several magnitudes, one after another in one, and without one.
+fn exemplars(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let begin = now();
+    let traced = Traced::builder().path(root).create()?;
+    for (millis, trace) in [
+        (1, "first"),
+        (900, "slow"),
+        (1, "4bf92f3577b34da6a3ce929d0e0e4736"),
+    ] {
+        traced
+            .time
+            .record_with(Duration::from_millis(millis), trace);
+    }
+    traced.time.record(Duration::from_secs(3600));
+    for (ratio, trace) in [(-0.25, "below"), (0.0, "zero"), (1e100, "\u{ff}")] {
+        traced.ratio.record_with(ratio, trace);
+    }
+    traced.size.record_with(0, "nothing");
+    traced.size.record_with(u64::MAX, [0xff, 0x00]);
+    let mut bytes = taken(&traced, Identity::Unknown)?;
+    fix_times(&mut bytes, begin);
+    Ok(bytes)
 }
 
 /// The file of a process, which no single thread writes.

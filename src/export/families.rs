@@ -15,7 +15,7 @@ use super::names;
 use super::native::Exponential;
 use crate::format::scalar::Number;
 use crate::metric::Value;
-use crate::reader::{Model, Reading, Sample, Series};
+use crate::reader::{Histogram, Model, Reading, Sample, Series};
 
 /// The families of a page, by the order in which they were added.
 #[derive(Debug, Default)]
@@ -88,12 +88,47 @@ pub(super) struct HistogramPoint {
     /// Upper bounds, ascending, and the values up to each.
     pub buckets: Vec<(f64, u64)>,
     pub native: Option<Exponential>,
+    /// Ascending.
+    pub exemplars: Vec<TraceExemplar>,
+}
+
+/// A value with the id of a trace.
+#[derive(Debug)]
+pub(super) struct TraceExemplar {
+    pub value: f64,
+    /// Nanoseconds since 1970-01-01 UTC.
+    pub time: u64,
+    pub trace: String,
+}
+
+/// Characters of a trace id: OpenMetrics allows 128 for name and value of an exemplar's labels.
+const TRACE_MOST: usize = 128 - TRACE.len();
+/// The label of an exemplar.
+pub(super) const TRACE: &str = "trace_id";
+
+fn exemplars(histogram: &Histogram<'_>) -> Vec<TraceExemplar> {
+    let mut all = Vec::new();
+    histogram.each_exemplar(|value, time, context| {
+        let trace = context.text();
+        if !context.is_cut() && trace.chars().count() <= TRACE_MOST {
+            let trace = trace.into_owned();
+            all.push(TraceExemplar { value, time, trace });
+        }
+    });
+    all
 }
 
 impl HistogramPoint {
     /// The sum of the buckets.
     pub fn count(&self) -> u64 {
         self.buckets.last().map_or(0, |&(_, count)| count)
+    }
+
+    /// The exemplar of the bucket that ends at a bound: of several the last one.
+    pub fn exemplar(&self, below: f64, bound: f64) -> Option<&TraceExemplar> {
+        let of_bucket =
+            (self.exemplars.iter()).filter(|one| below < one.value && one.value <= bound);
+        of_bucket.max_by_key(|one| one.time)
     }
 }
 
@@ -224,6 +259,7 @@ impl Families {
                     has_negative: histogram.min().is_some_and(|min| min < 0.0),
                     buckets: bounds::classic(&histogram),
                     native: self.native.then(|| Exponential::of(&histogram)),
+                    exemplars: exemplars(&histogram),
                 };
                 (Type::Histogram, PointValue::Histogram(Box::new(point)))
             }

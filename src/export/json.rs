@@ -9,8 +9,8 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::reader::{File, Model, Series, Snapshot};
 use crate::{
-    Context, DistinctError, Distribution, ErrorsValue, FloatDistribution, HistoryEntry, Number,
-    PERCENTILES, SummaryValue, Value, WindowValue,
+    Context, DistinctError, Distribution, ErrorsValue, Exemplar, FloatDistribution, HistoryEntry,
+    Number, PERCENTILES, SummaryValue, Value, WindowValue,
 };
 
 /// All that was read, as one object: that of `mmstats show --json`.
@@ -359,6 +359,27 @@ fn insert_distribution(entry: &mut Map<String, Json>, values: &Distribution, sho
         ("last".to_owned(), whole(values.last())),
         ("percentiles".to_owned(), percentiles.into()),
     ]);
+    let exemplars = values.exemplars();
+    insert_exemplars(entry, exemplars, |value| (show.whole)(value.into()));
+}
+
+/// Values with contexts, where there are some.
+fn insert_exemplars<'a, T: Copy + 'a>(
+    entry: &mut Map<String, Json>,
+    exemplars: impl Iterator<Item = &'a Exemplar<T>>,
+    show: impl Fn(T) -> Json,
+) {
+    let shown = |exemplar: &Exemplar<T>| {
+        json!({
+            "timestamp": exemplar.timestamp(),
+            "value": show(exemplar.value()),
+            "context": exemplar.context().map(Context::text),
+        })
+    };
+    let exemplars: Vec<Json> = exemplars.map(shown).collect();
+    if !exemplars.is_empty() {
+        entry.insert("exemplars".to_owned(), exemplars.into());
+    }
 }
 
 fn insert_floats(entry: &mut Map<String, Json>, values: &FloatDistribution) {
@@ -378,6 +399,7 @@ fn insert_floats(entry: &mut Map<String, Json>, values: &FloatDistribution) {
         ("rejected".to_owned(), values.rejected().into()),
         ("percentiles".to_owned(), percentiles.into()),
     ]);
+    insert_exemplars(entry, values.exemplars(), float);
 }
 
 /// What was recorded in the last time: as of the metric itself.

@@ -4,11 +4,13 @@
 //! The fields are those of `metrics.proto` in github.com/prometheus/client_model, as far as they are used here.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prost::Message;
 
-use super::families::{Families, Family, HistogramPoint, Point, PointValue, Type};
+use super::families::{
+    Families, Family, HistogramPoint, Point, PointValue, TRACE, TraceExemplar, Type,
+};
 use super::names::Escaping;
 use super::native::{Exponential, SCHEMA};
 use super::text::unix_seconds;
@@ -98,6 +100,9 @@ struct Histogram {
     positive_delta: Vec<i64>,
     #[prost(message, optional, tag = "15")]
     start: Option<prost_types::Timestamp>,
+    /// Those of a native histogram.
+    #[prost(message, repeated, tag = "16")]
+    exemplars: Vec<Exemplar>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -106,6 +111,18 @@ struct Bucket {
     cumulative_count: Option<u64>,
     #[prost(double, optional, tag = "2")]
     upper_bound: Option<f64>,
+    #[prost(message, optional, tag = "3")]
+    exemplar: Option<Exemplar>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Exemplar {
+    #[prost(message, repeated, tag = "1")]
+    label: Vec<LabelPair>,
+    #[prost(double, optional, tag = "2")]
+    value: Option<f64>,
+    #[prost(message, optional, tag = "3")]
+    timestamp: Option<prost_types::Timestamp>,
 }
 
 /// Buckets one after another.
@@ -185,15 +202,20 @@ fn metric(point: Point, kind: Type, escaping: Escaping) -> Metric {
 
 /// With classic buckets, and with native ones where there are some: a server takes those that it wants.
 fn histogram(point: HistogramPoint, start: Option<prost_types::Timestamp>) -> Histogram {
+    let mut below = f64::NEG_INFINITY;
+    let buckets = point.buckets.iter().map(|&(bound, count)| {
+        let exemplar = point.exemplar(below, bound).map(exemplar);
+        below = bound;
+        Bucket {
+            cumulative_count: Some(count),
+            upper_bound: Some(bound),
+            exemplar,
+        }
+    });
     let mut histogram = Histogram {
         count: Some(point.count()),
         sum: Some(point.sum),
-        bucket: (point.buckets.iter())
-            .map(|&(bound, count)| Bucket {
-                cumulative_count: Some(count),
-                upper_bound: Some(bound),
-            })
-            .collect(),
+        bucket: buckets.collect(),
         start,
         ..Histogram::default()
     };
@@ -204,6 +226,7 @@ fn histogram(point: HistogramPoint, start: Option<prost_types::Timestamp>) -> Hi
     }) = point.native
     {
         histogram.schema = Some(SCHEMA);
+        histogram.exemplars = point.exemplars.iter().map(exemplar).collect();
         histogram.zero_threshold = Some(0.0);
         histogram.zero_count = Some(zero);
         (histogram.positive_span, histogram.positive_delta) = spans(&positive);
@@ -217,6 +240,18 @@ fn histogram(point: HistogramPoint, start: Option<prost_types::Timestamp>) -> Hi
         }
     }
     histogram
+}
+
+fn exemplar(exemplar: &TraceExemplar) -> Exemplar {
+    let time = UNIX_EPOCH + Duration::from_nanos(exemplar.time);
+    Exemplar {
+        label: vec![LabelPair {
+            name: Some(TRACE.to_owned()),
+            value: Some(exemplar.trace.clone()),
+        }],
+        value: Some(exemplar.value),
+        timestamp: Some(time.into()),
+    }
 }
 
 /// Runs of buckets, and of each bucket how much its count is above that of the one before.

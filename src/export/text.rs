@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::families::{Families, Family, HistogramPoint, Point, PointValue, Type};
+use super::families::{Families, Family, HistogramPoint, Point, PointValue, TRACE, Type};
 use super::names::Escaping;
 use crate::format::scalar::Number;
 
@@ -117,10 +117,21 @@ impl Text {
         // The labels are the same for every bucket: written once.
         let mut before = String::new();
         self.sample(&mut before, name, "_bucket", &point.labels, Some(""))?;
+        let mut below = f64::NEG_INFINITY;
         for &(bound, count) in &histogram.buckets {
             out.push_str(&before);
             bound_text(out, bound)?;
-            writeln!(out, "\"}} {count}")?;
+            write!(out, "\"}} {count}")?;
+            if self.is_openmetrics
+                && let Some(exemplar) = histogram.exemplar(below, bound)
+            {
+                write!(out, " # {{{TRACE}=\"")?;
+                escaped(out, &exemplar.trace);
+                let seconds = exemplar.time as f64 / 1e9;
+                write!(out, "\"}} {:?} {seconds:?}", exemplar.value)?;
+            }
+            out.push('\n');
+            below = bound;
         }
         if !self.is_openmetrics || (is_counter(histogram.sum) && !histogram.has_negative) {
             self.sample(out, name, "_count", &point.labels, None)?;

@@ -1,5 +1,6 @@
 //! Samples: what a value says, part by part, each with what an exporter or a display has to know of it.
 
+use super::context::Context;
 use super::percentile::distribution::Distribution;
 use super::percentile::float_distribution::FloatDistribution;
 use crate::format::scalar::Number;
@@ -137,6 +138,31 @@ impl<'a> Histogram<'a> {
         match self.0 {
             Buckets::Integers(values, divisor) => values.max().map(|max| max as f64 / divisor),
             Buckets::Floats(values) => values.max(),
+        }
+    }
+
+    /// Calls `each` with the last value of each magnitude that was recorded with a context, ascending: value,
+    /// nanoseconds since 1970-01-01 UTC, and context. Of those whose context there was no space for nothing is said.
+    pub fn each_exemplar(&self, mut each: impl FnMut(f64, u64, &Context)) {
+        match self.0 {
+            Buckets::Integers(values, divisor) => {
+                for exemplar in values.exemplars() {
+                    if let Some(context) = exemplar.context() {
+                        each(
+                            exemplar.value() as f64 / divisor,
+                            exemplar.time_ns(),
+                            context,
+                        );
+                    }
+                }
+            }
+            Buckets::Floats(values) => {
+                for exemplar in values.exemplars() {
+                    if let Some(context) = exemplar.context() {
+                        each(exemplar.value(), exemplar.time_ns(), context);
+                    }
+                }
+            }
         }
     }
 

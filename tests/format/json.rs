@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use mmstats::reader::{Per, Reader, Series, Snapshot};
-use mmstats::{Context, Distribution, FloatDistribution, Number, SummaryValue, Value};
+use mmstats::{Context, Distribution, Exemplar, FloatDistribution, Number, SummaryValue, Value};
 use serde_json::{Value as Json, json};
 
 use super::manifest;
@@ -189,6 +189,27 @@ fn show_floats(shown: &mut Json, distribution: &FloatDistribution) {
     for (percent, value) in PERCENTS.iter().zip(distribution.percentiles(&PERCENTS)) {
         shown["percentiles"][percent.to_string()] = json!(value);
     }
+    show_exemplars(shown, distribution.exemplars(), |value| json!(value));
+}
+
+/// Where there are some.
+fn show_exemplars<'a, T: Copy + 'a>(
+    shown: &mut Json,
+    exemplars: impl Iterator<Item = &'a Exemplar<T>>,
+    value: impl Fn(T) -> Json,
+) {
+    for exemplar in exemplars {
+        let context = exemplar.context().map(Context::text);
+        let one = json!({
+            "timestamp": exemplar.timestamp(),
+            "value": value(exemplar.value()),
+            "context": context,
+        });
+        match &mut shown["exemplars"] {
+            Json::Array(all) => all.push(one),
+            none => *none = json!([one]),
+        }
+    }
 }
 
 /// JSON has no integers beyond 64 bits here: they are compared as floats.
@@ -229,6 +250,7 @@ fn show(shown: &mut Json, distribution: &Distribution, divisor: f64) {
     for (percent, value) in PERCENTS.iter().zip(distribution.percentiles(&PERCENTS)) {
         shown["percentiles"][percent.to_string()] = value.map_or(Json::Null, whole);
     }
+    show_exemplars(shown, distribution.exemplars(), whole);
 }
 
 /// Where two values differ. Integers are compared exactly, floats to 12 digits; of errors only

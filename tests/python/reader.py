@@ -48,7 +48,7 @@ SLOTS = {"floats": (10, 65), "summary": (10, 1), "average": (3, 0), "movingavera
 RULES = range(5)
 SCHEMA, INSTANCE, OCTAVE, RETIRED, PART, NOTE = 1, 2, 3, 4, 6, 7
 # Cells of the parts of a kind: buffers, and the fewest and the most words of each.
-CELLS = {"history": (1, 3, 3), "errors": (2, 6, 65535)}
+CELLS = {"history": (1, 3, 3), "errors": (2, 6, 65535), "timer": (2, 3, 3), "percentile": (2, 3, 3), "floats": (2, 3, 3)}
 LOST = object()
 RETIRED_FILE, NAMED, STARTS = "mmstats-retired", 1024, 16
 MOST64, MOST128 = 2**64 - 1, 2**128 - 1
@@ -137,6 +137,31 @@ class Layout:
         return (self.h + first) * width, (self.h + last + 1) * width - 1
 
 
+class Exemplars(dict):
+    """Timer and Percentile, Exemplars: by magnitude, time, value and context."""
+
+    def enter(self, magnitude, exemplar):
+        if magnitude not in self or self[magnitude][0] < exemplar[0]:
+            self[magnitude] = exemplar
+
+    def read(self, cells, context, is_float):
+        for published, (time_, bits, reference) in cells:
+            magnitude, value = bits.bit_length(), bits
+            if is_float:
+                octave, value = bits >> 52, floats([bits])[0]
+                magnitude = octave | 2048 if octave < 2048 else 4095 - octave
+            if published and math.isfinite(value):
+                self.enter(magnitude, (time_, value, context(reference)))
+
+    def as_json(self, scaled):
+        def text(context):
+            return None if context in (None, LOST) else context.decode("utf-8", "replace")
+
+        shown = [{"timestamp": time_ / 1e9, "value": scaled(value), "context": text(context)}
+                 for _, (time_, value, context) in sorted(self.items(), key=lambda item: item[0])]
+        return {"exemplars": shown} if shown else {}
+
+
 class Distribution:
     """Timer and Percentile."""
 
@@ -151,7 +176,7 @@ class Distribution:
         if self.count == 0:
             self.min = self.max = self.last = None
         self.coarse = {o: n for o, n in enumerate(coarse) if n}
-        self.buckets = {}
+        self.buckets, self.exemplars = {}, Exemplars()
         for octave, counts in octaves:
             for bucket, n in enumerate(counts):
                 if n:
@@ -159,7 +184,7 @@ class Distribution:
 
     def copy(self):
         copy = Distribution(self.digits)
-        copy.__dict__.update({name: dict(x) if isinstance(x, dict) else x for name, x in self.__dict__.items()})
+        copy.__dict__.update({name: type(x)(x) if isinstance(x, dict) else x for name, x in self.__dict__.items()})
         return copy
 
     def merge(self, other):
@@ -176,6 +201,8 @@ class Distribution:
         for own, others in ((self.coarse, other.coarse), (self.buckets, other.buckets)):
             for key, n in others.items():
                 add(own, key, n)
+        for magnitude, exemplar in other.exemplars.items():
+            self.exemplars.enter(magnitude, exemplar)
 
     def coarsen(self, digits):
         if digits == self.digits:
@@ -235,7 +262,7 @@ class Distribution:
                  "stddev": scaled(self.deviation()), "min": scaled(self.min), "max": scaled(self.max),
                  "last": scaled(self.last)}
         shown["percentiles"] = {name: scaled(value) for name, value in self.percentiles().items()}
-        return shown
+        return {**shown, **self.exemplars.as_json(scaled)}
 
 
 def two(words):
@@ -315,7 +342,7 @@ class Floats:
         self.digits, self.h = digits, Layout(digits).h
         self.moments = Summary([*words[:10], words[10 + self.RANGES] if len(words) > 10 + self.RANGES else 0])
         self.coarse = {n: count for n, count in enumerate(words[10:10 + self.RANGES]) if count}
-        self.octaves = {}
+        self.octaves, self.exemplars = {}, Exemplars()
         for octave, counts in octaves:
             for bucket, count in enumerate(counts):
                 if count:
@@ -325,6 +352,7 @@ class Floats:
         copy = Floats(self.digits)
         copy.h, copy.moments = self.h, self.moments.copy()
         copy.coarse, copy.octaves = dict(self.coarse), dict(self.octaves)
+        copy.exemplars = Exemplars(self.exemplars)
         return copy
 
     def merge(self, other):
@@ -340,6 +368,8 @@ class Floats:
         self.h, self.octaves = h, merged
         for key, count in other.coarse.items():
             add(self.coarse, key, count)
+        for magnitude, exemplar in other.exemplars.items():
+            self.exemplars.enter(magnitude, exemplar)
 
     def ascending(self):
         def order(octave, bucket, is_octave):
@@ -378,7 +408,7 @@ class Floats:
         shown = self.moments.as_json()
         del shown["last_time"]
         shown["percentiles"] = self.percentiles()
-        return shown
+        return {**shown, **self.exemplars.as_json(lambda value: value)}
 
 
 class Average:
@@ -986,7 +1016,8 @@ class File:
                 name = KINDS[metric.kind]
                 n, fewest, most = CELLS.get(name, (0, 0, 0))
                 if block + metric.offset == owner and buffers == n and fewest <= words <= most \
-                        and plain == 0 and (cells == 1 or name == "history"):
+                        and plain == 0 and (cells == 1 or name == "history") \
+                        and (name in ("history", "errors") or number >> 31):
                     self.charge(32 * (cells * (1 + words) + plain))
                     pieces.setdefault(index, []).append(piece)
 
@@ -1055,7 +1086,7 @@ class File:
 
     def read_values(self):
         """A polling reader, by pread: three phases for each block."""
-        self.parts, tries, with_parts = [({}, {})], TRIES_PER_FILE, []
+        self.parts, tries, with_parts, traced = [({}, {})], TRIES_PER_FILE, [], []
         for place, block, (prefix, suffix, identity), metrics, octaves, pieces in self.instances:
             if prefix is None:
                 continue
@@ -1098,12 +1129,16 @@ class File:
                 if KINDS[metric.kind] == "window" and now is None:
                     continue  # Window: nothing is known of it
                 words += data[at + metric.slot_words:at + metric.total]
-                if KINDS[metric.kind] in CELLS:
-                    cells = [self.read_cells(piece) for piece in pieces.get(index, ())]
+                cells = [self.read_cells(piece) for piece in pieces.get(index, ())]
+                if KINDS[metric.kind] in ("history", "errors"):
                     with_parts.append((self.stats, label, metric, words, cells))
                     continue
                 self.stats[label] = metric.decode(words, counts.get(index, ()), now, self.of_window(label), self.retired)
+                if cells:
+                    traced.append((self.stats[label], metric, [found[0] for found, _ in cells]))
         context = self.read_contexts()
+        for value, metric, cells in traced:
+            value.exemplars.read(cells, context, KINDS[metric.kind] == "floats")
         for stats, label, metric, words, cells in with_parts:
             stats[label] = metric.decode_parts(words, cells, context)
         # The second look: of what has another generation by now nothing counts.

@@ -1,5 +1,7 @@
 //! The read side of Timer and Percentile: a distribution with moments and buckets.
 
+use super::exemplars::{self, ByMagnitude, Exemplar};
+use crate::metric::context::Copied;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -51,6 +53,7 @@ pub struct Distribution {
     octaves: BTreeMap<u32, Box<[u64]>>,
     /// Counts of whole octaves, where there was no space for buckets.
     coarse: BTreeMap<u32, u64>,
+    exemplars: ByMagnitude<u64>,
 }
 
 impl Distribution {
@@ -62,7 +65,25 @@ impl Distribution {
             layout,
             octaves: BTreeMap::new(),
             coarse: BTreeMap::new(),
+            exemplars: ByMagnitude::new(),
         }
+    }
+
+    /// Takes the exemplars among the parts of its metric.
+    pub(in crate::metric) fn set_exemplars(
+        &mut self,
+        parts: &[(u32, &[u64])],
+        contexts: &Copied<'_>,
+    ) {
+        // By the highest bit, and not by the octave: those of other digits are others.
+        let value = |bits: u64| Some((u64::BITS - bits.leading_zeros(), bits));
+        self.exemplars = exemplars::decode(parts, contexts, value);
+    }
+
+    /// The last value of each magnitude that was recorded with a context, by value: see
+    /// [`Timer::record_with`](crate::Timer::record_with).
+    pub fn exemplars(&self) -> impl Iterator<Item = &Exemplar<u64>> {
+        self.exemplars.values()
     }
 
     /// From its parts: moments, coarse counts by octave, and number and counts of the octaves that have
@@ -134,6 +155,7 @@ impl Distribution {
             let sum = self.coarse.entry(octave).or_default();
             *sum = sum.saturating_add(count);
         }
+        exemplars::merge(&mut self.exemplars, other.exemplars);
     }
 
     /// What was recorded since `earlier`, an earlier state of this distribution. Counts and sums are
@@ -149,6 +171,8 @@ impl Distribution {
         };
         since.coarsen(into);
         earlier.coarsen(into);
+        let known = &earlier.exemplars;
+        (since.exemplars).retain(|magnitude, exemplar| known.get(magnitude) != Some(exemplar));
         for (octave, counts) in &mut since.octaves {
             for (count, before) in counts
                 .iter_mut()

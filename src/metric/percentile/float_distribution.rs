@@ -1,5 +1,7 @@
 //! The read side of `Percentile<f64>`: a distribution with moments and buckets.
 
+use super::exemplars::{self, ByMagnitude, Exemplar};
+use crate::metric::context::Copied;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -24,6 +26,7 @@ pub struct FloatDistribution {
     octaves: BTreeMap<u32, Box<[u64]>>,
     /// Counts of ranges of octaves, where the space for buckets was refused, likewise.
     ranges: BTreeMap<u32, u64>,
+    exemplars: ByMagnitude<f64>,
 }
 
 /// Without the counts: there may be half a million of them.
@@ -50,7 +53,29 @@ impl FloatDistribution {
             layout,
             octaves: BTreeMap::new(),
             ranges: BTreeMap::new(),
+            exemplars: ByMagnitude::new(),
         }
+    }
+
+    /// Takes the exemplars among the parts of its metric.
+    pub(in crate::metric) fn set_exemplars(
+        &mut self,
+        parts: &[(u32, &[u64])],
+        contexts: &Copied<'_>,
+    ) {
+        let value = |bits: u64| {
+            let value = f64::from_bits(bits);
+            value
+                .is_finite()
+                .then(|| (rank((bits >> 52) as u32), value))
+        };
+        self.exemplars = exemplars::decode(parts, contexts, value);
+    }
+
+    /// The last value of each magnitude that was recorded with a context, by value: see
+    /// [`Percentile::record_with`](crate::Percentile::record_with).
+    pub fn exemplars(&self) -> impl Iterator<Item = &Exemplar<f64>> {
+        self.exemplars.values()
     }
 
     /// From its parts: moments, counts by range, and number and counts of the octaves that have buckets.
@@ -93,6 +118,7 @@ impl FloatDistribution {
             let sum = self.ranges.entry(rank).or_default();
             *sum = sum.saturating_add(count);
         }
+        exemplars::merge(&mut self.exemplars, other.exemplars);
     }
 
     /// What was recorded since `earlier`, an earlier state of this distribution. Minimum and maximum are
@@ -102,6 +128,8 @@ impl FloatDistribution {
     pub fn since(&self, earlier: &FloatDistribution) -> FloatDistribution {
         let (mut delta, mut earlier) = (self.clone(), earlier.clone());
         delta.align(&mut earlier);
+        let known = &earlier.exemplars;
+        (delta.exemplars).retain(|magnitude, exemplar| known.get(magnitude) != Some(exemplar));
         for (rank, counts) in &mut delta.octaves {
             let before = earlier.octaves.get(rank).into_iter().flatten();
             for (count, before) in counts.iter_mut().zip(before) {

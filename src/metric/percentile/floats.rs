@@ -13,6 +13,7 @@ use crate::format::schema::{Geometry, MetricSchema};
 use crate::metric::field::{Binder, Describe, Options};
 use crate::metric::hot_cold::SeldomSlot;
 use crate::metric::kind::{Counts, Kind, Raw, code};
+use crate::metric::percentile::exemplars::{self, Exemplars};
 use crate::metric::percentile::float_distribution::FloatDistribution;
 use crate::metric::percentile::samples;
 use crate::metric::storage::Space;
@@ -41,6 +42,7 @@ pub struct Floats {
     buckets: Buckets,
     rejected: Word,
     window: Option<Box<Window>>,
+    exemplars: Exemplars,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -108,6 +110,20 @@ impl Floats {
             None => return self.without_bucket(value),
         }
         self.publish(value);
+    }
+
+    /// Records a value, and keeps it as the exemplar of its octave.
+    pub(super) fn record_with(&self, value: f64, context: &[u8]) {
+        self.record(value);
+        if value.is_finite() {
+            let (octave, _) = self.layout.place(value);
+            let buckets = self
+                .window
+                .as_ref()
+                .map_or(&self.buckets, |window| &window.all);
+            let place = (buckets.space.as_ref(), buckets.owner);
+            (self.exemplars).keep(place, octave, value.to_bits(), context);
+        }
     }
 
     /// Records a value so many times.
@@ -273,6 +289,7 @@ impl Floats {
             buckets: buckets(owner, 0, ranges),
             rejected: words.word(geometry.slot_words() + REJECTED),
             window,
+            exemplars: Exemplars::default(),
         }
     }
 }
@@ -353,7 +370,7 @@ pub(in super::super) static KIND: Kind = Kind {
         }
         Ok(())
     },
-    parts: None,
+    parts: Some(&exemplars::PARTS),
     unit: None,
     samples: |value, unit, each| {
         if let Value::FloatPercentile(values) = value {
@@ -381,7 +398,9 @@ fn decode(schema: &MetricSchema, raw: Raw<'_>) -> FloatDistribution {
     let (buffer, plain) = raw.words.split_at(WORDS);
     let moments = buffer.first_chunk().expect("as `check` has seen");
     let moments = SummaryValue::from_words(*moments).with_rejected(plain[REJECTED]);
-    FloatDistribution::of(layout, moments, &plain[..RANGES], raw.parts)
+    let mut value = FloatDistribution::of(layout, moments, &plain[..RANGES], raw.parts);
+    value.set_exemplars(raw.parts, raw.contexts);
+    value
 }
 
 /// Words of the moments, and counts of ranges, of a distribution with so many digits.

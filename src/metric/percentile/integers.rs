@@ -10,6 +10,7 @@ use crate::metric::field::{Binder, Describe, Options};
 use crate::metric::hot_cold::SeldomSlot;
 use crate::metric::kind::{Counts, Kind, Raw, code};
 use crate::metric::percentile::distribution::Distribution;
+use crate::metric::percentile::exemplars::{self, Exemplars};
 use crate::metric::percentile::moments::{MOMENTS, Moments};
 use crate::metric::percentile::samples;
 use crate::metric::storage::Space;
@@ -27,6 +28,7 @@ pub struct Integers {
     /// so that those without a window need not ask for it.
     buckets: Buckets,
     window: Option<Box<Window>>,
+    exemplars: Exemplars,
 }
 
 /// The counts of a distribution.
@@ -88,6 +90,16 @@ impl Integers {
             None => return self.without_bucket(top, position, value),
         }
         self.publish(value);
+    }
+
+    /// Records a value, and keeps it as the exemplar of its octave.
+    pub fn record_with(&self, value: u64, context: &[u8]) {
+        self.record_out_of_line(value);
+        let (top, _) = self.layout.place(value);
+        let octave = self.layout.octave(top) as u32;
+        let buckets = self.buckets();
+        let place = (buckets.space.as_ref(), buckets.owner);
+        self.exemplars.keep(place, octave, value, context);
     }
 
     /// Publishes the moments with one value more.
@@ -212,6 +224,7 @@ impl Integers {
             layout,
             buckets: buckets(owner, 0, coarse),
             window,
+            exemplars: Exemplars::default(),
         }
     }
 
@@ -349,7 +362,7 @@ pub(in super::super) static KIND: Kind = Kind {
     }),
     none: |schema| Value::Percentile(Box::new(nothing(schema))),
     fold,
-    parts: None,
+    parts: Some(&exemplars::PARTS),
     unit: None,
     samples: |value, unit, each| {
         if let Value::Percentile(values) = value {
@@ -407,7 +420,8 @@ pub(in super::super) fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Distribut
     };
     let (buffer, coarse) = raw.words.split_at(schema.geometry.words.into());
     let moments = buffer.first_chunk().expect("as `check` has seen");
-    let value = Distribution::of(layout, Moments::from_words(moments), coarse, raw.parts);
+    let mut value = Distribution::of(layout, Moments::from_words(moments), coarse, raw.parts);
+    value.set_exemplars(raw.parts, raw.contexts);
     if raw.retired {
         value.without_last()
     } else {

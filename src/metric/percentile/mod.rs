@@ -1,6 +1,7 @@
 //! Percentile: a distribution of numbers.
 
 pub mod distribution;
+pub mod exemplars;
 pub mod float_distribution;
 pub(super) mod floats;
 pub mod integers;
@@ -85,6 +86,21 @@ impl Percentile<u64> {
         self.0.record(value);
     }
 
+    /// Records a value with a context, the id of a trace as a rule: the *exemplar* of its magnitude, until another one
+    /// comes. See [`Timer::record_with`](crate::Timer::record_with).
+    ///
+    /// ```
+    /// # use mmstats::{Percentile, MmStats};
+    /// # #[derive(MmStats)] struct Web { size: Percentile }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.size.record_with(512, "4bf92f3577b34da6a3ce929d0e0e4736");
+    /// assert_eq!(web.size.count(), 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    pub fn record_with(&self, value: u64, context: impl AsRef<[u8]>) {
+        self.0.record_with(value, context.as_ref());
+    }
+
     /// How many values were recorded in this thread's file.
     ///
     /// ```
@@ -138,6 +154,21 @@ impl Percentile<f64> {
     #[inline]
     pub fn record(&self, value: f64) {
         self.0.record(value);
+    }
+
+    /// Records a value with a context, the id of a trace as a rule: the *exemplar* of its magnitude, until another one
+    /// comes. See [`Timer::record_with`](crate::Timer::record_with).
+    ///
+    /// ```
+    /// # use mmstats::{Percentile, MmStats};
+    /// # #[derive(MmStats)] struct Web { ratio: Percentile<f64> }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.ratio.record_with(0.25, "4bf92f3577b34da6a3ce929d0e0e4736");
+    /// assert_eq!(web.ratio.count(), 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    pub fn record_with(&self, value: f64, context: impl AsRef<[u8]>) {
+        self.0.record_with(value, context.as_ref());
     }
 
     /// How many values were recorded in this thread's file.

@@ -1,9 +1,9 @@
-//! One series in full: its value in each thread, its last values with their contexts, and its errors.
+//! One series in full: its value in each thread, its last values and exemplars with their contexts, and its errors.
 
 use std::cmp::Reverse;
 
-use mmstats::Value;
 use mmstats::reader::{Model, Series, printable};
+use mmstats::{Context, Value};
 
 use super::rows;
 use crate::input::find;
@@ -26,6 +26,7 @@ pub fn lines<'a>(
         for value in [Some(stat.value()), of_task].into_iter().flatten() {
             errors(value, &mut lines);
             history(value, &mut lines);
+            exemplars(value, &mut lines);
         }
     }
     let threads = apart.filter_map(|own| {
@@ -89,5 +90,29 @@ fn history(value: &Value, lines: &mut Vec<String>) {
             numbers::float(entry.value()),
             printable(&context.unwrap_or_default())
         ));
+    }
+}
+
+/// The last value of each magnitude that came with a context.
+fn exemplars(value: &Value, lines: &mut Vec<String>) {
+    let mut line = |time: u64, value: String, context: Option<&Context>| {
+        let context = context.map(|context| context.text().into_owned());
+        lines.push(format!(
+            "{}  {value:>12}  {}",
+            numbers::date_millis(time),
+            printable(&context.unwrap_or_default())
+        ));
+    };
+    match value {
+        Value::Timer(times) => times.exemplars().for_each(|one| {
+            line(one.time_ns(), numbers::duration(one.value()), one.context());
+        }),
+        Value::Percentile(values) => values.exemplars().for_each(|one| {
+            line(one.time_ns(), numbers::grouped(one.value()), one.context());
+        }),
+        Value::FloatPercentile(values) => values.exemplars().for_each(|one| {
+            line(one.time_ns(), numbers::float(one.value()), one.context());
+        }),
+        _ => {}
     }
 }

@@ -1,0 +1,209 @@
+//! Exemplars: for each octave of a distribution the last value that came with a context, a trace id as a rule.
+//!
+//! An exemplar is a part of the file (`format::part`) of one cell of two buffers, made when an octave has its first:
+//! `| sequence | time | value | context | time | value | context |`. The number of the part is that of the octave, with the
+//! highest bit set ([`EXEMPLAR`]); so no octave has it. Where no value comes with a context, there is none, and a record knows
+//! nothing of all this.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::format::part::{Part, Shape};
+use crate::format::slot;
+use crate::metric::context::{Context, Copied, Found, Reference};
+use crate::metric::kind::Parts;
+use crate::metric::storage::Space;
+use crate::sys::memory::words::{Slot, Width};
+use crate::sys::process::clock;
+
+/// What the number of an exemplar's part has, and that of no octave.
+const EXEMPLAR: u32 = 1 << 31;
+/// Exemplars of one metric in one file. Only floats have more octaves.
+const MOST: usize = 64;
+const BUFFERS: usize = 2;
+
+#[derive(Clone, Copy, Debug)]
+struct ExemplarWidth;
+
+impl Width for ExemplarWidth {
+    const WORDS: usize = 3;
+}
+
+const SHAPE: Shape = Shape {
+    cells: 1,
+    buffers: BUFFERS as u16,
+    words: ExemplarWidth::WORDS as u16,
+    plain: 0,
+};
+
+pub(in crate::metric) static PARTS: Parts = Parts {
+    is_part: |shape| shape == SHAPE,
+    changing: 0,
+    fold: None,
+};
+
+/// The writer's side.
+#[derive(Default)]
+pub(in crate::metric) struct Exemplars(RefCell<Option<Box<Table>>>);
+
+struct Table {
+    space: Rc<dyn Space>,
+    owner: u32,
+    kept: Vec<Kept>,
+    /// How often the file had no space for one more.
+    refused: u64,
+}
+
+struct Kept {
+    octave: u32,
+    slot: Slot<ExemplarWidth>,
+    context: Reference,
+}
+
+impl Exemplars {
+    /// Keeps a value as the last one of its octave. Without a file (private memory) there is no place for it.
+    #[cold]
+    pub fn keep(
+        &self,
+        (space, owner): (Option<&Rc<dyn Space>>, u32),
+        octave: u32,
+        value: u64,
+        context: &[u8],
+    ) {
+        // Borrowed: an allocator that comes back here.
+        let (Some(space), Ok(mut table)) = (space, self.0.try_borrow_mut()) else {
+            return;
+        };
+        let table = table.get_or_insert_with(|| {
+            Box::new(Table {
+                space: Rc::clone(space),
+                owner,
+                kept: Vec::new(),
+                refused: 0,
+            })
+        });
+        let Some(place) = table.place(octave) else {
+            return;
+        };
+        let contexts = space.contexts();
+        let context = contexts.keep(|part| space.part(part, &[]), context);
+        let kept = &mut table.kept[place];
+        let words = [clock::coarse_unix_nanos(), value, context.0];
+        slot::publish(kept.slot.sequence(), |p| kept.slot.buffer(p), words);
+        contexts.release(std::mem::replace(&mut kept.context, context));
+    }
+}
+
+impl Table {
+    /// The place of the octave's exemplar, made if it is new and there is space.
+    fn place(&mut self, octave: u32) -> Option<usize> {
+        let known = self.kept.iter().position(|kept| kept.octave == octave);
+        if known.is_some() {
+            return known;
+        }
+        // A full file is asked again at every power of two.
+        let is_asked = self.refused == 0 || self.refused.is_power_of_two();
+        let part = Part {
+            owner: self.owner,
+            number: EXEMPLAR | octave,
+            values: 0,
+            shape: SHAPE,
+        };
+        let words = (self.kept.len() < MOST && is_asked)
+            .then(|| self.space.part(part, &[]))
+            .flatten();
+        let Some(words) = words else {
+            self.refused += 1;
+            return None;
+        };
+        self.kept.push(Kept {
+            octave,
+            slot: Slot::new(words, BUFFERS),
+            context: Reference::NONE,
+        });
+        Some(self.kept.len() - 1)
+    }
+}
+
+impl Drop for Table {
+    /// Of a group that was removed: its contexts are free. (Its parts go to the next group in its place.)
+    fn drop(&mut self) {
+        for kept in &self.kept {
+            self.space.contexts().release(kept.context);
+        }
+    }
+}
+
+/// A value that was recorded with a context, the last one of its magnitude: see
+/// [`Timer::record_with`](crate::Timer::record_with).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exemplar<T> {
+    value: T,
+    time: u64,
+    context: Found,
+}
+
+impl<T: Copy> Exemplar<T> {
+    /// The value; of a timer in nanoseconds.
+    pub fn value(&self) -> T {
+        self.value
+    }
+
+    /// When it was recorded: nanoseconds since 1970-01-01 UTC.
+    pub fn time_ns(&self) -> u64 {
+        self.time
+    }
+
+    /// When it was recorded: seconds since 1970-01-01 UTC.
+    pub fn timestamp(&self) -> f64 {
+        self.time as f64 / 1e9
+    }
+
+    /// Its context; `None` if there was no space for it.
+    pub fn context(&self) -> Option<&Context> {
+        self.context.context().map(|context| &**context)
+    }
+}
+
+/// The exemplars of a distribution, by the magnitude of their values.
+pub(super) type ByMagnitude<T> = BTreeMap<u32, Exemplar<T>>;
+
+/// Those among the parts of a metric; `value` makes one of its bits, and says of which magnitude it is.
+pub(super) fn decode<T: Copy>(
+    parts: &[(u32, &[u64])],
+    contexts: &Copied<'_>,
+    value: impl Fn(u64) -> Option<(u32, T)>,
+) -> ByMagnitude<T> {
+    let mut found = ByMagnitude::new();
+    for (_, words) in parts.iter().filter(|(number, _)| number & EXEMPLAR != 0) {
+        // 0: it has its place, and was not published yet.
+        let Some(&[sequence, time, bits, context]) = words.first_chunk() else {
+            continue;
+        };
+        let Some((magnitude, value)) = (sequence != 0).then(|| value(bits)).flatten() else {
+            continue;
+        };
+        let context = contexts.find(Reference(context));
+        let exemplar = Exemplar {
+            value,
+            time,
+            context,
+        };
+        merge(&mut found, [(magnitude, exemplar)]);
+    }
+    found
+}
+
+/// Of each magnitude the later one stays.
+pub(super) fn merge<T>(
+    into: &mut ByMagnitude<T>,
+    others: impl IntoIterator<Item = (u32, Exemplar<T>)>,
+) {
+    for (magnitude, other) in others {
+        match into.get(&magnitude) {
+            Some(known) if known.time >= other.time => {}
+            _ => drop(into.insert(magnitude, other)),
+        }
+    }
+}
