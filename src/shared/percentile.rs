@@ -37,6 +37,18 @@ impl SharedPercentile<u64> {
     pub fn record(&self, value: u64) {
         self.0.with(|values| values.record(value));
     }
+
+    /// Records a value with a context: see [`Timer::record_with`](crate::Timer::record_with).
+    ///
+    /// ```no_run
+    /// # use mmstats::SharedPercentile;
+    /// static SIZE: SharedPercentile = SharedPercentile::new("cache", "size");
+    ///
+    /// SIZE.record_with(512, "4bf92f3577b34da6a3ce929d0e0e4736");
+    /// ```
+    pub fn record_with(&self, value: u64, context: impl AsRef<[u8]>) {
+        self.0.with(|values| values.record_with(value, context));
+    }
 }
 
 impl SharedPercentile<f64> {
@@ -44,5 +56,17 @@ impl SharedPercentile<f64> {
     #[inline]
     pub fn record(&self, value: f64) {
         self.0.with(|values| values.record(value));
+    }
+
+    /// Records a value with a context: see [`Timer::record_with`](crate::Timer::record_with).
+    ///
+    /// ```no_run
+    /// # use mmstats::SharedPercentile;
+    /// static RATIO: SharedPercentile<f64> = SharedPercentile::new("cache", "ratio");
+    ///
+    /// RATIO.record_with(0.25, "4bf92f3577b34da6a3ce929d0e0e4736");
+    /// ```
+    pub fn record_with(&self, value: f64, context: impl AsRef<[u8]>) {
+        self.0.with(|values| values.record_with(value, context));
     }
 }

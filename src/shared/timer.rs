@@ -36,6 +36,18 @@ impl SharedTimer {
         self.0.with(|timer| timer.record(duration));
     }
 
+    /// Records a duration with a context: see [`Timer::record_with`].
+    ///
+    /// ```no_run
+    /// # use mmstats::SharedTimer;
+    /// static LOOKUP: SharedTimer = SharedTimer::new("cache", "lookup");
+    ///
+    /// LOOKUP.record_with(std::time::Duration::from_secs(3), "4bf92f3577b34da6a3ce929d0e0e4736");
+    /// ```
+    pub fn record_with(&self, duration: Duration, context: impl AsRef<[u8]>) {
+        self.0.with(|timer| timer.record_with(duration, context));
+    }
+
     /// Starts a measurement that is recorded when it is dropped, also by a panic: in the file of the thread that
     /// drops it, so it may be kept across `.await`.
     #[inline]

@@ -29,8 +29,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::tracing::dispatcher::get_default;
 use ::tracing::span::{Attributes, Id, Record};
-use ::tracing::{Event, Level, Subscriber};
+use ::tracing::{Dispatch, Event, Level, Subscriber};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, Scope};
 
@@ -45,6 +46,7 @@ pub fn layer() -> Layer {
     Layer {
         series: Arc::new(All::new()),
         labels: Arc::default(),
+        trace: None,
     }
 }
 
@@ -54,7 +56,12 @@ pub struct Layer {
     series: Arc<All>,
     /// Fields that become labels.
     labels: Arc<[Box<str>]>,
+    /// What tells the id of the trace that a span belongs to.
+    trace: Option<ReadTrace>,
 }
+
+/// Tells the id of the trace that a span belongs to.
+type ReadTrace = fn(&Id, &Dispatch) -> Option<String>;
 
 impl Layer {
     /// Has these fields of a span as labels of its times, where it has them. Each set of values is a series of its own.
@@ -70,6 +77,25 @@ impl Layer {
         self.labels = fields.collect();
         self
     }
+
+    /// Keeps the ids of traces with the times of spans, as their exemplars (see
+    /// [`Timer::record_with`](crate::Timer::record_with)). With the crate tracing-opentelemetry:
+    ///
+    /// ```ignore
+    /// use opentelemetry::trace::TraceContextExt;
+    /// use tracing_opentelemetry::get_otel_context;
+    ///
+    /// let layer = mmstats::tracing::layer().with_trace_id(|span, dispatch| {
+    ///     let context = get_otel_context(span, dispatch)?;
+    ///     Some(context.span().span_context().trace_id().to_string())
+    /// });
+    /// ```
+    ///
+    /// The function is called once for each span, when it is left for the first time.
+    pub fn with_trace_id(mut self, read: fn(&Id, &Dispatch) -> Option<String>) -> Layer {
+        self.trace = Some(read);
+        self
+    }
 }
 
 /// What a span carries.
@@ -80,6 +106,8 @@ struct Timing {
     entered: Stopwatch,
     busy: Duration,
     labels: Labels,
+    /// The id of its trace, when it was asked for.
+    trace: Option<Option<String>>,
 }
 
 impl<S> tracing_subscriber::Layer<S> for Layer
@@ -99,6 +127,7 @@ where
             entered: now,
             busy: Duration::ZERO,
             labels,
+            trace: None,
         });
     }
 
@@ -129,10 +158,19 @@ where
 
     fn on_exit(&self, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
+        let mut is_asked = false;
         if let Some(timing) = span.extensions_mut().get_mut::<Timing>() {
             timing.inside = timing.inside.saturating_sub(1);
             if timing.inside == 0 {
                 timing.busy += timing.entered.elapsed();
+            }
+            is_asked = timing.trace.is_none();
+        }
+        // Not when it closes: the layer that knows it has forgotten it then. The extensions are not locked meanwhile.
+        if let Some(read) = self.trace.filter(|_| is_asked) {
+            let trace = get_default(|dispatch| read(id, dispatch));
+            if let Some(timing) = span.extensions_mut().get_mut::<Timing>() {
+                timing.trace = Some(trace);
             }
         }
     }
@@ -142,13 +180,17 @@ where
             return;
         };
         let timing = span.extensions_mut().remove::<Timing>();
-        if let Some(timing) = timing {
-            let total = timing.begin.elapsed();
-            self.series.span(span.name(), timing.labels, |series| {
-                with(&series.busy, |timer| timer.record(timing.busy));
-                with(&series.total, |timer| timer.record(total));
-            });
-        }
+        let Some(timing) = timing else { return };
+        let total = timing.begin.elapsed();
+        let trace = timing.trace.flatten();
+        self.series.span(span.name(), timing.labels, |series| {
+            for (timer, time) in [(&series.busy, timing.busy), (&series.total, total)] {
+                with(timer, |timer| match &trace {
+                    Some(trace) => timer.record_with(time, trace),
+                    None => timer.record(time),
+                });
+            }
+        });
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use mmstats::Value;
 use tracing::{Instrument, debug, error, info, info_span};
+use tracing_subscriber::Registry;
 use tracing_subscriber::prelude::*;
+use tracing_subscriber::registry::LookupSpan;
 
 use super::process::{fork, wait_well};
 use super::{child, snapshot};
@@ -156,6 +158,36 @@ fn fields_become_labels_where_that_was_asked_for() {
     assert_eq!(of("route=\"/\",span=\"request\",status=\"200\""), 2);
     assert_eq!(of("route=\"/\",span=\"request\",status=\"201\""), 1);
     assert_eq!(of("span=\"request\""), 1);
+}
+
+#[test]
+fn times_of_spans_have_the_id_of_their_trace() {
+    const NAME: &str = "spans::times_of_spans_have_the_id_of_their_trace";
+    if !child::is_child(NAME) {
+        let root = tempfile::tempdir().unwrap();
+        child::run(&mut child::command(NAME, root.path()));
+        return;
+    }
+    // As the layer of OpenTelemetry tells it: of some spans.
+    let layer = mmstats::tracing::layer().with_trace_id(|id, dispatch| {
+        let registry = dispatch.downcast_ref::<Registry>()?;
+        let is_traced = registry.span(id)?.name() == "traced";
+        is_traced.then(|| "4bf92f".to_owned())
+    });
+    tracing_subscriber::registry().with(layer).init();
+    info_span!("traced").in_scope(|| ());
+    info_span!("alone").in_scope(|| ());
+    let traces = |label: &str| -> Vec<String> {
+        let value = get(label).unwrap();
+        let exemplars = value.as_distribution().unwrap().exemplars();
+        exemplars
+            .map(|one| one.context().unwrap().text().into_owned())
+            .collect()
+    };
+    for metric in ["span_busy", "span_total"] {
+        assert_eq!(traces(&format!("{metric}{{span=\"traced\"}}")), ["4bf92f"]);
+        assert_eq!(traces(&format!("{metric}{{span=\"alone\"}}")), [""; 0]);
+    }
 }
 
 #[test]
