@@ -54,6 +54,9 @@ fn ours() -> Vec<Twins> {
 
 fn ours_alone() -> Vec<Row> {
     vec![
+        row!("Percentile::record_with, a known context", |s, i| {
+            (s.stats.size).record_with(spread(i), black_box("4bf92f3577b34da6a3ce929d0e0e4736"));
+        }),
         row!("coarse clock", |_s, i| black_box((
             spread(i) as f64,
             coarse_clock()
