@@ -26,8 +26,9 @@ use mmstats::{
 };
 
 /// The golden files.
-const GOLDEN: [&str; 19] = [
+const GOLDEN: [&str; 20] = [
     "counting-fields",
+    "described",
     "every-kind",
     "exemplars",
     "fault-costs-metric",

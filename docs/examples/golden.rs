@@ -283,6 +283,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     golden("counting-fields.mmstats", counting_fields(&root)?)?;
     golden("process.mmstats", of_a_process(&root)?)?;
     golden("exemplars.mmstats", exemplars(&root)?)?;
+    golden("described.mmstats", described(&root)?)?;
     for (name, bytes) in made::all() {
         golden(&format!("{name}.mmstats"), bytes)?;
     }
@@ -590,6 +591,36 @@ fn counting_fields(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
         seconds: 0.5,
     });
     Ok(taken(&counting, Identity::Unknown)?)
+}
+
+/// A file whose metrics are described after their schema, twice; and one of another kind that is not there.
+fn described(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let writer = Writer::builder("described").path(root).create()?;
+    writer.counter("size").unit("blocks").add()?.add(1);
+    writer.group("group")?.counter("size").add()?.add(2);
+    writer.counter("other").unit("blocks").add()?.add(3);
+    let mut bytes = fs::read(writer.path().ok_or("it has a path")?)?;
+    finish(&mut bytes, Identity::Unknown);
+    for (time, kind, unit) in [(2u64, 1u16, "bytes"), (1, 1, "lines"), (3, 2, "letters")] {
+        let (label, help) = ("size", "Größe.");
+        let mut record = vec![0; 8];
+        record.extend(time.to_le_bytes());
+        record.extend(kind.to_le_bytes());
+        for text in [label, unit, help] {
+            record.extend((text.len() as u16).to_le_bytes());
+        }
+        for text in [label, unit, help] {
+            record.extend(text.as_bytes());
+        }
+        record.resize(record.len().next_multiple_of(8), 0);
+        let length = record.len() as u32;
+        record[..4].copy_from_slice(&length.to_le_bytes());
+        record[4..6].copy_from_slice(&8u16.to_le_bytes());
+        bytes.extend(record);
+    }
+    let committed = bytes.len() as u64;
+    bytes[32..40].copy_from_slice(&committed.to_le_bytes());
+    Ok(bytes)
 }
 
 /// Values with contexts: of several magnitudes, one after another in one, and without one.

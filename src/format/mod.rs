@@ -9,6 +9,7 @@
 //! ```
 
 pub mod bytes;
+pub mod description;
 pub mod float_histogram;
 pub mod generation;
 pub mod header;

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //!   0  u32  bytes of the record with this head, a multiple of 8
-//!   4  u16  type: 1 schema, 2 instance, 3 octave, 4 retired, 6 part, 7 note; a reader skips the others
+//!   4  u16  type: 1 schema, 2 instance, 3 octave, 4 retired, 6 part, 7 note, 8 description; a reader skips the
+//!           others
 //!   6  u16  flags: bit 0, must be understood: a reader that does not know the type reads no further;
 //!           bit 1, of an instance: it has a generation
 //! ```
@@ -56,6 +57,8 @@ pub enum Type {
     Part = 6,
     /// What is not recorded, and why: see [`note`](super::note).
     Note = 7,
+    /// What a metric means: see [`description`](super::description).
+    Description = 8,
 }
 
 /// Bytes of a record's head.
@@ -97,6 +100,7 @@ impl Head {
             4 => Some(Type::Retired),
             6 => Some(Type::Part),
             7 => Some(Type::Note),
+            8 => Some(Type::Description),
             _ => None,
         };
         if (len as usize) < HEAD || len % 8 != 0 || u64::from(len) > left {
@@ -128,7 +132,12 @@ pub fn begin(kind: Type) -> Vec<u8> {
     out.extend((kind as u16).to_le_bytes());
     let flags = match kind {
         Type::Retired => MUST_BE_UNDERSTOOD,
-        Type::Schema | Type::Instance | Type::Octave | Type::Part | Type::Note => 0,
+        Type::Schema
+        | Type::Instance
+        | Type::Octave
+        | Type::Part
+        | Type::Note
+        | Type::Description => 0,
     };
     out.extend(flags.to_le_bytes());
     out

@@ -23,6 +23,7 @@ use super::plan::{Metric, Plan, PlannedSlot, Plans};
 use super::source::{Access, Trouble};
 use crate::format::LINE;
 use crate::format::bytes::{Bytes, Malformed};
+use crate::format::description::Description;
 use crate::format::labels;
 use crate::format::note::Note;
 use crate::format::record::{self, HEAD, Head, Type};
@@ -57,6 +58,8 @@ pub struct Contents {
     pub refers: bool,
     /// What it says that it does not record.
     pub notes: Vec<Note>,
+    /// What it says of metrics of its model, in its files and others.
+    pub descriptions: Vec<Arc<Description>>,
     /// Whether there are records that this version does not know.
     pub unknown: bool,
     /// The schema records so far, by offset.
@@ -179,6 +182,7 @@ impl Contents {
             retired: None,
             refers: false,
             notes: Vec::new(),
+            descriptions: Vec::new(),
             unknown: false,
             schemas: Vec::new(),
             walked: header,
@@ -262,6 +266,7 @@ impl Contents {
             Some(Type::Octave) => self.octave(access, at, head)?,
             Some(Type::Part) => self.part(access, at, head)?,
             Some(Type::Note) => self.note(access, at, head)?,
+            Some(Type::Description) => self.description(access, at, head)?,
             Some(Type::Retired) => self.retired(access, at, head)?,
             None => self.unknown = true,
         }
@@ -382,6 +387,15 @@ impl Contents {
         let record = access.bytes(at, head.len)?;
         let note = Note::decode(Bytes::new(&record[HEAD..], at + HEAD as u64))?;
         self.notes.push(note);
+        Ok(())
+    }
+
+    fn description(&mut self, access: &Access<'_>, at: u64, head: Head) -> Result<(), Trouble> {
+        self.budget
+            .charge(4 * head.len as u64 + 64, at, "the description")?;
+        let record = access.bytes(at, head.len)?;
+        let description = Description::decode(Bytes::new(&record[HEAD..], at + HEAD as u64))?;
+        self.descriptions.push(Arc::new(description));
         Ok(())
     }
 

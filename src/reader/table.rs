@@ -27,6 +27,7 @@ use super::identity::Identity;
 use super::plan::Plan;
 use super::snapshot::{Origin, Problem, Series};
 use super::state::State;
+use crate::format::description::Description;
 use crate::metric::Value;
 use crate::metric::context::Copied;
 use crate::metric::counter;
@@ -60,6 +61,8 @@ pub struct Table {
     /// The time of this snapshot, after its values were copied, by the monotonic clock.
     now: u64,
     deltas: RetiredDeltas,
+    /// What is said of metrics beside their schemas, by kind and label.
+    descriptions: HashMap<(u16, String), Arc<Description>>,
 }
 
 /// A schema of an instance.
@@ -99,6 +102,7 @@ impl Table {
             named: 0,
             now: 0,
             deltas: RetiredDeltas::default(),
+            descriptions: HashMap::new(),
         }
     }
 
@@ -135,9 +139,13 @@ impl Table {
         }
         self.named = 0;
         self.now = coarse_nanos();
+        self.descriptions.clear();
         for (rank, &index) in (1..).zip(of_model) {
             let file = &mut *files[index];
             file.enter(self.id);
+            for description in &file.contents.descriptions {
+                self.describe(description);
+            }
             let (since, is_retired) = (file.since(), file.contents.retired.is_some());
             let instances = file.contents.instances.iter_mut();
             for instance in instances.filter(|instance| instance.is_there()) {
@@ -170,6 +178,18 @@ impl Table {
         }
         let at = |rank: usize| &*files[of_model[rank - 1]];
         self.choose(at, problems);
+    }
+
+    /// Takes in what is said of a metric: the latest counts.
+    fn describe(&mut self, description: &Arc<Description>) {
+        let key = (description.kind, description.label.clone());
+        let known = self
+            .descriptions
+            .entry(key)
+            .or_insert_with(|| Arc::clone(description));
+        if known.time < description.time {
+            *known = Arc::clone(description);
+        }
     }
 
     /// Brings new cells into the order of the others.
@@ -429,8 +449,15 @@ impl Table {
     fn series(&self, cell: u32, value: Value, since: u64) -> Series {
         let cell = &self.cells[cell as usize];
         let (shape, metric) = cell.of;
+        let plan = &self.shapes[shape as usize].plan;
+        let described = (!self.descriptions.is_empty()).then(|| {
+            let schema = &plan.metrics[metric as usize].schema;
+            let key = (schema.kind, schema.label.to_string());
+            self.descriptions.get(&key).cloned()
+        });
         let origin = Origin {
-            plan: Arc::clone(&self.shapes[shape as usize].plan),
+            plan: Arc::clone(plan),
+            described: described.flatten(),
             metric,
             identity: Arc::clone(&self.shapes[shape as usize].identity),
             since,

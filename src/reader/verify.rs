@@ -12,6 +12,7 @@ use super::source::{Access, Trouble};
 use super::text::printable;
 use crate::Error;
 use crate::format::bytes::{Bytes, Malformed};
+use crate::format::description::Description;
 use crate::format::generation::is_there;
 use crate::format::header::{COMMITTED, FIXED, FLAGS_KNOWN, Header};
 use crate::format::note::Note;
@@ -163,6 +164,7 @@ impl Walk<'_> {
                 Some(Type::Octave) => self.octave(at, head.len, body)?,
                 Some(Type::Part) => self.part(at, head.len, body)?,
                 Some(Type::Note) => drop(Note::decode(body)?),
+                Some(Type::Description) => drop(Description::decode(body)?),
                 Some(Type::Retired) => {
                     Retired::decode(body)?;
                     self.retired = true;

@@ -10,11 +10,15 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use metrics::{Key, Unit};
 
 use crate::format::bytes::cut;
+use crate::format::description as format;
 use crate::format::labels::{LABELS_MOST, Labels};
 use crate::format::schema::TEXT_MOST;
-use crate::shared::{Home, Level, Number, Spec};
+use crate::metric::kind::code;
+use crate::shared::{Home, Level, Number, Spec, describe};
+use crate::sys::lifecycle::report;
 use crate::sys::memory::append_list::{AppendList, AppendTable};
 use crate::sys::memory::hashing::{self, RandomState};
+use crate::sys::process::clock;
 use crate::writer::{valid_label, valid_label_text};
 use crate::{Counter, Percentile};
 
@@ -197,6 +201,37 @@ impl Registry {
             && described.iter().take(DESCRIPTIONS).count() < DESCRIPTIONS
         {
             described.push_unless(description, |_, _| false);
+            self.describe_again(name, kind);
+        }
+    }
+
+    /// Says so in a file for metrics of the name that are in files already.
+    fn describe_again(&self, name: &Name, kind: Kind) {
+        // Relaxed: nothing is read by it but the byte itself. A thread that makes the first metric just now reads what
+        // was said, or comes before this.
+        if name.first.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let Some(said) = name.described(kind).iter().next() else {
+            return;
+        };
+        let description = format::Description {
+            time: clock::unix_nanos(),
+            kind: match kind {
+                Kind::Counter => code::COUNTER,
+                Kind::Gauge => code::GAUGE,
+                Kind::Histogram => code::FLOAT_PERCENTILE,
+            },
+            label: name.label(kind),
+            unit: said.unit.to_owned(),
+            help: said.help.clone(),
+        };
+        if !describe(self.home, &description) {
+            let text = format_args!(
+                "there is no space for a description of {:?}: readers show the one that was there before",
+                name.text
+            );
+            report::once(self.model(), "descriptions", &text);
         }
     }
 

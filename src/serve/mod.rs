@@ -17,7 +17,7 @@
 //! ```
 //!
 //! It only reads. One reading a second is kept for the history; requests get the last one, or one that is at most 0.2 s old.
-//! Totals never fall while the router lives: what vanished files had counted stays.
+//! Totals never fall while the router lives: what vanished files had counted at the last reading stays.
 
 mod agent;
 mod api;

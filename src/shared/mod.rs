@@ -19,7 +19,7 @@ mod table;
 mod timer;
 
 #[cfg(feature = "metrics")]
-pub(crate) use self::{counter::raise, process::Level};
+pub(crate) use self::{counter::raise, process::Level, process::describe};
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 pub(crate) use self::{
     home::{Home, Spec},

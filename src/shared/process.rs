@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::home::{Home, Refusal, Spec};
 use super::table;
+#[cfg(feature = "metrics")]
+use crate::format::description::Description;
 use crate::format::labels::Labels;
 use crate::format::scalar::Scalar;
 use crate::metric::gauge::Numeric;
@@ -166,6 +168,16 @@ unsafe fn word<T: Numeric>(spec: Spec) -> (&'static AtomicU64, Option<Error>) {
         GIVEN.push_unless(given, |_, _| false);
     }
     (word, refused)
+}
+
+/// Says what metrics of a kind mean that have this label, and are in files already. False where that cannot be kept. To
+/// be called within [`table::alone`].
+#[cfg(feature = "metrics")]
+pub fn describe(home: &'static Home, description: &Description) -> bool {
+    MAKING.with(|| {
+        let (file, _) = file(home, fork::generation());
+        file.is_some_and(|file| file.describe(description))
+    })
 }
 
 /// The file of a home in this process, or private memory; and why it is that. Under MAKING.

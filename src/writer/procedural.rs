@@ -9,6 +9,8 @@ use super::builder::{Builder, Procedural};
 use super::file::StatsFile;
 use super::groups::{Around, GroupId};
 use crate::Error;
+#[cfg(feature = "metrics")]
+use crate::format::description::Description;
 use crate::format::histogram::DIGITS;
 use crate::format::labels::Labels;
 use crate::format::record::Instance;
@@ -136,6 +138,12 @@ impl Writer {
         let metric = MetricBuilder::<M>::new(self, group, label, ());
         let unit = unit.to_owned();
         MetricBuilder { unit, ..metric }.help(help).add()
+    }
+
+    /// See [`StatsFile::describe`](super::file::StatsFile::describe).
+    #[cfg(feature = "metrics")]
+    pub(crate) fn describe(&self, description: &Description) -> bool {
+        self.file.describe(description)
     }
 
     /// The thread that writes it ends.

@@ -9,6 +9,7 @@ const FORMAT: &str = include_str!("../../docs/FORMAT.md");
 const HEADER: &str = include_str!("../../src/format/header.rs");
 const RECORD: &str = include_str!("../../src/format/record.rs");
 const NOTE: &str = include_str!("../../src/format/note.rs");
+const DESCRIPTION: &str = include_str!("../../src/format/description.rs");
 const PART: &str = include_str!("../../src/format/part.rs");
 const RETIRED: &str = include_str!("../../src/format/retired.rs");
 const SCHEMA: &str = include_str!("../../src/format/schema.rs");
@@ -118,6 +119,9 @@ fn the_tables_have_the_offsets_of_the_source() {
     let note = maps(NOTE);
     assert_eq!(note.len(), 1);
     two("Note record", &note[0]);
+    let description = maps(DESCRIPTION);
+    assert_eq!(description.len(), 1);
+    two("Description record", &description[0]);
     let retired = maps(RETIRED);
     assert_eq!(retired.len(), 2);
     two("Retired record", &retired[0]);

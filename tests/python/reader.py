@@ -46,7 +46,7 @@ MONOTONIC_COARSE = 6
 # Words of a buffer and plain words; None: as the parameter says.
 SLOTS = {"floats": (10, 65), "summary": (10, 1), "average": (3, 0), "movingaverage": (3, None), "samplingcounter": (2, 1)}
 RULES = range(5)
-SCHEMA, INSTANCE, OCTAVE, RETIRED, PART, NOTE = 1, 2, 3, 4, 6, 7
+SCHEMA, INSTANCE, OCTAVE, RETIRED, PART, NOTE, DESCRIPTION = 1, 2, 3, 4, 6, 7, 8
 # Cells of the parts of a kind: buffers, and the fewest and the most words of each.
 CELLS = {"history": (1, 3, 3), "errors": (2, 6, 65535), "timer": (2, 3, 3), "percentile": (2, 3, 3), "floats": (2, 3, 3)}
 LOST = object()
@@ -766,10 +766,11 @@ class Metric:
         metric.identity = identity
         return metric
 
-    def as_json(self, value):
+    def as_json(self, value, descriptions=()):
         name = KINDS[self.kind]
+        described = descriptions[self.kind, self.label][1] if (self.kind, self.label) in descriptions else self.unit
         shown = {"kind": "percentile" if name == "floats" else name, "metric": self.label, **self.identity}
-        unit = "seconds" if name == "timer" else self.unit
+        unit = "seconds" if name == "timer" else described
         if unit:
             shown["unit"] = unit
         if name in ("timer", "percentile"):
@@ -795,6 +796,13 @@ def labels_text(labels):
 def whole_label(prefix, label):
     """Records, Instance record."""
     return prefix + label if label else prefix[:-1] if prefix.endswith(".") else prefix
+
+
+def describe(known, more):
+    """Description record: the latest counts; at the same time the first."""
+    for what, said in more.items():
+        if what not in known or known[what][0] < said[0]:
+            known[what] = said
 
 
 class File:
@@ -867,7 +875,7 @@ class File:
             self.length = os.fstat(self.descriptor).st_size
         need(self.header_length <= committed <= self.length, "committed length %d of %d" % (committed, self.length))
         self.schemas, self.instances, self.retired, self.contexts = {}, [], None, []
-        self.notes, self.generations = [], []
+        self.notes, self.generations, self.descriptions = [], [], {}
         at = self.header_length
         try:
             while at < committed:
@@ -886,6 +894,8 @@ class File:
                     self.part(at, length)
                 elif kind == NOTE:
                     self.note(at, length)
+                elif kind == DESCRIPTION:
+                    self.description(at, length)
                 else:
                     need(flags & 1 == 0, "the record at %d must be understood" % at)
                 at += length
@@ -900,6 +910,13 @@ class File:
         record = Cursor(self.bytes(at, length), 8)
         cause, text, _ = record.numbers("HHI")
         self.notes.append((cause, record.text(text)))
+
+    def description(self, at, length):
+        self.charge(4 * length + 64)
+        record = Cursor(self.bytes(at, length), 8)
+        time_, kind, label, unit, help_ = record.numbers("QHHHH")
+        label, unit, _ = record.text(label), record.text(unit), record.text(help_)
+        describe(self.descriptions, {(kind, label): (time_, unit)})
 
     def schema(self, at, length):
         self.charge(4 * length)
@@ -1377,15 +1394,17 @@ class Merged:
         self.entry = entry
         self.files += 1
 
-    def as_json(self):
+    def as_json(self, descriptions):
         if self.files == 0:
-            return self.kind_of.as_json(self.kind_of.nothing())
-        return self.kind_of.as_json(self.value)
+            return self.kind_of.as_json(self.kind_of.nothing(), descriptions)
+        return self.kind_of.as_json(self.value, descriptions)
 
 
 def merge(files, errors):
     """Merging. The files are in the order of their creation."""
-    labels, named = {}, set()
+    labels, named, descriptions = {}, set(), {}
+    for file in files:
+        describe(descriptions, file.descriptions)
     parts = [(file, *part) for file in files for part in file.parts]
     for file in files:
         for entries, _ in reversed(file.parts):
@@ -1409,7 +1428,7 @@ def merge(files, errors):
             if isinstance(value, (Distribution, Summary, Average, Sampled, Window, History, Errors)):
                 value = value.copy()  # the file's own is still to be shown
             merged.add(file, entry, value)
-    return with_windows({label: merged.as_json() for label, merged in sorted(labels.items()) if merged.seen})
+    return with_windows({label: merged.as_json(descriptions) for label, merged in sorted(labels.items()) if merged.seen})
 
 
 def with_windows(stats):

@@ -188,6 +188,12 @@ fn units_and_descriptions_come_before_or_after_the_metric() {
         .register_gauge(&Key::from_name("early"), &META)
         .set(2.0);
     late.record(1.0);
+    // When its thread has written it, and has a schema without all this in its file.
+    recorder
+        .register_counter(&Key::from_parts("later", vec![Label::new("a", "1")]), &META)
+        .increment(1);
+    recorder.describe_counter("later".into(), Some(Unit::Count), "Said at first.".into());
+    recorder.describe_counter("later".into(), Some(Unit::Bytes), "Said in the end.".into());
     let snapshot = snapshot(root.path());
     let described: Vec<_> = (snapshot.model("metrics").unwrap().series().iter())
         .map(|series| (series.label(), series.unit(), series.help()))
@@ -196,6 +202,7 @@ fn units_and_descriptions_come_before_or_after_the_metric() {
         ("early", "bytes", "Known before."),
         ("early.gauge", "", "A gauge of this name."),
         ("late", "seconds", "Known after."),
+        ("later{a=\"1\"}", "bytes", "Said in the end."),
     ];
     assert_eq!(described.len(), expected.len(), "{described:?}");
     for entry in expected {

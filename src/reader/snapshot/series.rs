@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
+use crate::format::description::Description;
 use crate::format::schema::{Merge, MetricSchema};
 use crate::metric::Value;
 use crate::metric::kind::code;
@@ -45,6 +46,8 @@ pub struct Origin {
     /// Its number in the plan.
     pub metric: u32,
     pub identity: Arc<Identity>,
+    /// What was said of it after its schema was written.
+    pub described: Option<Arc<Description>>,
     /// From when it counts: nanoseconds since 1970-01-01 UTC.
     pub since: u64,
 }
@@ -237,12 +240,17 @@ impl Series {
     /// Of what it is a number, or empty. Of a timer: seconds, in which its exposed values are.
     pub fn unit(&self) -> &str {
         let metric = &self.origin.plan.metrics[self.origin.metric as usize];
-        metric.kind.unit.unwrap_or(&metric.schema.unit)
+        let described = self.origin.described.as_ref();
+        let unit = described.map_or(&*metric.schema.unit, |described| &described.unit);
+        metric.kind.unit.unwrap_or(unit)
     }
 
     /// What it means, or empty.
     pub fn help(&self) -> &str {
-        &self.schema().help
+        match &self.origin.described {
+            Some(described) => &described.help,
+            None => &self.schema().help,
+        }
     }
 
     /// How the values of several files become one. Of a flag, which is true where any is: the largest.

@@ -1,8 +1,9 @@
-//! Notes: what is not recorded is reported, and stands in the file for those who read it.
+//! Notes: what is not recorded is reported, and stands in the file for those who read it. And descriptions of metrics.
 
 use std::fmt;
 
 use super::StatsFile;
+use crate::format::description::Description;
 use crate::format::note::{self, Cause, Note};
 use crate::metric::storage::{Append, Space};
 use crate::sys::lifecycle::report;
@@ -21,6 +22,23 @@ impl StatsFile {
             key,
             &format_args!("{}: {text}", path.display()),
         );
+    }
+
+    /// Says what metrics of a kind and label mean, whichever file of the model they are in. False where there is no
+    /// space, or no file.
+    pub fn describe(&self, description: &Description) -> bool {
+        if self.is_anonymous() || self.is_inherited() {
+            return false;
+        }
+        let (Some(append), Some(record)) = (Append::begin(self), description.encode()) else {
+            return false;
+        };
+        let end = self.tail.get() + record.len();
+        let is_appended = self.append(&record, end, false).is_ok();
+        if is_appended {
+            append.publish();
+        }
+        is_appended
     }
 
     /// Appends a note, unless there is one of this cause. The space for it was kept.

@@ -4,6 +4,7 @@
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 use mmstats::format::bytes::Bytes;
+use mmstats::format::description::Description;
 use mmstats::format::header::{Header, NAME_MOST, Owner};
 use mmstats::format::histogram::Layout;
 use mmstats::format::part::Part;
@@ -55,6 +56,12 @@ fn record(data: &[u8], at: usize) {
         return;
     };
     let body = || Bytes::new(body, (at + HEAD) as u64);
+    if let Ok(description) = Description::decode(body())
+        && let Some(encoded) = description.encode()
+    {
+        let again = Bytes::new(&encoded[HEAD..], HEAD as u64);
+        assert_eq!(Description::decode(again), Ok(description));
+    }
     if let Ok(instance) = Instance::decode(body())
         && instance.prefix.len().max(instance.group.len()) <= TEXT_MOST
     {
