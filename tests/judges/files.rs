@@ -24,7 +24,7 @@ fn golden() -> Vec<PathBuf> {
 /// A file as it never was: cut short, or with bytes that are others.
 fn damaged(bytes: &[u8], round: usize) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
-    if round % 4 == 0 {
+    if round.is_multiple_of(4) {
         bytes.truncate(bytes.len() * (round % 16) / 16);
         return bytes;
     }
