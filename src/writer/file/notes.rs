@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::StatsFile;
+#[cfg(feature = "metrics")]
 use crate::format::description::Description;
 use crate::format::note::{self, Cause, Note};
 use crate::metric::storage::{Append, Space};
@@ -26,6 +27,7 @@ impl StatsFile {
 
     /// Says what metrics of a kind and label mean, whichever file of the model they are in. False where there is no
     /// space, or no file.
+    #[cfg(feature = "metrics")]
     pub fn describe(&self, description: &Description) -> bool {
         if self.is_anonymous() || self.is_inherited() {
             return false;
