@@ -1,9 +1,9 @@
 // The agent's HTTP interface. Addresses are relative, so that the page also works below a path.
 
 async function answer(path, query, init) {
-  const response = await fetch(`api/v1/${path}?${new URLSearchParams(query)}`, init);
-  if (!response.ok) throw new Error(`the agent answered ${response.status} to ${path}`);
-  return response.json();
+	const response = await fetch(`api/v1/${path}?${new URLSearchParams(query)}`, init);
+	if (!response.ok) throw new Error(`the agent answered ${response.status} to ${path}`);
+	return response.json();
 }
 
 export const snapshot = (query = {}) => answer("snapshot", query);

@@ -14,44 +14,40 @@ export const isBytes = (unit) => unit === "bytes" || unit === "By";
 
 /** Three significant digits, without an exponent where people read them. */
 function digits(value) {
-  const size = Math.abs(value);
-  if (size >= 1e15 || (size > 0 && size < 1e-3)) return value.toExponential(2);
-  if (size >= 1000) return grouped.format(value);
-  return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 0.1 ? 2 : 4);
+	const size = Math.abs(value);
+	if (size >= 1e15 || (size > 0 && size < 1e-3)) return value.toExponential(2);
+	if (size >= 1000) return grouped.format(value);
+	return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 0.1 ? 2 : 4);
 }
 
 function scaled(value, steps) {
-  const size = Math.abs(value);
-  const [step, name] = steps.find(([low, , from]) => size >= (from ?? low)) ?? steps.at(-1);
-  return `${value === 0 ? 0 : step === 1 && name === "B" ? number(value) : digits(value / step)} ${value === 0 && name === "ns" ? "s" : name}`;
+	const size = Math.abs(value);
+	const [step, name] = steps.find(([low, , from]) => size >= (from ?? low)) ?? steps.at(-1);
+	return `${value === 0 ? 0 : step === 1 && name === "B" ? number(value) : digits(value / step)} ${value === 0 && name === "ns" ? "s" : name}`;
 }
 
-/** Whole numbers in full. */
 export function number(value) {
-  if (value === null || value === undefined) return NONE;
-  return Number.isInteger(value) && Math.abs(value) < 1e15 ? grouped.format(value) : digits(value);
+	if (value === null || value === undefined) return NONE;
+	return Number.isInteger(value) && Math.abs(value) < 1e15 ? grouped.format(value) : digits(value);
 }
 
 /** A value in its unit; texts, flags and objects of fields are values, too. */
 export function quantity(value, unit) {
-  if (Array.isArray(value)) return `[${value.map((one) => quantity(one)).join(", ")}]`;
-  if (value && typeof value === "object") return Object.entries(value).map(([name, part]) => `${name} ${quantity(part)}`).join(" · ");
-  if (value === null || typeof value !== "number") return String(value ?? NONE);
-  if (TIMES.has(unit)) return scaled(value * TIMES.get(unit), SECONDS);
-  if (isBytes(unit)) return scaled(value, BYTES);
-  return unit ? `${number(value)} ${unit}` : number(value);
+	if (Array.isArray(value)) return `[${value.map((one) => quantity(one)).join(", ")}]`;
+	if (value && typeof value === "object") return Object.entries(value).map(([name, part]) => `${name} ${quantity(part)}`).join(" · ");
+	if (value === null || typeof value !== "number") return String(value ?? NONE);
+	if (TIMES.has(unit)) return scaled(value * TIMES.get(unit), SECONDS);
+	if (isBytes(unit)) return scaled(value, BYTES);
+	return unit ? `${number(value)} ${unit}` : number(value);
 }
 
 export const rate = (value, unit) => (value === null || value === undefined ? NONE : `${quantity(value, unit)}/s`);
 export const time = (unix) => clock.format(unix * 1000);
 export const shortTime = (unix) => short.format(unix * 1000);
+export const moment = (unix) => (unix ? dated.format(unix * 1000) : NONE);
 
-/** The time of day, or the date where that was not within the last hours. */
-export const moment = (unix) => (unix ? (Date.now() / 1000 - unix < 43200 ? clock : dated).format(unix * 1000) : NONE);
-
-/** How long ago. */
 export function ago(unix) {
-  const past = Math.max(0, Date.now() / 1000 - unix);
-  const [step, name] = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]].find(([size]) => past >= size) ?? [1, "s"];
-  return `${Math.floor(past / step)} ${name}`;
+	const past = Math.max(0, Date.now() / 1000 - unix);
+	const [step, name] = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]].find(([size]) => past >= size) ?? [1, "s"];
+	return `${Math.floor(past / step)} ${name}`;
 }

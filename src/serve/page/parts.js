@@ -1,98 +1,86 @@
-// What is beside the plots of a series: facts, its distribution, tables of its past, its value in each thread, its
-// errors, the entries of a history.
+// What is beside the plots of a series: facts, its distribution, its past as a table, each thread, errors, a history.
 
 import * as api from "./api.js";
 import { el, muted, table } from "./dom.js";
 import { ago, moment, NONE, number, quantity, rate, time } from "./format.js";
-import { columns, octave } from "./heat.js";
+import { add, octave } from "./heat.js";
 import { span } from "./view.js";
 
 const MOST = 100; // rows of a table
-const ROWS = 60; // of the tables that say what the plots show
+const ROWS = 60; // of the table that says what the plots show
 const contexts = new Map(); // by id; they never change
 
-const more = (all) => all.length > MOST && muted(`The first ${MOST} of ${number(all.length)}.`);
-
-export function facts(row, series) {
-  const { stat } = row;
-  const found = [["model", row.model], ["kind", row.kind ?? series.kind], ["unit", row.unit], ["group", stat.group], ...Object.entries(stat.labels ?? {})];
-  if (row.ended) found.push(["state", "ended: no process has it now"]);
-  else if (row.kind !== "history") found.push([row.grows ? "count" : "value", quantity(row.value, row.valueUnit)]);
-  if (row.grows) found.push(["rate", rate(row.rate, row.valueUnit)]);
-  for (const name of ["mean", "stddev", "min", "max", "last"]) if (name in stat) found.push([name, quantity(stat[name], row.unit)]);
-  for (const [p, value] of Object.entries(stat.percentiles ?? {})) found.push([`p${p}`, quantity(value, row.unit)]);
-  if (stat.last_time) found.push(["last at", moment(stat.last_time)]);
-  if ("per_ms" in stat) found.push(["per ms", number(stat.per_ms)]);
-  return found.filter(([, value]) => value).map(([name, value]) => el("div", el("dt", name), el("dd", value)));
+function list(title, columns, all, row) {
+	return [el("h3", title), table(title, columns, all.slice(0, MOST).map(row)), all.length > MOST && muted(`The first ${MOST} of ${number(all.length)}.`)];
 }
 
-/** What the plots show, newest first; each row stands for an equal part of the time. */
-export function dataTables(series, row, interval) {
-  const [from, to] = span();
-  const unit = row.spreads || row.kind === "summary" ? "" : series.unit;
-  const cell = (value, name) => (name === "time" ? time(value) : name === "rate" ? rate(value, unit) : quantity(value, name === "value" ? unit : series.unit));
-  const shown = series.points.filter(([at]) => at >= from && at <= to + interval).reverse();
-  const step = Math.ceil(shown.length / ROWS);
-  const rows = shown.filter((_, i) => i % step === 0).map((point) => point.map((value, i) => cell(value, series.columns[i])));
-  const heat = series.heat ? columns({ times: series.points.map(([at]) => at), heat: series.heat, interval }, from, to, ROWS).reverse() : [];
-  const bounds = [...new Set(heat.flatMap(({ counts }) => [...counts.keys()]))].sort((a, b) => a - b);
-  return [
-    table(`${series.label} over time`, series.columns.map((name) => (name === "time" ? name : `${name}#`)), rows),
-    heat.length > 0 && table(`${series.label}: how many values of which size`, ["until", ...bounds.map((bound) => `≥ ${quantity(octave(bound)[0], series.unit)}#`)],
-      heat.map(({ end, counts }) => [time(end), ...bounds.map((bound) => number(counts.get(bound) ?? 0))])),
-  ];
+export function facts(row, { kind }) {
+	const { stat, unit } = row;
+	const found = [["model", row.model], ["kind", row.kind ?? kind], ["unit", unit], ["group", stat.group], ...Object.entries(stat.labels ?? {})];
+	if (row.ended) found.push(["state", "ended: no process has it now"]);
+	else if (row.kind === "compound") for (const [field, value] of Object.entries(stat.value ?? {})) found.push([field, quantity(value)]);
+	else if (!stat.entries) found.push([row.grows ? "count" : "value", quantity(row.value, row.valueUnit)]);
+	if (row.grows) found.push(["rate", rate(row.rate, row.valueUnit)]);
+	for (const name of ["mean", "stddev", "min", "max", "last", "per_ms"]) if (name in stat) found.push([name, quantity(stat[name], unit)]);
+	for (const [p, value] of Object.entries(stat.percentiles ?? {})) found.push([`p${p}`, quantity(value, unit)]);
+	return found.filter(([, value]) => value).map(([name, value]) => el("div", el("dt", name), el("dd", value)));
+}
+
+const ordered = (bounds) => [...new Set(bounds)].sort((a, b) => a - b);
+
+/** What the plots show, newest first. A row is the last point of an equal part of the time, and all values of that. */
+export function past({ label, columns, points, heat, unit, valueUnit }, interval) {
+	const [from, to] = span();
+	const step = Math.ceil((to - from) / interval / ROWS);
+	const rows = [];
+	for (let i = points.length - 1; points[i]?.[0] >= from; i -= step) rows.push([points[i], add(heat?.slice(Math.max(0, i - step + 1), i + 1))]);
+	const bounds = ordered(rows.flatMap(([, counts]) => [...counts.keys()]));
+	const formats = { time, value: (value) => quantity(value, valueUnit), rate: (value) => rate(value, valueUnit) };
+	return table(label, [...columns.map((name) => `${name}#`), ...bounds.map((bound) => `≥ ${quantity(octave(bound)[0], unit)}#`)], rows.map(([point, counts]) => [
+		...point.map((value, i) => (formats[columns[i]] ?? quantity)(value, unit)), ...bounds.map((bound) => number(counts.get(bound) ?? 0))]));
 }
 
 /** How the values of the last minute are spread: a bar for each octave. */
 export function distribution({ points, heat, unit }) {
-  const end = points.at(-1)?.[0] ?? 0;
-  const counts = columns({ times: points.map(([at]) => at), heat, interval: 1 }, end - 60, end, 1).reduce((all, one) => {
-    for (const [bound, count] of one.counts) all.set(bound, (all.get(bound) ?? 0) + count);
-    return all;
-  }, new Map());
-  const all = [...counts.values()].reduce((sum, count) => sum + count, 0);
-  const rows = [...counts].sort((a, b) => a[0] - b[0]).map(([bound, count]) => [
-    bound ? octave(bound).map((one) => quantity(one, unit)).join(" – ") : "0",
-    el("meter", { min: 0, max: Math.max(...counts.values()), value: count, "aria-hidden": true }), number(count), `${((count / all) * 100).toFixed(1)} %`]);
-  return [el("h3", "Distribution in the last minute"), rows.length ? table("Distribution", ["size", "spread", "count#", "share#"], rows) : muted("Nothing was recorded.")];
+	const counts = add(heat.filter((_, i) => points[i][0] > points.at(-1)[0] - 60));
+	const all = [...counts.values()];
+	const [most, sum] = [Math.max(...all), all.reduce((one, other) => one + other, 0)];
+	return list("Distribution in the last minute", ["size", "spread", "count#", "share#"], ordered(counts.keys()), (bound) => [
+		bound ? octave(bound).map((end) => quantity(end, unit)).join(" – ") : "0", el("progress", { max: most, value: counts.get(bound), "aria-hidden": true }),
+		number(counts.get(bound)), `${((counts.get(bound) / sum) * 100).toFixed(1)} %`]);
 }
 
 /** A row for each file, that is for each thread; `before` is the answer before this one, for rates. */
-export function threads(row, files, before) {
-  const all = files.list.filter(({ stats }) => stats?.[row.label]).sort((a, b) => a.pid - b.pid);
-  if (!all.length) return [];
-  const old = new Map(before?.list.map(({ path, stats }) => [path, stats?.[row.label]]));
-  const amount = (stat) => stat?.count ?? stat?.all ?? stat?.value;
-  const rows = all.slice(0, MOST).map(({ path, pid, tid, state, stats: { [row.label]: stat } }) => [
-    String(pid ?? NONE), String(tid ?? NONE), el(`span.${state}`, state), stat.entries ? `${stat.entries.length} entries` : quantity(amount(stat), row.valueUnit),
-    ...(row.grows ? [rate(old.get(path) ? Math.max(0, amount(stat) - amount(old.get(path))) / (files.time - before.time) : null, row.valueUnit)] : []),
-    ...(row.spreads ? ["50", "99"].map((p) => quantity(stat.percentiles[p], row.unit)) : [])]);
-  const names = ["pid#", "tid#", "state", row.grows ? "count#" : "value#", ...(row.grows ? ["rate#"] : []), ...(row.spreads ? ["p50#", "p99#"] : [])];
-  return [el("h3", `In ${number(new Set(all.map(({ pid }) => pid)).size)} processes, ${number(all.length)} threads`), table("By process and thread", names, rows), more(all)];
+export function threads({ label, grows, spreads, unit, valueUnit }, files, before) {
+	const amount = (file) => { const stat = file?.stats?.[label] ?? {}; return stat.count ?? stat.all ?? stat.entries?.length ?? stat.value; };
+	const all = files.list.filter(({ stats }) => stats?.[label]).sort((a, b) => a.pid - b.pid);
+	const speed = (file) => (amount(file) - amount(before?.list.find(({ path }) => path === file.path))) / (files.time - before?.time);
+	const columns = ["pid#", "tid#", "state", grows ? "count#" : "value#", grows && "rate#", spreads && "p50#", spreads && "p99#"].filter(Boolean);
+	return all.length > 0 && list(`Processes: ${new Set(all.map(({ pid }) => pid)).size}, threads: ${all.length}`, columns, all, (file) => [
+		String(file.pid ?? NONE), String(file.tid ?? NONE), el(`span.${file.state}`, file.state), quantity(amount(file), valueUnit),
+		...(grows ? [rate(speed(file) >= 0 ? speed(file) : null, valueUnit)] : []), ...(spreads ? ["50", "99"] : []).map((p) => quantity(file.stats[label].percentiles?.[p], unit))]);
 }
 
-/** A context; those that are not known yet are asked for, and `then` shows them. */
-function learn(list, then) {
-  const ids = [...new Set(list.map(({ context_id: id }) => id))].filter((id) => id && !contexts.has(id));
-  for (const id of ids) contexts.set(id, `context ${id}`);
-  if (ids.length) api.contexts(ids).then((texts) => Object.entries(texts).forEach(([id, text]) => contexts.set(id, text))).then(then, () => {});
+/** Asks for the contexts that are not known yet; `then` shows them. */
+function learn(all, then) {
+	const ids = ordered(all.slice(0, MOST).map(({ context_id: id }) => id)).filter((id) => id && !contexts.has(id));
+	for (const id of ids) contexts.set(id, `context ${id}`);
+	if (ids.length) api.contexts(ids).then((texts) => Object.entries(texts).forEach(([id, text]) => contexts.set(id, text))).then(then, () => {});
 }
 
-const context = (id) => id !== "" && el("div.context", id ? contexts.get(id) : "its context is lost");
+const context = ({ context_id: id }) => id !== "" && el("div.context", id ? contexts.get(id) : "its context is lost");
 
 export function errors(stat, then) {
-  const all = [...(stat.distinct ?? [])].sort((a, b) => b.last - a.last);
-  const shown = all.slice(0, MOST);
-  learn(shown, then);
-  const rows = shown.map((one) => [number(one.count),
-    [el("b", one.type ?? one.name), one.message && ` ${one.message}`, one.sources?.map((source) => muted(`because: ${source}`)), one.site && muted(`at ${one.site}`), context(one.context_id)],
-    el("span", { title: `first ${moment(one.first)}` }, `${moment(one.last)}, ${ago(one.last)} ago`)]);
-  const hidden = [["too many to tell apart", stat.overflow], ["evicted", stat.evicted], ["without a name", stat.unnamed]].filter(([, count]) => count);
-  return [el("h3", `Errors: ${number(stat.all)}`), table("Errors", ["count#", "error", "last"], rows), more(all), muted(hidden.map(([name, count]) => `${number(count)} ${name}`).join(", "))];
+	const all = [...stat.distinct].sort((a, b) => b.last - a.last);
+	learn(all, then);
+	return [
+		list(`Errors: ${number(stat.all)}`, ["count#", "error", "last"], all, (one) => [number(one.count),
+			[el("b", one.type ?? one.name), one.message && ` ${one.message}`, one.sources?.map((source) => muted(`because: ${source}`)), one.site && muted(`at ${one.site}`), context(one)],
+			el("span", { title: `first ${moment(one.first)}` }, `${moment(one.last)}, ${ago(one.last)} ago`)]),
+		["overflow", "evicted", "unnamed"].map((name) => stat[name] > 0 && muted(`${name}: ${number(stat[name])}`))];
 }
 
-export function entries({ stat, unit }, then) {
-  const shown = stat.entries.slice(0, MOST);
-  learn(shown, then);
-  return [el("h3", "Last values"), table("Last values", ["time", "value#", "context"], shown.map((one) => [moment(one.timestamp), quantity(one.value, unit), context(one.context_id)])), more(stat.entries)];
+export function history({ entries }, unit, then) {
+	learn(entries, then);
+	return list("Last values", ["time", "value#", "context"], entries, (one) => [moment(one.timestamp), quantity(one.value, unit), context(one)]);
 }

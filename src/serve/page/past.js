@@ -1,78 +1,52 @@
-// The past of the open series: asked from the agent once, then continued with every snapshot.
+// The past of the open series, from the agent: asked for again whenever the plots have moved by about a pixel.
 
 import * as api from "./api.js";
+import { valueUnit } from "./store.js";
 import { span, view } from "./view.js";
 
 export const HOUR = 3600;
-const AHEAD = 300; // seconds of the hour before that are asked for in advance; after them all is asked again
+const PIXELS = 300; // the narrowest plot
 
-export class Past {
-  series = [];
-  earlier = [];
-  interval = 1;
+/** Follows a series until `close`; `onData` after each answer. `now` and `earlier` are answers of the agent. */
+export function follow({ model, label, kind }, onData) {
+	const past = { now: { interval: 1, series: [] }, load, tick, close: () => stopped?.abort() };
+	let stopped, loaded;
+	load();
+	return past;
 
-  constructor(row, onData) {
-    Object.assign(this, { row, onData });
-    this.load();
-  }
+	async function load() {
+		const [from, to] = span();
+		const [last, until] = [Math.ceil(to - from) + 2, Math.ceil(to)];
+		past.close();
+		stopped = new AbortController();
+		const { signal } = stopped;
+		[loaded, past.busy] = [to, true];
+		try {
+			const answers = await Promise.all([
+				ask({ last, heat: 1, ...((view.from || view.paused) && { until }) }, signal),
+				view.compare ? ask({ last, until: until - HOUR }, signal) : null,
+			]);
+			[past.now, past.earlier] = answers;
+			past.error = null;
+		} catch (error) {
+			if (signal.aborted) return;
+			past.error = error;
+		}
+		past.busy = false;
+		onData();
+	}
 
-  close() {
-    this.stopped?.abort();
-  }
+	/** With each snapshot. */
+	function tick() {
+		const [from, to] = span();
+		if (!past.busy && !view.from && !view.paused && to - loaded > Math.max((to - from) / PIXELS, past.now.interval) - 0.5) load();
+	}
 
-  load() {
-    const [from, to] = span();
-    const last = Math.ceil(to - from) + 2;
-    this.close();
-    this.stopped = new AbortController();
-    this.loaded = to;
-    return this.work(async () => {
-      const [now, earlier] = await Promise.all([
-        this.ask({ last, heat: 1, ...((view.from || view.paused) && { until: Math.ceil(to) }) }),
-        view.compare && this.ask({ last: last + AHEAD, until: Math.ceil(to - HOUR + AHEAD) }),
-      ]);
-      this.series = now.series;
-      this.interval = now.interval;
-      this.earlier = earlier ? earlier.series : [];
-      this.earlierInterval = earlier?.interval;
-    });
-  }
-
-  /** With each snapshot: what came since the last point. */
-  tick() {
-    if (this.busy || view.from || view.paused) return;
-    const [from, to] = span();
-    const age = to - this.loaded;
-    if (this.error || age > AHEAD || ((this.interval > 1 || !this.series.length) && age > 30)) return this.load();
-    if (this.interval > 1 || !this.series.length) return;
-    const last = Math.max(...this.series.map(({ points }) => points.at(-1)?.[0] ?? from));
-    return this.work(async () => this.append((await this.ask({ last: Math.ceil(to - last) + 2, heat: 1 })).series, from));
-  }
-
-  /** One request at a time; a later one of `load` ends those before it. */
-  async work(what) {
-    const { signal } = this.stopped;
-    this.busy = true;
-    this.error = await what().catch((error) => error);
-    if (signal.aborted) return;
-    this.busy = false;
-    this.onData();
-  }
-
-  append(all, from) {
-    for (const one of this.series) {
-      const fresh = all.find(({ label }) => label === one.label);
-      if (!fresh) continue;
-      const last = one.points.at(-1)?.[0] ?? 0;
-      const [known, old] = [fresh.points.filter(([time]) => time <= last).length, one.points.filter(([time]) => time < from - 2).length];
-      for (const list of ["points", "heat"]) if (one[list]) one[list] = [...one[list].slice(old), ...fresh[list].slice(known)];
-    }
-  }
-
-  async ask(query) {
-    const { model, label, kind } = this.row;
-    const answer = await api.past(kind === "compound" ? [label, `${label}.*`] : [label], { ...query, model }, this.stopped.signal);
-    // A label may hold the signs of a glob, and match others, too.
-    return { ...answer, series: answer.series.filter((one) => one.model === model && (one.label === label || (one.part && one.label === `${label}.${one.part}`))) };
-  }
+	async function ask(query, signal) {
+		const answer = await api.past(kind === "compound" ? [label, `${label}.*`] : [label], { ...query, model }, signal);
+		// A label may hold the signs of a glob, and match others, too.
+		answer.series = answer.series.filter((one) => one.model === model && (one.label === label || one.label === `${label}.${one.part}`));
+		for (const one of answer.series) one.valueUnit = valueUnit(one);
+		return answer;
+	}
 }

@@ -3,112 +3,99 @@
 export const SPARK = 60; // seconds that a sparkline shows
 const RATE = 5; // seconds over which a rate is taken: one that can be read, and not 0 and 1 in turns
 /** Kinds whose number only grows: people look at its rate. */
-const GROWING = new Set(["counter", "errors", "samplingcounter", "timer", "percentile", "summary"]);
+const GROWING = /counter|errors|timer|percentile|summary/;
 /** What counts errors by its usual names, beside the kind. */
 const WRONG = /(^|[._-])(errors?|fail(ed|ures?)?|bad|exceptions?|panics?|timeouts?|rejected|dropped)$/i;
+
+/** The unit of a value: that of what was recorded, but how often something was recorded has none. */
+export const valueUnit = ({ kind, unit }) => (/timer|percentile|summary/.test(kind) ? "" : unit);
+
+export const store = { rows: new Map(), snapshot: null, time: 0, generation: 0 }; // changes when series come or go
 
 const mean = (signals) => signals.reduce((sum, one) => sum + one, 0) / signals.length;
 
 /** How far the last seconds of a signal are from the minute before: `score` from 0, as usual, to 1, nothing like it. */
 function trend(signals, counted) {
-  const [before, now] = [mean(signals.slice(0, -RATE)), mean(signals.slice(-RATE))];
-  if (signals.length < 3 * RATE) return { score: 0 };
-  const usual = Math.sqrt(mean(signals.slice(0, -RATE).map((one) => (one - before) ** 2)));
-  // Events that come by chance vary by the square root of their number: that is no change.
-  const noise = 2 * Math.max(usual, counted ? Math.sqrt(Math.abs(before) / RATE) : 0);
-  const off = Math.abs(now - before);
-  return { before, now, score: off > noise ? off / Math.max(Math.abs(before), Math.abs(now)) : 0 };
+	const [earlier, last] = [signals.slice(0, -RATE), signals.slice(-RATE)];
+	if (earlier.length < 2 * RATE) return { score: 0 };
+	const [before, now] = [mean(earlier), mean(last)];
+	const usual = Math.sqrt(mean(earlier.map((one) => (one - before) ** 2)));
+	// Events that come by chance vary by the square root of their number: that is no change.
+	const noise = 2 * Math.max(usual, counted ? Math.sqrt(before / RATE) : 0);
+	const off = Math.abs(now - before);
+	return { before, now, score: off > noise ? off / Math.max(Math.abs(before), Math.abs(now)) : 0 };
 }
 
 class Row {
-  spark = [];
-  rate = null;
-  means = [];
+	spark = [];
+	means = [];
+	rate = null;
 
-  constructor(model, label, stat, time) {
-    Object.assign(this, { model, label, since: time, unit: stat.unit ?? "", kind: stat.kind.replace("_", "") });
-    this.text = `${model} ${label}`.toLowerCase();
-    this.grows = GROWING.has(this.kind);
-    this.spreads = this.kind === "timer" || this.kind === "percentile";
-    // The unit is that of what was recorded; how often has none.
-    this.valueUnit = this.spreads || this.kind === "summary" ? "" : this.unit;
-    this.wrong = this.kind === "errors" || (this.kind === "counter" && WRONG.test(stat.metric || label));
-  }
+	constructor(model, label, stat, time) {
+		Object.assign(this, { model, label, since: time, unit: stat.unit ?? "", kind: stat.kind });
+		this.text = `${model} ${label}`.toLowerCase();
+		this.grows = GROWING.test(this.kind);
+		this.spreads = /timer|percentile/.test(this.kind);
+		this.valueUnit = valueUnit(this);
+		this.wrong = this.kind === "errors" || (this.kind === "counter" && WRONG.test(stat.metric || label));
+	}
 
-  update(stat, time) {
-    const before = this.stat;
-    const [old, seconds] = [this.value, time - this.time];
-    this.stat = stat;
-    this.time = time;
-    this.value = stat.all ?? stat.value ?? (this.grows ? stat.count : stat.entries?.[0]?.value) ?? null;
-    this.p50 = stat.percentiles?.["50"] ?? null;
-    this.p99 = stat.percentiles?.["99"] ?? null;
-    if (this.value === null || this.kind === "history" || isNaN(this.value)) return;
-    if (!this.grows) this.push(Number(this.value));
-    else if (typeof old === "number") this.push(Math.max(0, this.value - old) / seconds);
-    if (!this.spreads || !(this.value > old)) return;
-    this.means.push((stat.total - before.total) / (this.value - old));
-    if (this.means.length > SPARK) this.means.shift();
-  }
+	update(stat, time) {
+		const { stat: before, value: old, time: then } = this;
+		const value = stat.all ?? stat.value ?? (this.grows ? stat.count : stat.entries?.[0]?.value) ?? null;
+		Object.assign(this, { stat, time, value, p50: stat.percentiles?.["50"] ?? null, p99: stat.percentiles?.["99"] ?? null });
+		if (value === null || stat.entries || isNaN(value)) return;
+		if (!this.grows) this.push(Number(value));
+		else if (typeof old === "number") this.push(Math.max(0, value - old) / (time - then));
+		if (this.spreads && value > old) this.means = [...this.means.slice(1 - SPARK), (stat.total - before.total) / (value - old)];
+	}
 
-  push(signal) {
-    this.spark.push(signal);
-    if (this.spark.length > SPARK) this.spark.shift();
-    if (this.grows) this.rate = mean(this.spark.slice(-RATE));
-  }
+	push(signal) {
+		this.spark.push(signal);
+		if (this.spark.length > SPARK) this.spark.shift();
+		if (this.grows) this.rate = mean(this.spark.slice(-RATE));
+	}
 
-  /** Puts the agent's past, `[time, signal]`, before what this tab saw itself. */
-  seed(points) {
-    const own = this.spark;
-    this.spark = [];
-    for (const [time, signal] of points) if (time < this.since && signal !== null) this.push(Number(signal));
-    for (const signal of own) this.push(signal);
-  }
+	/** Puts the agent's past, `[time, signal]`, before what this tab saw itself. */
+	seed(points) {
+		const own = this.spark;
+		this.spark = [];
+		for (const [time, signal] of points) if (time < this.since && signal !== null) this.push(Number(signal));
+		for (const signal of own) this.push(signal);
+	}
 }
 
-export class Store {
-  rows = new Map();
-  snapshot = { path: "", models: {}, errors: [] };
-  time = 0;
-  /** Changes whenever a series came or went. */
-  generation = 0;
+export function apply(snapshot) {
+	const time = snapshot.time ?? Date.now() / 1000;
+	const since = time - store.time;
+	if (since >= 0 && since < 0.5) return; // too close to the last one for a rate
+	// After a gap (hidden, paused, no agent, a clock that was set) rates begin anew, and sparklines with the agent's past.
+	const old = since > 0 && since < 4 ? store.rows : new Map();
+	const rows = new Map();
+	let fresh = 0;
+	for (const [model, { stats }] of Object.entries(snapshot.models)) {
+		for (const [label, stat] of Object.entries(stats)) {
+			const key = `${model}\0${label}`;
+			const row = old.get(key) ?? new Row(model, label, stat, time);
+			row.update(stat, time);
+			rows.set(key, row);
+			if (row.since === time) fresh += 1;
+		}
+	}
+	const generation = store.generation + (fresh > 0 || rows.size !== store.rows.size);
+	Object.assign(store, { rows, snapshot, time, generation });
+}
 
-  apply(snapshot) {
-    const time = snapshot.time ?? Date.now() / 1000;
-    if (time - this.time < 0.5) return; // too close to the last one for a rate
-    // After a gap (hidden, paused, no agent) rates and sparklines begin anew, with the agent's past.
-    const old = time - this.time > 4 ? new Map() : this.rows;
-    this.time = time;
-    this.snapshot = snapshot;
-    const rows = new Map();
-    for (const [model, { stats }] of Object.entries(snapshot.models)) {
-      for (const [label, stat] of Object.entries(stats)) {
-        const key = `${model}\0${label}`;
-        const row = old.get(key) ?? new Row(model, label, stat, time);
-        row.update(stat, time);
-        rows.set(key, row);
-        if (row.since === time) this.generation += 1;
-      }
-    }
-    if (rows.size !== this.rows.size) this.generation += 1;
-    this.rows = rows;
-  }
+export const get = (model, label) => store.rows.get(`${model}\0${label}`);
 
-  get(model, label) {
-    return this.rows.get(`${model}\0${label}`);
-  }
+export function changes(most) {
+	const all = [...store.rows.values()].flatMap((row) => [
+		{ row, of: row.grows ? "rate" : "value", ...trend(row.spark, row.grows) },
+		{ row, of: "mean", ...trend(row.means) },
+	]);
+	return all.filter(({ score }) => score > 0.2).sort((a, b) => b.score - a.score).slice(0, most);
+}
 
-  /** What changed most: `{row, of, before, now, score}`. */
-  changes(most) {
-    const all = [...this.rows.values()].flatMap((row) => [
-      { row, of: row.grows ? "rate" : "value", ...trend(row.spark, row.grows) },
-      { row, of: "mean", ...trend(row.means) },
-    ]);
-    return all.filter(({ score }) => score > 0.2).sort((a, b) => b.score - a.score).slice(0, most);
-  }
-
-  /** The series that count errors, the busiest first. */
-  wrong() {
-    return [...this.rows.values()].filter(({ wrong, value }) => wrong && value > 0).sort((a, b) => b.rate - a.rate || b.value - a.value);
-  }
+export function wrong() {
+	return [...store.rows.values()].filter((row) => row.wrong && row.value > 0).sort((a, b) => b.rate - a.rate || b.value - a.value);
 }

@@ -4,74 +4,73 @@
 
 const NAME = `mmstats ${location.pathname}`;
 const SILENCE = 4000; // milliseconds after which an open stream counts as lost: the agent hangs, or the leader does
+const channel = new BroadcastChannel(NAME);
+let wanted, running, source, heard, state, watch, retry, onSnapshot, onState;
 
-export class Stream {
-  /** `onState` takes "connecting", "live" or "lost". */
-  constructor(onSnapshot, onState) {
-    Object.assign(this, { onSnapshot, onState });
-    this.channel = new BroadcastChannel(NAME);
-    // The text as it came: parsing it in each tab is cheaper than cloning the object.
-    this.channel.onmessage = ({ data }) => this.source || this.receive(data);
-    document.addEventListener("visibilitychange", () => this.update());
-  }
+// The text as it came: parsing it in each tab is cheaper than cloning the object.
+channel.onmessage = ({ data }) => source || receive(data);
+document.addEventListener("visibilitychange", update);
 
-  want(wanted) {
-    this.wanted = wanted;
-    this.update();
-  }
+/** `onState` takes "connecting", "live" or "lost". */
+export function connect(...callbacks) {
+	[onSnapshot, onState] = callbacks;
+}
 
-  update() {
-    if (!this.wanted || document.hidden) this.stop();
-    else if (!this.running) this.start();
-  }
+export function want(now) {
+	wanted = now;
+	update();
+}
 
-  start() {
-    const { signal } = (this.running = new AbortController());
-    this.state = null;
-    this.tell("connecting");
-    this.heard = performance.now();
-    this.watch = setInterval(() => performance.now() - this.heard > SILENCE && this.tell("lost"), 1000);
-    if (!navigator.locks) return this.lead(signal);
-    // Held until this tab is hidden, paused or closed; then the next one leads.
-    const hold = () => new Promise((free) => {
-      signal.addEventListener("abort", free);
-      this.lead(signal);
-    });
-    navigator.locks.request(NAME, { signal }, hold).catch(() => {});
-  }
+function update() {
+	if (wanted && !document.hidden) running ?? start();
+	else stop();
+}
 
-  stop() {
-    this.running?.abort();
-    this.source?.close();
-    this.running = this.source = null;
-    clearInterval(this.watch);
-    clearTimeout(this.retry);
-  }
+function start() {
+	const { signal } = (running = new AbortController());
+	tell("connecting");
+	heard = performance.now();
+	watch = setInterval(() => performance.now() - heard > SILENCE && tell("lost"), 1000);
+	if (!navigator.locks) return lead(signal);
+	// Held until this tab is hidden, paused or closed; then the next one leads.
+	const hold = () => new Promise((free) => {
+		signal.addEventListener("abort", free);
+		lead(signal);
+	});
+	navigator.locks.request(NAME, { signal }, hold).catch(() => {});
+}
 
-  /** Opens the stream, and again whenever it breaks. */
-  lead(signal, failures = 0) {
-    if (signal.aborted) return;
-    this.source = new EventSource("api/v1/stream");
-    this.source.addEventListener("snapshot", ({ data }) => {
-      failures = 0;
-      this.channel.postMessage(data);
-      this.receive(data);
-    });
-    this.source.onerror = () => {
-      this.source.close();
-      this.tell("lost");
-      this.retry = setTimeout(() => this.lead(signal, failures + 1), Math.min(5000, 500 * 2 ** failures));
-    };
-  }
+function stop() {
+	running?.abort();
+	source?.close();
+	running = source = state = null;
+	clearInterval(watch);
+	clearTimeout(retry);
+}
 
-  receive(text) {
-    if (!this.running) return;
-    this.heard = performance.now();
-    this.onSnapshot(JSON.parse(text));
-    this.tell("live");
-  }
+/** Opens the stream, and again whenever it breaks. */
+function lead(signal, failures = 0) {
+	if (signal.aborted) return;
+	source = new EventSource("api/v1/stream");
+	source.addEventListener("snapshot", ({ data }) => {
+		failures = 0;
+		channel.postMessage(data);
+		receive(data);
+	});
+	source.onerror = () => {
+		source.close();
+		tell("lost");
+		retry = setTimeout(lead, Math.min(5000, 500 * 2 ** failures), signal, failures + 1);
+	};
+}
 
-  tell(state) {
-    if (state !== this.state) this.onState((this.state = state));
-  }
+function receive(text) {
+	if (!running) return;
+	heard = performance.now();
+	onSnapshot(JSON.parse(text));
+	tell("live");
+}
+
+function tell(now) {
+	if (now !== state) onState((state = now));
 }

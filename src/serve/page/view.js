@@ -9,29 +9,29 @@ const listeners = [];
 export const view = parse();
 
 function parse() {
-  const query = new URLSearchParams(location.search);
-  const found = {};
-  for (const [name, usual] of Object.entries(USUAL)) {
-    found[name] = typeof usual === "number" ? Math.max(0, Number(query.get(name))) || usual : query.get(name) ?? usual;
-  }
-  if (!SORTS.test(found.sort)) found.sort = USUAL.sort;
-  if (!RANGES.includes(found.range)) found.range = USUAL.range;
-  if (!(found.from < found.to)) found.from = found.to = 0;
-  return found;
+	const query = new URLSearchParams(location.search);
+	const found = {};
+	for (const [name, usual] of Object.entries(USUAL)) {
+		found[name] = typeof usual === "number" ? Math.max(0, Number(query.get(name))) || usual : query.get(name) ?? usual;
+	}
+	if (!SORTS.test(found.sort)) found.sort = USUAL.sort;
+	if (!RANGES.includes(found.range)) found.range = USUAL.range;
+	if (!(found.from < found.to)) found.from = found.to = 0;
+	return found;
 }
 
 function change(changes) {
-  const before = { ...view };
-  Object.assign(view, changes);
-  for (const listener of listeners) listener(before);
+	const before = { ...view };
+	Object.assign(view, changes);
+	for (const listener of listeners) listener(before);
 }
 
 /** Changes the view. `replace` makes no entry in the browser's history. */
 export function go(changes, replace) {
-  const query = new URLSearchParams();
-  for (const [name, value] of Object.entries({ ...view, ...changes })) if (value !== USUAL[name]) query.set(name, value);
-  history[replace ? "replaceState" : "pushState"](null, "", `?${query}`);
-  change(changes);
+	const query = new URLSearchParams();
+	for (const [name, value] of Object.entries({ ...view, ...changes })) if (value !== USUAL[name]) query.set(name, value);
+	history[replace ? "replaceState" : "pushState"](null, "", `?${query}`);
+	change(changes);
 }
 
 /** Calls back after each change with the view before. */
@@ -39,8 +39,8 @@ export const onView = (listener) => listeners.push(listener);
 
 /** The times that the plots show. */
 export function span() {
-  const end = view.paused || Date.now() / 1000;
-  return view.from ? [view.from, view.to] : [end - view.range, end];
+	const end = view.paused || Date.now() / 1000;
+	return view.from ? [view.from, view.to] : [end - view.range, end];
 }
 
 addEventListener("popstate", () => change(parse()));
