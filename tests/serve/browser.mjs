@@ -123,7 +123,7 @@ async function links() {
 
 async function details() {
   const page = await open();
-  for (const [label, text] of [['errors', 'ParseIntError'], ['pool', 'waits'], ['release', '<b>1.4.2'], ['tasks', '4.5']]) {
+  for (const [label, text] of [['errors', 'ParseIntError'], ['pool', 'waits'], ['release', '<b>1.4.2'], ['tasks', '4.5'], ['response', '4bf92f3577b34da6']]) {
     await show(page, 'page', label);
     await page.waitForFunction((text) => document.getElementById('detail').textContent.includes(text), text);
     check(true, `the detail of ${label} has ${text}`);

@@ -122,6 +122,8 @@ fn write(root: &Path, is_over: &AtomicBool) {
     page.release.set("<b>1.4.2</b>");
     page.pool.update(|pool| (pool.open, pool.waits) = (3, 4));
     page.tasks.push(4.5);
+    page.response
+        .record_with(Duration::from_secs(2), "4bf92f3577b34da6");
     page.errors.record(&"x".parse::<u8>().unwrap_err());
     let writer = Writer::builder("more").path(root).create().unwrap();
     let counters: Vec<_> = (0..994)

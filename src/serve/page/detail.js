@@ -87,7 +87,7 @@ function facts() {
 	const [series = {}] = past.now.series;
 	setText($("help"), series.help ?? "");
 	show($("facts"), parts.facts(row, series));
-	show($("special"), row.stat.distinct && parts.errors(row.stat, facts), row.stat.entries && parts.history(row.stat, row.unit, facts));
+	show($("special"), row.stat.distinct && parts.errors(row.stat, facts), row.stat.entries && parts.history(row.stat, row.unit, facts), row.stat.exemplars && parts.exemplars(row.stat, row.unit));
 }
 
 /** The plots of a series, by the columns that it has. */

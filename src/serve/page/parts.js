@@ -84,3 +84,7 @@ export function history({ entries }, unit, then) {
 	learn(entries, then);
 	return list("Last values", ["time", "value#", "context"], entries, (one) => [moment(one.timestamp), quantity(one.value, unit), context(one)]);
 }
+
+/** The last value of each magnitude that was recorded with a context: a trace id. */
+export const exemplars = (stat, unit) => list("Exemplars", ["value#", "trace", "when"], [...stat.exemplars].reverse(), (one) => [
+	quantity(one.value, unit), one.context ?? muted("its context is lost"), el("span", { title: moment(one.timestamp) }, `${ago(one.timestamp)} ago`)]);
