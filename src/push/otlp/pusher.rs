@@ -15,7 +15,7 @@ use super::{Error, Options};
 use crate::push::backoff::Backoff;
 use crate::push::lock::Locks;
 use crate::reader::sources::Sources;
-use crate::reader::{Model, Per, Snapshot, State};
+use crate::reader::{Model, Per, Process, Snapshot, State};
 
 /// The model of a pusher's own metrics, which it does not push: each start of a pusher would be one more process for
 /// the receiver.
@@ -145,6 +145,7 @@ impl Pusher {
         let groups = groups(snapshots);
         let there: HashSet<&Whose> = groups.iter().map(|group| &group.whose).collect();
         self.done.retain(|whose| there.contains(whose));
+        self.resources.forget_others(&there);
         for (whose, pieces) in std::mem::take(&mut self.unsent) {
             if !there.contains(&whose) {
                 self.ended.extend(pieces);
@@ -168,7 +169,7 @@ impl Pusher {
                     metrics.add((model.name(), model.export(), &path), series);
                 }
             }
-            let resource = self.resources.resource(&group.whose);
+            let resource = self.resources.resource(&group.whose, group.process());
             let pieces = pieces(&resource, metrics.into_metrics(), time);
             items.extend(pieces.into_iter().map(|piece| Item {
                 whose: Some(group.whose.clone()),
@@ -291,6 +292,12 @@ struct Group<'a> {
     whose: Whose,
     is_dead: bool,
     models: Vec<(&'a Path, &'a Model)>,
+}
+
+impl Group<'_> {
+    fn process(&self) -> Option<&Process> {
+        self.models.first().and_then(|(_, model)| model.process())
+    }
 }
 
 /// The resources, by the order in which they were read.
