@@ -8,6 +8,8 @@ mod checks;
 mod processes;
 #[path = "push/pusher.rs"]
 mod pusher;
+#[path = "push/python.rs"]
+mod python;
 #[path = "push/receiver.rs"]
 mod receiver;
 #[path = "push/values.rs"]

@@ -13,7 +13,7 @@ use super::pusher::{command, ended, once};
 use super::receiver::{Receiver, Request};
 use super::{Route, Web};
 
-fn web(root: &Path) -> Stats<Web> {
+pub fn web(root: &Path) -> Stats<Web> {
     let web = Web::builder().path(root).create().unwrap();
     web.requests.add(5);
     web.in_flight.add(-3);
