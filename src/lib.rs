@@ -73,6 +73,7 @@
 //! - `tracing`: `tracing`, a layer that counts events and times spans.
 //! - `export`: `export`, pages for Prometheus, and JSON and CSV.
 //! - `serve`: `serve`, the agent over HTTP, as a router; with `cli` also the command `mmstats serve`.
+//! - `push`: `push`, to an OpenTelemetry collector.
 //! - `cli`: the binary `mmstats`.
 
 #![cfg_attr(loom, allow(dead_code))]
@@ -96,6 +97,8 @@ pub mod export;
 mod metric;
 #[cfg(not(loom))]
 mod panics;
+#[cfg(all(not(loom), feature = "push"))]
+pub mod push;
 #[cfg(not(loom))]
 pub mod reader;
 #[cfg(all(not(loom), feature = "metrics"))]

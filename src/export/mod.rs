@@ -26,16 +26,18 @@
 //! float percentile. So each count is exactly the number of recorded values up to the bound. Native histograms have the schema
 //! 4; a quantile from them is within 4.9 % of the true one.
 
-mod bounds;
+pub(crate) mod bounds;
 mod csv;
 mod families;
 pub mod json;
 mod names;
-mod native;
+pub(crate) mod native;
 pub mod protobuf;
 mod text;
 
 pub use self::csv::write_csv;
 pub use self::families::Families;
 pub use self::names::Escaping;
+#[cfg(feature = "push")]
+pub(crate) use self::names::snake_case;
 pub use self::text::Text;

@@ -47,6 +47,8 @@ mod retired;
 mod scan;
 mod snapshot;
 pub(crate) mod source;
+#[cfg(any(feature = "serve", feature = "push"))]
+pub(crate) mod sources;
 mod state;
 mod table;
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::reader::file::OpenFile;
 use crate::reader::plan::Plans;
 use crate::reader::source::Trouble;
 use crate::sys::lifecycle::directory::Directory;
-use crate::sys::lifecycle::directory_lock::{FoldLock, Patience};
+use crate::sys::lifecycle::directory_lock::{DirectoryLock, FOLD, Patience};
 use crate::sys::memory::fallocate::reserve;
 use crate::sys::memory::read_map::Stat;
 
@@ -46,13 +46,14 @@ pub fn fold(
     patience: &Patience,
     folding: &mut Folding,
 ) -> Result<(), Error> {
-    let _lock = FoldLock::take(directory, patience).map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => {
-            let busy = io::Error::new(error.kind(), "another process is folding there");
-            Error::io(directory.path(), "lock, for folding files,", busy)
-        }
-        _ => Error::io(directory.path(), "lock, for folding files,", error),
-    })?;
+    let _lock =
+        DirectoryLock::take(directory, FOLD, patience).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => {
+                let busy = io::Error::new(error.kind(), "another process is folding there");
+                Error::io(directory.path(), "lock, for folding files,", busy)
+            }
+            _ => Error::io(directory.path(), "lock, for folding files,", error),
+        })?;
     for step in files.chunks(NAMED) {
         Step::begin(directory)?.run(step, folding)?;
     }

@@ -12,10 +12,10 @@ use tokio::sync::watch;
 
 use super::past::{About, Line, Past};
 use super::processes::Processes;
-use super::sources::{Read, Sources};
 use super::totals::{Reading, Totals};
 use super::{Options, unix_seconds};
 use crate::reader::Per;
+use crate::reader::sources::{Read, Sources};
 
 /// How often the agent reads by itself.
 const TICK: Duration = Duration::from_secs(1);

@@ -12,11 +12,11 @@ use tokio::time::timeout;
 
 use super::agent::Agent;
 use super::api::Query;
-use super::sources::Read;
 use super::totals::Reading;
 use super::{Refused, Shared, blocking};
 use crate::Number;
 use crate::export::{Escaping, Families, Text, protobuf};
+use crate::reader::sources::Read;
 use crate::reader::{Model, Per, Snapshot, State as FileState};
 
 /// What a server that does not say how long it waits waits.

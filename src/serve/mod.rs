@@ -28,7 +28,6 @@ mod older;
 mod page;
 mod past;
 mod processes;
-mod sources;
 mod totals;
 
 use std::path::PathBuf;

@@ -160,7 +160,7 @@ impl Totals {
     pub fn reading(
         &mut self,
         before: Option<&Reading>,
-        (snapshots, failures): super::sources::Read,
+        (snapshots, failures): crate::reader::sources::Read,
         (at, time): (Instant, f64),
     ) -> Reading {
         for before in before.iter().flat_map(|before| &before.snapshots) {

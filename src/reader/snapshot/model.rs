@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::{File, Series, lookup};
+use crate::format::header::ProcessId;
 use crate::metric::Value;
 use crate::reader::state::State;
 
@@ -27,6 +28,7 @@ pub struct Model {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
     pid: u32,
+    id: ProcessId,
     exe: Box<str>,
     started: Option<SystemTime>,
     state: State,
@@ -154,6 +156,7 @@ impl Process {
     pub(in crate::reader) fn of(file: &File) -> Process {
         Process {
             pid: file.pid(),
+            id: file.header.process(),
             exe: file.exe().into(),
             started: file.process_started(),
             state: match file.state() {
@@ -167,6 +170,12 @@ impl Process {
     /// Its number, in the pid namespace where it made its files.
     pub fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// What is the same whenever it is read, which [`started`](Self::started) is not to the nanosecond.
+    #[cfg(feature = "push")]
+    pub(crate) fn id(&self) -> ProcessId {
+        self.id
     }
 
     /// The program, or empty if not known.

@@ -1,9 +1,10 @@
-//! The lock of those who fold files in a model's directory.
+//! Locks of a directory: of those who fold files in a model's, and of those who push a root.
 //!
-//! It is flock(2) on a file that only those can open who can write to the directory: whoever may only
+//! A lock is flock(2) on a file that only those can open who can write to the directory: whoever may only
 //! read there cannot hold anybody up. The holder removes the file before it unlocks it, so nothing stays
 //! behind, and whoever locked a file that no longer has the name tries again.
 
+use std::borrow::Borrow;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -15,8 +16,8 @@ use rustix::fs::{FlockOperation, Gid, OFlags, Uid};
 use super::directory::Directory;
 use crate::sys::memory::read_map::Stat;
 
-/// Name of the lock file. (It begins with a dot: readers do not look at it.)
-const NAME: &str = ".fold";
+/// Name of the lock file of those who fold. (It begins with a dot: readers do not look at it.)
+pub const FOLD: &str = ".fold";
 /// How long a waiter sleeps between two tries.
 const NAP: Duration = Duration::from_millis(1);
 /// Waits that are shorter are not told of.
@@ -24,8 +25,9 @@ const QUIET: Duration = Duration::from_millis(200);
 
 /// The lock, until it is dropped.
 #[derive(Debug)]
-pub struct FoldLock<'a> {
-    directory: &'a Directory,
+pub struct DirectoryLock<D: Borrow<Directory>> {
+    directory: D,
+    name: String,
     file: File,
 }
 
@@ -51,18 +53,24 @@ impl Patience {
     }
 }
 
-impl<'a> FoldLock<'a> {
-    /// Takes the lock. It is tried at least once, however little patience there is.
+impl<D: Borrow<Directory>> DirectoryLock<D> {
+    /// Takes the lock of this name, which begins with a dot. It is tried at least once, however little patience there is.
     ///
     /// # Errors
     /// `WouldBlock`: somebody else had it all the time.
-    pub fn take(directory: &'a Directory, patience: &Patience) -> io::Result<FoldLock<'a>> {
+    pub fn take(directory: D, name: &str, patience: &Patience) -> io::Result<DirectoryLock<D>> {
         let start = Instant::now();
         let mut told = false;
         loop {
             // Not the waiting kind of lock: a holder may be stopped, and who waits may be about to exit.
-            match FoldLock::try_once(directory)? {
-                Try::Taken(file) => return Ok(FoldLock { directory, file }),
+            match try_once(directory.borrow(), OsStr::new(name))? {
+                Try::Taken(file) => {
+                    return Ok(DirectoryLock {
+                        directory,
+                        name: name.to_owned(),
+                        file,
+                    });
+                }
                 // The file was removed meanwhile: its holder is done.
                 Try::Again => continue,
                 Try::Busy => {}
@@ -75,44 +83,42 @@ impl<'a> FoldLock<'a> {
                 && start.elapsed() >= QUIET
             {
                 told = true;
-                tell(directory.path());
+                tell(directory.borrow().path());
             }
             std::thread::sleep(NAP);
         }
     }
+}
 
-    fn try_once(directory: &Directory) -> io::Result<Try> {
-        let file = match open(directory) {
-            Ok(file) => file,
-            Err(error) => {
-                return match error.kind() {
-                    io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists
-                        if directory_is_there(directory) =>
-                    {
-                        Ok(Try::Again)
-                    }
-                    // Of a user who folds here, too, and made it a moment ago.
-                    io::ErrorKind::PermissionDenied
-                        if directory.identity(OsStr::new(NAME)).is_ok() =>
-                    {
-                        Ok(Try::Busy)
-                    }
-                    _ => Err(error),
-                };
-            }
-        };
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(Try::Busy),
-            Err(rustix::io::Errno::INTR) => return Ok(Try::Again),
-            Err(error) => return Err(error.into()),
+fn try_once(directory: &Directory, name: &OsStr) -> io::Result<Try> {
+    let file = match open(directory, name) {
+        Ok(file) => file,
+        Err(error) => {
+            return match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists
+                    if directory_is_there(directory) =>
+                {
+                    Ok(Try::Again)
+                }
+                // Of a user who locks here, too, and made it a moment ago.
+                io::ErrorKind::PermissionDenied if directory.identity(name).is_ok() => {
+                    Ok(Try::Busy)
+                }
+                _ => Err(error),
+            };
         }
-        let ours = Stat::of_file(&file)?.identity;
-        Ok(match directory.identity(OsStr::new(NAME)) {
-            Ok(named) if named == ours => Try::Taken(file),
-            _ => Try::Again,
-        })
+    };
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => return Ok(Try::Busy),
+        Err(rustix::io::Errno::INTR) => return Ok(Try::Again),
+        Err(error) => return Err(error.into()),
     }
+    let ours = Stat::of_file(&file)?.identity;
+    Ok(match directory.identity(name) {
+        Ok(named) if named == ours => Try::Taken(file),
+        _ => Try::Again,
+    })
 }
 
 enum Try {
@@ -127,8 +133,7 @@ fn directory_is_there(directory: &Directory) -> bool {
 }
 
 /// Opens the lock file, or makes it for those who may write to the directory.
-fn open(directory: &Directory) -> io::Result<File> {
-    let name = OsStr::new(NAME);
+fn open(directory: &Directory, name: &OsStr) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOCTTY;
     match directory.open_file(name, flags, 0) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -147,11 +152,11 @@ fn open(directory: &Directory) -> io::Result<File> {
     Ok(file)
 }
 
-impl Drop for FoldLock<'_> {
+impl<D: Borrow<Directory>> Drop for DirectoryLock<D> {
     fn drop(&mut self) {
         // Before it is unlocked: afterwards it may be somebody else's. Where it cannot be removed (that of
         // another user in a sticky directory), it stays to be locked again.
-        let _ = self.directory.remove(OsStr::new(NAME));
+        let _ = self.directory.borrow().remove(OsStr::new(&self.name));
         // Closing would not do: the child of a fork that came in between has the descriptor, too.
         let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
     }
@@ -162,8 +167,8 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    fn try_once(directory: &Directory) -> io::Result<FoldLock<'_>> {
-        FoldLock::take(directory, &Patience::of(Duration::ZERO))
+    fn try_once(directory: &Directory) -> io::Result<DirectoryLock<&Directory>> {
+        DirectoryLock::take(directory, FOLD, &Patience::of(Duration::ZERO))
     }
 
     #[test]
@@ -176,7 +181,7 @@ mod tests {
         drop(lock);
         assert!(directory.entries().unwrap().is_empty());
         // Of a process that was killed.
-        std::fs::write(temp.path().join(NAME), "").unwrap();
+        std::fs::write(temp.path().join(FOLD), "").unwrap();
         drop(try_once(&directory).unwrap());
         std::fs::remove_dir(temp.path()).unwrap();
         assert!(try_once(&directory).is_err());
@@ -190,7 +195,7 @@ mod tests {
             std::fs::set_permissions(temp.path(), permissions).unwrap();
             let directory = Directory::open(temp.path()).unwrap();
             let _lock = try_once(&directory).unwrap();
-            let found = temp.path().join(NAME).metadata().unwrap();
+            let found = temp.path().join(FOLD).metadata().unwrap();
             assert_eq!(found.permissions().mode() & 0o777, of_lock);
         }
     }

@@ -182,6 +182,12 @@ pub fn writer_root() -> (PathBuf, bool) {
     }
 }
 
+/// The root of this user where nothing is named, whether or not it is there.
+#[cfg(feature = "push")]
+pub fn default_root() -> PathBuf {
+    default_roots().swap_remove(0)
+}
+
 /// The roots that a reader looks into when none was named: those that exist; in the place of a default
 /// root that is not safe to use, why.
 pub fn reader_roots() -> Vec<Result<PathBuf, Error>> {

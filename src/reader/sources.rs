@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::{Per, Reader, Snapshot};
 use crate::Error;
-use crate::reader::{Per, Reader, Snapshot};
 
 /// The readers of some paths.
 #[derive(Debug)]

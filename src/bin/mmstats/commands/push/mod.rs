@@ -1,0 +1,42 @@
+//! `mmstats push`: the values to an engine beyond this machine, again and again.
+
+mod figures;
+mod otlp;
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use crate::ui::output::Outcome;
+
+/// Push the values to an OpenTelemetry collector
+///
+/// Runs beside a service until SIGTERM or Ctrl-C, and pushes a last time then. It only reads, and waits for files where
+/// there are none yet.
+#[derive(Args, Debug)]
+pub struct Push {
+    #[command(subcommand)]
+    destination: Destination,
+}
+
+#[derive(Debug, Subcommand)]
+enum Destination {
+    Otlp(otlp::Otlp),
+}
+
+pub fn run(arguments: &Push) -> Outcome {
+    match &arguments.destination {
+        Destination::Otlp(arguments) => otlp::run(arguments),
+    }
+}
+
+/// The time between two pushes.
+fn interval(text: &str) -> Result<Duration, String> {
+    let least = Duration::from_millis(100);
+    let most = Duration::from_secs(86_400);
+    match humantime::parse_duration(text) {
+        Ok(time) if (least..=most).contains(&time) => Ok(time),
+        Ok(_) => Err("wants a time from 100ms to 24h".to_owned()),
+        Err(error) => Err(format!("{error}: wants a time, as in 10s")),
+    }
+}

@@ -1,0 +1,347 @@
+//! A push: read all, encode it, send it, and know what is still to be sent.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use prost::Message as _;
+
+use super::client::{Client, Failure};
+use super::message::Request;
+use super::metrics::Metrics;
+use super::request::{Piece, pieces};
+use super::resource::{Resources, Whose, unix_nanos};
+use super::{Error, Options};
+use crate::push::backoff::Backoff;
+use crate::push::lock::Locks;
+use crate::reader::sources::Sources;
+use crate::reader::{Model, Per, Process, Snapshot, State};
+
+/// The model of a pusher's own metrics, which it does not push: each start of a pusher would be one more process for
+/// the receiver.
+pub const OWN_MODEL: &str = "mmstats-push";
+
+/// About how many bytes a request has at most. Receivers take 20 MiB (the collector) to 64 MiB.
+const REQUEST_MOST: usize = 16 << 20;
+/// How many bytes the last totals of processes that are gone may take while the receiver is away.
+const ENDED_MOST: usize = 16 << 20;
+
+/// Pushes a reading at a time: see the [module](super).
+#[derive(Debug)]
+pub struct Pusher {
+    sources: Sources,
+    client: Client,
+    resources: Resources,
+    locks: Locks,
+    options: Options,
+    backoff: Backoff,
+    /// Processes that have ended, and whose last totals were pushed.
+    done: HashSet<Whose>,
+    /// What of the last reading was not accepted.
+    unsent: HashMap<Whose, Vec<Piece>>,
+    /// What was not accepted of processes that are gone, the oldest first.
+    ended: VecDeque<Piece>,
+    /// What was reported last: it is reported once.
+    reported: Vec<String>,
+}
+
+/// What a push came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pushed {
+    /// How many points were sent.
+    pub points: u64,
+    /// How many of them the receiver rejected.
+    pub rejected: u64,
+    /// How many of the paths could not be read.
+    pub unread: usize,
+}
+
+/// Something to send: a piece, and of whom it is, unless that one is gone.
+struct Item {
+    whose: Option<Whose>,
+    piece: Piece,
+}
+
+/// What all requests of a push came to.
+#[derive(Default)]
+struct Round {
+    points: u64,
+    rejected: u64,
+    dropped: u64,
+    failure: Option<Failure>,
+    warnings: Vec<String>,
+}
+
+impl Pusher {
+    /// Makes a pusher. Reads the certificates, if there are some, and nothing else yet.
+    ///
+    /// # Errors
+    /// [`Error::Options`].
+    pub fn new(options: Options) -> Result<Pusher, Error> {
+        Ok(Pusher {
+            sources: Sources::new(&options.paths, Per::Process, false),
+            client: Client::new(&options)?,
+            resources: Resources::new(&options),
+            locks: Locks::new(&options.endpoint),
+            options,
+            backoff: Backoff::default(),
+            done: HashSet::new(),
+            unsent: HashMap::new(),
+            ended: VecDeque::new(),
+            reported: Vec::new(),
+        })
+    }
+
+    /// Reads all values and pushes them: one attempt. What of it the receiver rejects for good, and what cannot be
+    /// read, is also reported through `log`, once. Blocks for [`Options::timeout`] for each request at most, and for a
+    /// second more if another pusher holds a lock.
+    ///
+    /// # Errors
+    /// [`Error::Locked`]: nothing was pushed. [`Error::Failed`]: not all was. Then call it again, after
+    /// [`Error::retry_after`]: it reads anew.
+    pub fn push(&mut self) -> Result<Pushed, Error> {
+        self.push_by(None)
+    }
+
+    /// [`push`](Self::push), but for the requests there is no more than this time: for a last one before the end.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_within(&mut self, time: Duration) -> Result<Pushed, Error> {
+        self.push_by(Some(Instant::now() + time))
+    }
+
+    fn push_by(&mut self, end: Option<Instant>) -> Result<Pushed, Error> {
+        let (snapshots, failures) = self.sources.read();
+        // After the values: nothing that was read is from later.
+        let time = unix_nanos(SystemTime::now());
+        self.locks
+            .take(&snapshots)
+            .map_err(|locked| Error::Locked {
+                root: locked.root,
+                endpoint: self.options.endpoint.clone(),
+                lock: locked.lock,
+            })?;
+        let mut round = Round::default();
+        let (items, dead) = self.items(&snapshots, time, &mut round);
+        let unread = failures.len();
+        round.warnings.extend(problems(&snapshots, &failures));
+        // They may be large, and the requests may take long.
+        drop(snapshots);
+        let rest = self.send(items, end, &mut round);
+        self.keep(rest, dead);
+        self.report(&round.warnings);
+        self.outcome(round, unread)
+    }
+
+    /// What is to be sent, and which of these processes have ended.
+    fn items(
+        &mut self,
+        snapshots: &[Snapshot],
+        time: u64,
+        round: &mut Round,
+    ) -> (VecDeque<Item>, Vec<Whose>) {
+        let groups = groups(snapshots);
+        let there: HashSet<&Whose> = groups.iter().map(|group| &group.whose).collect();
+        self.done.retain(|whose| there.contains(whose));
+        self.resources.forget_others(&there);
+        for (whose, pieces) in std::mem::take(&mut self.unsent) {
+            if !there.contains(&whose) {
+                self.ended.extend(pieces);
+            }
+        }
+        round.dropped += self.forget_ended();
+        let ended = self.ended.drain(..);
+        let mut items: VecDeque<_> = ended.map(|piece| Item { whose: None, piece }).collect();
+        let mut dead = Vec::new();
+        for group in &groups {
+            if group.is_dead {
+                if self.done.contains(&group.whose) {
+                    continue;
+                }
+                dead.push(group.whose.clone());
+            }
+            let mut metrics = Metrics::new(self.options.exponential);
+            for &(path, model) in &group.models {
+                let path = path.to_string_lossy();
+                for series in model.series() {
+                    metrics.add((model.name(), model.export(), &path), series);
+                }
+            }
+            let resource = self.resources.resource(&group.whose, group.process());
+            let pieces = pieces(&resource, metrics.into_metrics(), time);
+            items.extend(pieces.into_iter().map(|piece| Item {
+                whose: Some(group.whose.clone()),
+                piece,
+            }));
+        }
+        (items, dead)
+    }
+
+    /// Forgets the oldest of what is too much to be kept. Returns how many points that were.
+    fn forget_ended(&mut self) -> u64 {
+        let mut bytes: usize = self.ended.iter().map(|piece| piece.bytes.len()).sum();
+        let mut points = 0;
+        while bytes > ENDED_MOST
+            && let Some(piece) = self.ended.pop_front()
+        {
+            bytes -= piece.bytes.len();
+            points += piece.points;
+        }
+        points
+    }
+
+    /// Sends as much as is accepted. Returns what may be accepted later.
+    fn send(
+        &self,
+        mut items: VecDeque<Item>,
+        end: Option<Instant>,
+        round: &mut Round,
+    ) -> VecDeque<Item> {
+        while !items.is_empty() {
+            let (mut batch, mut bytes) = (Vec::new(), 0);
+            while let Some(item) = items.front()
+                && (batch.is_empty() || bytes + item.piece.bytes.len() <= REQUEST_MOST)
+            {
+                bytes += item.piece.bytes.len();
+                batch.extend(items.pop_front());
+            }
+            let points: u64 = batch.iter().map(|item| item.piece.points).sum();
+            // Taken out for the encoding, and put back: a copy would be as large as all that was read.
+            let take = |item: &mut Item| std::mem::take(&mut item.piece.bytes);
+            let request = Request {
+                resource_metrics: batch.iter_mut().map(take).collect(),
+            };
+            let encoded = request.encode_to_vec();
+            let timeout = end.map_or(self.options.timeout, |end| {
+                let left = end.saturating_duration_since(Instant::now());
+                left.min(self.options.timeout)
+            });
+            match self.client.send(&encoded, timeout) {
+                Ok(accepted) => {
+                    round.points += points;
+                    round.rejected += accepted.rejected.min(points);
+                    if let Some(warning) = warning(accepted.rejected, &accepted.message) {
+                        round.warnings.push(warning);
+                    }
+                }
+                Err(failure) if failure.is_temporary => {
+                    round.failure = Some(failure);
+                    for (item, bytes) in batch.iter_mut().zip(request.resource_metrics) {
+                        item.piece.bytes = bytes;
+                    }
+                    for item in batch.into_iter().rev() {
+                        items.push_front(item);
+                    }
+                    break;
+                }
+                Err(failure) => {
+                    round.dropped += points;
+                    round.failure = Some(failure);
+                }
+            }
+        }
+        items
+    }
+
+    /// Keeps what was not accepted, until the next reading says what of it is still wanted.
+    fn keep(&mut self, rest: VecDeque<Item>, dead: Vec<Whose>) {
+        for item in rest {
+            match item.whose {
+                Some(whose) => self.unsent.entry(whose).or_default().push(item.piece),
+                None => self.ended.push_back(item.piece),
+            }
+        }
+        let is_done = |whose: &Whose| !self.unsent.contains_key(whose);
+        self.done.extend(dead.into_iter().filter(is_done));
+    }
+
+    /// Reports what was not reported last time.
+    fn report(&mut self, warnings: &[String]) {
+        for warning in warnings {
+            if !self.reported.contains(warning) {
+                log::warn!("mmstats: {warning}");
+            }
+        }
+        self.reported = warnings.to_vec();
+    }
+
+    fn outcome(&mut self, round: Round, unread: usize) -> Result<Pushed, Error> {
+        let Some(failure) = round.failure else {
+            self.backoff.reset();
+            return Ok(Pushed {
+                points: round.points,
+                rejected: round.rejected + round.dropped,
+                unread,
+            });
+        };
+        let retry_after = (failure.is_temporary).then(|| self.backoff.next(failure.retry_after));
+        Err(Error::Failed {
+            endpoint: self.options.endpoint.clone(),
+            problem: failure.problem,
+            status: failure.status,
+            retry_after,
+            dropped: round.dropped + round.rejected,
+        })
+    }
+}
+
+/// What one resource has of each model.
+struct Group<'a> {
+    whose: Whose,
+    is_dead: bool,
+    models: Vec<(&'a Path, &'a Model)>,
+}
+
+impl Group<'_> {
+    fn process(&self) -> Option<&Process> {
+        self.models.first().and_then(|(_, model)| model.process())
+    }
+}
+
+/// The resources, by the order in which they were read.
+fn groups(snapshots: &[Snapshot]) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    let mut index: HashMap<Whose, usize> = HashMap::new();
+    for snapshot in snapshots {
+        for model in snapshot.models() {
+            if model.name() == OWN_MODEL {
+                continue;
+            }
+            let whose = Whose::of(model, snapshot.path());
+            let is_dead = model
+                .process()
+                .is_some_and(|process| process.state() == State::Dead);
+            let at = *index.entry(whose).or_insert_with_key(|whose| {
+                groups.push(Group {
+                    whose: whose.clone(),
+                    is_dead,
+                    models: Vec::new(),
+                });
+                groups.len() - 1
+            });
+            groups[at].is_dead &= is_dead;
+            groups[at].models.push((snapshot.path(), model));
+        }
+    }
+    groups
+}
+
+/// What the receiver says of a request that it accepted.
+fn warning(rejected: u64, message: &str) -> Option<String> {
+    match (rejected, message) {
+        (0, "") => None,
+        (0, message) => Some(format!("the receiver warns: {message}")),
+        (points, message) => Some(format!("the receiver rejected {points} points: {message}")),
+    }
+}
+
+/// What could not be read.
+fn problems(snapshots: &[Snapshot], failures: &[(PathBuf, String)]) -> Vec<String> {
+    let failures = failures.iter();
+    let failures = failures.map(|(path, error)| format!("{}: {error}", path.display()));
+    let files = snapshots.iter().flat_map(Snapshot::errors);
+    let files = files.map(|problem| format!("{}: {}", problem.path().display(), problem.error()));
+    failures.chain(files).collect()
+}

@@ -1,0 +1,248 @@
+//! Processes that end, pushers that end, and two pushers.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::Duration;
+
+use mmstats::MmStats;
+use tempfile::TempDir;
+
+use super::Web;
+use super::checks::attributes;
+use super::pusher::{Pusher, once};
+use super::receiver::{Receiver, reply};
+
+const ROOT: &str = "MMSTATS_TEST_PUSH_ROOT";
+
+/// In a process of its own: adds what it is told to, until it is killed or told to end.
+#[test]
+fn writer() {
+    let Some(root) = std::env::var_os(ROOT) else {
+        return;
+    };
+    let web = Web::builder().path(root).create().unwrap();
+    println!("ready");
+    for line in std::io::stdin().lines() {
+        web.requests.add(line.unwrap().parse().unwrap());
+        println!("ready");
+    }
+}
+
+/// A process that writes.
+struct Writer {
+    process: Child,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<std::process::ChildStdout>,
+}
+
+impl Writer {
+    fn start(root: &Path, environment: &[(&str, &str)]) -> Writer {
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "processes::writer", "--nocapture"])
+            .env(ROOT, root)
+            .envs(environment.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdin = process.stdin.take();
+        let stdout = BufReader::new(process.stdout.take().unwrap());
+        let mut writer = Writer {
+            process,
+            stdin,
+            stdout,
+        };
+        writer.wait();
+        writer
+    }
+
+    fn wait(&mut self) {
+        let mut line = String::new();
+        while !line.ends_with("ready\n") {
+            line.clear();
+            assert!(self.stdout.read_line(&mut line).unwrap() > 0);
+        }
+    }
+
+    fn add(&mut self, count: u64) {
+        writeln!(self.stdin.as_mut().unwrap(), "{count}").unwrap();
+        self.wait();
+    }
+
+    fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Lets it end.
+    fn end(mut self) {
+        drop(self.stdin.take());
+        assert!(self.process.wait().unwrap().success());
+    }
+
+    fn kill(self) {}
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // By its id; it may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_killed_process_is_pushed_once_more_with_its_last_totals() {
+    let root = TempDir::new().unwrap();
+    let receiver = Receiver::start([]);
+    // Beside one that stays.
+    let _web = Web::builder().path(root.path()).create().unwrap();
+    let mut writer = Writer::start(root.path(), &[]);
+    let pid = writer.pid();
+    writer.add(5);
+    let pusher = Pusher::start(root.path(), &receiver.base());
+    receiver.until(|request| request.value(pid, "my-app.requests") == Some(5.0));
+    writer.add(2);
+    writer.kill();
+    receiver.until(|request| request.value(pid, "my-app.requests") == Some(7.0));
+    // At most one more, with the same value: the process may have been alive at the first.
+    let mut more = 0;
+    loop {
+        let request = receiver.next();
+        match request.value(pid, "my-app.requests") {
+            Some(value) => assert_eq!(value, 7.0),
+            None => break,
+        }
+        more += 1;
+        assert!(more <= 1);
+    }
+    pusher.kill();
+    // Another pusher does not know that; it says the same once again.
+    assert!(once(root.path(), &receiver.base()).0);
+    receiver.until(|request| request.value(pid, "my-app.requests") == Some(7.0));
+}
+
+#[test]
+fn a_process_that_ends_while_the_receiver_is_away_is_not_lost() {
+    let root = TempDir::new().unwrap();
+    let busy = || reply("503 Busy", "Retry-After: 1\r\n", b"");
+    let receiver = Receiver::start([busy()]);
+    // Beside one that stays.
+    let _web = Web::builder().path(root.path()).create().unwrap();
+    let mut writer = Writer::start(root.path(), &[]);
+    let pid = writer.pid();
+    writer.add(5);
+    let _pusher = Pusher::start(root.path(), &receiver.base());
+    let first = receiver.next();
+    assert_eq!(first.value(pid, "my-app.requests"), Some(5.0));
+    // It takes its files away.
+    writer.end();
+    let second = receiver.next();
+    assert_eq!(second.value(pid, "my-app.requests"), Some(5.0));
+    assert_eq!(
+        receiver
+            .until(|request| request.process(pid).is_none())
+            .path,
+        "/v1/metrics"
+    );
+}
+
+#[test]
+fn folded_totals_are_a_resource_without_a_process() {
+    let root = TempDir::new().unwrap();
+    let receiver = Receiver::start([]);
+    for count in [5, 6] {
+        let mut writer = Writer::start(root.path(), &[("MMSTATS_FOLD", "1")]);
+        writer.add(count);
+        writer.end();
+    }
+    assert!(once(root.path(), &receiver.base()).0);
+    let request = receiver.next();
+    let retired = request.resource("mmstats.retired", "true").unwrap();
+    let own = attributes(retired);
+    assert!(!own.contains_key("process.pid"), "{own:?}");
+    assert_eq!(own["service.name"], "unknown_service");
+    let (points, is_monotonic) = super::checks::points(retired, "my-app.requests").unwrap();
+    assert_eq!(
+        (super::checks::number(&points[0]), is_monotonic),
+        (11.0, Some(true))
+    );
+}
+
+#[test]
+fn whatever_is_killed_totals_are_neither_doubled_nor_lost() {
+    let root = TempDir::new().unwrap();
+    let receiver = Receiver::start([]);
+    let mut writers: Vec<_> = (0..3).map(|_| Writer::start(root.path(), &[])).collect();
+    let mut written: HashMap<u32, u64> = HashMap::new();
+    // The last value of each process, as a receiver keeps it: it never falls.
+    let mut seen: HashMap<u32, f64> = HashMap::new();
+    let mut take = || {
+        while let Some(request) = receiver.try_next() {
+            for resource in &request.message.resource_metrics {
+                let pid: u32 = attributes(resource)["process.pid"].parse().unwrap();
+                let value = request.value(pid, "my-app.requests").unwrap();
+                let before = seen.insert(pid, value).unwrap_or(0.0);
+                assert!(before <= value, "{pid}: {before} {value}");
+            }
+        }
+        seen.clone()
+    };
+    for round in 0..12 {
+        let pusher = Pusher::start(root.path(), &receiver.base());
+        for (number, writer) in writers.iter_mut().enumerate() {
+            let count = round * 3 + number as u64;
+            writer.add(count);
+            *written.entry(writer.pid()).or_default() += count;
+        }
+        receiver.next();
+        pusher.kill();
+        if round % 4 == 3 {
+            writers.remove(0).kill();
+            writers.push(Writer::start(root.path(), &[]));
+        }
+        take();
+    }
+    assert!(once(root.path(), &receiver.base()).0);
+    let seen = take();
+    for (pid, count) in written {
+        assert_eq!(seen[&pid], count as f64, "{pid}");
+    }
+}
+
+#[test]
+fn the_end_pushes_a_last_time() {
+    let root = TempDir::new().unwrap();
+    let receiver = Receiver::start([]);
+    let mut writer = Writer::start(root.path(), &[]);
+    let mut command = super::pusher::command(root.path(), &receiver.base(), &["--interval", "1h"]);
+    let pusher = Pusher::of(&mut command);
+    receiver.next();
+    writer.add(8);
+    let (status, said, time) = pusher.terminate();
+    assert!(status.success(), "{said}");
+    assert!(time < Duration::from_secs(5), "{time:?}");
+    let last = receiver.next();
+    assert_eq!(last.value(writer.pid(), "my-app.requests"), Some(8.0));
+    writer.end();
+}
+
+#[test]
+fn two_pushers_on_one_root_are_refused() {
+    let root = TempDir::new().unwrap();
+    let receiver = Receiver::start([]);
+    let _web = Web::builder().path(root.path()).create().unwrap();
+    let pusher = Pusher::start(root.path(), &receiver.base());
+    receiver.next();
+    let (success, said) = once(root.path(), &receiver.base());
+    assert!(!success);
+    let wanted = [&*root.path().to_string_lossy(), "another process", ".push-"];
+    assert!(wanted.iter().all(|wanted| said.contains(wanted)), "{said}");
+    // Another destination is another matter.
+    let other = Receiver::start([]);
+    assert_eq!(once(root.path(), &other.base()), (true, String::new()));
+    // A pusher that was killed holds nobody up.
+    pusher.kill();
+    assert_eq!(once(root.path(), &receiver.base()), (true, String::new()));
+}

@@ -1,0 +1,132 @@
+"""A strict receiver of OTLP metrics over HTTP, made from the official messages (PyPI: opentelemetry-proto).
+
+Prints `listening on PORT`, takes one request, and prints what is in it as one line of JSON: for each resource its
+attributes and its points, each with the metric's name, type, unit, attributes and value. What the specification forbids
+is answered with 400 and printed as {"error": ...}.
+"""
+
+import gzip
+import json
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as service
+from opentelemetry.proto.metrics.v1 import metrics_pb2 as metrics
+
+CUMULATIVE = metrics.AGGREGATION_TEMPORALITY_CUMULATIVE
+
+
+class Wrong(Exception):
+    """The specification forbids it."""
+
+
+def require(condition, problem):
+    if not condition:
+        raise Wrong(problem)
+
+
+def attributes(pairs):
+    """Attributes as a dict; each key may be there once."""
+    found = {}
+    for pair in pairs:
+        require(pair.key and pair.key not in found, f"the key {pair.key!r} is empty or there twice")
+        found[pair.key] = getattr(pair.value, pair.value.WhichOneof("value"))
+    return found
+
+
+def number(point):
+    which = point.WhichOneof("value")
+    require(which, "a point without a value")
+    return getattr(point, which)
+
+
+def distribution(point):
+    """Count, sum (None where there is none), min and max, after a check of the buckets."""
+    if hasattr(point, "explicit_bounds"):
+        counted = sum(point.bucket_counts)
+        bounds = list(point.explicit_bounds)
+        require(len(point.bucket_counts) == len(bounds) + 1, "one bucket more than bounds")
+        require(all(a < b for a, b in zip(bounds, bounds[1:])), "bounds ascend")
+    else:
+        counted = point.zero_count + sum(point.positive.bucket_counts) + sum(point.negative.bucket_counts)
+    require(counted == point.count, f"buckets count {counted}, not {point.count}")
+    optional = {name: getattr(point, name) if point.HasField(name) else None for name in ("sum", "min", "max")}
+    require(optional["sum"] is None or optional["sum"] >= 0, "a negative sum")
+    return {"count": point.count, **optional}
+
+
+def points(metric):
+    """The points of a metric: attributes and value."""
+    kind = metric.WhichOneof("data")
+    data = getattr(metric, kind)
+    if kind != "gauge" and kind != "summary":
+        require(data.aggregation_temporality == CUMULATIVE, "not cumulative")
+    for point in data.data_points:
+        require(0 <= point.start_time_unix_nano <= point.time_unix_nano, "times")
+        if kind in ("gauge", "sum"):
+            value = number(point)
+            require(kind == "gauge" or not data.is_monotonic or value >= 0, "a negative count")
+        elif kind == "summary":
+            value = {"count": point.count, "sum": point.sum}
+        else:
+            value = distribution(point)
+        name = "counter" if kind == "sum" and data.is_monotonic else kind
+        yield {
+            "name": metric.name,
+            "type": name,
+            "unit": metric.unit,
+            "attributes": attributes(point.attributes),
+            "value": value,
+        }
+
+
+def decoded(body):
+    """What a request says."""
+    request = service.ExportMetricsServiceRequest()
+    request.ParseFromString(body)
+    # Fields that the official messages do not have would be lost here.
+    require(request.ByteSize() == len(body), "fields that nobody knows")
+    found = []
+    for resource in request.resource_metrics:
+        own = attributes(resource.resource.attributes)
+        require(own.get("service.name"), "no service.name")
+        all_points = []
+        for scope in resource.scope_metrics:
+            names = [metric.name for metric in scope.metrics]
+            require(len(set(names)) == len(names), "a metric is there twice")
+            for metric in scope.metrics:
+                all_points.extend(points(metric))
+        identities = [json.dumps([point["name"], point["attributes"]], sort_keys=True) for point in all_points]
+        require(len(set(identities)) == len(identities), "a point is there twice")
+        found.append({"resource": own, "points": all_points})
+    return found
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        try:
+            require(self.path == "/v1/metrics", f"the path {self.path}")
+            require(self.headers["Content-Type"] == "application/x-protobuf", "the content type")
+            status, said = 200, decoded(body)
+        except Exception as error:  # pylint: disable=broad-except
+            status, said = 400, {"error": str(error)}
+        print(json.dumps(said), flush=True)
+        answer = service.ExportMetricsServiceResponse().SerializeToString()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/x-protobuf")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format, *args):  # pylint: disable=redefined-builtin
+        """Says nothing."""
+
+
+if __name__ == "__main__":
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    print(f"listening on {server.server_port}", flush=True)
+    server.handle_request()
