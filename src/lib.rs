@@ -72,6 +72,7 @@
 //! - `metrics`: `recorder`, which puts what the facade [`metrics`](https://docs.rs/metrics) is told into our files.
 //! - `tracing`: `tracing`, a layer that counts events and times spans.
 //! - `export`: `export`, pages for Prometheus, and JSON and CSV.
+//! - `push`: `push`, which pushes to Redis.
 //! - `cli`: the binary `mmstats`.
 
 #![cfg_attr(loom, allow(dead_code))]
@@ -95,6 +96,8 @@ pub mod export;
 mod metric;
 #[cfg(not(loom))]
 mod panics;
+#[cfg(all(not(loom), feature = "push"))]
+pub mod push;
 #[cfg(not(loom))]
 pub mod reader;
 #[cfg(all(not(loom), feature = "metrics"))]

@@ -93,4 +93,13 @@ impl<'a> ContextOf<'a> {
             }
         }
     }
+
+    /// Its bytes.
+    #[cfg(feature = "push")]
+    pub(crate) fn content(self) -> Vec<u8> {
+        match self {
+            ContextOf::Stored(context) => context.bytes().to_vec(),
+            ContextOf::Error(_) => self.text().into_owned().into_bytes(),
+        }
+    }
 }

@@ -126,6 +126,7 @@ pub(crate) fn label_of<'a>(series: &'a Series, suffix: &str) -> Cow<'a, str> {
 }
 
 /// A label with its extra labels sorted. In aka-stats they are in the order in which they were given.
+#[cfg(feature = "serve")]
 pub(crate) fn in_order(label: &str) -> Cow<'_, str> {
     match label.split_once(';') {
         Some((name, labels)) if labels.contains(',') => {

@@ -1,5 +1,6 @@
 //! The numbers of a label.
 
+#[cfg(feature = "serve")]
 use serde_json::{Value as Json, json};
 
 /// The numbers of a label; `None` is what is not known.
@@ -15,6 +16,7 @@ pub(crate) struct Stat {
     pub(crate) last_time: Option<f64>,
 }
 
+#[cfg(feature = "serve")]
 impl Stat {
     /// What is answered; `{}` where there is none.
     pub(crate) fn json(stat: Option<&Stat>) -> Json {
@@ -66,6 +68,7 @@ impl Stat {
 }
 
 /// Of two numbers, if both are known.
+#[cfg(feature = "serve")]
 fn both(a: Option<f64>, b: Option<f64>, f: impl Fn(f64, f64) -> f64) -> Option<f64> {
     Some(f(a?, b?))
 }

@@ -12,6 +12,8 @@ mod history;
 mod ls;
 mod manual;
 mod poll;
+#[cfg(feature = "push")]
+mod push;
 #[cfg(feature = "serve")]
 mod serve;
 pub mod show;
@@ -58,6 +60,8 @@ pub enum Command {
     Export(export::Export),
     #[cfg(feature = "serve")]
     Serve(serve::Serve),
+    #[cfg(feature = "push")]
+    Push(push::Push),
     Clean(clean::Clean),
     Demo(demo::Demo),
     Completions(manual::Completions),
@@ -84,6 +88,8 @@ impl Command {
             Command::Autopsy(arguments) => autopsy::run(&arguments),
             Command::Clean(arguments) => clean::run(&arguments),
             Command::Export(arguments) => export::run(&arguments),
+            #[cfg(feature = "push")]
+            Command::Push(arguments) => push::run(&arguments),
             #[cfg(feature = "serve")]
             Command::Serve(arguments) => serve::run(&arguments),
             Command::Demo(arguments) => demo::run(&arguments),

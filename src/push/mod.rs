@@ -1,0 +1,3 @@
+//! Values pushed to where they are kept for many machines.
+
+pub mod redis;
