@@ -1,9 +1,12 @@
 //! Pushing to a real redis-server: what is in which key, and that nothing counts twice or is lost.
 
 #[path = "writer/child.rs"]
+#[allow(dead_code)]
 mod child;
 #[path = "push_redis/exactly_once.rs"]
 mod exactly_once;
+#[path = "push_redis/python.rs"]
+mod python;
 #[path = "push_redis/server.rs"]
 mod server;
 #[path = "push_redis/trouble.rs"]
