@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use mmstats::MmStats;
 use mmstats::push::redis::Pusher;
+use mmstats::{Counter, Groups, MmStats};
 
 use super::server::{Server, Stat};
 use super::{Tasks, child, push};
@@ -294,6 +294,39 @@ fn a_server_set_back_to_an_old_dump_is_mended_by_the_next_push() {
         (Stat(redis, "requests").count(), Stat(redis, "load").count()),
         (5, 1)
     );
+}
+
+#[derive(MmStats)]
+#[mmstats(name = "pages")]
+struct Pages {
+    pages: Groups<Page>,
+}
+
+#[derive(MmStats)]
+struct Page {
+    hits: Counter,
+}
+
+#[test]
+fn a_group_that_was_removed_and_comes_again_goes_on() {
+    let Some(server) = Server::start(&[]) else {
+        return;
+    };
+    let root = tempfile::tempdir().unwrap();
+    let pages = Pages::builder().path(root.path()).create().unwrap();
+    let mut pusher = Pusher::new(server.connect());
+    let redis = &mut server.connect();
+    let mut wanted = 0;
+    // Each has less than the one before.
+    for hits in [9, 4, 2] {
+        pages.pages.group("index").hits.add(hits);
+        wanted += hits;
+        push(&mut pusher, root.path());
+        push(&mut Pusher::new(server.connect()), root.path());
+        assert_eq!(Stat(redis, "index.hits").count(), wanted);
+        assert!(pages.pages.remove("index"));
+        push(&mut pusher, root.path());
+    }
 }
 
 #[test]

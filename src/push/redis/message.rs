@@ -115,7 +115,7 @@ impl Made {
         let at = self.messages.len();
         self.by_label.entry(label.to_owned()).or_insert(at);
         self.messages.push(Message {
-            source: source::of_series(&self.file, series.label(), label),
+            source: source::of_series(&self.file, series, label),
             label: label.to_owned(),
             is_retired: self.is_retired,
             version: self.version,

@@ -1,11 +1,13 @@
 -- Adds what a source has counted since it was pushed last to the keys of a label, exactly once.
 --
 -- The state of a label is a hash. A field for each source, "<file><series>" of 16 + 8 characters, holds what was
--- added of it already:  version count total squares entry day.
+-- added of it already:  version count total squares entry day. 8 more tell a group that can be removed from a later one
+-- of its name.
 -- The field "=" holds what COUNT, TOTAL and TOTAL_SQ were after the last push, and the squares:
 --   count total total_sq squares.
 -- "squares" are sums about the mean, so that no digits cancel as they do in TOTAL_SQ. "entry" is the number of the last
--- entry of a history. "version" of a file rises when its group is made anew, of a retired file with every fold.
+-- entry of a history. "version" of a retired file rises with every fold; else it is 0, or -1 if the group was removed and
+-- made anew.
 --
 -- A retired file absorbs the sources that are members of FOLDED and have the same series: what they had added is a
 -- part of its own. From then on they are stopped.
@@ -66,7 +68,7 @@ local function number(key)
 end
 
 -- 1. Everything is read.
-local file, series = string.sub(source, 1, 16), string.sub(source, 17)
+local file, series = string.sub(source, 1, 16), string.sub(source, 17, 24)
 if not retired and redis.call('ZSCORE', FOLDED, file) then
     return 'folded'
 end
@@ -75,20 +77,25 @@ local before = own and numbers(own) or {retired and -1 or version, 0, 0, 0, 0, 0
 local had = {n = before[2], t = before[3], q = before[4]}
 if version < before[1] then
     return 'stale'
-elseif version > before[1] and not retired then
-    -- The group was removed and made anew: what it had counted before stays counted.
-    had, before[5] = {n = 0, t = 0, q = 0}, 0
 end
-local absorbed = {}
+local absorbed, removed = {}, {}
 if retired then
     local fields = redis.call('HGETALL', STATE)
     for i = 1, #fields, 2 do
         local field = fields[i]
-        if #field == 24 and field ~= source and string.sub(field, 17) == series
+        if #field >= 24 and field ~= source and string.sub(field, 17, 24) == series
             and redis.call('ZSCORE', FOLDED, string.sub(field, 1, 16)) then
             local of = numbers(fields[i + 1])
-            had = both(had, {n = of[2], t = of[3], q = of[4]})
+            -- What a group had counted that was removed stays counted, and is in no retired file.
+            if of[1] >= 0 then had = both(had, {n = of[2], t = of[3], q = of[4]}) end
             absorbed[#absorbed + 1] = field
+        end
+    end
+elseif #source > 24 and not own then
+    local fields = redis.call('HGETALL', STATE)
+    for i = 1, #fields, 2 do
+        if string.sub(fields[i], 1, 24) == string.sub(source, 1, 24) then
+            removed[fields[i]] = string.gsub(fields[i + 1], '^%S+', '-1')
         end
     end
 end
@@ -170,8 +177,12 @@ if #entries > 0 then
 end
 
 -- 3. What was added.
+if not retired then version = before[1] end
 redis.call('HSET', STATE, source, string.format('%.0f %.0f %s %s %.0f %.0f', version, now.n, text(now.t), text(now.q),
     entry, day))
+for field, was in pairs(removed) do
+    redis.call('HSET', STATE, field, was)
+end
 for _, field in ipairs(absorbed) do
     redis.call('HDEL', STATE, field)
 end
@@ -179,7 +190,7 @@ if pruned < day then
     -- Sources that nobody has pushed for as long as a state lives.
     local fields = redis.call('HGETALL', STATE)
     for i = 1, #fields, 2 do
-        local of = #fields[i] == 24 and numbers(fields[i + 1])
+        local of = #fields[i] >= 24 and numbers(fields[i + 1])
         if of and of[6] < day - 28 then redis.call('HDEL', STATE, fields[i]) end
     end
     redis.call('HSET', STATE, ':pruned', day)

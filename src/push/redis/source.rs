@@ -7,7 +7,7 @@
 //! needed.
 
 use crate::format::retired::FileId;
-use crate::reader::File;
+use crate::reader::{File, Series};
 
 /// Characters of a name that are its file's.
 pub(super) const FILE: usize = 16;
@@ -27,11 +27,15 @@ pub(super) fn folded(file: &File) -> impl Iterator<Item = String> {
     named.map(|folded| name("", folded.id, file))
 }
 
-/// A source's name. A series may have several: of an error log each name is one.
-pub(super) fn of_series(file: &str, series: &str, label: &str) -> String {
-    let digest = md5::compute(format!("{series}\n{label}"));
-    let digest = format!("{digest:x}");
-    format!("{file}{}", &digest[..8])
+/// A source's name. A series may have several: of an error log each name is one. Of a group that can be removed it has
+/// 8 characters more, by which the group is told from a later one of its name, that counts from zero again.
+pub(super) fn of_series(file: &str, series: &Series, label: &str) -> String {
+    let digest = |text: String| format!("{:x}", md5::compute(text))[..8].to_owned();
+    let name = digest(format!("{}\n{label}", series.label()));
+    let incarnation = series
+        .incarnation()
+        .map(|incarnation| digest(format!("{incarnation:?}")));
+    format!("{file}{name}{}", incarnation.unwrap_or_default())
 }
 
 fn name(what: &str, id: FileId, file: &File) -> String {
