@@ -1,5 +1,6 @@
 //! Never doubled, never lost: killed pushers, folds, two pushers, a server that was set back.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -326,6 +327,43 @@ fn a_group_that_was_removed_and_comes_again_goes_on() {
         assert_eq!(Stat(redis, "index.hits").count(), wanted);
         assert!(pages.pages.remove("index"));
         push(&mut pusher, root.path());
+    }
+}
+
+#[test]
+fn what_a_removed_group_had_counted_is_not_taken_off_by_a_fold() {
+    const NAME: &str = "exactly_once::what_a_removed_group_had_counted_is_not_taken_off_by_a_fold";
+    if child::is_child(NAME) {
+        let pages = Pages::create().unwrap();
+        let mut line = String::new();
+        for hits in [9, 2] {
+            pages.pages.remove("index");
+            pages.pages.group("index").hits.add(hits);
+            std::io::stdin().read_line(&mut line).unwrap();
+        }
+        return;
+    }
+    let Some(server) = Server::start(&[]) else {
+        return;
+    };
+    let root = tempfile::tempdir().unwrap();
+    let redis = &mut server.connect();
+    let mut pusher = Pusher::new(server.connect());
+    for workers in 1..=3 {
+        let mut running = worker(NAME, root.path());
+        for added in [9, 11] {
+            let begin = Instant::now();
+            let wanted = 11 * (workers - 1) + added;
+            while Stat(redis, "index.hits").count() != wanted {
+                push(&mut pusher, root.path());
+                assert!(begin.elapsed() < Duration::from_secs(30), "never {wanted}");
+            }
+            writeln!(running.0.stdin.as_mut().unwrap()).unwrap();
+        }
+        end(running);
+        push(&mut pusher, root.path());
+        push(&mut Pusher::new(server.connect()), root.path());
+        assert_eq!(Stat(redis, "index.hits").count(), 11 * workers);
     }
 }
 

@@ -71,7 +71,13 @@ impl Server {
         }
     }
 
-    /// The file into which SAVE writes.
+    pub fn signal(&self, signal: i32) {
+        let process = self.process.as_ref().unwrap();
+        // SAFETY: our child, which was not waited for yet.
+        assert_eq!(unsafe { libc::kill(process.id() as i32, signal) }, 0);
+    }
+
+    /// Into which SAVE writes.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }

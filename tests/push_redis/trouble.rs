@@ -164,6 +164,55 @@ fn the_command_waits_for_redis_and_pushes_a_last_time() {
 }
 
 #[test]
+fn a_server_that_does_not_answer_holds_nobody_up() {
+    let Some(server) = Server::start(&[]) else {
+        return;
+    };
+    let root = tempfile::tempdir().unwrap();
+    let tasks = Tasks::builder().path(root.path()).create().unwrap();
+    tasks.requests.add(2);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mmstats"));
+    command
+        .args([
+            "push",
+            "redis",
+            "--interval",
+            "100ms",
+            "--url",
+            &server.url(),
+        ])
+        .arg(root.path())
+        .env("MMSTATS_PATH", root.path());
+    let mut running = child::start(&mut command);
+    let redis = &mut server.connect();
+    let begin = Instant::now();
+    while Stat(redis, "requests").count() != 2 {
+        assert!(begin.elapsed() < Duration::from_secs(30));
+        std::thread::yield_now();
+    }
+    server.signal(libc::SIGSTOP);
+    for field in 0..4 {
+        tasks.load.record(f64::from(field));
+        tasks.requests.inc();
+        tasks.size.record(1);
+    }
+    let asked = Instant::now();
+    // SAFETY: our child, which was not waited for yet.
+    unsafe { libc::kill(running.0.id() as i32, libc::SIGTERM) };
+    running.0.wait().unwrap();
+    assert!(
+        asked.elapsed() < Duration::from_secs(7),
+        "{:?}",
+        asked.elapsed()
+    );
+    server.signal(libc::SIGCONT);
+    // What was on its way may be there by now.
+    push(&mut Pusher::new(server.connect()), root.path());
+    assert_eq!(Stat(redis, "requests").count(), 6);
+    assert_eq!(Stat(redis, "load").count(), 4);
+}
+
+#[test]
 fn five_thousand_labels_take_less_than_a_second() {
     const NAME: &str = "trouble::five_thousand_labels_take_less_than_a_second";
     if child::is_child(NAME) {
