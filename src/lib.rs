@@ -73,7 +73,7 @@
 //! - `tracing`: `tracing`, a layer that counts events and times spans.
 //! - `export`: `export`, pages for Prometheus, and JSON and CSV.
 //! - `serve`: `serve`, the agent over HTTP, as a router; with `cli` also the command `mmstats serve`.
-//! - `push`: `push`, to an OpenTelemetry collector.
+//! - `push`: `push`, to an OpenTelemetry collector or to Redis; with `cli` also the command `mmstats push`.
 //! - `cli`: the binary `mmstats`.
 
 #![cfg_attr(loom, allow(dead_code))]

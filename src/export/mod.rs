@@ -26,6 +26,8 @@
 //! float percentile. So each count is exactly the number of recorded values up to the bound. Native histograms have the schema
 //! 4; a quantile from them is within 4.9 % of the true one.
 
+#[cfg(any(feature = "serve", feature = "push"))]
+pub(crate) mod aka_stats;
 pub(crate) mod bounds;
 mod csv;
 mod families;

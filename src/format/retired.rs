@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   8  u64  how many files were folded into it, ever
-//!  16  u32  how many of them are named here: the last 1024, or all; the latest last
+//!  16  u32  how many of them are named here: the first one and the last 1024, or all; the latest last
 //!  20  u32  how many of these, the last ones, may still be there
 //!  24  bytes  the names, one after another
 //!   .  u64  creation time of the earliest file that was ever folded into it; may be missing
@@ -61,7 +61,7 @@ pub struct Retired {
     pub folds: u64,
     /// How many of those that are named, the last ones, may still be there.
     pub unseen: usize,
-    /// The last [`NAMED`], or all; the latest last.
+    /// The first one, by which these totals are known elsewhere, and the last [`NAMED`], or all; the latest last.
     pub named: Vec<Folded>,
     /// When the earliest of all was created: nanoseconds since 1970-01-01 UTC. Earlier versions did not
     /// write it: then that of the earliest that is named.
@@ -97,6 +97,15 @@ impl FileId {
             pid: header.pid,
             tid: header.tid,
         }
+    }
+}
+
+#[cfg(feature = "push")]
+impl FileId {
+    /// All of it as words.
+    pub(crate) fn words(&self) -> [u64; 4] {
+        let ids = u64::from(self.pid) << 32 | u64::from(self.tid);
+        [self.created, self.token, self.start_time, ids]
     }
 }
 

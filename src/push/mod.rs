@@ -5,3 +5,4 @@
 mod backoff;
 mod lock;
 pub mod otlp;
+pub mod redis;

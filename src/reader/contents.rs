@@ -53,7 +53,7 @@ pub struct Contents {
     /// What is wrong with parts of it, found so far.
     pub problems: Vec<String>,
     /// What it says was folded into it.
-    pub retired: Option<Retired>,
+    pub retired: Option<Arc<Retired>>,
     /// Whether there are cells, which may refer to contexts.
     pub refers: bool,
     /// What it says that it does not record.
@@ -405,7 +405,7 @@ impl Contents {
             .charge(4 * head.len as u64, at, "the names of folded files")?;
         let record = access.bytes(at, head.len)?;
         let retired = Retired::decode(Bytes::new(&record[HEAD..], at + HEAD as u64))?;
-        self.retired = Some(retired);
+        self.retired = Some(Arc::new(retired));
         Ok(())
     }
 }

@@ -285,7 +285,9 @@ impl Reader {
                         None => State::of(life, file.owner.state),
                     },
                     owner: file.owner.state,
-                    retired: file.contents.retired.as_ref().map(|retired| retired.folds),
+                    retired: file.contents.retired.clone(),
+                    #[cfg(feature = "push")]
+                    owned_by: file.uid,
                     notes: file.contents.notes.clone(),
                     bytes: file.len,
                     format: file.format(),

@@ -21,6 +21,8 @@ use std::sync::Arc;
 use self::cell::{Cell, HotCell, Twice, other_identity, other_kind};
 use self::deltas::RetiredDeltas;
 use self::value::{Seen, contexts, decode, has_value};
+#[cfg(feature = "push")]
+use super::contents::Generation;
 use super::contents::ReadInstance;
 use super::file::OpenFile;
 use super::identity::Identity;
@@ -80,6 +82,9 @@ struct SchemaCells {
     is_retired: bool,
     /// Whether a label of it is of another kind in a file created later.
     mixed: bool,
+    /// Of an instance that can be removed, in the file that was added last: which one it is.
+    #[cfg(feature = "push")]
+    incarnation: Option<(u64, u64)>,
 }
 
 /// Labels of one model that are named for having two kinds or identities.
@@ -239,6 +244,8 @@ impl Table {
             since: u64::MAX,
             is_retired: false,
             mixed: false,
+            #[cfg(feature = "push")]
+            incarnation: None,
         });
         self.index.insert(key, number);
         number
@@ -302,7 +309,12 @@ impl Table {
         let (since, is_retired) = (file.since(), file.contents.retired.is_some());
         let mut twice = Twice::default();
         for (_, instance) in file.contents.there() {
-            let shape = &self.shapes[instance.shape.expect("set by begin") as usize];
+            let shape = &mut self.shapes[instance.shape.expect("set by begin") as usize];
+            #[cfg(feature = "push")]
+            {
+                shape.incarnation = instance.generation.map(Generation::incarnation);
+            }
+            let shape = &*shape;
             let plan = &*instance.plan;
             let words = &file.contents.values.words[instance.at..][..plan.words];
             let mut parts = &*instance.parts;
@@ -461,6 +473,8 @@ impl Table {
             metric,
             identity: Arc::clone(&self.shapes[shape as usize].identity),
             since,
+            #[cfg(feature = "push")]
+            incarnation: self.shapes[shape as usize].incarnation,
         };
         Series::new(Arc::clone(&cell.label), value, origin)
     }

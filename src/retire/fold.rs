@@ -157,8 +157,9 @@ impl<'a> Step<'a> {
                 name: name.into_owned(),
             });
         }
-        let surplus = retired.named.len().saturating_sub(NAMED);
-        retired.named.drain(..surplus);
+        // The first one stays: it tells whose totals these are.
+        let surplus = retired.named.len().saturating_sub(1 + NAMED);
+        retired.named.drain(1..1 + surplus);
         replace(self.directory, &totals.encode(), like)?;
         for (file, ..) in added {
             // If it cannot be removed now, readers ignore it, and the next step begins with it.

@@ -62,7 +62,7 @@ impl Totals {
             return Err("it does not say what was folded into it".to_owned());
         };
         totals.add(file)?;
-        totals.retired = retired.clone();
+        totals.retired = Retired::clone(retired);
         Ok(totals)
     }
 

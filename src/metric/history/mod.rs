@@ -386,7 +386,8 @@ fn decode(schema: &MetricSchema, raw: Raw<'_>) -> HistoryValue {
         value.missed = (newest - oldest) - (numbered.len() as u64 - 1);
     }
     value.entries = (numbered.iter())
-        .map(|(_, words)| HistoryEntry {
+        .map(|(number, words)| HistoryEntry {
+            number: *number,
             time: words[0],
             value: f64::from_bits(words[1]),
             context: raw.contexts.find(Reference(words[2])),

@@ -17,12 +17,20 @@ pub struct HistoryValue {
 /// One value of a history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HistoryEntry {
+    #[cfg_attr(not(feature = "push"), allow(dead_code))]
+    pub(super) number: u64,
     pub(super) time: u64,
     pub(super) value: f64,
     pub(super) context: Found,
 }
 
 impl HistoryEntry {
+    /// Which push of its writer it was, from 1 on.
+    #[cfg(feature = "push")]
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// When it was pushed: nanoseconds since 1970-01-01 UTC.
     pub fn time_ns(&self) -> u64 {
         self.time

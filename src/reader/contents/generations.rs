@@ -50,6 +50,12 @@ impl Generation {
         LABELS_MOST.min(self.texts_most() / labels::PAIR)
     }
 
+    /// Tells it from every other one of its file, and from those that are later in its space.
+    #[cfg(feature = "push")]
+    pub fn incarnation(self) -> (u64, u64) {
+        (self.record, self.known)
+    }
+
     /// Whether the instance was there in the last pass.
     pub fn is_there(self) -> bool {
         self.there

@@ -6,6 +6,9 @@ use std::time::SystemTime;
 
 use crate::format::header::{Header, OwnerState};
 use crate::format::note::Note;
+#[cfg(feature = "push")]
+use crate::format::retired::FileId;
+use crate::format::retired::Retired;
 use crate::format::scalar::Number;
 use crate::metric::Value;
 use crate::reader::state::{Ending, State};
@@ -20,7 +23,10 @@ pub struct File {
     pub(in crate::reader) tid: u32,
     pub(in crate::reader) state: State,
     pub(in crate::reader) bytes: u64,
-    pub(in crate::reader) retired: Option<u64>,
+    pub(in crate::reader) retired: Option<Arc<Retired>>,
+    /// The user to whom the file belongs.
+    #[cfg(feature = "push")]
+    pub(in crate::reader) owned_by: u32,
     pub(in crate::reader) notes: Vec<Note>,
     pub(in crate::reader) format: u8,
     pub(in crate::reader) owner: OwnerState,
@@ -99,7 +105,25 @@ impl File {
 
     /// Of a retired file: how many files of processes that have ended were folded into it.
     pub fn retired(&self) -> Option<u64> {
-        self.retired
+        self.retired.as_ref().map(|retired| retired.folds)
+    }
+
+    /// Which file it is, wherever it lies; of a retired file nothing.
+    #[cfg(feature = "push")]
+    pub(crate) fn id(&self) -> FileId {
+        FileId::of(&self.header)
+    }
+
+    /// The user to whom the file belongs: not what its header says.
+    #[cfg(feature = "push")]
+    pub(crate) fn owned_by(&self) -> u32 {
+        self.owned_by
+    }
+
+    /// Of a retired file: what was folded into it.
+    #[cfg(feature = "push")]
+    pub(crate) fn folded(&self) -> Option<&Retired> {
+        self.retired.as_deref()
     }
 
     /// What it does not record, and why: groups that were refused, a growth that failed.

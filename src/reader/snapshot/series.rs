@@ -50,6 +50,9 @@ pub struct Origin {
     pub described: Option<Arc<Description>>,
     /// From when it counts: nanoseconds since 1970-01-01 UTC.
     pub since: u64,
+    /// Of what one file has of a group that can be removed: which one it is.
+    #[cfg(feature = "push")]
+    pub incarnation: Option<(u64, u64)>,
 }
 
 impl Series {
@@ -65,6 +68,12 @@ impl Series {
 
     pub(in crate::reader) fn set_window(&mut self, window: Box<WindowValue>) {
         self.window = Some(window);
+    }
+
+    /// Of what one file has of a group that can be removed: tells it from one that comes later under its name.
+    #[cfg(feature = "push")]
+    pub(crate) fn incarnation(&self) -> Option<(u64, u64)> {
+        self.origin.incarnation
     }
 
     /// The same series with another value, and without a window.

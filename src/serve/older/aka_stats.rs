@@ -38,8 +38,6 @@
 //! an error is its name, message, causes and place, and its backtrace if there is one.
 
 mod history;
-mod source;
-mod stat;
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -47,10 +45,10 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::{Map, Value as Json, json};
 
 pub(crate) use self::history::{contexts, history};
-use self::source::{each_source, in_order};
-use self::stat::Stat;
 use super::{Refusal, glob};
-use crate::reader::Snapshot;
+use crate::export::aka_stats::source::{Source, in_order, sources_of};
+use crate::export::aka_stats::stat::Stat;
+use crate::reader::{Series, Snapshot};
 
 #[cfg(test)]
 mod tests;
@@ -155,4 +153,17 @@ pub(crate) fn strings(name: &str, body: &[u8]) -> Result<Vec<String>, Refusal> {
 /// What FastAPI answers to arguments that it cannot take.
 fn invalid(problems: Vec<Json>) -> Refusal {
     Refusal::new(422, problems)
+}
+
+/// All series, merged over the files of their models.
+fn all_series(snapshots: &[Snapshot]) -> impl Iterator<Item = &Series> {
+    let models = snapshots.iter().flat_map(Snapshot::merged);
+    models.flat_map(|model| model.series())
+}
+
+/// Calls `each` with every label that has a stat, once for each source of it.
+fn each_source<'a>(snapshots: &'a [Snapshot], mut each: impl FnMut(Cow<'a, str>, Source<'a>)) {
+    for series in all_series(snapshots) {
+        sources_of(series, &mut each);
+    }
 }

@@ -58,10 +58,10 @@ pub enum Command {
     Check(check::Check),
     Autopsy(autopsy::Autopsy),
     Export(export::Export),
-    #[cfg(feature = "push")]
-    Push(push::Push),
     #[cfg(feature = "serve")]
     Serve(serve::Serve),
+    #[cfg(feature = "push")]
+    Push(push::Push),
     Clean(clean::Clean),
     Demo(demo::Demo),
     Completions(manual::Completions),

@@ -6,9 +6,10 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::source::{ALL, all_series, in_order, label_of, part};
-use crate::metric::context::Context;
-use crate::metric::errors::value::{DistinctError, ErrorsValue};
+use super::all_series;
+use crate::export::aka_stats::history::{ContextOf, Entry, of_errors};
+use crate::export::aka_stats::source::{ALL, in_order, label_of, part};
+use crate::metric::errors::value::ErrorsValue;
 use crate::metric::history::value::HistoryValue;
 use crate::reader::{Series, Snapshot};
 
@@ -63,14 +64,6 @@ pub(crate) fn contexts(snapshots: &[Snapshot], ids: &[String]) -> Map<String, Js
     found.collect()
 }
 
-/// What is in a history.
-struct Entry<'a> {
-    /// Nanoseconds since 1970-01-01 UTC.
-    time: u64,
-    value: f64,
-    context: Option<ContextOf<'a>>,
-}
-
 fn add_history<'a>(
     entries: &mut Vec<Entry<'a>>,
     series: &Series,
@@ -80,11 +73,7 @@ fn add_history<'a>(
     let own = label_of(series, "");
     let is_wanted = |label| in_order(label) == wanted;
     if is_wanted(&own) || own.strip_suffix(".history").is_some_and(is_wanted) {
-        entries.extend(history.entries().iter().map(|entry| Entry {
-            time: entry.time_ns(),
-            value: entry.value(),
-            context: ContextOf::stored(entry.context()),
-        }));
+        entries.extend(history.entries().iter().map(Entry::of));
     }
 }
 
@@ -96,64 +85,5 @@ fn add_errors<'a>(
 ) {
     let is_wanted = |name: &str| in_order(&label_of(series, &part(name))) == wanted;
     let are_all_wanted = is_wanted(ALL);
-    for error in errors.distinct() {
-        if are_all_wanted || is_wanted(&error.exposed_as()) {
-            let first = (error.count() > 1).then_some(error.first_ns());
-            let times = [Some(error.last_ns()), first].into_iter().flatten();
-            entries.extend(times.map(|time| Entry {
-                time,
-                value: 1.0,
-                context: ContextOf::error(error),
-            }));
-        }
-    }
-}
-
-/// The context of an entry.
-#[derive(Clone, Copy)]
-enum ContextOf<'a> {
-    Stored(&'a Context),
-    /// Of an error what it was, and the backtrace if there is one. In aka-stats it is Python's traceback, which
-    /// says both.
-    Error(&'a DistinctError),
-}
-
-impl<'a> ContextOf<'a> {
-    /// An empty one is none.
-    fn stored(context: Option<&'a Context>) -> Option<ContextOf<'a>> {
-        let context = context.filter(|context| !context.bytes().is_empty());
-        context.map(ContextOf::Stored)
-    }
-
-    fn error(error: &'a DistinctError) -> Option<ContextOf<'a>> {
-        match error.is_note() {
-            true => ContextOf::stored(error.context()),
-            false => Some(ContextOf::Error(error)),
-        }
-    }
-
-    /// As everywhere the MD5 of the text.
-    fn id(self) -> Cow<'a, str> {
-        match self {
-            ContextOf::Stored(context) => context.id().into(),
-            ContextOf::Error(_) => format!("{:x}", md5::compute(&*self.text())).into(),
-        }
-    }
-
-    fn text(self) -> Cow<'a, str> {
-        match self {
-            ContextOf::Stored(context) => context.text(),
-            ContextOf::Error(error) => {
-                let mut text = format!("{}: {}\n", error.name(), error.message());
-                for source in error.sources() {
-                    text += &format!("caused by: {source}\n");
-                }
-                text += &format!("at {}\n", error.site());
-                if let Some(backtrace) = error.context() {
-                    text += &backtrace.text();
-                }
-                text.into()
-            }
-        }
-    }
+    entries.extend(of_errors(errors, |name| are_all_wanted || is_wanted(name)));
 }

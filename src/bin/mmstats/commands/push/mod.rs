@@ -2,6 +2,7 @@
 
 mod figures;
 mod otlp;
+mod redis;
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use clap::{Args, Subcommand};
 
 use crate::ui::output::Outcome;
 
-/// Push the values to an OpenTelemetry collector
+/// Push the values to an OpenTelemetry collector or to Redis
 ///
 /// Runs beside a service until SIGTERM or Ctrl-C, and pushes a last time then. It only reads, and waits for files where
 /// there are none yet.
@@ -22,11 +23,13 @@ pub struct Push {
 #[derive(Debug, Subcommand)]
 enum Destination {
     Otlp(otlp::Otlp),
+    Redis(redis::Redis),
 }
 
 pub fn run(arguments: &Push) -> Outcome {
     match &arguments.destination {
         Destination::Otlp(arguments) => otlp::run(arguments),
+        Destination::Redis(arguments) => redis::run(arguments),
     }
 }
 

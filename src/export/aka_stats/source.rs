@@ -7,10 +7,10 @@ use std::iter;
 use super::stat::Stat;
 use crate::metric::Value;
 use crate::metric::errors::value::{DistinctError, ErrorsValue};
-use crate::reader::{Series, Snapshot};
+use crate::reader::Series;
 
 /// What a label's stat is made of: only made where it is asked for.
-pub(super) enum Source<'a> {
+pub(crate) enum Source<'a> {
     /// A value that counts what was recorded, and that is this many.
     Value(&'a Value, u64),
     /// So many errors; nanoseconds since 1970-01-01 UTC of the last one.
@@ -18,7 +18,7 @@ pub(super) enum Source<'a> {
 }
 
 impl Source<'_> {
-    pub(super) fn stat(&self) -> Stat {
+    pub(crate) fn stat(&self) -> Stat {
         let (value, count) = match *self {
             Source::Value(value, count) => (value, count as f64),
             Source::Errors(count, last) => {
@@ -63,37 +63,26 @@ impl Source<'_> {
     }
 }
 
-/// All series, merged over the files of their models.
-pub(super) fn all_series(snapshots: &[Snapshot]) -> impl Iterator<Item = &Series> {
-    let models = snapshots.iter().flat_map(Snapshot::merged);
-    models.flat_map(|model| model.series())
-}
-
-/// Calls `each` with every label that has a stat, once for each source of it.
-pub(super) fn each_source<'a>(
-    snapshots: &'a [Snapshot],
-    mut each: impl FnMut(Cow<'a, str>, Source<'a>),
-) {
-    for series in all_series(snapshots) {
-        let value = series.value();
-        let count = value.count().filter(|count| *count > 0);
-        match (count, value.as_errors()) {
-            (None, _) => {}
-            (Some(count), None) => each(label_of(series, ""), Source::Value(value, count)),
-            (Some(_), Some(errors)) => {
-                for (name, (count, last)) in by_name(errors) {
-                    each(label_of(series, &part(&name)), Source::Errors(count, last));
-                }
+/// Calls `each` with every label under which a series has a stat, once for each source of it.
+pub(crate) fn sources_of<'a>(series: &'a Series, mut each: impl FnMut(Cow<'a, str>, Source<'a>)) {
+    let value = series.value();
+    let count = value.count().filter(|count| *count > 0);
+    match (count, value.as_errors()) {
+        (None, _) => {}
+        (Some(count), None) => each(label_of(series, ""), Source::Value(value, count)),
+        (Some(_), Some(errors)) => {
+            for (name, (count, last)) in by_name(errors) {
+                each(label_of(series, &part(&name)), Source::Errors(count, last));
             }
         }
     }
 }
 
 /// The name of all errors of a log.
-pub(super) const ALL: &str = "all";
+pub(crate) const ALL: &str = "all";
 
 /// What follows the label of an error log, of errors with this name.
-pub(super) fn part(name: &str) -> String {
+pub(crate) fn part(name: &str) -> String {
     format!("__{name}")
 }
 
@@ -113,7 +102,7 @@ fn by_name(errors: &ErrorsValue) -> BTreeMap<String, (u64, u64)> {
 }
 
 /// The label that aka-stats would have for a series, with `suffix` after its name.
-pub(super) fn label_of<'a>(series: &'a Series, suffix: &str) -> Cow<'a, str> {
+pub(crate) fn label_of<'a>(series: &'a Series, suffix: &str) -> Cow<'a, str> {
     let labels = series.labels();
     if labels.is_empty() {
         return match suffix {
@@ -137,7 +126,8 @@ pub(super) fn label_of<'a>(series: &'a Series, suffix: &str) -> Cow<'a, str> {
 }
 
 /// A label with its extra labels sorted. In aka-stats they are in the order in which they were given.
-pub(super) fn in_order(label: &str) -> Cow<'_, str> {
+#[cfg(feature = "serve")]
+pub(crate) fn in_order(label: &str) -> Cow<'_, str> {
     match label.split_once(';') {
         Some((name, labels)) if labels.contains(',') => {
             let mut labels: Vec<&str> = labels.split(',').collect();

@@ -1,23 +1,25 @@
 //! The numbers of a label.
 
+#[cfg(feature = "serve")]
 use serde_json::{Value as Json, json};
 
 /// The numbers of a label; `None` is what is not known.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Stat {
-    pub(super) count: f64,
-    pub(super) total: Option<f64>,
-    pub(super) avg: Option<f64>,
-    pub(super) stdev: Option<f64>,
-    pub(super) min: Option<f64>,
-    pub(super) max: Option<f64>,
-    pub(super) last: Option<f64>,
-    pub(super) last_time: Option<f64>,
+pub(crate) struct Stat {
+    pub(crate) count: f64,
+    pub(crate) total: Option<f64>,
+    pub(crate) avg: Option<f64>,
+    pub(crate) stdev: Option<f64>,
+    pub(crate) min: Option<f64>,
+    pub(crate) max: Option<f64>,
+    pub(crate) last: Option<f64>,
+    pub(crate) last_time: Option<f64>,
 }
 
+#[cfg(feature = "serve")]
 impl Stat {
     /// What is answered; `{}` where there is none.
-    pub(super) fn json(stat: Option<&Stat>) -> Json {
+    pub(crate) fn json(stat: Option<&Stat>) -> Json {
         let Some(stat) = stat else {
             return json!({});
         };
@@ -35,7 +37,7 @@ impl Stat {
     }
 
     /// Adds another one, as if the values of both had one label. What is not known of one is not known of both.
-    pub(super) fn add(sum: &mut Option<Stat>, other: Stat) {
+    pub(crate) fn add(sum: &mut Option<Stat>, other: Stat) {
         let Some(one) = *sum else {
             *sum = Some(other);
             return;
@@ -66,6 +68,7 @@ impl Stat {
 }
 
 /// Of two numbers, if both are known.
+#[cfg(feature = "serve")]
 fn both(a: Option<f64>, b: Option<f64>, f: impl Fn(f64, f64) -> f64) -> Option<f64> {
     Some(f(a?, b?))
 }
