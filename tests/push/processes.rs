@@ -10,9 +10,9 @@ use mmstats::MmStats;
 use tempfile::TempDir;
 
 use super::Web;
-use super::checks::attributes;
+use super::checks::{attributes, number, points};
 use super::pusher::{Pusher, once};
-use super::receiver::{Receiver, reply};
+use super::receiver::{Receiver, Request, reply};
 
 const ROOT: &str = "MMSTATS_TEST_PUSH_ROOT";
 
@@ -163,52 +163,68 @@ fn folded_totals_are_a_resource_without_a_process() {
     let own = attributes(retired);
     assert!(!own.contains_key("process.pid"), "{own:?}");
     assert_eq!(own["service.name"], "unknown_service");
-    let (points, is_monotonic) = super::checks::points(retired, "my-app.requests").unwrap();
-    assert_eq!(
-        (super::checks::number(&points[0]), is_monotonic),
-        (11.0, Some(true))
-    );
+    let (points, is_monotonic) = points(retired, "my-app.requests").unwrap();
+    assert_eq!((number(&points[0]), is_monotonic), (11.0, Some(true)));
+}
+
+/// Folds what killed processes have left.
+fn fold(root: &Path) {
+    let output = Command::new(env!("CARGO_BIN_EXE_mmstats"))
+        .args(["clean", "--fold"])
+        .arg(root)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
 }
 
 #[test]
 fn whatever_is_killed_totals_are_neither_doubled_nor_lost() {
+    let rounds = match std::env::var("MMSTATS_LIFECYCLE") {
+        Ok(length) if length == "full" => 200,
+        _ => 20,
+    };
     let root = TempDir::new().unwrap();
     let receiver = Receiver::start([]);
     let mut writers: Vec<_> = (0..3).map(|_| Writer::start(root.path(), &[])).collect();
-    let mut written: HashMap<u32, u64> = HashMap::new();
+    let mut written = 0;
     // The last value of each process, as a receiver keeps it: it never falls.
-    let mut seen: HashMap<u32, f64> = HashMap::new();
-    let mut take = || {
-        while let Some(request) = receiver.try_next() {
-            for resource in &request.message.resource_metrics {
-                let pid: u32 = attributes(resource)["process.pid"].parse().unwrap();
-                let value = request.value(pid, "my-app.requests").unwrap();
-                let before = seen.insert(pid, value).unwrap_or(0.0);
-                assert!(before <= value, "{pid}: {before} {value}");
-            }
+    let mut seen: HashMap<String, f64> = HashMap::new();
+    let mut take = |request: &Request| {
+        let mut all = 0.0;
+        for resource in &request.message.resource_metrics {
+            let (points, _) = points(resource, "my-app.requests").unwrap();
+            let value = number(&points[0]);
+            all += value;
+            let id = attributes(resource).remove("service.instance.id").unwrap();
+            let before = seen.insert(id, value).unwrap_or(0.0);
+            assert!(before <= value, "{before} {value}: {resource:?}");
         }
-        seen.clone()
+        all
     };
-    for round in 0..12 {
+    for round in 0..rounds {
         let pusher = Pusher::start(root.path(), &receiver.base());
-        for (number, writer) in writers.iter_mut().enumerate() {
-            let count = round * 3 + number as u64;
+        for (count, writer) in (round..).zip(&mut writers) {
             writer.add(count);
-            *written.entry(writer.pid()).or_default() += count;
+            written += count;
         }
-        receiver.next();
-        pusher.kill();
-        if round % 4 == 3 {
+        take(&receiver.next());
+        if round % 4 == 2 {
             writers.remove(0).kill();
             writers.push(Writer::start(root.path(), &[]));
         }
-        take();
+        if round % 4 == 3 {
+            fold(root.path());
+        }
+        pusher.kill();
+        while let Some(request) = receiver.try_next() {
+            take(&request);
+        }
     }
     assert!(once(root.path(), &receiver.base()).0);
-    let seen = take();
-    for (pid, count) in written {
-        assert_eq!(seen[&pid], count as f64, "{pid}");
-    }
+    // Those that live, those that were killed, and the totals of those that were folded.
+    assert_eq!(take(&receiver.next()), written as f64);
+    // Each of the three writers was followed by others, and the totals are one more.
+    assert!(seen.len() > 3 + 1, "{seen:?}");
 }
 
 #[test]
