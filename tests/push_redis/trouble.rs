@@ -190,12 +190,24 @@ fn a_server_that_does_not_answer_holds_nobody_up() {
         assert!(begin.elapsed() < Duration::from_secs(30));
         std::thread::yield_now();
     }
+    let stopped = server.connect();
     server.signal(libc::SIGSTOP);
     for field in 0..4 {
         tasks.load.record(f64::from(field));
         tasks.requests.inc();
         tasks.size.record(1);
     }
+    // As a library, too: one time, not one for each answer.
+    let connection = stopped;
+    let patience = Duration::from_millis(200);
+    connection.set_read_timeout(Some(patience)).unwrap();
+    let mut pusher = Pusher::new(connection);
+    let asked = Instant::now();
+    let failed = pusher.push(&[snapshot(root.path())]).unwrap_err();
+    assert!(matches!(failed, Error::Connection(_)), "{failed:?}");
+    assert!(asked.elapsed() < 3 * patience, "{:?}", asked.elapsed());
+    let failed = pusher.push(&[snapshot(root.path())]).unwrap_err();
+    assert!(matches!(failed, Error::NoConnection), "{failed:?}");
     let asked = Instant::now();
     // SAFETY: our child, which was not waited for yet.
     unsafe { libc::kill(running.0.id() as i32, libc::SIGTERM) };

@@ -6,9 +6,13 @@ use std::fmt;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The connection failed, or the server did not answer in time. Push with a new connection.
+    /// The connection failed, or the server did not answer in time. It was dropped: push with
+    /// [a new one](super::Pusher::reconnect).
     #[error("the connection to Redis failed: {0}: check that it runs at this address")]
     Connection(#[source] redis::RedisError),
+    /// The connection has failed in an earlier round.
+    #[error("there is no connection to Redis since the last one failed: call `reconnect`")]
+    NoConnection,
     /// The server takes no writes.
     #[error("Redis refused to write: {message}: {remedy}")]
     Refused {

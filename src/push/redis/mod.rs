@@ -71,7 +71,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use redis::{ConnectionLike, Script};
+use redis::{Connection, Script};
 
 pub use self::error::{Error, Problem};
 use self::message::Known;
@@ -88,8 +88,9 @@ pub const OWN_MODEL: &str = "mmstats-push";
 ///
 /// It remembers what Redis has, and sends only what is new. That costs some 100 bytes for each series of each
 /// file. It makes no connection, and only uses the one that it was given: for a Redis with replicas that of the primary.
-pub struct Pusher<C = redis::Connection> {
-    connection: C,
+pub struct Pusher {
+    /// `None` after it failed: answers to what was sent may still be on their way.
+    connection: Option<Connection>,
     namespace: String,
     history_size: usize,
     script: Script,
@@ -122,7 +123,7 @@ impl Pushed {
     }
 }
 
-impl<C: ConnectionLike> Pusher<C> {
+impl Pusher {
     /// A pusher that writes through this connection, into the namespace `AKA-STATS`.
     ///
     /// ```no_run
@@ -130,10 +131,10 @@ impl<C: ConnectionLike> Pusher<C> {
     /// let pusher = mmstats::push::redis::Pusher::new(connection);
     /// # Ok::<(), redis::RedisError>(())
     /// ```
-    pub fn new(connection: C) -> Pusher<C> {
+    pub fn new(connection: Connection) -> Pusher {
         let id = RandomState::new().hash_one(std::process::id());
         Pusher {
-            connection,
+            connection: Some(connection),
             namespace: NAMESPACE.to_owned(),
             history_size: HISTORY_SIZE,
             script: Script::new(send::SCRIPT),
@@ -146,7 +147,7 @@ impl<C: ConnectionLike> Pusher<C> {
 
     /// The namespace; on a cluster it has to be in braces: `{stats}`.
     #[must_use]
-    pub fn namespace(mut self, namespace: &str) -> Pusher<C> {
+    pub fn namespace(mut self, namespace: &str) -> Pusher {
         self.namespace = namespace.to_owned();
         self.known.clear();
         self.round = 0;
@@ -155,14 +156,14 @@ impl<C: ConnectionLike> Pusher<C> {
 
     /// How many entries of each history are kept.
     #[must_use]
-    pub fn history_size(mut self, entries: usize) -> Pusher<C> {
+    pub fn history_size(mut self, entries: usize) -> Pusher {
         self.history_size = entries.max(1);
         self
     }
 
-    /// Takes another connection from now on, where the one before has failed.
-    pub fn reconnect(&mut self, connection: C) {
-        self.connection = connection;
+    /// Takes another connection from now on, where the one before has failed ([`Error::Connection`]).
+    pub fn reconnect(&mut self, connection: Connection) {
+        self.connection = Some(connection);
     }
 
     /// Pushes what is new in these snapshots, which have to be all that it pushes: what is not in them is forgotten.
@@ -172,7 +173,8 @@ impl<C: ConnectionLike> Pusher<C> {
     ///
     /// # Errors
     /// [`Error::Connection`] and [`Error::Refused`]: the server is away, or takes no writes; some of the round may have
-    /// been pushed, and the next one pushes the rest. [`Error::NotPerFile`]: see there.
+    /// been pushed, and the next one pushes the rest. A connection that failed is dropped: [`reconnect`](Self::reconnect).
+    /// Give it timeouts, or a server that does not answer holds the caller up. [`Error::NotPerFile`]: see there.
     pub fn push(&mut self, snapshots: &[Snapshot]) -> Result<Pushed, Error> {
         let apart = |snapshot: &Snapshot| {
             snapshot.files().is_empty()

@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
-use redis::{Cmd, ConnectionLike, ErrorKind, Pipeline, RedisResult, ServerErrorKind, Value, cmd};
+use redis::{
+    Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind, Value, cmd,
+    from_redis_value,
+};
 
 use super::error::{self, Error, Problem};
 use super::message::{Message, number_text};
@@ -31,7 +34,7 @@ const KEYS: [&str; 10] = [
     "HISTORY",
 ];
 
-impl<C: ConnectionLike> Pusher<C> {
+impl Pusher {
     fn key(&self, name: &str) -> String {
         format!("{}::{name}", self.namespace)
     }
@@ -83,8 +86,11 @@ impl<C: ConnectionLike> Pusher<C> {
         Ok(())
     }
 
-    fn one<T: redis::FromRedisValue>(&mut self, command: &Cmd) -> Result<T, Error> {
-        command.query(&mut self.connection).map_err(|error| {
+    fn one<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, Error> {
+        let mut pipeline = Pipeline::new();
+        pipeline.add_command(command.clone());
+        let answer = self.query(&pipeline)?.pop();
+        answer.expect("one for each command").map_err(|error| {
             Error::of_answer(&error).unwrap_or_else(|| Error::Refused {
                 message: error.to_string(),
                 remedy: "remove the key, or choose another namespace",
@@ -151,7 +157,7 @@ impl<C: ConnectionLike> Pusher<C> {
         if pipeline.cmd_iter().next().is_none() {
             return Ok(());
         }
-        let answers: Vec<RedisResult<Value>> = self.query(&mut pipeline)?;
+        let answers: Vec<RedisResult<Value>> = self.query(&pipeline)?;
         match answers.into_iter().find_map(Result::err) {
             Some(error) => Err(Error::of_answer(&error).unwrap_or(Error::Connection(error))),
             None => Ok(()),
@@ -164,9 +170,9 @@ impl<C: ConnectionLike> Pusher<C> {
         for message in messages {
             pipeline.add_command(self.command(message, day, false));
         }
-        let mut answers: Vec<RedisResult<String>> = self.query(&mut pipeline)?;
+        let mut answers: Vec<RedisResult<String>> = self.query(&pipeline)?;
         let is_unknown = |answer: &RedisResult<String>| {
-            let kind = answer.as_ref().err().map(redis::RedisError::kind);
+            let kind = answer.as_ref().err().map(RedisError::kind);
             kind == Some(ErrorKind::Server(ServerErrorKind::NoScript))
         };
         let again: Vec<usize> = (0..answers.len())
@@ -180,20 +186,36 @@ impl<C: ConnectionLike> Pusher<C> {
             // The first one brings the script.
             pipeline.add_command(self.command(&messages[index], day, place == 0));
         }
-        let repeated: Vec<RedisResult<String>> = self.query(&mut pipeline)?;
+        let repeated: Vec<RedisResult<String>> = self.query(&pipeline)?;
         for (index, answer) in again.into_iter().zip(repeated) {
             answers[index] = answer;
         }
         Ok(answers)
     }
 
-    /// All answers; an error only if the connection failed.
-    fn query<T: redis::FromRedisValue>(
+    /// All answers; an error only if the connection failed, which then is dropped. Unlike `Pipeline::query` it does not
+    /// wait for each further answer once one did not come in time.
+    fn query<T: FromRedisValue>(
         &mut self,
-        pipeline: &mut Pipeline,
+        pipeline: &Pipeline,
     ) -> Result<Vec<RedisResult<T>>, Error> {
-        let answers = pipeline.ignore_errors().query(&mut self.connection);
-        answers.map_err(Error::Connection)
+        let mut connection = self.connection.take().ok_or(Error::NoConnection)?;
+        let mut query = || {
+            connection.send_packed_command(&pipeline.get_packed_pipeline())?;
+            let wanted = pipeline.cmd_iter().count();
+            let mut answers = Vec::with_capacity(wanted);
+            while answers.len() < wanted {
+                match connection.recv_response()? {
+                    Value::Push { .. } => {}
+                    Value::ServerError(error) => answers.push(Err(error.into())),
+                    value => answers.push(from_redis_value(value).map_err(RedisError::from)),
+                }
+            }
+            Ok(answers)
+        };
+        let answers = query().map_err(Error::Connection)?;
+        self.connection = Some(connection);
+        Ok(answers)
     }
 
     fn command(&self, message: &Message, day: u64, whole: bool) -> Cmd {

@@ -202,7 +202,7 @@ impl Agent<'_> {
         let pushed = match pusher.push(&input.snapshots) {
             Ok(pushed) => pushed,
             Err(error) => {
-                if let Error::Connection(_) = error
+                if let Error::Connection(_) | Error::NoConnection = error
                     && let Ok(connection) = self.connection()
                     && let Some(pusher) = &mut self.pusher
                 {
