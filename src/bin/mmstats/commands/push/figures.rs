@@ -12,7 +12,7 @@ pub struct Figures {
     pushes: Counter,
     /// Pushes that failed, each attempt by itself.
     failures: Counter,
-    /// Points that were rejected for good.
+    /// Points that were rejected for good; of Redis labels that were refused, which are tried again.
     dropped: Counter,
     /// When a push was last accepted: seconds since 1970-01-01 UTC, and 0 before the first.
     #[mmstats(unit = "seconds")]

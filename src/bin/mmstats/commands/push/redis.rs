@@ -2,13 +2,15 @@
 
 use std::env;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use mmstats::push::redis::{Error, HISTORY_SIZE, NAMESPACE, OWN_MODEL, Pusher};
-use mmstats::{Counter, Gauge, MmStats, Stats};
+use mmstats::{MmStats, Stats};
 
 use crate::commands::arguments::PATHS;
+use crate::commands::push::figures::Figures;
+use crate::commands::push::interval;
 use crate::input::Sources;
 use crate::ui::output::{self, Exit, Outcome};
 use crate::ui::stop::Stop;
@@ -50,29 +52,6 @@ const GRACE: Duration = Duration::from_secs(5);
 /// The longest time between two tries.
 const BACKOFF_MOST: Duration = Duration::from_secs(60);
 
-/// What this pusher does.
-#[derive(MmStats)]
-#[mmstats(name = "mmstats-push")]
-struct Figures {
-    /// Rounds that were accepted as a whole.
-    pushes: Counter,
-    /// Rounds that failed, or of which a part was refused.
-    failures: Counter,
-    /// Labels that were refused. They are tried again.
-    dropped: Counter,
-    /// When everything was accepted last, since 1970-01-01 UTC.
-    #[mmstats(unit = "seconds")]
-    last_success: Gauge<f64>,
-}
-
-fn interval(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(time) if time >= Duration::from_millis(100) => Ok(time),
-        Ok(_) => Err("wants at least 100ms".to_owned()),
-        Err(error) => Err(format!("{error}: wants a time, as in 10s")),
-    }
-}
-
 pub fn run(arguments: &Redis) -> Outcome {
     let stop = Stop::listen(GRACE)?;
     let url = arguments.url.clone();
@@ -89,7 +68,7 @@ pub fn run(arguments: &Redis) -> Outcome {
         sources: None,
         complaint: String::new(),
     };
-    debug_assert_eq!(OWN_MODEL, "mmstats-push");
+    debug_assert_eq!(OWN_MODEL, Figures::NAME);
     if arguments.once {
         return Ok(match agent.round() {
             Ok(0) => Exit::Success,
@@ -100,11 +79,11 @@ pub fn run(arguments: &Redis) -> Outcome {
             }
         });
     }
-    let figures = Figures::create()?;
+    let figures = Figures::start();
     let mut failed = 0;
     loop {
         let begin = Instant::now();
-        let is_well = agent.push(&figures);
+        let is_well = agent.push(figures.as_ref());
         failed = if is_well { 0 } else { failed + 1 };
         let wait = match failed {
             0 => arguments.interval.saturating_sub(begin.elapsed()),
@@ -113,7 +92,7 @@ pub fn run(arguments: &Redis) -> Outcome {
             failed => (Duration::from_secs(1) * 2u32.pow((failed - 2).min(6))).min(BACKOFF_MOST),
         };
         if stop.within(wait) {
-            agent.push(&figures);
+            agent.push(figures.as_ref());
             return Ok(Exit::Success);
         }
     }
@@ -145,22 +124,15 @@ struct Agent<'a> {
 
 impl Agent<'_> {
     /// A round, and what the figures say of it. Whether everything was accepted.
-    fn push(&mut self, figures: &Stats<Figures>) -> bool {
+    fn push(&mut self, figures: Option<&Stats<Figures>>) -> bool {
         let outcome = self.round();
         let (dropped, complaint) = match outcome {
             Ok(dropped) => (dropped, None),
             Err(error) => (0, Some(error)),
         };
-        figures.dropped.add(dropped as u64);
         let is_well = complaint.is_none() && dropped == 0;
-        if is_well {
-            figures.pushes.inc();
-            let now = SystemTime::now().duration_since(UNIX_EPOCH);
-            figures
-                .last_success
-                .set(now.unwrap_or_default().as_secs_f64());
-        } else {
-            figures.failures.inc();
+        if let Some(figures) = figures {
+            figures.record(is_well, dropped as u64);
         }
         let complaint = complaint.unwrap_or_default();
         if complaint != self.complaint {
