@@ -7,9 +7,10 @@
 //! - Points of one family with the same labels are told apart by the labels `label`, `model` and `path`, whichever
 //!   differs.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
+use super::apart::{Labelled, Origin, tell_apart};
 use super::bounds;
 use super::names;
 use super::native::Exponential;
@@ -61,12 +62,18 @@ pub(super) struct Point {
     origin: Origin,
 }
 
-/// What tells points apart that have the same labels.
-#[derive(Debug)]
-struct Origin {
-    label: String,
-    model: String,
-    path: String,
+impl Labelled for Point {
+    fn labels(&self) -> &[(String, String)] {
+        &self.labels
+    }
+
+    fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    fn add_label(&mut self, key: &str, value: &str) {
+        push_label(&mut self.labels, key, value);
+    }
 }
 
 #[derive(Debug)]
@@ -438,48 +445,4 @@ fn push_label(labels: &mut Vec<(String, String)>, key: &str, value: &str) {
         .find(|key| !is_there(key))
         .expect("names do not run out");
     labels.push((key, value.to_owned()));
-}
-
-/// Adds labels to points that have the same ones.
-fn tell_apart(points: &mut [Point]) {
-    type Differs = (&'static str, fn(&Origin) -> &str);
-    const DIFFERS: [Differs; 3] = [
-        ("label", |origin| &origin.label),
-        ("model", |origin| &origin.model),
-        ("path", |origin| &origin.path),
-    ];
-    for (key, of) in DIFFERS {
-        for alike in alike(points) {
-            let first = of(&points[alike[0]].origin);
-            if alike.iter().all(|&at| of(&points[at].origin) == first) {
-                continue;
-            }
-            for at in alike {
-                let value = of(&points[at].origin).to_owned();
-                push_label(&mut points[at].labels, key, &value);
-            }
-        }
-    }
-    // Nothing is known that tells them apart.
-    for alike in alike(points) {
-        for (number, at) in (1..).zip(alike).skip(1) {
-            push_label(&mut points[at].labels, "duplicate", &number.to_string());
-        }
-    }
-}
-
-/// The places of points that have the same labels, where there are several.
-fn alike(points: &[Point]) -> Vec<Vec<usize>> {
-    let mut by_labels: BTreeMap<Vec<&(String, String)>, Vec<usize>> = BTreeMap::new();
-    if points.len() > 1 {
-        for (at, point) in points.iter().enumerate() {
-            let mut labels: Vec<_> = point.labels.iter().collect();
-            labels.sort_unstable();
-            by_labels.entry(labels).or_default().push(at);
-        }
-    }
-    by_labels
-        .into_values()
-        .filter(|alike| alike.len() > 1)
-        .collect()
 }

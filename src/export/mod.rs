@@ -28,6 +28,7 @@
 
 #[cfg(any(feature = "serve", feature = "push"))]
 pub(crate) mod aka_stats;
+pub(crate) mod apart;
 pub(crate) mod bounds;
 mod csv;
 mod families;

@@ -1,6 +1,7 @@
 //! What the agent serves beside its data, to whom, and how it ends.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -134,4 +135,36 @@ fn a_head_that_never_ends_is_not_waited_for_and_a_huge_one_is_refused() {
         rest.is_empty() || rest.starts_with(b"HTTP/1.1 408"),
         "{rest:?}"
     );
+}
+
+/// As many as it serves at a time.
+const CONNECTIONS: usize = 512;
+
+#[test]
+fn beyond_the_most_connections_others_wait_for_their_turn() {
+    let root = TempDir::new().unwrap();
+    let agent = Agent::start(root.path(), &[]);
+    let ask = |stream: &mut TcpStream| {
+        write!(stream, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    };
+    let answer = |stream: &mut TcpStream| {
+        let mut answer = [0; 15];
+        stream.read_exact(&mut answer).map(|()| answer)
+    };
+    // Each is served, and stays.
+    let mut all: Vec<TcpStream> = (0..CONNECTIONS).map(|_| agent.connect()).collect();
+    for stream in &mut all {
+        ask(stream);
+        assert_eq!(&answer(stream).unwrap(), b"HTTP/1.1 200 OK");
+    }
+    let mut late = agent.connect();
+    ask(&mut late);
+    late.set_read_timeout(Some(Duration::from_millis(300)))
+        .unwrap();
+    let refused = answer(&mut late).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::WouldBlock);
+    drop(all.pop());
+    late.set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    assert_eq!(&answer(&mut late).unwrap(), b"HTTP/1.1 200 OK");
 }

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use super::distribution;
 use super::message::{ExponentialPoint, HistogramPoint};
 use super::units;
+use crate::export::apart::{Labelled, Origin, tell_apart};
 use crate::export::snake_case;
 use crate::format::scalar::Number;
 use crate::reader::{Reading, Sample, Series};
@@ -66,12 +67,18 @@ pub enum PointValue {
     Summary { count: u64, sum: f64 },
 }
 
-/// What tells points apart that have the same attributes.
-#[derive(Debug)]
-struct Origin {
-    label: String,
-    model: String,
-    path: String,
+impl Labelled for Point {
+    fn labels(&self) -> &[(String, String)] {
+        &self.attributes
+    }
+
+    fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    fn add_label(&mut self, key: &str, value: &str) {
+        push_attribute(&mut self.attributes, key, value);
+    }
 }
 
 impl Type {
@@ -273,49 +280,6 @@ fn push_attribute(attributes: &mut Vec<(String, String)>, key: &str, value: &str
     let is_free = |key: &String| !attributes.iter().any(|(there, _)| there == key);
     let key = keys.find(is_free).expect("names do not run out");
     attributes.push((key, value.to_owned()));
-}
-
-/// Adds attributes to points that have the same ones: label, model and path, whichever differ.
-fn tell_apart(points: &mut [Point]) {
-    type Differs = (&'static str, fn(&Origin) -> &str);
-    const DIFFERS: [Differs; 3] = [
-        ("label", |origin| &origin.label),
-        ("model", |origin| &origin.model),
-        ("path", |origin| &origin.path),
-    ];
-    for (key, of) in DIFFERS {
-        for alike in alike(points) {
-            let first = of(&points[alike[0]].origin);
-            if alike.iter().all(|&at| of(&points[at].origin) == first) {
-                continue;
-            }
-            for at in alike {
-                let value = of(&points[at].origin).to_owned();
-                push_attribute(&mut points[at].attributes, key, &value);
-            }
-        }
-    }
-    for alike in alike(points) {
-        for (number, at) in (1..).zip(alike).skip(1) {
-            push_attribute(&mut points[at].attributes, "duplicate", &number.to_string());
-        }
-    }
-}
-
-/// The places of points that have the same attributes, where there are several.
-fn alike(points: &[Point]) -> Vec<Vec<usize>> {
-    if points.len() < 2 {
-        return Vec::new();
-    }
-    let mut by_attributes: HashMap<Vec<&(String, String)>, Vec<usize>> = HashMap::new();
-    for (at, point) in points.iter().enumerate() {
-        let mut attributes: Vec<_> = point.attributes.iter().collect();
-        attributes.sort_unstable();
-        by_attributes.entry(attributes).or_default().push(at);
-    }
-    let mut alike: Vec<_> = by_attributes.into_values().collect();
-    alike.retain(|alike| alike.len() > 1);
-    alike
 }
 
 #[cfg(test)]
