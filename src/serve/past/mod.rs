@@ -311,3 +311,95 @@ impl About {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::Writer;
+    use crate::reader::Per;
+    use crate::reader::sources::Sources;
+    use crate::serve::totals::Totals;
+
+    /// A past of `seconds`, of a counter and a timer that change all the time and `idle` counters that do not.
+    fn past(keep: Duration, memory: usize, seconds: u64, idle: usize) -> Past {
+        let root = tempfile::tempdir().unwrap();
+        let writer = Writer::builder("model").path(root.path()).create().unwrap();
+        let (counter, timer) = (
+            writer.counter("counter").add().unwrap(),
+            writer.timer("timer").add().unwrap(),
+        );
+        for n in 0..idle {
+            writer.counter(&format!("idle_{n}")).add().unwrap();
+        }
+        let mut sources = Sources::new(&[root.path().to_owned()], Per::Model, true);
+        let (mut totals, mut past) = (Totals::new(keep), Past::new(keep, memory));
+        let (begin, mut before) = (Instant::now(), None);
+        for second in 0..seconds {
+            counter.add(second);
+            (0..100).for_each(|n| timer.record(Duration::from_micros(1 << (n % 14))));
+            let at = (begin + Duration::from_secs(second), 1e9 + second as f64);
+            let reading = Arc::new(totals.reading(before.as_deref(), sources.read(), at));
+            past.add(&reading, before.as_deref());
+            before = Some(reading);
+        }
+        past
+    }
+
+    fn line(past: &Past, label: &str, last: f64, until: f64) -> (Duration, Vec<(f64, Point)>) {
+        let (interval, mut lines) = past.lines((until - last, until), |about| about.label == label);
+        (interval, lines.remove(0).points)
+    }
+
+    #[test]
+    fn the_last_time_is_kept_by_the_second_and_all_by_the_minute() {
+        let past = past(Duration::from_secs(120), 1 << 20, 400, 0);
+        let now = 1e9 + 399.0;
+        let (interval, points) = line(&past, "counter", 100.0, now);
+        assert_eq!(interval, Duration::from_secs(1));
+        // With the one before, from which the first rate follows.
+        assert_eq!((points.len(), points[0].0), (102, now - 101.0));
+        let total = |second: f64| second * (second + 1.0) / 2.0;
+        assert!(
+            points
+                .iter()
+                .all(|(time, point)| point.value == total(time - 1e9))
+        );
+        let (interval, points) = line(&past, "counter", 390.0, now);
+        assert_eq!(interval, Duration::from_secs(60));
+        assert_eq!(
+            points
+                .iter()
+                .map(|(time, _)| time - 1e9)
+                .collect::<Vec<_>>(),
+            [0.0, 60.0, 120.0, 180.0, 240.0, 300.0, 360.0]
+        );
+        let (_, points) = line(&past, "timer", 50.0, now);
+        let (_, last) = points.last().unwrap();
+        let count: u64 = last.octaves.iter().map(|(_, count)| count).sum();
+        assert_eq!((last.value, count), (40_000.0, 100));
+        let [p50, p90, p99] = last.percentiles.unwrap();
+        assert!(
+            (p50 / 64e-6 - 1.0).abs() < 0.01 && p90 > p50 && p99 >= p90,
+            "{p50} {p90} {p99}"
+        );
+    }
+
+    #[test]
+    fn the_oldest_goes_where_all_take_more_than_they_may() {
+        // Half of what all of it would take; the least that 52 series can take is 60,000.
+        let memory = 120_000;
+        let past = past(Duration::from_secs(3600), memory, 1000, 50);
+        let taken = past.seconds.bytes + past.minutes.bytes;
+        assert!(taken <= memory, "{taken}");
+        let now = 1e9 + 999.0;
+        let (_, points) = line(&past, "timer", 10.0, now);
+        assert_eq!(points.len(), 12, "the newest stays");
+        assert!(
+            past.seconds.times.len() < 1000,
+            "{}",
+            past.seconds.times.len()
+        );
+    }
+}
