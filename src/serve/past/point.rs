@@ -1,6 +1,7 @@
 //! What the past keeps of a series at one time, in a few bytes.
 //!
-//! A point of a busy timer takes some 15 bytes, one of a counter 3, and one that says nothing new a single one.
+//! A point of a busy timer takes 15 to 50 bytes, one of a counter 3, and one that says nothing new two. (An hour of 1,000
+//! counters, one point a second: 12 MB.)
 //! Percentiles are kept as the upper 16 bits of an `f32`, which have 8 significant ones: as fine as our buckets.
 
 use crate::Value;
