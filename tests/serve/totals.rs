@@ -93,3 +93,21 @@ fn a_group_that_was_removed_leaves_the_page() {
     let login = r#"my_app_response_ok_total{handler="login"}"#;
     assert_eq!(agent.sample(login), Some(4.0));
 }
+
+#[test]
+fn what_no_file_has_any_more_leaves_after_a_time() {
+    let root = TempDir::new().unwrap();
+    let web = Web::builder().path(root.path()).create().unwrap();
+    web.requests.add(5);
+    let agent = Agent::start(root.path(), &["--keep", "2s"]);
+    let requests = |agent: &Agent| agent.sample("my_app_requests_total");
+    assert_eq!(requests(&agent), Some(5.0));
+    drop(web);
+    agent.until(|agent| agent.sample("my_app_temperature"), Option::is_none);
+    assert_eq!(requests(&agent), Some(5.0), "it stays for a time");
+    agent.until(requests, Option::is_none);
+    // One that comes then begins anew.
+    let web = Web::builder().path(root.path()).create().unwrap();
+    web.requests.add(1);
+    agent.until(requests, |total| *total == Some(1.0));
+}

@@ -26,8 +26,8 @@ use crate::ui::output::{self, Exit, Outcome};
 #[command(after_long_help = format!("{EXAMPLES}\n\n{PATHS}"))]
 pub struct Serve {
     /// The address to listen on; port 0 picks a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7979")]
-    pub listen: SocketAddr,
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7979")]
+    pub listen: String,
     /// How long to keep the past by the second, and series that no file has any more
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = keep)]
     pub keep: Duration,
@@ -48,11 +48,11 @@ Examples:
   curl localhost:7979/api/v1/snapshot           all values as JSON";
 
 fn keep(text: &str) -> Result<Duration, String> {
-    let least = Duration::from_secs(60);
+    let least = Duration::from_secs(1);
     let most = Duration::from_secs(86_400);
     match humantime::parse_duration(text) {
         Ok(time) if (least..=most).contains(&time) => Ok(time),
-        Ok(_) => Err("wants a time from 1m to 24h".to_owned()),
+        Ok(_) => Err("wants a time from 1s to 24h".to_owned()),
         Err(error) => Err(format!("{error}: wants a time, as in 1h")),
     }
 }
@@ -79,7 +79,7 @@ async fn serve(arguments: &Serve) -> Outcome {
     // Before the line that says it serves: who reads that may send a signal.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let listener = bind(arguments.listen).await?;
+    let listener = bind(&arguments.listen).await?;
     let address = listener.local_addr()?;
     let router = router(Options {
         paths: arguments.paths.clone(),
@@ -105,7 +105,7 @@ async fn serve(arguments: &Serve) -> Outcome {
     Ok(Exit::Success)
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+async fn bind(address: &str) -> Result<TcpListener, String> {
     TcpListener::bind(address).await.map_err(|error| {
         format!("cannot listen on {address}: {error} (`--listen 127.0.0.1:0` picks a free port)")
     })
@@ -132,7 +132,7 @@ pub struct Beside {
 
 impl Beside {
     /// An agent for one root, on a loopback address.
-    pub fn start(root: &Path, address: SocketAddr) -> Result<Beside, Box<dyn Error>> {
+    pub fn start(root: &Path, address: &str) -> Result<Beside, Box<dyn Error>> {
         let runtime = runtime()?;
         let listener = runtime.block_on(bind(address))?;
         let address = listener.local_addr()?;

@@ -50,8 +50,8 @@ pub struct Demo {
     pub path: Option<PathBuf>,
     /// Serve a live page of it, too, at this address
     #[cfg(feature = "serve")]
-    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:7979")]
-    pub serve: Option<SocketAddr>,
+    #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:7979")]
+    pub serve: Option<String>,
 }
 
 /// The service of the demo: a process of its own, which the demo starts
@@ -99,7 +99,7 @@ pub fn run(arguments: &Demo) -> Outcome {
     )?;
     writeln!(out, "  mmstats show {}", output::path(&root.path))?;
     #[cfg(feature = "serve")]
-    let _agent = match arguments.serve {
+    let _agent = match &arguments.serve {
         Some(address) => {
             let agent = Beside::start(&root.path, address)?;
             writeln!(out, "or open http://{}/", agent.address)?;
