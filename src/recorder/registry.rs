@@ -5,7 +5,7 @@
 use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
 
 use metrics::{Key, Unit};
 
@@ -104,6 +104,8 @@ pub struct Entry {
 impl Entry {
     /// With what is known of it by now.
     pub fn spec(&self) -> Spec {
+        // See `describe_again`.
+        fence(Ordering::SeqCst);
         let described = self.name.described(self.kind).iter().next();
         let (unit, help) =
             described.map_or(("", ""), |described| (described.unit, &described.help));
@@ -207,8 +209,12 @@ impl Registry {
 
     /// Says so in a file for metrics of the name that are in files already.
     fn describe_again(&self, name: &Name, kind: Kind) {
-        // Relaxed: nothing is read by it but the byte itself. A thread that makes the first metric just now reads what
-        // was said, or comes before this.
+        // A thread that makes a metric of the name sets `first`, and then reads what was said (`spec`); this one has said
+        // it, and now reads `first`. Between the two steps of each is a fence. The one whose fence is the later of the two, in
+        // the single order of all of them, sees what the other did before its own: so the metric is made with what was
+        // said, or it is seen here, and never neither. (C++ [atomics.fences]/[atomics.order]: without the fences both may
+        // read what was there before.) A thread that has the metric from another one sees `first` by that.
+        fence(Ordering::SeqCst);
         if name.first.load(Ordering::Relaxed) == 0 {
             return;
         }

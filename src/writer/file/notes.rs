@@ -26,11 +26,11 @@ impl StatsFile {
     }
 
     /// Says what metrics of a kind and label mean, whichever file of the model they are in. False where there is no
-    /// space, or no file.
+    /// space. In private memory nobody reads it, and why it is that was reported.
     #[cfg(feature = "metrics")]
     pub fn describe(&self, description: &Description) -> bool {
         if self.is_anonymous() || self.is_inherited() {
-            return false;
+            return true;
         }
         let (Some(append), Some(record)) = (Append::begin(self), description.encode()) else {
             return false;
