@@ -254,10 +254,12 @@ fn five_thousand_labels_take_less_than_a_second() {
             pushed.sent(),
             begin.elapsed()
         );
-        begin.elapsed()
+        (begin.elapsed(), pushed.sent())
     };
-    let first = timed("first");
-    let idle = timed("idle");
+    let (first, sent) = timed("first");
+    assert!(sent >= 5000, "{sent}");
+    let (idle, sent) = timed("idle");
+    assert_eq!(sent, 0, "nothing is new");
     assert!(
         first < Duration::from_secs(if cfg!(debug_assertions) { 4 } else { 1 }),
         "{first:?}"

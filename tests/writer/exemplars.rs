@@ -1,7 +1,7 @@
 //! Exemplars: the last value of each magnitude that came with a context.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mmstats::reader::{Reader, Snapshot};
 use mmstats::{Groups, MmStats, Percentile, Stats, Timer};
@@ -44,6 +44,14 @@ fn exemplars(root: &TempDir, label: &str) -> Vec<(f64, String)> {
         }
     });
     all
+}
+
+/// When the exemplar of the least magnitude was recorded.
+fn time_of_the_first(root: &TempDir) -> u64 {
+    let snapshot = snapshot(root);
+    let times = snapshot.get("Traced", "time").unwrap();
+    let times = times.as_distribution().unwrap();
+    times.exemplars().next().unwrap().time_ns()
 }
 
 fn wanted(all: &[(f64, &str)]) -> Vec<(f64, String)> {
@@ -107,9 +115,19 @@ fn the_later_one_of_several_files_is_shown() {
     first.time.record_with(Duration::from_micros(100), "early");
     first.time.record_with(Duration::from_secs(1), "slow");
     let second = thread::scope(|scope| scope.spawn(|| traced(&root)).join().unwrap());
-    // The coarse clock has to have gone on.
-    thread::sleep(Duration::from_millis(20));
-    second.time.record_with(Duration::from_micros(101), "late");
+    let first_time = time_of_the_first(&root);
+    // Until the coarse clock has gone on.
+    let begin = Instant::now();
+    loop {
+        assert!(
+            begin.elapsed() < Duration::from_secs(20),
+            "the later one is not shown"
+        );
+        second.time.record_with(Duration::from_micros(101), "late");
+        if time_of_the_first(&root) > first_time {
+            break;
+        }
+    }
     assert_eq!(
         exemplars(&root, "time"),
         wanted(&[(0.000101, "late"), (1.0, "slow")])
