@@ -3,8 +3,12 @@
 #[path = "writer/child.rs"]
 #[allow(dead_code)]
 mod child;
+#[path = "push_redis/cluster.rs"]
+mod cluster;
 #[path = "push_redis/exactly_once.rs"]
 mod exactly_once;
+#[path = "push_redis/forgetful.rs"]
+mod forgetful;
 #[path = "push_redis/python.rs"]
 mod python;
 #[path = "push_redis/server.rs"]

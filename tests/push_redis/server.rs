@@ -11,6 +11,12 @@ use tempfile::TempDir;
 /// Longer than a server may take to start, on a busy machine too.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A port that nobody has now.
+pub fn free_port() -> u16 {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    free.local_addr().unwrap().port()
+}
+
 /// A server in a directory of its own, ended by its id.
 pub struct Server {
     process: Option<Child>,
@@ -33,13 +39,10 @@ impl Server {
             eprintln!("SKIPPED: there is no redis-server");
             return None;
         }
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
         let mut server = Server {
             process: None,
             directory: tempfile::tempdir().unwrap(),
-            port,
+            port: free_port(),
         };
         server.run(arguments);
         Some(server)
@@ -92,7 +95,7 @@ impl Server {
             .get_connection()
             .ok()?;
         // While it loads a dump it takes connections, and answers with an error.
-        let answer: redis::RedisResult<Option<String>> = connection.get("any");
+        let answer: redis::RedisResult<String> = redis::cmd("PING").query(&mut connection);
         answer.ok().map(|_| connection)
     }
 

@@ -1,13 +1,14 @@
 //! A Redis that is away, read-only or full, and keys that hold something else.
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use mmstats::MmStats;
 use mmstats::push::redis::{Error, Pusher};
-use mmstats::reader::Reader;
+use mmstats::reader::{Per, Reader};
 use redis::Commands;
 
+use super::forgetful::Forgetful;
 use super::server::{Server, Stat};
 use super::{Tasks, child, push, snapshot};
 
@@ -182,7 +183,8 @@ fn a_server_that_does_not_answer_holds_nobody_up() {
             &server.url(),
         ])
         .arg(root.path())
-        .env("MMSTATS_PATH", root.path());
+        .env("MMSTATS_PATH", root.path())
+        .stderr(Stdio::piped());
     let mut running = child::start(&mut command);
     let redis = &mut server.connect();
     let begin = Instant::now();
@@ -205,18 +207,23 @@ fn a_server_that_does_not_answer_holds_nobody_up() {
     let asked = Instant::now();
     let failed = pusher.push(&[snapshot(root.path())]).unwrap_err();
     assert!(matches!(failed, Error::Connection(_)), "{failed:?}");
+    assert!(failed.to_string().contains("no answer came in time"));
     assert!(asked.elapsed() < 3 * patience, "{:?}", asked.elapsed());
     let failed = pusher.push(&[snapshot(root.path())]).unwrap_err();
     assert!(matches!(failed, Error::NoConnection), "{failed:?}");
     let asked = Instant::now();
     // SAFETY: our child, which was not waited for yet.
     unsafe { libc::kill(running.0.id() as i32, libc::SIGTERM) };
-    running.0.wait().unwrap();
+    assert_eq!(running.0.wait().unwrap().code(), Some(1));
     assert!(
         asked.elapsed() < Duration::from_secs(7),
         "{:?}",
         asked.elapsed()
     );
+    let mut said = String::new();
+    let out = running.0.stderr.as_mut().unwrap();
+    std::io::Read::read_to_string(out, &mut said).unwrap();
+    assert!(said.contains("the last push failed"), "{said}");
     server.signal(libc::SIGCONT);
     // What was on its way may be there by now.
     push(&mut Pusher::new(server.connect()), root.path());
@@ -225,44 +232,103 @@ fn a_server_that_does_not_answer_holds_nobody_up() {
 }
 
 #[test]
-fn five_thousand_labels_take_less_than_a_second() {
-    const NAME: &str = "trouble::five_thousand_labels_take_less_than_a_second";
-    if child::is_child(NAME) {
-        for label in 0..5000 {
-            mmstats::push_stat(&format!("label:{label}"), f64::from(label));
-        }
-        println!("ready");
-        let mut line = String::new();
-        std::io::stdin().read_line(&mut line).unwrap();
-        return;
-    }
+fn the_last_push_goes_over_a_new_connection_where_the_old_one_hangs() {
     let Some(server) = Server::start(&[]) else {
         return;
     };
     let root = tempfile::tempdir().unwrap();
-    let mut running = child::start(&mut child::command(NAME, root.path()));
-    let out = std::io::BufReader::new(running.0.stdout.take().unwrap());
-    let ready = std::io::BufRead::lines(out).any(|line| line.unwrap().ends_with("ready"));
-    assert!(ready);
-    let mut pusher = Pusher::new(server.connect());
-    let snapshot = snapshot(root.path());
-    let mut timed = |what: &str| {
-        let begin = Instant::now();
-        let pushed = pusher.push(std::slice::from_ref(&snapshot)).unwrap();
-        println!(
-            "{what}: {} of 5,000 labels in {:?}",
-            pushed.sent(),
-            begin.elapsed()
-        );
-        (begin.elapsed(), pushed.sent())
+    let tasks = Tasks::builder().path(root.path()).create().unwrap();
+    tasks.requests.add(2);
+    // Answers nothing any more from when it is told to: as a firewall that has forgotten its connections.
+    let proxy = Forgetful::start(server.port);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mmstats"));
+    let url = format!("redis://127.0.0.1:{}", proxy.port);
+    command
+        .args(["push", "redis", "--interval", "1h", "--url", &url])
+        .arg(root.path())
+        .env("MMSTATS_PATH", root.path());
+    let mut running = child::start(&mut command);
+    let redis = &mut server.connect();
+    let begin = Instant::now();
+    while Stat(redis, "requests").count() != 2 {
+        assert!(begin.elapsed() < Duration::from_secs(30));
+        std::thread::yield_now();
+    }
+    proxy.forget();
+    tasks.requests.add(5);
+    let asked = Instant::now();
+    // SAFETY: our child, which was not waited for yet.
+    unsafe { libc::kill(running.0.id() as i32, libc::SIGTERM) };
+    assert!(running.0.wait().unwrap().success());
+    assert!(asked.elapsed() < Duration::from_secs(5));
+    assert_eq!(Stat(redis, "requests").count(), 7);
+}
+
+#[test]
+fn an_hour_without_redis_costs_no_memory_and_loses_nothing() {
+    const NAME: &str = "trouble::an_hour_without_redis_costs_no_memory_and_loses_nothing";
+    // As many rounds as there are in an hour at the default interval.
+    const ROUNDS: u64 = 360;
+    if child::is_child(NAME) {
+        let pages = || {
+            let text = std::fs::read_to_string("/proc/self/statm").unwrap();
+            text.split(' ').nth(1).unwrap().parse::<u64>().unwrap()
+        };
+        let root = std::env::var_os("MMSTATS_PATH").unwrap();
+        let client = redis::Client::open(std::env::var("REDIS_URL").unwrap()).unwrap();
+        let mut pusher = Pusher::new(client.get_connection().unwrap());
+        let tasks = Tasks::create().unwrap();
+        let mut reader = Reader::open(&root).unwrap();
+        reader.per(Per::File);
+        let mut round = |is_up: bool| {
+            tasks.requests.inc();
+            tasks.recent.push(1.0);
+            for error in 0..10 {
+                tasks
+                    .errors
+                    .record(&std::io::Error::other(format!("error {error}")));
+            }
+            if let Ok(connection) = client.get_connection() {
+                pusher.reconnect(connection);
+            }
+            assert_eq!(pusher.push(&[reader.snapshot().unwrap()]).is_ok(), is_up);
+        };
+        let told = || {
+            println!("ready");
+            std::io::stdin().read_line(&mut String::new()).unwrap();
+        };
+        round(true);
+        told();
+        (0..ROUNDS / 10).for_each(|_| round(false));
+        let before = pages();
+        (0..ROUNDS).for_each(|_| round(false));
+        println!("grew {}", pages().saturating_sub(before));
+        told();
+        round(true);
+        return;
+    }
+    let Some(mut server) = Server::start(&[]) else {
+        return;
     };
-    let (first, sent) = timed("first");
-    assert!(sent >= 5000, "{sent}");
-    let (idle, sent) = timed("idle");
-    assert_eq!(sent, 0, "nothing is new");
-    assert!(
-        first < Duration::from_secs(if cfg!(debug_assertions) { 4 } else { 1 }),
-        "{first:?}"
-    );
-    assert!(idle < first);
+    let root = tempfile::tempdir().unwrap();
+    let mut command = child::command(NAME, root.path());
+    let mut running = child::start(command.env("REDIS_URL", server.url()));
+    let out = std::io::BufReader::new(running.0.stdout.take().unwrap());
+    let mut lines = std::io::BufRead::lines(out).map(Result::unwrap);
+    let mut until = |wanted: &str| lines.find(|line| line.contains(wanted)).unwrap();
+    let mut go_on = running.0.stdin.take().unwrap();
+    until("ready");
+    server.kill();
+    std::io::Write::write_all(&mut go_on, b"\n").unwrap();
+    let grew = until("grew");
+    let pages: u64 = grew.rsplit_once(' ').unwrap().1.parse().unwrap();
+    assert!(pages < 64, "{pages} pages");
+    until("ready");
+    server.run(&[]);
+    std::io::Write::write_all(&mut go_on, b"\n").unwrap();
+    assert!(running.0.wait().unwrap().success());
+    let redis = &mut server.connect();
+    let rounds = ROUNDS / 10 + ROUNDS + 2;
+    assert_eq!(Stat(redis, "requests").count(), rounds);
+    assert_eq!(Stat(redis, "errors__all").count(), 10 * rounds);
 }

@@ -8,11 +8,19 @@ use std::fmt;
 pub enum Error {
     /// The connection failed, or the server did not answer in time. It was dropped: push with
     /// [a new one](super::Pusher::reconnect).
-    #[error("the connection to Redis failed: {0}: check that it runs at this address")]
+    #[error("the connection to Redis failed: {}: check that it runs at this address", reason(.0))]
     Connection(#[source] redis::RedisError),
     /// The connection has failed in an earlier round.
     #[error("there is no connection to Redis since the last one failed: call `reconnect`")]
     NoConnection,
+    /// Another node of the cluster has this namespace: push with [a connection to it](super::Pusher::reconnect).
+    #[error(
+        "another node of the cluster, {node}, has this namespace: give the address of that one"
+    )]
+    Moved {
+        /// `host:port`, or `:port` on the host that was asked.
+        node: String,
+    },
     /// The server takes no writes.
     #[error("Redis refused to write: {message}: {remedy}")]
     Refused {
@@ -24,6 +32,14 @@ pub enum Error {
     /// The snapshot was not made with [`Per::File`](crate::reader::Per::File).
     #[error("the snapshot does not keep files apart: call `reader.per(Per::File)` first")]
     NotPerFile,
+}
+
+fn reason(error: &redis::RedisError) -> String {
+    if error.is_timeout() {
+        "no answer came in time".to_owned()
+    } else {
+        error.to_string()
+    }
 }
 
 /// A label that could not be pushed, while others were.
@@ -42,8 +58,11 @@ impl fmt::Display for Problem {
     }
 }
 
+/// What a cluster wants: all keys of a label in one slot, which is what the text in braces says.
+const ONE_SLOT: &str = "on a cluster the namespace has to be in braces: `--namespace '{stats}'`";
+
 /// Answers that are about the server and not about one label.
-const REFUSALS: [(&str, &str); 12] = [
+const REFUSALS: [(&str, &str); 13] = [
     (
         "READONLY",
         "it is a replica: give the address of the primary",
@@ -65,22 +84,43 @@ const REFUSALS: [(&str, &str); 12] = [
         "its primary is down: give the address of the primary",
     ),
     ("CLUSTERDOWN", "the cluster is down: see its log"),
+    ("CROSSSLOT", ONE_SLOT),
     (
-        "CROSSSLOT",
-        "on a cluster the namespace has to be in braces: `--namespace '{stats}'`",
+        "ASK",
+        "the namespace goes to another node just now: it is tried again",
     ),
     (
-        "MOVED",
-        "give the address of the node that has this namespace",
+        "TRYAGAIN",
+        "the namespace goes to another node just now: it is tried again",
     ),
     ("BUSY", "it runs another script: it is tried again"),
 ];
 
 impl Error {
+    /// No node has all keys of a namespace without braces, whichever one is named.
+    pub(super) fn or_one_slot(self, namespace: &str) -> Error {
+        let begin = namespace.find('{').map(|begin| &namespace[begin + 1..]);
+        let has_braces = begin.and_then(|text| text.find('}')) > Some(0);
+        match self {
+            Error::Moved { node } if !has_braces => Error::Refused {
+                message: format!("the keys of {namespace} are on several nodes (MOVED {node})"),
+                remedy: ONE_SLOT,
+            },
+            error => error,
+        }
+    }
+
     /// What an answer means for the whole round; `None`: it is about one label.
     pub(super) fn of_answer(error: &redis::RedisError) -> Option<Error> {
         if error.is_io_error() || error.is_connection_dropped() || error.is_timeout() {
             return Some(Error::Connection(error.clone()));
+        }
+        if let (redis::ErrorKind::Server(redis::ServerErrorKind::Moved), Some((node, _))) =
+            (error.kind(), error.redirect_node())
+        {
+            return Some(Error::Moved {
+                node: node.to_owned(),
+            });
         }
         let message = error.to_string();
         let code = error.code().unwrap_or_default();

@@ -174,8 +174,14 @@ impl Pusher {
     /// # Errors
     /// [`Error::Connection`] and [`Error::Refused`]: the server is away, or takes no writes; some of the round may have
     /// been pushed, and the next one pushes the rest. A connection that failed is dropped: [`reconnect`](Self::reconnect).
-    /// Give it timeouts, or a server that does not answer holds the caller up. [`Error::NotPerFile`]: see there.
+    /// Give it timeouts, or a server that does not answer holds the caller up. [`Error::Moved`] comes from clusters.
+    /// [`Error::NotPerFile`]: see there.
     pub fn push(&mut self, snapshots: &[Snapshot]) -> Result<Pushed, Error> {
+        let pushed = self.push_round(snapshots);
+        pushed.map_err(|error| error.or_one_slot(&self.namespace))
+    }
+
+    fn push_round(&mut self, snapshots: &[Snapshot]) -> Result<Pushed, Error> {
         let apart = |snapshot: &Snapshot| {
             snapshot.files().is_empty()
                 || snapshot.models().iter().any(|model| model.file().is_some())

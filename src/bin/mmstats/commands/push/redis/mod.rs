@@ -1,5 +1,7 @@
 //! `mmstats push redis`: into the keys of aka-stats, again and again or once.
 
+mod server;
+
 use std::env;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -14,6 +16,7 @@ use crate::commands::push::interval;
 use crate::input::Sources;
 use crate::ui::output::{self, Exit, Outcome};
 use crate::ui::stop::Stop;
+use server::Server;
 
 /// Push the values into Redis, as aka-stats keeps them
 ///
@@ -23,9 +26,13 @@ use crate::ui::stop::Stop;
 #[derive(Args, Debug)]
 #[command(after_long_help = format!("{ENVIRONMENT}\n\n{PATHS}"))]
 pub struct Redis {
-    /// The address of the primary: redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or unix:///PATH
+    /// The address of the primary, or of any node of a cluster: redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE],
+    /// rediss://… for TLS, or unix:///PATH
     #[arg(long)]
     pub url: Option<String>,
+    /// Certificates (PEM) to trust in place of the system's, with rediss://
+    #[arg(long, value_name = "FILE")]
+    pub cacert: Option<PathBuf>,
     /// What the keys begin with; on a cluster in braces: '{stats}'
     #[arg(long, value_name = "NAME")]
     pub namespace: Option<String>,
@@ -46,9 +53,14 @@ Environment, where no option says else:
   AKA_STATS_HISTORY_SIZE   how many entries of each history are kept (1000)";
 
 const URL: &str = "redis://127.0.0.1:6379";
-/// How long the server may take to answer. The last push ends within [`GRACE`] of a signal.
+/// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// The same after a signal. A round that was under way and two more fit into [`GRACE`] together.
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the command may take to end after a signal.
 const GRACE: Duration = Duration::from_secs(5);
+/// How often one round may be sent to another node of the cluster.
+const REDIRECTS: usize = 3;
 /// The longest time between two tries.
 const BACKOFF_MOST: Duration = Duration::from_secs(60);
 
@@ -57,20 +69,18 @@ pub fn run(arguments: &Redis) -> Outcome {
     let url = arguments.url.clone();
     let url = url.or_else(|| variable(&["MMSTATS_REDIS_URL", "AKA_STATS_REDIS_URL"]));
     let url = url.as_deref().unwrap_or(URL);
-    let client = redis::Client::open(url).map_err(|error| {
-        format!("no address of a Redis: {error}: write redis://HOST:PORT, or unix:///PATH")
-    })?;
     let mut agent = Agent {
         arguments,
-        client,
+        server: Server::open(url, arguments.cacert.as_deref())?,
         history_size: history_size()?,
         pusher: None,
+        is_connected: false,
         sources: None,
         complaint: String::new(),
     };
     debug_assert_eq!(OWN_MODEL, Figures::NAME);
     if arguments.once {
-        return Ok(match agent.round() {
+        return Ok(match agent.round(PATIENCE) {
             Ok(0) => Exit::Success,
             Ok(_) => Exit::Failure,
             Err(error) => {
@@ -92,8 +102,7 @@ pub fn run(arguments: &Redis) -> Outcome {
             failed => (Duration::from_secs(1) * 2u32.pow((failed - 2).min(6))).min(BACKOFF_MOST),
         };
         if stop.within(wait) {
-            agent.push(figures.as_ref());
-            return Ok(Exit::Success);
+            return Ok(agent.push_last(figures.as_ref()));
         }
     }
 }
@@ -114,27 +123,23 @@ fn history_size() -> Result<usize, String> {
 
 struct Agent<'a> {
     arguments: &'a Redis,
-    client: redis::Client,
+    server: Server,
     history_size: usize,
     pusher: Option<Pusher>,
+    /// Whether the pusher has a connection of which nothing bad is known.
+    is_connected: bool,
     sources: Option<Sources>,
     /// What was said last, so that it is not said every few seconds.
     complaint: String,
 }
 
 impl Agent<'_> {
-    /// A round, and what the figures say of it. Whether everything was accepted.
+    /// A round, and what the figures say of it. Whether it is well.
     fn push(&mut self, figures: Option<&Stats<Figures>>) -> bool {
-        let outcome = self.round();
-        let (dropped, complaint) = match outcome {
-            Ok(dropped) => (dropped, None),
-            Err(error) => (0, Some(error)),
-        };
-        let is_well = complaint.is_none() && dropped == 0;
-        if let Some(figures) = figures {
-            figures.record(is_well, dropped as u64);
-        }
-        let complaint = complaint.unwrap_or_default();
+        let outcome = self.round(PATIENCE);
+        record(figures, &outcome);
+        // What is refused of a single label is no reason to hurry.
+        let complaint = outcome.err().unwrap_or_default();
         if complaint != self.complaint {
             if complaint.is_empty() {
                 log::info!("Redis takes pushes again");
@@ -143,12 +148,31 @@ impl Agent<'_> {
             }
             self.complaint = complaint;
         }
-        // What is refused of a single label is no reason to hurry.
         self.complaint.is_empty()
     }
 
+    /// The last round. A connection may hang that a new one replaces.
+    fn push_last(&mut self, figures: Option<&Stats<Figures>>) -> Exit {
+        let mut outcome = self.round(LAST_PATIENCE);
+        if outcome.is_err() && !self.is_connected {
+            outcome = self.round(LAST_PATIENCE);
+        }
+        record(figures, &outcome);
+        match outcome {
+            Ok(0) => Exit::Success,
+            Ok(_) => Exit::Failure,
+            Err(error) => {
+                output::complain(&format!(
+                    "{error}; the last push failed: what is new since the one before is not in \
+                     Redis, and the next pusher of these files pushes it"
+                ));
+                Exit::Failure
+            }
+        }
+    }
+
     /// One round: how many labels were refused.
-    fn round(&mut self) -> Result<usize, String> {
+    fn round(&mut self, patience: Duration) -> Result<usize, String> {
         let paths = &self.arguments.paths;
         let sources = self
             .sources
@@ -164,42 +188,53 @@ impl Agent<'_> {
                 return Err("nothing was pushed".to_owned());
             }
         }
-        let pusher = match self.pusher.take() {
-            Some(pusher) => self.pusher.insert(pusher),
-            None => {
-                let pusher = self.pusher_of(self.connection()?);
-                self.pusher.insert(pusher)
-            }
-        };
-        let pushed = match pusher.push(&input.snapshots) {
-            Ok(pushed) => pushed,
-            Err(error) => {
-                if let Error::Connection(_) | Error::NoConnection = error
-                    && let Ok(connection) = self.connection()
-                    && let Some(pusher) = &mut self.pusher
-                {
-                    pusher.reconnect(connection);
+        for _ in 0..=REDIRECTS {
+            match self.connected(patience)?.push(&input.snapshots) {
+                Ok(pushed) => {
+                    for problem in pushed.problems() {
+                        output::complain(&problem.to_string());
+                    }
+                    return Ok(pushed.problems().len());
                 }
-                return Err(error.to_string());
+                Err(Error::Moved { node }) => {
+                    self.server.moved(&node);
+                    self.is_connected = false;
+                }
+                Err(error) => {
+                    if let Error::Connection(_) | Error::NoConnection = error {
+                        self.server.forget_node();
+                        self.is_connected = false;
+                    }
+                    return Err(error.to_string());
+                }
             }
-        };
-        for problem in pushed.problems() {
-            output::complain(&problem.to_string());
         }
-        Ok(pushed.problems().len())
+        self.server.forget_node();
+        Err(
+            "each node of the cluster names another one: see `redis-cli cluster nodes` there"
+                .to_owned(),
+        )
     }
 
-    fn connection(&self) -> Result<redis::Connection, String> {
-        let connect = || {
-            let connection = self.client.get_connection_with_timeout(PATIENCE)?;
-            connection.set_read_timeout(Some(PATIENCE))?;
-            connection.set_write_timeout(Some(PATIENCE))?;
-            Ok(connection)
-        };
-        connect().map_err(|error: redis::RedisError| {
-            let address = &self.client.get_connection_info().addr();
-            format!("cannot connect to Redis at {address}: {error}: check that it runs there")
-        })
+    /// The pusher, with a connection.
+    fn connected(&mut self, patience: Duration) -> Result<&mut Pusher, String> {
+        if !self.is_connected {
+            let connection = self.connect(patience)?;
+            match &mut self.pusher {
+                Some(pusher) => pusher.reconnect(connection),
+                None => self.pusher = Some(self.pusher_of(connection)),
+            }
+            self.is_connected = true;
+        }
+        Ok(self.pusher.as_mut().expect("made with the connection"))
+    }
+
+    fn connect(&mut self, patience: Duration) -> Result<redis::Connection, String> {
+        let connected = self.server.connect(patience);
+        if connected.is_err() {
+            self.server.forget_node();
+        }
+        connected
     }
 
     fn pusher_of(&self, connection: redis::Connection) -> Pusher {
@@ -216,5 +251,13 @@ impl Agent<'_> {
         Pusher::new(connection)
             .namespace(namespace.as_deref().unwrap_or(NAMESPACE))
             .history_size(self.history_size)
+    }
+}
+
+/// What the pusher's own figures say of a round.
+fn record(figures: Option<&Stats<Figures>>, outcome: &Result<usize, String>) {
+    if let Some(figures) = figures {
+        let dropped = *outcome.as_ref().unwrap_or(&0);
+        figures.record(outcome.is_ok() && dropped == 0, dropped as u64);
     }
 }
