@@ -11,3 +11,27 @@ pub use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 pub use loom::thread::yield_now;
 #[cfg(not(loom))]
 pub use std::thread::yield_now;
+
+/// Stands between a store and a load of two threads that each tell the other something and then look whether the other
+/// has told them: at least one of the two sees what the other has stored.
+///
+/// # Proof
+///
+/// Thread A stores x, passes this fence F(a), and loads y; thread B stores y, passes F(b), and loads x. Both fences are
+/// SeqCst, so they are in one single order; let F(a) be the earlier one. The store of x is sequenced before F(a), and the
+/// load of x after F(b). Then the load takes the value of that store or of a later one (C++ [atomics.order], on two
+/// fences). If F(b) is the earlier one, the same holds for y. Without the fences, or with weaker ones, both may read
+/// what was there before.
+#[cfg(any(feature = "metrics", loom))]
+#[inline]
+pub fn told_before_looking() {
+    told_before_looking_ordered(Ordering::SeqCst);
+}
+
+/// [`told_before_looking`] with another ordering, so that the model checker can weaken it.
+#[doc(hidden)]
+#[cfg(any(feature = "metrics", loom))]
+#[inline]
+pub fn told_before_looking_ordered(order: Ordering) {
+    fence(order);
+}

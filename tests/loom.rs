@@ -10,6 +10,8 @@ mod generations;
 mod levels;
 #[path = "loom/orphans.rs"]
 mod orphans;
+#[path = "loom/telling.rs"]
+mod telling;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use metrics::{Key, Unit};
 
@@ -15,6 +15,7 @@ use crate::format::labels::{LABELS_MOST, Labels};
 use crate::format::schema::TEXT_MOST;
 use crate::metric::kind::code;
 use crate::shared::{Home, Level, Number, Spec, describe};
+use crate::sync::told_before_looking;
 use crate::sys::lifecycle::report;
 use crate::sys::memory::append_list::{AppendList, AppendTable};
 use crate::sys::memory::hashing::{self, RandomState};
@@ -104,8 +105,8 @@ pub struct Entry {
 impl Entry {
     /// With what is known of it by now.
     pub fn spec(&self) -> Spec {
-        // See `describe_again`.
-        fence(Ordering::SeqCst);
+        // `label` has set `first` before. See `describe_again`.
+        told_before_looking();
         let described = self.name.described(self.kind).iter().next();
         let (unit, help) =
             described.map_or(("", ""), |described| (described.unit, &described.help));
@@ -209,12 +210,10 @@ impl Registry {
 
     /// Says so in a file for metrics of the name that are in files already.
     fn describe_again(&self, name: &Name, kind: Kind) {
-        // A thread that makes a metric of the name sets `first`, and then reads what was said (`spec`); this one has said
-        // it, and now reads `first`. Between the two steps of each is a fence. The one whose fence is the later of the two, in
-        // the single order of all of them, sees what the other did before its own: so the metric is made with what was
-        // said, or it is seen here, and never neither. (C++ [atomics.fences]/[atomics.order]: without the fences both may
-        // read what was there before.) A thread that has the metric from another one sees `first` by that.
-        fence(Ordering::SeqCst);
+        // A thread that makes a metric of the name sets `first`, and then reads what was said (`spec`). This one has said
+        // it, and now reads `first`. So the metric is made with what was said, or it is seen here. A thread that has the
+        // metric from another one sees `first` by that.
+        told_before_looking();
         if name.first.load(Ordering::Relaxed) == 0 {
             return;
         }
