@@ -91,6 +91,9 @@ macro_rules! integers {
 }
 integers!(u8: u8, u16: u16, u32: u32, u64: u64);
 
+/// The longest label, unit, help or name that is stored, in bytes.
+pub const TEXT_MOST: usize = 4096;
+
 /// `text` cut to `most` bytes, at a character boundary.
 #[inline]
 pub fn cut(text: &str, most: usize) -> &str {

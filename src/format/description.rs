@@ -14,9 +14,8 @@
 //! It is about all metrics of the model that have this kind and this label in their entries, whatever their groups and
 //! labels are, and whichever file they are in. Of several the one with the greatest time counts.
 
-use super::bytes::{Bytes, Malformed};
+use super::bytes::{Bytes, Malformed, TEXT_MOST};
 use super::record::{self, Type};
-use super::schema::TEXT_MOST;
 
 /// What a metric means.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,8 +12,7 @@
 
 use std::fmt::Write;
 
-use super::bytes::{Bytes, Malformed, cut};
-use super::schema::TEXT_MOST;
+use super::bytes::{Bytes, Malformed, TEXT_MOST, cut};
 
 /// Labels of one instance, by key.
 pub type Labels = Vec<(String, String)>;

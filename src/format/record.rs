@@ -36,9 +36,8 @@
 //!  20  u32  number of counts, one word each
 //! ```
 
-use super::bytes::{Bytes, Malformed, cut, pad};
+use super::bytes::{Bytes, Malformed, TEXT_MOST, cut, pad};
 use super::labels::{self, Labels};
-use super::schema::TEXT_MOST;
 use super::{LINE, round_up};
 
 /// What a record is.

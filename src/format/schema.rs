@@ -41,7 +41,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::bytes::{Bytes, Malformed, cut, pad};
+use super::bytes::{Bytes, Malformed, TEXT_MOST, cut, pad};
 use super::record::{self, Type};
 use super::scalar::Scalar;
 use super::slot;
@@ -216,8 +216,6 @@ pub struct Schema {
 
 /// Bytes of a metric's entry before its texts.
 const ENTRY: usize = 32;
-/// The longest label, unit, help or name that is stored, in bytes.
-pub const TEXT_MOST: usize = 4096;
 
 impl Schema {
     /// Adds a metric after the last one; its `offset` is set here.

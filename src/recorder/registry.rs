@@ -9,10 +9,9 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use metrics::{Key, Unit};
 
-use crate::format::bytes::cut;
+use crate::format::bytes::{TEXT_MOST, cut};
 use crate::format::description as format;
 use crate::format::labels::{LABELS_MOST, Labels};
-use crate::format::schema::TEXT_MOST;
 use crate::metric::kind::code;
 use crate::shared::{Home, Level, Number, Spec, describe};
 use crate::sync::told_before_looking;

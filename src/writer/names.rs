@@ -1,9 +1,9 @@
 //! What may be a name.
 
 use crate::Error;
-use crate::format::bytes::cut;
+use crate::format::bytes::{TEXT_MOST as TEXT_STORED, cut};
 use crate::format::labels::LABELS_MOST;
-use crate::format::schema::{Schema, TEXT_MOST as TEXT_STORED};
+use crate::format::schema::Schema;
 
 /// The longest label, group or prefix, in bytes.
 const TEXT_MOST: usize = 1024;

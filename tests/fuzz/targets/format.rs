@@ -3,13 +3,13 @@
 #![no_main]
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
-use mmstats::format::bytes::Bytes;
+use mmstats::format::bytes::{Bytes, TEXT_MOST};
 use mmstats::format::description::Description;
 use mmstats::format::header::{Header, NAME_MOST, Owner};
 use mmstats::format::histogram::Layout;
 use mmstats::format::part::Part;
 use mmstats::format::record::{HEAD, Head, Instance, Octave};
-use mmstats::format::schema::{Schema, TEXT_MOST};
+use mmstats::format::schema::Schema;
 use mmstats_fuzz::{Random, mutate, records};
 
 fuzz_target!(|data: &[u8]| {
