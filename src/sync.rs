@@ -22,7 +22,6 @@ pub use std::thread::yield_now;
 /// load of x after F(b). Then the load takes the value of that store or of a later one (C++ [atomics.order], on two
 /// fences). If F(b) is the earlier one, the same holds for y. Without the fences, or with weaker ones, both may read
 /// what was there before.
-#[cfg(any(feature = "metrics", loom))]
 #[inline]
 pub fn told_before_looking() {
     told_before_looking_ordered(Ordering::SeqCst);
@@ -30,7 +29,6 @@ pub fn told_before_looking() {
 
 /// [`told_before_looking`] with another ordering, so that the model checker can weaken it.
 #[doc(hidden)]
-#[cfg(any(feature = "metrics", loom))]
 #[inline]
 pub fn told_before_looking_ordered(order: Ordering) {
     fence(order);

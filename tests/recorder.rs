@@ -13,6 +13,8 @@ mod bounds;
 mod child;
 #[path = "recorder/compared.rs"]
 mod compared;
+#[path = "recorder/ends.rs"]
+mod ends;
 #[path = "recorder/names.rs"]
 mod names;
 #[path = "lifecycle/process.rs"]

@@ -37,8 +37,10 @@ mod cache;
 mod handles;
 mod registry;
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use metrics::{Key, KeyName, Metadata, SharedString, Unit};
 
@@ -53,6 +55,9 @@ const MODEL: &str = "metrics";
 
 /// Label sets, and names, that a recorder has at most, unless something else is said.
 const LABEL_SETS: usize = 10_000;
+
+/// Times after which a metric may be idle.
+const IDLE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(168 * 3600);
 
 /// Makes a [`Recorder`] for the model `metrics` the one of the whole program.
 ///
@@ -86,7 +91,35 @@ impl Recorder {
             path: None,
             max_size: None,
             label_sets: LABEL_SETS,
+            idle: None,
         }
+    }
+
+    /// Ends the metrics of this key, whatever kinds they are, in all threads of the process: readers no longer see them,
+    /// and what they counted is gone from the totals. Whether there was one.
+    ///
+    /// Handles live on. The next write, through any of them, begins the metric anew, at zero. What is written by another
+    /// thread at the very moment of the removal may go with what was there before.
+    ///
+    /// It goes through the metrics of all threads: not for a hot path. Its place in the files stays its own, and it counts
+    /// among [the most label sets](Builder::max_label_sets) as before.
+    ///
+    /// ```
+    /// # use metrics::{Key, Label};
+    /// # let root = std::env::temp_dir().join(format!("mmstats-doc-remove-{}", std::process::id()));
+    /// let recorder = mmstats::recorder::Recorder::builder().path(&root).build()?;
+    /// let handle = metrics::with_local_recorder(&recorder, || metrics::counter!("jobs", "queue" => "mail"));
+    /// handle.increment(5);
+    /// assert!(recorder.remove(&Key::from_parts("jobs", vec![Label::new("queue", "mail")])));
+    /// handle.increment(1);
+    /// # let snapshot = mmstats::reader::Reader::open(&root)?.snapshot()?;
+    /// # std::fs::remove_dir_all(&root).unwrap();
+    /// let jobs = snapshot.get("metrics", "jobs{queue=\"mail\"}");
+    /// assert_eq!(jobs.and_then(|value| value.as_u64()), Some(1));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    pub fn remove(&self, key: &Key) -> bool {
+        self.0.end(key)
     }
 
     fn describe(&self, kind: Kind, name: &KeyName, unit: Option<Unit>, help: &str) {
@@ -116,6 +149,7 @@ pub struct Builder {
     path: Option<PathBuf>,
     max_size: Option<usize>,
     label_sets: usize,
+    idle: Option<Duration>,
 }
 
 impl Builder {
@@ -145,18 +179,37 @@ impl Builder {
         self
     }
 
+    /// Ends each counter and histogram that no thread has written for this time, as [`remove`](Recorder::remove) does: one
+    /// second to a week, and up to a quarter more. Gauges stay: setting one to the value that it has cannot be told from
+    /// not setting it. Default: all metrics stay as long as the process.
+    ///
+    /// A write costs the same. A thread of the process looks at the metrics four times in this time.
+    pub fn idle(mut self, after: Duration) -> Builder {
+        self.idle = Some(after);
+        self
+    }
+
     /// Makes the recorder. Its files are made when something is recorded.
     ///
     /// # Errors
-    /// The model's name cannot be the name of a directory.
+    /// The model's name cannot be the name of a directory, or the time after which metrics are idle is not within its
+    /// bounds.
     pub fn build(self) -> Result<Recorder, Error> {
         check_model(&self.model)?;
+        if let Some(idle) = self.idle.filter(|idle| !IDLE.contains(idle)) {
+            return Err(Error::Value {
+                model: self.model,
+                label: "idle".to_owned(),
+                problem: format!("{idle:?} is not from 1 second to 168 hours"),
+            });
+        }
         // The names of the facade are whole.
         let mut files = Writer::builder(&self.model).export("");
         if let Some(root) = self.path {
             files = files.path(root);
         }
-        let home = Home::own(files, self.max_size);
+        let idle = self.idle.map_or(0, |idle| idle.as_nanos() as u64);
+        let home = Home::own(files, self.max_size, Some(idle));
         let registry = Registry::new(home, self.label_sets);
         Ok(Recorder(Arc::new(registry)))
     }

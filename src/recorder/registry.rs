@@ -13,7 +13,7 @@ use crate::format::bytes::{TEXT_MOST, cut};
 use crate::format::description as format;
 use crate::format::labels::{LABELS_MOST, Labels};
 use crate::metric::kind::code;
-use crate::shared::{Home, Level, Number, Spec, describe};
+use crate::shared::{Home, Level, Number, Spec, describe, end_cells};
 use crate::sync::told_before_looking;
 use crate::sys::lifecycle::report;
 use crate::sys::memory::append_list::{AppendList, AppendTable};
@@ -271,6 +271,22 @@ impl Registry {
             self.make(kind, name, Labels::new())
         });
         (other, false)
+    }
+
+    /// Ends the metrics of a key, in all threads of this process. Whether there was one.
+    pub fn end(&self, key: &Key) -> bool {
+        let name = valid_label_text(key.name(), NAME_MOST);
+        let labels = labels(key);
+        let mut any = false;
+        for kind in [Kind::Counter, Kind::Gauge, Kind::Histogram] {
+            any |= match self.find(kind, &name, &labels).map(|metric| &metric.cells) {
+                Some(Cells::Counter(number)) => end_cells(*number),
+                Some(Cells::Gauge(level)) => level.end(),
+                Some(Cells::Histogram(number)) => end_cells(*number),
+                None => false,
+            };
+        }
+        any
     }
 
     /// A name, new if there may be one more.

@@ -6,9 +6,10 @@
 //! was set" means nothing over several cells.
 //!
 //! `number` gives the numbers, `table` is what a thread has, `home` where its files are, `statics` what a static
-//! consists of; then the statics by kind. `process` has the files of gauges.
+//! consists of; then the statics by kind. `process` has the files of gauges; `ended` what becomes of metrics that end.
 
 mod counter;
+mod ended;
 mod gauge;
 mod home;
 mod number;
@@ -19,7 +20,7 @@ mod table;
 mod timer;
 
 #[cfg(feature = "metrics")]
-pub(crate) use self::{counter::raise, process::Level, process::describe};
+pub(crate) use self::{counter::raise, process::Level, process::describe, table::end_cells};
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 pub(crate) use self::{
     home::{Home, Spec},

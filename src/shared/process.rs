@@ -7,6 +7,7 @@ use std::fmt;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use super::ended::{self, Place};
 use super::home::{Home, Refusal, Spec};
 use super::table;
 #[cfg(feature = "metrics")]
@@ -19,17 +20,33 @@ use crate::sys::lifecycle::paths::Settings;
 use crate::sys::memory::append_list::AppendList;
 use crate::sys::process::fork;
 use crate::sys::process::own_lock::OwnLock;
-use crate::writer::{Writer, WrittenBy};
+use crate::writer::{Lasts, Writer, WrittenBy};
 use crate::{Error, Gauge};
 
 /// Where a gauge finds its word: found once in each process.
 pub struct Level(AtomicPtr<Found>);
 
 /// The word of a gauge in a process, in forks.
-struct Found {
-    generation: u64,
+pub struct Found {
+    /// [`fork::generation`] of the process, or [`ENDED`].
+    generation: AtomicU64,
     word: &'static AtomicU64,
+    /// Where it is, if it can end. Used under MAKING.
+    ends: Option<Ends>,
 }
+
+// SAFETY: `ends` is only used by who holds MAKING, and a `Writer` is `Send`; all else is atomic.
+unsafe impl Sync for Found {}
+
+/// The file of a gauge that can end, and the offset of its block.
+struct Ends {
+    process: u64,
+    file: &'static Writer,
+    block: u32,
+}
+
+/// No process's generation.
+const ENDED: u64 = u64::MAX;
 
 impl Level {
     /// Not found yet.
@@ -45,7 +62,9 @@ impl Level {
         // SAFETY: null, or from `Box::leak` in `make`.
         let found = unsafe { found.as_ref() }?;
         // That of another generation is the parent's, and private memory here.
-        (found.generation == fork::generation()).then_some(found.word)
+        // Acquire: pairs with the Release where a gauge that had ended begins anew.
+        let generation = found.generation.load(Ordering::Acquire);
+        (generation == fork::generation()).then_some(found.word)
     }
 
     /// The word, made if it is new. `None`: not now, since this thread is just making something.
@@ -63,28 +82,80 @@ impl Level {
         let (word, refusal) = table::alone(|| {
             let spec = spec();
             let (home, metric) = (spec.home, spec.metric.clone());
-            let (word, refused) = MAKING.with(|| match self.known() {
-                // Another thread was faster.
-                Some(word) => (word, None),
-                None => {
-                    // SAFETY: under MAKING.
-                    let (word, refused) = unsafe { word::<T>(spec) };
-                    let generation = fork::generation();
-                    let found = Box::leak(Box::new(Found { generation, word }));
-                    // Release: see `known`.
-                    self.0.store(found, Ordering::Release);
-                    (word, refused)
-                }
-            });
+            // SAFETY: under MAKING.
+            let (word, refused) = MAKING.with(|| unsafe { self.make_under_lock::<T>(spec) })?;
             let refusal = refused.map(|error| Refusal::new(home, metric, error));
-            (word, refusal)
-        })?;
+            Some((word, refusal))
+        })??;
         // Only now: a logger may use the gauge itself.
         Settings::report_problems();
         if let Some(refusal) = refusal {
             refusal.report();
         }
         Some(word)
+    }
+
+    /// The word; and why it is one that nobody sees, if it is. `None`: not now, since its file is being appended to.
+    ///
+    /// # Safety
+    /// The calling thread holds MAKING.
+    unsafe fn make_under_lock<T: Numeric>(
+        &self,
+        spec: Spec,
+    ) -> Option<(&'static AtomicU64, Option<Error>)> {
+        if let Some(word) = self.known() {
+            // Another thread was faster.
+            return Some((word, None));
+        }
+        let process = fork::generation();
+        // SAFETY: as in `known`.
+        let found = unsafe { self.0.load(Ordering::Acquire).as_ref() };
+        if let Some((found, ends)) = found.and_then(|found| Some((found, found.ends.as_ref()?)))
+            && ends.process == process
+        {
+            if !ends.file.begin_anew(ends.block, None) {
+                return None;
+            }
+            // Release: who finds the word sees the zero in it, and writes after that.
+            found.generation.store(process, Ordering::Release);
+            return Some((found.word, None));
+        }
+        // SAFETY: the caller's promise.
+        let (word, ends, refused) = unsafe { word::<T>(spec) };
+        let found: &Found = Box::leak(Box::new(Found {
+            generation: AtomicU64::new(process),
+            word,
+            ends,
+        }));
+        // Release: see `known`.
+        self.0
+            .store(ptr::from_ref(found).cast_mut(), Ordering::Release);
+        if let Some(Ends { file, block, .. }) = &found.ends {
+            let place = Box::leak(Box::new(Place::Level(found)));
+            ended::add(file.generation(*block), place);
+        }
+        Some((word, refused))
+    }
+
+    /// Ends the gauge in this process. Whether it was there.
+    #[cfg(feature = "metrics")]
+    pub fn end(&self) -> bool {
+        let found = self.0.load(Ordering::Acquire).cast_const();
+        ended::end(|place| matches!(place, Place::Level(other) if ptr::eq(*other, found)))
+    }
+}
+
+impl fmt::Debug for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Found").field(&self.word).finish()
+    }
+}
+
+impl Found {
+    /// Lets nobody find a word that has ended. Any thread may do so.
+    pub(super) fn forget(&self) {
+        // Relaxed: nothing is read by it.
+        self.generation.store(ENDED, Ordering::Relaxed);
     }
 }
 
@@ -123,11 +194,11 @@ struct Given {
 
 static GIVEN: AppendList<Given> = AppendList::new();
 
-/// The word of a metric in this process; and why it is one that nobody sees, if it is.
+/// The word of a metric in this process; where it is, if it can end; and why it is one that nobody sees, if it is.
 ///
 /// # Safety
 /// The calling thread holds MAKING.
-unsafe fn word<T: Numeric>(spec: Spec) -> (&'static AtomicU64, Option<Error>) {
+unsafe fn word<T: Numeric>(spec: Spec) -> (&'static AtomicU64, Option<Ends>, Option<Error>) {
     let generation = fork::generation();
     let Spec {
         home,
@@ -143,17 +214,30 @@ unsafe fn word<T: Numeric>(spec: Spec) -> (&'static AtomicU64, Option<Error>) {
             && given.labels == labels
     };
     if let Some(given) = GIVEN.iter().find(is_same).filter(|_| home.has_statics) {
-        return (given.word, None);
+        return (given.word, None, None);
     }
     let (file, mut refused) = file(home, generation);
-    let add = |file: &'static Writer| {
-        file.add_labelled::<Gauge<T>>(labels.clone(), &metric, &unit, &help)
+    // Never by the clock: a level that is set to what it was cannot be told from one that is not set.
+    let lasts = match home.ends {
+        Some(_) => Lasts::UntilEnded(None),
+        None => Lasts::Always,
     };
-    let word = match file.map(add) {
-        Some(Ok(gauge)) => gauge.word(),
+    let add = |file: &'static Writer| {
+        let added = file.add_labelled::<Gauge<T>>(labels.clone(), &metric, &unit, &help, lasts);
+        added.map(|(gauge, block)| (gauge.word(), file, block))
+    };
+    let (word, ends) = match file.map(add) {
+        Some(Ok((word, file, block))) => {
+            let ends = matches!(lasts, Lasts::UntilEnded(_)).then_some(Ends {
+                process: generation,
+                file,
+                block,
+            });
+            (word, ends)
+        }
         failed => {
             refused = refused.or(failed.and_then(Result::err));
-            Box::leak(Box::new(AtomicU64::new(0)))
+            (&*Box::leak(Box::new(AtomicU64::new(0))), None)
         }
     };
     if home.has_statics {
@@ -167,7 +251,7 @@ unsafe fn word<T: Numeric>(spec: Spec) -> (&'static AtomicU64, Option<Error>) {
         };
         GIVEN.push_unless(given, |_, _| false);
     }
-    (word, refused)
+    (word, ends, refused)
 }
 
 /// Says what metrics of a kind mean that have this label, and are in files already. False where that cannot be kept. To

@@ -9,18 +9,23 @@
 
 use std::any::TypeId;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::fmt;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use super::ended::{self, Place};
 use super::home::{Home, Refusal, Spec};
 use super::number::Number;
+use crate::format::generation::is_there;
 use crate::metric::field::Field;
+use crate::sync::told_before_looking;
 use crate::sys::lifecycle::orphans::{self, Orphan};
 use crate::sys::lifecycle::paths::Settings;
 use crate::sys::lifecycle::report;
 use crate::sys::memory::append_list::AppendList;
 use crate::sys::process::fork::{self, ThreadCell};
-use crate::writer::{Writer, WrittenBy, is_torn_down, keep_until_thread_ends};
+use crate::writer::{Lasts, Writer, WrittenBy, is_torn_down, keep_until_thread_ends};
 use crate::{Counter, Error};
 
 /// A shared metric, as its handle knows it.
@@ -83,6 +88,12 @@ pub fn total(number: Number<Counter>) -> u64 {
         .fold(0, |sum, counter| sum.wrapping_add(counter.get()))
 }
 
+/// Ends a metric in all threads of this process. Whether it was there.
+#[cfg(feature = "metrics")]
+pub fn end_cells<C>(number: Number<C>) -> bool {
+    ended::end(|place| matches!(place, Place::Cell(_, index) if *index == number.index()))
+}
+
 /// Runs `make` unless this thread is making something already: whoever comes back here meanwhile gets `None`.
 pub fn alone<R>(make: impl FnOnce() -> R) -> Option<R> {
     /// Not busy any more, also after a panic.
@@ -111,7 +122,7 @@ fn make<C: Field + 'static>(metric: &dyn Shared<C>) -> Option<&'static C> {
         }
         let made = match table.slots().find(number, Ordering::Relaxed) {
             Some(cell) => (cell, None),
-            None => table.add(number, metric.spec())?,
+            None => table.add_or_begin_anew(number, metric.spec())?,
         };
         // Also where it was there: the table is an orphan that was adopted, or grew.
         LOCAL.with(|local| local.cell.model.set(ptr::from_ref(table.slots()).cast()));
@@ -171,6 +182,18 @@ struct Mine {
     files: RefCell<Vec<(u32, Option<&'static Writer>)>>,
     /// For each kind, a cell for what no file can have.
     unseen: RefCell<Vec<(TypeId, *const ())>>,
+    /// The cells that can end, by their numbers.
+    ending: RefCell<BTreeMap<usize, Ends>>,
+}
+
+/// A cell that can end.
+#[derive(Clone, Copy)]
+struct Ends {
+    cell: *const (),
+    file: &'static Writer,
+    /// The offset of its block.
+    block: u32,
+    place: &'static Place,
 }
 
 // SAFETY: `mine` is used by one thread at a time: by who took the table out of the list of orphans, or made it, until it
@@ -185,6 +208,12 @@ static TABLES: AppendList<&'static Table> = AppendList::new();
 
 /// A table as an orphan.
 struct Handed(&'static Table);
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").finish_non_exhaustive()
+    }
+}
 
 impl Table {
     /// That of this thread: an orphan, or a new one. `None` while the thread is being torn down.
@@ -258,13 +287,61 @@ impl Table {
         }
     }
 
+    /// Adds a cell, or begins one that has ended anew; and says why it is one that nobody sees. `None`: there cannot be
+    /// one now.
+    fn add_or_begin_anew<C: Field + 'static>(
+        &'static self,
+        number: Number<C>,
+        spec: Spec,
+    ) -> Option<Made<C>> {
+        let known = self.mine.ending.borrow().get(&number.index()).copied();
+        let Some(Ends {
+            cell,
+            file,
+            block,
+            place,
+        }) = known
+        else {
+            return self.add(number, spec);
+        };
+        if let Lasts::UntilEnded(idle) = spec.home.lasts(number.index(), Some(place))
+            && !file.begin_anew(block, idle)
+        {
+            return None;
+        }
+        // SAFETY: entered by `add` under a number of cells `C`, and never freed.
+        let cell = unsafe { &*cell.cast::<C>() };
+        self.put(number, cell);
+        Some((cell, None))
+    }
+
     /// Adds a cell, and says why it is one that nobody sees. `None`: there cannot be one now.
     fn add<C: Field + 'static>(&'static self, number: Number<C>, spec: Spec) -> Option<Made<C>> {
         let home = spec.home;
         let (file, mut refused) = self.file(home);
         let (metric, labels) = (&spec.metric, spec.labels);
-        let made = file.map(|file| file.add_labelled(labels, metric, &spec.unit, &spec.help));
-        let cell: &'static C = match made {
+        let index = number.index();
+        let place = home
+            .ends
+            .map(|_| &*Box::leak(Box::new(Place::Cell(self, index))));
+        let lasts = home.lasts(index, place);
+        let add = |file: &'static Writer| {
+            let (cell, block) =
+                file.add_labelled::<C>(labels, metric, &spec.unit, &spec.help, lasts)?;
+            if let Some(place) = place {
+                let cell = ptr::from_ref(cell).cast();
+                let ends = Ends {
+                    cell,
+                    file,
+                    block,
+                    place,
+                };
+                self.mine.ending.borrow_mut().insert(index, ends);
+                ended::add(file.generation(block), place);
+            }
+            Ok(cell)
+        };
+        let cell: &'static C = match file.map(add) {
             Some(Ok(cell)) => cell,
             // An allocator that comes here while the file grows for a histogram. The next time it is there.
             Some(Err(Error::Busy { .. })) => return None,
@@ -305,7 +382,8 @@ impl Table {
         }
         let builder = Writer::builder("unseen").anonymous();
         let file = Box::leak(Box::new(builder.make(WrittenBy::Thread).ok()?));
-        let cell = file.add_labelled::<C>(Vec::new(), "unseen", "", "").ok()?;
+        let unseen = file.add_labelled::<C>(Vec::new(), "unseen", "", "", Lasts::Always);
+        let (cell, _) = unseen.ok()?;
         let entry = (key, ptr::from_ref(cell).cast());
         self.mine.unseen.borrow_mut().push(entry);
         Some(cell)
@@ -322,10 +400,37 @@ impl Table {
             }
             self.set_slots(more);
             slots = more;
+            self.forget_ended();
         }
         // Release: who finds the cell sees what is in it.
         let cell = ptr::from_ref(cell).cast::<()>().cast_mut();
         slots.cells[index].store(cell, Ordering::Release);
+    }
+
+    /// Takes a cell out that has ended: its thread begins it anew when it is written again. Any thread may do so.
+    pub(super) fn forget(&self, index: usize) {
+        // Pairs with the one in `forget_ended`.
+        told_before_looking();
+        if let Some(cell) = self.slots().cells.get(index) {
+            // Relaxed: nothing is read by it.
+            cell.store(ptr::null_mut(), Ordering::Relaxed);
+        }
+    }
+
+    /// Takes the cells out that have ended. To be called when the table has grown: what ended meanwhile was perhaps
+    /// taken out of the old slots only.
+    ///
+    /// Who ends a metric stores its generation, and then looks for the slots (`forget`). Here the slots were stored, and
+    /// now come the generations: so the cell is taken out of the new slots, by that thread or by this one.
+    fn forget_ended(&self) {
+        told_before_looking();
+        for (index, ends) in self.mine.ending.borrow().iter() {
+            let generation = ends.file.generation(ends.block);
+            // Relaxed: see `told_before_looking`.
+            if !is_there(generation.load(Ordering::Relaxed)) {
+                self.forget(*index);
+            }
+        }
     }
 }
 

@@ -106,7 +106,7 @@ impl fmt::Debug for All {
 impl All {
     /// Still without events and spans.
     pub fn new() -> All {
-        let home = Home::own(Writer::builder(MODEL), None);
+        let home = Home::own(Writer::builder(MODEL), None, None);
         All {
             home,
             hasher: hashing::random_state(),

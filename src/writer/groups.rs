@@ -231,7 +231,11 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
             // The same in the files of all threads that write this model to this directory.
             let identity = (path.parent(), TypeId::of::<T>(), prefix, group, labels);
             let key = hashing::shared_state().hash_one(identity);
-            idle.push(Idle { key, nanos });
+            idle.push(Idle {
+                key,
+                nanos,
+                place: None,
+            });
         }
         idle
     }

@@ -24,7 +24,9 @@ use crate::metric::field::{
 use crate::metric::one_thread::of_one_thread;
 use crate::metric::storage::{Append, Room, Space};
 use crate::metric::window::LENGTHS;
+use crate::sys::lifecycle::idle::Idle;
 use crate::sys::memory::frozen::FrozenList;
+use crate::sys::memory::words::Word;
 use crate::{
     Average, Compound, Counter, Errors, Flag, Gauge, History, MmValue, MovingAverage, Numeric,
     Percentile, SamplingCounter, Summary, Text, Timer, UpDown,
@@ -121,23 +123,50 @@ impl Writer {
     }
 }
 
+/// How long a metric that threads share is there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Lasts {
+    /// As long as its file.
+    Always,
+    /// Until it is removed, or idle.
+    UntilEnded(Option<Idle>),
+}
+
 /// For metrics that threads share, see `shared`.
 impl Writer {
-    /// Adds a metric with labels, of which there may be none.
+    /// Adds a metric with labels, of which there may be none. Gives the offset of its block, too.
     pub(crate) fn add_labelled<M: Field + 'static>(
         &self,
         labels: Labels,
         label: &str,
         unit: &str,
         help: &str,
-    ) -> Result<&M, Error> {
+        lasts: Lasts,
+    ) -> Result<(&M, u32), Error> {
         let group = match labels.is_empty() {
             true => GroupId::default(),
             false => GroupId::labelled(labels, &Around::default())?,
         };
         let metric = MetricBuilder::<M>::new(self, group, label, ());
-        let unit = unit.to_owned();
-        MetricBuilder { unit, ..metric }.help(help).add()
+        let metric = MetricBuilder {
+            unit: unit.to_owned(),
+            help: help.to_owned(),
+            lasts,
+            ..metric
+        };
+        metric.bind(M::describe, |binder, label, options, ()| {
+            M::bind(binder, label, options)
+        })
+    }
+
+    /// Whether the metric at this offset, which is removable, was removed; the word that says so.
+    pub(crate) fn generation(&self, block: u32) -> Word {
+        self.file.generation(block)
+    }
+
+    /// See [`StatsFile::begin_anew`](super::file::StatsFile::begin_anew).
+    pub(crate) fn begin_anew(&self, block: u32, idle: Option<Idle>) -> bool {
+        self.file.begin_anew(block, idle)
     }
 
     /// See [`StatsFile::describe`](super::file::StatsFile::describe).
@@ -186,6 +215,7 @@ pub struct MetricBuilder<'w, M, V = ()> {
     merge: Merge,
     buffers: Option<u16>,
     window: Option<Duration>,
+    lasts: Lasts,
     value: V,
     metric: std::marker::PhantomData<fn() -> M>,
 }
@@ -260,6 +290,7 @@ impl<'w, M, V> MetricBuilder<'w, M, V> {
             merge: Merge::Sum,
             buffers: None,
             window: None,
+            lasts: Lasts::Always,
             value,
             metric: std::marker::PhantomData,
         }
@@ -276,7 +307,7 @@ impl<'w, M, V> MetricBuilder<'w, M, V> {
         self,
         describe: impl FnOnce(&mut Describe, &str, Options<'_>),
         bind: impl FnOnce(&mut Binder<'_>, &str, Options<'_>, V) -> M,
-    ) -> Result<&'w M, Error>
+    ) -> Result<(&'w M, u32), Error>
     where
         M: 'static,
     {
@@ -338,16 +369,19 @@ impl<'w, M, V> MetricBuilder<'w, M, V> {
             group: self.group.name,
             labels: self.group.labels,
         };
-        let (block, offset) = file.instance(placed, instance, Room::Stays)?;
+        let (room, idle) = match self.lasts {
+            Lasts::Always => (Room::Stays, None),
+            Lasts::UntilEnded(idle) => (Room::Removable, idle),
+        };
+        let (block, offset) = file.instance(placed, instance, room)?;
         let space: Rc<dyn Space> = file.clone();
-        let metric = bind(
-            &mut Binder::new(Some(&space), block, offset, prefix),
-            &self.label,
-            options,
-            self.value,
-        );
+        let mut binder = Binder::new(Some(&space), block, offset, prefix);
+        let metric = bind(&mut binder, &self.label, options, self.value);
+        if let Some(idle) = idle {
+            file.end_when_idle(offset, idle, binder.written());
+        }
         append.publish();
-        Ok(metrics.push(metric))
+        Ok((metrics.push(metric), offset))
     }
 }
 
@@ -357,9 +391,10 @@ impl<'w, M: Field + 'static> MetricBuilder<'w, M> {
     /// # Errors
     /// The label is no label or is there already, or the file is full.
     pub fn add(self) -> Result<&'w M, Error> {
-        self.bind(M::describe, |binder, label, options, ()| {
+        let added = self.bind(M::describe, |binder, label, options, ()| {
             M::bind(binder, label, options)
-        })
+        });
+        added.map(|(metric, _)| metric)
     }
 }
 
@@ -369,9 +404,10 @@ impl<'w, T: ConstantType + 'static> MetricBuilder<'w, Constant<T>, T> {
     /// # Errors
     /// The label is no label or is there already, or the file is full.
     pub fn add(self) -> Result<&'w Constant<T>, Error> {
-        self.bind(Constant::<T>::describe, |binder, _, _, value| {
+        let added = self.bind(Constant::<T>::describe, |binder, _, _, value| {
             Constant::<T>::bind(binder, value)
-        })
+        });
+        added.map(|(constant, _)| constant)
     }
 }
 

@@ -6,6 +6,7 @@
 //! at the words a few times in the time-out; who writes knows nothing of it.
 
 use std::cell::Cell;
+use std::fmt;
 use std::ptr;
 
 use super::files;
@@ -22,6 +23,14 @@ pub struct Idle {
     pub key: u64,
     /// After so many nanoseconds without a change.
     pub nanos: u64,
+    /// Where writers find it, if they are not to find it there any more.
+    pub place: Option<&'static dyn Place>,
+}
+
+/// Where writers find what has ended, while they do not ask.
+pub trait Place: fmt::Debug + Sync {
+    /// Has the next writer not find it there. Any thread may do so. It allocates nothing and takes no lock.
+    fn forget(&self);
 }
 
 /// How often in its time-out a group is looked at.
@@ -84,7 +93,7 @@ impl Tick for Watch {
             self.enter(locked);
         }
         self.look(now);
-        let Idle { key, nanos } = self.idle;
+        let Idle { key, nanos, .. } = self.idle;
         if now - self.changed.get() < nanos {
             return now + nanos / LOOKS;
         }
@@ -98,7 +107,12 @@ impl Tick for Watch {
         }
         let mut any = false;
         each(key, locked, |same| {
-            any |= generation::remove(&same.generation, same.known);
+            if generation::remove(&same.generation, same.known) {
+                any = true;
+                if let Some(place) = same.idle.place {
+                    place.forget();
+                }
+            }
         });
         if any {
             files::count_ended();

@@ -17,9 +17,10 @@ use crate::format::part::Shape;
 use crate::format::record::{FIXED_FOR_EVER, HEAD, Instance};
 use crate::format::removal::{Ended, Within};
 use crate::format::schema::whole_label;
-use crate::metric::storage::PlacedSchema;
+use crate::metric::storage::{PlacedSchema, Space};
 use crate::sync::Ordering;
 use crate::sys::lifecycle::files;
+use crate::sys::lifecycle::idle::Idle;
 use crate::sys::memory::words::{Word, Words};
 use crate::sys::process::fork;
 use crate::writer::names;
@@ -167,12 +168,7 @@ impl StatsFile {
             further.used = false;
             further.words
         });
-        for words in std::iter::once(values).chain(further) {
-            // Relaxed, as all stores here: the generation orders them.
-            words
-                .iter()
-                .for_each(|word| word.store(0, Ordering::Relaxed));
-        }
+        std::iter::once(values).chain(further).for_each(clear);
         let first = (space.record as usize + FIXED_FOR_EVER) / 8;
         let room = self.words().part(first, block as usize / 8 - 1 - first);
         let texts = texts.into_iter().chain(std::iter::repeat(0));
@@ -180,6 +176,34 @@ impl StatsFile {
             cell.store(word, Ordering::Relaxed);
         }
         Ok(Some((values, block)))
+    }
+
+    /// Begins a removed instance anew, at zero, as the series that it was: with what is bound to it, and `idle` as when it
+    /// was made. One that was not removed stays as it is. False: not now, since something is being appended.
+    ///
+    /// What is bound is not told. It finds zeros in all of its words at once, as in the child of a fork.
+    pub fn begin_anew(&self, block: u32, idle: Option<Idle>) -> bool {
+        if self.appending.replace(true) {
+            return false;
+        }
+        let word = self.generation_of(block);
+        if !is_there(word.load(Ordering::Relaxed)) {
+            generation::begin_reuse(&word);
+            let spaces = self.spaces.borrow();
+            if let Some(space) = spaces.all.get(&block) {
+                let values = self.words().part(block as usize / 8, space.schema.words);
+                let used = space.further.iter().filter(|further| further.used);
+                let further = used.map(|further| further.words);
+                std::iter::once(values).chain(further).for_each(clear);
+                if let Some(idle) = idle {
+                    self.ticks.borrow_mut().retain(|(of, _)| *of != block);
+                    self.end_when_idle(block, idle, Box::new([values]));
+                }
+            }
+            generation::end_reuse(&word);
+        }
+        self.appending.set(false);
+        true
     }
 
     /// Ends a group in the files of the other threads.
@@ -297,6 +321,12 @@ impl StatsFile {
         }
         self.appending.set(false);
     }
+}
+
+/// Sets words to zero.
+fn clear(words: Words) {
+    // Relaxed: the generation orders them.
+    (words.iter()).for_each(|word| word.store(0, Ordering::Relaxed));
 }
 
 /// The texts of an instance as its record has them from [`FIXED_FOR_EVER`] on.

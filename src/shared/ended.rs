@@ -1,0 +1,88 @@
+//! Metrics of recorders end: they are removed, or nobody has written them for a time.
+//!
+//! Their handles live on, in any thread, and a write asks for nothing but its cell. So the cell is taken out of the
+//! tables of all threads, or the word of a gauge out of its [`Level`](super::process::Level): the next write finds none,
+//! takes the slow way, and there the metric begins anew, at zero, in the place that it had. A write that has found its
+//! cell just before goes to where nobody reads.
+
+use super::process::Found;
+use super::table::Table;
+#[cfg(feature = "metrics")]
+use crate::format::generation;
+#[cfg(feature = "metrics")]
+use crate::sync::Ordering;
+#[cfg(feature = "metrics")]
+use crate::sys::lifecycle::files;
+use crate::sys::lifecycle::idle;
+use crate::sys::memory::append_list::AppendList;
+use crate::sys::memory::words::Word;
+use crate::sys::process::fork;
+
+/// Where writers find a metric that can end.
+#[derive(Debug)]
+pub enum Place {
+    /// In the table of a thread, at an index.
+    Cell(&'static Table, usize),
+    /// In the level of a gauge.
+    Level(&'static Found),
+}
+
+impl idle::Place for Place {
+    fn forget(&self) {
+        match self {
+            Place::Cell(table, index) => table.forget(*index),
+            Place::Level(found) => found.forget(),
+        }
+    }
+}
+
+/// A metric in a file that can end.
+#[cfg_attr(
+    not(feature = "metrics"),
+    allow(dead_code, reason = "only a recorder ends metrics")
+)]
+struct Ending {
+    generation: Word,
+    /// The process, in forks, that it belongs to.
+    process: u64,
+    place: &'static Place,
+}
+
+// SAFETY: the word is one of a file that is never unmapped, as all files of shared metrics, and only used atomically.
+unsafe impl Send for Ending {}
+// SAFETY: as above.
+unsafe impl Sync for Ending {}
+
+/// All of this process (and of those that it was forked from): one for each metric in each file.
+static ENDINGS: AppendList<Ending> = AppendList::new();
+
+/// Adds a metric, whose file is never dropped.
+pub fn add(generation: Word, place: &'static Place) {
+    let ending = Ending {
+        generation,
+        process: fork::generation(),
+        place,
+    };
+    ENDINGS.push_unless(ending, |_, _| false);
+}
+
+/// Ends the metrics in these places. Whether there was one.
+#[cfg(feature = "metrics")]
+pub fn end(is_it: impl Fn(&Place) -> bool) -> bool {
+    let process = fork::generation();
+    let mut any = false;
+    let mut endings = ENDINGS.iter();
+    while let Some(ending) = endings.find(|ending| ending.process == process && is_it(ending.place))
+    {
+        // Relaxed: who has begun the metric anew since then loses nothing that was written before.
+        let known = ending.generation.load(Ordering::Relaxed);
+        if generation::remove(&ending.generation, known) {
+            any = true;
+            idle::Place::forget(ending.place);
+        }
+    }
+    if any {
+        files::count_ended();
+    }
+    any
+}
