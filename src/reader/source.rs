@@ -3,14 +3,13 @@
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::text::printable;
 use crate::format::bytes::Malformed;
 use crate::format::header::{COMMITTED, OWNER};
 use crate::sync::{AtomicU64, Ordering, fence};
-use crate::sys::memory::read_map::{self, Kept, Opened, Stat, View};
+use crate::sys::memory::read_map::{self, FileExt, Kept, Opened, Stat, View};
 
 /// Why a file cannot be read now.
 #[derive(Debug)]

@@ -3,7 +3,6 @@
 use std::env;
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::OnceLock;
@@ -12,6 +11,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use super::directory::Directory;
 use super::report;
 use crate::Error;
+use crate::sys::memory::read_map::Stat;
 use crate::sys::process::identity::Process;
 
 /// The environment's say, read once.
@@ -231,8 +231,10 @@ fn default_roots() -> Vec<PathBuf> {
     let uid = Process::this().uid();
     // (Nobody else may put another root there.)
     let ours = |path: &Path| {
-        fs::metadata(path)
-            .is_ok_and(|found| found.is_dir() && found.uid() == uid && found.mode() & 0o022 == 0)
+        fs::metadata(path).is_ok_and(|found| {
+            let stat = Stat::of(&found);
+            found.is_dir() && stat.uid == uid && stat.mode & 0o022 == 0
+        })
     };
     let mut roots = Vec::new();
     if let Some(runtime) = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)

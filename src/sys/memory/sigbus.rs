@@ -241,13 +241,19 @@ mod platform {
         unsafe { libc::__errno_location() }
     }
 
-    #[cfg(any(target_os = "macos", target_os = "ios", target_os = "freebsd"))]
+    #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
     unsafe fn errno() -> *mut libc::c_int {
         // SAFETY: no preconditions.
         unsafe { libc::__error() }
     }
 
-    #[cfg(target_os = "android")]
+    #[cfg(any(target_os = "illumos", target_os = "solaris"))]
+    unsafe fn errno() -> *mut libc::c_int {
+        // SAFETY: no preconditions.
+        unsafe { libc::___errno() }
+    }
+
+    #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
     unsafe fn errno() -> *mut libc::c_int {
         // SAFETY: no preconditions.
         unsafe { libc::__errno() }

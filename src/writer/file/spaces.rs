@@ -19,7 +19,7 @@ use crate::format::removal::{Ended, Within};
 use crate::format::schema::whole_label;
 use crate::metric::storage::PlacedSchema;
 use crate::sync::Ordering;
-use crate::sys::lifecycle::files;
+use crate::sys::lifecycle::{ended_groups, files};
 use crate::sys::memory::words::{Word, Words};
 use crate::sys::process::fork;
 use crate::writer::names;
@@ -241,7 +241,7 @@ impl StatsFile {
             }
             if any {
                 // They may be in the tables of other fields, which do not know yet.
-                files::count_ended();
+                ended_groups::count();
             }
         }
         spaces.removed.push((block, model));
