@@ -284,7 +284,9 @@ impl Access<'_> {
     /// the copy, so that a writer cannot change what has been checked.
     pub fn bytes(&self, at: u64, len: usize) -> Result<Vec<u8>, Trouble> {
         debug_assert!(at.is_multiple_of(8));
-        let (first, count) = (at as usize / 8, len.div_ceil(8));
+        // A file may have more bytes than a program of 32 bits can count.
+        let first = usize::try_from(at / 8).map_err(|_| Trouble::cut())?;
+        let count = len.div_ceil(8);
         let mut words = vec![0; count];
         match self {
             Access::Mapped(view) => {

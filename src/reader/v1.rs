@@ -125,7 +125,8 @@ fn read(opened: &Opened) -> Result<Vec<u8>, Trouble> {
             "{len} bytes: out of proportion to the space that the file takes"
         )));
     }
-    let mut bytes = vec![0; len as usize];
+    let len = usize::try_from(len).map_err(|_| Trouble::Bad("too large to be read".to_owned()))?;
+    let mut bytes = vec![0; len];
     (opened.file.read_exact_at(&mut bytes, 0)).map_err(|error| Trouble::io("read it", error))?;
     Ok(bytes)
 }
