@@ -78,9 +78,14 @@
 
 #![cfg_attr(loom, allow(dead_code))]
 
-#[cfg(not(all(target_endian = "little", target_has_atomic = "64")))]
+#[cfg(all(not(unix), any(feature = "cli", feature = "serve", feature = "push")))]
 compile_error!(
-    "mmstats needs a little-endian processor with 64-bit atomics: so is its file format"
+    "the features `cli`, `serve` and `push` read stats files, which needs a Unix system: leave them out here"
+);
+
+#[cfg(not(target_has_atomic = "64"))]
+compile_error!(
+    "mmstats needs a processor with 64-bit atomics: its values are written as such words"
 );
 
 // Public for this project's own model checks and benches only.
@@ -112,6 +117,7 @@ mod shared;
 #[cfg(not(loom))]
 mod status;
 #[cfg(not(loom))]
+#[cfg_attr(not(unix), allow(dead_code))] // What files need is there, and not called.
 mod sys;
 /// What of it the model checks are about.
 #[cfg(loom)]

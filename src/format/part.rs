@@ -45,6 +45,13 @@ impl Shape {
         self.cells as usize * self.cell() + self.plain as usize
     }
 
+    /// Bytes in the file, of any shape at all. (Below, no more than a record's: they are counted by addresses, which may
+    /// have 32 bits.)
+    const fn bytes(self) -> u64 {
+        let cell = 1 + self.buffers as u64 * self.words as u64;
+        8 * (self.cells as u64 * cell + self.plain as u64)
+    }
+
     /// Whether this is how a context looks: one cell of one buffer.
     pub const fn is_context(self) -> bool {
         self.cells == 1 && self.buffers == 1 && self.words > 0 && self.plain == 0
@@ -103,6 +110,9 @@ impl Part {
                 "cells of {buffers} buffers, not a power of two from 1 to 64"
             )));
         }
+        if part.shape.bytes() > u32::MAX.into() {
+            return Err(body.error("values of more bytes than a record can have".to_owned()));
+        }
         Ok(part)
     }
 }
@@ -144,13 +154,18 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_shape_does_not_overflow() {
-        let shape = Shape {
-            cells: u32::MAX,
-            buffers: 64,
-            words: u16::MAX,
-            plain: u32::MAX,
-        };
-        assert!(8 * (shape.total_words() as u128) < 1 << 64);
+    fn a_shape_of_more_bytes_than_a_record_is_refused() {
+        let mut bytes = vec![0; 12];
+        bytes.extend(u32::MAX.to_le_bytes()); // cells
+        bytes.extend(64u16.to_le_bytes());
+        bytes.extend(u16::MAX.to_le_bytes());
+        bytes.extend(u32::MAX.to_le_bytes());
+        assert!(Part::decode(Bytes::new(&bytes, 8)).is_err());
+        // One word less than 4 GiB.
+        bytes[12..].fill(0);
+        bytes[16] = 1;
+        bytes[20..].copy_from_slice(&(u32::MAX / 8).to_le_bytes());
+        let part = Part::decode(Bytes::new(&bytes, 8)).unwrap();
+        assert_eq!(8 * part.shape.total_words(), u32::MAX as usize - 7);
     }
 }

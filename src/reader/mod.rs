@@ -70,6 +70,7 @@ use crate::sys::memory::inherited;
 use crate::sys::memory::sigbus;
 use crate::sys::process::clock;
 use crate::sys::process::liveness::Witness;
+use crate::sys::{self, NO_FILES};
 
 pub use self::display::{bytes, counted, date, duration, float};
 pub use self::removed::{Removed, unlinked};
@@ -121,9 +122,12 @@ impl Reader {
     /// each snapshot finds out anew, so an empty one may become either.
     ///
     /// # Errors
-    /// [`Error::Io`] if there is nothing at that path.
+    /// [`Error::Io`] if there is nothing at that path; `Unsupported` on a platform without files.
     pub fn open(path: impl AsRef<Path>) -> Result<Reader, Error> {
         let path = path.as_ref();
+        if NO_FILES.is_some() {
+            return Err(Error::io(path, "read stats files in", sys::unsupported()));
+        }
         // Absolute, so that a later change of the working directory changes nothing.
         let path = std::path::absolute(path)
             .map_err(|error| Error::io(path, "find the directory", error))?;
@@ -233,6 +237,10 @@ impl Reader {
     /// [`Error::Io`] if the directory or file that was opened is no longer there. A file that cannot be
     /// read is no error but an entry of [`Snapshot::errors`].
     pub fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        if NO_FILES.is_some() {
+            let path = &self.path;
+            return Err(Error::io(path, "read stats files in", sys::unsupported()));
+        }
         let mut snapshot = Snapshot {
             path: self.path.clone(),
             merged: Vec::new(),

@@ -2,14 +2,13 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::source::{Access, Trouble};
 use super::v1;
 use crate::format::bytes::Bytes;
 use crate::format::header::{COMMITTED, Header, NAME_MOST};
-use crate::sys::memory::read_map::Opened;
+use crate::sys::memory::read_map::{FileExt, Opened};
 
 /// Bytes that are read at first, a multiple of 8: one call for every header but those with the longest
 /// of paths.

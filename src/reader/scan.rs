@@ -11,8 +11,6 @@ pub(super) mod processes;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,7 +25,7 @@ use crate::Error;
 use crate::format::retired::RETIRED_FILE;
 use crate::sys::lifecycle::paths;
 use crate::sys::memory::hashing::{RandomState, random_state};
-use crate::sys::memory::read_map::{self, Stat};
+use crate::sys::memory::read_map::{self, DirEntryExt, Stat};
 use crate::sys::process::identity::LOCK_FILE;
 
 pub use self::copies::without_copies;
@@ -116,7 +114,7 @@ fn list(directory: &Path) -> io::Result<Vec<Found>> {
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
         let name = entry.file_name();
-        if !name.as_bytes().starts_with(b".") {
+        if !name.as_encoded_bytes().starts_with(b".") {
             found.push(Found {
                 name,
                 inode: entry.ino(),
@@ -131,8 +129,9 @@ fn list(directory: &Path) -> io::Result<Vec<Found>> {
 /// in roots only, and files of python-mmstats are taken as lying in one.)
 fn is_model(path: &Path, found: &[Found]) -> bool {
     let any = |test: &dyn Fn(&Found) -> bool| found.iter().any(test);
-    let stats =
-        |found: &Found| !found.is_directory() && found.name.as_bytes().starts_with(b"mmstats-");
+    let stats = |found: &Found| {
+        !found.is_directory() && found.name.as_encoded_bytes().starts_with(b"mmstats-")
+    };
     any(&stats)
         || (!found.is_empty()
             && !any(&Found::is_directory)

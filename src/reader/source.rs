@@ -3,14 +3,13 @@
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::text::printable;
 use crate::format::bytes::Malformed;
 use crate::format::header::{COMMITTED, OWNER};
 use crate::sync::{AtomicU64, Ordering, fence};
-use crate::sys::memory::read_map::{self, Kept, Opened, Stat, View};
+use crate::sys::memory::read_map::{self, FileExt, Kept, Opened, Stat, View};
 
 /// Why a file cannot be read now.
 #[derive(Debug)]
@@ -285,7 +284,9 @@ impl Access<'_> {
     /// the copy, so that a writer cannot change what has been checked.
     pub fn bytes(&self, at: u64, len: usize) -> Result<Vec<u8>, Trouble> {
         debug_assert!(at.is_multiple_of(8));
-        let (first, count) = (at as usize / 8, len.div_ceil(8));
+        // A file may have more bytes than a program of 32 bits can count.
+        let first = usize::try_from(at / 8).map_err(|_| Trouble::cut())?;
+        let count = len.div_ceil(8);
         let mut words = vec![0; count];
         match self {
             Access::Mapped(view) => {

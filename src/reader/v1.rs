@@ -7,7 +7,6 @@
 //! Nor does it say whether the process lives: the pid that it states may be that of a parent, so the
 //! state of such a file is always unknown.
 
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,7 +20,7 @@ use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, Merge, MetricSchema, Schema};
 use crate::format::v1::{self, Field};
 use crate::metric::kind::code;
-use crate::sys::memory::read_map::{self, Opened, Stat};
+use crate::sys::memory::read_map::{self, FileExt, Opened, Stat};
 
 /// Readings of a file until two agree. A Python program writes once in a microsecond at most.
 const TRIES: usize = 16;
@@ -126,7 +125,8 @@ fn read(opened: &Opened) -> Result<Vec<u8>, Trouble> {
             "{len} bytes: out of proportion to the space that the file takes"
         )));
     }
-    let mut bytes = vec![0; len as usize];
+    let len = usize::try_from(len).map_err(|_| Trouble::Bad("too large to be read".to_owned()))?;
+    let mut bytes = vec![0; len];
     (opened.file.read_exact_at(&mut bytes, 0)).map_err(|error| Trouble::io("read it", error))?;
     Ok(bytes)
 }

@@ -46,7 +46,10 @@ pub fn verify(path: impl AsRef<Path>) -> Result<Vec<Malformed>, Error> {
         let what = "the file's length is out of proportion to the space that it takes";
         return Err(malformed(0, what.to_owned()));
     }
-    let bytes = Access::Read(&opened.file).bytes(0, (len / 8 * 8) as usize);
+    let Ok(whole) = usize::try_from(len / 8 * 8) else {
+        return Err(malformed(0, "the file is too large to be read".to_owned()));
+    };
+    let bytes = Access::Read(&opened.file).bytes(0, whole);
     let bytes = bytes.map_err(|trouble| match trouble {
         Trouble::Gone => malformed(0, "it has been removed".to_owned()),
         Trouble::Bad(what) => malformed(0, what),
@@ -263,7 +266,10 @@ impl Walk<'_> {
 
     fn octave(&mut self, at: usize, len: usize, body: Bytes<'_>) -> Result<(), Malformed> {
         let octave = Octave::decode(body)?;
-        let (counts, size) = (octave.counts as usize, 8 * octave.len as usize);
+        let (counts, size) = (
+            octave.counts as usize,
+            8usize.saturating_mul(octave.len as usize),
+        );
         if !on_a_line(at, len, 24, counts, size) {
             let (from, len) = (octave.counts, octave.len);
             let what = format!("octave: {len} counts at byte {from}, not on a line of its record");

@@ -1,6 +1,5 @@
 //! What a process does with files by itself, where the environment asks for it.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -31,10 +30,7 @@ pub fn at_end(files: &[FileName]) {
         false => Patience::of(PATIENCE),
     };
     let mut left: Vec<(PathBuf, (u64, u64))> = (files.iter())
-        .map(|file| {
-            let path = PathBuf::from(std::ffi::OsStr::from_bytes(file.path.to_bytes()));
-            (path, (file.device, file.inode))
-        })
+        .map(|file| (file.path().to_owned(), (file.device, file.inode)))
         .collect();
     while let Some(parent) = left.first().and_then(|(path, _)| path.parent()) {
         let parent = parent.to_owned();

@@ -11,10 +11,11 @@ use super::judge::{Entries, Judge};
 use crate::Error;
 use crate::reader::Problem;
 use crate::reader::source::Trouble;
-use crate::sys::lifecycle::directory::{AsOwner, Directory};
+use crate::sys::lifecycle::directory::{self, AsOwner, Directory};
 use crate::sys::lifecycle::directory_lock::Patience;
 use crate::sys::lifecycle::paths;
 use crate::sys::process::identity::Process;
+use crate::sys::{self, NO_FILES};
 
 /// How long to wait for others who fold into the same files: for all of them together.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -151,6 +152,9 @@ impl Cleaner {
     /// [`Cleaned::problems`].
     pub fn clean(&self, path: impl AsRef<Path>) -> Result<Cleaned, Error> {
         let path = path.as_ref();
+        if NO_FILES.is_some() {
+            return Err(Error::io(path, "clean", sys::unsupported()));
+        }
         if self.unknown && self.older_than.is_zero() {
             let source = io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -164,7 +168,7 @@ impl Cleaner {
         match Directory::open(&path) {
             Ok(directory) => cleaning.tree(&directory)?,
             // Not a directory: one file.
-            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOTDIR | libc::ELOOP)) => {
+            Err(error) if directory::is_something_else(&error) => {
                 let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
                     return Err(Error::io(&path, "find stats files", error));
                 };

@@ -4,14 +4,12 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use rustix::fs::FileType;
-
 use super::Doomed;
 use super::clean::Cleaner;
 use super::fold::{Folding, fold};
 use super::judge::{Judge, is_of_stats};
 use crate::reader::source::Trouble;
-use crate::sys::lifecycle::directory::Directory;
+use crate::sys::lifecycle::directory::{Directory, FileType};
 use crate::sys::lifecycle::directory_lock::Patience;
 use crate::sys::process::fork;
 use crate::sys::process::identity::Process;

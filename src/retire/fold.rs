@@ -6,8 +6,6 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::OFlags;
-
 use super::Doomed;
 use super::totals::Totals;
 use crate::Error;
@@ -16,7 +14,7 @@ use crate::reader::copy::Scratch;
 use crate::reader::file::OpenFile;
 use crate::reader::plan::Plans;
 use crate::reader::source::Trouble;
-use crate::sys::lifecycle::directory::Directory;
+use crate::sys::lifecycle::directory::{self, Directory};
 use crate::sys::lifecycle::directory_lock::{DirectoryLock, FOLD, Patience};
 use crate::sys::memory::fallocate::reserve;
 use crate::sys::memory::read_map::Stat;
@@ -233,12 +231,11 @@ fn replace(directory: &Directory, bytes: &[u8], like: &Stat) -> Result<(), Error
 }
 
 fn write(directory: &Directory, name: &OsStr, bytes: &[u8], like: &Stat) -> io::Result<()> {
-    let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
     // Its permissions, but never those to execute it: the file has what others wrote.
-    let mut file = directory.open_file(name, new, like.mode & 0o666)?;
+    let mut file = directory.new_file(name, like.mode & 0o666)?;
     if Stat::of_file(&file)?.uid != like.uid {
         // The superuser folds for somebody, who is to go on with the file.
-        std::os::unix::fs::fchown(&file, Some(like.uid), None)?;
+        directory::give_to(&file, like.uid)?;
     }
     // Asked for first, so that a lack of space is an error and no signal.
     reserve(&file, 0, bytes.len() as u64)?;

@@ -7,11 +7,8 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, TryLockError};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
-
-use rustix::fs::FileType;
 
 use super::Doomed;
 use super::clean::Cleaner;
@@ -21,7 +18,7 @@ use crate::format::temp_name::{self, TEMP_PREFIX};
 use crate::reader::preamble::Preamble;
 use crate::reader::source::Trouble;
 use crate::sync::{Ordering, fence};
-use crate::sys::lifecycle::directory::{Directory, Entry};
+use crate::sys::lifecycle::directory::{Directory, Entry, FileType};
 use crate::sys::memory::read_map::Opened;
 use crate::sys::process::liveness::{Life, Witness};
 
@@ -75,11 +72,11 @@ impl Entries {
 
 /// Whether a file is named like a stats file that is not retired.
 pub fn is_of_stats(name: &OsStr) -> bool {
-    name.as_bytes().starts_with(b"mmstats-") && name != RETIRED_FILE
+    name.as_encoded_bytes().starts_with(b"mmstats-") && name != RETIRED_FILE
 }
 
 fn is_in_the_making(name: &OsStr) -> bool {
-    name.as_bytes().starts_with(TEMP_PREFIX.as_bytes())
+    name.as_encoded_bytes().starts_with(TEMP_PREFIX.as_bytes())
 }
 
 /// Who says of files whether they are to go.

@@ -12,7 +12,7 @@ use crate::format::generation;
 #[cfg(feature = "metrics")]
 use crate::sync::Ordering;
 #[cfg(feature = "metrics")]
-use crate::sys::lifecycle::files;
+use crate::sys::lifecycle::ended_groups;
 use crate::sys::lifecycle::idle;
 use crate::sys::memory::append_list::AppendList;
 use crate::sys::memory::words::Word;
@@ -82,7 +82,7 @@ pub fn end(is_it: impl Fn(&Place) -> bool) -> bool {
         }
     }
     if any {
-        files::count_ended();
+        ended_groups::count();
     }
     any
 }

@@ -2,19 +2,16 @@
 
 use std::cell::Cell;
 use std::ffi::{CString, OsStr, OsString};
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-
-use rustix::fs::{CWD, OFlags};
 
 use crate::Error;
 use crate::format::temp_name;
-use crate::sys::lifecycle::directory::Directory;
+use crate::sys::lifecycle::directory::{self, Directory};
+use crate::sys::lifecycle::retained;
+use crate::sys::memory::read_map::Stat;
 use crate::sys::process::clock;
 use crate::sys::process::identity::{self, LOCK_FILE, Process};
 
@@ -107,8 +104,7 @@ fn make_all(path: &Path, mode: u32) -> io::Result<Directory> {
 /// temporary directories leave it. What lies there stays; whether it can be
 /// locked, `identity::hold_lock` sees.
 fn make_lock(root: &Directory, mode: u32) {
-    let new = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NONBLOCK;
-    let _ = root.open_file(OsStr::new(LOCK_FILE), new, mode | identity::STICKY);
+    let _ = root.new_file(OsStr::new(LOCK_FILE), mode | identity::STICKY);
 }
 
 /// Who may read the files may search the directories.
@@ -118,15 +114,19 @@ fn directory_mode(mode: u32) -> u32 {
 
 /// What could not be done with a directory, and what to do about it.
 fn refused(path: &Path, action: &'static str, error: io::Error) -> Error {
-    let remedy = match error.raw_os_error() {
-        Some(libc::EACCES | libc::EPERM) => {
+    let remedy = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
             "let this user write to the directory above, or set MMSTATS_PATH to a directory of its own"
         }
-        Some(libc::EROFS) => "set MMSTATS_PATH to a directory on a file system that can be written",
-        Some(libc::ENOTDIR | libc::EEXIST | libc::ELOOP) => {
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "set MMSTATS_PATH to a directory on a file system that can be written"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make space, or set MMSTATS_PATH to another directory"
+        }
+        kind if kind == io::ErrorKind::AlreadyExists || directory::is_something_else(&error) => {
             "a file or a symbolic link is in the way: remove it, or set MMSTATS_PATH to another directory"
         }
-        Some(libc::ENOSPC | libc::EDQUOT) => "make space, or set MMSTATS_PATH to another directory",
         _ => return Error::io(path, action, error),
     };
     Error::io(
@@ -139,51 +139,37 @@ fn refused(path: &Path, action: &'static str, error: io::Error) -> Error {
 impl Nameless {
     /// A new file in `directory`.
     pub fn create(directory: Directory, mode: u32) -> Result<Nameless, Error> {
-        #[cfg(target_os = "linux")]
-        match directory.nameless(mode) {
-            Ok(file) if can_be_linked(&file) => {
-                return Ok(Nameless {
-                    file,
-                    directory,
-                    temporary: None,
-                });
-            }
-            Ok(_) => {}
-            // File systems without nameless files, and kernels.
-            Err(error)
-                if matches!(
-                    error.raw_os_error(),
-                    Some(libc::EOPNOTSUPP | libc::EISDIR | libc::EINVAL)
-                ) => {}
-            Err(error) => return Err(refused(directory.path(), "create a file in", error)),
+        let fail =
+            |directory: &Directory, error| refused(directory.path(), "create a file in", error);
+        let nameless = directory
+            .nameless(mode)
+            .map_err(|error| fail(&directory, error))?;
+        if let Some(file) = nameless {
+            return Ok(Nameless {
+                file,
+                directory,
+                temporary: None,
+            });
         }
-        let name: OsString = temp_name::name(
-            std::process::id(),
-            identity::thread_id(),
-            clock::unix_nanos(),
-        )
-        .into();
-        let new = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
-        match directory.open_file(&name, new, mode) {
+        let (pid, tid) = (identity::process_id(), identity::thread_id());
+        let name: OsString = temp_name::name(pid, tid, clock::unix_nanos()).into();
+        match directory.new_file(&name, mode) {
             Ok(file) => Ok(Nameless {
                 file,
                 directory,
                 temporary: Some(name),
             }),
-            Err(error) => Err(refused(directory.path(), "create a file in", error)),
+            Err(error) => Err(fail(&directory, error)),
         }
     }
 
     /// Gives the file the first name of `<base>`, `<base>-1`, `<base>-2`, … that is free. No file is
     /// ever replaced.
-    pub fn publish(self, base: &str) -> Result<(PathBuf, Metadata), Error> {
+    pub fn publish(self, base: &str) -> Result<(PathBuf, Stat), Error> {
         let directory = &self.directory;
         let link = |name: &OsStr| match &self.temporary {
-            Some(temporary) => {
-                let (from, temporary) = (directory.descriptor(), Path::new(temporary));
-                directory.link(from, temporary, false, name)
-            }
-            None => directory.link(CWD, &in_proc(&self.file), true, name),
+            Some(temporary) => directory.link(temporary, name),
+            None => directory.link_nameless(&self.file, name),
         };
         let mut hasher = DefaultHasher::new();
         directory.path().hash(&mut hasher);
@@ -200,7 +186,7 @@ impl Nameless {
             let error = match link(OsStr::new(&name)) {
                 Ok(()) => {
                     LAST_SUFFIX.set((hash, suffix));
-                    let found = self.file.metadata();
+                    let found = Stat::of_file(&self.file);
                     return match found {
                         Ok(found) => Ok((path, found)),
                         Err(error) => Err(Error::io(&path, "look at the file", error)),
@@ -220,22 +206,6 @@ impl Nameless {
     }
 }
 
-/// Where /proc has an open file of this process.
-fn in_proc(file: &File) -> PathBuf {
-    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
-}
-
-/// Whether a file without a name can be given one later: by way of /proc, which a bare chroot or container
-/// may not have. (By its descriptor alone, with AT_EMPTY_PATH, only some users may, on some kernels.)
-#[cfg(target_os = "linux")]
-fn can_be_linked(file: &File) -> bool {
-    let identity = |found: Metadata| (found.dev(), found.ino());
-    match (std::fs::metadata(in_proc(file)), file.metadata()) {
-        (Ok(by_path), Ok(open)) => identity(by_path) == identity(open),
-        _ => false,
-    }
-}
-
 impl Drop for Nameless {
     fn drop(&mut self) {
         if let Some(name) = &self.temporary {
@@ -247,24 +217,16 @@ impl Drop for Nameless {
 
 /// A path as system calls want it.
 pub fn c_path(path: &Path) -> Result<CString, Error> {
-    CString::new(path.as_os_str().as_bytes())
+    CString::new(path.as_os_str().as_encoded_bytes())
         .map_err(|_| Error::io(path, "use the path", io::ErrorKind::InvalidInput.into()))
 }
 
 /// Opens the file at `path` for growing, if it still is the one with this device and inode.
-pub fn reopen(path: &Path, device: u64, inode: u64) -> Result<File, Error> {
-    let mut options = OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    let file = options
-        .open(path)
+pub fn reopen(path: &Path, identity: (u64, u64)) -> Result<File, Error> {
+    let file = retained::reopen(path)
         .map_err(|error| Error::io(path, "open the file to grow it", error))?;
-    let found = file
-        .metadata()
-        .map_err(|error| Error::io(path, "look at the file", error))?;
-    if (found.dev(), found.ino()) != (device, inode) {
+    let found = Stat::of_file(&file).map_err(|error| Error::io(path, "look at the file", error))?;
+    if found.identity != identity {
         return Err(Error::io(
             path,
             "grow the file, which was replaced",

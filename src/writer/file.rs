@@ -10,7 +10,6 @@ mod spaces;
 use std::any::TypeId;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -27,6 +26,7 @@ use crate::metric::context::Contexts;
 use crate::metric::storage::PlacedSchema;
 use crate::retire;
 use crate::sync::Ordering;
+use crate::sys::NO_FILES;
 use crate::sys::lifecycle::ending::{self, Naming};
 use crate::sys::lifecycle::files::{End, FileName};
 use crate::sys::lifecycle::paths::{self, Settings};
@@ -34,15 +34,13 @@ use crate::sys::lifecycle::report;
 use crate::sys::lifecycle::retained::Retained;
 use crate::sys::lifecycle::ticker::Ticking;
 use crate::sys::memory::hashing::{self, RandomState};
-use crate::sys::memory::region::Region;
+use crate::sys::memory::region::{self, Region};
 use crate::sys::memory::words::Word;
 use crate::sys::process::fork;
 use crate::sys::process::identity::{self, Process};
 
 /// What a file grows by is a multiple of this.
 const PAGE: usize = 4096;
-/// Bytes of addresses that are reserved, unless a setting says otherwise.
-const MAX_SIZE: usize = 16 << 20;
 /// Offsets in the format have 32 bits.
 const MOST_MAX_SIZE: usize = 1 << 31;
 /// Groups of one field, unless a setting says otherwise.
@@ -169,14 +167,20 @@ impl StatsFile {
         names::check_model(model)?;
         names::check_prefix(&config.label_prefix)?;
         let settings = Settings::get();
-        let max_size = config.max_size.or(settings.max_size).unwrap_or(MAX_SIZE);
+        let max_size = config
+            .max_size
+            .or(settings.max_size)
+            .unwrap_or(region::USUAL);
         let max_size = round_up(max_size.clamp(2 * PAGE, MOST_MAX_SIZE), PAGE);
         let mode = config.mode.or(settings.mode).unwrap_or(0o600);
-        // Elsewhere nothing is known of mappings longer than their files.
-        let anonymous = config.anonymous || settings.disable || !cfg!(unix) || ending::exited();
-        if settings.disable {
-            report::quietly(model, "disabled", &"not recorded: MMSTATS_DISABLE is set");
+        let no_files = match settings.disable {
+            true => Some("MMSTATS_DISABLE is set"),
+            false => NO_FILES,
+        };
+        if let Some(reason) = no_files.filter(|_| !config.anonymous) {
+            report::quietly(model, "no files", &format_args!("not recorded: {reason}"));
         }
+        let anonymous = config.anonymous || no_files.is_some() || ending::exited();
         let (region, backing, lock, path) = if anonymous {
             let path = PathBuf::from(format!("(memory)/{model}"));
             let region = Region::anonymous(max_size)
@@ -287,11 +291,15 @@ impl StatsFile {
             // The process exits: it stays without a name, and goes with the process.
             return Ok(());
         };
-        let base = format!("mmstats-{}-{}", std::process::id(), identity::thread_id());
+        let base = format!(
+            "mmstats-{}-{}",
+            identity::process_id(),
+            identity::thread_id()
+        );
         let nameless = nameless.take().expect("a file appears once");
         let retained = Retained::of(&nameless.file);
         let (path, found) = nameless.publish(&base)?;
-        let (device, inode) = (found.dev(), found.ino());
+        let (device, inode) = found.identity;
         let file = FileName {
             path: directory::c_path(&path)?,
             device,

@@ -24,7 +24,7 @@ use crate::metric::field::{
 };
 use crate::metric::one_thread::of_one_thread;
 use crate::metric::storage::{Append, PlacedSchema, Room, Space};
-use crate::sys::lifecycle::files::groups_ended;
+use crate::sys::lifecycle::ended_groups;
 use crate::sys::lifecycle::idle::Idle;
 use crate::sys::memory::frozen::FrozenMap;
 use crate::sys::memory::hashing::{self, RandomState};
@@ -90,7 +90,7 @@ pub struct Groups<T, L: GroupBy = ByName> {
     paired: FrozenMap<Kept, Known<T>, BuildHasherDefault<AsHashed>>,
     /// Hashes their pairs.
     pair_hashes: RandomState,
-    /// [`groups_ended`] when the groups that others have ended were last looked for.
+    /// [`ended_groups::number`] when the groups that others have ended were last looked for.
     looked: Cell<u64>,
     /// `_other` in the file, once it is needed.
     other: OnceCell<Box<T>>,
@@ -114,7 +114,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
             known: FrozenMap::default(),
             paired: FrozenMap::with_hasher(BuildHasherDefault::new()),
             pair_hashes: hashing::random_state(),
-            looked: Cell::new(groups_ended()),
+            looked: Cell::new(ended_groups::number()),
             other: OnceCell::new(),
             unseen: OnceCell::new(),
             refused: Cell::new(0),

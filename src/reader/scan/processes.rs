@@ -1,7 +1,6 @@
 //! The stats files of processes: those that they have mapped, wherever they are.
 
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::{Files, Found, Tools, list};
@@ -77,7 +76,7 @@ impl Files {
 /// Whether a file that a process has mapped is named like a stats file.
 pub(in crate::reader) fn is_stats(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
-    name.as_bytes().starts_with(b"mmstats-")
+    name.as_encoded_bytes().starts_with(b"mmstats-")
         || matches(paths::flat_names(), &name.to_string_lossy())
 }
 
@@ -98,7 +97,7 @@ fn named_after(pid: u32) -> Vec<Mapped> {
             }
             let files = list(&path).unwrap_or_default().into_iter();
             files
-                .filter(|file| file.name.as_bytes().starts_with(ours.as_bytes()))
+                .filter(|file| file.name.as_encoded_bytes().starts_with(ours.as_bytes()))
                 .map(|file| path.join(file.name))
                 .collect()
         };

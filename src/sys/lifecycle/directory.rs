@@ -4,11 +4,12 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode};
+pub use rustix::fs::FileType;
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, RawMode};
 
 use crate::Error;
 use crate::sys::memory::read_map::{self, Opened, Stat};
@@ -56,12 +57,12 @@ impl Directory {
     /// # Errors
     /// `Io` with `NotFound` if there is none; `Directory` if it is not safe to use.
     pub fn open_own(path: &Path) -> Result<Directory, Error> {
-        let directory = Directory::open(path).map_err(|error| match error.raw_os_error() {
-            Some(libc::ELOOP | libc::ENOTDIR) => Error::Directory {
+        let directory = Directory::open(path).map_err(|error| match is_something_else(&error) {
+            true => Error::Directory {
                 path: path.to_owned(),
                 problem: "is a symbolic link or no directory: remove it, or set MMSTATS_PATH",
             },
-            _ => Error::io(path, "open the directory", error),
+            false => Error::io(path, "open the directory", error),
         })?;
         directory.check_own()?;
         Ok(directory)
@@ -132,7 +133,7 @@ impl Directory {
     }
 
     /// Opens a file, or makes it with `flags` that say so: then with exactly these permissions.
-    pub fn open_file(&self, name: &OsStr, flags: OFlags, mode: u32) -> io::Result<File> {
+    pub(super) fn open_file(&self, name: &OsStr, flags: OFlags, mode: u32) -> io::Result<File> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let name = single(name)?;
         let file = rustix::fs::openat(&self.file, name, flags, permissions(mode))?;
@@ -143,30 +144,49 @@ impl Directory {
         Ok(file)
     }
 
-    /// A new file without a name (O_TMPFILE), with exactly these permissions.
-    #[cfg(target_os = "linux")]
-    pub fn nameless(&self, mode: u32) -> io::Result<File> {
-        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&self.file, ".", flags, permissions(mode))?;
-        let file = File::from(file);
-        set_mode(file.as_fd(), Stat::of_file(&file)?.mode, mode)?;
-        Ok(file)
+    /// Makes a file for reading and writing, with exactly these permissions.
+    ///
+    /// # Errors
+    /// `AlreadyExists`: something has that name.
+    pub fn new_file(&self, name: &OsStr, mode: u32) -> io::Result<File> {
+        self.open_file(name, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, mode)
     }
 
-    /// Gives a second name to what lies at `path` below `from`; follows a link there if `follow`.
-    pub fn link(
-        &self,
-        from: BorrowedFd,
-        path: &Path,
-        follow: bool,
-        name: &OsStr,
-    ) -> io::Result<()> {
-        let flags = match follow {
-            true => AtFlags::SYMLINK_FOLLOW,
-            false => AtFlags::empty(),
-        };
+    /// A new file without a name (O_TMPFILE), with exactly these permissions. `None`: the kernel or the file
+    /// system has no such files, or they cannot be given a name later.
+    pub fn nameless(&self, mode: u32) -> io::Result<Option<File>> {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::io::Errno;
+            let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+            let file = match rustix::fs::openat(&self.file, ".", flags, permissions(mode)) {
+                Ok(file) => File::from(file),
+                Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            };
+            set_mode(file.as_fd(), Stat::of_file(&file)?.mode, mode)?;
+            Ok(can_be_linked(&file).then_some(file))
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = mode;
+            Ok(None)
+        }
+    }
+
+    /// Gives its name to a file that [`nameless`](Self::nameless) has made.
+    pub fn link_nameless(&self, file: &File, name: &OsStr) -> io::Result<()> {
+        self.link_at(CWD, &in_proc(file), AtFlags::SYMLINK_FOLLOW, name)
+    }
+
+    /// Gives a second name to a file of this directory, itself and not what a symbolic link points to.
+    pub fn link(&self, from: &OsStr, name: &OsStr) -> io::Result<()> {
+        self.link_at(self.file.as_fd(), single(from)?, AtFlags::empty(), name)
+    }
+
+    fn link_at(&self, at: BorrowedFd, path: &Path, flags: AtFlags, name: &OsStr) -> io::Result<()> {
         Ok(rustix::fs::linkat(
-            from,
+            at,
             path,
             &self.file,
             single(name)?,
@@ -209,8 +229,12 @@ impl Directory {
             if name == "." || name == ".." {
                 continue;
             }
-            let kind = match entry.file_type() {
-                // Not every file system says it in the listing.
+            // illumos never says it in the listing, elsewhere some file systems do not.
+            #[cfg(any(target_os = "illumos", target_os = "solaris"))]
+            let listed = FileType::Unknown;
+            #[cfg(not(any(target_os = "illumos", target_os = "solaris")))]
+            let listed = entry.file_type();
+            let kind = match listed {
                 FileType::Unknown => {
                     match rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW) {
                         Ok(found) => FileType::from_raw_mode(found.st_mode),
@@ -240,7 +264,7 @@ impl Directory {
     }
 
     /// Its descriptor.
-    pub fn descriptor(&self) -> BorrowedFd<'_> {
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
 }
@@ -252,6 +276,31 @@ fn single(name: &OsStr) -> io::Result<&Path> {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     Ok(Path::new(name))
+}
+
+/// Where /proc has an open file of this process.
+fn in_proc(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
+/// Whether a file without a name can be given one later: by way of /proc, which a bare chroot or container
+/// may not have. (By its descriptor alone, with AT_EMPTY_PATH, only some users may, on some kernels.)
+#[cfg(target_os = "linux")]
+fn can_be_linked(file: &File) -> bool {
+    match (std::fs::metadata(in_proc(file)), Stat::of_file(file)) {
+        (Ok(by_path), Ok(open)) => Stat::of(&by_path).identity == open.identity,
+        _ => false,
+    }
+}
+
+/// Whether the error of opening a directory says that something else has its name: a file or a symbolic link.
+pub fn is_something_else(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOTDIR | libc::ELOOP))
+}
+
+/// Gives a file to another user, as only the superuser may.
+pub fn give_to(file: &File, uid: u32) -> io::Result<()> {
+    std::os::unix::fs::fchown(file, Some(uid), None)
 }
 
 /// Permissions for a call; not every system has 32 bits for them.

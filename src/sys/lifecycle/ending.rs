@@ -27,7 +27,7 @@ static FAILED: AtomicBool = AtomicBool::new(false);
 
 /// Notes a panic of this thread.
 pub fn note_panic() {
-    if identity::thread_id() == std::process::id() {
+    if identity::is_main_thread() {
         // Relaxed: read by this thread, in drops and at the exit.
         MAIN_PANICKED.store(true, Ordering::Relaxed);
     }

@@ -4,10 +4,11 @@ use std::cell::{Cell, UnsafeCell};
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::ended_groups;
 use super::ending::{self, Naming};
 use super::retained;
 use crate::format::header::{COMMITTED, FIXED, OWNER, OwnerState};
@@ -42,6 +43,11 @@ pub enum End {
 }
 
 impl FileName {
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        Path::new(OsStr::from_bytes(self.path.to_bytes()))
+    }
+
     /// Removes the file, if the path still leads to it. Touches no lock and allocates nothing.
     pub fn remove(&self) {
         // What can be done about an error, others do who clean.
@@ -221,21 +227,6 @@ pub fn end_next(path: &mut [u8]) -> Option<(u64, u64, End)> {
     })
 }
 
-/// How often a thread has ended a group in another thread's file.
-static ENDED: AtomicU64 = AtomicU64::new(0);
-
-/// A number that is another one after a thread has ended groups in the files of others.
-#[inline]
-pub fn groups_ended() -> u64 {
-    // Relaxed: what was removed shows in the generations; this only says that looking pays.
-    ENDED.load(Ordering::Relaxed)
-}
-
-/// A thread has ended groups in the files of others.
-pub fn count_ended() {
-    ENDED.fetch_add(1, Ordering::Relaxed);
-}
-
 /// Ends a group in the files that this process writes in a directory, but for the one whose region begins at
 /// `own`. Whether it was in one.
 pub fn end_group(own: usize, directory: &[u8], ended: &Ended) -> bool {
@@ -270,7 +261,7 @@ pub fn end_group(own: usize, directory: &[u8], ended: &Ended) -> bool {
             any |= end_in(words(committed / 8), header, committed, ended);
         }
         if any {
-            count_ended();
+            ended_groups::count();
         }
         any
     })

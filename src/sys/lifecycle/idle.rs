@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::ptr;
 
-use super::files;
+use super::ended_groups;
 use super::ticker::{self, Locked, Tick, Ticking};
 use crate::format::generation;
 use crate::sync::Ordering;
@@ -115,7 +115,7 @@ impl Tick for Watch {
             }
         });
         if any {
-            files::count_ended();
+            ended_groups::count();
         }
         // The space is given back by its own thread, which then drops this.
         u64::MAX

@@ -1,13 +1,19 @@
 //! From the first file of a process to its end: directories, files, and what is said of them.
 
+#[cfg_attr(not(unix), path = "../elsewhere/directory.rs")]
 pub mod directory;
+#[cfg_attr(not(unix), path = "../elsewhere/directory_lock.rs")]
 pub mod directory_lock;
+pub mod ended_groups;
 pub mod ending;
+#[cfg(unix)]
 pub mod exit;
+#[cfg_attr(not(unix), path = "../elsewhere/files.rs")]
 pub mod files;
 pub mod idle;
 pub mod orphans;
 pub mod paths;
 pub mod report;
+#[cfg_attr(not(unix), path = "../elsewhere/retained.rs")]
 pub mod retained;
 pub mod ticker;

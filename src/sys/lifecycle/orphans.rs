@@ -97,5 +97,7 @@ mod of_process {
         std::mem::forget(unsafe { (*ORPHANS.0.get()).take() });
     }
 }
+#[cfg(all(not(loom), unix))]
+pub use of_process::forget_in_child;
 #[cfg(not(loom))]
-pub use of_process::{forget_in_child, push, take};
+pub use of_process::{push, take};

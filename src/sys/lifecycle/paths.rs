@@ -3,7 +3,6 @@
 use std::env;
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::OnceLock;
@@ -12,6 +11,8 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use super::directory::Directory;
 use super::report;
 use crate::Error;
+use crate::sys::NO_FILES;
+use crate::sys::memory::read_map::Stat;
 use crate::sys::process::identity::Process;
 
 /// The environment's say, read once.
@@ -191,6 +192,10 @@ pub fn default_root() -> PathBuf {
 /// The roots that a reader looks into when none was named: those that exist; in the place of a default
 /// root that is not safe to use, why.
 pub fn reader_roots() -> Vec<Result<PathBuf, Error>> {
+    // There may not even be a temp directory.
+    if NO_FILES.is_some() {
+        return Vec::new();
+    }
     if let Some(path) = &Settings::get().path {
         return vec![Ok(path.clone())];
     }
@@ -223,7 +228,8 @@ pub fn flat_names() -> &'static str {
 
 /// Where python-mmstats puts its files when `MMSTATS_PATH` names no place; `None`: it does.
 pub fn flat_directory() -> Option<PathBuf> {
-    Settings::get().path.is_none().then(env::temp_dir)
+    let is_there = NO_FILES.is_none() && Settings::get().path.is_none();
+    is_there.then(env::temp_dir)
 }
 
 /// The default roots of this user, the preferred one first.
@@ -231,8 +237,10 @@ fn default_roots() -> Vec<PathBuf> {
     let uid = Process::this().uid();
     // (Nobody else may put another root there.)
     let ours = |path: &Path| {
-        fs::metadata(path)
-            .is_ok_and(|found| found.is_dir() && found.uid() == uid && found.mode() & 0o022 == 0)
+        fs::metadata(path).is_ok_and(|found| {
+            let stat = Stat::of(&found);
+            found.is_dir() && stat.uid == uid && stat.mode & 0o022 == 0
+        })
     };
     let mut roots = Vec::new();
     if let Some(runtime) = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)

@@ -6,13 +6,13 @@
 
 use std::cell::Cell;
 use std::fmt::Display;
-use std::io::Write;
-use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::paths::Settings;
+use crate::sys::NO_FILES;
 use crate::sys::memory::append_list::AppendList;
 use crate::sys::process::fork;
+use crate::sys::process::stderr;
 
 /// What was reported of a model.
 #[derive(Debug)]
@@ -57,6 +57,9 @@ pub fn quietly(model: &str, cause: &str, text: &dyn Display) {
 
 /// Tells what is still to be told.
 pub fn tell_all() {
+    if let Some(reason) = NO_FILES {
+        return tell_of_platform(reason);
+    }
     // Relaxed: of two threads one tells it; nothing else depends on it.
     let untold = || all().filter(|report| report.untold.load(Ordering::Relaxed));
     if untold().next().is_none() {
@@ -72,6 +75,21 @@ pub fn tell_all() {
     for report in reports {
         let gap = if report.model.is_empty() { "" } else { ": " };
         tell(&format!("mmstats: {}{gap}{}", report.model, report.text));
+    }
+}
+
+/// Where nothing is recorded anyway, one line is told and not each case, and only to a logger that shows
+/// information: it was known when the program was compiled, and its user can do nothing about it.
+fn tell_of_platform(reason: &str) {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    let Some(_reporting) = Reporting::begin() else {
+        return;
+    };
+    // Relaxed: of two threads one tells it; nothing else depends on it.
+    if !TOLD.swap(true, Ordering::Relaxed) {
+        log::info!(
+            "mmstats: {reason}: metrics are kept in private memory, which no other program reads"
+        );
     }
 }
 
@@ -131,7 +149,7 @@ pub fn all() -> impl Iterator<Item = &'static Report> {
 fn tell(text: &str) {
     if log::max_level() == log::LevelFilter::Off {
         if !Settings::get().quiet {
-            on_stderr(text);
+            stderr::write(text);
         }
         return;
     }
@@ -139,37 +157,6 @@ fn tell(text: &str) {
     // must not.
     let logged = std::panic::catch_unwind(|| log::error!("{text}"));
     if logged.is_err() {
-        on_stderr(text);
-    }
-}
-
-/// One write, past the lock of `std::io::stderr`: a fork could have caught that. It must not end the program:
-/// where stderr is a file at its largest size (RLIMIT_FSIZE) or a pipe without a reader, a write raises a signal.
-fn on_stderr(text: &str) {
-    use std::os::fd::FromRawFd;
-    // SAFETY: the sets are ours, all zeros are one, and the calls only change this thread's mask, which is put
-    // back. A signal that a write raises is this thread's: it is taken, unless one was pending before.
-    unsafe {
-        let [mut ends, mut before, mut pending] = std::mem::zeroed::<[libc::sigset_t; 3]>();
-        for signal in [libc::SIGXFSZ, libc::SIGPIPE] {
-            libc::sigaddset(&mut ends, signal);
-        }
-        libc::pthread_sigmask(libc::SIG_BLOCK, &ends, &mut before);
-        libc::sigpending(&mut pending);
-        let old = [libc::SIGXFSZ, libc::SIGPIPE].map(|signal| libc::sigismember(&pending, signal));
-        // The descriptor is only written to, and not closed. If it is not open, or is another file by now,
-        // that is as it would be for any line on stderr.
-        let mut stderr = ManuallyDrop::new(std::fs::File::from_raw_fd(2));
-        let _ = stderr.write_all(format!("{text}\n").as_bytes());
-        libc::sigpending(&mut pending);
-        for (signal, old) in [libc::SIGXFSZ, libc::SIGPIPE].into_iter().zip(old) {
-            if old == 0 && libc::sigismember(&pending, signal) == 1 {
-                let mut one = std::mem::zeroed::<libc::sigset_t>();
-                let mut taken = 0;
-                libc::sigaddset(&mut one, signal);
-                libc::sigwait(&one, &mut taken);
-            }
-        }
-        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
+        stderr::write(text);
     }
 }

@@ -1,8 +1,11 @@
-//! A descriptor of a writer's file, where the file may not be opened again later: of a process that may
-//! still give up its rights or its root, as services do that start as root.
+//! How a writer's file is opened again, to grow it; and a descriptor of it, where that may not be possible later:
+//! of a process that may still give up its rights or its root, as services do that start as root.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::sys::memory::read_map::{Stat, most_kept};
@@ -53,6 +56,17 @@ impl Retained {
         let same = Stat::of_file(&file).is_ok_and(|found| found.identity == self.identity);
         same.then_some(file)
     }
+}
+
+/// Opens the file at `path` for writing, without following a link.
+pub fn reopen(path: &Path) -> io::Result<File> {
+    let flags = libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .custom_flags(flags)
+        .open(path)
 }
 
 impl Drop for Retained {

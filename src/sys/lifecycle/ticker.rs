@@ -15,6 +15,7 @@ use crate::sys::process::clock;
 use crate::sys::process::fork;
 use crate::sys::process::loaded;
 use crate::sys::process::lock::{self, RawLock};
+use crate::sys::process::signals;
 
 /// Guards the list. Nothing is allocated under it, as under [`LIST`](fork::LIST), before which it is taken.
 pub static TICKS: RawLock = RawLock::new();
@@ -153,18 +154,8 @@ fn start() {
     // The thread outlives what asked for it, a shared object too. If it can be unloaded all the same, there
     // is nothing better to do: it runs until then.
     loaded::stay();
-    // SAFETY: zeros are a valid set; both sets outlive the calls.
-    let before = unsafe {
-        let (mut all, mut before): (libc::sigset_t, libc::sigset_t) =
-            (std::mem::zeroed(), std::mem::zeroed());
-        libc::sigfillset(&mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
-        before
-    };
     let thread = thread::Builder::new().name("mmstats-ticks".to_owned());
-    let started = thread.spawn(run);
-    // SAFETY: the set is the one that the call above gave.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &before, ptr::null_mut()) };
+    let started = signals::blocked(|| thread.spawn(run));
     if let Err(error) = started {
         with_state(|state, _| state.running = false);
         let text = format_args!("cannot start a thread ({error}): windows of counters stand still");

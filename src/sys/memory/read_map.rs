@@ -10,6 +10,7 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
+pub use std::os::unix::fs::{DirEntryExt, FileExt};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::OnceLock;
@@ -48,7 +49,8 @@ pub struct Stat {
 }
 
 impl Stat {
-    fn of(metadata: &Metadata) -> Stat {
+    /// What metadata say.
+    pub(in crate::sys) fn of(metadata: &Metadata) -> Stat {
         Stat {
             identity: (metadata.dev(), metadata.ino()),
             len: metadata.len(),

@@ -16,6 +16,8 @@ use super::words::Words;
 use crate::sync::AtomicU64;
 use crate::sys::lifecycle::files::{self, FileName, Registered};
 
+/// Bytes of addresses that are reserved, unless a setting says otherwise.
+pub const USUAL: usize = 16 << 20;
 /// The least that is reserved where the address space is scarce (RLIMIT_AS).
 const LEAST: usize = 64 * 1024;
 

@@ -241,13 +241,19 @@ mod platform {
         unsafe { libc::__errno_location() }
     }
 
-    #[cfg(any(target_os = "macos", target_os = "ios", target_os = "freebsd"))]
+    #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
     unsafe fn errno() -> *mut libc::c_int {
         // SAFETY: no preconditions.
         unsafe { libc::__error() }
     }
 
-    #[cfg(target_os = "android")]
+    #[cfg(any(target_os = "illumos", target_os = "solaris"))]
+    unsafe fn errno() -> *mut libc::c_int {
+        // SAFETY: no preconditions.
+        unsafe { libc::___errno() }
+    }
+
+    #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
     unsafe fn errno() -> *mut libc::c_int {
         // SAFETY: no preconditions.
         unsafe { libc::__errno() }
@@ -320,7 +326,8 @@ mod tests {
 
     #[test]
     fn an_address_is_found_only_while_its_view_is_entered() {
-        let (start, len) = (0x7000_0000_0000, 8192);
+        // Addresses that no program has.
+        let (start, len) = (usize::MAX - 0xffff, 8192);
         let entry = register(start, len).unwrap();
         assert!(find(start).is_some());
         assert!(find(start + len - 1).is_some());

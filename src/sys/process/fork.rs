@@ -11,11 +11,11 @@
 //! parent's pid for its own.
 
 use std::cell::Cell;
-use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use super::identity;
 use super::lock::{self, RawLock};
+pub use super::thread_cells::{ThreadCell, clear_thread_cells, park_thread_cells};
 use crate::sys::lifecycle::ending;
 use crate::sys::lifecycle::exit;
 use crate::sys::lifecycle::files;
@@ -82,68 +82,9 @@ pub fn register() {
     }
 }
 
-/// The cells of a thread's `local` files, in a list that lives in the thread's own storage.
-#[derive(Debug)]
-pub struct ThreadCell {
-    /// What `local` uses; null: nothing.
-    pub model: Cell<*const ()>,
-    /// The model, while `model` is null because something is to be done when `local` is called next.
-    pub parked: Cell<*const ()>,
-    next: Cell<*const ThreadCell>,
-    entered: Cell<bool>,
-}
-
 thread_local! {
     /// How deep in fork handlers this thread is: they may be registered twice.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
-    /// The first of this thread's cells.
-    static CELLS: Cell<*const ThreadCell> = const { Cell::new(ptr::null()) };
-}
-
-impl ThreadCell {
-    /// An empty cell.
-    pub const fn new() -> ThreadCell {
-        ThreadCell {
-            model: Cell::new(ptr::null()),
-            parked: Cell::new(ptr::null()),
-            next: Cell::new(ptr::null()),
-            entered: Cell::new(false),
-        }
-    }
-
-    /// Enters the cell into its thread's list, once.
-    ///
-    /// # Safety
-    /// The cell is a thread-local of this thread that needs no drop: it lives as long as the thread.
-    pub unsafe fn enter(&self) {
-        if !self.entered.replace(true) {
-            self.next.set(CELLS.replace(self));
-        }
-    }
-}
-
-/// Empties every cell of this thread.
-pub fn clear_thread_cells() {
-    let mut cell = CELLS.get();
-    // SAFETY: by the contract of `enter`, cells in the list live as long as this thread.
-    while let Some(this) = unsafe { cell.as_ref() } {
-        this.model.set(ptr::null());
-        this.parked.set(ptr::null());
-        cell = this.next.get();
-    }
-}
-
-/// Parks the model of every cell of this thread: the next `local` of each takes the way of its first.
-pub fn park_thread_cells() {
-    let mut cell = CELLS.get();
-    // SAFETY: as in `clear_thread_cells`.
-    while let Some(this) = unsafe { cell.as_ref() } {
-        let model = this.model.replace(ptr::null());
-        if !model.is_null() {
-            this.parked.set(model);
-        }
-        cell = this.next.get();
-    }
 }
 
 extern "C" fn prepare() {

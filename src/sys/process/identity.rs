@@ -57,9 +57,8 @@ impl Process {
     }
 
     fn read() -> Process {
-        let pid = std::process::id();
         Process {
-            pid,
+            pid: process_id(),
             start_time: Stat::this().map_or(0, |stat| stat.start_time),
             boot_id: boot_id().unwrap_or_default(),
             pid_namespace: namespace("pid").unwrap_or(0),
@@ -127,14 +126,46 @@ impl Process {
     }
 }
 
-/// The calling thread, as the kernel numbers it.
+/// This process, as the kernel numbers it.
+pub fn process_id() -> u32 {
+    std::process::id()
+}
+
+/// The calling thread, as the kernel numbers it; the process, where it is not known how to ask. (The lower 32 bits,
+/// where a number has more.)
 pub fn thread_id() -> u32 {
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     // SAFETY: cannot fail.
-    let id = unsafe { libc::gettid() } as u32;
-    #[cfg(not(target_os = "linux"))]
-    let id = std::process::id();
-    id
+    return unsafe { libc::gettid() } as u32;
+    #[cfg(target_vendor = "apple")]
+    {
+        let mut id = 0;
+        // SAFETY: no thread is the calling one, and the number is ours. It only fails for another thread.
+        unsafe { libc::pthread_threadid_np(0, &mut id) };
+        return id as u32;
+    }
+    #[cfg(target_os = "freebsd")]
+    // SAFETY: cannot fail.
+    return unsafe { libc::pthread_getthreadid_np() } as u32;
+    #[cfg(target_os = "netbsd")]
+    // SAFETY: cannot fail.
+    return unsafe { libc::_lwp_self() } as u32;
+    #[allow(unreachable_code)]
+    process_id()
+}
+
+/// Whether the calling thread is the first of its process; `false` where it is not known how to ask.
+pub fn is_main_thread() -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return thread_id() == process_id();
+    #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+    // SAFETY: cannot fail.
+    return unsafe { libc::pthread_main_np() } == 1;
+    // Its first LWP has the number 1.
+    #[cfg(target_os = "netbsd")]
+    return thread_id() == 1;
+    #[allow(unreachable_code)]
+    false
 }
 
 /// What the kernel's table says of a process.
@@ -230,8 +261,13 @@ pub fn random() -> u64 {
     unsafe {
         libc::getentropy(bytes.as_mut_ptr().cast(), bytes.len());
     }
+    // SAFETY: the buffer is as long as said. It cannot fail.
+    #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "netbsd"))]
+    unsafe {
+        libc::arc4random_buf(bytes.as_mut_ptr().cast(), bytes.len());
+    }
     match u64::from_le_bytes(bytes) {
-        0 => super::clock::unix_nanos() ^ (u64::from(std::process::id()) << 32) | 1,
+        0 => super::clock::unix_nanos() ^ (u64::from(process_id()) << 32) | 1,
         random => random,
     }
 }

@@ -67,7 +67,7 @@ impl StatsFile {
             } => {
                 file = match retained.as_ref().and_then(Retained::file) {
                     Some(file) => file,
-                    None => directory::reopen(&self.path.borrow(), *device, *inode)?,
+                    None => directory::reopen(&self.path.borrow(), (*device, *inode))?,
                 };
                 (&file, (size / 8).clamp(4 * PAGE, 64 * PAGE))
             }

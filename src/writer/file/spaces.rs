@@ -19,8 +19,8 @@ use crate::format::removal::{Ended, Within};
 use crate::format::schema::whole_label;
 use crate::metric::storage::{PlacedSchema, Space};
 use crate::sync::Ordering;
-use crate::sys::lifecycle::files;
 use crate::sys::lifecycle::idle::Idle;
+use crate::sys::lifecycle::{ended_groups, files};
 use crate::sys::memory::words::{Word, Words};
 use crate::sys::process::fork;
 use crate::writer::names;
@@ -265,7 +265,7 @@ impl StatsFile {
             }
             if any {
                 // They may be in the tables of other fields, which do not know yet.
-                files::count_ended();
+                ended_groups::count();
             }
         }
         spaces.removed.push((block, model));

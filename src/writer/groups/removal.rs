@@ -7,7 +7,7 @@ use super::pairs::{Key, Pairs, Wanted};
 use super::{GroupBy, GroupId, Groups};
 use crate::format::generation::{self, is_there};
 use crate::sync::Ordering;
-use crate::sys::lifecycle::files::groups_ended;
+use crate::sys::lifecycle::ended_groups;
 use crate::sys::memory::frozen::FrozenMap;
 use crate::sys::memory::words::Word;
 use crate::writer::model::MmStats;
@@ -115,12 +115,12 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     /// are in the table. It saves a look at the file.
     #[inline(always)]
     pub(super) fn none_ended(&self) -> bool {
-        self.looked.get() == groups_ended()
+        self.looked.get() == ended_groups::number()
     }
 
     /// Lets all groups go that other threads have ended since this was last asked.
     pub(super) fn let_ended_go(&self) {
-        let ended = groups_ended();
+        let ended = ended_groups::number();
         if self.looked.replace(ended) != ended {
             for key in self.known.keys() {
                 self.let_go(&self.known, key.borrow());

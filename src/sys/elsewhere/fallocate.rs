@@ -1,0 +1,11 @@
+//! Space for files, of which there are none.
+
+use std::fs::File;
+use std::io;
+
+use crate::sys::unsupported;
+
+/// Reserves the bytes from `start` to `end` of a file.
+pub fn reserve(_: &File, _: u64, _: u64) -> io::Result<()> {
+    Err(unsupported())
+}

@@ -1,0 +1,97 @@
+//! Who this process is, as far as std says. No file asks for more.
+
+use std::convert::Infallible;
+use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use crate::format::header::{Header, LockToken};
+use crate::sys::unsupported;
+
+/// Name of the lock file in a root.
+pub const LOCK_FILE: &str = ".lock";
+
+/// Permissions of the lock file beside those of files.
+pub const STICKY: u32 = 0;
+
+/// What a header says of its process.
+#[derive(Clone, Debug, Default)]
+pub struct Process {
+    exe: String,
+}
+
+impl Process {
+    /// This process.
+    pub fn this() -> &'static Process {
+        static THIS: OnceLock<Process> = OnceLock::new();
+        THIS.get_or_init(|| {
+            let exe = std::env::current_exe().unwrap_or_default();
+            Process {
+                exe: exe.to_string_lossy().into_owned(),
+            }
+        })
+    }
+
+    /// The header of a file that this process makes now.
+    pub fn header(&self, model: &str, lock: LockToken) -> Header {
+        Header {
+            model: model.to_owned(),
+            exe: self.exe.clone(),
+            created: super::clock::unix_nanos(),
+            pid: process_id(),
+            tid: thread_id(),
+            lock,
+            ..Header::default()
+        }
+    }
+
+    /// Its user: there are no numbers for them.
+    pub fn uid(&self) -> u32 {
+        0
+    }
+}
+
+/// This process; 0 where it has no number, and std panics where it is asked.
+pub fn process_id() -> u32 {
+    if cfg!(target_family = "wasm") {
+        return 0;
+    }
+    std::process::id()
+}
+
+/// The calling thread: nobody asks for it.
+pub fn thread_id() -> u32 {
+    0
+}
+
+/// Whether the calling thread is the first of its process: only what becomes of files depends on it.
+pub fn is_main_thread() -> bool {
+    false
+}
+
+/// Whether the times in a file's windows can be compared with this process's monotonic clock.
+pub fn shares_clock(_: &Header) -> bool {
+    false
+}
+
+/// Takes the lock of this process in a root.
+pub fn hold_lock(_: &Path, _: u32) -> io::Result<LockToken> {
+    Err(unsupported())
+}
+
+/// Keeps a directory from cleaners.
+pub fn hold_directory(_: &Path) {}
+
+/// Keeps a file from cleaners.
+pub fn keep_from_cleaners(_: &File) {}
+
+/// A random number; not 0.
+pub fn random() -> u64 {
+    // std has its keys from the system, where that has any.
+    RandomState::new().hash_one(super::clock::unix_nanos()) | 1
+}
+
+/// What the kernel's table says of a process.
+pub(in crate::sys) struct Stat(#[allow(dead_code)] Infallible);

@@ -1,0 +1,67 @@
+//! A value made without the program's allocator, for who may be called by it: the system's has its memory.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::fmt;
+use std::ops::Deref;
+use std::ptr::NonNull;
+
+/// An owned value, as a `Box` is one.
+pub struct Mapped<T> {
+    value: NonNull<T>,
+}
+
+// SAFETY: it owns its value, as a `Box` does.
+unsafe impl<T: Send> Send for Mapped<T> {}
+// SAFETY: it lends only shared references, as a `Box` does.
+unsafe impl<T: Sync> Sync for Mapped<T> {}
+
+impl<T> Mapped<T> {
+    /// Places a value. Like an allocation, it ends the process where there is no memory at all.
+    pub fn new(value: T) -> Mapped<T> {
+        const { assert!(size_of::<T>() > 0, "no allocation is of nothing") };
+        // SAFETY: the layout is not of zero bytes.
+        let place = unsafe { System.alloc(Layout::new::<T>()) }.cast::<T>();
+        let place = NonNull::new(place).unwrap_or_else(|| std::process::abort());
+        // SAFETY: allocated for a T, and ours.
+        unsafe { place.write(value) };
+        Mapped { value: place }
+    }
+}
+
+impl<T: 'static> Mapped<T> {
+    /// Where it lies.
+    pub fn as_ptr(&self) -> *mut T {
+        self.value.as_ptr()
+    }
+
+    /// Keeps it for the life of the process.
+    pub fn leak(self) -> &'static T {
+        let value = std::mem::ManuallyDrop::new(self).value;
+        // SAFETY: as in `deref`; never dropped.
+        unsafe { value.as_ref() }
+    }
+}
+
+impl<T> Deref for Mapped<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        // SAFETY: written in `new`, dropped in `drop` only; shared references only.
+        unsafe { self.value.as_ref() }
+    }
+}
+
+impl<T> Drop for Mapped<T> {
+    fn drop(&mut self) {
+        // SAFETY: as in `deref`; `&mut self`: no reference to it is left. It was allocated in `new` with this layout.
+        unsafe {
+            self.value.drop_in_place();
+            System.dealloc(self.value.as_ptr().cast(), Layout::new::<T>());
+        }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Mapped<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}

@@ -1,0 +1,60 @@
+//! Which files other processes have mapped: nothing says it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::sys::unsupported;
+
+/// A file that a process has mapped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Mapped {
+    pub path: PathBuf,
+    pub inode: u64,
+}
+
+/// The files that a process has mapped.
+#[derive(Debug, Default)]
+#[allow(missing_docs)]
+pub struct Mappings {
+    pub named: Vec<Mapped>,
+    pub removed: Vec<RemovedMappings>,
+    pub skipped: Vec<(PathBuf, String)>,
+}
+
+/// Which files of a process are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Reach {
+    All,
+    Local,
+}
+
+/// Files that were removed while a process writes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct RemovedMappings {
+    pub directory: PathBuf,
+    pub pid: u32,
+    pub files: Vec<PathBuf>,
+}
+
+/// The processes that there are.
+pub fn processes() -> Vec<u32> {
+    Vec::new()
+}
+
+/// The files that a process has mapped.
+pub fn mapped(_: u32, _: Reach, _: impl Fn(&Path) -> bool) -> io::Result<Mappings> {
+    Err(unsupported())
+}
+
+/// Files below a root that were removed while a process still writes them.
+pub fn removed(_: &Path, _: impl Fn(&Path) -> bool) -> Vec<RemovedMappings> {
+    Vec::new()
+}
+
+/// Whether a path is a link of /proc to a mapped file.
+pub fn is_map_file(_: &Path) -> bool {
+    false
+}

@@ -1,0 +1,8 @@
+//! Lines on stderr.
+
+use std::io::Write;
+
+/// One write.
+pub fn write(text: &str) {
+    let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
+}
