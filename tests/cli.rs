@@ -27,6 +27,8 @@ mod manual;
 mod names;
 #[path = "cli/old.rs"]
 mod old;
+#[path = "cli/picture.rs"]
+mod picture;
 #[path = "cli/poll.rs"]
 mod poll;
 #[path = "cli/summaries.rs"]
