@@ -34,7 +34,7 @@
 //! `mmstats`.
 //!
 //! Across `.await` take a [`Stopwatch`], which can be copied and sent: a [`TimerGuard`] borrows its thread's
-//! statistics, and a future that holds one is not `Send`. `docs/examples/async.rs` shows it with tokio.
+//! statistics, and a future that holds one is not `Send`. `docs/examples/workers.rs` shows it with tokio.
 //!
 //! # How it works
 //!
@@ -199,3 +199,14 @@ mod library {
 #[cfg(all(doctest, feature = "derive"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The guide's code.
+#[cfg(all(
+    doctest,
+    feature = "derive",
+    feature = "metrics",
+    feature = "serve",
+    feature = "tracing"
+))]
+#[doc = include_str!("../docs/GUIDE.md")]
+struct Guide;
