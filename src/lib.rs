@@ -1,9 +1,36 @@
-//! Memory-mapped, lock-free metrics: figures of a running program, written at the cost of a memory
-//! store and read by any other process.
+//! Metrics for a running program, written at the cost of a memory store and read by any other process.
+//!
+//! ```
+//! use mmstats::{Counter, MmStats, Timer};
+//!
+//! #[derive(MmStats)]
+//! #[mmstats(name = "quickstart")]
+//! struct Work {
+//!     /// Jobs that are done.
+//!     jobs: Counter,
+//!     job_time: Timer,
+//! }
+//!
+//! # // A root of its own. Nothing else runs yet.
+//! # let root = std::env::temp_dir().join(format!("mmstats-crate-{}", std::process::id()));
+//! # unsafe { std::env::set_var("MMSTATS_PATH", &root) };
+//! // This thread's file is made at the first call, in a directory below $MMSTATS_PATH.
+//! Work::local(|work| {
+//!     let _time = work.job_time.start(); // until the end of the block
+//!     work.jobs.inc();
+//! });
+//!
+//! // This process reads it here. So can any other, or `mmstats show`.
+//! let snapshot = mmstats::reader::Reader::from_env()?.snapshot()?;
+//! let jobs = snapshot.get("quickstart", "jobs").and_then(|value| value.as_u64());
+//! assert_eq!(jobs, Some(1));
+//! # std::fs::remove_dir_all(&root).unwrap();
+//! # Ok::<(), mmstats::Error>(())
+//! ```
 //!
 //! # How to use
 //!
-//! Describe the statistics as a struct, with `#[derive(MmStats)]`; each field is a metric:
+//! Describe the metrics as a struct, with `#[derive(MmStats)]`. Each field is a metric:
 //!
 //! | kind | what it is | merged over threads and processes |
 //! |---|---|---|
@@ -28,13 +55,14 @@
 //! A Counter, Summary, Timer or Percentile may have a *window*, `#[mmstats(window = "60s")]`: then readers also
 //! see what it counted in the last minute, at once and whether anybody was reading before.
 //!
-//! Then write: [`MmStats::local`] has a file for each thread, [`MmStats::create`] one of your own,
-//! a [`SharedCounter`], [`SharedGauge`], [`SharedTimer`] or [`SharedPercentile`] is a static,
-//! [`Writer`] does without a struct, [`push_stat`] and [`stats`] without anything but names. And read, from any process: [`reader::Reader`], or the binary
-//! `mmstats`.
+//! To write: [`MmStats::local`] has a file for each thread, and [`MmStats::create`] makes one of your own. A
+//! [`SharedCounter`], [`SharedGauge`], [`SharedTimer`] or [`SharedPercentile`] is a static. A [`Writer`] needs no struct,
+//! and [`push_stat`] and [`stats`] need only names. To read, from any process: [`reader::Reader`], or the binary `mmstats`.
+//!
+//! `docs/GUIDE.md` goes from the first metric to dashboards. `docs/examples` has programs to start from.
 //!
 //! Across `.await` take a [`Stopwatch`], which can be copied and sent: a [`TimerGuard`] borrows its thread's
-//! statistics, and a future that holds one is not `Send`. `docs/examples/async.rs` shows it with tokio.
+//! statistics, and a future that holds one is not `Send`. `docs/examples/workers.rs` shows it with tokio.
 //!
 //! # How it works
 //!
@@ -67,16 +95,22 @@
 //!
 //! # Features
 //!
-//! - `derive` (default): the derives.
-//! - `hdrhistogram`: [`Distribution::to_hdrhistogram`](Distribution).
-//! - `metrics`: `recorder`, which puts what the facade [`metrics`](https://docs.rs/metrics) is told into our files.
-//! - `tracing`: `tracing`, a layer that counts events and times spans.
-//! - `export`: `export`, pages for Prometheus, and JSON and CSV.
-//! - `serve`: `serve`, the agent over HTTP, as a router; with `cli` also the command `mmstats serve`.
-//! - `push`: `push`, to an OpenTelemetry collector or to Redis; with `cli` also the command `mmstats push`.
-//! - `cli`: the binary `mmstats`.
+//! | feature | what it adds | crates, beside those of the library |
+//! |---|---|---|
+//! | `derive` (default) | `#[derive(MmStats)]`, `MmValue`, `MmLabels`, `MmLabelValue` | syn, quote |
+//! | `metrics` | `recorder`: what crates tell the facade [`metrics`](https://docs.rs/metrics) goes into stats files | metrics |
+//! | `tracing` | `tracing`: a layer that counts events and times spans | tracing, tracing-subscriber |
+//! | `hdrhistogram` | [`Distribution`]`::to_hdrhistogram`, for interchange with other tools | hdrhistogram |
+//! | `export` | `export`: OpenMetrics, Prometheus' text and protobuf, JSON, CSV | prost, serde |
+//! | `serve` | `serve`: the agent's page, `/metrics` and JSON, as a router of axum; with `cli` the command `mmstats serve` | axum, tokio |
+//! | `push` | `push`: to an OpenTelemetry collector or Redis; with `cli` the command `mmstats push` | ureq, rustls, redis |
+//! | `cli` | the binary `mmstats` | clap, ratatui |
+//!
+//! The library alone has no async runtime, no serde and no clap. `cargo install mmstats --features cli,serve,push`
+//! installs the whole tool.
 
 #![cfg_attr(loom, allow(dead_code))]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(all(not(unix), any(feature = "cli", feature = "serve", feature = "push")))]
 compile_error!(
@@ -205,3 +239,14 @@ mod library {
 #[cfg(all(doctest, feature = "derive"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The guide's code.
+#[cfg(all(
+    doctest,
+    feature = "derive",
+    feature = "metrics",
+    feature = "serve",
+    feature = "tracing"
+))]
+#[doc = include_str!("../docs/GUIDE.md")]
+struct Guide;

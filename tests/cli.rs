@@ -13,6 +13,8 @@ mod demo;
 mod diff;
 #[path = "cli/endings.rs"]
 mod endings;
+#[path = "cli/examples.rs"]
+mod examples;
 #[path = "cli/failures.rs"]
 mod failures;
 #[path = "cli/finding.rs"]
@@ -21,12 +23,16 @@ mod finding;
 mod history;
 #[path = "cli/json.rs"]
 mod json;
+#[path = "cli/links.rs"]
+mod links;
 #[path = "cli/manual.rs"]
 mod manual;
 #[path = "cli/names.rs"]
 mod names;
 #[path = "cli/old.rs"]
 mod old;
+#[path = "cli/picture.rs"]
+mod picture;
 #[path = "cli/poll.rs"]
 mod poll;
 #[path = "cli/summaries.rs"]

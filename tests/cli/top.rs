@@ -14,12 +14,12 @@ use super::{BIN, child, db, first, mmstats, text_of};
 /// Longer than anything takes on a slow machine: a screen that never comes is a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Screen {
+pub struct Screen {
     master: Box<dyn MasterPty + Send>,
     child: Box<dyn Child + Send + Sync>,
     keys: Box<dyn Write + Send>,
     output: Receiver<Vec<u8>>,
-    parser: vt100::Parser,
+    pub parser: vt100::Parser,
 }
 
 fn size(rows: u16, cols: u16) -> PtySize {
@@ -32,7 +32,7 @@ fn size(rows: u16, cols: u16) -> PtySize {
 }
 
 impl Screen {
-    fn start(rows: u16, cols: u16, locale: &str, root: &Path) -> Screen {
+    pub fn start(rows: u16, cols: u16, locale: &str, root: &Path) -> Screen {
         let mut command = CommandBuilder::new(BIN);
         command.args(["top", "-d", "0.1"]);
         command.arg(root);
@@ -66,14 +66,14 @@ impl Screen {
         }
     }
 
-    fn press(&mut self, keys: &str) {
+    pub fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
         self.keys.flush().unwrap();
     }
 
     /// Reads until the screen is as it should be; gives it.
     #[track_caller]
-    fn until(&mut self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
+    pub fn until(&mut self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
         let end = Instant::now() + PATIENCE;
         loop {
             let shown = self.parser.screen().contents();
@@ -91,13 +91,13 @@ impl Screen {
     }
 
     #[track_caller]
-    fn until_shows(&mut self, text: &str) -> String {
+    pub fn until_shows(&mut self, text: &str) -> String {
         self.until(text, |shown| shown.contains(text))
     }
 
     /// Waits for the end; gives the exit code. The terminal has to be as it was.
     #[track_caller]
-    fn ended(mut self) -> u32 {
+    pub fn ended(mut self) -> u32 {
         let end = Instant::now() + PATIENCE;
         // Until the terminal is closed.
         while let Ok(bytes) = self

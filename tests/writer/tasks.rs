@@ -1,7 +1,7 @@
 //! Async: the example of the documentation, run.
 
 #[allow(dead_code, reason = "its main")]
-#[path = "../../docs/examples/async.rs"]
+#[path = "../../docs/examples/workers.rs"]
 mod example;
 
 use super::child;

@@ -1,7 +1,7 @@
 //! Statistics in async code: a task moves between threads, its statistics do not.
 //!
 //! ```sh
-//! cargo run --example async
+//! cargo run --example workers
 //! ```
 //!
 //! - Each thread of the runtime has a file of its own, so a task asks for its model anew after each
