@@ -218,8 +218,8 @@ function scaled(x, exponent) {
     return x * 2 ** exponent;
 }
 
-/** The exact quotient of two integers, rounded once to the nearest double. */
-function ratio(a, b) {
+/** The exact quotient of two integers, times a power of two, rounded once to the nearest double. */
+function ratio(a, b, exponent = 0) {
     if (b === 0n) return NaN;
     const size = (n) => 4 * (n < 0n ? -n : n).toString(16).length;
     const shift = 72 - (size(a) - size(b)); // more bits than a double has, in any case
@@ -227,7 +227,7 @@ function ratio(a, b) {
     else b <<= BigInt(-shift);
     let quotient = a / b;
     if (quotient * b !== a) quotient |= 1n; // so that it is no tie
-    return scaled(Number(quotient), -shift);
+    return scaled(Number(quotient), exponent - shift);
 }
 
 /** A finite double as `{m, e}`, which is m * 2^e; any other as it is. Sums and products of such are exact. */
@@ -244,7 +244,7 @@ const isExact = (a) => typeof a === "object";
 const ZERO = { m: 0n, e: 0 };
 
 function nearest(a) {
-    return isExact(a) ? scaled(ratio(a.m, 1n), a.e) : a;
+    return isExact(a) ? ratio(a.m, 1n, a.e) : a;
 }
 
 function plus(a, b) {
@@ -261,7 +261,7 @@ function times(a, b) {
 }
 
 function dividedBy(a, n) {
-    return isExact(a) ? scaled(ratio(a.m, n), a.e) : a / Number(n);
+    return isExact(a) ? ratio(a.m, n, a.e) : a / Number(n);
 }
 
 /** Two floats to be added; where the first is none, that one alone. */
@@ -473,9 +473,9 @@ function parseField(cursor, metric) {
     return field;
 }
 
-function parseSchema(view, problems) {
+function parseSchema(view) {
     const cursor = new Cursor(view, 8);
-    const schema = { block: cursor.u32(), metrics: [], places: new Map() };
+    const schema = { block: cursor.u32(), metrics: [], places: new Map(), problems: [] };
     need(schema.block % 8 === 0, `a block of ${schema.block} bytes`);
     const count = cursor.u32();
     const texts = cursor.u16() + cursor.u16() + cursor.u16();
@@ -503,7 +503,7 @@ function parseSchema(view, problems) {
             }
         } catch (problem) {
             if (!(problem instanceof Malformed)) throw problem;
-            problems.push(problem.message); // costs the metric
+            schema.problems.push(problem.message); // costs the metric
         }
     }
     if (exported) cursor.take(exported - 1);
@@ -764,7 +764,7 @@ class StatsFile {
             this.charge(4 * length + 64);
             return this.records.view(at, length);
         };
-        if (type === SCHEMA) this.schemas.set(at, parseSchema(view(), this.problems));
+        if (type === SCHEMA) this.readSchema(at, view());
         else if (type === INSTANCE) this.readInstance(at, length, (flags & HAS_GENERATION) !== 0);
         else if (type === OCTAVE) this.readOctave(at, length);
         else if (type === RETIRED) this.retired = parseRetired(view());
@@ -785,6 +785,12 @@ class StatsFile {
     within(at, length, texts, place, bytes) {
         const isWithin = place % 64 === 0 && place >= at + texts && place + bytes <= at + length;
         need(isWithin, `values outside the record at ${at}`);
+    }
+
+    readSchema(at, view) {
+        const schema = parseSchema(view);
+        this.schemas.set(at, schema);
+        this.problems.push(...schema.problems);
     }
 
     readInstance(at, length, hasGeneration) {
@@ -1251,12 +1257,12 @@ class Distribution extends Histogram {
     }
 
     deviationOfBuckets() {
-        const ascending = this.ascending();
-        const n = Number(Histogram.sum(ascending));
         const mean = this.mean();
-        const squares = ascending.reduce((sum, { low, high, count }) => {
-            return sum + Number(count) * (Number(low + high) / 2 - mean) ** 2;
-        }, 0);
+        let [n, squares] = [0, 0];
+        for (const { low, high, count } of this.ascending()) {
+            n += Number(count);
+            squares += Number(count) * (Number(low + high) / 2 - mean) ** 2;
+        }
         return n > 1 ? Math.sqrt(squares / (n - 1)) : 0;
     }
 
@@ -2308,7 +2314,9 @@ const STARTS = 16;
 /** The file; null if it is gone, or cannot be read, which goes to `errors`. */
 function openFile(file, root, errors) {
     try {
-        return new StatsFile(file, root);
+        const found = new StatsFile(file, root);
+        for (const problem of found.problems) errors.push({ path: file, error: printable(problem) });
+        return found;
     } catch (problem) {
         const isGone = problem.code === "ENOENT" && !file.includes("\uFFFD");
         if (isGone) return null; // since the directory was listed
@@ -2436,7 +2444,6 @@ function readPaths(paths, perFile, { paths: read, models, errors }) {
             : a.header.created < b.header.created ? -1 : 1;
     for (const file of files.sort(inOrder)) {
         file.state = file.retired ? "dead" : liveness.state(file);
-        for (const problem of file.problems) errors.push({ path: file.path, error: printable(problem) });
         append(byModel, file.header.model, file);
     }
     for (const name of [...byModel.keys()].sort(compareTexts)) {
