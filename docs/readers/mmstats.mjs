@@ -391,6 +391,7 @@ const MUST_BE_UNDERSTOOD = 1;
 const HAS_GENERATION = 2;
 const NOTES_MOST = 16;
 const LABELS_MOST = 64;
+const TEXTS_MOST = 24 + 4 * LABELS_MOST + (2 + 2 * LABELS_MOST) * 65535; // of an instance
 const WINDOW_SUFFIX = ".Window";
 
 const integerOf = (bytes, isSigned) => (view, at) => {
@@ -507,6 +508,21 @@ function parseSchema(view) {
         }
     }
     if (exported) cursor.take(exported - 1);
+    return schema;
+}
+
+/** The last schemas of this reading, and their bytes: the files of a model have the same, as a rule. */
+const knownSchemas = [];
+const KNOWN_MOST = 16;
+
+function schemaOf(view) {
+    const words = new Uint32Array(view.buffer, view.byteOffset, view.byteLength / 4);
+    const isSame = (known) => known.words.length === words.length && known.words.every((word, i) => word === words[i]);
+    const known = knownSchemas.find(isSame);
+    if (known) return known.schema;
+    const schema = parseSchema(view);
+    if (knownSchemas.length === KNOWN_MOST) knownSchemas.shift();
+    knownSchemas.push({ words: words.slice(), schema });
     return schema;
 }
 
@@ -788,7 +804,7 @@ class StatsFile {
     }
 
     readSchema(at, view) {
-        const schema = parseSchema(view);
+        const schema = schemaOf(view);
         this.schemas.set(at, schema);
         this.problems.push(...schema.problems);
     }
@@ -801,7 +817,7 @@ class StatsFile {
         this.within(at, length, hasGeneration ? 32 : 24, place, schema.block);
         const instance = { place, schema, texts: null, octaves: new Map(), parts: new Map() };
         if (hasGeneration) this.readGeneration(at, instance);
-        else instance.texts = parseTexts(this.records.view(at, place - at), schema);
+        else instance.texts = parseTexts(this.records.view(at, Math.min(place - at, TEXTS_MOST)), schema);
         const { prefix, suffix } = instance.texts ?? { prefix: "", suffix: "" };
         const labels = schema.metrics.reduce((sum, { label }) => sum + label.length + prefix.length + suffix.length + 64, 0);
         this.charge(schema.block + labels);
@@ -815,7 +831,8 @@ class StatsFile {
         instance.isStill = () => generation() === first;
         fence();
         if (first % 2n === 1n) return; // removed; its octaves and parts are checked all the same
-        const texts = new Copy(this.descriptor, instance.place - 8).view(at, instance.place - 8 - at);
+        const length = Math.min(instance.place - 8 - at, TEXTS_MOST);
+        const texts = pread(this.descriptor, at, length);
         try {
             instance.texts = parseTexts(texts, instance.schema);
         } catch (problem) {
@@ -2329,8 +2346,7 @@ function sentenceOf(problem) {
     if (problem instanceof Malformed) return problem.message;
     if (problem.code === "ELOOP") return "a symbolic link, not a regular file";
     if (problem.code === "ENOENT") return "cannot be opened: its name is not UTF-8, or it was removed";
-    if (!problem.code) throw problem; // a mistake of this program
-    return `cannot be read: ${problem.message}`;
+    return `cannot be read: ${problem.message}`; // what the system says, or no memory
 }
 
 /** The retired file of a directory, without a valid record of which nothing counts. */
@@ -2398,17 +2414,17 @@ export function read(paths = [], { perFile = false } = {}) {
         if (roots.length) readPaths(roots, perFile, result);
         return result;
     }
-    const unread = [];
+    const [found, unread] = [[], []];
     for (const one of given) {
         try {
             fs.statSync(one);
+            found.push(path.resolve(one));
         } catch (problem) {
             unread.push(one);
             result.errors.push({ path: one, error: printable(`cannot find stats files: ${problem.message}`) });
-            continue;
         }
-        readPaths([path.resolve(one)], perFile, result);
     }
+    for (const one of found) readPaths([one], perFile, result);
     result.paths.push(...unread);
     return result;
 }
@@ -2435,6 +2451,7 @@ function readPaths(paths, perFile, { paths: read, models, errors }) {
             files = files.concat(attempt(directory, () => readDirectory(directory, root, errors)));
         }
     }
+    knownSchemas.length = 0;
     files = withoutCopies(files, errors);
     const liveness = new Liveness();
     const byModel = new Map();
