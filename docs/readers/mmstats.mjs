@@ -2592,6 +2592,8 @@ a path: those of $MMSTATS_PATH, or else of the usual roots of this user.
   --per-file  each file's own values, too, in \`files[].stats\`
 `;
 
+const NOTHING = "name the path that a program has as MMSTATS_PATH, or start one that keeps statistics there";
+
 function main(given) {
     const paths = [];
     let perFile = false;
@@ -2616,6 +2618,7 @@ function main(given) {
     const result = read(paths, { perFile });
     process.exitCode = result.models.length ? 0 : 1;
     for (const { path, error } of result.errors) process.stderr.write(`mmstats.mjs: ${printable(path)}: ${error}\n`);
+    if (result.models.length === 0) process.stderr.write(`mmstats.mjs: no stats files: ${NOTHING}\n`);
     process.stdout.write(`${stringify(show(result))}\n`);
 }
 
