@@ -45,11 +45,24 @@ static REGISTERING: AtomicU32 = AtomicU32::new(0);
 static REGISTERED: AtomicBool = AtomicBool::new(false);
 
 /// Before `main`; see the module.
-#[cfg(all(target_os = "linux", not(miri)))]
+#[cfg(all(
+    any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_vendor = "apple"
+    ),
+    not(miri)
+))]
 #[used]
 // SAFETY: the section holds pointers to functions that the loader calls once, before `main`; this one
 // uses only libc and atomics, which need no runtime.
-#[unsafe(link_section = ".init_array")]
+#[cfg_attr(
+    target_vendor = "apple",
+    unsafe(link_section = "__DATA,__mod_init_func,mod_init_funcs")
+)]
+#[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
 static AT_LOAD: extern "C" fn() = {
     extern "C" fn at_load() {
         register();

@@ -1,14 +1,15 @@
 //! Who a process is, and the locks by which others see that it lives (`held`, `liveness`).
 
 mod held;
+#[cfg_attr(target_os = "macos", path = "identity/macos.rs")]
+mod kernel;
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 pub use held::{STICKY, hold_directory, hold_lock, keep_from_cleaners};
 pub(in crate::sys) use held::{ask_lock, is_local};
+pub(in crate::sys) use kernel::Stat;
 
 use crate::format::header::{Header, LockToken};
 
@@ -60,17 +61,15 @@ impl Process {
         Process {
             pid: process_id(),
             start_time: Stat::this().map_or(0, |stat| stat.start_time),
-            boot_id: boot_id().unwrap_or_default(),
-            pid_namespace: namespace("pid").unwrap_or(0),
-            machine_id: machine_id().unwrap_or_default(),
-            time_namespace: namespace("time").unwrap_or(0),
-            proc_is_own: proc_is_own(),
-            exe: fs::read_link("/proc/self/exe")
-                .or_else(|_| std::env::current_exe())
-                .map_or_else(
-                    |_| String::new(),
-                    |path| path.to_string_lossy().into_owned(),
-                ),
+            boot_id: kernel::boot_id().unwrap_or_default(),
+            pid_namespace: kernel::pid_namespace().unwrap_or(0),
+            machine_id: kernel::machine_id().unwrap_or_default(),
+            time_namespace: kernel::time_namespace().unwrap_or(0),
+            proc_is_own: kernel::proc_is_own(),
+            exe: kernel::executable().map_or_else(
+                |_| String::new(),
+                |path| path.to_string_lossy().into_owned(),
+            ),
         }
     }
 
@@ -168,52 +167,9 @@ pub fn is_main_thread() -> bool {
     false
 }
 
-/// What the kernel's table says of a process.
-pub(in crate::sys) struct Stat {
-    /// When it started, in clock ticks since boot, as the reading process's time namespace counts them.
-    pub start_time: u64,
-    /// It has ended and only waits for its parent to ask how.
-    pub ended: bool,
-}
-
-impl Stat {
-    /// That of another process; [`Process::proc_is_own`] has to hold.
-    pub fn of(pid: u32) -> Option<Stat> {
-        Stat::read(&format!("/proc/{pid}/stat"))
-    }
-
-    /// That of this process, however /proc numbers it.
-    fn this() -> Option<Stat> {
-        Stat::read("/proc/self/stat")
-    }
-
-    fn read(path: &str) -> Option<Stat> {
-        let stat = fs::read(path).ok()?;
-        // The second field is a name in parentheses, which may contain anything.
-        let after = stat.iter().rposition(|&byte| byte == b')')? + 2;
-        let fields = std::str::from_utf8(stat.get(after..)?).ok()?;
-        let mut fields = fields.split(' ');
-        let state = fields.next()?;
-        let threads: u64 = fields.nth(20 - 4)?.parse().ok()?;
-        Some(Stat {
-            start_time: fields.nth(22 - 21)?.parse().ok()?,
-            // The first thread of a process may be a zombie while others go on.
-            ended: matches!(state, "Z" | "X") && threads <= 1,
-        })
-    }
-}
-
 /// Whether the times in a file's windows can be compared with this process's monotonic clock.
 pub fn shares_clock(header: &Header) -> bool {
     Process::this().shares_clock(header)
-}
-
-fn boot_id() -> Option<[u8; 16]> {
-    hexadecimal(&fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?)
-}
-
-fn machine_id() -> Option<[u8; 16]> {
-    hexadecimal(&fs::read_to_string("/etc/machine-id").ok()?)
 }
 
 /// An id of 32 hexadecimal digits, dashes between them or not. (/etc/machine-id may be empty, or say
@@ -224,21 +180,6 @@ fn hexadecimal(text: &str) -> Option<[u8; 16]> {
         return None;
     }
     Some(u128::from_str_radix(&digits, 16).ok()?.to_be_bytes())
-}
-
-fn namespace(kind: &str) -> Option<u64> {
-    Some(fs::metadata(format!("/proc/self/ns/{kind}")).ok()?.ino())
-}
-
-/// Whether /proc is of this process's own pid namespace, and not of one above (`unshare --pid` without a
-/// mount of its own): `NSpid` has a number for each namespace from that of /proc down to the process's.
-fn proc_is_own() -> bool {
-    let Ok(status) = fs::read_to_string("/proc/self/status") else {
-        return false;
-    };
-    let pids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
-    // A kernel without pid namespaces does not have the line.
-    pids.is_none_or(|pids| pids.split_ascii_whitespace().count() == 1)
 }
 
 /// In the child of a fork: it is another process, and holds no locks.

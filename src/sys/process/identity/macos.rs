@@ -1,0 +1,88 @@
+//! What the kernel says of processes and of itself: by sysctl(3) and libproc.
+//!
+//! Written after Apple's manuals and headers (sys/sysctl.h, libproc.h, sys/proc_info.h), and compiled; never run.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::path::PathBuf;
+
+use super::hexadecimal;
+
+/// What the kernel's table says of a process.
+pub(in crate::sys) struct Stat {
+    /// When it started, in microseconds since 1970.
+    pub start_time: u64,
+    /// It has ended and only waits for its parent to ask how.
+    pub ended: bool,
+}
+
+impl Stat {
+    /// That of another process; `None` if it is not for this user to look at.
+    pub fn of(pid: u32) -> Option<Stat> {
+        let size = size_of::<libc::proc_bsdinfo>() as libc::c_int;
+        let mut info = MaybeUninit::<libc::proc_bsdinfo>::zeroed();
+        // SAFETY: the place has the size that is said. It is a struct of integers before the call, too.
+        let (written, info) = unsafe {
+            let written = libc::proc_pidinfo(
+                libc::c_int::try_from(pid).ok()?,
+                libc::PROC_PIDTBSDINFO,
+                0,
+                info.as_mut_ptr().cast(),
+                size,
+            );
+            (written, info.assume_init())
+        };
+        (written == size).then_some(Stat {
+            start_time: info.pbi_start_tvsec * 1_000_000 + info.pbi_start_tvusec,
+            ended: info.pbi_status == libc::SZOMB,
+        })
+    }
+
+    /// That of this process.
+    pub(super) fn this() -> Option<Stat> {
+        Stat::of(super::process_id())
+    }
+}
+
+/// kern.bootsessionuuid, which is another one after each start of the machine.
+pub(super) fn boot_id() -> Option<[u8; 16]> {
+    let mut text = [0u8; 64];
+    let mut len = text.len();
+    // SAFETY: a C string, and a place of the length that is said; no new value is set.
+    let result = unsafe {
+        libc::sysctlbyname(
+            c"kern.bootsessionuuid".as_ptr(),
+            text.as_mut_ptr().cast(),
+            &mut len,
+            std::ptr::null_mut(),
+            0,
+        )
+    };
+    let text = text.get(..len).filter(|_| result == 0)?;
+    hexadecimal(std::str::from_utf8(text).ok()?.trim_end_matches('\0'))
+}
+
+/// Nothing is done by it: no file system is known to be local.
+pub(super) fn machine_id() -> Option<[u8; 16]> {
+    None
+}
+
+/// All processes of the machine are numbered together.
+pub(super) fn pid_namespace() -> Option<u64> {
+    Some(1)
+}
+
+/// And have the same clocks.
+pub(super) fn time_namespace() -> Option<u64> {
+    None
+}
+
+/// Whether [`Stat::of`] is about the same numbers.
+pub(super) fn proc_is_own() -> bool {
+    true
+}
+
+/// The program of this process.
+pub(super) fn executable() -> io::Result<PathBuf> {
+    std::env::current_exe()
+}
