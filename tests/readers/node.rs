@@ -126,13 +126,19 @@ fn by_path(errors: &[Json]) -> BTreeMap<&str, usize> {
     paths
 }
 
-#[test]
-fn golden_files_are_read_as_by_the_tool() {
+/// The paths of the golden files, in the same order everywhere.
+fn golden_files() -> Vec<PathBuf> {
     let entries = fs::read_dir(manifest("tests/golden")).unwrap();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|of| of == "mmstats"));
     assert!(paths.len() >= 20, "{paths:?}");
     paths.sort();
+    paths
+}
+
+#[test]
+fn golden_files_are_read_as_by_the_tool() {
+    let mut paths = golden_files();
     // Where it says which one it cannot find.
     paths.push("/no/such/path".into());
     compare("golden files", &paths);
@@ -144,14 +150,11 @@ fn damaged_files_are_read_as_by_the_tool() {
     let root = tempfile::tempdir().unwrap();
     let directory = root.path().join("model");
     fs::create_dir(&directory).unwrap();
-    let mut random = Random(2027);
-    for (of, entry) in fs::read_dir(manifest("tests/golden")).unwrap().enumerate() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|of| of != "mmstats") {
-            continue;
-        }
-        let golden = fs::read(&path).unwrap();
+    for (of, path) in golden_files().iter().enumerate() {
+        let golden = fs::read(path).unwrap();
         let name = path.file_stem().unwrap().to_str().unwrap();
+        // Of each file the same ones, whatever other files there are.
+        let mut random = Random(name.bytes().map(u64::from).sum());
         // Metadata for the most part. (Of floats that no writer writes other digits may be lost.)
         let most = if name == "summaries" { 2_048 } else { 6_000 };
         let most = golden.len().min(most);
