@@ -2187,9 +2187,11 @@ const LOCAL = new Set(
 );
 const LOCK_READINGS = 16;
 
+let knownProcess = null;
+
 /** What the kernel says of this process; asked once. */
 function thisProcess() {
-    thisProcess.known ??= {
+    knownProcess ??= {
         bootId: identifier("/proc/sys/kernel/random/boot_id"),
         machineId: identifier("/etc/machine-id"),
         pidNamespace: namespaceOf("pid"),
@@ -2197,7 +2199,7 @@ function thisProcess() {
         // /proc of another pid namespace has other numbers than this process.
         isProcOwn: !/^NSpid:\s+\d+\s+\d/m.test(contentsOf("/proc/self/status")),
     };
-    return thisProcess.known;
+    return knownProcess;
 }
 
 /** 32 hexadecimal digits; zeros if it is something else. */
@@ -2239,7 +2241,8 @@ function heldLocks() {
 class Liveness {
     constructor() {
         this.answers = new Map();
-        this.locks = new Map();
+        this.locks = new Map(); // what has the name .lock, by root
+        this.heldLocks = undefined;
     }
 
     state(file) {
@@ -2275,9 +2278,9 @@ class Liveness {
         }
         const lock = this.locks.get(root);
         if (!lock?.isFile() || lock.dev !== lockDevice || lock.ino !== lockInode) return undefined;
-        this.table ??= { of: heldLocks() }; // after all files were read
-        if (!this.table.of) return undefined;
-        const { held, isComplete } = this.table.of;
+        if (this.heldLocks === undefined) this.heldLocks = heldLocks(); // after all files were read
+        if (!this.heldLocks) return undefined;
+        const { held, isComplete } = this.heldLocks;
         return held.has(`${lockInode} ${token}`) || (isComplete ? false : undefined);
     }
 }

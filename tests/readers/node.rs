@@ -126,13 +126,19 @@ fn by_path(errors: &[Json]) -> BTreeMap<&str, usize> {
     paths
 }
 
-#[test]
-fn golden_files_are_read_as_by_the_tool() {
+/// The paths of the golden files, in the same order everywhere.
+fn golden_files() -> Vec<PathBuf> {
     let entries = fs::read_dir(manifest("tests/golden")).unwrap();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|of| of == "mmstats"));
     assert!(paths.len() >= 20, "{paths:?}");
     paths.sort();
+    paths
+}
+
+#[test]
+fn golden_files_are_read_as_by_the_tool() {
+    let mut paths = golden_files();
     // Where it says which one it cannot find.
     paths.push("/no/such/path".into());
     compare("golden files", &paths);
@@ -144,14 +150,11 @@ fn damaged_files_are_read_as_by_the_tool() {
     let root = tempfile::tempdir().unwrap();
     let directory = root.path().join("model");
     fs::create_dir(&directory).unwrap();
-    let mut random = Random(2027);
-    for (of, entry) in fs::read_dir(manifest("tests/golden")).unwrap().enumerate() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|of| of != "mmstats") {
-            continue;
-        }
-        let golden = fs::read(&path).unwrap();
+    for (of, path) in golden_files().iter().enumerate() {
+        let golden = fs::read(path).unwrap();
         let name = path.file_stem().unwrap().to_str().unwrap();
+        // Of each file the same ones, whatever other files there are.
+        let mut random = Random(name.bytes().map(u64::from).sum());
         // Metadata for the most part. (Of floats that no writer writes other digits may be lost.)
         let most = if name == "summaries" { 2_048 } else { 6_000 };
         let most = golden.len().min(most);
@@ -200,7 +203,7 @@ fn what_is_no_stats_file_is_reported() {
     fs::write(model.join("mmstats-empty"), "").unwrap();
     fs::write(model.join(".hidden"), "").unwrap();
     fs::write(root.path().join("file"), "").unwrap();
-    std::os::unix::fs::symlink("/etc/passwd", model.join("mmstats-link")).unwrap();
+    std::os::unix::fs::symlink(model.join("mmstats-812-815"), model.join("mmstats-link")).unwrap();
     std::os::unix::fs::symlink(&model, root.path().join("link")).unwrap();
     let fifo = model.join("mmstats-fifo");
     assert!(Command::new("mkfifo").arg(fifo).status().unwrap().success());
@@ -387,6 +390,22 @@ fn start_child(root: &Path) -> Child {
     child
 }
 
+/// Adds files of which only the lock says whether their process lives: one of another pid namespace, and one of
+/// another boot. They are made from one of the process.
+fn add_strangers(model: &Path, pid: u32) {
+    let prefix = format!("mmstats-{pid}-");
+    let entries = fs::read_dir(model).unwrap();
+    let mut names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let name = names.find(|name| name.starts_with(&prefix)).unwrap();
+    let bytes = fs::read(model.join(name)).unwrap();
+    for (number, field) in [(1, 96..104), (2, 80..96)] {
+        let mut bytes = bytes.clone();
+        bytes[field].fill(number);
+        bytes[44] = 0; // the state of the owner word: live
+        fs::write(model.join(format!("mmstats-{number}")), bytes).unwrap();
+    }
+}
+
 /// Every kind, with windows by the machine's clock; all states of files; another release; removed groups; and totals of
 /// files that were folded.
 #[test]
@@ -414,12 +433,20 @@ fn files_that_are_written_are_read_as_by_the_tool() {
         assert_eq!(found, states, "{what}");
     };
     check("two processes", &["live", "live", "live", "orphan"]);
+    add_strangers(&root.path().join("web"), process.id());
+    check(
+        "other namespaces",
+        &["live", "live", "live", "live", "live", "orphan"],
+    );
     process.kill().unwrap();
     process.wait().unwrap();
     let next = NextWeb::builder().path(root.path()).create().unwrap();
     next.peak.add(2);
     next.size.record(1_000_003);
-    check("a next release", &["dead", "dead", "live", "live", "live"]);
+    check(
+        "a next release",
+        &["dead", "dead", "dead", "dead", "live", "live", "live"],
+    );
     assert!(first.handlers.remove("index"));
     first.reuse_removed();
     first.handlers.group("new").ok.add(3);
