@@ -101,7 +101,10 @@ fn record(info: &PanicHookInfo<'_>) {
     }
     // Without a file the previous hook's words have to do.
     if let Some((_, panics)) = &*panics {
-        let panic = Panic(info.payload_as_str().unwrap_or("Box<dyn Any>").to_owned());
+        let payload = info.payload();
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| Some(payload.downcast_ref::<String>()?));
+        let panic = Panic(text.unwrap_or("Box<dyn Any>").to_owned());
         // There always is one, says the standard library.
         if let Some(at) = info.location() {
             panics.errors.record_at(&panic, at);

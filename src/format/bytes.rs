@@ -97,7 +97,11 @@ pub const TEXT_MOST: usize = 4096;
 /// `text` cut to `most` bytes, at a character boundary.
 #[inline]
 pub fn cut(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most.min(text.len()))]
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// Fills `out` with zeros up to a multiple of `to`.

@@ -14,7 +14,7 @@ use super::contents::{self, Contents, ReadInstance};
 use super::plan::Plans;
 use super::source::Trouble;
 use super::text::printable;
-use crate::format::bytes::words;
+use crate::format::bytes::{cut, words};
 use crate::format::header::{Header, NAME_MOST};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, Merge, MetricSchema, Schema};
@@ -77,7 +77,7 @@ fn name(path: &Path) -> (String, Option<(u32, u32)>) {
         Some((command, ids)) => (command, Some(ids)),
         None => (&*stem, None),
     };
-    let model = &model[..model.floor_char_boundary(NAME_MOST)];
+    let model = cut(model, NAME_MOST);
     (model.to_owned(), ids)
 }
 

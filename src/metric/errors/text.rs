@@ -154,7 +154,11 @@ impl Texts {
         };
         // Of a long path the end says more. Two numbers of 32 bits and their colons take 22 bytes.
         let Site { file, line, column } = site;
-        let file = &file[file.ceil_char_boundary(file.len().saturating_sub(SITE_MOST - 22))..];
+        let mut start = file.len().saturating_sub(SITE_MOST - 22);
+        while !file.is_char_boundary(start) {
+            start += 1;
+        }
+        let file = &file[start..];
         self.add(SITE_MOST, |to| match column {
             0 => write!(to, "{file}:{line}"),
             _ => write!(to, "{file}:{line}:{column}"),

@@ -132,9 +132,9 @@ impl StatsFile {
         let placed = encode(self.tail.get());
         if let Err(error) = self.append(&placed.metadata, placed.end, false) {
             drop(append);
+            let problem = error.of_known_file();
             let text = format_args!(
-                "{}; histograms count coarsely, histories and error logs stay as long as they are",
-                error.of_known_file()
+                "{problem}; histograms count coarsely, histories and error logs stay as long as they are"
             );
             self.report(Cause::Growth, &text);
             return None;
