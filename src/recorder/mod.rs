@@ -56,6 +56,12 @@ const LABEL_SETS: usize = 10_000;
 
 /// Makes a [`Recorder`] for the model `metrics` the one of the whole program.
 ///
+/// ```no_run
+/// mmstats::recorder::install()?;
+/// metrics::counter!("requests").increment(1);
+/// # Ok::<(), mmstats::Error>(())
+/// ```
+///
 /// # Errors
 /// The program has a recorder already.
 pub fn install() -> Result<(), Error> {
