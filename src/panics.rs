@@ -75,10 +75,8 @@ static PANICS: Mutex<Option<(u64, Stats<Panics>)>> = Mutex::new(None);
 /// set.
 ///
 /// ```no_run
-/// fn main() {
-///     mmstats::install_panic_hook();
-///     // …
-/// }
+/// // The first thing that `main` does:
+/// mmstats::install_panic_hook();
 /// ```
 pub fn install_panic_hook() {
     // Their exit handler is to come after the one that notes the status.
