@@ -73,6 +73,11 @@ static PANICS: Mutex<Option<(u64, Stats<Panics>)>> = Mutex::new(None);
 /// `MMSTATS_KEEP` says; else the file goes with the others. A panic costs the making of a file, the
 /// first time, or a few stores. Call it once, at the start of the program and after any other hook was
 /// set.
+///
+/// ```no_run
+/// // The first thing that `main` does:
+/// mmstats::install_panic_hook();
+/// ```
 pub fn install_panic_hook() {
     // Their exit handler is to come after the one that notes the status.
     fork::register();

@@ -31,6 +31,10 @@ pub static KINDS: [&Kind; 17] = [
 ];
 
 /// The kind with this code, if this version knows it.
+///
+/// ```
+/// assert_eq!(mmstats::Value::Counter(7).kind(), "counter");
+/// ```
 pub fn kind(code: u16) -> Option<&'static Kind> {
     // Codes have gaps: those of kinds that this version does not have.
     let index = KINDS.binary_search_by_key(&code, |kind| kind.code).ok()?;
@@ -112,6 +116,17 @@ impl Value {
     /// itself: `Count`, `Mean`, `Percentile99th`, … of a distribution (a Timer's in seconds), the
     /// fields of a compound, the numbers of a summary or a sampling counter, `all` and
     /// `EXC:<type>` of errors. What does not exist (the minimum of nothing) is left out.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let mut names = Vec::new();
+    /// let value = snapshot.get("every-kind", "timers.response").unwrap();
+    /// value.expose(|name, _| names.push(name.to_owned()));
+    /// assert!(names.contains(&"Percentile99th".to_owned()));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn expose(&self, mut each: impl FnMut(&str, Value)) {
         self.samples("", |sample| expose(sample, &mut each));
     }

@@ -58,6 +58,13 @@ pub enum Value {
 
 impl Value {
     /// The number, if it is a single one and exists: there is no average of nothing.
+    ///
+    /// ```
+    /// # use mmstats::Value;
+    /// let number = Value::Counter(7).number();
+    /// assert_eq!(number, Some(mmstats::Number::Int(7)));
+    /// assert_eq!(Value::Flag(true).number(), None);
+    /// ```
     pub fn number(&self) -> Option<Number> {
         match *self {
             Value::Counter(n) => Some(Number::Int(n.into())),
@@ -69,21 +76,45 @@ impl Value {
     }
 
     /// The number as a u64, if it is a single non-negative integer that fits.
+    ///
+    /// ```
+    /// # use mmstats::Value;
+    /// assert_eq!(Value::Counter(7).as_u64(), Some(7));
+    /// assert_eq!(Value::UpDown(-7).as_u64(), None);
+    /// ```
     pub fn as_u64(&self) -> Option<u64> {
         self.number()?.as_u64()
     }
 
     /// The number as an i64, if it is a single integer that fits.
+    ///
+    /// ```
+    /// # use mmstats::Value;
+    /// assert_eq!(Value::UpDown(-7).as_i64(), Some(-7));
+    /// assert_eq!(Value::Counter(u64::MAX).as_i64(), None);
+    /// ```
     pub fn as_i64(&self) -> Option<i64> {
         self.number()?.as_i64()
     }
 
     /// The number as an f64, if it is a single one. Integers above 2⁵³ are rounded.
+    ///
+    /// ```
+    /// # use mmstats::Value;
+    /// assert_eq!(Value::Counter(7).as_f64(), Some(7.0));
+    /// assert_eq!(Value::Flag(true).as_f64(), None);
+    /// ```
     pub fn as_f64(&self) -> Option<f64> {
         self.number().map(Number::as_f64)
     }
 
     /// The text, if it is one.
+    ///
+    /// ```
+    /// # use mmstats::Value;
+    /// assert_eq!(Value::Text("1.4.2".to_owned()).as_str(), Some("1.4.2"));
+    /// assert_eq!(Value::Counter(7).as_str(), None);
+    /// ```
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Value::Text(text) | Value::ConstantText(text) => Some(text),
@@ -92,6 +123,12 @@ impl Value {
     }
 
     /// The truth, if it is one.
+    ///
+    /// ```
+    /// # use mmstats::Value;
+    /// assert_eq!(Value::Flag(true).as_bool(), Some(true));
+    /// assert_eq!(Value::Counter(1).as_bool(), None);
+    /// ```
     pub fn as_bool(&self) -> Option<bool> {
         match *self {
             Value::Flag(flag) | Value::ConstantFlag(flag) => Some(flag),
@@ -100,6 +137,15 @@ impl Value {
     }
 
     /// The distribution of a Timer (in nanoseconds) or a Percentile.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let times = snapshot.get("every-kind", "timers.response").and_then(|value| value.as_distribution());
+    /// assert_eq!(times.and_then(|times| times.max()), Some(100_000_000)); // nanoseconds
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn as_distribution(&self) -> Option<&Distribution> {
         match self {
             Value::Timer(distribution) | Value::Percentile(distribution) => Some(distribution),
@@ -108,6 +154,15 @@ impl Value {
     }
 
     /// The distribution of a `Percentile<f64>`.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/exemplars.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let ratios = snapshot.get("traced", "ratio").and_then(|value| value.as_float_distribution());
+    /// assert_eq!(ratios.map(|ratios| ratios.count()), Some(3));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn as_float_distribution(&self) -> Option<&FloatDistribution> {
         match self {
             Value::FloatPercentile(distribution) => Some(distribution),
@@ -116,6 +171,16 @@ impl Value {
     }
 
     /// The fields of a compound.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let pool = snapshot.get("every-kind", "pool").and_then(|value| value.as_compound()).unwrap();
+    /// let (name, _, numbers) = pool.fields().nth(1).unwrap();
+    /// assert_eq!((name, numbers[0].as_u64()), ("open", Some(3)));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn as_compound(&self) -> Option<&CompoundValue> {
         match self {
             Value::Compound(compound) => Some(compound),
@@ -124,6 +189,15 @@ impl Value {
     }
 
     /// The numbers of a summary.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/summaries.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let tasks = snapshot.get("summaries", "tasks").and_then(|value| value.as_summary());
+    /// assert_eq!(tasks.map(|tasks| tasks.count()), Some(3));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn as_summary(&self) -> Option<&SummaryValue> {
         match self {
             Value::Summary(summary) => Some(summary),
@@ -132,6 +206,15 @@ impl Value {
     }
 
     /// The average and the count of its values.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/summaries.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let mean = snapshot.get("summaries", "no_mean").and_then(|value| value.as_average());
+    /// assert_eq!(mean.map(|mean| mean.count()), Some(0));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn as_average(&self) -> Option<&AverageValue> {
         match self {
             Value::Average(average) | Value::MovingAverage(average) => Some(average),
@@ -140,6 +223,15 @@ impl Value {
     }
 
     /// The last values of a history.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/histories.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let times = snapshot.get("histories", "times").and_then(|value| value.as_history());
+    /// assert_eq!(times.map(|times| times.entries().len()), Some(20));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn as_history(&self) -> Option<&HistoryValue> {
         match self {
             Value::History(history) => Some(history),
@@ -148,6 +240,15 @@ impl Value {
     }
 
     /// The errors.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/histories.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let errors = snapshot.get("histories", "errors").and_then(|value| value.as_errors());
+    /// assert_eq!(errors.map(|errors| errors.all()), Some(7));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn as_errors(&self) -> Option<&ErrorsValue> {
         match self {
             Value::Errors(errors) => Some(errors),

@@ -10,12 +10,30 @@ use crate::metric::history::value::{HistoryEntry, HistoryValue};
 
 impl Snapshot {
     /// The history under this label, or under `<label>.history`.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/histories.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let times = snapshot.history("histories", "times").unwrap();
+    /// assert_eq!(times.entries()[0].value(), 44.0); // the newest
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn history(&self, model: &str, label: &str) -> Option<&HistoryValue> {
         let at = |label: &str| self.get(model, label).and_then(Value::as_history);
         at(label).or_else(|| at(&format!("{label}.history")))
     }
 
     /// The errors of a model, by label: there may be several fields of errors, or none.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/histories.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let counts: Vec<_> = snapshot.errors_of("histories").map(|(label, errors)| (label, errors.all())).collect();
+    /// assert_eq!(counts, [("errors", 7), ("no_errors", 0)]);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn errors_of(&self, model: &str) -> impl Iterator<Item = (&str, &ErrorsValue)> {
         let all = self.model(model).into_iter().flat_map(Model::series);
         all.filter_map(|series| Some((series.label(), series.value().as_errors()?)))
@@ -24,6 +42,16 @@ impl Snapshot {
     /// The contexts with these ids, by id; of an id that no entry refers to there is none.
     ///
     /// Computes the id of every context in the snapshot, at the first call.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/histories.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let times = snapshot.history("histories", "times").unwrap();
+    /// let context = times.entries().iter().find_map(|entry| entry.context()).unwrap();
+    /// assert_eq!(snapshot.contexts([context.id(), "nope"]).len(), 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn contexts<'a>(
         &'a self,
         ids: impl IntoIterator<Item = &'a str>,

@@ -149,6 +149,15 @@ impl Snapshot {
     }
 
     /// The model of this name, merged.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let model = snapshot.model("every-kind").unwrap();
+    /// assert_eq!(model.get("db.queries").and_then(|value| value.as_u64()), Some(1));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn model(&self, name: &str) -> Option<&Model> {
         let index = self
             .merged
@@ -162,6 +171,17 @@ impl Snapshot {
     /// `index.response_time:Percentile50th`; of errors `errors__all`. The exact label comes first.
     ///
     /// What a distribution exposes is computed at the first call that asks for it.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let requests = snapshot.get("every-kind", "requests");
+    /// assert_eq!(requests.and_then(|value| value.as_u64()), Some(7));
+    /// let median = snapshot.get("every-kind", "handler.index.response_time.Percentile50th");
+    /// assert!(median.and_then(|value| value.as_f64()) > Some(0.016)); // seconds
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn get(&self, model: &str, label: &str) -> Option<&Value> {
         self.model(model)?.get(label)
     }
@@ -191,6 +211,14 @@ impl Snapshot {
 
     /// All merged values, by model and label. What values expose beside themselves is not in it: see
     /// [`Value::expose`].
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// assert!(snapshot.iter().any(|(model, label, _)| (model, label) == ("every-kind", "requests")));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &Value)> {
         self.merged.iter().flat_map(|model| {
             (model.series().iter())
@@ -200,6 +228,15 @@ impl Snapshot {
 
     /// The labels that match a pattern, of all models, each once and sorted: `*` stands for any
     /// characters, dots included, `?` for one.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let labels: Vec<&str> = snapshot.labels("handler.*.response_ok").collect();
+    /// assert_eq!(labels[1], "handler.index.response_ok");
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn labels(&self, pattern: &str) -> impl Iterator<Item = &str> {
         self.iter()
             .map(|(_, label, _)| label)
@@ -209,22 +246,60 @@ impl Snapshot {
     }
 
     /// The files that were read, in the order of their creation.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// assert_eq!((snapshot.files().len(), snapshot.files()[0].pid()), (1, 812));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn files(&self) -> &[File] {
         &self.files
     }
 
     /// What could not be read, and why. It never keeps other files from being read.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// for problem in snapshot.errors() {
+    ///     eprintln!("{}: {}", problem.path().display(), problem.error());
+    /// }
+    /// assert!(snapshot.errors().is_empty());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn errors(&self) -> &[Problem] {
         &self.errors
     }
 
     /// Whether every value was read consistently. If not, [`busy`](Self::busy) says which ones were not.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// assert!(snapshot.is_whole());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn is_whole(&self) -> bool {
         self.busy.is_empty()
     }
 
     /// Model and label of values that some file's writer changed too fast to be read whole. Such a
     /// file's part is that of an earlier snapshot, or is left out if there was none: never a torn one.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// for (model, label) in snapshot.busy() {
+    ///     eprintln!("{model}: {label} is written too fast to be read");
+    /// }
+    /// assert_eq!(snapshot.busy().count(), 0);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn busy(&self) -> impl Iterator<Item = (&str, &str)> {
         self.busy.iter().map(|(model, label)| (&**model, &**label))
     }

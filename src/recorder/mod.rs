@@ -61,6 +61,12 @@ const IDLE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_s
 
 /// Makes a [`Recorder`] for the model `metrics` the one of the whole program.
 ///
+/// ```no_run
+/// mmstats::recorder::install()?;
+/// metrics::counter!("requests").increment(1);
+/// # Ok::<(), mmstats::Error>(())
+/// ```
+///
 /// # Errors
 /// The program has a recorder already.
 pub fn install() -> Result<(), Error> {

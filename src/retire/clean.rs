@@ -68,6 +68,15 @@ pub enum Outcome {
 
 impl Cleaned {
     /// The files that are gone, and how.
+    ///
+    /// ```
+    /// use mmstats::retire::Cleaner;
+    ///
+    /// # let root = tempfile::tempdir().unwrap();
+    /// let cleaned = Cleaner::new().clean(root.path())?;
+    /// assert!(cleaned.files().is_empty()); // no process had ended
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn files(&self) -> &[(PathBuf, Outcome)] {
         &self.files
     }
@@ -85,6 +94,16 @@ impl Cleaner {
     }
 
     /// Only says what it would do.
+    ///
+    /// ```
+    /// use mmstats::retire::Cleaner;
+    ///
+    /// # let root = tempfile::tempdir().unwrap();
+    /// for (path, outcome) in Cleaner::new().dry_run(true).clean(root.path())?.files() {
+    ///     println!("{}: {outcome:?}", path.display());
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn dry_run(mut self, dry_run: bool) -> Cleaner {
         self.dry_run = dry_run;
         self
@@ -121,6 +140,15 @@ impl Cleaner {
 
     /// Adds the totals of the files to the retired file of their model before it removes them. Levels
     /// (gauges, flags, ups and downs) end with their process.
+    ///
+    /// ```
+    /// use mmstats::retire::Cleaner;
+    ///
+    /// # let root = tempfile::tempdir().unwrap();
+    /// let cleaned = Cleaner::new().fold(true).clean(root.path())?;
+    /// assert!(cleaned.problems().is_empty());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn fold(mut self, fold: bool) -> Cleaner {
         self.fold = fold;
         self
@@ -145,6 +173,15 @@ impl Cleaner {
     }
 
     /// Cleans a root, a model's directory, or one file.
+    ///
+    /// ```
+    /// use mmstats::retire::Cleaner;
+    ///
+    /// # let root = tempfile::tempdir().unwrap();
+    /// let cleaned = Cleaner::new().clean(root.path())?;
+    /// assert!(Cleaner::new().clean(root.path().join("nothing")).is_err());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     ///
     /// # Errors
     /// There is nothing at that path, or it cannot be listed; or files of [`unknown`](Cleaner::unknown)
@@ -187,6 +224,13 @@ impl Cleaner {
 
     /// Cleans the roots that a reader looks into when none is named ([`roots`](crate::reader::roots)). A
     /// default root that is not safe to use is one of the [`Cleaned::problems`].
+    ///
+    /// ```no_run
+    /// use mmstats::retire::Cleaner;
+    ///
+    /// let cleaned = Cleaner::new().fold(true).clean_env()?;
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`clean`](Self::clean).

@@ -37,12 +37,30 @@ impl SharedCounter {
     }
 
     /// Adds one.
+    ///
+    /// ```
+    /// # use mmstats::SharedCounter;
+    /// # // SAFETY: nothing else runs yet.
+    /// # unsafe { std::env::set_var("MMSTATS_DISABLE", "1") }; // private memory
+    /// static HITS: SharedCounter = SharedCounter::new("cache", "hits");
+    /// HITS.inc();
+    /// assert_eq!(HITS.get(), 1);
+    /// ```
     #[inline(always)]
     pub fn inc(&self) {
         self.add(1);
     }
 
     /// Adds `n`.
+    ///
+    /// ```
+    /// # use mmstats::SharedCounter;
+    /// # // SAFETY: nothing else runs yet.
+    /// # unsafe { std::env::set_var("MMSTATS_DISABLE", "1") }; // private memory
+    /// static HITS: SharedCounter = SharedCounter::new("cache", "hits");
+    /// HITS.add(5);
+    /// assert_eq!(HITS.get(), 5);
+    /// ```
     #[inline(always)]
     pub fn add(&self, n: u64) {
         self.0.with(|counter| counter.add(n));
@@ -51,11 +69,31 @@ impl SharedCounter {
     /// Raises it to `n`, over all threads of this process. A counter never falls: a smaller `n` changes nothing.
     ///
     /// It is dear beside an increment: it adds up the cells of all threads, under a lock.
+    ///
+    /// ```
+    /// # use mmstats::SharedCounter;
+    /// # // SAFETY: nothing else runs yet.
+    /// # unsafe { std::env::set_var("MMSTATS_DISABLE", "1") }; // private memory
+    /// static HITS: SharedCounter = SharedCounter::new("cache", "hits");
+    /// HITS.set(7);
+    /// HITS.set(5); // a counter never falls
+    /// assert_eq!(HITS.get(), 7);
+    /// ```
     pub fn set(&self, n: u64) {
         raise(&self.0, n);
     }
 
     /// What all threads of this process have counted. Adds up the cells of all threads.
+    ///
+    /// ```
+    /// # use mmstats::SharedCounter;
+    /// # // SAFETY: nothing else runs yet.
+    /// # unsafe { std::env::set_var("MMSTATS_DISABLE", "1") }; // private memory
+    /// static HITS: SharedCounter = SharedCounter::new("cache", "hits");
+    /// std::thread::spawn(|| HITS.inc()).join().unwrap();
+    /// HITS.inc();
+    /// assert_eq!(HITS.get(), 2);
+    /// ```
     pub fn get(&self) -> u64 {
         table::total(self.0.known_number())
     }

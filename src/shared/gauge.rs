@@ -53,6 +53,15 @@ impl<T: Numeric> SharedGauge<T> {
     }
 
     /// Sets the level.
+    ///
+    /// ```
+    /// # use mmstats::SharedGauge;
+    /// # // SAFETY: nothing else runs yet.
+    /// # unsafe { std::env::set_var("MMSTATS_DISABLE", "1") }; // private memory
+    /// static SIZE: SharedGauge<i64> = SharedGauge::new("cache", "size");
+    /// SIZE.set(7);
+    /// assert_eq!(SIZE.get(), 7);
+    /// ```
     #[inline(always)]
     pub fn set(&self, value: T) {
         if let Some(word) = self.word() {
@@ -61,6 +70,15 @@ impl<T: Numeric> SharedGauge<T> {
     }
 
     /// Adds to the level. Integers wrap.
+    ///
+    /// ```
+    /// # use mmstats::SharedGauge;
+    /// # // SAFETY: nothing else runs yet.
+    /// # unsafe { std::env::set_var("MMSTATS_DISABLE", "1") }; // private memory
+    /// static SIZE: SharedGauge<i64> = SharedGauge::new("cache", "size");
+    /// SIZE.add(-5);
+    /// assert_eq!(SIZE.get(), -5);
+    /// ```
     #[inline]
     pub fn add(&self, n: T) {
         if let Some(word) = self.word() {
@@ -69,6 +87,16 @@ impl<T: Numeric> SharedGauge<T> {
     }
 
     /// The level. It is 0 before it was set in this process.
+    ///
+    /// ```
+    /// # use mmstats::SharedGauge;
+    /// # // SAFETY: nothing else runs yet.
+    /// # unsafe { std::env::set_var("MMSTATS_DISABLE", "1") }; // private memory
+    /// static SIZE: SharedGauge<i64> = SharedGauge::new("cache", "size");
+    /// assert_eq!(SIZE.get(), 0);
+    /// std::thread::spawn(|| SIZE.set(7)).join().unwrap();
+    /// assert_eq!(SIZE.get(), 7);
+    /// ```
     #[inline]
     pub fn get(&self) -> T {
         let word = self.level.known();

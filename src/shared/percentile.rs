@@ -33,6 +33,13 @@ impl<T: PercentileNumber> SharedPercentile<T> {
 
 impl SharedPercentile<u64> {
     /// Records a value.
+    ///
+    /// ```no_run
+    /// # use mmstats::SharedPercentile;
+    /// static SIZE: SharedPercentile = SharedPercentile::new("cache", "size").unit("bytes");
+    ///
+    /// SIZE.record(512);
+    /// ```
     #[inline]
     pub fn record(&self, value: u64) {
         self.0.with(|values| values.record(value));
@@ -53,6 +60,13 @@ impl SharedPercentile<u64> {
 
 impl SharedPercentile<f64> {
     /// Records a value. One that is no finite number counts as rejected and changes nothing else.
+    ///
+    /// ```no_run
+    /// # use mmstats::SharedPercentile;
+    /// static RATIO: SharedPercentile<f64> = SharedPercentile::new("cache", "ratio");
+    ///
+    /// RATIO.record(0.25);
+    /// ```
     #[inline]
     pub fn record(&self, value: f64) {
         self.0.with(|values| values.record(value));

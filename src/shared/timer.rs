@@ -31,6 +31,13 @@ impl SharedTimer {
     }
 
     /// Records a duration; one of more than 584 years counts as that.
+    ///
+    /// ```no_run
+    /// # use mmstats::SharedTimer;
+    /// static LOOKUP: SharedTimer = SharedTimer::new("cache", "lookup");
+    ///
+    /// LOOKUP.record(std::time::Duration::from_millis(3));
+    /// ```
     #[inline]
     pub fn record(&self, duration: Duration) {
         self.0.with(|timer| timer.record(duration));
@@ -50,6 +57,13 @@ impl SharedTimer {
 
     /// Starts a measurement that is recorded when it is dropped, also by a panic: in the file of the thread that
     /// drops it, so it may be kept across `.await`.
+    ///
+    /// ```no_run
+    /// # use mmstats::SharedTimer;
+    /// static LOOKUP: SharedTimer = SharedTimer::new("cache", "lookup");
+    ///
+    /// let _timing = LOOKUP.start(); // until the end of the block
+    /// ```
     #[inline]
     #[must_use = "dropping it at once records no time"]
     pub fn start(&self) -> SharedTimerGuard<'_> {
@@ -60,6 +74,14 @@ impl SharedTimer {
     }
 
     /// Records how long `work` takes, also if it panics.
+    ///
+    /// ```
+    /// # use mmstats::SharedTimer;
+    /// # // SAFETY: nothing else runs yet.
+    /// # unsafe { std::env::set_var("MMSTATS_DISABLE", "1") }; // private memory
+    /// static LOOKUP: SharedTimer = SharedTimer::new("cache", "lookup");
+    /// assert_eq!(LOOKUP.time(|| 7), 7);
+    /// ```
     #[inline]
     pub fn time<R>(&self, work: impl FnOnce() -> R) -> R {
         let _timing = self.start();
@@ -76,6 +98,15 @@ pub struct SharedTimerGuard<'a> {
 
 impl SharedTimerGuard<'_> {
     /// Records the time since the start, and returns it.
+    ///
+    /// ```
+    /// # use mmstats::SharedTimer;
+    /// # // SAFETY: nothing else runs yet.
+    /// # unsafe { std::env::set_var("MMSTATS_DISABLE", "1") }; // private memory
+    /// static LOOKUP: SharedTimer = SharedTimer::new("cache", "lookup");
+    /// let timing = LOOKUP.start();
+    /// println!("{:?}", timing.stop());
+    /// ```
     #[inline]
     pub fn stop(self) -> Duration {
         let duration = self.watch.elapsed();
@@ -85,6 +116,16 @@ impl SharedTimerGuard<'_> {
     }
 
     /// Ends the measurement without recording it.
+    ///
+    /// ```no_run
+    /// # use mmstats::SharedTimer;
+    /// static LOOKUP: SharedTimer = SharedTimer::new("cache", "lookup");
+    ///
+    /// let timing = LOOKUP.start();
+    /// if "the cache is cold".is_empty() {
+    ///     timing.discard();
+    /// }
+    /// ```
     #[inline]
     pub fn discard(self) {
         std::mem::forget(self);

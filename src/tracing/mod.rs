@@ -42,6 +42,13 @@ use series::All;
 use visit::{Labelled, Message};
 
 /// The layer: see the [module](self).
+///
+/// ```no_run
+/// use tracing_subscriber::prelude::*;
+///
+/// tracing_subscriber::registry().with(mmstats::tracing::layer()).init();
+/// tracing::info!("counted");
+/// ```
 pub fn layer() -> Layer {
     Layer {
         series: Arc::new(All::new()),

@@ -70,12 +70,33 @@ pub(crate) enum WrittenBy {
 impl<T, What> Builder<T, What> {
     /// The root: the file appears in the directory of the model's name below it. Default:
     /// `MMSTATS_PATH`, else `$XDG_RUNTIME_DIR/mmstats`, else `/dev/shm/mmstats-<uid>`.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, Groups, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter, peers: Groups<Peer> }
+    /// # #[derive(MmStats)] struct Peer { sent: Counter }
+    /// # let root = tempfile::tempdir()?;
+    /// let web = Web::builder().path(root.path()).create()?;
+    /// assert!(web.path().unwrap().starts_with(root.path().join("Web")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn path(mut self, root: impl Into<PathBuf>) -> Self {
         self.config.root = Some(root.into());
         self
     }
 
     /// What every label of the file begins with. A dot that is to follow belongs to it: `"web."`.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, Groups, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter, peers: Groups<Peer> }
+    /// # #[derive(MmStats)] struct Peer { sent: Counter }
+    /// # let root = tempfile::tempdir()?;
+    /// let web = Web::builder().path(root.path()).label_prefix("web.").create()?;
+    /// let snapshot = mmstats::reader::Reader::open(root.path())?.snapshot()?;
+    /// assert!(snapshot.get("Web", "web.requests").is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn label_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.config.label_prefix = prefix.into();
         self
@@ -83,6 +104,17 @@ impl<T, What> Builder<T, What> {
 
     /// Bytes that the file may have at most: addresses are reserved for so many, blocks only for what
     /// is used. Default: `MMSTATS_MAX_SIZE`, else 16 MiB. At least 8 KiB, at most 2 GiB.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, Groups, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter, peers: Groups<Peer> }
+    /// # #[derive(MmStats)] struct Peer { sent: Counter }
+    /// # let root = tempfile::tempdir()?;
+    /// let web = Web::builder().path(root.path()).max_size(64 << 10).create()?;
+    /// let made = (0..).take_while(|n| web.peers.try_group(&format!("peer-{n}")).is_ok()).count();
+    /// assert!(made > 100 && made < 2000, "{made}"); // the others count under "_other"
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_size(mut self, bytes: usize) -> Self {
         self.config.max_size = Some(bytes);
         self
@@ -90,6 +122,17 @@ impl<T, What> Builder<T, What> {
 
     /// Permissions of the file, as in 0o640. Default: `MMSTATS_MODE`, else 0o600. Directories that
     /// have to be made can be searched by who may read.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, Groups, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter, peers: Groups<Peer> }
+    /// # #[derive(MmStats)] struct Peer { sent: Counter }
+    /// # let root = tempfile::tempdir()?;
+    /// let web = Web::builder().path(root.path()).mode(0o640).create()?;
+    /// use std::os::unix::fs::PermissionsExt;
+    /// assert_eq!(web.path().unwrap().metadata()?.permissions().mode() & 0o777, 0o640);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn mode(mut self, mode: u32) -> Self {
         self.config.mode = Some(mode);
         self
@@ -97,6 +140,18 @@ impl<T, What> Builder<T, What> {
 
     /// Whether the file stays when its owner is dropped or the process ends. Default:
     /// `MMSTATS_KEEP`, else false.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, Groups, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter, peers: Groups<Peer> }
+    /// # #[derive(MmStats)] struct Peer { sent: Counter }
+    /// # let root = tempfile::tempdir()?;
+    /// let web = Web::builder().path(root.path()).keep(true).create()?;
+    /// let path = web.path().unwrap();
+    /// drop(web);
+    /// assert!(path.exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn keep(mut self, keep: bool) -> Self {
         self.config.keep = Some(keep);
         self
@@ -104,6 +159,15 @@ impl<T, What> Builder<T, What> {
 
     /// Groups that each field of groups may have; what is beyond counts under `_other`. Default:
     /// 10,000.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, Groups, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter, peers: Groups<Peer> }
+    /// # #[derive(MmStats)] struct Peer { sent: Counter }
+    /// let web = Web::builder().anonymous().max_groups(1).create()?;
+    /// assert!(web.peers.try_group("a").is_ok() && web.peers.try_group("b").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_groups(mut self, groups: usize) -> Self {
         self.config.max_groups = Some(groups);
         self
@@ -131,6 +195,16 @@ impl<T, What> Builder<T, What> {
     }
 
     /// No file: private memory, for unit tests.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, Groups, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter, peers: Groups<Peer> }
+    /// # #[derive(MmStats)] struct Peer { sent: Counter }
+    /// let web = Web::builder().anonymous().create()?;
+    /// web.requests.inc();
+    /// assert_eq!((web.requests.get(), web.path()), (1, None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn anonymous(mut self) -> Self {
         self.config.anonymous = true;
         self
@@ -182,6 +256,15 @@ impl<T: MmStats> Builder<T> {
 
     /// For a file whose instances of this model all are groups; those named here exist from the
     /// beginning.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, Groups, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter, peers: Groups<Peer> }
+    /// # #[derive(MmStats)] struct Peer { sent: Counter }
+    /// let peers = Peer::builder().groups(["a", "b"]).anonymous().create()?;
+    /// assert_eq!(peers.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn groups<S: Into<String>>(self, names: impl IntoIterator<Item = S>) -> Builder<T, Names> {
         let names = Names(names.into_iter().map(Into::into).collect());
         self.with(names)

@@ -142,6 +142,16 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     /// The group of this name or of these labels, made if it is new. Where it cannot be made (the cap, a full file,
     /// a bad name, a label text that is there already) it is `_other`, with one warning. Where groups have labels,
     /// `_other` is the value of each.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, Groups, MmStats};
+    /// # #[derive(MmStats)] struct Web { handlers: Groups<Handler> }
+    /// # #[derive(MmStats)] struct Handler { ok: Counter }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.handlers.group("index").ok.inc();
+    /// assert_eq!(web.handlers.group("index").ok.get(), 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[inline(always)]
     pub fn group(&self, key: &L::Key) -> &T {
         match self.known.get(key) {
@@ -151,6 +161,16 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     }
 
     /// The group of this name or of these labels, made if it is new.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, Groups, MmStats};
+    /// # #[derive(MmStats)] struct Web { handlers: Groups<Handler> }
+    /// # #[derive(MmStats)] struct Handler { ok: Counter }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.handlers.try_group("index")?.ok.inc();
+    /// assert!(web.handlers.try_group("").is_err()); // no name
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The name or a label is invalid, a label text of the group is there already, there are as many groups as
@@ -172,12 +192,31 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     }
 
     /// How many groups there are, `_other` not among them.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, Groups, MmStats};
+    /// # #[derive(MmStats)] struct Web { handlers: Groups<Handler> }
+    /// # #[derive(MmStats)] struct Handler { ok: Counter }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.handlers.group("index");
+    /// assert_eq!(web.handlers.len(), 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.let_ended_go();
         self.known.len() + self.paired.len()
     }
 
     /// Whether there is none yet.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, Groups, MmStats};
+    /// # #[derive(MmStats)] struct Web { handlers: Groups<Handler> }
+    /// # #[derive(MmStats)] struct Handler { ok: Counter }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// assert!(web.handlers.is_empty());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -295,6 +334,16 @@ impl<T: MmStats> Groups<T> {
     }
 
     /// As [`group_with`](Self::group_with), and says why not.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, Groups, MmStats};
+    /// # #[derive(MmStats)] struct Web { handlers: Groups<Handler> }
+    /// # #[derive(MmStats)] struct Handler { ok: Counter }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// web.handlers.try_group_with(&[("handler", "index"), ("method", "GET")])?.ok.inc();
+    /// assert!(web.handlers.try_group_with(&[]).is_err()); // no labels
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     ///
     /// # Errors
     /// A key or a value is invalid or a key is given twice, and as for [`try_group`](Self::try_group).

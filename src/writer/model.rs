@@ -60,12 +60,29 @@ pub unsafe trait MmStats: Sized + 'static {
     /// which can be removed, another of both and two stores.
     ///
     /// The file is removed when the process ends, unless `MMSTATS_KEEP=1`.
+    ///
+    /// ```no_run
+    /// # use mmstats::{Counter, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter }
+    /// let so_far = Web::local(|web| {
+    ///     web.requests.inc();
+    ///     web.requests.get()
+    /// });
+    /// ```
     #[inline(always)]
     fn local<R>(f: impl FnOnce(&Self) -> R) -> R {
         local::with(f)
     }
 
     /// Makes a file of its own for this model, at the default path.
+    ///
+    /// ```no_run
+    /// # use mmstats::{Counter, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter }
+    /// let web = Web::create()?; // below $MMSTATS_PATH
+    /// web.requests.inc();
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The directory or file cannot be made or there is no space; two fields have one label.
@@ -74,12 +91,30 @@ pub unsafe trait MmStats: Sized + 'static {
     }
 
     /// For a file at another path, of another size, with a prefix to its labels, …
+    ///
+    /// ```
+    /// # use mmstats::{Counter, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter }
+    /// let web = Web::builder().anonymous().create()?;
+    /// web.requests.add(5);
+    /// assert_eq!(web.requests.get(), 5);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     fn builder() -> Builder<Self> {
         Builder::new(Self::NAME)
     }
 
     /// For a file whose instances of this model all are groups; those named here exist from the
     /// beginning.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter }
+    /// let handlers = Web::groups(["index", "login"]).anonymous().create()?;
+    /// handlers["index"].requests.inc();
+    /// assert_eq!(handlers.len(), 2);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     fn groups<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Builder<Self, Names> {
         Self::builder().groups(names)
     }

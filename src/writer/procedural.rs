@@ -65,6 +65,12 @@ of_one_thread!(Writer);
 
 impl Writer {
     /// For a file of this name: of its directory below the root.
+    ///
+    /// ```
+    /// let writer = mmstats::Writer::builder("sqlalchemy").anonymous().create()?;
+    /// writer.counter("selects").add()?.inc();
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn builder(name: &str) -> Builder<Writer, Procedural> {
         Builder::procedural(name)
     }
@@ -90,6 +96,14 @@ impl Writer {
     }
 
     /// Metrics whose labels begin with `<name>.`.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let rows = writer.group("users_table")?.counter("rows").add()?; // users_table.rows
+    /// rows.add(12);
+    /// assert!(writer.group("").is_err());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The name cannot be a group's.
@@ -297,6 +311,12 @@ impl<'w, M, V> MetricBuilder<'w, M, V> {
     }
 
     /// What it means, in a sentence.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// writer.counter("selects").help("Selects sent.").add()?;
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn help(mut self, help: &str) -> Self {
         self.help = help.to_owned();
         self
@@ -388,6 +408,15 @@ impl<'w, M, V> MetricBuilder<'w, M, V> {
 impl<'w, M: Field + 'static> MetricBuilder<'w, M> {
     /// Adds the metric to the file.
     ///
+    /// ```
+    /// # let root = tempfile::tempdir().unwrap();
+    /// # let writer = mmstats::Writer::builder("web").path(root.path()).create()?;
+    /// let requests = writer.counter("requests").add()?;
+    /// requests.inc();
+    /// assert!(writer.counter("requests").add().is_err()); // it is there
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The label is no label or is there already, or the file is full.
     pub fn add(self) -> Result<&'w M, Error> {
@@ -413,6 +442,13 @@ impl<'w, T: ConstantType + 'static> MetricBuilder<'w, Constant<T>, T> {
 
 impl<M: TakesUnit, V> MetricBuilder<'_, M, V> {
     /// Of what it is a count or measure, as in `"bytes"`.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let size = writer.percentile("size").unit("bytes").add()?;
+    /// size.record(512);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn unit(mut self, unit: &str) -> Self {
         self.unit = unit.to_owned();
         self
@@ -421,6 +457,14 @@ impl<M: TakesUnit, V> MetricBuilder<'_, M, V> {
 
 impl<M: TakesDigits> MetricBuilder<'_, M> {
     /// Significant digits, 1 to 5; 2 if not said.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let size = writer.percentile("size").digits(3).add()?; // within 0.1 %
+    /// size.record(100_050);
+    /// assert!(writer.percentile("other").digits(9).add().is_err());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn digits(mut self, digits: u32) -> Self {
         self.digits = Some(digits);
         self
@@ -438,6 +482,14 @@ impl<M: TakesMerge> MetricBuilder<'_, M> {
 impl<M: TakesWindow> MetricBuilder<'_, M> {
     /// Has readers also see what was recorded in the last time: 1 second to 24 hours. See the
     /// derive's attribute of this name.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// use std::time::Duration;
+    /// let requests = writer.counter("requests").window(Duration::from_secs(60)).add()?;
+    /// requests.inc();
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn window(mut self, window: Duration) -> Self {
         self.window = Some(window);
         self

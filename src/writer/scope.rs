@@ -127,6 +127,15 @@ pub struct Scope {
 impl Scope {
     /// Records a value under a label, as [`push_stat`](crate::push_stat) does. A context can be given to
     /// what this returns; without one, the value is recorded when it is dropped, that is at once.
+    ///
+    /// ```no_run
+    /// mmstats::stats(|stat| {
+    ///     stat.record("task", 1.5);
+    ///     stat.record("task", 2.5).context("nightly");
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn record<'a>(&'a self, label: &'a str, value: f64) -> Measurement<'a> {
         Measurement {
             stat: self,
@@ -137,6 +146,16 @@ impl Scope {
     }
 
     /// Records an error under `errors__*`: one that does not pass through the scope.
+    ///
+    /// ```no_run
+    /// mmstats::stats(|stat| {
+    ///     if let Err(error) = "x".parse::<u8>() {
+    ///         stat.error(&error); // and goes on
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn error<E: Error + ?Sized>(&self, error: &E) {
         record(error, Location::caller());
@@ -209,6 +228,14 @@ pub struct Measurement<'a> {
 impl<'a> Measurement<'a> {
     /// With a context: a text that says where the value comes from, or any bytes. It is stored once
     /// in the thread's file, however many values have it.
+    ///
+    /// ```no_run
+    /// mmstats::stats(|stat| {
+    ///     stat.record("task", 1.5).context("file:large.csv");
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn context(mut self, context: &'a (impl AsRef<[u8]> + ?Sized)) {
         self.context = Some(context.as_ref());
     }
@@ -234,6 +261,12 @@ impl Drop for Measurement<'_> {
 }
 
 /// Starts measuring laps: the time of each part, and of all.
+///
+/// ```
+/// let mut laps = mmstats::laps();
+/// let (first, second) = (laps.lap(), laps.lap());
+/// assert!(laps.total() >= first + second);
+/// ```
 pub fn laps() -> Laps {
     let now = Stopwatch::start();
     Laps {

@@ -48,6 +48,14 @@ impl<T> Stats<T> {
     }
 
     /// The path of the file; `None` for private memory.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter }
+    /// let web = Web::builder().anonymous().create()?;
+    /// assert_eq!(web.path(), None); // private memory
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn path(&self) -> Option<PathBuf> {
         (!self.file.is_anonymous()).then(|| self.file.path())
     }

@@ -53,11 +53,29 @@ impl AverageValue {
     }
 
     /// How many values it is the average of.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let mean = writer.average("mean").add()?;
+    /// mean.record(1.5);
+    /// assert_eq!(mean.value().count(), 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn count(&self) -> u64 {
         self.count
     }
 
     /// The average; `None` of nothing.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let mean = writer.average("mean").add()?;
+    /// assert_eq!(mean.value().average(), None);
+    /// mean.record(1.5);
+    /// mean.record(2.5);
+    /// assert_eq!(mean.value().average(), Some(2.0));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn average(&self) -> Option<f64> {
         (self.count > 0).then(|| self.total.over(self.count as f64).value())
     }

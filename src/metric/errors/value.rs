@@ -38,27 +38,80 @@ pub struct DistinctError {
 
 impl DistinctError {
     /// The type of an error, or the name of a note.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/histories.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let value = snapshot.get("histories", "errors").unwrap();
+    /// let errors = value.as_errors().unwrap();
+    /// let names: Vec<&str> = errors.distinct().iter().map(|error| error.name()).collect();
+    /// assert!(names.contains(&"ParseIntError"));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn name(&self) -> &str {
         &self.text.name
     }
 
     /// Whether it is a note.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/histories.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let value = snapshot.get("histories", "errors").unwrap();
+    /// let errors = value.as_errors().unwrap();
+    /// let notes = errors.distinct().iter().filter(|error| error.is_note());
+    /// assert_eq!(notes.map(|note| note.name()).next(), Some("timeout"));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn is_note(&self) -> bool {
         self.text.is_note
     }
 
     /// What follows `errors__` in its label: `EXC:<type>`, or the name of a note.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/histories.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let value = snapshot.get("histories", "errors").unwrap();
+    /// let errors = value.as_errors().unwrap();
+    /// let names: Vec<_> = errors.distinct().iter().map(|error| error.exposed_as()).collect();
+    /// assert!(names.contains(&"EXC:ParseIntError".to_owned()));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn exposed_as(&self) -> String {
         let prefix = if self.is_note() { "" } else { "EXC:" };
         format!("{prefix}{}", self.name())
     }
 
     /// Its message; of a note empty.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/histories.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let value = snapshot.get("histories", "errors").unwrap();
+    /// let errors = value.as_errors().unwrap();
+    /// assert!(errors.distinct().iter().any(|error| error.message() == "invalid digit found in string"));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn message(&self) -> &str {
         &self.text.message
     }
 
     /// Where it was recorded: file, line and column; of a note empty.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/histories.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let value = snapshot.get("histories", "errors").unwrap();
+    /// let errors = value.as_errors().unwrap();
+    /// assert!(errors.distinct().iter().all(|error| error.is_note() || error.site().contains(".rs:")));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn site(&self) -> &str {
         &self.text.site
     }
@@ -105,17 +158,47 @@ impl DistinctError {
 
 impl ErrorsValue {
     /// How many were recorded.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/histories.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let value = snapshot.get("histories", "errors").unwrap();
+    /// let errors = value.as_errors().unwrap();
+    /// assert_eq!(errors.all(), 7);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn all(&self) -> u64 {
         self.all
     }
 
     /// How many of them were never among the distinct ones: the file had no space for any.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/histories.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let value = snapshot.get("histories", "errors").unwrap();
+    /// let errors = value.as_errors().unwrap();
+    /// assert_eq!(errors.overflow(), 0);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn overflow(&self) -> u64 {
         self.overflow
     }
 
     /// How many times a message was dropped because a new one came and the log was full. Its errors still
     /// count in [`all`](Self::all) and in [`sites`](Self::sites).
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/histories.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let value = snapshot.get("histories", "errors").unwrap();
+    /// let errors = value.as_errors().unwrap();
+    /// assert_eq!(errors.evicted(), 0);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn evicted(&self) -> u64 {
         self.evicted
     }
@@ -127,12 +210,34 @@ impl ErrorsValue {
     }
 
     /// The distinct ones that were seen last, by name.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/histories.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let value = snapshot.get("histories", "errors").unwrap();
+    /// let errors = value.as_errors().unwrap();
+    /// let counted: u64 = errors.distinct().iter().map(|error| error.count()).sum();
+    /// assert_eq!(counted, errors.all()); // as long as none had to go
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn distinct(&self) -> &[DistinctError] {
         &self.distinct
     }
 
     /// All errors by name and site, whatever messages they had, by name. The counts never fall. Messages and
     /// sources are empty; of processes that have ended a site may be, too.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/histories.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let value = snapshot.get("histories", "errors").unwrap();
+    /// let errors = value.as_errors().unwrap();
+    /// let counted: u64 = errors.sites().iter().map(|site| site.count()).sum();
+    /// assert_eq!(counted + errors.unnamed(), errors.all());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn sites(&self) -> &[DistinctError] {
         &self.sites
     }

@@ -37,11 +37,29 @@ impl HistoryEntry {
     }
 
     /// When it was pushed: seconds since 1970-01-01 UTC.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/histories.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let times = snapshot.history("histories", "times").unwrap();
+    /// assert!(times.entries().windows(2).all(|pair| pair[0].timestamp() >= pair[1].timestamp()));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn timestamp(&self) -> f64 {
         self.time as f64 / 1e9
     }
 
     /// The value.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/histories.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let times = snapshot.history("histories", "times").unwrap();
+    /// assert_eq!(times.entries()[0].value(), 44.0); // the newest
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn value(&self) -> f64 {
         self.value
     }
@@ -69,16 +87,44 @@ impl HistoryValue {
     }
 
     /// The values, newest first.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/histories.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let times = snapshot.history("histories", "times").unwrap();
+    /// assert_eq!(times.entries().len(), 20);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn entries(&self) -> &[HistoryEntry] {
         &self.entries
     }
 
     /// How many there are at most.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/histories.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let times = snapshot.history("histories", "times").unwrap();
+    /// assert!(times.entries().len() <= times.size());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn size(&self) -> usize {
         self.size
     }
 
     /// How many were pushed, as far as they found space.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/histories.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let times = snapshot.history("histories", "times").unwrap();
+    /// let kept = times.entries().len() as u64;
+    /// assert!(times.pushed() >= kept);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn pushed(&self) -> u64 {
         self.pushed
     }

@@ -82,6 +82,16 @@ impl Distribution {
 
     /// The last value of each magnitude that was recorded with a context, by value: see
     /// [`Timer::record_with`](crate::Timer::record_with).
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/exemplars.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let times = snapshot.get("traced", "time").and_then(|value| value.as_distribution()).unwrap();
+    /// let traces = times.exemplars().filter_map(|exemplar| exemplar.context());
+    /// assert!(traces.into_iter().any(|trace| trace.text() == "slow"));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn exemplars(&self) -> impl Iterator<Item = &Exemplar<u64>> {
         self.exemplars.values()
     }
@@ -132,6 +142,18 @@ impl Distribution {
     }
 
     /// Adds another one. Different digits: the result has the fewer.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let size = writer.percentile("size").add()?;
+    /// let other = writer.percentile("other").add()?;
+    /// size.record(3);
+    /// other.record(5);
+    /// let mut both = size.distribution();
+    /// both.merge(other.distribution());
+    /// assert_eq!((both.count(), both.max()), (2, Some(5)));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn merge(&mut self, other: Distribution) {
         let into = if self.layout.buckets() <= other.layout.buckets() {
             self.layout
@@ -162,6 +184,17 @@ impl Distribution {
     /// exact; minimum and maximum are those of their buckets, held within the all-time ones.
     ///
     /// Where `earlier` has more than this, it is no earlier state, and the difference is taken as 0.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let size = writer.percentile("size").add()?;
+    /// size.record(3);
+    /// let earlier = size.distribution();
+    /// size.record(5);
+    /// let since = size.distribution().since(&earlier);
+    /// assert_eq!((since.count(), since.total()), (1, 5));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn since(&self, earlier: &Distribution) -> Distribution {
         let (mut since, mut earlier) = (self.clone(), earlier.clone());
         let into = if self.layout.buckets() <= earlier.layout.buckets() {
@@ -244,11 +277,29 @@ impl Distribution {
     }
 
     /// Their sum.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let size = writer.percentile("size").add()?;
+    /// [3, 5].map(|value| size.record(value));
+    /// assert_eq!(size.distribution().total(), 8);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn total(&self) -> u128 {
         self.moments.total
     }
 
     /// Their mean, correctly rounded; `None` of nothing.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let size = writer.percentile("size").add()?;
+    /// assert_eq!(size.distribution().mean(), None);
+    /// size.record(3);
+    /// size.record(4);
+    /// assert_eq!(size.distribution().mean(), Some(3.5));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn mean(&self) -> Option<f64> {
         (self.moments.count > 0).then(|| quotient(self.moments.total, self.moments.count))
     }
@@ -257,6 +308,14 @@ impl Distribution {
     ///
     /// It is exact (from integer sums) unless the sum of squares exceeds 2¹²⁸; then it is computed
     /// from the buckets.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let size = writer.percentile("size").add()?;
+    /// [1, 2, 3].map(|value| size.record(value));
+    /// assert_eq!(size.distribution().stddev(), Some(1.0)); // of a sample
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn stddev(&self) -> Option<f64> {
         let n = self.moments.count;
         match n {
@@ -300,11 +359,28 @@ impl Distribution {
     }
 
     /// The least value; `None` of nothing.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let size = writer.percentile("size").add()?;
+    /// assert_eq!(size.distribution().min(), None);
+    /// [3, 5].map(|value| size.record(value));
+    /// assert_eq!(size.distribution().min(), Some(3));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn min(&self) -> Option<u64> {
         (self.moments.count > 0).then_some(!self.moments.not_min)
     }
 
     /// The greatest value; `None` of nothing.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let size = writer.percentile("size").add()?;
+    /// [3, 5].map(|value| size.record(value));
+    /// assert_eq!(size.distribution().max(), Some(5));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn max(&self) -> Option<u64> {
         (self.moments.count > 0).then_some(self.moments.max)
     }
@@ -325,11 +401,27 @@ impl Distribution {
     ///
     /// Nearest rank: the bucket in which the ⌈percent/100 · n⌉-th value lies (at least the first),
     /// its middle `low + (high - low) / 2`, held within minimum and maximum.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let size = writer.percentile("size").add()?;
+    /// (1..=100).for_each(|value| size.record(value));
+    /// assert_eq!(size.distribution().percentile(99.0), Some(99));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn percentile(&self, percent: f64) -> Option<u64> {
         self.percentiles(&[percent])[0]
     }
 
     /// Several [`percentile`](Self::percentile)s in one pass; the percents ascend.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let size = writer.percentile("size").add()?;
+    /// (1..=100).for_each(|value| size.record(value));
+    /// assert_eq!(size.distribution().percentiles(&[50.0, 99.0]), [Some(50), Some(99)]);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn percentiles<const N: usize>(&self, percents: &[f64; N]) -> [Option<u64>; N] {
         let mut values = [None; N];
         let n = self.bucket_count();
@@ -359,6 +451,15 @@ impl Distribution {
 
     /// Calls `each` with least value, greatest value and count of every bucket that is not empty, in
     /// ascending order.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let size = writer.percentile("size").add()?;
+    /// size.record(3);
+    /// size.record(3);
+    /// size.distribution().each_bucket(|low, high, count| assert_eq!((low, high, count), (3, 3, 2)));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn each_bucket(&self, mut each: impl FnMut(u64, u64, u64)) {
         for octave in 0..self.layout.octaves() as u32 {
             // The coarse count first: an arbitrary but stated order.
@@ -376,6 +477,14 @@ impl Distribution {
     }
 
     /// The same distribution as an HdrHistogram, its buckets entered at their least values.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let size = writer.percentile("size").add()?;
+    /// size.record(3);
+    /// assert_eq!(size.distribution().to_hdrhistogram().max(), 3);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[cfg(feature = "hdrhistogram")]
     pub fn to_hdrhistogram(&self) -> hdrhistogram::Histogram<u64> {
         let digits = self.layout.digits() as u8;

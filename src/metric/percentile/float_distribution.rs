@@ -108,6 +108,18 @@ impl FloatDistribution {
     }
 
     /// Adds another one. Different digits: the result has the fewer.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let ratio = writer.float_percentile("ratio").add()?;
+    /// let other = writer.float_percentile("other").add()?;
+    /// ratio.record(0.25);
+    /// other.record(-0.5);
+    /// let mut both = ratio.distribution();
+    /// both.merge(other.distribution());
+    /// assert_eq!((both.count(), both.min()), (2, Some(-0.5)));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn merge(&mut self, mut other: FloatDistribution) {
         self.align(&mut other);
         self.moments = self.moments.merged_without_time(other.moments);
@@ -125,6 +137,16 @@ impl FloatDistribution {
     /// those of their buckets, held within the all-time ones.
     ///
     /// Where `earlier` has more than this, it is no earlier state, and the difference is taken as 0.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let ratio = writer.float_percentile("ratio").add()?;
+    /// ratio.record(0.25);
+    /// let earlier = ratio.distribution();
+    /// ratio.record(0.5);
+    /// assert_eq!(ratio.distribution().since(&earlier).count(), 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn since(&self, earlier: &FloatDistribution) -> FloatDistribution {
         let (mut delta, mut earlier) = (self.clone(), earlier.clone());
         delta.align(&mut earlier);
@@ -179,16 +201,42 @@ impl FloatDistribution {
     }
 
     /// How many values were recorded.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let ratio = writer.float_percentile("ratio").add()?;
+    /// ratio.record(0.25);
+    /// assert_eq!(ratio.distribution().count(), 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn count(&self) -> u64 {
         self.moments.count()
     }
 
     /// Their sum.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let ratio = writer.float_percentile("ratio").add()?;
+    /// ratio.record(0.25);
+    /// ratio.record(0.5);
+    /// assert_eq!(ratio.distribution().total(), 0.75);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn total(&self) -> f64 {
         self.moments.total()
     }
 
     /// Their mean; `None` while nothing has been recorded.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let ratio = writer.float_percentile("ratio").add()?;
+    /// ratio.record(0.25);
+    /// ratio.record(0.5);
+    /// assert_eq!(ratio.distribution().mean(), Some(0.375));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn mean(&self) -> Option<f64> {
         self.moments.mean()
     }
@@ -200,21 +248,56 @@ impl FloatDistribution {
     }
 
     /// The least value; `None` while nothing has been recorded.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let ratio = writer.float_percentile("ratio").add()?;
+    /// ratio.record(0.25);
+    /// ratio.record(-0.5);
+    /// assert_eq!(ratio.distribution().min(), Some(-0.5));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn min(&self) -> Option<f64> {
         self.moments.min()
     }
 
     /// The greatest value; `None` while nothing has been recorded.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let ratio = writer.float_percentile("ratio").add()?;
+    /// assert_eq!(ratio.distribution().max(), None);
+    /// ratio.record(0.25);
+    /// assert_eq!(ratio.distribution().max(), Some(0.25));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn max(&self) -> Option<f64> {
         self.moments.max()
     }
 
     /// The last value, where one writer recorded all of them; `None` otherwise.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let ratio = writer.float_percentile("ratio").add()?;
+    /// ratio.record(0.25);
+    /// ratio.record(-0.5);
+    /// assert_eq!(ratio.distribution().last(), Some(-0.5));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn last(&self) -> Option<f64> {
         self.moments.last().filter(|last| !last.is_nan())
     }
 
     /// How many NaNs and infinities were not recorded.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let ratio = writer.float_percentile("ratio").add()?;
+    /// ratio.record(f64::NAN);
+    /// assert_eq!((ratio.distribution().rejected(), ratio.distribution().count()), (1, 0));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn rejected(&self) -> u64 {
         self.moments.rejected()
     }
@@ -230,6 +313,14 @@ impl FloatDistribution {
     ///
     /// Nearest rank: the bucket in which the ⌈percent/100 · n⌉-th value lies (at least the first), its
     /// middle, held within minimum and maximum. The bucket with zero in it stands for zero.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let ratio = writer.float_percentile("ratio").add()?;
+    /// ratio.record(0.25);
+    /// assert_eq!(ratio.distribution().percentile(99.0), Some(0.25));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn percentile(&self, percent: f64) -> Option<f64> {
         self.percentiles(&[percent])[0]
     }

@@ -219,6 +219,16 @@ impl SummaryValue {
     }
 
     /// Adds another one; of equal times the other's last value counts.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let tasks = writer.summary("tasks").add()?;
+    /// tasks.record(1.5);
+    /// let mut both = tasks.value();
+    /// both.merge(tasks.value());
+    /// assert_eq!((both.count(), both.total()), (2, 3.0));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn merge(&mut self, other: SummaryValue) {
         let rejected = self.rejected.saturating_add(other.rejected);
         *self = match (self.center(), other.center()) {
@@ -303,21 +313,56 @@ impl SummaryValue {
     }
 
     /// How many values were recorded.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let tasks = writer.summary("tasks").add()?;
+    /// tasks.record(1.5);
+    /// assert_eq!(tasks.value().count(), 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn count(&self) -> u64 {
         self.count
     }
 
     /// Their sum.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let tasks = writer.summary("tasks").add()?;
+    /// tasks.record(1.5);
+    /// tasks.record(2.5);
+    /// assert_eq!(tasks.value().total(), 4.0);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn total(&self) -> f64 {
         self.total.value()
     }
 
     /// Their mean; `None` of nothing.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let tasks = writer.summary("tasks").add()?;
+    /// assert_eq!(tasks.value().mean(), None);
+    /// tasks.record(1.5);
+    /// tasks.record(2.5);
+    /// assert_eq!(tasks.value().mean(), Some(2.0));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn mean(&self) -> Option<f64> {
         Some(self.center()?.0.value())
     }
 
     /// Their standard deviation as of a sample (n - 1); 0 of one value, `None` of nothing.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let tasks = writer.summary("tasks").add()?;
+    /// [1e9 + 1.0, 1e9 + 2.0, 1e9 + 3.0].map(|value| tasks.record(value));
+    /// assert_eq!(tasks.value().stddev(), Some(1.0)); // of a sample
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn stddev(&self) -> Option<f64> {
         let (_, squares) = self.center()?;
         // Not negative but in a file that was tampered with; and a NaN stays one.
@@ -333,16 +378,43 @@ impl SummaryValue {
     }
 
     /// The least value; `None` of nothing, and of an interval where it is not known.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let tasks = writer.summary("tasks").add()?;
+    /// tasks.record(1.5);
+    /// tasks.record(-2.5);
+    /// assert_eq!(tasks.value().min(), Some(-2.5));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn min(&self) -> Option<f64> {
         (self.count > 0 && !self.min.is_nan()).then_some(self.min)
     }
 
     /// The greatest value; `None` of nothing, and of an interval where it is not known.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let tasks = writer.summary("tasks").add()?;
+    /// tasks.record(1.5);
+    /// tasks.record(-2.5);
+    /// assert_eq!(tasks.value().max(), Some(1.5));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn max(&self) -> Option<f64> {
         (self.count > 0 && !self.max.is_nan()).then_some(self.max)
     }
 
     /// The value recorded last, by the coarse clocks of its writers; `None` of nothing.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let tasks = writer.summary("tasks").add()?;
+    /// tasks.record(1.5);
+    /// tasks.record(-2.5);
+    /// assert_eq!(tasks.value().last(), Some(-2.5));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn last(&self) -> Option<f64> {
         (self.count > 0).then_some(self.last)
     }
@@ -353,6 +425,14 @@ impl SummaryValue {
     }
 
     /// How many NaNs and infinities were not recorded.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let tasks = writer.summary("tasks").add()?;
+    /// tasks.record(f64::INFINITY);
+    /// assert_eq!((tasks.value().rejected(), tasks.value().count()), (1, 0));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn rejected(&self) -> u64 {
         self.rejected
     }

@@ -38,31 +38,85 @@ pub struct File {
 
 impl File {
     /// Its path.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let file = &snapshot.files()[0];
+    /// assert!(file.path().ends_with("every-kind.mmstats"));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Name of the model.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let file = &snapshot.files()[0];
+    /// assert_eq!(file.model(), "every-kind");
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn model(&self) -> &str {
         &self.header.model
     }
 
     /// The process that created it.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let file = &snapshot.files()[0];
+    /// assert_eq!(file.pid(), 812);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn pid(&self) -> u32 {
         self.header.pid
     }
 
     /// The thread that writes it now, or did last.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let file = &snapshot.files()[0];
+    /// assert_eq!(file.tid(), 815);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn tid(&self) -> u32 {
         self.tid
     }
 
     /// The user of its process.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let file = &snapshot.files()[0];
+    /// assert_eq!(file.uid(), 1000);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn uid(&self) -> u32 {
         self.header.uid
     }
 
     /// The group of its process.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let file = &snapshot.files()[0];
+    /// assert_eq!(file.gid(), 100);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn gid(&self) -> u32 {
         self.header.gid
     }
@@ -73,6 +127,15 @@ impl File {
     }
 
     /// Whether someone still writes it.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let file = &snapshot.files()[0];
+    /// assert_eq!(file.state(), mmstats::reader::State::Unknown); // of another machine
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn state(&self) -> State {
         self.state
     }
@@ -83,6 +146,15 @@ impl File {
     }
 
     /// When it was created: seconds since 1970-01-01 UTC.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let file = &snapshot.files()[0];
+    /// assert_eq!(file.created(), 1795214569.92); // seconds since 1970
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn created(&self) -> f64 {
         self.header.created as f64 / 1e9
     }
@@ -127,6 +199,15 @@ impl File {
     }
 
     /// What it does not record, and why: groups that were refused, a growth that failed.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let file = &snapshot.files()[0];
+    /// assert!(file.notes().is_empty()); // nothing went wrong
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn notes(&self) -> &[Note] {
         &self.notes
     }
@@ -137,6 +218,15 @@ impl File {
     }
 
     /// Its length.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let file = &snapshot.files()[0];
+    /// assert!(file.bytes() > 0);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -148,6 +238,15 @@ impl File {
 
     /// One of the values of [`system`](Self::system), by its label. The file's own values are in
     /// [`Snapshot::of_file`](super::Snapshot::of_file).
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let file = &snapshot.files()[0];
+    /// assert_eq!(file.get("sys.pid").and_then(|value| value.as_u64()), Some(812));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn get(&self, label: &str) -> Option<&Value> {
         let mut system = self.system().iter();
         system

@@ -36,6 +36,15 @@ pub struct Process {
 
 impl Model {
     /// Its name.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let names: Vec<&str> = snapshot.models().iter().map(|model| model.name()).collect();
+    /// assert_eq!(names, ["every-kind"]);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -60,6 +69,15 @@ impl Model {
     }
 
     /// How many processes made its files.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let model = snapshot.model("every-kind").unwrap();
+    /// assert_eq!(model.processes(), 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn processes(&self) -> usize {
         self.processes
     }
@@ -107,6 +125,16 @@ impl Model {
     }
 
     /// Its files: their places in [`Snapshot::files`](super::Snapshot::files).
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let model = snapshot.model("every-kind").unwrap();
+    /// let files = model.files().iter().map(|index| &snapshot.files()[*index]);
+    /// assert!(files.into_iter().all(|file| file.model() == "every-kind"));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn files(&self) -> &[usize] {
         &self.files
     }
@@ -146,6 +174,15 @@ impl Model {
 
     /// As [`Snapshot::get`](super::Snapshot::get); of what one file has, also `sys.pid` and so on: see
     /// [`File::system`].
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let model = snapshot.model("every-kind").unwrap();
+    /// assert_eq!(model.get("in_flight").and_then(|value| value.as_i64()), Some(-3));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn get(&self, label: &str) -> Option<&Value> {
         lookup(&self.series, label).or_else(|| self.file()?.get(label))
     }

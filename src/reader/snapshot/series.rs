@@ -242,11 +242,31 @@ impl Series {
     }
 
     /// Its value.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let model = snapshot.model("every-kind").unwrap();
+    /// let series = model.series().iter().find(|series| series.label() == "requests").unwrap();
+    /// assert_eq!(series.value().as_u64(), Some(7));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn value(&self) -> &Value {
         &self.value
     }
 
     /// Of what it is a number, or empty. Of a timer: seconds, in which its exposed values are.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let model = snapshot.model("every-kind").unwrap();
+    /// let series = model.series().iter().find(|series| series.label() == "body_size").unwrap();
+    /// assert_eq!(series.unit(), "bytes");
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn unit(&self) -> &str {
         let metric = &self.origin.plan.metrics[self.origin.metric as usize];
         let described = self.origin.described.as_ref();
@@ -255,6 +275,17 @@ impl Series {
     }
 
     /// What it means, or empty.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let model = snapshot.model("every-kind").unwrap();
+    /// let series = model.series().iter().find(|series| series.label() == "requests").unwrap();
+    /// println!("{}: {}", series.label(), series.help());
+    /// assert!(!series.help().is_empty());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn help(&self) -> &str {
         match &self.origin.described {
             Some(described) => &described.help,
@@ -306,6 +337,16 @@ impl Series {
     /// What its value and its window expose beside the value itself: name and value. Computed at the first
     /// call and kept, which takes some 100 bytes for each: of a compound with many numbers
     /// [`expose`](Self::expose) is the cheaper way.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let mut reader = Reader::open("tests/golden/every-kind.mmstats")?;
+    /// let snapshot = reader.snapshot()?;
+    /// let model = snapshot.model("every-kind").unwrap();
+    /// let series = model.series().iter().find(|series| series.label() == "pool").unwrap();
+    /// assert!(series.exposed().iter().any(|(name, _)| name == "open"));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn exposed(&self) -> &[(String, Value)] {
         self.exposed.get_or_init(|| {
             let mut exposed = Vec::new();
