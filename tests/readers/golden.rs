@@ -57,22 +57,27 @@ fn golden_files_are_read_as_ever() {
     }
 }
 
-/// All in one directory of one root, merged by their models; several paths; and paths that are not there.
-#[test]
-fn golden_files_are_read_together() {
+/// A root with all golden files, each as the file of a model's directory.
+pub fn root() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     for name in names() {
         let from = manifest(&format!("tests/golden/{name}.mmstats"));
         let directory = root.path().join(&name);
         fs::create_dir(&directory).unwrap();
         // In a directory a retired file has the one name.
-        let to = if name == "retired" {
-            "mmstats-retired"
-        } else {
-            "mmstats-812-815"
+        let to = match &*name {
+            "retired" => "mmstats-retired",
+            _ => "mmstats-812-815",
         };
         fs::copy(from, directory.join(to)).unwrap();
     }
+    root
+}
+
+/// A root, a model's directory, several paths, and paths where nothing is.
+#[test]
+fn golden_files_are_read_together() {
+    let root = root();
     assert_same("a root", &[root.path()]);
     assert_same("a model's directory", &[&root.path().join("labels")]);
     let missing = Path::new("/no/such/path");
