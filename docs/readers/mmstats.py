@@ -1,13 +1,25 @@
 #!/usr/bin/env python3
-"""Reads mmstats stats files, format 3, with nothing but the standard library.
+"""Reads the stats files of mmstats, format 3, with nothing but the standard library. Linux, Python 3.8 or later.
 
-Written from docs/FORMAT.md alone, whose chapters the comments name: it is the proof that the text is
-complete, and a second opinion for the tests. It prints what `mmstats show --json` prints.
+    import mmstats
 
-    reader.py [--per-file] [PATH]       a root, a model's directory, or one file
+    for series in mmstats.read("/run/app"):
+        print(series.model, series.label, series.kind, series.value)
+    timer = mmstats.read("/run/app").get("my-app", "response_time")
+    print(timer.count, timer.mean, timer.percentiles["99"])          # in seconds
 
-It copies values with three phases of preadv ("A polling reader, by pread"), so it may read any file, whoever
-wrote it. Linux only.
+As a program it prints what `mmstats show --json` prints: exit code 0 if something was read, 1 if nothing was, 2 for
+wrong usage.
+
+    python3 mmstats.py [--per-file] [PATH]...      roots, models' directories, or files
+
+For prometheus_client:
+
+    prometheus_client.REGISTRY.register(mmstats.Collector("/run/app"))
+
+Written from docs/FORMAT.md alone, whose chapters the comments name. It copies values with three phases of preadv ("A
+polling reader, by pread"), so it may read any file, whoever wrote it. It does not read files of format 1 (python-mmstats)
+and does not find files by the pid of their writer.
 """
 
 import array
@@ -36,7 +48,9 @@ KINDS = ["", "counter", "updown", "gauge", "flag", "text", "constant", "timer", 
 PINNED = 1
 HAS_GENERATION = 2
 # In the place of the texts of an instance that was removed, or whose texts are wrong.
-GONE = None, "", {}
+GONE = None, "", {}, ()
+# Schemas, and the labels of instances, that were decoded already: the files of a model have the same, as a rule.
+DECODED, DECODED_MOST = {}, 4096
 # File systems that only one kernel writes, by their names in mountinfo.
 LOCAL = ["tmpfs", "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "overlay", "ramfs", "bcachefs", "zfs"]
 # Steps of a window that count, and what its label ends with.
@@ -256,8 +270,8 @@ class Distribution:
         return math.sqrt(difference / (self.count * (self.count - 1)))
 
     def as_json(self, divisor):
-        # Divided, not multiplied by 1e-9, which is no double: so it is rounded once.
-        scaled = lambda x: None if x is None else x if divisor == 1 else x / divisor
+        # The nearest double, divided by 10⁹.
+        scaled = lambda x: None if x is None else x if divisor == 1 else float(x) / 1e9
         shown = {"count": self.count, "total": scaled(self.total), "mean": scaled(self.mean()),
                  "stddev": scaled(self.deviation()), "min": scaled(self.min), "max": scaled(self.max),
                  "last": scaled(self.last)}
@@ -515,9 +529,8 @@ class Errors:
                 entry.update(type=name, message=message, site=site,
                              sources=[line for line in sources.split("\n") if sources])
             distinct.append(entry)
-        for (name, note, _, site, _), (count, first, last, _) in in_order(self.sites):
-            sites.append({"name": name if note else "EXC:" + name, "site": site,
-                          "count": count, "first": first / 1e9, "last": last / 1e9})
+        for (name, note, _, site, _), (count, _, _, _) in in_order(self.sites):
+            sites.append({"name": name if note else "EXC:" + name, "site": site, "count": count})
         all_, overflow, evicted, unnamed = self.counts
         return {"all": all_, "overflow": overflow, "evicted": evicted, "unnamed": unnamed,
                 "distinct": distinct, "sites": sites}
@@ -621,8 +634,8 @@ class Metric:
             end = offset + struct.calcsize("<" + SCALARS[scalar]) * max(count, 1)
             need(end <= 8 * self.words, "field %s is outside the value" % name)
             self.fields.append((name, scalar, rule, count, offset))
-        for _ in range(counters if fields else 0):
-            need(entry.numbers("H")[0] < fields, "a counter that is no field")
+        self.counters = {entry.numbers("H")[0] for _ in range(counters if fields else 0)}
+        need(all(number < fields for number in self.counters), "a counter that is no field")
 
     def is_known(self):
         return 0 < self.kind < len(KINDS) and KINDS[self.kind] is not None
@@ -760,10 +773,11 @@ class Metric:
             return [[0] * count if count else 0 for _, _, _, count, _ in self.fields]
         return {"flag": False, "text": ""}.get(name, 0)
 
-    def of(self, identity):
-        """The same for one instance, whose group or labels these are."""
+    def of(self, identity, exported):
+        """The same for one instance, whose group or labels these are; what exporters put before the name of the metric, and
+        their key of the group."""
         metric = copy.copy(self)
-        metric.identity = identity
+        metric.identity, (metric.prefix, metric.group_key) = identity, exported
         return metric
 
     def as_json(self, value, descriptions=()):
@@ -803,6 +817,71 @@ def describe(known, more):
     for what, said in more.items():
         if what not in known or known[what][0] < said[0]:
             known[what] = said
+
+
+def decoded(key, decode):
+    """What `decode` returns, once for each key."""
+    found = DECODED.get(key)
+    if found is None:
+        if len(DECODED) >= DECODED_MOST:
+            DECODED.clear()
+        found = DECODED[key] = decode()
+    return found
+
+
+def schema_record(data):
+    """Records, Schema record: block, metrics, and what is wrong with the others."""
+    record = Cursor(data, 8)
+    block, count, name, help_, type_, export = record.numbers("IIHHHH")
+    need(block % 8 == 0, "a block of %d bytes" % block)
+    record.take(name + help_ + type_)
+    record.take(-record.at % 8)
+    metrics, problems, room, before = [], [], block // 8, None
+    for _ in range(count):
+        size, = struct.unpack_from("<I", record.data[record.at:record.at + 4].ljust(4, b"\0"))
+        need(size >= 32, "an entry of %d bytes" % size)
+        entry, of, before = Cursor(record.take(size)), before, None
+        try:
+            metric = Metric(entry, block)
+            if not metric.is_known():
+                continue  # of a later version: no reason to complain
+            metric.check()
+            need(KINDS[metric.kind] != "window" or metric.is_window_of(of),
+                 "%s: a window that does not follow the metric it belongs to" % metric.label)
+            need(metric.total <= room, "%s overlaps other metrics" % metric.label)
+        except Malformed as problem:
+            problems.append(str(problem))  # costs only this metric
+            continue
+        room -= metric.total
+        metrics.append(metric)
+        before = metric
+    prefix = record.text(export - 1) if export else None
+    for metric in metrics:
+        metric.export = prefix
+    return block, metrics, problems
+
+
+def instance_texts(data, at, metrics):
+    """Records, Instance record, from byte 16 on: what labels begin and end with, its identity, its metrics by label."""
+    cursor = Cursor(data)
+    prefix, group, pairs = cursor.numbers("HHI")
+    prefix, group = cursor.text(prefix), cursor.text(group)
+    lengths = cursor.numbers("%dH" % (2 * pairs))
+    labels = [(cursor.text(key), cursor.text(value)) for key, value in zip(lengths[::2], lengths[1::2])]
+    keys = [key.encode() for key, _ in labels]
+    need(all(a < b for a, b in zip([b""] + keys, keys)), "labels out of order at %d" % at)
+    suffix = "" if group else labels_text(labels)
+    exported = prefix, labels[0][0] if group and labels else "group"
+    prefix += group + "." if group else ""
+    need(suffix or all(whole_label(prefix, metric.label) for metric in metrics), "a metric without a label at %d" % at)
+    # What exporters call the group is no label of it.
+    identity = {"group": group} if group else {"labels": dict(labels)} if labels else {}
+    named = []
+    for metric in metrics:
+        is_window = KINDS[metric.kind] == "window"
+        label = named[-1][0] + OF_WINDOW if is_window else whole_label(prefix, metric.label) + suffix
+        named.append((label, metric.of(identity, exported)))
+    return prefix, suffix, identity, named
 
 
 class File:
@@ -915,37 +994,14 @@ class File:
         self.charge(4 * length + 64)
         record = Cursor(self.bytes(at, length), 8)
         time_, kind, label, unit, help_ = record.numbers("QHHHH")
-        label, unit, _ = record.text(label), record.text(unit), record.text(help_)
-        describe(self.descriptions, {(kind, label): (time_, unit)})
+        label, unit, help_ = record.text(label), record.text(unit), record.text(help_)
+        describe(self.descriptions, {(kind, label): (time_, unit, help_)})
 
     def schema(self, at, length):
         self.charge(4 * length)
-        record = Cursor(self.bytes(at, length), 8)
-        block, count, name, help_, type_, export = record.numbers("IIHHHH")
-        need(block % 8 == 0, "a block of %d bytes" % block)
-        record.take(name + help_ + type_)
-        record.take(-record.at % 8)
-        metrics, room, before = [], block // 8, None
-        for _ in range(count):
-            size, = struct.unpack_from("<I", record.data[record.at:record.at + 4].ljust(4, b"\0"))
-            need(size >= 32, "an entry of %d bytes" % size)
-            entry, of, before = Cursor(record.take(size)), before, None
-            try:
-                metric = Metric(entry, block)
-                if not metric.is_known():
-                    continue  # of a later version: no reason to complain
-                metric.check()
-                need(KINDS[metric.kind] != "window" or metric.is_window_of(of),
-                     "%s: a window that does not follow the metric it belongs to" % metric.label)
-                need(metric.total <= room, "%s overlaps other metrics" % metric.label)
-            except Malformed as problem:
-                self.problems.append(str(problem))  # costs only this metric
-                continue
-            room -= metric.total
-            metrics.append(metric)
-            before = metric
-        if export:
-            record.text(export - 1)
+        data = self.bytes(at, length)
+        block, metrics, problems = decoded(data, lambda: schema_record(data))
+        self.problems += problems
         self.schemas[at] = block, metrics
 
     def within(self, at, length, texts, place, size):
@@ -975,7 +1031,7 @@ class File:
                 self.instances.append((place, block, GONE, metrics, {}, {}))
                 return
             self.generations.append((len(self.instances), place - 8, generation))
-        prefix, suffix, _ = texts
+        prefix, suffix, _, _ = texts
         self.charge(block + sum(len(metric.label) + len(prefix) + len(suffix) + 64 for metric in metrics))
         self.instances.append((place, block, texts, metrics, {}, {}))
 
@@ -988,18 +1044,9 @@ class File:
         texts = table + 4 * pairs + sum(lengths)
         need(texts <= length, "a short record at %d" % at)
         need(at + texts <= place, "values outside the record at %d" % at)
-        cursor = Cursor(self.bytes(at, texts), 24)
-        prefix, group = cursor.text(prefix), cursor.text(group)
-        cursor.take(4 * pairs)
-        labels = [(cursor.text(key), cursor.text(value)) for key, value in zip(lengths[::2], lengths[1::2])]
-        keys = [key.encode() for key, _ in labels]
-        need(all(a < b for a, b in zip([b""] + keys, keys)), "labels out of order at %d" % at)
-        suffix = "" if group else labels_text(labels)
-        prefix += group + "." if group else ""
-        need(suffix or all(whole_label(prefix, metric.label) for metric in metrics), "a metric without a label at %d" % at)
-        # What exporters call the group is no label of it.
-        identity = {"group": group} if group else {"labels": dict(labels)} if labels else {}
-        return prefix, suffix, identity
+        # The metrics are those of a schema, which is kept as long as this is.
+        data = self.bytes(at, texts)[16:]
+        return decoded((id(metrics), data), lambda: (*instance_texts(data, at, metrics), metrics))[:4]
 
     def octave(self, at, length):
         need(length >= 24, "a short record at %d" % at)
@@ -1104,7 +1151,7 @@ class File:
     def read_values(self):
         """A polling reader, by pread: three phases for each block."""
         self.parts, tries, with_parts, traced = [({}, {})], TRIES_PER_FILE, [], []
-        for place, block, (prefix, suffix, identity), metrics, octaves, pieces in self.instances:
+        for place, block, (prefix, suffix, _, named), metrics, octaves, pieces in self.instances:
             if prefix is None:
                 continue
             if self.retired:
@@ -1118,18 +1165,15 @@ class File:
             seconds = self.words(place, block // 8)
             now = time.clock_gettime_ns(MONOTONIC_COARSE) if shares_clock(self) else None
             twice = set()
-            for index, metric in enumerate(metrics):
+            for index, (label, metric) in enumerate(named):
                 if KINDS[metric.kind] == "window":
-                    label += OF_WINDOW  # it belongs to the entry before it
                     if index - 1 in twice:
                         continue  # its metric does not count
-                else:
-                    label = whole_label(prefix, metric.label) + suffix
                 if label in self.entries:
                     twice.add(index)
                     self.problems.append("the label %s is there twice" % label)
                     continue
-                self.entries[label] = metric.of(identity)
+                self.entries[label] = metric
                 at, words = metric.offset // 8, []
                 if metric.buffers:
                     published, whole = firsts[at] // 2, self.is_whole(firsts[at], seconds[at], metric)
@@ -1162,9 +1206,7 @@ class File:
         fence()
         for number, word, generation in self.generations:
             if self.words(word, 1)[0] != generation:
-                _, _, (prefix, suffix, _), metrics, _, _ = self.instances[number]
-                labels = {whole_label(prefix, metric.label) + suffix for metric in metrics}
-                labels |= {label + OF_WINDOW for label in labels}
+                labels = {label for label, _ in self.instances[number][2][3]}
                 self.busy = [label for label in self.busy if label not in labels]
                 for label in labels:
                     for entries, stats in self.parts:
@@ -1196,7 +1238,7 @@ class File:
         if per_file:
             # All that it has, whatever its state. What a retired file has of a label several times adds up.
             state, self.state = self.state, "live"
-            shown["stats"] = merge([self], [])
+            shown["stats"] = stats_json(*merge([self], []))
             self.state = state
         if self.retired:
             shown["retired"] = self.retired[0]
@@ -1425,10 +1467,15 @@ def merge(files, errors):
                     named.add((label, entry.kind))
                     errors.append({"path": file.path, "error": "%s is of another kind in a file created later" % label})
                 continue
-            if isinstance(value, (Distribution, Summary, Average, Sampled, Window, History, Errors)):
+            if isinstance(value, (Distribution, Floats, Summary, Average, Sampled, Window, History, Errors)):
                 value = value.copy()  # the file's own is still to be shown
             merged.add(file, entry, value)
-    return with_windows({label: merged.as_json(descriptions) for label, merged in sorted(labels.items()) if merged.seen})
+    return {label: merged for label, merged in sorted(labels.items()) if merged.seen}, descriptions
+
+
+def stats_json(labels, descriptions):
+    """JSON: stats by label."""
+    return with_windows({label: merged.as_json(descriptions) for label, merged in labels.items()})
 
 
 def with_windows(stats):
@@ -1542,29 +1589,113 @@ def read_directory(path, root, errors):
             if file.name() not in named or file.owner_uid != second.owner_uid] + [second]
 
 
-def read(paths, per_file=False):
-    """What `mmstats show --json` prints for these paths."""
+def read_path(path):
+    """What is under one path."""
     files, errors, liveness = [], [], Liveness()
-    for path in paths:
-        if os.path.isdir(path):
-            for directory, root in directories(path):
-                files += read_directory(directory, root, errors)
-        else:
-            file = open_file(path, os.path.dirname(os.path.dirname(path)), errors)
-            files += [file] if file else []
+    os.stat(path)
+    if os.path.isdir(path):
+        for directory, root in directories(path):
+            files += read_directory(directory, root, errors)
+    else:
+        file = open_file(path, os.path.dirname(os.path.dirname(path)), errors)
+        files += [file] if file else []
+    for file in files:
+        errors += [{"path": file.path, "error": printable(problem)} for problem in file.problems]
+        errors += [{"path": file.path, "error": "%s: written too fast to be read whole" % label} for label in file.busy]
     files = without_copies(files, errors)
     for file in files:
         file.state = "dead" if file.retired else liveness.state(file)
-        errors += [{"path": file.path, "error": printable(problem)} for problem in file.problems]
-        errors += [{"path": file.path, "error": "%s: written too fast to be read whole" % label} for label in file.busy]
     files.sort(key=lambda file: (file.created, os.fsencode(file.path)))
-    models = {}
+    models = []
     for name in sorted({file.model for file in files}):
         own = [file for file in files if file.model == name]
-        models[name] = {"processes": len({file.process() for file in own if not file.retired}),
-                        "files": [file.as_json(per_file) for file in own],
-                        "stats": merge(own, errors)}
-    return {"path": paths[0] if paths else "", "models": models, "errors": errors}
+        models.append(Model(name, own, *merge(own, errors)))
+    return Snapshot(path, models, errors)
+
+
+class Series:
+    """One metric of one model and group, merged over all files: `model`, `label`, `metric`, `kind`, `unit`, `help`,
+    `group` (None if there is none), `labels` (a dict), `value` (a number, a text, a bool; of a compound a dict).
+
+    What else its kind has in the chapter "JSON" is an attribute, too: `count`, `total`, `mean`, `stddev`, `min`, `max`,
+    `last`, `percentiles`, `entries`, `window`. Times of a timer are in seconds."""
+
+    def __init__(self, model, label, merged, shown, help_):
+        self.model, self.label, self.shown, self.help = model, label, shown, help_
+        self.unit, self.group, self.labels = shown.get("unit", ""), shown.get("group"), shown.get("labels", {})
+        self.value, self._merged = shown.get("value"), merged
+
+    def __getattr__(self, name):
+        try:
+            return self.__dict__["shown"][name]
+        except KeyError:
+            raise AttributeError("a %s has no %s" % (self.__dict__.get("shown", {}).get("kind"), name)) from None
+
+    def __repr__(self):
+        return "<Series %s of %s: %s>" % (self.label, self.model, self.shown["kind"])
+
+
+class Model:
+    """The files of one model: `name`, and its `series` in the order of their labels. `len(model.files)` files of
+    `model.processes` processes."""
+
+    def __init__(self, name, files, labels, descriptions):
+        self.name, self.files, self._labels, self._descriptions = name, files, labels, descriptions
+        self.processes = len({file.process() for file in files if not file.retired})
+
+    @property
+    def series(self):
+        found = []
+        for label, shown in stats_json(self._labels, self._descriptions).items():
+            entry = self._labels[label].kind_of
+            said = self._descriptions.get((entry.kind, entry.label))
+            found.append(Series(self.name, label, self._labels[label], shown, said[2] if said else entry.help))
+        return found
+
+    def as_json(self, per_file):
+        return {"processes": self.processes, "files": [file.as_json(per_file) for file in self.files],
+                "stats": stats_json(self._labels, self._descriptions)}
+
+
+class Snapshot:
+    """What was read of one path: its `models`, and `errors`, a list of dicts with `path` and `error`. To iterate over it
+    is to iterate over the series of all models."""
+
+    def __init__(self, path, models, errors):
+        self.path, self.models, self.errors = path, models, errors
+
+    def __iter__(self):
+        return (series for model in self.models for series in model.series)
+
+    def get(self, model, label):
+        """The series, or None."""
+        return next((series for series in self if (series.model, series.label) == (model, label)), None)
+
+
+def read(path=None):
+    """Reads all files under a root, a model's directory, or one file. Without a path: the first usual root that is there.
+    Raises OSError if there is no such path. Bad files are in `errors`, and never hide the good ones."""
+    if path is None:
+        path = next(iter(roots()), "/dev/shm/mmstats-%d" % os.geteuid())
+    return read_path(os.path.abspath(os.fspath(path)))
+
+
+def show(paths, per_file=False):
+    """What `mmstats show --json` prints for these paths."""
+    had, failed, models, failures, errors = [], [], {}, [], []
+    for path in paths:
+        try:
+            snapshot = read_path(path)
+        except OSError as error:
+            failures.append({"path": path, "error": printable("cannot find stats files: %s" % error.strerror)})
+            failed.append(path)
+            continue
+        had.append(path)
+        errors += snapshot.errors
+        for model in snapshot.models:
+            name = model.name if model.name not in models else "%s@%s" % (model.name, path)
+            models[name] = model.as_json(per_file)
+    return finite({"path": ":".join(had + failed), "models": models, "errors": failures + errors})
 
 
 def finite(value):
@@ -1576,19 +1707,144 @@ def finite(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def main():
-    arguments = sys.argv[1:]
+class Collector:
+    """For prometheus_client: `REGISTRY.register(Collector("/run/app"))`. The families have the names and types that
+    `mmstats serve` gives them; of distributions each `le` is the end of a bucket, so the counts are exact. (Where two
+    types or two series meet in one family, only the first is there.)"""
+
+    def __init__(self, path=None):
+        self.path = path
+
+    def describe(self):
+        return []  # nothing is read when it is registered
+
+    def collect(self):
+        families = {}
+        for model in read(self.path).models:
+            exported = [entry.export for entry in (merged.kind_of for merged in model._labels.values())
+                        if getattr(entry, "export", None) is not None]
+            for series in model.series:
+                for part in samples(series, exported[-1] if exported else model.name):
+                    add_sample(families, series, *part)
+        return list(families.values())
+
+
+def snake_case(name):
+    name = re.sub("(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return re.sub("[^a-zA-Z0-9]", "_", name).lower()
+
+
+def family_name(parts, unit=""):
+    """A part that is a unit already is not said twice."""
+    name = ""
+    for part in parts:
+        part = snake_case(part).rstrip("_")
+        name += ("_" if name and part and not part.startswith("_") else "") + part
+    if re.fullmatch("[a-z][a-z0-9_]*", unit) and not name.endswith("_" + unit):
+        name += "_" + unit
+    return "_" + name if name[:1].isdigit() else name or "unnamed"
+
+
+def samples(series, prefix):
+    """Type, name, more labels, and value of what a series exports."""
+    entry, unit = series._merged.kind_of, series.unit
+    base = [prefix, entry.prefix, series.metric]
+    name, kind = family_name(base, unit), series.kind
+    if kind == "counter" or kind == "errors" or kind == "samplingcounter":
+        if kind == "errors":
+            names = {}
+            for site in series.sites:
+                names[site["name"]] = names.get(site["name"], 0) + site["count"]
+            return [("counter", name, {"error": error}, count) for error, count in names.items()]
+        return [("counter", name, {}, series.value if kind == "counter" else series.count)]
+    if kind in ("timer", "percentile"):
+        return [("histogram", name, {}, (classic(series), series.total))]
+    if kind == "summary":
+        return [("summary", name, {}, (series.count, series.total))] + [
+            ("gauge", family_name(base + [part], unit), {}, getattr(series, part)) for part in ("min", "max", "last", "stddev")]
+    if kind == "compound":
+        found = []
+        for index, (field, numbers) in enumerate(series.value.items()):
+            is_array = isinstance(numbers, list)
+            for number, value in enumerate(numbers if is_array else [numbers]):
+                parts = base + [field, str(number)] if is_array else base + [field]
+                found.append(("counter" if index in entry.counters else "gauge", family_name(parts, unit), {}, value))
+        return found
+    if isinstance(series.value, str):
+        return [("gauge", family_name(base) + "_info", {snake_case(series.metric): series.value}, 1)]
+    return [] if kind == "history" else [("gauge", name, {}, series.value)]
+
+
+def classic(series):
+    """The counts of values up to each bound: the ends of buckets whatever the digits."""
+    value = series._merged.value
+    if value is None:
+        return [("+Inf", 0)]
+    if isinstance(value, Floats):
+        bounds = [0.0] + [floats([struct.unpack("<Q", struct.pack("<d", 2.0**k))[0] - 1])[0] for k in range(-20, 34)]
+        ends = [(0.0 if a == 0 else max(floats([a])[0], floats([b])[0]), n) for a, b, n in value.ascending()]
+    else:
+        least, most = (10, 36) if series.kind == "timer" else (0, 32)
+        bounds = sorted({2**k - 1 for k in range(least, most + 1)} | {3 * 2**(k - 1) - 1 for k in range(max(least, 1), most)})
+        ends = [(high, n) for _, high, n in value.ascending()]
+    shown = [(str(float(bound) / 1e9 if series.kind == "timer" else float(bound)),
+              min(sum(n for end, n in ends if end <= bound), MOST64)) for bound in bounds]
+    return shown + [("+Inf", min(sum(n for _, n in ends), MOST64))]
+
+
+def add_sample(families, series, kind, name, labels, value):
+    from prometheus_client import core
+
+    if value is None:
+        return
+    entry = series._merged.kind_of
+    own = {entry.group_key: series.group} if series.group is not None else dict(series.labels)
+    own.update(labels)
+    own = {snake_key(key): text for key, text in own.items()}
+    types = {"counter": core.CounterMetricFamily, "gauge": core.GaugeMetricFamily,
+             "histogram": core.HistogramMetricFamily, "summary": core.SummaryMetricFamily}
+    family = families.setdefault(name, None) or types[kind](name, series.help or series.label)
+    families[name] = family
+    if family.type != kind or any(sample.labels == own for sample in family.samples):
+        return  # two types, or two series, of one name
+    if kind == "counter":
+        family.add_sample(family.name + "_total", own, value)
+    elif kind == "gauge":
+        family.add_sample(name, own, value)
+    elif kind == "summary":
+        family.add_sample(name + "_count", own, value[0])
+        family.add_sample(name + "_sum", own, value[1])
+    else:
+        buckets, total = value
+        for bound, count in buckets:
+            family.add_sample(name + "_bucket", {**own, "le": bound}, count)
+        family.add_sample(name + "_count", own, buckets[-1][1])
+        family.add_sample(name + "_sum", own, total if total is not None else math.nan)
+
+
+def snake_key(key):
+    """A label of Prometheus."""
+    key = re.sub("[^a-zA-Z0-9]", "_", key)
+    return "_" + key if key[:1].isdigit() else key or "label"
+
+
+USAGE = "usage: mmstats.py [--per-file] [PATH]…"
+
+
+def main(arguments):
+    """Prints what `mmstats show --json` prints; returns its exit code."""
     per_file = "--per-file" in arguments
     paths = [argument for argument in arguments if argument != "--per-file"]
-    if len(paths) > 1 or any(path.startswith("-") for path in paths):
-        sys.exit("usage: reader.py [--per-file] [PATH]")
-    try:
-        result = read([os.path.abspath(path) for path in paths] or roots(), per_file)
-    except OSError as error:
-        sys.exit("reader.py: %s" % error)
-    print(json.dumps(finite(result), indent=1, ensure_ascii=False))
-    sys.exit(0 if result["models"] else 1)
+    if any(path.startswith("-") for path in paths):
+        print(USAGE, file=sys.stderr)
+        return 2
+    result = show([os.path.abspath(path) for path in paths] or roots(), per_file)
+    json.dump(result, sys.stdout, indent=1, ensure_ascii=False)
+    print()
+    for problem in result["errors"]:
+        print("mmstats.py: %(path)s: %(error)s" % problem, file=sys.stderr)
+    return 0 if result["models"] else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
