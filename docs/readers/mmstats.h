@@ -318,7 +318,7 @@ typedef struct mms_reader {
     unsigned flags;
     mms_label **table;
     size_t slots, labels;
-    uint64_t seed, parts, merges;
+    uint64_t seed, noise, parts, merges;
     mmstats_error *errors;
     size_t errors_room;
     struct mms_file **files;
@@ -1311,17 +1311,18 @@ static uint64_t mms_load(mms_file *f, uint64_t at) {
 /* No later load may be done before an earlier one. */
 static void mms_fence(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
 
+#define MMS_PIECE 32768u
+
 /* A copy of metadata, which does not change: of a piece of the file at once. */
 static const unsigned char *mms_metadata(mms_file *f, uint64_t at, uint64_t count) {
-    enum { PIECE = 32768 };
     if (at < f->window || at + count > f->window + f->window_length) {
         uint64_t left = f->committed - at;
         f->window = at;
-        f->window_length = count > PIECE ? count : left < PIECE ? left : PIECE;
-        if (MMS_CHUNK == 0 || f->window_length > PIECE) {
+        f->window_length = count > MMS_PIECE ? count : left < MMS_PIECE ? left : MMS_PIECE;
+        if (MMS_CHUNK == 0 || f->window_length > MMS_PIECE) {
             f->window_bytes = mms_words(f, at, (f->window_length + 7) / 8);
         } else {
-            if (!f->piece) f->piece = MMS_SCRATCH(f->r, PIECE);
+            if (!f->piece) f->piece = MMS_SCRATCH(f->r, MMS_PIECE);
             mms_copy(f, at, f->piece, f->window_length);
             f->window_bytes = f->piece;
         }
@@ -1337,7 +1338,10 @@ static bool mms_is_dist(unsigned kind) {
     return kind == MMSTATS_TIMER || kind == MMSTATS_PERCENTILE || kind == MMSTATS_FLOATPERCENTILE;
 }
 
-enum { MMS_STEPS = 12, MMS_PLACES = 13, MMS_RANGES = 64, MMS_FLOAT_OCTAVES = 4096 };
+#define MMS_STEPS 12u /* of a window, that count */
+#define MMS_PLACES 13u
+#define MMS_RANGES 64u
+#define MMS_FLOAT_OCTAVES 4096u
 
 /* "Window": the kind and the digits of what it is of. */
 static unsigned mms_step_kind(const mms_metric *m) { return m->kind == MMSTATS_WINDOW ? m->parameter & 0xFF : m->kind; }
@@ -1914,8 +1918,8 @@ static bool mms_is_whole(uint64_t first, uint64_t second, unsigned buffers) {
 
 /* A pause whose length varies: a fixed one can keep step with the writer. */
 static void mms_pause(mms_reader *r) {
-    r->seed = r->seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    for (volatile unsigned i = (unsigned)(r->seed >> 54); i; i--) {
+    r->noise = r->noise * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    for (volatile unsigned i = (unsigned)(r->noise >> 54); i; i--) {
     }
 }
 
@@ -2272,7 +2276,7 @@ static void mms_identifier(const char *path, unsigned char id[16]) {
 }
 
 static bool mms_is_known(const unsigned char id[16]) {
-    static const unsigned char none[16];
+    static const unsigned char none[16] = {0};
     return memcmp(id, none, 16) != 0;
 }
 

@@ -96,7 +96,9 @@ impl DistinctError {
     pub(super) fn merge(&mut self, other: DistinctError) {
         self.count = self.count.saturating_add(other.count);
         self.first = self.first.min(other.first);
-        if other.last > self.last || self.context == Found::Nothing {
+        let is_later = other.last > self.last;
+        // That of the later one; where it has none, the other's.
+        if (is_later && other.context != Found::Nothing) || self.context == Found::Nothing {
             self.context = other.context;
         }
         self.last = self.last.max(other.last);
