@@ -28,7 +28,8 @@
  *
  * It copies with pread and maps nothing, so a file that is cut short is an error and no signal. It believes no
  * byte of a file: what is wrong is left out, and is among the errors. Values of a thread that writes without a
- * pause may be too busy to be read whole; such a series is `busy` and has no value.
+ * pause may be too busy to be read whole; such a series is `busy`
+ * and has no value.
  *
  * tests/readers/show.c prints all of it as `mmstats show --json` does.
  */
@@ -1081,8 +1082,14 @@ static void mms_find_percentiles(const mms_dist *d, mms_percentiles *p, const un
     if (n) mms_ascend(d, mms_each_rank, p);
 }
 
-/* "Mean and standard deviation" */
-static double mms_mean(const mms_dist *d) { return (double)d->total / (double)d->count; }
+/* "Mean and standard deviation". The mean is the double next to the quotient: with the highest bit of the total in
+ * place 127 the quotient has more bits than a double keeps, and its last one says whether there is a rest. */
+static double mms_mean(const mms_dist *d) {
+    int shift = 0;
+    mms_u128 total = d->total;
+    for (; total && !(total >> 127); total <<= 1) shift++;
+    return ldexp((double)(total / d->count | (total % d->count != 0)), -shift);
+}
 
 typedef struct mms_spread {
     double mean, count, squares;
@@ -1263,7 +1270,9 @@ typedef struct mms_file {
     mms_entry *entries;
     size_t entry_count, entry_room;
     const char **problems;
-    size_t problem_count, problem_room;
+    size_t problem_count, problem_room, whole; /* `whole`: before the schema that is just read */
+    mms_label *twice;                          /* the first label that is there twice */
+    size_t twice_count;
 } mms_file;
 
 typedef struct mms_read_context {
@@ -1275,6 +1284,7 @@ typedef struct mms_read_context {
 
 static void mms_problem(mms_file *f, const char *problem) {
     mms_reader *r = f->r;
+    if (f->problem_count == 16) return; /* enough to know what is wrong */
     MMS_GROW(r, const char *, f->problems, f->problem_count, &f->problem_room);
     f->problems[f->problem_count++] = mms_join(r, problem, "", "");
 }
@@ -1479,6 +1489,7 @@ static void mms_schema_record(mms_file *f, uint64_t at, mms_cursor *c) {
     mms_reader *r = f->r;
     uint32_t block = mms_take32(r, c), count = mms_take32(r, c);
     uint16_t name = mms_take16(r, c), help = mms_take16(r, c), type = mms_take16(r, c), exported = mms_take16(r, c);
+    f->whole = f->problem_count;
     if (block % 8) mms_fail(r, "a block of %u bytes", (unsigned)block);
     mms_take(r, c, (size_t)name + help + type);
     mms_take(r, c, (8 - c->at % 8) % 8);
@@ -1524,6 +1535,7 @@ static void mms_schema_record(mms_file *f, uint64_t at, mms_cursor *c) {
     schema->metric_count = taken;
     schema->by_offset = by_offset;
     schema->by_offset_count = with_space;
+    f->whole = SIZE_MAX;
 }
 
 /* ---- Instances: "Instance record", "Groups that come and go" ---- */
@@ -2342,9 +2354,8 @@ static void mms_instance_values(mms_file *f, mms_instance *instance) {
             found = mms_intern(r, label, false);
             twice = found->part == r->parts;
             if (twice) {
-                char problem[sizeof r->problem];
-                snprintf(problem, sizeof problem, "the label %s is there twice", found->text.data);
-                mms_problem(f, problem);
+                if (!f->twice) f->twice = found;
+                f->twice_count++;
                 continue;
             }
             found->part = r->parts;
@@ -2430,11 +2441,15 @@ static void mms_pass(mms_reader *r, void *of) {
     f->entries = NULL;
     f->problems = NULL;
     f->is_retired = false;
+    f->whole = SIZE_MAX;
+    f->twice = NULL;
+    f->twice_count = 0;
     f->schema_count = f->schema_room = f->instance_count = f->instance_room = f->context_count = 0;
     f->note_count = f->note_room = f->entry_count = f->entry_room = f->problem_count = f->problem_room = 0;
     if (!mms_try(r, mms_records, f)) {
         char problem[sizeof r->problem];
         memcpy(problem, r->problem, sizeof problem);
+        if (f->whole < f->problem_count) f->problem_count = f->whole;
         mms_problem(f, problem); /* what came before it is used */
     }
     r->parts++;
@@ -2501,9 +2516,11 @@ static mms_file *mms_open_file(mms_reader *r, const char *path, const char *root
     if (r->descriptor >= 0) close(r->descriptor);
     r->descriptor = -1;
     mms_clear(&r->scratch);
-    if (well) return f;
-    if (!o.gone && !silent) mms_report(r, path, r->problem);
-    return NULL;
+    if (well)
+        for (size_t i = 0; i < f->problem_count && !silent; i++) mms_report(r, path, f->problems[i]);
+    else if (!o.gone && !silent)
+        mms_report(r, path, r->problem);
+    return well ? f : NULL;
 }
 
 /* ---- "Liveness" ---- */
@@ -2638,7 +2655,9 @@ static mmstats_life mms_state(mms_reader *r, const mms_file *f) {
 typedef struct mms_merged {
     mms_label *label;
     bool is_window, seen, current, owned, busy;
-    uint32_t kinds; /* that were reported */
+    bool is_flat, is_ambiguous;    /* of a retired file without groups and labels; reported as two identities */
+    uint32_t kinds;                /* that were reported */
+    const mms_file *file;          /* the last one that has it */
     const mms_metric *metric;      /* whose kind, unit and help count */
     const mms_identity *identity;
     const mms_metric *form;        /* that of the value: of compounds the last one's fields */
@@ -2990,6 +3009,17 @@ static mms_merged *mms_merged_of(mms_reader *r, const mms_entry *entry, mms_merg
     return m;
 }
 
+static bool mms_same_identity(const mms_identity *a, const mms_identity *b) {
+    if (!mms_same(a->group, b->group) || a->label_count != b->label_count) return false;
+    for (size_t i = 0; i < a->label_count; i++)
+        if (!mms_same(a->labels[i].key, b->labels[i].key) || !mms_same(a->labels[i].value, b->labels[i].value)) return false;
+    return true;
+}
+
+static void mms_report_label(mms_reader *r, const mms_file *f, const mms_label *label, const char *problem) {
+    mms_report(r, f->path, mms_join(r, label->text.data, " ", problem));
+}
+
 /* Merges files, which are in the order of their creation, into series. Of a file by itself all values count. */
 static const mmstats_series *mms_merge(mms_reader *r, mms_file **files, size_t file_count, bool by_itself, size_t *series_count) {
     mms_merged **all = NULL;
@@ -3012,9 +3042,18 @@ static const mmstats_series *mms_merge(mms_reader *r, mms_file **files, size_t f
             if (files[n]->is_retired && plain && m->metric && m->metric->kind == entry->metric->kind &&
                 (m->identity->group.length || m->identity->label_count))
                 continue;
+            if (m->metric && !entry->of && m->file != files[n] && !m->is_flat && !m->is_ambiguous &&
+                !mms_same_identity(m->identity, entry->identity)) {
+                m->is_ambiguous = true;
+                if (!by_itself) mms_report_label(r, m->file, entry->label, "is of another group, or has other labels, in a file created later");
+            }
             m->metric = entry->metric;
             m->identity = entry->identity;
+            m->file = files[n];
+            m->is_flat = files[n]->is_retired && plain;
         }
+    for (size_t n = 0; n < file_count && !by_itself; n++)
+        if (files[n]->twice) mms_report_label(r, files[n], files[n]->twice, "is there twice");
     for (size_t n = 0; n < file_count; n++)
         for (size_t i = 0; i < files[n]->entry_count; i++) {
             const mms_entry *entry = &files[n]->entries[i];
@@ -3022,19 +3061,17 @@ static const mmstats_series *mms_merge(mms_reader *r, mms_file **files, size_t f
             mms_merged *m = entry->label->merged[entry->of > 0];
             unsigned kind = entry->metric->kind;
             if (entry->busy && kind == m->metric->kind) m->busy = !by_itself;
-            if (!entry->value) continue;
             if (entry->of) {
                 const mms_entry *of = &files[n]->entries[entry->of - 1];
                 if (!of->value || of->label->merged[0]->metric->kind != of->metric->kind) continue; /* its metric does not count */
             }
             if (kind != m->metric->kind) {
-                char problem[sizeof r->problem];
-                if (m->kinds >> kind & 1 || by_itself) continue;
+                if (!(m->kinds >> kind & 1) && !by_itself)
+                    mms_report_label(r, files[n], entry->label, "is of another kind in a file created later");
                 m->kinds |= (uint32_t)1 << kind;
-                snprintf(problem, sizeof problem, "%s is of another kind in a file created later", entry->label->text.data);
-                mms_report(r, files[n]->path, problem);
                 continue;
             }
+            if (!entry->value) continue;
             mms_merge_entry(r, m, by_itself ? MMSTATS_LIVE : files[n]->state, entry);
         }
     mmstats_series *series = MMS_NEW(r, mmstats_series, count);
@@ -3408,10 +3445,6 @@ static void mms_read_all(mms_reader *r, const char *path) {
     for (size_t i = 0; i < r->file_count; i++) {
         mms_file *f = r->files[i];
         f->state = f->is_retired ? MMSTATS_DEAD : mms_state(r, f);
-        for (size_t p = 0; p < f->problem_count; p++) mms_report(r, f->path, f->problems[p]);
-        for (size_t e = 0; e < f->entry_count; e++)
-            if (f->entries[e].busy && !f->entries[e].dead)
-                mms_report(r, f->path, mms_join(r, f->entries[e].label->text.data, ": written too fast to be read whole", ""));
     }
     if (r->file_count) qsort(r->files, r->file_count, sizeof *r->files, mms_order_files);
     mmstats_model *models = MMS_NEW(r, mmstats_model, r->file_count);

@@ -5,8 +5,7 @@
 #define MMSTATS_IMPLEMENTATION
 #include "mmstats.h"
 
-static void print_text(mmstats_text text) {
-    putchar('"');
+static void print_escaped(mmstats_text text) {
     for (size_t i = 0; i < text.length; i++) {
         unsigned char c = (unsigned char)text.data[i];
         if (c == '"' || c == '\\')
@@ -16,30 +15,30 @@ static void print_text(mmstats_text text) {
         else
             putchar(c);
     }
+}
+
+static void print_text(mmstats_text text) {
+    putchar('"');
+    print_escaped(text);
     putchar('"');
 }
 
-static mmstats_text text_of(const char *data) {
-    mmstats_text text;
-    text.data = data;
-    text.length = strlen(data);
-    return text;
+/* A path may be any bytes, JSON is UTF-8. */
+static void print_escaped_path(const char *path) {
+    for (size_t left = strlen(path); left;) {
+        int step = mms_character((const unsigned char *)path, left);
+        size_t length = (size_t)abs(step);
+        mmstats_text text = {step < 0 ? "\xEF\xBF\xBD" : path, step < 0 ? 3 : length};
+        print_escaped(text);
+        path += length;
+        left -= length;
+    }
 }
 
-/* A path may be any bytes, JSON is UTF-8. */
 static void print_path(const char *path) {
-    for (const char *at = path; *at;) {
-        int step = mms_character((const unsigned char *)at, strlen(at));
-        if (step < 0) {
-            char *copy = strdup(path);
-            copy[at - path] = '?';
-            print_path(copy);
-            free(copy);
-            return;
-        }
-        at += step;
-    }
-    print_text(text_of(path));
+    putchar('"');
+    print_escaped_path(path);
+    putchar('"');
 }
 
 /* The shortest that is read back as the same double. */
@@ -277,55 +276,95 @@ static void print_series(const mmstats_series *series, size_t count) {
     putchar('}');
 }
 
+/* A model's name; where another path has one of the same name, with its own path. */
+static void print_model_name(const mmstats *const *all, size_t index, size_t model) {
+    mmstats_text name = all[index]->models[model].name;
+    for (size_t i = 0; i < index; i++)
+        for (size_t m = 0; m < all[i]->model_count; m++)
+            if (mms_same(all[i]->models[m].name, name)) {
+                size_t length = name.length + strlen(all[index]->path) + 1;
+                char *longer = (char *)malloc(length + 1);
+                if (!longer) exit(2);
+                memcpy(longer, name.data, name.length);
+                sprintf(longer + name.length, "@%s", all[index]->path);
+                mmstats_text text = {longer, length};
+                print_text(text);
+                free(longer);
+                return;
+            }
+    print_text(name);
+}
+
+static void print_model(const mmstats_model *model, unsigned flags) {
+    printf("{\"processes\":%zu,\"files\":[", model->processes);
+    for (size_t i = 0; i < model->file_count; i++) {
+        const mmstats_file *file = &model->files[i];
+        printf("%s{\"path\":", i ? "," : "");
+        print_path(file->path);
+        printf(",\"pid\":%" PRIu32 ",\"tid\":%" PRIu32 ",\"state\":\"%s\",\"bytes\":%" PRIu64, file->pid, file->tid,
+               mmstats_life_name(file->state), file->bytes);
+        print_seconds("created", file->created);
+        if (file->retired) printf(",\"retired\":%" PRIu64, file->folds);
+        if (flags & MMSTATS_PER_FILE) {
+            putchar(',');
+            print_series(file->series, file->series_count);
+        }
+        putchar('}');
+    }
+    printf("],");
+    print_series(model->series, model->series_count);
+    putchar('}');
+}
+
 int main(int count, char **arguments) {
-    const char *path = NULL;
+    const char **paths = (const char **)calloc((size_t)count + 1, sizeof *paths);
+    mmstats **all = (mmstats **)calloc((size_t)count + 1, sizeof *all);
+    size_t path_count = 0, there = 0, models = 0, errors = 0;
     unsigned flags = 0;
+    struct stat found;
+    if (!paths || !all) return 2;
     for (int i = 1; i < count; i++) {
         if (strcmp(arguments[i], "--per-file") == 0)
             flags |= MMSTATS_PER_FILE;
         else
-            path = arguments[i];
+            paths[path_count++] = arguments[i];
     }
-    mmstats *read = mmstats_read(path, flags);
-    if (!read) {
-        perror("mmstats_read");
-        return 2;
-    }
-    printf("{\"path\":");
-    print_path(read->path);
-    printf(",\"models\":{");
-    for (size_t m = 0; m < read->model_count; m++) {
-        const mmstats_model *model = &read->models[m];
-        if (m) putchar(',');
-        print_text(model->name);
-        printf(":{\"processes\":%zu,\"files\":[", model->processes);
-        for (size_t i = 0; i < model->file_count; i++) {
-            const mmstats_file *file = &model->files[i];
-            printf("%s{\"path\":", i ? "," : "");
-            print_path(file->path);
-            printf(",\"pid\":%" PRIu32 ",\"tid\":%" PRIu32 ",\"state\":\"%s\",\"bytes\":%" PRIu64, file->pid, file->tid,
-                   mmstats_life_name(file->state), file->bytes);
-            print_seconds("created", file->created);
-            if (file->retired) printf(",\"retired\":%" PRIu64, file->folds);
-            if (flags & MMSTATS_PER_FILE) {
-                putchar(',');
-                print_series(file->series, file->series_count);
+    if (path_count == 0) path_count = 1; /* null: the usual roots */
+    /* Those that are not there come last. */
+    for (int missing = 0; missing < 2; missing++)
+        for (size_t i = 0; i < path_count; i++) {
+            if ((paths[i] && stat(paths[i], &found) != 0) != missing) continue;
+            all[there] = mmstats_read(paths[i], flags);
+            if (!all[there++]) {
+                perror("mmstats_read");
+                return 2;
             }
+        }
+    printf("{\"path\":\"");
+    for (size_t i = 0; i < there; i++) {
+        if (i) putchar(':');
+        print_escaped_path(all[i]->path);
+    }
+    printf("\",\"models\":{");
+    for (size_t i = 0; i < there; i++)
+        for (size_t m = 0; m < all[i]->model_count; m++) {
+            if (models++) putchar(',');
+            print_model_name((const mmstats *const *)all, i, m);
+            putchar(':');
+            print_model(&all[i]->models[m], flags);
+        }
+    printf("},\"errors\":[");
+    for (size_t i = 0; i < there; i++)
+        for (size_t e = 0; e < all[i]->error_count; e++) {
+            printf("%s{\"path\":", errors++ ? "," : "");
+            print_path(all[i]->errors[e].path);
+            printf(",\"error\":");
+            print_path(all[i]->errors[e].error);
             putchar('}');
         }
-        printf("],");
-        print_series(model->series, model->series_count);
-        putchar('}');
-    }
-    printf("},\"errors\":[");
-    for (size_t i = 0; i < read->error_count; i++) {
-        printf("%s{\"path\":", i ? "," : "");
-        print_path(read->errors[i].path);
-        printf(",\"error\":");
-        print_path(read->errors[i].error);
-        putchar('}');
-    }
     printf("]}\n");
-    mmstats_free(read);
-    return 0;
+    for (size_t i = 0; i < there; i++) mmstats_free(all[i]);
+    free(all);
+    free(paths);
+    return models ? 0 : 1;
 }
