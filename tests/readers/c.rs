@@ -46,7 +46,11 @@ fn program(source: &str) -> Option<PathBuf> {
     }
     let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join(source.replace('.', "-"));
     let changed = |path: &Path| fs::metadata(path).and_then(|found| found.modified());
-    let sources = [manifest("docs/readers/mmstats.h"), manifest("tests/readers").join(source), file!().into()];
+    let sources = [
+        manifest("docs/readers/mmstats.h"),
+        manifest("tests/readers").join(source),
+        file!().into(),
+    ];
     let newest = sources.iter().filter_map(|path| changed(path).ok()).max();
     if changed(&to).is_ok_and(|made| Some(made) > newest) {
         return Some(to);
@@ -58,8 +62,14 @@ fn program(source: &str) -> Option<PathBuf> {
     if !output.status.success() {
         let sanitized = String::from_utf8_lossy(&output.stderr).into_owned();
         output = compile("cc", &plain, source, &fresh);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        eprintln!("SKIPPED: the sanitizers cannot be linked, so {source} runs without: {sanitized}");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        eprintln!(
+            "SKIPPED: the sanitizers cannot be linked, so {source} runs without: {sanitized}"
+        );
     }
     fs::rename(&fresh, &to).unwrap();
     Some(to)
@@ -67,7 +77,10 @@ fn program(source: &str) -> Option<PathBuf> {
 
 pub fn find() -> Option<Reader> {
     let command: Vec<OsString> = vec![program("show.c")?.into()];
-    Some(Reader { name: "mmstats.h", command })
+    Some(Reader {
+        name: "mmstats.h",
+        command,
+    })
 }
 
 /// Those that users have: C11 and C++17, with optimization, by which some warnings are found.
@@ -100,7 +113,9 @@ fn random_damage_does_no_harm() {
         return;
     };
     let directory = tempfile::tempdir().unwrap();
-    let golden = names().into_iter().map(|name| manifest(&format!("tests/golden/{name}.mmstats")));
+    let golden = names()
+        .into_iter()
+        .map(|name| manifest(&format!("tests/golden/{name}.mmstats")));
     let output = Command::new(mutate)
         .args(["2026", "2000"])
         .arg(directory.path())
@@ -110,5 +125,8 @@ fn random_damage_does_no_harm() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{:?}: {said}", output.status);
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.starts_with("2000 files, ") && !said.contains(" 0 seen"), "{said}");
+    assert!(
+        said.starts_with("2000 files, ") && !said.contains(" 0 seen"),
+        "{said}"
+    );
 }
