@@ -5,7 +5,7 @@
 //! ```sh
 //! cargo run --example golden -- tests/golden
 //! for file in tests/golden/*.mmstats; do
-//!     python3 tests/python/reader.py --per-file $file |
+//!     python3 docs/readers/mmstats.py --per-file $file |
 //!         sed "s#$PWD/tests/golden/##" > ${file%.mmstats}.json
 //! done
 //! git diff tests/golden docs/FORMAT.md   # every change here is a change of the format, or a mistake

@@ -2,10 +2,23 @@
 
 use std::fs;
 
-use mmstats::MmStats;
+use mmstats::{Counter, Groups, MmStats, UpDown};
 
+use super::golden;
 use super::tables::table;
-use super::{Web, golden};
+
+#[derive(MmStats)]
+struct Web {
+    requests: Counter,
+    in_flight: UpDown,
+    #[mmstats(prefix = "h.")]
+    handlers: Groups<Handler>,
+}
+
+#[derive(MmStats)]
+struct Handler {
+    ok: Counter,
+}
 
 struct Tables<'a> {
     bytes: &'a [u8],

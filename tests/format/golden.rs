@@ -1,75 +1,10 @@
-//! The golden files: read as ever, by both readers.
-
-use std::fs;
+//! Values of the golden files, by hand. (`tests/readers/golden.rs` compares all of them.)
 
 use mmstats::reader::Reader;
-use serde_json::Value as Json;
 
-use super::json::{assert_same, by_library, by_python};
-use super::{GOLDEN, golden, manifest};
+use super::golden;
 
-/// The paths of files as their names: golden files may be anywhere.
-fn without_directories(json: &mut Json) {
-    match json {
-        Json::Object(object) => {
-            for (key, value) in object {
-                match value {
-                    Json::String(path) if key == "path" => {
-                        *path = path.rsplit('/').next().unwrap().to_owned()
-                    }
-                    // A label may have any key. (There is a model of this name, too.)
-                    Json::Object(labels)
-                        if key == "labels" && labels.values().all(Json::is_string) => {}
-                    value => without_directories(value),
-                }
-            }
-        }
-        Json::Array(items) => items.iter_mut().for_each(without_directories),
-        _ => {}
-    }
-}
-
-#[test]
-fn golden_files_are_read_as_ever() {
-    for name in GOLDEN {
-        let path = golden(&format!("{name}.mmstats"));
-        let expected: Json =
-            serde_json::from_slice(&fs::read(path.with_extension("json")).unwrap()).unwrap();
-        let mut read = by_library(&path);
-        without_directories(&mut read);
-        assert_same(
-            &format!("{name}, expected and by the library"),
-            &expected,
-            &read,
-        );
-        if let Some(mut read) = by_python(&path) {
-            without_directories(&mut read);
-            assert_same(
-                &format!("{name}, expected and by reader.py"),
-                &expected,
-                &read,
-            );
-        }
-    }
-}
-
-#[test]
-fn every_golden_file_is_tested() {
-    let files = fs::read_dir(manifest("tests/golden")).unwrap();
-    let mut names: Vec<String> = files
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        // Those of python-mmstats, which tests/cli/old.rs reads.
-        .filter(|name| name != "v1")
-        .collect();
-    names.sort();
-    let expected: Vec<String> = GOLDEN
-        .iter()
-        .flat_map(|stem| [format!("{stem}.json"), format!("{stem}.mmstats")])
-        .collect();
-    assert_eq!(names, expected);
-}
-
-/// The expected texts came from a program: a few of their values by hand.
+/// The expected JSON came from a program: a few of its values by hand.
 #[test]
 fn golden_values_are_those_that_were_written() {
     let mut reader = Reader::open(golden("every-kind.mmstats")).unwrap();

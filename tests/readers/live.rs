@@ -1,21 +1,18 @@
-//! Files that are written now, by several threads and processes: both readers say the same of them.
+//! Files that are written now, by several threads and processes.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
 use mmstats::retire::Cleaner;
-use mmstats::{Compound, Counter, Groups, MmLabels, MmStats, MmValue, Stats, Timer};
+use mmstats::{Counter, Groups, MmLabels, MmStats, Stats, Timer};
 
-use super::json::{assert_same, by_library, by_python};
-use super::{NextPool, NextWeb, Web, write};
-
-/// Tells a process that it is the child of a test.
-const ROLE: &str = "MMSTATS_TEST_ROLE";
+use super::child::{self, Running};
+use super::compare::assert_same;
+use super::models::{NextPool, NextWeb, Web, write};
 
 /// What a child process does, in the root that the environment names.
-fn child() {
+fn be_child() {
     // A thread that ends leaves an orphan; nobody adopts it, for this thread has its file before.
     Web::local(|web| write(web, 11));
     std::thread::spawn(|| Web::local(|web| write(web, 12)))
@@ -25,16 +22,11 @@ fn child() {
     let _ = std::io::stdin().read(&mut [0]);
 }
 
-fn start_child(root: &Path) -> Child {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["live::the_python_reader_agrees", "--exact", "--nocapture"])
-        .env(ROLE, "live")
-        .env("MMSTATS_PATH", root)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+const OF_ALL_KINDS: &str = "live::files_of_all_kinds_and_states";
+
+fn start_child(root: &Path) -> Running {
+    let mut child = child::start(&mut child::command(OF_ALL_KINDS, root));
+    let mut lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
     assert!(
         lines.any(|line| line.unwrap().ends_with("written")),
         "the child wrote nothing"
@@ -45,9 +37,9 @@ fn start_child(root: &Path) -> Child {
 }
 
 #[test]
-fn the_python_reader_agrees() {
-    if std::env::var_os(ROLE).is_some() {
-        return child();
+fn files_of_all_kinds_and_states() {
+    if child::is_child(OF_ALL_KINDS) {
+        return be_child();
     }
     let root = tempfile::tempdir().unwrap();
     let threads: Vec<Stats<Web>> = (1..=3)
@@ -62,17 +54,14 @@ fn the_python_reader_agrees() {
         })
         .collect();
     let compare = |what: &str, states: &[&str]| {
-        let library = by_library(root.path());
-        let files = library["models"]["web"]["files"].as_array().unwrap();
+        let shown = assert_same(what, &[root.path()]);
+        let files = shown["models"]["web"]["files"].as_array().unwrap();
         let mut found: Vec<&str> = files
             .iter()
             .map(|file| file["state"].as_str().unwrap())
             .collect();
         found.sort_unstable();
         assert_eq!(found, states, "{what}");
-        if let Some(python) = by_python(root.path()) {
-            assert_same(what, &library, &python);
-        }
     };
     compare("three threads", &["live"; 3]);
     let mut children = [start_child(root.path()), start_child(root.path())];
@@ -80,8 +69,8 @@ fn the_python_reader_agrees() {
         "three processes",
         &["live", "live", "live", "live", "live", "orphan", "orphan"],
     );
-    children[0].kill().unwrap();
-    children[0].wait().unwrap();
+    children[0].0.kill().unwrap();
+    children[0].0.wait().unwrap();
     compare(
         "one of them dead",
         &["dead", "dead", "live", "live", "live", "live", "orphan"],
@@ -115,11 +104,11 @@ fn the_python_reader_agrees() {
             "dead", "dead", "live", "live", "live", "live", "live", "live", "orphan",
         ],
     );
-    children[1].kill().unwrap();
-    children[1].wait().unwrap();
+    children[1].0.kill().unwrap();
+    children[1].0.wait().unwrap();
     // Folded, one after the other; and one that its folder could not remove any more.
     let killed = fs::read_dir(root.path().join("web")).unwrap();
-    let pid = format!("mmstats-{}-", children[1].id());
+    let pid = format!("mmstats-{}-", children[1].0.id());
     let named = |path: &std::path::PathBuf| path.to_string_lossy().contains(&pid);
     let left = killed
         .map(|entry| entry.unwrap().path())
@@ -144,54 +133,7 @@ fn ranks_are_computed_without_rounding() {
         web.size.record(value);
     }
     assert_eq!(web.size.distribution().percentile(99.9), Some(999));
-    if let Some(python) = by_python(root.path()) {
-        assert_same("a thousand values", &by_library(root.path()), &python);
-    }
-}
-
-/// Written as fast as it goes, the slot is read whole or not at all.
-#[test]
-fn the_python_reader_takes_no_torn_value() {
-    #[derive(MmStats)]
-    struct Fast {
-        #[mmstats(buffers = 16)]
-        twins: Compound<Twins>,
-    }
-    #[derive(Clone, Copy, Default, MmValue)]
-    #[repr(C)]
-    struct Twins {
-        words: [u64; 16],
-    }
-    let root = tempfile::tempdir().unwrap();
-    let fast = Fast::builder().path(root.path()).create().unwrap();
-    let done = std::sync::atomic::AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let done = &done;
-        let writer = scope.spawn(move || {
-            let mut n = 0;
-            while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                n += 1;
-                fast.twins.set(Twins { words: [n; 16] });
-                // About one in a microsecond.
-                for _ in 0..50 {
-                    std::hint::spin_loop();
-                }
-            }
-            fast
-        });
-        for _ in 0..10 {
-            let Some(python) = by_python(root.path()) else {
-                break;
-            };
-            let words = &python["models"]["Fast"]["stats"]["twins"]["value"]["words"];
-            // Missing: too busy.
-            for word in words.as_array().into_iter().flatten() {
-                assert_eq!(*word, words[0]);
-            }
-        }
-        done.store(true, std::sync::atomic::Ordering::Relaxed);
-        drop(writer.join().unwrap());
-    });
+    assert_same("a thousand values", &[root.path()]);
 }
 
 #[derive(MmStats)]
@@ -224,7 +166,7 @@ struct Route {
 
 /// Labels with everything that the label text escapes, in files of two threads.
 #[test]
-fn the_python_reader_agrees_on_labels() {
+fn groups_with_labels_that_come_and_go() {
     let root = tempfile::tempdir().unwrap();
     let write = |seed: u64| {
         let labelled = Labelled::builder().path(root.path()).create().unwrap();
@@ -244,8 +186,8 @@ fn the_python_reader_agrees_on_labels() {
     };
     let mut first = write(1);
     let second = std::thread::scope(|scope| scope.spawn(|| write(10)).join().unwrap());
-    let library = by_library(root.path());
-    let stats = &library["models"]["labelled"]["stats"];
+    let shown = assert_same("labels", &[root.path()]);
+    let stats = &shown["models"]["labelled"]["stats"];
     for (label, value) in [
         (r#"ok{path="a\\b \"c\",\n{}=",status="404"}"#, 2 * 404 + 11),
         (r#"count{group="part",path="/",status="200"}"#, 11),
@@ -253,9 +195,6 @@ fn the_python_reader_agrees_on_labels() {
         ("by_name.index.ok", 11),
     ] {
         assert_eq!(stats[label]["value"], value, "{label}");
-    }
-    if let Some(python) = by_python(root.path()) {
-        assert_same("labels", &library, &python);
     }
     // Removed in both files; in one the space then has other labels.
     let route = |path: &str, status| Route {
@@ -268,8 +207,8 @@ fn the_python_reader_agrees_on_labels() {
     first.reuse_removed();
     first.routes.group(&route("new", 1)).ok.add(3);
     first.handlers.group_with(&[("c", "3")]).ok.add(4);
-    let library = by_library(root.path());
-    let stats = &library["models"]["labelled"]["stats"];
+    let shown = assert_same("removed labels", &[root.path()]);
+    let stats = &shown["models"]["labelled"]["stats"];
     for label in [
         r#"ok{path="größe",status="404"}"#,
         r#"count{group="part",path="größe",status="404"}"#,
@@ -284,9 +223,6 @@ fn the_python_reader_agrees_on_labels() {
         (r#"by_name.ok{c="3"}"#, 4),
     ] {
         assert_eq!(stats[label]["value"], value, "{label}");
-    }
-    if let Some(python) = by_python(root.path()) {
-        assert_same("removed labels", &library, &python);
     }
     drop(second);
 }

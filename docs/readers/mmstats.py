@@ -256,8 +256,8 @@ class Distribution:
         return math.sqrt(difference / (self.count * (self.count - 1)))
 
     def as_json(self, divisor):
-        # Divided, not multiplied by 1e-9, which is no double: so it is rounded once.
-        scaled = lambda x: None if x is None else x if divisor == 1 else x / divisor
+        # The nearest double, divided by 10⁹.
+        scaled = lambda x: None if x is None else x if divisor == 1 else float(x) / 1e9
         shown = {"count": self.count, "total": scaled(self.total), "mean": scaled(self.mean()),
                  "stddev": scaled(self.deviation()), "min": scaled(self.min), "max": scaled(self.max),
                  "last": scaled(self.last)}
@@ -515,9 +515,8 @@ class Errors:
                 entry.update(type=name, message=message, site=site,
                              sources=[line for line in sources.split("\n") if sources])
             distinct.append(entry)
-        for (name, note, _, site, _), (count, first, last, _) in in_order(self.sites):
-            sites.append({"name": name if note else "EXC:" + name, "site": site,
-                          "count": count, "first": first / 1e9, "last": last / 1e9})
+        for (name, note, _, site, _), (count, _, _, _) in in_order(self.sites):
+            sites.append({"name": name if note else "EXC:" + name, "site": site, "count": count})
         all_, overflow, evicted, unnamed = self.counts
         return {"all": all_, "overflow": overflow, "evicted": evicted, "unnamed": unnamed,
                 "distinct": distinct, "sites": sites}
@@ -1542,21 +1541,22 @@ def read_directory(path, root, errors):
             if file.name() not in named or file.owner_uid != second.owner_uid] + [second]
 
 
-def read(paths, per_file=False):
-    """What `mmstats show --json` prints for these paths."""
+def read_path(path, per_file):
+    """What is under one path: models by name, and errors."""
     files, errors, liveness = [], [], Liveness()
-    for path in paths:
-        if os.path.isdir(path):
-            for directory, root in directories(path):
-                files += read_directory(directory, root, errors)
-        else:
-            file = open_file(path, os.path.dirname(os.path.dirname(path)), errors)
-            files += [file] if file else []
+    os.stat(path)
+    if os.path.isdir(path):
+        for directory, root in directories(path):
+            files += read_directory(directory, root, errors)
+    else:
+        file = open_file(path, os.path.dirname(os.path.dirname(path)), errors)
+        files += [file] if file else []
+    for file in files:
+        errors += [{"path": file.path, "error": printable(problem)} for problem in file.problems]
+        errors += [{"path": file.path, "error": "%s: written too fast to be read whole" % label} for label in file.busy]
     files = without_copies(files, errors)
     for file in files:
         file.state = "dead" if file.retired else liveness.state(file)
-        errors += [{"path": file.path, "error": printable(problem)} for problem in file.problems]
-        errors += [{"path": file.path, "error": "%s: written too fast to be read whole" % label} for label in file.busy]
     files.sort(key=lambda file: (file.created, os.fsencode(file.path)))
     models = {}
     for name in sorted({file.model for file in files}):
@@ -1564,7 +1564,24 @@ def read(paths, per_file=False):
         models[name] = {"processes": len({file.process() for file in own if not file.retired}),
                         "files": [file.as_json(per_file) for file in own],
                         "stats": merge(own, errors)}
-    return {"path": paths[0] if paths else "", "models": models, "errors": errors}
+    return models, errors
+
+
+def read(paths, per_file=False):
+    """What `mmstats show --json` prints for these paths."""
+    had, failed, models, failures, errors = [], [], {}, [], []
+    for path in paths:
+        try:
+            own, problems = read_path(path, per_file)
+        except OSError as error:
+            failures.append({"path": path, "error": printable("cannot find stats files: %s" % error.strerror)})
+            failed.append(path)
+            continue
+        had.append(path)
+        errors += problems
+        for name, model in own.items():
+            models[name if name not in models else "%s@%s" % (name, path)] = model
+    return {"path": ":".join(had + failed), "models": models, "errors": failures + errors}
 
 
 def finite(value):
@@ -1576,19 +1593,23 @@ def finite(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def main():
-    arguments = sys.argv[1:]
+USAGE = "usage: mmstats.py [--per-file] [PATH]…"
+
+
+def main(arguments):
+    """Prints what `mmstats show --json` prints; returns its exit code."""
     per_file = "--per-file" in arguments
     paths = [argument for argument in arguments if argument != "--per-file"]
-    if len(paths) > 1 or any(path.startswith("-") for path in paths):
-        sys.exit("usage: reader.py [--per-file] [PATH]")
-    try:
-        result = read([os.path.abspath(path) for path in paths] or roots(), per_file)
-    except OSError as error:
-        sys.exit("reader.py: %s" % error)
-    print(json.dumps(finite(result), indent=1, ensure_ascii=False))
-    sys.exit(0 if result["models"] else 1)
+    if any(path.startswith("-") for path in paths):
+        print(USAGE, file=sys.stderr)
+        return 2
+    result = finite(read(paths or roots(), per_file))
+    json.dump(result, sys.stdout, indent=1, ensure_ascii=False)
+    print()
+    for problem in result["errors"]:
+        print("mmstats.py: %(path)s: %(error)s" % problem, file=sys.stderr)
+    return 0 if result["models"] else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -1,20 +1,17 @@
-//! Files with bytes that no writer writes: both readers take the same parts of them.
+//! Files with bytes that no writer writes: all readers take the same parts of them, and refuse the same files.
 
-use std::collections::BTreeMap;
 use std::fs;
 
-use serde_json::Value as Json;
+use super::compare::{Random, assert_same, manifest};
+use super::golden::names;
 
-use super::json::{assert_same, by_library, by_python, differences};
-use super::{GOLDEN, Random, golden};
-
-/// No values have such moments, but a file may: neither reader stumbles over them.
+/// No values have such moments, but a file may: no reader stumbles over them.
 #[test]
 fn moments_that_cannot_be_are_read_alike() {
     let root = tempfile::tempdir().unwrap();
     let directory = root.path().join("odd-sequence");
     fs::create_dir(&directory).unwrap();
-    let golden = fs::read(golden("odd-sequence.mmstats")).unwrap();
+    let golden = fs::read(manifest("tests/golden/odd-sequence.mmstats")).unwrap();
     // Values 5 and 7: count, total and squares.
     let moments: Vec<u8> = [2u64, 12, 0, 74, 0]
         .iter()
@@ -43,10 +40,7 @@ fn moments_that_cannot_be_are_read_alike() {
         }
         fs::write(directory.join(format!("mmstats-1-{number}")), bytes).unwrap();
     }
-    let library = by_library(root.path());
-    if let Some(python) = by_python(root.path()) {
-        assert_same("moments", &library, &python);
-    }
+    assert_same("moments", &[root.path()]);
 }
 
 /// The file of another thread: a copy would not be read. (The tid is at byte 60 of the header.)
@@ -56,17 +50,17 @@ fn another(golden: &[u8], number: usize) -> Vec<u8> {
     bytes
 }
 
-/// Both readers take the same parts of damaged files, and give the same values for them.
+/// Of damaged files the same parts are taken, with the same values.
 #[test]
 fn damaged_files_are_read_alike() {
     let root = tempfile::tempdir().unwrap();
     let directory = root.path().join("model");
     fs::create_dir(&directory).unwrap();
     let mut random = Random(2026);
-    for (of, name) in GOLDEN.into_iter().enumerate() {
-        let golden = fs::read(golden(&format!("{name}.mmstats"))).unwrap();
+    for (of, name) in names().into_iter().enumerate() {
+        let golden = fs::read(manifest(&format!("tests/golden/{name}.mmstats"))).unwrap();
         // Where there is metadata: bytes that are not zero, in the first part of the file. (Of floats that
-        // no writer writes the two readers may lose different digits.)
+        // no writer writes two readers may lose different digits.)
         let metadata = if name == "summaries" { 2_048 } else { 6_000 };
         let places: Vec<usize> = (0..golden.len().min(metadata))
             .filter(|&at| golden[at.saturating_sub(3)..][..4] != [0; 4])
@@ -88,42 +82,8 @@ fn damaged_files_are_read_alike() {
             fs::write(directory.join(format!("mmstats-{name}-{number}")), bytes).unwrap();
         }
     }
-    let library = by_library(root.path());
-    let Some(python) = by_python(root.path()) else {
-        return;
-    };
-    let files = |json: &Json| -> BTreeMap<String, Json> {
-        let models = json["models"].as_object().unwrap().values();
-        let files = models.flat_map(|model| model["files"].as_array().unwrap());
-        files
-            .map(|file| (file["path"].as_str().unwrap().to_owned(), file.clone()))
-            .collect()
-    };
-    let (library, python) = (files(&library), files(&python));
-    assert!(
-        library.len() > 100,
-        "only {} damaged files were read",
-        library.len()
-    );
-    let mut found = Vec::new();
-    for path in library
-        .keys()
-        .chain(python.keys().filter(|path| !library.contains_key(*path)))
-    {
-        let part = |files: &BTreeMap<String, Json>| {
-            files.get(path).cloned().unwrap_or("(not read)".into())
-        };
-        differences(
-            path.rsplit('/').next().unwrap(),
-            &part(&library),
-            &part(&python),
-            &mut found,
-        );
-    }
-    assert!(
-        found.is_empty(),
-        "{} differences:\n{}",
-        found.len(),
-        found.join("\n")
-    );
+    let shown = assert_same("damaged files", &[root.path()]);
+    let models = shown["models"].as_object().unwrap().values();
+    let files = models.flat_map(|model| model["files"].as_array().unwrap());
+    assert!(files.count() > 100, "too few damaged files were read");
 }

@@ -1,0 +1,26 @@
+//! The readers in other languages, of `docs/readers`: each is one file that was written from docs/FORMAT.md
+//! alone, and each prints, value by value, what `mmstats show --json` prints.
+//!
+//! A scene (`golden`, `live`, `damaged`, `racing`) is made once, and all readers read it. A reader is added by a
+//! module that says how to start it, and a line in [`compare::readers`]. One whose language is not installed is
+//! skipped, loudly; with MMSTATS_REQUIRE_REAL=1 that is a failure.
+
+#[path = "readers/c.rs"]
+mod c;
+#[allow(dead_code, reason = "these children are not talked to")]
+#[path = "writer/child.rs"]
+mod child;
+#[path = "readers/compare.rs"]
+mod compare;
+#[path = "readers/damaged.rs"]
+mod damaged;
+#[path = "readers/golden.rs"]
+mod golden;
+#[path = "readers/live.rs"]
+mod live;
+#[path = "readers/models.rs"]
+mod models;
+#[path = "readers/python.rs"]
+mod python;
+#[path = "readers/racing.rs"]
+mod racing;

@@ -1,0 +1,50 @@
+//! A slot that is written while it is read.
+
+use mmstats::{Compound, MmStats, MmValue};
+
+use super::compare::{readers, run};
+
+/// Written as fast as it goes, the slot is read whole or not at all.
+#[test]
+fn no_torn_value_is_taken() {
+    #[derive(MmStats)]
+    struct Fast {
+        #[mmstats(buffers = 16)]
+        twins: Compound<Twins>,
+    }
+    #[derive(Clone, Copy, Default, MmValue)]
+    #[repr(C)]
+    struct Twins {
+        words: [u64; 16],
+    }
+    let root = tempfile::tempdir().unwrap();
+    let fast = Fast::builder().path(root.path()).create().unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let done = &done;
+        let writer = scope.spawn(move || {
+            let mut n = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                n += 1;
+                fast.twins.set(Twins { words: [n; 16] });
+                // About one in a microsecond.
+                for _ in 0..50 {
+                    std::hint::spin_loop();
+                }
+            }
+            fast
+        });
+        for _ in 0..10 {
+            for reader in readers() {
+                let (read, _) = run(&reader.command, &[root.path()]);
+                let words = &read["models"]["Fast"]["stats"]["twins"]["value"]["words"];
+                // Missing: too busy.
+                for word in words.as_array().into_iter().flatten() {
+                    assert_eq!(*word, words[0], "{}", reader.name);
+                }
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        drop(writer.join().unwrap());
+    });
+}
