@@ -5,6 +5,8 @@
 //! module that says how to start it, and a line in [`compare::readers`]. One whose language is not installed is
 //! skipped, loudly; with MMSTATS_REQUIRE_REAL=1 that is a failure.
 
+#[path = "readers/c.rs"]
+mod c;
 #[allow(dead_code, reason = "these children are not talked to")]
 #[path = "writer/child.rs"]
 mod child;

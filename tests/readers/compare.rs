@@ -9,7 +9,7 @@ use std::time::Duration;
 use assert_cmd::Command;
 use serde_json::Value as Json;
 
-use super::python;
+use super::{c, python};
 
 /// A reader in another language: its name, and the command line that runs it, without paths.
 pub struct Reader {
@@ -20,7 +20,7 @@ pub struct Reader {
 /// All readers whose languages are installed.
 pub fn readers() -> &'static [Reader] {
     static READERS: OnceLock<Vec<Reader>> = OnceLock::new();
-    READERS.get_or_init(|| [python::find()].into_iter().flatten().collect())
+    READERS.get_or_init(|| [c::find(), python::find()].into_iter().flatten().collect())
 }
 
 /// A reader if its `program` can be run; else says that it is skipped, or fails if it must not be.

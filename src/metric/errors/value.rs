@@ -149,7 +149,9 @@ impl DistinctError {
     pub(super) fn merge(&mut self, other: DistinctError) {
         self.count = self.count.saturating_add(other.count);
         self.first = self.first.min(other.first);
-        if other.last > self.last || self.context == Found::Nothing {
+        let is_later = other.last > self.last;
+        // That of the later one; where it has none, the other's.
+        if (is_later && other.context != Found::Nothing) || self.context == Found::Nothing {
             self.context = other.context;
         }
         self.last = self.last.max(other.last);
@@ -306,4 +308,37 @@ fn take_off(errors: &mut Vec<DistinctError>, before: &[DistinctError]) {
         }
         error.count > 0
     });
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_error_without_a_context_does_not_take_that_of_an_earlier_one() {
+        let error = |last, context| DistinctError {
+            text: Text {
+                name: "E".to_owned(),
+                is_note: false,
+                message: String::new(),
+                site: String::new(),
+                sources: String::new(),
+            },
+            count: 1,
+            first: 0,
+            last,
+            context,
+        };
+        // Lost is a context, too: there was one.
+        for (one, two, merged) in [
+            ((1, Found::Lost), (2, Found::Nothing), Found::Lost),
+            ((2, Found::Nothing), (1, Found::Lost), Found::Lost),
+            ((1, Found::Nothing), (2, Found::Lost), Found::Lost),
+            ((1, Found::Nothing), (1, Found::Nothing), Found::Nothing),
+        ] {
+            let mut both = error(one.0, one.1);
+            both.merge(error(two.0, two.1));
+            assert_eq!((both.context, both.last), (merged, one.0.max(two.0)));
+        }
+    }
 }

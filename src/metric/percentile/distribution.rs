@@ -306,8 +306,8 @@ impl Distribution {
 
     /// Their standard deviation as of a sample (n - 1); 0 of one value, `None` of nothing.
     ///
-    /// It is exact (from integer sums) unless the sum of squares exceeds 2¹²⁸; then it is computed
-    /// from the buckets.
+    /// The relative error is below 10⁻¹⁵ (from integer sums) unless the sum of squares exceeds 2¹²⁸; then it is
+    /// computed from the buckets.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -326,18 +326,27 @@ impl Distribution {
         if self.moments.squares == u128::MAX {
             return self.stddev_of_buckets();
         }
-        // Σ(x - m)² = Σx² - (Σx)²/n. With m = q + r/n in integers the two large terms are taken off
-        // each other exactly: Σx² - n·q² - 2·q·r is an integer below 2¹²⁸, and only r²/n is rounded.
+        // With the integer q next to the mean and r = Σx - n·q, |r| ≤ n/2:
+        //     Σ(x - q)² = Σx² - q·(Σx + r)      an integer below 2¹²⁸, exactly
+        //     Σ(x - m)² = Σ(x - q)² - r²/n      at least half of it, since Σ(x - q)² ≥ |r| and r²/n ≤ |r|/2
+        // so no digits cancel when r²/n, which is rounded, is taken off.
         let n_wide = u128::from(n);
-        let (q, r) = (self.moments.total / n_wide, self.moments.total % n_wide);
-        let large = || {
-            n_wide
-                .checked_mul(q.checked_mul(q)?)?
-                .checked_add(q.checked_mul(r)?.checked_mul(2)?)
+        let (total, rest) = (self.moments.total, self.moments.total % n_wide);
+        let (floor, is_above) = (total / n_wide, rest > n_wide / 2);
+        let (q, r) = if is_above {
+            (floor + 1, n_wide - rest)
+        } else {
+            (floor, rest)
         };
+        let total_and_r = if is_above {
+            total.checked_sub(r)
+        } else {
+            total.checked_add(r)
+        };
+        let taken = total_and_r.and_then(|sum| sum.checked_mul(q));
         // What does not fit, or is negative: no values have such moments, but a file may say so.
-        let sum = match large().and_then(|large| self.moments.squares.checked_sub(large)) {
-            Some(sum) => sum as f64 - (r as f64) * (r as f64) / n as f64,
+        let sum = match taken.and_then(|taken| self.moments.squares.checked_sub(taken)) {
+            Some(around) => around as f64 - r as f64 * (r as f64 / n as f64),
             None => 0.0,
         };
         Some((sum.max(0.0) / (n - 1) as f64).sqrt())
@@ -492,5 +501,67 @@ impl Distribution {
             .expect("bounds and digits that HdrHistogram allows");
         self.each_bucket(|low, _, count| histogram.saturating_record_n(low, count));
         histogram
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// The deviation of so many equal values and one other value.
+    fn all_but_one(equal: u64, times: u64, other: u64) -> f64 {
+        let wide = |n: u64| u128::from(n);
+        let moments = Moments {
+            count: times + 1,
+            total: wide(equal) * wide(times) + wide(other),
+            squares: wide(equal) * wide(equal) * wide(times) + wide(other) * wide(other),
+            not_min: !equal.min(other),
+            max: equal.max(other),
+            last: other,
+        };
+        let distribution = Distribution::of(Layout::new(2).unwrap(), moments, &[], &[]);
+        distribution.stddev().unwrap()
+    }
+
+    /// The squares about the mean are (other - equal)²·n/(n + 1): nearly all of the sums cancels.
+    #[test]
+    fn deviations_keep_their_digits_whatever_the_mean_is() {
+        for times in [1, 2, 3, 1_000, 999_999_999, (1 << 40) - 1, 1 << 52] {
+            for (equal, other) in [
+                (0, 1),
+                (1, 0),
+                (999_999_999, 1_000_000_000),
+                (1 << 37, (1 << 37) - 7),
+            ] {
+                let apart = u64::abs_diff(equal, other) as f64;
+                // times/(times + 1), and then by times: of a sample.
+                let expected = apart / ((times + 1) as f64).sqrt();
+                let found = all_but_one(equal, times, other);
+                let error = (found - expected).abs() / expected;
+                assert!(
+                    error < 1e-15,
+                    "{equal} {times} times, and {other}: off by {error}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn deviations_of_moments_that_cannot_be_are_zero() {
+        let moments = |count, total, squares| Moments {
+            count,
+            total,
+            squares,
+            ..Moments::default()
+        };
+        for moments in [
+            moments(2, u128::MAX, 74),
+            moments(3, 12, 0),
+            moments(2, 12, 71),
+            moments(u64::MAX, u128::MAX, u128::MAX - 1),
+        ] {
+            let distribution = Distribution::of(Layout::new(2).unwrap(), moments, &[], &[]);
+            assert_eq!(distribution.stddev(), Some(0.0), "{moments:?}");
+        }
     }
 }

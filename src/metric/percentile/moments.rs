@@ -110,12 +110,18 @@ impl Moments {
     /// Those of both. "Last" has no time, so of two writers' values there is none: whoever merges says so
     /// (`Distribution`, and a retired file by being one). The word is 0.
     pub fn merge(self, other: Moments) -> Moments {
+        // Of no values there are none, whatever a file says.
+        let extremes = |of: Moments| match of.count {
+            0 => (0, 0),
+            _ => (of.not_min, of.max),
+        };
+        let ((own_min, own_max), (other_min, other_max)) = (extremes(self), extremes(other));
         Moments {
             count: self.count.saturating_add(other.count),
             total: self.total.saturating_add(other.total),
             squares: self.squares.saturating_add(other.squares),
-            not_min: self.not_min.max(other.not_min),
-            max: self.max.max(other.max),
+            not_min: own_min.max(other_min),
+            max: own_max.max(other_max),
             last: 0,
         }
     }
@@ -178,6 +184,19 @@ mod tests {
             }
             let seldom = |moments: Moments| Moments::SELDOM.map(|i| moments.to_words()[i]);
             assert_eq!(seldom(moments) == seldom(after), often);
+        }
+    }
+
+    #[test]
+    fn no_values_have_no_extremes() {
+        let nothing = Moments {
+            not_min: u64::MAX,
+            max: u64::MAX,
+            ..Moments::default()
+        };
+        let five = Moments::default().with(5);
+        for merged in [five.merge(nothing), nothing.merge(five)] {
+            assert_eq!((merged.count, !merged.not_min, merged.max), (1, 5, 5));
         }
     }
 }
