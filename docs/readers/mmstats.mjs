@@ -819,8 +819,8 @@ class StatsFile {
         if (hasGeneration) this.readGeneration(at, instance);
         else instance.texts = parseTexts(this.records.view(at, Math.min(place - at, TEXTS_MOST)), schema);
         const { prefix, suffix } = instance.texts ?? { prefix: "", suffix: "" };
-        const labels = schema.metrics.reduce((sum, { label }) => sum + label.length + prefix.length + suffix.length + 64, 0);
-        this.charge(schema.block + labels);
+        const more = prefix.length + suffix.length + 64;
+        this.charge(schema.block + schema.metrics.reduce((sum, { label }) => sum + label.length + more, 0));
         this.instances.push(instance);
     }
 
@@ -1626,7 +1626,8 @@ const COMPOUND = {
         }),
     /** Each field of the later file gets what the earlier ones had under the same name. */
     merge(merged, next, { before, metric, files }) {
-        const had = new Map(before.fields.map((field, i) => [field.name, { isArray: field.count > 0, value: merged[i] }]));
+        const had = new Map();
+        before.fields.forEach(({ name, count }, i) => had.set(name, { isArray: count > 0, value: merged[i] }));
         return metric.fields.map(({ name, rule, count }, i) => {
             const earlier = had.get(name);
             if (!earlier || earlier.isArray !== count > 0) return next[i];
@@ -1937,7 +1938,7 @@ class WindowValue {
         const seconds = Number(length) / NANOSECONDS;
         if (step.kind !== COUNTER) return { seconds, ...step.kind.show(value, step) };
         const reach = most(most(this.reach, length / BigInt(STEPS)), 1n);
-        return { seconds, count: plain(value), rate: Number(value) / (Number(reach) / NANOSECONDS) };
+        return { seconds, count: plain(value), rate: (Number(value) * NANOSECONDS) / Number(reach) };
     }
 }
 
@@ -2212,7 +2213,7 @@ const namespaceOf = (kind) => statOf(`/proc/self/ns/${kind}`, fs.statSync, { big
 
 /**
  * The write locks on a single byte, as `inode token`, by /proc/locks, which lists the locks of all processes of the
- * machine, those of other pid namespaces, too. `isComplete`: whether what is not there is free. Null: it cannot be read.
+ * machine, those of other pid namespaces, too. `isComplete`: whether what is not there is free. Null: it is not there.
  *
  * The kernel gives a page of the list at a time. A lock may be missed if an earlier one goes away between two pages, so
  * the list is read until it is the same twice. The device is not compared: the list has that of the file system, stat
@@ -2228,7 +2229,8 @@ function heldLocks() {
         const lines = contentsOf("/proc/locks").matchAll(
             /^\d+: (?:OFDLCK|POSIX) +\S+ +WRITE +-?\d+ +[0-9a-f]+:[0-9a-f]+:(\d+) (\d+) (\d+)/gm,
         );
-        const now = [...lines].filter(([, , start, end]) => start === end).map(([, inode, start]) => `${inode} ${start}`);
+        const single = [...lines].filter(([, , start, end]) => start === end);
+        const now = single.map(([, inode, start]) => `${inode} ${start}`);
         for (const lock of now) held.add(lock);
         const text = now.join();
         if (text === before) return { held, isComplete: true };
@@ -2248,7 +2250,8 @@ class Liveness {
     state(file) {
         const { header, root } = file;
         const { lockDevice, lockInode, machineId, timeNamespace, isPinned } = header;
-        const key = `${processKey(header)} ${lockDevice} ${lockInode} ${machineId} ${timeNamespace} ${isPinned} ${root}`;
+        const lock = `${lockDevice} ${lockInode} ${isPinned}`;
+        const key = `${processKey(header)} ${lock} ${machineId} ${timeNamespace} ${root}`;
         if (!this.answers.has(key)) this.answers.set(key, this.life(header, root));
         const life = this.answers.get(key);
         if (life !== "lives") return life;
