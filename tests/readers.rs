@@ -14,12 +14,16 @@ mod child;
 mod compare;
 #[path = "readers/damaged.rs"]
 mod damaged;
+#[path = "readers/entries.rs"]
+mod entries;
 #[path = "readers/golden.rs"]
 mod golden;
 #[path = "readers/live.rs"]
 mod live;
 #[path = "readers/models.rs"]
 mod models;
+#[path = "readers/node.rs"]
+mod node;
 #[path = "readers/python.rs"]
 mod python;
 #[path = "readers/racing.rs"]

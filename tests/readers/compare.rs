@@ -9,7 +9,7 @@ use std::time::Duration;
 use assert_cmd::Command;
 use serde_json::Value as Json;
 
-use super::{c, python};
+use super::{c, node, python};
 
 /// A reader in another language: its name, and the command line that runs it, without paths.
 pub struct Reader {
@@ -20,7 +20,10 @@ pub struct Reader {
 /// All readers whose languages are installed.
 pub fn readers() -> &'static [Reader] {
     static READERS: OnceLock<Vec<Reader>> = OnceLock::new();
-    READERS.get_or_init(|| [c::find(), python::find()].into_iter().flatten().collect())
+    READERS.get_or_init(|| {
+        let one = [c::find(), python::find()].into_iter().flatten();
+        one.chain(node::find()).collect()
+    })
 }
 
 /// A reader if its `program` can be run; else says that it is skipped, or fails if it must not be.
@@ -61,6 +64,11 @@ pub fn run(line: &[OsString], arguments: &[impl AsRef<OsStr>]) -> (Json, Option<
         panic!("{line:?}: {error}, {:?}\n{said}", output.status)
     });
     (read, output.status.code())
+}
+
+/// The exit code of a program.
+pub fn run_for_code(line: &[OsString], argument: &Path) -> Option<i32> {
+    command(line).arg(argument).output().unwrap().status.code()
 }
 
 /// What `mmstats show --json --per-file` prints of these paths, after all readers have printed the same.
