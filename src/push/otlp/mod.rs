@@ -52,6 +52,13 @@
 //! one that was missed is made up for by the next: whatever is restarted, nothing is counted twice or lost. Of a
 //! failed push nothing is kept but the last totals of processes that are gone since. A process that has ended and left
 //! its files is pushed once more.
+//!
+//! The totals of a process do not fall when it drops a `Stats` and keeps another: the pusher adds what it read of files
+//! that are gone. (If they were folded, it takes that off the retired totals until the process is gone.) A pusher that
+//! starts anew, and so each run of `mmstats push otlp --once`, knows only the files that are there. Totals are smaller
+//! then. Their start is as late as the creation of the earliest file that is left, so where the oldest file went, the
+//! start says that it is a reset; where a younger one went, receivers see that from the value alone. A process that drops
+//! all its files and makes new ones counts from zero again, with a new start.
 
 mod client;
 mod distribution;
@@ -61,6 +68,7 @@ mod options;
 mod pusher;
 mod request;
 mod resource;
+mod totals;
 mod units;
 
 use std::path::PathBuf;

@@ -11,6 +11,7 @@ use super::message::Request;
 use super::metrics::Metrics;
 use super::request::{Piece, pieces};
 use super::resource::{Resources, Whose, unix_nanos};
+use super::totals::Totals;
 use super::{Error, Options};
 use crate::push::backoff::Backoff;
 use crate::push::lock::Locks;
@@ -32,6 +33,7 @@ pub struct Pusher {
     sources: Sources,
     client: Client,
     resources: Resources,
+    totals: Totals,
     locks: Locks,
     options: Options,
     backoff: Backoff,
@@ -80,9 +82,10 @@ impl Pusher {
     /// [`Error::Options`].
     pub fn new(options: Options) -> Result<Pusher, Error> {
         Ok(Pusher {
-            sources: Sources::new(&options.paths, Per::Process, false),
+            sources: Sources::new(&options.paths, Per::Process, true),
             client: Client::new(&options)?,
             resources: Resources::new(&options),
+            totals: Totals::default(),
             locks: Locks::new(&options.endpoint),
             options,
             backoff: Backoff::default(),
@@ -124,11 +127,11 @@ impl Pusher {
                 lock: locked.lock,
             })?;
         let mut round = Round::default();
+        self.totals.compare(&snapshots);
         let (items, dead) = self.items(&snapshots, time, &mut round);
         let unread = failures.len();
         round.warnings.extend(problems(&snapshots, &failures));
-        // They may be large, and the requests may take long.
-        drop(snapshots);
+        self.totals.keep(snapshots);
         let rest = self.send(items, end, &mut round);
         self.keep(rest, dead);
         self.report(&round.warnings);
@@ -164,11 +167,9 @@ impl Pusher {
             }
             let mut metrics = Metrics::new(self.options.exponential);
             for &(path, model) in &group.models {
-                let path = path.to_string_lossy();
-                for series in model.series() {
-                    metrics.add((model.name(), model.export(), &path), series);
-                }
+                self.totals.add(&group.whose, path, model, &mut metrics);
             }
+            self.totals.add_gone(&group.whose, &mut metrics);
             let resource = self.resources.resource(&group.whose, group.process());
             let pieces = pieces(&resource, metrics.into_metrics(), time);
             items.extend(pieces.into_iter().map(|piece| Item {
