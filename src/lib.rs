@@ -74,6 +74,7 @@
 //! - `export`: `export`, pages for Prometheus, and JSON and CSV.
 //! - `serve`: `serve`, the agent over HTTP, as a router; with `cli` also the command `mmstats serve`.
 //! - `push`: `push`, to an OpenTelemetry collector or to Redis; with `cli` also the command `mmstats push`.
+//! - `push-grpc`: the same also over gRPC.
 //! - `cli`: the binary `mmstats`.
 
 #![cfg_attr(loom, allow(dead_code))]

@@ -4,6 +4,9 @@
 mod answers;
 #[path = "push/checks.rs"]
 mod checks;
+#[cfg(feature = "push-grpc")]
+#[path = "push/grpc.rs"]
+mod grpc;
 #[path = "push/processes.rs"]
 mod processes;
 #[path = "push/pusher.rs"]

@@ -22,8 +22,6 @@ use crate::reader::{Model, Per, Process, Snapshot, State};
 /// the receiver.
 pub const OWN_MODEL: &str = "mmstats-push";
 
-/// About how many bytes a request has at most. Receivers take 20 MiB (the collector) to 64 MiB.
-const REQUEST_MOST: usize = 16 << 20;
 /// How many bytes the last totals of processes that are gone may take while the receiver is away.
 const ENDED_MOST: usize = 16 << 20;
 
@@ -195,15 +193,16 @@ impl Pusher {
 
     /// Sends as much as is accepted. Returns what may be accepted later.
     fn send(
-        &self,
+        &mut self,
         mut items: VecDeque<Item>,
         end: Option<Instant>,
         round: &mut Round,
     ) -> VecDeque<Item> {
+        let most = self.client.request_most();
         while !items.is_empty() {
             let (mut batch, mut bytes) = (Vec::new(), 0);
             while let Some(item) = items.front()
-                && (batch.is_empty() || bytes + item.piece.bytes.len() <= REQUEST_MOST)
+                && (batch.is_empty() || bytes + item.piece.bytes.len() <= most)
             {
                 bytes += item.piece.bytes.len();
                 batch.extend(items.pop_front());
@@ -219,7 +218,7 @@ impl Pusher {
                 let left = end.saturating_duration_since(Instant::now());
                 left.min(self.options.timeout)
             });
-            match self.client.send(&encoded, timeout) {
+            match self.client.send(encoded, timeout) {
                 Ok(accepted) => {
                     round.points += points;
                     round.rejected += accepted.rejected.min(points);
