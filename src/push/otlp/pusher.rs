@@ -28,6 +28,8 @@ const ENDED_MOST: usize = 16 << 20;
 /// Pushes a reading at a time: see the [module](super).
 #[derive(Debug)]
 pub struct Pusher {
+    /// Whether readings are not compared.
+    is_once: bool,
     sources: Sources,
     client: Client,
     resources: Resources,
@@ -79,8 +81,22 @@ impl Pusher {
     /// # Errors
     /// [`Error::Options`].
     pub fn new(options: Options) -> Result<Pusher, Error> {
+        Pusher::make(options, false)
+    }
+
+    /// Makes a pusher for a single push. It remembers no reading, which takes a third of the memory: if pushed again,
+    /// totals fall where a process dropped a `Stats`.
+    ///
+    /// # Errors
+    /// [`Error::Options`].
+    pub fn once(options: Options) -> Result<Pusher, Error> {
+        Pusher::make(options, true)
+    }
+
+    fn make(options: Options, is_once: bool) -> Result<Pusher, Error> {
         Ok(Pusher {
-            sources: Sources::new(&options.paths, Per::Process, true),
+            is_once,
+            sources: Sources::new(&options.paths, Per::Process, !is_once),
             client: Client::new(&options)?,
             resources: Resources::new(&options),
             totals: Totals::default(),
@@ -129,7 +145,12 @@ impl Pusher {
         let (items, dead) = self.items(&snapshots, time, &mut round);
         let unread = failures.len();
         round.warnings.extend(problems(&snapshots, &failures));
-        self.totals.keep(snapshots);
+        if self.is_once {
+            // They may be large, and the requests may take long.
+            drop(snapshots);
+        } else {
+            self.totals.keep(snapshots);
+        }
         let rest = self.send(items, end, &mut round);
         self.keep(rest, dead);
         self.report(&round.warnings);

@@ -81,13 +81,12 @@ pub fn run(arguments: &Otlp) -> Outcome {
     let mut options = Options::from_env_but(protocol, arguments.endpoint.as_deref())?;
     options.paths.clone_from(&arguments.paths);
     let timeout = options.timeout;
-    let pusher = Pusher::new(options)?;
     let stop = Stop::listen(GRACE)?;
     if arguments.once {
-        return once(pusher, &stop, timeout);
+        return once(Pusher::once(options)?, &stop, timeout);
     }
     Loop {
-        pusher,
+        pusher: Pusher::new(options)?,
         figures: Figures::start(),
         failing: None,
     }
