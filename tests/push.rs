@@ -4,6 +4,11 @@
 mod answers;
 #[path = "push/checks.rs"]
 mod checks;
+#[path = "push/engines.rs"]
+mod engines;
+#[cfg(feature = "push-grpc")]
+#[path = "push/grpc.rs"]
+mod grpc;
 #[path = "push/processes.rs"]
 mod processes;
 #[path = "push/pusher.rs"]

@@ -33,6 +33,8 @@
 //! Files stay open between snapshots, as long as readers have no more than half of the descriptors that
 //! the process may have; the others cost more system calls.
 
+#[cfg(any(feature = "serve", feature = "push"))]
+pub(crate) mod changes;
 pub(crate) mod contents;
 pub(crate) mod copy;
 mod display;

@@ -8,8 +8,7 @@
 //! A series that no file has any more is shown as it was last, for a time. One that its writers removed, while all their
 //! files stay, is gone at once.
 
-use std::cell::LazyCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -17,6 +16,7 @@ use std::time::{Duration, Instant};
 use axum::body::Bytes;
 
 use crate::Value;
+use crate::reader::changes::{Change, changes};
 use crate::reader::{Model, Series, Snapshot};
 
 /// One reading: what was read at a time, with the totals.
@@ -207,35 +207,20 @@ impl Totals {
         model: &Model,
         now: Option<(&Snapshot, &Model)>,
     ) {
-        let is_complete = LazyCell::new(|| {
-            now.is_some_and(|(now, of_model)| has_all_files((before, model), (now, of_model)))
-        });
-        for series in model.series() {
-            let find = |all: &'_ [Series]| {
-                all.binary_search_by(|other| other.label().cmp(series.label()))
-                    .ok()
-            };
-            let there = now.and_then(|(_, now)| Some(&now.series()[find(now.series())?]));
-            let key = || Key::new(before.path(), model.name(), series.label());
-            match there {
-                Some(there) => {
-                    let deltas = now.map(|(_, now)| now.deltas()).unwrap_or_default();
-                    let delta = find(deltas).map(|at| deltas[at].value());
-                    if let Some(lost) = series.lost(delta, there.value()) {
-                        let key = key();
-                        let sum = match self.carry.get(&key) {
-                            Some(carry) => series.with_value(lost).with_counted(carry),
-                            None => lost,
-                        };
-                        self.carry.insert(key, sum);
-                    }
+        changes((before, model), now, |series, change| {
+            let key = Key::new(before.path(), model.name(), series.label());
+            match change {
+                Change::Lost(lost) => {
+                    let sum = match self.carry.get(&key) {
+                        Some(carry) => series.with_value(lost).with_counted(carry),
+                        None => lost,
+                    };
+                    self.carry.insert(key, sum);
                 }
-                // Its writers removed it.
-                None if *is_complete => {
-                    self.carry.remove(&key());
+                Change::Removed => {
+                    self.carry.remove(&key);
                 }
-                None if series.counts() => {
-                    let key = key();
+                Change::Gone if series.counts() => {
                     let total = match self.carry.get(&key) {
                         Some(carry) => series.with_counted(carry),
                         None => series.value().clone(),
@@ -250,9 +235,9 @@ impl Totals {
                     self.carry.insert(key.clone(), series.counted_part(&total));
                     self.gone.insert(key, Arc::new(gone));
                 }
-                None => {}
+                Change::Gone => {}
             }
-        }
+        });
     }
 
     /// The totals of series that are there and of which something is gone.
@@ -265,16 +250,4 @@ impl Totals {
         }
         totals
     }
-}
-
-/// Whether every file of a model is still there.
-fn has_all_files(before: (&Snapshot, &Model), now: (&Snapshot, &Model)) -> bool {
-    let files = |(snapshot, model): (&Snapshot, &Model)| -> HashSet<Arc<Path>> {
-        let files = model.files().iter();
-        files
-            .map(|&at| snapshot.files()[at].path().into())
-            .collect()
-    };
-    let now = files(now);
-    files(before).iter().all(|path| now.contains(path))
 }

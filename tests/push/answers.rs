@@ -208,7 +208,7 @@ fn wrong_usage_says_what_to_write() {
         (
             "http://a",
             "OTEL_EXPORTER_OTLP_PROTOCOL",
-            "grpc",
+            "http/json",
             "http/protobuf",
         ),
         (

@@ -16,16 +16,22 @@ use super::receiver::{Receiver, Request, reply};
 
 const ROOT: &str = "MMSTATS_TEST_PUSH_ROOT";
 
-/// In a process of its own: adds what it is told to, until it is killed or told to end.
+/// In a process of its own: adds what it is told to, until it is killed or told to end. For `new` it makes a second
+/// file, to which it adds from then on, and for `drop` it drops the first one.
 #[test]
 fn writer() {
     let Some(root) = std::env::var_os(ROOT) else {
         return;
     };
-    let web = Web::builder().path(root).create().unwrap();
+    let new = || Web::builder().path(&root).create().unwrap();
+    let mut files = vec![new()];
     println!("ready");
     for line in std::io::stdin().lines() {
-        web.requests.add(line.unwrap().parse().unwrap());
+        match &*line.unwrap() {
+            "new" => files.push(new()),
+            "drop" => drop(files.remove(0)),
+            count => files.last().unwrap().requests.add(count.parse().unwrap()),
+        }
         println!("ready");
     }
 }
@@ -67,7 +73,11 @@ impl Writer {
     }
 
     fn add(&mut self, count: u64) {
-        writeln!(self.stdin.as_mut().unwrap(), "{count}").unwrap();
+        self.tell(&count.to_string());
+    }
+
+    fn tell(&mut self, what: &str) {
+        writeln!(self.stdin.as_mut().unwrap(), "{what}").unwrap();
         self.wait();
     }
 
@@ -165,6 +175,52 @@ fn folded_totals_are_a_resource_without_a_process() {
     assert_eq!(own["service.name"], "unknown_service");
     let (points, is_monotonic) = points(retired, "my-app.requests").unwrap();
     assert_eq!((number(&points[0]), is_monotonic), (11.0, Some(true)));
+}
+
+#[test]
+fn totals_of_a_process_do_not_fall_when_a_file_of_it_goes() {
+    for fold in ["0", "1"] {
+        let root = TempDir::new().unwrap();
+        let receiver = Receiver::start([]);
+        let mut writer = Writer::start(root.path(), &[("MMSTATS_FOLD", fold)]);
+        let pid = writer.pid();
+        writer.add(5);
+        let pusher = Pusher::start(root.path(), &receiver.base());
+        let requests = |request: &Request| request.value(pid, "my-app.requests");
+        let since = |request: &Request| {
+            let (points, _) = points(request.process(pid).unwrap(), "my-app.requests").unwrap();
+            points[0].start_time_unix_nano
+        };
+        // With what is retired and is of no process that is pushed.
+        let all = |request: &Request| {
+            let retired = request.resource("mmstats.retired", "true");
+            let retired = retired.and_then(|retired| points(retired, "my-app.requests"));
+            requests(request).unwrap_or(0.0) + retired.map_or(0.0, |(points, _)| number(&points[0]))
+        };
+        let first = since(&receiver.until(|request| requests(request) == Some(5.0)));
+        writer.tell("new");
+        writer.add(1);
+        receiver.until(|request| requests(request) == Some(6.0));
+        writer.tell("drop");
+        writer.add(3);
+        loop {
+            let request = receiver.next();
+            let value = requests(&request).unwrap();
+            assert!([6.0, 9.0].contains(&value), "{value}");
+            assert_eq!((all(&request), since(&request)), (value, first));
+            if value == 9.0 {
+                break;
+            }
+        }
+        // Another pusher knows nothing of it: the total is as small as its start is late, unless it was folded.
+        pusher.kill();
+        assert!(once(root.path(), &receiver.base()).0);
+        let last = std::iter::from_fn(|| receiver.try_next()).last().unwrap();
+        assert_eq!(requests(&last), Some(4.0));
+        assert!(since(&last) > first);
+        assert_eq!(all(&last), if fold == "1" { 9.0 } else { 4.0 });
+        writer.end();
+    }
 }
 
 /// Folds what killed processes have left.

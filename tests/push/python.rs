@@ -10,12 +10,13 @@ use super::pusher::{command, ended};
 use super::values::web;
 
 /// What the receiver of `tests/python/otlp_receiver.py` finds in a push; `None` without what it needs.
-fn received(aggregation: &str) -> Option<Json> {
+fn received(arguments: &[&str], scheme: &str, environment: &[(&str, &str)]) -> Option<Json> {
     // In an environment of its own, say.
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/otlp_receiver.py");
     let mut python = Command::new(python)
         .arg(script)
+        .args(arguments)
         .stdout(Stdio::piped())
         .spawn()
         .ok()?;
@@ -27,18 +28,88 @@ fn received(aggregation: &str) -> Option<Json> {
     let port = line.strip_prefix("listening on ").unwrap();
     let root = TempDir::new().unwrap();
     let _web = web(root.path());
-    let base = format!("http://127.0.0.1:{port}");
+    let base = format!("{scheme}://localhost:{port}");
     let mut command = command(root.path(), &base, &["--once"]);
-    command.env(
-        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
-        aggregation,
-    );
+    command.envs(environment.iter().copied());
     command.env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
     let (success, said) = ended(&mut command);
-    let line = stdout.next().unwrap().unwrap();
+    if !success {
+        // It may have had no request.
+        let _ = python.kill();
+    }
+    let line = stdout.next().and_then(Result::ok).unwrap_or_default();
     python.wait().unwrap();
     assert!(success, "{said}: {line}");
     Some(serde_json::from_str(&line).unwrap())
+}
+
+/// Fails if what judges has to be there.
+fn skip() {
+    let problem = "python3 with opentelemetry-proto and grpcio (PyPI) is not there";
+    let is_required = std::env::var_os("MMSTATS_REQUIRE_REAL").is_some();
+    assert!(!is_required, "{problem}");
+    eprintln!("SKIPPED: {problem}");
+}
+
+const AGGREGATION: &str = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
+
+#[cfg(feature = "push-grpc")]
+#[test]
+fn the_official_server_takes_what_is_pushed_by_grpc() {
+    let Some(received) = received(
+        &["grpc"],
+        "http",
+        &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")],
+    ) else {
+        return skip();
+    };
+    let points = received[0]["points"].as_array().expect("points");
+    assert_eq!(points.len(), 26, "{points:#?}");
+}
+
+/// Makes keys: an authority, and what it vouches for.
+#[cfg(feature = "push-grpc")]
+fn keys(directory: &std::path::Path) -> Option<()> {
+    let openssl = |arguments: &str| {
+        let mut openssl = Command::new("openssl");
+        openssl.args(arguments.split(' ')).current_dir(directory);
+        let output = openssl.output().ok()?;
+        assert!(output.status.success(), "{output:?}");
+        Some(())
+    };
+    let key = "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -batch -days 2 -x509";
+    openssl(&format!(
+        "{key} -keyout ca.key -out ca.pem -subj /CN=authority"
+    ))?;
+    for name in ["server", "client"] {
+        openssl(&format!(
+            "{key} -keyout {name}.key -out {name}.pem -subj /CN={name} -CA ca.pem -CAkey ca.key \
+             -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE"
+        ))?;
+    }
+    Some(())
+}
+
+#[cfg(feature = "push-grpc")]
+#[test]
+fn grpc_is_pushed_over_tls_with_a_certificate_of_the_client() {
+    let directory = TempDir::new().unwrap();
+    if keys(directory.path()).is_none() {
+        return skip();
+    }
+    let file = |name| directory.path().join(name).to_str().unwrap().to_owned();
+    let files = ["ca.pem", "client.pem", "client.key"].map(file);
+    let environment = [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", &files[0]),
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", &files[1]),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", &files[2]),
+    ];
+    let own = directory.path().to_str().unwrap();
+    let Some(received) = received(&["grpc", own], "https", &environment) else {
+        return skip();
+    };
+    assert_eq!(received[0]["points"].as_array().expect("points").len(), 26);
 }
 
 #[test]
@@ -50,14 +121,8 @@ fn the_official_messages_decode_what_is_pushed() {
             "exponential_histogram",
         ),
     ] {
-        let Some(received) = received(aggregation) else {
-            let problem = "python3 with opentelemetry-proto (PyPI) is not there";
-            assert!(
-                std::env::var_os("MMSTATS_REQUIRE_REAL").is_none(),
-                "{problem}"
-            );
-            eprintln!("SKIPPED: {problem}");
-            return;
+        let Some(received) = received(&[], "http", &[(AGGREGATION, aggregation)]) else {
+            return skip();
         };
         let resource = &received[0]["resource"];
         assert_eq!(resource["process.pid"], json!(std::process::id()));

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mmstats::{Counter, MmStats, OrRecord, Stats};
-use opentelemetry_proto::tonic::metrics::v1::{ResourceMetrics, metric::Data};
+use opentelemetry_proto::tonic::metrics::v1::{ResourceMetrics, exemplar, metric::Data};
 use tempfile::TempDir;
 
 use super::checks::{attributes, keys_and_values, metric, number, points};
@@ -221,6 +221,54 @@ fn distributions_are_exponential_on_request() {
     assert_eq!((sizes.zero_count, sizes.count), (1, 3));
     let buckets = sizes.positive.unwrap();
     assert!(buckets.bucket_counts.len() <= 160 && sizes.scale < 4);
+}
+
+#[test]
+fn values_with_a_context_are_exemplars() {
+    for aggregation in [
+        "explicit_bucket_histogram",
+        "base2_exponential_bucket_histogram",
+    ] {
+        let root = TempDir::new().unwrap();
+        let receiver = Receiver::start([]);
+        let web = web(root.path());
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        web.response_time.record_with(Duration::from_secs(2), trace);
+        web.response_time
+            .record_with(Duration::from_millis(1), "order 7");
+        let mut command = command(root.path(), &receiver.base(), &["--once"]);
+        let name = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
+        assert!(ended(command.env(name, aggregation)).0);
+        let request = receiver.next();
+        let times = metric(request.process(pid()).unwrap(), "my-app.timers.response");
+        let (exemplars, end) = match times.unwrap().data.as_ref().unwrap() {
+            Data::Histogram(all) => {
+                let point = &all.data_points[0];
+                (&point.exemplars, point.time_unix_nano)
+            }
+            Data::ExponentialHistogram(all) => {
+                let point = &all.data_points[0];
+                (&point.exemplars, point.time_unix_nano)
+            }
+            other => panic!("{other:?}"),
+        };
+        let [other, traced] = &exemplars[..] else {
+            panic!("{exemplars:?}");
+        };
+        // By a clock that may be some milliseconds behind.
+        let age = end.saturating_sub(traced.time_unix_nano);
+        assert!(age < 60_000_000_000, "{traced:?}");
+        assert_eq!(traced.value, Some(exemplar::Value::AsDouble(2.0)));
+        assert_eq!(traced.trace_id[..4], [0x4b, 0xf9, 0x2f, 0x35]);
+        assert_eq!(
+            (traced.trace_id.len(), traced.filtered_attributes.len()),
+            (16, 0)
+        );
+        assert_eq!(other.value, Some(exemplar::Value::AsDouble(0.001)));
+        assert!(other.trace_id.is_empty());
+        let attributes = keys_and_values(&other.filtered_attributes);
+        assert_eq!(attributes["trace_id"], "order 7");
+    }
 }
 
 #[test]

@@ -1,12 +1,19 @@
 """A strict receiver of OTLP metrics over HTTP, made from the official messages (PyPI: opentelemetry-proto).
 
+With the argument `grpc` it is one over gRPC (PyPI: grpcio); with `grpc DIRECTORY` over TLS, where the directory has the
+server's `server.pem` and `server.key`, and `ca.pem`, which has to vouch for the client's certificate.
+
 Prints `listening on PORT`, takes one request, and prints what is in it as one line of JSON: for each resource its
 attributes and its points, each with the metric's name, type, unit, attributes and value. What the specification forbids
 is answered with 400 and printed as {"error": ...}.
 """
 
+import concurrent.futures
 import gzip
 import json
+import pathlib
+import queue
+import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as service
@@ -126,7 +133,52 @@ class Handler(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
-if __name__ == "__main__":
+def serve_http():
+    """Takes one request over HTTP."""
     server = HTTPServer(("127.0.0.1", 0), Handler)
     print(f"listening on {server.server_port}", flush=True)
     server.handle_request()
+
+
+def serve_grpc(directory=None):
+    """Takes one call, or a minute after none ends."""
+    import grpc  # pylint: disable=import-outside-toplevel
+    from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2_grpc as stubs
+
+    done = queue.Queue()
+
+    class Metrics(stubs.MetricsServiceServicer):
+        def Export(self, request, context):  # pylint: disable=invalid-name
+            try:
+                print(json.dumps(decoded(request.SerializeToString())), flush=True)
+            except Exception as error:  # pylint: disable=broad-except
+                print(json.dumps({"error": str(error)}), flush=True)
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            finally:
+                done.put(None)
+            return service.ExportMetricsServiceResponse()
+
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(1))
+    stubs.add_MetricsServiceServicer_to_server(Metrics(), server)
+    if directory:
+        key, own, authority = (
+            pathlib.Path(directory, name).read_bytes() for name in ("server.key", "server.pem", "ca.pem")
+        )
+        credentials = grpc.ssl_server_credentials([(key, own)], authority, require_client_auth=True)
+        port = server.add_secure_port("127.0.0.1:0", credentials)
+    else:
+        port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    print(f"listening on {port}", flush=True)
+    try:
+        done.get(timeout=60)
+    except queue.Empty:
+        pass
+    server.stop(5).wait()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["grpc"]:
+        serve_grpc(*sys.argv[2:])
+    else:
+        serve_http()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::message::{Buckets, ExponentialPoint, HistogramPoint};
+use super::message::{Buckets, Exemplar, ExponentialPoint, HistogramPoint, KeyValue};
 use crate::export::bounds;
 use crate::export::native::{self, SCHEMA};
 use crate::reader::Histogram;
@@ -31,6 +31,7 @@ pub fn explicit(histogram: &Histogram<'_>) -> HistogramPoint {
         explicit_bounds: bounds.filter(|bound| bound.is_finite()).collect(),
         min: histogram.min(),
         max: histogram.max(),
+        exemplars: exemplars(histogram),
         ..HistogramPoint::default()
     }
 }
@@ -56,6 +57,7 @@ pub fn exponential(histogram: &Histogram<'_>) -> ExponentialPoint {
         negative,
         min: histogram.min(),
         max: histogram.max(),
+        exemplars: exemplars(histogram),
         ..ExponentialPoint::default()
     }
 }
@@ -64,6 +66,39 @@ pub fn exponential(histogram: &Histogram<'_>) -> ExponentialPoint {
 fn sum(histogram: &Histogram<'_>) -> Option<f64> {
     let has_negative = histogram.min().is_some_and(|min| min < 0.0);
     (!has_negative).then(|| histogram.sum())
+}
+
+/// The attribute of an exemplar whose context is not the id of a trace. The pages for Prometheus call it the same.
+const CONTEXT: &str = "trace_id";
+
+/// The last values that came with a context. One that was cut or lost leads nowhere.
+fn exemplars(histogram: &Histogram<'_>) -> Vec<Exemplar> {
+    let mut all = Vec::new();
+    histogram.each_exemplar(|value, time, context| {
+        if context.is_cut() {
+            return;
+        }
+        let text = context.text();
+        let trace = trace_id(&text);
+        let filtered_attributes = match trace {
+            Some(_) => Vec::new(),
+            None => vec![KeyValue::text(CONTEXT, text)],
+        };
+        all.push(Exemplar {
+            time,
+            value: Some(value),
+            trace_id: trace.map(Vec::from).unwrap_or_default(),
+            filtered_attributes,
+        });
+    });
+    all
+}
+
+/// The bytes of the id of a trace: 32 hex digits, and not all of them zero.
+fn trace_id(text: &str) -> Option<[u8; 16]> {
+    let is_hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let id = u128::from_str_radix(text, 16).ok().filter(|_| is_hex)?;
+    (id != 0).then(|| id.to_be_bytes())
 }
 
 /// How much coarser the buckets have to be.
@@ -105,6 +140,17 @@ fn buckets(counts: &BTreeMap<i32, u64>, shift: i32) -> Option<Buckets> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_id_of_a_trace_has_32_hex_digits() {
+        let id = trace_id("0af7651916cd43dd8448eb211c80319C").unwrap();
+        assert_eq!((id[0], id[15]), (0x0a, 0x9c));
+        let zero = "0".repeat(32);
+        let signed = "+0af7651916cd43dd8448eb211c80319";
+        for other in ["", "0af7651916cd43dd", "order 7", &zero, signed] {
+            assert_eq!(trace_id(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn buckets_are_dense_and_begin_at_their_offset() {

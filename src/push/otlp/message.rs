@@ -39,6 +39,15 @@ pub struct Status {
     pub code: i32,
     #[prost(string, tag = "2")]
     pub message: String,
+    #[prost(message, repeated, tag = "3")]
+    pub details: Vec<prost_types::Any>,
+}
+
+/// `google.rpc.RetryInfo`, a detail of a [`Status`].
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct RetryInfo {
+    #[prost(message, optional, tag = "1")]
+    pub retry_delay: Option<prost_types::Duration>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -173,6 +182,8 @@ pub struct HistogramPoint {
     pub bucket_counts: Vec<u64>,
     #[prost(double, repeated, tag = "7")]
     pub explicit_bounds: Vec<f64>,
+    #[prost(message, repeated, tag = "8")]
+    pub exemplars: Vec<Exemplar>,
     #[prost(message, repeated, tag = "9")]
     pub attributes: Vec<KeyValue>,
     #[prost(double, optional, tag = "11")]
@@ -202,6 +213,8 @@ pub struct ExponentialPoint {
     pub positive: Option<Buckets>,
     #[prost(message, optional, tag = "9")]
     pub negative: Option<Buckets>,
+    #[prost(message, repeated, tag = "11")]
+    pub exemplars: Vec<Exemplar>,
     #[prost(double, optional, tag = "12")]
     pub min: Option<f64>,
     #[prost(double, optional, tag = "13")]
@@ -214,6 +227,18 @@ pub struct Buckets {
     pub offset: i32,
     #[prost(uint64, repeated, tag = "2")]
     pub bucket_counts: Vec<u64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct Exemplar {
+    #[prost(fixed64, tag = "2")]
+    pub time: u64,
+    #[prost(double, optional, tag = "3")]
+    pub value: Option<f64>,
+    #[prost(bytes = "vec", tag = "5")]
+    pub trace_id: Vec<u8>,
+    #[prost(message, repeated, tag = "7")]
+    pub filtered_attributes: Vec<KeyValue>,
 }
 
 /// `SummaryDataPoint`, without quantiles.

@@ -1,4 +1,4 @@
-//! To an OpenTelemetry collector, or whatever takes OTLP over HTTP: a reading of the stats files, pushed again and
+//! To an OpenTelemetry collector, or whatever takes OTLP over HTTP or gRPC: a reading of the stats files, pushed again and
 //! again.
 //!
 //! ```no_run
@@ -40,7 +40,8 @@
 //! | Summary, by name | summary without quantiles; gauges `.min`, `.max`, `.last`, `.stddev` |
 //!
 //! All sums are cumulative. A distribution with negative values has no sum; a Summary with negative values is the sums
-//! `.count` and `.sum`. Histories and windows are not pushed.
+//! `.count` and `.sum`. Histories and windows are not pushed. Values that were recorded with a context are exemplars: a
+//! context of 32 hex digits is their `trace_id`, any other one an attribute of that name.
 //!
 //! Each process is a resource, with `process.pid`, `process.creation.time`, `process.executable.path`, `host.name`,
 //! `service.name` and `service.instance.id`. The totals of processes that have ended and were folded are a resource
@@ -52,6 +53,13 @@
 //! one that was missed is made up for by the next: whatever is restarted, nothing is counted twice or lost. Of a
 //! failed push nothing is kept but the last totals of processes that are gone since. A process that has ended and left
 //! its files is pushed once more.
+//!
+//! The totals of a process do not fall when it drops a `Stats` and keeps another: the pusher adds what it read of files
+//! that are gone. (If they were folded, it takes that off the retired totals until the process is gone.) A pusher that
+//! starts anew, and so each run of `mmstats push otlp --once`, knows only the files that are there. Totals are smaller
+//! then. Their start is as late as the creation of the earliest file that is left, so where the oldest file went, the
+//! start says that it is a reset; where a younger one went, receivers see that from the value alone. A process that drops
+//! all its files and makes new ones counts from zero again, with a new start.
 
 mod client;
 mod distribution;
@@ -61,12 +69,13 @@ mod options;
 mod pusher;
 mod request;
 mod resource;
+mod totals;
 mod units;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use self::options::{Options, at_base};
+pub use self::options::{Options, Protocol, at_base};
 pub use self::pusher::{OWN_MODEL, Pushed, Pusher};
 
 /// Why nothing was pushed, or not all.
@@ -99,7 +108,7 @@ pub enum Error {
         endpoint: String,
         /// What happened.
         problem: String,
-        /// The status of the answer, if there was one.
+        /// The status of the answer, if there was one: HTTP's, or gRPC's code, which is below 100.
         status: Option<u16>,
         /// How long to wait before the next push, if it may succeed then. See [`Error::retry_after`].
         retry_after: Option<Duration>,

@@ -9,6 +9,35 @@ use super::Error;
 /// The path at a base URL that takes metrics.
 const METRICS: &str = "v1/metrics";
 
+/// How requests are sent. There is no `http/json`: what takes that takes `http/protobuf` too, and JSON is some times
+/// as large.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// Protobuf over HTTP.
+    #[default]
+    HttpProtobuf,
+    /// gRPC, if the feature `push-grpc` is on.
+    Grpc,
+}
+
+impl Protocol {
+    /// The base URL where receivers listen that were told nothing else.
+    fn default_base(self) -> &'static str {
+        match self {
+            Protocol::HttpProtobuf => "http://localhost:4318",
+            Protocol::Grpc => "http://localhost:4317",
+        }
+    }
+
+    /// The URL of a base: with gRPC it is the base, and may be without its scheme.
+    fn endpoint(self, base: &str, is_insecure: bool) -> String {
+        match self {
+            Protocol::HttpProtobuf => at_base(base),
+            Protocol::Grpc => with_scheme(base, is_insecure),
+        }
+    }
+}
+
 /// What a [`Pusher`](super::Pusher) pushes, where to, and how.
 ///
 /// ```
@@ -26,7 +55,10 @@ pub struct Options {
     /// Roots, models' directories, stats files or PIDs; none: where the environment says. They need not be there
     /// yet.
     pub paths: Vec<PathBuf>,
-    /// The URL that takes the requests, as it is. At first `http://localhost:4318/v1/metrics`.
+    /// How requests are sent. At first as protobuf over HTTP.
+    pub protocol: Protocol,
+    /// The URL that takes the requests, as it is. At first `http://localhost:4318/v1/metrics`. With gRPC it has no path:
+    /// `http://localhost:4317`.
     pub endpoint: String,
     /// Headers of each request, for authentication say.
     pub headers: Vec<(String, String)>,
@@ -50,7 +82,8 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             paths: Vec::new(),
-            endpoint: at_base("http://localhost:4318"),
+            protocol: Protocol::default(),
+            endpoint: at_base(Protocol::default().default_base()),
             headers: Vec::new(),
             timeout: Duration::from_secs(10),
             gzip: false,
@@ -68,39 +101,88 @@ pub fn at_base(base: &str) -> String {
     format!("{}/{METRICS}", base.trim_end_matches('/'))
 }
 
+/// With the scheme that the variable `…_INSECURE` decides on where there is none.
+fn with_scheme(base: &str, is_insecure: bool) -> String {
+    match base {
+        _ if base.contains("://") => base.to_owned(),
+        _ if is_insecure => format!("http://{base}"),
+        _ => format!("https://{base}"),
+    }
+}
+
 impl Options {
     /// As the variables `OTEL_…` say: `OTEL_EXPORTER_OTLP_[METRICS_]ENDPOINT`, `…PROTOCOL`, `…HEADERS`, `…TIMEOUT`,
-    /// `…COMPRESSION`, `…CERTIFICATE`, `…CLIENT_CERTIFICATE`, `…CLIENT_KEY`,
-    /// `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`, `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`.
+    /// `…COMPRESSION`, `…CERTIFICATE`, `…CLIENT_CERTIFICATE`, `…CLIENT_KEY`, `…INSECURE` (with gRPC, of an endpoint without
+    /// `http://` or `https://`), `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`, `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`.
     /// A variable for metrics is preferred to the general one. An empty one is as if it were not set.
     ///
     /// # Errors
-    /// [`Error::Options`] if one of them means nothing, or something that is not there (gRPC).
+    /// [`Error::Options`] if one of them means nothing, or something that is not there
+    /// (`http/json`).
     pub fn from_env() -> Result<Options, Error> {
-        Options::from_variables(|name| env::var(name).ok())
+        Options::from_env_but(None, None)
     }
 
-    fn from_variables(get: impl Fn(&str) -> Option<String>) -> Result<Options, Error> {
+    /// As [`from_env`](Self::from_env), but with this protocol, and to the receiver at this base URL, where they are
+    /// given.
+    ///
+    /// # Errors
+    /// As [`from_env`](Self::from_env).
+    ///
+    /// ```
+    /// use mmstats::push::otlp::{Options, Protocol};
+    ///
+    /// let options = Options::from_env_but(Some(Protocol::Grpc), Some("http://collector:4317"))?;
+    /// assert_eq!(options.endpoint, "http://collector:4317");
+    /// # Ok::<(), mmstats::push::otlp::Error>(())
+    /// ```
+    pub fn from_env_but(protocol: Option<Protocol>, base: Option<&str>) -> Result<Options, Error> {
+        Options::from_variables(|name| env::var(name).ok(), protocol, base)
+    }
+
+    fn from_variables(
+        get: impl Fn(&str) -> Option<String>,
+        protocol: Option<Protocol>,
+        base: Option<&str>,
+    ) -> Result<Options, Error> {
         let get = |name: &str| get(name).filter(|value| !value.trim().is_empty());
         let otlp = |name: &str| {
             let names = ["OTEL_EXPORTER_OTLP_METRICS_", "OTEL_EXPORTER_OTLP_"];
             let mut names = names.map(|prefix| format!("{prefix}{name}")).into_iter();
             names.find_map(|name| get(&name).map(|value| (name, value.trim().to_owned())))
         };
-        let mut options = Options::default();
-        if let Some((name, endpoint)) = otlp("ENDPOINT") {
-            let is_whole = name == "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT";
-            options.endpoint = if is_whole {
-                endpoint
-            } else {
-                at_base(&endpoint)
-            };
-        }
-        if let Some((name, protocol)) = otlp("PROTOCOL")
-            && protocol != "http/protobuf"
-        {
-            return Err(wrong(&name, &protocol, "only http/protobuf is there"));
-        }
+        let protocol = match (protocol, otlp("PROTOCOL")) {
+            (Some(protocol), _) => protocol,
+            (None, None) => Protocol::default(),
+            (None, Some((name, protocol))) => match &*protocol {
+                "http/protobuf" => Protocol::HttpProtobuf,
+                "grpc" => Protocol::Grpc,
+                _ => return Err(wrong(&name, &protocol, "wants http/protobuf or grpc")),
+            },
+        };
+        let is_insecure = match otlp("INSECURE") {
+            None => false,
+            Some((name, value)) => match &*value.to_ascii_lowercase() {
+                "true" => true,
+                "false" => false,
+                _ => return Err(wrong(&name, &value, "wants true or false")),
+            },
+        };
+        let endpoint = match (base, otlp("ENDPOINT"), protocol) {
+            (None, Some((name, whole)), Protocol::HttpProtobuf)
+                if name == "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT" =>
+            {
+                whole
+            }
+            (Some(base), _, protocol) => protocol.endpoint(base, is_insecure),
+            (None, Some((_, base)), protocol) => protocol.endpoint(&base, is_insecure),
+            (None, None, protocol) => protocol.endpoint(protocol.default_base(), is_insecure),
+        };
+        let mut options = Options {
+            protocol,
+            endpoint,
+            ..Options::default()
+        };
         if let Some((name, headers)) = otlp("HEADERS") {
             options.headers = pairs(&name, &headers)?;
         }
@@ -198,10 +280,11 @@ mod tests {
     use super::*;
 
     fn of(variables: &[(&str, &str)]) -> Result<Options, Error> {
-        Options::from_variables(|name| {
+        let get = |name: &str| {
             let found = variables.iter().find(|(variable, _)| *variable == name);
             found.map(|(_, value)| (*value).to_owned())
-        })
+        };
+        Options::from_variables(get, None, None)
     }
 
     #[test]
@@ -214,6 +297,36 @@ mod tests {
         assert_eq!(endpoint(&[general, of_metrics]), "http://b:2/");
         let empty = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", " ");
         assert_eq!(endpoint(&[general, empty]), "http://a:1/otlp/v1/metrics");
+    }
+
+    #[test]
+    fn an_endpoint_of_grpc_is_a_base_and_may_be_without_a_scheme() {
+        const GENERAL: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+        let endpoint = |variables: &[_]| {
+            let grpc = ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "grpc");
+            let options = of(&[&[grpc], variables].concat()).unwrap();
+            assert_eq!(options.protocol, Protocol::Grpc);
+            options.endpoint
+        };
+        let insecure = |value| ("OTEL_EXPORTER_OTLP_INSECURE", value);
+        assert_eq!(endpoint(&[]), "http://localhost:4317");
+        assert_eq!(endpoint(&[(GENERAL, "https://a:1")]), "https://a:1");
+        let bare = (GENERAL, "a:1");
+        assert_eq!(endpoint(&[bare]), "https://a:1");
+        assert_eq!(endpoint(&[bare, insecure("false")]), "https://a:1");
+        assert_eq!(endpoint(&[bare, insecure("True")]), "http://a:1");
+        let whole = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://b:2");
+        assert_eq!(endpoint(&[bare, whole]), "http://b:2");
+        // What a program says wins.
+        let get = |name: &str| (name == GENERAL).then(|| "http://a:1".to_owned());
+        let endpoint = |protocol, base| {
+            let options = Options::from_variables(get, Some(protocol), base);
+            options.unwrap().endpoint
+        };
+        assert_eq!(endpoint(Protocol::Grpc, None), "http://a:1");
+        let http = Protocol::HttpProtobuf;
+        assert_eq!(endpoint(http, None), "http://a:1/v1/metrics");
+        assert_eq!(endpoint(http, Some("http://c:3")), "http://c:3/v1/metrics");
     }
 
     #[test]
@@ -244,7 +357,8 @@ mod tests {
     #[test]
     fn what_means_nothing_is_refused_and_headers_are_not_shown() {
         for (name, value) in [
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+            ("OTEL_EXPORTER_OTLP_INSECURE", "1"),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon"),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "0"),
             ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip"),

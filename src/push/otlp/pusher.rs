@@ -11,6 +11,7 @@ use super::message::Request;
 use super::metrics::Metrics;
 use super::request::{Piece, pieces};
 use super::resource::{Resources, Whose, unix_nanos};
+use super::totals::Totals;
 use super::{Error, Options};
 use crate::push::backoff::Backoff;
 use crate::push::lock::Locks;
@@ -21,17 +22,18 @@ use crate::reader::{Model, Per, Process, Snapshot, State};
 /// the receiver.
 pub const OWN_MODEL: &str = "mmstats-push";
 
-/// About how many bytes a request has at most. Receivers take 20 MiB (the collector) to 64 MiB.
-const REQUEST_MOST: usize = 16 << 20;
 /// How many bytes the last totals of processes that are gone may take while the receiver is away.
 const ENDED_MOST: usize = 16 << 20;
 
 /// Pushes a reading at a time: see the [module](super).
 #[derive(Debug)]
 pub struct Pusher {
+    /// Whether readings are not compared.
+    is_once: bool,
     sources: Sources,
     client: Client,
     resources: Resources,
+    totals: Totals,
     locks: Locks,
     options: Options,
     backoff: Backoff,
@@ -79,10 +81,25 @@ impl Pusher {
     /// # Errors
     /// [`Error::Options`].
     pub fn new(options: Options) -> Result<Pusher, Error> {
+        Pusher::make(options, false)
+    }
+
+    /// Makes a pusher for a single push. It remembers no reading, which takes a third of the memory: if pushed again,
+    /// totals fall where a process dropped a `Stats`.
+    ///
+    /// # Errors
+    /// [`Error::Options`].
+    pub fn once(options: Options) -> Result<Pusher, Error> {
+        Pusher::make(options, true)
+    }
+
+    fn make(options: Options, is_once: bool) -> Result<Pusher, Error> {
         Ok(Pusher {
-            sources: Sources::new(&options.paths, Per::Process, false),
+            is_once,
+            sources: Sources::new(&options.paths, Per::Process, !is_once),
             client: Client::new(&options)?,
             resources: Resources::new(&options),
+            totals: Totals::default(),
             locks: Locks::new(&options.endpoint),
             options,
             backoff: Backoff::default(),
@@ -124,11 +141,16 @@ impl Pusher {
                 lock: locked.lock,
             })?;
         let mut round = Round::default();
+        self.totals.compare(&snapshots);
         let (items, dead) = self.items(&snapshots, time, &mut round);
         let unread = failures.len();
         round.warnings.extend(problems(&snapshots, &failures));
-        // They may be large, and the requests may take long.
-        drop(snapshots);
+        if self.is_once {
+            // They may be large, and the requests may take long.
+            drop(snapshots);
+        } else {
+            self.totals.keep(snapshots);
+        }
         let rest = self.send(items, end, &mut round);
         self.keep(rest, dead);
         self.report(&round.warnings);
@@ -164,11 +186,9 @@ impl Pusher {
             }
             let mut metrics = Metrics::new(self.options.exponential);
             for &(path, model) in &group.models {
-                let path = path.to_string_lossy();
-                for series in model.series() {
-                    metrics.add((model.name(), model.export(), &path), series);
-                }
+                self.totals.add(&group.whose, path, model, &mut metrics);
             }
+            self.totals.add_gone(&group.whose, &mut metrics);
             let resource = self.resources.resource(&group.whose, group.process());
             let pieces = pieces(&resource, metrics.into_metrics(), time);
             items.extend(pieces.into_iter().map(|piece| Item {
@@ -194,15 +214,16 @@ impl Pusher {
 
     /// Sends as much as is accepted. Returns what may be accepted later.
     fn send(
-        &self,
+        &mut self,
         mut items: VecDeque<Item>,
         end: Option<Instant>,
         round: &mut Round,
     ) -> VecDeque<Item> {
+        let most = self.client.request_most();
         while !items.is_empty() {
             let (mut batch, mut bytes) = (Vec::new(), 0);
             while let Some(item) = items.front()
-                && (batch.is_empty() || bytes + item.piece.bytes.len() <= REQUEST_MOST)
+                && (batch.is_empty() || bytes + item.piece.bytes.len() <= most)
             {
                 bytes += item.piece.bytes.len();
                 batch.extend(items.pop_front());
@@ -218,7 +239,7 @@ impl Pusher {
                 let left = end.saturating_duration_since(Instant::now());
                 left.min(self.options.timeout)
             });
-            match self.client.send(&encoded, timeout) {
+            match self.client.send(encoded, timeout) {
                 Ok(accepted) => {
                     round.points += points;
                     round.rejected += accepted.rejected.min(points);

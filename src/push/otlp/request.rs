@@ -4,8 +4,9 @@
 //! process counts. Between two attempts only the bytes are kept.
 
 use super::message::{
-    Any, CUMULATIVE, Data, Exponential, Gauge, Histogram, KeyValue, Metric as Message, Number,
-    NumberPoint, Resource, ResourceMetrics, Scope, ScopeMetrics, Sum, Summary, SummaryPoint,
+    Any, CUMULATIVE, Data, Exemplar, Exponential, Gauge, Histogram, KeyValue, Metric as Message,
+    Number, NumberPoint, Resource, ResourceMetrics, Scope, ScopeMetrics, Sum, Summary,
+    SummaryPoint,
 };
 use super::metrics::{Metric, Point, PointValue, Type};
 use super::resource::unix_nanos;
@@ -82,6 +83,11 @@ impl Part {
     }
 }
 
+/// About how many bytes exemplars take.
+fn exemplars(exemplars: &[Exemplar]) -> usize {
+    exemplars.iter().map(Exemplar::encoded_len).sum()
+}
+
 /// About how many bytes a point takes.
 fn weight(point: &Point) -> usize {
     let attributes = point.attributes.iter();
@@ -90,10 +96,13 @@ fn weight(point: &Point) -> usize {
         .sum();
     let value = match &point.value {
         PointValue::Number(_) | PointValue::Summary { .. } => 0,
-        PointValue::Histogram(point) => point.bucket_counts.len() * 16,
+        PointValue::Histogram(point) => {
+            point.bucket_counts.len() * 16 + exemplars(&point.exemplars)
+        }
         PointValue::Exponential(point) => {
             let buckets = [&point.positive, &point.negative].into_iter().flatten();
-            buckets.map(|buckets| buckets.bucket_counts.len() * 4).sum()
+            let buckets = buckets.map(|buckets| buckets.bucket_counts.len() * 4);
+            buckets.sum::<usize>() + exemplars(&point.exemplars)
         }
     };
     attributes + value + 64

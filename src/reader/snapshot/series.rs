@@ -7,9 +7,9 @@ use crate::format::description::Description;
 use crate::format::schema::{Merge, MetricSchema};
 use crate::metric::Value;
 use crate::metric::kind::code;
-#[cfg(feature = "serve")]
+#[cfg(any(feature = "serve", feature = "push"))]
 use crate::metric::registry;
-#[cfg(feature = "serve")]
+#[cfg(any(feature = "serve", feature = "push"))]
 use crate::metric::sample::Reading;
 use crate::metric::sample::Sample;
 use crate::metric::value::WindowValue;
@@ -77,20 +77,20 @@ impl Series {
     }
 
     /// The same series with another value, and without a window.
-    #[cfg(feature = "serve")]
+    #[cfg(any(feature = "serve", feature = "push"))]
     pub(crate) fn with_value(&self, value: Value) -> Series {
         Series::new(Arc::clone(&self.label), value, self.origin.clone())
     }
 
     /// Whether its value is a count, or has one: it only rises while its files are there.
-    #[cfg(feature = "serve")]
+    #[cfg(any(feature = "serve", feature = "push"))]
     pub(crate) fn counts(&self) -> bool {
         registry::of(&self.value).since.is_some()
     }
 
     /// Its value with what was `counted` besides it, in files that are gone. Of a kind that does not count: its
     /// value.
-    #[cfg(feature = "serve")]
+    #[cfg(any(feature = "serve", feature = "push"))]
     pub(crate) fn with_counted(&self, counted: &Value) -> Value {
         let kind = registry::of(&self.value);
         if kind.since.is_none() || counted.kind() != kind.name {
@@ -101,8 +101,32 @@ impl Series {
         sum
     }
 
+    /// The same series with what was `counted` besides it, in files that are gone, from `since` on if that is earlier.
+    #[cfg(feature = "push")]
+    pub(crate) fn with_counted_since(&self, counted: &Value, since: SystemTime) -> Series {
+        let mut series = self.with_value(self.with_counted(counted));
+        series.origin.since = (since.duration_since(SystemTime::UNIX_EPOCH))
+            .ok()
+            .and_then(|since| u64::try_from(since.as_nanos()).ok())
+            .map_or(self.origin.since, |since| since.min(self.origin.since));
+        series
+    }
+
+    /// The same series without what is `counted` elsewhere.
+    #[cfg(feature = "push")]
+    pub(crate) fn without(&self, counted: &Value) -> Series {
+        let kind = registry::of(&self.value);
+        let mut value = self.value.clone();
+        if let Some(since) = kind.since
+            && counted.kind() == kind.name
+        {
+            since(&mut value, counted);
+        }
+        self.with_value(value)
+    }
+
     /// Of a value of this series what counts: of a compound the fields that are counters.
-    #[cfg(feature = "serve")]
+    #[cfg(any(feature = "serve", feature = "push"))]
     pub(crate) fn counted_part(&self, value: &Value) -> Value {
         let kind = registry::of(value);
         let mut counted = value.clone();
@@ -114,7 +138,7 @@ impl Series {
 
     /// What was counted that is in no file any more: what this series had and the `delta` until now, less what there
     /// is `now`. `None` where that is nothing.
-    #[cfg(feature = "serve")]
+    #[cfg(any(feature = "serve", feature = "push"))]
     pub(crate) fn lost(&self, delta: Option<&Value>, now: &Value) -> Option<Value> {
         let kind = registry::of(&self.value);
         let since = kind.since?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use mmstats::Stats;
-use mmstats::push::otlp::{Error, Options, Pushed, Pusher, at_base};
+use mmstats::push::otlp::{self, Error, Options, Pushed, Pusher};
 use mmstats::reader::guard_sigbus;
 
 use super::figures::Figures;
@@ -14,19 +14,20 @@ use crate::commands::arguments::PATHS;
 use crate::ui::output::{self, Exit, Outcome};
 use crate::ui::stop::Stop;
 
-/// Push to an OpenTelemetry collector, or whatever takes OTLP over HTTP
+/// Push to an OpenTelemetry collector, or whatever takes OTLP over HTTP or gRPC
 ///
 /// The variables OTEL_EXPORTER_OTLP_*, OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES are honoured. A receiver that is
-/// away, or refuses for now (429, 502, 503, 504), is tried again, each time with what the files say then.
+/// away, or refuses for now (429, 502, 503, 504; or gRPC's UNAVAILABLE and the like), is tried again, each time with what
+/// the files say then.
 #[derive(Args, Debug)]
 #[command(after_long_help = format!("{EXAMPLES}\n\n{PATHS}"))]
 pub struct Otlp {
-    /// The base URL of the receiver, to which /v1/metrics is appended [default: as the environment says, or
-    /// http://localhost:4318]
+    /// The base URL of the receiver, to which HTTP appends /v1/metrics [default: as the environment says, or
+    /// http://localhost:4318, with gRPC http://localhost:4317]
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
-    /// The protocol
-    #[arg(long, default_value = "http/protobuf")]
+    /// The protocol [default: as the environment says, or http/protobuf]
+    #[arg(long)]
     protocol: Option<Protocol>,
     /// The time from one push to the next
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = interval)]
@@ -38,18 +39,32 @@ pub struct Otlp {
     paths: Vec<PathBuf>,
 }
 
-/// How requests are written.
+/// How requests are sent.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Protocol {
     /// Protobuf over HTTP
     #[value(name = "http/protobuf")]
     HttpProtobuf,
+    /// gRPC
+    #[cfg(feature = "push-grpc")]
+    Grpc,
+}
+
+impl From<Protocol> for otlp::Protocol {
+    fn from(protocol: Protocol) -> otlp::Protocol {
+        match protocol {
+            Protocol::HttpProtobuf => otlp::Protocol::HttpProtobuf,
+            #[cfg(feature = "push-grpc")]
+            Protocol::Grpc => otlp::Protocol::Grpc,
+        }
+    }
 }
 
 const EXAMPLES: &str = "\
 Examples:
   mmstats push otlp /run/app                                     to http://localhost:4318/v1/metrics
   mmstats push otlp --endpoint http://collector:4318 /run/app
+  mmstats push otlp --protocol grpc --endpoint http://collector:4317 /run/app
   mmstats push otlp --once /run/app                              from cron";
 
 /// How long the process may live after a signal, and how much of that the last push may take.
@@ -62,19 +77,16 @@ pub fn run(arguments: &Otlp) -> Outcome {
             "a stats file that is cut short while it is read will end this program: {error}"
         );
     }
-    let mut options = Options::from_env()?;
+    let protocol = arguments.protocol.map(otlp::Protocol::from);
+    let mut options = Options::from_env_but(protocol, arguments.endpoint.as_deref())?;
     options.paths.clone_from(&arguments.paths);
-    if let Some(base) = &arguments.endpoint {
-        options.endpoint = at_base(base);
-    }
     let timeout = options.timeout;
-    let pusher = Pusher::new(options)?;
     let stop = Stop::listen(GRACE)?;
     if arguments.once {
-        return once(pusher, &stop, timeout);
+        return once(Pusher::once(options)?, &stop, timeout);
     }
     Loop {
-        pusher,
+        pusher: Pusher::new(options)?,
         figures: Figures::start(),
         failing: None,
     }

@@ -1,6 +1,5 @@
-//! Requests to the receiver, and what its answers mean.
+//! OTLP over HTTP: each request is a POST of protobuf.
 
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -13,18 +12,13 @@ use ureq::http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 
-use super::message::{Response, Status};
-use super::{Error, Options};
+use super::{ANSWER_MOST, Accepted, Failure, IDLE, RETRY_AFTER_MOST, USER_AGENT};
+use super::{endpoint, first_line, read};
+use crate::push::otlp::message::{Response, Status};
+use crate::push::otlp::{Error, Options};
 
 /// The only format of requests and answers.
 const PROTOBUF: &str = "application/x-protobuf";
-/// How much of an answer is read: a partial success or an error has some text.
-const ANSWER_MOST: u64 = 1 << 20;
-/// How long a connection is kept that is not used. Many servers close it after five seconds.
-const IDLE: Duration = Duration::from_secs(4);
-/// What a receiver may ask to wait for at most. More is taken for a mistake.
-const RETRY_AFTER_MOST: Duration = Duration::from_secs(3600);
-
 /// Sends requests to one URL.
 #[derive(Debug)]
 pub struct Client {
@@ -32,26 +26,6 @@ pub struct Client {
     endpoint: Uri,
     headers: HeaderMap,
     gzip: bool,
-}
-
-/// A request was accepted, if not all of it.
-#[derive(Debug, Default)]
-pub struct Accepted {
-    /// Points that were not.
-    pub rejected: u64,
-    /// What the receiver says, or empty.
-    pub message: String,
-}
-
-/// A request was not accepted.
-#[derive(Debug)]
-pub struct Failure {
-    pub status: Option<u16>,
-    pub problem: String,
-    /// Whether it may be accepted later.
-    pub is_temporary: bool,
-    /// How long the receiver wants to be left alone.
-    pub retry_after: Option<Duration>,
 }
 
 impl Failure {
@@ -71,24 +45,14 @@ impl Client {
     /// # Errors
     /// [`Error::Options`] if URL, headers or certificates are wrong.
     pub fn new(options: &Options) -> Result<Client, Error> {
-        let wrong = |problem| {
-            let wants = "wants a URL, as in http://localhost:4318";
-            Error::Options(format!("{}: {problem}: {wants}", options.endpoint))
-        };
-        let endpoint: Uri = (options.endpoint.parse()).map_err(|_| wrong("is no URL"))?;
-        if endpoint.host().is_none_or(str::is_empty) {
-            return Err(wrong("has no host"));
-        }
-        if !matches!(endpoint.scheme_str(), Some("http" | "https")) {
-            return Err(wrong("is neither http nor https"));
-        }
+        let endpoint = endpoint(options, "http://localhost:4318")?;
         let config = Agent::config_builder()
             .http_status_as_error(false)
             // A request that is led elsewhere would become a GET, without what was to be sent.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .max_idle_age(IDLE)
-            .user_agent(concat!("mmstats/", env!("CARGO_PKG_VERSION")))
+            .user_agent(USER_AGENT)
             .tls_config(tls(options)?);
         Ok(Client {
             agent: config.build().new_agent(),
@@ -113,7 +77,7 @@ impl Client {
         };
         let mut answer = answer.map_err(broken)?;
         let status = answer.status().as_u16();
-        let body = answer.body_mut().with_config().limit(ANSWER_MOST);
+        let body = answer.body_mut().with_config().limit(ANSWER_MOST as u64);
         let body = body.read_to_vec();
         match status {
             200..=299 => accepted(status, &body.map_err(broken)?),
@@ -129,11 +93,7 @@ fn accepted(status: u16, body: &[u8]) -> Result<Accepted, Failure> {
         let problem = "answered, but not as OTLP does: is it the URL of an OTLP receiver?";
         Failure::permanent(Some(status), problem.to_owned())
     })?;
-    let partial = response.partial_success.unwrap_or_default();
-    Ok(Accepted {
-        rejected: u64::try_from(partial.rejected_data_points).unwrap_or(0),
-        message: partial.error_message,
-    })
+    Ok(response.partial_success.into())
 }
 
 fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Failure {
@@ -143,9 +103,7 @@ fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Failure {
         Ok(status) if is_protobuf => status.message,
         _ => String::from_utf8_lossy(body).into_owned(),
     };
-    // A line of it: it may be a page.
-    let said = said.trim().lines().next().unwrap_or_default();
-    let said: String = said.chars().take(200).collect();
+    let said = first_line(&said);
     let problem = match (status, &*said) {
         (300..=399, _) => {
             let to = header(ureq::http::header::LOCATION).unwrap_or("elsewhere");
@@ -235,11 +193,6 @@ fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, Error> {
         return Err(wrong("has no certificate: wants PEM".to_owned()));
     }
     Ok(certificates)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    let wrong = |error| Error::Options(format!("cannot read {}: {error}", path.display()));
-    fs::read(path).map_err(wrong)
 }
 
 #[cfg(test)]

@@ -1,0 +1,131 @@
+//! Requests to the receiver, and what its answers mean: over HTTP, or over gRPC.
+
+#[cfg(feature = "push-grpc")]
+mod grpc;
+mod http;
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use ureq::http::Uri;
+
+use super::message::PartialSuccess;
+use super::{Error, Options, Protocol};
+
+/// How much of an answer is read: a partial success or an error has some text.
+const ANSWER_MOST: usize = 1 << 20;
+/// How long a connection is kept that is not used. Many servers close it after five seconds.
+const IDLE: Duration = Duration::from_secs(4);
+/// What a receiver may ask to wait for at most. More is taken for a mistake.
+const RETRY_AFTER_MOST: Duration = Duration::from_secs(3600);
+/// How this client calls itself.
+const USER_AGENT: &str = concat!("mmstats/", env!("CARGO_PKG_VERSION"));
+
+/// Sends requests to one receiver.
+#[derive(Debug)]
+pub enum Client {
+    Http(Box<http::Client>),
+    #[cfg(feature = "push-grpc")]
+    Grpc(Box<grpc::Client>),
+}
+
+/// A request was accepted, if not all of it.
+#[derive(Debug, Default)]
+pub struct Accepted {
+    /// Points that were not.
+    pub rejected: u64,
+    /// What the receiver says, or empty.
+    pub message: String,
+}
+
+/// A request was not accepted.
+#[derive(Debug)]
+pub struct Failure {
+    /// HTTP's status, or gRPC's code.
+    pub status: Option<u16>,
+    pub problem: String,
+    /// Whether it may be accepted later.
+    pub is_temporary: bool,
+    /// How long the receiver wants to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl Client {
+    /// For what the options say. Reads the certificates.
+    ///
+    /// # Errors
+    /// [`Error::Options`] if URL, headers or certificates are wrong.
+    pub fn new(options: &Options) -> Result<Client, Error> {
+        match options.protocol {
+            Protocol::HttpProtobuf => http::Client::new(options).map(Box::new).map(Client::Http),
+            #[cfg(feature = "push-grpc")]
+            Protocol::Grpc => grpc::Client::new(options).map(Box::new).map(Client::Grpc),
+            #[cfg(not(feature = "push-grpc"))]
+            Protocol::Grpc => {
+                let problem = "grpc: this program was built without gRPC: build it with the feature \
+                               push-grpc, or use http/protobuf";
+                Err(Error::Options(problem.to_owned()))
+            }
+        }
+    }
+
+    /// About how many bytes a request has at most.
+    pub fn request_most(&self) -> usize {
+        match self {
+            // Receivers take 20 MiB (the collector) to 64 MiB.
+            Client::Http(_) => 16 << 20,
+            // Those of most libraries take 4 MiB, unless they are told otherwise.
+            #[cfg(feature = "push-grpc")]
+            Client::Grpc(_) => 5 << 19,
+        }
+    }
+
+    /// Sends a request, and waits so long for the answer.
+    pub fn send(&mut self, request: Vec<u8>, timeout: Duration) -> Result<Accepted, Failure> {
+        match self {
+            Client::Http(client) => client.send(&request, timeout),
+            #[cfg(feature = "push-grpc")]
+            Client::Grpc(client) => client.send(request, timeout),
+        }
+    }
+}
+
+impl From<Option<PartialSuccess>> for Accepted {
+    fn from(partial: Option<PartialSuccess>) -> Accepted {
+        let partial = partial.unwrap_or_default();
+        Accepted {
+            rejected: u64::try_from(partial.rejected_data_points).unwrap_or(0),
+            message: partial.error_message,
+        }
+    }
+}
+
+/// The URL that the options have.
+fn endpoint(options: &Options, example: &str) -> Result<Uri, Error> {
+    let wrong = |problem| {
+        let endpoint = &options.endpoint;
+        Error::Options(format!(
+            "{endpoint}: {problem}: wants a URL, as in {example}"
+        ))
+    };
+    let endpoint: Uri = (options.endpoint.parse()).map_err(|_| wrong("is no URL"))?;
+    if endpoint.host().is_none_or(str::is_empty) {
+        return Err(wrong("has no host"));
+    }
+    if !matches!(endpoint.scheme_str(), Some("http" | "https")) {
+        return Err(wrong("is neither http nor https"));
+    }
+    Ok(endpoint)
+}
+
+/// A line of what a receiver says: it may be a page.
+fn first_line(said: &str) -> String {
+    let line = said.trim().lines().next().unwrap_or_default();
+    line.chars().take(200).collect()
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let wrong = |error| Error::Options(format!("cannot read {}: {error}", path.display()));
+    fs::read(path).map_err(wrong)
+}

@@ -1,0 +1,214 @@
+//! Totals of living processes that do not fall.
+//!
+//! A process that drops a `Stats` has a file less, and the sums over its files fall: a receiver takes that for a
+//! restart. So for as long as a process has any file, what its other files had counted is kept, and added to what it
+//! has. If such a file was folded, the retired totals have it too. They are pushed without it until the process is
+//! gone.
+
+use std::cell::LazyCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+use std::time::SystemTime;
+
+use super::metrics::Metrics;
+use super::resource::Whose;
+use crate::Value;
+use crate::reader::changes::{Change, changes, gone_files};
+use crate::reader::{File, Model, Series, Snapshot};
+
+/// What is kept from one reading to the next.
+#[derive(Debug, Default)]
+pub struct Totals {
+    /// The last reading of each path.
+    before: Vec<Snapshot>,
+    processes: HashMap<Whose, BTreeMap<Place, Carry>>,
+}
+
+/// A model of a path.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Place {
+    path: Box<Path>,
+    model: Box<str>,
+}
+
+/// What a process had counted of a model in files that are gone. All by label.
+#[derive(Debug, Default)]
+struct Carry {
+    export: Box<str>,
+    counted: HashMap<Box<str>, (Value, SystemTime)>,
+    /// Series that no file of the process has any more, with their totals.
+    gone: BTreeMap<Box<str>, Series>,
+    /// What of it the retired file has too.
+    folded: HashMap<Box<str>, Value>,
+}
+
+/// What each process has of each model, and where that was read.
+type Parts<'a> = HashMap<(Whose, Place), (&'a Snapshot, &'a Model)>;
+
+impl Totals {
+    /// Compares a reading with the one before.
+    pub fn compare(&mut self, now: &[Snapshot]) {
+        let before = std::mem::take(&mut self.before);
+        if !before.is_empty() {
+            let parts_now = parts(now);
+            let there: HashSet<&Whose> = parts_now.keys().map(|(whose, _)| whose).collect();
+            let mut unread = HashSet::new();
+            for ((whose, place), part) in parts(&before) {
+                let Some(snapshot) = now.iter().find(|now| now.path() == &*place.path) else {
+                    unread.insert(whose);
+                    continue;
+                };
+                if there.contains(&whose) {
+                    let key = (whose, place);
+                    let part_now = parts_now.get(&key).copied();
+                    self.compare_part(key, part, part_now, snapshot);
+                }
+            }
+            (self.processes).retain(|whose, _| there.contains(whose) || unread.contains(whose));
+        }
+        self.before = before;
+    }
+
+    fn compare_part(
+        &mut self,
+        (whose, place): (Whose, Place),
+        before: (&Snapshot, &Model),
+        now: Option<(&Snapshot, &Model)>,
+        all_now: &Snapshot,
+    ) {
+        let is_folded = LazyCell::new(|| {
+            let gone = gone_files(before, now);
+            gone.iter().any(|file| was_folded(file, all_now))
+        });
+        let model = before.1;
+        changes(before, now, |series, change| {
+            let places = self.processes.entry(whose.clone()).or_default();
+            let carry = places.entry(place.clone()).or_default();
+            carry.export = model.export().into();
+            carry.take(series, change, *is_folded);
+        });
+        let carry = (self.processes.get_mut(&whose)).and_then(|places| places.get_mut(&place));
+        if let (Some(carry), Some((_, now))) = (carry, now)
+            && !carry.gone.is_empty()
+        {
+            let there: HashSet<&str> = now.series().iter().map(Series::label).collect();
+            carry.gone.retain(|label, _| !there.contains(&**label));
+        }
+    }
+
+    /// Keeps the reading with which the next one is compared. Of paths that could not be read the last one stays.
+    pub fn keep(&mut self, now: Vec<Snapshot>) {
+        let is_read = |before: &Snapshot| now.iter().any(|now| now.path() == before.path());
+        self.before.retain(|before| !is_read(before));
+        self.before.extend(now);
+    }
+
+    /// Adds all series that `whose` has in a model, with their totals.
+    pub fn add(&self, whose: &Whose, path: &Path, model: &Model, metrics: &mut Metrics) {
+        let text = path.to_string_lossy();
+        let mut add = |series: &Series| metrics.add((model.name(), model.export(), &text), series);
+        let place = (!self.processes.is_empty()).then(|| Place::new(path, model.name()));
+        let Some(place) = place else {
+            model.series().iter().for_each(add);
+            return;
+        };
+        let carry = self.processes.get(whose).and_then(|of| of.get(&place));
+        let others: Vec<&Carry> = match whose {
+            Whose::Process(_) => Vec::new(),
+            Whose::Retired(_) => {
+                let carries = self.processes.values();
+                carries.filter_map(|of| of.get(&place)).collect()
+            }
+        };
+        for series in model.series() {
+            let counted = carry.and_then(|carry| carry.counted.get(series.label()));
+            let total = counted.map(|(value, since)| series.with_counted_since(value, *since));
+            let mut rest = None;
+            for folded in (others.iter()).filter_map(|carry| carry.folded.get(series.label())) {
+                rest = Some(rest.as_ref().unwrap_or(series).without(folded));
+            }
+            add(total.as_ref().or(rest.as_ref()).unwrap_or(series));
+        }
+    }
+
+    /// Adds the series of which `whose` has no file any more.
+    pub fn add_gone(&self, whose: &Whose, metrics: &mut Metrics) {
+        for (place, carry) in self.processes.get(whose).into_iter().flatten() {
+            let text = place.path.to_string_lossy();
+            for series in carry.gone.values() {
+                metrics.add((&place.model, &carry.export, &text), series);
+            }
+        }
+    }
+}
+
+impl Place {
+    fn new(path: &Path, model: &str) -> Place {
+        Place {
+            path: path.into(),
+            model: model.into(),
+        }
+    }
+}
+
+impl Carry {
+    /// Takes in what became of a series.
+    fn take(&mut self, series: &Series, change: Change, is_folded: bool) {
+        let label = series.label();
+        let is_gone = matches!(change, Change::Gone);
+        let lost = match change {
+            Change::Removed => {
+                self.counted.remove(label);
+                return;
+            }
+            Change::Gone if !series.counts() => return,
+            Change::Gone => series.counted_part(series.value()),
+            Change::Lost(lost) => lost,
+        };
+        if is_folded {
+            let folded = match self.folded.get(label) {
+                Some(folded) => series.with_value(lost.clone()).with_counted(folded),
+                None => lost.clone(),
+            };
+            self.folded.insert(label.into(), folded);
+        }
+        let lost = series.with_value(lost);
+        let total = match self.counted.get(label) {
+            Some((counted, since)) => lost.with_counted_since(counted, *since),
+            None => lost,
+        };
+        let counted = (total.value().clone(), total.since());
+        self.counted.insert(label.into(), counted);
+        if is_gone {
+            self.gone.insert(label.into(), total);
+        }
+    }
+}
+
+/// What processes have of models.
+fn parts(snapshots: &[Snapshot]) -> Parts<'_> {
+    let models = snapshots.iter().flat_map(|snapshot| {
+        let models = snapshot.models().iter();
+        models.map(move |model| (snapshot, model))
+    });
+    let processes = models.filter(|(_, model)| model.process().is_some());
+    processes
+        .map(|(snapshot, model)| {
+            let whose = Whose::of(model, snapshot.path());
+            (
+                (whose, Place::new(snapshot.path(), model.name())),
+                (snapshot, model),
+            )
+        })
+        .collect()
+}
+
+/// Whether a retired file has what a file of an earlier reading had.
+fn was_folded(file: &File, now: &Snapshot) -> bool {
+    now.files().iter().any(|retired| {
+        retired.model() == file.model()
+            && retired.owned_by() == file.owned_by()
+            && (retired.folded())
+                .is_some_and(|retired| retired.named.iter().any(|named| named.id == file.id()))
+    })
+}

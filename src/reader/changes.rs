@@ -1,0 +1,77 @@
+//! What became of a model's series from one reading to the next: for totals that do not fall when files go.
+//!
+//! It wants readings with [deltas](Model::deltas).
+
+use std::cell::LazyCell;
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::{File, Model, Series, Snapshot};
+use crate::Value;
+
+/// What became of a series.
+#[derive(Debug)]
+pub(crate) enum Change {
+    /// Files of it are gone, and this is what they had counted.
+    Lost(Value),
+    /// No file has it any more.
+    Gone,
+    /// Its writers removed it: no file has it, and all files are still there.
+    Removed,
+}
+
+/// Calls `each` with the series of a model `before` that are not as they were, other than by counting. `now` is the
+/// same model, if a file of it is there.
+pub(crate) fn changes<'a>(
+    before: (&Snapshot, &'a Model),
+    now: Option<(&Snapshot, &Model)>,
+    mut each: impl FnMut(&'a Series, Change),
+) {
+    let is_complete =
+        LazyCell::new(|| now.is_some_and(|now| gone_files(before, Some(now)).is_empty()));
+    let mut there = now.map(|(_, now)| now.series()).unwrap_or_default();
+    let mut deltas = now.map(|(_, now)| now.deltas()).unwrap_or_default();
+    for series in before.1.series() {
+        let change = match find(&mut there, series.label()) {
+            Some(now) => {
+                let delta = find(&mut deltas, series.label()).map(Series::value);
+                series.lost(delta, now.value()).map(Change::Lost)
+            }
+            None if *is_complete => Some(Change::Removed),
+            None => Some(Change::Gone),
+        };
+        if let Some(change) = change {
+            each(series, change);
+        }
+    }
+}
+
+/// The files of a model that it does not have any more.
+pub(crate) fn gone_files<'a>(
+    before: (&'a Snapshot, &Model),
+    now: Option<(&Snapshot, &Model)>,
+) -> Vec<&'a File> {
+    let now = now.into_iter().flat_map(files);
+    let now: HashSet<&Path> = now.map(File::path).collect();
+    let mut gone: Vec<_> = files(before).collect();
+    gone.retain(|file| !now.contains(file.path()));
+    gone
+}
+
+fn files<'a>((snapshot, model): (&'a Snapshot, &Model)) -> impl Iterator<Item = &'a File> {
+    let files = model.files().iter();
+    files.map(|&at| &snapshot.files()[at])
+}
+
+/// The series of this label. `sorted` is what is left from there on: labels that are looked for ascend.
+fn find<'a>(sorted: &mut &'a [Series], label: &str) -> Option<&'a Series> {
+    while let Some((first, rest)) = sorted.split_first() {
+        match first.label().cmp(label) {
+            Ordering::Less => *sorted = rest,
+            Ordering::Equal => return Some(first),
+            Ordering::Greater => return None,
+        }
+    }
+    None
+}
