@@ -506,7 +506,7 @@ class Errors:
     def enter(self, where, what, numbers):
         if what in where:
             count, first, last, context = where[what]
-            if numbers[2] > last or context is None:
+            if context is None or (numbers[2] > last and numbers[3] is not None):
                 context = numbers[3]
             numbers = min(count + numbers[0], MOST64), min(first, numbers[1]), max(last, numbers[2]), context
         where[what] = numbers
@@ -1483,7 +1483,7 @@ def with_windows(stats):
     for label in [label for label, shown in stats.items() if shown["kind"] == "window"]:
         window = stats.pop(label)
         of = stats.get(label[:-len(OF_WINDOW)])
-        if of and of["kind"] == window["of"]:
+        if of and of["kind"] == ("percentile" if window["of"] == "floats" else window["of"]):
             of["window"] = {key: value for key, value in window.items()
                             if key not in ("kind", "metric", "group", "labels", "unit", "of")}
     return stats

@@ -35,6 +35,9 @@ pub struct Web {
     pub windowed_size: Percentile,
     #[mmstats(window = "24h", digits = 1)]
     pub windowed_time: Timer,
+    #[mmstats(window = "24h")]
+    pub windowed_ratio: Percentile<f64>,
+    pub ratio: Percentile<f64>,
     pub no_tasks: Summary,
     pub mean: Average,
     pub recent: MovingAverage<7>,
@@ -103,6 +106,9 @@ pub fn write(web: &Web, seed: u64) {
         let value = 1e9 + (value >> 20) as f64 / 3.0;
         web.tasks.record(value);
         web.windowed_size.record(value as u64);
+        web.windowed_ratio.record(value - 1.5e9);
+        web.ratio
+            .record_with(1.0 / value, format!("trace {}", random.next() % 100));
         web.windowed_time.record(Duration::from_nanos(value as u64));
         web.mean.record(value);
         web.recent.record(-value);
@@ -121,6 +127,9 @@ pub fn write(web: &Web, seed: u64) {
     web.errors.record(&std::io::Error::other("line\n\u{202e}"));
     web.errors
         .note(&format!("note {}", seed % 2), format!("of {seed}"));
+    // The later one without a context does not take that of the earlier one.
+    let context = if seed % 2 == 1 { "given" } else { "" };
+    web.errors.note("now and then", context);
     for _ in 0..3 {
         web.pool.update(|pool| {
             pool.open += 3;

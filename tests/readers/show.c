@@ -326,7 +326,12 @@ int main(int count, char **arguments) {
     for (int i = 1; i < count; i++) {
         if (strcmp(arguments[i], "--per-file") == 0)
             flags |= MMSTATS_PER_FILE;
-        else
+        else if (arguments[i][0] == '-') {
+            fprintf(stderr, "usage: %s [--per-file] [PATH...]\n", arguments[0]);
+            free(paths);
+            free(all);
+            return 2;
+        } else
             paths[path_count++] = arguments[i];
     }
     if (path_count == 0) path_count = 1; /* null: the usual roots */

@@ -193,6 +193,7 @@ fn windows_and_exposed_values_are_floats() {
         ("recent.WindowCount", 2.0),
         ("recent.WindowMean", 1.0),
         ("recent.WindowMax", 1.5),
+        ("recent.WindowPercentile99th", 1.5),
         ("recent.Percentile999th", 1.5),
     ] {
         assert_eq!(get(label), Some(value), "{label}");

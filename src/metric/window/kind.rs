@@ -1,6 +1,7 @@
 //! The reader's side of a window: its kind.
 
 use super::{COUNTED, PLAIN, STEPS};
+use crate::format::float_histogram;
 use crate::format::scalar::Number;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::metric::kind::{Counts, ENDS, Kind, Raw, code};
@@ -112,7 +113,7 @@ fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Value {
     let (slot, plain) = raw.words.split_at(schema.geometry.words.into());
     let (length, coarse) = (plain[0], &plain[PLAIN..]);
     window.length = length.saturating_mul(COUNTED);
-    let (words, octaves) = (
+    let (words, ranges) = (
         usize::from(of_step.geometry.words),
         usize::from(of_step.geometry.plain),
     );
@@ -143,13 +144,20 @@ fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Value {
                 Value::Summary(Box::new(SummaryValue::from_words(*words)))
             }
             _ => {
+                let is_float = of_step.kind == code::FLOAT_PERCENTILE;
+                // Integers have a coarse count for each octave, floats one for each range of them.
+                let octaves = if is_float {
+                    float_histogram::OCTAVES
+                } else {
+                    ranges
+                };
                 let of_index = raw.parts.iter().filter_map(|(number, counts)| {
                     let number = *number as usize;
                     (number / octaves == index).then_some(((number % octaves) as u32, *counts))
                 });
                 let buckets: Vec<(u32, &[u64])> = of_index.collect();
-                let coarse = &coarse[index * octaves..][..octaves];
-                if of_step.kind == code::FLOAT_PERCENTILE {
+                let coarse = &coarse[index * ranges..][..ranges];
+                if is_float {
                     floats::of_step(&of_step, words, coarse, &buckets)
                 } else {
                     let moments = words.first_chunk().expect("as `check` has seen");
