@@ -1,6 +1,6 @@
 //! Statistics, over threads and processes. Each test runs in a child, with a root of its own.
 
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::path::Path;
 use std::thread;
 
@@ -131,7 +131,7 @@ fn threads_and_processes_are_merged_also_killed_ones() {
     command.env("OBJECTS", objects.path());
     let mut processes: Vec<_> = (0..3).map(|_| child::start(&mut command)).collect();
     for process in &mut processes {
-        let bytes = process.0.stdout.as_mut().unwrap().bytes();
+        let bytes = BufReader::new(process.0.stdout.as_mut().unwrap()).bytes();
         // The harness prints of its own in front.
         assert!(bytes.map(Result::unwrap).any(|byte| byte == READY[0]));
     }

@@ -8,19 +8,19 @@
     reason = "the scenario does not use all that a store can do; the tests do"
 )]
 
-pub mod bench;
-pub mod cache;
-pub mod connector;
-pub mod error;
-pub mod factory;
-pub mod key;
-pub mod operators;
-pub mod proxy;
-pub mod registry;
-pub mod scenario;
-pub mod serializer;
-pub mod stats;
-pub mod store;
+pub(crate) mod bench;
+pub(crate) mod cache;
+pub(crate) mod connector;
+pub(crate) mod error;
+pub(crate) mod factory;
+pub(crate) mod key;
+pub(crate) mod operators;
+pub(crate) mod proxy;
+pub(crate) mod registry;
+pub(crate) mod scenario;
+pub(crate) mod serializer;
+pub(crate) mod stats;
+pub(crate) mod store;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
