@@ -253,6 +253,22 @@ impl Series {
         self.origin.identity.labels()
     }
 
+    /// The value of one label, or the name of its group where the key is that of [`group_label`](Self::group_label):
+    /// what exporters show under this key.
+    ///
+    /// ```no_run
+    /// # use mmstats::reader::Series;
+    /// # fn example(series: &Series) {
+    /// assert_eq!(series.label_value("handler"), Some("index"));
+    /// # }
+    /// ```
+    pub fn label_value(&self, key: &str) -> Option<&str> {
+        match self.labels().iter().find(|(known, _)| known == key) {
+            Some((_, value)) => Some(value),
+            None => self.group().filter(|_| self.group_label() == key),
+        }
+    }
+
     /// The name of its kind, as in JSON: `counter`, `timer`, …
     ///
     /// ```no_run

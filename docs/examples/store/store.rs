@@ -1,0 +1,297 @@
+//! The store: objects by key, through a connector, with a cache and statistics.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::cache::Cache;
+use super::connector::Connector;
+use super::error::Error;
+use super::factory::{Reference, StoreFactory};
+use super::key::{HasKey, Key};
+use super::proxy::Proxy;
+use super::registry;
+use super::serializer::{self, Failure, caught, failed};
+use super::stats::{self, Measured, Operation, Operations};
+
+/// How many objects are cached where nothing else is said.
+const CACHE_SIZE: usize = 16;
+
+/// Builds a [`Store`].
+pub struct Builder {
+    name: String,
+    cache_size: usize,
+    with_stats: bool,
+}
+
+impl Builder {
+    /// How many resolved objects are cached; 0: none. Default: STORE_CACHE_SIZE, else 16.
+    pub fn cache_size(mut self, objects: usize) -> Builder {
+        self.cache_size = objects;
+        self
+    }
+
+    /// Whether statistics are kept. Default: no.
+    pub fn with_stats(mut self, on: bool) -> Builder {
+        self.with_stats = on;
+        self
+    }
+
+    /// Builds the store, which proxies then find by its name.
+    ///
+    /// # Errors
+    /// There is a store of this name in this process.
+    pub fn build<C: Connector>(self, connector: C) -> Result<Store<C>, Error> {
+        let store = Store(Arc::new(Shared {
+            name: self.name,
+            with_stats: self.with_stats,
+            cache: Cache::new(self.cache_size),
+            connector,
+        }));
+        registry::register(store.erased())?;
+        Ok(store)
+    }
+}
+
+/// Objects by key. A clone is the same store.
+///
+/// A cache is of one process: after another process has replaced an object, `get` may return the old one. A strict
+/// proxy does not.
+pub struct Store<C: Connector + ?Sized = dyn Connector>(Arc<Shared<C>>);
+
+struct Shared<C: ?Sized> {
+    name: String,
+    with_stats: bool,
+    cache: Cache,
+    connector: C,
+}
+
+impl<C: Connector + ?Sized> Clone for Store<C> {
+    fn clone(&self) -> Store<C> {
+        Store(self.0.clone())
+    }
+}
+
+impl Store {
+    /// A store of this name.
+    pub fn builder(name: &str) -> Builder {
+        let size = std::env::var("STORE_CACHE_SIZE").ok();
+        Builder {
+            name: name.to_owned(),
+            cache_size: size
+                .and_then(|size| size.parse().ok())
+                .unwrap_or(CACHE_SIZE),
+            with_stats: false,
+        }
+    }
+}
+
+impl<C: Connector> Store<C> {
+    /// The same store, whatever its connector is.
+    pub fn erased(&self) -> Store {
+        Store(self.0.clone())
+    }
+}
+
+impl<C: Connector + ?Sized> Store<C> {
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// What the objects are in.
+    pub fn connector(&self) -> &C {
+        &self.0.connector
+    }
+
+    /// Ends the store: proxies find it no more, and its name is free.
+    pub fn close(self) {
+        registry::forget(&self.0.name);
+    }
+
+    pub(super) fn record<R>(
+        &self,
+        key: &Key,
+        operation: Operation,
+        work: impl FnOnce(&mut Measured) -> R,
+    ) -> R {
+        stats::record(self.0.with_stats, key, operation, work)
+    }
+
+    /// Stores an object under a new key.
+    pub fn set<T: Serialize + ?Sized>(&self, object: &T) -> Result<Key, Error> {
+        let key = Key::generate();
+        self.set_at(&key, object)?;
+        Ok(key)
+    }
+
+    /// Stores an object under this key, in the place of the one that is there.
+    pub fn set_at<T: Serialize + ?Sized>(&self, key: &Key, object: &T) -> Result<(), Error> {
+        self.set_with(key, object, serializer::serialize)
+    }
+
+    /// As [`set_at`](Self::set_at), with a serializer of the caller's own.
+    pub fn set_with<T: ?Sized>(
+        &self,
+        key: &Key,
+        object: &T,
+        serialize: impl FnOnce(&T) -> Result<Vec<u8>, Failure>,
+    ) -> Result<(), Error> {
+        self.record(key, Operation::Set, |measured| {
+            let bytes = measured.serialize(|| caught(|| serialize(object).map_err(failed)))?;
+            self.put(key, bytes.into(), measured)
+        })
+    }
+
+    /// Stores bytes as they are under a new key.
+    pub fn set_bytes(&self, bytes: &[u8]) -> Result<Key, Error> {
+        let key = Key::generate();
+        self.set_bytes_at(&key, bytes)?;
+        Ok(key)
+    }
+
+    /// Stores bytes as they are under this key.
+    pub fn set_bytes_at(&self, key: &Key, bytes: &[u8]) -> Result<(), Error> {
+        self.record(key, Operation::SetBytes, |measured| {
+            measured.size(bytes.len());
+            self.put(key, bytes.into(), measured)
+        })
+    }
+
+    fn put(&self, key: &Key, bytes: Arc<[u8]>, measured: &mut Measured) -> Result<(), Error> {
+        measured.connector(|| self.0.connector.put(key, bytes))?;
+        self.0.cache.remove(key);
+        Ok(())
+    }
+
+    /// Returns an object, or `None` where there is none.
+    pub fn get<T>(&self, key: &Key) -> Result<Option<Arc<T>>, Error>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.get_with(key, serializer::deserialize)
+    }
+
+    /// As [`get`](Self::get), with a deserializer of the caller's own.
+    pub fn get_with<T: Send + Sync + 'static>(
+        &self,
+        key: &Key,
+        deserialize: impl FnOnce(&[u8]) -> Result<T, Failure>,
+    ) -> Result<Option<Arc<T>>, Error> {
+        self.record(key, Operation::Get, |measured| {
+            let cached = self.0.cache.get(key);
+            measured.cache(cached.is_some());
+            match cached {
+                Some(object) => Ok(Some(object)),
+                None => self.fetch(key, deserialize, measured),
+            }
+        })
+    }
+
+    /// As [`get`](Self::get), and never from the cache.
+    pub fn get_latest<T>(&self, key: &Key) -> Result<Option<Arc<T>>, Error>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.record(key, Operation::Get, |measured| {
+            self.fetch(key, serializer::deserialize, measured)
+        })
+    }
+
+    fn fetch<T: Send + Sync + 'static>(
+        &self,
+        key: &Key,
+        deserialize: impl FnOnce(&[u8]) -> Result<T, Failure>,
+        measured: &mut Measured,
+    ) -> Result<Option<Arc<T>>, Error> {
+        let Some(bytes) = measured.connector(|| self.0.connector.get(key))? else {
+            return Ok(None);
+        };
+        let object = measured.serialize(|| caught(|| deserialize(&bytes).map_err(failed)))?;
+        let object = Arc::new(object);
+        self.0.cache.put(key, &object);
+        Ok(Some(object))
+    }
+
+    /// Returns the bytes of an object, or `None` where there is none.
+    pub fn get_bytes(&self, key: &Key) -> Result<Option<Arc<[u8]>>, Error> {
+        self.record(key, Operation::GetBytes, |measured| {
+            let bytes = measured.connector(|| self.0.connector.get(key))?;
+            if let Some(bytes) = &bytes {
+                measured.size(bytes.len());
+            }
+            Ok(bytes)
+        })
+    }
+
+    /// Returns whether the connector has an object.
+    pub fn exists(&self, key: &Key) -> Result<bool, Error> {
+        self.record(key, Operation::Exists, |measured| {
+            measured.connector(|| self.0.connector.exists(key))
+        })
+    }
+
+    /// Returns whether the cache of this process has an object.
+    pub fn is_cached(&self, key: &Key) -> bool {
+        self.record(key, Operation::IsCached, |_| self.0.cache.contains(key))
+    }
+
+    /// Removes an object; returns whether there was one. Its statistics stay.
+    pub fn evict(&self, key: &Key) -> Result<bool, Error> {
+        self.record(key, Operation::Evict, |measured| {
+            self.0.cache.remove(key);
+            measured.connector(|| self.0.connector.evict(key))
+        })
+    }
+
+    /// Stores an object under a new key, and returns a proxy of it.
+    pub fn proxy<T>(&self, object: &T) -> Result<Proxy<T>, Error>
+    where
+        T: Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        let key = Key::generate();
+        self.record(&key, Operation::Proxy, |_| {
+            self.set_at(&key, object)?;
+            Ok(self.reference(&key, false))
+        })
+    }
+
+    /// Returns a proxy of the object of a key. Whether there is one shows when it is resolved.
+    pub fn proxy_of<T>(&self, key: &Key) -> Proxy<T>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.record(key, Operation::Proxy, |_| self.reference(key, false))
+    }
+
+    /// As [`proxy_of`](Self::proxy_of); resolved, it is the latest version, and never one of the cache.
+    pub fn strict_proxy_of<T>(&self, key: &Key) -> Proxy<T>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.record(key, Operation::Proxy, |_| self.reference(key, true))
+    }
+
+    fn reference<T>(&self, key: &Key, strict: bool) -> Proxy<T>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        Proxy::new(StoreFactory::new(Reference {
+            store: self.0.name.clone(),
+            key: key.clone(),
+            strict,
+        }))
+    }
+
+    /// Returns what all threads and processes have done with a key; empty for a key that none has used.
+    ///
+    /// # Errors
+    /// The store keeps no statistics, the proxy has no key, or the files cannot be read.
+    pub fn stats(&self, of: &impl HasKey) -> Result<Operations, Error> {
+        if !self.0.with_stats {
+            return Err(Error::NoStats(self.0.name.clone()));
+        }
+        let mut all = stats::all()?;
+        Ok(all.remove(of.key()?.as_str()).unwrap_or_default())
+    }
+}

@@ -1,0 +1,70 @@
+//! The scenario with real processes, as the example, the binary and its exports see it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use super::child;
+use super::example::scenario;
+use super::example::stats;
+
+const PLACE: &str = "STORE_PLACE";
+
+#[test]
+fn worker() {
+    if child::is_child("scenario::worker") {
+        scenario::work(&std::env::var(PLACE).unwrap()).unwrap();
+    }
+}
+
+fn mmstats(arguments: &[&str], root: &Path) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_mmstats"))
+        .args(arguments)
+        .arg(root)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn all_see_what_the_workers_did() {
+    if !child::is_child("scenario::all_see_what_the_workers_did") {
+        let root = tempfile::tempdir().unwrap();
+        child::run(&mut child::command(
+            "scenario::all_see_what_the_workers_did",
+            root.path(),
+        ));
+        return;
+    }
+    let root = std::env::var_os("MMSTATS_PATH").unwrap();
+    let root = Path::new(&root);
+    let objects = tempfile::tempdir().unwrap();
+    let calls = scenario::run(objects.path().to_str().unwrap(), |place| {
+        let mut command = child::command("scenario::worker", root);
+        command.env(PLACE, place);
+        Ok(command)
+    })
+    .unwrap();
+    let mut read = BTreeMap::new();
+    for (key, operations) in stats::all().unwrap() {
+        for (operation, stats) in operations {
+            read.insert((key.clone(), operation), stats.calls);
+        }
+    }
+    assert_eq!(read, calls);
+    scenario::print(&calls).unwrap();
+
+    let json: serde_json::Value =
+        serde_json::from_str(&mmstats(&["show", "--json"], root)).unwrap();
+    let page = mmstats(&["export", "--format", "openmetrics"], root);
+    assert_eq!(json["models"]["store"]["processes"], 5);
+    for ((key, operation), calls) in calls {
+        use mmstats::MmLabelValue;
+        let labels = format!("{{key=\"{key}\",operation=\"{}\"}}", operation.text());
+        let stat = &json["models"]["store"]["stats"][format!("operation{labels}")];
+        assert_eq!(stat["count"], calls, "{labels} {stat}");
+        let line = format!("store_operation_seconds_count{labels} {calls}\n");
+        assert!(page.contains(&line), "{line}");
+    }
+}
