@@ -294,7 +294,7 @@ impl Reader {
             busy: Vec::new(),
             rejected: 0,
         };
-        let began = clock::unix_nanos();
+        let began = clock::system_nanos();
         if self.deltas {
             self.files.keep_values();
         }

@@ -152,7 +152,7 @@ impl Nameless {
             });
         }
         let (pid, tid) = (identity::process_id(), identity::thread_id());
-        let name: OsString = temp_name::name(pid, tid, clock::unix_nanos()).into();
+        let name: OsString = temp_name::name(pid, tid, clock::system_nanos()).into();
         match directory.new_file(&name, mode) {
             Ok(file) => Ok(Nameless {
                 file,

@@ -84,6 +84,12 @@ impl<T> Stats<T> {
         unsafe { self.file.reclaim() };
     }
 
+    /// The bytes of a stats file with these statistics: of its own, or as private memory would be one.
+    #[cfg(feature = "testing")]
+    pub(crate) fn image(&self) -> Vec<u8> {
+        self.file.image()
+    }
+
     pub(super) fn file(&self) -> &StatsFile {
         &self.file
     }

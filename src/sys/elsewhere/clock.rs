@@ -32,6 +32,15 @@ impl Clock {
 
 /// Now, in nanoseconds since 1970-01-01 UTC; 0 before.
 pub fn unix_nanos() -> u64 {
+    #[cfg(feature = "testing")]
+    if let Some(now) = super::mock_clock::unix() {
+        return now;
+    }
+    system_nanos()
+}
+
+/// [`unix_nanos`] by the system's clock, whatever tests mock.
+pub fn system_nanos() -> u64 {
     if !CLOCKS {
         return 0;
     }
@@ -52,6 +61,10 @@ pub fn coarse_unix_nanos() -> u64 {
 
 /// Nanoseconds since this was asked first, and one: 0 would be no time at all.
 pub fn coarse_nanos() -> u64 {
+    #[cfg(feature = "testing")]
+    if let Some(now) = super::mock_clock::steady() {
+        return now;
+    }
     static FIRST: OnceLock<Instant> = OnceLock::new();
     if !CLOCKS {
         return 0;

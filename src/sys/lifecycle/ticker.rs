@@ -15,6 +15,8 @@ use crate::sys::process::clock;
 use crate::sys::process::fork;
 use crate::sys::process::loaded;
 use crate::sys::process::lock::{self, RawLock};
+#[cfg(feature = "testing")]
+use crate::sys::process::mock_clock;
 use crate::sys::process::signals;
 
 /// Guards the list. Nothing is allocated under it, as under [`LIST`](fork::LIST), before which it is taken.
@@ -53,6 +55,9 @@ pub struct Ticking(Box<Entry>);
 struct Entry {
     work: Box<dyn Tick>,
     generation: u64,
+    /// The thread by whose mock clock it is due, if any: then that thread does it.
+    #[cfg(feature = "testing")]
+    mocked: Cell<Option<thread::ThreadId>>,
     /// When it is due, and its neighbours in the list; guarded by [`TICKS`].
     due: Cell<u64>,
     next: Cell<*const Entry>,
@@ -99,6 +104,8 @@ pub unsafe fn begin(work: Box<dyn Tick>) -> Ticking {
     let entry = Box::new(Entry {
         work,
         generation: fork::generation(),
+        #[cfg(feature = "testing")]
+        mocked: Cell::new(mock_clock::steady().map(|_| thread::current().id())),
         due: Cell::new(0),
         next: Cell::new(ptr::null()),
         previous: Cell::new(ptr::null()),
@@ -174,6 +181,13 @@ fn run() {
             // touches is valid and only touched under TICKS or atomically, by the contract of `begin`.
             let mut entry = unsafe { state.first.as_ref() };
             while let Some(this) = entry {
+                #[cfg(feature = "testing")]
+                if this.mocked.get().is_some() {
+                    earliest = earliest.or(Some(u64::MAX));
+                    // SAFETY: as above.
+                    entry = unsafe { this.next.get().as_ref() };
+                    continue;
+                }
                 if this.due.get() <= now {
                     this.due.set(this.work.tick(now, locked));
                 }
@@ -196,6 +210,56 @@ fn run() {
             Err(_) => return,
         }
     }
+}
+
+/// Does what is due by the mock clock of this thread, up to its time of now.
+#[cfg(feature = "testing")]
+pub fn catch_up(now: u64) {
+    /// More steps than any window has.
+    const KEPT: u64 = 64;
+    with_mocked(|entry, locked| {
+        while entry.due.get() <= now {
+            let due = entry.due.get();
+            let next = entry.work.tick(due, locked);
+            // The steps of a long time that are in no window now are skipped: years have very many.
+            let step = next.saturating_sub(due).max(1);
+            let skipped = (now.saturating_sub(next) / step).saturating_sub(KEPT);
+            entry.due.set(next.saturating_add(skipped * step));
+            if next == u64::MAX {
+                break;
+            }
+        }
+    });
+}
+
+/// The mock clock of this thread ends: its work is due by the system's clock.
+#[cfg(feature = "testing")]
+pub fn end_mocked() {
+    with_mocked(|entry, _| {
+        entry.mocked.set(None);
+        entry.due.set(0);
+    });
+    // The ticker sleeps until something that is due later.
+    if let Some(thread) = with_state(|state, _| state.thread.clone()) {
+        thread.unpark();
+    }
+}
+
+/// Calls `each` with the entries that are due by the mock clock of this thread.
+#[cfg(feature = "testing")]
+fn with_mocked(mut each: impl FnMut(&Entry, &Locked)) {
+    let me = Some(thread::current().id());
+    with_state(|state, locked| {
+        // SAFETY: entries in the list are alive, since a drop takes them out first.
+        let mut entry = unsafe { state.first.as_ref() };
+        while let Some(this) = entry {
+            if this.mocked.get() == me {
+                each(this, locked);
+            }
+            // SAFETY: as above.
+            entry = unsafe { this.next.get().as_ref() };
+        }
+    });
 }
 
 /// In the child of a fork: the list is its parent's, and so is the thread. Both are forgotten.

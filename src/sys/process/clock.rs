@@ -23,12 +23,20 @@ impl Clock {
     /// A reading, in ticks.
     #[inline(always)]
     pub fn ticks(&self) -> u64 {
+        #[cfg(feature = "testing")]
+        if let Some(now) = super::mock_clock::steady() {
+            return now;
+        }
         self.source.raw()
     }
 
     /// The nanoseconds from one reading to a later one; 0 if it is not later.
     #[inline(always)]
     pub fn nanos(&self, start: u64, end: u64) -> u64 {
+        #[cfg(feature = "testing")]
+        if super::mock_clock::steady().is_some() {
+            return end.saturating_sub(start);
+        }
         if end < start {
             // A branch and not a dependency: timers wait for every step of this.
             return backwards();
@@ -95,6 +103,15 @@ fn calibrate() {
 
 /// Now, in nanoseconds since 1970-01-01 UTC; 0 before.
 pub fn unix_nanos() -> u64 {
+    #[cfg(feature = "testing")]
+    if let Some(now) = super::mock_clock::unix() {
+        return now;
+    }
+    system_nanos()
+}
+
+/// [`unix_nanos`] by the system's clock, whatever tests mock: for what tells files apart and compares their ages.
+pub fn system_nanos() -> u64 {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos() as u64)
@@ -104,7 +121,7 @@ pub fn unix_nanos() -> u64 {
 /// no two of its files have the same identity (FORMAT.md, "Liveness"), however coarse the clock is.
 pub fn creation_nanos() -> u64 {
     static LAST: AtomicU64 = AtomicU64::new(0);
-    let now = unix_nanos();
+    let now = system_nanos();
     // Relaxed: only the values of this one word matter.
     let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
         Some(now.max(last.saturating_add(1)))
@@ -133,6 +150,10 @@ pub fn since_boot() -> Option<Duration> {
 /// whatever the machine's clock is. 0 before 1970, and where there is no such clock.
 #[inline]
 pub fn coarse_unix_nanos() -> u64 {
+    #[cfg(feature = "testing")]
+    if let Some(now) = super::mock_clock::unix() {
+        return now;
+    }
     #[cfg(any(target_os = "linux", target_os = "android"))]
     return nanos_of(libc::CLOCK_REALTIME_COARSE);
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -143,6 +164,10 @@ pub fn coarse_unix_nanos() -> u64 {
 /// cannot be set.
 #[inline]
 pub fn coarse_nanos() -> u64 {
+    #[cfg(feature = "testing")]
+    if let Some(now) = super::mock_clock::steady() {
+        return now;
+    }
     #[cfg(any(target_os = "linux", target_os = "android"))]
     return nanos_of(libc::CLOCK_MONOTONIC_COARSE);
     #[cfg(not(any(target_os = "linux", target_os = "android")))]

@@ -10,6 +10,8 @@ pub mod identity;
 pub mod liveness;
 pub mod loaded;
 pub mod lock;
+#[cfg(feature = "testing")]
+pub mod mock_clock;
 pub mod own_lock;
 #[cfg_attr(not(unix), path = "../elsewhere/procfs.rs")]
 pub mod procfs;

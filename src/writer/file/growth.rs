@@ -26,6 +26,20 @@ impl StatsFile {
         unsafe { self.region.words() }
     }
 
+    /// A copy of what is committed.
+    #[cfg(feature = "testing")]
+    pub(in crate::writer) fn image(&self) -> Vec<u8> {
+        use crate::format::header::COMMITTED;
+        use crate::sync::Ordering;
+
+        // Relaxed: this thread has written all of it.
+        let word = |index| self.words().word(index).load(Ordering::Relaxed);
+        let committed = word(COMMITTED / 8) as usize;
+        (0..committed / 8)
+            .flat_map(|index| word(index).to_le_bytes())
+            .collect()
+    }
+
     /// Reserves blocks up to `end`, and a little more if the file is in use already.
     pub(super) fn ensure(&self, end: usize, from_aside: bool) -> Result<(), Error> {
         let kept = if from_aside { 0 } else { self.aside.get() } + self.for_notes.get();

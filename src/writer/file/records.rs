@@ -332,8 +332,7 @@ impl Space for StatsFile {
     }
 
     fn tick(&self, work: Box<dyn Tick>) {
-        if self.is_anonymous() {
-            // Nobody reads it.
+        if self.is_unread() {
             return;
         }
         // SAFETY: the words that metrics work on are views of the region, which is dropped after `ticks`;
@@ -343,8 +342,7 @@ impl Space for StatsFile {
     }
 
     fn end_when_idle(&self, block: u32, idle: Idle, words: Box<[Words]>) {
-        if self.is_anonymous() {
-            // Nobody reads it.
+        if self.is_unread() {
             return;
         }
         let generation = self.generation_of(block);

@@ -1,0 +1,53 @@
+//! For unit tests of code that counts: a clock that a test advances, and assertions about values.
+//!
+//! ```toml
+//! [dev-dependencies]
+//! mmstats = { version = "0.1", features = ["testing"] }
+//! ```
+//!
+//! ```
+//! use std::time::Duration;
+//! use mmstats::testing::{self, Clock, assert_value};
+//! use mmstats::{Counter, MmStats, Timer};
+//!
+//! #[derive(MmStats)]
+//! #[mmstats(name = "shop")]
+//! struct Shop {
+//!     #[mmstats(window = "60s")]
+//!     sales: Counter,
+//!     sale_time: Timer,
+//! }
+//!
+//! let clock = Clock::mock(); // until the end of the block
+//! let shop = testing::model::<Shop>(); // in private memory
+//!
+//! let sale = shop.sale_time.start();
+//! clock.advance(Duration::from_secs(3));
+//! assert_eq!(sale.stop(), Duration::from_secs(3));
+//! shop.sales.inc();
+//!
+//! let snapshot = testing::snapshot(&shop); // as readers see it
+//! assert_value(&snapshot, "sales", 1);
+//! assert_value(&snapshot, "sales.WindowCount", 1);
+//! assert_value(&snapshot, "sale_time.Max", 3.0);
+//!
+//! clock.advance(Duration::from_secs(90));
+//! let snapshot = testing::snapshot(&shop);
+//! assert_value(&snapshot, "sales", 1);
+//! assert_value(&snapshot, "sales.WindowCount", 0);
+//! ```
+//!
+//! # Trade-offs
+//! With this feature every reading of a clock asks first whether this thread's is mocked. So enable it in
+//! `[dev-dependencies]` only, where a release build does not have it.
+//!
+//! Code under test gets its statistics as an argument, `&Shop`. What it counts through
+//! [`MmStats::local`](crate::MmStats::local) is in files, which a [`Reader`](crate::reader::Reader) reads.
+
+mod assertion;
+mod clock;
+mod image;
+
+pub use self::assertion::{Expected, assert_value};
+pub use self::clock::Clock;
+pub use self::image::{model, snapshot};
