@@ -29,7 +29,7 @@ struct Shop {
     sizes: Percentile,
     times: History,
     errors: Errors,
-    #[mmstats(group_label = "shelf")]
+    #[mmstats(group_label = "shelf", idle = "60s")]
     shelves: Groups<Shelf>,
 }
 
@@ -162,6 +162,25 @@ fn a_snapshot_has_every_value_of_private_memory() {
     let series = series.unwrap();
     assert_eq!(series.label_value("shelf"), Some("books"));
     assert_value(&snapshot, series.label(), 4);
+}
+
+/// Groups of several threads end together, and these have clocks of their own.
+#[test]
+fn idle_groups_keep_the_system_s_clock() {
+    let root = std::env::temp_dir().join(format!("mmstats-testing-idle-{}", std::process::id()));
+    let clock = Clock::mock();
+    clock.advance(3600 * SECOND);
+    let shop = Shop::builder().path(&root).create().unwrap();
+    shop.shelves.group("books").items.add(4);
+    clock.advance(3600 * SECOND);
+    drop(clock);
+    let model = testing::snapshot(&shop);
+    std::fs::remove_dir_all(&root).unwrap();
+    let series = model.model("shop").unwrap().series().iter();
+    assert_eq!(
+        series.filter(|series| series.metric() == "items").count(),
+        1
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::sys::process::mock_clock;
 ///
 /// It is the clock of timers and stopwatches, of windows, and of the times in histories, error logs and summaries.
 /// Start what is measured after it, and read on the same thread. Other threads keep the system's clock; so do
-/// [`std::time::Instant`], and what tells files apart: their creation times.
+/// [`std::time::Instant`], the creation times of files, and the ends of groups that are idle.
 ///
 /// The window of a Counter follows it if its statistics are created after it, by this thread.
 ///

@@ -336,11 +336,6 @@ impl StatsFile {
         matches!(*self.backing.borrow(), Backing::Anonymous)
     }
 
-    /// Whether nobody reads it: private memory, unless for tests (`testing::snapshot`).
-    fn is_unread(&self) -> bool {
-        self.is_anonymous() && cfg!(not(feature = "testing"))
-    }
-
     /// The owner word.
     fn owner(&self) -> Word {
         self.words().word(OWNER / 8)

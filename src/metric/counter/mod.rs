@@ -149,6 +149,11 @@ impl Tick for Steps {
         }
         self.ring.end()
     }
+
+    #[cfg(feature = "testing")]
+    fn mocked(&self) -> Option<u64> {
+        crate::sys::process::mock_clock::steady()
+    }
 }
 
 /// What was counted since the begin of the first step that counts, and how long ago that was; from the

@@ -65,6 +65,11 @@ pub fn coarse_nanos() -> u64 {
     if let Some(now) = super::mock_clock::steady() {
         return now;
     }
+    system_coarse_nanos()
+}
+
+/// [`coarse_nanos`] by the system's clock, whatever tests mock.
+pub fn system_coarse_nanos() -> u64 {
     static FIRST: OnceLock<Instant> = OnceLock::new();
     if !CLOCKS {
         return 0;

@@ -15,8 +15,6 @@ use crate::sys::process::clock;
 use crate::sys::process::fork;
 use crate::sys::process::loaded;
 use crate::sys::process::lock::{self, RawLock};
-#[cfg(feature = "testing")]
-use crate::sys::process::mock_clock;
 use crate::sys::process::signals;
 
 /// Guards the list. Nothing is allocated under it, as under [`LIST`](fork::LIST), before which it is taken.
@@ -27,6 +25,13 @@ pub trait Tick {
     /// Does it, at a time of [`coarse_nanos`](clock::coarse_nanos); gives the time at which it is due
     /// next. It allocates nothing and takes no lock.
     fn tick(&self, now: u64, locked: &Locked) -> u64;
+
+    /// The time by the mock clock of this thread, if there is one and the work goes by it. Not for work that
+    /// concerns several threads, which have clocks of their own.
+    #[cfg(feature = "testing")]
+    fn mocked(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// That this thread holds [`TICKS`].
@@ -101,16 +106,20 @@ fn with_state<R>(work: impl FnOnce(&mut State, &Locked) -> R) -> R {
 /// else can touch. It may be called from another thread.
 pub unsafe fn begin(work: Box<dyn Tick>) -> Ticking {
     fork::register();
+    let now = clock::system_coarse_nanos();
+    #[cfg(feature = "testing")]
+    let mocked = work.mocked();
+    #[cfg(feature = "testing")]
+    let now = mocked.unwrap_or(now);
     let entry = Box::new(Entry {
         work,
         generation: fork::generation(),
         #[cfg(feature = "testing")]
-        mocked: Cell::new(mock_clock::steady().map(|_| thread::current().id())),
+        mocked: Cell::new(mocked.map(|_| thread::current().id())),
         due: Cell::new(0),
         next: Cell::new(ptr::null()),
         previous: Cell::new(ptr::null()),
     });
-    let now = clock::coarse_nanos();
     let (runs, thread) = with_state(|state, locked| {
         entry.due.set(entry.work.tick(now, locked));
         entry.next.set(state.first);

@@ -168,6 +168,12 @@ pub fn coarse_nanos() -> u64 {
     if let Some(now) = super::mock_clock::steady() {
         return now;
     }
+    system_coarse_nanos()
+}
+
+/// [`coarse_nanos`] by the system's clock, whatever tests mock.
+#[inline]
+pub fn system_coarse_nanos() -> u64 {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     return nanos_of(libc::CLOCK_MONOTONIC_COARSE);
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
