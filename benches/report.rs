@@ -6,7 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// All parts, in the order of the summary.
-const PARTS: [&str; 6] = ["write", "write-lto", "read", "lifecycle", "races", "serve"];
+const PARTS: [&str; 7] = [
+    "write",
+    "write-lto",
+    "read",
+    "lifecycle",
+    "races",
+    "serve",
+    "push",
+];
 
 /// A bench's part of the summary.
 pub struct Report {

@@ -69,7 +69,7 @@ impl Content {
     }
 
     /// Writes the file number `n`, and keeps it.
-    fn write(self, root: &Path, n: u64) {
+    pub fn write(self, root: &Path, n: u64) {
         match self {
             Content::Counters => {
                 let builder = Hundred::builder().path(root).keep(true);

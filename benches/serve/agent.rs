@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use mmstats::serve::{Options, listen, router};
 
+use super::usage;
+
 /// The argument that asks this program for [`run`].
 pub const RUN: &str = "--serve";
 
@@ -62,30 +64,11 @@ impl Agent {
 
     /// Bytes of resident memory.
     pub fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
-        let status = status.expect("its status");
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .expect("its memory");
-        let kilobytes: u64 = line
-            .split_whitespace()
-            .next()
-            .and_then(|word| word.parse().ok())
-            .expect("a number");
-        kilobytes << 10
+        usage::resident(self.process.id())
     }
 
-    /// In user and kernel mode.
     pub fn processor_time(&self) -> Duration {
-        // Nanoseconds, of each thread: /proc/<pid>/stat has ticks of 10 ms.
-        let tasks =
-            std::fs::read_dir(format!("/proc/{}/task", self.process.id())).expect("its threads");
-        let of = |task: std::fs::DirEntry| -> Option<u64> {
-            let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
-            text.split_whitespace().next()?.parse().ok()
-        };
-        Duration::from_nanos(tasks.flatten().filter_map(of).sum())
+        usage::processor_time(self.process.id())
     }
 }
 

@@ -14,6 +14,8 @@ mod files;
 mod python;
 #[path = "../report.rs"]
 mod report;
+#[path = "../usage.rs"]
+mod usage;
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};

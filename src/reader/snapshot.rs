@@ -91,6 +91,16 @@ impl Problem {
 }
 
 impl Snapshot {
+    /// Drops the deltas of all models.
+    #[cfg(feature = "push")]
+    pub(crate) fn forget_deltas(&mut self) {
+        let models = self
+            .merged
+            .iter_mut()
+            .chain(self.parts.iter_mut().flatten());
+        models.for_each(|model| model.deltas = Vec::new());
+    }
+
     /// What was read: the root, the model's directory or the file.
     pub fn path(&self) -> &Path {
         &self.path

@@ -1,5 +1,6 @@
 //! Every key, one by one.
 
+use std::io::BufRead;
 use std::time::{Duration, Instant};
 
 use mmstats::MmStats;
@@ -230,4 +231,45 @@ fn labels_are_those_of_aka_stats() {
     }
     let id = format!("{:x}", md5::compute("ctx"));
     assert_eq!(Stat(redis, wanted[0]).history(), [(2.0, id)]);
+}
+
+#[test]
+fn five_thousand_labels_are_all_there_and_are_sent_once() {
+    const NAME: &str = "values::five_thousand_labels_are_all_there_and_are_sent_once";
+    const LABELS: u32 = 5000;
+    if super::child::is_child(NAME) {
+        for label in 0..LABELS {
+            mmstats::push_stat(&format!("label:{label}"), f64::from(label));
+        }
+        println!("ready");
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).unwrap();
+        return;
+    }
+    let Some(server) = Server::start(&[]) else {
+        return;
+    };
+    let root = tempfile::tempdir().unwrap();
+    let mut running = super::child::start(&mut super::child::command(NAME, root.path()));
+    let mut out = std::io::BufReader::new(running.0.stdout.take().unwrap()).lines();
+    assert!(out.any(|line| line.unwrap().ends_with("ready")));
+    let mut pusher = Pusher::new(server.connect());
+    let pushed = push(&mut pusher, root.path());
+    assert!(pushed.sent() >= LABELS as usize, "{}", pushed.sent());
+    assert_eq!(push(&mut pusher, root.path()).sent(), 0, "nothing is new");
+    let redis = &mut server.connect();
+    let labels: Vec<u32> = (0..LABELS).collect();
+    for key in ["COUNT", "TOTAL", "LAST"] {
+        let keys = labels
+            .iter()
+            .map(|label| format!("AKA-STATS::{key}::label:{label}"));
+        let values: Vec<Option<f64>> = redis.mget(keys.collect::<Vec<_>>()).unwrap();
+        let wanted = labels.iter().map(|&label| match key {
+            "COUNT" => Some(1.0),
+            _ => Some(f64::from(label)),
+        });
+        assert!(values.into_iter().eq(wanted), "{key}");
+    }
+    let index: u32 = redis.zcard("AKA-STATS::INDEX").unwrap();
+    assert_eq!(index, LABELS);
 }

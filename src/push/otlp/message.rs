@@ -43,7 +43,8 @@ pub struct Status {
     pub details: Vec<prost_types::Any>,
 }
 
-/// `google.rpc.RetryInfo`, a detail of a [`Status`].
+/// `google.rpc.RetryInfo`, a detail of a [`Status`] of gRPC.
+#[cfg(feature = "push-grpc")]
 #[derive(Clone, Copy, PartialEq, Message)]
 pub struct RetryInfo {
     #[prost(message, optional, tag = "1")]

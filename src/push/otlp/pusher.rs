@@ -84,7 +84,7 @@ impl Pusher {
         Pusher::make(options, false)
     }
 
-    /// Makes a pusher for a single push. It remembers no reading, which takes a third of the memory: if pushed again,
+    /// Makes a pusher for a single push. It remembers no reading and so takes half the memory. If it pushes again,
     /// totals fall where a process dropped a `Stats`.
     ///
     /// # Errors
@@ -130,7 +130,7 @@ impl Pusher {
     }
 
     fn push_by(&mut self, end: Option<Instant>) -> Result<Pushed, Error> {
-        let (snapshots, failures) = self.sources.read();
+        let (mut snapshots, failures) = self.sources.read();
         // After the values: nothing that was read is from later.
         let time = unix_nanos(SystemTime::now());
         self.locks
@@ -141,7 +141,7 @@ impl Pusher {
                 lock: locked.lock,
             })?;
         let mut round = Round::default();
-        self.totals.compare(&snapshots);
+        self.totals.compare(&mut snapshots);
         let (items, dead) = self.items(&snapshots, time, &mut round);
         let unread = failures.len();
         round.warnings.extend(problems(&snapshots, &failures));

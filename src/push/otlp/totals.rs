@@ -19,7 +19,7 @@ use crate::reader::{File, Model, Series, Snapshot};
 /// What is kept from one reading to the next.
 #[derive(Debug, Default)]
 pub struct Totals {
-    /// The last reading of each path.
+    /// The last reading of each path, without its deltas.
     before: Vec<Snapshot>,
     processes: HashMap<Whose, BTreeMap<Place, Carry>>,
 }
@@ -46,10 +46,12 @@ struct Carry {
 type Parts<'a> = HashMap<(Whose, Place), (&'a Snapshot, &'a Model)>;
 
 impl Totals {
-    /// Compares a reading with the one before.
-    pub fn compare(&mut self, now: &[Snapshot]) {
-        let before = std::mem::take(&mut self.before);
+    /// Compares a reading with the one before, of which only paths stay that could not be read now. Takes the deltas
+    /// out of this one: nothing else wants them, and each is as large as its series.
+    pub fn compare(&mut self, now: &mut [Snapshot]) {
+        let mut before = std::mem::take(&mut self.before);
         if !before.is_empty() {
+            let now = &*now;
             let parts_now = parts(now);
             let there: HashSet<&Whose> = parts_now.keys().map(|(whose, _)| whose).collect();
             let mut unread = HashSet::new();
@@ -66,7 +68,10 @@ impl Totals {
             }
             (self.processes).retain(|whose, _| there.contains(whose) || unread.contains(whose));
         }
+        let is_read = |before: &Snapshot| now.iter().any(|now| now.path() == before.path());
+        before.retain(|before| !is_read(before));
         self.before = before;
+        now.iter_mut().for_each(Snapshot::forget_deltas);
     }
 
     fn compare_part(
@@ -96,10 +101,8 @@ impl Totals {
         }
     }
 
-    /// Keeps the reading with which the next one is compared. Of paths that could not be read the last one stays.
+    /// Keeps the reading that was [compared](Self::compare), for the next one.
     pub fn keep(&mut self, now: Vec<Snapshot>) {
-        let is_read = |before: &Snapshot| now.iter().any(|now| now.path() == before.path());
-        self.before.retain(|before| !is_read(before));
         self.before.extend(now);
     }
 

@@ -1,0 +1,87 @@
+//! What the pushers cost: 1,000 processes of 100 counters to a receiver of OTLP, and 5,000 labels to a Redis.
+//!
+//! `cargo bench --bench push` prints the table; `-- --quick` takes shorter times. The pusher is a process of its own, so that
+//! its memory and its processor time are only its. Its receiver runs on the same cores.
+
+#[path = "../directory.rs"]
+mod directory;
+#[allow(dead_code, reason = "the bench of reading needs more of it")]
+#[path = "../read/files.rs"]
+mod files;
+mod otlp;
+mod processes;
+mod pusher;
+mod redis;
+#[path = "../report.rs"]
+mod report;
+#[path = "../usage.rs"]
+mod usage;
+
+use std::time::{Duration, Instant};
+
+use pusher::Pusher;
+use report::Report;
+
+/// The time between two pushes of an idle pusher, as `mmstats push` has it.
+const INTERVAL: Duration = Duration::from_secs(10);
+/// The most that a pusher may have been resident.
+const MEMORY: u64 = 96_000_000;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        [otlp::ONCE, endpoint, root] => return otlp::run(endpoint, root, true),
+        [otlp::AGAIN, endpoint, root] => return otlp::run(endpoint, root, false),
+        [redis::RUN, url, root] => return redis::run(url, root),
+        [redis::LABELS] => return redis::labels(),
+        _ => {}
+    }
+    let intervals = if words.contains(&"--quick") { 1 } else { 3 };
+    let mut report = Report::new("push", "The pushers");
+    report.table(&["what", "figure"]);
+    otlp::measure(&mut report, intervals);
+    redis::measure(&mut report, intervals);
+    report.finish(true);
+}
+
+fn row(report: &mut Report, what: &str, figure: String) {
+    report.row(&[what.to_owned(), figure]);
+}
+
+/// What a pusher takes over so many whole intervals, each with a push at its end, and its memory then.
+fn idle(report: &mut Report, what: &str, pusher: &mut Pusher, intervals: u32) {
+    let before = pusher.processor_time();
+    let begin = Instant::now();
+    let mut last = Duration::ZERO;
+    for _ in 0..intervals {
+        std::thread::sleep(INTERVAL);
+        last = pusher.push().time;
+    }
+    let share = (pusher.processor_time() - before).as_secs_f64() / begin.elapsed().as_secs_f64();
+    row(
+        report,
+        &format!("{what}: a later push"),
+        format!("{last:.1?}"),
+    );
+    report.bound(
+        format!("{what}, a push every 10 s: ≤ 1 % of a core"),
+        format!("{:.2} %", 100.0 * share),
+        share <= 0.01,
+    );
+    row(
+        report,
+        &format!("{what}: memory between two pushes"),
+        megabytes(pusher.resident()),
+    );
+    memory(report, &format!("{what}, again and again"), pusher.peak());
+}
+
+fn memory(report: &mut Report, what: &str, peak: u64) {
+    let wanted = format!("{what}: at most {} of memory", megabytes(MEMORY));
+    report.bound(wanted, megabytes(peak), peak <= MEMORY);
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
