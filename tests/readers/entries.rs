@@ -1,4 +1,4 @@
-//! What lies beside stats files, and files of which nobody knows more than a lock says.
+//! Entries beside stats files, and files whose state only a lock tells.
 
 use std::fs;
 use std::path::Path;
