@@ -4,6 +4,7 @@ use std::any::{Any, TypeId};
 use std::cell::Cell;
 use std::fmt;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use super::context::Contexts;
 use crate::Error;
@@ -94,6 +95,11 @@ pub trait Space: fmt::Debug {
     /// Ends the removable instance whose block is at this offset, and which is being bound, when its group is
     /// idle. `words` are those of the block by whose changes that is seen.
     fn end_when_idle(&self, block: u32, idle: Idle, words: Box<[Words]>);
+
+    /// Whether a reference to a group of this file may be held: set by who lends one, for [`MmStats::local`] to know.
+    ///
+    /// [`MmStats::local`]: crate::MmStats::local
+    fn lent(&self) -> &Rc<Cell<bool>>;
 
     /// How many groups each field of groups may have.
     fn max_groups(&self) -> usize;

@@ -137,6 +137,8 @@ pub struct StatsFile {
     levels: RefCell<Vec<Word>>,
     failure: RefCell<Option<Error>>,
     spaces: RefCell<Spaces>,
+    /// See [`Space::lent`](crate::metric::storage::Space::lent).
+    lent: Rc<Cell<bool>>,
     /// The block of the removable group that is being bound, or 0.
     binding: Cell<u32>,
     /// Whether it is lent by `local` only.
@@ -246,6 +248,7 @@ impl StatsFile {
             levels: RefCell::default(),
             failure: RefCell::default(),
             spaces: RefCell::default(),
+            lent: Rc::default(),
             binding: Cell::new(0),
             is_local: Cell::new(false),
             appending: Cell::new(false),

@@ -104,6 +104,8 @@ pub struct Groups<T, L: GroupBy = ByName> {
     reported: Cell<bool>,
     /// The file and the model's schema in it; `None`: private memory, which has no groups.
     file: Option<(Rc<dyn Space>, PlacedSchema)>,
+    /// The file's [`Space::lent`].
+    lent: Option<Rc<Cell<bool>>>,
     around: Around,
 }
 
@@ -121,6 +123,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
             asking: Cell::new(false),
             reported: Cell::new(false),
             file: None,
+            lent: space.map(|space| space.lent().clone()),
             around,
         };
         if let Some(space) = space {
@@ -154,6 +157,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     /// ```
     #[inline(always)]
     pub fn group(&self, key: &L::Key) -> &T {
+        self.lend();
         match self.known.get(key) {
             Some(group) if self.none_ended() || group.is_there() => &group.model,
             _ => self.new_or_other(key),
@@ -176,6 +180,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     /// The name or a label is invalid, a label text of the group is there already, there are as many groups as
     /// there may be, or the file is full.
     pub fn try_group(&self, key: &L::Key) -> Result<&T, Error> {
+        self.lend();
         if let Some(group) = self.known.get(key).filter(|group| group.is_there()) {
             return Ok(&group.model);
         }
@@ -219,6 +224,14 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Notes that a reference to a group is lent: no group's space is used again before it ends.
+    #[inline(always)]
+    fn lend(&self) {
+        if let Some(lent) = &self.lent {
+            lent.set(true);
+        }
     }
 
     #[cold]
@@ -354,6 +367,7 @@ impl<T: MmStats> Groups<T> {
     /// The group of these labels, or `_other`.
     #[inline]
     pub(super) fn group_of(&self, pairs: &impl Pairs) -> &T {
+        self.lend();
         let wanted = Wanted::new(pairs, &self.pair_hashes);
         match self.paired.get::<dyn Key>(&wanted) {
             Some(group) if self.none_ended() || group.is_there() => &group.model,
@@ -369,6 +383,7 @@ impl<T: MmStats> Groups<T> {
     }
 
     fn try_group_of(&self, wanted: &Wanted<'_, impl Pairs>) -> Result<&T, Error> {
+        self.lend();
         let key: &dyn Key = wanted;
         let known = self.paired.get(key);
         if let Some(group) = known.filter(|group| group.is_there()) {

@@ -8,12 +8,14 @@ use std::any::TypeId;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
+use std::rc::Rc;
 
 use super::file::StatsFile;
 use super::model::MmStats;
 use super::stats::Stats;
 use crate::Error;
 use crate::metric::field::Binder;
+use crate::metric::storage::Space;
 use crate::sys::lifecycle::ending;
 use crate::sys::lifecycle::orphans::{self, Orphan};
 use crate::sys::lifecycle::paths::Settings;
@@ -28,8 +30,8 @@ use crate::sys::process::fork::{self, ThreadCell};
 pub struct LocalCell<T> {
     cell: ThreadCell,
     busy: Cell<bool>,
-    /// Whether a call of `local` is running. Only kept of models with groups.
-    inside: Cell<bool>,
+    /// Whether a reference to a group of the model's file may be held. It is there as long as the file is.
+    lent: Cell<*const Cell<bool>>,
     /// The model's file. It is there as long as the model is.
     file: Cell<*const StatsFile>,
     model: PhantomData<*const T>,
@@ -42,7 +44,7 @@ impl<T> LocalCell<T> {
         LocalCell {
             cell: ThreadCell::new(),
             busy: Cell::new(false),
-            inside: Cell::new(false),
+            lent: Cell::new(ptr::null()),
             file: Cell::new(ptr::null()),
             model: PhantomData,
         }
@@ -55,53 +57,61 @@ impl<T> LocalCell<T> {
     }
 }
 
-impl<T: MmStats> LocalCell<T> {
-    /// The model, if this thread has it and no call of `local` is running that matters.
-    #[inline(always)]
-    fn outermost(&self) -> Option<NonNull<T>> {
-        if T::has_groups() && self.inside.get() {
-            return None;
-        }
-        self.model()
-    }
-}
-
 /// Runs `f` with this thread's model.
 #[inline(always)]
 pub(super) fn with<T: MmStats, R>(f: impl FnOnce(&T) -> R) -> R {
-    // Only the pointer is taken within the access to the thread-local: that is so little that it always
+    // Only pointers are taken within the access to the thread-local: that is so little that it always
     // becomes part of the caller. With all of `f` in it, a call was left of it where `f` is long.
-    match T::with_local(LocalCell::outermost) {
-        Some(model) => {
-            let _running = T::has_groups().then(Running::<T>::begin);
-            // SAFETY: set by `first` to the model of a boxed `Stats` that this thread's `OWNED` keeps; `OWNED`
-            // empties the cells before it gives them up, and a fork empties them too. The reference lives no
-            // longer than this call on this thread, and none is running when `OWNED` is destroyed.
-            f(unsafe { model.as_ref() })
-        }
+    match T::with_local(|cell| Some((cell.model()?, cell.lent.get()))) {
+        // SAFETY: set by `first` to the model of a boxed `Stats` that this thread's `OWNED` keeps, and to a flag of its
+        // file; `OWNED` empties the cells before it gives them up, and a fork empties them too. The references live no
+        // longer than this call on this thread, and none is running when `OWNED` is destroyed.
+        Some((model, lent)) => unsafe { run(model, lent, f) },
         None => T::with_local(|cell| first(cell, f)),
     }
 }
 
-/// The outermost call of `local` for a model with groups, until it ends or panics: for `first` to know when no
-/// reference to a group is left.
+/// Runs `f`, and afterwards notes that the references to groups that were lent to it have ended.
 ///
-/// What it stores are constants, and whether it does is a branch. A stored value that depends on the loaded one
-/// (`replace`) chains each call to the end of the one before.
-struct Running<T: MmStats>(PhantomData<T>);
+/// # Safety
+/// The model and the flag of its file are there while `f` runs.
+#[inline(always)]
+unsafe fn run<T: MmStats, R>(
+    model: NonNull<T>,
+    lent: *const Cell<bool>,
+    f: impl FnOnce(&T) -> R,
+) -> R {
+    // SAFETY: by this function's contract.
+    let _lending = T::has_groups().then(|| Lending::begin(unsafe { &*lent }));
+    // SAFETY: by this function's contract.
+    f(unsafe { model.as_ref() })
+}
 
-impl<T: MmStats> Running<T> {
+/// A call of `local` for a model with groups, until it ends or panics: for `first` to know when no reference to a group
+/// is left.
+///
+/// A lookup notes that it lends one. Who lends none costs two loads and a branch. (To note each outermost call instead
+/// took two stores, and an increment has only one.)
+struct Lending<'a> {
+    lent: &'a Cell<bool>,
+    /// Whether a call around this one, or who called it, may hold one.
+    before: bool,
+}
+
+impl Lending<'_> {
     #[inline(always)]
-    fn begin() -> Running<T> {
-        T::with_local(|cell| cell.inside.set(true));
-        Running(PhantomData)
+    fn begin(lent: &Cell<bool>) -> Lending<'_> {
+        let before = lent.get();
+        Lending { lent, before }
     }
 }
 
-impl<T: MmStats> Drop for Running<T> {
+impl Drop for Lending<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        T::with_local(|cell| cell.inside.set(false));
+        if self.lent.get() != self.before {
+            self.lent.set(self.before);
+        }
     }
 }
 
@@ -169,8 +179,7 @@ pub(crate) fn is_torn_down() -> bool {
 /// allocates nothing.
 struct Local<T>(Stats<T>);
 
-/// The first use of a model in a thread, or after groups were removed; and every use within another one that keeps
-/// the space of groups from being used again, or that cannot have a file.
+/// The first use of a model in a thread, or after groups were removed; and every use that cannot have a file.
 #[cold]
 fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
     /// Not busy any more, also after a panic in the user's `value = …`.
@@ -180,25 +189,18 @@ fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
             self.0.set(false);
         }
     }
-    let outermost = T::has_groups() && !cell.inside.get();
-    let _running = outermost.then(Running::<T>::begin);
-    if let Some(model) = cell.model() {
-        // SAFETY: as in `with`.
-        return f(unsafe { model.as_ref() });
-    }
     if let Some(model) = NonNull::new(cell.cell.parked.get().cast_mut().cast::<T>()) {
-        if outermost {
-            // SAFETY: set together with the model, which is still there: see `with`.
-            let file = unsafe { &*cell.file.get() };
-            // SAFETY: references to its groups are only lent within `local`, of which no other call is running
-            // in this thread.
+        // SAFETY: set together with the model, and both are still there: see `with`.
+        let (file, lent) = unsafe { (&*cell.file.get(), &*cell.lent.get()) };
+        // Else a call around this one may hold a group, and a later one does this.
+        if !lent.get() {
+            // The cell first: the `Drop` of what is dropped may come back here.
+            cell.cell.model.set(cell.cell.parked.replace(ptr::null()));
+            // SAFETY: references to its groups are only lent within `local`, and none is.
             unsafe { file.reclaim() };
         }
-        if outermost || !T::has_groups() {
-            cell.cell.model.set(cell.cell.parked.replace(ptr::null()));
-        }
         // SAFETY: as in `with`.
-        return f(unsafe { model.as_ref() });
+        return unsafe { run(model, lent, f) };
     }
     // Busy: an allocator or a logger that uses the model while its file is being made.
     if cell.busy.replace(true) {
@@ -214,6 +216,8 @@ fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
         // makes cells, in `with_local`.
         unsafe { cell.cell.enter() };
         cell.file.set(file);
+        // SAFETY: of the file that was made or adopted just now.
+        cell.lent.set(Rc::as_ptr(unsafe { &*file }.lent()));
         cell.cell.model.set(model.cast());
     }
     drop(busy);
@@ -225,7 +229,7 @@ fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
     }
     match cell.model() {
         // SAFETY: as in `with`.
-        Some(model) => f(unsafe { model.as_ref() }),
+        Some(model) => unsafe { run(model, cell.lent.get(), f) },
         None => with_private(f),
     }
 }

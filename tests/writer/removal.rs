@@ -213,9 +213,19 @@ fn local_uses_the_space_again_when_its_outermost_call_begins() {
     for i in 0..20_000u64 {
         Locals::local(|locals| {
             let name = format!("member-{i}");
-            let held = locals.members.try_group(&name).unwrap();
+            let pairs = [("member", name.as_str())];
+            // Whichever way it was lent.
+            let held = match i % 4 {
+                0 => locals.members.group(&name),
+                1 => locals.members.try_group(&name).unwrap(),
+                2 => locals.members.group_with(&pairs),
+                _ => locals.members.try_group_with(&pairs).unwrap(),
+            };
             use_all(held, i);
-            assert!(locals.members.remove(&name));
+            assert!(match i % 4 {
+                0 | 1 => locals.members.remove(&name),
+                _ => locals.members.remove_with(&pairs),
+            });
             // A call within this one reuses nothing: the handle is still held.
             Locals::local(|inner| {
                 let other = inner.members.try_group("other").unwrap();
@@ -225,6 +235,18 @@ fn local_uses_the_space_again_when_its_outermost_call_begins() {
             });
         });
     }
+    // A call that panics holds nothing any more, and one that looks no group up holds none: what is within it reuses.
+    let panics = || Locals::local(|locals| panic!("{}", locals.members.group("last").n.get()));
+    assert!(std::panic::catch_unwind(panics).is_err());
+    Locals::local(|_| {
+        for i in 0..20_000 {
+            Locals::local(|inner| {
+                let name = format!("inner-{i}");
+                inner.members.group(&name).n.inc();
+                assert!(inner.members.remove(&name));
+            });
+        }
+    });
     let root = std::env::var_os("MMSTATS_PATH").unwrap();
     let directory = std::path::Path::new(&root).join("removal-local");
     for file in std::fs::read_dir(directory).unwrap() {

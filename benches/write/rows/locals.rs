@@ -43,7 +43,7 @@ pub fn rows() -> Vec<Row> {
         })
         .bound(Bound::Most(0.5))
         .bound(Bound::Times(2.2, &["plain u64 += 1"])),
-        // A model whose groups can be removed: `local` notes that it is running.
+        // A model whose groups can be removed: `local` looks whether one was lent.
         row!("local Counter::inc, with groups", |_s, _i| {
             black_box(());
             Model::local(|model| model.a.inc());

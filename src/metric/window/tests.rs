@@ -109,6 +109,9 @@ impl Space for Memory {
         ticker::locked(|locked| work.tick(START, locked));
         *self.work.borrow_mut() = Some(work);
     }
+    fn lent(&self) -> &Rc<Cell<bool>> {
+        unreachable!("of groups only")
+    }
     fn max_groups(&self) -> usize {
         0
     }

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::hash::BuildHasher;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use super::spaces::What;
 use super::{PAGE, StatsFile};
@@ -351,6 +352,10 @@ impl Space for StatsFile {
         // SAFETY: as in `tick`.
         let ticking = unsafe { idle::watch(idle, generation, words) };
         self.ticks.borrow_mut().push((block, ticking));
+    }
+
+    fn lent(&self) -> &Rc<Cell<bool>> {
+        &self.lent
     }
 
     fn max_groups(&self) -> usize {
