@@ -124,11 +124,18 @@ compile_error!(
     "mmstats needs a processor with 64-bit atomics: its values are written as such words"
 );
 
-// Public for this project's own model checks and benches only.
+// Public for this project's own tests, model checks and benches only, which also use what the library itself does not.
+#[cfg(any(feature = "internals", loom))]
 #[doc(hidden)]
 pub mod format;
+#[cfg(not(any(feature = "internals", loom)))]
+#[allow(dead_code)]
+mod format;
+#[cfg(any(feature = "internals", loom))]
 #[doc(hidden)]
 pub mod sync;
+#[cfg(not(any(feature = "internals", loom)))]
+mod sync;
 
 #[cfg(not(loom))]
 mod error;
