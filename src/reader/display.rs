@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Debug, Display, Formatter};
 
-use super::Series;
+use super::snapshot::Series;
 use super::text::printable;
 use crate::format::scalar::Number;
 use crate::metric::Value;

@@ -42,6 +42,7 @@ pub(crate) mod file;
 pub(crate) mod identity;
 mod lookup;
 mod merge;
+mod name;
 pub(crate) mod plan;
 pub(crate) mod preamble;
 mod removed;
@@ -372,7 +373,7 @@ pub fn roots() -> Vec<PathBuf> {
 /// That is normal in a child that uses [`MmStats::local`](crate::MmStats::local), which has files of its own.
 /// In one without files it means that [`Stats::reopen`](crate::Stats::reopen) was not called.
 pub fn inherited(pid: u32) -> Option<(u32, usize)> {
-    inherited::files(pid, scan::processes::is_stats)
+    inherited::files(pid, name::is_stats)
 }
 
 /// Guards this process against mapped stats files that someone cuts short while they are read (by

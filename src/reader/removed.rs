@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::scan::processes::is_stats;
+use super::name::is_stats;
 use crate::sys::process::procfs;
 
 /// Stats files of one directory that were removed while a process writes them.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Doomed;
 use super::fold::{Folding, fold};
-use super::judge::{Entries, Judge};
+use super::judge::{Entries, Judge, Rules};
 use crate::Error;
 use crate::reader::Problem;
 use crate::reader::source::Trouble;
@@ -41,11 +41,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, Default)]
 pub struct Cleaner {
     dry_run: bool,
-    pub(super) older_than: Duration,
-    pub(super) unknown: bool,
+    rules: Rules,
     fold: bool,
-    /// Only files that belong to this user.
-    pub(super) only_of: Option<u32>,
     patience: Option<Duration>,
     tell: Option<fn(&Path)>,
 }
@@ -111,7 +108,7 @@ impl Cleaner {
 
     /// Leaves files that were created, or grew, less than `age` ago.
     pub fn older_than(mut self, age: Duration) -> Cleaner {
-        self.older_than = age;
+        self.rules.older_than = age;
         self
     }
 
@@ -134,7 +131,7 @@ impl Cleaner {
     /// assert!(Cleaner::new().unknown(true).clean(root.path()).is_err());
     /// ```
     pub fn unknown(mut self, unknown: bool) -> Cleaner {
-        self.unknown = unknown;
+        self.rules.unknown = unknown;
         self
     }
 
@@ -156,7 +153,7 @@ impl Cleaner {
 
     /// Only files that belong to this user.
     pub(super) fn only_of(mut self, uid: u32) -> Cleaner {
-        self.only_of = Some(uid);
+        self.rules.only_of = Some(uid);
         self
     }
 
@@ -192,7 +189,7 @@ impl Cleaner {
         if NO_FILES.is_some() {
             return Err(Error::io(path, "clean", sys::unsupported()));
         }
-        if self.unknown && self.older_than.is_zero() {
+        if self.rules.unknown && self.rules.older_than.is_zero() {
             let source = io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "whether their processes live is not known: say how old they have to be (--older-than)",
@@ -253,7 +250,7 @@ impl Cleaner {
 /// One call of [`Cleaner::clean`].
 struct Cleaning<'a> {
     cleaner: &'a Cleaner,
-    judge: Judge<'a>,
+    judge: Judge,
     patience: Patience,
     cleaned: Cleaned,
 }
@@ -262,7 +259,7 @@ impl<'a> Cleaning<'a> {
     fn new(cleaner: &'a Cleaner) -> Cleaning<'a> {
         Cleaning {
             cleaner,
-            judge: Judge::new(cleaner),
+            judge: Judge::new(cleaner.rules.clone()),
             patience: Patience::of(cleaner.patience.unwrap_or(PATIENCE)).telling(cleaner.tell),
             cleaned: Cleaned::default(),
         }
@@ -309,7 +306,7 @@ impl<'a> Cleaning<'a> {
     fn as_owner(&mut self, directory: &Directory, work: impl FnOnce(&mut Self)) {
         // A process that cleans by itself leaves what is not its own alone.
         let own = Process::this().uid();
-        if self.cleaner.only_of.is_some() && own == 0 && directory.stat().uid != own {
+        if self.cleaner.rules.only_of.is_some() && own == 0 && directory.stat().uid != own {
             return;
         }
         match AsOwner::of(directory) {

@@ -5,9 +5,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::Doomed;
-use super::clean::Cleaner;
 use super::fold::{Folding, fold};
-use super::judge::{Judge, is_of_stats};
+use super::judge::{Judge, Rules, is_of_stats};
 use crate::reader::source::Trouble;
 use crate::sys::lifecycle::directory::{Directory, FileType};
 use crate::sys::lifecycle::directory_lock::Patience;
@@ -38,8 +37,10 @@ pub fn fold_beyond(keep: usize, root: &std::path::Path, directory: &Directory) {
     }
     // The oldest first, as far as inode numbers tell: if the time does not do for all, it does for those.
     files.sort_unstable_by_key(|entry| entry.inode);
-    let cleaner = Cleaner::new().only_of(own);
-    let mut judge = Judge::new(&cleaner);
+    let mut judge = Judge::new(Rules {
+        only_of: Some(own),
+        ..Rules::default()
+    });
     let mut dead: Vec<(Doomed, u64)> = Vec::new();
     for entry in files {
         if Instant::now() >= end {

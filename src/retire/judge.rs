@@ -11,7 +11,6 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::Doomed;
-use super::clean::Cleaner;
 use crate::format::header::Header;
 use crate::format::retired::RETIRED_FILE;
 use crate::format::temp_name::{self, TEMP_PREFIX};
@@ -79,19 +78,30 @@ fn is_in_the_making(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(TEMP_PREFIX.as_bytes())
 }
 
+/// Which files may go, of those whose processes have ended.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// Those that were created, or grew, this long ago.
+    pub older_than: Duration,
+    /// Also those of processes of which it cannot be said whether they live.
+    pub unknown: bool,
+    /// Those of this user only.
+    pub only_of: Option<u32>,
+}
+
 /// Who says of files whether they are to go.
 #[derive(Debug)]
-pub struct Judge<'a> {
-    cleaner: &'a Cleaner,
+pub struct Judge {
+    rules: Rules,
     witness: Witness,
     now: SystemTime,
 }
 
-impl<'a> Judge<'a> {
-    /// One that does what `cleaner` is told.
-    pub fn new(cleaner: &'a Cleaner) -> Judge<'a> {
+impl Judge {
+    /// One that goes by `rules`.
+    pub fn new(rules: Rules) -> Judge {
         Judge {
-            cleaner,
+            rules,
             witness: Witness::new(),
             now: SystemTime::now(),
         }
@@ -139,22 +149,22 @@ impl<'a> Judge<'a> {
         opened: &Opened,
         header: &Header,
     ) -> Result<Option<Doomed>, Trouble> {
-        let cleaner = self.cleaner;
-        if cleaner.only_of.is_some_and(|uid| uid != opened.stat.uid) {
+        let rules = &self.rules;
+        if rules.only_of.is_some_and(|uid| uid != opened.stat.uid) {
             return Ok(None);
         }
-        if !cleaner.older_than.is_zero() {
+        if !rules.older_than.is_zero() {
             let changed = (opened.file.metadata())
                 .and_then(|found| found.modified())
                 .map_err(|error| Trouble::io("look at it", error))?;
             let created = SystemTime::UNIX_EPOCH + Duration::from_nanos(header.created);
             let age = self.now.duration_since(changed.max(created));
-            if age.unwrap_or_default() < cleaner.older_than {
+            if age.unwrap_or_default() < rules.older_than {
                 return Ok(None);
             }
         }
         let goes = self.witness.proved_dead(root, header)
-            || cleaner.unknown
+            || rules.unknown
                 // A retired file is of no process, and has the totals of many.
                 && header.pid != 0
                 && self.witness.life(root, header) == Life::Unknown

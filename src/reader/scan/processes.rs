@@ -1,13 +1,13 @@
 //! The stats files of processes: those that they have mapped, wherever they are.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{Files, Found, Tools, list};
 use crate::Error;
+use crate::reader::name::is_stats;
 use crate::reader::removed::Removed;
 use crate::reader::snapshot::Problem;
-use crate::reader::text::matches;
 use crate::sys::lifecycle::paths;
 use crate::sys::memory::read_map::Stat;
 use crate::sys::process::procfs::{self, Mapped, Mappings, Reach};
@@ -71,13 +71,6 @@ impl Files {
             .filter_map(|known| still(known.file.path.to_path_buf()))
             .collect()
     }
-}
-
-/// Whether a file that a process has mapped is named like a stats file.
-pub(in crate::reader) fn is_stats(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default();
-    name.as_encoded_bytes().starts_with(b"mmstats-")
-        || matches(paths::flat_names(), &name.to_string_lossy())
 }
 
 fn still(path: PathBuf) -> Option<Mapped> {
