@@ -5,7 +5,7 @@
 //! group. Each group that has had the space has a generation of its own, so the words of two groups are never
 //! taken together if the word is the same, and even, before and after everything of the group is read.
 //!
-//! The protocol, of the words of *the instance*: its texts, its block, its octaves and parts.
+//! The protocol, of the words of *the instance*: its texts, its block, its octaves and extents.
 //!
 //! ```text
 //! remove (any thread of the process)   compare and exchange g, even, with g + 1                 Relaxed

@@ -10,6 +10,7 @@
 
 pub mod bytes;
 pub mod description;
+pub mod extent;
 pub mod float_histogram;
 pub mod generation;
 pub mod header;
@@ -18,7 +19,7 @@ pub mod labels;
 pub mod level;
 pub mod note;
 pub mod owner;
-pub mod part;
+
 pub mod record;
 pub mod removal;
 pub mod retired;

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   0  u32  bytes of the record with this head, a multiple of 8
-//!   4  u16  type: 1 schema, 2 instance, 3 octave, 4 retired, 6 part, 7 note, 8 description; a reader skips the
+//!   4  u16  type: 1 schema, 2 instance, 3 octave, 4 retired, 6 extent, 7 note, 8 description; a reader skips the
 //!           others
 //!   6  u16  flags: bit 0, must be understood: a reader that does not know the type reads no further;
 //!           bit 1, of an instance: it has a generation
@@ -52,8 +52,8 @@ pub enum Type {
     Octave = 3,
     /// What was folded into a retired file.
     Retired = 4,
-    /// Further space of a metric: see [`part`](super::part).
-    Part = 6,
+    /// Further space of a metric: see [`extent`](super::extent).
+    Extent = 6,
     /// What is not recorded, and why: see [`note`](super::note).
     Note = 7,
     /// What a metric means: see [`description`](super::description).
@@ -97,7 +97,7 @@ impl Head {
             2 => Some(Type::Instance),
             3 => Some(Type::Octave),
             4 => Some(Type::Retired),
-            6 => Some(Type::Part),
+            6 => Some(Type::Extent),
             7 => Some(Type::Note),
             8 => Some(Type::Description),
             _ => None,
@@ -134,7 +134,7 @@ pub fn begin(kind: Type) -> Vec<u8> {
         Type::Schema
         | Type::Instance
         | Type::Octave
-        | Type::Part
+        | Type::Extent
         | Type::Note
         | Type::Description => 0,
     };

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::kind::code;
-use super::storage::Space;
+use super::storage::Storage;
 use super::window;
 use crate::format::histogram::DEFAULT_DIGITS;
 use crate::format::labels::Labels;
@@ -313,7 +313,7 @@ pub(crate) struct WindowPlace {
 /// Hands out the places of one instance's block, in the order of the schema.
 pub struct Binder<'a> {
     /// The file; `None`: private memory, which cannot grow.
-    space: Option<&'a Rc<dyn Space>>,
+    storage: Option<&'a Rc<dyn Storage>>,
     block: Words,
     /// Offset of the block in the file.
     offset: u32,
@@ -332,13 +332,13 @@ pub struct Binder<'a> {
 impl<'a> Binder<'a> {
     /// A binder for the block `block` at `offset` of the file; `prefix` begins all of its labels.
     pub(crate) fn new(
-        space: Option<&'a Rc<dyn Space>>,
+        storage: Option<&'a Rc<dyn Storage>>,
         block: Words,
         offset: u32,
         prefix: &str,
     ) -> Binder<'a> {
         Binder {
-            space,
+            storage,
             block,
             offset,
             next: 0,
@@ -362,7 +362,7 @@ impl<'a> Binder<'a> {
     /// Binds the fields of a nested model.
     pub fn nested<R>(&mut self, label: &str, fields: impl FnOnce(&mut Self) -> R) -> R {
         let len = self.prefix.len();
-        if self.space.is_some() {
+        if self.storage.is_some() {
             // Without a file no label is ever formed, and nothing may be allocated.
             self.prefix.push_str(label);
             self.prefix.push('.');
@@ -392,7 +392,7 @@ impl<'a> Binder<'a> {
             self.windows.push(self.next - words.len()..self.next);
         }
         // Private memory has no readers, and nothing may be allocated to bind it.
-        self.space?;
+        self.storage?;
         Some(WindowPlace {
             slot: words.part(0, geometry.slot_words()),
             plain: words.part(geometry.slot_words(), geometry.plain.into()),
@@ -410,15 +410,15 @@ impl<'a> Binder<'a> {
     /// The next place, which is a word that becomes zero when its thread ends.
     pub(crate) fn level(&mut self) -> Word {
         let word = self.word();
-        if let Some(space) = self.space {
-            space.reset_at_thread_end(word);
+        if let Some(storage) = self.storage {
+            storage.reset_at_thread_end(word);
         }
         word
     }
 
     /// The file.
-    pub(crate) fn space(&self) -> Option<&Rc<dyn Space>> {
-        self.space
+    pub(crate) fn storage(&self) -> Option<&Rc<dyn Storage>> {
+        self.storage
     }
 
     /// The labels that groups here have beside their own.

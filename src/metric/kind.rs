@@ -1,12 +1,11 @@
 //! What a reader knows of a kind: how to decode, merge and expose its values.
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::context::Copied;
+use super::extents::Extents;
 use super::sample::Sink;
 use super::value::Value;
-use crate::format::part::Shape;
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 
@@ -15,9 +14,9 @@ use crate::format::schema::{Geometry, MetricSchema};
 pub struct Raw<'a> {
     /// The words of the slot's published buffer (if it has a slot), then the plain words.
     pub words: &'a [u64],
-    /// The octaves or parts of the metric that are there: number and words. Of a part's cells these are
+    /// The octaves or extents of the metric that are there: number and words. Of an extent's cells these are
     /// the sequence of the publication that was read (0: none was) and its words.
-    pub parts: &'a [(u32, &'a [u64])],
+    pub extents: &'a [(u32, &'a [u64])],
     /// The contexts of the file.
     pub contexts: &'a Copied<'a>,
     /// Whether a thread writes the file now, as far as is known.
@@ -71,8 +70,8 @@ pub struct Kind {
     /// Both have as many words as the checked schema says, and zeros are nothing. (Octaves of
     /// histograms add up by themselves.)
     pub fold: Fold,
-    /// What its parts in the file are, if it has any.
-    pub parts: Option<&'static Parts>,
+    /// What its extents in the file are, if it has any.
+    pub extents: Option<&'static Extents>,
     /// The unit that readers show its values in, whatever the schema says.
     pub unit: Option<&'static str>,
     /// What a value of this kind says, part by part; `unit` is that of its metric.
@@ -96,23 +95,6 @@ pub(super) const LATEST: Fold = |_, into, next, _| {
     into.copy_from_slice(next);
     Ok(())
 };
-
-/// What a kind's parts are.
-#[derive(Debug)]
-pub struct Parts {
-    /// Whether parts of this shape are its.
-    pub is_part: fn(Shape) -> bool,
-    /// Words at the begin of a cell's buffer that change while the part means the same.
-    pub changing: usize,
-    /// How a retired file takes in a part; `None`: it has none of them.
-    pub fold: Option<FoldPart>,
-}
-
-/// Takes one more part in: the words of its one cell that tell what it means (without zeros at the end), and
-/// those that change. `words` are those of the metric, `into` the parts that the retired file has, by what
-/// they mean.
-pub type FoldPart =
-    fn(words: &mut [u64], into: &mut BTreeMap<Vec<u64>, Vec<u64>>, fixed: &[u64], changing: &[u64]);
 
 /// The codes, in the order of the table.
 pub mod code {

@@ -11,6 +11,7 @@ pub mod context;
 pub mod counter;
 pub mod double_double;
 pub mod errors;
+pub mod extents;
 pub mod field;
 pub mod flag;
 pub mod gauge;

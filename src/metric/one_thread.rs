@@ -1,7 +1,7 @@
 //! What the compiler says where a handle would be used on another thread.
 //!
 //! A handle consists of cells and pointers, so it is never `Sync`, and the compiler would say so of each of
-//! them: `Cell<usize>`, `NonNull<AtomicU64>`, `Rc<dyn Space>`. The macro states why instead, in one message.
+//! them: `Cell<usize>`, `NonNull<AtomicU64>`, `Rc<dyn Storage>`. The macro states why instead, in one message.
 
 /// Handles are of one thread: no other one may write its file.
 pub struct StatsOfOneThread;

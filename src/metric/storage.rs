@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use super::context::Contexts;
 use crate::Error;
+use crate::format::extent::Extent;
 use crate::format::note::Cause;
-use crate::format::part::Part;
 use crate::format::record::Instance;
 use crate::format::schema::Schema;
 use crate::sys::lifecycle::idle::Idle;
@@ -19,8 +19,8 @@ use crate::sys::memory::words::{Word, Words};
 /// The growing side of a stats file, as the metrics see it. None of it is on the path of a value.
 ///
 /// What appends (`schema`, `instance`, `keep_aside`, and the binding of an instance) is called within
-/// an [`Append`]. `octave` and `part` are one of their own.
-pub trait Space: fmt::Debug {
+/// an [`Append`]. `octave` and `extent` are one of their own.
+pub trait Storage: fmt::Debug {
     /// The schema of a model in this file: written at the first call, found at the later ones.
     fn schema(&self, model: TypeId, describe: &dyn Fn() -> Schema) -> Result<PlacedSchema, Error>;
 
@@ -51,7 +51,7 @@ pub trait Space: fmt::Debug {
     /// Begins an [`Append`] and returns the state to go back to; `None` while there is one already.
     fn begin(&self) -> Option<Mark>;
 
-    /// Ends the append: readers see what came since [`begin`](Space::begin).
+    /// Ends the append: readers see what came since [`begin`](Storage::begin).
     fn publish(&self);
 
     /// Ends the append: takes back what came since `begin` returned `start`. Whoever bound it has
@@ -72,9 +72,9 @@ pub trait Space: fmt::Debug {
     /// metric.
     fn octave(&self, owner: u32, octave: usize, len: usize) -> Option<Words>;
 
-    /// Appends a part of a metric (its `values` are set here), if there is space. `plain` are its last
+    /// Appends an extent of a metric (its `values` are set here), if there is space. `plain` are its last
     /// words, the others are zeros.
-    fn part(&self, part: Part, plain: &[u64]) -> Option<Words>;
+    fn extent(&self, extent: Extent, plain: &[u64]) -> Option<Words>;
 
     /// The contexts of the file.
     fn contexts(&self) -> &Contexts;
@@ -119,7 +119,7 @@ pub enum Room {
     Stays,
     /// It can be removed, and may have the space of one that was.
     Removable,
-    /// It stays, in the space that [`keep_aside`](Space::keep_aside) reserved.
+    /// It stays, in the space that [`keep_aside`](Storage::keep_aside) reserved.
     KeptAside,
 }
 
@@ -154,28 +154,28 @@ pub struct Mark {
 #[derive(Debug)]
 #[must_use = "dropped, it takes everything back"]
 pub struct Append<'a> {
-    space: &'a dyn Space,
+    storage: &'a dyn Storage,
     start: Mark,
 }
 
 impl Append<'_> {
     /// Begins to append; `None` while records are being appended already.
-    pub fn begin(space: &dyn Space) -> Option<Append<'_>> {
+    pub fn begin(storage: &dyn Storage) -> Option<Append<'_>> {
         Some(Append {
-            start: space.begin()?,
-            space,
+            start: storage.begin()?,
+            storage,
         })
     }
 
     /// Lets readers see what was appended.
     pub fn publish(self) {
-        self.space.publish();
+        self.storage.publish();
         std::mem::forget(self);
     }
 }
 
 impl Drop for Append<'_> {
     fn drop(&mut self) {
-        self.space.roll_back(self.start);
+        self.storage.roll_back(self.start);
     }
 }

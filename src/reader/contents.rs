@@ -6,13 +6,13 @@
 //! eight bytes, so that it ends.
 
 mod budget;
+mod extents;
 mod generations;
-mod parts;
 
 use self::budget::Budget;
 pub use self::budget::most;
+pub use self::extents::{ExtentPlace, Segment};
 pub use self::generations::Generation;
-pub use self::parts::{PartPlace, Segment};
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -47,10 +47,10 @@ pub struct Contents {
     /// What is to be copied, in the order of the file: all but the contexts.
     pub segments: Vec<Segment>,
     /// The contexts, by number. They are copied after everything that may refer to them.
-    pub contexts: Vec<PartPlace>,
+    pub contexts: Vec<ExtentPlace>,
     /// The values as of the last pass.
     pub values: Values,
-    /// What is wrong with parts of it, found so far.
+    /// What is wrong with extents of it, found so far.
     pub problems: Vec<String>,
     /// What it says was folded into it.
     pub retired: Option<Arc<Retired>>,
@@ -68,7 +68,7 @@ pub struct Contents {
     walked: u64,
     /// Whether a wrong record ended the walk for good.
     broken: bool,
-    /// Instances with new octaves or parts.
+    /// Instances with new octaves or extents.
     unsorted: Vec<usize>,
     /// Instances that have a generation, and what the generations are.
     removable: Vec<usize>,
@@ -89,8 +89,8 @@ pub struct ReadInstance {
     pub at: usize,
     /// The number of its first slot among those of the file.
     pub slots: usize,
-    /// Octaves of its distributions and parts of its metrics, sorted by metric.
-    pub parts: Vec<PartPlace>,
+    /// Octaves of its distributions and extents of its metrics, sorted by metric.
+    pub extents: Vec<ExtentPlace>,
     /// Its shape in the merge table of its model. Set there.
     pub shape: Option<u32>,
     /// Of a group that can be removed.
@@ -148,17 +148,17 @@ impl Values {
         }
     }
 
-    /// Ends the tries at a cell of a part of instance `number`: publication `p` and its words. Without them
+    /// Ends the tries at a cell of an extent of instance `number`: publication `p` and its words. Without them
     /// a cell of one buffer is left out (it was being overwritten: what was in it is gone), and another
     /// one stays as it was and is noted as busy.
     pub fn settle_cell(
         &mut self,
         number: usize,
-        part: &PartPlace,
+        extent: &ExtentPlace,
         cell: PlannedSlot,
         had: Option<(u64, &[u64])>,
     ) {
-        let to = &mut self.words[part.at + cell.to..][..1 + cell.words];
+        let to = &mut self.words[extent.at + cell.to..][..1 + cell.words];
         match had {
             Some((p, words)) => {
                 to[0] = 2 * p;
@@ -230,7 +230,9 @@ impl Contents {
         self.unsorted.sort_unstable();
         self.unsorted.dedup();
         for number in self.unsorted.drain(..) {
-            self.instances[number].parts.sort_by_key(|part| part.metric);
+            self.instances[number]
+                .extents
+                .sort_by_key(|extent| extent.metric);
         }
         // A writer numbers them in the order of the file: this only looks.
         self.contexts.sort_by_key(|context| context.number);
@@ -264,7 +266,7 @@ impl Contents {
             Some(Type::Schema) => self.schema(access, plans, at, head)?,
             Some(Type::Instance) => self.instance(access, at, head)?,
             Some(Type::Octave) => self.octave(access, at, head)?,
-            Some(Type::Part) => self.part(access, at, head)?,
+            Some(Type::Extent) => self.extent(access, at, head)?,
             Some(Type::Note) => self.note(access, at, head)?,
             Some(Type::Description) => self.description(access, at, head)?,
             Some(Type::Retired) => self.retired(access, at, head)?,
@@ -363,7 +365,7 @@ impl Contents {
             from: block,
             words: plan.block as usize / 8,
             instance: number,
-            part: None,
+            extent: None,
         });
         self.removable.extend(generation.map(|_| number));
         self.instances.push(ReadInstance {
@@ -372,7 +374,7 @@ impl Contents {
             block,
             at: words,
             slots,
-            parts: Vec::new(),
+            extents: Vec::new(),
             shape: None,
             generation,
         });

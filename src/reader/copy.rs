@@ -15,7 +15,7 @@ mod again;
 #[cfg(test)]
 mod tests;
 
-use super::contents::{Again, Contents, PartPlace, ReadInstance, Segment, Values};
+use super::contents::{Again, Contents, ExtentPlace, ReadInstance, Segment, Values};
 use super::plan::PlannedSlot;
 use super::source::{Access, GAP, Positioned, SPAN, Trouble, load};
 use crate::format::slot::{self, Orders};
@@ -157,8 +157,10 @@ fn copy_mapped(words: &[AtomicU64], contents: &mut Contents, scratch: &mut Scrat
         for run in &plan.runs {
             load(&block[run.from..][..run.words], &mut to[run.to..]);
         }
-        for part in &instance.parts {
-            copy_part(words, number, part, values, &mut tried, &mut left, scratch);
+        for extent in &instance.extents {
+            copy_extent(
+                words, number, extent, values, &mut tried, &mut left, scratch,
+            );
         }
         for (index, &slot) in plan.slots.iter().enumerate() {
             let had = try_slot(block, slot, &mut tried, &mut left, scratch);
@@ -167,7 +169,7 @@ fn copy_mapped(words: &[AtomicU64], contents: &mut Contents, scratch: &mut Scrat
     }
     // Last, by step 1 of the proof in `metric::context`. The fence there is that of the slots.
     for context in contexts.iter() {
-        copy_part(words, 0, context, values, &mut tried, &mut left, scratch);
+        copy_extent(words, 0, context, values, &mut tried, &mut left, scratch);
     }
     scratch.sequences = tried;
     let try_cell = |from: usize, cell: PlannedSlot, out: &mut Vec<u64>| {
@@ -187,26 +189,26 @@ fn copy_mapped(words: &[AtomicU64], contents: &mut Contents, scratch: &mut Scrat
     let _: Result<(), Trouble> = again::again(contents, &mut left, try_cell);
 }
 
-/// Copies the cells and the plain words of a part of instance `number`.
-fn copy_part(
+/// Copies the cells and the plain words of an extent of instance `number`.
+fn copy_extent(
     words: &[AtomicU64],
     number: usize,
-    part: &PartPlace,
+    extent: &ExtentPlace,
     values: &mut Values,
     tried: &mut Vec<u64>,
     left: &mut Patience,
     scratch: &mut Scratch,
 ) {
-    let block = &words[part.from..][..part.shape.total_words()];
-    for cell in part.cells() {
-        let known = values.words[part.at + cell.to];
+    let block = &words[extent.from..][..extent.shape.total_words()];
+    for cell in extent.cells() {
+        let known = values.words[extent.at + cell.to];
         // A publication that was read once stays what it is.
         if known == 0 || block[cell.from].load(Ordering::Relaxed) != known {
             let had = try_slot(block, cell, tried, left, scratch);
-            values.settle_cell(number, part, cell, had.map(|p| (p, &**tried)));
+            values.settle_cell(number, extent, cell, had.map(|p| (p, &**tried)));
         }
     }
-    let plain = part.plain();
+    let plain = extent.plain();
     load(
         &block[plain.from..],
         &mut values.words[plain.to..][..plain.words],
@@ -308,9 +310,9 @@ fn read_span(
     }
     for segment in span {
         let data = &data[segment.from - start..][..segment.words];
-        match segment.part {
-            Some(part) => {
-                let plain = part.plain();
+        match segment.extent {
+            Some(extent) => {
+                let plain = extent.plain();
                 values.words[plain.to..][..plain.words].copy_from_slice(&data[plain.from..]);
             }
             None => {
@@ -336,24 +338,24 @@ fn read_span(
             had = read_slot(file, segment.from, slot, words)?;
         }
         let number = segment.instance;
-        match &segment.part {
-            Some(part) => values.settle_cell(number, part, slot, had.map(|p| (p, &*words))),
+        match &segment.extent {
+            Some(extent) => values.settle_cell(number, extent, slot, had.map(|p| (p, &*words))),
             None => values.settle(&instances[number], number, index, had.map(|_| &*words)),
         }
     }
     Ok(())
 }
 
-/// The slots of a block, or the cells of a part, with their numbers.
+/// The slots of a block, or the cells of an extent, with their numbers.
 fn slots_of<'a>(
     segment: &'a Segment,
     instances: &'a [ReadInstance],
 ) -> impl Iterator<Item = (&'a Segment, usize, PlannedSlot)> {
-    let block = match segment.part {
+    let block = match segment.extent {
         None => &*instances[segment.instance].plan.slots,
         Some(_) => &[],
     };
-    let cells = segment.part.into_iter().flat_map(PartPlace::cells);
+    let cells = segment.extent.into_iter().flat_map(ExtentPlace::cells);
     (block.iter().copied().chain(cells).enumerate())
         .map(move |(index, slot)| (segment, index, slot))
 }

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use super::text::printable;
 use crate::format::bytes::{Bytes, Malformed};
+use crate::format::extent::Shape;
 use crate::format::float_histogram::{self, FloatLayout};
 use crate::format::histogram::Layout;
-use crate::format::part::Shape;
 use crate::format::record::HEAD;
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{MetricSchema, Schema};
@@ -48,7 +48,7 @@ pub struct Plan {
     pub counters: Vec<(u32, u32)>,
     /// Numbers of all other metrics.
     pub others: Vec<usize>,
-    /// Offset and number of each metric that may have octaves or parts, sorted.
+    /// Offset and number of each metric that may have octaves or extents, sorted.
     owners: Vec<(u32, usize)>,
     /// Words of the values of one instance.
     pub words: usize,
@@ -264,7 +264,7 @@ impl Plan {
             });
         }
         let octaves = OctaveLimits::of(&metric);
-        if octaves.is_some() || kind.parts.is_some() {
+        if octaves.is_some() || kind.extents.is_some() {
             self.owners.push((metric.offset, self.metrics.len()));
         }
         match metric.kind {
@@ -303,11 +303,11 @@ impl Plan {
         Some((index, self.metrics[index].octaves?))
     }
 
-    /// The metric whose place begins at byte `offset` of a block, if parts of this shape are its.
+    /// The metric whose place begins at byte `offset` of a block, if extents of this shape are its.
     pub fn owner_at(&self, offset: u32, shape: Shape) -> Option<usize> {
         let index = self.at(offset)?;
-        let parts = self.metrics[index].kind.parts?;
-        (parts.is_part)(shape).then_some(index)
+        let extents = self.metrics[index].kind.extents?;
+        (extents.is_extent)(shape).then_some(index)
     }
 
     fn at(&self, offset: u32) -> Option<usize> {

@@ -317,7 +317,7 @@ impl Table {
             let shape = &*shape;
             let plan = &*instance.plan;
             let words = &file.contents.values.words[instance.at..][..plan.words];
-            let mut parts = &*instance.parts;
+            let mut extents = &*instance.extents;
             // Metrics that do not count here, so that their windows do not either: counters of the first
             // loop, in ascending order, and the last one of the second.
             let (mut counters_left_out, mut left_out) = (Vec::new(), None);
@@ -384,7 +384,7 @@ impl Table {
                     instance,
                     index,
                     metric,
-                    &mut parts,
+                    &mut extents,
                     seen,
                 );
                 match &mut cell.value {

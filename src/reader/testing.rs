@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::Reader;
 use super::state::ProcessStates;
+use crate::format::extent::{Extent, Shape};
 use crate::format::header::{COMMITTED, Header, OWNER, Owner};
 use crate::format::labels::Labels;
-use crate::format::part::{Part, Shape};
 use crate::format::record::{Instance, Octave};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{FieldSchema, Geometry, Merge, MetricSchema, Schema};
@@ -221,15 +221,15 @@ impl Maker {
         self.set(placed.values, counts);
     }
 
-    /// Adds a part; gives the offset of its values.
-    pub fn part(&mut self, owner: usize, number: u32, shape: Shape, words: &[u64]) -> usize {
-        let part = Part {
+    /// Adds an extent; gives the offset of its values.
+    pub fn extent(&mut self, owner: usize, number: u32, shape: Shape, words: &[u64]) -> usize {
+        let extent = Extent {
             owner: owner as u32,
             number,
             values: 0,
             shape,
         };
-        let placed = part.encode(self.bytes.len());
+        let placed = extent.encode(self.bytes.len());
         self.bytes.extend(&placed.metadata);
         self.bytes.resize(placed.end, 0);
         self.set(placed.values, words);

@@ -3,11 +3,11 @@
 mod copies;
 mod damaged;
 mod deltas;
+mod extents;
 mod generations;
 mod hostile;
 mod identity;
 mod merging;
-mod parts;
 mod per;
 mod racing;
 mod retired;

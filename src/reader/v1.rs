@@ -210,7 +210,7 @@ fn laid_out(plans: &mut Plans, record: &[u8], fields: &[Field<'_>]) -> Result<Co
         block: 0,
         at: 0,
         slots: 0,
-        parts: Vec::new(),
+        extents: Vec::new(),
         shape: None,
         generation: None,
     });

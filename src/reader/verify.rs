@@ -13,10 +13,10 @@ use super::text::printable;
 use crate::Error;
 use crate::format::bytes::{Bytes, Malformed};
 use crate::format::description::Description;
+use crate::format::extent::{self, Extent};
 use crate::format::generation::is_there;
 use crate::format::header::{COMMITTED, FIXED, FLAGS_KNOWN, Header};
 use crate::format::note::Note;
-use crate::format::part::{self, Part};
 use crate::format::record::{HEAD, Head, Instance, Octave, Type};
 use crate::format::retired::Retired;
 use crate::format::schema::{MetricSchema, Schema};
@@ -165,7 +165,7 @@ impl Walk<'_> {
                 Some(Type::Schema) => self.schema(at, body)?,
                 Some(Type::Instance) => self.instance(at, head, record)?,
                 Some(Type::Octave) => self.octave(at, head.len, body)?,
-                Some(Type::Part) => self.part(at, head.len, body)?,
+                Some(Type::Extent) => self.extent(at, head.len, body)?,
                 Some(Type::Note) => drop(Note::decode(body)?),
                 Some(Type::Description) => drop(Description::decode(body)?),
                 Some(Type::Retired) => {
@@ -291,25 +291,25 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn part(&mut self, at: usize, len: usize, body: Bytes<'_>) -> Result<(), Malformed> {
-        let part = Part::decode(body)?;
-        let (values, size) = (part.values as usize, 8 * part.shape.total_words());
-        if !on_a_line(at, len, part::FIXED, values, size) {
-            let from = part.values;
-            let what = format!("part: {size} bytes at byte {from}, not on a line of its record");
+    fn extent(&mut self, at: usize, len: usize, body: Bytes<'_>) -> Result<(), Malformed> {
+        let extent = Extent::decode(body)?;
+        let (values, size) = (extent.values as usize, 8 * extent.shape.total_words());
+        if !on_a_line(at, len, extent::FIXED, values, size) {
+            let from = extent.values;
+            let what = format!("extent: {size} bytes at byte {from}, not on a line of its record");
             return Err(wrong(at + 16, what));
         }
-        let fits = if part.owner == 0 {
-            part.shape.is_context()
+        let fits = if extent.owner == 0 {
+            extent.shape.is_context()
         } else {
-            let parts = self
-                .owner(part.owner)
-                .and_then(|metric| registry::kind(metric.kind)?.parts);
-            parts.is_some_and(|parts| (parts.is_part)(part.shape))
+            let extents = self
+                .owner(extent.owner)
+                .and_then(|metric| registry::kind(metric.kind)?.extents);
+            extents.is_some_and(|extents| (extents.is_extent)(extent.shape))
         };
         if !fits {
-            let (owner, shape) = (part.owner, part.shape);
-            let what = format!("part: no metric at byte {owner} has parts such as {shape:?}");
+            let (owner, shape) = (extent.owner, extent.shape);
+            let what = format!("extent: no metric at byte {owner} has extents such as {shape:?}");
             self.found.push(wrong(at + 8, what));
         }
         Ok(())
@@ -389,7 +389,7 @@ mod tests {
         let at = |what: &[u8]| {
             bytes
                 .windows(what.len())
-                .position(|part| part == what)
+                .position(|extent| extent == what)
                 .unwrap()
         };
         let instance = at(b"group") - 24;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, hash_map};
 use std::sync::Arc;
 
+use crate::format::extent::{Extent, Shape};
 use crate::format::header::{COMMITTED, Header, OWNER, Owner, OwnerState};
-use crate::format::part::{Part, Shape};
 use crate::format::record::{self, Octave};
 use crate::format::retired::Retired;
 use crate::metric::kind::code;
@@ -33,8 +33,8 @@ struct Entry {
     words: Vec<u64>,
     /// By number of the metric, and number of the octave.
     octaves: BTreeMap<(usize, u32), Vec<u64>>,
-    /// What changes in the cells of parts, by number of the metric, and by the words that do not.
-    parts: BTreeMap<usize, BTreeMap<Vec<u64>, Vec<u64>>>,
+    /// What changes in the cells of extents, by number of the metric, and by the words that do not.
+    extents: BTreeMap<usize, BTreeMap<Vec<u64>, Vec<u64>>>,
     /// When the latest file that it is of was created.
     created: u64,
 }
@@ -163,24 +163,28 @@ fn check(contents: &Contents) -> Result<(), String> {
 fn entry(contents: &Contents, instance: &ReadInstance, created: u64) -> Entry {
     let values = &contents.values.words;
     let mut octaves: BTreeMap<_, Vec<u64>> = BTreeMap::new();
-    let mut parts: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    let mut extents: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
     let mut words = values[instance.at..][..instance.plan.words].to_vec();
-    for part in instance.parts.iter().filter(|part| part.shape.cells == 1) {
-        let metric = &instance.plan.metrics[part.metric];
+    for extent in instance
+        .extents
+        .iter()
+        .filter(|extent| extent.shape.cells == 1)
+    {
+        let metric = &instance.plan.metrics[extent.metric];
         let Some((changing, fold)) =
-            (metric.kind.parts).and_then(|parts| Some((parts.changing, parts.fold?)))
+            (metric.kind.extents).and_then(|extents| Some((extents.changing, extents.fold?)))
         else {
             continue;
         };
         // 0: nothing was published there yet.
-        if let Some((1.., cell)) = part.values(values).split_first()
+        if let Some((1.., cell)) = extent.values(values).split_first()
             && let Some((changing, fixed)) = cell.split_at_checked(changing)
         {
             // Zeros at the end mean nothing, but lengths and flags have their place.
             let used = fixed.iter().rposition(|word| *word != 0);
             let fixed = &fixed[..used.map_or(0, |last| last + 1).max(fixed.len().min(2))];
-            let of_metric: &mut BTreeMap<_, _> = parts.entry(part.metric).or_default();
-            // Two parts that mean the same add up, as for readers.
+            let of_metric: &mut BTreeMap<_, _> = extents.entry(extent.metric).or_default();
+            // Two extents that mean the same add up, as for readers.
             fold(
                 &mut words[metric.at..][..metric.words],
                 of_metric,
@@ -189,7 +193,11 @@ fn entry(contents: &Contents, instance: &ReadInstance, created: u64) -> Entry {
             );
         }
     }
-    for octave in instance.parts.iter().filter(|part| part.shape.cells == 0) {
+    for octave in instance
+        .extents
+        .iter()
+        .filter(|extent| extent.shape.cells == 0)
+    {
         if instance.plan.metrics[octave.metric].kind.code == code::WINDOW {
             // A window ends with its process.
             continue;
@@ -206,7 +214,7 @@ fn entry(contents: &Contents, instance: &ReadInstance, created: u64) -> Entry {
         identity: Arc::clone(&instance.identity),
         words,
         octaves,
-        parts,
+        extents,
         created,
     }
 }
@@ -223,7 +231,7 @@ impl Entry {
         Entry {
             words: vec![0; of.words.len()],
             octaves: BTreeMap::new(),
-            parts: BTreeMap::new(),
+            extents: BTreeMap::new(),
             ..of.clone()
         }
     }
@@ -239,14 +247,14 @@ impl Entry {
                 format!("{label}: {problem}")
             })?;
         }
-        for (metric, parts) in &next.parts {
+        for (metric, extents) in &next.extents {
             let of = &self.plan.metrics[*metric];
-            let Some(fold) = of.kind.parts.and_then(|parts| parts.fold) else {
+            let Some(fold) = of.kind.extents.and_then(|extents| extents.fold) else {
                 continue;
             };
             let words = &mut sum.words[of.at..][..of.words];
-            let into = sum.parts.entry(*metric).or_default();
-            for (fixed, changing) in parts {
+            let into = sum.extents.entry(*metric).or_default();
+            for (fixed, changing) in extents {
                 fold(words, into, fixed, changing);
             }
         }
@@ -260,7 +268,7 @@ impl Entry {
         Ok(sum)
     }
 
-    /// Appends the records of the instance, its octaves and parts.
+    /// Appends the records of the instance, its octaves and extents.
     fn encode(&self, schema: u32, out: &mut Vec<u8>) {
         let plan = &*self.plan;
         let mut block = vec![0u64; plan.block as usize / 8];
@@ -293,11 +301,11 @@ impl Entry {
             let placed = octave.encode(out.len());
             append(out, placed, counts);
         }
-        for (metric, parts) in &self.parts {
+        for (metric, extents) in &self.extents {
             let owner = at as u32 + plan.metrics[*metric].schema.offset;
-            for (number, (fixed, changing)) in (0..).zip(parts) {
+            for (number, (fixed, changing)) in (0..).zip(extents) {
                 let cell = [&changing[..], fixed].concat();
-                let part = Part {
+                let extent = Extent {
                     owner,
                     number,
                     values: 0,
@@ -311,7 +319,7 @@ impl Entry {
                 // The first publication, in the second buffer.
                 let nothing = vec![0; cell.len()];
                 let values = [&[2], &nothing[..], &cell].concat();
-                let placed = part.encode(out.len());
+                let placed = extent.encode(out.len());
                 append(out, placed, &values);
             }
         }

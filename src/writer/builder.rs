@@ -16,7 +16,7 @@ use crate::format::schema::Schema;
 use crate::format::{header, round_up};
 use crate::metric::field::Binder;
 use crate::metric::kind::code;
-use crate::metric::storage::{Append, Space};
+use crate::metric::storage::{Append, Storage};
 use crate::sys::lifecycle::paths::Settings;
 
 /// Builds a file: `.create()` makes it.
@@ -288,9 +288,9 @@ impl<T: MmStats> Builder<T> {
         let schema = model::schema::<T>();
         let placed = file.append_schema(&schema)?;
         let (block, offset) = file.root_instance(placed, &self.config.label_prefix)?;
-        let space: Rc<dyn Space> = file.clone();
+        let storage: Rc<dyn Storage> = file.clone();
         let bound = bind(&mut Binder::new(
-            Some(&space),
+            Some(&storage),
             block,
             offset,
             &self.config.label_prefix,
@@ -314,13 +314,13 @@ impl<T: MmStats> Builder<T, Names> {
     /// groups.
     pub fn create(self) -> Result<Stats<Groups<T>>, Error> {
         let file = StatsFile::new(&self.config, &self.name, model::type_path::<T>())?;
-        let space: Rc<dyn Space> = file.clone();
+        let storage: Rc<dyn Storage> = file.clone();
         let append = Append::begin(&*file).expect("the first of the file");
         let around = Around {
             prefix: self.config.label_prefix.clone(),
             ..Around::default()
         };
-        let groups = Groups::<T>::new(Some(&space), around);
+        let groups = Groups::<T>::new(Some(&storage), around);
         if let Some(error) = file.failure() {
             return Err(error);
         }

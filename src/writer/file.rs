@@ -137,7 +137,7 @@ pub struct StatsFile {
     levels: RefCell<Vec<Word>>,
     failure: RefCell<Option<Error>>,
     spaces: RefCell<Spaces>,
-    /// See [`Space::lent`](crate::metric::storage::Space::lent).
+    /// See [`Storage::lent`](crate::metric::storage::Storage::lent).
     lent: Rc<Cell<bool>>,
     /// The block of the removable group that is being bound, or 0.
     binding: Cell<u32>,

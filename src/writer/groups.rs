@@ -23,7 +23,7 @@ use crate::metric::field::{
     Binder, Describe, Field, Options, TakesGroupLabel, TakesIdle, TakesPrefix,
 };
 use crate::metric::one_thread::of_one_thread;
-use crate::metric::storage::{Append, PlacedSchema, Room, Space};
+use crate::metric::storage::{Append, PlacedSchema, Room, Storage};
 use crate::sys::lifecycle::ended_groups;
 use crate::sys::lifecycle::idle::Idle;
 use crate::sys::memory::frozen::FrozenMap;
@@ -103,15 +103,15 @@ pub struct Groups<T, L: GroupBy = ByName> {
     /// A refusal was reported.
     reported: Cell<bool>,
     /// The file and the model's schema in it; `None`: private memory, which has no groups.
-    file: Option<(Rc<dyn Space>, PlacedSchema)>,
-    /// The file's [`Space::lent`].
+    file: Option<(Rc<dyn Storage>, PlacedSchema)>,
+    /// The file's [`Storage::lent`].
     lent: Option<Rc<Cell<bool>>>,
     around: Around,
 }
 
 impl<T: MmStats, L: GroupBy> Groups<T, L> {
     /// Groups in a file, which stand there as `around` says. A failure is kept in `space`.
-    pub(super) fn new(space: Option<&Rc<dyn Space>>, around: Around) -> Groups<T, L> {
+    pub(super) fn new(storage: Option<&Rc<dyn Storage>>, around: Around) -> Groups<T, L> {
         let mut groups = Groups {
             known: FrozenMap::default(),
             paired: FrozenMap::with_hasher(BuildHasherDefault::new()),
@@ -123,20 +123,20 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
             asking: Cell::new(false),
             reported: Cell::new(false),
             file: None,
-            lent: space.map(|space| space.lent().clone()),
+            lent: storage.map(|storage| storage.lent().clone()),
             around,
         };
-        if let Some(space) = space {
-            let reserved = space
+        if let Some(storage) = storage {
+            let reserved = storage
                 .schema(model::key::<T>(), &model::schema::<T>)
                 .and_then(|schema| {
                     let other = L::other(&groups.around)?;
-                    space.keep_aside(schema, &groups.instance(schema, other))?;
+                    storage.keep_aside(schema, &groups.instance(schema, other))?;
                     Ok(schema)
                 });
             match reserved {
-                Ok(schema) => groups.file = Some((space.clone(), schema)),
-                Err(error) => space.fail(error),
+                Ok(schema) => groups.file = Some((storage.clone(), schema)),
+                Err(error) => storage.fail(error),
             }
         }
         groups
@@ -241,19 +241,19 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
 
     /// A new group, if there may be one more.
     fn make(&self, id: GroupId) -> Result<Box<Known<T>>, Error> {
-        let Some((space, _)) = &self.file else {
+        let Some((storage, _)) = &self.file else {
             return Err(no_groups());
         };
-        let most = space.max_groups();
+        let most = storage.max_groups();
         if self.len() >= most {
             return Err(Error::TooManyGroups {
-                path: space.path(),
+                path: storage.path(),
                 most,
             });
         }
         let (model, block) = self.bind(id, Room::Removable)?;
         Ok(Box::new(Known {
-            generation: space.generation(block),
+            generation: storage.generation(block),
             block,
             model,
         }))
@@ -270,10 +270,10 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     }
 
     /// When a group ends because nobody writes it: it, or a group around it.
-    fn idle(&self, space: &Rc<dyn Space>, instance: &Instance) -> Vec<Idle> {
+    fn idle(&self, storage: &Rc<dyn Storage>, instance: &Instance) -> Vec<Idle> {
         let mut idle = self.around.idle.clone();
         if let Some(nanos) = self.around.idle_after {
-            let path = space.path();
+            let path = storage.path();
             let Instance {
                 prefix,
                 group,
@@ -294,30 +294,32 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
 
     /// Binds a new group; gives its block's offset, too.
     fn bind(&self, id: GroupId, room: Room) -> Result<(T, u32), Error> {
-        let Some((space, schema)) = &self.file else {
+        let Some((storage, schema)) = &self.file else {
             return Err(no_groups());
         };
         // The user's code, before anything is appended.
         let bind = T::prepare_fields();
-        let append = Append::begin(&**space).ok_or_else(|| Error::Busy { path: space.path() })?;
+        let append = Append::begin(&**storage).ok_or_else(|| Error::Busy {
+            path: storage.path(),
+        })?;
         let labels = id.labels_within();
         let instance = self.instance(*schema, id);
         let idle = match room {
-            Room::Removable => self.idle(space, &instance),
+            Room::Removable => self.idle(storage, &instance),
             Room::Stays | Room::KeptAside => Vec::new(),
         };
         let prefix = instance.label_prefix();
-        let (block, offset) = space.instance(*schema, instance, room)?;
-        let mut binder = Binder::new(Some(space), block, offset, &prefix)
+        let (block, offset) = storage.instance(*schema, instance, room)?;
+        let mut binder = Binder::new(Some(storage), block, offset, &prefix)
             .labelled(labels)
             .idle(idle);
         let bound = bind(&mut binder);
         // Groups within the group may have found no space.
-        if let Some(error) = space.failure() {
+        if let Some(error) = storage.failure() {
             return Err(error);
         }
         for &idle in binder.idle_groups() {
-            space.end_when_idle(offset, idle, binder.written());
+            storage.end_when_idle(offset, idle, binder.written());
         }
         append.publish();
         Ok((bound, offset))
@@ -448,17 +450,17 @@ unsafe impl<T: MmStats, L: GroupBy> Field for Groups<T, L> {
 
     fn bind(binder: &mut Binder<'_>, _: &str, options: Options<'_>) -> Groups<T, L> {
         let mut around = Around::default();
-        if let Some(space) = binder.space() {
+        if let Some(storage) = binder.storage() {
             around.prefix = format!("{}{}", binder.prefix(), options.prefix);
             around.labels = binder.labels().to_vec();
             around.group_label = options.group_label.to_owned();
             around.idle_after = options.idle;
             around.idle = binder.idle_groups().to_vec();
             if let Err(error) = names::check_prefix(options.prefix) {
-                space.fail(error);
+                storage.fail(error);
             }
         }
-        Groups::new(binder.space(), around)
+        Groups::new(binder.storage(), around)
     }
 }
 

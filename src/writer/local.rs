@@ -15,7 +15,7 @@ use super::model::MmStats;
 use super::stats::Stats;
 use crate::Error;
 use crate::metric::field::Binder;
-use crate::metric::storage::Space;
+use crate::metric::storage::Storage;
 use crate::sys::lifecycle::ending;
 use crate::sys::lifecycle::orphans::{self, Orphan};
 use crate::sys::lifecycle::paths::Settings;

@@ -22,7 +22,7 @@ use crate::metric::field::{
     TakesUnit, TakesWindow,
 };
 use crate::metric::one_thread::of_one_thread;
-use crate::metric::storage::{Append, Room, Space};
+use crate::metric::storage::{Append, Room, Storage};
 use crate::metric::window::LENGTHS;
 use crate::sys::lifecycle::idle::Idle;
 use crate::sys::memory::frozen::FrozenList;
@@ -394,8 +394,8 @@ impl<'w, M, V> MetricBuilder<'w, M, V> {
             Lasts::UntilEnded(idle) => (Room::Removable, idle),
         };
         let (block, offset) = file.instance(placed, instance, room)?;
-        let space: Rc<dyn Space> = file.clone();
-        let mut binder = Binder::new(Some(&space), block, offset, prefix);
+        let storage: Rc<dyn Storage> = file.clone();
+        let mut binder = Binder::new(Some(&storage), block, offset, prefix);
         let metric = bind(&mut binder, &self.label, options, self.value);
         if let Some(idle) = idle {
             file.end_when_idle(offset, idle, binder.written());

@@ -9,7 +9,7 @@ use super::file::StatsFile;
 use super::groups::Groups;
 use super::model::MmStats;
 use crate::metric::one_thread::of_one_thread;
-use crate::metric::storage::Space;
+use crate::metric::storage::Storage;
 
 /// The statistics of one thread: derefs to the model, and owns its file. Dropping it removes the
 /// file (and what it counted) unless it is kept.

@@ -10,7 +10,7 @@ const HEADER: &str = include_str!("../../src/format/header.rs");
 const RECORD: &str = include_str!("../../src/format/record.rs");
 const NOTE: &str = include_str!("../../src/format/note.rs");
 const DESCRIPTION: &str = include_str!("../../src/format/description.rs");
-const PART: &str = include_str!("../../src/format/part.rs");
+const EXTENT: &str = include_str!("../../src/format/extent.rs");
 const RETIRED: &str = include_str!("../../src/format/retired.rs");
 const SCHEMA: &str = include_str!("../../src/format/schema.rs");
 const SCALAR: &str = include_str!("../../src/format/scalar.rs");
@@ -113,9 +113,9 @@ fn the_tables_have_the_offsets_of_the_source() {
     let instance = rows("Instance record");
     two("Instance record", &all[3..3 + instance.len()]);
     two("Octave record", &all[3 + instance.len()..]);
-    let part = maps(PART);
-    assert_eq!(part.len(), 1);
-    two("Part record", &part[0]);
+    let extent = maps(EXTENT);
+    assert_eq!(extent.len(), 1);
+    two("Extent record", &extent[0]);
     let note = maps(NOTE);
     assert_eq!(note.len(), 1);
     two("Note record", &note[0]);
@@ -143,7 +143,7 @@ fn the_tables_have_no_gaps() {
         "Field",
         "Instance record",
         "Octave record",
-        "Part record",
+        "Extent record",
         "Note record",
         "Retired record",
         "Name of a folded file",

@@ -1,7 +1,7 @@
 //! Golden files that no writer makes, or makes only after a long time: put together record by record.
 
+use mmstats::format::extent::{Extent, Shape};
 use mmstats::format::header::{COMMITTED, Header};
-use mmstats::format::part::{Part, Shape};
 use mmstats::format::record::{Instance, Octave};
 use mmstats::format::retired::Retired;
 use mmstats::format::scalar::Scalar;
@@ -72,14 +72,14 @@ impl Maker {
         placed.values
     }
 
-    fn part(&mut self, owner: usize, number: u32, shape: Shape, words: &[u64]) {
-        let part = Part {
+    fn extent(&mut self, owner: usize, number: u32, shape: Shape, words: &[u64]) {
+        let extent = Extent {
             owner: owner as u32,
             number,
             values: 0,
             shape,
         };
-        let placed = part.encode(self.0.len());
+        let placed = extent.encode(self.0.len());
         self.0.extend(&placed.metadata);
         self.0.resize(placed.end, 0);
         self.set(placed.values, words);
@@ -225,10 +225,10 @@ fn lost_contexts() -> Vec<u8> {
     }
     // One that is being written, and one that never was.
     words.extend([13, 1, 1, 0, 0, 0, 0, 0]);
-    made.part(block, 0, shape(8, 3), &words);
+    made.extent(block, 0, shape(8, 3), &words);
     let text = u64::from_le_bytes(*b"context\0");
-    made.part(0, 0, shape(1, 2), &[4, 7, text]);
-    made.part(0, 1, shape(1, 2), &[1, 7, text]);
+    made.extent(0, 0, shape(1, 2), &[4, 7, text]);
+    made.extent(0, 1, shape(1, 2), &[1, 7, text]);
     made.finish()
 }
 
@@ -300,7 +300,7 @@ fn skipped() -> Vec<u8> {
     // Of a counter, of a place that is none, and of a metric that is not known.
     for owner in [block, 8, block + 8] {
         made.octave(owner, 0, &[7; 5]);
-        made.part(owner, 0, shape, &[2; 7]);
+        made.extent(owner, 0, shape, &[2; 7]);
     }
     made.0
         .extend([16, 0, 0, 0, 0xe7, 3, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]);

@@ -141,7 +141,7 @@ pub(super) static KIND: Kind = Kind {
     }),
     none: |_| Value::Average(AverageValue::default()),
     fold: FOLD,
-    parts: None,
+    extents: None,
     unit: None,
     samples: |value, unit, each| {
         if let Value::Average(average) = value {

@@ -312,7 +312,7 @@ pub(super) static KIND: Kind = Kind {
     since: Some(since),
     none: |schema| Value::Compound(value(schema, &vec![0; schema.geometry.words.into()])),
     fold,
-    parts: None,
+    extents: None,
     unit: None,
     samples: |value, unit, each| {
         if let Value::Compound(compound) = value {

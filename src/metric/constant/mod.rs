@@ -143,7 +143,7 @@ pub(super) static KIND: Kind = Kind {
     since: None,
     none: |_| Value::Constant(Number::Int(0)),
     fold: LATEST,
-    parts: None,
+    extents: None,
     unit: None,
     samples: |value, unit, each| {
         let (unit, reading) = match value {

@@ -1,6 +1,6 @@
 //! Contexts: texts (or bytes) that entries of histories and errors refer to, each stored once.
 //!
-//! A context lies in a *place*, a part of the file (`format::part`) of one cell of one buffer: its length,
+//! A context lies in a *place*, an extent of the file (`format::extent`) of one cell of one buffer: its length,
 //! then its bytes. What refers to it has a *reference*: the number of the place, and which publication
 //! of the place it means. A place whose context nothing refers to any more is used again, for the next
 //! publication; so a reference never finds another context than its own.
@@ -23,7 +23,7 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock};
 
 use crate::format::bytes::words;
-use crate::format::part::{Part, Shape};
+use crate::format::extent::{Extent, Shape};
 use crate::format::slot;
 use crate::sync::Ordering;
 use crate::sys::memory::hashing::{self, RandomState};
@@ -121,8 +121,8 @@ impl Contexts {
     ///
     /// One that is known costs a hash and a comparison. A new one is appended to the file; where the
     /// bounds are reached, it takes a place that nothing refers to, cut to what fits there. `append` appends
-    /// a part of zeros to the file, if there is space.
-    pub fn keep(&self, append: impl FnOnce(Part) -> Option<Words>, content: &[u8]) -> Reference {
+    /// an extent of zeros to the file, if there is space.
+    pub fn keep(&self, append: impl FnOnce(Extent) -> Option<Words>, content: &[u8]) -> Reference {
         // Borrowed: an allocator that records what it does while a context is being stored.
         let Ok(mut table) = self.table.try_borrow_mut() else {
             return Reference::LOST;
@@ -162,7 +162,7 @@ impl Contexts {
     fn place(
         &self,
         table: &mut ContextTable,
-        append: impl FnOnce(Part) -> Option<Words>,
+        append: impl FnOnce(Extent) -> Option<Words>,
         class: usize,
     ) -> Option<usize> {
         let bytes = 8 * (1 + class_words(class));
@@ -170,7 +170,7 @@ impl Contexts {
         if index >= self.most || bytes > self.most_bytes.saturating_sub(table.bytes) {
             return None;
         }
-        let part = Part {
+        let extent = Extent {
             owner: 0,
             number: index as u32,
             values: 0,
@@ -181,7 +181,7 @@ impl Contexts {
                 plain: 0,
             },
         };
-        let words = append(part)?;
+        let words = append(extent)?;
         table.places.push(ContextPlace {
             words,
             class,

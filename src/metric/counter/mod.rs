@@ -116,9 +116,9 @@ unsafe impl Field for Counter {
     fn bind(binder: &mut Binder<'_>, _: &str, options: Options<'_>) -> Counter {
         let total = binder.word();
         let place = binder.window(options, window::geometry(STEP, 0, None));
-        if let (Some(place), Some(space)) = (place, binder.space()) {
+        if let (Some(place), Some(storage)) = (place, binder.storage()) {
             let ring = StepRing::new(&place);
-            space.tick(Box::new(Steps { total, ring }));
+            storage.tick(Box::new(Steps { total, ring }));
         }
         Counter(total)
     }
@@ -197,7 +197,7 @@ pub(super) static KIND: Kind = Kind {
         into[0] = into[0].saturating_add(next[0]);
         Ok(())
     },
-    parts: None,
+    extents: None,
     unit: None,
     samples: |value, unit, each| {
         if let Value::Counter(count) = *value {

@@ -1,6 +1,6 @@
 //! The entries of an error log, as a file has them.
 //!
-//! An entry is a part of the file (`format::part`) of one cell of two buffers, each of which has all that
+//! An entry is an extent of the file (`format::extent`) of one cell of two buffers, each of which has all that
 //! the entry says:
 //!
 //! ```text
@@ -17,7 +17,7 @@
 //! words: "Some words only" there asks that the others were the same in the last two publications, so a
 //! new text is published twice, once into each buffer.
 
-use crate::format::part::Shape;
+use crate::format::extent::Shape;
 use crate::sys::memory::words::Width;
 
 /// Buffers of a cell.
@@ -35,7 +35,7 @@ pub(in crate::metric) const TOTAL: u64 = 2;
 
 /// Most entries of either sort, of one log in one file.
 pub(in crate::metric) const MOST: usize = 256;
-/// A message: 2 KiB with the head of its record. All have one size, so that each fits into the part of each.
+/// A message: 2 KiB with the head of its record. All have one size, so that each fits into the extent of each.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::metric) struct MessageWidth;
 
@@ -51,7 +51,7 @@ impl Width for TotalWidth {
     const WORDS: usize = 43;
 }
 
-/// The part of an entry with so many words.
+/// The extent of an entry with so many words.
 pub(in crate::metric) fn shape_of(words: usize) -> Shape {
     Shape {
         cells: 1,

@@ -5,24 +5,24 @@ use std::collections::BTreeMap;
 use super::entry::{CHANGING, FIXED, MOST, TOTAL, plain, shape_of};
 use super::text::Text;
 use crate::metric::context::Reference;
-use crate::metric::kind::Parts;
+use crate::metric::extents::Extents;
 
 /// Most totals of a log in a retired file that have a place. It sees many releases of a program, whose places
 /// differ. Beyond them a total has no place; of those there may be as many again.
 const FOLDED_MOST: usize = 1024;
 
-pub(in crate::metric) static PARTS: Parts = Parts {
-    is_part: |shape| {
+pub(in crate::metric) static EXTENTS: Extents = Extents {
+    is_extent: |shape| {
         let words = usize::from(shape.words);
         shape == shape_of(words) && words >= FIXED
     },
     changing: CHANGING,
-    fold: Some(fold_part),
+    fold: Some(fold_extent),
 };
 
 /// Adds up what changes. A retired file has no contexts, and as many messages as any file: of more those
 /// stay that came last.
-fn fold_part(
+fn fold_extent(
     words: &mut [u64],
     into: &mut BTreeMap<Vec<u64>, Vec<u64>>,
     fixed: &[u64],
@@ -59,7 +59,7 @@ fn fold_part(
                     site: String::new(),
                     ..text
                 };
-                fold_part(words, into, &text.total_words(), &next);
+                fold_extent(words, into, &text.total_words(), &next);
             }
             _ if same < 2 * FOLDED_MOST => drop(into.insert(fixed.to_vec(), next)),
             _ => add(&mut words[plain::UNNAMED], count),
@@ -106,7 +106,7 @@ mod tests {
             .into_iter()
             .chain(words(texts.as_bytes()))
             .collect();
-        fold_part(plain_words, into, &fixed, &[1, 10, 20, 0]);
+        fold_extent(plain_words, into, &fixed, &[1, 10, 20, 0]);
     }
 
     #[test]

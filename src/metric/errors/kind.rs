@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::entry::{CHANGING, PLAIN, TOTAL, plain};
-use super::fold::PARTS;
+use super::fold::EXTENTS;
 use super::text::Text;
 use super::value::{DistinctError, ErrorsValue, in_order};
 use crate::format::scalar::Number;
@@ -44,7 +44,7 @@ pub(in crate::metric) static KIND: Kind = Kind {
         }
         Ok(())
     },
-    parts: Some(&PARTS),
+    extents: Some(&EXTENTS),
     unit: None,
     samples: |value, _, each| {
         if let Value::Errors(errors) = value {
@@ -65,7 +65,7 @@ fn check(schema: &MetricSchema) -> Result<(), String> {
 
 fn decode(raw: Raw<'_>) -> ErrorsValue {
     let (mut distinct, mut sites) = (Vec::new(), Vec::new());
-    for (_, words) in raw.parts {
+    for (_, words) in raw.extents {
         let Some((&[sequence, count, first, last, context], fixed)) =
             words.split_first_chunk::<{ 1 + CHANGING }>()
         else {

@@ -20,7 +20,7 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use super::field::{Binder, Describe, Field, Options};
-use super::storage::Space;
+use super::storage::Storage;
 use crate::format::scalar::Scalar;
 use crate::metric::kind::code;
 use crate::metric::one_thread::of_one_thread;
@@ -83,8 +83,8 @@ pub struct Errors {
     table: RefCell<Table>,
     hasher: RandomState,
     /// The file; `None`: private memory, which cannot grow.
-    space: Option<Rc<dyn Space>>,
-    /// Offset of the metric's place: what its parts refer to.
+    storage: Option<Rc<dyn Storage>>,
+    /// Offset of the metric's place: what its extents refer to.
     owner: u32,
 }
 
@@ -239,7 +239,7 @@ impl Errors {
         // Borrowed: an allocator that notes something while an error is being entered.
         let counted = match self.table.try_borrow() {
             Ok(table) => table.count(
-                self.space.as_deref(),
+                self.storage.as_deref(),
                 hash,
                 context,
                 number,
@@ -290,7 +290,7 @@ impl Errors {
         source: Option<&(dyn Error + 'static)>,
         context: Option<&[u8]>,
     ) -> Option<Counted> {
-        let space = self.space.as_deref()?;
+        let storage = self.storage.as_deref()?;
         let total_hash = self.hash(Called::Name(name), site, &"");
         // Nothing is borrowed here: the texts are made by code of others.
         let texts = Texts::of_message(name, site, message, source);
@@ -305,7 +305,7 @@ impl Errors {
             number: self.count(),
             now: clock::coarse_unix_nanos(),
         };
-        let counted = (self.table.try_borrow_mut().ok()?).enter(space, self.owner, &new);
+        let counted = (self.table.try_borrow_mut().ok()?).enter(storage, self.owner, &new);
         if counted.evicted {
             increment(&self.words[plain::EVICTED]);
         }
@@ -397,8 +397,8 @@ impl<T, E: Error> OrRecord for Result<T, E> {
 
 impl Drop for Errors {
     fn drop(&mut self) {
-        if let Some(space) = &self.space {
-            self.table.get_mut().give_back(&**space);
+        if let Some(storage) = &self.storage {
+            self.table.get_mut().give_back(&**storage);
         }
     }
 }
@@ -417,7 +417,7 @@ unsafe impl Field for Errors {
             words,
             table: RefCell::new(Table::new()),
             hasher: hashing::random_state(),
-            space: binder.space().cloned(),
+            storage: binder.storage().cloned(),
             owner,
         }
     }

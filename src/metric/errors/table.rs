@@ -2,17 +2,17 @@
 //!
 //! A known error is found by its hash and costs two publications of a few words (`entry`), neither an
 //! allocation nor a system call. Which message was least recently seen is looked for among all of them, only
-//! when a new one needs its part: at most 256 numbers are compared, and a known error pays one store for it.
+//! when a new one needs its extent: at most 256 numbers are compared, and a known error pays one store for it.
 
 use std::cell::Cell;
 use std::collections::HashMap;
 
-use crate::format::part::Part;
+use crate::format::extent::Extent;
 use crate::format::slot;
 use crate::metric::context::Reference;
 use crate::metric::errors::entry::{BUFFERS, MOST, MessageWidth, TotalWidth, shape_of};
 use crate::metric::errors::text::Texts;
-use crate::metric::storage::Space;
+use crate::metric::storage::Storage;
 use crate::sync::Ordering;
 use crate::sys::memory::hashing::{self, RandomState};
 use crate::sys::memory::words::{Slot, Width};
@@ -87,16 +87,16 @@ impl Table {
     #[inline]
     pub(in crate::metric) fn count(
         &self,
-        space: Option<&dyn Space>,
+        storage: Option<&dyn Storage>,
         hash: u64,
         context: Option<&[u8]>,
         number: u64,
         now: u64,
     ) -> Option<Counted> {
         let message = &self.messages[*self.message_by_hash.get(&hash)?];
-        if let (Some(context), Some(space)) = (context, space) {
-            let contexts = space.contexts();
-            let next = contexts.keep(|part| space.part(part, &[]), context);
+        if let (Some(context), Some(storage)) = (context, storage) {
+            let contexts = storage.contexts();
+            let next = contexts.keep(|extent| storage.extent(extent, &[]), context);
             contexts.release(message.context.replace(next));
         }
         message.seen.set(number);
@@ -111,7 +111,7 @@ impl Table {
         })
     }
 
-    /// Whether an error that is not known is to have a backtrace: in the part of another one only if its name
+    /// Whether an error that is not known is to have a backtrace: in the extent of another one only if its name
     /// and place are new. So a storm of messages that are all different takes no backtrace of each.
     pub(in crate::metric) fn wants_backtrace(&self, total_hash: u64) -> bool {
         let is_full = |len: usize, refused: u64| len == MOST || refused > 0;
@@ -123,22 +123,25 @@ impl Table {
     /// Enters an error that is not known.
     pub(in crate::metric) fn enter(
         &mut self,
-        space: &dyn Space,
+        storage: &dyn Storage,
         owner: u32,
         new: &New<'_>,
     ) -> Counted {
         // The texts were made by code of others, which may have recorded the same.
-        if let Some(counted) = self.count(Some(space), new.hash, new.context, new.number, new.now) {
+        if let Some(counted) = self.count(Some(storage), new.hash, new.context, new.number, new.now)
+        {
             return counted;
         }
-        let total = self.enter_total(space, owner, new);
-        let (index, evicted) = match self.add_message(space, owner) {
+        let total = self.enter_total(storage, owner, new);
+        let (index, evicted) = match self.add_message(storage, owner) {
             Some(index) => (Some(index), false),
-            None => (self.evict(space), !self.messages.is_empty()),
+            None => (self.evict(storage), !self.messages.is_empty()),
         };
         if let Some(index) = index {
             let context = (new.context).map_or(Reference::NONE, |context| {
-                space.contexts().keep(|part| space.part(part, &[]), context)
+                storage
+                    .contexts()
+                    .keep(|extent| storage.extent(extent, &[]), context)
             });
             let message = &mut self.messages[index];
             message.hash = new.hash;
@@ -156,7 +159,7 @@ impl Table {
     }
 
     /// Counts a new message under its name and place.
-    fn enter_total(&mut self, space: &dyn Space, owner: u32, new: &New<'_>) -> Option<usize> {
+    fn enter_total(&mut self, storage: &dyn Storage, owner: u32, new: &New<'_>) -> Option<usize> {
         if let Some(&known) = self.total_by_hash.get(&new.total_hash) {
             count(self.totals[known], new.now, Reference::NONE);
             return Some(known);
@@ -165,8 +168,8 @@ impl Table {
         if index == MOST {
             return None;
         }
-        let part = self.number();
-        let slot = append(space, owner, part, &mut self.totals_refused)?;
+        let extent = self.number();
+        let slot = append(storage, owner, extent, &mut self.totals_refused)?;
         publish(slot, new, new.total_texts, Reference::NONE);
         self.totals.push(slot);
         self.total_by_hash.insert(new.total_hash, index);
@@ -174,31 +177,33 @@ impl Table {
     }
 
     /// A message more, if there may be one and the file has space.
-    fn add_message(&mut self, space: &dyn Space, owner: u32) -> Option<usize> {
+    fn add_message(&mut self, storage: &dyn Storage, owner: u32) -> Option<usize> {
         let index = self.messages.len();
         if index == MOST {
             return None;
         }
         // So that a storm of errors in many logs leaves the file space for all else.
-        let left = space.error_bytes().get();
+        let left = storage.error_bytes().get();
         if left < MESSAGE_BYTES && index >= FEW {
             self.messages_refused += 1;
             return None;
         }
-        let part = self.number();
+        let extent = self.number();
         self.messages.push(Message {
-            slot: append(space, owner, part, &mut self.messages_refused)?,
+            slot: append(storage, owner, extent, &mut self.messages_refused)?,
             hash: 0,
             total: None,
             seen: Cell::new(0),
             context: Cell::new(Reference::NONE),
         });
-        space.error_bytes().set(left.saturating_sub(MESSAGE_BYTES));
+        storage
+            .error_bytes()
+            .set(left.saturating_sub(MESSAGE_BYTES));
         Some(index)
     }
 
     /// The message that was least recently seen, which is forgotten.
-    fn evict(&mut self, space: &dyn Space) -> Option<usize> {
+    fn evict(&mut self, storage: &dyn Storage) -> Option<usize> {
         let oldest =
             (self.messages.iter().enumerate()).min_by_key(|(_, message)| message.seen.get());
         let (index, message) = oldest?;
@@ -209,39 +214,39 @@ impl Table {
         self.message_by_hash
             .reserve(room - self.message_by_hash.len());
         self.has_room = true;
-        space.contexts().release(message.context.get());
+        storage.contexts().release(message.context.get());
         Some(index)
     }
 
     /// Gives back what the messages took: their log is that of a group that was removed.
-    pub(super) fn give_back(&mut self, space: &dyn Space) {
+    pub(super) fn give_back(&mut self, storage: &dyn Storage) {
         for message in self.messages.drain(..) {
-            space.contexts().release(message.context.get());
-            space.error_bytes().update(|left| left + MESSAGE_BYTES);
+            storage.contexts().release(message.context.get());
+            storage.error_bytes().update(|left| left + MESSAGE_BYTES);
         }
     }
 
-    /// The number of the next part.
+    /// The number of the next extent.
     fn number(&self) -> u32 {
         (self.messages.len() + self.totals.len()) as u32
     }
 }
 
-/// A part more. A full file is asked again at every power of two of its refusals.
+/// An extent more. A full file is asked again at every power of two of its refusals.
 fn append<W: Width>(
-    space: &dyn Space,
+    storage: &dyn Storage,
     owner: u32,
     number: u32,
     refused: &mut u64,
 ) -> Option<Slot<W>> {
-    let part = Part {
+    let extent = Extent {
         owner,
         number,
         values: 0,
         shape: shape_of(W::WORDS),
     };
     let may_ask = *refused == 0 || refused.is_power_of_two();
-    let words = may_ask.then(|| space.part(part, &[])).flatten();
+    let words = may_ask.then(|| storage.extent(extent, &[])).flatten();
     if words.is_none() {
         *refused += 1;
     }

@@ -8,7 +8,7 @@ use crate::format::bytes::{cut, words};
 use crate::metric::errors::entry::{FIXED, MessageWidth, NOTE, TOTAL, TotalWidth};
 use crate::sys::memory::words::Width;
 
-/// Bytes that are kept of a name, of a site and of a message. What a message's part has beyond is for the
+/// Bytes that are kept of a name, of a site and of a message. What a message's extent has beyond is for the
 /// causes: 128 bytes or more.
 const NAME_MOST: usize = 128;
 const SITE_MOST: usize = 168;

@@ -74,7 +74,7 @@ pub(super) static KIND: Kind = Kind {
     since: None,
     none: |_| Value::Flag(false),
     fold: ENDS,
-    parts: None,
+    extents: None,
     unit: None,
     samples: |value, _, each| {
         if let Value::Flag(flag) = *value {

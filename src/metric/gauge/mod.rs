@@ -168,7 +168,7 @@ pub(super) static KIND: Kind = Kind {
     since: None,
     none: |_| Value::Gauge(Number::Int(0)),
     fold: ENDS,
-    parts: None,
+    extents: None,
     unit: None,
     samples: |value, unit, each| {
         if let Value::Gauge(level) = *value {

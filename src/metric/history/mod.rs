@@ -1,6 +1,6 @@
 //! History: the last values, each with its time and a context.
 //!
-//! The entries are a ring in parts of the file (`format::part`), each entry a numbered slot of one
+//! The entries are a ring in extents of the file (`format::extent`), each entry a numbered slot of one
 //! buffer: `| sequence | time | value | context |`. Push number `p` is publication `p` of its entry. So a
 //! reader has each entry whole under its number, whatever the writer does meanwhile, and the numbers
 //! show what it missed. Where the ring begins nobody needs to say.
@@ -13,11 +13,12 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::context::Reference;
+use super::extents::Extents;
 use super::field::{Binder, Describe, Field, Options, TakesUnit};
-use super::kind::{Counts, ENDS, Kind, Parts, Raw, check_word, code};
-use super::storage::Space;
+use super::kind::{Counts, ENDS, Kind, Raw, check_word, code};
+use super::storage::Storage;
 use super::value::Value;
-use crate::format::part::{FIXED, Part, Shape};
+use crate::format::extent::{Extent, FIXED, Shape};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::{LINE, slot};
@@ -126,13 +127,13 @@ impl<const N: usize> fmt::Debug for History<N> {
 
 /// The most entries of a ring: what they take fits into the largest file.
 const MOST: usize = 1 << 24;
-/// Entries of the first part of a ring. Each later one doubles it.
+/// Entries of the first extent of a ring. Each later one doubles it.
 const FIRST: usize = 8;
 /// Words of an entry: sequence, time, value, context.
 const ENTRY: usize = 4;
 
-pub(super) static PARTS: Parts = Parts {
-    is_part: |shape| {
+pub(super) static EXTENTS: Extents = Extents {
+    is_extent: |shape| {
         let cells = shape.cells;
         shape == Shape { cells, ..SHAPE }
     },
@@ -140,7 +141,7 @@ pub(super) static PARTS: Parts = Parts {
     fold: None,
 };
 
-/// What its parts look like; as many cells as there are entries.
+/// What its extents look like; as many cells as there are entries.
 pub const SHAPE: Shape = Shape {
     cells: 0,
     buffers: 1,
@@ -153,8 +154,8 @@ const GEOMETRY: Geometry = Geometry::WORD;
 
 /// The writer's side of a ring.
 struct HistoryRing {
-    /// The part that is being filled, and which one of `parts` it is.
-    part: Cell<Option<Words>>,
+    /// The extent that is being filled, and which one of `extents` it is.
+    extent: Cell<Option<Words>>,
     current: Cell<usize>,
     /// The next entry in it.
     next: Cell<usize>,
@@ -162,13 +163,13 @@ struct HistoryRing {
     end: Cell<usize>,
     /// The number of the last push.
     number: Cell<u64>,
-    parts: RefCell<Vec<Words>>,
+    extents: RefCell<Vec<Words>>,
     /// Values without space.
     lost: Word,
     size: usize,
     /// The file; `None`: private memory, which cannot grow.
-    space: Option<Rc<dyn Space>>,
-    /// Offset of the metric's place: what its parts refer to.
+    storage: Option<Rc<dyn Storage>>,
+    /// Offset of the metric's place: what its extents refer to.
     owner: u32,
 }
 
@@ -179,9 +180,11 @@ impl HistoryRing {
             self.lose(context);
             return;
         }
-        let Some(part) = self.part.get() else { return };
+        let Some(extent) = self.extent.get() else {
+            return;
+        };
         let next = self.next.get();
-        let (sequence, buffer) = part[ENTRY * next..][..ENTRY].split_at(1);
+        let (sequence, buffer) = extent[ENTRY * next..][..ENTRY].split_at(1);
         // Relaxed: this thread is the only writer.
         let old = Reference(buffer[2].load(Ordering::Relaxed));
         let number = self.number.get() + 1;
@@ -196,16 +199,18 @@ impl HistoryRing {
 
     /// A reference to this context.
     fn keep(&self, context: &[u8]) -> Reference {
-        match &self.space {
-            Some(space) => space.contexts().keep(|part| space.part(part, &[]), context),
+        match &self.storage {
+            Some(storage) => storage
+                .contexts()
+                .keep(|extent| storage.extent(extent, &[]), context),
             None => Reference::LOST,
         }
     }
 
     #[cold]
     fn release(&self, context: Reference) {
-        if let Some(space) = &self.space {
-            space.contexts().release(context);
+        if let Some(storage) = &self.storage {
+            storage.contexts().release(context);
         }
     }
 
@@ -218,35 +223,36 @@ impl HistoryRing {
         self.release(context);
     }
 
-    /// Goes to the next part: one that is there, a new one, or the first again.
+    /// Goes to the next extent: one that is there, a new one, or the first again.
     #[cold]
     fn go_on(&self) -> bool {
-        // Borrowed: an allocator that pushes while a part is being entered.
-        let Ok(mut parts) = self.parts.try_borrow_mut() else {
+        // Borrowed: an allocator that pushes while an extent is being entered.
+        let Ok(mut extents) = self.extents.try_borrow_mut() else {
             return false;
         };
-        let mut current = match self.part.get() {
+        let mut current = match self.extent.get() {
             Some(_) => self.current.get() + 1,
             None => 0,
         };
-        if current >= parts.len() {
-            match self.new_part(&parts) {
-                Some(part) => parts.push(part),
+        if current >= extents.len() {
+            match self.new_extent(&extents) {
+                Some(extent) => extents.push(extent),
                 None => current = 0,
             }
         }
-        let part = parts.get(current).copied();
-        self.part.set(part);
+        let extent = extents.get(current).copied();
+        self.extent.set(extent);
         self.current.set(current);
         self.next.set(0);
-        self.end.set(part.map_or(0, |part| part.len() / ENTRY));
-        part.is_some()
+        self.end
+            .set(extent.map_or(0, |extent| extent.len() / ENTRY));
+        extent.is_some()
     }
 
-    /// A part more, if the ring is not complete and there is space. A full file is asked again at every
-    /// power of two of the rounds of the ring (without any part: of the values that were lost).
-    fn new_part(&self, parts: &[Words]) -> Option<Words> {
-        let have: usize = parts.iter().map(|part| part.len() / ENTRY).sum();
+    /// An extent more, if the ring is not complete and there is space. A full file is asked again at every
+    /// power of two of the rounds of the ring (without any extent: of the values that were lost).
+    fn new_extent(&self, extents: &[Words]) -> Option<Words> {
+        let have: usize = extents.iter().map(|extent| extent.len() / ENTRY).sum();
         let rounds = match have {
             0 => self.lost.load(Ordering::Relaxed),
             have => self.number.get() / have as u64,
@@ -254,52 +260,55 @@ impl HistoryRing {
         if have >= self.size || !(rounds == 0 || rounds.is_power_of_two()) {
             return None;
         }
-        let space = self.space.as_ref()?;
+        let storage = self.storage.as_ref()?;
         let entries = have.max(FIRST).min(self.size - have);
-        let left = space.history_bytes().get().checked_sub(bytes_of(entries))?;
-        let part = Part {
+        let left = storage
+            .history_bytes()
+            .get()
+            .checked_sub(bytes_of(entries))?;
+        let extent = Extent {
             owner: self.owner,
-            number: parts.len() as u32,
+            number: extents.len() as u32,
             values: 0,
             shape: Shape {
                 cells: entries as u32,
                 ..SHAPE
             },
         };
-        let words = space.part(part, &[])?;
-        space.history_bytes().set(left);
+        let words = storage.extent(extent, &[])?;
+        storage.history_bytes().set(left);
         Some(words)
     }
 
     fn len(&self) -> usize {
-        // Borrowed: an allocator that comes back while the list of parts grows.
-        let Ok(parts) = self.parts.try_borrow() else {
+        // Borrowed: an allocator that comes back while the list of extents grows.
+        let Ok(extents) = self.extents.try_borrow() else {
             return 0;
         };
-        let have: usize = parts.iter().map(|part| part.len() / ENTRY).sum();
+        let have: usize = extents.iter().map(|extent| extent.len() / ENTRY).sum();
         have.min(self.number.get().try_into().unwrap_or(usize::MAX))
     }
 }
 
 impl Drop for HistoryRing {
-    /// Of a group that was removed: other histories may have what it took. (The space of its parts goes to the
+    /// Of a group that was removed: other histories may have what it took. (The space of its extents goes to the
     /// next group in its place, whose history takes it again.)
     fn drop(&mut self) {
-        let Some(space) = &self.space else { return };
-        for part in self.parts.get_mut() {
-            let bytes = bytes_of(part.len() / ENTRY);
-            space.history_bytes().update(|left| left + bytes);
-            for entry in part.chunks(ENTRY) {
+        let Some(storage) = &self.storage else { return };
+        for extent in self.extents.get_mut() {
+            let bytes = bytes_of(extent.len() / ENTRY);
+            storage.history_bytes().update(|left| left + bytes);
+            for entry in extent.chunks(ENTRY) {
                 let context = Reference(entry[3].load(Ordering::Relaxed));
                 if context != Reference::NONE {
-                    space.contexts().release(context);
+                    storage.contexts().release(context);
                 }
             }
         }
     }
 }
 
-/// Bytes that a part of so many entries takes of what histories may take.
+/// Bytes that an extent of so many entries takes of what histories may take.
 fn bytes_of(entries: usize) -> usize {
     FIXED.next_multiple_of(LINE) + 8 * ENTRY * entries
 }
@@ -318,16 +327,16 @@ unsafe impl<const N: usize> Field for History<N> {
     fn bind(binder: &mut Binder<'_>, _: &str, _: Options<'_>) -> History<N> {
         let (words, owner) = binder.place(GEOMETRY);
         History(HistoryRing {
-            part: Cell::new(None),
+            extent: Cell::new(None),
             current: Cell::new(0),
             next: Cell::new(0),
             end: Cell::new(0),
             number: Cell::new(0),
-            parts: RefCell::default(),
+            extents: RefCell::default(),
             lost: words.word(0),
             // Without a file there are no settings to ask for: to read them takes allocations.
-            size: binder.space().map_or(N, |_| size(N)),
-            space: binder.space().cloned(),
+            size: binder.storage().map_or(N, |_| size(N)),
+            storage: binder.storage().cloned(),
             owner,
         })
     }
@@ -356,7 +365,7 @@ pub(super) static KIND: Kind = Kind {
     none: |schema| Value::History(HistoryValue::new(schema.parameter as usize)),
     // Values of a time that is over, some of many files: nothing is left of them.
     fold: ENDS,
-    parts: Some(&PARTS),
+    extents: Some(&EXTENTS),
     unit: None,
     // Values of their own times, and no state of now.
     samples: |_, _, _| {},
@@ -371,7 +380,7 @@ fn check(schema: &MetricSchema) -> Result<(), String> {
 }
 
 fn decode(schema: &MetricSchema, raw: Raw<'_>) -> HistoryValue {
-    let mut numbered: Vec<(u64, &[u64])> = (raw.parts.iter())
+    let mut numbered: Vec<(u64, &[u64])> = (raw.extents.iter())
         .flat_map(|(_, words)| words.chunks_exact(ENTRY))
         .map(|entry| (slot::published(entry[0]), &entry[1..]))
         .filter(|(number, _)| *number > 0)

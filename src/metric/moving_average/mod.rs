@@ -159,7 +159,7 @@ pub(super) static KIND: Kind = Kind {
     since: None,
     none: |_| Value::MovingAverage(AverageValue::default()),
     fold: average::FOLD,
-    parts: None,
+    extents: None,
     unit: None,
     samples: |value, unit, each| {
         if let Value::MovingAverage(average) = value {

@@ -69,15 +69,15 @@ impl Distribution {
         }
     }
 
-    /// Takes the exemplars among the parts of its metric.
+    /// Takes the exemplars among the extents of its metric.
     pub(in crate::metric) fn set_exemplars(
         &mut self,
-        parts: &[(u32, &[u64])],
+        extents: &[(u32, &[u64])],
         contexts: &Copied<'_>,
     ) {
         // By the highest bit, and not by the octave: those of other digits are others.
         let value = |bits: u64| Some((u64::BITS - bits.leading_zeros(), bits));
-        self.exemplars = exemplars::decode(parts, contexts, value);
+        self.exemplars = exemplars::decode(extents, contexts, value);
     }
 
     /// The last value of each magnitude that was recorded with a context, by value: see

@@ -1,7 +1,7 @@
 //! Exemplars: for each octave of a distribution the last value that came with a context, a trace id as a rule.
 //!
-//! An exemplar is a part of the file (`format::part`) of one cell of two buffers, made when an octave has its first:
-//! `| sequence | time | value | context | time | value | context |`. The number of the part is that of the octave, with the
+//! An exemplar is an extent of the file (`format::extent`) of one cell of two buffers, made when an octave has its first:
+//! `| sequence | time | value | context | time | value | context |`. The number of the extent is that of the octave, with the
 //! highest bit set ([`EXEMPLAR`]); so no octave has it. Where no value comes with a context, there is none, and a record knows
 //! nothing of all this.
 
@@ -9,15 +9,15 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::format::part::{Part, Shape};
+use crate::format::extent::{Extent, Shape};
 use crate::format::slot;
 use crate::metric::context::{Context, Copied, Found, Reference};
-use crate::metric::kind::Parts;
-use crate::metric::storage::Space;
+use crate::metric::extents::Extents;
+use crate::metric::storage::Storage;
 use crate::sys::memory::words::{Slot, Width};
 use crate::sys::process::clock;
 
-/// What the number of an exemplar's part has, and that of no octave.
+/// What the number of an exemplar's extent has, and that of no octave.
 const EXEMPLAR: u32 = 1 << 31;
 /// Exemplars of one metric in one file. Only floats have more octaves.
 const MOST: usize = 64;
@@ -37,8 +37,8 @@ const SHAPE: Shape = Shape {
     plain: 0,
 };
 
-pub(in crate::metric) static PARTS: Parts = Parts {
-    is_part: |shape| shape == SHAPE,
+pub(in crate::metric) static EXTENTS: Extents = Extents {
+    is_extent: |shape| shape == SHAPE,
     changing: 0,
     fold: None,
 };
@@ -48,7 +48,7 @@ pub(in crate::metric) static PARTS: Parts = Parts {
 pub(in crate::metric) struct Exemplars(RefCell<Option<Box<Table>>>);
 
 struct Table {
-    space: Rc<dyn Space>,
+    storage: Rc<dyn Storage>,
     owner: u32,
     kept: Vec<Kept>,
     /// How often the file had no space for one more.
@@ -66,18 +66,18 @@ impl Exemplars {
     #[cold]
     pub fn keep(
         &self,
-        (space, owner): (Option<&Rc<dyn Space>>, u32),
+        (storage, owner): (Option<&Rc<dyn Storage>>, u32),
         octave: u32,
         value: u64,
         context: &[u8],
     ) {
         // Borrowed: an allocator that comes back here.
-        let (Some(space), Ok(mut table)) = (space, self.0.try_borrow_mut()) else {
+        let (Some(storage), Ok(mut table)) = (storage, self.0.try_borrow_mut()) else {
             return;
         };
         let table = table.get_or_insert_with(|| {
             Box::new(Table {
-                space: Rc::clone(space),
+                storage: Rc::clone(storage),
                 owner,
                 kept: Vec::new(),
                 refused: 0,
@@ -86,8 +86,8 @@ impl Exemplars {
         let Some(place) = table.place(octave) else {
             return;
         };
-        let contexts = space.contexts();
-        let context = contexts.keep(|part| space.part(part, &[]), context);
+        let contexts = storage.contexts();
+        let context = contexts.keep(|extent| storage.extent(extent, &[]), context);
         let kept = &mut table.kept[place];
         let words = [clock::coarse_unix_nanos(), value, context.0];
         slot::publish(kept.slot.sequence(), |p| kept.slot.buffer(p), words);
@@ -104,14 +104,14 @@ impl Table {
         }
         // A full file is asked again at every power of two.
         let is_asked = self.refused == 0 || self.refused.is_power_of_two();
-        let part = Part {
+        let extent = Extent {
             owner: self.owner,
             number: EXEMPLAR | octave,
             values: 0,
             shape: SHAPE,
         };
         let words = (self.kept.len() < MOST && is_asked)
-            .then(|| self.space.part(part, &[]))
+            .then(|| self.storage.extent(extent, &[]))
             .flatten();
         let Some(words) = words else {
             self.refused += 1;
@@ -127,10 +127,10 @@ impl Table {
 }
 
 impl Drop for Table {
-    /// Of a group that was removed: its contexts are free. (Its parts go to the next group in its place.)
+    /// Of a group that was removed: its contexts are free. (Its extents go to the next group in its place.)
     fn drop(&mut self) {
         for kept in &self.kept {
-            self.space.contexts().release(kept.context);
+            self.storage.contexts().release(kept.context);
         }
     }
 }
@@ -169,14 +169,14 @@ impl<T: Copy> Exemplar<T> {
 /// The exemplars of a distribution, by the magnitude of their values.
 pub(super) type ByMagnitude<T> = BTreeMap<u32, Exemplar<T>>;
 
-/// Those among the parts of a metric; `value` makes one of its bits, and says of which magnitude it is.
+/// Those among the extents of a metric; `value` makes one of its bits, and says of which magnitude it is.
 pub(super) fn decode<T: Copy>(
-    parts: &[(u32, &[u64])],
+    extents: &[(u32, &[u64])],
     contexts: &Copied<'_>,
     value: impl Fn(u64) -> Option<(u32, T)>,
 ) -> ByMagnitude<T> {
     let mut found = ByMagnitude::new();
-    for (_, words) in parts.iter().filter(|(number, _)| number & EXEMPLAR != 0) {
+    for (_, words) in extents.iter().filter(|(number, _)| number & EXEMPLAR != 0) {
         // 0: it has its place, and was not published yet.
         let Some(&[sequence, time, bits, context]) = words.first_chunk() else {
             continue;

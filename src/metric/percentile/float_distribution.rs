@@ -57,10 +57,10 @@ impl FloatDistribution {
         }
     }
 
-    /// Takes the exemplars among the parts of its metric.
+    /// Takes the exemplars among the extents of its metric.
     pub(in crate::metric) fn set_exemplars(
         &mut self,
-        parts: &[(u32, &[u64])],
+        extents: &[(u32, &[u64])],
         contexts: &Copied<'_>,
     ) {
         let value = |bits: u64| {
@@ -69,7 +69,7 @@ impl FloatDistribution {
                 .is_finite()
                 .then(|| (rank((bits >> 52) as u32), value))
         };
-        self.exemplars = exemplars::decode(parts, contexts, value);
+        self.exemplars = exemplars::decode(extents, contexts, value);
     }
 
     /// The last value of each magnitude that was recorded with a context, by value: see

@@ -16,7 +16,7 @@ use crate::metric::kind::{Counts, Kind, Raw, code};
 use crate::metric::percentile::exemplars::{self, Exemplars};
 use crate::metric::percentile::float_distribution::FloatDistribution;
 use crate::metric::percentile::samples;
-use crate::metric::storage::Space;
+use crate::metric::storage::Storage;
 use crate::metric::summary::value::{SummaryValue, WORDS};
 use crate::metric::value::Value;
 use crate::metric::window::{self, ring::StepRing};
@@ -58,7 +58,7 @@ struct Buckets {
     /// Counts of values whose octave has no buckets, a word for each range.
     ranges: Words,
     /// The file; `None`: private memory, which cannot grow.
-    space: Option<Rc<dyn Space>>,
+    storage: Option<Rc<dyn Storage>>,
     /// Offset of the metric's place: what the records of its octaves refer to.
     owner: u32,
     /// The number that the record of octave 0 has.
@@ -121,7 +121,7 @@ impl Floats {
                 .window
                 .as_ref()
                 .map_or(&self.buckets, |window| &window.all);
-            let place = (buckets.space.as_ref(), buckets.owner);
+            let place = (buckets.storage.as_ref(), buckets.owner);
             (self.exemplars).keep(place, octave, value.to_bits(), context);
         }
     }
@@ -256,11 +256,11 @@ impl Floats {
     /// Takes the places of the metric and of its window.
     pub(super) fn bind(binder: &mut Binder<'_>, options: Options<'_>) -> Floats {
         let layout = layout(options);
-        let space = binder.space().cloned();
+        let storage = binder.storage().cloned();
         let buckets = |owner: u32, first: usize, ranges: Words| Buckets {
             octaves: FloatOctaves::new(layout.buckets()),
             ranges,
-            space: space.clone(),
+            storage: storage.clone(),
             owner,
             first,
         };
@@ -310,9 +310,9 @@ impl Buckets {
         let count = range.load(Ordering::Relaxed);
         // Asking again at every power of two finds space that has come back at next to no cost.
         if (count == 0 || count.is_power_of_two())
-            && let Some(space) = &self.space
+            && let Some(storage) = &self.storage
             && let Some(words) =
-                space.octave(self.owner, self.first + octave as usize, layout.buckets())
+                storage.octave(self.owner, self.first + octave as usize, layout.buckets())
         {
             self.octaves.insert(octave, words);
             add(&words[position % layout.buckets()]);
@@ -370,7 +370,7 @@ pub(in super::super) static KIND: Kind = Kind {
         }
         Ok(())
     },
-    parts: Some(&exemplars::PARTS),
+    extents: Some(&exemplars::EXTENTS),
     unit: None,
     samples: |value, unit, each| {
         if let Value::FloatPercentile(values) = value {
@@ -398,8 +398,8 @@ fn decode(schema: &MetricSchema, raw: Raw<'_>) -> FloatDistribution {
     let (buffer, plain) = raw.words.split_at(WORDS);
     let moments = buffer.first_chunk().expect("as `check` has seen");
     let moments = SummaryValue::from_words(*moments).with_rejected(plain[REJECTED]);
-    let mut value = FloatDistribution::of(layout, moments, &plain[..RANGES], raw.parts);
-    value.set_exemplars(raw.parts, raw.contexts);
+    let mut value = FloatDistribution::of(layout, moments, &plain[..RANGES], raw.extents);
+    value.set_exemplars(raw.extents, raw.contexts);
     value
 }
 

@@ -13,7 +13,7 @@ use crate::metric::percentile::distribution::Distribution;
 use crate::metric::percentile::exemplars::{self, Exemplars};
 use crate::metric::percentile::moments::{MOMENTS, Moments};
 use crate::metric::percentile::samples;
-use crate::metric::storage::Space;
+use crate::metric::storage::Storage;
 use crate::metric::value::Value;
 use crate::metric::window::{self, ring::StepRing};
 use crate::sync::{AtomicU64, Ordering};
@@ -37,7 +37,7 @@ struct Buckets {
     /// Counts of octaves without buckets, one word each.
     coarse: Words,
     /// The file; `None`: private memory, which cannot grow.
-    space: Option<Rc<dyn Space>>,
+    storage: Option<Rc<dyn Storage>>,
     /// Offset of the metric's place: what the records of its octaves refer to.
     owner: u32,
     /// The number that the record of octave 0 has.
@@ -98,7 +98,7 @@ impl Integers {
         let (top, _) = self.layout.place(value);
         let octave = self.layout.octave(top) as u32;
         let buckets = self.buckets();
-        let place = (buckets.space.as_ref(), buckets.owner);
+        let place = (buckets.storage.as_ref(), buckets.owner);
         self.exemplars.keep(place, octave, value, context);
     }
 
@@ -187,11 +187,11 @@ impl Integers {
     /// Takes the places of the metric and of its window.
     pub(in super::super) fn bind(binder: &mut Binder<'_>, options: Options<'_>) -> Integers {
         let layout = layout(options);
-        let space = binder.space().cloned();
+        let storage = binder.storage().cloned();
         let buckets = |owner: u32, first: usize, coarse: Words| Buckets {
             octaves: Octaves::new(layout.buckets()),
             coarse,
-            space: space.clone(),
+            storage: storage.clone(),
             owner,
             first,
         };
@@ -265,8 +265,8 @@ impl Buckets {
         let count = coarse.load(Ordering::Relaxed);
         // Asking again at every power of two finds space that has come back at next to no cost.
         if (count == 0 || count.is_power_of_two())
-            && let Some(space) = &self.space
-            && let Some(words) = space.octave(self.owner, self.first + octave, layout.buckets())
+            && let Some(storage) = &self.storage
+            && let Some(words) = storage.octave(self.owner, self.first + octave, layout.buckets())
         {
             words[position % layout.buckets()].store(1, Ordering::Relaxed);
             self.octaves.insert(top, words);
@@ -362,7 +362,7 @@ pub(in super::super) static KIND: Kind = Kind {
     }),
     none: |schema| Value::Percentile(Box::new(nothing(schema))),
     fold,
-    parts: Some(&exemplars::PARTS),
+    extents: Some(&exemplars::EXTENTS),
     unit: None,
     samples: |value, unit, each| {
         if let Value::Percentile(values) = value {
@@ -420,8 +420,8 @@ pub(in super::super) fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Distribut
     };
     let (buffer, coarse) = raw.words.split_at(schema.geometry.words.into());
     let moments = buffer.first_chunk().expect("as `check` has seen");
-    let mut value = Distribution::of(layout, Moments::from_words(moments), coarse, raw.parts);
-    value.set_exemplars(raw.parts, raw.contexts);
+    let mut value = Distribution::of(layout, Moments::from_words(moments), coarse, raw.extents);
+    value.set_exemplars(raw.extents, raw.contexts);
     if raw.retired {
         value.without_last()
     } else {

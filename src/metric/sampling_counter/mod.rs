@@ -210,7 +210,7 @@ pub(super) static KIND: Kind = Kind {
         into[0] = into[0].saturating_add(next[0]);
         Ok(())
     },
-    parts: None,
+    extents: None,
     unit: None,
     samples: |value, unit, each| {
         if let Value::SamplingCounter(sample) = value {

@@ -233,7 +233,7 @@ pub(super) static KIND: Kind = Kind {
         into[WORDS] = sum.rejected();
         Ok(())
     },
-    parts: None,
+    extents: None,
     unit: None,
     samples: |value, unit, each| {
         if let Value::Summary(summary) = value {

@@ -143,7 +143,7 @@ pub(super) static KIND: Kind = Kind {
     since: None,
     none: |_| Value::Text(String::new()),
     fold: LATEST,
-    parts: None,
+    extents: None,
     unit: None,
     samples: |value, _, each| {
         if let Value::Text(text) = value {

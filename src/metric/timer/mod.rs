@@ -293,7 +293,7 @@ pub(super) static KIND: Kind = Kind {
     }),
     none: |schema| Value::Timer(Box::new(integers::nothing(schema))),
     fold: integers::fold,
-    parts: Some(&exemplars::PARTS),
+    extents: Some(&exemplars::EXTENTS),
     unit: Some(UNIT),
     samples: |value, _, each| {
         if let Value::Timer(times) = value {

@@ -110,7 +110,7 @@ pub(super) static KIND: Kind = Kind {
     since: None,
     none: |_| Value::UpDown(0),
     fold: ENDS,
-    parts: None,
+    extents: None,
     unit: None,
     samples: |value, unit, each| {
         if let Value::UpDown(sum) = *value {

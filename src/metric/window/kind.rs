@@ -65,7 +65,7 @@ pub(in crate::metric) static KIND: Kind = Kind {
     since: None,
     none: |schema| Value::Window(Box::new(nothing(schema))),
     fold: ENDS,
-    parts: None,
+    extents: None,
     unit: None,
     samples: |value, unit, each| {
         if let Value::Window(window) = value {
@@ -151,7 +151,7 @@ fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Value {
                 } else {
                     ranges
                 };
-                let of_index = raw.parts.iter().filter_map(|(number, counts)| {
+                let of_index = raw.extents.iter().filter_map(|(number, counts)| {
                     let number = *number as usize;
                     (number / octaves == index).then_some(((number % octaves) as u32, *counts))
                 });

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use super::kind::{KIND, check};
 use super::*;
 use crate::Error;
+use crate::format::extent::Extent;
 use crate::format::note::Cause;
-use crate::format::part::Part;
 use crate::format::record::Instance;
 use crate::format::schema::MetricSchema;
 use crate::format::schema::Schema;
@@ -21,7 +21,7 @@ use crate::metric::counter::Counter;
 use crate::metric::field::{Binder, Describe, Field, Options};
 use crate::metric::kind::Raw;
 use crate::metric::percentile::Percentile;
-use crate::metric::storage::{Mark, PlacedSchema, Room, Space};
+use crate::metric::storage::{Mark, PlacedSchema, Room, Storage};
 use crate::metric::summary::Summary;
 use crate::metric::summary::value::SummaryValue;
 use crate::metric::value::{Value, WindowValue};
@@ -40,7 +40,7 @@ struct Written<M> {
     metric: M,
     schema: Schema,
     block: Words,
-    space: Rc<Memory>,
+    storage: Rc<Memory>,
 }
 
 /// A file that only has octaves (owner, number and counts) and work to do by the clock.
@@ -56,7 +56,7 @@ impl std::fmt::Debug for Memory {
     }
 }
 
-impl Space for Memory {
+impl Storage for Memory {
     fn end_when_idle(&self, _: u32, _: Idle, _: Box<[Words]>) {}
 
     fn octave(&self, owner: u32, octave: usize, len: usize) -> Option<Words> {
@@ -92,7 +92,7 @@ impl Space for Memory {
     fn keep_aside(&self, _: PlacedSchema, _: &Instance) -> Result<(), Error> {
         unreachable!()
     }
-    fn part(&self, _: Part, _: &[u64]) -> Option<Words> {
+    fn extent(&self, _: Extent, _: &[u64]) -> Option<Words> {
         unreachable!()
     }
     fn contexts(&self) -> &Contexts {
@@ -126,14 +126,14 @@ impl<M: Field> Written<M> {
         let options = Options::NONE.window(WINDOW).buffers(buffers);
         let schema = Describe::model("m", "", "", |describe| M::describe(describe, "x", options));
         let block = Words::leaked(schema.block as usize / 8);
-        let space = Rc::new(Memory::default());
-        let file: Rc<dyn Space> = space.clone();
+        let storage = Rc::new(Memory::default());
+        let file: Rc<dyn Storage> = storage.clone();
         let mut binder = Binder::new(Some(&file), block, 0, "");
         Written {
             metric: M::bind(&mut binder, "x", options),
             schema,
             block,
-            space,
+            storage,
         }
     }
 
@@ -161,7 +161,7 @@ impl<M: Field> Written<M> {
         words.extend(load(
             &place[geometry.slot_words()..][..geometry.plain.into()],
         ));
-        let counts: Vec<(u32, Vec<u64>)> = (self.space.octaves.borrow().iter())
+        let counts: Vec<(u32, Vec<u64>)> = (self.storage.octaves.borrow().iter())
             .filter(|(owner, ..)| *owner == schema.offset)
             .map(|(_, number, words)| (*number as u32, load(words)))
             .collect();
@@ -170,7 +170,7 @@ impl<M: Field> Written<M> {
         let of = load(&self.block[..1]);
         let raw = Raw {
             words: &words,
-            parts: &octaves,
+            extents: &octaves,
             contexts: &Copied::default(),
             current: true,
             retired: false,
@@ -275,7 +275,7 @@ proptest! {
         idle in prop_oneof![Just(0), 0..2 * WINDOW],
     ) {
         let counter = Written::<Counter>::new(2);
-        let work = counter.space.work.borrow();
+        let work = counter.storage.work.borrow();
         let work = work.as_ref().unwrap();
         let (mut now, mut due) = (START, START + STEP);
         let mut recorded = Vec::new();
@@ -313,7 +313,7 @@ fn a_counter_that_nobody_looks_at_any_more_has_an_empty_window() {
         assert_eq!(window.value, Value::Counter(count), "{later}");
     }
     // A look that comes late: what was counted meanwhile counts with its step.
-    let work = counter.space.work.borrow();
+    let work = counter.storage.work.borrow();
     let now = START + 5 * STEP + STEP / 2;
     ticker::locked(|locked| work.as_ref().unwrap().tick(now, locked));
     counter.metric.add(1);
@@ -372,7 +372,7 @@ fn counts_that_are_not_the_step_s_are_left_out() {
     for _ in 0..5 {
         written.metric.record_in_window(1000, START);
     }
-    let counts = written.space.octaves.borrow();
+    let counts = written.storage.octaves.borrow();
     let (_, number, words) = counts.last().unwrap();
     assert_eq!(number / 58, (START / STEP) as usize % STEPS, "of the step");
     let bucket = words.iter().position(|w| w.load(Ordering::Relaxed) == 5);
@@ -395,7 +395,7 @@ fn hostile_windows_are_read_as_something() {
         for now in [None, Some(0), Some(START), Some(u64::MAX)] {
             let raw = Raw {
                 words: &vec![filled; words],
-                parts: &octaves,
+                extents: &octaves,
                 contexts: &Copied::default(),
                 current: true,
                 retired: false,

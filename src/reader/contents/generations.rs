@@ -196,7 +196,7 @@ impl Contents {
 /// Makes zeros of the words that are values of an instance.
 fn clear(instance: &super::ReadInstance, words: &mut [u64]) {
     words[instance.at..][..instance.plan.words].fill(0);
-    for part in &instance.parts {
-        words[part.at..][..part.shape.value_words()].fill(0);
+    for extent in &instance.extents {
+        words[extent.at..][..extent.shape.value_words()].fill(0);
     }
 }

@@ -10,7 +10,7 @@
 
 use super::Patience;
 use crate::metric::context::Reference;
-use crate::reader::contents::{Again, Contents, PartPlace, Values};
+use crate::reader::contents::{Again, Contents, ExtentPlace, Values};
 use crate::reader::plan::PlannedSlot;
 use crate::reader::source::Trouble;
 use crate::sync::{Ordering, fence};
@@ -18,7 +18,7 @@ use crate::sync::{Ordering, fence};
 /// How often an entry is copied for its context.
 const TRIES: usize = 32;
 
-/// Copies what is lost once more. `copy` tries once to copy a cell of the part that begins at a word of the
+/// Copies what is lost once more. `copy` tries once to copy a cell of the extent that begins at a word of the
 /// file: which publication it is, and its words.
 pub fn again(
     contents: &mut Contents,
@@ -38,21 +38,26 @@ pub fn again(
         if !instance.is_there() {
             continue;
         }
-        let parts = instance.parts.iter().filter(|part| part.shape.cells > 0);
-        for (part, cell) in parts.flat_map(|part| part.cells().map(move |cell| (part, cell))) {
+        let extents = instance
+            .extents
+            .iter()
+            .filter(|extent| extent.shape.cells > 0);
+        for (extent, cell) in
+            extents.flat_map(|extent| extent.cells().map(move |cell| (extent, cell)))
+        {
             for _ in 0..TRIES {
-                let Some((_, place)) = lost(values, contexts, part, cell) else {
+                let Some((_, place)) = lost(values, contexts, extent, cell) else {
                     break;
                 };
                 let context = place.cells().next().expect("a context has one cell");
                 if !left.spend(cell) || !left.spend(context) {
                     return Ok(());
                 }
-                if let Some(p) = copy(part.from, cell, &mut entry)? {
-                    values.settle_cell(number, part, cell, Some((p, &entry)));
+                if let Some(p) = copy(extent.from, cell, &mut entry)? {
+                    values.settle_cell(number, extent, cell, Some((p, &entry)));
                 }
                 // It may refer to another place by now.
-                let Some((reference, place)) = lost(values, contexts, part, cell) else {
+                let Some((reference, place)) = lost(values, contexts, extent, cell) else {
                     break;
                 };
                 let context = place.cells().next().expect("a context has one cell");
@@ -75,11 +80,11 @@ pub fn again(
 /// The reference of a cell, and the place that it means, if that has another context.
 fn lost<'a>(
     values: &Values,
-    contexts: &'a [PartPlace],
-    part: &PartPlace,
+    contexts: &'a [ExtentPlace],
+    extent: &ExtentPlace,
     cell: PlannedSlot,
-) -> Option<(Reference, &'a PartPlace)> {
-    let words = &values.words[part.at + cell.to..][..1 + cell.words];
+) -> Option<(Reference, &'a ExtentPlace)> {
+    let words = &values.words[extent.at + cell.to..][..1 + cell.words];
     // 0: it has no value. A reference is the last word of whatever has one.
     let reference = Reference(*words.last().filter(|_| words[0] != 0)?);
     let number = reference.place()?;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::*;
-use crate::format::part::Shape;
+use crate::format::extent::Shape;
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::metric::context::{Copied, Reference};
 use crate::reader::plan::Plans;
@@ -81,7 +81,7 @@ fn instance() -> ReadInstance {
         block: SLOT,
         at: 0,
         slots: 0,
-        parts: Vec::new(),
+        extents: Vec::new(),
         shape: None,
         generation: None,
     }
@@ -97,7 +97,7 @@ fn three_phases_never_accept_a_torn_value_whatever_the_order_of_a_copy() {
             from: SLOT,
             words: 1 + 2 * WORDS,
             instance: 0,
-            part: None,
+            extent: None,
         });
         contents.values.words = vec![0; WORDS];
         contents.values.had = vec![false];
@@ -165,7 +165,7 @@ fn the_words_that_are_copied_for_nothing_are_bounded_however_wide_the_slots_are(
         from: SLOT,
         words: block,
         instance: 0,
-        part: None,
+        extent: None,
     });
     let file = Busy(Default::default());
     let mut scratch = Scratch::default();
@@ -187,7 +187,7 @@ struct Ring {
 const ENTRIES: usize = 8;
 const CELL: usize = 4;
 const CONTEXTS: usize = SLOT + ENTRIES * CELL;
-/// The entries as a part, and a context as one: a sequence, and three words.
+/// The entries as an extent, and a context as one: a sequence, and three words.
 const PART: Shape = Shape {
     cells: ENTRIES as u32,
     buffers: 1,
@@ -222,20 +222,20 @@ impl Positioned for Ring {
 fn contexts_that_are_replaced_while_they_are_read_are_found() {
     let record = schema([history("h")]).encode();
     let mut contents = Contents::new(0);
-    let place = |number, from, at, shape| PartPlace {
+    let place = |number, from, at, shape| ExtentPlace {
         metric: 0,
         number,
         from,
         at,
         shape,
     };
-    let part = place(0, SLOT, 1, PART);
+    let extent = place(0, SLOT, 1, PART);
     contents.instances.push(ReadInstance {
         plan: Plans::default().get(&record, 0).unwrap(),
-        parts: vec![part],
+        extents: vec![extent],
         ..instance()
     });
-    contents.segments.push(part.segment(0));
+    contents.segments.push(extent.segment(0));
     for number in 0..=ENTRIES {
         let (from, at) = (CONTEXTS + number * CELL, 1 + (ENTRIES + number) * CELL);
         let shape = Shape { cells: 1, ..PART };
@@ -256,7 +256,7 @@ fn contexts_that_are_replaced_while_they_are_read_are_found() {
     let replaced = values.again.places.iter();
     let copied = Copied::new(places.collect())
         .with(replaced.map(|(&reference, range)| (reference, &values.again.words[range.clone()])));
-    for entry in part.values(&values.words).chunks(CELL) {
+    for entry in extent.values(&values.words).chunks(CELL) {
         let found = copied.find(Reference(entry[3]));
         let context = found.context().unwrap_or_else(|| panic!("lost: {entry:?}"));
         assert_eq!(context.bytes(), entry[1].to_le_bytes());

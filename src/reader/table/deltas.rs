@@ -173,7 +173,7 @@ fn each_delta<'a>(
         now: None,
         contexts,
     };
-    let mut parts = &*instance.parts;
+    let mut extents = &*instance.extents;
     let metrics = instance.plan.metrics.iter().enumerate();
     metrics.filter_map(move |(index, metric)| {
         let since = metric.since()?;
@@ -186,8 +186,8 @@ fn each_delta<'a>(
             return None;
         }
         let before =
-            before.map(|before| decode(before, instance, index, metric, &mut { parts }, seen));
-        let mut value = decode(now, instance, index, metric, &mut parts, seen);
+            before.map(|before| decode(before, instance, index, metric, &mut { extents }, seen));
+        let mut value = decode(now, instance, index, metric, &mut extents, seen);
         match before {
             Some(before) => since(&mut value, &before),
             // Only its counters are summed.

@@ -3,7 +3,7 @@
 use crate::metric::Value;
 use crate::metric::context::Copied;
 use crate::metric::kind::{Raw, code};
-use crate::reader::contents::{PartPlace, ReadInstance};
+use crate::reader::contents::{ExtentPlace, ReadInstance};
 use crate::reader::file::OpenFile;
 use crate::reader::plan::Metric;
 
@@ -50,24 +50,24 @@ pub(super) struct Seen<'a> {
     pub(super) contexts: &'a Copied<'a>,
 }
 
-/// The value of a metric in `all` words of its file's values. `parts` are those of the instance that
+/// The value of a metric in `all` words of its file's values. `extents` are those of the instance that
 /// are left, sorted by metric: those of the metrics up to this one are taken off.
 pub(super) fn decode(
     all: &[u64],
     instance: &ReadInstance,
     index: usize,
     metric: &Metric,
-    parts: &mut &[PartPlace],
+    extents: &mut &[ExtentPlace],
     seen: Seen<'_>,
 ) -> Value {
     let words = &all[instance.at + metric.at..][..metric.words];
     let mut of_metric: Vec<(u32, &[u64])> = Vec::new();
-    if !parts.is_empty() {
-        let first = parts.partition_point(|part| part.metric < index);
-        let end = parts.partition_point(|part| part.metric <= index);
-        let places = parts[first..end].iter();
-        of_metric.extend(places.map(|part| (part.number, part.values(all))));
-        *parts = &parts[end..];
+    if !extents.is_empty() {
+        let first = extents.partition_point(|extent| extent.metric < index);
+        let end = extents.partition_point(|extent| extent.metric <= index);
+        let places = extents[first..end].iter();
+        of_metric.extend(places.map(|extent| (extent.number, extent.values(all))));
+        *extents = &extents[end..];
     }
     let mut of: &[u64] = &[];
     if metric.kind.code == code::WINDOW {
@@ -77,7 +77,7 @@ pub(super) fn decode(
     }
     let raw = Raw {
         words,
-        parts: &of_metric,
+        extents: &of_metric,
         contexts: seen.contexts,
         current: seen.current,
         retired: seen.retired,

@@ -6,7 +6,7 @@ use super::StatsFile;
 #[cfg(feature = "metrics")]
 use crate::format::description::Description;
 use crate::format::note::{self, Cause, Note};
-use crate::metric::storage::{Append, Space};
+use crate::metric::storage::{Append, Storage};
 use crate::sys::lifecycle::report;
 
 impl StatsFile {

@@ -11,14 +11,14 @@ use super::spaces::What;
 use super::{PAGE, StatsFile};
 use crate::Error;
 use crate::format::LINE;
+use crate::format::extent::{Extent, Shape};
 use crate::format::generation;
 use crate::format::header::COMMITTED;
 use crate::format::note::Cause;
-use crate::format::part::{Part, Shape};
 use crate::format::record::{self, Instance, Octave, Stagger};
 use crate::format::schema::{Schema, whole_label};
 use crate::metric::context::Contexts;
-use crate::metric::storage::{Append, Mark, PlacedSchema, Room, Space};
+use crate::metric::storage::{Append, Mark, PlacedSchema, Room, Storage};
 use crate::sync::Ordering;
 use crate::sys::lifecycle::idle::{self, Idle};
 use crate::sys::lifecycle::ticker::{self, Tick};
@@ -151,7 +151,7 @@ impl StatsFile {
     }
 }
 
-impl Space for StatsFile {
+impl Storage for StatsFile {
     fn schema(&self, model: TypeId, describe: &dyn Fn() -> Schema) -> Result<PlacedSchema, Error> {
         if let Some(placed) = self.schemas.borrow().get(&model) {
             return Ok(*placed);
@@ -303,13 +303,13 @@ impl Space for StatsFile {
         self.append_values(|at| octave.encode(at), what, &[])
     }
 
-    fn part(&self, part: Part, plain: &[u64]) -> Option<Words> {
+    fn extent(&self, extent: Extent, plain: &[u64]) -> Option<Words> {
         let what = What {
-            owner: part.owner,
-            number: part.number,
-            shape: part.shape,
+            owner: extent.owner,
+            number: extent.number,
+            shape: extent.shape,
         };
-        self.append_values(|at| part.encode(at), what, plain)
+        self.append_values(|at| extent.encode(at), what, plain)
     }
 
     fn contexts(&self) -> &Contexts {

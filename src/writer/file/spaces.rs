@@ -1,7 +1,7 @@
 //! The spaces of groups that can be removed: which there are, and how one is used again.
 //!
 //! A space is the record of an instance and all that was appended for the metrics in its block: octaves and
-//! parts. When the group is removed, its generation is odd and nobody reads the space any more; but handles may
+//! extents. When the group is removed, its generation is odd and nobody reads the space any more; but handles may
 //! still be held and write there. So the space waits, with what is bound to it, until nobody can hold any
 //! ([`StatsFile::reclaim`]). Then a group of the same schema whose texts fit takes it.
 
@@ -12,12 +12,12 @@ use std::hash::BuildHasher;
 use super::StatsFile;
 use crate::Error;
 use crate::format::bytes::words;
+use crate::format::extent::Shape;
 use crate::format::generation::{self, is_there};
-use crate::format::part::Shape;
 use crate::format::record::{FIXED_FOR_EVER, HEAD, Instance};
 use crate::format::removal::{Ended, Within};
 use crate::format::schema::whole_label;
-use crate::metric::storage::{PlacedSchema, Space};
+use crate::metric::storage::{PlacedSchema, Storage};
 use crate::sync::Ordering;
 use crate::sys::lifecycle::idle::Idle;
 use crate::sys::lifecycle::{ended_groups, files};
@@ -48,7 +48,7 @@ struct GroupSpace {
     further: Vec<Further>,
 }
 
-/// An octave or a part of a metric in the block.
+/// An octave or an extent of a metric in the block.
 #[derive(Debug)]
 struct Further {
     what: What,
@@ -57,7 +57,7 @@ struct Further {
     used: bool,
 }
 
-/// What an octave or a part is: that of which metric, which one, and how it looks (an octave: no cells).
+/// What an octave or an extent is: that of which metric, which one, and how it looks (an octave: no cells).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct What {
     pub(super) owner: u32,
@@ -72,7 +72,7 @@ impl Spaces {
         (((owner - block) as usize) < 8 * space.schema.words).then_some(space)
     }
 
-    /// An octave or a part that is there, and that the group does not have yet: zeros.
+    /// An octave or an extent that is there, and that the group does not have yet: zeros.
     pub(super) fn take_further(&mut self, what: What) -> Option<Words> {
         let further = &mut self.at(what.owner)?.further;
         let found = further
@@ -82,7 +82,7 @@ impl Spaces {
         Some(found.words)
     }
 
-    /// Notes an octave or a part that was appended.
+    /// Notes an octave or an extent that was appended.
     pub(super) fn add_further(&mut self, what: What, words: Words) {
         if let Some(space) = self.at(what.owner) {
             let used = true;
@@ -234,7 +234,7 @@ impl StatsFile {
         record.iter().map(load).collect()
     }
 
-    /// Takes leave of a removed group: see [`Space::removed`](crate::metric::storage::Space::removed).
+    /// Takes leave of a removed group: see [`Storage::removed`](crate::metric::storage::Storage::removed).
     pub(super) fn take_leave(
         &self,
         block: u32,

@@ -63,7 +63,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
 
     /// Says once why there is no group of its own.
     fn report(&self, shown: &dyn Fn() -> String, error: Option<Error>, lost: Option<Error>) {
-        let (Some((space, _)), Some(error)) = (&self.file, error) else {
+        let (Some((storage, _)), Some(error)) = (&self.file, error) else {
             return;
         };
         let group = shown();
@@ -73,7 +73,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
                     "{}; the group {group} and further ones count under {OTHER:?}",
                     error.of_known_file()
                 );
-                space.report(Cause::Group, &text);
+                storage.report(Cause::Group, &text);
             }
             Some(lost) => {
                 let text = format_args!(
@@ -82,7 +82,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
                     error.of_known_file(),
                     lost.of_known_file()
                 );
-                space.report(Cause::Group, &text);
+                storage.report(Cause::Group, &text);
             }
         }
     }

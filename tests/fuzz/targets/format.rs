@@ -7,7 +7,7 @@ use mmstats::format::bytes::{Bytes, TEXT_MOST};
 use mmstats::format::description::Description;
 use mmstats::format::header::{Header, NAME_MOST, Owner};
 use mmstats::format::histogram::Layout;
-use mmstats::format::part::Part;
+use mmstats::format::extent::Extent;
 use mmstats::format::record::{HEAD, Head, Instance, Octave};
 use mmstats::format::schema::Schema;
 use mmstats_fuzz::{Random, mutate, records};
@@ -69,14 +69,14 @@ fn record(data: &[u8], at: usize) {
         let again = Instance::decode(Bytes::new(&encoded.metadata[HEAD..], 0)).unwrap();
         assert_eq!(again.label_prefix(), instance.label_prefix());
     }
-    if let Ok(mut part) = Part::decode(body()) {
-        assert!(part.shape.total_words() >= part.shape.cells as usize);
+    if let Ok(mut extent) = Extent::decode(body()) {
+        assert!(extent.shape.total_words() >= extent.shape.cells as usize);
         // Of a size that there is memory for.
-        (part.shape.cells, part.shape.plain) = (part.shape.cells % 8, part.shape.plain % 64);
-        let encoded = part.encode(0);
-        let again = Part::decode(Bytes::new(&encoded.metadata[HEAD..], 0)).unwrap();
-        part.values = again.values;
-        assert_eq!(again, part);
+        (extent.shape.cells, extent.shape.plain) = (extent.shape.cells % 8, extent.shape.plain % 64);
+        let encoded = extent.encode(0);
+        let again = Extent::decode(Bytes::new(&encoded.metadata[HEAD..], 0)).unwrap();
+        extent.values = again.values;
+        assert_eq!(again, extent);
     }
     if let Ok(octave) = Octave::decode(body()) {
         let encoded = Octave { len: 16, ..octave }.encode(0);

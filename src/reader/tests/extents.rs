@@ -1,7 +1,7 @@
-//! Parts, histories and contexts that no writer makes.
+//! Extents, histories and contexts that no writer makes.
 
 use super::*;
-use crate::format::part::{FIXED, Shape};
+use crate::format::extent::{FIXED, Shape};
 use crate::metric::history::{SHAPE, value::HistoryValue};
 use proptest::prelude::*;
 
@@ -16,15 +16,15 @@ fn entries(cells: u32) -> Shape {
     Shape { cells, ..SHAPE }
 }
 
-/// A file with the history `h`, whose one part has these words, and the context "ctx" in place 0.
+/// A file with the history `h`, whose one extent has these words, and the context "ctx" in place 0.
 fn file(entries_of_it: &[u64], shape: Shape) -> Vec<u8> {
     let schema = schema([counter("a"), history("h")]);
     let mut maker = Maker::new(&header("m", 1, 1));
     let at = maker.schema(&schema);
     let block = maker.instance(at, &schema, "", "");
-    maker.part(block + 8, 0, shape, entries_of_it);
+    maker.extent(block + 8, 0, shape, entries_of_it);
     let context = u64::from(u32::from_le_bytes(*b"ctx\0"));
-    maker.part(0, 0, CONTEXT, &[2, 3, context, 0]);
+    maker.extent(0, 0, CONTEXT, &[2, 3, context, 0]);
     maker.finish()
 }
 
@@ -67,7 +67,7 @@ fn a_context_that_is_committed_while_its_entry_is_copied_is_found() {
             ),
         };
         let new = u64::from(u32::from_le_bytes(*b"new\0"));
-        grown.part(0, 1, CONTEXT, &[2, 3, new, 0]);
+        grown.extent(0, 1, CONTEXT, &[2, 3, new, 0]);
         let grown = grown.finish();
         let path = root.write("mmstats-1-1", &before);
         let mut reader = root.reader();
@@ -87,8 +87,8 @@ fn a_context_that_is_committed_while_its_entry_is_copied_is_found() {
     });
 }
 
-/// Where in the file the record of the first part begins.
-fn part_at(bytes: &[u8]) -> usize {
+/// Where in the file the record of the first extent begins.
+fn extent_at(bytes: &[u8]) -> usize {
     let head = [6, 0, 0, 0];
     (0..bytes.len() / 8)
         .map(|word| 8 * word)
@@ -174,9 +174,9 @@ fn a_length_beyond_its_place_ends_there_and_the_first_of_two_places_counts() {
 }
 
 #[test]
-fn parts_that_lie_about_their_size_end_the_records() {
+fn extents_that_lie_about_their_size_end_the_records() {
     let good = file(&[2, 1, ONE, 0], entries(1));
-    let at = part_at(&good);
+    let at = extent_at(&good);
     // Offset in the record, and what stands there.
     let lies: [(usize, &[u8]); 8] = [
         (16, &[0; 4]),
@@ -199,9 +199,9 @@ fn parts_that_lie_about_their_size_end_the_records() {
 }
 
 #[test]
-fn parts_of_nobody_and_of_another_shape_are_ignored() {
+fn extents_of_nobody_and_of_another_shape_are_ignored() {
     let good = file(&[2, 1, ONE, 0], entries(1));
-    let at = part_at(&good);
+    let at = extent_at(&good);
     let owner = u32::from_le_bytes(good[at + 8..][..4].try_into().unwrap());
     for owner in [owner - 8, owner + 8, 8, u32::MAX, 0] {
         let mut bytes = good.clone();
@@ -220,10 +220,10 @@ fn parts_of_nobody_and_of_another_shape_are_ignored() {
 }
 
 #[test]
-fn what_is_allocated_for_parts_is_in_proportion() {
-    // A hole of 256 MiB that says it is a part. (Everything else is read.)
+fn what_is_allocated_for_extents_is_in_proportion() {
+    // A hole of 256 MiB that says it is an extent. (Everything else is read.)
     let mut bytes = file(&[2, 1, ONE, 0], entries(1));
-    let at = part_at(&bytes);
+    let at = extent_at(&bytes);
     let values = u32::from_le_bytes(bytes[at + 16..][..4].try_into().unwrap());
     let len = 256u64 << 20;
     let cells = ((len - u64::from(values)) / 32) as u32;
@@ -270,8 +270,8 @@ fn total(of: &[u64; 17]) -> [u64; 17] {
     total
 }
 
-/// A file whose errors `e` have these parts.
-fn errors_file(parts: &[(Shape, &[u64])]) -> Vec<u8> {
+/// A file whose errors `e` have these extents.
+fn errors_file(extents: &[(Shape, &[u64])]) -> Vec<u8> {
     let metric = metric(
         "e",
         code::ERRORS,
@@ -287,8 +287,8 @@ fn errors_file(parts: &[(Shape, &[u64])]) -> Vec<u8> {
     let at = maker.schema(&schema);
     let block = maker.instance(at, &schema, "", "");
     maker.set(block + 8, &[9, 1, 5, 2]);
-    for (number, (shape, words)) in (0..).zip(parts) {
-        maker.part(block + 8, number, *shape, words);
+    for (number, (shape, words)) in (0..).zip(extents) {
+        maker.extent(block + 8, number, *shape, words);
     }
     maker.finish()
 }
@@ -316,15 +316,15 @@ fn distinct(snapshot: &Snapshot) -> Vec<(String, String, String, u64)> {
 }
 
 #[test]
-fn errors_are_what_their_parts_say_and_twice_the_same_is_one() {
+fn errors_are_what_their_extents_say_and_twice_the_same_is_one() {
     let mut in_the_making = ODD;
     in_the_making[0] = 0;
     // Its writer died in the middle of the second publication.
     let mut dead = ODD;
     (dead[0], dead[1]) = (3, u64::MAX);
-    let parts = [ODD, in_the_making, dead, total(&ODD), total(&dead)];
-    let parts: Vec<_> = parts.iter().map(|part| (ERROR, &part[..])).collect();
-    let bytes = errors_file(&parts);
+    let extents = [ODD, in_the_making, dead, total(&ODD), total(&dead)];
+    let extents: Vec<_> = extents.iter().map(|extent| (ERROR, &extent[..])).collect();
+    let bytes = errors_file(&extents);
     read_errors(&bytes, |snapshot| {
         assert_no_errors(snapshot);
         let wanted = ("odd".to_owned(), "at".to_owned(), "hm".to_owned(), 6);
@@ -341,7 +341,7 @@ fn errors_are_what_their_parts_say_and_twice_the_same_is_one() {
 }
 
 #[test]
-fn texts_of_errors_end_with_their_part_and_may_be_anything() {
+fn texts_of_errors_end_with_their_extent_and_may_be_anything() {
     let mut endless = ODD;
     endless[LENGTHS] = u64::MAX;
     let mut harmful = ODD;
@@ -366,7 +366,7 @@ fn texts_of_errors_end_with_their_part_and_may_be_anything() {
 }
 
 #[test]
-fn parts_of_errors_of_another_shape_are_ignored() {
+fn extents_of_errors_of_another_shape_are_ignored() {
     for shape in [
         Shape { plain: 1, ..ERROR },
         Shape { cells: 2, ..ERROR },

@@ -1,10 +1,10 @@
-//! Parts: further space of a metric, appended when it is first needed.
+//! Extents: further space of a metric, appended when it is first needed.
 //!
-//! The body of a part record, after the record's head (8 bytes):
+//! The body of an extent record, after the record's head (8 bytes):
 //!
 //! ```text
 //!   8  u32  offset in the file of the place of the metric that it belongs to, 0: a context of the file
-//!  12  u32  number of the part
+//!  12  u32  number of the extent
 //!  16  u32  offset of its values in the file, inside this record, a multiple of 64
 //!  20  u32  number of cells
 //!  24  u16  buffers of each cell: a power of two from 1 to 64
@@ -18,10 +18,10 @@
 use super::bytes::{Bytes, Malformed};
 use super::record::{PlacedRecord, Type, begin, place, placed};
 
-/// Bytes of a part record before its values.
+/// Bytes of an extent record before its values.
 pub const FIXED: usize = 32;
 
-/// What the values of a part look like: cells, then plain words.
+/// What the values of an extent look like: cells, then plain words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
     /// How many cells.
@@ -63,9 +63,9 @@ impl Shape {
     }
 }
 
-/// A part.
+/// An extent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct Extent {
     /// Offset of the metric's place, 0: of none.
     pub owner: u32,
     /// Its number.
@@ -76,10 +76,10 @@ pub struct Part {
     pub shape: Shape,
 }
 
-impl Part {
-    /// The record of a part that begins at `at`; `values` is set by the place that is found.
+impl Extent {
+    /// The record of an extent that begins at `at`; `values` is set by the place that is found.
     pub fn encode(&self, at: usize) -> PlacedRecord {
-        let mut out = begin(Type::Part);
+        let mut out = begin(Type::Extent);
         let (values, end) = place(at, FIXED, self.shape.total_words(), None);
         out.extend(self.owner.to_le_bytes());
         out.extend(self.number.to_le_bytes());
@@ -91,11 +91,11 @@ impl Part {
         placed(out, at, values, end)
     }
 
-    /// Decodes the body of a part record.
-    pub fn decode(mut body: Bytes<'_>) -> Result<Part, Malformed> {
-        let part = Part {
+    /// Decodes the body of an extent record.
+    pub fn decode(mut body: Bytes<'_>) -> Result<Extent, Malformed> {
+        let extent = Extent {
             owner: body.u32("the owner's offset")?,
-            number: body.u32("the part's number")?,
+            number: body.u32("the extent's number")?,
             values: body.u32("the values' offset")?,
             shape: Shape {
                 cells: body.u32("the number of cells")?,
@@ -104,16 +104,16 @@ impl Part {
                 plain: body.u32("the number of plain words")?,
             },
         };
-        let buffers = part.shape.buffers;
+        let buffers = extent.shape.buffers;
         if !buffers.is_power_of_two() || buffers > 64 {
             return Err(body.error(format!(
                 "cells of {buffers} buffers, not a power of two from 1 to 64"
             )));
         }
-        if part.shape.bytes() > u32::MAX.into() {
+        if extent.shape.bytes() > u32::MAX.into() {
             return Err(body.error("values of more bytes than a record can have".to_owned()));
         }
-        Ok(part)
+        Ok(extent)
     }
 }
 
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn what_was_encoded_is_decoded() {
-        let part = Part {
+        let extent = Extent {
             owner: 2048,
             number: 3,
             values: 0,
@@ -136,19 +136,19 @@ mod tests {
                 plain: 2,
             },
         };
-        let placed = part.encode(776);
+        let placed = extent.encode(776);
         assert_eq!(placed.metadata.len(), FIXED);
         assert_eq!(placed.values % LINE, 0);
         assert!(placed.end >= placed.values + 8 * (8 * 4 + 2));
         let head = Head::decode(&placed.metadata, 776, 1 << 20).unwrap();
-        assert_eq!(head.kind, Some(Type::Part));
+        assert_eq!(head.kind, Some(Type::Extent));
         assert_eq!(head.len, placed.end - 776);
-        let read = Part::decode(Bytes::new(&placed.metadata[HEAD..], 784)).unwrap();
+        let read = Extent::decode(Bytes::new(&placed.metadata[HEAD..], 784)).unwrap();
         assert_eq!(
             read,
-            Part {
+            Extent {
                 values: placed.values as u32,
-                ..part
+                ..extent
             }
         );
     }
@@ -160,12 +160,12 @@ mod tests {
         bytes.extend(64u16.to_le_bytes());
         bytes.extend(u16::MAX.to_le_bytes());
         bytes.extend(u32::MAX.to_le_bytes());
-        assert!(Part::decode(Bytes::new(&bytes, 8)).is_err());
+        assert!(Extent::decode(Bytes::new(&bytes, 8)).is_err());
         // One word less than 4 GiB.
         bytes[12..].fill(0);
         bytes[16] = 1;
         bytes[20..].copy_from_slice(&(u32::MAX / 8).to_le_bytes());
-        let part = Part::decode(Bytes::new(&bytes, 8)).unwrap();
-        assert_eq!(8 * part.shape.total_words(), u32::MAX as usize - 7);
+        let extent = Extent::decode(Bytes::new(&bytes, 8)).unwrap();
+        assert_eq!(8 * extent.shape.total_words(), u32::MAX as usize - 7);
     }
 }

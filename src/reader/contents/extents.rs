@@ -1,18 +1,18 @@
-//! Octaves, parts and contexts: values of a metric in a record of their own.
+//! Octaves, extents and contexts: values of a metric in a record of their own.
 
 use super::super::plan::{Plan, PlannedSlot, Run};
 use super::super::source::{Access, Trouble};
 use super::{Contents, FIXED, metadata, within_record, wrong};
 use crate::format::bytes::Bytes;
-use crate::format::part::{self, Part, Shape};
+use crate::format::extent::{self, Extent, Shape};
 use crate::format::record::{self, HEAD, Head};
 
-/// Values of a metric in a record of their own: the counts of an octave, a part, a context.
+/// Values of a metric in a record of their own: the counts of an octave, an extent, a context.
 #[derive(Clone, Copy, Debug)]
-pub struct PartPlace {
+pub struct ExtentPlace {
     /// Number of the metric in the plan; of a context 0.
     pub metric: usize,
-    /// Number of the octave, the part or the context.
+    /// Number of the octave, the extent or the context.
     pub number: u32,
     /// Where it lies, in words of the file.
     pub from: usize,
@@ -22,7 +22,7 @@ pub struct PartPlace {
     pub shape: Shape,
 }
 
-/// Words of the file that are read together: a block, or a part.
+/// Words of the file that are read together: a block, or an extent.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment {
     /// First word in the file.
@@ -31,22 +31,22 @@ pub struct Segment {
     pub words: usize,
     /// Number of the instance; of a context 0.
     pub instance: usize,
-    /// The part; `None`: it is the block.
-    pub part: Option<PartPlace>,
+    /// The extent; `None`: it is the block.
+    pub extent: Option<ExtentPlace>,
 }
 
-impl PartPlace {
+impl ExtentPlace {
     /// What is to be read of it.
     pub fn segment(self, instance: usize) -> Segment {
         Segment {
             from: self.from,
             words: self.shape.total_words(),
             instance,
-            part: Some(self),
+            extent: Some(self),
         }
     }
 
-    /// Its cells, as slots of a block that begins with the part.
+    /// Its cells, as slots of a block that begins with the extent.
     pub fn cells(self) -> impl Iterator<Item = PlannedSlot> {
         let Shape {
             cells,
@@ -63,7 +63,7 @@ impl PartPlace {
         })
     }
 
-    /// Its plain words: from the begin of the part, and among the values of the file.
+    /// Its plain words: from the begin of the extent, and among the values of the file.
     pub fn plain(self) -> Run {
         let plain = self.shape.plain as usize;
         Run {
@@ -114,7 +114,7 @@ impl Contents {
             at,
             "the counts of the octave",
         )?;
-        let place = PartPlace {
+        let place = ExtentPlace {
             metric,
             number: octave.octave,
             from: counts,
@@ -128,19 +128,24 @@ impl Contents {
         Ok(())
     }
 
-    pub(super) fn part(&mut self, access: &Access<'_>, at: u64, head: Head) -> Result<(), Trouble> {
-        let metadata = metadata(access, at, head, part::FIXED)?;
-        let part = Part::decode(Bytes::new(&metadata[HEAD..], at + HEAD as u64))?;
-        let shape = part.shape;
+    pub(super) fn extent(
+        &mut self,
+        access: &Access<'_>,
+        at: u64,
+        head: Head,
+    ) -> Result<(), Trouble> {
+        let metadata = metadata(access, at, head, extent::FIXED)?;
+        let extent = Extent::decode(Bytes::new(&metadata[HEAD..], at + HEAD as u64))?;
+        let shape = extent.shape;
         let from = within_record(
             at,
             head,
             metadata.len(),
-            part.values,
+            extent.values,
             8 * shape.total_words() as u64,
-            "the values of the part",
+            "the values of the extent",
         )?;
-        let found = match part.owner {
+        let found = match extent.owner {
             0 => shape.is_context().then_some(None),
             owner => self
                 .owner(owner, |plan, offset| plan.owner_at(offset, shape))
@@ -154,12 +159,12 @@ impl Contents {
         self.budget.charge(
             4 * 8 * shape.value_words() as u64 + 128,
             at,
-            "the values of the part",
+            "the values of the extent",
         )?;
         let (instance, metric) = owner.unwrap_or_default();
-        let place = PartPlace {
+        let place = ExtentPlace {
             metric,
-            number: part.number,
+            number: extent.number,
             from,
             at: self.values.words.len(),
             shape,
@@ -195,12 +200,12 @@ impl Contents {
         Some((number, at_offset(&instance.plan, offset)?))
     }
 
-    /// Gives an octave or a part its values.
-    fn enter(&mut self, instance: usize, place: PartPlace) {
+    /// Gives an octave or an extent its values.
+    fn enter(&mut self, instance: usize, place: ExtentPlace) {
         let words = place.at + place.shape.value_words();
         self.values.words.resize(words, 0);
         self.segments.push(place.segment(instance));
-        self.instances[instance].parts.push(place);
+        self.instances[instance].extents.push(place);
         self.unsorted.push(instance);
     }
 }
