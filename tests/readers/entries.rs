@@ -76,10 +76,11 @@ fn a_lock_says_that_a_stranger_lives() {
 fn exit_codes_are_those_of_the_tool() {
     let empty = tempfile::tempdir().unwrap();
     let golden = manifest("tests/golden/minimal.mmstats");
+    let refused = manifest("tests/golden/fault-refuses-file.mmstats");
     for reader in readers() {
         let code = |argument: &Path| run_for_code(&reader.command, argument);
         assert_eq!(code(&golden), Some(0), "{}", reader.name);
-        for nothing in [empty.path(), Path::new("/no/such/path")] {
+        for nothing in [empty.path(), Path::new("/no/such/path"), &refused] {
             assert_eq!(code(nothing), Some(1), "{}: {nothing:?}", reader.name);
         }
         assert_eq!(
