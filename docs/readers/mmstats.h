@@ -3354,7 +3354,7 @@ static void mms_read_path(mms_reader *r, const char *path) {
         any_directory |= names[i].is_directory;
         is_model |= !names[i].is_directory && strncmp(names[i].name, "mmstats-", 8) == 0;
     }
-    if (is_model || (count && !any_directory)) {
+    if (is_model || (count && !any_directory && lstat(mms_join(r, path, "/", ".lock"), &found) != 0)) {
         mms_read_directory(r, path, mms_above(r, path));
         return;
     }

@@ -286,7 +286,10 @@ function modelDirectories(given) {
     const entries = listing(given);
     const hasFiles = entries.some((entry) => !entry.isDirectory() && entry.name.startsWith("mmstats-"));
     const hasDirectories = entries.some((entry) => entry.isDirectory());
-    if (hasFiles || (entries.length > 0 && !hasDirectories)) return [{ directory: given, root: path.dirname(given) }];
+    const hasLock = statOf(path.join(given, ".lock"), fs.lstatSync) !== null; // so it is a root
+    if (hasFiles || (entries.length > 0 && !hasDirectories && !hasLock)) {
+        return [{ directory: given, root: path.dirname(given) }];
+    }
     const directories = entries.filter((entry) => entry.isDirectory());
     return directories.map((entry) => ({ directory: path.join(given, entry.name), root: given }));
 }
