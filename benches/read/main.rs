@@ -1,6 +1,6 @@
 //! What reading costs, and how it grows: 10, 1,000 and 10,000 files of 100 counters, beside the bare
-//! cost of pread over the same files, and beside prometheus_client's multiprocess mode where Python is
-//! installed.
+//! cost of pread over the same files, and where Python is installed beside `docs/readers/mmstats.py` and
+//! prometheus_client's multiprocess mode.
 //!
 //! `cargo bench --bench read` prints the tables; `-- 100000` adds a size; `-- --plot` draws the curves
 //! in docs/.
@@ -31,6 +31,8 @@ struct Size {
     /// Mapped, and by pread.
     taken: [Taken; 2],
     python: Option<Duration>,
+    /// mmstats.py, from its start to its end.
+    reader: Option<Duration>,
     bytes: u64,
 }
 
@@ -89,6 +91,7 @@ fn main() {
         "bare pread",
         "ratio",
         "next, per file too",
+        "mmstats.py, started",
         "prometheus_client",
         "bytes read a value",
         "memory / files",
@@ -108,12 +111,14 @@ fn main() {
 }
 
 fn measure(report: &mut Report, content: Content, number: usize, python: Option<&Python>) -> Size {
-    // Not of more: its files are written anew, value by value.
-    let python = python.filter(|_| number <= 10_000);
+    // Not of more: that takes minutes.
+    let is_small = number <= 10_000;
+    let python = python.filter(|_| is_small);
     let files = Files::write(content, number);
     let bare = bare(&files);
     let bytes = files.bytes();
     let python = python.map(|python| python.collect(number, content.values()));
+    let reader = is_small.then(|| python::reader(&files)).flatten();
     let taken = [true, false].map(|mapped| process::read(&files, mapped));
     let values = (number * content.values()) as f64;
     for (way, taken) in WAYS.into_iter().zip(&taken) {
@@ -128,6 +133,7 @@ fn measure(report: &mut Report, content: Content, number: usize, python: Option<
             format!("{bare:.1?}"),
             format!("{:.2}", taken.next.as_secs_f64() / bare.as_secs_f64()),
             format!("{:.1?}", taken.per_file),
+            reader.map_or("–".to_owned(), |time| format!("{time:.1?}")),
             python.map_or("–".to_owned(), |time| format!("{time:.1?}")),
             format!("{:.1}", taken.bytes as f64 / values),
             format!("{:.2}", (taken.own + taken.mapped) as f64 / bytes as f64),
@@ -138,6 +144,7 @@ fn measure(report: &mut Report, content: Content, number: usize, python: Option<
         bare,
         taken,
         python,
+        reader,
         bytes,
     }
 }
@@ -173,6 +180,13 @@ fn bounds(report: &mut Report, sizes: &[Size]) {
     let (Some(small), Some(large)) = (of(1_000), of(10_000)) else {
         return;
     };
+    if let Some(time) = small.reader {
+        report.bound(
+            "mmstats.py: 1,000 files of 100 counters within 1.5 s".to_owned(),
+            format!("{time:.2?}"),
+            time <= Duration::from_millis(1_500),
+        );
+    }
     for (index, way) in WAYS.into_iter().enumerate() {
         let (few, many) = (&small.taken[index], &large.taken[index]);
         let ratio = many.next.as_secs_f64() / large.bare.as_secs_f64();
@@ -220,6 +234,7 @@ fn draw(sizes: &[Size]) {
         curve("next snapshot, pread", &|size| Some(size.taken[1].next)),
         curve("first snapshot, mapped", &|size| Some(size.taken[0].first)),
         curve("bare pread", &|size| Some(size.bare)),
+        curve("mmstats.py, started", &|size| size.reader),
         curve("prometheus_client, multiprocess", &|size| size.python),
     ];
     let title = "Reading files of 100 counters, all merged";

@@ -379,6 +379,20 @@ static void *mms_grow(mms_reader *r, void *items, size_t count, size_t *room, si
 
 #define MMS_GROW(r, type, items, count, room) ((items) = (type *)mms_grow(r, items, count, room, sizeof(type)))
 
+/* Counts `from` up to the first of `count` ascending items of which `comes_before` (a condition on `i`) is not true. */
+#define MMS_SEARCH(from, count, comes_before)                      \
+    for (size_t to_ = (count), i = (from); i = (from + to_) / 2, from < to_;) { \
+        if (comes_before)                                          \
+            from = i + 1;                                          \
+        else                                                       \
+            to_ = i;                                               \
+    }
+
+/* Of two numbers, as qsort asks. */
+#define MMS_ORDER(a, b) (((a) > (b)) - ((a) < (b)))
+/* A copy of a struct, to be changed. */
+#define MMS_COPY(r, type, of) ((type *)memcpy(MMS_NEW(r, type, 1), of, sizeof(type)))
+
 /* ---- Faults ---- */
 
 #if defined(__GNUC__)
@@ -403,52 +417,6 @@ static bool mms_try(mms_reader *r, void (*attempt)(mms_reader *, void *), void *
     }
     r->trap = outer;
     return false;
-}
-
-/* "Untrusted bytes": nothing that acts on a terminal or a page. */
-static const char *mms_printable(mms_reader *r, const char *text) {
-    size_t length = strlen(text), used = 0;
-    char *shown = MMS_NEW(r, char, 9 * length + 1);
-    for (size_t at = 0; at < length;) {
-        unsigned char byte = (unsigned char)text[at];
-        unsigned code = byte, more = byte >= 0xF0 ? 3 : byte >= 0xE0 ? 2 : byte >= 0xC0 ? 1 : 0;
-        if (more) {
-            code = byte & (0x3Fu >> more);
-            for (unsigned i = 1; i <= more; i++) {
-                if (((unsigned char)text[at + i] & 0xC0) != 0x80) {
-                    more = i - 1;
-                    code = 0xFFFD;
-                    break;
-                }
-                code = code << 6 | ((unsigned char)text[at + i] & 0x3Fu);
-            }
-        } else if (byte >= 0x80) {
-            code = 0xFFFD;
-        }
-        bool acts = code < 0x20 || (code >= 0x7F && code <= 0x9F) || code == 0x61C || code == 0xFEFF ||
-                    (code >= 0x200B && code <= 0x200F) || (code >= 0x2028 && code <= 0x202E) ||
-                    (code >= 0x2060 && code <= 0x2064) || (code >= 0x2066 && code <= 0x2069);
-        if (code == '\t' || code == '\r' || code == '\n')
-            used += (size_t)sprintf(shown + used, "\\%c", code == '\t' ? 't' : code == '\r' ? 'r' : 'n');
-        else if (acts)
-            used += (size_t)sprintf(shown + used, "\\u{%x}", code);
-        else if (code == 0xFFFD)
-            used += (size_t)sprintf(shown + used, "\xEF\xBF\xBD");
-        else {
-            memcpy(shown + used, text + at, more + 1);
-            used += more + 1;
-        }
-        at += more + 1;
-    }
-    return shown;
-}
-
-static void mms_report(mms_reader *r, const char *path, const char *error) {
-    MMS_GROW(r, mmstats_error, r->errors, r->shown.error_count, &r->errors_room);
-    mmstats_error *one = &r->errors[r->shown.error_count++];
-    one->path = path;
-    one->error = mms_printable(r, error);
-    r->shown.errors = r->errors;
 }
 
 static char *mms_join(mms_reader *r, const char *a, const char *b, const char *c) {
@@ -502,8 +470,44 @@ static int mms_character(const unsigned char *at, size_t left) {
     return more + 1;
 }
 
+/* "Untrusted bytes": nothing that acts on a terminal or a page. */
+static const char *mms_printable(mms_reader *r, const char *text) {
+    size_t length = strlen(text), used = 0;
+    char *shown = MMS_NEW(r, char, 9 * length + 1);
+    for (const char *at = text; *at;) {
+        int step = mms_character((const unsigned char *)at, length - (size_t)(at - text));
+        unsigned code = (unsigned char)*at & (step > 1 ? 0x7Fu >> step : 0x7Fu);
+        for (int i = 1; i < step; i++) code = code << 6 | ((unsigned char)at[i] & 0x3Fu);
+        bool acts = code < 0x20 || (code >= 0x7F && code <= 0x9F) || code == 0x61C || code == 0xFEFF ||
+                    (code >= 0x200B && code <= 0x200F) || (code >= 0x2028 && code <= 0x202E) ||
+                    (code >= 0x2060 && code <= 0x2064) || (code >= 0x2066 && code <= 0x2069);
+        if (step < 0)
+            used += (size_t)sprintf(shown + used, "\xEF\xBF\xBD");
+        else if (code == '\t' || code == '\r' || code == '\n')
+            used += (size_t)sprintf(shown + used, "\\%c", code == '\t' ? 't' : code == '\r' ? 'r' : 'n');
+        else if (acts)
+            used += (size_t)sprintf(shown + used, "\\u{%x}", code);
+        else
+            used += (size_t)sprintf(shown + used, "%.*s", step, at);
+        at += abs(step);
+    }
+    return shown;
+}
+
+static void mms_report(mms_reader *r, const char *path, const char *error) {
+    MMS_GROW(r, mmstats_error, r->errors, r->shown.error_count, &r->errors_room);
+    mmstats_error *one = &r->errors[r->shown.error_count++];
+    one->path = path;
+    one->error = mms_printable(r, error);
+    r->shown.errors = r->errors;
+}
+
+static mmstats_text mms_piece(const char *data, size_t length) {
+    mmstats_text text = {data, length};
+    return text;
+}
+
 static mmstats_text mms_text(mms_reader *r, const unsigned char *bytes, size_t count) {
-    mmstats_text text;
     size_t bad = 0, used = 0;
     for (size_t at = 0; at < count;) {
         int step = mms_character(bytes + at, count - at);
@@ -520,17 +524,10 @@ static mmstats_text mms_text(mms_reader *r, const unsigned char *bytes, size_t c
         used += step > 0 ? (size_t)step : 3;
         at += (size_t)abs(step);
     }
-    text.data = data;
-    text.length = used;
-    return text;
+    return mms_piece(data, used);
 }
 
-static mmstats_text mms_literal(const char *data) {
-    mmstats_text text;
-    text.data = data;
-    text.length = strlen(data);
-    return text;
-}
+static mmstats_text mms_literal(const char *data) { return mms_piece(data, strlen(data)); }
 
 static int mms_compare(mmstats_text a, mmstats_text b) {
     size_t least = a.length < b.length ? a.length : b.length;
@@ -637,9 +634,7 @@ typedef struct mms_sum {
 static bool mms_is_finite(mms_sum a) { return isfinite(a.high) && isfinite(a.low); }
 
 static mms_sum mms_sum_of(double high, double low) {
-    mms_sum sum;
-    sum.high = high;
-    sum.low = low;
+    mms_sum sum = {high, low};
     return sum;
 }
 
@@ -685,18 +680,17 @@ typedef struct mms_num {
 } mms_num;
 
 static mms_num mms_int(mms_i128 i) {
-    mms_num n;
-    n.i = i;
-    n.f = (double)i;
-    n.type = MMSTATS_INT;
+    mms_num n = {i, (double)i, MMSTATS_INT};
+    return n;
+}
+
+static mms_num mms_bool(uint64_t word) {
+    mms_num n = {word != 0, (double)(word != 0), MMSTATS_BOOL};
     return n;
 }
 
 static mms_num mms_real(double f) {
-    mms_num n;
-    n.i = 0;
-    n.f = f;
-    n.type = MMSTATS_FLOAT;
+    mms_num n = {0, f, MMSTATS_FLOAT};
     return n;
 }
 
@@ -879,14 +873,8 @@ static uint32_t mms_unrank(uint32_t rank) { return rank < 2048 ? 4095 - rank : r
 
 /* The counts of an octave; zeros if it had none. */
 static uint64_t *mms_counts(mms_reader *r, mms_dist *d, uint32_t order) {
-    size_t from = 0, to = d->octave_count;
-    while (from < to) {
-        size_t middle = (from + to) / 2;
-        if (d->octaves[middle].order < order)
-            from = middle + 1;
-        else
-            to = middle;
-    }
+    size_t from = 0;
+    MMS_SEARCH(from, d->octave_count, d->octaves[i].order < order)
     if (from < d->octave_count && d->octaves[from].order == order) return d->octaves[from].counts;
     MMS_GROW(r, mms_octave, d->octaves, d->octave_count, &d->octave_room);
     memmove(d->octaves + from + 1, d->octaves + from, (d->octave_count - from) * sizeof(mms_octave));
@@ -1163,6 +1151,7 @@ typedef struct mms_space { /* an octave or a part */
     uint64_t place;
     uint32_t cells; /* of an octave its counts */
     uint16_t buffers, width; /* of a part: W */
+    bool busy;               /* a cell was written too fast */
 } mms_space;
 
 typedef struct mms_instance {
@@ -1188,15 +1177,13 @@ typedef struct mms_history {
 } mms_history;
 
 typedef struct mms_pushed {
-    uint64_t number, time;
-    double value;
+    uint64_t number;
+    mmstats_entry shown; /* but for its context */
     mms_found context;
 } mms_pushed;
 
 typedef struct mms_logged {
-    mmstats_text texts[4]; /* name, site, message, sources */
-    bool is_note;
-    uint64_t count, first, last;
+    mmstats_logged shown; /* but for its context */
     mms_found context;
 } mms_logged;
 
@@ -1239,16 +1226,17 @@ typedef struct mms_file {
     int descriptor;
     uint64_t length, blocks, device, node;
     uint32_t owner_uid;
-    int64_t budget, tries;
     /* The header. */
     uint32_t header_length, pid, tid, tid_created, uid;
     bool pinned, is_copy, is_bad;
     uint64_t created, start_time, pid_namespace, time_namespace, token, lock_device, lock_inode;
     unsigned char boot_id[16], machine_id[16];
+    unsigned char process[44]; /* start time, boot id, pid namespace, token and pid, as they are in the header */
     mmstats_text model;
     unsigned owner_state;
     mmstats_life state;
-    /* The records. */
+    int64_t budget, tries;
+    /* The records. From here on everything is of one pass. */
     uint64_t committed, window, window_length;
     const unsigned char *window_bytes; /* a copy of some metadata */
     unsigned char *piece;
@@ -1481,8 +1469,7 @@ typedef struct mms_offset {
 
 static int mms_order_offsets(const void *a, const void *b) {
     const mms_offset *x = (const mms_offset *)a, *y = (const mms_offset *)b;
-    if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
-    return x->metric < y->metric ? -1 : x->metric > y->metric;
+    return x->offset != y->offset ? MMS_ORDER(x->offset, y->offset) : MMS_ORDER(x->metric, y->metric);
 }
 
 static void mms_schema_record(mms_file *f, uint64_t at, mms_cursor *c) {
@@ -1499,17 +1486,9 @@ static void mms_schema_record(mms_file *f, uint64_t at, mms_cursor *c) {
     const mms_metric *before = NULL;
     uint64_t room = block / 8;
     for (uint32_t i = 0; i < count; i++) {
-        mms_parse p;
         uint32_t size = c->length - c->at >= 4 ? mms_u32(c->data + c->at) : 0;
         if (size < 32) mms_fail(r, "an entry of %u bytes", (unsigned)size);
-        p.entry.data = mms_take(r, c, size);
-        p.entry.length = size;
-        p.entry.at = 0;
-        p.metric = &metrics[taken];
-        p.before = before;
-        p.room = &room;
-        p.block = block;
-        p.is_known = true;
+        mms_parse p = {{mms_take(r, c, size), size, 0}, &metrics[taken], before, &room, block, true};
         before = NULL;
         memset(p.metric, 0, sizeof *p.metric);
         if (!mms_try(r, mms_parse_metric, &p))
@@ -1564,10 +1543,7 @@ static mmstats_text mms_suffix(mms_reader *r, const mmstats_pair *labels, size_t
         data[used++] = '"';
     }
     if (count) data[used++] = '}';
-    mmstats_text text;
-    text.data = data;
-    text.length = used;
-    return text;
+    return mms_piece(data, used);
 }
 
 /* The length of a label, and the label if there is space for it. */
@@ -1600,11 +1576,8 @@ static void mms_take_texts(mms_reader *r, void *of) {
     if (most > 24 + 2 * 65535 + 64 * (4 + 2 * 65535)) most = 24 + 2 * 65535 + 64 * (4 + 2 * 65535);
     if (t->changes) most = most / 8 * 8;
     mms_charge(f, most > 4096 ? most : 0);
-    mms_cursor c;
     /* Texts that may change are copied now, between two looks at the generation. */
-    c.data = t->changes ? mms_words(f, t->at, most / 8) : mms_metadata(f, t->at, most);
-    c.length = (size_t)most;
-    c.at = 16;
+    mms_cursor c = {t->changes ? mms_words(f, t->at, most / 8) : mms_metadata(f, t->at, most), (size_t)most, 16};
     uint16_t prefix = mms_take16(r, &c), group = mms_take16(r, &c), lengths[128];
     uint32_t pairs = mms_take32(r, &c);
     mmstats_text before = mms_take_text(r, &c, prefix);
@@ -1642,17 +1615,10 @@ static void mms_instance_record(mms_file *f, uint64_t at, uint64_t length, bool 
     if (length < 24) mms_fail(r, "a short record at %" PRIu64, at);
     const unsigned char *head = mms_metadata(f, at, 24);
     uint32_t of = mms_u32(head + 8), place = mms_u32(head + 12);
-    const mms_schema *schema = NULL;
-    size_t from = 0, to = f->schema_count;
-    while (from < to) {
-        size_t middle = (from + to) / 2;
-        if (f->schemas[middle].at < of)
-            from = middle + 1;
-        else
-            to = middle;
-    }
+    size_t from = 0;
+    MMS_SEARCH(from, f->schema_count, f->schemas[i].at < of)
     if (from == f->schema_count || f->schemas[from].at != of) mms_fail(r, "no schema at %u", (unsigned)of);
-    schema = &f->schemas[from];
+    const mms_schema *schema = &f->schemas[from];
     mms_within(f, at, length, has_generation ? 32 : 24, place, schema->block);
     mms_texts texts = {f, schema, at, length, place, has_generation, NULL};
     uint64_t generation = 0;
@@ -1698,29 +1664,15 @@ static void mms_chain(mms_space **first, mms_space **last, mms_space *one) {
 
 /* The instance with this place in its block, and where in the order of offsets its metrics with this place begin. */
 static mms_instance *mms_owner(mms_file *f, uint64_t owner, size_t *first) {
-    size_t from = 0, to = f->instance_count;
-    while (from < to) { /* blocks lie in their records, so they ascend */
-        size_t middle = (from + to) / 2;
-        if (f->instances[middle].place <= owner)
-            from = middle + 1;
-        else
-            to = middle;
-    }
+    size_t from = 0; /* blocks lie in their records, so they ascend */
+    MMS_SEARCH(from, f->instance_count, f->instances[i].place <= owner)
     if (from == 0) return NULL;
     mms_instance *instance = &f->instances[from - 1];
     const mms_schema *schema = instance->schema;
     uint64_t offset = owner - instance->place;
     if (offset >= schema->block) return NULL;
-    from = 0;
-    to = schema->by_offset_count;
-    while (from < to) {
-        size_t middle = (from + to) / 2;
-        if (schema->metrics[schema->by_offset[middle]].offset < offset)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    *first = from;
+    *first = 0;
+    MMS_SEARCH(*first, schema->by_offset_count, schema->metrics[schema->by_offset[i]].offset < offset)
     return instance;
 }
 
@@ -1808,13 +1760,10 @@ static void mms_note_record(mms_file *f, mms_cursor *c) {
 /* What a metric is called where it is described: its kind, then its label. */
 static mms_label *mms_described(mms_reader *r, unsigned kind, mmstats_text label) {
     char *data = MMS_NEW(r, char, label.length + 4);
-    mmstats_text text;
     data[1] = (char)(kind >> 8);
     data[2] = (char)kind;
     memcpy(data + 3, label.data, label.length);
-    text.data = data;
-    text.length = label.length + 3;
-    return mms_intern(r, text, true);
+    return mms_intern(r, mms_piece(data, label.length + 3), true);
 }
 
 static void mms_description_record(mms_file *f, mms_cursor *c) {
@@ -1881,6 +1830,8 @@ static void mms_header(mms_reader *r, void *of) {
     f->lock_device = mms_word(header, 14);
     f->lock_inode = mms_word(header, 15);
     memcpy(f->machine_id, header + 128, 16);
+    memcpy(f->process, header + 72, 40);
+    memcpy(f->process + 40, header + 56, 4);
     uint32_t model = mms_u16(header + 144), exe = mms_u16(header + 146), strings = mms_u16(header + 148);
     if (strings < 152 || strings + model + exe > f->header_length) mms_fail(r, "texts beyond the header");
     f->time_namespace = strings >= 160 ? mms_word(header, 19) : mms_bytes(header + 152, strings - 152);
@@ -1907,11 +1858,8 @@ static void mms_records(mms_reader *r, void *of) {
         } else if (type == MMS_NOTE && f->note_count == 16) {
             /* enough of them */
         } else if (type == MMS_SCHEMA || type == MMS_RETIRED || type == MMS_NOTE || type == MMS_DESCRIPTION) {
-            mms_cursor c;
             mms_charge(f, 4 * length);
-            c.data = mms_metadata(f, at, length);
-            c.length = (size_t)length;
-            c.at = 8;
+            mms_cursor c = {mms_metadata(f, at, length), (size_t)length, 8};
             if (type == MMS_SCHEMA) mms_schema_record(f, at, &c);
             if (type == MMS_RETIRED) mms_retired_record(f, &c);
             if (type == MMS_NOTE) mms_note_record(f, &c);
@@ -1946,7 +1894,7 @@ static bool mms_try_slot(mms_file *f, uint64_t at, unsigned buffers, unsigned co
 }
 
 /* The cells of a part: of each its number (0: none) and the words of its buffer. */
-static const unsigned char *mms_read_cells(mms_file *f, const mms_space *part) {
+static const unsigned char *mms_read_cells(mms_file *f, mms_space *part) {
     size_t size = 1 + (size_t)part->buffers * part->width, one = 8 * (1 + (size_t)part->width);
     const unsigned char *firsts = mms_words(f, part->place, part->cells * size);
     mms_fence();
@@ -1964,6 +1912,7 @@ static const unsigned char *mms_read_cells(mms_file *f, const mms_space *part) {
             mms_pause(f->r);
             whole = mms_try_slot(f, part->place + 8 * i * size, part->buffers, part->width, words, &published);
         }
+        part->busy |= !whole && part->buffers > 1; /* numbered cells: what is being overwritten is gone */
         for (unsigned byte = 0; byte < 8 && whole; byte++) had[i * one + byte] = (unsigned char)(published >> (8 * byte));
     }
     return had;
@@ -1972,8 +1921,7 @@ static const unsigned char *mms_read_cells(mms_file *f, const mms_space *part) {
 /* "Contexts": by number, of one number the first. */
 static int mms_order_contexts(const void *a, const void *b) {
     const mms_read_context *x = (const mms_read_context *)a, *y = (const mms_read_context *)b;
-    if (x->number != y->number) return x->number < y->number ? -1 : 1;
-    return x->order < y->order ? -1 : x->order > y->order;
+    return x->number != y->number ? MMS_ORDER(x->number, y->number) : MMS_ORDER(x->order, y->order);
 }
 
 static void mms_contexts(mms_file *f) {
@@ -2000,14 +1948,8 @@ static mms_found mms_refer(const mms_file *f, uint64_t reference) {
     found.lost = reference != 0;
     uint32_t low = (uint32_t)reference, number = low - 1;
     if (reference == UINT64_MAX || low == 0) return found;
-    size_t from = 0, to = f->context_count;
-    while (from < to) {
-        size_t middle = (from + to) / 2;
-        if (f->read_contexts[middle].number < number)
-            from = middle + 1;
-        else
-            to = middle;
-    }
+    size_t from = 0;
+    MMS_SEARCH(from, f->context_count, f->read_contexts[i].number < number)
     if (from == f->context_count) return found;
     const mms_read_context *one = &f->read_contexts[from];
     if (one->number != number || one->published == 0 || reference >> 32 != (one->published & 0xFFFFFFFF)) return found;
@@ -2109,20 +2051,13 @@ static mms_value *mms_decode(mms_file *f, const mms_metric *m, const unsigned ch
     switch (m->kind) {
     case MMSTATS_UPDOWN: v->number = mms_scalar(8, plain); break;
     case MMSTATS_COUNTER: v->number = mms_scalar(4, plain); break;
-    case MMSTATS_FLAG:
-        v->number = mms_int(mms_word(plain, 0) != 0);
-        v->number.type = MMSTATS_BOOL;
-        break;
+    case MMSTATS_FLAG: v->number = mms_bool(mms_word(plain, 0)); break;
     case MMSTATS_GAUGE:
     case MMSTATS_CONSTANT:
-        if (m->scalar == 12) {
+        if (m->scalar == 12)
             v->text = mms_counted_text(r, plain, m->plain);
-        } else if (m->scalar == 11) {
-            v->number = mms_int(mms_word(plain, 0) != 0);
-            v->number.type = MMSTATS_BOOL;
-        } else {
-            v->number = mms_scalar(m->scalar, plain);
-        }
+        else
+            v->number = m->scalar == 11 ? mms_bool(mms_word(plain, 0)) : mms_scalar(m->scalar, plain);
         break;
     case MMSTATS_TEXT: v->text = mms_counted_text(r, words, m->words); break;
     case MMSTATS_COMPOUND: {
@@ -2170,36 +2105,28 @@ static mms_value *mms_decode(mms_file *f, const mms_metric *m, const unsigned ch
 /* ---- Parts of values: exemplars, "History", "Errors" ---- */
 
 static int mms_order_pushed(const void *a, const void *b) {
-    uint64_t x = ((const mms_pushed *)a)->number, y = ((const mms_pushed *)b)->number;
-    return x < y ? 1 : x > y ? -1 : 0;
+    return MMS_ORDER(((const mms_pushed *)b)->number, ((const mms_pushed *)a)->number);
 }
 
-static int mms_order_logged(const mms_logged *a, const mms_logged *b) {
-    static const unsigned char texts[4] = {0, 2, 1, 3}; /* name, note, message, site, sources */
-    for (unsigned i = 0; i < 4; i++) {
-        int order = mms_compare(a->texts[texts[i]], b->texts[texts[i]]);
-        if (order) return order;
-        if (i == 0 && a->is_note != b->is_note) return a->is_note ? 1 : -1;
-    }
-    return 0;
+/* By name, note, message, site and sources. */
+static int mms_order_logged(const mmstats_logged *a, const mmstats_logged *b) {
+    int order = mms_compare(a->name, b->name);
+    if (order == 0) order = MMS_ORDER(a->is_note, b->is_note);
+    if (order == 0) order = mms_compare(a->message, b->message);
+    if (order == 0) order = mms_compare(a->site, b->site);
+    return order ? order : mms_compare(a->sources, b->sources);
 }
 
 static void mms_enter(mms_reader *r, mms_log_list *list, const mms_logged *one) {
-    size_t from = 0, to = list->count;
-    while (from < to) {
-        size_t middle = (from + to) / 2;
-        if (mms_order_logged(&list->logged[middle], one) < 0)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    mms_logged *at = list->logged + from;
-    if (from < list->count && mms_order_logged(at, one) == 0) {
-        bool others = one->last > at->last ? one->context.exists : !at->context.exists;
+    size_t from = 0;
+    MMS_SEARCH(from, list->count, mms_order_logged(&list->logged[i].shown, &one->shown) < 0)
+    if (from < list->count && mms_order_logged(&list->logged[from].shown, &one->shown) == 0) {
+        mms_logged *at = &list->logged[from];
+        bool others = one->shown.last > at->shown.last ? one->context.exists : !at->context.exists;
         if (others) at->context = one->context;
-        at->count = mms_add(at->count, one->count);
-        if (one->first < at->first) at->first = one->first;
-        if (one->last > at->last) at->last = one->last;
+        at->shown.count = mms_add(at->shown.count, one->shown.count);
+        if (one->shown.first < at->shown.first) at->shown.first = one->shown.first;
+        if (one->shown.last > at->shown.last) at->shown.last = one->shown.last;
         return;
     }
     MMS_GROW(r, mms_logged, list->logged, list->count, &list->room);
@@ -2213,15 +2140,17 @@ static void mms_log_entry(mms_file *f, mms_log *log, const unsigned char *words,
     mms_reader *r = f->r;
     mms_logged one;
     size_t at = 48, end = 8 * (size_t)count;
-    one.count = mms_word(words, 0);
-    one.first = mms_word(words, 1);
-    one.last = mms_word(words, 2);
+    mmstats_text *texts[4] = {&one.shown.name, &one.shown.site, &one.shown.message, &one.shown.sources};
+    memset(&one, 0, sizeof one);
+    one.shown.count = mms_word(words, 0);
+    one.shown.first = mms_word(words, 1);
+    one.shown.last = mms_word(words, 2);
     one.context = mms_refer(f, mms_word(words, 3));
-    one.is_note = mms_word(words, 5) & 1;
+    one.shown.is_note = mms_word(words, 5) & 1;
     for (unsigned i = 0; i < 4; i++) {
         size_t length = (size_t)(mms_word(words, 4) >> (16 * i) & 0xFFFF);
         if (length > end - at) length = end - at;
-        one.texts[i] = mms_text(r, words + at, length);
+        *texts[i] = mms_text(r, words + at, length);
         at += length;
     }
     mms_enter(r, &log->lists[mms_word(words, 5) >> 1 & 1], &one);
@@ -2238,8 +2167,8 @@ static void mms_history_entries(mms_file *f, mms_history *h, const mms_space *pa
             if (mms_word(cell, 0) == 0) continue;
             mms_pushed *one = &h->entries[count++];
             one->number = mms_word(cell, 0);
-            one->time = mms_word(cell, 1);
-            one->value = mms_float(mms_word(cell, 2));
+            one->shown.time = mms_word(cell, 1);
+            one->shown.value = mms_float(mms_word(cell, 2));
             one->context = mms_refer(f, mms_word(cell, 3));
         }
     if (count == 0) return;
@@ -2265,24 +2194,26 @@ static void mms_exemplars(mms_file *f, mms_dist *d, const mms_space *parts) {
 
 /* ---- A pass over the values: "A polling reader, by pread" ---- */
 
+/* The begin of a text of /proc or /etc, with a zero after it; empty if it cannot be read. */
+static void mms_text_of(const char *path, char *text, size_t size) {
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = descriptor < 0 ? 0 : read(descriptor, text, size - 1);
+    if (descriptor >= 0) close(descriptor);
+    text[got > 0 ? got : 0] = 0;
+}
+
+/* 32 hexadecimal digits; zeros if it is something else. */
 static void mms_identifier(const char *path, unsigned char id[16]) {
+    static const char hex[] = "00112233445566778899aAbBcCdDeEfF";
     char text[80];
     unsigned digits = 0;
     memset(id, 0, 16);
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = descriptor < 0 ? 0 : read(descriptor, text, sizeof text);
-    if (descriptor >= 0) close(descriptor);
-    for (ssize_t i = 0; i < got; i++) {
-        const char *hex = "0123456789abcdef", *found;
-        char lower = (char)(text[i] >= 'A' && text[i] <= 'F' ? text[i] + 32 : text[i]);
-        if (lower == '-' || lower == '\n') continue;
-        found = lower ? strchr(hex, lower) : NULL;
-        if (!found || digits == 32) {
-            digits = 33;
-            break;
-        }
-        id[digits / 2] = (unsigned char)(id[digits / 2] << 4 | (found - hex));
-        digits++;
+    mms_text_of(path, text, sizeof text);
+    for (const char *at = text; *at; at++) {
+        const char *found = strchr(hex, *at);
+        if (*at == '-' || *at == '\n') continue;
+        if (found && digits < 32) id[digits / 2] = (unsigned char)(id[digits / 2] << 4 | (found - hex) / 2);
+        digits = found ? digits + 1 : 33;
     }
     if (digits != 32) memset(id, 0, 16);
 }
@@ -2407,6 +2338,8 @@ static void mms_decode_parts(mms_file *f, mms_instance *instance) {
     for (size_t i = instance->entries; i < instance->entries_end; i++) {
         mms_entry *entry = &f->entries[i];
         const mms_space *own = parts[entry->metric - schema->metrics];
+        for (const mms_space *part = own; part; part = part->sibling) entry->busy |= part->busy;
+        if (entry->busy) entry->value = NULL;
         if (!entry->value || !own) continue;
         if (entry->value->history) mms_history_entries(f, entry->value->history, own);
         if (entry->value->log)
@@ -2420,6 +2353,7 @@ static void mms_pass(mms_reader *r, void *of) {
     mms_file *f = (mms_file *)of;
     f->budget = f->blocks > ((uint64_t)1 << 46) ? INT64_MAX / 2 : (int64_t)(16 * 512 * f->blocks + (1u << 20));
     f->tries = 16384000;
+    memset(&f->committed, 0, sizeof *f - offsetof(mms_file, committed));
     f->committed = mms_load(f, 32);
     uint64_t owner = mms_load(f, 40);
     mms_fence(); /* the records after the length that says they are there */
@@ -2431,21 +2365,7 @@ static void mms_pass(mms_reader *r, void *of) {
     }
     if (f->committed < f->header_length || f->committed > f->length)
         mms_fail(r, "committed length %" PRIu64 " of %" PRIu64, f->committed, f->length);
-    f->window_length = 0;
-    f->piece = NULL;
-    f->schemas = NULL;
-    f->instances = NULL;
-    f->contexts = f->contexts_end = NULL;
-    f->notes = NULL;
-    f->descriptions = f->descriptions_end = NULL;
-    f->entries = NULL;
-    f->problems = NULL;
-    f->is_retired = false;
     f->whole = SIZE_MAX;
-    f->twice = NULL;
-    f->twice_count = 0;
-    f->schema_count = f->schema_room = f->instance_count = f->instance_room = f->context_count = 0;
-    f->note_count = f->note_room = f->entry_count = f->entry_room = f->problem_count = f->problem_room = 0;
     if (!mms_try(r, mms_records, f)) {
         char problem[sizeof r->problem];
         memcpy(problem, r->problem, sizeof problem);
@@ -2539,12 +2459,6 @@ typedef struct mms_life { /* an answer, of a process and a root */
     mmstats_life life;
 } mms_life;
 
-/* "Folding": of the same process. */
-static bool mms_same_process(const mms_file *a, const mms_file *b) {
-    return a->pid == b->pid && a->start_time == b->start_time && memcmp(a->boot_id, b->boot_id, 16) == 0 &&
-           a->pid_namespace == b->pid_namespace && a->token == b->token;
-}
-
 static const mms_lock *mms_lock_of(mms_reader *r, const char *root) {
     struct stat found;
     struct statfs system;
@@ -2598,10 +2512,7 @@ static mmstats_life mms_ask_pid(const mms_file *f, bool *gone) {
     }
     if (!r->proc_is_own) return MMSTATS_LIVE;
     snprintf(path, sizeof path, "/proc/%u/stat", (unsigned)f->pid);
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = descriptor < 0 ? 0 : read(descriptor, text, sizeof text - 1);
-    if (descriptor >= 0) close(descriptor);
-    text[got > 0 ? got : 0] = 0;
+    mms_text_of(path, text, sizeof text);
     field = strrchr(text, ')'); /* the second field is a name in parentheses, which may contain anything */
     uint64_t threads = 0, start = 0;
     char state = 0;
@@ -2635,7 +2546,7 @@ static mmstats_life mms_ask(mms_reader *r, const mms_file *f) {
 static mmstats_life mms_state(mms_reader *r, const mms_file *f) {
     mms_life *one = r->lives;
     for (; one; one = one->next)
-        if (mms_same_process(one->of, f) && strcmp(one->of->root, f->root) == 0 && one->of->lock_device == f->lock_device &&
+        if (memcmp(one->of->process, f->process, sizeof f->process) == 0 && strcmp(one->of->root, f->root) == 0 && one->of->lock_device == f->lock_device &&
             one->of->lock_inode == f->lock_inode && one->of->pinned == f->pinned &&
             one->of->time_namespace == f->time_namespace && memcmp(one->of->machine_id, f->machine_id, 16) == 0)
             break;
@@ -2672,16 +2583,8 @@ static void mms_own(mms_reader *r, mms_merged *m) {
     m->owned = true;
     m->value = *m->first;
     if (m->value.dist) m->value.dist = mms_clone_dist(r, m->value.dist, m->value.dist->digits);
-    if (m->value.summary) {
-        mms_summary *summary = MMS_NEW(r, mms_summary, 1);
-        *summary = *m->value.summary;
-        m->value.summary = summary;
-    }
-    if (m->value.history) {
-        mms_history *history = MMS_NEW(r, mms_history, 1);
-        *history = *m->value.history;
-        m->value.history = history;
-    }
+    if (m->value.summary) m->value.summary = MMS_COPY(r, mms_summary, m->value.summary);
+    if (m->value.history) m->value.history = MMS_COPY(r, mms_history, m->value.history);
     if (m->value.log) {
         mms_log *log = MMS_NEW(r, mms_log, 1);
         memcpy(log->counts, m->value.log->counts, sizeof log->counts);
@@ -2722,7 +2625,7 @@ static void mms_merge_history(mms_reader *r, mms_history *h, const mms_history *
     uint64_t most = h->count + other->count < h->size ? h->count + other->count : h->size;
     mms_pushed *merged = MMS_NEW(r, mms_pushed, (size_t)most);
     while (count < most) {
-        bool later = a == h->count || (b < other->count && other->entries[b].time > h->entries[a].time);
+        bool later = a == h->count || (b < other->count && other->entries[b].shown.time > h->entries[a].shown.time);
         merged[count++] = later ? other->entries[b++] : h->entries[a++];
     }
     h->entries = merged;
@@ -2884,16 +2787,8 @@ static const mmstats_distribution *mms_show_dist(mms_reader *r, const mms_dist *
 static const mmstats_logged *mms_show_logged(mms_reader *r, const mms_log_list *list) {
     mmstats_logged *shown = MMS_NEW(r, mmstats_logged, list->count);
     for (size_t i = 0; i < list->count; i++) {
-        const mms_logged *one = &list->logged[i];
-        shown[i].name = one->texts[0];
-        shown[i].site = one->texts[1];
-        shown[i].message = one->texts[2];
-        shown[i].sources = one->texts[3];
-        shown[i].is_note = one->is_note;
-        shown[i].count = one->count;
-        shown[i].first = one->first;
-        shown[i].last = one->last;
-        shown[i].context = mms_show_context(r, one->context);
+        shown[i] = list->logged[i].shown;
+        shown[i].context = mms_show_context(r, list->logged[i].context);
     }
     return shown;
 }
@@ -2939,8 +2834,7 @@ static void mms_show_value(mms_reader *r, mmstats_series *shown, const mms_metri
     case MMSTATS_HISTORY: {
         mmstats_entry *entries = MMS_NEW(r, mmstats_entry, (size_t)v->history->count);
         for (size_t i = 0; i < v->history->count; i++) {
-            entries[i].time = v->history->entries[i].time;
-            entries[i].value = v->history->entries[i].value;
+            entries[i] = v->history->entries[i].shown;
             entries[i].context = mms_show_context(r, v->history->entries[i].context);
         }
         shown->entries = entries;
@@ -3222,38 +3116,28 @@ static void mms_read_directory(mms_reader *r, const char *path, const char *root
 }
 
 /* "Merging": how little a file looks like the one that its writer made. */
+static int mms_strangeness(const mms_file *f) {
+    const char *name = mms_base(f->path), *rest;
+    char written[64];
+    size_t directory = (size_t)(name - f->path), length = f->model.length;
+    bool in_model = directory >= length + 2 && f->path[directory - length - 2] == '/' &&
+                    memcmp(f->path + directory - length - 1, f->model.data, length) == 0;
+    rest = name + sprintf(written, "mmstats-%u-%u", (unsigned)f->pid, (unsigned)f->tid_created);
+    bool own = strncmp(name, written, strlen(written)) == 0 &&
+               (*rest == 0 || (*rest == '-' && rest[1] && rest[1 + strspn(rest + 1, "0123456789")] == 0));
+    return 4 * (f->owner_uid != f->uid) + 2 * !in_model + !own;
+}
+
 static int mms_order_strange(const void *a, const void *b) {
     const mms_file *x = *(mms_file *const *)a, *y = *(mms_file *const *)b;
-    const mms_file *of[2];
-    int strange[2] = {0, 0};
-    of[0] = x;
-    of[1] = y;
-    for (int i = 0; i < 2; i++) {
-        const mms_file *f = of[i];
-        const char *name = mms_base(f->path);
-        char written[64];
-        size_t directory = (size_t)(name - f->path), length;
-        if (f->owner_uid != f->uid) strange[i] += 4;
-        if (directory < f->model.length + 2 || f->path[directory - f->model.length - 2] != '/' ||
-            memcmp(f->path + directory - f->model.length - 1, f->model.data, f->model.length) != 0)
-            strange[i] += 2;
-        length = (size_t)sprintf(written, "mmstats-%u-%u", (unsigned)f->pid, (unsigned)f->tid_created);
-        bool own = strncmp(name, written, length) == 0;
-        if (own && name[length] && (name[length] != '-' || !name[length + 1] || name[length + 1 + strspn(name + length + 1, "0123456789")]))
-            own = false;
-        if (!own) strange[i] += 1;
-    }
+    int strange[2] = {mms_strangeness(x), mms_strangeness(y)};
     return strange[0] != strange[1] ? strange[0] - strange[1] : strcmp(x->path, y->path);
 }
 
 static int mms_order_identity(const mms_file *x, const mms_file *y) {
-    int order = memcmp(x->boot_id, y->boot_id, 16);
-    if (x->created != y->created) return x->created < y->created ? -1 : 1;
-    if (x->pid != y->pid) return x->pid < y->pid ? -1 : 1;
-    if (x->tid_created != y->tid_created) return x->tid_created < y->tid_created ? -1 : 1;
-    if (x->start_time != y->start_time) return x->start_time < y->start_time ? -1 : 1;
-    if (x->token != y->token) return x->token < y->token ? -1 : 1;
-    if (x->pid_namespace != y->pid_namespace) return x->pid_namespace < y->pid_namespace ? -1 : 1;
+    int order = memcmp(x->process, y->process, sizeof x->process);
+    if (order == 0) order = MMS_ORDER(x->created, y->created);
+    if (order == 0) order = MMS_ORDER(x->tid_created, y->tid_created);
     return order ? order : mms_compare(x->model, y->model);
 }
 
@@ -3309,13 +3193,7 @@ static void mms_show_file(mms_reader *r, mmstats_file *shown, mms_file *f) {
 }
 
 static int mms_order_processes(const void *a, const void *b) {
-    const mms_file *x = *(mms_file *const *)a, *y = *(mms_file *const *)b;
-    int order = memcmp(x->boot_id, y->boot_id, 16);
-    if (x->pid != y->pid) return x->pid < y->pid ? -1 : 1;
-    if (x->start_time != y->start_time) return x->start_time < y->start_time ? -1 : 1;
-    if (x->token != y->token) return x->token < y->token ? -1 : 1;
-    if (x->pid_namespace != y->pid_namespace) return x->pid_namespace < y->pid_namespace ? -1 : 1;
-    return order;
+    return memcmp((*(mms_file *const *)a)->process, (*(mms_file *const *)b)->process, sizeof((mms_file *)0)->process);
 }
 
 static void mms_show_model(mms_reader *r, mmstats_model *shown, mms_file **files, size_t count) {
@@ -3354,7 +3232,7 @@ static void mms_read_path(mms_reader *r, const char *path) {
         any_directory |= names[i].is_directory;
         is_model |= !names[i].is_directory && strncmp(names[i].name, "mmstats-", 8) == 0;
     }
-    if (is_model || (count && !any_directory)) {
+    if (is_model || (count && !any_directory && lstat(mms_join(r, path, "/", ".lock"), &found) != 0)) {
         mms_read_directory(r, path, mms_above(r, path));
         return;
     }
@@ -3422,10 +3300,7 @@ static void mms_read_all(mms_reader *r, const char *path) {
     mms_identifier("/etc/machine-id", r->machine_id);
     r->pid_namespace = mms_namespace("/proc/self/ns/pid");
     r->time_namespace = mms_namespace("/proc/self/ns/time");
-    int descriptor = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-    ssize_t got = descriptor < 0 ? 0 : read(descriptor, status, sizeof status - 1);
-    if (descriptor >= 0) close(descriptor);
-    status[got > 0 ? got : 0] = 0;
+    mms_text_of("/proc/self/status", status, sizeof status);
     found = strstr(status, "\nNSpid:");
     r->proc_is_own = true;
     if (found) {
@@ -3495,19 +3370,12 @@ void mmstats_free(mmstats *read) {
 }
 
 const mmstats_series *mmstats_find(const mmstats *read, const char *model, const char *label) {
-    for (size_t i = 0; i < read->model_count; i++) {
-        const mmstats_model *m = &read->models[i];
-        size_t from = 0, to = m->series_count;
-        if (!mms_same(m->name, mms_literal(model))) continue;
-        while (from < to) {
-            size_t middle = (from + to) / 2;
-            int order = mms_compare(m->series[middle].label, mms_literal(label));
-            if (order == 0) return &m->series[middle];
-            if (order < 0)
-                from = middle + 1;
-            else
-                to = middle;
-        }
+    for (size_t m = 0; m < read->model_count; m++) {
+        const mmstats_series *series = read->models[m].series;
+        size_t from = 0, count = read->models[m].series_count;
+        if (!mms_same(read->models[m].name, mms_literal(model))) continue;
+        MMS_SEARCH(from, count, mms_compare(series[i].label, mms_literal(label)) < 0)
+        if (from < count && mms_same(series[from].label, mms_literal(label))) return &series[from];
     }
     return NULL;
 }

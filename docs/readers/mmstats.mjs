@@ -286,7 +286,10 @@ function modelDirectories(given) {
     const entries = listing(given);
     const hasFiles = entries.some((entry) => !entry.isDirectory() && entry.name.startsWith("mmstats-"));
     const hasDirectories = entries.some((entry) => entry.isDirectory());
-    if (hasFiles || (entries.length > 0 && !hasDirectories)) return [{ directory: given, root: path.dirname(given) }];
+    const hasLock = statOf(path.join(given, ".lock"), fs.lstatSync) !== null; // so it is a root
+    if (hasFiles || (entries.length > 0 && !hasDirectories && !hasLock)) {
+        return [{ directory: given, root: path.dirname(given) }];
+    }
     const directories = entries.filter((entry) => entry.isDirectory());
     return directories.map((entry) => ({ directory: path.join(given, entry.name), root: given }));
 }
@@ -931,12 +934,14 @@ class StatsFile {
             values.octaves = (octaves.get(metric) ?? []).map(({ number, place, count }) => {
                 return { number, counts: sliceOf(counts.view(place, 8 * count), 0, 8 * count) };
             });
-            values.cells = (parts.get(metric) ?? []).flatMap((piece) => this.copyCells(piece, phases));
+            const cells = (parts.get(metric) ?? []).map((piece) => this.copyCells(piece, phases));
+            if (cells.includes(null)) values.buffer = null; // as if its slot was too busy
+            else values.cells = cells.flat();
             return values;
         });
     }
 
-    /** The cells of a part that have a value: the number of the publication, and its words. */
+    /** The cells of a part that have a value: the number of the publication, and its words. Null: one is too busy. */
     copyCells(piece, phases) {
         const found = [];
         const end = piece.place + piece.cells * piece.cellBytes;
@@ -948,6 +953,7 @@ class StatsFile {
                 ? { p, words: sliceOf(data, bufferAt(p, piece), 8 * piece.words) }
                 : this.retry(at, piece, TRIES_OF_CELL);
             if (cell && cell.p !== 0n) found.push(cell);
+            if (!cell && piece.buffers > 1) return null; // a numbered cell that is being overwritten is gone
         }
         return found;
     }

@@ -17,9 +17,9 @@ For prometheus_client:
 
     prometheus_client.REGISTRY.register(mmstats.Collector("/run/app"))
 
-Written from docs/FORMAT.md alone, whose chapters the comments name. It copies values with three phases of preadv ("A
-polling reader, by pread"), so it may read any file, whoever wrote it. It does not read files of format 1 (python-mmstats)
-and does not find files by the pid of their writer.
+Written from docs/FORMAT.md alone, in the order of its chapters, so that one reads beside the other. It copies values
+with three phases of preadv ("A polling reader, by pread"), so it may read any file, whoever wrote it. It does not read
+files of format 1 (python-mmstats) and does not find files by the pid of their writer.
 """
 
 import array
@@ -40,73 +40,24 @@ import threading
 import time
 from fractions import Fraction
 
-SCALARS = {1: "B", 2: "H", 3: "I", 4: "Q", 5: "b", 6: "h", 7: "i", 8: "q", 9: "f", 10: "d", 11: "B"}
-BOOL, TEXT = 11, 12
-KINDS = ["", "counter", "updown", "gauge", "flag", "text", "constant", "timer", "percentile", "compound",
-         "summary", "average", "movingaverage", "samplingcounter", "history", "errors", "window", "floats"]
-# A flag of the header: the lock is pinned.
-PINNED = 1
-HAS_GENERATION = 2
-# In the place of the texts of an instance that was removed, or whose texts are wrong.
-GONE = None, "", {}, ()
-# Schemas, and the labels of instances, that were decoded already: the files of a model have the same, as a rule.
-DECODED, DECODED_MOST = {}, 4096
-# File systems that only one kernel writes, by their names in mountinfo.
-LOCAL = ["tmpfs", "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "overlay", "ramfs", "bcachefs", "zfs"]
-# Steps of a window that count, and what its label ends with.
-COUNTED, WINDOW = 12, ".Window"
-OF_WINDOW = "\0window"  # after the label of a metric: the key of its window, which no text has
-MONOTONIC_COARSE = 6
-# Words of a buffer and plain words; None: as the parameter says.
-SLOTS = {"floats": (10, 65), "summary": (10, 1), "average": (3, 0), "movingaverage": (3, None), "samplingcounter": (2, 1)}
-RULES = range(5)
-SCHEMA, INSTANCE, OCTAVE, RETIRED, PART, NOTE, DESCRIPTION = 1, 2, 3, 4, 6, 7, 8
-# Cells of the parts of a kind: buffers, and the fewest and the most words of each.
-CELLS = {"history": (1, 3, 3), "errors": (2, 6, 65535), "timer": (2, 3, 3), "percentile": (2, 3, 3), "floats": (2, 3, 3)}
-LOST = object()
-RETIRED_FILE, NAMED, STARTS = "mmstats-retired", 1024, 16
+
+# --------------------------------------------------------------------------------------------------------------------
+# Part I. The container
+# --------------------------------------------------------------------------------------------------------------------
+
+# Conventions
+# ===========
+
 MOST64, MOST128 = 2**64 - 1, 2**128 - 1
-# Percentiles in thousandths, as they are shown.
-PERCENTILES = [(500, "50"), (750, "75"), (900, "90"), (950, "95"), (990, "99"), (999, "99.9")]
-TRIES, TRIES_PER_FILE, PASSES = 4_000, 256_000, 8
-LABELS_MOST = 64
 
 
 class Malformed(Exception):
     """A file, or a part of it, that cannot be read."""
 
 
-class Busy(Exception):
-    """A slot whose writer was too fast."""
-
-
-_mutex = threading.Lock()
-
-
-def fence():
-    """An acquire fence: two acquisitions of one mutex in a row ("A polling reader, by pread")."""
-    for _ in range(2):
-        with _mutex:
-            pass
-
-
 def need(condition, problem):
     if not condition:
         raise Malformed(problem)
-
-
-def printable(text):
-    """Untrusted bytes: nothing that acts on a terminal or a page. For messages; JSON has the original texts."""
-
-    def escaped(char):
-        code = ord(char)
-        if code < 0x20 or 0x7F <= code <= 0x9F or code in (0x061C, 0xFEFF) \
-                or 0x200B <= code <= 0x200F or 0x2028 <= code <= 0x202E \
-                or 0x2060 <= code <= 0x2064 or 0x2066 <= code <= 0x2069:
-            return {"\t": "\\t", "\r": "\\r", "\n": "\\n"}.get(char, "\\u{%x}" % code)
-        return char
-
-    return "".join(map(escaped, text))
 
 
 class Cursor:
@@ -125,6 +76,701 @@ class Cursor:
 
     def text(self, count):
         return self.take(count).decode("utf-8", "replace")
+
+
+def floats(words):
+    return struct.unpack("<%dd" % len(words), struct.pack("<%dQ" % len(words), *words))
+
+
+_mutex = threading.Lock()
+
+
+def fence():
+    """An acquire fence: two acquisitions of one mutex in a row ("A polling reader, by pread")."""
+    for _ in range(2):
+        with _mutex:
+            pass
+
+
+def contents(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+# Where files are
+# ===============
+
+def listing(directory):
+    """The entries that do not begin with a dot: name, and whether it is a directory."""
+    with os.scandir(directory) as entries:
+        return sorted((e.name, e.is_dir(follow_symlinks=False)) for e in entries if not e.name.startswith("."))
+
+
+def directories(path):
+    """Path and root of each model's directory under `path`, which may be one itself."""
+    found = listing(path)
+    if any(not is_dir and name.startswith("mmstats-") for name, is_dir in found) \
+            or (found and not any(is_dir for _, is_dir in found) and not os.path.lexists(os.path.join(path, ".lock"))):
+        return [(path, os.path.dirname(path))]
+    return [(os.path.join(path, model), path) for model, is_dir in found if is_dir]
+
+
+def roots(errors):
+    """Where to look if nobody says. What is wrong with a root goes to `errors`."""
+    if os.environ.get("MMSTATS_PATH"):
+        return [os.path.abspath(os.environ["MMSTATS_PATH"])]
+    uid, runtime = os.geteuid(), os.environ.get("XDG_RUNTIME_DIR", "")
+
+    def is_own(found):
+        return stat.S_ISDIR(found.st_mode) and found.st_uid == uid and not found.st_mode & 0o022
+
+    candidates = ["/dev/shm/mmstats-%d" % uid, os.path.join(tempfile.gettempdir(), "mmstats-%d" % uid)]
+    if os.path.isabs(runtime) and os.path.isdir(runtime) and is_own(os.stat(runtime)):
+        candidates.insert(0, os.path.join(runtime, "mmstats"))
+    found = []
+    for path in candidates:
+        if not os.path.lexists(path):
+            continue
+        if is_own(os.lstat(path)):
+            found.append(path)
+        else:
+            errors.append({"path": path, "error": "not a directory of this user that nobody else may write to"})
+    return found
+
+
+# The file
+# ========
+
+# A flag of the header: the lock is pinned.
+PINNED = 1
+PASSES = 8
+
+
+class File:
+    """A stats file, read once."""
+
+    def __init__(self, path, root):
+        self.path, self.root, self.problems, self.busy = path, root, [], []
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            self.descriptor = os.open(path, flags)
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                raise
+            raise Malformed("cannot open it: %s" % error.strerror) from error
+        try:
+            found = os.fstat(self.descriptor)
+            need(stat.S_ISREG(found.st_mode), "not a regular file")
+            self.length, self.owner_uid = found.st_size, found.st_uid
+            self.node, self.is_copy = (found.st_dev, found.st_ino), False
+            self.read_header()
+            for _ in range(PASSES):
+                self.budget = 16 * 512 * os.fstat(self.descriptor).st_blocks + (1 << 20)
+                self.problems, self.busy = [], []
+                committed = self.read_records()
+                read_values(self)
+                # A polling reader, by pread: a context that was copied may be in a record that is new since.
+                fence()
+                if self.words(32, 1)[0] == committed:
+                    break
+        finally:
+            os.close(self.descriptor)
+
+    def words(self, at, count):
+        """`count` words from offset `at`: one call, aligned in the file and in memory."""
+        buffer = array.array("Q", bytes(8 * count))
+        got = os.preadv(self.descriptor, [buffer], at) if count else 0
+        need(got == 8 * count, "cut short while it was read")
+        return buffer
+
+    def bytes(self, at, count):
+        return self.words(at, -(-count // 8)).tobytes()[:count]
+
+    def charge(self, count):
+        self.budget -= count
+        need(self.budget >= 0, "out of proportion to the space that the file takes")
+
+    def read_header(self):
+        need(self.length >= 152, "too short for a header")
+        start = self.bytes(0, 32)
+        need(start[:8] == b"\x03mmstats", "not a stats file of format 3")
+        self.header_length, flags, incompatible, _ = struct.unpack("<IIQQ", start[8:32])
+        self.pinned = bool(flags & PINNED)
+        need(incompatible == 0, "incompatible features %#x" % incompatible)
+        need(self.header_length % 8 == 0 and 152 <= self.header_length <= min(196608, self.length), "bad header length")
+        header = Cursor(self.bytes(0, self.header_length), 48)
+        (self.created, self.pid, self.tid, self.uid, self.gid, self.start_time, self.boot_id, self.pid_namespace,
+         self.token, self.device, self.inode, self.machine_id, model, exe, strings,
+         _) = header.numbers("QIIIIQ16sQQQQ16sHHHH")
+        self.tid_created = self.tid
+        # Not there in files of earlier versions; what a later version has before the strings follows.
+        self.time_namespace, = struct.unpack("<Q", header.take(strings - header.at)[:8].ljust(8, b"\0"))
+        self.model, self.exe = header.text(model), header.text(exe)
+        need(self.model, "a model without a name")
+
+    def read_records(self):
+        committed, owner = self.words(32, 2)
+        fence()  # the records after the length that says they are there
+        self.tid, self.owner_state = owner & 0xFFFFFFFF, owner >> 32 & 0xFF
+        if committed > self.length:
+            self.length = os.fstat(self.descriptor).st_size
+        need(self.header_length <= committed <= self.length, "committed length %d of %d" % (committed, self.length))
+        self.schemas, self.instances, self.retired, self.contexts = {}, [], None, []
+        self.notes, self.generations, self.descriptions = [], [], {}
+        at = self.header_length
+        try:
+            while at < committed:
+                need(committed - at >= 8, "a record at %d beyond the end" % at)
+                length, kind, flags = struct.unpack("<IHH", self.bytes(at, 8))
+                need(length >= 8 and length % 8 == 0 and length <= committed - at,
+                     "record at %d of %d bytes" % (at, length))
+                if kind in RECORDS:
+                    RECORDS[kind](self, at, length, flags)
+                else:
+                    need(flags & 1 == 0, "the record at %d must be understood" % at)
+                at += length
+        except Malformed as problem:
+            self.problems.append(str(problem))  # what came before it is used
+        return committed
+
+    def process(self):
+        return self.pid, self.start_time, self.boot_id, self.pid_namespace, self.token
+
+    def name(self):
+        """What a retired file calls it."""
+        return self.created, self.token, self.start_time, self.pid, self.tid_created
+
+
+# Records
+# =======
+
+SCHEMA, INSTANCE, OCTAVE, RETIRED, PART, NOTE, DESCRIPTION = 1, 2, 3, 4, 6, 7, 8
+HAS_GENERATION = 2
+LABELS_MOST, NOTES_MOST = 64, 16
+RULES = range(5)
+SCALARS = {1: "B", 2: "H", 3: "I", 4: "Q", 5: "b", 6: "h", 7: "i", 8: "q", 9: "f", 10: "d", 11: "B"}
+BOOL, TEXT = 11, 12
+# Schemas, and the labels of instances, that were decoded already: the files of a model have the same, as a rule.
+DECODED, DECODED_MOST = {}, 4096
+
+
+def decoded(key, decode):
+    """What `decode` returns, once for each key."""
+    found = DECODED.get(key)
+    if found is None:
+        if len(DECODED) >= DECODED_MOST:
+            DECODED.clear()
+        found = DECODED[key] = decode()
+    return found
+
+
+class Entry:
+    """Records, Metric entry and Field."""
+
+    def __init__(self, entry, block):
+        (self.kind, self.scalar, self.rule, self.offset, self.buffers, self.words, self.plain, fields,
+         self.parameter, label, unit, help_, counters) = entry.numbers("4xHBBIHHHHIHHHH")
+        if not self.is_known():
+            return  # of a later version
+        need(self.buffers == 0 or self.buffers in (2, 4, 8, 16, 32, 64), "%d buffers" % self.buffers)
+        self.slot_words = 1 + self.buffers * self.words if self.buffers else 0
+        self.total = self.slot_words + self.plain
+        need(self.offset % 8 == 0 and self.offset + 8 * self.total <= block, "a metric outside its block")
+        self.label, self.unit, self.help = entry.text(label), entry.text(unit), entry.text(help_)
+        need(self.rule in RULES, "%s has a merge rule that is not known" % self.label)
+        self.fields = []
+        for _ in range(fields):
+            scalar, rule, count, offset, name = entry.numbers("BBHHH")
+            name = entry.text(name)
+            need(scalar in SCALARS, "field %s is of a type that is not known" % name)
+            need(rule in RULES, "field %s has a merge rule that is not known" % name)
+            end = offset + struct.calcsize("<" + SCALARS[scalar]) * max(count, 1)
+            need(end <= 8 * self.words, "field %s is outside the value" % name)
+            self.fields.append((name, scalar, rule, count, offset))
+        self.counters = {entry.numbers("H")[0] for _ in range(counters if fields else 0)}
+        need(all(number < fields for number in self.counters), "a counter that is no field")
+
+    def is_known(self):
+        return 0 < self.kind < len(KINDS) and KINDS[self.kind] is not None
+
+    def of(self, identity, exported):
+        """The same for one instance, whose group or labels these are; what exporters put before the name of the
+        metric, and their key of the group."""
+        metric = copy.copy(self)
+        metric.identity, (metric.prefix, metric.group_key) = identity, exported
+        return metric
+
+
+def schema_record(file, at, length, _):
+    file.charge(4 * length)
+    data = file.bytes(at, length)
+    block, metrics, problems = decoded(data, lambda: schema_of(data))
+    file.problems += problems
+    file.schemas[at] = block, metrics
+
+
+def schema_of(data):
+    """Records, Schema record: block, metrics, and what is wrong with the others."""
+    record = Cursor(data, 8)
+    block, count, name, help_, type_, export = record.numbers("IIHHHH")
+    need(block % 8 == 0, "a block of %d bytes" % block)
+    record.take(name + help_ + type_)
+    record.take(-record.at % 8)
+    metrics, problems, room, before = [], [], block // 8, None
+    for _ in range(count):
+        size, = struct.unpack_from("<I", record.data[record.at:record.at + 4].ljust(4, b"\0"))
+        need(size >= 32, "an entry of %d bytes" % size)
+        entry, of, before = Cursor(record.take(size)), before, None
+        try:
+            metric = Metric(entry, block)
+            if not metric.is_known():
+                continue  # of a later version: no reason to complain
+            metric.check()
+            need(KINDS[metric.kind] != "window" or metric.is_window_of(of),
+                 "%s: a window that does not follow the metric it belongs to" % metric.label)
+            need(metric.total <= room, "%s overlaps other metrics" % metric.label)
+        except Malformed as problem:
+            problems.append(str(problem))  # costs only this metric
+            continue
+        room -= metric.total
+        metrics.append(metric)
+        before = metric
+    prefix = record.text(export - 1) if export else None
+    for metric in metrics:
+        metric.export = prefix
+    return block, metrics, problems
+
+
+def within(at, length, texts, place, size):
+    need(place % 64 == 0 and at + texts <= place and place + size <= at + length,
+         "values outside the record at %d" % at)
+
+
+# In the place of the texts of an instance that was removed, or whose texts are wrong.
+GONE = None, "", {}, ()
+
+
+def instance_record(file, at, length, flags):
+    need(length >= 24, "a short record at %d" % at)
+    schema, place = struct.unpack("<II", file.bytes(at, 16)[8:])
+    need(schema in file.schemas, "no schema at %d" % schema)
+    block, metrics = file.schemas[schema]
+    within(at, length, 32 if flags & HAS_GENERATION else 24, place, block)
+    if not flags & HAS_GENERATION:
+        texts = texts_of(file, at, length, place, metrics)
+    else:
+        # Groups that come and go: the first look, and the texts after it.
+        generation = file.words(place - 8, 1)[0]
+        fence()
+        if generation % 2:
+            file.instances.append((place, block, GONE, metrics, {}, {}))
+            return  # removed: nothing of it is read, but its octaves and parts are checked
+        try:
+            texts = texts_of(file, at, place - 8 - at, place, metrics)
+        except Malformed as problem:
+            fence()
+            if file.words(place - 8, 1)[0] == generation:
+                file.problems.append(str(problem))
+            file.instances.append((place, block, GONE, metrics, {}, {}))
+            return
+        file.generations.append((len(file.instances), place - 8, generation))
+    prefix, suffix, _, _ = texts
+    file.charge(block + sum(len(metric.label) + len(prefix) + len(suffix) + 64 for metric in metrics))
+    file.instances.append((place, block, texts, metrics, {}, {}))
+
+
+def texts_of(file, at, length, place, metrics):
+    """What the labels of an instance begin and end with, and its identity, from the first `length` bytes of its
+    record."""
+    prefix, group, pairs = struct.unpack("<HHI", file.bytes(at, 24)[16:])
+    table = 24 + prefix + group
+    need(pairs <= LABELS_MOST and table + 4 * pairs <= length, "a short record at %d" % at)
+    lengths = struct.unpack("<%dH" % (2 * pairs), file.bytes(at, table + 4 * pairs)[table:])
+    texts = table + 4 * pairs + sum(lengths)
+    need(texts <= length, "a short record at %d" % at)
+    need(at + texts <= place, "values outside the record at %d" % at)
+    # The metrics are those of a schema, which is kept as long as this is.
+    data = file.bytes(at, texts)[16:]
+    return decoded((id(metrics), data), lambda: (*instance_texts(data, at, metrics), metrics))[:4]
+
+
+def instance_texts(data, at, metrics):
+    """Records, Instance record, from byte 16 on: what labels begin and end with, its identity, its metrics by label."""
+    cursor = Cursor(data)
+    prefix, group, pairs = cursor.numbers("HHI")
+    prefix, group = cursor.text(prefix), cursor.text(group)
+    lengths = cursor.numbers("%dH" % (2 * pairs))
+    labels = [(cursor.text(key), cursor.text(value)) for key, value in zip(lengths[::2], lengths[1::2])]
+    keys = [key.encode() for key, _ in labels]
+    need(all(a < b for a, b in zip([b""] + keys, keys)), "labels out of order at %d" % at)
+    suffix = "" if group else labels_text(labels)
+    exported = prefix, labels[0][0] if group and labels else "group"
+    prefix += group + "." if group else ""
+    need(suffix or all(whole_label(prefix, metric.label) for metric in metrics), "a metric without a label at %d" % at)
+    # What exporters call the group is no label of it.
+    identity = {"group": group} if group else {"labels": dict(labels)} if labels else {}
+    named = []
+    for metric in metrics:
+        is_window = KINDS[metric.kind] == "window"
+        label = named[-1][0] + OF_WINDOW if is_window else whole_label(prefix, metric.label) + suffix
+        named.append((label, metric.of(identity, exported)))
+    return prefix, suffix, identity, named
+
+
+def labels_text(labels):
+    """Records, Instance record."""
+    def escaped(value):
+        return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return "{%s}" % ",".join('%s="%s"' % (key, escaped(value)) for key, value in labels) if labels else ""
+
+
+def whole_label(prefix, label):
+    """Records, Instance record."""
+    return prefix + label if label else prefix[:-1] if prefix.endswith(".") else prefix
+
+
+def octave_record(file, at, length, _):
+    need(length >= 24, "a short record at %d" % at)
+    owner, octave, place, count = struct.unpack("<IIII", file.bytes(at, 24)[8:])
+    within(at, length, 24, place, 8 * count)
+    for block, size, _, metrics, octaves, _ in file.instances:
+        if not block <= owner < block + size:
+            continue
+        for index, metric in enumerate(metrics):
+            if block + metric.offset == owner and metric.layout():
+                layout, most = metric.layout()
+                need(count == layout.h and octave < most, "octave %d with %d counts" % (octave, count))
+                file.charge(8 * count)
+                octaves.setdefault(index, []).append((octave, place, count))
+                return
+
+
+def part_record(file, at, length, _):
+    """Space of a metric, or of a context."""
+    need(length >= 32, "a short record at %d" % at)
+    owner, number, place, cells, buffers, words, plain = struct.unpack("<IIIIHHI", file.bytes(at, 32)[8:])
+    need(buffers in (1, 2, 4, 8, 16, 32, 64), "cells of %d buffers" % buffers)
+    within(at, length, 32, place, 8 * (cells * (1 + buffers * words) + plain))
+    piece = number, place, cells, buffers, words
+    if owner == 0 and (cells, buffers, plain) == (1, 1, 0) and words > 0:
+        file.charge(32 * words)
+        file.contexts.append(piece)
+    for block, size, _, metrics, _, pieces in file.instances if owner else ():
+        if not block <= owner < block + size:
+            continue
+        for index, metric in enumerate(metrics):
+            name = KINDS[metric.kind]
+            n, fewest, most = CELLS.get(name, (0, 0, 0))
+            if block + metric.offset == owner and buffers == n and fewest <= words <= most \
+                    and plain == 0 and (cells == 1 or name == "history") \
+                    and (name in ("history", "errors") or number >> 31):
+                file.charge(32 * (cells * (1 + words) + plain))
+                pieces.setdefault(index, []).append(piece)
+
+
+def note_record(file, at, length, _):
+    if len(file.notes) == 16:
+        return
+    file.charge(4 * length)
+    record = Cursor(file.bytes(at, length), 8)
+    cause, text, _ = record.numbers("HHI")
+    file.notes.append((cause, record.text(text)))
+
+
+def description_record(file, at, length, _):
+    file.charge(4 * length + 64)
+    record = Cursor(file.bytes(at, length), 8)
+    time_, kind, label, unit, help_ = record.numbers("QHHHH")
+    label, unit, help_ = record.text(label), record.text(unit), record.text(help_)
+    describe(file.descriptions, {(kind, label): (time_, unit, help_)})
+
+
+def describe(known, more):
+    """Description record: the latest counts; at the same time the first."""
+    for what, said in more.items():
+        if what not in known or known[what][0] < said[0]:
+            known[what] = said
+
+
+# The slot protocol
+# =================
+
+TRIES, TRIES_PER_FILE, TRIES_OF_CELL = 4_000, 256_000, 64
+
+
+def is_whole(first, second, buffers):
+    """Whether the copy between two looks at the sequence is publication first // 2."""
+    return (second - first // 2 * 2) % 2**64 <= 2 * (buffers - 1)
+
+
+def try_slot(file, sequence, buffers, words):
+    """A polling reader, by pread, of one slot: the number and the words of its publication, None if it was written too
+    fast."""
+    time.sleep(random.random() * 2e-6)
+    first, = file.words(sequence, 1)
+    fence()
+    found = file.words(sequence + 8 + first // 2 % buffers * 8 * words, words)
+    fence()
+    second, = file.words(sequence, 1)
+    return (first // 2, list(found)) if is_whole(first, second, buffers) else None
+
+
+def read_cells(file, piece):
+    """A polling reader, by pread, of the cells of a part: number and words of each publication. 0: there is none; None:
+    it was written too fast."""
+    _, place, cells, buffers, words = piece
+    size = 1 + buffers * words
+    firsts = file.words(place, cells * size)
+    fence()
+    data = file.words(place, cells * size)
+    fence()
+    seconds = file.words(place, cells * size)
+    found = []
+    for at in range(0, cells * size, size):
+        start = at + 1 + firsts[at] // 2 % buffers * words
+        cell, tried = None, 1
+        if is_whole(firsts[at], seconds[at], buffers):
+            cell = firsts[at] // 2, list(data[start:start + words])
+        while cell is None and tried < TRIES_OF_CELL:
+            cell, tried = try_slot(file, place + 8 * at, buffers, words), tried + 1
+        # Numbered cells: what is being overwritten is gone.
+        found.append((0, ()) if cell is None and buffers == 1 else cell)
+    return found
+
+
+# Contexts
+# ========
+
+LOST = object()
+
+
+def read_contexts(file):
+    """Contexts: after all that may refer to them."""
+    places = {}
+    for piece in file.contexts:
+        places.setdefault(piece[0], read_cells(file, piece)[0])
+
+    def context(reference):
+        if reference == 0:
+            return None
+        published, words = places.get((reference & 0xFFFFFFFF) - 1, (0, ()))
+        if reference == MOST64 or not published or reference >> 32 != published % 2**32:
+            return LOST
+        size = words[0] & 0xFFFFFFFF
+        return struct.pack("<%dQ" % (len(words) - 1), *words[1:])[:size]
+
+    return context
+
+
+def context_id(context):
+    """Contexts: of the bytes, of none, and of one that is lost."""
+    return None if context is LOST else "" if context is None else hashlib.md5(context).hexdigest()
+
+
+# Retired files
+# =============
+
+def retired_record(file, at, length, _):
+    """How many files were folded, and which."""
+    file.charge(4 * length)
+    record = Cursor(file.bytes(at, length), 8)
+    folds, count, _ = record.numbers("QII")
+    names = set()
+    for _ in range(count):
+        name = record.numbers("QQQII")
+        length, = record.numbers("H")
+        record.take(length)
+        record.take(-record.at % 8)
+        names.add(name)
+    file.retired = folds, names
+
+
+RECORDS = {SCHEMA: schema_record, INSTANCE: instance_record, OCTAVE: octave_record, RETIRED: retired_record,
+           PART: part_record, NOTE: note_record, DESCRIPTION: description_record}
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Part II. The kinds
+# --------------------------------------------------------------------------------------------------------------------
+
+# Kinds
+# =====
+
+KINDS = ["", "counter", "updown", "gauge", "flag", "text", "constant", "timer", "percentile", "compound",
+         "summary", "average", "movingaverage", "samplingcounter", "history", "errors", "window", "floats"]
+# Words of a buffer and plain words; None: as the parameter says.
+SLOTS = {"floats": (10, 65), "summary": (10, 1), "average": (3, 0), "movingaverage": (3, None),
+         "samplingcounter": (2, 1)}
+# Cells of the parts of a kind: buffers, and the fewest and the most words of each.
+CELLS = {"history": (1, 3, 3), "errors": (2, 6, 65535), "timer": (2, 3, 3), "percentile": (2, 3, 3),
+         "floats": (2, 3, 3)}
+
+
+class Metric(Entry):
+    """A metric entry, by the table of kinds."""
+
+    def check(self):
+        """The table of kinds."""
+        name = KINDS[self.kind]
+        slot = self.buffers > 0
+        if name in ("timer", "percentile"):
+            need(1 <= self.parameter <= 5, "%d digits" % self.parameter)
+            good = slot and self.words >= 8 and self.plain == Layout(self.parameter).octaves
+        elif name == "compound":
+            size = sum(struct.calcsize("<" + SCALARS[scalar]) * max(count, 1) for _, scalar, _, count, _ in self.fields)
+            good = slot and 1 <= self.words <= 64 and self.plain == 0 and self.fields and size <= 8 * self.words
+        elif name in SLOTS:
+            words, plain = SLOTS[name]
+            plain = self.parameter if plain is None else plain
+            good = slot and self.words == words and self.plain == plain and (name != "movingaverage" or plain > 0) \
+                and (name != "floats" or 1 <= self.parameter <= 5)
+        elif name == "errors":
+            good = self.buffers == 0 and self.words == 0 and self.plain == 4
+        elif name == "window":
+            step = self.step()
+            good = slot and step and self.words == (COUNTED + 1) * (1 + step.words) \
+                and self.plain == 1 + (COUNTED + 1) * step.plain
+        elif name == "text":
+            good = slot and self.words >= 1 and self.plain == 0
+        elif name == "constant" and self.scalar == TEXT:
+            good = not slot and self.words == 0 and self.plain >= 1
+        else:
+            good = self.buffers == 0 and self.words == 0 and self.plain == 1
+            if name in ("gauge", "constant"):
+                good = good and self.scalar in SCALARS and (self.scalar != BOOL or name == "constant")
+            if name == "history":
+                good = good and self.scalar == 10
+        need(good, "%s: not the form of a %s" % (self.label, name))
+
+    def layout(self):
+        """Buckets, and how many octaves there may be; None if it is no distribution."""
+        name = KINDS[self.kind]
+        if name in ("timer", "percentile"):
+            return Layout(self.parameter), Layout(self.parameter).octaves
+        if name == "floats":
+            return Layout(self.parameter), Floats.OCTAVES
+        step = self.step() if name == "window" else None
+        if step and step.plain:
+            layout, octaves = step.layout()
+            return layout, (COUNTED + 1) * octaves
+        return None
+
+    def step(self):
+        """Window: the metric of one step, None if there is none."""
+        kind, digits = self.parameter & 0xFF, self.parameter >> 8
+        step = Metric.__new__(Metric)
+        step.kind, step.parameter, step.buffers, step.unit = kind, digits, self.buffers, self.unit
+        step.label, step.identity = self.label, {}
+        name = KINDS[kind] if kind < len(KINDS) else None
+        if name in ("counter", "summary"):
+            step.words, step.plain = {"counter": 2, "summary": 10}[name], 0
+        elif name in ("timer", "percentile") and 1 <= digits <= 5:
+            step.words, step.plain = 8, Layout(digits).octaves
+        elif name == "floats" and 1 <= digits <= 5:
+            step.words, step.plain = 10, Floats.RANGES
+        else:
+            return None
+        return step
+
+    def is_window_of(self, metric):
+        return metric and self.label == metric.label + WINDOW and self.step().kind == metric.kind
+
+    def decode(self, words, octaves, now=None, of=None, retired=False):
+        """The value: an int, float, bool, str, Distribution, or a list with one item (a number or a
+        list of them) for each field. `now` is the time by the writer's clock, if it is known; `of` the
+        value of the metric that a window is of."""
+        name = KINDS[self.kind]
+        if name == "window":
+            return Window(self.step(), words, octaves, now, of)
+        raw = struct.pack("<%dQ" % len(words), *words)
+        if name in ("timer", "percentile"):
+            moments, coarse = words[:8], words[self.words:]  # of a later version there may be words between
+            value = Distribution(self.parameter, moments, coarse, octaves)
+            if retired:
+                value.last = None  # Timer and Percentile, Moments
+            return value
+        if name == "summary":
+            return Summary(words)
+        if name == "floats":
+            return Floats(self.parameter, words, octaves)
+        if name in ("average", "movingaverage"):
+            return Average(words)
+        if name == "samplingcounter":
+            return Sampled(words[0], floats(words[1:2])[0])
+        if name == "compound":
+            value = []
+            for _, scalar, _, count, offset in self.fields:
+                numbers = list(struct.unpack_from("<%d%s" % (max(count, 1), SCALARS[scalar]), raw, offset))
+                value.append(numbers if count else numbers[0])
+            return value
+        if name == "text" or (name == "constant" and self.scalar == TEXT):
+            return raw[8:8 + words[0]].decode("utf-8", "replace")
+        if name == "counter":
+            return words[0]
+        if name == "updown":
+            return struct.unpack("<q", raw)[0]
+        if name == "flag" or (name == "constant" and self.scalar == BOOL):
+            return words[0] != 0
+        return struct.unpack_from("<" + SCALARS[self.scalar], raw)[0]
+
+    def decode_parts(self, words, cells, context):
+        """The value of a History or Errors: `cells` are those of its parts."""
+        if KINDS[self.kind] == "history":
+            return History(self.parameter, words[0], cells, context)
+        entries = [entry for published, entry in cells if published]
+        return Errors(words, [(*what_error(entry[4:]), (*entry[:3], context(entry[3]))) for entry in entries])
+
+    def nothing(self):
+        name = KINDS[self.kind]
+        if name == "window":
+            return Window(self.step())
+        if name in ("timer", "percentile"):
+            return Distribution(self.parameter)
+        if name == "floats":
+            return Floats(self.parameter)
+        if name in SLOTS:
+            return {"summary": Summary, "samplingcounter": Sampled}.get(name, Average)()
+        if name in CELLS:
+            return History(self.parameter) if name == "history" else Errors()
+        if name == "compound":
+            return [[0] * count if count else 0 for _, _, _, count, _ in self.fields]
+        return {"flag": False, "text": ""}.get(name, 0)
+
+    def named(self, descriptions=()):
+        """JSON, what does not depend on the value."""
+        name = KINDS[self.kind]
+        described = descriptions[self.kind, self.label][1] if (self.kind, self.label) in descriptions else self.unit
+        shown = {"kind": "percentile" if name == "floats" else name, "metric": self.label, **self.identity}
+        unit = "seconds" if name == "timer" else described
+        return {**shown, "unit": unit} if unit else shown
+
+    def as_json(self, value, descriptions=()):
+        name, shown = KINDS[self.kind], self.named(descriptions)
+        if name in ("timer", "percentile"):
+            shown.update(value.as_json(10**9 if name == "timer" else 1))
+        elif name in SLOTS or name in CELLS:
+            shown.update(value.as_json())
+        elif name == "window":
+            shown.update(value.as_json(), of=KINDS[self.parameter & 0xFF])
+        elif name == "compound":
+            shown["value"] = {field[0]: number for field, number in zip(self.fields, value)}
+        else:
+            shown["value"] = value
+        return shown
+
+
+def add(counts, key, n):
+    counts[key] = min(counts.get(key, 0) + n, MOST64)
+
+
+# Timer and Percentile
+# ====================
+
+# Percentiles in thousandths, as they are shown.
+PERCENTILES = [(500, "50"), (750, "75"), (900, "90"), (950, "95"), (990, "99"), (999, "99.9")]
 
 
 class Layout:
@@ -149,31 +795,6 @@ class Layout:
             return first, last
         width = 2 ** (octave - 1)
         return (self.h + first) * width, (self.h + last + 1) * width - 1
-
-
-class Exemplars(dict):
-    """Timer and Percentile, Exemplars: by magnitude, time, value and context."""
-
-    def enter(self, magnitude, exemplar):
-        if magnitude not in self or self[magnitude][0] < exemplar[0]:
-            self[magnitude] = exemplar
-
-    def read(self, cells, context, is_float):
-        for published, (time_, bits, reference) in cells:
-            magnitude, value = bits.bit_length(), bits
-            if is_float:
-                octave, value = bits >> 52, floats([bits])[0]
-                magnitude = octave | 2048 if octave < 2048 else 4095 - octave
-            if published and math.isfinite(value):
-                self.enter(magnitude, (time_, value, context(reference)))
-
-    def as_json(self, scaled):
-        def text(context):
-            return None if context in (None, LOST) else context.decode("utf-8", "replace")
-
-        shown = [{"timestamp": time_ / 1e9, "value": scaled(value), "context": text(context)}
-                 for _, (time_, value, context) in sorted(self.items(), key=lambda item: item[0])]
-        return {"exemplars": shown} if shown else {}
 
 
 class Distribution:
@@ -279,73 +900,33 @@ class Distribution:
         return {**shown, **self.exemplars.as_json(scaled)}
 
 
-def two(words):
-    """Two floats to be added, exactly; where the first is none, that one alone."""
-    high, low = floats(words)
-    return Fraction(high) + Fraction(low) if math.isfinite(high) and math.isfinite(low) else high
+class Exemplars(dict):
+    """Timer and Percentile, Exemplars: by magnitude, time, value and context."""
+
+    def enter(self, magnitude, exemplar):
+        if magnitude not in self or self[magnitude][0] < exemplar[0]:
+            self[magnitude] = exemplar
+
+    def read(self, cells, context, is_float):
+        for published, (time_, bits, reference) in cells:
+            magnitude, value = bits.bit_length(), bits
+            if is_float:
+                octave, value = bits >> 52, floats([bits])[0]
+                magnitude = octave | 2048 if octave < 2048 else 4095 - octave
+            if published and math.isfinite(value):
+                self.enter(magnitude, (time_, value, context(reference)))
+
+    def as_json(self, scaled):
+        def text(context):
+            return None if context in (None, LOST) else context.decode("utf-8", "replace")
+
+        shown = [{"timestamp": time_ / 1e9, "value": scaled(value), "context": text(context)}
+                 for _, (time_, value, context) in sorted(self.items(), key=lambda item: item[0])]
+        return {"exemplars": shown} if shown else {}
 
 
-def floats(words):
-    return struct.unpack("<%dd" % len(words), struct.pack("<%dQ" % len(words), *words))
-
-
-def exact(function):
-    """The result of exact arithmetic as a float; None where something has overflowed."""
-    try:
-        return float(function())
-    except (ValueError, OverflowError, TypeError):
-        return math.nan
-
-
-class Summary:
-    """Summary, Words of a summary."""
-
-    def __init__(self, words=(0,) * 11):
-        self.count, self.last_time, self.rejected = words[0], words[9], words[10]
-        self.total = two(words[2:4])
-        self.min, self.max, self.last = floats(words[6:9])
-        shift, = floats(words[1:2])
-        try:
-            # About the mean at once: exact fractions need no shift.
-            self.squares = two(words[4:6]) - (self.total - self.count * Fraction(shift)) ** 2 / self.count
-        except (ZeroDivisionError, ValueError, OverflowError, TypeError):
-            self.squares = math.nan if self.count else Fraction(0)
-
-    def copy(self):
-        copy = Summary()
-        copy.__dict__.update(self.__dict__)
-        return copy
-
-    def merge(self, other):
-        """Summary, Two files."""
-        self.rejected = min(self.rejected + other.rejected, MOST64)
-        if other.count == 0:
-            return
-        if self.count == 0:
-            self.__dict__.update(other.__dict__, rejected=self.rejected)
-            return
-        n, m = self.count, other.count
-        try:
-            between = (Fraction(other.total) / m - Fraction(self.total) / n) ** 2 * n * m / (n + m)
-            self.squares = Fraction(self.squares) + Fraction(other.squares) + between
-        except (ValueError, OverflowError):
-            self.squares = math.nan
-        self.count = min(n + m, MOST64)
-        self.total += other.total
-        self.min, self.max = min(self.min, other.min), max(self.max, other.max)
-        if other.last_time >= self.last_time:
-            self.last, self.last_time = other.last, other.last_time
-
-    def as_json(self):
-        if self.count == 0:
-            mean = deviation = least = most = last = last_time = None
-        else:
-            mean = exact(lambda: self.total / self.count)
-            deviation = 0.0 if self.count == 1 else exact(lambda: math.sqrt(max(0, self.squares / (self.count - 1))))
-            least, most, last, last_time = self.min, self.max, self.last, self.last_time / 1e9
-        return {"count": self.count, "total": exact(lambda: self.total), "mean": mean, "stddev": deviation,
-                "min": least, "max": most, "last": last, "last_time": last_time, "rejected": self.rejected}
-
+# FloatPercentile
+# ===============
 
 class Floats:
     """FloatPercentile."""
@@ -425,6 +1006,95 @@ class Floats:
         return {**shown, **self.exemplars.as_json(lambda value: value)}
 
 
+# Compound
+# ========
+
+def merge_compounds(before, merged, entry, value, files):
+    """The value of a later file, with what the earlier ones had under the same names."""
+    had = {field[0]: (field[3] > 0, number) for field, number in zip(before.fields, merged)}
+    result = []
+    for (name, _, rule, count, _), number in zip(entry.fields, value):
+        array_before, numbers = had.get(name, (None, None))
+        if array_before == (count > 0):
+            if count:
+                both = [merge_numbers(rule, a, b, files) for a, b in zip(numbers, number)]
+                number = both + number[len(both):]
+            else:
+                number = merge_numbers(rule, numbers, number, files)
+        result.append(number)
+    return result
+
+
+# Summary
+# =======
+
+def two(words):
+    """Two floats to be added, exactly; where the first is none, that one alone."""
+    high, low = floats(words)
+    return Fraction(high) + Fraction(low) if math.isfinite(high) and math.isfinite(low) else high
+
+
+def exact(function):
+    """The result of exact arithmetic as a float; None where something has overflowed."""
+    try:
+        return float(function())
+    except (ValueError, OverflowError, TypeError):
+        return math.nan
+
+
+class Summary:
+    """Summary, Words of a summary."""
+
+    def __init__(self, words=(0,) * 11):
+        self.count, self.last_time, self.rejected = words[0], words[9], words[10]
+        self.total = two(words[2:4])
+        self.min, self.max, self.last = floats(words[6:9])
+        shift, = floats(words[1:2])
+        try:
+            # About the mean at once: exact fractions need no shift.
+            self.squares = two(words[4:6]) - (self.total - self.count * Fraction(shift)) ** 2 / self.count
+        except (ZeroDivisionError, ValueError, OverflowError, TypeError):
+            self.squares = math.nan if self.count else Fraction(0)
+
+    def copy(self):
+        copy = Summary()
+        copy.__dict__.update(self.__dict__)
+        return copy
+
+    def merge(self, other):
+        """Summary, Two files."""
+        self.rejected = min(self.rejected + other.rejected, MOST64)
+        if other.count == 0:
+            return
+        if self.count == 0:
+            self.__dict__.update(other.__dict__, rejected=self.rejected)
+            return
+        n, m = self.count, other.count
+        try:
+            between = (Fraction(other.total) / m - Fraction(self.total) / n) ** 2 * n * m / (n + m)
+            self.squares = Fraction(self.squares) + Fraction(other.squares) + between
+        except (ValueError, OverflowError):
+            self.squares = math.nan
+        self.count = min(n + m, MOST64)
+        self.total += other.total
+        self.min, self.max = min(self.min, other.min), max(self.max, other.max)
+        if other.last_time >= self.last_time:
+            self.last, self.last_time = other.last, other.last_time
+
+    def as_json(self):
+        if self.count == 0:
+            mean = deviation = least = most = last = last_time = None
+        else:
+            mean = exact(lambda: self.total / self.count)
+            deviation = 0.0 if self.count == 1 else exact(lambda: math.sqrt(max(0, self.squares / (self.count - 1))))
+            least, most, last, last_time = self.min, self.max, self.last, self.last_time / 1e9
+        return {"count": self.count, "total": exact(lambda: self.total), "mean": mean, "stddev": deviation,
+                "min": least, "max": most, "last": last, "last_time": last_time, "rejected": self.rejected}
+
+
+# Average and MovingAverage
+# =========================
+
 class Average:
     """Average and MovingAverage."""
 
@@ -443,6 +1113,9 @@ class Average:
         return {"value": exact(lambda: self.total / self.count) if self.count else None, "count": self.count}
 
 
+# SamplingCounter
+# ===============
+
 class Sampled:
     """SamplingCounter."""
 
@@ -458,6 +1131,9 @@ class Sampled:
     def as_json(self):
         return {"count": self.count, "per_ms": self.rate}
 
+
+# History
+# =======
 
 class History:
     """History. The entries are time, value and context, newest first."""
@@ -489,6 +1165,9 @@ class History:
         return {"entries": [{"timestamp": time_ / 1e9, "value": value, "context_id": context_id(context)}
                             for time_, value, context in self.entries]}
 
+
+# Errors
+# ======
 
 class Errors:
     """Errors. By what an error is: count, first and last time, context."""
@@ -547,9 +1226,15 @@ def what_error(fixed):
     return bool(fixed[1] & 2), (name, bool(fixed[1] & 1), message, site, sources)
 
 
-def context_id(context):
-    """Contexts: of the bytes, of none, and of one that is lost."""
-    return None if context is LOST else "" if context is None else hashlib.md5(context).hexdigest()
+# Window
+# ======
+
+# Steps of a window that count, and what its label ends with.
+COUNTED, WINDOW = 12, ".Window"
+OF_WINDOW = "\0window"  # after the label of a metric: the key of its window, which no text has
+MONOTONIC_COARSE = 6
+
+
 class Window:
     """Window: the steps that count, merged."""
 
@@ -607,642 +1292,225 @@ class Window:
         return {**shown, "kind": "window", "seconds": self.length / 1e9}
 
 
-def add(counts, key, n):
-    counts[key] = min(counts.get(key, 0) + n, MOST64)
+# --------------------------------------------------------------------------------------------------------------------
+# Part III. Procedures
+# --------------------------------------------------------------------------------------------------------------------
 
+# How to read a file
+# ==================
 
-class Metric:
-    """A metric entry of a schema: chapters "Records" and "Kinds"."""
-
-    def __init__(self, entry, block):
-        (self.kind, self.scalar, self.rule, self.offset, self.buffers, self.words, self.plain, fields,
-         self.parameter, label, unit, help_, counters) = entry.numbers("4xHBBIHHHHIHHHH")
-        if not self.is_known():
-            return  # of a later version
-        need(self.buffers == 0 or self.buffers in (2, 4, 8, 16, 32, 64), "%d buffers" % self.buffers)
-        self.slot_words = 1 + self.buffers * self.words if self.buffers else 0
-        self.total = self.slot_words + self.plain
-        need(self.offset % 8 == 0 and self.offset + 8 * self.total <= block, "a metric outside its block")
-        self.label, self.unit, self.help = entry.text(label), entry.text(unit), entry.text(help_)
-        need(self.rule in RULES, "%s has a merge rule that is not known" % self.label)
-        self.fields = []
-        for _ in range(fields):
-            scalar, rule, count, offset, name = entry.numbers("BBHHH")
-            name = entry.text(name)
-            need(scalar in SCALARS, "field %s is of a type that is not known" % name)
-            need(rule in RULES, "field %s has a merge rule that is not known" % name)
-            end = offset + struct.calcsize("<" + SCALARS[scalar]) * max(count, 1)
-            need(end <= 8 * self.words, "field %s is outside the value" % name)
-            self.fields.append((name, scalar, rule, count, offset))
-        self.counters = {entry.numbers("H")[0] for _ in range(counters if fields else 0)}
-        need(all(number < fields for number in self.counters), "a counter that is no field")
-
-    def is_known(self):
-        return 0 < self.kind < len(KINDS) and KINDS[self.kind] is not None
-
-    def step(self):
-        """Window: the metric of one step, None if there is none."""
-        kind, digits = self.parameter & 0xFF, self.parameter >> 8
-        step = Metric.__new__(Metric)
-        step.kind, step.parameter, step.buffers, step.unit = kind, digits, self.buffers, self.unit
-        step.label, step.identity = self.label, {}
-        name = KINDS[kind] if kind < len(KINDS) else None
-        if name in ("counter", "summary"):
-            step.words, step.plain = {"counter": 2, "summary": 10}[name], 0
-        elif name in ("timer", "percentile") and 1 <= digits <= 5:
-            step.words, step.plain = 8, Layout(digits).octaves
-        elif name == "floats" and 1 <= digits <= 5:
-            step.words, step.plain = 10, Floats.RANGES
-        else:
-            return None
-        return step
-
-    def is_window_of(self, metric):
-        return metric and self.label == metric.label + WINDOW and self.step().kind == metric.kind
-
-    def layout(self):
-        """Buckets, and how many octaves there may be; None if it is no distribution."""
-        name = KINDS[self.kind]
-        if name in ("timer", "percentile"):
-            return Layout(self.parameter), Layout(self.parameter).octaves
-        if name == "floats":
-            return Layout(self.parameter), Floats.OCTAVES
-        step = self.step() if name == "window" else None
-        if step and step.plain:
-            layout, octaves = step.layout()
-            return layout, (COUNTED + 1) * octaves
-        return None
-
-    def check(self):
-        """The table of kinds."""
-        name = KINDS[self.kind]
-        slot = self.buffers > 0
-        if name in ("timer", "percentile"):
-            need(1 <= self.parameter <= 5, "%d digits" % self.parameter)
-            good = slot and self.words >= 8 and self.plain == Layout(self.parameter).octaves
-        elif name == "compound":
-            size = sum(struct.calcsize("<" + SCALARS[scalar]) * max(count, 1) for _, scalar, _, count, _ in self.fields)
-            good = slot and 1 <= self.words <= 64 and self.plain == 0 and self.fields and size <= 8 * self.words
-        elif name in SLOTS:
-            words, plain = SLOTS[name]
-            plain = self.parameter if plain is None else plain
-            good = slot and self.words == words and self.plain == plain and (name != "movingaverage" or plain > 0) \
-                and (name != "floats" or 1 <= self.parameter <= 5)
-        elif name == "errors":
-            good = self.buffers == 0 and self.words == 0 and self.plain == 4
-        elif name == "window":
-            step = self.step()
-            good = slot and step and self.words == (COUNTED + 1) * (1 + step.words) \
-                and self.plain == 1 + (COUNTED + 1) * step.plain
-        elif name == "text":
-            good = slot and self.words >= 1 and self.plain == 0
-        elif name == "constant" and self.scalar == TEXT:
-            good = not slot and self.words == 0 and self.plain >= 1
-        else:
-            good = self.buffers == 0 and self.words == 0 and self.plain == 1
-            if name in ("gauge", "constant"):
-                good = good and self.scalar in SCALARS and (self.scalar != BOOL or name == "constant")
-            if name == "history":
-                good = good and self.scalar == 10
-        need(good, "%s: not the form of a %s" % (self.label, name))
-
-    def shape(self):
-        return [(name, scalar, count, offset) for name, scalar, _, count, offset in self.fields]
-
-    def decode_parts(self, words, pieces, context):
-        """The value of a History or Errors: `pieces` are the cells and plain words of its parts."""
-        if KINDS[self.kind] == "history":
-            return History(self.parameter, words[0], [cell for cells, _ in pieces for cell in cells], context)
-        found = []
-        for [(published, entry)], _ in pieces:
-            if published:
-                found.append((*what_error(entry[4:]), (*entry[:3], context(entry[3]))))
-        return Errors(words, found)
-
-    def decode(self, words, octaves, now=None, of=None, retired=False):
-        """The value: an int, float, bool, str, Distribution, or a list with one item (a number or a
-        list of them) for each field. `now` is the time by the writer's clock, if it is known; `of` the
-        value of the metric that a window is of."""
-        name = KINDS[self.kind]
-        if name == "window":
-            return Window(self.step(), words, octaves, now, of)
-        raw = struct.pack("<%dQ" % len(words), *words)
-        if name in ("timer", "percentile"):
-            moments, coarse = words[:8], words[self.words:]  # of a later version there may be words between
-            value = Distribution(self.parameter, moments, coarse, octaves)
-            if retired:
-                value.last = None  # Timer and Percentile, Moments
-            return value
-        if name == "summary":
-            return Summary(words)
-        if name == "floats":
-            return Floats(self.parameter, words, octaves)
-        if name in ("average", "movingaverage"):
-            return Average(words)
-        if name == "samplingcounter":
-            return Sampled(words[0], floats(words[1:2])[0])
-        if name == "compound":
-            value = []
-            for _, scalar, _, count, offset in self.fields:
-                numbers = list(struct.unpack_from("<%d%s" % (max(count, 1), SCALARS[scalar]), raw, offset))
-                value.append(numbers if count else numbers[0])
-            return value
-        if name == "text" or (name == "constant" and self.scalar == TEXT):
-            return raw[8:8 + words[0]].decode("utf-8", "replace")
-        if name == "counter":
-            return words[0]
-        if name == "updown":
-            return struct.unpack("<q", raw)[0]
-        if name == "flag" or (name == "constant" and self.scalar == BOOL):
-            return words[0] != 0
-        return struct.unpack_from("<" + SCALARS[self.scalar], raw)[0]
-
-    def nothing(self):
-        name = KINDS[self.kind]
-        if name == "window":
-            return Window(self.step())
-        if name in ("timer", "percentile"):
-            return Distribution(self.parameter)
-        if name == "floats":
-            return Floats(self.parameter)
-        if name in SLOTS:
-            return {"summary": Summary, "samplingcounter": Sampled}.get(name, Average)()
-        if name in CELLS:
-            return History(self.parameter) if name == "history" else Errors()
-        if name == "compound":
-            return [[0] * count if count else 0 for _, _, _, count, _ in self.fields]
-        return {"flag": False, "text": ""}.get(name, 0)
-
-    def of(self, identity, exported):
-        """The same for one instance, whose group or labels these are; what exporters put before the name of the metric, and
-        their key of the group."""
-        metric = copy.copy(self)
-        metric.identity, (metric.prefix, metric.group_key) = identity, exported
-        return metric
-
-    def as_json(self, value, descriptions=()):
-        name = KINDS[self.kind]
-        described = descriptions[self.kind, self.label][1] if (self.kind, self.label) in descriptions else self.unit
-        shown = {"kind": "percentile" if name == "floats" else name, "metric": self.label, **self.identity}
-        unit = "seconds" if name == "timer" else described
-        if unit:
-            shown["unit"] = unit
-        if name in ("timer", "percentile"):
-            shown.update(value.as_json(10**9 if name == "timer" else 1))
-        elif name in SLOTS or name in CELLS:
-            shown.update(value.as_json())
-        elif name == "window":
-            shown.update(value.as_json(), of=KINDS[self.parameter & 0xFF])
-        elif name == "compound":
-            shown["value"] = {field[0]: number for field, number in zip(self.fields, value)}
-        else:
-            shown["value"] = value
-        return shown
-
-
-def labels_text(labels):
-    """Records, Instance record."""
-    def escaped(value):
-        return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return "{%s}" % ",".join('%s="%s"' % (key, escaped(value)) for key, value in labels) if labels else ""
-
-
-def whole_label(prefix, label):
-    """Records, Instance record."""
-    return prefix + label if label else prefix[:-1] if prefix.endswith(".") else prefix
-
-
-def describe(known, more):
-    """Description record: the latest counts; at the same time the first."""
-    for what, said in more.items():
-        if what not in known or known[what][0] < said[0]:
-            known[what] = said
-
-
-def decoded(key, decode):
-    """What `decode` returns, once for each key."""
-    found = DECODED.get(key)
-    if found is None:
-        if len(DECODED) >= DECODED_MOST:
-            DECODED.clear()
-        found = DECODED[key] = decode()
-    return found
-
-
-def schema_record(data):
-    """Records, Schema record: block, metrics, and what is wrong with the others."""
-    record = Cursor(data, 8)
-    block, count, name, help_, type_, export = record.numbers("IIHHHH")
-    need(block % 8 == 0, "a block of %d bytes" % block)
-    record.take(name + help_ + type_)
-    record.take(-record.at % 8)
-    metrics, problems, room, before = [], [], block // 8, None
-    for _ in range(count):
-        size, = struct.unpack_from("<I", record.data[record.at:record.at + 4].ljust(4, b"\0"))
-        need(size >= 32, "an entry of %d bytes" % size)
-        entry, of, before = Cursor(record.take(size)), before, None
-        try:
-            metric = Metric(entry, block)
-            if not metric.is_known():
-                continue  # of a later version: no reason to complain
-            metric.check()
-            need(KINDS[metric.kind] != "window" or metric.is_window_of(of),
-                 "%s: a window that does not follow the metric it belongs to" % metric.label)
-            need(metric.total <= room, "%s overlaps other metrics" % metric.label)
-        except Malformed as problem:
-            problems.append(str(problem))  # costs only this metric
+def read_values(file):
+    """A polling reader, by pread: three phases for each block."""
+    file.parts, tries, with_parts, traced = [({}, {})], TRIES_PER_FILE, [], []
+    for place, block, (prefix, suffix, _, named), metrics, octaves, pieces in file.instances:
+        if prefix is None:
             continue
-        room -= metric.total
-        metrics.append(metric)
-        before = metric
-    prefix = record.text(export - 1) if export else None
-    for metric in metrics:
-        metric.export = prefix
-    return block, metrics, problems
+        if file.retired:
+            file.parts.append(({}, {}))  # a label counts once for each version of its schema
+        file.entries, file.stats = file.parts[-1]
+        firsts = file.words(place, block // 8)
+        fence()
+        data = file.words(place, block // 8)
+        counts = {i: [(o, list(file.words(at, n))) for o, at, n in found] for i, found in octaves.items()}
+        fence()
+        seconds = file.words(place, block // 8)
+        now = time.clock_gettime_ns(MONOTONIC_COARSE) if shares_clock(file) else None
+        twice = set()
+        for index, (label, metric) in enumerate(named):
+            if KINDS[metric.kind] == "window":
+                if index - 1 in twice:
+                    continue  # its metric does not count
+            if label in file.entries:
+                twice.add(index)
+                file.problems.append("the label %s is there twice" % label)
+                continue
+            file.entries[label] = metric
+            at, words = metric.offset // 8, []
+            if metric.buffers:
+                published, whole = firsts[at] // 2, is_whole(firsts[at], seconds[at], metric.buffers)
+                start = at + 1 + published % metric.buffers * metric.words
+                words = list(data[start:start + metric.words])
+                tried = 1
+                while not whole and tried < TRIES and tries > 0:
+                    tried, tries = tried + 1, tries - 1
+                    whole = try_slot(file, place + metric.offset, metric.buffers, metric.words)
+                    words = whole[1] if whole else words
+                if not whole:
+                    file.busy.append(label)
+                    continue
+            if KINDS[metric.kind] == "window" and now is None:
+                continue  # Window: nothing is known of it
+            words += data[at + metric.slot_words:at + metric.total]
+            cells = [cell for piece in pieces.get(index, ()) for cell in read_cells(file, piece)]
+            if None in cells:
+                file.busy.append(label)
+                continue
+            if KINDS[metric.kind] in ("history", "errors"):
+                with_parts.append((file.stats, label, metric, words, cells))
+                continue
+            file.stats[label] = metric.decode(words, counts.get(index, ()), now, of_window(file, label), file.retired)
+            if cells:
+                traced.append((file.stats[label], metric, cells))
+    context = read_contexts(file)
+    for value, metric, cells in traced:
+        value.exemplars.read(cells, context, KINDS[metric.kind] == "floats")
+    for stats, label, metric, words, cells in with_parts:
+        stats[label] = metric.decode_parts(words, cells, context)
+    # The second look: of what has another generation by now nothing counts.
+    fence()
+    for number, word, generation in file.generations:
+        if file.words(word, 1)[0] != generation:
+            labels = {label for label, _ in file.instances[number][2][3]}
+            file.busy = [label for label in file.busy if label not in labels]
+            for label in labels:
+                for entries, stats in file.parts:
+                    entries.pop(label, None)
+                    stats.pop(label, None)
 
 
-def instance_texts(data, at, metrics):
-    """Records, Instance record, from byte 16 on: what labels begin and end with, its identity, its metrics by label."""
-    cursor = Cursor(data)
-    prefix, group, pairs = cursor.numbers("HHI")
-    prefix, group = cursor.text(prefix), cursor.text(group)
-    lengths = cursor.numbers("%dH" % (2 * pairs))
-    labels = [(cursor.text(key), cursor.text(value)) for key, value in zip(lengths[::2], lengths[1::2])]
-    keys = [key.encode() for key, _ in labels]
-    need(all(a < b for a, b in zip([b""] + keys, keys)), "labels out of order at %d" % at)
-    suffix = "" if group else labels_text(labels)
-    exported = prefix, labels[0][0] if group and labels else "group"
-    prefix += group + "." if group else ""
-    need(suffix or all(whole_label(prefix, metric.label) for metric in metrics), "a metric without a label at %d" % at)
-    # What exporters call the group is no label of it.
-    identity = {"group": group} if group else {"labels": dict(labels)} if labels else {}
-    named = []
-    for metric in metrics:
-        is_window = KINDS[metric.kind] == "window"
-        label = named[-1][0] + OF_WINDOW if is_window else whole_label(prefix, metric.label) + suffix
-        named.append((label, metric.of(identity, exported)))
-    return prefix, suffix, identity, named
+def of_window(file, label):
+    """The value of the metric that a window belongs to."""
+    return file.stats.get(label[:-len(OF_WINDOW)]) if label.endswith(OF_WINDOW) else None
 
 
-class File:
-    """A stats file, read once."""
+# Merging
+# =======
 
-    def __init__(self, path, root):
-        self.path, self.root, self.problems, self.busy = path, root, [], []
-        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            self.descriptor = os.open(path, flags)
-        except OSError as error:
-            if error.errno == errno.ENOENT:
-                raise
-            raise Malformed("cannot open it: %s" % error.strerror) from error
-        try:
-            found = os.fstat(self.descriptor)
-            need(stat.S_ISREG(found.st_mode), "not a regular file")
-            self.length, self.owner_uid = found.st_size, found.st_uid
-            self.node, self.is_copy = (found.st_dev, found.st_ino), False
-            self.read_header()
-            for _ in range(PASSES):
-                self.budget = 16 * 512 * os.fstat(self.descriptor).st_blocks + (1 << 20)
-                self.problems, self.busy = [], []
-                committed = self.read_records()
-                self.read_values()
-                # A polling reader, by pread: a context that was copied may be in a record that is new since.
-                fence()
-                if self.words(32, 1)[0] == committed:
-                    break
-        finally:
-            os.close(self.descriptor)
+def strangeness(file):
+    """Merging: how little a file looks like the one that its writer made."""
+    directory, name = os.path.split(file.path)
+    written = re.fullmatch(r"mmstats-%d-%d(-[0-9]+)?" % (file.pid, file.tid_created), name)
+    return (file.owner_uid != file.uid, os.path.basename(directory) != file.model, not written, os.fsencode(file.path))
 
-    def words(self, at, count):
-        """`count` words from offset `at`: one call, aligned in the file and in memory."""
-        buffer = array.array("Q", bytes(8 * count))
-        got = os.preadv(self.descriptor, [buffer], at) if count else 0
-        need(got == 8 * count, "cut short while it was read")
-        return buffer
 
-    def bytes(self, at, count):
-        return self.words(at, -(-count // 8)).tobytes()[:count]
+def without_copies(files, errors):
+    """Merging: each file counts once."""
+    first = {}
+    for file in sorted(files, key=strangeness):
+        key = file.model, file.process(), file.tid_created, file.created
+        of = None if file.retired else first.setdefault(key, file)
+        foreign = of and of.owner_uid != file.owner_uid and of.owner_uid != of.uid
+        if of and of is not file and not foreign:
+            file.is_copy = True
+            if file.node != of.node:
+                errors.append({"path": file.path, "error": printable("a copy of " + of.path)})
+    return [file for file in files if not file.is_copy]
 
-    def charge(self, count):
-        self.budget -= count
-        need(self.budget >= 0, "out of proportion to the space that the file takes")
 
-    def read_header(self):
-        need(self.length >= 152, "too short for a header")
-        start = self.bytes(0, 32)
-        need(start[:8] == b"\x03mmstats", "not a stats file of format 3")
-        self.header_length, flags, incompatible, _ = struct.unpack("<IIQQ", start[8:32])
-        self.pinned = bool(flags & PINNED)
-        need(incompatible == 0, "incompatible features %#x" % incompatible)
-        need(self.header_length % 8 == 0 and 152 <= self.header_length <= min(196608, self.length), "bad header length")
-        header = Cursor(self.bytes(0, self.header_length), 48)
-        (self.created, self.pid, self.tid, self.uid, self.gid, self.start_time, self.boot_id, self.pid_namespace,
-         self.token, self.device, self.inode, self.machine_id, model, exe, strings,
-         _) = header.numbers("QIIIIQ16sQQQQ16sHHHH")
-        self.tid_created = self.tid
-        # Not there in files of earlier versions; what a later version has before the strings follows.
-        self.time_namespace, = struct.unpack("<Q", header.take(strings - header.at)[:8].ljust(8, b"\0"))
-        self.model, self.exe = header.text(model), header.text(exe)
-        need(self.model, "a model without a name")
+def merge_numbers(rule, merged, value, files):
+    """Merging, Merge rules: `merged` is that of `files` files before."""
+    if rule == 4:
+        return value
+    if rule == 3:
+        return merged + (value - merged) / (files + 1)
+    if rule in (1, 2):
+        if merged != merged or value != value:
+            return value if merged != merged else merged
+        return max(merged, value) if rule == 1 else min(merged, value)
+    return merged + value
 
-    def read_records(self):
-        committed, owner = self.words(32, 2)
-        fence()  # the records after the length that says they are there
-        self.tid, self.owner_state = owner & 0xFFFFFFFF, owner >> 32 & 0xFF
-        if committed > self.length:
-            self.length = os.fstat(self.descriptor).st_size
-        need(self.header_length <= committed <= self.length, "committed length %d of %d" % (committed, self.length))
-        self.schemas, self.instances, self.retired, self.contexts = {}, [], None, []
-        self.notes, self.generations, self.descriptions = [], [], {}
-        at = self.header_length
-        try:
-            while at < committed:
-                need(committed - at >= 8, "a record at %d beyond the end" % at)
-                length, kind, flags = struct.unpack("<IHH", self.bytes(at, 8))
-                need(length >= 8 and length % 8 == 0 and length <= committed - at, "record at %d of %d bytes" % (at, length))
-                if kind == SCHEMA:
-                    self.schema(at, length)
-                elif kind == INSTANCE:
-                    self.instance(at, length, flags & HAS_GENERATION)
-                elif kind == OCTAVE:
-                    self.octave(at, length)
-                elif kind == RETIRED:
-                    self.retired_record(at, length)
-                elif kind == PART:
-                    self.part(at, length)
-                elif kind == NOTE:
-                    self.note(at, length)
-                elif kind == DESCRIPTION:
-                    self.description(at, length)
-                else:
-                    need(flags & 1 == 0, "the record at %d must be understood" % at)
-                at += length
-        except Malformed as problem:
-            self.problems.append(str(problem))  # what came before it is used
-        return committed
 
-    def note(self, at, length):
-        if len(self.notes) == 16:
+class Merged:
+    """One label over all files."""
+
+    def __init__(self):
+        self.kind_of = self.of = None  # the entry whose kind, unit and help count, and its file
+        self.value = self.entry = None
+        self.files, self.current, self.seen = 0, False, False
+        self.busy = False  # in some file: of a sum without it nobody knows how much it lacks
+        self.is_flat = self.is_ambiguous = False
+
+    def enter(self, file, label, entry, errors):
+        """An entry of a later file, or of the same one: what it is counts, and not what the earlier one was."""
+        flat, before = file.retired and not entry.identity, self.kind_of
+        # Retired files: totals that were folded before groups and labels were kept say nothing of them.
+        if flat and before and before.identity and before.kind == entry.kind:
             return
-        self.charge(4 * length)
-        record = Cursor(self.bytes(at, length), 8)
-        cause, text, _ = record.numbers("HHI")
-        self.notes.append((cause, record.text(text)))
+        is_other = before and self.of is not file and before.identity != entry.identity
+        if is_other and not (self.is_flat or self.is_ambiguous):
+            self.is_ambiguous = True
+            if not label.endswith(OF_WINDOW):
+                error = "%s is of another group, or has other labels, in a file created later" % label
+                errors.append({"path": self.of.path, "error": printable(error)})
+        self.kind_of, self.of, self.is_flat = entry, file, flat
 
-    def description(self, at, length):
-        self.charge(4 * length + 64)
-        record = Cursor(self.bytes(at, length), 8)
-        time_, kind, label, unit, help_ = record.numbers("QHHHH")
-        label, unit, help_ = record.text(label), record.text(unit), record.text(help_)
-        describe(self.descriptions, {(kind, label): (time_, unit, help_)})
-
-    def schema(self, at, length):
-        self.charge(4 * length)
-        data = self.bytes(at, length)
-        block, metrics, problems = decoded(data, lambda: schema_record(data))
-        self.problems += problems
-        self.schemas[at] = block, metrics
-
-    def within(self, at, length, texts, place, size):
-        need(place % 64 == 0 and at + texts <= place and place + size <= at + length, "values outside the record at %d" % at)
-
-    def instance(self, at, length, has_generation):
-        need(length >= 24, "a short record at %d" % at)
-        schema, place = struct.unpack("<II", self.bytes(at, 16)[8:])
-        need(schema in self.schemas, "no schema at %d" % schema)
-        block, metrics = self.schemas[schema]
-        self.within(at, length, 32 if has_generation else 24, place, block)
-        if not has_generation:
-            texts = self.texts(at, length, place, metrics)
-        else:
-            # Groups that come and go: the first look, and the texts after it.
-            generation = self.words(place - 8, 1)[0]
-            fence()
-            if generation % 2:
-                self.instances.append((place, block, GONE, metrics, {}, {}))
-                return  # removed: nothing of it is read, but its octaves and parts are checked
-            try:
-                texts = self.texts(at, place - 8 - at, place, metrics)
-            except Malformed as problem:
-                fence()
-                if self.words(place - 8, 1)[0] == generation:
-                    self.problems.append(str(problem))
-                self.instances.append((place, block, GONE, metrics, {}, {}))
+    def add(self, file, entry, value):
+        self.seen = True
+        name = KINDS[entry.kind]
+        current = file.state in ("live", "unknown")
+        if name == "updown" and file.state == "dead":
+            return
+        if name in ("gauge", "flag") and not current:
+            return
+        if name in ("text", "constant", "movingaverage"):
+            if self.current and not current:
                 return
-            self.generations.append((len(self.instances), place - 8, generation))
-        prefix, suffix, _, _ = texts
-        self.charge(block + sum(len(metric.label) + len(prefix) + len(suffix) + 64 for metric in metrics))
-        self.instances.append((place, block, texts, metrics, {}, {}))
+            if current and not self.current:
+                self.files = 0
+            self.current = current
+        if name == "samplingcounter" and not current:
+            value = Sampled(value.count)  # who does not write has no rate
+        if self.files == 0 or name in ("text", "constant"):
+            self.value = value
+        elif name == "counter":
+            self.value = min(self.value + value, MOST64)
+        elif name == "updown":
+            self.value = max(min(self.value + value, 2**63 - 1), -2**63)
+        elif name == "gauge":
+            self.value = merge_numbers(entry.rule, self.value, value, self.files)
+        elif name == "flag":
+            self.value = self.value or value
+        elif name in ("timer", "percentile", "window") or name in SLOTS or name in CELLS:
+            self.value.merge(value)
+        elif name == "compound":
+            self.value = merge_compounds(self.entry, self.value, entry, value, self.files)
+        self.entry = entry
+        self.files += 1
 
-    def texts(self, at, length, place, metrics):
-        """What the labels of an instance begin and end with, and its identity, from the first `length` bytes of its record."""
-        prefix, group, pairs = struct.unpack("<HHI", self.bytes(at, 24)[16:])
-        table = 24 + prefix + group
-        need(pairs <= LABELS_MOST and table + 4 * pairs <= length, "a short record at %d" % at)
-        lengths = struct.unpack("<%dH" % (2 * pairs), self.bytes(at, table + 4 * pairs)[table:])
-        texts = table + 4 * pairs + sum(lengths)
-        need(texts <= length, "a short record at %d" % at)
-        need(at + texts <= place, "values outside the record at %d" % at)
-        # The metrics are those of a schema, which is kept as long as this is.
-        data = self.bytes(at, texts)[16:]
-        return decoded((id(metrics), data), lambda: (*instance_texts(data, at, metrics), metrics))[:4]
+    def as_json(self, descriptions):
+        if self.busy:
+            return {**self.kind_of.named(descriptions), "value": None, "busy": True}
+        if self.files == 0:
+            return self.kind_of.as_json(self.kind_of.nothing(), descriptions)
+        return self.kind_of.as_json(self.value, descriptions)
 
-    def octave(self, at, length):
-        need(length >= 24, "a short record at %d" % at)
-        owner, octave, place, count = struct.unpack("<IIII", self.bytes(at, 24)[8:])
-        self.within(at, length, 24, place, 8 * count)
-        for block, size, _, metrics, octaves, _ in self.instances:
-            if not block <= owner < block + size:
+
+def merge(files, errors):
+    """Merging. The files are in the order of their creation."""
+    labels, named, descriptions = {}, set(), {}
+    for file in files:
+        describe(descriptions, file.descriptions)
+    parts = [(file, *part) for file in files for part in file.parts]
+    for file in files:
+        for entries, _ in reversed(file.parts):
+            for label, entry in entries.items():
+                labels.setdefault(label, Merged()).enter(file, label, entry, errors)
+    for file, entries, stats in parts:
+        for label in file.busy:
+            if label in entries and entries[label].kind == labels[label].kind_of.kind:
+                labels[label].busy = True
+        for label, value in stats.items():
+            merged, entry = labels[label], entries[label]
+            of = label[:-len(OF_WINDOW)]
+            if KINDS[entry.kind] == "window" and (of not in stats or labels[of].kind_of.kind != entries[of].kind):
+                continue  # its metric does not count here
+            if entry.kind != merged.kind_of.kind:
+                if (label, entry.kind) not in named:  # once
+                    named.add((label, entry.kind))
+                    error = "%s is of another kind in a file created later" % label
+                    errors.append({"path": file.path, "error": printable(error)})
                 continue
-            for index, metric in enumerate(metrics):
-                if block + metric.offset == owner and metric.layout():
-                    layout, most = metric.layout()
-                    need(count == layout.h and octave < most, "octave %d with %d counts" % (octave, count))
-                    self.charge(8 * count)
-                    octaves.setdefault(index, []).append((octave, place, count))
-                    return
+            if isinstance(value, (Distribution, Floats, Summary, Average, Sampled, Window, History, Errors)):
+                value = value.copy()  # the file's own is still to be shown
+            merged.add(file, entry, value)
+    return {label: merged for label, merged in sorted(labels.items()) if merged.seen or merged.busy}, descriptions
 
-    def part(self, at, length):
-        """Space of a metric, or of a context."""
-        need(length >= 32, "a short record at %d" % at)
-        owner, number, place, cells, buffers, words, plain = struct.unpack("<IIIIHHI", self.bytes(at, 32)[8:])
-        need(buffers in (1, 2, 4, 8, 16, 32, 64), "cells of %d buffers" % buffers)
-        self.within(at, length, 32, place, 8 * (cells * (1 + buffers * words) + plain))
-        piece = number, place, cells, buffers, words, plain
-        if owner == 0 and (cells, buffers, plain) == (1, 1, 0) and words > 0:
-            self.charge(32 * words)
-            self.contexts.append(piece)
-        for block, size, _, metrics, _, pieces in self.instances if owner else ():
-            if not block <= owner < block + size:
-                continue
-            for index, metric in enumerate(metrics):
-                name = KINDS[metric.kind]
-                n, fewest, most = CELLS.get(name, (0, 0, 0))
-                if block + metric.offset == owner and buffers == n and fewest <= words <= most \
-                        and plain == 0 and (cells == 1 or name == "history") \
-                        and (name in ("history", "errors") or number >> 31):
-                    self.charge(32 * (cells * (1 + words) + plain))
-                    pieces.setdefault(index, []).append(piece)
 
-    def read_cells(self, piece):
-        """A polling reader, by pread, of the cells of a part: number and words of each publication (0: none), and the
-        plain words."""
-        _, place, cells, buffers, words, plain = piece
-        size = 1 + buffers * words
-        firsts = self.words(place, cells * size)
-        fence()
-        data = self.words(place, cells * size + plain)
-        fence()
-        seconds = self.words(place, cells * size)
-        had = []
-        for at in range(0, cells * size, size):
-            published, tried = firsts[at] // 2, 1
-            start = at + 1 + published % buffers * words
-            found = list(data[start:start + words])
-            whole = (seconds[at] - published * 2) % 2**64 <= 2 * (buffers - 1)
-            while not whole and tried < 64:
-                tried += 1
-                time.sleep(random.random() * 2e-6)
-                published = self.words(place + 8 * at, 1)[0] // 2
-                fence()
-                found = list(self.words(place + 8 * (at + 1 + published % buffers * words), words))
-                fence()
-                second, = self.words(place + 8 * at, 1)
-                whole = (second - published * 2) % 2**64 <= 2 * (buffers - 1)
-            had.append((published if whole else 0, found))
-        return had, list(data[cells * size:])
+# Liveness
+# ========
 
-    def read_contexts(self):
-        """Contexts: after all that may refer to them."""
-        places = {}
-        for piece in self.contexts:
-            places.setdefault(piece[0], self.read_cells(piece)[0][0])
-
-        def context(reference):
-            if reference == 0:
-                return None
-            published, words = places.get((reference & 0xFFFFFFFF) - 1, (0, ()))
-            if reference == MOST64 or not published or reference >> 32 != published % 2**32:
-                return LOST
-            size = words[0] & 0xFFFFFFFF
-            return struct.pack("<%dQ" % (len(words) - 1), *words[1:])[:size]
-
-        return context
-
-    def retired_record(self, at, length):
-        """How many files were folded, and which."""
-        self.charge(4 * length)
-        record = Cursor(self.bytes(at, length), 8)
-        folds, count, _ = record.numbers("QII")
-        names = set()
-        for _ in range(count):
-            name = record.numbers("QQQII")
-            length, = record.numbers("H")
-            record.take(length)
-            record.take(-record.at % 8)
-            names.add(name)
-        self.retired = folds, names
-
-    def name(self):
-        """What a retired file calls it."""
-        return self.created, self.token, self.start_time, self.pid, self.tid_created
-
-    def read_values(self):
-        """A polling reader, by pread: three phases for each block."""
-        self.parts, tries, with_parts, traced = [({}, {})], TRIES_PER_FILE, [], []
-        for place, block, (prefix, suffix, _, named), metrics, octaves, pieces in self.instances:
-            if prefix is None:
-                continue
-            if self.retired:
-                self.parts.append(({}, {}))  # a label counts once for each version of its schema
-            self.entries, self.stats = self.parts[-1]
-            firsts = self.words(place, block // 8)
-            fence()
-            data = self.words(place, block // 8)
-            counts = {i: [(o, list(self.words(at, n))) for o, at, n in found] for i, found in octaves.items()}
-            fence()
-            seconds = self.words(place, block // 8)
-            now = time.clock_gettime_ns(MONOTONIC_COARSE) if shares_clock(self) else None
-            twice = set()
-            for index, (label, metric) in enumerate(named):
-                if KINDS[metric.kind] == "window":
-                    if index - 1 in twice:
-                        continue  # its metric does not count
-                if label in self.entries:
-                    twice.add(index)
-                    self.problems.append("the label %s is there twice" % label)
-                    continue
-                self.entries[label] = metric
-                at, words = metric.offset // 8, []
-                if metric.buffers:
-                    published, whole = firsts[at] // 2, self.is_whole(firsts[at], seconds[at], metric)
-                    start = at + 1 + published % metric.buffers * metric.words
-                    words = list(data[start:start + metric.words])
-                    tried = 1
-                    while not whole and tried < TRIES and tries > 0:
-                        tried, tries = tried + 1, tries - 1
-                        time.sleep(random.random() * 2e-6)
-                        whole, words = self.try_slot(place + metric.offset, metric)
-                    if not whole:
-                        self.busy.append(label)
-                        continue
-                if KINDS[metric.kind] == "window" and now is None:
-                    continue  # Window: nothing is known of it
-                words += data[at + metric.slot_words:at + metric.total]
-                cells = [self.read_cells(piece) for piece in pieces.get(index, ())]
-                if KINDS[metric.kind] in ("history", "errors"):
-                    with_parts.append((self.stats, label, metric, words, cells))
-                    continue
-                self.stats[label] = metric.decode(words, counts.get(index, ()), now, self.of_window(label), self.retired)
-                if cells:
-                    traced.append((self.stats[label], metric, [found[0] for found, _ in cells]))
-        context = self.read_contexts()
-        for value, metric, cells in traced:
-            value.exemplars.read(cells, context, KINDS[metric.kind] == "floats")
-        for stats, label, metric, words, cells in with_parts:
-            stats[label] = metric.decode_parts(words, cells, context)
-        # The second look: of what has another generation by now nothing counts.
-        fence()
-        for number, word, generation in self.generations:
-            if self.words(word, 1)[0] != generation:
-                labels = {label for label, _ in self.instances[number][2][3]}
-                self.busy = [label for label in self.busy if label not in labels]
-                for label in labels:
-                    for entries, stats in self.parts:
-                        entries.pop(label, None)
-                        stats.pop(label, None)
-
-    def of_window(self, label):
-        """The value of the metric that a window belongs to."""
-        return self.stats.get(label[:-len(OF_WINDOW)]) if label.endswith(OF_WINDOW) else None
-
-    @staticmethod
-    def is_whole(first, second, metric):
-        return (second - first // 2 * 2) % 2**64 <= 2 * (metric.buffers - 1)
-
-    def try_slot(self, sequence, metric):
-        first, = self.words(sequence, 1)
-        fence()
-        words = self.words(sequence + 8 + first // 2 % metric.buffers * 8 * metric.words, metric.words)
-        fence()
-        second, = self.words(sequence, 1)
-        return self.is_whole(first, second, metric), list(words)
-
-    def process(self):
-        return self.pid, self.start_time, self.boot_id, self.pid_namespace, self.token
-
-    def as_json(self, per_file):
-        shown = {"path": self.path, "pid": self.pid, "tid": self.tid, "state": self.state,
-                 "created": self.created / 1e9, "bytes": self.length}
-        if per_file:
-            # All that it has, whatever its state. What a retired file has of a label several times adds up.
-            state, self.state = self.state, "live"
-            shown["stats"] = stats_json(*merge([self], []))
-            self.state = state
-        if self.retired:
-            shown["retired"] = self.retired[0]
-        return shown
+# File systems that only one kernel writes, by their names in mountinfo.
+LOCAL = ["tmpfs", "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "overlay", "ramfs", "bcachefs", "zfs"]
 
 
 class Liveness:
@@ -1358,168 +1626,10 @@ def identifier(path):
     return bytes.fromhex(digits) if re.fullmatch("[0-9a-fA-F]{32}", digits) else bytes(16)
 
 
-def contents(path):
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
+# Folding
+# =======
 
-
-def merge_numbers(rule, merged, value, files):
-    """Merging, Merge rules: `merged` is that of `files` files before."""
-    if rule == 4:
-        return value
-    if rule == 3:
-        return merged + (value - merged) / (files + 1)
-    if rule in (1, 2):
-        if merged != merged or value != value:
-            return value if merged != merged else merged
-        return max(merged, value) if rule == 1 else min(merged, value)
-    return merged + value
-
-
-def merge_compounds(before, merged, entry, value, files):
-    """The value of a later file, with what the earlier ones had under the same names."""
-    had = {field[0]: (field[3] > 0, number) for field, number in zip(before.fields, merged)}
-    result = []
-    for (name, _, rule, count, _), number in zip(entry.fields, value):
-        array_before, numbers = had.get(name, (None, None))
-        if array_before == (count > 0):
-            if count:
-                both = [merge_numbers(rule, a, b, files) for a, b in zip(numbers, number)]
-                number = both + number[len(both):]
-            else:
-                number = merge_numbers(rule, numbers, number, files)
-        result.append(number)
-    return result
-
-
-class Merged:
-    """One label over all files."""
-
-    def __init__(self):
-        self.kind_of = None      # the entry whose kind, unit and help count
-        self.value = self.entry = None
-        self.files, self.current, self.seen = 0, False, False
-
-    def add(self, file, entry, value):
-        self.seen = True
-        name = KINDS[entry.kind]
-        current = file.state in ("live", "unknown")
-        if name == "updown" and file.state == "dead":
-            return
-        if name in ("gauge", "flag") and not current:
-            return
-        if name in ("text", "constant", "movingaverage"):
-            if self.current and not current:
-                return
-            if current and not self.current:
-                self.files = 0
-            self.current = current
-        if name == "samplingcounter" and not current:
-            value = Sampled(value.count)  # who does not write has no rate
-        if self.files == 0 or name in ("text", "constant"):
-            self.value = value
-        elif name == "counter":
-            self.value = min(self.value + value, MOST64)
-        elif name == "updown":
-            self.value = max(min(self.value + value, 2**63 - 1), -2**63)
-        elif name == "gauge":
-            self.value = merge_numbers(entry.rule, self.value, value, self.files)
-        elif name == "flag":
-            self.value = self.value or value
-        elif name in ("timer", "percentile", "window") or name in SLOTS or name in CELLS:
-            self.value.merge(value)
-        elif name == "compound":
-            self.value = merge_compounds(self.entry, self.value, entry, value, self.files)
-        self.entry = entry
-        self.files += 1
-
-    def as_json(self, descriptions):
-        if self.files == 0:
-            return self.kind_of.as_json(self.kind_of.nothing(), descriptions)
-        return self.kind_of.as_json(self.value, descriptions)
-
-
-def merge(files, errors):
-    """Merging. The files are in the order of their creation."""
-    labels, named, descriptions = {}, set(), {}
-    for file in files:
-        describe(descriptions, file.descriptions)
-    parts = [(file, *part) for file in files for part in file.parts]
-    for file in files:
-        for entries, _ in reversed(file.parts):
-            for label, entry in entries.items():
-                merged = labels.setdefault(label, Merged())
-                # Retired files: totals that were folded before groups and labels were kept say nothing of them.
-                if not (file.retired and not entry.identity and merged.kind_of and merged.kind_of.identity
-                        and merged.kind_of.kind == entry.kind):
-                    merged.kind_of = entry
-    for file, entries, stats in parts:
-        for label, value in stats.items():
-            merged, entry = labels[label], entries[label]
-            of = label[:-len(OF_WINDOW)]
-            if KINDS[entry.kind] == "window" and (of not in stats or labels[of].kind_of.kind != entries[of].kind):
-                continue  # its metric does not count here
-            if entry.kind != merged.kind_of.kind:
-                if (label, entry.kind) not in named:  # once
-                    named.add((label, entry.kind))
-                    errors.append({"path": file.path, "error": "%s is of another kind in a file created later" % label})
-                continue
-            if isinstance(value, (Distribution, Floats, Summary, Average, Sampled, Window, History, Errors)):
-                value = value.copy()  # the file's own is still to be shown
-            merged.add(file, entry, value)
-    return {label: merged for label, merged in sorted(labels.items()) if merged.seen}, descriptions
-
-
-def stats_json(labels, descriptions):
-    """JSON: stats by label."""
-    return with_windows({label: merged.as_json(descriptions) for label, merged in labels.items()})
-
-
-def with_windows(stats):
-    """Window: each is shown with its metric, and only so."""
-    for label in [label for label, shown in stats.items() if shown["kind"] == "window"]:
-        window = stats.pop(label)
-        of = stats.get(label[:-len(OF_WINDOW)])
-        if of and of["kind"] == ("percentile" if window["of"] == "floats" else window["of"]):
-            of["window"] = {key: value for key, value in window.items()
-                            if key not in ("kind", "metric", "group", "labels", "unit", "of")}
-    return stats
-
-
-def listing(directory):
-    """The entries that do not begin with a dot: name, and whether it is a directory."""
-    with os.scandir(directory) as entries:
-        return sorted((e.name, e.is_dir(follow_symlinks=False)) for e in entries if not e.name.startswith("."))
-
-
-def is_model(path):
-    """Where files are: whether a directory is a model's."""
-    found = listing(path)
-    return any(not is_dir and name.startswith("mmstats-") for name, is_dir in found) \
-        or (bool(found) and not any(is_dir for _, is_dir in found))
-
-
-def directories(path):
-    """Where files are: path and root of each model's directory under `path`."""
-    if is_model(path):
-        return [(path, os.path.dirname(path))]
-    return [(os.path.join(path, model), path) for model, is_dir in listing(path) if is_dir]
-
-
-def roots():
-    """Where files are: where to look if nobody says."""
-    if os.environ.get("MMSTATS_PATH"):
-        return [os.path.abspath(os.environ["MMSTATS_PATH"])]
-    uid, candidates = os.geteuid(), []
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if os.path.isabs(runtime) and os.path.isdir(runtime) and os.stat(runtime).st_uid == uid:
-        candidates.append(os.path.join(runtime, "mmstats"))
-    candidates.append("/dev/shm/mmstats-%d" % uid)
-    candidates.append(os.path.join(tempfile.gettempdir(), "mmstats-%d" % uid))
-    return [path for path in candidates if os.path.isdir(path)]
+RETIRED_FILE, NAMED, STARTS = "mmstats-retired", 1024, 16
 
 
 def open_file(path, root, errors):
@@ -1540,27 +1650,6 @@ def open_retired(path, root, errors):
         errors.append({"path": path, "error": "it does not say what was folded into it"})
         return None
     return file
-
-
-def strangeness(file):
-    """Merging: how little a file looks like the one that its writer made."""
-    directory, name = os.path.split(file.path)
-    written = re.fullmatch(r"mmstats-%d-%d(-[0-9]+)?" % (file.pid, file.tid_created), name)
-    return (file.owner_uid != file.uid, os.path.basename(directory) != file.model, not written, os.fsencode(file.path))
-
-
-def without_copies(files, errors):
-    """Merging: each file counts once."""
-    first = {}
-    for file in sorted(files, key=strangeness):
-        key = file.model, file.process(), file.tid_created, file.created
-        of = None if file.retired else first.setdefault(key, file)
-        foreign = of and of.owner_uid != file.owner_uid and of.owner_uid != of.uid
-        if of and of is not file and not foreign:
-            file.is_copy = True
-            if file.node != of.node:
-                errors.append({"path": file.path, "error": printable("a copy of " + of.path)})
-    return [file for file in files if not file.is_copy]
 
 
 def read_directory(path, root, errors):
@@ -1589,19 +1678,112 @@ def read_directory(path, root, errors):
             if file.name() not in named or file.owner_uid != second.owner_uid] + [second]
 
 
-def read_path(path):
-    """What is under one path."""
-    files, errors, liveness = [], [], Liveness()
-    os.stat(path)
-    if os.path.isdir(path):
-        for directory, root in directories(path):
-            files += read_directory(directory, root, errors)
-    else:
-        file = open_file(path, os.path.dirname(os.path.dirname(path)), errors)
-        files += [file] if file else []
+# Untrusted bytes
+# ===============
+
+def printable(text):
+    """Untrusted bytes: nothing that acts on a terminal or a page. For messages; JSON has the original texts."""
+
+    def escaped(char):
+        code = ord(char)
+        if code < 0x20 or 0x7F <= code <= 0x9F or code in (0x061C, 0xFEFF) \
+                or 0x200B <= code <= 0x200F or 0x2028 <= code <= 0x202E \
+                or 0x2060 <= code <= 0x2064 or 0x2066 <= code <= 0x2069:
+            return {"\t": "\\t", "\r": "\\r", "\n": "\\n"}.get(char, "\\u{%x}" % code)
+        return char
+
+    return "".join(map(escaped, text))
+
+
+# JSON
+# ====
+
+def show(paths=(), per_file=False):
+    """What `mmstats show --json` prints for these paths; for none, of the usual roots."""
+    had, failed, models, failures, errors = [], [], {}, [], []
+    for path in paths or [None]:
+        try:
+            snapshot = read(path)
+        except OSError as error:
+            failures.append({"path": path, "error": printable("cannot find stats files: %s" % error.strerror)})
+            failed.append(path)
+            continue
+        had.append(snapshot.path)
+        errors += snapshot.errors
+        for model in snapshot.models:
+            name = model.name if model.name not in models else "%s@%s" % (model.name, snapshot.path)
+            models[name] = model.as_json(per_file)
+    return finite({"path": ":".join(had + failed), "models": models, "errors": failures + errors})
+
+
+def file_json(file, per_file):
+    shown = {"path": file.path, "pid": file.pid, "tid": file.tid, "state": file.state,
+             "created": file.created / 1e9, "bytes": file.length}
+    if per_file:
+        # All that it has, whatever its state. What a retired file has of a label several times adds up.
+        state, file.state = file.state, "live"
+        labels, descriptions = merge([file], [])
+        whole = {label: merged for label, merged in labels.items() if not merged.busy}
+        shown["stats"] = stats_json(whole, descriptions)
+        file.state = state
+    if file.retired:
+        shown["retired"] = file.retired[0]
+    return shown
+
+
+def stats_json(labels, descriptions):
+    """JSON: stats by label."""
+    return with_windows({label: merged.as_json(descriptions) for label, merged in labels.items()})
+
+
+def with_windows(stats):
+    """Window: each is shown with its metric, and only so."""
+    for label in [label for label, shown in stats.items() if shown["kind"] == "window"]:
+        window = stats.pop(label)
+        of = stats.get(label[:-len(OF_WINDOW)])
+        if not of or "busy" in of or "busy" in window:
+            continue
+        if of["kind"] == ("percentile" if window["of"] == "floats" else window["of"]):
+            of["window"] = {key: value for key, value in window.items()
+                            if key not in ("kind", "metric", "group", "labels", "unit", "of")}
+    return stats
+
+
+def finite(value):
+    """NaN and infinities are null."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The interface
+# --------------------------------------------------------------------------------------------------------------------
+
+def read(path=None):
+    """Reads all files under a root, a model's directory, or one file. Without a path: those of the usual roots that are
+    there. Raises OSError if there is no such path. Bad files are in `errors`, and never hide the good ones."""
+    if path is not None:
+        return read_paths([os.path.abspath(os.fspath(path))], [])
+    errors = []
+    return read_paths(roots(errors), errors)
+
+
+def read_paths(paths, errors):
+    """What is under some paths, merged together."""
+    files, liveness = [], Liveness()
+    for path in paths:
+        os.stat(path)
+        if os.path.isdir(path):
+            for directory, root in directories(path):
+                files += read_directory(directory, root, errors)
+        else:
+            file = open_file(path, os.path.dirname(os.path.dirname(path)), errors)
+            files += [file] if file else []
     for file in files:
         errors += [{"path": file.path, "error": printable(problem)} for problem in file.problems]
-        errors += [{"path": file.path, "error": "%s: written too fast to be read whole" % label} for label in file.busy]
     files = without_copies(files, errors)
     for file in files:
         file.state = "dead" if file.retired else liveness.state(file)
@@ -1610,29 +1792,22 @@ def read_path(path):
     for name in sorted({file.model for file in files}):
         own = [file for file in files if file.model == name]
         models.append(Model(name, own, *merge(own, errors)))
-    return Snapshot(path, models, errors)
+    return Snapshot(paths[0] if paths else "", models, errors)
 
 
-class Series:
-    """One metric of one model and group, merged over all files: `model`, `label`, `metric`, `kind`, `unit`, `help`,
-    `group` (None if there is none), `labels` (a dict), `value` (a number, a text, a bool; of a compound a dict).
+class Snapshot:
+    """What was read of one path: its `models`, and `errors`, a list of dicts with `path` and `error`. To iterate over it
+    is to iterate over the series of all models."""
 
-    What else its kind has in the chapter "JSON" is an attribute, too: `count`, `total`, `mean`, `stddev`, `min`, `max`,
-    `last`, `percentiles`, `entries`, `window`. Times of a timer are in seconds."""
+    def __init__(self, path, models, errors):
+        self.path, self.models, self.errors = path, models, errors
 
-    def __init__(self, model, label, merged, shown, help_):
-        self.model, self.label, self.shown, self.help = model, label, shown, help_
-        self.unit, self.group, self.labels = shown.get("unit", ""), shown.get("group"), shown.get("labels", {})
-        self.value, self._merged = shown.get("value"), merged
+    def __iter__(self):
+        return (series for model in self.models for series in model.series)
 
-    def __getattr__(self, name):
-        try:
-            return self.__dict__["shown"][name]
-        except KeyError:
-            raise AttributeError("a %s has no %s" % (self.__dict__.get("shown", {}).get("kind"), name)) from None
-
-    def __repr__(self):
-        return "<Series %s of %s: %s>" % (self.label, self.model, self.shown["kind"])
+    def get(self, model, label):
+        """The series, or None."""
+        return next((series for series in self if (series.model, series.label) == (model, label)), None)
 
 
 class Model:
@@ -1653,59 +1828,36 @@ class Model:
         return found
 
     def as_json(self, per_file):
-        return {"processes": self.processes, "files": [file.as_json(per_file) for file in self.files],
+        return {"processes": self.processes, "files": [file_json(file, per_file) for file in self.files],
                 "stats": stats_json(self._labels, self._descriptions)}
 
 
-class Snapshot:
-    """What was read of one path: its `models`, and `errors`, a list of dicts with `path` and `error`. To iterate over it
-    is to iterate over the series of all models."""
+class Series:
+    """One metric of one model and group, merged over all files: `model`, `label`, `metric`, `kind`, `unit`, `help`,
+    `group` (None if there is none), `labels` (a dict), `value` (a number, a text, a bool; of a compound a dict), `busy`
+    (whether it was written too fast to be read whole in some file: then it has no value).
 
-    def __init__(self, path, models, errors):
-        self.path, self.models, self.errors = path, models, errors
+    What else its kind has in the chapter "JSON" is an attribute, too: `count`, `total`, `mean`, `stddev`, `min`, `max`,
+    `last`, `percentiles`, `entries`, `window`. Times of a timer are in seconds."""
 
-    def __iter__(self):
-        return (series for model in self.models for series in model.series)
+    def __init__(self, model, label, merged, shown, help_):
+        self.model, self.label, self.shown, self.help = model, label, shown, help_
+        self.unit, self.group, self.labels = shown.get("unit", ""), shown.get("group"), shown.get("labels", {})
+        self.value, self.busy, self._merged = shown.get("value"), "busy" in shown, merged
 
-    def get(self, model, label):
-        """The series, or None."""
-        return next((series for series in self if (series.model, series.label) == (model, label)), None)
-
-
-def read(path=None):
-    """Reads all files under a root, a model's directory, or one file. Without a path: the first usual root that is there.
-    Raises OSError if there is no such path. Bad files are in `errors`, and never hide the good ones."""
-    if path is None:
-        path = next(iter(roots()), "/dev/shm/mmstats-%d" % os.geteuid())
-    return read_path(os.path.abspath(os.fspath(path)))
-
-
-def show(paths, per_file=False):
-    """What `mmstats show --json` prints for these paths."""
-    had, failed, models, failures, errors = [], [], {}, [], []
-    for path in paths:
+    def __getattr__(self, name):
         try:
-            snapshot = read_path(path)
-        except OSError as error:
-            failures.append({"path": path, "error": printable("cannot find stats files: %s" % error.strerror)})
-            failed.append(path)
-            continue
-        had.append(path)
-        errors += snapshot.errors
-        for model in snapshot.models:
-            name = model.name if model.name not in models else "%s@%s" % (model.name, path)
-            models[name] = model.as_json(per_file)
-    return finite({"path": ":".join(had + failed), "models": models, "errors": failures + errors})
+            return self.__dict__["shown"][name]
+        except KeyError:
+            raise AttributeError("a %s has no %s" % (self.__dict__.get("shown", {}).get("kind"), name)) from None
+
+    def __repr__(self):
+        return "<Series %s of %s: %s>" % (self.label, self.model, self.shown["kind"])
 
 
-def finite(value):
-    """NaN and infinities are null."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
+# --------------------------------------------------------------------------------------------------------------------
+# prometheus_client
+# --------------------------------------------------------------------------------------------------------------------
 
 class Collector:
     """For prometheus_client: `REGISTRY.register(Collector("/run/app"))`. The families have the names and types that
@@ -1729,24 +1881,10 @@ class Collector:
         return list(families.values())
 
 
-def snake_case(name):
-    name = re.sub("(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
-    return re.sub("[^a-zA-Z0-9]", "_", name).lower()
-
-
-def family_name(parts, unit=""):
-    """A part that is a unit already is not said twice."""
-    name = ""
-    for part in parts:
-        part = snake_case(part).rstrip("_")
-        name += ("_" if name and part and not part.startswith("_") else "") + part
-    if re.fullmatch("[a-z][a-z0-9_]*", unit) and not name.endswith("_" + unit):
-        name += "_" + unit
-    return "_" + name if name[:1].isdigit() else name or "unnamed"
-
-
 def samples(series, prefix):
     """Type, name, more labels, and value of what a series exports."""
+    if series.busy:
+        return []
     entry, unit = series._merged.kind_of, series.unit
     base = [prefix, entry.prefix, series.metric]
     name, kind = family_name(base, unit), series.kind
@@ -1822,11 +1960,31 @@ def add_sample(families, series, kind, name, labels, value):
         family.add_sample(name + "_sum", own, total if total is not None else math.nan)
 
 
+def family_name(parts, unit=""):
+    """A part that is a unit already is not said twice."""
+    name = ""
+    for part in parts:
+        part = snake_case(part).rstrip("_")
+        name += ("_" if name and part and not part.startswith("_") else "") + part
+    if re.fullmatch("[a-z][a-z0-9_]*", unit) and not name.endswith("_" + unit):
+        name += "_" + unit
+    return "_" + name if name[:1].isdigit() else name or "unnamed"
+
+
+def snake_case(name):
+    name = re.sub("(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return re.sub("[^a-zA-Z0-9]", "_", name).lower()
+
+
 def snake_key(key):
     """A label of Prometheus."""
     key = re.sub("[^a-zA-Z0-9]", "_", key)
     return "_" + key if key[:1].isdigit() else key or "label"
 
+
+# --------------------------------------------------------------------------------------------------------------------
+# The program
+# --------------------------------------------------------------------------------------------------------------------
 
 USAGE = "usage: mmstats.py [--per-file] [PATH]…"
 
@@ -1838,7 +1996,7 @@ def main(arguments):
     if any(path.startswith("-") for path in paths):
         print(USAGE, file=sys.stderr)
         return 2
-    result = show([os.path.abspath(path) for path in paths] or roots(), per_file)
+    result = show([os.path.abspath(path) for path in paths], per_file)
     json.dump(result, sys.stdout, indent=1, ensure_ascii=False)
     print()
     for problem in result["errors"]:

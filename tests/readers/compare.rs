@@ -71,13 +71,20 @@ pub fn run_for_code(line: &[OsString], argument: &Path) -> Option<i32> {
     command(line).arg(argument).output().unwrap().status.code()
 }
 
+/// The command line of `mmstats show --json`.
+pub fn tool() -> Vec<OsString> {
+    [env!("CARGO_BIN_EXE_mmstats"), "show", "--json"]
+        .map(OsString::from)
+        .into()
+}
+
 /// What `mmstats show --json --per-file` prints of these paths, after all readers have printed the same.
+///
+/// To start a reader costs more than to read some files: what does not change meanwhile is several paths of one call.
 pub fn assert_same(what: &str, paths: &[&Path]) -> Json {
     let mut arguments: Vec<&OsStr> = vec!["--per-file".as_ref()];
     arguments.extend(paths.iter().map(|path| path.as_os_str()));
-    let show = ["show", "--json"].map(OsString::from);
-    let tool = [&[env!("CARGO_BIN_EXE_mmstats").into()], &show[..]].concat();
-    let (expected, code) = run(&tool, &arguments);
+    let (expected, code) = run(&tool(), &arguments);
     let mut found = Vec::new();
     for reader in readers() {
         let (read, own_code) = run(&reader.command, &arguments);

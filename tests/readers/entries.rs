@@ -36,7 +36,14 @@ fn what_is_no_stats_file_is_reported() {
     fs::write(&sparse, bytes).unwrap();
     let file = fs::File::options().write(true).open(sparse).unwrap();
     file.set_len(1 << 40).unwrap();
-    let tool = assert_same("other entries", &[root.path(), "/no/such/path".as_ref()]);
+    // A root in which no model is yet: only its lock says that it is none of a model.
+    let young = root.path().join(".young");
+    fs::create_dir(&young).unwrap();
+    fs::write(young.join(".lock"), "").unwrap();
+    fs::copy(model.join("mmstats-812-815"), young.join("file")).unwrap();
+    let paths = [root.path(), &young, "/no/such/path".as_ref()];
+    let tool = assert_same("other entries", &paths);
+    assert_eq!(tool["models"].as_object().unwrap().len(), 1);
     assert_eq!(tool["models"]["minimal"]["stats"]["requests"]["value"], 14);
 }
 
@@ -76,10 +83,11 @@ fn a_lock_says_that_a_stranger_lives() {
 fn exit_codes_are_those_of_the_tool() {
     let empty = tempfile::tempdir().unwrap();
     let golden = manifest("tests/golden/minimal.mmstats");
+    let refused = manifest("tests/golden/fault-refuses-file.mmstats");
     for reader in readers() {
         let code = |argument: &Path| run_for_code(&reader.command, argument);
         assert_eq!(code(&golden), Some(0), "{}", reader.name);
-        for nothing in [empty.path(), Path::new("/no/such/path")] {
+        for nothing in [empty.path(), Path::new("/no/such/path"), &refused] {
             assert_eq!(code(nothing), Some(1), "{}: {nothing:?}", reader.name);
         }
         assert_eq!(

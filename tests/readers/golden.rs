@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-use super::compare::{assert_same, differences, manifest};
+use super::compare::{assert_same, differences, manifest, run, tool};
 
 /// The golden files of format 3, without their extension.
 pub fn names() -> Vec<String> {
@@ -45,16 +45,24 @@ fn without_directories(json: &mut Json) {
 /// Each by itself: what all print is what they always printed.
 #[test]
 fn golden_files_are_read_as_ever() {
-    for name in names() {
-        let path = manifest(&format!("tests/golden/{name}.mmstats"));
-        let mut shown = assert_same(&name, &[&path]);
+    let paths: Vec<PathBuf> = (names().iter())
+        .map(|name| manifest(&format!("tests/golden/{name}.mmstats")))
+        .collect();
+    let borrowed: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+    let all = assert_same("golden files", &borrowed);
+    let mut models = 0;
+    for path in paths {
+        let (mut shown, _) = run(&tool(), &["--per-file".as_ref(), path.as_os_str()]);
         let expected = fs::read(path.with_extension("json")).unwrap();
         let expected: Json = serde_json::from_slice(&expected).unwrap();
         without_directories(&mut shown);
         let mut found = Vec::new();
-        differences(&name, &expected, &shown, &mut found);
-        assert!(found.is_empty(), "{name}: {}", found.join("\n"));
+        differences("", &expected, &shown, &mut found);
+        assert!(found.is_empty(), "{path:?}: {}", found.join("\n"));
+        models += shown["models"].as_object().unwrap().len();
     }
+    // Those of several paths were read by the others, too.
+    assert_eq!(all["models"].as_object().unwrap().len(), models);
 }
 
 /// A root with all golden files, each as the file of a model's directory.
@@ -74,16 +82,17 @@ pub fn root() -> tempfile::TempDir {
     root
 }
 
-/// A root, a model's directory, several paths, and paths where nothing is.
+/// A root, a model's directory, a file, and paths where nothing is.
 #[test]
 fn golden_files_are_read_together() {
     let root = root();
-    assert_same("a root", &[root.path()]);
-    assert_same("a model's directory", &[&root.path().join("labels")]);
     let missing = Path::new("/no/such/path");
-    let again = root.path().join("minimal/mmstats-812-815");
-    assert_same("several paths", &[root.path(), missing, &again]);
-    assert_same("a path that is not there", &[missing]);
     let empty = tempfile::tempdir().unwrap();
-    assert_same("an empty root", &[empty.path()]);
+    let directory = root.path().join("labels");
+    let again = root.path().join("minimal/mmstats-812-815");
+    assert_same(
+        "several paths",
+        &[root.path(), &directory, missing, &again, empty.path()],
+    );
+    assert_same("nothing", &[missing, empty.path()]);
 }

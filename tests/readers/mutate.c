@@ -1,10 +1,24 @@
 /* Reads golden files with random damage, so many times: nothing may crash, hang or be reported by a sanitizer.
  *
  *     cc -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -I docs/readers tests/readers/mutate.c -o mutate -lm
- *     ./mutate SEED TIMES EMPTY-DIRECTORY tests/golden/NAME.mmstats …
+ *     ./mutate SEED TIMES EMPTY-DIRECTORY FILES
+ *
+ * Half of the damage is in a record, of a type that is chosen first: so those that are rare are hit as often as the
+ * others. It prints how many of each type were. Some files also change while they are read, and say that they are of a
+ * process that runs here, with a lock and a clock.
  */
+#define _GNU_SOURCE
+#include <time.h>
+#include <unistd.h>
+
+static ssize_t changing_pread(int descriptor, void *to, size_t count, off_t at);
+static int some_clock(clockid_t clock, struct timespec *now);
+#define pread changing_pread
+#define clock_gettime some_clock
 #define MMSTATS_IMPLEMENTATION
 #include "mmstats.h"
+#undef pread
+#undef clock_gettime
 
 typedef struct bytes {
     unsigned char *data;
@@ -40,6 +54,21 @@ static void write_file(const char *directory, const char *name, bytes file) {
     if (!stream || fwrite(file.data, 1, file.length, stream) != file.length || fclose(stream) != 0) exit(2);
 }
 
+static bool changes; /* the files, while they are read */
+
+static ssize_t changing_pread(int descriptor, void *to, size_t count, off_t at) {
+    ssize_t got = pread(descriptor, to, count, at);
+    if (changes && got > 0 && below(6) == 0) ((unsigned char *)to)[below((size_t)got)] ^= (unsigned char)(1u << below(8));
+    return got;
+}
+
+/* Windows are of now, or of golden files, whose clocks began when they were written. */
+static int some_clock(clockid_t clock, struct timespec *now) {
+    int result = clock_gettime(clock, now);
+    if (clock == CLOCK_MONOTONIC_COARSE && below(2)) now->tv_sec = (time_t)below(30);
+    return result;
+}
+
 /* Of a place that is not zero as a rule: elsewhere there is little to damage. */
 static size_t place(bytes file, size_t size) {
     size_t at = 0;
@@ -51,17 +80,49 @@ static size_t place(bytes file, size_t size) {
     return at;
 }
 
-static void damage(bytes *file, bytes other) {
+enum { TYPES = MMS_DESCRIPTION + 1 };
+static uint64_t damaged[TYPES];
+
+static uint64_t odd_number(size_t length) {
     static const uint64_t odd[] = {0, 1, 7, 8, 64, 255, 65535, 0x7FFFFFFF, 0xFFFFFFFF, UINT64_C(1) << 32, UINT64_MAX, INT64_MAX, 0x7FF0000000000000};
+    return below(3) ? odd[below(sizeof odd / sizeof *odd)] : below(length + 64);
+}
+
+static void put(unsigned char *to, uint64_t value, size_t size) {
+    for (size_t i = 0; i < size; i++) to[i] = (unsigned char)(value >> (8 * i));
+}
+
+/* In a record of some type, if the list leads to one: in its head and what is fixed, or anywhere. */
+static void damage_record(bytes file) {
+    size_t type = below(TYPES), found = 0, record = 0, length = 0;
+    for (size_t at = mms_u32(file.data + 8), next; at + 8 <= file.length; at = next) {
+        next = at + mms_u32(file.data + at);
+        if (next < at + 8 || next > file.length) break;
+        if (mms_u16(file.data + at + 4) != type || below(++found)) continue;
+        record = at;
+        length = next - at;
+    }
+    if (!record) return;
+    damaged[type]++;
+    size_t size = (size_t)1 << below(4), end = below(2) && length > 64 ? 64 : length;
+    unsigned char *at = file.data + record + below(end / size) * size;
+    if (below(3))
+        put(at, odd_number(file.length), size);
+    else
+        *at = (unsigned char)(*at ^ 1u << below(8));
+}
+
+static void damage(bytes *file, bytes other) {
     for (size_t changes = 1 + below(6); changes && file->length > 64; changes--) {
-        size_t kind = below(12), size = (size_t)1 << below(4), at = place(*file, size);
-        if (kind < 4) {
+        size_t kind = below(24), size = (size_t)1 << below(4), at = place(*file, size);
+        if (kind >= 12) {
+            damage_record(*file);
+        } else if (kind < 4) {
             file->data[at] = (unsigned char)(file->data[at] ^ 1u << below(8));
         } else if (kind < 6) {
             file->data[at] = (unsigned char)random_number();
         } else if (kind < 9) {
-            uint64_t value = below(3) ? odd[below(sizeof odd / sizeof *odd)] : below(file->length + 64);
-            for (size_t i = 0; i < size; i++) file->data[at + i] = (unsigned char)(value >> (8 * i));
+            put(file->data + at, odd_number(file->length), size);
         } else if (kind < 10) {
             size_t from = below(file->length), to = below(file->length), length = below(200);
             if (from + length < file->length && to + length < file->length) memmove(file->data + to, file->data + from, length);
@@ -74,6 +135,45 @@ static void damage(bytes *file, bytes other) {
     }
 }
 
+/* As if it were of this process or a dead one, of another thread than the other files here: no copy of them. */
+static void settle(bytes file, const char *lock) {
+    unsigned char boot[16], machine[16];
+    struct stat found;
+    put(file.data + 60, 1 + below(4), 4);
+    if (below(3) == 0 || stat(lock, &found) != 0) return;
+    mms_identifier("/proc/sys/kernel/random/boot_id", boot);
+    mms_identifier("/etc/machine-id", machine);
+    if (below(4)) memcpy(file.data + 80, boot, 16);
+    if (below(2)) memcpy(file.data + 128, machine, 16);
+    put(file.data + 12, below(2), 4);
+    put(file.data + 44, below(5), 1); /* the owner's state */
+    put(file.data + 56, below(4) ? (uint64_t)getpid() : below(3) ? INT32_MAX : random_number(), 4);
+    if (below(2)) put(file.data + 72, 0, 8);
+    put(file.data + 96, mms_namespace("/proc/self/ns/pid"), 8);
+    if (below(2)) put(file.data + 104, 1 + below(3), 8);
+    put(file.data + 112, (uint64_t)found.st_dev, 8);
+    put(file.data + 120, (uint64_t)found.st_ino, 8);
+    if (mms_u16(file.data + 148) == 152) { /* of an earlier version: the texts make room */
+        size_t texts = mms_u16(file.data + 144) + (size_t)mms_u16(file.data + 146);
+        if (texts + 160 > mms_u32(file.data + 8)) return;
+        memmove(file.data + 160, file.data + 152, texts);
+        put(file.data + 148, 160, 2);
+    }
+    put(file.data + 152, mms_namespace("/proc/self/ns/time"), 8);
+}
+
+/* Holds the first byte of it that a token may name. */
+static int make_lock(const char *path) {
+    int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    struct flock lock;
+    memset(&lock, 0, sizeof lock);
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = 1;
+    lock.l_len = 1;
+    return descriptor >= 0 && fcntl(descriptor, F_OFD_SETLK, &lock) == 0 ? descriptor : -1;
+}
+
 static uint64_t seen, errors;
 
 static void touch(const mmstats_series *series, size_t count) {
@@ -83,46 +183,67 @@ static void touch(const mmstats_series *series, size_t count) {
     }
 }
 
+/* One look at what is there now. */
+static bool look(const char *path) {
+    mmstats *read = mmstats_read(path, MMSTATS_PER_FILE);
+    if (!read) return false;
+    errors += read->error_count;
+    for (size_t m = 0; m < read->model_count; m++) {
+        const mmstats_model *model = &read->models[m];
+        touch(model->series, model->series_count);
+        for (size_t i = 0; i < model->file_count; i++) touch(model->files[i].series, model->files[i].series_count);
+        if (model->series_count)
+            seen += mmstats_find(read, model->name.data, model->series[below(model->series_count)].label.data) != NULL;
+    }
+    mmstats_free(read);
+    return true;
+}
+
 int main(int count, char **arguments) {
     static const char *const names[] = {"mmstats-812-815", "mmstats-812-815-1", "mmstats-7-8", "mmstats-retired"};
     if (count < 5) return 2;
     state = strtoull(arguments[1], NULL, 10);
     long times = strtol(arguments[2], NULL, 10);
-    char directory[2048];
-    snprintf(directory, sizeof directory, "%s/model", arguments[3]);
-    if (mkdir(directory, 0700) != 0) return 2;
-    bytes *golden = (bytes *)calloc((size_t)count, sizeof *golden), file;
+    const char *root = arguments[3];
+    size_t goldens = (size_t)count - 4;
+    char directory[2048], lock[2048], path[4096];
+    snprintf(directory, sizeof directory, "%s/model", root);
+    snprintf(lock, sizeof lock, "%s/.lock", root);
+    int locked = make_lock(lock);
+    if (mkdir(directory, 0700) != 0 || locked < 0) return 2;
+    bytes *golden = (bytes *)calloc(goldens, sizeof *golden), file;
     file.data = (unsigned char *)malloc(1 << 22);
     if (!golden || !file.data) return 2;
-    for (int i = 4; i < count; i++) golden[i - 4] = read_file(arguments[i]);
+    for (size_t i = 0; i < goldens; i++) golden[i] = read_file(arguments[i + 4]);
     for (long n = 0; n < times; n++) {
-        bytes from = golden[below((size_t)count - 4)];
+        /* Files of one model as a rule, so that they are merged. */
+        bytes from = golden[below(4) ? (size_t)(n / 16) % goldens : below(goldens)];
         size_t name = below(12);
+        name = name < 4 ? name : 2;
         memcpy(file.data, from.data, from.length);
         file.length = from.length;
-        damage(&file, golden[below((size_t)count - 4)]);
-        name = name < 4 ? name : 2;
+        settle(file, lock);
+        if (below(8)) damage(&file, golden[below(goldens)]);
         write_file(directory, names[name], file);
-        char path[4096];
-        snprintf(path, sizeof path, "%s%s%s", below(8) ? directory : arguments[3], name == 2 ? "/" : "", name == 2 ? names[2] : "");
-        if (name == 2 && strncmp(path, directory, strlen(directory)) != 0) snprintf(path, sizeof path, "%s", arguments[3]);
-        mmstats *read = mmstats_read(path, MMSTATS_PER_FILE);
-        if (!read) return 3;
-        errors += read->error_count;
-        for (size_t m = 0; m < read->model_count; m++) {
-            touch(read->models[m].series, read->models[m].series_count);
-            for (size_t i = 0; i < read->models[m].file_count; i++) touch(read->models[m].files[i].series, read->models[m].files[i].series_count);
-        }
-        mmstats_free(read);
-        if (n % 64 == 63)
+        if (below(4) == 0)
+            snprintf(path, sizeof path, "%s/%s", directory, names[name]);
+        else
+            snprintf(path, sizeof path, "%s", below(2) ? directory : root);
+        changes = below(4) == 0;
+        if (!look(path)) return 3;
+        if (n % 16 == 15)
             for (size_t i = 0; i < 4; i++) {
                 snprintf(path, sizeof path, "%s/%s", directory, names[i]);
                 unlink(path);
             }
     }
-    printf("%ld files, %" PRIu64 " errors, %" PRIu64 " seen\n", times, errors, seen);
-    for (int i = 4; i < count; i++) free(golden[i - 4].data);
+    printf("%ld files, %" PRIu64 " errors, %" PRIu64 " seen, records by type:", times, errors, seen);
+    for (size_t type = 0; type < TYPES; type++)
+        if (type != 0 && type != 5) printf(" %" PRIu64, damaged[type]);
+    printf("\n");
+    for (size_t i = 0; i < goldens; i++) free(golden[i].data);
     free(golden);
     free(file.data);
+    close(locked);
     return 0;
 }

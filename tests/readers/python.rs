@@ -6,9 +6,17 @@ use std::process::Command;
 use super::compare::{self, Reader, manifest};
 use super::golden;
 
+/// Started as what `python3` stands for (a version manager's script takes as long as Python itself), and without the
+/// packages of the site, which it does not use.
 pub fn find() -> Option<Reader> {
     let script = manifest("docs/readers/mmstats.py");
-    compare::find("mmstats.py", "python3", &[script])
+    let mut reader = compare::find("mmstats.py", "python3", &["-S".into(), script])?;
+    let asked = Command::new("python3")
+        .args(["-c", "import sys; print(sys.executable)"])
+        .output()
+        .unwrap();
+    reader.command[0] = String::from_utf8(asked.stdout).unwrap().trim().into();
+    Some(reader)
 }
 
 /// The names, types, labels and values of `mmstats export`, and no others.

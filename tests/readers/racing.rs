@@ -2,6 +2,9 @@
 
 use mmstats::{Compound, MmStats, MmValue};
 
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
 use super::compare::{readers, run};
 
 /// Written as fast as it goes, the slot is read whole or not at all.
@@ -19,6 +22,12 @@ fn no_torn_value_is_taken() {
     }
     let root = tempfile::tempdir().unwrap();
     let fast = Fast::builder().path(root.path()).create().unwrap();
+    // Each is read by itself, and has its own name in the JSON.
+    let links = tempfile::tempdir().unwrap();
+    let paths: Vec<PathBuf> = (0..10).map(|i| links.path().join(i.to_string())).collect();
+    for path in &paths {
+        symlink(root.path(), path).unwrap();
+    }
     let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         let done = &done;
@@ -34,11 +43,13 @@ fn no_torn_value_is_taken() {
             }
             fast
         });
-        for _ in 0..10 {
-            for reader in readers() {
-                let (read, _) = run(&reader.command, &[root.path()]);
-                let words = &read["models"]["Fast"]["stats"]["twins"]["value"]["words"];
+        for reader in readers() {
+            let (read, _) = run(&reader.command, &paths);
+            let models = read["models"].as_object().unwrap();
+            assert_eq!(models.len(), paths.len(), "{}", reader.name);
+            for model in models.values() {
                 // Missing: too busy.
+                let words = &model["stats"]["twins"]["value"]["words"];
                 for word in words.as_array().into_iter().flatten() {
                     assert_eq!(*word, words[0], "{}", reader.name);
                 }
