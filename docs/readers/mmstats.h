@@ -1133,7 +1133,7 @@ typedef struct mms_schema {
     uint32_t block;
     const mms_metric *metrics;
     size_t metric_count;
-    const uint32_t *by_offset; /* those that octaves and parts may belong to */
+    const uint32_t *by_offset; /* those that octaves and extents may belong to */
     size_t by_offset_count;
 } mms_schema;
 
@@ -1144,13 +1144,13 @@ typedef struct mms_identity {
     size_t label_count;
 } mms_identity;
 
-typedef struct mms_space { /* an octave or a part */
+typedef struct mms_space { /* an octave or an extent */
     struct mms_space *next, *sibling; /* of the instance; of the metric */
     const unsigned char *words;       /* a copy of its values */
     uint32_t metric, number;
     uint64_t place;
     uint32_t cells; /* of an octave its counts */
-    uint16_t buffers, width; /* of a part: W */
+    uint16_t buffers, width; /* of an extent: W */
     bool busy;               /* a cell was written too fast */
 } mms_space;
 
@@ -1161,7 +1161,7 @@ typedef struct mms_instance {
     bool has_generation;
     uint64_t generation;
     size_t entries, entries_end;
-    mms_space *octaves, *octaves_end, *parts, *parts_end;
+    mms_space *octaves, *octaves_end, *extents, *extents_end;
 } mms_instance;
 
 typedef struct mms_description {
@@ -1652,7 +1652,7 @@ static void mms_instance_record(mms_file *f, uint64_t at, uint64_t length, bool 
     instance->generation = generation;
 }
 
-/* ---- Octaves and parts ---- */
+/* ---- Octaves and extents ---- */
 
 static void mms_chain(mms_space **first, mms_space **last, mms_space *one) {
     if (*last)
@@ -1704,7 +1704,7 @@ static void mms_octave_record(mms_file *f, uint64_t at, uint64_t length) {
     }
 }
 
-static void mms_part_record(mms_file *f, uint64_t at, uint64_t length) {
+static void mms_extent_record(mms_file *f, uint64_t at, uint64_t length) {
     mms_reader *r = f->r;
     if (length < 32) mms_fail(r, "a short record at %" PRIu64, at);
     const unsigned char *head = mms_metadata(f, at, 32);
@@ -1740,7 +1740,7 @@ static void mms_part_record(mms_file *f, uint64_t at, uint64_t length) {
         if (!fits) continue;
         mms_charge(f, 32 * (cells * (1 + (uint64_t)words)));
         space->metric = schema->by_offset[next];
-        mms_chain(&instance->parts, &instance->parts_end, space);
+        mms_chain(&instance->extents, &instance->extents_end, space);
         return;
     }
 }
@@ -1839,7 +1839,7 @@ static void mms_header(mms_reader *r, void *of) {
     if (f->model.length == 0) mms_fail(r, "a model without a name");
 }
 
-enum { MMS_SCHEMA = 1, MMS_INSTANCE, MMS_OCTAVE, MMS_RETIRED, MMS_PART = 6, MMS_NOTE, MMS_DESCRIPTION };
+enum { MMS_SCHEMA = 1, MMS_INSTANCE, MMS_OCTAVE, MMS_RETIRED, MMS_EXTENT = 6, MMS_NOTE, MMS_DESCRIPTION };
 
 static void mms_records(mms_reader *r, void *of) {
     mms_file *f = (mms_file *)of;
@@ -1853,8 +1853,8 @@ static void mms_records(mms_reader *r, void *of) {
             mms_instance_record(f, at, length, flags >> 1 & 1);
         } else if (type == MMS_OCTAVE) {
             mms_octave_record(f, at, length);
-        } else if (type == MMS_PART) {
-            mms_part_record(f, at, length);
+        } else if (type == MMS_EXTENT) {
+            mms_extent_record(f, at, length);
         } else if (type == MMS_NOTE && f->note_count == 16) {
             /* enough of them */
         } else if (type == MMS_SCHEMA || type == MMS_RETIRED || type == MMS_NOTE || type == MMS_DESCRIPTION) {
@@ -1893,26 +1893,26 @@ static bool mms_try_slot(mms_file *f, uint64_t at, unsigned buffers, unsigned co
     return mms_is_whole(first, mms_load(f, at), buffers);
 }
 
-/* The cells of a part: of each its number (0: none) and the words of its buffer. */
-static const unsigned char *mms_read_cells(mms_file *f, mms_space *part) {
-    size_t size = 1 + (size_t)part->buffers * part->width, one = 8 * (1 + (size_t)part->width);
-    const unsigned char *firsts = mms_words(f, part->place, part->cells * size);
+/* The cells of an extent: of each its number (0: none) and the words of its buffer. */
+static const unsigned char *mms_read_cells(mms_file *f, mms_space *extent) {
+    size_t size = 1 + (size_t)extent->buffers * extent->width, one = 8 * (1 + (size_t)extent->width);
+    const unsigned char *firsts = mms_words(f, extent->place, extent->cells * size);
     mms_fence();
-    const unsigned char *data = mms_words(f, part->place, part->cells * size);
+    const unsigned char *data = mms_words(f, extent->place, extent->cells * size);
     mms_fence();
-    const unsigned char *seconds = mms_words(f, part->place, part->cells * size);
-    unsigned char *had = MMS_SCRATCH(f->r, part->cells * one);
-    for (size_t i = 0; i < part->cells; i++) {
+    const unsigned char *seconds = mms_words(f, extent->place, extent->cells * size);
+    unsigned char *had = MMS_SCRATCH(f->r, extent->cells * one);
+    for (size_t i = 0; i < extent->cells; i++) {
         uint64_t first = mms_word(firsts, i * size), published = first / 2;
         unsigned char *words = had + i * one + 8;
-        bool whole = mms_is_whole(first, mms_word(seconds, i * size), part->buffers);
-        memcpy(words, data + 8 * (i * size + 1 + published % part->buffers * part->width), 8 * (size_t)part->width);
+        bool whole = mms_is_whole(first, mms_word(seconds, i * size), extent->buffers);
+        memcpy(words, data + 8 * (i * size + 1 + published % extent->buffers * extent->width), 8 * (size_t)extent->width);
         for (int tries = 1; !whole && tries < 64 && f->tries > 0; tries++) {
-            f->tries -= 64 + part->width;
+            f->tries -= 64 + extent->width;
             mms_pause(f->r);
-            whole = mms_try_slot(f, part->place + 8 * i * size, part->buffers, part->width, words, &published);
+            whole = mms_try_slot(f, extent->place + 8 * i * size, extent->buffers, extent->width, words, &published);
         }
-        part->busy |= !whole && part->buffers > 1; /* numbered cells: what is being overwritten is gone */
+        extent->busy |= !whole && extent->buffers > 1; /* numbered cells: what is being overwritten is gone */
         for (unsigned byte = 0; byte < 8 && whole; byte++) had[i * one + byte] = (unsigned char)(published >> (8 * byte));
     }
     return had;
@@ -1926,10 +1926,10 @@ static int mms_order_contexts(const void *a, const void *b) {
 
 static void mms_contexts(mms_file *f) {
     mms_read_context *one = f->read_contexts = MMS_NEW(f->r, mms_read_context, f->context_count);
-    for (mms_space *part = f->contexts; part; part = part->next, one++) {
-        const unsigned char *cell = mms_read_cells(f, part);
-        uint64_t length = mms_word(cell, 1) & 0xFFFFFFFF, most = 8 * (uint64_t)(part->width - 1u);
-        one->number = part->number;
+    for (mms_space *extent = f->contexts; extent; extent = extent->next, one++) {
+        const unsigned char *cell = mms_read_cells(f, extent);
+        uint64_t length = mms_word(cell, 1) & 0xFFFFFFFF, most = 8 * (uint64_t)(extent->width - 1u);
+        one->number = extent->number;
         one->order = (size_t)(one - f->read_contexts);
         one->published = mms_word(cell, 0);
         one->found.exists = true;
@@ -2156,14 +2156,14 @@ static void mms_log_entry(mms_file *f, mms_log *log, const unsigned char *words,
     mms_enter(r, &log->lists[mms_word(words, 5) >> 1 & 1], &one);
 }
 
-static void mms_history_entries(mms_file *f, mms_history *h, const mms_space *parts) {
+static void mms_history_entries(mms_file *f, mms_history *h, const mms_space *extents) {
     size_t count = 0, kept = 0;
-    for (const mms_space *part = parts; part; part = part->sibling) count += part->cells;
+    for (const mms_space *extent = extents; extent; extent = extent->sibling) count += extent->cells;
     h->entries = MMS_NEW(f->r, mms_pushed, count);
     count = 0;
-    for (const mms_space *part = parts; part; part = part->sibling)
-        for (size_t i = 0; i < part->cells; i++) {
-            const unsigned char *cell = part->words + 32 * i;
+    for (const mms_space *extent = extents; extent; extent = extent->sibling)
+        for (size_t i = 0; i < extent->cells; i++) {
+            const unsigned char *cell = extent->words + 32 * i;
             if (mms_word(cell, 0) == 0) continue;
             mms_pushed *one = &h->entries[count++];
             one->number = mms_word(cell, 0);
@@ -2180,13 +2180,13 @@ static void mms_history_entries(mms_file *f, mms_history *h, const mms_space *pa
     h->missed = h->pushed - h->entries[kept - 1].number + 1 - kept;
 }
 
-static void mms_exemplars(mms_file *f, mms_dist *d, const mms_space *parts) {
-    for (const mms_space *part = parts; part; part = part->sibling) {
+static void mms_exemplars(mms_file *f, mms_dist *d, const mms_space *extents) {
+    for (const mms_space *extent = extents; extent; extent = extent->sibling) {
         mms_exemplar one;
-        if (mms_word(part->words, 0) == 0) continue;
-        one.time = mms_word(part->words, 1);
-        one.bits = mms_word(part->words, 2);
-        one.context = mms_refer(f, mms_word(part->words, 3));
+        if (mms_word(extent->words, 0) == 0) continue;
+        one.time = mms_word(extent->words, 1);
+        one.bits = mms_word(extent->words, 2);
+        one.context = mms_refer(f, mms_word(extent->words, 3));
         one.magnitude = d->is_float ? mms_rank((uint32_t)(one.bits >> 52)) : mms_length_of(one.bits);
         if (!d->is_float || isfinite(mms_float(one.bits))) mms_add_exemplar(f->r, d, &one);
     }
@@ -2233,7 +2233,7 @@ static bool mms_shares_clock(const mms_file *f) {
            f->time_namespace == f->r->time_namespace;
 }
 
-/* The octaves or parts of each metric, one list after another. */
+/* The octaves or extents of each metric, one list after another. */
 static mms_space **mms_by_metric(mms_reader *r, mms_space *spaces, size_t metrics) {
     mms_space **lists = (mms_space **)(void *)MMS_SCRATCH(r, 2 * metrics * sizeof *lists), **ends = lists + metrics;
     for (; spaces; spaces = spaces->next) {
@@ -2326,19 +2326,19 @@ static void mms_instance_values(mms_file *f, mms_instance *instance) {
     }
 }
 
-/* What was copied of a part. Contexts are after all that refers to them. */
-static void mms_copy_parts(mms_file *f, mms_instance *instance) {
-    for (mms_space *part = instance->parts; part; part = part->next) part->words = mms_read_cells(f, part);
+/* What was copied of an extent. Contexts are after all that refers to them. */
+static void mms_copy_extents(mms_file *f, mms_instance *instance) {
+    for (mms_space *extent = instance->extents; extent; extent = extent->next) extent->words = mms_read_cells(f, extent);
 }
 
-static void mms_decode_parts(mms_file *f, mms_instance *instance) {
-    if (!instance->parts) return;
+static void mms_decode_extents(mms_file *f, mms_instance *instance) {
+    if (!instance->extents) return;
     const mms_schema *schema = instance->schema;
-    mms_space **parts = mms_by_metric(f->r, instance->parts, schema->metric_count);
+    mms_space **extents = mms_by_metric(f->r, instance->extents, schema->metric_count);
     for (size_t i = instance->entries; i < instance->entries_end; i++) {
         mms_entry *entry = &f->entries[i];
-        const mms_space *own = parts[entry->metric - schema->metrics];
-        for (const mms_space *part = own; part; part = part->sibling) entry->busy |= part->busy;
+        const mms_space *own = extents[entry->metric - schema->metrics];
+        for (const mms_space *extent = own; extent; extent = extent->sibling) entry->busy |= extent->busy;
         if (entry->busy) entry->value = NULL;
         if (!entry->value || !own) continue;
         if (entry->value->history) mms_history_entries(f, entry->value->history, own);
@@ -2380,10 +2380,10 @@ static void mms_pass(mms_reader *r, void *of) {
         instance->entries_end = f->entry_count;
     }
     for (size_t i = 0; i < f->instance_count; i++)
-        if (f->instances[i].identity) mms_copy_parts(f, &f->instances[i]);
+        if (f->instances[i].identity) mms_copy_extents(f, &f->instances[i]);
     mms_fence();
     mms_contexts(f);
-    for (size_t i = 0; i < f->instance_count; i++) mms_decode_parts(f, &f->instances[i]);
+    for (size_t i = 0; i < f->instance_count; i++) mms_decode_extents(f, &f->instances[i]);
     /* The second look: of what has another generation by now nothing counts. */
     mms_fence();
     for (size_t i = 0; i < f->instance_count; i++) {

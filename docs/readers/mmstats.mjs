@@ -389,7 +389,7 @@ function processKey({ pid, startTime, bootId, pidNamespace, token }) {
 // Records
 // ---------------------------------------------------------------------------------------------------------------------
 
-const [SCHEMA, INSTANCE, OCTAVE, RETIRED, PART, NOTE, DESCRIPTION] = [1, 2, 3, 4, 6, 7, 8];
+const [SCHEMA, INSTANCE, OCTAVE, RETIRED, EXTENT, NOTE, DESCRIPTION] = [1, 2, 3, 4, 6, 7, 8];
 const MUST_BE_UNDERSTOOD = 1;
 const HAS_GENERATION = 2;
 const NOTES_MOST = 16;
@@ -787,7 +787,7 @@ class StatsFile {
         else if (type === INSTANCE) this.readInstance(at, length, (flags & HAS_GENERATION) !== 0);
         else if (type === OCTAVE) this.readOctave(at, length);
         else if (type === RETIRED) this.retired = parseRetired(view());
-        else if (type === PART) this.readPart(at, length);
+        else if (type === EXTENT) this.readExtent(at, length);
         else if (type === NOTE) this.notes.length < NOTES_MOST && this.notes.push(parseNote(view()));
         else if (type === DESCRIPTION) describe(this.descriptions, ...parseDescription(view()));
         else need(!(flags & MUST_BE_UNDERSTOOD), `the record at ${at} must be understood: use a later version`);
@@ -818,7 +818,7 @@ class StatsFile {
         const place = head.u32();
         need(schema, `the record at ${at} has no schema`);
         this.within(at, length, hasGeneration ? 32 : 24, place, schema.block);
-        const instance = { place, schema, texts: null, octaves: new Map(), parts: new Map() };
+        const instance = { place, schema, texts: null, octaves: new Map(), extents: new Map() };
         if (hasGeneration) this.readGeneration(at, instance);
         else instance.texts = parseTexts(this.records.view(at, Math.min(place - at, TEXTS_MOST)), schema);
         const { prefix, suffix } = instance.texts ?? { prefix: "", suffix: "" };
@@ -833,7 +833,7 @@ class StatsFile {
         const first = generation();
         instance.isStill = () => generation() === first;
         fence();
-        if (first % 2n === 1n) return; // removed; its octaves and parts are checked all the same
+        if (first % 2n === 1n) return; // removed; its octaves and extents are checked all the same
         const length = Math.min(instance.place - 8 - at, TEXTS_MOST);
         const texts = pread(this.descriptor, at, length);
         try {
@@ -872,7 +872,7 @@ class StatsFile {
         }
     }
 
-    readPart(at, length) {
+    readExtent(at, length) {
         const head = this.head(at, length, 32);
         const [owner, number, place, cells] = [head.u32(), head.u32(), head.u32(), head.u32()];
         const [buffers, words, plainWords] = [head.u16(), head.u16(), head.u32()];
@@ -888,7 +888,7 @@ class StatsFile {
         for (const metric of metrics) {
             if (plainWords !== 0 || !KINDS.get(metric.kind).cells?.(piece)) continue;
             this.charge(32 * cells * (1 + words));
-            append(instance.parts, metric, piece);
+            append(instance.extents, metric, piece);
             this.refers = true;
         }
     }
@@ -919,7 +919,7 @@ class StatsFile {
     }
 
     /** What was copied of each metric of an instance. */
-    copyInstance({ place, schema, octaves, parts }, phases, counts) {
+    copyInstance({ place, schema, octaves, extents }, phases, counts) {
         const [firsts, chunk, seconds] = phases.views(place, schema.block);
         const data = sliceOf(chunk, 0, schema.block);
         return schema.metrics.map((metric) => {
@@ -934,14 +934,14 @@ class StatsFile {
             values.octaves = (octaves.get(metric) ?? []).map(({ number, place, count }) => {
                 return { number, counts: sliceOf(counts.view(place, 8 * count), 0, 8 * count) };
             });
-            const cells = (parts.get(metric) ?? []).map((piece) => this.copyCells(piece, phases));
+            const cells = (extents.get(metric) ?? []).map((piece) => this.copyCells(piece, phases));
             if (cells.includes(null)) values.buffer = null; // as if its slot was too busy
             else values.cells = cells.flat();
             return values;
         });
     }
 
-    /** The cells of a part that have a value: the number of the publication, and its words. Null: one is too busy. */
+    /** The cells of an extent that have a value: the number of the publication, and its words. Null: one is too busy. */
     copyCells(piece, phases) {
         const found = [];
         const end = piece.place + piece.cells * piece.cellBytes;
@@ -2000,7 +2000,7 @@ const PERCENTILE = distributionKind("percentile", 1);
  * By code. A kind has a `name`; `fits`: whether an entry has its geometry; `decode`, `merge` and `show` of a value;
  * `nothing`: the value of no file; `files`: which files count (all, if it does not say); `isFlat`: whether JSON has
  * the keys of the value beside those of the label; and where it has such records, `octaves`: their greatest number and
- * their counts, and `cells`: whether a part is one of its own.
+ * their counts, and `cells`: whether an extent is one of its own.
  */
 const KINDS = new Map([
     [1, COUNTER],

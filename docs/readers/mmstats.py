@@ -247,7 +247,7 @@ class File:
 # Records
 # =======
 
-SCHEMA, INSTANCE, OCTAVE, RETIRED, PART, NOTE, DESCRIPTION = 1, 2, 3, 4, 6, 7, 8
+SCHEMA, INSTANCE, OCTAVE, RETIRED, EXTENT, NOTE, DESCRIPTION = 1, 2, 3, 4, 6, 7, 8
 HAS_GENERATION = 2
 LABELS_MOST, NOTES_MOST = 64, 16
 RULES = range(5)
@@ -367,7 +367,7 @@ def instance_record(file, at, length, flags):
         fence()
         if generation % 2:
             file.instances.append((place, block, GONE, metrics, {}, {}))
-            return  # removed: nothing of it is read, but its octaves and parts are checked
+            return  # removed: nothing of it is read, but its octaves and extents are checked
         try:
             texts = texts_of(file, at, place - 8 - at, place, metrics)
         except Malformed as problem:
@@ -448,7 +448,7 @@ def octave_record(file, at, length, _):
                 return
 
 
-def part_record(file, at, length, _):
+def extent_record(file, at, length, _):
     """Space of a metric, or of a context."""
     need(length >= 32, "a short record at %d" % at)
     owner, number, place, cells, buffers, words, plain = struct.unpack("<IIIIHHI", file.bytes(at, 32)[8:])
@@ -519,7 +519,7 @@ def try_slot(file, sequence, buffers, words):
 
 
 def read_cells(file, piece):
-    """A polling reader, by pread, of the cells of a part: number and words of each publication. 0: there is none; None:
+    """A polling reader, by pread, of the cells of an extent: number and words of each publication. 0: there is none; None:
     it was written too fast."""
     _, place, cells, buffers, words = piece
     size = 1 + buffers * words
@@ -589,7 +589,7 @@ def retired_record(file, at, length, _):
 
 
 RECORDS = {SCHEMA: schema_record, INSTANCE: instance_record, OCTAVE: octave_record, RETIRED: retired_record,
-           PART: part_record, NOTE: note_record, DESCRIPTION: description_record}
+           EXTENT: extent_record, NOTE: note_record, DESCRIPTION: description_record}
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -604,7 +604,7 @@ KINDS = ["", "counter", "updown", "gauge", "flag", "text", "constant", "timer", 
 # Words of a buffer and plain words; None: as the parameter says.
 SLOTS = {"floats": (10, 65), "summary": (10, 1), "average": (3, 0), "movingaverage": (3, None),
          "samplingcounter": (2, 1)}
-# Cells of the parts of a kind: buffers, and the fewest and the most words of each.
+# Cells of the extents of a kind: buffers, and the fewest and the most words of each.
 CELLS = {"history": (1, 3, 3), "errors": (2, 6, 65535), "timer": (2, 3, 3), "percentile": (2, 3, 3),
          "floats": (2, 3, 3)}
 
@@ -716,8 +716,8 @@ class Metric(Entry):
             return words[0] != 0
         return struct.unpack_from("<" + SCALARS[self.scalar], raw)[0]
 
-    def decode_parts(self, words, cells, context):
-        """The value of a History or Errors: `cells` are those of its parts."""
+    def decode_extents(self, words, cells, context):
+        """The value of a History or Errors: `cells` are those of its extents."""
         if KINDS[self.kind] == "history":
             return History(self.parameter, words[0], cells, context)
         entries = [entry for published, entry in cells if published]
@@ -1301,7 +1301,7 @@ class Window:
 
 def read_values(file):
     """A polling reader, by pread: three phases for each block."""
-    file.parts, tries, with_parts, traced = [({}, {})], TRIES_PER_FILE, [], []
+    file.parts, tries, with_extents, traced = [({}, {})], TRIES_PER_FILE, [], []
     for place, block, (prefix, suffix, _, named), metrics, octaves, pieces in file.instances:
         if prefix is None:
             continue
@@ -1346,7 +1346,7 @@ def read_values(file):
                 file.busy.append(label)
                 continue
             if KINDS[metric.kind] in ("history", "errors"):
-                with_parts.append((file.stats, label, metric, words, cells))
+                with_extents.append((file.stats, label, metric, words, cells))
                 continue
             file.stats[label] = metric.decode(words, counts.get(index, ()), now, of_window(file, label), file.retired)
             if cells:
@@ -1354,8 +1354,8 @@ def read_values(file):
     context = read_contexts(file)
     for value, metric, cells in traced:
         value.exemplars.read(cells, context, KINDS[metric.kind] == "floats")
-    for stats, label, metric, words, cells in with_parts:
-        stats[label] = metric.decode_parts(words, cells, context)
+    for stats, label, metric, words, cells in with_extents:
+        stats[label] = metric.decode_extents(words, cells, context)
     # The second look: of what has another generation by now nothing counts.
     fence()
     for number, word, generation in file.generations:
