@@ -15,7 +15,6 @@ use super::bounds;
 use super::names;
 use super::native::Exponential;
 use crate::format::scalar::Number;
-use crate::metric::Value;
 use crate::reader::{Histogram, Model, Reading, Sample, Series};
 
 /// The families of a page, by the order in which they were added.
@@ -191,29 +190,21 @@ impl Families {
     /// Adds the series of a model, each with more `labels` (those of its process, say). `path` is where it was read.
     pub fn add_model(&mut self, model: &Model, path: &str, labels: &[(&str, String)]) {
         for series in model.series() {
-            self.add(
-                model.name(),
-                model.export(),
-                path,
-                series,
-                series.value(),
-                labels,
-            );
+            self.add(model.name(), model.export(), path, series, labels);
         }
     }
 
-    /// Adds a series with a value that may be another than its own.
+    /// Adds a series of a model.
     pub(crate) fn add(
         &mut self,
         model: &str,
         export: &str,
         path: &str,
         series: &Series,
-        value: &Value,
         labels: &[(&str, String)],
     ) {
         let own = own_labels(series, labels);
-        value.samples(series.unit(), |sample| {
+        series.value().samples(series.unit(), |sample| {
             if sample.is_exported {
                 let origin = Origin {
                     label: series.label().to_owned(),

@@ -13,7 +13,8 @@ use crate::Value;
 /// What became of a series.
 #[derive(Debug)]
 pub(crate) enum Change {
-    /// Files of it are gone, and this is what they had counted.
+    /// Files of it are gone, and this is what they had counted. Nothing, if they were only older than those that are
+    /// left: a total that keeps its value keeps the time from which it counts.
     Lost(Value),
     /// No file has it any more.
     Gone,
@@ -36,7 +37,10 @@ pub(crate) fn changes<'a>(
         let change = match find(&mut there, series.label()) {
             Some(now) => {
                 let delta = find(&mut deltas, series.label()).map(Series::value);
-                series.lost(delta, now.value()).map(Change::Lost)
+                let is_younger = || now.since() > series.since();
+                let lost = series.lost(delta, now.value());
+                let lost = lost.or_else(|| series.nothing_counted().filter(|_| is_younger()));
+                lost.map(Change::Lost)
             }
             None if *is_complete => Some(Change::Removed),
             None => Some(Change::Gone),
