@@ -23,6 +23,10 @@ pub const OWN_MODEL: &str = "mmstats-push";
 const ENDED_MOST: usize = 16 << 20;
 
 /// Pushes a reading at a time: see the [module](super).
+///
+/// It blocks. In asynchronous code keep it on a thread of its own, or call it by `spawn_blocking`: within a task it holds up
+/// the task's thread. Over HTTP it uses the proxy that the environment names (the first of `ALL_PROXY`, `HTTPS_PROXY` and
+/// `HTTP_PROXY`, unless `NO_PROXY` names the receiver). gRPC uses no proxy.
 #[derive(Debug)]
 pub struct Pusher {
     /// Whether readings are not compared.
@@ -366,4 +370,23 @@ fn problems(snapshots: &[Snapshot], failures: &[(PathBuf, String)]) -> Vec<Strin
     let files = snapshots.iter().flat_map(Snapshot::errors);
     let files = files.map(|problem| format!("{}: {}", problem.path().display(), problem.error()));
     failures.chain(files).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_processes_that_are_gone_the_oldest_are_forgotten_when_they_are_too_much() {
+        let mut pusher = Pusher::new(Options::default()).unwrap();
+        let piece = |points| Piece {
+            bytes: vec![0; 1 << 20],
+            points,
+        };
+        pusher.ended.extend((1..=20).map(piece));
+        assert_eq!(pusher.forget_ended(), 1 + 2 + 3 + 4);
+        assert_eq!(pusher.forget_ended(), 0);
+        let bytes = pusher.ended.iter().map(|piece| piece.bytes.len());
+        assert_eq!(bytes.sum::<usize>(), ENDED_MOST);
+    }
 }
