@@ -17,10 +17,10 @@ pub struct Origin<'a> {
 
 /// A point with labels.
 pub trait Labelled {
-    /// Keys and values.
-    type Text: Ord;
+    /// Key and value.
+    type Label: Ord;
     /// Its labels, in any order.
-    fn labels(&self) -> &[(Self::Text, Self::Text)];
+    fn labels(&self) -> &[Self::Label];
     /// Where it comes from.
     fn origin(&self) -> Origin<'_>;
     /// Adds a label. Where its name is there, it is renamed.
@@ -64,7 +64,7 @@ fn alike<P: Labelled>(points: &[P]) -> Vec<Vec<usize>> {
     if points.len() < 2 {
         return Vec::new();
     }
-    let mut by_labels: BTreeMap<Vec<&(P::Text, P::Text)>, Vec<usize>> = BTreeMap::new();
+    let mut by_labels: BTreeMap<Vec<&P::Label>, Vec<usize>> = BTreeMap::new();
     for (at, point) in points.iter().enumerate() {
         let mut labels: Vec<_> = point.labels().iter().collect();
         labels.sort_unstable();

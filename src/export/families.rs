@@ -64,9 +64,9 @@ pub(super) struct Point {
 }
 
 impl Labelled for Point {
-    type Text = String;
+    type Label = (String, String);
 
-    fn labels(&self) -> &[(String, String)] {
+    fn labels(&self) -> &[Self::Label] {
         &self.labels
     }
 

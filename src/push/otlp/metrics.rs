@@ -81,9 +81,9 @@ pub enum PointValue {
 }
 
 impl<'a> Labelled for Point<'a> {
-    type Text = Cow<'a, str>;
+    type Label = (Cow<'a, str>, Cow<'a, str>);
 
-    fn labels(&self) -> &[(Cow<'a, str>, Cow<'a, str>)] {
+    fn labels(&self) -> &[Self::Label] {
         &self.attributes
     }
 
