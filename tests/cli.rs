@@ -7,6 +7,9 @@ mod check;
 #[allow(dead_code, reason = "these children are not talked to")]
 #[path = "writer/child.rs"]
 mod child;
+#[cfg(all(feature = "push", feature = "serve"))]
+#[path = "cli/configurations.rs"]
+mod configurations;
 #[path = "cli/demo.rs"]
 mod demo;
 #[path = "cli/diff.rs"]

@@ -2,8 +2,13 @@
 
 #[path = "push/answers.rs"]
 mod answers;
+#[path = "push/away.rs"]
+mod away;
 #[path = "push/checks.rs"]
 mod checks;
+#[allow(dead_code, reason = "not all of it is wanted here")]
+#[path = "writer/child.rs"]
+mod child;
 #[path = "push/engines.rs"]
 mod engines;
 #[cfg(feature = "push-grpc")]

@@ -1,44 +1,52 @@
 //! Points that would be one series: what tells them apart.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Where a point comes from.
-#[derive(Clone, Debug)]
-pub struct Origin {
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
     /// The label text of its series.
-    pub label: String,
+    pub label: &'a str,
     /// The model.
-    pub model: String,
+    pub model: &'a str,
     /// The path that was read.
-    pub path: String,
+    pub path: &'a Path,
 }
 
 /// A point with labels.
 pub trait Labelled {
+    /// Key and value.
+    type Label: Ord;
     /// Its labels, in any order.
-    fn labels(&self) -> &[(String, String)];
+    fn labels(&self) -> &[Self::Label];
     /// Where it comes from.
-    fn origin(&self) -> &Origin;
+    fn origin(&self) -> Origin<'_>;
     /// Adds a label. Where its name is there, it is renamed.
     fn add_label(&mut self, key: &str, value: &str);
 }
 
 /// Adds labels to points that have the same ones: `label`, `model` and `path`, whichever differ.
 pub fn tell_apart(points: &mut [impl Labelled]) {
-    type Differs = (&'static str, fn(&Origin) -> &str);
+    type Differs = (&'static str, for<'a> fn(Origin<'a>) -> Cow<'a, str>);
     const DIFFERS: [Differs; 3] = [
-        ("label", |origin| &origin.label),
-        ("model", |origin| &origin.model),
-        ("path", |origin| &origin.path),
+        ("label", |origin| origin.label.into()),
+        ("model", |origin| origin.model.into()),
+        ("path", |origin| origin.path.to_string_lossy()),
     ];
     for (key, of) in DIFFERS {
-        for alike in alike(points) {
+        let all = alike(points);
+        if all.is_empty() {
+            return;
+        }
+        for alike in all {
             let first = of(points[alike[0]].origin());
             if alike.iter().all(|&at| of(points[at].origin()) == first) {
                 continue;
             }
             for at in alike {
-                let value = of(points[at].origin()).to_owned();
+                let value = of(points[at].origin()).into_owned();
                 points[at].add_label(key, &value);
             }
         }
@@ -52,11 +60,11 @@ pub fn tell_apart(points: &mut [impl Labelled]) {
 }
 
 /// The places of points that have the same labels, where there are several.
-fn alike(points: &[impl Labelled]) -> Vec<Vec<usize>> {
+fn alike<P: Labelled>(points: &[P]) -> Vec<Vec<usize>> {
     if points.len() < 2 {
         return Vec::new();
     }
-    let mut by_labels: BTreeMap<Vec<&(String, String)>, Vec<usize>> = BTreeMap::new();
+    let mut by_labels: BTreeMap<Vec<&P::Label>, Vec<usize>> = BTreeMap::new();
     for (at, point) in points.iter().enumerate() {
         let mut labels: Vec<_> = point.labels().iter().collect();
         labels.sort_unstable();

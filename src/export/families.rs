@@ -8,6 +8,7 @@
 //!   differs.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::time::SystemTime;
 
 use super::apart::{Labelled, Origin, tell_apart};
@@ -15,7 +16,6 @@ use super::bounds;
 use super::names;
 use super::native::Exponential;
 use crate::format::scalar::Number;
-use crate::metric::Value;
 use crate::reader::{Histogram, Model, Reading, Sample, Series};
 
 /// The families of a page, by the order in which they were added.
@@ -59,16 +59,24 @@ pub(super) struct Point {
     pub value: PointValue,
     /// From when it counts.
     pub since: Option<SystemTime>,
-    origin: Origin,
+    /// The label text of its series, the model and the path.
+    origin: [String; 3],
 }
 
 impl Labelled for Point {
-    fn labels(&self) -> &[(String, String)] {
+    type Label = (String, String);
+
+    fn labels(&self) -> &[Self::Label] {
         &self.labels
     }
 
-    fn origin(&self) -> &Origin {
-        &self.origin
+    fn origin(&self) -> Origin<'_> {
+        let [label, model, path] = &self.origin;
+        Origin {
+            label,
+            model,
+            path: Path::new(path),
+        }
     }
 
     fn add_label(&mut self, key: &str, value: &str) {
@@ -191,35 +199,23 @@ impl Families {
     /// Adds the series of a model, each with more `labels` (those of its process, say). `path` is where it was read.
     pub fn add_model(&mut self, model: &Model, path: &str, labels: &[(&str, String)]) {
         for series in model.series() {
-            self.add(
-                model.name(),
-                model.export(),
-                path,
-                series,
-                series.value(),
-                labels,
-            );
+            self.add(model.name(), model.export(), path, series, labels);
         }
     }
 
-    /// Adds a series with a value that may be another than its own.
+    /// Adds a series of a model.
     pub(crate) fn add(
         &mut self,
         model: &str,
         export: &str,
         path: &str,
         series: &Series,
-        value: &Value,
         labels: &[(&str, String)],
     ) {
         let own = own_labels(series, labels);
-        value.samples(series.unit(), |sample| {
+        series.value().samples(series.unit(), |sample| {
             if sample.is_exported {
-                let origin = Origin {
-                    label: series.label().to_owned(),
-                    model: model.to_owned(),
-                    path: path.to_owned(),
-                };
+                let origin = [series.label(), model, path];
                 self.add_sample(export, series, &sample, &own, origin);
             }
         });
@@ -231,8 +227,9 @@ impl Families {
         series: &Series,
         sample: &Sample<'_>,
         own: &[(String, String)],
-        origin: Origin,
+        origin: [&str; 3],
     ) {
+        let [_, model, _] = origin;
         // Parts that differ in a label have no name of their own.
         let part = match sample.label {
             Some(_) => "",
@@ -278,14 +275,9 @@ impl Families {
         let help = || {
             let mut help = match series.help() {
                 "" if series.metric().is_empty() => {
-                    format!("A {} of {}.", series.kind(), origin.model)
+                    format!("A {} of {model}.", series.kind())
                 }
-                "" => format!(
-                    "The {} {} of {}.",
-                    series.kind(),
-                    series.metric(),
-                    origin.model
-                ),
+                "" => format!("The {} {} of {model}.", series.kind(), series.metric()),
                 help => help.to_owned(),
             };
             if !unit.is_empty() && !names::is_suffix(unit) {
@@ -304,7 +296,7 @@ impl Families {
             labels,
             value,
             since: Some(series.since()),
-            origin,
+            origin: origin.map(str::to_owned),
         });
     }
 
@@ -336,11 +328,7 @@ impl Families {
                 .collect(),
             value: PointValue::Number(value),
             since: None,
-            origin: Origin {
-                label: name.to_owned(),
-                model: String::new(),
-                path: String::new(),
-            },
+            origin: [name, "", ""].map(str::to_owned),
         });
     }
 

@@ -217,14 +217,7 @@ fn merged(mut families: Families, reading: &Reading, wanted: &Wanted, agent: &Ag
     let is_wanted = |model: &str| wanted.model.as_ref().is_none_or(|wanted| wanted == model);
     for shown in reading.series().filter(|shown| is_wanted(shown.model)) {
         let path = shown.path.to_string_lossy();
-        families.add(
-            shown.model,
-            shown.export,
-            &path,
-            shown.series,
-            shown.value,
-            &[],
-        );
+        families.add(shown.model, shown.export, &path, shown.series, &[]);
     }
     add_files(
         &mut families,

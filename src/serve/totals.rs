@@ -3,7 +3,7 @@
 //! A worker that ends takes its files away, and a sum over the files falls. A server takes that for a reset, and shows a
 //! spike. So the agent keeps for each series that counts what is in no file any more (`carry`), and adds it to what it
 //! shows. From one reading to the next that is: what the series had, and what was counted since ([`Model::deltas`]), less
-//! what there is now.
+//! what there is now. It counts from when the first of these files was created: a later time would be a reset.
 //!
 //! A series that no file has any more is shown as it was last, for a time. One that its writers removed, while all their
 //! files stay, is gone at once.
@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::body::Bytes;
 
@@ -33,7 +33,7 @@ pub struct Reading {
     /// Paths that could not be read, and why.
     pub failures: Vec<(std::path::PathBuf, String)>,
     /// The totals of series of which files are gone.
-    totals: HashMap<Key, Value>,
+    totals: HashMap<Key, Series>,
     /// Series that no file has any more.
     gone: Vec<Arc<Gone>>,
     /// The reading as an event of the stream: made once for all who listen.
@@ -67,10 +67,8 @@ pub struct Shown<'a> {
     pub export: &'a str,
     /// The path that was read.
     pub path: &'a Path,
-    /// What it is.
+    /// What it is, and its value with what gone files had counted.
     pub series: &'a Series,
-    /// Its value, with what gone files had counted.
-    pub value: &'a Value,
     /// Whether some file still has it.
     pub is_there: bool,
 }
@@ -92,7 +90,6 @@ impl Reading {
             export: &gone.export,
             path: &gone.path,
             series: &gone.series,
-            value: gone.series.value(),
             is_there: false,
         }))
     }
@@ -109,8 +106,7 @@ impl Reading {
             model: model.name(),
             export: model.export(),
             path,
-            series,
-            value: total(series).unwrap_or(series.value()),
+            series: total(series).unwrap_or(series),
             is_there: true,
         })
     }
@@ -138,7 +134,8 @@ impl Key {
 /// What is kept from one reading to the next.
 #[derive(Debug)]
 pub struct Totals {
-    carry: HashMap<Key, Value>,
+    /// What gone files had counted, and from when.
+    carry: HashMap<Key, (Value, SystemTime)>,
     gone: HashMap<Key, Arc<Gone>>,
     /// How long series stay that no file has.
     keep: Duration,
@@ -211,28 +208,23 @@ impl Totals {
             let key = Key::new(before.path(), model.name(), series.label());
             match change {
                 Change::Lost(lost) => {
-                    let sum = match self.carry.get(&key) {
-                        Some(carry) => series.with_value(lost).with_counted(carry),
-                        None => lost,
-                    };
-                    self.carry.insert(key, sum);
+                    let lost = self.total(&key, series.with_value(lost));
+                    self.carry.insert(key, (lost.value().clone(), lost.since()));
                 }
                 Change::Removed => {
                     self.carry.remove(&key);
                 }
                 Change::Gone if series.counts() => {
-                    let total = match self.carry.get(&key) {
-                        Some(carry) => series.with_counted(carry),
-                        None => series.value().clone(),
-                    };
+                    let total = self.total(&key, series.with_value(series.value().clone()));
+                    let counted = (series.counted_part(total.value()), total.since());
                     let gone = Gone {
                         model: model.name().into(),
                         export: model.export().into(),
                         path: before.path().into(),
-                        series: series.with_value(total.clone()),
+                        series: total,
                         since: at,
                     };
-                    self.carry.insert(key.clone(), series.counted_part(&total));
+                    self.carry.insert(key.clone(), counted);
                     self.gone.insert(key, Arc::new(gone));
                 }
                 Change::Gone => {}
@@ -240,14 +232,21 @@ impl Totals {
         });
     }
 
-    /// The totals of series that are there and of which something is gone.
-    fn totals(&self, snapshots: &[Snapshot]) -> HashMap<Key, Value> {
-        let mut totals = HashMap::new();
-        for (key, carry) in &self.carry {
-            if let Some(series) = key.find(snapshots) {
-                totals.insert(key.clone(), series.with_counted(carry));
-            }
+    /// A series with what is carried of it.
+    fn total(&self, key: &Key, series: Series) -> Series {
+        match self.carry.get(key) {
+            Some((counted, since)) => series.with_counted_since(counted, *since),
+            None => series,
         }
-        totals
+    }
+
+    /// The totals of series that are there and of which something is gone.
+    fn totals(&self, snapshots: &[Snapshot]) -> HashMap<Key, Series> {
+        let carried = self.carry.iter();
+        let there = carried.filter_map(|(key, (counted, since))| {
+            let series = key.find(snapshots)?;
+            Some((key.clone(), series.with_counted_since(counted, *since)))
+        });
+        there.collect()
     }
 }

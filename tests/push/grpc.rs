@@ -14,6 +14,7 @@ use h2::RecvStream;
 use h2::server::SendResponse;
 use http::HeaderMap;
 use mmstats::MmStats;
+use mmstats::push::otlp::{Options, Protocol};
 use opentelemetry_proto::tonic::collector::metrics::v1::{
     ExportMetricsServiceRequest as Export, ExportMetricsServiceResponse as Answer,
 };
@@ -358,4 +359,24 @@ fn no_message_is_larger_than_servers_take() {
     assert_eq!(found.len(), 18_000);
     let last = ("handler".to_owned(), format!("{handler}8999"));
     assert_eq!(found[&vec![last]], 8999.0);
+}
+
+#[test]
+fn within_a_task_of_another_runtime_a_push_only_blocks() {
+    let root = TempDir::new().unwrap();
+    let receiver = Receiver::start([]);
+    let _web = web(&root);
+    let options = Options {
+        protocol: Protocol::Grpc,
+        endpoint: receiver.base(),
+        paths: vec![root.path().into()],
+        ..Options::default()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(async {
+        // It is dropped there, too.
+        let mut pusher = mmstats::push::otlp::Pusher::new(options).unwrap();
+        pusher.push().unwrap();
+    });
+    assert_eq!(requests(&receiver.next()), Some(5.0));
 }

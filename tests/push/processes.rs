@@ -37,14 +37,14 @@ fn writer() {
 }
 
 /// A process that writes.
-struct Writer {
+pub struct Writer {
     process: Child,
     stdin: Option<ChildStdin>,
     stdout: BufReader<std::process::ChildStdout>,
 }
 
 impl Writer {
-    fn start(root: &Path, environment: &[(&str, &str)]) -> Writer {
+    pub fn start(root: &Path, environment: &[(&str, &str)]) -> Writer {
         let mut process = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "processes::writer", "--nocapture"])
             .env(ROOT, root)
@@ -72,7 +72,7 @@ impl Writer {
         }
     }
 
-    fn add(&mut self, count: u64) {
+    pub fn add(&mut self, count: u64) {
         self.tell(&count.to_string());
     }
 
@@ -81,7 +81,7 @@ impl Writer {
         self.wait();
     }
 
-    fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
@@ -91,7 +91,7 @@ impl Writer {
         assert!(self.process.wait().unwrap().success());
     }
 
-    fn kill(self) {}
+    pub fn kill(self) {}
 }
 
 impl Drop for Writer {

@@ -16,15 +16,20 @@ pub fn command(root: &Path, base: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mmstats"));
     command.args(["push", "otlp", "--endpoint", base]);
     command.args(arguments).arg(root);
+    clear(&mut command);
+    command.env("MMSTATS_PATH", own_root(root));
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// Lets the environment say nothing of OpenTelemetry and of proxies.
+pub fn clear(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("OTEL_") || text.to_ascii_lowercase().ends_with("_proxy") {
             command.env_remove(&name);
         }
     }
-    command.env("MMSTATS_PATH", own_root(root));
-    command.stdout(Stdio::null()).stderr(Stdio::piped());
-    command
 }
 
 /// Where the pusher's own stats file is.

@@ -111,3 +111,38 @@ fn what_no_file_has_any_more_leaves_after_a_time() {
     web.requests.add(1);
     agent.until(requests, |total| *total == Some(1.0));
 }
+
+#[test]
+fn the_time_from_which_a_total_counts_stays_when_older_files_go() {
+    let root = TempDir::new().unwrap();
+    let web = || Web::builder().path(root.path()).create().unwrap();
+    let first = web();
+    first.requests.add(5);
+    let agent = Agent::start(root.path(), &["--created"]);
+    let created = |of: &str| -> f64 {
+        let accept = "Accept: application/openmetrics-text; version=1.0.0";
+        let head = format!("GET /metrics HTTP/1.1\r\nHost: {}", agent.address);
+        let page = agent.request(&format!("{head}\r\n{accept}"), "").body;
+        let sample = format!("{of}_created ");
+        let value = page.lines().find_map(|line| line.strip_prefix(&sample));
+        value.expect(&page).parse().unwrap()
+    };
+    // One that had counted, and one that had not.
+    let metrics = ["my_app_requests", "my_app_body_size_bytes"];
+    let before = metrics.map(created);
+    let files = |agent: &Agent| agent.sample(r#"mmstats_files{model="my-app",state="live"}"#);
+    let second = web();
+    second.requests.add(2);
+    agent.until(files, |&files| files == Some(2.0));
+    drop(first);
+    agent.until(files, |&files| files == Some(1.0));
+    assert_eq!(agent.sample("my_app_requests_total"), Some(7.0));
+    assert_eq!(metrics.map(created), before);
+    // Nor when there is none for a time.
+    drop(second);
+    agent.until(files, |&files| files.is_none());
+    assert_eq!(metrics.map(created), before);
+    let _third = web();
+    agent.until(files, |&files| files == Some(1.0));
+    assert_eq!(metrics.map(created), before);
+}

@@ -11,8 +11,7 @@ use crate::reader::Histogram;
 /// specification of the SDK says (`MaxSize`).
 const BUCKETS_MOST: i32 = 160;
 
-/// With explicit bounds, the same for each distribution of a kind: each count is exact. Times and attributes are
-/// not set.
+/// With explicit bounds, the same for each distribution of a kind: each count is exact.
 pub fn explicit(histogram: &Histogram<'_>) -> HistogramPoint {
     let buckets = bounds::classic(histogram);
     let mut before = 0;
@@ -32,11 +31,10 @@ pub fn explicit(histogram: &Histogram<'_>) -> HistogramPoint {
         min: histogram.min(),
         max: histogram.max(),
         exemplars: exemplars(histogram),
-        ..HistogramPoint::default()
     }
 }
 
-/// With exponential buckets, as fine as they may be. Times and attributes are not set.
+/// With exponential buckets, as fine as they may be.
 pub fn exponential(histogram: &Histogram<'_>) -> ExponentialPoint {
     let native::Exponential {
         positive,
@@ -58,7 +56,6 @@ pub fn exponential(histogram: &Histogram<'_>) -> ExponentialPoint {
         min: histogram.min(),
         max: histogram.max(),
         exemplars: exemplars(histogram),
-        ..ExponentialPoint::default()
     }
 }
 

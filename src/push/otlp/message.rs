@@ -1,21 +1,11 @@
-//! The messages of OTLP metrics that are sent, and the answers.
+//! The messages of OTLP metrics: of what is sent those that are few ([`request`](super::request) writes the others), and
+//! the answers.
 //!
 //! The fields are those of opentelemetry/proto/metrics/v1/metrics.proto and its neighbours in
 //! github.com/open-telemetry/opentelemetry-proto, as far as they are used here. They are not taken from the crate
 //! opentelemetry-proto, which depends on an API and an SDK of which nothing is needed. The tests decode with it.
 
 use prost::{Message, Oneof};
-
-/// `AGGREGATION_TEMPORALITY_CUMULATIVE`.
-pub const CUMULATIVE: i32 = 2;
-
-/// `ExportMetricsServiceRequest`. A message within another is encoded as its bytes are, so each [`ResourceMetrics`] is
-/// encoded on its own, once, and then it is known how long it is.
-#[derive(Clone, PartialEq, Message)]
-pub struct Request {
-    #[prost(bytes = "vec", repeated, tag = "1")]
-    pub resource_metrics: Vec<Vec<u8>>,
-}
 
 /// `ExportMetricsServiceResponse`.
 #[derive(Clone, PartialEq, Message)]
@@ -52,25 +42,9 @@ pub struct RetryInfo {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct ResourceMetrics {
-    #[prost(message, optional, tag = "1")]
-    pub resource: Option<Resource>,
-    #[prost(message, repeated, tag = "2")]
-    pub scope_metrics: Vec<ScopeMetrics>,
-}
-
-#[derive(Clone, PartialEq, Message)]
 pub struct Resource {
     #[prost(message, repeated, tag = "1")]
     pub attributes: Vec<KeyValue>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct ScopeMetrics {
-    #[prost(message, optional, tag = "1")]
-    pub scope: Option<Scope>,
-    #[prost(message, repeated, tag = "2")]
-    pub metrics: Vec<Metric>,
 }
 
 /// `InstrumentationScope`.
@@ -82,99 +56,9 @@ pub struct Scope {
     pub version: String,
 }
 
-#[derive(Clone, PartialEq, Message)]
-pub struct Metric {
-    #[prost(string, tag = "1")]
-    pub name: String,
-    #[prost(string, tag = "2")]
-    pub description: String,
-    #[prost(string, tag = "3")]
-    pub unit: String,
-    #[prost(oneof = "Data", tags = "5, 7, 9, 10, 11")]
-    pub data: Option<Data>,
-}
-
-#[derive(Clone, PartialEq, Oneof)]
-pub enum Data {
-    #[prost(message, tag = "5")]
-    Gauge(Gauge),
-    #[prost(message, tag = "7")]
-    Sum(Sum),
-    #[prost(message, tag = "9")]
-    Histogram(Histogram),
-    #[prost(message, tag = "10")]
-    Exponential(Exponential),
-    #[prost(message, tag = "11")]
-    Summary(Summary),
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct Gauge {
-    #[prost(message, repeated, tag = "1")]
-    pub data_points: Vec<NumberPoint>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct Sum {
-    #[prost(message, repeated, tag = "1")]
-    pub data_points: Vec<NumberPoint>,
-    #[prost(int32, tag = "2")]
-    pub temporality: i32,
-    #[prost(bool, tag = "3")]
-    pub is_monotonic: bool,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct Histogram {
-    #[prost(message, repeated, tag = "1")]
-    pub data_points: Vec<HistogramPoint>,
-    #[prost(int32, tag = "2")]
-    pub temporality: i32,
-}
-
-/// `ExponentialHistogram`.
-#[derive(Clone, PartialEq, Message)]
-pub struct Exponential {
-    #[prost(message, repeated, tag = "1")]
-    pub data_points: Vec<ExponentialPoint>,
-    #[prost(int32, tag = "2")]
-    pub temporality: i32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub struct Summary {
-    #[prost(message, repeated, tag = "1")]
-    pub data_points: Vec<SummaryPoint>,
-}
-
-/// `NumberDataPoint`.
-#[derive(Clone, PartialEq, Message)]
-pub struct NumberPoint {
-    #[prost(fixed64, tag = "2")]
-    pub start: u64,
-    #[prost(fixed64, tag = "3")]
-    pub time: u64,
-    #[prost(oneof = "Number", tags = "4, 6")]
-    pub value: Option<Number>,
-    #[prost(message, repeated, tag = "7")]
-    pub attributes: Vec<KeyValue>,
-}
-
-#[derive(Clone, Copy, PartialEq, Oneof)]
-pub enum Number {
-    #[prost(double, tag = "4")]
-    Double(f64),
-    #[prost(sfixed64, tag = "6")]
-    Int(i64),
-}
-
-/// `HistogramDataPoint`.
+/// `HistogramDataPoint`, without its times and attributes.
 #[derive(Clone, PartialEq, Message)]
 pub struct HistogramPoint {
-    #[prost(fixed64, tag = "2")]
-    pub start: u64,
-    #[prost(fixed64, tag = "3")]
-    pub time: u64,
     #[prost(fixed64, tag = "4")]
     pub count: u64,
     #[prost(double, optional, tag = "5")]
@@ -185,23 +69,15 @@ pub struct HistogramPoint {
     pub explicit_bounds: Vec<f64>,
     #[prost(message, repeated, tag = "8")]
     pub exemplars: Vec<Exemplar>,
-    #[prost(message, repeated, tag = "9")]
-    pub attributes: Vec<KeyValue>,
     #[prost(double, optional, tag = "11")]
     pub min: Option<f64>,
     #[prost(double, optional, tag = "12")]
     pub max: Option<f64>,
 }
 
-/// `ExponentialHistogramDataPoint`.
+/// `ExponentialHistogramDataPoint`, without its times and attributes.
 #[derive(Clone, PartialEq, Message)]
 pub struct ExponentialPoint {
-    #[prost(message, repeated, tag = "1")]
-    pub attributes: Vec<KeyValue>,
-    #[prost(fixed64, tag = "2")]
-    pub start: u64,
-    #[prost(fixed64, tag = "3")]
-    pub time: u64,
     #[prost(fixed64, tag = "4")]
     pub count: u64,
     #[prost(double, optional, tag = "5")]
@@ -240,21 +116,6 @@ pub struct Exemplar {
     pub trace_id: Vec<u8>,
     #[prost(message, repeated, tag = "7")]
     pub filtered_attributes: Vec<KeyValue>,
-}
-
-/// `SummaryDataPoint`, without quantiles.
-#[derive(Clone, PartialEq, Message)]
-pub struct SummaryPoint {
-    #[prost(fixed64, tag = "2")]
-    pub start: u64,
-    #[prost(fixed64, tag = "3")]
-    pub time: u64,
-    #[prost(fixed64, tag = "4")]
-    pub count: u64,
-    #[prost(double, tag = "5")]
-    pub sum: f64,
-    #[prost(message, repeated, tag = "7")]
-    pub attributes: Vec<KeyValue>,
 }
 
 #[derive(Clone, PartialEq, Message)]

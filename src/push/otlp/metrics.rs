@@ -4,36 +4,44 @@
 //! attributes. A receiver takes points of one metric with the same attributes for one, and two types of one name for
 //! an error: so attributes that are alike get more, and a second type of a name has its type as a suffix.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::time::SystemTime;
+use std::path::Path;
+use std::rc::Rc;
 
 use super::distribution;
 use super::message::{ExponentialPoint, HistogramPoint};
+use super::resource::unix_nanos;
 use super::units;
 use crate::export::apart::{Labelled, Origin, tell_apart};
 use crate::export::snake_case;
 use crate::format::scalar::Number;
 use crate::reader::{Reading, Sample, Series};
+use crate::sys::memory::hashing::{RandomState, random_state};
 
-/// The metrics of one resource.
-#[derive(Debug, Default)]
-pub struct Metrics {
-    metrics: Vec<Metric>,
-    /// By name, type and unit that were wanted.
-    index: HashMap<(String, Type, String), usize>,
-    names: HashMap<String, usize>,
+/// The metrics of one resource. Of most a text is all that is allocated: there is one for each series, and each push makes
+/// them anew.
+#[derive(Debug)]
+pub struct Metrics<'a> {
+    metrics: Vec<Metric<'a>>,
+    /// Of all metrics.
+    points: Vec<Point<'a>>,
+    names: HashMap<Rc<str>, usize, RandomState>,
+    /// The name that is being made.
+    name: String,
     /// Whether distributions have exponential buckets.
     exponential: bool,
 }
 
-/// All points of one name.
+/// A name and what is said of it.
 #[derive(Debug)]
-pub struct Metric {
-    pub name: String,
+pub struct Metric<'a> {
+    pub name: Rc<str>,
+    /// How much of the name was wanted: the rest tells it from another metric.
+    wanted: usize,
     pub kind: Type,
     pub unit: String,
-    pub help: String,
-    pub points: Vec<Point>,
+    pub help: &'a str,
 }
 
 /// What a metric is.
@@ -51,13 +59,18 @@ pub enum Type {
 
 /// One set of attributes, with its value.
 #[derive(Debug)]
-pub struct Point {
-    pub attributes: Vec<(String, String)>,
+pub struct Point<'a> {
+    /// The place of its metric.
+    metric: usize,
+    pub attributes: Attributes<'a>,
     pub value: PointValue,
-    /// From when it counts.
-    pub since: SystemTime,
-    origin: Origin,
+    /// From when it counts: nanoseconds since 1970-01-01 UTC.
+    pub since: u64,
+    origin: Origin<'a>,
 }
+
+/// Keys and values.
+type Attributes<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 #[derive(Debug)]
 pub enum PointValue {
@@ -67,17 +80,20 @@ pub enum PointValue {
     Summary { count: u64, sum: f64 },
 }
 
-impl Labelled for Point {
-    fn labels(&self) -> &[(String, String)] {
+impl<'a> Labelled for Point<'a> {
+    type Label = (Cow<'a, str>, Cow<'a, str>);
+
+    fn labels(&self) -> &[Self::Label] {
         &self.attributes
     }
 
-    fn origin(&self) -> &Origin {
-        &self.origin
+    fn origin(&self) -> Origin<'_> {
+        self.origin
     }
 
     fn add_label(&mut self, key: &str, value: &str) {
-        push_attribute(&mut self.attributes, key, value);
+        let value = Cow::Owned(value.to_owned());
+        push_attribute(&mut self.attributes, key.to_owned().into(), value);
     }
 }
 
@@ -94,18 +110,31 @@ impl Type {
     }
 }
 
-impl Metrics {
-    /// None so far.
-    pub fn new(exponential: bool) -> Metrics {
+impl<'a> Metrics<'a> {
+    /// None so far; about so many series will come.
+    pub fn new(exponential: bool, series: usize) -> Metrics<'a> {
         Metrics {
+            metrics: Vec::with_capacity(series),
+            points: Vec::with_capacity(series),
+            names: HashMap::with_capacity_and_hasher(series, random_state()),
+            name: String::new(),
             exponential,
-            ..Metrics::default()
         }
     }
 
     /// Adds what a series says. `export` is what stands in front of its model's names, `path` where it was read.
-    pub fn add(&mut self, origin: (&str, &str, &str), series: &Series) {
-        let attributes = attributes(series);
+    pub fn add(&mut self, (model, export, path): (&'a str, &str, &'a Path), series: &'a Series) {
+        let of = Of {
+            series,
+            export,
+            origin: Origin {
+                label: series.label(),
+                model,
+                path,
+            },
+            attributes: attributes(series),
+            since: unix_nanos(series.since()),
+        };
         let (mut summary, mut has_negative) = (None, false);
         series.value().samples(series.unit(), |sample| {
             match (sample.part, sample.reading) {
@@ -118,7 +147,7 @@ impl Metrics {
                 _ => {}
             }
             if sample.is_exported {
-                self.add_sample(origin, series, &sample, &attributes);
+                self.add_sample(&of, &sample);
             }
         });
         let Some((count, sum)) = summary else {
@@ -132,7 +161,7 @@ impl Metrics {
                 reading,
                 is_exported: true,
             };
-            self.add_sample(origin, series, &sample, &attributes);
+            self.add_sample(&of, &sample);
         };
         if has_negative {
             // The sum of a summary may not fall. So count and sum are two metrics.
@@ -144,14 +173,9 @@ impl Metrics {
         }
     }
 
-    fn add_sample(
-        &mut self,
-        (model, export, path): (&str, &str, &str),
-        series: &Series,
-        sample: &Sample<'_>,
-        attributes: &[(String, String)],
-    ) {
-        let mut attributes = attributes.to_vec();
+    fn add_sample(&mut self, of: &Of<'a, '_>, sample: &Sample<'_>) {
+        let mut attributes = of.attributes.clone();
+        let owned = |text: &str| Cow::Owned(text.to_owned());
         let number = |kind, number| (kind, PointValue::Number(number));
         let (kind, value) = match sample.reading {
             Reading::Cumulative(count) => number(Type::Counter, count),
@@ -159,11 +183,11 @@ impl Metrics {
             Reading::Level(level) => number(Type::Gauge, level),
             Reading::Flag(flag) => number(Type::Gauge, Number::Int(flag.into())),
             Reading::Text(text) => {
-                let key = match series.metric() {
+                let key = match of.series.metric() {
                     "" => "text",
                     metric => metric,
                 };
-                push_attribute(&mut attributes, key, text);
+                push_attribute(&mut attributes, key.into(), owned(text));
                 number(Type::Gauge, Number::Int(1))
             }
             Reading::Summary { count, sum } => (Type::Summary, PointValue::Summary { count, sum }),
@@ -178,63 +202,85 @@ impl Metrics {
         };
         let part = match sample.label {
             Some(key) => {
-                push_attribute(&mut attributes, key, sample.part);
-                String::new()
+                push_attribute(&mut attributes, key.into(), owned(sample.part));
+                Cow::Borrowed("")
             }
             None => part_name(sample.part),
         };
-        let name = name(&[export, series.prefix(), series.metric(), &part]);
-        let at = self.metric(name, kind, units::ucum(sample.unit), series.help());
-        self.metrics[at].points.push(Point {
+        let series = of.series;
+        let parts = [of.export, series.prefix(), series.metric(), &part];
+        write_name(&parts, &mut self.name);
+        let metric = self.metric(kind, units::ucum(sample.unit), series.help());
+        self.points.push(Point {
+            metric,
             attributes,
             value,
-            since: series.since(),
-            origin: Origin {
-                label: series.label().to_owned(),
-                model: model.to_owned(),
-                path: path.to_owned(),
-            },
+            since: of.since,
+            origin: of.origin,
         });
     }
 
-    /// The place of the metric, made if it is new.
-    fn metric(&mut self, name: String, kind: Type, unit: &str, help: &str) -> usize {
-        let key = (name, kind, unit.to_owned());
-        if let Some(&at) = self.index.get(&key) {
-            return at;
+    /// The place of the metric that wants this `name`, made if it is new: with its type as a suffix, or with a number if
+    /// others have the name.
+    fn metric(&mut self, kind: Type, unit: &str, help: &'a str) -> usize {
+        let wanted = self.name.len();
+        for number in 0.. {
+            match number {
+                0 => {}
+                1 => {
+                    self.name.push('.');
+                    self.name.push_str(kind.name());
+                }
+                _ => {
+                    let plain = wanted + 1 + kind.name().len();
+                    self.name.truncate(plain);
+                    self.name.push_str(&format!(".{number}"));
+                }
+            }
+            let Some(&at) = self.names.get(&*self.name) else {
+                break;
+            };
+            let metric = &self.metrics[at];
+            if (metric.wanted, metric.kind, &*metric.unit) == (wanted, kind, unit) {
+                return at;
+            }
         }
-        let wanted = &key.0;
-        let numbers = (2..).map(|n| format!("{wanted}.{}.{n}", kind.name()));
-        let name = std::iter::once(wanted.clone())
-            .chain(std::iter::once(format!("{wanted}.{}", kind.name())))
-            .chain(numbers)
-            .find(|name| !self.names.contains_key(name))
-            .expect("names do not run out");
+        let name: Rc<str> = self.name.as_str().into();
         let at = self.metrics.len();
         self.metrics.push(Metric {
-            name: name.clone(),
+            name: Rc::clone(&name),
+            wanted,
             kind,
             unit: unit.to_owned(),
-            help: help.to_owned(),
-            points: Vec::new(),
+            help,
         });
         self.names.insert(name, at);
-        self.index.insert(key, at);
         at
     }
 
-    /// The metrics, whose points have different attributes now.
-    pub fn into_metrics(mut self) -> Vec<Metric> {
-        for metric in &mut self.metrics {
-            tell_apart(&mut metric.points);
+    /// Calls `each` with the metrics and their points, whose attributes differ now.
+    pub fn each(mut self, mut each: impl FnMut(&Metric<'a>, &[Point<'a>])) {
+        // Stable, and nearly always sorted already.
+        self.points.sort_by_key(|point| point.metric);
+        for points in (self.points).chunk_by_mut(|one, next| one.metric == next.metric) {
+            tell_apart(points);
+            each(&self.metrics[points[0].metric], points);
         }
-        self.metrics
     }
 }
 
-/// The parts that are there, with a dot between two of them.
-fn name(parts: &[&str]) -> String {
-    let mut name = String::new();
+/// What all samples of a series have in common.
+struct Of<'a, 'b> {
+    series: &'a Series,
+    export: &'b str,
+    origin: Origin<'a>,
+    attributes: Attributes<'a>,
+    since: u64,
+}
+
+/// Writes the parts that are there, with a dot between two of them.
+fn write_name(parts: &[&str], name: &mut String) {
+    name.clear();
     for part in parts {
         let part = part.trim_matches('.');
         if part.is_empty() {
@@ -246,40 +292,43 @@ fn name(parts: &[&str]) -> String {
         name.push_str(part);
     }
     if name.is_empty() {
-        return "unnamed".to_owned();
+        name.push_str("unnamed");
     }
-    name
 }
 
 /// Names of our own (`Min`, `StdDev`) in lower case; those of fields as they are.
-fn part_name(part: &str) -> String {
+fn part_name(part: &str) -> Cow<'_, str> {
     match part {
-        "StdDev" => "stddev".to_owned(),
-        _ if part.starts_with(|c: char| c.is_ascii_uppercase()) => snake_case(part),
-        _ => part.to_owned(),
+        "StdDev" => "stddev".into(),
+        _ if part.starts_with(|c: char| c.is_ascii_uppercase()) => snake_case(part).into(),
+        _ => part.into(),
     }
 }
 
 /// The group or the labels of a series.
-fn attributes(series: &Series) -> Vec<(String, String)> {
+fn attributes(series: &Series) -> Attributes<'_> {
     let mut attributes = Vec::new();
     if let Some(group) = series.group() {
-        push_attribute(&mut attributes, series.group_label(), group);
+        push_attribute(&mut attributes, series.group_label().into(), group.into());
     }
     for (key, value) in series.labels() {
-        push_attribute(&mut attributes, key, value);
+        push_attribute(&mut attributes, key.into(), value.into());
     }
     attributes
 }
 
 /// Adds an attribute. Where its key is there, or is empty, it is renamed: keys must be unique.
-fn push_attribute(attributes: &mut Vec<(String, String)>, key: &str, value: &str) {
-    let key = if key.is_empty() { "label" } else { key };
-    let numbered = (2..).map(|n| format!("{key}.{n}"));
-    let mut keys = std::iter::once(key.to_owned()).chain(numbered);
-    let is_free = |key: &String| !attributes.iter().any(|(there, _)| there == key);
-    let key = keys.find(is_free).expect("names do not run out");
-    attributes.push((key, value.to_owned()));
+fn push_attribute<'a>(attributes: &mut Attributes<'a>, key: Cow<'a, str>, value: Cow<'a, str>) {
+    let key = if key.is_empty() { "label".into() } else { key };
+    let is_taken = |key: &str| attributes.iter().any(|(there, _)| there == key);
+    let key = if is_taken(&key) {
+        let mut numbered = (2..).map(|n| format!("{key}.{n}"));
+        let free = numbered.find(|key| !is_taken(key));
+        free.expect("names do not run out").into()
+    } else {
+        key
+    };
+    attributes.push((key, value));
 }
 
 #[cfg(test)]
@@ -288,6 +337,11 @@ mod tests {
 
     #[test]
     fn names_have_one_dot_between_two_parts() {
+        let name = |parts: &[&str]| {
+            let mut name = "another".to_owned();
+            write_name(parts, &mut name);
+            name
+        };
         assert_eq!(
             name(&["my-app", "", "timers.response", ""]),
             "my-app.timers.response"
@@ -311,7 +365,7 @@ mod tests {
     fn a_key_is_used_once() {
         let mut attributes = Vec::new();
         for key in ["group", "group", ""] {
-            push_attribute(&mut attributes, key, "x");
+            push_attribute(&mut attributes, key.into(), "x".into());
         }
         let keys: Vec<_> = attributes.iter().map(|(key, _)| &**key).collect();
         assert_eq!(keys, ["group", "group.2", "label"]);
@@ -319,10 +373,14 @@ mod tests {
 
     #[test]
     fn two_types_of_a_name_are_two_metrics() {
-        let mut metrics = Metrics::default();
-        let mut at = |kind, unit| metrics.metric("a.b".to_owned(), kind, unit, "");
+        let mut metrics = Metrics::new(false, 0);
+        let mut at = |kind, unit| {
+            write_name(&["a", "b"], &mut metrics.name);
+            metrics.metric(kind, unit, "")
+        };
         assert_eq!((at(Type::Counter, ""), at(Type::Counter, "")), (0, 0));
         assert_eq!((at(Type::Gauge, ""), at(Type::Gauge, "s")), (1, 2));
+        assert_eq!((at(Type::Gauge, "s"), at(Type::Gauge, "")), (2, 1));
         let names: Vec<_> = metrics.metrics.iter().map(|metric| &*metric.name).collect();
         assert_eq!(names, ["a.b", "a.b.gauge", "a.b.gauge.2"]);
     }

@@ -4,19 +4,16 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use prost::Message as _;
-
 use super::client::{Client, Failure};
-use super::message::Request;
 use super::metrics::Metrics;
-use super::request::{Piece, pieces};
+use super::request::{Piece, pieces, request};
 use super::resource::{Resources, Whose, unix_nanos};
 use super::totals::Totals;
 use super::{Error, Options};
 use crate::push::backoff::Backoff;
 use crate::push::lock::Locks;
 use crate::reader::sources::Sources;
-use crate::reader::{Model, Per, Process, Snapshot, State};
+use crate::reader::{Model, Per, Process, Series, Snapshot, State};
 
 /// The model of a pusher's own metrics, which it does not push: each start of a pusher would be one more process for
 /// the receiver.
@@ -26,6 +23,10 @@ pub const OWN_MODEL: &str = "mmstats-push";
 const ENDED_MOST: usize = 16 << 20;
 
 /// Pushes a reading at a time: see the [module](super).
+///
+/// It blocks. In asynchronous code keep it on a thread of its own, or call it by `spawn_blocking`: within a task it holds up
+/// the task's thread. Over HTTP it uses the proxy that the environment names (the first of `ALL_PROXY`, `HTTPS_PROXY` and
+/// `HTTP_PROXY`, unless `NO_PROXY` names the receiver). gRPC uses no proxy.
 #[derive(Debug)]
 pub struct Pusher {
     /// Whether readings are not compared.
@@ -184,13 +185,25 @@ impl Pusher {
                 }
                 dead.push(group.whose.clone());
             }
-            let mut metrics = Metrics::new(self.options.exponential);
-            for &(path, model) in &group.models {
-                self.totals.add(&group.whose, path, model, &mut metrics);
+            let models = group.models.iter();
+            let totals: Vec<Vec<Series>> = models
+                .map(|(path, model)| self.totals.totals(&group.whose, path, model))
+                .collect();
+            let series = (group.models.iter()).map(|(_, model)| model.series().len());
+            let mut metrics = Metrics::new(self.options.exponential, series.sum());
+            for (&(path, model), totals) in group.models.iter().zip(&totals) {
+                let mut totals = totals.iter().peekable();
+                for own in model.series() {
+                    let total = totals.next_if(|total| total.label() == own.label());
+                    let origin = (model.name(), model.export(), path);
+                    metrics.add(origin, total.unwrap_or(own));
+                }
             }
-            self.totals.add_gone(&group.whose, &mut metrics);
-            let resource = self.resources.resource(&group.whose, group.process());
-            let pieces = pieces(&resource, metrics.into_metrics(), time);
+            for (origin, series) in self.totals.gone(&group.whose) {
+                metrics.add(origin, series);
+            }
+            let resource = self.resources.encoded(&group.whose, group.process());
+            let pieces = pieces(resource, metrics, time);
             items.extend(pieces.into_iter().map(|piece| Item {
                 whose: Some(group.whose.clone()),
                 piece,
@@ -229,17 +242,12 @@ impl Pusher {
                 batch.extend(items.pop_front());
             }
             let points: u64 = batch.iter().map(|item| item.piece.points).sum();
-            // Taken out for the encoding, and put back: a copy would be as large as all that was read.
-            let take = |item: &mut Item| std::mem::take(&mut item.piece.bytes);
-            let request = Request {
-                resource_metrics: batch.iter_mut().map(take).collect(),
-            };
-            let encoded = request.encode_to_vec();
+            let request = request(batch.iter().map(|item| &item.piece));
             let timeout = end.map_or(self.options.timeout, |end| {
                 let left = end.saturating_duration_since(Instant::now());
                 left.min(self.options.timeout)
             });
-            match self.client.send(encoded, timeout) {
+            match self.client.send(request, timeout) {
                 Ok(accepted) => {
                     round.points += points;
                     round.rejected += accepted.rejected.min(points);
@@ -249,9 +257,6 @@ impl Pusher {
                 }
                 Err(failure) if failure.is_temporary => {
                     round.failure = Some(failure);
-                    for (item, bytes) in batch.iter_mut().zip(request.resource_metrics) {
-                        item.piece.bytes = bytes;
-                    }
                     for item in batch.into_iter().rev() {
                         items.push_front(item);
                     }
@@ -365,4 +370,23 @@ fn problems(snapshots: &[Snapshot], failures: &[(PathBuf, String)]) -> Vec<Strin
     let files = snapshots.iter().flat_map(Snapshot::errors);
     let files = files.map(|problem| format!("{}: {}", problem.path().display(), problem.error()));
     failures.chain(files).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_processes_that_are_gone_the_oldest_are_forgotten_when_they_are_too_much() {
+        let mut pusher = Pusher::new(Options::default()).unwrap();
+        let piece = |points| Piece {
+            bytes: vec![0; 1 << 20],
+            points,
+        };
+        pusher.ended.extend((1..=20).map(piece));
+        assert_eq!(pusher.forget_ended(), 1 + 2 + 3 + 4);
+        assert_eq!(pusher.forget_ended(), 0);
+        let bytes = pusher.ended.iter().map(|piece| piece.bytes.len());
+        assert_eq!(bytes.sum::<usize>(), ENDED_MOST);
+    }
 }

@@ -1,20 +1,23 @@
 //! Metrics as bytes of requests.
 //!
+//! There is a point for each series of each process, so they are written as they are read, without messages of Rust in
+//! between. The numbers of the fields are those of opentelemetry/proto/metrics/v1/metrics.proto and its neighbours, see
+//! [`message`](super::message).
+//!
 //! A resource is encoded in pieces, each a `ResourceMetrics` of its own, so that no request is too large whatever a
 //! process counts. Between two attempts only the bytes are kept.
 
-use super::message::{
-    Any, CUMULATIVE, Data, Exemplar, Exponential, Gauge, Histogram, KeyValue, Metric as Message,
-    Number, NumberPoint, Resource, ResourceMetrics, Scope, ScopeMetrics, Sum, Summary,
-    SummaryPoint,
-};
-use super::metrics::{Metric, Point, PointValue, Type};
-use super::resource::unix_nanos;
-use crate::format::scalar;
 use prost::Message as _;
+use prost::encoding::{WireType, encode_key, encode_varint};
+
+use super::message::Scope;
+use super::metrics::{Metric, Metrics, Point, PointValue, Type};
+use crate::format::scalar::Number;
 
 /// About how many bytes a piece has at most.
 const PIECE: usize = 1 << 20;
+/// `AGGREGATION_TEMPORALITY_CUMULATIVE`.
+const CUMULATIVE: u64 = 2;
 
 /// A part of a resource, encoded.
 #[derive(Debug)]
@@ -25,31 +28,29 @@ pub struct Piece {
     pub points: u64,
 }
 
-/// All metrics of a resource, read at this time.
-pub fn pieces(resource: &Resource, metrics: Vec<Metric>, time: u64) -> Vec<Piece> {
+/// An `ExportMetricsServiceRequest`.
+pub fn request<'a>(pieces: impl Iterator<Item = &'a Piece> + Clone) -> Vec<u8> {
+    // The length of each takes 5 bytes at most.
+    let length = pieces.clone().map(|piece| piece.bytes.len() + 6).sum();
+    let mut request = Vec::with_capacity(length);
+    for piece in pieces {
+        bytes(1, &piece.bytes, &mut request);
+    }
+    request
+}
+
+/// All metrics of a resource, read at this time. `resource` is a `Resource`.
+pub fn pieces(resource: &[u8], metrics: Metrics<'_>, time: u64) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut part = Part::default();
-    for metric in metrics {
-        let mut points = metric.points.into_iter().peekable();
-        while points.peek().is_some() {
-            let mut some = Vec::new();
-            while let Some(point) = points.next_if(|_| part.weight < PIECE) {
-                part.weight += weight(&point);
-                some.push(point);
-            }
-            part.points += some.len() as u64;
-            part.metrics.push(Message {
-                name: metric.name.clone(),
-                description: metric.help.clone(),
-                unit: metric.unit.clone(),
-                data: Some(data(metric.kind, some, time)),
-            });
-            part.weight += metric.name.len() + metric.help.len() + 16;
-            if part.weight >= PIECE {
+    metrics.each(|metric, mut points| {
+        while !points.is_empty() {
+            points = part.add(metric, points, time);
+            if part.metrics.len() >= PIECE {
                 pieces.push(std::mem::take(&mut part).encoded(resource));
             }
         }
-    }
+    });
     if part.points > 0 {
         pieces.push(part.encoded(resource));
     }
@@ -59,152 +60,168 @@ pub fn pieces(resource: &Resource, metrics: Vec<Metric>, time: u64) -> Vec<Piece
 /// What will be a piece.
 #[derive(Default)]
 struct Part {
-    metrics: Vec<Message>,
+    /// The field `metrics` of `ScopeMetrics`.
+    metrics: Vec<u8>,
     points: u64,
-    weight: usize,
 }
 
 impl Part {
-    fn encoded(self, resource: &Resource) -> Piece {
-        let message = ResourceMetrics {
-            resource: Some(resource.clone()),
-            scope_metrics: vec![ScopeMetrics {
-                scope: Some(Scope {
-                    name: "mmstats".to_owned(),
-                    version: env!("CARGO_PKG_VERSION").to_owned(),
-                }),
-                metrics: self.metrics,
-            }],
+    /// Adds a metric with as many of its points as there is space for, and returns the others.
+    fn add<'p, 'a>(
+        &mut self,
+        metric: &Metric<'_>,
+        points: &'p [Point<'a>],
+        time: u64,
+    ) -> &'p [Point<'a>] {
+        let mut rest = points;
+        let before = self.metrics.len();
+        message(2, &mut self.metrics, |out| {
+            bytes(1, metric.name.as_bytes(), out);
+            bytes(2, metric.help.as_bytes(), out);
+            bytes(3, metric.unit.as_bytes(), out);
+            message(data(metric.kind), out, |out| {
+                while let Some((point, others)) = rest.split_first()
+                    && (out.len() < PIECE || rest.len() == points.len())
+                {
+                    message(1, out, |out| write_point(point, metric.kind, time, out));
+                    rest = others;
+                }
+                if !matches!(metric.kind, Type::Gauge | Type::Summary) {
+                    varint(2, CUMULATIVE, out);
+                }
+                if metric.kind == Type::Counter {
+                    varint(3, true.into(), out);
+                }
+            });
+        });
+        debug_assert!(self.metrics.len() > before);
+        self.points += (points.len() - rest.len()) as u64;
+        rest
+    }
+
+    fn encoded(self, resource: &[u8]) -> Piece {
+        let scope = Scope {
+            name: "mmstats".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
         };
+        let mut out = Vec::with_capacity(self.metrics.len() + resource.len() + 64);
+        bytes(1, resource, &mut out);
+        let scope = scope.encode_to_vec();
+        let mut scope_metrics = Vec::new();
+        bytes(1, &scope, &mut scope_metrics);
+        encode_key(2, WireType::LengthDelimited, &mut out);
+        encode_varint((scope_metrics.len() + self.metrics.len()) as u64, &mut out);
+        out.extend(scope_metrics);
+        out.extend(self.metrics);
         Piece {
-            bytes: message.encode_to_vec(),
+            bytes: out,
             points: self.points,
         }
     }
 }
 
-/// About how many bytes exemplars take.
-fn exemplars(exemplars: &[Exemplar]) -> usize {
-    exemplars.iter().map(Exemplar::encoded_len).sum()
-}
-
-/// About how many bytes a point takes.
-fn weight(point: &Point) -> usize {
-    let attributes = point.attributes.iter();
-    let attributes: usize = attributes
-        .map(|(key, value)| key.len() + value.len() + 8)
-        .sum();
-    let value = match &point.value {
-        PointValue::Number(_) | PointValue::Summary { .. } => 0,
-        PointValue::Histogram(point) => {
-            point.bucket_counts.len() * 16 + exemplars(&point.exemplars)
-        }
-        PointValue::Exponential(point) => {
-            let buckets = [&point.positive, &point.negative].into_iter().flatten();
-            let buckets = buckets.map(|buckets| buckets.bucket_counts.len() * 4);
-            buckets.sum::<usize>() + exemplars(&point.exemplars)
-        }
-    };
-    attributes + value + 64
-}
-
-/// Points of one type, as the message of that type.
-fn data(kind: Type, points: Vec<Point>, time: u64) -> Data {
-    let numbers = |points: Vec<Point>| points.into_iter().filter_map(|p| number(p, kind, time));
-    let with = |point: &Point| (start(point, time), attributes(&point.attributes));
-    let temporality = CUMULATIVE;
+/// The field of `Metric` that a type has.
+fn data(kind: Type) -> u32 {
     match kind {
-        Type::Gauge => Data::Gauge(Gauge {
-            data_points: numbers(points).collect(),
-        }),
-        Type::Counter | Type::Sum => Data::Sum(Sum {
-            data_points: numbers(points).collect(),
-            temporality,
-            is_monotonic: kind == Type::Counter,
-        }),
-        Type::Histogram => {
-            let points = points.into_iter().filter_map(|point| {
-                let (start, attributes) = with(&point);
-                let PointValue::Histogram(mut message) = point.value else {
-                    return None;
-                };
-                (message.start, message.time) = (start, time);
-                message.attributes = attributes;
-                Some(*message)
-            });
-            Data::Histogram(Histogram {
-                data_points: points.collect(),
-                temporality,
-            })
-        }
-        Type::Exponential => {
-            let points = points.into_iter().filter_map(|point| {
-                let (start, attributes) = with(&point);
-                let PointValue::Exponential(mut message) = point.value else {
-                    return None;
-                };
-                (message.start, message.time) = (start, time);
-                message.attributes = attributes;
-                Some(*message)
-            });
-            Data::Exponential(Exponential {
-                data_points: points.collect(),
-                temporality,
-            })
-        }
-        Type::Summary => {
-            let points = points.into_iter().filter_map(|point| {
-                let (start, attributes) = with(&point);
-                let PointValue::Summary { count, sum } = point.value else {
-                    return None;
-                };
-                Some(SummaryPoint {
-                    start,
-                    time,
-                    count,
-                    sum,
-                    attributes,
-                })
-            });
-            Data::Summary(Summary {
-                data_points: points.collect(),
-            })
-        }
+        Type::Gauge => 5,
+        Type::Counter | Type::Sum => 7,
+        Type::Histogram => 9,
+        Type::Exponential => 10,
+        Type::Summary => 11,
     }
 }
 
-fn number(point: Point, kind: Type, time: u64) -> Option<NumberPoint> {
-    let PointValue::Number(number) = point.value else {
-        return None;
+/// A point, as the message of its type.
+fn write_point(point: &Point<'_>, kind: Type, time: u64, out: &mut Vec<u8>) {
+    // That of exponential histograms has other numbers.
+    let attributes = match &point.value {
+        PointValue::Number(number) => {
+            match *number {
+                Number::Float(float) => double(4, float, out),
+                // Above 2^63 - 1 there is no integer.
+                Number::Int(int) => match i64::try_from(int) {
+                    Ok(int) => fixed(6, int.to_le_bytes(), out),
+                    Err(_) => double(4, int as f64, out),
+                },
+            }
+            7
+        }
+        PointValue::Histogram(histogram) => {
+            write_message(&**histogram, out);
+            9
+        }
+        PointValue::Exponential(histogram) => {
+            write_message(&**histogram, out);
+            1
+        }
+        PointValue::Summary { count, sum } => {
+            fixed(4, count.to_le_bytes(), out);
+            double(5, *sum, out);
+            7
+        }
     };
-    Some(NumberPoint {
-        // A level is from no time on.
-        start: match kind {
-            Type::Gauge => 0,
-            _ => start(&point, time),
-        },
-        time,
-        value: Some(match number {
-            scalar::Number::Float(float) => Number::Double(float),
-            // Above 2^63 - 1 there is no integer.
-            scalar::Number::Int(int) => match i64::try_from(int) {
-                Ok(int) => Number::Int(int),
-                Err(_) => Number::Double(int as f64),
-            },
-        }),
-        attributes: attributes(&point.attributes),
-    })
+    // A level is from no time on. Else never from after it was read, and from zero where that is not known.
+    if kind != Type::Gauge {
+        fixed(2, point.since.min(time).to_le_bytes(), out);
+    }
+    fixed(3, time.to_le_bytes(), out);
+    for (key, value) in &point.attributes {
+        message(attributes, out, |out| write_attribute(key, value, out));
+    }
 }
 
-/// From when a point counts: never after it was read, and zero where that is not known.
-fn start(point: &Point, time: u64) -> u64 {
-    unix_nanos(point.since).min(time)
+/// The fields of a message, to which others may be added.
+fn write_message(message: &impl prost::Message, out: &mut Vec<u8>) {
+    message.encode(out).expect("a vector grows");
 }
 
-fn attributes(attributes: &[(String, String)]) -> Vec<KeyValue> {
-    let attributes = attributes.iter();
-    let text = |text: &String| Any::String(text.clone());
-    attributes
-        .map(|(key, value)| KeyValue::new(key, text(value)))
-        .collect()
+/// A `KeyValue` whose value is a text.
+fn write_attribute(key: &str, value: &str, out: &mut Vec<u8>) {
+    bytes(1, key.as_bytes(), out);
+    message(2, out, |out| {
+        // Of several kinds of values, so it is there if it is empty, too.
+        encode_key(1, WireType::LengthDelimited, out);
+        encode_varint(value.len() as u64, out);
+        out.extend(value.as_bytes());
+    });
+}
+
+/// A message within another.
+fn message(tag: u32, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    encode_key(tag, WireType::LengthDelimited, out);
+    // Its length is known afterwards, and is nearly always one byte long.
+    let at = out.len();
+    out.push(0);
+    write(out);
+    let length = out.len() - at - 1;
+    if length < 0x80 {
+        out[at] = length as u8;
+    } else {
+        let mut head = Vec::new();
+        encode_varint(length as u64, &mut head);
+        out.splice(at..=at, head);
+    }
+}
+
+/// A text, or a message that is encoded. An empty one is not written.
+fn bytes(tag: u32, bytes: &[u8], out: &mut Vec<u8>) {
+    if !bytes.is_empty() {
+        encode_key(tag, WireType::LengthDelimited, out);
+        encode_varint(bytes.len() as u64, out);
+        out.extend(bytes);
+    }
+}
+
+fn varint(tag: u32, value: u64, out: &mut Vec<u8>) {
+    encode_key(tag, WireType::Varint, out);
+    encode_varint(value, out);
+}
+
+fn double(tag: u32, value: f64, out: &mut Vec<u8>) {
+    fixed(tag, value.to_le_bytes(), out);
+}
+
+fn fixed(tag: u32, value: [u8; 8], out: &mut Vec<u8>) {
+    encode_key(tag, WireType::SixtyFourBit, out);
+    out.extend(value);
 }

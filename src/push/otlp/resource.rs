@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use prost::Message as _;
 use rustix::system::uname;
 use uuid::Uuid;
 
@@ -47,9 +48,8 @@ pub struct Resources {
     host: String,
     service_name: Option<String>,
     attributes: Vec<(String, String)>,
-    /// When processes were created. Each reading of the clocks gives a little other time, and an attribute that changes
-    /// would make another resource. A second is as much as different pushers agree on.
-    created: HashMap<Whose, String>,
+    /// The resources, encoded once: an attribute that changes would make another resource.
+    encoded: HashMap<Whose, Box<[u8]>>,
 }
 
 impl Resources {
@@ -68,17 +68,26 @@ impl Resources {
             host: host.unwrap_or_else(|| uname().nodename().to_string_lossy().into_owned()),
             service_name: options.service_name.clone().or(named),
             attributes,
-            created: HashMap::new(),
+            encoded: HashMap::new(),
         }
     }
 
     /// Forgets those that are not there any more.
     pub fn forget_others(&mut self, there: &HashSet<&Whose>) {
-        self.created.retain(|whose, _| there.contains(whose));
+        self.encoded.retain(|whose, _| there.contains(whose));
     }
 
-    /// The resource. What tells processes apart is ours to say; else attributes that the user gives win.
-    pub fn resource(&mut self, whose: &Whose, process: Option<&Process>) -> Resource {
+    /// The resource as its message, encoded.
+    pub fn encoded(&mut self, whose: &Whose, process: Option<&Process>) -> &[u8] {
+        if !self.encoded.contains_key(whose) {
+            let encoded = self.resource(whose, process).encode_to_vec();
+            self.encoded.insert(whose.clone(), encoded.into());
+        }
+        &self.encoded[whose]
+    }
+
+    /// What tells processes apart is ours to say; else attributes that the user gives win.
+    fn resource(&self, whose: &Whose, process: Option<&Process>) -> Resource {
         let mut own = Vec::new();
         let instance = match whose {
             Whose::Process((pid, start_time, boot, namespace, token)) => {
@@ -95,9 +104,8 @@ impl Resources {
             }
         };
         if let Some(started) = process.and_then(Process::started) {
-            let created = self.created.entry(whose.clone());
-            let created = created.or_insert_with(|| rfc3339(started));
-            own.push(KeyValue::text("process.creation.time", &*created));
+            // Each reading of the clocks gives a little other time. A second is as much as different pushers agree on.
+            own.push(KeyValue::text("process.creation.time", rfc3339(started)));
         }
         let exe = process.map_or("", Process::exe);
         if !exe.is_empty() {

@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::metrics::Metrics;
 use super::resource::Whose;
 use crate::Value;
 use crate::reader::changes::{Change, changes, gone_files};
@@ -106,15 +105,12 @@ impl Totals {
         self.before.extend(now);
     }
 
-    /// Adds all series that `whose` has in a model, with their totals.
-    pub fn add(&self, whose: &Whose, path: &Path, model: &Model, metrics: &mut Metrics) {
-        let text = path.to_string_lossy();
-        let mut add = |series: &Series| metrics.add((model.name(), model.export(), &text), series);
-        let place = (!self.processes.is_empty()).then(|| Place::new(path, model.name()));
-        let Some(place) = place else {
-            model.series().iter().for_each(add);
-            return;
-        };
+    /// The series that `whose` has in a model, by label, of which the total is another than that of the files.
+    pub fn totals(&self, whose: &Whose, path: &Path, model: &Model) -> Vec<Series> {
+        if self.processes.is_empty() {
+            return Vec::new();
+        }
+        let place = Place::new(path, model.name());
         let carry = self.processes.get(whose).and_then(|of| of.get(&place));
         let others: Vec<&Carry> = match whose {
             Whose::Process(_) => Vec::new(),
@@ -123,25 +119,26 @@ impl Totals {
                 carries.filter_map(|of| of.get(&place)).collect()
             }
         };
-        for series in model.series() {
+        let total = |series: &Series| {
             let counted = carry.and_then(|carry| carry.counted.get(series.label()));
             let total = counted.map(|(value, since)| series.with_counted_since(value, *since));
             let mut rest = None;
             for folded in (others.iter()).filter_map(|carry| carry.folded.get(series.label())) {
                 rest = Some(rest.as_ref().unwrap_or(series).without(folded));
             }
-            add(total.as_ref().or(rest.as_ref()).unwrap_or(series));
-        }
+            total.or(rest)
+        };
+        model.series().iter().filter_map(total).collect()
     }
 
-    /// Adds the series of which `whose` has no file any more.
-    pub fn add_gone(&self, whose: &Whose, metrics: &mut Metrics) {
-        for (place, carry) in self.processes.get(whose).into_iter().flatten() {
-            let text = place.path.to_string_lossy();
-            for series in carry.gone.values() {
-                metrics.add((&place.model, &carry.export, &text), series);
-            }
-        }
+    /// The series of which `whose` has no file any more: with the model, what exporters put in front of its names, and
+    /// where it was read.
+    pub fn gone(&self, whose: &Whose) -> impl Iterator<Item = ((&str, &str, &Path), &Series)> {
+        let places = self.processes.get(whose).into_iter().flatten();
+        places.flat_map(|(place, carry)| {
+            let origin = (&*place.model, &*carry.export, &*place.path);
+            carry.gone.values().map(move |series| (origin, series))
+        })
     }
 }
 

@@ -13,6 +13,8 @@
 -- part of its own. From then on they are stopped.
 --
 -- Nothing is written before everything was read and understood: an error leaves all keys as they were.
+--
+-- Most of its time is that of the commands, so there are few: several keys or fields in each.
 local STATE, FOLDED, INDEX = KEYS[1], KEYS[2], KEYS[3]
 local COUNT, TOTAL, TOTAL_SQ, AVG, STDEV = KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local MIN, MAX, LAST, LAST_TIME, HISTORY = KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13]
@@ -59,20 +61,13 @@ local function without(a, b)
     return {n = n, t = t, q = n > 1 and math.max(q, 0) or 0}
 end
 
-local broken
-local function number(key)
-    local value = redis.call('GET', key)
-    local read = tonumber(value or 0)
-    if not read or read ~= read or read == 1 / 0 or read == -1 / 0 then broken = key end
-    return read or 0, value
-end
-
 -- 1. Everything is read.
 local file, series = string.sub(source, 1, 16), string.sub(source, 17, 24)
 if not retired and redis.call('ZSCORE', FOLDED, file) then
     return 'folded'
 end
-local own = redis.call('HGET', STATE, source)
+local own, left, pruned = unpack(redis.call('HMGET', STATE, source, '=', ':pruned'))
+pruned = tonumber(pruned or 0)
 local before = own and numbers(own) or {retired and -1 or version, 0, 0, 0, 0, 0}
 local had = {n = before[2], t = before[3], q = before[4]}
 if version < before[1] then
@@ -111,26 +106,36 @@ for i = ENTRIES, #ARGV, 2 do
         entries[#entries + 1], entry = ARGV[i + 1], at
     end
 end
-local count, count_text = number(COUNT)
-local total, total_sq = number(TOTAL), number(TOTAL_SQ)
-local min, min_text = number(MIN)
-local max, max_text = number(MAX)
-local time, time_text = number(LAST_TIME)
-local _, last_text = number(LAST)
-number(AVG)
-number(STDEV)
+local number_keys = {COUNT, TOTAL, TOTAL_SQ, MIN, MAX, LAST_TIME, LAST, AVG, STDEV}
+local texts, number, there = redis.call('MGET', unpack(number_keys)), {}, 0
+for i, key in ipairs(number_keys) do
+    local read = tonumber(texts[i] or 0)
+    if not read or read ~= read or read == 1 / 0 or read == -1 / 0 then
+        return redis.error_reply('WRONGTYPE ' .. key .. ' holds no number')
+    end
+    number[i] = read
+    if texts[i] then there = there + 1 end
+end
+if redis.call('EXISTS', unpack(number_keys)) > there then
+    -- One holds something else, of which MGET says that it is not there, and GET what is wrong.
+    for _, key in ipairs(number_keys) do redis.call('GET', key) end
+end
+local count, total, total_sq, min, max, time = unpack(number, 1, 6)
+local count_text, _, _, min_text, max_text, time_text, last_text = unpack(texts, 1, 7)
 redis.call('LLEN', HISTORY)
 redis.call('ZSCORE', INDEX, label)
-if broken then return redis.error_reply('WRONGTYPE ' .. broken .. ' holds no number') end
-local left = redis.call('HGET', STATE, '=')
-local pruned = tonumber(redis.call('HGET', STATE, ':pruned') or 0)
+local state = {}
 
 -- 2. The numbers.
 if new.n > 0 then
+    local function set(key, value)
+        redis.call('SET', key, value, 'EX', TWO_WEEKS)
+    end
     if count_text and string.match(count_text, '^%-?%d+$') then
         redis.call('INCRBY', COUNT, string.format('%.0f', new.n))
+        redis.call('EXPIRE', COUNT, TWO_WEEKS)
     else
-        redis.call('SET', COUNT, string.format('%.0f', count + new.n))
+        set(COUNT, string.format('%.0f', count + new.n))
     end
     -- All that is in the keys: what we left there, and what others have added since.
     local all = {n = count, t = total, q = count > 0 and math.max(total_sq - total * total / count, 0) or 0}
@@ -148,12 +153,12 @@ if new.n > 0 then
     all = both(all, new)
     local mean = new.t / new.n
     local sum, sum_sq = text(total + new.t), text(total_sq + new.q + mean * mean * new.n)
-    redis.call('SET', TOTAL, sum)
-    redis.call('SET', TOTAL_SQ, sum_sq)
-    redis.call('SET', AVG, text(all.t / all.n))
-    redis.call('SET', STDEV, text(all.n > 1 and math.sqrt(all.q / (all.n - 1)) or 0))
-    redis.call('SET', MIN, (not min_text or tonumber(least) < min) and least or min_text)
-    redis.call('SET', MAX, (not max_text or tonumber(greatest) > max) and greatest or max_text)
+    set(TOTAL, sum)
+    set(TOTAL_SQ, sum_sq)
+    set(AVG, text(all.t / all.n))
+    set(STDEV, text(all.n > 1 and math.sqrt(all.q / (all.n - 1)) or 0))
+    set(MIN, (not min_text or tonumber(least) < min) and least or min_text)
+    set(MAX, (not max_text or tonumber(greatest) > max) and greatest or max_text)
     if last ~= '' and (not time_text or tonumber(last_time) >= time) then
         redis.call('SET', LAST, last)
         redis.call('SET', LAST_TIME, last_time)
@@ -162,11 +167,8 @@ if new.n > 0 then
         redis.call('SET', LAST, text(mean))
         redis.call('SET', LAST_TIME, last_time)
     end
-    for _, key in ipairs({COUNT, TOTAL, TOTAL_SQ, AVG, STDEV, MIN, MAX}) do
-        redis.call('EXPIRE', key, TWO_WEEKS)
-    end
     redis.call('ZADD', INDEX, 1, label)
-    redis.call('HSET', STATE, '=', string.format('%.0f %s %s %s', all.n, sum, sum_sq, text(all.q)))
+    state = {'=', string.format('%.0f %s %s %s', all.n, sum, sum_sq, text(all.q))}
 end
 if #entries > 0 then
     for i = 1, #entries, 1000 do
@@ -178,22 +180,25 @@ end
 
 -- 3. What was added.
 if not retired then version = before[1] end
-redis.call('HSET', STATE, source, string.format('%.0f %.0f %s %s %.0f %.0f', version, now.n, text(now.t), text(now.q),
-    entry, day))
+local function keep(field, value)
+    state[#state + 1], state[#state + 2] = field, value
+end
+keep(source, string.format('%.0f %.0f %s %s %.0f %.0f', version, now.n, text(now.t), text(now.q), entry, day))
+if pruned < day then keep(':pruned', day) end
+redis.call('HMSET', STATE, unpack(state))
 for field, was in pairs(removed) do
     redis.call('HSET', STATE, field, was)
 end
 for _, field in ipairs(absorbed) do
     redis.call('HDEL', STATE, field)
 end
-if pruned < day then
+if pruned > 0 and pruned < day then
     -- Sources that nobody has pushed for as long as a state lives.
     local fields = redis.call('HGETALL', STATE)
     for i = 1, #fields, 2 do
         local of = #fields[i] >= 24 and numbers(fields[i + 1])
         if of and of[6] < day - 28 then redis.call('HDEL', STATE, fields[i]) end
     end
-    redis.call('HSET', STATE, ':pruned', day)
 end
 redis.call('EXPIRE', STATE, FOUR_WEEKS)
 if retired and own and version - before[1] > 1024 then

@@ -14,7 +14,7 @@ use crate::metric::sample::Reading;
 use crate::metric::sample::Sample;
 use crate::metric::value::WindowValue;
 use crate::reader::identity::Identity;
-use crate::reader::plan::Plan;
+use crate::reader::plan::{Metric, Plan};
 
 /// One metric of one model and group, with its value.
 ///
@@ -102,7 +102,7 @@ impl Series {
     }
 
     /// The same series with what was `counted` besides it, in files that are gone, from `since` on if that is earlier.
-    #[cfg(feature = "push")]
+    #[cfg(any(feature = "serve", feature = "push"))]
     pub(crate) fn with_counted_since(&self, counted: &Value, since: SystemTime) -> Series {
         let mut series = self.with_value(self.with_counted(counted));
         series.origin.since = (since.duration_since(SystemTime::UNIX_EPOCH))
@@ -168,8 +168,19 @@ impl Series {
         any.then_some(lost)
     }
 
+    /// Nothing counted, as its metric has it; `None` where it does not count.
+    #[cfg(any(feature = "serve", feature = "push"))]
+    pub(crate) fn nothing_counted(&self) -> Option<Value> {
+        let metric = self.planned();
+        metric.since().map(|_| metric.nothing())
+    }
+
+    fn planned(&self) -> &Metric {
+        &self.origin.plan.metrics[self.origin.metric as usize]
+    }
+
     fn schema(&self) -> &MetricSchema {
-        &self.origin.plan.metrics[self.origin.metric as usize].schema
+        &self.planned().schema
     }
 
     /// Its label text: `<prefix><group>.<metric>`, or `<prefix><metric>{key="value",…}` with labels, sorted by key
@@ -308,7 +319,7 @@ impl Series {
     /// # Ok::<(), mmstats::Error>(())
     /// ```
     pub fn unit(&self) -> &str {
-        let metric = &self.origin.plan.metrics[self.origin.metric as usize];
+        let metric = self.planned();
         let described = self.origin.described.as_ref();
         let unit = described.map_or(&*metric.schema.unit, |described| &described.unit);
         metric.kind.unit.unwrap_or(unit)

@@ -133,7 +133,7 @@ impl Table {
     /// What all labels of this merge that can have more than before, by label: after
     /// [`finish`](Self::finish). `last` is when the last snapshot was taken, from which they count.
     pub fn finish_deltas(&mut self, last: u64) -> Vec<Series> {
-        let mut deltas = Vec::new();
+        let mut deltas = Vec::with_capacity(self.used.len());
         for &number in &self.used {
             let cell = &mut self.cells[number as usize];
             let (shape, metric) = cell.of;

@@ -192,15 +192,20 @@ impl Level {
         self.times.push_back(now.time);
         let mut values: HashMap<(&Path, &str, &str), &Value> = HashMap::new();
         for shown in before.iter().flat_map(|before| before.series()) {
-            if shown.value.count().is_some() {
-                values.insert((shown.path, shown.model, shown.series.label()), shown.value);
+            let (label, value) = (shown.series.label(), shown.series.value());
+            if value.count().is_some() {
+                values.insert((shown.path, shown.model, label), value);
             }
         }
         for shown in now.series().filter(|shown| shown.is_there) {
             let before = values.get(&(shown.path, shown.model, shown.series.label()));
-            point::points(shown.value, before.copied(), |part, is_total, point| {
-                self.push(number, shown, part, is_total, point);
-            });
+            point::points(
+                shown.series.value(),
+                before.copied(),
+                |part, is_total, point| {
+                    self.push(number, shown, part, is_total, point);
+                },
+            );
         }
         self.forget(self.most);
     }
@@ -294,7 +299,7 @@ impl About {
         let series = shown.series;
         let label = match part {
             "" => series.label().to_owned(),
-            part => format!("{}{}{part}", series.label(), shown.value.separator()),
+            part => format!("{}{}{part}", series.label(), series.value().separator()),
         };
         About {
             model: shown.model.to_owned(),

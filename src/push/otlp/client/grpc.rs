@@ -1,14 +1,15 @@
 //! OTLP over gRPC: each request is a call of `MetricsService/Export`.
 //!
-//! The call is blocking: a runtime of its own turns only meanwhile.
+//! The call is blocking: a runtime of its own turns only meanwhile. Proxies of the environment are not used.
 
 use std::error::Error as _;
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use prost::Message;
 use prost::bytes::BufMut;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::{AsciiMetadataKey, AsciiMetadataValue, MetadataMap};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
@@ -28,7 +29,8 @@ const RETRY_INFO: &str = "google.rpc.RetryInfo";
 /// Sends requests to one server.
 #[derive(Debug)]
 pub struct Client {
-    runtime: Runtime,
+    /// `None` while it is dropped.
+    runtime: Option<Runtime>,
     endpoint: Endpoint,
     /// The connection, and when it was last used.
     channel: Option<(Channel, Instant)>,
@@ -59,7 +61,7 @@ impl Client {
         }
         let runtime = Builder::new_current_thread().enable_all().build();
         Ok(Client {
-            runtime: runtime.map_err(|error| wrong(&error))?,
+            runtime: Some(runtime.map_err(|error| wrong(&error))?),
             endpoint,
             channel: None,
             headers: metadata(&options.headers)?,
@@ -71,7 +73,8 @@ impl Client {
     pub fn send(&mut self, request: Vec<u8>, timeout: Duration) -> Result<Accepted, Failure> {
         let is_young = |used: &Instant| used.elapsed() < IDLE;
         let kept = self.channel.take().filter(|(_, used)| is_young(used));
-        let _context = self.runtime.enter();
+        let runtime = self.runtime.as_ref().expect("it is not dropped yet");
+        let _context = runtime.enter();
         let channel = kept.map_or_else(|| self.endpoint.connect_lazy(), |(channel, _)| channel);
         let call = call(
             channel.clone(),
@@ -80,9 +83,8 @@ impl Client {
             timeout,
             self.gzip,
         );
-        let result = self
-            .runtime
-            .block_on(async { tokio::time::timeout(timeout, call).await });
+        let call = async { tokio::time::timeout(timeout, call).await };
+        let result = block_on(runtime, call);
         let response = match result {
             Ok(response) => response.map_err(|status| failure(&status))?,
             Err(_) => {
@@ -92,6 +94,27 @@ impl Client {
         };
         self.channel = Some((channel, Instant::now()));
         Ok(response.partial_success.into())
+    }
+}
+
+/// Waits for a future, also where this thread runs a task of another runtime: tokio would panic there.
+fn block_on<T: Send>(runtime: &Runtime, future: impl Future<Output = T> + Send) -> T {
+    if Handle::try_current().is_err() {
+        return runtime.block_on(future);
+    }
+    let wait = || runtime.block_on(future);
+    thread::scope(|scope| match scope.spawn(wait).join() {
+        Ok(output) => output,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // Without waiting for its threads, for which tokio would panic within a task of another runtime.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

@@ -18,7 +18,8 @@ use crate::ui::stop::Stop;
 ///
 /// The variables OTEL_EXPORTER_OTLP_*, OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES are honoured. A receiver that is
 /// away, or refuses for now (429, 502, 503, 504; or gRPC's UNAVAILABLE and the like), is tried again, each time with what
-/// the files say then.
+/// the files say then. Over HTTP the proxy is used that ALL_PROXY, HTTPS_PROXY or HTTP_PROXY names, unless NO_PROXY names the
+/// receiver; gRPC uses none.
 #[derive(Args, Debug)]
 #[command(after_long_help = format!("{EXAMPLES}\n\n{PATHS}"))]
 pub struct Otlp {
