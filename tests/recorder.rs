@@ -13,8 +13,12 @@ mod bounds;
 mod child;
 #[path = "recorder/compared.rs"]
 mod compared;
+#[path = "writer/disk.rs"]
+mod disk;
 #[path = "recorder/ends.rs"]
 mod ends;
+#[path = "recorder/full.rs"]
+mod full;
 #[path = "recorder/names.rs"]
 mod names;
 #[path = "lifecycle/process.rs"]

@@ -13,6 +13,8 @@ use mmstats::{SharedCounter, SharedGauge};
 mod child;
 #[path = "statics/ends.rs"]
 mod ends;
+#[path = "statics/full.rs"]
+mod full;
 #[path = "statics/gauges.rs"]
 mod gauges;
 #[path = "lifecycle/process.rs"]

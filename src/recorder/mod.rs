@@ -22,7 +22,9 @@
 //! The model is `metrics`, a metric's name its label, and labels are labels, in any order. A name that is a counter and
 //! a gauge keeps both: the later one is `<name>.<kind>`, as in `requests.gauge`. What cannot be part of a name or label
 //! becomes `_`. Beyond the [most label sets](Builder::max_label_sets) a metric counts under the same labels, each of
-//! which is `_other`, and beyond as many names under the name `_other`.
+//! which is `_other`, and beyond as many names under the name `_other`. So does a metric for which its file has no space
+//! (`MMSTATS_MAX_SIZE`, [`max_size`](Builder::max_size)); without labels it counts under the name `_other`. What counts under
+//! `_other` does not end, and [`absolute`](metrics::Counter::absolute) compares with all that counts there.
 //!
 //! Units and descriptions may come at any time. A file keeps those that were known when its thread (of a gauge, when
 //! the process) first wrote the metric; of several files the newest counts.

@@ -13,7 +13,7 @@ use crate::format::bytes::{TEXT_MOST, cut};
 use crate::format::description as format;
 use crate::format::labels::{LABELS_MOST, Labels};
 use crate::metric::kind::code;
-use crate::shared::{Home, Level, Number, Spec, describe, end_cells};
+use crate::shared::{Home, Level, Number, OTHER, Spec, all_other, describe, end_cells};
 use crate::sync::told_before_looking;
 use crate::sys::lifecycle::report;
 use crate::sys::memory::append_list::{AppendList, AppendTable};
@@ -21,9 +21,6 @@ use crate::sys::memory::hashing::{self, RandomState};
 use crate::sys::process::clock;
 use crate::writer::{valid_label, valid_label_text};
 use crate::{Counter, Percentile};
-
-/// The name, and the value of each label, of what counts together because there are too many.
-const OTHER: &str = "_other";
 
 /// The longest name, so that a kind may follow.
 const NAME_MOST: usize = 1000;
@@ -111,10 +108,12 @@ impl Entry {
             described.map_or(("", ""), |described| (described.unit, &described.help));
         Spec {
             home: self.home,
+            kind: self.kind.text(),
             metric: self.label.clone(),
             unit: unit.to_owned(),
             help: help.to_owned(),
             labels: self.labels.clone(),
+            other: all_other(&self.labels),
         }
     }
 }
@@ -226,7 +225,7 @@ impl Registry {
                 Kind::Gauge => code::GAUGE,
                 Kind::Histogram => code::FLOAT_PERCENTILE,
             },
-            label: name.label(kind),
+            label: self.label(name, kind),
             unit: said.unit.to_owned(),
             help: said.help.clone(),
         };
@@ -236,6 +235,16 @@ impl Registry {
                 name.text
             );
             report::once(self.model(), "descriptions", &text);
+        }
+    }
+
+    /// The label of metrics of a name and a kind.
+    fn label(&self, name: &Name, kind: Kind) -> String {
+        let label = name.label(kind);
+        match name.text.as_str() {
+            // That of what a full file has no space for, too.
+            OTHER => self.home.other(kind.text()),
+            _ => label,
         }
     }
 
@@ -252,9 +261,7 @@ impl Registry {
         {
             return (self.make(kind, name, labels), true);
         }
-        let labels: Labels = (labels.into_iter())
-            .map(|(key, _)| (key, OTHER.to_owned()))
-            .collect();
+        let labels = all_other(&labels);
         if let Some(name) = known_name.filter(|_| !labels.is_empty()) {
             if let Some(known) = self.find(kind, &name.text, &labels) {
                 return (known, false);
@@ -316,7 +323,7 @@ impl Registry {
             home: self.home,
             name: name.clone(),
             kind,
-            label: name.label(kind),
+            label: self.label(name, kind),
             labels: labels.clone(),
         });
         let metric = Metric {

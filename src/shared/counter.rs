@@ -19,12 +19,18 @@ use crate::sys::process::own_lock::OwnLock;
 /// one cache line. An increment finds the cell by a few loads, and is the load and store of [`Counter::inc`] then. The
 /// first one in a thread makes the cell; it takes some microseconds, and the first one of a model makes a file.
 ///
+/// Where the file has no space for it (`MMSTATS_MAX_SIZE`), it counts under `_other`: with labels under its own name, and
+/// each label is `_other`; without labels under the name `_other`. That is reported once. [`get`](Self::get) and
+/// [`set`](Self::set) see all that counts there.
+///
 /// What counts where no cell can be made (while a thread is torn down, or in an allocator that is called because a cell
 /// is being made) is not recorded. It never panics, and never waits for another thread.
 #[derive(Debug)]
 pub struct SharedCounter(Static<Counter>);
 
 impl SharedCounter {
+    const KIND: &'static str = "counter";
+
     constructors!();
     unit!();
 

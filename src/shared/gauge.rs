@@ -4,6 +4,7 @@ use super::process::Level;
 use super::statics::{Description, constructors, unit};
 use crate::Numeric;
 use crate::format::level;
+use crate::format::scalar::Scalar;
 use crate::sync::{AtomicU64, Ordering};
 use std::marker::PhantomData;
 
@@ -22,6 +23,9 @@ use std::marker::PhantomData;
 /// assert_eq!(SIZE.get(), 95);
 /// ```
 ///
+/// Where its file has no space for it, it shares a level with others under `_other`: see
+/// [`SharedCounter`](crate::SharedCounter).
+///
 /// To set it is a store; to add is a compare and exchange, which threads that add at once repeat. A number that all
 /// threads change all the time is better an [`UpDown`](crate::UpDown) of each.
 #[derive(Debug)]
@@ -32,6 +36,19 @@ pub struct SharedGauge<T: Numeric> {
 }
 
 impl<T: Numeric> SharedGauge<T> {
+    const KIND: &'static str = match T::SCALAR {
+        Scalar::U8 => "u8_gauge",
+        Scalar::U16 => "u16_gauge",
+        Scalar::U32 => "u32_gauge",
+        Scalar::U64 => "u64_gauge",
+        Scalar::I8 => "i8_gauge",
+        Scalar::I16 => "i16_gauge",
+        Scalar::I32 => "i32_gauge",
+        Scalar::F32 => "f32_gauge",
+        Scalar::F64 => "float_gauge",
+        _ => "gauge",
+    };
+
     constructors!();
     unit!();
 

@@ -10,7 +10,10 @@ use crate::sys::lifecycle::idle::Idle;
 use crate::sys::lifecycle::report;
 use crate::sys::memory::append_list::AppendList;
 use crate::sys::memory::hashing;
-use crate::writer::{Builder, Lasts, Procedural, Writer};
+use crate::writer::{Builder, Labelled, Lasts, Procedural, Writer};
+
+/// The name, and the value of each label, of what counts together because there is no place for more.
+pub const OTHER: &str = "_other";
 
 /// A model and what its files are to be. Lives as long as the process.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub struct Home {
     pub ends: Option<u64>,
     /// Makes its files.
     pub builder: Builder<Writer, Procedural>,
+    /// The kind whose `_other` is called just so: that of the first one. (A list of one entry.)
+    first_other: AppendList<&'static str>,
 }
 
 impl Home {
@@ -36,6 +41,16 @@ impl Home {
             has_statics,
             ends,
             builder,
+            first_other: AppendList::new(),
+        }
+    }
+
+    /// The label of what metrics of a kind count under where there is no place for their names.
+    pub fn other(&self, kind: &'static str) -> String {
+        self.first_other.push_unless(kind, |_, _| true);
+        match self.first_other.iter().next() {
+            Some(first) if *first != kind => format!("{OTHER}.{kind}"),
+            _ => OTHER.to_owned(),
         }
     }
 
@@ -85,21 +100,36 @@ impl Home {
     }
 }
 
-/// Why a metric is not recorded.
+/// Why a metric is not recorded, or not under its own name.
 #[derive(Debug)]
 pub struct Refusal {
     home: &'static Home,
     metric: String,
     error: Error,
+    /// Whether it counts under `_other`.
+    is_counted: bool,
 }
 
 impl Refusal {
-    /// Of a metric of this label.
+    /// Of a metric of this label, which nobody sees.
     pub fn new(home: &'static Home, metric: String, error: Error) -> Refusal {
         Refusal {
             home,
             metric,
             error,
+            is_counted: false,
+        }
+    }
+
+    /// Of one that counts under `_other`. Notes that in the file.
+    pub fn counted(home: &'static Home, metric: String, error: Error, file: &Writer) -> Refusal {
+        let problem = error.of_known_file();
+        file.note_refusal(&format_args!(
+            "{problem}; metrics that are new count under {OTHER:?}, {metric:?} first"
+        ));
+        Refusal {
+            is_counted: true,
+            ..Refusal::new(home, metric, error)
         }
     }
 
@@ -109,8 +139,15 @@ impl Refusal {
             home,
             metric,
             error,
+            is_counted,
         } = self;
         let model = home.builder.name();
+        if *is_counted {
+            let text = format_args!(
+                "{error}; metrics that are new count under {OTHER:?}, {metric:?} first"
+            );
+            return report::once(model, "full", &text);
+        }
         match error {
             Error::Name { .. } | Error::DuplicateLabel { .. } => {
                 let text = format_args!("{error}; what {metric:?} counts is not recorded");
@@ -129,6 +166,8 @@ impl Refusal {
 pub struct Spec {
     /// Where.
     pub home: &'static Home,
+    /// What its kind is called.
+    pub kind: &'static str,
     /// Its label.
     pub metric: String,
     /// Its unit, or nothing.
@@ -137,4 +176,32 @@ pub struct Spec {
     pub help: String,
     /// Its labels, in any order.
     pub labels: Labels,
+    /// The labels of what it counts under where there is no space for it; none if it has none.
+    pub other: Labels,
+}
+
+impl Spec {
+    /// What it is in a file.
+    pub fn labelled(&self) -> Labelled<'_> {
+        Labelled {
+            label: &self.metric,
+            labels: &self.labels,
+            unit: &self.unit,
+            help: &self.help,
+        }
+    }
+
+    /// Whether it is what others count under.
+    pub fn is_other(&self) -> bool {
+        match self.labels.is_empty() {
+            false => self.labels == self.other,
+            true => self.metric.starts_with(OTHER) && self.metric == self.home.other(self.kind),
+        }
+    }
+}
+
+/// The same labels, each of which is `_other`.
+pub fn all_other(labels: &Labels) -> Labels {
+    let other = |(key, _): &(String, String)| (key.clone(), OTHER.to_owned());
+    labels.iter().map(other).collect()
 }

@@ -6,13 +6,15 @@
 //! was set" means nothing over several cells.
 //!
 //! `number` gives the numbers, `table` is what a thread has, `home` where its files are, `statics` what a static
-//! consists of; then the statics by kind. `process` has the files of gauges; `ended` what becomes of metrics that end.
+//! consists of; then the statics by kind. `process` has the files of gauges; `ended` what becomes of metrics that end,
+//! `others` what counts where a file is full.
 
 mod counter;
 mod ended;
 mod gauge;
 mod home;
 mod number;
+mod others;
 mod percentile;
 mod process;
 mod statics;
@@ -20,10 +22,12 @@ mod table;
 mod timer;
 
 #[cfg(feature = "metrics")]
-pub(crate) use self::{counter::raise, process::Level, process::describe, table::end_cells};
+pub(crate) use self::{
+    counter::raise, home::all_other, process::Level, process::describe, table::end_cells,
+};
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 pub(crate) use self::{
-    home::{Home, Spec},
+    home::{Home, OTHER, Spec},
     number::Number,
     table::{Shared, alone, with},
 };

@@ -19,6 +19,8 @@ use crate::{Percentile, PercentileNumber};
 pub struct SharedPercentile<T: PercentileNumber = u64>(Static<Percentile<T>>);
 
 impl<T: PercentileNumber> SharedPercentile<T> {
+    const KIND: &'static str = T::KIND;
+
     constructors!();
     unit!();
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::ended::{self, Place};
 use super::home::{Home, Refusal, Spec};
+use super::others::{self, Others};
 use super::table;
 #[cfg(feature = "metrics")]
 use crate::format::description::Description;
@@ -81,11 +82,8 @@ impl Level {
     fn make<T: Numeric>(&self, spec: impl FnOnce() -> Spec) -> Option<&'static AtomicU64> {
         let (word, refusal) = table::alone(|| {
             let spec = spec();
-            let (home, metric) = (spec.home, spec.metric.clone());
             // SAFETY: under MAKING.
-            let (word, refused) = MAKING.with(|| unsafe { self.make_under_lock::<T>(spec) })?;
-            let refusal = refused.map(|error| Refusal::new(home, metric, error));
-            Some((word, refusal))
+            MAKING.with(|| unsafe { self.make_under_lock::<T>(spec) })
         })??;
         // Only now: a logger may use the gauge itself.
         Settings::report_problems();
@@ -102,7 +100,7 @@ impl Level {
     unsafe fn make_under_lock<T: Numeric>(
         &self,
         spec: Spec,
-    ) -> Option<(&'static AtomicU64, Option<Error>)> {
+    ) -> Option<(&'static AtomicU64, Option<Refusal>)> {
         if let Some(word) = self.known() {
             // Another thread was faster.
             return Some((word, None));
@@ -173,7 +171,7 @@ struct File {
     home: u32,
     generation: u64,
     /// `None`: there cannot be one, not even in private memory.
-    writer: Option<Writer>,
+    writer: Option<(Writer, Others)>,
 }
 
 // SAFETY: files are only used under MAKING, by one thread at a time, and a `Writer` is `Send`. What others have of them
@@ -198,20 +196,15 @@ static GIVEN: AppendList<Given> = AppendList::new();
 ///
 /// # Safety
 /// The calling thread holds MAKING.
-unsafe fn word<T: Numeric>(spec: Spec) -> (&'static AtomicU64, Option<Ends>, Option<Error>) {
+unsafe fn word<T: Numeric>(mut spec: Spec) -> (&'static AtomicU64, Option<Ends>, Option<Refusal>) {
     let generation = fork::generation();
-    let Spec {
-        home,
-        metric,
-        unit,
-        help,
-        mut labels,
-    } = spec;
-    labels.sort();
+    let home = spec.home;
+    spec.labels.sort();
+    spec.other.sort();
     let is_same = |given: &&Given| {
         (given.home, given.generation, given.scalar) == (home.number, generation, T::SCALAR)
-            && given.metric == metric
-            && given.labels == labels
+            && given.metric == spec.metric
+            && given.labels == spec.labels
     };
     if let Some(given) = GIVEN.iter().find(is_same).filter(|_| home.has_statics) {
         return (given.word, None, None);
@@ -222,36 +215,50 @@ unsafe fn word<T: Numeric>(spec: Spec) -> (&'static AtomicU64, Option<Ends>, Opt
         Some(_) => Lasts::UntilEnded(None),
         None => Lasts::Always,
     };
-    let add = |file: &'static Writer| {
-        let added = file.add_labelled::<Gauge<T>>(labels.clone(), &metric, &unit, &help, lasts);
-        added.map(|(gauge, block)| (gauge.word(), file, block))
+    let add = |(file, others): &'static (Writer, Others)| {
+        if spec.is_other() {
+            return others.own(file, &spec).map(|gauge| (gauge, None));
+        }
+        others.keep::<Gauge<T>>(file, &spec);
+        let (gauge, block) = file.add_labelled::<Gauge<T>>(spec.labelled(), lasts)?;
+        let ends = matches!(lasts, Lasts::UntilEnded(_)).then_some(Ends {
+            process: generation,
+            file,
+            block,
+        });
+        Ok((gauge, ends))
     };
-    let (word, ends) = match file.map(add) {
-        Some(Ok((word, file, block))) => {
-            let ends = matches!(lasts, Lasts::UntilEnded(_)).then_some(Ends {
-                process: generation,
-                file,
-                block,
-            });
-            (word, ends)
+    let unseen = || &*Box::leak(Box::new(AtomicU64::new(0)));
+    let uncounted = |error| Refusal::new(home, spec.metric.clone(), error);
+    let (word, ends, refusal) = match file.map(|file| (file, add(file))) {
+        Some((_, Ok((gauge, ends)))) => (gauge.word(), ends, refused.map(uncounted)),
+        Some(((file, others), Err(error))) if others::is_full(&error) => {
+            match others.instead_of::<Gauge<T>>(file, &spec) {
+                Ok(gauge) => {
+                    let metric = spec.metric.clone();
+                    let refusal = Refusal::counted(home, metric, error, file);
+                    (gauge.word(), None, Some(refusal))
+                }
+                Err(error) => (unseen(), None, Some(uncounted(error))),
+            }
         }
         failed => {
-            refused = refused.or(failed.and_then(Result::err));
-            (&*Box::leak(Box::new(AtomicU64::new(0))), None)
+            refused = refused.or(failed.and_then(|(_, added)| added.err()));
+            (unseen(), None, refused.map(uncounted))
         }
     };
     if home.has_statics {
         let given = Given {
             home: home.number,
             generation,
-            metric,
-            labels,
+            metric: spec.metric,
+            labels: spec.labels,
             scalar: T::SCALAR,
             word,
         };
         GIVEN.push_unless(given, |_, _| false);
     }
-    (word, ends, refused)
+    (word, ends, refusal)
 }
 
 /// Says what metrics of a kind mean that have this label, and are in files already. False where that cannot be kept. To
@@ -260,12 +267,15 @@ unsafe fn word<T: Numeric>(spec: Spec) -> (&'static AtomicU64, Option<Ends>, Opt
 pub fn describe(home: &'static Home, description: &Description) -> bool {
     MAKING.with(|| {
         let (file, _) = file(home, fork::generation());
-        file.is_some_and(|file| file.describe(description))
+        file.is_some_and(|(file, _)| file.describe(description))
     })
 }
 
 /// The file of a home in this process, or private memory; and why it is that. Under MAKING.
-fn file(home: &'static Home, generation: u64) -> (Option<&'static Writer>, Option<Error>) {
+fn file(
+    home: &'static Home,
+    generation: u64,
+) -> (Option<&'static (Writer, Others)>, Option<Error>) {
     let known = || {
         let mut files = FILES.iter();
         files.find(|file| (file.home, file.generation) == (home.number, generation))
@@ -277,10 +287,14 @@ fn file(home: &'static Home, generation: u64) -> (Option<&'static Writer>, Optio
             refused = Some(error);
             make(home.builder.clone().anonymous())
         });
+        let with_others = |file: Writer| {
+            let others = Others::of_process(&file);
+            (file, others)
+        };
         let file = File {
             home: home.number,
             generation,
-            writer: made.ok(),
+            writer: made.ok().map(with_others),
         };
         FILES.push_unless(file, |_, _| false);
     }

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::home::{Home, Spec};
+use super::home::{Home, Spec, all_other};
 use super::number::{Identity, Lazy, Number};
 use super::table::{self, Shared};
 use crate::format::labels::Labels;
@@ -19,14 +19,20 @@ pub struct Static<C> {
 /// What the program says of a static.
 #[derive(Clone, Copy, Debug)]
 pub struct Description {
+    pub(super) kind: &'static str,
     pub(super) identity: Identity,
     pub(super) help: &'static str,
     pub(super) unit: &'static str,
 }
 
 impl Description {
-    pub(super) const fn new(model: &'static str, metric: &'static str) -> Description {
+    pub(super) const fn new(
+        kind: &'static str,
+        model: &'static str,
+        metric: &'static str,
+    ) -> Description {
         Description {
+            kind,
             identity: Identity {
                 model,
                 metric,
@@ -43,12 +49,15 @@ impl Description {
             metric,
             labels,
         } = self.identity;
+        let labels = owned(labels);
         Spec {
             home: Home::of(model),
+            kind: self.kind,
             metric: metric.to_owned(),
             unit: self.unit.to_owned(),
             help: self.help.to_owned(),
-            labels: owned(labels),
+            other: all_other(&labels),
+            labels,
         }
     }
 }
@@ -97,13 +106,16 @@ impl<C: Field + 'static> Shared<C> for Static<C> {
 }
 
 /// The constructors of a static, which are the same for all kinds. They take its functions `of`, which makes one of a
-/// description, and `description`, which gives it.
+/// description, and `description`, which gives it; and `KIND`, what the kind is called.
 macro_rules! constructors {
     () => {
         /// A metric of a model: a directory below the root has the model's name, and readers show the metric's label.
         /// Two statics of one model, metric and labels are one metric.
         pub const fn new(model: &'static str, metric: &'static str) -> Self {
-            Self::of($crate::shared::statics::Description::new(model, metric))
+            let kind = Self::KIND;
+            Self::of($crate::shared::statics::Description::new(
+                kind, model, metric,
+            ))
         }
 
         /// What it means, in a sentence.

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use super::ended::{self, Place};
 use super::home::{Home, Refusal, Spec};
 use super::number::Number;
+use super::others::{self, Others};
 use crate::format::generation::is_there;
 use crate::metric::field::Field;
 use crate::sync::told_before_looking;
@@ -25,7 +26,7 @@ use crate::sys::lifecycle::paths::Settings;
 use crate::sys::lifecycle::report;
 use crate::sys::memory::append_list::AppendList;
 use crate::sys::process::fork::{self, ThreadCell};
-use crate::writer::{Lasts, Writer, WrittenBy, is_torn_down, keep_until_thread_ends};
+use crate::writer::{Labelled, Lasts, Writer, WrittenBy, is_torn_down, keep_until_thread_ends};
 use crate::{Counter, Error};
 
 /// A shared metric, as its handle knows it.
@@ -178,12 +179,19 @@ pub struct Table {
 /// What of a table only its thread uses.
 #[derive(Default)]
 struct Mine {
-    /// The file of each home; `None`: there cannot be one, not even in private memory.
-    files: RefCell<Vec<(u32, Option<&'static Writer>)>>,
+    /// The file of each home.
+    files: RefCell<Vec<&'static File>>,
     /// For each kind, a cell for what no file can have.
     unseen: RefCell<Vec<(TypeId, *const ())>>,
     /// The cells that can end, by their numbers.
     ending: RefCell<BTreeMap<usize, Ends>>,
+}
+
+/// A file of a table.
+struct File {
+    home: u32,
+    /// `None`: there cannot be one, not even in private memory.
+    writer: Option<(Writer, Others)>,
 }
 
 /// A cell that can end.
@@ -282,8 +290,8 @@ impl Table {
     }
 
     fn files(&self, each: impl Fn(&Writer)) {
-        for (_, writer) in self.mine.files.borrow().iter() {
-            writer.iter().for_each(|writer| each(writer));
+        for file in self.mine.files.borrow().iter() {
+            file.writer.iter().for_each(|(writer, _)| each(writer));
         }
     }
 
@@ -319,15 +327,17 @@ impl Table {
     fn add<C: Field + 'static>(&'static self, number: Number<C>, spec: Spec) -> Option<Made<C>> {
         let home = spec.home;
         let (file, mut refused) = self.file(home);
-        let (metric, labels) = (&spec.metric, spec.labels);
         let index = number.index();
         let place = home
             .ends
             .map(|_| &*Box::leak(Box::new(Place::Cell(self, index))));
         let lasts = home.lasts(index, place);
-        let add = |file: &'static Writer| {
-            let (cell, block) =
-                file.add_labelled::<C>(labels, metric, &spec.unit, &spec.help, lasts)?;
+        let add = |(file, others): &'static (Writer, Others)| {
+            if spec.is_other() {
+                return others.own(file, &spec);
+            }
+            others.keep::<C>(file, &spec);
+            let (cell, block) = file.add_labelled::<C>(spec.labelled(), lasts)?;
             if let Some(place) = place {
                 let cell = ptr::from_ref(cell).cast();
                 let ends = Ends {
@@ -341,25 +351,35 @@ impl Table {
             }
             Ok(cell)
         };
-        let cell: &'static C = match file.map(add) {
-            Some(Ok(cell)) => cell,
+        let uncounted = |error| Refusal::new(home, spec.metric.clone(), error);
+        let (cell, refusal): Made<C> = match file.map(|file| (file, add(file))) {
+            Some((_, Ok(cell))) => (cell, refused.map(uncounted)),
             // An allocator that comes here while the file grows for a histogram. The next time it is there.
-            Some(Err(Error::Busy { .. })) => return None,
+            Some((_, Err(Error::Busy { .. }))) => return None,
+            Some(((file, others), Err(error))) if others::is_full(&error) => {
+                match others.instead_of(file, &spec) {
+                    Ok(cell) => {
+                        let metric = spec.metric.clone();
+                        (cell, Some(Refusal::counted(home, metric, error, file)))
+                    }
+                    Err(Error::Busy { .. }) => return None,
+                    Err(error) => (self.unseen()?, Some(uncounted(error))),
+                }
+            }
             failed => {
-                refused = refused.or(failed.and_then(Result::err));
-                self.unseen()?
+                refused = refused.or(failed.and_then(|(_, added)| added.err()));
+                (self.unseen()?, refused.map(uncounted))
             }
         };
         self.put(number, cell);
-        let refusal = refused.map(|error| Refusal::new(home, spec.metric, error));
         Some((cell, refusal))
     }
 
     /// The file of a home, or private memory; and why it is that.
-    fn file(&self, home: &'static Home) -> (Option<&'static Writer>, Option<Error>) {
-        let known = |(number, _): &&(u32, _)| *number == home.number;
-        if let Some((_, file)) = self.mine.files.borrow().iter().find(known) {
-            return (*file, None);
+    fn file(&self, home: &'static Home) -> (Option<&'static (Writer, Others)>, Option<Error>) {
+        let known = |file: &&&File| file.home == home.number;
+        if let Some(file) = self.mine.files.borrow().iter().find(known) {
+            return (file.writer.as_ref(), None);
         }
         let mut refused = None;
         let make = |builder: crate::Builder<_, _>| builder.make(WrittenBy::Thread);
@@ -367,9 +387,16 @@ impl Table {
             refused = Some(error);
             make(home.builder.clone().anonymous())
         });
-        let file = made.ok().map(|file| &*Box::leak(Box::new(file)));
-        self.mine.files.borrow_mut().push((home.number, file));
-        (file, refused)
+        let with_others = |file: Writer| {
+            let others = Others::of_thread(&file);
+            (file, others)
+        };
+        let file: &File = Box::leak(Box::new(File {
+            home: home.number,
+            writer: made.ok().map(with_others),
+        }));
+        self.mine.files.borrow_mut().push(file);
+        (file.writer.as_ref(), refused)
     }
 
     /// A cell in private memory: one of each kind, for all metrics that are refused.
@@ -382,8 +409,13 @@ impl Table {
         }
         let builder = Writer::builder("unseen").anonymous();
         let file = Box::leak(Box::new(builder.make(WrittenBy::Thread).ok()?));
-        let unseen = file.add_labelled::<C>(Vec::new(), "unseen", "", "", Lasts::Always);
-        let (cell, _) = unseen.ok()?;
+        let unseen = Labelled {
+            label: "unseen",
+            labels: &Vec::new(),
+            unit: "",
+            help: "",
+        };
+        let (cell, _) = file.add_labelled::<C>(unseen, Lasts::Always).ok()?;
         let entry = (key, ptr::from_ref(cell).cast());
         self.mine.unseen.borrow_mut().push(entry);
         Some(cell)

@@ -20,6 +20,8 @@ use crate::{Stopwatch, Timer};
 pub struct SharedTimer(Static<Timer>);
 
 impl SharedTimer {
+    const KIND: &'static str = "timer";
+
     constructors!();
 
     const fn of(description: Description) -> Self {

@@ -20,7 +20,7 @@
 //! An error event whose field is a `&dyn Error` is called by the type of that error; else by its target.
 //!
 //! What is written has a cell in each thread, as a [`SharedCounter`](crate::SharedCounter). Beyond 4000 targets or
-//! spans the others count under `_other`.
+//! spans the others count under `_other`, and so do those for which the file has no space (`MMSTATS_MAX_SIZE`).
 
 mod series;
 mod visit;

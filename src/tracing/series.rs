@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ::tracing::Level;
 
 use crate::format::labels::Labels;
-use crate::shared::{Home, Number, Shared, Spec, alone};
+use crate::shared::{Home, Number, OTHER, Shared, Spec, alone};
 use crate::sys::lifecycle::report;
 use crate::sys::memory::append_list::AppendTable;
 use crate::sys::memory::hashing::{self, RandomState};
@@ -17,9 +17,6 @@ use crate::{Counter, Errors, Timer, Writer};
 /// The model's name.
 const MODEL: &str = "tracing";
 
-/// What counts together because there are too many.
-const OTHER: &str = "_other";
-
 /// The most targets, and the most spans.
 const MOST: usize = 4000;
 
@@ -27,25 +24,31 @@ const MOST: usize = 4000;
 pub struct Series<C> {
     home: &'static Home,
     number: Number<C>,
+    kind: &'static str,
     metric: &'static str,
     help: &'static str,
     labels: Labels,
+    /// What it counts under where there are too many, or no space.
+    other: Labels,
 }
 
 impl<C> Series<C> {
     fn new(
         home: &'static Home,
-        metric: &'static str,
-        help: &'static str,
+        kind: &'static str,
+        (metric, help): (&'static str, &'static str),
         labels: Labels,
+        other: Labels,
     ) -> Series<C> {
         let number = Number::new(MODEL);
         Series {
             home,
             number,
+            kind,
             metric,
             help,
             labels,
+            other,
         }
     }
 }
@@ -63,10 +66,12 @@ impl<C> Shared<C> for Series<C> {
     fn spec(&self) -> Spec {
         Spec {
             home: self.home,
+            kind: self.kind,
             metric: self.metric.to_owned(),
             unit: String::new(),
             help: self.help.to_owned(),
             labels: self.labels.clone(),
+            other: self.other.clone(),
         }
     }
 }
@@ -114,7 +119,13 @@ impl All {
             events_made: AtomicUsize::new(0),
             spans: AppendTable::new(),
             spans_made: AtomicUsize::new(0),
-            errors: Series::new(home, "errors", "Events of the level ERROR.", Labels::new()),
+            errors: Series::new(
+                home,
+                "errors",
+                ("errors", "Events of the level ERROR."),
+                Labels::new(),
+                Labels::new(),
+            ),
         }
     }
 
@@ -145,16 +156,17 @@ impl All {
             let is_other = !take(&self.events_made);
             let target = if is_other { OTHER } else { target };
             let is = |events: &Events| events.level == level && events.target == target;
-            let mut labels = vec![
-                ("level".to_owned(), level.as_str().to_owned()),
-                ("target".to_owned(), String::new()),
-            ];
-            labels[1].1 = valid_label("target", target).1;
-            let help = "Events, by level and target.";
+            let labels = |target: &str| {
+                vec![
+                    ("level".to_owned(), level.as_str().to_owned()),
+                    ("target".to_owned(), valid_label("target", target).1),
+                ]
+            };
+            let texts = ("events", "Events, by level and target.");
             let new = Events {
                 level,
                 target: target.to_owned(),
-                count: Series::new(self.home, "events", help, labels),
+                count: Series::new(self.home, "counter", texts, labels(target), labels(OTHER)),
             };
             let hash = self.event_hash(level, target);
             (self.events.find_or_push(hash, is, new), is_other)
@@ -199,21 +211,16 @@ impl All {
             let mut all = labels.clone();
             all.retain(|(key, _)| key != "span");
             all.push(("span".to_owned(), valid_label("span", name).1));
+            let other = vec![("span".to_owned(), OTHER.to_owned())];
+            let timer = |texts| Series::new(self.home, "timer", texts, all.clone(), other.clone());
             let new = Spans {
                 name: name.to_owned(),
                 labels: labels.clone(),
-                busy: Series::new(
-                    self.home,
-                    "span_busy",
-                    "How long spans were entered.",
-                    all.clone(),
-                ),
-                total: Series::new(
-                    self.home,
+                busy: timer(("span_busy", "How long spans were entered.")),
+                total: timer((
                     "span_total",
                     "How long spans were there, from their begin to their close.",
-                    all,
-                ),
+                )),
             };
             (self.spans.find_or_push(hash, is, new), is_other)
         })?;

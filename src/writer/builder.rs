@@ -16,7 +16,7 @@ use crate::format::schema::Schema;
 use crate::format::{header, round_up};
 use crate::metric::field::Binder;
 use crate::metric::kind::code;
-use crate::metric::storage::{Append, Storage};
+use crate::metric::storage::{Append, Room, Storage};
 use crate::sys::lifecycle::paths::Settings;
 
 /// Builds a file: `.create()` makes it.
@@ -286,7 +286,7 @@ impl<T: MmStats> Builder<T> {
         let file = StatsFile::new(&self.config, &self.name, model::type_path::<T>())?;
         let append = Append::begin(&*file).expect("the first of the file");
         let schema = model::schema::<T>();
-        let placed = file.append_schema(&schema)?;
+        let placed = file.append_schema(&schema, Room::Stays)?;
         let (block, offset) = file.root_instance(placed, &self.config.label_prefix)?;
         let storage: Rc<dyn Storage> = file.clone();
         let bound = bind(&mut Binder::new(

@@ -29,7 +29,7 @@ pub use model::MmStats;
 pub(crate) use names::valid_label;
 #[cfg(feature = "metrics")]
 pub(crate) use names::{check_model, valid_label_text};
-pub(crate) use procedural::Lasts;
 pub use procedural::{Group, MetricBuilder, Writer};
+pub(crate) use procedural::{Labelled, Lasts};
 pub use scope::{Laps, Measurement, Scope, laps, stats, stats_async};
 pub use stats::Stats;

@@ -1,5 +1,7 @@
 //! Writer: metrics added one by one, without a struct.
 
+mod shared;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -9,10 +11,7 @@ use super::builder::{Builder, Procedural};
 use super::file::StatsFile;
 use super::groups::{Around, GroupId};
 use crate::Error;
-#[cfg(feature = "metrics")]
-use crate::format::description::Description;
 use crate::format::histogram::DIGITS;
-use crate::format::labels::Labels;
 use crate::format::record::Instance;
 use crate::format::schema::{Merge, Schema};
 use crate::format::slot;
@@ -24,13 +23,13 @@ use crate::metric::field::{
 use crate::metric::one_thread::of_one_thread;
 use crate::metric::storage::{Append, Room, Storage};
 use crate::metric::window::LENGTHS;
-use crate::sys::lifecycle::idle::Idle;
 use crate::sys::memory::frozen::FrozenList;
-use crate::sys::memory::words::Word;
 use crate::{
     Average, Compound, Counter, Errors, Flag, Gauge, History, MmValue, MovingAverage, Numeric,
     Percentile, SamplingCounter, Summary, Text, Timer, UpDown,
 };
+
+pub(crate) use self::shared::{Labelled, Lasts};
 
 /// A stats file to which metrics are added at any time, for programs that know their metrics only at
 /// run time. It is the same kind of file as a model's, and the metrics are the same handles.
@@ -134,69 +133,6 @@ impl Writer {
             writer: self,
             id: GroupId::labelled(labels, &Around::default())?,
         })
-    }
-}
-
-/// How long a metric that threads share is there.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Lasts {
-    /// As long as its file.
-    Always,
-    /// Until it is removed, or idle.
-    UntilEnded(Option<Idle>),
-}
-
-/// For metrics that threads share, see `shared`.
-impl Writer {
-    /// Adds a metric with labels, of which there may be none. Gives the offset of its block, too.
-    pub(crate) fn add_labelled<M: Field + 'static>(
-        &self,
-        labels: Labels,
-        label: &str,
-        unit: &str,
-        help: &str,
-        lasts: Lasts,
-    ) -> Result<(&M, u32), Error> {
-        let group = match labels.is_empty() {
-            true => GroupId::default(),
-            false => GroupId::labelled(labels, &Around::default())?,
-        };
-        let metric = MetricBuilder::<M>::new(self, group, label, ());
-        let metric = MetricBuilder {
-            unit: unit.to_owned(),
-            help: help.to_owned(),
-            lasts,
-            ..metric
-        };
-        metric.bind(M::describe, |binder, label, options, ()| {
-            M::bind(binder, label, options)
-        })
-    }
-
-    /// Whether the metric at this offset, which is removable, was removed; the word that says so.
-    pub(crate) fn generation(&self, block: u32) -> Word {
-        self.file.generation(block)
-    }
-
-    /// See [`StatsFile::begin_anew`](super::file::StatsFile::begin_anew).
-    pub(crate) fn begin_anew(&self, block: u32, idle: Option<Idle>) -> bool {
-        self.file.begin_anew(block, idle)
-    }
-
-    /// See [`StatsFile::describe`](super::file::StatsFile::describe).
-    #[cfg(feature = "metrics")]
-    pub(crate) fn describe(&self, description: &Description) -> bool {
-        self.file.describe(description)
-    }
-
-    /// The thread that writes it ends.
-    pub(crate) fn abandon(&self) {
-        self.file.abandon();
-    }
-
-    /// This thread goes on with it.
-    pub(crate) fn adopt(&self) {
-        self.file.adopt();
     }
 }
 
@@ -322,6 +258,30 @@ impl<'w, M, V> MetricBuilder<'w, M, V> {
         self
     }
 
+    fn schema(
+        &self,
+        options: Options<'_>,
+        describe: impl FnOnce(&mut Describe, &str, Options<'_>),
+    ) -> Schema {
+        Schema {
+            export: self.writer.export.clone(),
+            ..Describe::model(&self.writer.model, "", "", |schema| {
+                describe(schema, &self.label, options)
+            })
+        }
+    }
+
+    /// `schema`: the offset of its schema's record.
+    fn instance(&self, schema: u32) -> Instance {
+        Instance {
+            schema,
+            block: 0,
+            prefix: self.writer.prefix.clone(),
+            group: self.group.name.clone(),
+            labels: self.group.labels.clone(),
+        }
+    }
+
     /// Adds the metric with these walks over its one field.
     fn bind(
         self,
@@ -362,37 +322,24 @@ impl<'w, M, V> MetricBuilder<'w, M, V> {
             digits: self.digits,
             merge: self.merge,
             buffers: self.buffers,
-            prefix: "",
-            group_label: "",
             window,
-            idle: None,
+            ..Options::NONE
         };
         let Writer {
             metrics,
             file,
-            model,
             prefix,
-            export,
+            ..
         } = self.writer;
-        let schema = Schema {
-            export: export.clone(),
-            ..Describe::model(model, "", "", |schema| {
-                describe(schema, &self.label, options)
-            })
-        };
+        let schema = self.schema(options, describe);
         let append = Append::begin(&**file).ok_or_else(|| Error::Busy { path: file.path() })?;
-        let placed = file.append_schema(&schema)?;
-        let instance = Instance {
-            schema: placed.record,
-            block: 0,
-            prefix: prefix.clone(),
-            group: self.group.name,
-            labels: self.group.labels,
-        };
         let (room, idle) = match self.lasts {
             Lasts::Always => (Room::Stays, None),
+            Lasts::InKeptSpace => (Room::KeptAside, None),
             Lasts::UntilEnded(idle) => (Room::Removable, idle),
         };
+        let placed = file.append_schema(&schema, room)?;
+        let instance = self.instance(placed.record);
         let (block, offset) = file.instance(placed, instance, room)?;
         let storage: Rc<dyn Storage> = file.clone();
         let mut binder = Binder::new(Some(&storage), block, offset, prefix);

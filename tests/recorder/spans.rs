@@ -251,6 +251,40 @@ fn beyond_the_most_spans_count_under_other() {
 }
 
 #[test]
+fn a_full_file_counts_under_other_and_errors_still_count() {
+    const NAME: &str = "spans::a_full_file_counts_under_other_and_errors_still_count";
+    if !child::is_child(NAME) {
+        let root = tempfile::tempdir().unwrap();
+        child::run(child::command(NAME, root.path()).env("MMSTATS_MAX_SIZE", "65536"));
+        return;
+    }
+    let layer = mmstats::tracing::layer().with_labels(["route"]);
+    tracing_subscriber::registry().with(layer).init();
+    info!(target: "first", "of its level");
+    for n in 0..500 {
+        drop(info_span!("request", route = n));
+        info!(target: "later", "one target");
+    }
+    // The log is made only now.
+    (0..3).for_each(|_| error!(target: "later", "failed"));
+    let snapshot = snapshot(&root());
+    let series = snapshot.model("tracing").unwrap().series().iter();
+    let sum = |metric: &str| {
+        let series = series.clone();
+        let series = series.filter(|series| series.metric() == metric);
+        let count = |value: Value| value.as_u64().or(value.count()).unwrap();
+        series
+            .map(|series| count(series.value().clone()))
+            .sum::<u64>()
+    };
+    assert_eq!(sum("span_busy"), 500);
+    assert_eq!(sum("span_total"), 500);
+    assert_eq!(sum("events"), 504);
+    assert_eq!(sum("errors"), 3);
+    assert!(times("span_busy{span=\"_other\"}").unwrap().0 > 400);
+}
+
+#[test]
 fn in_a_fork_a_teardown_and_an_exit() {
     if !is_child("spans::in_a_fork_a_teardown_and_an_exit") {
         return;

@@ -54,6 +54,9 @@ pub trait PercentileNumber: sealed::Sealed + 'static {
     /// The handle that records such numbers.
     #[doc(hidden)]
     type Handle: fmt::Debug;
+    /// What a percentile of them is called.
+    #[doc(hidden)]
+    const KIND: &'static str;
 }
 
 mod sealed {
@@ -64,10 +67,12 @@ mod sealed {
 
 impl PercentileNumber for u64 {
     type Handle = Integers;
+    const KIND: &'static str = "percentile";
 }
 
 impl PercentileNumber for f64 {
     type Handle = Floats;
+    const KIND: &'static str = "float_percentile";
 }
 
 impl Percentile<u64> {

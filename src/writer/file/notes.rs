@@ -44,7 +44,7 @@ impl StatsFile {
     }
 
     /// Appends a note, unless there is one of this cause. The space for it was kept.
-    fn note(&self, cause: Cause, text: &dyn fmt::Display) {
+    pub fn note(&self, cause: Cause, text: &dyn fmt::Display) {
         let bit = 1 << cause.code();
         if self.is_anonymous() || self.is_inherited() || self.noted.get() & bit != 0 {
             return;

@@ -27,15 +27,19 @@ use crate::writer::names;
 
 impl StatsFile {
     /// Appends a schema, all of whose metrics have labels.
-    pub fn append_schema(&self, schema: &Schema) -> Result<PlacedSchema, Error> {
+    pub fn append_schema(&self, schema: &Schema, room: Room) -> Result<PlacedSchema, Error> {
         names::check_schema(schema, false)?;
-        self.append_checked(schema)
+        self.append_checked(schema, room)
     }
 
-    fn append_checked(&self, schema: &Schema) -> Result<PlacedSchema, Error> {
+    fn append_checked(&self, schema: &Schema, room: Room) -> Result<PlacedSchema, Error> {
         let record = self.tail.get() as u32;
         let bytes = schema.encode();
-        self.append(&bytes, self.tail.get() + bytes.len(), false)?;
+        let is_kept = room == Room::KeptAside;
+        self.append(&bytes, self.tail.get() + bytes.len(), is_kept)?;
+        if is_kept {
+            self.take_from_aside(bytes.len());
+        }
         let labels = schema
             .metrics
             .iter()
@@ -70,6 +74,25 @@ impl StatsFile {
             }
         }
         Ok(())
+    }
+
+    /// As [`Storage::keep_aside`], for an instance with a schema of its own.
+    pub fn keep_metric_aside(&self, schema: &Schema, instance: &Instance) -> Result<(), Error> {
+        names::check_schema(schema, false)?;
+        let instance = space(instance, schema.block as usize / 8);
+        self.keep_bytes_aside(schema.encode().len() + instance)
+    }
+
+    fn keep_bytes_aside(&self, bytes: usize) -> Result<(), Error> {
+        let aside = self.aside.get();
+        self.aside.set(aside + bytes);
+        self.ensure(self.tail.get(), false)
+            .inspect_err(|_| self.aside.set(aside))
+    }
+
+    /// What was kept aside is used.
+    fn take_from_aside(&self, bytes: usize) {
+        self.aside.set(self.aside.get().saturating_sub(bytes));
     }
 
     /// Where the first instance's stagger applies: the model's own block.
@@ -151,6 +174,11 @@ impl StatsFile {
     }
 }
 
+/// Bytes that an instance takes at most, wherever its record begins: that makes a difference of less than a line.
+fn space(instance: &Instance, words: usize) -> usize {
+    instance.encode(0, words, None).end + LINE
+}
+
 impl Storage for StatsFile {
     fn schema(&self, model: TypeId, describe: &dyn Fn() -> Schema) -> Result<PlacedSchema, Error> {
         if let Some(placed) = self.schemas.borrow().get(&model) {
@@ -159,7 +187,7 @@ impl Storage for StatsFile {
         let schema = describe();
         // A metric without a label is called as its group (`labelled` has one); the derive makes none.
         names::check_schema(&schema, true)?;
-        let placed = self.append_checked(&schema)?;
+        let placed = self.append_checked(&schema, Room::Stays)?;
         self.schemas.borrow_mut().insert(model, placed);
         Ok(placed)
     }
@@ -178,14 +206,15 @@ impl Storage for StatsFile {
         }
         let before = self.tail.get();
         // Procedural metrics are instances of a few words each: they are staggered as a whole.
-        let stagger = (before < PAGE && self.labels.borrow().is_empty()).then_some(self.stagger);
+        let is_kept = room == Room::KeptAside;
+        let is_first = before < PAGE && self.labels.borrow().is_empty();
+        let stagger = (is_first && !is_kept).then_some(self.stagger);
         let placed = self.place(schema, &instance, room, stagger)?;
         if room == Room::Removable {
             self.binding.set(placed.1);
         }
-        if room == Room::KeptAside {
-            let used = self.tail.get() - before;
-            self.aside.set(self.aside.get().saturating_sub(used));
+        if is_kept {
+            self.take_from_aside(self.tail.get() - before);
         }
         Ok(placed)
     }
@@ -277,12 +306,7 @@ impl Storage for StatsFile {
 
     fn keep_aside(&self, schema: PlacedSchema, instance: &Instance) -> Result<(), Error> {
         names::check_length("prefix", &instance.prefix)?;
-        // A record's length depends on where it begins, by less than a line.
-        let placed = instance.encode(0, schema.words, None);
-        let aside = self.aside.get();
-        self.aside.set(aside + placed.end + LINE);
-        self.ensure(self.tail.get(), false)
-            .inspect_err(|_| self.aside.set(aside))
+        self.keep_bytes_aside(space(instance, schema.words))
     }
 
     fn octave(&self, owner: u32, octave: usize, len: usize) -> Option<Words> {

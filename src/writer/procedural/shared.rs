@@ -1,0 +1,105 @@
+//! For metrics that threads share, see `shared`: a writer whose metrics are added one by one, behind their handles.
+
+use super::{MetricBuilder, Writer};
+use crate::Error;
+#[cfg(feature = "metrics")]
+use crate::format::description::Description;
+use crate::format::labels::Labels;
+use crate::format::note::Cause;
+use crate::metric::field::{Field, Options};
+use crate::metric::storage::Storage;
+use crate::sys::lifecycle::idle::Idle;
+use crate::sys::memory::words::Word;
+use crate::writer::groups::{Around, GroupId};
+
+/// How long a metric that threads share is there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Lasts {
+    /// As long as its file.
+    Always,
+    /// As long as its file, in space that [`Writer::keep_aside`] reserved.
+    InKeptSpace,
+    /// Until it is removed, or idle.
+    UntilEnded(Option<Idle>),
+}
+
+/// What a metric is in a file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Labelled<'a> {
+    /// Its label.
+    pub label: &'a str,
+    /// Its labels, of which there may be none.
+    pub labels: &'a Labels,
+    /// Its unit, or nothing.
+    pub unit: &'a str,
+    /// Its help text, or nothing.
+    pub help: &'a str,
+}
+
+impl Writer {
+    /// Adds a metric. Gives the offset of its block, too.
+    pub(crate) fn add_labelled<M: Field + 'static>(
+        &self,
+        metric: Labelled<'_>,
+        lasts: Lasts,
+    ) -> Result<(&M, u32), Error> {
+        let metric = MetricBuilder {
+            lasts,
+            ..self.labelled::<M>(metric)?
+        };
+        metric.bind(M::describe, |binder, label, options, ()| {
+            M::bind(binder, label, options)
+        })
+    }
+
+    /// Keeps the space for a metric that is added later ([`Lasts::InKeptSpace`]), so that it is there when no other space is.
+    pub(crate) fn keep_aside<M: Field + 'static>(&self, metric: Labelled<'_>) -> Result<(), Error> {
+        let options = Options::NONE.unit(metric.unit).help(metric.help);
+        let metric = self.labelled::<M>(metric)?;
+        let schema = metric.schema(options, M::describe);
+        self.file.keep_metric_aside(&schema, &metric.instance(0))
+    }
+
+    fn labelled<M>(&self, metric: Labelled<'_>) -> Result<MetricBuilder<'_, M>, Error> {
+        let group = match metric.labels.is_empty() {
+            true => GroupId::default(),
+            false => GroupId::labelled(metric.labels.clone(), &Around::default())?,
+        };
+        Ok(MetricBuilder {
+            unit: metric.unit.to_owned(),
+            help: metric.help.to_owned(),
+            ..MetricBuilder::new(self, group, metric.label, ())
+        })
+    }
+
+    /// Notes in the file, once, that there is no space for metrics of their own.
+    pub(crate) fn note_refusal(&self, text: &dyn std::fmt::Display) {
+        self.file.note(Cause::Group, text);
+    }
+
+    /// Whether the metric at this offset, which is removable, was removed; the word that says so.
+    pub(crate) fn generation(&self, block: u32) -> Word {
+        self.file.generation(block)
+    }
+
+    /// See [`StatsFile::begin_anew`](crate::writer::file::StatsFile::begin_anew).
+    pub(crate) fn begin_anew(&self, block: u32, idle: Option<Idle>) -> bool {
+        self.file.begin_anew(block, idle)
+    }
+
+    /// See [`StatsFile::describe`](crate::writer::file::StatsFile::describe).
+    #[cfg(feature = "metrics")]
+    pub(crate) fn describe(&self, description: &Description) -> bool {
+        self.file.describe(description)
+    }
+
+    /// The thread that writes it ends.
+    pub(crate) fn abandon(&self) {
+        self.file.abandon();
+    }
+
+    /// This thread goes on with it.
+    pub(crate) fn adopt(&self) {
+        self.file.adopt();
+    }
+}
