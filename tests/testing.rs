@@ -10,6 +10,12 @@ use mmstats::{
     Text, Timer, UpDown,
 };
 
+#[path = "writer/child.rs"]
+#[allow(dead_code, reason = "shared with other targets")]
+mod child;
+#[path = "testing/root.rs"]
+mod root;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 #[derive(MmStats)]

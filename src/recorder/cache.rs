@@ -196,9 +196,10 @@ fn new<H: Cached>(registry: &Registry, key: &Key) -> Option<Arc<H>> {
     })?;
     // Only now: a logger may use the recorder itself.
     if !is_own {
+        // By itself: Rust 1.89 drops what is made within `format_args!` too early.
+        let most = registry.most();
         let text = format_args!(
-            "there are {} metrics; further ones count under \"_other\": allow more with .max_label_sets()",
-            registry.most()
+            "there are {most} metrics; further ones count under \"_other\": allow more with .max_label_sets()"
         );
         report::later(registry.model(), "label sets", &text);
     }

@@ -18,6 +18,7 @@ use crate::format::scalar::Scalar;
 use crate::metric::gauge::Numeric;
 use crate::sync::AtomicU64;
 use crate::sys::lifecycle::paths::Settings;
+use crate::sys::lifecycle::thread_root;
 use crate::sys::memory::append_list::AppendList;
 use crate::sys::process::fork;
 use crate::sys::process::own_lock::OwnLock;
@@ -282,7 +283,10 @@ fn file(
     };
     let mut refused = None;
     if known().is_none() {
-        let make = |builder: crate::Builder<_, _>| builder.make(WrittenBy::Process);
+        // A test of one thread does not get what all threads write.
+        let make = |builder: crate::Builder<_, _>| {
+            thread_root::without(|| builder.make(WrittenBy::Process))
+        };
         let made = make(home.builder.clone()).or_else(|error| {
             refused = Some(error);
             make(home.builder.clone().anonymous())

@@ -24,6 +24,7 @@ use crate::sync::told_before_looking;
 use crate::sys::lifecycle::orphans::{self, Orphan};
 use crate::sys::lifecycle::paths::Settings;
 use crate::sys::lifecycle::report;
+use crate::sys::lifecycle::thread_root;
 use crate::sys::memory::append_list::AppendList;
 use crate::sys::process::fork::{self, ThreadCell};
 use crate::writer::{Labelled, Lasts, Writer, WrittenBy, is_torn_down, keep_until_thread_ends};
@@ -239,7 +240,10 @@ impl Table {
                 return None;
             }
             let key = TypeId::of::<Handed>();
-            let (table, orphan) = match orphans::take(key) {
+            // A test counts in files of its own, which are not handed on.
+            let is_of_test = thread_root::get().is_some();
+            let found = if is_of_test { None } else { orphans::take(key) };
+            let (table, orphan) = match found {
                 Some(orphan) => {
                     let table = orphan.value.downcast_ref::<Handed>()?.0;
                     table.files(Writer::adopt);
@@ -250,14 +254,19 @@ impl Table {
                     (table, Orphan::new(key, Box::new(Handed(table))))
                 }
             };
-            let kept = keep_until_thread_ends(orphan, |orphan| {
+            let hand_on = |orphan: &Orphan| {
                 if let Some(Handed(table)) = orphan.value.downcast_ref() {
                     table.files(Writer::abandon);
                 }
                 // Also where it has only private memory: it is never freed.
                 true
-            });
-            if !kept {
+            };
+            let end = if is_of_test {
+                |_: &Orphan| false
+            } else {
+                hand_on
+            };
+            if !keep_until_thread_ends(orphan, end) {
                 return None;
             }
             // SAFETY: `LOCAL` needs no drop.

@@ -2,11 +2,9 @@
 //!
 //! The reader reads files, and only them: it gets one for the time of a snapshot, in a directory of its own.
 
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::{env, fs, process};
+use std::fs;
 
+use super::directory::Directory;
 use crate::reader::{Reader, Snapshot};
 use crate::{MmStats, Stats};
 
@@ -73,48 +71,12 @@ pub fn snapshot<T>(stats: &Stats<T>) -> Snapshot {
 
 fn try_snapshot(image: &[u8]) -> Result<Snapshot, Box<dyn std::error::Error>> {
     let directory = Directory::new()?;
-    let path = directory.0.join("snapshot.mmstats");
+    let path = directory.path().join("snapshot.mmstats");
     fs::write(&path, image).map_err(|error| format!("{}: {error}", path.display()))?;
     let snapshot = Reader::open(&path)?.snapshot()?;
     // The thread that reads is the one that writes: nothing can be wrong with a value.
     match snapshot.errors().first() {
         None => Ok(snapshot),
         Some(problem) => Err(problem.error().into()),
-    }
-}
-
-/// A temporary directory of this user, removed with what is in it.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Result<Directory, String> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        loop {
-            // Relaxed: each number is somebody's once, and nothing else.
-            let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let name = format!("mmstats-testing-{}-{number}", process::id());
-            let path = env::temp_dir().join(name);
-            match create_private(&path) {
-                Ok(()) => return Ok(Directory(path)),
-                // Left by a process of the same id.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(format!("{}: {error}", path.display())),
-            }
-        }
-    }
-}
-
-fn create_private(path: &Path) -> io::Result<()> {
-    #[allow(unused_mut)] // Where there are no modes.
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        // What cannot be removed stays in the temporary directory, as of a test that is killed.
-        let _ = fs::remove_dir_all(&self.0);
     }
 }

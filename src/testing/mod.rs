@@ -37,17 +37,20 @@
 //! assert_value(&snapshot, "sales.WindowCount", 0);
 //! ```
 //!
+//! Code that finds its statistics by itself (through [`MmStats::local`](crate::MmStats::local), a static, the facade
+//! `metrics`) is tested with a [`Root`].
+//!
 //! # Trade-offs
 //! With this feature every reading of a clock asks first whether this thread's is mocked. So enable it in
 //! `[dev-dependencies]` only, where a release build does not have it.
-//!
-//! Code under test gets its statistics as an argument, `&Shop`. What it counts through
-//! [`MmStats::local`](crate::MmStats::local) is in files, which a [`Reader`](crate::reader::Reader) reads.
 
 mod assertion;
 mod clock;
+mod directory;
 mod image;
+mod root;
 
 pub use self::assertion::{Expected, assert_value};
 pub use self::clock::Clock;
 pub use self::image::{model, snapshot};
+pub use self::root::Root;

@@ -20,6 +20,7 @@ use crate::sys::lifecycle::ending;
 use crate::sys::lifecycle::orphans::{self, Orphan};
 use crate::sys::lifecycle::paths::Settings;
 use crate::sys::lifecycle::report;
+use crate::sys::lifecycle::thread_root;
 use crate::sys::memory::region::Region;
 use crate::sys::process::fork::{self, ThreadCell};
 
@@ -245,13 +246,19 @@ fn adopt_or_create<T: MmStats>() -> Option<Made<T>> {
     }
     let key = TypeId::of::<Local<T>>();
     let mut refused = None;
-    let orphan = match orphans::take(key) {
+    let root = thread_root::get();
+    // A test counts in files of its own, and from zero.
+    let orphan = match root.map_or_else(|| orphans::take(key), |_| None) {
         Some(orphan) => {
             orphan.value.downcast_ref::<Local<T>>()?.0.file().adopt();
             orphan
         }
         None => {
-            let stats = T::builder().make().or_else(|error| {
+            let builder = match root {
+                Some(root) => T::builder().path(root),
+                None => T::builder(),
+            };
+            let stats = builder.make().or_else(|error| {
                 refused = Some(error);
                 // What fails in a file for its labels fails without one, too. There must be a model all
                 // the same, or each call would try again and map memory of its own.
@@ -269,12 +276,13 @@ fn adopt_or_create<T: MmStats>() -> Option<Made<T>> {
     Some((orphan, model, file, refused))
 }
 
-/// The thread of this model's file ends. Private memory is not handed on: the next thread may have a file again.
+/// The thread of this model's file ends. Private memory is not handed on: the next thread may have a file again. Nor is
+/// the file of a test, which is in a root of its own.
 fn abandon<T: MmStats>(orphan: &Orphan) -> bool {
     let local = orphan.value.downcast_ref::<Local<T>>();
     local.is_some_and(|local| {
         local.0.file().abandon();
-        !local.0.file().is_anonymous()
+        !local.0.file().is_anonymous() && local.0.file().config().root.is_none()
     })
 }
 

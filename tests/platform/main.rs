@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use mmstats::reader::Reader;
 use mmstats::{
-    Compound, Counter, Errors, Flag, Gauge, Groups, History, MmLabels, MmStats, MmValue,
-    Percentile, SharedCounter, SharedGauge, SharedPercentile, SharedTimer, Stopwatch, Text, Timer,
+    Average, Compound, Constant, Counter, Errors, Flag, Gauge, Groups, History, MmLabelValue,
+    MmLabels, MmStats, MmValue, MovingAverage, OrRecord, Percentile, SamplingCounter,
+    SharedCounter, SharedGauge, SharedPercentile, SharedTimer, Stopwatch, Summary, Text, Timer,
     UpDown, Writer,
 };
 
@@ -28,8 +29,23 @@ struct Platform {
     ready: Flag,
     last: History,
     errors: Errors,
+    #[mmstats(value = 4096)]
+    limit: Constant<u32>,
+    #[mmstats(value = "5f3c0de")]
+    commit: Constant<&'static str>,
+    #[mmstats(window = "10s")]
+    tasks: Summary,
+    mean: Average,
+    recent_mean: MovingAverage,
+    sampled: SamplingCounter,
+    db: Db,
     handlers: Groups<Handler>,
     routes: Groups<Handler, Route>,
+}
+
+#[derive(MmStats)]
+struct Db {
+    queries: Counter,
 }
 
 #[derive(MmStats)]
@@ -42,6 +58,12 @@ struct Handler {
 struct Route {
     handler: &'static str,
     status: u16,
+    outcome: Outcome,
+}
+
+#[derive(MmLabelValue, Clone, PartialEq, Eq, Hash)]
+enum Outcome {
+    CacheHit,
 }
 
 #[derive(Clone, Copy, Default, Debug, PartialEq, MmValue)]
@@ -57,6 +79,7 @@ static HITS: SharedCounter = SharedCounter::new("statics", "hits");
 static LEVEL: SharedGauge<i64> = SharedGauge::new("statics", "level");
 static LOOKUP: SharedTimer = SharedTimer::new("statics", "lookup");
 static SIZES: SharedPercentile<u64> = SharedPercentile::new("statics", "sizes");
+static RATIO: SharedPercentile<f64> = SharedPercentile::new("statics", "ratio");
 
 /// Counts what is logged for the library.
 struct Log;
@@ -115,6 +138,15 @@ fn main() {
         assert_eq!(get("in_flight").as_f64(), Some(-1.0));
         let pool: Pool = snapshot.compound("platform", "pool").unwrap();
         assert_eq!(pool.idle, 0x0102_0304);
+        assert_eq!(get("limit").as_u64(), Some(4096));
+        assert_eq!(get("commit").as_str(), Some("5f3c0de"));
+        assert_eq!(get("mean").as_f64(), Some(1.0));
+        assert_eq!(get("recent_mean").as_f64(), Some(1.0));
+        assert_eq!(get("sampled").count(), Some(100));
+        assert_eq!(get("tasks.Mean").as_f64(), Some(1.0));
+        assert_eq!(get("db.queries").as_u64(), Some(3));
+        let times = get("time").as_distribution().unwrap();
+        assert_eq!(times.exemplars().count(), 1);
     } else {
         assert!(model.files().is_empty());
         assert_eq!(model.problems().len(), 1, "{:?}", model.problems());
@@ -161,7 +193,27 @@ fn every_kind(stats: &Platform) {
     stats.ready.set(true);
     assert!(stats.ready.get());
     stats.last.push(1.5);
+    stats.last.push_with(2.5, "large.csv");
+    assert_eq!(stats.last.len(), 2);
     stats.errors.record(&std::fmt::Error);
+    stats.errors.note("timeout", "after 3 s");
+    assert!("x".parse::<u32>().or_record(&stats.errors).is_err());
+    assert_eq!(stats.errors.count(), 3);
+    assert_eq!((*stats.limit.get(), *stats.commit.get()), (4096, "5f3c0de"));
+    for value in [0.5, 1.5] {
+        stats.tasks.record(value);
+        stats.mean.record(value);
+        stats.recent_mean.record(value);
+    }
+    assert_eq!(stats.tasks.value().mean(), Some(1.0));
+    assert_eq!(stats.mean.value().average(), Some(1.0));
+    assert_eq!(stats.recent_mean.value().average(), Some(1.0));
+    stats.sampled.inc();
+    stats.sampled.add(99); // as many as a sample has
+    assert_eq!(stats.sampled.get(), 100);
+    stats.db.queries.add(3);
+    assert_eq!(stats.db.queries.get(), 3);
+    stats.time.record_with(Duration::from_micros(7), "trace-1");
     stats.handlers.group("index").ok.inc();
     stats.handlers.group("login").ok.add(2);
     assert_eq!(stats.handlers.group("index").ok.get(), 1);
@@ -169,6 +221,7 @@ fn every_kind(stats: &Platform) {
     let route = Route {
         handler: "index",
         status: 200,
+        outcome: Outcome::CacheHit,
     };
     stats.routes.group(&route).ok.inc();
     stats
@@ -189,7 +242,15 @@ fn statics() {
     assert_eq!(LEVEL.get(), -2);
     assert_eq!(LOOKUP.time(|| 4), 4);
     SIZES.record(512);
+    RATIO.record(-0.25);
     mmstats::push_stat("file:large.csv", 1.42);
+    let mut laps = mmstats::laps();
+    let failed = mmstats::stats(|stat| {
+        stat.record("lap", laps.lap()).context("nightly");
+        stat.with(&[("host", "a")]).record("total", laps.total());
+        Ok("x".parse::<u32>()?)
+    });
+    assert!(failed.is_err(), "it passes what it records");
     // Threads, where there are any.
     let other = std::thread::Builder::new().spawn(|| {
         HITS.inc();
@@ -209,6 +270,13 @@ fn procedural(root: &std::path::Path) {
         .unwrap();
     selects.inc();
     assert_eq!(selects.get(), 1);
+    assert!(
+        writer.counter("selects").add().is_err(),
+        "with and without files"
+    );
+    let shard = writer.group_with(&[("shard", "1")]).unwrap();
+    shard.summary("rows").add().unwrap().record(9.0);
+    writer.constant("release", 3u32).add().unwrap();
     writer
         .group("users")
         .unwrap()

@@ -146,6 +146,8 @@ fn thousands_of_metrics_grow_the_file_under_their_handles() {
 fn a_writer_can_be_sent_but_not_its_metrics() {
     let writer = Writer::builder("sent").anonymous().create().unwrap();
     writer.counter("n").add().unwrap();
+    let again = writer.counter("n").add();
+    assert!(matches!(again, Err(Error::DuplicateLabel { .. })));
     std::thread::spawn(move || writer.counter("m").add().unwrap().inc())
         .join()
         .unwrap();

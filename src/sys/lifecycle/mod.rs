@@ -16,4 +16,5 @@ pub mod paths;
 pub mod report;
 #[cfg_attr(not(unix), path = "../elsewhere/retained.rs")]
 pub mod retained;
+pub mod thread_root;
 pub mod ticker;

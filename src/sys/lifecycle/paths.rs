@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::directory::Directory;
-use super::report;
+use super::{report, thread_root};
 use crate::Error;
 use crate::sys::NO_FILES;
 use crate::sys::memory::read_map::Stat;
@@ -175,12 +175,16 @@ pub fn absolute(path: &Path) -> PathBuf {
 }
 
 /// The root that a writer uses when none was named, and whether somebody did name it
-/// (`MMSTATS_PATH`).
+/// (`MMSTATS_PATH`, or a test for its thread).
 pub fn writer_root() -> (PathBuf, bool) {
-    match &Settings::get().path {
-        Some(path) => (path.clone(), true),
+    match named_root() {
+        Some(path) => (path.to_owned(), true),
         None => (default_roots().swap_remove(0), false),
     }
+}
+
+fn named_root() -> Option<&'static Path> {
+    thread_root::get().or(Settings::get().path.as_deref())
 }
 
 /// The root of this user where nothing is named, whether or not it is there.
@@ -196,8 +200,8 @@ pub fn reader_roots() -> Vec<Result<PathBuf, Error>> {
     if NO_FILES.is_some() {
         return Vec::new();
     }
-    if let Some(path) = &Settings::get().path {
-        return vec![Ok(path.clone())];
+    if let Some(path) = named_root() {
+        return vec![Ok(path.to_owned())];
     }
     let is_none = |error: &Error| match error {
         Error::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,

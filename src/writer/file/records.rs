@@ -52,8 +52,8 @@ impl StatsFile {
         })
     }
 
-    /// Enters the labels of an instance; an error if one is there already. (In private memory nobody
-    /// reads them, and `local` must have a model whatever its labels are.)
+    /// Enters the labels of an instance; an error if one is there already. In private memory as in a file: what is a
+    /// mistake is one wherever the program runs.
     pub(super) fn enter_labels(
         &self,
         schema: PlacedSchema,
@@ -68,7 +68,7 @@ impl StatsFile {
             let hash = self.hasher.hash_one(&label);
             if labels.insert(hash) {
                 self.pending.borrow_mut().push(hash);
-            } else if !self.is_anonymous() {
+            } else {
                 let path = self.path.borrow().clone();
                 return Err(Error::DuplicateLabel { path, label });
             }

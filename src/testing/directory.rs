@@ -1,0 +1,56 @@
+//! Where the files of a test are.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::{env, fs, process};
+
+/// A temporary directory of this user, removed with what is in it.
+#[derive(Debug)]
+pub struct Directory(PathBuf);
+
+impl Directory {
+    pub fn new() -> Result<Directory, String> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        loop {
+            // Relaxed: each number is somebody's once, and nothing else.
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("mmstats-testing-{}-{number}", process::id());
+            let path = parent().join(name);
+            match create_private(&path) {
+                Ok(()) => return Ok(Directory(path)),
+                // Left by a process of the same id.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(format!("{}: {error}", path.display())),
+            }
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+/// In memory where that can be: so are the files of a program that is not tested.
+fn parent() -> PathBuf {
+    let shm = Path::new("/dev/shm");
+    match cfg!(target_os = "linux") && shm.is_dir() {
+        true => shm.to_owned(),
+        false => env::temp_dir(),
+    }
+}
+
+fn create_private(path: &Path) -> io::Result<()> {
+    #[allow(unused_mut)] // Where there are no modes.
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // What cannot be removed stays there, as of a test that is killed.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
