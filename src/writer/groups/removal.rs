@@ -44,7 +44,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     /// write on, unseen. `_other` cannot be removed.
     ///
     /// The space of the group is used again for another one, once it is certain that no handle of it is held: of
-    /// [`local`](MmStats::local) when its outermost call begins, of an owned [`Stats`](crate::Stats) by
+    /// [`local`](MmStats::local) when a call begins and none around it holds a group, of an owned [`Stats`](crate::Stats) by
     /// [`Stats::reuse_removed`](crate::Stats::reuse_removed). Until then it counts against the size of the file.
     ///
     /// This is no call for a hot path: it goes through the records of the files of all threads that write the
