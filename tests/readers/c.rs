@@ -118,7 +118,7 @@ fn random_damage_does_no_harm() {
     };
     let (directory, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let web = Web::builder().path(root.path()).create().unwrap();
-    write(&web, 1);
+    write(&web, 2);
     let next = NextWeb::builder().path(root.path()).create().unwrap();
     next.size.record(1_000_003);
     let written = fs::read_dir(root.path().join("web")).unwrap();

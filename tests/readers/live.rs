@@ -63,10 +63,9 @@ fn files_of_all_kinds_and_states() {
         found.sort_unstable();
         assert_eq!(found, states, "{what}");
     };
-    compare("three threads", &["live"; 3]);
     let mut children = [start_child(root.path()), start_child(root.path())];
     compare(
-        "three processes",
+        "threads of three processes",
         &["live", "live", "live", "live", "live", "orphan", "orphan"],
     );
     children[0].0.kill().unwrap();
@@ -85,12 +84,6 @@ fn files_of_all_kinds_and_states() {
         open: 4,
         most: 5,
     });
-    compare(
-        "a new release",
-        &[
-            "dead", "dead", "live", "live", "live", "live", "live", "orphan",
-        ],
-    );
     let prefixed = Web::builder()
         .path(root.path())
         .label_prefix("b.")
@@ -99,7 +92,7 @@ fn files_of_all_kinds_and_states() {
     write(&prefixed, 21);
     fs::write(root.path().join("web/mmstats-1-1"), b"\x01 of another kind").unwrap();
     compare(
-        "a prefix and a bad file",
+        "a new release, a prefix and a bad file",
         &[
             "dead", "dead", "live", "live", "live", "live", "live", "live", "orphan",
         ],
