@@ -39,6 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// # Ok::<(), mmstats::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]
+#[must_use = "nothing is cleaned before .clean()"]
 pub struct Cleaner {
     dry_run: bool,
     rules: Rules,

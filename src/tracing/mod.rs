@@ -59,6 +59,7 @@ pub fn layer() -> Layer {
 
 /// A layer for `tracing_subscriber`, made by [`layer`].
 #[derive(Clone, Debug)]
+#[must_use = "nothing is recorded before it is part of a subscriber"]
 pub struct Layer {
     series: Arc<All>,
     /// Fields that become labels.
