@@ -25,8 +25,8 @@ use crate::sys::process::own_lock::OwnLock;
 pub struct SharedCounter(Static<Counter>);
 
 impl SharedCounter {
-    constructors!();
-    unit!();
+    constructors!("SharedCounter", "SharedCounter", "hits");
+    unit!("SharedCounter", "SharedCounter", "hits");
 
     const fn of(description: Description) -> Self {
         SharedCounter(Static::new(description))

@@ -32,8 +32,8 @@ pub struct SharedGauge<T: Numeric> {
 }
 
 impl<T: Numeric> SharedGauge<T> {
-    constructors!();
-    unit!();
+    constructors!("SharedGauge<i64>", "SharedGauge", "size");
+    unit!("SharedGauge<i64>", "SharedGauge", "size");
 
     const fn of(description: Description) -> Self {
         SharedGauge {

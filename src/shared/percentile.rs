@@ -19,8 +19,8 @@ use crate::{Percentile, PercentileNumber};
 pub struct SharedPercentile<T: PercentileNumber = u64>(Static<Percentile<T>>);
 
 impl<T: PercentileNumber> SharedPercentile<T> {
-    constructors!();
-    unit!();
+    constructors!("SharedPercentile", "SharedPercentile", "entry_size");
+    unit!("SharedPercentile", "SharedPercentile", "entry_size");
 
     const fn of(description: Description) -> Self {
         SharedPercentile(Static::new(description))

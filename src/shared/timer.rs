@@ -20,7 +20,7 @@ use crate::{Stopwatch, Timer};
 pub struct SharedTimer(Static<Timer>);
 
 impl SharedTimer {
-    constructors!();
+    constructors!("SharedTimer", "SharedTimer", "lookup");
 
     const fn of(description: Description) -> Self {
         SharedTimer(Static::new(description))
