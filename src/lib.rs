@@ -105,7 +105,7 @@
 //! | `serve` | `serve`: the agent's page, `/metrics` and JSON, as a router of axum; with `cli` the command `mmstats serve` | axum, tokio |
 //! | `push` | `push`: to an OpenTelemetry collector or Redis; with `cli` the command `mmstats push` | ureq, rustls, redis |
 //! | `push-grpc` | the same over gRPC | tonic, tokio |
-//! | `testing` | `testing`: a mock clock and assertions for your unit tests; in `[dev-dependencies]` only | none |
+//! | `testing` | `testing`: a mock clock, a root and assertions for your unit tests; in `[dev-dependencies]` only | none |
 //! | `cli` | the binary `mmstats` | clap, ratatui |
 //!
 //! The library alone has no async runtime, no serde and no clap. `cargo install mmstats --features cli,serve,push`

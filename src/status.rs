@@ -85,6 +85,12 @@ pub fn status() -> Status {
 
 impl Status {
     /// The models, by name. One without a name stands for the process as a whole.
+    ///
+    /// ```
+    /// for model in mmstats::status().models() {
+    ///     println!("{}: {} files", model.name(), model.files().len());
+    /// }
+    /// ```
     pub fn models(&self) -> &[ModelStatus] {
         &self.models
     }
@@ -92,21 +98,56 @@ impl Status {
 
 impl ModelStatus {
     /// The model's name: that of its directory.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter }
+    /// # let root = tempfile::tempdir().unwrap();
+    /// # let web = Web::builder().path(root.path()).create()?;
+    /// assert_eq!(mmstats::status().models()[0].name(), "Web");
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// Its files in this process, one for each thread that has used it.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter }
+    /// # let root = tempfile::tempdir().unwrap();
+    /// # let web = Web::builder().path(root.path()).create()?;
+    /// assert_eq!(mmstats::status().models()[0].files(), [web.path().unwrap()]);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn files(&self) -> &[PathBuf] {
         &self.files
     }
 
     /// Why some or all of what it counts is not recorded, the oldest first.
+    ///
+    /// ```
+    /// for model in mmstats::status().models() {
+    ///     for problem in model.problems() {
+    ///         eprintln!("{}: {problem}", model.name());
+    ///     }
+    /// }
+    /// ```
     pub fn problems(&self) -> &[String] {
         &self.problems
     }
 
     /// Whether it has a file and no problem.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter }
+    /// # let root = tempfile::tempdir().unwrap();
+    /// # let web = Web::builder().path(root.path()).create()?;
+    /// assert!(mmstats::status().models()[0].is_recorded());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn is_recorded(&self) -> bool {
         !self.files.is_empty() && self.problems.is_empty()
     }

@@ -11,6 +11,15 @@ use crate::reader::{Model, Reading, Sample, Series};
 /// each part: `Mean`, `Percentile99th`, the fields of a compound, `EXC:ParseIntError`. Numbers that do not exist have
 /// none; of what is not finite the value is `NaN`, `inf` or `-inf`.
 ///
+/// ```
+/// # use mmstats::reader::Reader;
+/// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+/// let mut csv = Vec::new();
+/// mmstats::export::write_csv(&mut csv, snapshot.models().iter())?;
+/// assert!(csv.starts_with(b"model,series,kind,unit,part,value\n"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// Those of `out`.
 pub fn write_csv<'a>(

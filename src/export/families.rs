@@ -189,6 +189,19 @@ struct Wanted<'a> {
 
 impl Families {
     /// None so far. With `native` histograms have exponential buckets beside the classic ones.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+    /// use mmstats::export::{Families, Text};
+    ///
+    /// let mut families = Families::new(false);
+    /// for model in snapshot.models() {
+    ///     families.add_model(model, "", &[]);
+    /// }
+    /// assert!(!Text::PROMETHEUS.page(families).is_empty());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn new(native: bool) -> Families {
         Families {
             native,
@@ -197,6 +210,18 @@ impl Families {
     }
 
     /// Adds the series of a model, each with more `labels` (those of its process, say). `path` is where it was read.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+    /// use mmstats::export::{Families, Text};
+    ///
+    /// let mut families = Families::new(false);
+    /// let process = ("pid", "812".to_owned());
+    /// families.add_model(&snapshot.models()[0], "", &[process]);
+    /// assert!(Text::PROMETHEUS.page(families).contains("pid=\"812\""));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn add_model(&mut self, model: &Model, path: &str, labels: &[(&str, String)]) {
         for series in model.series() {
             self.add(model.name(), model.export(), path, series, labels);

@@ -230,6 +230,15 @@ fn stat(stat: &Series, is_busy: bool) -> Json {
 }
 
 /// A context in full, where there is one.
+///
+/// ```
+/// # use mmstats::reader::Reader;
+/// # let snapshot = Reader::open("tests/golden/histories.mmstats")?.snapshot()?;
+/// let times = snapshot.history("histories", "times").unwrap();
+/// let context = times.entries()[0].context();
+/// println!("{}", mmstats::export::json::context(context)); // {"text":…,"cut":false}, or null
+/// # Ok::<(), mmstats::Error>(())
+/// ```
 pub fn context(context: Option<&Context>) -> Json {
     context.map_or(
         Json::Null,
@@ -238,6 +247,15 @@ pub fn context(context: Option<&Context>) -> Json {
 }
 
 /// One value of a history.
+///
+/// ```
+/// # use mmstats::reader::Reader;
+/// # let snapshot = Reader::open("tests/golden/histories.mmstats")?.snapshot()?;
+/// let times = snapshot.history("histories", "times").unwrap();
+/// let json = mmstats::export::json::history_entry(&times.entries()[0]);
+/// assert_eq!(json["value"], 44.0);
+/// # Ok::<(), mmstats::Error>(())
+/// ```
 pub fn history_entry(entry: &HistoryEntry) -> Json {
     json!({
         "timestamp": entry.timestamp(),
@@ -247,6 +265,15 @@ pub fn history_entry(entry: &HistoryEntry) -> Json {
 }
 
 /// What a log has beside its distinct errors.
+///
+/// ```
+/// # use mmstats::reader::Reader;
+/// # let snapshot = Reader::open("tests/golden/histories.mmstats")?.snapshot()?;
+/// let value = snapshot.get("histories", "errors").unwrap();
+/// let errors = value.as_errors().unwrap();
+/// assert_eq!(mmstats::export::json::error_counts(errors)["all"], 7);
+/// # Ok::<(), mmstats::Error>(())
+/// ```
 pub fn error_counts(errors: &ErrorsValue) -> Map<String, Json> {
     let sites = errors.sites().iter().map(|error| {
         json!({
@@ -269,6 +296,17 @@ pub fn error_counts(errors: &ErrorsValue) -> Map<String, Json> {
 }
 
 /// One distinct error; what only errors or only notes have is left out of the others.
+///
+/// ```
+/// # use mmstats::reader::Reader;
+/// # let snapshot = Reader::open("tests/golden/histories.mmstats")?.snapshot()?;
+/// let value = snapshot.get("histories", "errors").unwrap();
+/// let errors = value.as_errors().unwrap();
+/// for error in errors.distinct() {
+///     println!("{}", mmstats::export::json::distinct_error(error));
+/// }
+/// # Ok::<(), mmstats::Error>(())
+/// ```
 pub fn distinct_error(error: &DistinctError) -> Json {
     let mut json = json!({
         "name": error.exposed_as(),
@@ -297,6 +335,17 @@ fn context_id(context: Option<&Context>, is_lost: bool) -> Json {
 
 /// What a label says of an interval: of what only rises, the interval's values and `rate`, the counts
 /// per second; of a counter its `value`, too.
+///
+/// ```
+/// # use mmstats::reader::Reader;
+/// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+/// let model = snapshot.model("every-kind").unwrap();
+/// for series in model.series() {
+///     let delta = model.deltas().iter().find(|delta| delta.label() == series.label());
+///     println!("{}", mmstats::export::json::interval(series, delta, 1.0));
+/// }
+/// # Ok::<(), mmstats::Error>(())
+/// ```
 pub fn interval(of_label: &Series, delta: Option<&Series>, seconds: f64) -> Json {
     let now = of_label.value();
     let Some(count) = delta.map_or_else(|| now.count().map(|_| 0), |delta| delta.value().count())

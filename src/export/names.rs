@@ -112,6 +112,13 @@ pub enum Escaping {
 
 impl Escaping {
     /// That of this name, as in `escaping=dots`.
+    ///
+    /// ```
+    /// use mmstats::export::Escaping;
+    ///
+    /// assert_eq!(Escaping::of("dots"), Some(Escaping::Dots));
+    /// assert_eq!(Escaping::of("stars"), None);
+    /// ```
     pub fn of(name: &str) -> Option<Escaping> {
         [
             Escaping::AllowUtf8,
@@ -124,6 +131,12 @@ impl Escaping {
     }
 
     /// Its name in content types.
+    ///
+    /// ```
+    /// use mmstats::export::Escaping;
+    ///
+    /// assert_eq!(Escaping::AllowUtf8.name(), "allow-utf-8");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Escaping::AllowUtf8 => "allow-utf-8",
@@ -134,6 +147,13 @@ impl Escaping {
     }
 
     /// The name of a family or a label as it is to be written.
+    ///
+    /// ```
+    /// use mmstats::export::Escaping;
+    ///
+    /// assert_eq!(Escaping::Dots.escape("my_app"), "my__app");
+    /// assert_eq!(Escaping::Underscores.escape("my_app"), "my_app");
+    /// ```
     pub fn escape(self, name: &str) -> std::borrow::Cow<'_, str> {
         match self {
             Escaping::Dots => name.replace('_', "__").into(),

@@ -136,6 +136,20 @@ struct Span {
 }
 
 /// The page.
+///
+/// ```
+/// # use mmstats::reader::Reader;
+/// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+/// use mmstats::export::{Families, Escaping, protobuf};
+///
+/// let mut families = Families::new(false);
+/// for model in snapshot.models() {
+///     families.add_model(model, "", &[]);
+/// }
+/// let page = protobuf::page(families, Escaping::default());
+/// assert!(!page.is_empty());
+/// # Ok::<(), mmstats::Error>(())
+/// ```
 pub fn page(families: Families, escaping: Escaping) -> Vec<u8> {
     let mut out = Vec::new();
     for family in families.into_families() {

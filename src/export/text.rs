@@ -32,6 +32,20 @@ impl Text {
     };
 
     /// The page.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+    /// use mmstats::export::{Families, Text};
+    ///
+    /// let mut families = Families::new(false);
+    /// for model in snapshot.models() {
+    ///     families.add_model(model, "", &[]);
+    /// }
+    /// let page = Text::OPENMETRICS.page(families);
+    /// assert!(page.ends_with("# EOF\n"));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn page(self, families: Families) -> String {
         let mut out = String::new();
         for family in families.into_families() {

@@ -66,6 +66,10 @@ pub(crate) fn of(value: &Value) -> &'static Kind {
 
 impl Value {
     /// The name of its kind, as in JSON.
+    ///
+    /// ```
+    /// assert_eq!(mmstats::Value::Counter(3).kind(), "counter");
+    /// ```
     pub fn kind(&self) -> &'static str {
         of(self).name
     }

@@ -53,6 +53,10 @@ pub enum Reading<'a> {
 impl<'a> Sample<'a> {
     /// Whether it is the value as a whole. An empty `part` alone does not say so: a note of
     /// [`Errors`](crate::Errors) may have the empty name.
+    ///
+    /// ```
+    /// mmstats::Value::Counter(3).samples("", |sample| assert!(sample.is_whole()));
+    /// ```
     pub fn is_whole(&self) -> bool {
         self.part.is_empty() && self.label.is_none()
     }
@@ -109,6 +113,20 @@ impl<'a> Histogram<'a> {
     }
 
     /// How many values were recorded. While a writer records, the buckets may have one more or less.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// use mmstats::{Value, reader::Reading};
+    ///
+    /// let size = writer.percentile("size").add()?;
+    /// [3, 5].map(|value| size.record(value));
+    /// Value::Percentile(size.distribution().into()).samples("bytes", |sample| {
+    ///     if let Reading::Histogram(histogram) = sample.reading {
+    ///         assert_eq!(histogram.count(), 2);
+    ///     }
+    /// });
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn count(&self) -> u64 {
         match self.0 {
             Buckets::Integers(values, _) => values.count(),
@@ -117,6 +135,20 @@ impl<'a> Histogram<'a> {
     }
 
     /// The sum of the values.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// use mmstats::{Value, reader::Reading};
+    ///
+    /// let size = writer.percentile("size").add()?;
+    /// [3, 5].map(|value| size.record(value));
+    /// Value::Percentile(size.distribution().into()).samples("bytes", |sample| {
+    ///     if let Reading::Histogram(histogram) = sample.reading {
+    ///         assert_eq!(histogram.sum(), 8.0);
+    ///     }
+    /// });
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn sum(&self) -> f64 {
         match self.0 {
             // Divided, not multiplied: 9 ms are 0.009 s.
@@ -126,6 +158,20 @@ impl<'a> Histogram<'a> {
     }
 
     /// The least value; `None` if there is none.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// use mmstats::{Value, reader::Reading};
+    ///
+    /// let size = writer.percentile("size").add()?;
+    /// [3, 5].map(|value| size.record(value));
+    /// Value::Percentile(size.distribution().into()).samples("bytes", |sample| {
+    ///     if let Reading::Histogram(histogram) = sample.reading {
+    ///         assert_eq!(histogram.min(), Some(3.0));
+    ///     }
+    /// });
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn min(&self) -> Option<f64> {
         match self.0 {
             Buckets::Integers(values, divisor) => values.min().map(|min| min as f64 / divisor),
@@ -134,6 +180,20 @@ impl<'a> Histogram<'a> {
     }
 
     /// The greatest value; `None` if there is none.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// use mmstats::{Value, reader::Reading};
+    ///
+    /// let size = writer.percentile("size").add()?;
+    /// [3, 5].map(|value| size.record(value));
+    /// Value::Percentile(size.distribution().into()).samples("bytes", |sample| {
+    ///     if let Reading::Histogram(histogram) = sample.reading {
+    ///         assert_eq!(histogram.max(), Some(5.0));
+    ///     }
+    /// });
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn max(&self) -> Option<f64> {
         match self.0 {
             Buckets::Integers(values, divisor) => values.max().map(|max| max as f64 / divisor),
@@ -143,6 +203,20 @@ impl<'a> Histogram<'a> {
 
     /// Calls `each` with the last value of each magnitude that was recorded with a context, ascending: value,
     /// nanoseconds since 1970-01-01 UTC, and context. Of those whose context there was no space for nothing is said.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// use mmstats::{Value, reader::Reading};
+    ///
+    /// let size = writer.percentile("size").add()?;
+    /// [3, 5].map(|value| size.record(value));
+    /// Value::Percentile(size.distribution().into()).samples("bytes", |sample| {
+    ///     if let Reading::Histogram(histogram) = sample.reading {
+    ///         histogram.each_exemplar(|value, _, context| println!("{value} {}", context.text()));
+    ///     }
+    /// });
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn each_exemplar(&self, mut each: impl FnMut(f64, u64, &Context)) {
         match self.0 {
             Buckets::Integers(values, divisor) => {
@@ -168,6 +242,20 @@ impl<'a> Histogram<'a> {
 
     /// Calls `each` with the least value, the greatest value and the count of every bucket that is not
     /// empty, in ascending order.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// use mmstats::{Value, reader::Reading};
+    ///
+    /// let size = writer.percentile("size").add()?;
+    /// [3, 5].map(|value| size.record(value));
+    /// Value::Percentile(size.distribution().into()).samples("bytes", |sample| {
+    ///     if let Reading::Histogram(histogram) = sample.reading {
+    ///         histogram.each_bucket(|low, high, count| println!("{low} to {high}: {count}"));
+    ///     }
+    /// });
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn each_bucket(&self, mut each: impl FnMut(f64, f64, u64)) {
         match self.0 {
             Buckets::Integers(values, divisor) => values.each_bucket(|low, high, count| {

@@ -258,6 +258,10 @@ impl Value {
 
     /// What stands between a label and the name of what its value exposes, as in `pool.open`: a dot; of
     /// errors two underscores, `errors__all`.
+    ///
+    /// ```
+    /// assert_eq!(mmstats::Value::Counter(3).separator(), ".");
+    /// ```
     pub fn separator(&self) -> &'static str {
         match self {
             Value::Errors(_) => "__",
@@ -266,6 +270,15 @@ impl Value {
     }
 
     /// When it was last changed, in seconds since 1970-01-01 UTC, if its kind has a clock.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/histories.mmstats")?.snapshot()?;
+    /// let times = snapshot.get("histories", "times").unwrap();
+    /// assert!(times.stamp().is_some());
+    /// assert_eq!(mmstats::Value::Counter(3).stamp(), None);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn stamp(&self) -> Option<f64> {
         match self {
             Value::Summary(summary) => summary.last_time(),
@@ -292,17 +305,56 @@ pub struct WindowValue {
 
 impl WindowValue {
     /// How long the window is, in seconds. What it counts is up to a twelfth of it shorter.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, MmStats, reader::Reader};
+    /// # #[derive(MmStats)] #[mmstats(name = "web")] struct Web { #[mmstats(window = "60s")] requests: Counter }
+    /// # let root = tempfile::tempdir().unwrap();
+    /// # let web = Web::builder().path(root.path()).create()?;
+    /// # web.requests.add(3);
+    /// # let snapshot = Reader::open(root.path())?.snapshot()?;
+    /// let requests = &snapshot.model("web").unwrap().series()[0];
+    /// let window = requests.window().unwrap();
+    /// assert_eq!(window.seconds(), 60.0);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn seconds(&self) -> f64 {
         self.length as f64 / 1e9
     }
 
     /// What was recorded within it: of the metric's own kind.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, MmStats, reader::Reader};
+    /// # #[derive(MmStats)] #[mmstats(name = "web")] struct Web { #[mmstats(window = "60s")] requests: Counter }
+    /// # let root = tempfile::tempdir().unwrap();
+    /// # let web = Web::builder().path(root.path()).create()?;
+    /// # web.requests.add(3);
+    /// # let snapshot = Reader::open(root.path())?.snapshot()?;
+    /// let requests = &snapshot.model("web").unwrap().series()[0];
+    /// let window = requests.window().unwrap();
+    /// assert_eq!(window.value().as_u64(), Some(3));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn value(&self) -> &Value {
         &self.value
     }
 
     /// Of a counter: how much it counted per second, from the begin of the window (or of its first writer,
     /// but at least for a step) until now.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, MmStats, reader::Reader};
+    /// # #[derive(MmStats)] #[mmstats(name = "web")] struct Web { #[mmstats(window = "60s")] requests: Counter }
+    /// # let root = tempfile::tempdir().unwrap();
+    /// # let web = Web::builder().path(root.path()).create()?;
+    /// # web.requests.add(3);
+    /// # let snapshot = Reader::open(root.path())?.snapshot()?;
+    /// let requests = &snapshot.model("web").unwrap().series()[0];
+    /// let window = requests.window().unwrap();
+    /// assert!(window.rate() > Some(0.0)); // per second
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn rate(&self) -> Option<f64> {
         match self.value {
             Value::Counter(count) => {

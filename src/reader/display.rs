@@ -265,6 +265,13 @@ fn of_window(window: &WindowValue, unit: &str) -> Vec<Shown> {
 }
 
 /// A count with the form of the noun that goes with it.
+///
+/// ```
+/// use mmstats::reader::counted;
+///
+/// assert_eq!(counted(1, "file", "files"), "1 file");
+/// assert_eq!(counted(2, "file", "files"), "2 files");
+/// ```
 pub fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
@@ -326,6 +333,15 @@ impl Debug for Distribution {
 impl Series {
     /// The parts of its row in `mmstats show`: names (empty for a value that is one) and texts, in its
     /// unit, then those of its window. Escaped for terminals.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+    /// let model = snapshot.model("every-kind").unwrap();
+    /// let pool = model.series().iter().find(|series| series.label() == "pool").unwrap();
+    /// assert!(pool.shown().iter().any(|(name, _)| name == "open"));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn shown(&self) -> Vec<(String, String)> {
         let mut shown = parts(self.value(), self.unit());
         if let Some(window) = self.window() {
@@ -336,6 +352,16 @@ impl Series {
 
     /// Something that it exposes (see [`exposed`](Self::exposed)), in its unit and escaped for terminals;
     /// `None` if there is no such part.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+    /// let model = snapshot.model("every-kind").unwrap();
+    /// let pool = model.series().iter().find(|series| series.label() == "pool").unwrap();
+    /// assert!(pool.shown_part("open").is_some());
+    /// assert_eq!(pool.shown_part("closed"), None);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn shown_part(&self, name: &str) -> Option<String> {
         let (_, value) = self.exposed().iter().find(|(exposed, _)| exposed == name)?;
         let without =

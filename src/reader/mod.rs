@@ -195,6 +195,15 @@ impl Reader {
     /// A reader of the files that any process writes that this user may look at, wherever they are.
     /// Which ones there are, /proc says anew for each snapshot: some milliseconds for each hundred
     /// processes.
+    ///
+    /// ```no_run
+    /// use mmstats::reader::Reader;
+    ///
+    /// for file in Reader::for_all_processes().snapshot()?.files() {
+    ///     println!("{} of {}", file.path().display(), file.exe());
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn for_all_processes() -> Reader {
         Reader::new(Place::Processes, "/proc".into())
     }
@@ -213,6 +222,16 @@ impl Reader {
     }
 
     /// Reads these files from now on, and nothing else.
+    ///
+    /// ```
+    /// use mmstats::reader::Reader;
+    ///
+    /// let mut reader = Reader::for_files(Vec::new());
+    /// assert!(reader.snapshot()?.files().is_empty());
+    /// reader.set_files(vec!["tests/golden/every-kind.mmstats".into()]);
+    /// assert_eq!(reader.snapshot()?.files().len(), 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn set_files(&mut self, files: Vec<PathBuf>) {
         self.place = Place::Files(files);
     }
@@ -362,6 +381,12 @@ impl Reader {
 
 /// The roots that a reader looks into when none is named: the one in `MMSTATS_PATH`, else every usual one
 /// that is there and safe to use: it belongs to this user, and only this user can write to it.
+///
+/// ```
+/// for root in mmstats::reader::roots() {
+///     println!("{}", root.display());
+/// }
+/// ```
 pub fn roots() -> Vec<PathBuf> {
     paths::reader_roots().into_iter().flatten().collect()
 }
@@ -372,6 +397,12 @@ pub fn roots() -> Vec<PathBuf> {
 ///
 /// That is normal in a child that uses [`MmStats::local`](crate::MmStats::local), which has files of its own.
 /// In one without files it means that [`Stats::reopen`](crate::Stats::reopen) was not called.
+///
+/// ```
+/// if let Some((parent, files)) = mmstats::reader::inherited(std::process::id()) {
+///     println!("{files} files of process {parent} are private memory here");
+/// }
+/// ```
 pub fn inherited(pid: u32) -> Option<(u32, usize)> {
     inherited::files(pid, name::is_stats)
 }
@@ -383,6 +414,11 @@ pub fn inherited(pid: u32) -> Option<(u32, usize)> {
 ///
 /// Opt-in, because signal handlers are the program's own affair. Call it once, after any other SIGBUS
 /// handler was installed and before reading. Later calls do nothing.
+///
+/// ```
+/// mmstats::reader::guard_sigbus()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 ///
 /// # Errors
 /// Those of sigaction(2).

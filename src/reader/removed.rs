@@ -21,16 +21,34 @@ pub struct Removed {
 
 impl Removed {
     /// The directory in which they were, as the process sees it.
+    ///
+    /// ```
+    /// for removed in mmstats::reader::unlinked("/run/app") {
+    ///     println!("{}", removed.directory().display());
+    /// }
+    /// ```
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
     /// The process that writes them.
+    ///
+    /// ```
+    /// for removed in mmstats::reader::unlinked("/run/app") {
+    ///     println!("restart process {}", removed.pid());
+    /// }
+    /// ```
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
     /// How many there are.
+    ///
+    /// ```
+    /// for removed in mmstats::reader::unlinked("/run/app") {
+    ///     println!("{} files", removed.files());
+    /// }
+    /// ```
     pub fn files(&self) -> usize {
         self.files
     }
@@ -68,6 +86,12 @@ impl fmt::Display for Removed {
 
 /// Files below a root that were removed while a process still writes them, of the processes that this
 /// user may look at. From /proc: elsewhere there are none.
+///
+/// ```
+/// for removed in mmstats::reader::unlinked("/run/app") {
+///     eprintln!("{removed}");
+/// }
+/// ```
 pub fn unlinked(root: impl AsRef<Path>) -> Vec<Removed> {
     let removed = procfs::removed(root.as_ref(), is_stats);
     removed.iter().map(Removed::from).collect()

@@ -74,17 +74,49 @@ impl Problem {
     }
 
     /// The file that counts, if this one is nothing but a copy of it.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let root = tempfile::tempdir().unwrap();
+    /// # let snapshot = Reader::open(root.path())?.snapshot()?;
+    /// for problem in snapshot.errors() {
+    ///     if let Some(counted) = problem.copy_of() {
+    ///         println!("remove it, or {}", counted.display());
+    ///     }
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn copy_of(&self) -> Option<&Path> {
         self.copy_of.as_deref()
     }
 
     /// The file or directory. A name may have control characters in it:
     /// [`printable`](super::printable) it.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let root = tempfile::tempdir().unwrap();
+    /// # let snapshot = Reader::open(root.path())?.snapshot()?;
+    /// for problem in snapshot.errors() {
+    ///     println!("{}", problem.path().display());
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// What is wrong with it. Printable.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let root = tempfile::tempdir().unwrap();
+    /// # let snapshot = Reader::open(root.path())?.snapshot()?;
+    /// for problem in snapshot.errors() {
+    ///     println!("{}", problem.error());
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn error(&self) -> &str {
         &self.error
     }
@@ -102,6 +134,13 @@ impl Snapshot {
     }
 
     /// What was read: the root, the model's directory or the file.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+    /// assert!(snapshot.path().ends_with("every-kind.mmstats"));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -197,6 +236,21 @@ impl Snapshot {
     }
 
     /// A compound value as the struct that it was written from.
+    ///
+    /// ```
+    /// # use mmstats::{Compound, MmStats, MmValue};
+    /// #[derive(Clone, Copy, Default, MmValue)]
+    /// #[repr(C)]
+    /// struct Pool { open: u32, idle: u32 }
+    /// # #[derive(MmStats)] #[mmstats(name = "web")] struct Web { pool: Compound<Pool> }
+    /// # let root = tempfile::tempdir().unwrap();
+    /// # let web = Web::builder().path(root.path()).create()?;
+    /// # web.pool.set(Pool { open: 7, idle: 2 });
+    /// # let snapshot = mmstats::reader::Reader::open(root.path())?.snapshot()?;
+    /// let pool: Pool = snapshot.compound("web", "pool")?;
+    /// assert_eq!((pool.open, pool.idle), (7, 2));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Value`] if there is no such label, it is no compound, its fields are not those of `T`, a
@@ -315,6 +369,13 @@ impl Snapshot {
     }
 
     /// How often a value had to be copied again because its writer was changing it.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+    /// assert_eq!(snapshot.rejected(), 0); // nobody writes it
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn rejected(&self) -> u64 {
         self.rejected
     }

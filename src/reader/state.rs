@@ -30,6 +30,10 @@ impl State {
     }
 
     /// Its name in JSON.
+    ///
+    /// ```
+    /// assert_eq!(mmstats::reader::State::Live.name(), "live");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             State::Live => "live",

@@ -9,6 +9,13 @@ use std::borrow::Cow;
 /// For whoever prints to a terminal or a page: a [`Snapshot`](super::Snapshot) has the texts as they are in the
 /// files (invalid UTF-8 is U+FFFD), so that they can be compared and written as JSON. Only
 /// [`Problem::error`](super::Problem::error) is escaped already, since it is a sentence for people.
+///
+/// ```
+/// use mmstats::reader::printable;
+///
+/// assert_eq!(printable("a\u{1b}[2J"), "a\\u{1b}[2J");
+/// assert_eq!(printable("β"), "β");
+/// ```
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_harmful) {
         return Cow::Borrowed(text);
@@ -40,6 +47,13 @@ fn is_harmful(c: char) -> bool {
 /// is no way to mean a `*` itself.
 ///
 /// Takes time proportional to the product of the lengths at worst.
+///
+/// ```
+/// use mmstats::reader::matches;
+///
+/// assert!(matches("index.*", "index.response_time"));
+/// assert!(!matches("index.*", "login.response_time"));
+/// ```
 pub fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), text.chars().collect());

@@ -32,6 +32,12 @@ const MOST: usize = 64;
 ///
 /// It reads the whole file once: not for every second.
 ///
+/// ```
+/// let wrong = mmstats::reader::verify("tests/golden/every-kind.mmstats")?;
+/// assert!(wrong.is_empty());
+/// # Ok::<(), mmstats::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Io`] if it cannot be read, [`Error::Malformed`] if it is no stats file at all.
 pub fn verify(path: impl AsRef<Path>) -> Result<Vec<Malformed>, Error> {

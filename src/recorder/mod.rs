@@ -93,6 +93,14 @@ pub struct Recorder(Arc<Registry>);
 
 impl Recorder {
     /// For the model `metrics` in the default root, unless something else is said.
+    ///
+    /// ```
+    /// # use mmstats::recorder::Recorder;
+    /// # let root = tempfile::tempdir().unwrap();
+    /// let recorder = Recorder::builder().path(root.path()).build()?;
+    /// metrics::with_local_recorder(&recorder, || metrics::counter!("requests").increment(1));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn builder() -> Builder {
         Builder {
             model: MODEL.to_owned(),
@@ -137,6 +145,15 @@ impl Recorder {
 
     /// Makes it the recorder of the whole program.
     ///
+    /// ```
+    /// # use mmstats::recorder::Recorder;
+    /// # let root = tempfile::tempdir().unwrap();
+    /// Recorder::builder().path(root.path()).build()?.install()?;
+    /// metrics::counter!("requests").increment(1);
+    /// assert!(mmstats::recorder::install().is_err()); // there is one
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The program has one already.
     pub fn install(self) -> Result<(), Error> {
@@ -162,6 +179,11 @@ pub struct Builder {
 
 impl Builder {
     /// The model's name. Default: `metrics`.
+    ///
+    /// ```
+    /// let recorder = mmstats::recorder::Recorder::builder().model("my-app").build()?;
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn model(mut self, name: impl Into<String>) -> Builder {
         self.model = name.into();
         self
@@ -169,12 +191,22 @@ impl Builder {
 
     /// The root: files appear in the directory of the model's name below it. Default: as for
     /// [`Builder::path`](crate::Builder::path) of a model.
+    ///
+    /// ```
+    /// let recorder = mmstats::recorder::Recorder::builder().path("/run/app").build()?;
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn path(mut self, root: impl Into<PathBuf>) -> Builder {
         self.path = Some(root.into());
         self
     }
 
     /// Bytes that each file may have at most. Default: `MMSTATS_MAX_SIZE`, else 64 MiB.
+    ///
+    /// ```
+    /// let recorder = mmstats::recorder::Recorder::builder().max_size(16 << 20).build()?;
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn max_size(mut self, bytes: usize) -> Builder {
         self.max_size = Some(bytes);
         self
@@ -182,6 +214,11 @@ impl Builder {
 
     /// How many metrics there may be, each set of labels being one; and how many names. What is beyond counts under
     /// `_other`. Default: 10,000.
+    ///
+    /// ```
+    /// let recorder = mmstats::recorder::Recorder::builder().max_label_sets(1000).build()?;
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn max_label_sets(mut self, most: usize) -> Builder {
         self.label_sets = most;
         self
@@ -192,12 +229,29 @@ impl Builder {
     /// not setting it. Default: all metrics stay as long as the process.
     ///
     /// A write costs the same. A thread of the process looks at the metrics four times in this time.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use mmstats::recorder::Recorder;
+    ///
+    /// let recorder = Recorder::builder().idle(Duration::from_secs(600)).build()?;
+    /// assert!(Recorder::builder().idle(Duration::ZERO).build().is_err());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn idle(mut self, after: Duration) -> Builder {
         self.idle = Some(after);
         self
     }
 
     /// Makes the recorder. Its files are made when something is recorded.
+    ///
+    /// ```
+    /// use mmstats::recorder::Recorder;
+    ///
+    /// let recorder = Recorder::builder().build()?;
+    /// assert!(Recorder::builder().model("a/b").build().is_err());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The model's name cannot be the name of a directory, or the time after which metrics are idle is not within its

@@ -80,6 +80,15 @@ impl Cleaned {
     }
 
     /// What could not be read, removed or folded, and why. Files in other formats are not named.
+    ///
+    /// ```
+    /// # use mmstats::retire::Cleaner;
+    /// # let root = tempfile::tempdir().unwrap();
+    /// for problem in Cleaner::new().clean(root.path())?.problems() {
+    ///     eprintln!("{}: {}", problem.path().display(), problem.error());
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
@@ -87,6 +96,14 @@ impl Cleaned {
 
 impl Cleaner {
     /// Removes files of any age, without folding them.
+    ///
+    /// ```
+    /// # use mmstats::retire::Cleaner;
+    /// # let root = tempfile::tempdir().unwrap();
+    /// let cleaned = Cleaner::new().clean(root.path())?;
+    /// println!("{} files removed", cleaned.files().len());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn new() -> Cleaner {
         Cleaner::default()
     }
@@ -108,6 +125,14 @@ impl Cleaner {
     }
 
     /// Leaves files that were created, or grew, less than `age` ago.
+    ///
+    /// ```
+    /// # use mmstats::retire::Cleaner;
+    /// # let root = tempfile::tempdir().unwrap();
+    /// let hour = std::time::Duration::from_secs(3600);
+    /// let cleaned = Cleaner::new().older_than(hour).clean(root.path())?;
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn older_than(mut self, age: Duration) -> Cleaner {
         self.rules.older_than = age;
         self
@@ -165,6 +190,16 @@ impl Cleaner {
     }
 
     /// Calls `tell` with each directory in which folding has to wait for another process.
+    ///
+    /// ```
+    /// # use mmstats::retire::Cleaner;
+    /// # let root = tempfile::tempdir().unwrap();
+    /// let cleaned = Cleaner::new()
+    ///     .fold(true)
+    ///     .on_wait(|directory| eprintln!("waiting for another process in {}", directory.display()))
+    ///     .clean(root.path())?;
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn on_wait(mut self, tell: fn(&Path)) -> Cleaner {
         self.tell = Some(tell);
         self

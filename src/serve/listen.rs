@@ -31,6 +31,18 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Serves a router on a listener until `stop` is done; then requests that are being answered have a second to
 /// end.
 ///
+/// ```no_run
+/// use mmstats::serve::{Options, listen, router};
+///
+/// # async fn example() -> std::io::Result<()> {
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:7979").await?;
+/// let stop = async {
+///     let _ = tokio::signal::ctrl_c().await;
+/// };
+/// listen(listener, router(Options::default()), stop).await
+/// # }
+/// ```
+///
 /// # Errors
 /// None so far: a connection that fails ends alone, and where none can be accepted (no descriptors are left) it is
 /// tried again.

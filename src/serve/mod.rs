@@ -85,6 +85,12 @@ struct Shared {
 /// Reads the paths for the first time before it returns, and from then on in a thread of its own, which ends when
 /// the router is dropped. The table of docs/DESIGN.md ("The agent") says what each path answers. URLs on the page are relative,
 /// so below a prefix it is found at the prefix with a slash at its end.
+///
+/// ```
+/// use mmstats::serve::{Options, router};
+///
+/// let app: axum::Router = axum::Router::new().nest("/stats", router(Options::default()));
+/// ```
 pub fn router(options: Options) -> Router {
     let shared = Shared {
         agent: Agent::start(&options),

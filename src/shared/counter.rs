@@ -31,8 +31,8 @@ pub struct SharedCounter(Static<Counter>);
 impl SharedCounter {
     const KIND: &'static str = "counter";
 
-    constructors!();
-    unit!();
+    constructors!("SharedCounter", "SharedCounter", "hits");
+    unit!("SharedCounter", "SharedCounter", "hits");
 
     const fn of(description: Description) -> Self {
         SharedCounter(Static::new(description))

@@ -49,8 +49,8 @@ impl<T: Numeric> SharedGauge<T> {
         _ => "gauge",
     };
 
-    constructors!();
-    unit!();
+    constructors!("SharedGauge<i64>", "SharedGauge", "size");
+    unit!("SharedGauge<i64>", "SharedGauge", "size");
 
     const fn of(description: Description) -> Self {
         SharedGauge {

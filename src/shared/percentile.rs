@@ -21,8 +21,8 @@ pub struct SharedPercentile<T: PercentileNumber = u64>(Static<Percentile<T>>);
 impl<T: PercentileNumber> SharedPercentile<T> {
     const KIND: &'static str = T::KIND;
 
-    constructors!();
-    unit!();
+    constructors!("SharedPercentile", "SharedPercentile", "entry_size");
+    unit!("SharedPercentile", "SharedPercentile", "entry_size");
 
     const fn of(description: Description) -> Self {
         SharedPercentile(Static::new(description))

@@ -106,11 +106,18 @@ impl<C: Field + 'static> Shared<C> for Static<C> {
 }
 
 /// The constructors of a static, which are the same for all kinds. They take its functions `of`, which makes one of a
-/// description, and `description`, which gives it; and `KIND`, what the kind is called.
+/// description, and `description`, which gives it; and `KIND`, what the kind is called. Their examples have its type, the
+/// type's name and a metric's.
 macro_rules! constructors {
-    () => {
+    ($type:literal, $name:literal, $metric:literal) => {
         /// A metric of a model: a directory below the root has the model's name, and readers show the metric's label.
         /// Two statics of one model, metric and labels are one metric.
+        ///
+        /// ```
+        #[doc = concat!("# use mmstats::", $name, ";")]
+        #[doc = concat!("static METRIC: ", $type, " =")]
+        #[doc = concat!("    ", $name, "::new(\"cache\", \"", $metric, "\");")]
+        /// ```
         pub const fn new(model: &'static str, metric: &'static str) -> Self {
             let kind = Self::KIND;
             Self::of($crate::shared::statics::Description::new(
@@ -119,6 +126,12 @@ macro_rules! constructors {
         }
 
         /// What it means, in a sentence.
+        ///
+        /// ```
+        #[doc = concat!("# use mmstats::", $name, ";")]
+        #[doc = concat!("static METRIC: ", $type, " =")]
+        #[doc = concat!("    ", $name, "::new(\"cache\", \"", $metric, "\").help(\"Of the cache in memory.\");")]
+        /// ```
         pub const fn help(self, help: &'static str) -> Self {
             let mut description = self.description();
             description.help = help;
@@ -127,6 +140,12 @@ macro_rules! constructors {
 
         /// Pairs of a key and a value, in any order: `<metric>{key="value",…}`. What they may consist of, see
         /// [`MmLabels`](crate::MmLabels).
+        ///
+        /// ```
+        #[doc = concat!("# use mmstats::", $name, ";")]
+        #[doc = concat!("static METRIC: ", $type, " =")]
+        #[doc = concat!("    ", $name, "::new(\"cache\", \"", $metric, "\").labels(&[(\"shard\", \"1\")]);")]
+        /// ```
         pub const fn labels(self, labels: &'static [(&'static str, &'static str)]) -> Self {
             let mut description = self.description();
             description.identity.labels = labels;
@@ -138,8 +157,14 @@ pub(super) use constructors;
 
 /// That of the kinds that have a unit.
 macro_rules! unit {
-    () => {
+    ($type:literal, $name:literal, $metric:literal) => {
         /// Of what it is a count or measure, as in `"bytes"`.
+        ///
+        /// ```
+        #[doc = concat!("# use mmstats::", $name, ";")]
+        #[doc = concat!("static METRIC: ", $type, " =")]
+        #[doc = concat!("    ", $name, "::new(\"cache\", \"", $metric, "\").unit(\"bytes\");")]
+        /// ```
         pub const fn unit(self, unit: &'static str) -> Self {
             let mut description = self.description();
             description.unit = unit;

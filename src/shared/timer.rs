@@ -22,7 +22,7 @@ pub struct SharedTimer(Static<Timer>);
 impl SharedTimer {
     const KIND: &'static str = "timer";
 
-    constructors!();
+    constructors!("SharedTimer", "SharedTimer", "lookup");
 
     const fn of(description: Description) -> Self {
         SharedTimer(Static::new(description))

@@ -12,6 +12,14 @@ const LISTED: usize = 8;
 /// What a value can be compared with: an integer, a float, a boolean or a text.
 pub trait Expected: Display {
     /// Whether a value is this one, exactly.
+    ///
+    /// ```
+    /// use mmstats::Value;
+    /// use mmstats::testing::Expected;
+    ///
+    /// assert!(3.is(&Value::Counter(3)));
+    /// assert!(!"3".is(&Value::Counter(3)));
+    /// ```
     fn is(&self, value: &Value) -> bool;
 }
 

@@ -176,12 +176,28 @@ impl<T, What> Builder<T, What> {
     /// Bytes that all histories of the file may take together: where they are used up, the rings that
     /// there are grow no more. Default: `MMSTATS_HISTORY_BYTES`, else half of the most that the file may
     /// have.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, History, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter, sizes: History }
+    /// let web = Web::builder().anonymous().max_history_bytes(4 << 10).create()?;
+    /// (0..1000).for_each(|size| web.sizes.push(size.into())); // the ring stays small
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn max_history_bytes(mut self, bytes: usize) -> Self {
         self.config.history_bytes = Some(bytes);
         self
     }
 
     /// Contexts that the file may have at a time. Default: `MMSTATS_CONTEXTS`, else 10,000.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, History, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter, sizes: History }
+    /// let web = Web::builder().anonymous().max_contexts(100).create()?;
+    /// web.sizes.push_with(512.0, "GET /index.html");
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn max_contexts(mut self, contexts: usize) -> Self {
         self.config.contexts = Some(contexts);
         self
@@ -189,6 +205,14 @@ impl<T, What> Builder<T, What> {
 
     /// Bytes that its contexts may take together. Default: `MMSTATS_CONTEXT_BYTES`, else a fourth of the
     /// most that the file may have.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, History, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter, sizes: History }
+    /// let web = Web::builder().anonymous().max_context_bytes(64 << 10).create()?;
+    /// web.sizes.push_with(512.0, "GET /index.html");
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn max_context_bytes(mut self, bytes: usize) -> Self {
         self.config.context_bytes = Some(bytes);
         self
@@ -272,6 +296,14 @@ impl<T: MmStats> Builder<T> {
 
     /// Makes the file: it appears complete, under a name that was free.
     ///
+    /// ```
+    /// # use mmstats::{Counter, History, MmStats};
+    /// # #[derive(MmStats)] struct Web { requests: Counter, sizes: History }
+    /// let web = Web::builder().anonymous().create()?;
+    /// web.requests.inc();
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The directory or file cannot be made or there is no space; two fields have one label.
     pub fn create(self) -> Result<Stats<T>, Error> {
@@ -308,6 +340,14 @@ impl<T: MmStats> Builder<T> {
 impl<T: MmStats> Builder<T, Names> {
     /// Makes the file: it appears complete, with the groups that were named. A name that was given
     /// twice is one group.
+    ///
+    /// ```
+    /// # use mmstats::{Counter, MmStats};
+    /// # #[derive(MmStats)] struct Peer { sent: Counter }
+    /// let peers = Peer::builder().groups(["a", "b"]).anonymous().create()?;
+    /// peers["a"].sent.inc();
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As for a file without groups; a name that cannot be a group's; more names than there may be
@@ -369,6 +409,18 @@ impl<T: MmStats> Stats<Groups<T>> {
     /// As `reopen` of a file without groups. The child's file has the groups that have names; one with labels is made
     /// again when it is asked for.
     ///
+    /// ```no_run
+    /// # use mmstats::{Counter, MmStats};
+    /// # #[derive(MmStats)] struct Peer { sent: Counter }
+    /// # fn fork() -> bool { true }
+    /// let mut peers = Peer::groups(["a", "b"]).create()?;
+    /// if fork() {
+    ///     peers.reopen()?; // in each worker
+    ///     peers["a"].sent.inc();
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`Builder::create`].
     pub fn reopen(&mut self) -> Result<(), Error> {
@@ -383,6 +435,15 @@ impl<T: MmStats> Stats<Groups<T>> {
 impl Builder<Writer, Procedural> {
     /// What exporters put in front of the names of the metrics, instead of the model's name. Empty: nothing.
     /// Of a model the attribute `export = "…"` says it.
+    ///
+    /// ```
+    /// # let root = tempfile::tempdir().unwrap();
+    /// let writer = mmstats::Writer::builder("my-app").export("app").path(root.path()).create()?;
+    /// writer.counter("requests").add()?; // to Prometheus app_requests_total
+    /// # let snapshot = mmstats::reader::Reader::open(root.path())?.snapshot()?;
+    /// assert_eq!(snapshot.model("my-app").unwrap().export(), "app");
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn export(mut self, prefix: impl Into<String>) -> Self {
         self.what.export = Some(prefix.into());
         self
@@ -398,6 +459,12 @@ impl Builder<Writer, Procedural> {
     }
 
     /// Makes the file, still without metrics.
+    ///
+    /// ```
+    /// let writer = mmstats::Writer::builder("sqlalchemy").anonymous().create()?;
+    /// writer.counter("selects").add()?.inc();
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The directory or file cannot be made or there is no space.

@@ -57,6 +57,15 @@ pub trait MmLabels: Clone + Eq + Hash + Send + 'static {
     const KEYS: &'static [&'static str];
 
     /// The text of the value of each key, in the order of [`KEYS`](Self::KEYS). Asked for when a group is made.
+    ///
+    /// ```
+    /// # use mmstats::MmLabels;
+    /// #[derive(MmLabels, Clone, PartialEq, Eq, Hash)]
+    /// struct Route { handler: &'static str, status: u16 }
+    ///
+    /// assert_eq!(Route::KEYS, ["handler", "status"]);
+    /// assert_eq!(Route { handler: "index", status: 200 }.values(), ["index", "200"]);
+    /// ```
     fn values(&self) -> Vec<Cow<'_, str>>;
 }
 
@@ -84,6 +93,13 @@ pub trait MmLabels: Clone + Eq + Hash + Send + 'static {
 )]
 pub trait MmLabelValue {
     /// The value as readers see it.
+    ///
+    /// ```
+    /// use mmstats::MmLabelValue;
+    ///
+    /// assert_eq!(true.text(), "true");
+    /// assert_eq!('β'.text(), "β");
+    /// ```
     fn text(&self) -> Cow<'_, str>;
 }
 

@@ -90,6 +90,13 @@ impl Writer {
     }
 
     /// The path of the file; `None` for private memory.
+    ///
+    /// ```
+    /// # let root = tempfile::tempdir().unwrap();
+    /// let writer = mmstats::Writer::builder("web").path(root.path()).create()?;
+    /// assert!(writer.path().unwrap().starts_with(root.path().join("web")));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn path(&self) -> Option<PathBuf> {
         (!self.file.is_anonymous()).then(|| self.file.path())
     }
@@ -170,25 +177,58 @@ pub struct MetricBuilder<'w, M, V = ()> {
     metric: std::marker::PhantomData<fn() -> M>,
 }
 
-/// One method for each kind, on [`Writer`] and [`Group`] alike.
+/// One method for each kind, on [`Writer`] and [`Group`] alike. Each has what an example calls, and says.
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident $(<$p:ident: $bound:path>)? => $metric:ty;)*) => {
+    ($($(#[$doc:meta])* $name:ident $(<$p:ident: $bound:path>)? => $metric:ty, $call:literal, $use:literal;)*) => {
         impl Writer {
-            $($(#[$doc])* pub fn $name $(<$p: $bound>)? (&self, label: &str) -> MetricBuilder<'_, $metric> {
-                MetricBuilder::new(self, GroupId::default(), label, ())
-            })*
+            $(
+                $(#[$doc])*
+                ///
+                /// ```
+                /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+                #[doc = concat!("let metric = writer.", $call, "(\"metric\").add()?;")]
+                #[doc = $use]
+                /// # Ok::<(), mmstats::Error>(())
+                /// ```
+                pub fn $name $(<$p: $bound>)? (&self, label: &str) -> MetricBuilder<'_, $metric> {
+                    MetricBuilder::new(self, GroupId::default(), label, ())
+                }
+            )*
 
             /// A value that is given here.
+            ///
+            /// ```
+            /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+            /// writer.constant("release", "1.4.2".to_owned()).add()?;
+            /// # Ok::<(), mmstats::Error>(())
+            /// ```
             pub fn constant<T: ConstantType + 'static>(&self, label: &str, value: T) -> MetricBuilder<'_, Constant<T>, T> {
                 MetricBuilder::new(self, GroupId::default(), label, value)
             }
         }
         impl<'w> Group<'w> {
-            $($(#[$doc])* pub fn $name $(<$p: $bound>)? (&self, label: &str) -> MetricBuilder<'w, $metric> {
-                MetricBuilder::new(self.writer, self.id.clone(), label, ())
-            })*
+            $(
+                $(#[$doc])*
+                ///
+                /// ```
+                /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+                /// let group = writer.group("users")?;
+                #[doc = concat!("let metric = group.", $call, "(\"metric\").add()?; // users.metric")]
+                #[doc = $use]
+                /// # Ok::<(), mmstats::Error>(())
+                /// ```
+                pub fn $name $(<$p: $bound>)? (&self, label: &str) -> MetricBuilder<'w, $metric> {
+                    MetricBuilder::new(self.writer, self.id.clone(), label, ())
+                }
+            )*
 
             /// A value that is given here.
+            ///
+            /// ```
+            /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+            /// writer.group("users")?.constant("shards", 16u32).add()?;
+            /// # Ok::<(), mmstats::Error>(())
+            /// ```
             pub fn constant<T: ConstantType + 'static>(&self, label: &str, value: T) -> MetricBuilder<'w, Constant<T>, T> {
                 MetricBuilder::new(self.writer, self.id.clone(), label, value)
             }
@@ -197,35 +237,35 @@ macro_rules! kinds {
 }
 kinds! {
     /// A count that never falls.
-    counter => Counter;
+    counter => Counter, "counter", "metric.inc();";
     /// A number that goes up on one thread and down on another.
-    updown => UpDown;
+    updown => UpDown, "updown", "metric.dec();";
     /// A level.
-    gauge<T: Numeric> => Gauge<T>;
+    gauge<T: Numeric> => Gauge<T>, "gauge::<f64>", "metric.set(36.6);";
     /// True or false.
-    flag => Flag;
+    flag => Flag, "flag", "metric.set(true);";
     /// A text of at most 256 bytes.
-    text => Text<256>;
+    text => Text<256>, "text", "metric.set(\"sqlite://\");";
     /// A distribution of durations.
-    timer => Timer;
+    timer => Timer, "timer", "metric.record(std::time::Duration::from_millis(3));";
     /// A distribution of u64 values.
-    percentile => Percentile;
+    percentile => Percentile, "percentile", "metric.record(512);";
     /// A distribution of f64 values.
-    float_percentile => Percentile<f64>;
+    float_percentile => Percentile<f64>, "float_percentile", "metric.record(-0.25);";
     /// The last 1000 values, with times and contexts.
-    history => History;
+    history => History, "history", "metric.push_with(1.42, \"large.csv\");";
     /// Distinct errors, with counts and times.
-    errors => Errors;
+    errors => Errors, "errors", "metric.record(&std::fmt::Error);";
     /// A struct of numbers, updated as a whole.
-    compound<T: MmValue> => Compound<T>;
+    compound<T: MmValue> => Compound<T>, "compound::<Pool>", "metric.update(|pool| pool.open += 1);\n# #[derive(Clone, Copy, Default, mmstats::MmValue)] #[repr(C)] struct Pool { open: u64 }";
     /// Count, total, mean, deviation, extremes and the last of f64 values.
-    summary => Summary;
+    summary => Summary, "summary", "metric.record(1.42);";
     /// The mean of all values.
-    average => Average;
+    average => Average, "average", "metric.record(1.42);";
     /// The mean of the last 100 values of each thread.
-    moving_average => MovingAverage;
+    moving_average => MovingAverage, "moving_average", "metric.record(1.42);";
     /// A count and its rate per millisecond, sampled every 100 increments.
-    sampling_counter => SamplingCounter;
+    sampling_counter => SamplingCounter, "sampling_counter", "metric.inc();";
 }
 
 impl<'w, M, V> MetricBuilder<'w, M, V> {
@@ -377,6 +417,12 @@ impl<'w, M: Field + 'static> MetricBuilder<'w, M> {
 impl<'w, T: ConstantType + 'static> MetricBuilder<'w, Constant<T>, T> {
     /// Adds the constant to the file.
     ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let release = writer.constant("release", "1.4.2".to_owned()).add()?;
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The label is no label or is there already, or the file is full.
     pub fn add(self) -> Result<&'w Constant<T>, Error> {
@@ -420,6 +466,14 @@ impl<M: TakesDigits> MetricBuilder<'_, M> {
 
 impl<M: TakesMerge> MetricBuilder<'_, M> {
     /// How the values of several files become one.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// use mmstats::Merge;
+    /// let temperature = writer.gauge::<f64>("temperature").merge(Merge::Max).add()?;
+    /// temperature.set(36.6);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn merge(mut self, merge: Merge) -> Self {
         self.merge = merge;
         self
@@ -446,6 +500,13 @@ impl<M: TakesWindow> MetricBuilder<'_, M> {
 impl<M: TakesBuffers> MetricBuilder<'_, M> {
     /// Buffers, a power of two from 2 to 64; 2 if not said. More let a reader that cannot map the file
     /// keep up with a faster writer.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let size = writer.percentile("size").buffers(8).add()?;
+    /// size.record(512);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn buffers(mut self, buffers: u16) -> Self {
         self.buffers = Some(buffers);
         self

@@ -284,6 +284,12 @@ pub struct Laps {
 
 impl Laps {
     /// The seconds since the last lap (or the start); the next one begins.
+    ///
+    /// ```
+    /// let mut laps = mmstats::laps();
+    /// let (first, second) = (laps.lap(), laps.lap());
+    /// assert!(first + second <= laps.total());
+    /// ```
     pub fn lap(&mut self) -> f64 {
         let seconds = self.lap.elapsed().as_secs_f64();
         self.lap = Stopwatch::start();
@@ -291,6 +297,11 @@ impl Laps {
     }
 
     /// The seconds since the start.
+    ///
+    /// ```
+    /// let laps = mmstats::laps();
+    /// assert!(laps.total() < 60.0); // seconds
+    /// ```
     pub fn total(&self) -> f64 {
         self.start.elapsed().as_secs_f64()
     }

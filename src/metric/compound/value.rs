@@ -40,6 +40,17 @@ pub(super) fn len(field: &FieldSchema) -> usize {
 
 impl CompoundValue {
     /// The fields in order: name, whether it is an array, and its numbers (one if it is not).
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+    /// let pool = snapshot.get("every-kind", "pool").unwrap();
+    /// if let mmstats::Value::Compound(pool) = pool {
+    ///     let names: Vec<&str> = pool.fields().map(|(name, ..)| name).collect();
+    ///     assert!(names.contains(&"open"));
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn fields(&self) -> impl Iterator<Item = (&str, bool, Vec<Number>)> {
         let mut numbers = self.numbers();
         self.schema.iter().map(move |field| {

@@ -299,23 +299,63 @@ impl Context {
     }
 
     /// Its id: the MD5 of its bytes, in hexadecimal. Computed at the first call.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/histories.mmstats")?.snapshot()?;
+    /// let times = snapshot.history("histories", "times").unwrap();
+    /// if let Some(context) = times.entries().iter().find_map(|entry| entry.context()) {
+    ///     assert_eq!(context.id().len(), 32);
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn id(&self) -> &str {
         self.id
             .get_or_init(|| format!("{:x}", md5::compute(&self.bytes)))
     }
 
     /// Its bytes, as far as they were kept.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/histories.mmstats")?.snapshot()?;
+    /// let times = snapshot.history("histories", "times").unwrap();
+    /// if let Some(context) = times.entries().iter().find_map(|entry| entry.context()) {
+    ///     println!("{} bytes", context.bytes().len());
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// Its bytes as text: invalid UTF-8 is replaced by U+FFFD. It may have control characters:
     /// [`printable`](crate::reader::printable) it.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/histories.mmstats")?.snapshot()?;
+    /// let times = snapshot.history("histories", "times").unwrap();
+    /// if let Some(context) = times.entries().iter().find_map(|entry| entry.context()) {
+    ///     println!("{}", mmstats::reader::printable(&context.text()));
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn text(&self) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(&self.bytes)
     }
 
     /// Whether it was longer than what is here.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/histories.mmstats")?.snapshot()?;
+    /// let times = snapshot.history("histories", "times").unwrap();
+    /// if let Some(context) = times.entries().iter().find_map(|entry| entry.context()) {
+    ///     assert!(!context.is_cut());
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn is_cut(&self) -> bool {
         self.cut
     }

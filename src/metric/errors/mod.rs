@@ -381,6 +381,17 @@ pub trait OrRecord: Sized {
     ///
     /// Of a boxed `dyn Error`, which is no `Error` itself, record what is in the box:
     /// `.inspect_err(|error| errors.record(&**error))`.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// use mmstats::OrRecord;
+    ///
+    /// let errors = writer.errors("errors").add()?;
+    /// let parsed = "x".parse::<u32>().or_record(errors);
+    /// assert!(parsed.is_err());
+    /// assert_eq!(errors.count(), 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     #[track_caller] // so are the implementations
     #[must_use = "the result is still to be looked at"]
     fn or_record(self, errors: &Errors) -> Self;

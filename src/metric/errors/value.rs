@@ -117,31 +117,101 @@ impl DistinctError {
     }
 
     /// What caused it, the nearest first.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/histories.mmstats")?.snapshot()?;
+    /// let value = snapshot.get("histories", "errors").unwrap();
+    /// let errors = value.as_errors().unwrap();
+    /// for error in errors.distinct() {
+    ///     for source in error.sources() {
+    ///         println!("{}: caused by {source}", error.name());
+    ///     }
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn sources(&self) -> impl Iterator<Item = &str> {
         self.text.sources.lines()
     }
 
     /// How many there were.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/histories.mmstats")?.snapshot()?;
+    /// let value = snapshot.get("histories", "errors").unwrap();
+    /// let errors = value.as_errors().unwrap();
+    /// for error in errors.distinct() {
+    ///     assert!(error.count() > 0);
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn count(&self) -> u64 {
         self.count
     }
 
     /// When the first was recorded: nanoseconds since 1970-01-01 UTC.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/histories.mmstats")?.snapshot()?;
+    /// let value = snapshot.get("histories", "errors").unwrap();
+    /// let errors = value.as_errors().unwrap();
+    /// for error in errors.distinct() {
+    ///     assert!(error.first_ns() <= error.last_ns());
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn first_ns(&self) -> u64 {
         self.first
     }
 
     /// When the last was recorded: nanoseconds since 1970-01-01 UTC.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/histories.mmstats")?.snapshot()?;
+    /// let value = snapshot.get("histories", "errors").unwrap();
+    /// let errors = value.as_errors().unwrap();
+    /// for error in errors.distinct() {
+    ///     assert!(error.last_ns() >= error.first_ns());
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn last_ns(&self) -> u64 {
         self.last
     }
 
     /// The backtrace of the first error; of a note the context that was given last.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/histories.mmstats")?.snapshot()?;
+    /// let value = snapshot.get("histories", "errors").unwrap();
+    /// let errors = value.as_errors().unwrap();
+    /// for error in errors.distinct() {
+    ///     if let Some(context) = error.context() {
+    ///         println!("{}", context.text());
+    ///     }
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn context(&self) -> Option<&Context> {
         self.context.context().map(|context| &**context)
     }
 
     /// Whether it had a context that is not there: there was no space for it.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/histories.mmstats")?.snapshot()?;
+    /// let value = snapshot.get("histories", "errors").unwrap();
+    /// let errors = value.as_errors().unwrap();
+    /// for error in errors.distinct() {
+    ///     assert!(!error.has_lost_context());
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn has_lost_context(&self) -> bool {
         self.context == Found::Lost
     }
@@ -207,6 +277,15 @@ impl ErrorsValue {
 
     /// How many errors are not counted in [`sites`](Self::sites): there were more names and places than a log
     /// counts, or the file was full.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/histories.mmstats")?.snapshot()?;
+    /// let value = snapshot.get("histories", "errors").unwrap();
+    /// let errors = value.as_errors().unwrap();
+    /// assert_eq!(errors.unnamed(), 0);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn unnamed(&self) -> u64 {
         self.unnamed
     }

@@ -32,6 +32,15 @@ impl HistoryEntry {
     }
 
     /// When it was pushed: nanoseconds since 1970-01-01 UTC.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/histories.mmstats")?.snapshot()?;
+    /// let times = snapshot.history("histories", "times").unwrap();
+    /// let newest = &times.entries()[0];
+    /// assert_eq!(newest.time_ns() / 1_000_000_000, newest.timestamp() as u64);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn time_ns(&self) -> u64 {
         self.time
     }
@@ -65,11 +74,30 @@ impl HistoryEntry {
     }
 
     /// Its context, if it has one that is still there.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/histories.mmstats")?.snapshot()?;
+    /// let times = snapshot.history("histories", "times").unwrap();
+    /// for entry in times.entries() {
+    ///     println!("{} {:?}", entry.value(), entry.context().map(|context| context.text()));
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn context(&self) -> Option<&Context> {
         self.context.context().map(Arc::as_ref)
     }
 
     /// Whether it had a context that is not there: there was no space for it.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/histories.mmstats")?.snapshot()?;
+    /// let times = snapshot.history("histories", "times").unwrap();
+    /// let lost = times.entries().iter().filter(|entry| entry.has_lost_context());
+    /// println!("{} contexts are lost", lost.count());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn has_lost_context(&self) -> bool {
         self.context == Found::Lost
     }
@@ -131,11 +159,27 @@ impl HistoryValue {
 
     /// How many of those between the oldest and the newest entry are missing here: they were overwritten
     /// while a reader copied the ring.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/histories.mmstats")?.snapshot()?;
+    /// let times = snapshot.history("histories", "times").unwrap();
+    /// assert_eq!(times.missed(), 0); // nobody writes it
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn missed(&self) -> u64 {
         self.missed
     }
 
     /// How many found no space at all.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/histories.mmstats")?.snapshot()?;
+    /// let times = snapshot.history("histories", "times").unwrap();
+    /// assert_eq!(times.lost(), 0);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn lost(&self) -> u64 {
         self.lost
     }

@@ -272,6 +272,14 @@ impl Distribution {
     }
 
     /// How many values were recorded.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let size = writer.percentile("size").add()?;
+    /// [3, 5].map(|value| size.record(value));
+    /// assert_eq!(size.distribution().count(), 2);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn count(&self) -> u64 {
         self.moments.count
     }
@@ -395,11 +403,27 @@ impl Distribution {
     }
 
     /// The last value, where one writer recorded all of them; else `None`, and so for what was folded.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let size = writer.percentile("size").add()?;
+    /// [3, 5].map(|value| size.record(value));
+    /// assert_eq!(size.distribution().last(), Some(5));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn last(&self) -> Option<u64> {
         self.last
     }
 
     /// Values in the buckets: at rest as many as [`count`](Self::count).
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let size = writer.percentile("size").add()?;
+    /// [3, 5].map(|value| size.record(value));
+    /// assert_eq!(size.distribution().bucket_count(), 2);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn bucket_count(&self) -> u64 {
         let mut sum = 0u64;
         self.each_bucket(|_, _, count| sum = sum.saturating_add(count));

@@ -146,21 +146,53 @@ pub struct Exemplar<T> {
 
 impl<T: Copy> Exemplar<T> {
     /// The value; of a timer in nanoseconds.
+    ///
+    /// ```
+    /// # let snapshot = mmstats::reader::Reader::open("tests/golden/exemplars.mmstats")?.snapshot()?;
+    /// # let times = snapshot.get("traced", "time").and_then(|value| value.as_distribution()).unwrap();
+    /// let exemplar = times.exemplars().last().unwrap();
+    /// assert_eq!(exemplar.value(), 900_000_000); // nanoseconds
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn value(&self) -> T {
         self.value
     }
 
     /// When it was recorded: nanoseconds since 1970-01-01 UTC.
+    ///
+    /// ```
+    /// # let snapshot = mmstats::reader::Reader::open("tests/golden/exemplars.mmstats")?.snapshot()?;
+    /// # let times = snapshot.get("traced", "time").and_then(|value| value.as_distribution()).unwrap();
+    /// let exemplar = times.exemplars().last().unwrap();
+    /// assert!(exemplar.time_ns() > 0);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn time_ns(&self) -> u64 {
         self.time
     }
 
     /// When it was recorded: seconds since 1970-01-01 UTC.
+    ///
+    /// ```
+    /// # let snapshot = mmstats::reader::Reader::open("tests/golden/exemplars.mmstats")?.snapshot()?;
+    /// # let times = snapshot.get("traced", "time").and_then(|value| value.as_distribution()).unwrap();
+    /// let exemplar = times.exemplars().last().unwrap();
+    /// assert_eq!(exemplar.time_ns() / 1_000_000_000, exemplar.timestamp() as u64);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn timestamp(&self) -> f64 {
         self.time as f64 / 1e9
     }
 
     /// Its context; `None` if there was no space for it.
+    ///
+    /// ```
+    /// # let snapshot = mmstats::reader::Reader::open("tests/golden/exemplars.mmstats")?.snapshot()?;
+    /// # let times = snapshot.get("traced", "time").and_then(|value| value.as_distribution()).unwrap();
+    /// let exemplar = times.exemplars().last().unwrap();
+    /// assert_eq!(exemplar.context().unwrap().text(), "slow");
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn context(&self) -> Option<&Context> {
         self.context.context().map(|context| &**context)
     }

@@ -74,6 +74,13 @@ impl FloatDistribution {
 
     /// The last value of each magnitude that was recorded with a context, by value: see
     /// [`Percentile::record_with`](crate::Percentile::record_with).
+    ///
+    /// ```
+    /// # let snapshot = mmstats::reader::Reader::open("tests/golden/exemplars.mmstats")?.snapshot()?;
+    /// let ratio = snapshot.get("traced", "ratio").and_then(|value| value.as_float_distribution()).unwrap();
+    /// assert_eq!(ratio.exemplars().count(), 3);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn exemplars(&self) -> impl Iterator<Item = &Exemplar<f64>> {
         self.exemplars.values()
     }
@@ -243,6 +250,14 @@ impl FloatDistribution {
 
     /// Their standard deviation as of a sample (n - 1); 0 of one value, `None` while nothing has been
     /// recorded.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let ratio = writer.float_percentile("ratio").add()?;
+    /// [0.25, 0.5].map(|value| ratio.record(value));
+    /// assert!(ratio.distribution().stddev() > Some(0.17));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn stddev(&self) -> Option<f64> {
         self.moments.stddev()
     }
@@ -303,6 +318,14 @@ impl FloatDistribution {
     }
 
     /// Values in the buckets: at rest as many as [`count`](Self::count).
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let ratio = writer.float_percentile("ratio").add()?;
+    /// [0.25, 0.5].map(|value| ratio.record(value));
+    /// assert_eq!(ratio.distribution().bucket_count(), 2);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn bucket_count(&self) -> u64 {
         let mut sum = 0u64;
         self.each_bucket(|_, _, count| sum = sum.saturating_add(count));
@@ -326,6 +349,15 @@ impl FloatDistribution {
     }
 
     /// Several [`percentile`](Self::percentile)s in one pass; the percents ascend.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let ratio = writer.float_percentile("ratio").add()?;
+    /// [0.25, 0.5].map(|value| ratio.record(value));
+    /// let [median, p99] = ratio.distribution().percentiles(&[50.0, 99.0]);
+    /// assert!(median < p99);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn percentiles<const N: usize>(&self, percents: &[f64; N]) -> [Option<f64>; N] {
         let mut values = [None; N];
         let n = self.bucket_count();
@@ -355,6 +387,14 @@ impl FloatDistribution {
     /// Calls `each` with least value, greatest value and count of every bucket that is not empty, in
     /// ascending order. (Where an octave had no space for buckets, a range of octaves is one bucket, before
     /// those in it.)
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let ratio = writer.float_percentile("ratio").add()?;
+    /// [0.25, 0.5].map(|value| ratio.record(value));
+    /// ratio.distribution().each_bucket(|low, high, count| println!("{low} to {high}: {count}"));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn each_bucket(&self, mut each: impl FnMut(f64, f64, u64)) {
         let mut ranges = self.ranges.iter().peekable();
         let mut range = |each: &mut dyn FnMut(f64, f64, u64), up_to: u32| {

@@ -420,6 +420,15 @@ impl SummaryValue {
     }
 
     /// When that was: seconds since 1970-01-01 UTC, to a few milliseconds; `None` of nothing.
+    ///
+    /// ```
+    /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
+    /// let tasks = writer.summary("tasks").add()?;
+    /// assert_eq!(tasks.value().last_time(), None);
+    /// tasks.record(1.5);
+    /// assert!(tasks.value().last_time() > Some(1.7e9));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn last_time(&self) -> Option<f64> {
         (self.count > 0).then_some(self.last_time as f64 / 1e9)
     }

@@ -120,6 +120,20 @@ pub enum Error {
 impl Error {
     /// How long to wait before the next push, where the failure is temporary: what the receiver asked for, else longer
     /// with each failure; a bit at random. `None`: nothing is gained by pushing earlier than planned.
+    ///
+    /// ```no_run
+    /// use std::thread;
+    /// use mmstats::push::otlp::{Options, Pusher};
+    ///
+    /// let mut pusher = Pusher::new(Options::from_env()?)?;
+    /// if let Err(error) = pusher.push() {
+    ///     if let Some(wait) = error.retry_after() {
+    ///         thread::sleep(wait);
+    ///         pusher.push()?;
+    ///     }
+    /// }
+    /// # Ok::<(), mmstats::push::otlp::Error>(())
+    /// ```
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Error::Failed { retry_after, .. } => *retry_after,

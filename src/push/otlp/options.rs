@@ -97,6 +97,12 @@ impl Default for Options {
 }
 
 /// The URL that takes metrics below a base URL.
+///
+/// ```
+/// use mmstats::push::otlp::at_base;
+///
+/// assert_eq!(at_base("http://collector:4318"), "http://collector:4318/v1/metrics");
+/// ```
 pub fn at_base(base: &str) -> String {
     format!("{}/{METRICS}", base.trim_end_matches('/'))
 }
@@ -115,6 +121,12 @@ impl Options {
     /// `…COMPRESSION`, `…CERTIFICATE`, `…CLIENT_CERTIFICATE`, `…CLIENT_KEY`, `…INSECURE` (with gRPC, of an endpoint without
     /// `http://` or `https://`), `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`, `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`.
     /// A variable for metrics is preferred to the general one. An empty one is as if it were not set.
+    ///
+    /// ```no_run
+    /// let options = mmstats::push::otlp::Options::from_env()?;
+    /// println!("pushes to {}", options.endpoint);
+    /// # Ok::<(), mmstats::push::otlp::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Options`] if one of them means nothing, or something that is not there

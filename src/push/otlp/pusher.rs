@@ -79,6 +79,13 @@ struct Round {
 impl Pusher {
     /// Makes a pusher. Reads the certificates, if there are some, and nothing else yet.
     ///
+    /// ```
+    /// use mmstats::push::otlp::{Options, Pusher};
+    ///
+    /// let pusher = Pusher::new(Options::default())?;
+    /// # Ok::<(), mmstats::push::otlp::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Options`].
     pub fn new(options: Options) -> Result<Pusher, Error> {
@@ -87,6 +94,14 @@ impl Pusher {
 
     /// Makes a pusher for a single push. It remembers no reading and so takes half the memory. If it pushes again,
     /// totals fall where a process dropped a `Stats`.
+    ///
+    /// ```no_run
+    /// use mmstats::push::otlp::{Options, Pusher};
+    ///
+    /// let pushed = Pusher::once(Options::from_env()?)?.push()?;
+    /// println!("{} points", pushed.points);
+    /// # Ok::<(), mmstats::push::otlp::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Options`].
@@ -115,6 +130,20 @@ impl Pusher {
     /// read, is also reported through `log`, once. Blocks for [`Options::timeout`] for each request at most, and for a
     /// second more if another pusher holds a lock.
     ///
+    /// ```no_run
+    /// use mmstats::push::otlp::{Options, Pusher};
+    ///
+    /// let mut pusher = Pusher::new(Options::from_env()?)?;
+    /// loop {
+    ///     if let Err(error) = pusher.push() {
+    ///         eprintln!("{error}");
+    ///     }
+    ///     std::thread::sleep(std::time::Duration::from_secs(10));
+    /// }
+    /// # #[allow(unreachable_code)]
+    /// # Ok::<(), mmstats::push::otlp::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Locked`]: nothing was pushed. [`Error::Failed`]: not all was. Then call it again, after
     /// [`Error::retry_after`]: it reads anew.
@@ -123,6 +152,14 @@ impl Pusher {
     }
 
     /// [`push`](Self::push), but for the requests there is no more than this time: for a last one before the end.
+    ///
+    /// ```no_run
+    /// use mmstats::push::otlp::{Options, Pusher};
+    ///
+    /// let mut pusher = Pusher::new(Options::from_env()?)?;
+    /// pusher.push_within(std::time::Duration::from_secs(2))?; // before the process ends
+    /// # Ok::<(), mmstats::push::otlp::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`push`](Self::push).

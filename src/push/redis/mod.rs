@@ -113,11 +113,37 @@ pub struct Pushed {
 
 impl Pushed {
     /// How many sources had something new.
+    ///
+    /// ```no_run
+    /// use mmstats::push::redis::Pusher;
+    ///
+    /// # let connection = redis::Client::open("redis://127.0.0.1/")?.get_connection()?;
+    /// use mmstats::reader::{Per, Reader};
+    ///
+    /// let mut pusher = Pusher::new(connection);
+    /// let pushed = pusher.push(&[Reader::open("/run/app")?.per(Per::File).snapshot()?])?;
+    /// println!("{} sources", pushed.sent());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn sent(&self) -> usize {
         self.sent
     }
 
     /// Labels that were refused, and other trouble. Refused labels are tried again in the next round.
+    ///
+    /// ```no_run
+    /// use mmstats::push::redis::Pusher;
+    ///
+    /// # let connection = redis::Client::open("redis://127.0.0.1/")?.get_connection()?;
+    /// use mmstats::reader::{Per, Reader};
+    ///
+    /// let mut pusher = Pusher::new(connection);
+    /// let pushed = pusher.push(&[Reader::open("/run/app")?.per(Per::File).snapshot()?])?;
+    /// for problem in pushed.problems() {
+    ///     eprintln!("{problem}");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
@@ -146,6 +172,14 @@ impl Pusher {
     }
 
     /// The namespace; on a cluster it has to be in braces: `{stats}`.
+    ///
+    /// ```no_run
+    /// use mmstats::push::redis::Pusher;
+    ///
+    /// # let connection = redis::Client::open("redis://127.0.0.1/")?.get_connection()?;
+    /// let pusher = Pusher::new(connection).namespace("SHOP");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn namespace(mut self, namespace: &str) -> Pusher {
         self.namespace = namespace.to_owned();
@@ -155,6 +189,14 @@ impl Pusher {
     }
 
     /// How many entries of each history are kept.
+    ///
+    /// ```no_run
+    /// use mmstats::push::redis::Pusher;
+    ///
+    /// # let connection = redis::Client::open("redis://127.0.0.1/")?.get_connection()?;
+    /// let pusher = Pusher::new(connection).history_size(100);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn history_size(mut self, entries: usize) -> Pusher {
         self.history_size = entries.max(1);
@@ -162,6 +204,16 @@ impl Pusher {
     }
 
     /// Takes another connection from now on, where the one before has failed ([`Error::Connection`]).
+    ///
+    /// ```no_run
+    /// use mmstats::push::redis::Pusher;
+    ///
+    /// # let connection = redis::Client::open("redis://127.0.0.1/")?.get_connection()?;
+    /// let mut pusher = Pusher::new(connection);
+    /// let another = redis::Client::open("redis://127.0.0.1/")?.get_connection()?;
+    /// pusher.reconnect(another);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reconnect(&mut self, connection: Connection) {
         self.connection = Some(connection);
     }
@@ -170,6 +222,17 @@ impl Pusher {
     ///
     /// A round trip for every 500 sources. 5,000 labels take some 0.3 s the first time, and next to nothing while
     /// nothing changes.
+    ///
+    /// ```no_run
+    /// use mmstats::push::redis::Pusher;
+    ///
+    /// # let connection = redis::Client::open("redis://127.0.0.1/")?.get_connection()?;
+    /// use mmstats::reader::{Per, Reader};
+    ///
+    /// let mut pusher = Pusher::new(connection);
+    /// let pushed = pusher.push(&[Reader::open("/run/app")?.per(Per::File).snapshot()?])?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Connection`] and [`Error::Refused`]: the server is away, or takes no writes; some of the round may have

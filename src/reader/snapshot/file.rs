@@ -122,6 +122,14 @@ impl File {
     }
 
     /// The program, or empty if not known.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+    /// let file = &snapshot.files()[0];
+    /// println!("{}", file.exe()); // /usr/bin/app
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn exe(&self) -> &str {
         &self.header.exe
     }
@@ -141,6 +149,14 @@ impl File {
     }
 
     /// When it was created: nanoseconds since 1970-01-01 UTC.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+    /// let file = &snapshot.files()[0];
+    /// assert_eq!(file.created_ns() / 1_000_000_000, file.created() as u64);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn created_ns(&self) -> u64 {
         self.header.created
     }
@@ -160,22 +176,54 @@ impl File {
     }
 
     /// How its process ended; `None` unless it is dead.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+    /// let file = &snapshot.files()[0];
+    /// assert_eq!(file.ending(), None); // nobody knows whether it has ended
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn ending(&self) -> Option<Ending> {
         (self.state == State::Dead && self.retired.is_none()).then(|| Ending::of(self.owner))
     }
 
     /// Whether one process made both files. (A pid may be used again.)
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+    /// let file = &snapshot.files()[0];
+    /// assert!(file.is_of_the_process_of(file));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn is_of_the_process_of(&self, other: &File) -> bool {
         self.header.process() == other.header.process()
     }
 
     /// When its process started; `None` if that is not known (it was before the last boot of this
     /// machine, or on another one).
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+    /// let file = &snapshot.files()[0];
+    /// assert_eq!(file.process_started(), None); // on another machine
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn process_started(&self) -> Option<SystemTime> {
         started(&self.header)
     }
 
     /// Of a retired file: how many files of processes that have ended were folded into it.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+    /// let file = &snapshot.files()[0];
+    /// assert_eq!(file.retired(), None); // of one process
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn retired(&self) -> Option<u64> {
         self.retired.as_ref().map(|retired| retired.folds)
     }
@@ -213,6 +261,14 @@ impl File {
     }
 
     /// Whether it was removed and is read through `/proc/<pid>/map_files`, which is its path then.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+    /// let file = &snapshot.files()[0];
+    /// assert!(!file.is_removed());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn is_removed(&self) -> bool {
         is_map_file(&self.path)
     }
@@ -232,6 +288,14 @@ impl File {
     }
 
     /// Which format it has: 3, or 1 for one of python-mmstats.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+    /// let file = &snapshot.files()[0];
+    /// assert_eq!(file.format(), 3);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn format(&self) -> u8 {
         self.format
     }
@@ -256,6 +320,16 @@ impl File {
 
     /// The values whose labels begin with `sys.`, from its header: `sys.pid`, `sys.tid`, `sys.uid`, `sys.gid`,
     /// `sys.created` (seconds since 1970-01-01 UTC) and `sys.exe`.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+    /// let file = &snapshot.files()[0];
+    /// for (label, value) in file.system() {
+    ///     println!("{label} = {value}");
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn system(&self) -> &[(&'static str, Value)] {
         self.system.get_or_init(|| {
             let number = |n: u32| Value::Constant(Number::Int(n.into()));

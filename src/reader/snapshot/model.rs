@@ -64,6 +64,14 @@ impl Model {
 
     /// What exporters put in front of the names of its metrics: its name, or what the model says of it with
     /// `#[mmstats(export = "…")]`. Empty: nothing.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+    /// let model = snapshot.model("every-kind").unwrap();
+    /// assert_eq!(model.export(), "every-kind"); // its name
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn export(&self) -> &str {
         self.export.as_deref().unwrap_or(&self.name)
     }
@@ -84,6 +92,16 @@ impl Model {
 
     /// The types that write it now, as paths in their programs, sorted: `app::Web`. If there are several, two
     /// models have one name and their values are mixed, or programs of two versions are running.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+    /// let model = snapshot.model("every-kind").unwrap();
+    /// for path in model.types() {
+    ///     println!("written by {path}");
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn types(&self) -> impl ExactSizeIterator<Item = &str> {
         self.types.iter().map(|path| &**path)
     }
@@ -205,6 +223,14 @@ impl Process {
     }
 
     /// Its number, in the pid namespace where it made its files.
+    ///
+    /// ```
+    /// # use mmstats::reader::{Per, Reader};
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.per(Per::Process).snapshot()?;
+    /// let process = snapshot.models()[0].process().unwrap();
+    /// assert_eq!(process.pid(), 812);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn pid(&self) -> u32 {
         self.pid
     }
@@ -216,17 +242,41 @@ impl Process {
     }
 
     /// The program, or empty if not known.
+    ///
+    /// ```
+    /// # use mmstats::reader::{Per, Reader};
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.per(Per::Process).snapshot()?;
+    /// let process = snapshot.models()[0].process().unwrap();
+    /// println!("{}", process.exe());
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn exe(&self) -> &str {
         &self.exe
     }
 
     /// When it started; `None` if that is not known: it was before the last boot of this machine, or on
     /// another one.
+    ///
+    /// ```
+    /// # use mmstats::reader::{Per, Reader};
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.per(Per::Process).snapshot()?;
+    /// let process = snapshot.models()[0].process().unwrap();
+    /// assert_eq!(process.started(), None); // on another machine
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn started(&self) -> Option<SystemTime> {
         self.started
     }
 
     /// Whether it lives: never [`State::Orphan`].
+    ///
+    /// ```
+    /// # use mmstats::reader::{Per, Reader};
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.per(Per::Process).snapshot()?;
+    /// let process = snapshot.models()[0].process().unwrap();
+    /// assert_eq!(process.state(), mmstats::reader::State::Unknown);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn state(&self) -> State {
         self.state
     }

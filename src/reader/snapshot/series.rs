@@ -381,6 +381,18 @@ impl Series {
     }
 
     /// What was recorded in the last time, if the metric has a window.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+    /// let model = snapshot.model("every-kind").unwrap();
+    /// for series in model.series() {
+    ///     if let Some(window) = series.window() {
+    ///         println!("{}: {} in {} s", series.label(), window.value(), window.seconds());
+    ///     }
+    /// }
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn window(&self) -> Option<&WindowValue> {
         self.window.as_deref()
     }
@@ -408,6 +420,17 @@ impl Series {
 
     /// Calls `each` with name and value of everything that its value and its window expose beside the value
     /// itself. Nothing is kept.
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+    /// let model = snapshot.model("every-kind").unwrap();
+    /// let pool = model.series().iter().find(|series| series.label() == "pool").unwrap();
+    /// let mut names = Vec::new();
+    /// pool.expose(|name, _| names.push(name.to_owned()));
+    /// assert!(names.contains(&"open".to_owned()));
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn expose(&self, mut each: impl FnMut(&str, Value)) {
         self.value.expose(&mut each);
         if let Some(window) = &self.window {
@@ -417,6 +440,17 @@ impl Series {
 
     /// Calls `each` with everything that its value and its window say, part by part and in their units: see
     /// [`Value::samples`].
+    ///
+    /// ```
+    /// # use mmstats::reader::Reader;
+    /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
+    /// let model = snapshot.model("every-kind").unwrap();
+    /// let requests = model.series().iter().find(|series| series.label() == "requests").unwrap();
+    /// let mut parts = 0;
+    /// requests.samples(|_| parts += 1);
+    /// assert_eq!(parts, 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
     pub fn samples(&self, mut each: impl FnMut(Sample<'_>)) {
         self.value.samples(self.unit(), &mut each);
         if let Some(window) = &self.window {
