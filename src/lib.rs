@@ -167,7 +167,19 @@ mod sys;
 pub mod sys {
     /// Locks.
     pub mod process {
+        /// Forks: there are none.
+        pub mod fork {
+            /// The generation of this process.
+            pub fn generation() -> u64 {
+                0
+            }
+        }
         pub mod lock;
+        pub mod own_lock;
+    }
+    /// Lists.
+    pub mod memory {
+        pub mod append_list;
     }
     /// Orphans.
     pub mod lifecycle {

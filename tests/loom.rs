@@ -10,6 +10,8 @@ mod generations;
 mod levels;
 #[path = "loom/orphans.rs"]
 mod orphans;
+#[path = "loom/published.rs"]
+mod published;
 #[path = "loom/telling.rs"]
 mod telling;
 

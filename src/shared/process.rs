@@ -16,7 +16,7 @@ use crate::format::description::Description;
 use crate::format::labels::Labels;
 use crate::format::scalar::Scalar;
 use crate::metric::gauge::Numeric;
-use crate::sync::AtomicU64;
+use crate::sync::{AtomicU64, FIND, PUBLISH};
 use crate::sys::lifecycle::paths::Settings;
 use crate::sys::lifecycle::thread_root;
 use crate::sys::memory::append_list::AppendList;
@@ -59,13 +59,13 @@ impl Level {
     /// The word, if there is one in this process.
     #[inline(always)]
     pub fn known(&self) -> Option<&'static AtomicU64> {
-        // Acquire: who finds it sees what it is.
-        let found = self.0.load(Ordering::Acquire);
+        // Who finds it sees what it is.
+        let found = self.0.load(FIND);
         // SAFETY: null, or from `Box::leak` in `make`.
         let found = unsafe { found.as_ref() }?;
         // That of another generation is the parent's, and private memory here.
-        // Acquire: pairs with the Release where a gauge that had ended begins anew.
-        let generation = found.generation.load(Ordering::Acquire);
+        // Pairs with the PUBLISH where a gauge that had ended begins anew.
+        let generation = found.generation.load(FIND);
         (generation == fork::generation()).then_some(found.word)
     }
 
@@ -108,15 +108,15 @@ impl Level {
         }
         let process = fork::generation();
         // SAFETY: as in `known`.
-        let found = unsafe { self.0.load(Ordering::Acquire).as_ref() };
+        let found = unsafe { self.0.load(FIND).as_ref() };
         if let Some((found, ends)) = found.and_then(|found| Some((found, found.ends.as_ref()?)))
             && ends.process == process
         {
             if !ends.file.begin_anew(ends.block, None) {
                 return None;
             }
-            // Release: who finds the word sees the zero in it, and writes after that.
-            found.generation.store(process, Ordering::Release);
+            // Who finds the word sees the zero in it, and writes after that.
+            found.generation.store(process, PUBLISH);
             return Some((found.word, None));
         }
         // SAFETY: the caller's promise.
@@ -126,9 +126,8 @@ impl Level {
             word,
             ends,
         }));
-        // Release: see `known`.
-        self.0
-            .store(ptr::from_ref(found).cast_mut(), Ordering::Release);
+        // See `known`.
+        self.0.store(ptr::from_ref(found).cast_mut(), PUBLISH);
         if let Some(Ends { file, block, .. }) = &found.ends {
             let place = Box::leak(Box::new(Place::Level(found)));
             ended::add(file.generation(*block), place);
@@ -139,7 +138,7 @@ impl Level {
     /// Ends the gauge in this process. Whether it was there.
     #[cfg(feature = "metrics")]
     pub fn end(&self) -> bool {
-        let found = self.0.load(Ordering::Acquire).cast_const();
+        let found = self.0.load(FIND).cast_const();
         ended::end(|place| matches!(place, Place::Level(other) if ptr::eq(*other, found)))
     }
 }

@@ -20,7 +20,7 @@ use super::number::Number;
 use super::others::{self, Others};
 use crate::format::generation::is_there;
 use crate::metric::field::Field;
-use crate::sync::told_before_looking;
+use crate::sync::{FIND, PUBLISH, told_before_looking};
 use crate::sys::lifecycle::orphans::{self, Orphan};
 use crate::sys::lifecycle::paths::Settings;
 use crate::sys::lifecycle::report;
@@ -86,7 +86,7 @@ pub fn total(number: Number<Counter>) -> u64 {
     let generation = fork::generation();
     (TABLES.iter())
         .filter(|table| table.generation == generation)
-        .filter_map(|table| table.slots().find(number, Ordering::Acquire))
+        .filter_map(|table| table.slots().find(number, FIND))
         .fold(0, |sum, counter| sum.wrapping_add(counter.get()))
 }
 
@@ -159,7 +159,7 @@ impl Slots {
     }
 
     /// The cell of a number. For the table's own thread `order` is Relaxed: it has made the cell itself, or taken it over through the
-    /// list of orphans. Who looks into the table of another thread needs Acquire, to see what is in the cell.
+    /// list of orphans. Who looks into the table of another thread needs FIND, to see what is in the cell.
     #[inline(always)]
     fn find<C>(&self, number: Number<C>, order: Ordering) -> Option<&'static C> {
         let cell = self.cells.get(number.index())?.load(order);
@@ -288,14 +288,14 @@ impl Table {
     }
 
     fn set_slots(&self, slots: &'static Slots) {
-        // Release: who finds the slots (`slots`) sees what is in them.
+        // Who finds the slots (`slots`) sees what is in them.
         let slots = ptr::from_ref(slots).cast_mut();
-        self.slots.store(slots, Ordering::Release);
+        self.slots.store(slots, PUBLISH);
     }
 
     fn slots(&self) -> &'static Slots {
         // SAFETY: set in `new`, before the table is in the list; never freed.
-        unsafe { &*self.slots.load(Ordering::Acquire) }
+        unsafe { &*self.slots.load(FIND) }
     }
 
     fn files(&self, each: impl Fn(&Writer)) {
@@ -443,9 +443,9 @@ impl Table {
             slots = more;
             self.forget_ended();
         }
-        // Release: who finds the cell sees what is in it.
+        // Who finds the cell sees what is in it.
         let cell = ptr::from_ref(cell).cast::<()>().cast_mut();
-        slots.cells[index].store(cell, Ordering::Release);
+        slots.cells[index].store(cell, PUBLISH);
     }
 
     /// Takes a cell out that has ended: its thread begins it anew when it is written again. Any thread may do so.

@@ -25,7 +25,7 @@ use crate::format::round_up;
 use crate::metric::context::Contexts;
 use crate::metric::storage::PlacedSchema;
 use crate::retire;
-use crate::sync::Ordering;
+use crate::sync::PUBLISH;
 use crate::sys::NO_FILES;
 use crate::sys::lifecycle::ending::{self, Naming};
 use crate::sys::lifecycle::files::{End, FileName};
@@ -278,11 +278,11 @@ impl StatsFile {
         };
         let header = Process::this().header(model, lock).encode();
         file.ensure(header.len(), false)?;
-        // The first word last. Release: who finds it in a file in the making has the rest of the header,
+        // The first word last: who finds it in a file in the making has the rest of the header,
         // too, and can say whose it was (`retire::judge`).
         let (first, rest) = header.split_first_chunk().expect("longer than a word");
         file.write(first.len(), rest);
-        (file.words().word(0)).store(u64::from_le_bytes(*first), Ordering::Release);
+        (file.words().word(0)).store(u64::from_le_bytes(*first), PUBLISH);
         file.tail.set(header.len());
         Ok(Rc::new(file))
     }

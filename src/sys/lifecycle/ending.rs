@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::sync::told_before_looking;
 use crate::sys::process::identity;
 use crate::sys::process::lock;
 
@@ -16,8 +17,9 @@ pub fn exited() -> bool {
 
 /// The exit handler begins: from here on no file is given a name.
 pub(super) fn begin() {
-    // SeqCst: see `Naming::begin`.
-    EXITED.store(true, Ordering::SeqCst);
+    EXITED.store(true, Ordering::Relaxed);
+    // Pairs with the one in `Naming::begin`: either the other thread sees the exit, or the exit waits for it.
+    told_before_looking();
 }
 
 /// Whether the main thread has panicked (as the panic hook says, if there is one).
@@ -52,21 +54,23 @@ pub struct Naming(());
 
 impl Naming {
     pub(in crate::sys) fn begin() -> Naming {
-        // SeqCst, with EXITED: either this thread sees the exit, or the exit waits for it.
-        NAMING.fetch_add(1, Ordering::SeqCst);
+        NAMING.fetch_add(1, Ordering::Relaxed);
+        // Pairs with the one in `begin`.
+        told_before_looking();
         Naming(())
     }
 
     /// For giving a name to a file; `None` once the process exits: no more names then.
     pub fn new() -> Option<Naming> {
         let naming = Naming::begin();
-        (!EXITED.load(Ordering::SeqCst)).then_some(naming)
+        (!EXITED.load(Ordering::Relaxed)).then_some(naming)
     }
 
     pub(super) fn wait_for_all() {
         let start = Instant::now();
         let mut tries = 0;
-        while NAMING.load(Ordering::SeqCst) > 0 && start.elapsed() < PATIENCE {
+        // Acquire: sees what the others have named.
+        while NAMING.load(Ordering::Acquire) > 0 && start.elapsed() < PATIENCE {
             lock::wait(&mut tries);
         }
     }
@@ -74,7 +78,8 @@ impl Naming {
 
 impl Drop for Naming {
     fn drop(&mut self) {
-        NAMING.fetch_sub(1, Ordering::SeqCst);
+        // Release: see `wait_for_all`. All changes are read-modify-writes, so each that came before is seen, too.
+        NAMING.fetch_sub(1, Ordering::Release);
     }
 }
 

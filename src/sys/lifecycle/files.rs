@@ -14,6 +14,7 @@ use super::retained;
 use crate::format::header::{COMMITTED, FIXED, OWNER, OwnerState};
 use crate::format::owner;
 use crate::format::removal::{Ended, end_in};
+use crate::sync::FIND;
 use crate::sys::memory::region;
 use crate::sys::process::fork::{self, LIST};
 use crate::sys::process::lock;
@@ -255,7 +256,7 @@ pub fn end_group(own: usize, directory: &[u8], ended: &Ended) -> bool {
             };
             let fixed = words(FIXED / 8);
             // Acquire: who sees the length sees the records below it.
-            let committed = fixed[COMMITTED / 8].load(Ordering::Acquire) as usize;
+            let committed = fixed[COMMITTED / 8].load(FIND) as usize;
             let committed = committed.min(this.len);
             let header = (fixed[1].load(Ordering::Relaxed) as u32 as usize).max(FIXED);
             any |= end_in(words(committed / 8), header, committed, ended);

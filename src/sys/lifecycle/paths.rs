@@ -6,11 +6,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::AtomicPtr;
 
 use super::directory::Directory;
 use super::{report, thread_root};
 use crate::Error;
+use crate::sync::{FIND, PUBLISH};
 use crate::sys::NO_FILES;
 use crate::sys::memory::read_map::Stat;
 use crate::sys::process::identity::Process;
@@ -60,16 +61,15 @@ static SETTINGS: AtomicPtr<Settings> = AtomicPtr::new(ptr::null_mut());
 impl Settings {
     /// The settings, from the environment as it was at the first call.
     pub fn get() -> &'static Settings {
-        // Acquire and Release: who sees the pointer sees the struct. Of two threads that come first
+        // Who sees the pointer sees the struct. Of two threads that come first
         // the loser takes the winner's, so that all of a process agree.
-        let known = SETTINGS.load(Ordering::Acquire);
+        let known = SETTINGS.load(FIND);
         // SAFETY: null or leaked below, and never written again.
         if let Some(known) = unsafe { known.as_ref() } {
             return known;
         }
         let read = Box::into_raw(Box::new(Settings::read()));
-        match SETTINGS.compare_exchange(ptr::null_mut(), read, Ordering::AcqRel, Ordering::Acquire)
-        {
+        match SETTINGS.compare_exchange(ptr::null_mut(), read, PUBLISH, FIND) {
             // SAFETY: from `into_raw` just now; shared from here on, and never written or freed.
             Ok(_) => unsafe { &*read },
             Err(winner) => {

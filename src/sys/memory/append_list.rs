@@ -2,7 +2,8 @@
 //! here while it grows does no harm.
 
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
+
+use crate::sync::{AtomicPtr, FIND, PUBLISH};
 
 /// The list. What is in it stays there as long as the list: for few entries.
 #[derive(Debug)]
@@ -22,7 +23,17 @@ unsafe impl<T: Send + Sync> Sync for AppendList<T> {}
 
 impl<T> AppendList<T> {
     /// An empty list.
+    #[cfg(not(loom))]
     pub const fn new() -> AppendList<T> {
+        AppendList {
+            first: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    /// An empty list. (Not const: loom enters its atomics into the model that runs.)
+    #[cfg(loom)]
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> AppendList<T> {
         AppendList {
             first: AtomicPtr::new(ptr::null_mut()),
         }
@@ -30,8 +41,8 @@ impl<T> AppendList<T> {
 
     /// The entries, the latest first.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        // Acquire: pairs with the Release in `push_unless`; who sees a node sees what is in it.
-        from(self.first.load(Ordering::Acquire))
+        // Who sees a node sees what is in it.
+        from(self.first.load(FIND))
     }
 
     /// Adds an entry unless one is there that is the `same`. Whether it was added.
@@ -40,7 +51,7 @@ impl<T> AppendList<T> {
             value,
             next: ptr::null(),
         }));
-        let mut first = self.first.load(Ordering::Acquire);
+        let mut first = self.first.load(FIND);
         loop {
             // SAFETY: from `into_raw` above, and not shared before the exchange below succeeds.
             let node = unsafe { &mut *new };
@@ -50,11 +61,8 @@ impl<T> AppendList<T> {
                 return false;
             }
             node.next = first;
-            // Release: see `iter`. Acquire, where another one was faster: its node is looked at next.
-            match self
-                .first
-                .compare_exchange(first, new, Ordering::Release, Ordering::Acquire)
-            {
+            // Where another one was faster, its node is looked at next.
+            match self.first.compare_exchange(first, new, PUBLISH, FIND) {
                 Ok(_) => return true,
                 Err(now) => first = now,
             }
@@ -62,6 +70,8 @@ impl<T> AppendList<T> {
     }
 }
 
+// (loom's atomics are gone with the model that they are of.)
+#[cfg(not(loom))]
 impl<T> Drop for AppendList<T> {
     fn drop(&mut self) {
         let mut first = *self.first.get_mut();
@@ -84,7 +94,7 @@ pub struct AppendTable<T: 'static> {
 #[cfg(any(feature = "metrics", feature = "tracing", test))]
 const LISTS: usize = 1024;
 
-#[cfg(any(feature = "metrics", feature = "tracing", test))]
+#[cfg(all(any(feature = "metrics", feature = "tracing", test), not(loom)))]
 impl<T> AppendTable<T> {
     /// An empty table.
     pub fn new() -> AppendTable<T> {
@@ -118,7 +128,7 @@ fn from<'a, T>(first: *const Node<T>) -> impl Iterator<Item = &'a T> {
     std::iter::successors(node(first), move |this| node(this.next)).map(|node| &node.value)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

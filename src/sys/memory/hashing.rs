@@ -7,6 +7,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use super::mapped::Mapped;
+use crate::sync::{FIND, PUBLISH};
 
 pub use foldhash::SharedSeed;
 pub use foldhash::fast::SeedableRandomState as RandomState;
@@ -28,20 +29,15 @@ pub fn shared_state() -> RandomState {
 }
 
 fn shared() -> &'static SharedSeed {
-    // Acquire and Release: who sees the pointer sees the seed.
-    let known = SHARED.load(Ordering::Acquire);
+    // Who sees the pointer sees the seed.
+    let known = SHARED.load(FIND);
     // SAFETY: null or leaked below, and never written again.
     if let Some(known) = unsafe { known.as_ref() } {
         return known;
     }
     // In a mapping: an allocator that counts in groups would come back here for its first allocation.
     let new = Mapped::new(SharedSeed::from_u64(crate::sys::process::identity::random()));
-    match SHARED.compare_exchange(
-        ptr::null_mut(),
-        new.as_ptr(),
-        Ordering::AcqRel,
-        Ordering::Acquire,
-    ) {
+    match SHARED.compare_exchange(ptr::null_mut(), new.as_ptr(), PUBLISH, FIND) {
         Ok(_) => new.leak(),
         // SAFETY: as above.
         Err(winner) => unsafe { &*winner },

@@ -17,6 +17,7 @@
 //! A process that forks while another of its threads makes or drops a view must not read stats in the
 //! child before exec: the table's lock may be held there for ever.
 
+use crate::sync::{FIND, PUBLISH};
 use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
@@ -68,8 +69,8 @@ pub fn register(start: usize, len: usize) -> Option<Entry> {
             if index >= VIEWS {
                 return None;
             }
-            // Release: the handler that sees it sees static zeros at least, which is a free entry.
-            USED.store(index + 1, Ordering::Release);
+            // Relaxed: the handler that sees it finds static zeros at least, which is a free entry, or its version.
+            USED.store(index + 1, Ordering::Relaxed);
             index as u16
         }
     };
@@ -96,7 +97,8 @@ impl Drop for Entry {
 /// Changes an entry. The caller holds the lock.
 fn change(index: u16, start: usize, len: usize) {
     let entry = &TABLE[usize::from(index)];
-    // A sequence lock with one writer, which the mutex ensures. Relaxed: it reads its own store.
+    // A sequence lock with one writer, which the mutex ensures: the protocol, and its four orderings, are those of
+    // `format::generation`, which loom checks. Relaxed: it reads its own store.
     let version = entry.version.load(Ordering::Relaxed);
     entry
         .version
@@ -114,7 +116,7 @@ fn change(index: u16, start: usize, len: usize) {
 
 /// The entry of the view in which `address` lies, with the view's first byte and length.
 fn find(address: usize) -> Option<(&'static Guarded, usize, usize)> {
-    let used = USED.load(Ordering::Acquire).min(VIEWS);
+    let used = USED.load(Ordering::Relaxed).min(VIEWS);
     TABLE[..used].iter().find_map(|entry| {
         let version = entry.version.load(Ordering::Acquire);
         let start = entry.start.load(Ordering::Relaxed);
@@ -128,7 +130,7 @@ fn find(address: usize) -> Option<(&'static Guarded, usize, usize)> {
 
 /// Whether the handler is there.
 pub fn is_installed() -> bool {
-    INSTALLED.load(Ordering::Acquire)
+    INSTALLED.load(FIND)
 }
 
 /// Installs the handler; later calls do nothing.
@@ -179,7 +181,7 @@ mod platform {
         if unsafe { libc::sigaction(libc::SIGBUS, &action, std::ptr::null_mut()) } != 0 {
             return Err(io::Error::last_os_error());
         }
-        INSTALLED.store(true, Ordering::Release);
+        INSTALLED.store(true, PUBLISH);
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::fork;
 use super::lock;
+use crate::sync::{FIND, PUBLISH};
 
 /// A clock for durations: a reading is the processor's counter where it can be trusted, and a
 /// difference of readings becomes nanoseconds by a multiplication.
@@ -77,11 +78,11 @@ static READY: AtomicBool = AtomicBool::new(false);
 /// The clock. The first call of a process calibrates it.
 #[inline(always)]
 pub fn get() -> &'static Clock {
-    // Acquire: pairs with the Release in `calibrate`.
-    if !READY.load(Ordering::Acquire) {
+    // Pairs with the PUBLISH in `calibrate`.
+    if !READY.load(FIND) {
         calibrate();
     }
-    // SAFETY: ready, so it was written, whole by Acquire, and is never written again.
+    // SAFETY: ready, so it was written, whole by FIND, and is never written again.
     unsafe { (*CLOCK.0.get()).assume_init_ref() }
 }
 
@@ -95,8 +96,8 @@ fn calibrate() {
         if !READY.load(Ordering::Relaxed) {
             // SAFETY: under SETUP and not ready: nobody reads it, and only this thread writes it.
             unsafe { (*CLOCK.0.get()).write(Clock::calibrated()) };
-            // Release: whoever sees it ready sees the clock.
-            READY.store(true, Ordering::Release);
+            // Whoever sees it ready sees the clock.
+            READY.store(true, PUBLISH);
         }
     });
 }

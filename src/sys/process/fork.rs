@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use super::identity;
 use super::lock::{self, RawLock};
 pub use super::thread_cells::{ThreadCell, clear_thread_cells, park_thread_cells};
+use crate::sync::{FIND, PUBLISH};
 use crate::sys::lifecycle::ending;
 use crate::sys::lifecycle::exit;
 use crate::sys::lifecycle::files;
@@ -74,9 +75,9 @@ static AT_LOAD: extern "C" fn() = {
 /// first use does it.
 pub fn register() {
     let pid = std::process::id();
-    // Acquire: pairs with the Release below.
+    // Pairs with the PUBLISH below.
     let mut tries = 0;
-    while !REGISTERED.load(Ordering::Acquire) {
+    while !REGISTERED.load(FIND) {
         let holder = REGISTERING.load(Ordering::Relaxed);
         // A holder with another pid was caught by a fork in the middle: this child takes over. The
         // handlers may then be in twice, which they allow (see `DEPTH`).
@@ -88,7 +89,7 @@ pub fn register() {
             // SAFETY: handlers that stay valid for the life of the process.
             unsafe { libc::pthread_atfork(Some(prepare), Some(in_parent), Some(in_child)) };
             exit::register();
-            REGISTERED.store(true, Ordering::Release);
+            REGISTERED.store(true, PUBLISH);
         } else {
             lock::wait(&mut tries);
         }

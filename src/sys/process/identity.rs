@@ -12,6 +12,7 @@ pub(in crate::sys) use held::{ask_lock, is_local};
 pub(in crate::sys) use kernel::Stat;
 
 use crate::format::header::{Header, LockToken};
+use crate::sync::{FIND, PUBLISH};
 
 /// Name of the lock file in a root.
 pub const LOCK_FILE: &str = ".lock";
@@ -36,16 +37,16 @@ static PROCESS: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
 impl Process {
     /// This process. The first call reads /proc.
     pub fn this() -> &'static Process {
-        // Acquire and Release: who sees the pointer sees the struct. Two threads may both read
+        // Who sees the pointer sees the struct. Two threads may both read
         // /proc at first; one result is kept. No lock: a fork could catch it.
-        let known = PROCESS.load(Ordering::Acquire);
+        let known = PROCESS.load(FIND);
         // SAFETY: null or leaked below, and never written again.
         if let Some(known) = unsafe { known.as_ref() } {
             return known;
         }
         let this = Box::into_raw(Box::new(Process::read()));
         let first = ptr::null_mut();
-        match PROCESS.compare_exchange(first, this, Ordering::AcqRel, Ordering::Acquire) {
+        match PROCESS.compare_exchange(first, this, PUBLISH, FIND) {
             // SAFETY: leaked, by storing it.
             Ok(_) => unsafe { &*this },
             Err(known) => {
@@ -184,7 +185,8 @@ fn hexadecimal(text: &str) -> Option<[u8; 16]> {
 
 /// In the child of a fork: it is another process, and holds no locks.
 pub fn forget_in_child() {
-    PROCESS.store(ptr::null_mut(), Ordering::Release);
+    // Relaxed: the child has one thread.
+    PROCESS.store(ptr::null_mut(), Ordering::Relaxed);
     held::forget_in_child();
 }
 

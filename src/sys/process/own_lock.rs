@@ -4,9 +4,8 @@
 //! [`fork`](super::fork), which every fork waits for; but what it guards must be whole at any time, or be of one process
 //! only, for the child finds it as it was.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use super::{fork, lock};
+use crate::sync::{AtomicU64, Ordering};
 
 /// 0: open; else one more than the generation of the process in which it is held.
 #[derive(Debug)]
@@ -14,17 +13,30 @@ pub struct OwnLock(AtomicU64);
 
 impl OwnLock {
     /// An open lock.
+    #[cfg(not(loom))]
     pub const fn new() -> OwnLock {
+        OwnLock(AtomicU64::new(0))
+    }
+
+    /// An open lock. (Not const: loom enters its atomics into the model that runs.)
+    #[cfg(loom)]
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> OwnLock {
         OwnLock(AtomicU64::new(0))
     }
 
     /// Runs `work` under the lock, which is opened also if `work` panics. `work` must not come back to the lock.
     pub fn with<R>(&self, work: impl FnOnce() -> R) -> R {
-        struct Open<'a>(&'a OwnLock);
+        // Acquire: sees what the holder before wrote. Release: the next holder sees what this one wrote.
+        self.with_ordered(Ordering::Acquire, Ordering::Release, work)
+    }
+
+    /// [`with`](Self::with) with orderings of the caller's choice: for the model checker.
+    pub fn with_ordered<R>(&self, take: Ordering, open: Ordering, work: impl FnOnce() -> R) -> R {
+        struct Open<'a>(&'a OwnLock, Ordering);
         impl Drop for Open<'_> {
             fn drop(&mut self) {
-                // Release: the next holder sees what this one wrote.
-                self.0.0.store(0, Ordering::Release);
+                self.0.0.store(0, self.1);
             }
         }
         let held = fork::generation() + 1;
@@ -34,21 +46,19 @@ impl OwnLock {
             let now = self.0.load(Ordering::Relaxed);
             // Held in this process? A holder of another one is in the parent: that thread is not here.
             if now != held {
-                // Acquire: sees what the holder before wrote.
-                let taken =
-                    (self.0).compare_exchange(now, held, Ordering::Acquire, Ordering::Relaxed);
+                let taken = self.0.compare_exchange(now, held, take, Ordering::Relaxed);
                 if taken.is_ok() {
                     break;
                 }
             }
             lock::wait(&mut tries);
         }
-        let _open = Open(self);
+        let _open = Open(self, open);
         work()
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

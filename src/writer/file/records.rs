@@ -19,7 +19,7 @@ use crate::format::record::{self, Instance, Octave, Stagger};
 use crate::format::schema::{Schema, whole_label};
 use crate::metric::context::Contexts;
 use crate::metric::storage::{Append, Mark, PlacedSchema, Room, Storage};
-use crate::sync::Ordering;
+use crate::sync::{Ordering, PUBLISH};
 use crate::sys::lifecycle::idle::{self, Idle};
 use crate::sys::lifecycle::ticker::{self, Tick};
 use crate::sys::memory::words::{Word, Words};
@@ -248,10 +248,10 @@ impl Storage for StatsFile {
     }
 
     fn publish(&self) {
-        // Release: who sees the length sees the records below it.
+        // Who sees the length sees the records below it.
         self.words()
             .word(COMMITTED / 8)
-            .store(self.tail.get() as u64, Ordering::Release);
+            .store(self.tail.get() as u64, PUBLISH);
         let reused = self.spaces.borrow_mut().end_reusing();
         if let Some(block) = reused {
             // Last: what was bound may have appended, too.

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::{LOCK_FILE, random};
 use crate::format::header::LockToken;
+use crate::sync::{FIND, PUBLISH};
 use crate::sys::process::fork;
 use crate::sys::process::lock;
 
@@ -73,8 +74,8 @@ fn enter(new: &mut Option<Box<Held>>, lock: LockToken, fd: RawFd) {
             fd,
             next: HELD.load(Ordering::Relaxed),
         };
-        // Release: who sees the entry sees what is in it.
-        HELD.store(Box::into_raw(held), Ordering::Release);
+        // Who sees the entry sees what is in it.
+        HELD.store(Box::into_raw(held), PUBLISH);
     }
 }
 
@@ -177,9 +178,9 @@ fn find_held(device: u64, inode: u64) -> Option<LockToken> {
 /// The list.
 fn held() -> impl Iterator<Item = &'static Held> {
     // SAFETY: null or leaked, and never written after it was shared. (A child of a fork empties the list,
-    // but does not free it.) Acquire: pairs with the Release in `enter`.
+    // but does not free it.) Pairs with the PUBLISH in `enter`.
     let shared = |held: *const Held| unsafe { held.as_ref() };
-    let first = shared(HELD.load(Ordering::Acquire));
+    let first = shared(HELD.load(FIND));
     std::iter::successors(first, move |held| shared(held.next))
 }
 
@@ -206,7 +207,8 @@ fn open(path: &CStr, flags: libc::c_int, mode: u32) -> io::Result<File> {
 
 /// In the child of a fork: it holds no locks.
 pub(super) fn forget_in_child() {
-    let mut held = HELD.swap(ptr::null_mut(), Ordering::AcqRel).cast_const();
+    // Relaxed: the child has one thread.
+    let mut held = HELD.swap(ptr::null_mut(), Ordering::Relaxed).cast_const();
     // SAFETY: null or leaked, and never written again.
     while let Some(this) = unsafe { held.as_ref() } {
         // The description is shared with the parent: kept open, it would keep the parent's lock. A program
