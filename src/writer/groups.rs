@@ -1,7 +1,9 @@
 //! Groups: instances of a model, added at run time, each with a name or with labels.
 //!
-//! `key` says what tells them apart, `pairs` finds them by pairs in any order, and `other` counts what has no group.
+//! `key` says what tells them apart, `by_ref` finds them by borrowed labels and `pairs` by pairs in any order, and
+//! `other` counts what has no group.
 
+mod by_ref;
 mod key;
 mod other;
 mod pairs;
@@ -33,7 +35,7 @@ use crate::sys::memory::mapped::Mapped;
 use self::key::shown;
 pub use self::key::{Around, ByName, GroupBy, GroupId};
 pub use self::pairs::Pairs;
-use self::pairs::{AsHashed, Kept, Key, Wanted};
+use self::pairs::{AsHashed, Kept, Wanted};
 use self::removal::Known;
 
 /// Instances of the model `T` that are added at run time, as a field of another model or as a whole file
@@ -42,7 +44,8 @@ use self::removal::Known;
 /// - `Groups<Handler>` tells them apart by a name: the label text of a metric is `<group>.<metric>`.
 /// - `Groups<Handler, Route>` does by a struct of labels, see [`MmLabels`](crate::MmLabels):
 ///   `<metric>{key="value",…}`.
-/// - [`group_with`](Groups::group_with) takes pairs that no struct describes.
+/// - [`group_with`](Groups::group_with) takes pairs that no struct describes, and [`group_ref`](Groups::group_ref) a borrowed
+///   form of a struct of labels.
 ///
 /// ```
 /// use mmstats::{Counter, Groups, MmLabels, MmStats};
@@ -355,7 +358,7 @@ impl<T: MmStats> Groups<T> {
     #[inline]
     pub(super) fn group_of(&self, pairs: &impl Pairs) -> &T {
         let wanted = Wanted::new(pairs, &self.pair_hashes);
-        match self.paired.get::<dyn Key>(&wanted) {
+        match self.paired.get(&wanted) {
             Some(group) if self.none_ended() || group.is_there() => &group.model,
             _ => self.new_of_or_other(&wanted),
         }
@@ -369,17 +372,16 @@ impl<T: MmStats> Groups<T> {
     }
 
     fn try_group_of(&self, wanted: &Wanted<'_, impl Pairs>) -> Result<&T, Error> {
-        let key: &dyn Key = wanted;
-        let known = self.paired.get(key);
+        let known = self.paired.get(wanted);
         if let Some(group) = known.filter(|group| group.is_there()) {
             return Ok(&group.model);
         }
-        self.let_go(&self.paired, key);
+        self.let_go(&self.paired, wanted);
         let labels = wanted.pairs.to_labels();
         match self.make(GroupId::labelled(labels, &self.around)?) {
             Ok(group) => Ok(&self.paired.insert(wanted.to_kept(), group).model),
             // As in `try_group`.
-            Err(error) => (self.paired.get(key))
+            Err(error) => (self.paired.get(wanted))
                 .map(|group| &group.model)
                 .ok_or(error),
         }

@@ -1,9 +1,10 @@
 //! Removal: how a group ends, in this thread's file and in those of the others.
 
-use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash};
 
-use super::pairs::{Key, Pairs, Wanted};
+use hashbrown::Equivalent;
+
+use super::pairs::{Pairs, Wanted};
 use super::{GroupBy, GroupId, Groups};
 use crate::format::generation::{self, is_there};
 use crate::sync::Ordering;
@@ -75,8 +76,8 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     /// Ends the group of this key in `table`, and those of this identity in the files of the other threads.
     fn end<K, Q, S>(&self, table: &FrozenMap<K, Known<T>, S>, key: &Q, id: GroupId) -> bool
     where
-        K: Borrow<Q> + Eq + Hash,
-        Q: Eq + Hash + ?Sized,
+        K: Eq + Hash,
+        Q: Hash + Equivalent<K> + ?Sized,
         S: BuildHasher + Clone + Default,
     {
         let Some((space, schema)) = &self.file else {
@@ -92,8 +93,8 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     /// goes with the next call.
     pub(super) fn let_go<K, Q, S>(&self, table: &FrozenMap<K, Known<T>, S>, key: &Q)
     where
-        K: Borrow<Q> + Eq + Hash,
-        Q: Eq + Hash + ?Sized,
+        K: Eq + Hash,
+        Q: Hash + Equivalent<K> + ?Sized,
         S: BuildHasher + Clone + Default,
     {
         let Some((space, _)) = &self.file else { return };
@@ -123,10 +124,10 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         let ended = ended_groups::number();
         if self.looked.replace(ended) != ended {
             for key in self.known.keys() {
-                self.let_go(&self.known, key.borrow());
+                self.let_go(&self.known, &key);
             }
             for key in self.paired.keys() {
-                self.let_go::<_, dyn Key, _>(&self.paired, &key);
+                self.let_go(&self.paired, &key);
             }
         }
     }
@@ -147,10 +148,9 @@ impl<T: MmStats> Groups<T> {
     /// ```
     pub fn remove_with(&self, pairs: &[(&str, &str)]) -> bool {
         let wanted = Wanted::new(&pairs, &self.pair_hashes);
-        let key: &dyn Key = &wanted;
         // What cannot be the labels of a group has none.
         let id = GroupId::labelled(pairs.to_labels(), &self.around);
-        id.is_ok_and(|id| self.end(&self.paired, key, id))
+        id.is_ok_and(|id| self.end(&self.paired, &wanted, id))
     }
 }
 
