@@ -236,8 +236,8 @@ mod library {
     pub use crate::writer::{
         Builder, ByName, Group, Groups, MetricBuilder, MmStats, Stats, Writer,
     };
+    pub use crate::writer::{LabelsRef, MmLabelValue, MmLabels};
     pub use crate::writer::{Laps, Measurement, Scope, laps, push_stat, stats, stats_async};
-    pub use crate::writer::{MmLabelValue, MmLabels};
     #[cfg(feature = "derive")]
     pub use mmstats_derive::{MmLabelValue, MmLabels, MmStats, MmValue};
 

@@ -2,6 +2,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+#[cfg(feature = "serve")]
+#[path = "serve/agent.rs"]
+#[allow(dead_code, reason = "shared with other targets")]
+mod agent;
 #[path = "writer/child.rs"]
 #[allow(dead_code, reason = "shared with other targets")]
 mod child;

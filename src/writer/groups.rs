@@ -1,7 +1,9 @@
 //! Groups: instances of a model, added at run time, each with a name or with labels.
 //!
-//! `key` says what tells them apart, `pairs` finds them by pairs in any order, and `other` counts what has no group.
+//! `key` says what tells them apart, `by_ref` finds them by borrowed labels and `pairs` by pairs in any order, and
+//! `other` counts what has no group.
 
+mod by_ref;
 mod key;
 mod other;
 mod pairs;
@@ -33,8 +35,8 @@ use crate::sys::memory::mapped::Mapped;
 use self::key::shown;
 pub use self::key::{Around, ByName, GroupBy, GroupId};
 pub use self::pairs::Pairs;
-use self::pairs::{AsHashed, Kept, Key, Wanted};
-use self::removal::Known;
+use self::pairs::{AsHashed, Kept, Wanted};
+use self::removal::{Known, Lent};
 
 /// Instances of the model `T` that are added at run time, as a field of another model or as a whole file
 /// ([`MmStats::groups`]).
@@ -42,7 +44,8 @@ use self::removal::Known;
 /// - `Groups<Handler>` tells them apart by a name: the label text of a metric is `<group>.<metric>`.
 /// - `Groups<Handler, Route>` does by a struct of labels, see [`MmLabels`](crate::MmLabels):
 ///   `<metric>{key="value",…}`.
-/// - [`group_with`](Groups::group_with) takes pairs that no struct describes.
+/// - [`group_with`](Groups::group_with) takes pairs that no struct describes, and [`group_ref`](Groups::group_ref) a borrowed
+///   form of a struct of labels.
 ///
 /// ```
 /// use mmstats::{Counter, Groups, MmLabels, MmStats};
@@ -104,8 +107,7 @@ pub struct Groups<T, L: GroupBy = ByName> {
     reported: Cell<bool>,
     /// The file and the model's schema in it; `None`: private memory, which has no groups.
     file: Option<(Rc<dyn Storage>, PlacedSchema)>,
-    /// The file's [`Storage::lent`].
-    lent: Option<Rc<Cell<bool>>>,
+    lent: Lent,
     around: Around,
 }
 
@@ -123,7 +125,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
             asking: Cell::new(false),
             reported: Cell::new(false),
             file: None,
-            lent: storage.map(|storage| storage.lent().clone()),
+            lent: Lent::of(storage),
             around,
         };
         if let Some(storage) = storage {
@@ -157,9 +159,8 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     /// ```
     #[inline(always)]
     pub fn group(&self, key: &L::Key) -> &T {
-        self.lend();
         match self.known.get(key) {
-            Some(group) if self.none_ended() || group.is_there() => &group.model,
+            Some(group) if self.none_ended() || group.is_there() => group.lend(&self.lent),
             _ => self.new_or_other(key),
         }
     }
@@ -180,9 +181,8 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     /// The name or a label is invalid, a label text of the group is there already, there are as many groups as
     /// there may be, or the file is full.
     pub fn try_group(&self, key: &L::Key) -> Result<&T, Error> {
-        self.lend();
         if let Some(group) = self.known.get(key).filter(|group| group.is_there()) {
-            return Ok(&group.model);
+            return Ok(group.lend(&self.lent));
         }
         self.let_go(&self.known, key);
         if L::is_other(key) {
@@ -190,9 +190,13 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
             return Ok(self.other_now());
         }
         match self.make(L::id(key, &self.around)?) {
-            Ok(group) => Ok(&self.known.insert(L::owned(key), group).model),
+            Ok(group) => Ok(self.known.insert(L::owned(key), group).lend(&self.lent)),
             // The user's `value = …` or an allocator may have made it meanwhile.
-            Err(error) => self.known.get(key).map(|group| &group.model).ok_or(error),
+            Err(error) => self
+                .known
+                .get(key)
+                .map(|group| group.lend(&self.lent))
+                .ok_or(error),
         }
     }
 
@@ -226,14 +230,6 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         self.len() == 0
     }
 
-    /// Notes that a reference to a group is lent: no group's space is used again before it ends.
-    #[inline(always)]
-    fn lend(&self) {
-        if let Some(lent) = &self.lent {
-            lent.set(true);
-        }
-    }
-
     #[cold]
     fn new_or_other(&self, key: &L::Key) -> &T {
         self.or_other(&|| self.try_group(key), &|| L::shown(key))
@@ -252,11 +248,11 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
             });
         }
         let (model, block) = self.bind(id, Room::Removable)?;
-        Ok(Box::new(Known {
-            generation: storage.generation(block),
+        Ok(Box::new(Known::new(
+            storage.generation(block),
             block,
             model,
-        }))
+        )))
     }
 
     fn instance(&self, schema: PlacedSchema, id: GroupId) -> Instance {
@@ -369,10 +365,9 @@ impl<T: MmStats> Groups<T> {
     /// The group of these labels, or `_other`.
     #[inline]
     pub(super) fn group_of(&self, pairs: &impl Pairs) -> &T {
-        self.lend();
         let wanted = Wanted::new(pairs, &self.pair_hashes);
-        match self.paired.get::<dyn Key>(&wanted) {
-            Some(group) if self.none_ended() || group.is_there() => &group.model,
+        match self.paired.get(&wanted) {
+            Some(group) if self.none_ended() || group.is_there() => group.lend(&self.lent),
             _ => self.new_of_or_other(&wanted),
         }
     }
@@ -385,19 +380,17 @@ impl<T: MmStats> Groups<T> {
     }
 
     fn try_group_of(&self, wanted: &Wanted<'_, impl Pairs>) -> Result<&T, Error> {
-        self.lend();
-        let key: &dyn Key = wanted;
-        let known = self.paired.get(key);
+        let known = self.paired.get(wanted);
         if let Some(group) = known.filter(|group| group.is_there()) {
-            return Ok(&group.model);
+            return Ok(group.lend(&self.lent));
         }
-        self.let_go(&self.paired, key);
+        self.let_go(&self.paired, wanted);
         let labels = wanted.pairs.to_labels();
         match self.make(GroupId::labelled(labels, &self.around)?) {
-            Ok(group) => Ok(&self.paired.insert(wanted.to_kept(), group).model),
+            Ok(group) => Ok(self.paired.insert(wanted.to_kept(), group).lend(&self.lent)),
             // As in `try_group`.
-            Err(error) => (self.paired.get(key))
-                .map(|group| &group.model)
+            Err(error) => (self.paired.get(wanted))
+                .map(|group| group.lend(&self.lent))
                 .ok_or(error),
         }
     }

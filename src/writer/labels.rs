@@ -69,6 +69,25 @@ pub trait MmLabels: Clone + Eq + Hash + Send + 'static {
     fn values(&self) -> Vec<Cow<'_, str>>;
 }
 
+/// A borrowed form of the labels `L`: what [`Groups::group_ref`](crate::Groups::group_ref) takes, with an example. A text
+/// that labels have as a `String`, it has as a `&str`.
+///
+/// Its `Hash` is that of the labels it stands for: `#[derive(Hash)]` on both, with the same fields in the same order, where
+/// `&str` hashes as `String` does. With another `Hash` a known group is found slowly, by [`to_labels`](Self::to_labels), or
+/// counts as `_other` where there can be no more groups.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a borrowed form of the labels `{L}`",
+    label = "not a borrowed form of these labels",
+    note = "write #[derive(Hash)] on it and implement LabelsRef, or use `group` with the labels themselves"
+)]
+pub trait LabelsRef<L: MmLabels>: Hash {
+    /// Whether it stands for these labels.
+    fn is(&self, labels: &L) -> bool;
+
+    /// The labels that it stands for. Asked for when a group is made.
+    fn to_labels(&self) -> L;
+}
+
 /// A type that a field of [`MmLabels`] may have: a string, an integer, a bool, a char, or an enum of unit variants
 /// with `#[derive(MmLabelValue)]`, whose text is the variant in snake_case or what `#[mmstats(name = "…")]` says.
 ///

@@ -21,7 +21,7 @@ pub use builder::Builder;
 pub(crate) use builder::{Procedural, WrittenBy};
 pub use by_name::push_stat;
 pub use groups::{ByName, Groups};
-pub use labels::{MmLabelValue, MmLabels};
+pub use labels::{LabelsRef, MmLabelValue, MmLabels};
 pub use local::LocalCell;
 pub(crate) use local::{is_torn_down, keep_until_thread_ends};
 pub use model::MmStats;

@@ -133,6 +133,21 @@ fn a_strict_proxy_sees_the_latest_version() {
     assert_eq!(store.proxy_of::<u8>(&key), 1);
     assert_eq!(store.strict_proxy_of::<u8>(&key), 2);
     assert_eq!(store.proxy_of::<u8>(&key), 2, "now it is in the cache");
+
+    // At every use, too.
+    let mut strict = store.strict_proxy_of::<u8>(&key);
+    let held = strict.resolve().unwrap();
+    other.set_at(&key, &3u8).unwrap();
+    assert_eq!(*strict.latest().unwrap(), 3);
+    other.set_at(&key, &4u8).unwrap();
+    assert_eq!(*strict.latest().unwrap(), 4);
+    assert_eq!((*held, *strict), (2, 2), "what was lent stays as it is");
+    strict.refresh();
+    assert!(!strict.is_resolved());
+    assert_eq!(strict, 4);
+    other.evict(&key).unwrap();
+    assert!(matches!(strict.latest(), Err(Error::Missing(_))));
+    assert_eq!(strict, 4);
 }
 
 /// The connector of another store.

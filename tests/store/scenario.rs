@@ -37,10 +37,31 @@ fn all_see_what_the_workers_did() {
         ));
         return;
     }
+    let objects = tempfile::tempdir().unwrap();
+    run_and_read(objects.path().to_str().unwrap());
+}
+
+#[cfg(feature = "push")]
+#[test]
+fn all_see_what_the_workers_did_with_redis() {
+    const NAME: &str = "scenario::all_see_what_the_workers_did_with_redis";
+    if child::is_child(NAME) {
+        return run_and_read(&std::env::var(PLACE).unwrap());
+    }
+    let Some(server) = super::server::Server::start(&[]) else {
+        return;
+    };
+    let root = tempfile::tempdir().unwrap();
+    let mut command = child::command(NAME, root.path());
+    command.env(PLACE, server.url());
+    child::run(&mut command);
+}
+
+/// The scenario with its objects in this place, and what all who can read its statistics have of them.
+fn run_and_read(place: &str) {
     let root = std::env::var_os("MMSTATS_PATH").unwrap();
     let root = Path::new(&root);
-    let objects = tempfile::tempdir().unwrap();
-    let calls = scenario::run(objects.path().to_str().unwrap(), |place| {
+    let calls = scenario::run(place, |place| {
         let mut command = child::command("scenario::worker", root);
         command.env(PLACE, place);
         Ok(command)
@@ -59,6 +80,10 @@ fn all_see_what_the_workers_did() {
         serde_json::from_str(&mmstats(&["show", "--json"], root)).unwrap();
     let page = mmstats(&["export", "--format", "openmetrics"], root);
     assert_eq!(json["models"]["store"]["processes"], 5);
+    #[cfg(feature = "serve")]
+    let agent = super::agent::Agent::start(root, &[]);
+    #[cfg(feature = "serve")]
+    let served = agent.body("/metrics");
     for ((key, operation), calls) in calls {
         use mmstats::MmLabelValue;
         let labels = format!("{{key=\"{key}\",operation=\"{}\"}}", operation.text());
@@ -66,5 +91,7 @@ fn all_see_what_the_workers_did() {
         assert_eq!(stat["count"], calls, "{labels} {stat}");
         let line = format!("store_operation_seconds_count{labels} {calls}\n");
         assert!(page.contains(&line), "{line}");
+        #[cfg(feature = "serve")]
+        assert!(served.contains(&line), "{line}");
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use mmstats::{MmStats, Scope};
 
 use super::child;
-use super::models::{Pool, Route, Web};
+use super::models::{Pool, Route, RouteRef, Web};
 
 /// Counts the allocations of each thread.
 struct Counting;
@@ -89,6 +89,11 @@ fn write_everything(web: &Web) {
     };
     web.routes.group(&route).response_ok.inc();
     web.routes[&route].response_bad.inc();
+    let borrowed = RouteRef {
+        handler: "index",
+        status: 200,
+    };
+    web.routes.group_ref(&borrowed).response_ok.inc();
     Web::local(|s| {
         s.requests.inc();
         s.body_size.record(1000);

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use mmstats::{Counter, Error, Groups, MmLabelValue, MmLabels, MmStats, Timer, Writer};
+use mmstats::{Counter, Error, Groups, LabelsRef, MmLabelValue, MmLabels, MmStats, Timer, Writer};
 
 use super::child;
-use super::models::{Handler, Route, Web, snapshot};
+use super::models::{Handler, Route, RouteRef, Web, snapshot};
 
 /// A field of each type that a label may have.
 #[derive(MmLabels, Clone, Debug, PartialEq, Eq, Hash)]
@@ -111,6 +111,69 @@ fn groups_by_labels_and_by_pairs_appear_as_they_are_used() {
         let found = snapshot.get("my-app", label).expect(label);
         assert_eq!(found.as_u64(), Some(value), "{label}");
     }
+}
+
+#[test]
+fn borrowed_labels_find_the_group_of_the_labels() {
+    let text = String::from("GET index");
+    let index = RouteRef {
+        handler: &text[4..],
+        status: 200,
+    };
+    let other = |status| RouteRef {
+        handler: "index",
+        status,
+    };
+    let web = Web::builder().anonymous().max_groups(2).create().unwrap();
+    web.routes.group_ref(&index).response_ok.inc();
+    web.routes.group(&route("index", 200)).response_ok.inc();
+    let tried = web.routes.try_group_ref(&index).unwrap();
+    tried.response_ok.inc();
+    assert_eq!(web.routes[&route("index", 200)].response_ok.get(), 3);
+    web.routes.group(&route("index", 404)).response_ok.inc();
+    web.routes.group_ref(&other(404)).response_ok.inc();
+    assert_eq!(web.routes.group_ref(&other(404)).response_ok.get(), 2);
+    // What was removed begins anew.
+    assert!(web.routes.remove(&route("index", 200)));
+    assert_eq!(web.routes.group_ref(&index).response_ok.get(), 0);
+    // At the cap.
+    assert!(matches!(
+        web.routes.try_group_ref(&other(500)),
+        Err(Error::TooManyGroups { .. })
+    ));
+    web.routes.group_ref(&other(500)).response_ok.inc();
+    web.routes.group(&route("index", 501)).response_ok.inc();
+    assert_eq!(web.routes.group_ref(&other(502)).response_ok.get(), 2);
+    assert_eq!(web.routes.len(), 2);
+}
+
+/// Hashes as nothing else does.
+struct WronglyHashed;
+
+impl std::hash::Hash for WronglyHashed {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        state.write_u8(7);
+    }
+}
+
+impl LabelsRef<Route> for WronglyHashed {
+    fn is(&self, known: &Route) -> bool {
+        *known == route("index", 200)
+    }
+
+    fn to_labels(&self) -> Route {
+        route("index", 200)
+    }
+}
+
+#[test]
+fn a_wrong_hash_of_borrowed_labels_makes_no_second_group() {
+    let web = Web::builder().anonymous().create().unwrap();
+    for _ in 0..3 {
+        web.routes.group_ref(&WronglyHashed).response_ok.inc();
+    }
+    assert_eq!(web.routes.len(), 1);
+    assert_eq!(web.routes.group(&route("index", 200)).response_ok.get(), 3);
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use mmstats::reader::{Reader, Snapshot};
 use mmstats::{
-    Average, Compound, Constant, Counter, Errors, Flag, Gauge, Groups, History, MmLabels, MmStats,
-    MmValue, MovingAverage, Percentile, SamplingCounter, Summary, Text, Timer, UpDown,
+    Average, Compound, Constant, Counter, Errors, Flag, Gauge, Groups, History, LabelsRef,
+    MmLabels, MmStats, MmValue, MovingAverage, Percentile, SamplingCounter, Summary, Text, Timer,
+    UpDown,
 };
 
 /// The model of the design.
@@ -46,6 +47,26 @@ pub struct Web {
 pub struct Route {
     pub handler: &'static str,
     pub status: u16,
+}
+
+/// A borrowed form of it.
+#[derive(Hash)]
+pub struct RouteRef<'a> {
+    pub handler: &'a str,
+    pub status: u16,
+}
+
+impl LabelsRef<Route> for RouteRef<'_> {
+    fn is(&self, route: &Route) -> bool {
+        self.status == route.status && self.handler == route.handler
+    }
+
+    fn to_labels(&self) -> Route {
+        Route {
+            handler: self.handler.to_owned().leak(),
+            status: self.status,
+        }
+    }
 }
 
 #[derive(MmStats)]

@@ -1,18 +1,24 @@
 //! What the statistics cost: `cargo run --release --example store -- --bench`.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Instant;
 
 use mmstats::Stopwatch;
 use serde::{Deserialize, Serialize};
 
 use super::Outcome;
-use super::connector::MemoryConnector;
+use super::connector::{Connector, MemoryConnector};
+use super::error::Error;
 use super::key::Key;
+use super::serializer;
 use super::store::Store;
 
-const CALLS: u32 = 200_000;
-const ROUNDS: usize = 15;
+/// Calls in a round. A round takes about a millisecond: on a busy machine many of them are not interrupted.
+const CALLS: u32 = 2_000;
+const ROUNDS: usize = 1_500;
+/// How often a `get` of the memory connector reads the clock; the coarse clock of the kernel, once, is not among them.
+const READINGS: u32 = 4;
 
 /// An object of 1 KiB.
 #[derive(Serialize, Deserialize)]
@@ -21,14 +27,42 @@ struct Object {
     text: String,
 }
 
-/// The best of some rounds, in nanoseconds for a call.
-fn best(mut call: impl FnMut()) -> f64 {
-    let round = |_| {
-        let begin = Instant::now();
-        (0..CALLS).for_each(|_| call());
-        begin.elapsed().as_nanos() as f64 / f64::from(CALLS)
-    };
-    (0..ROUNDS).map(round).fold(f64::INFINITY, f64::min)
+/// The least nanoseconds for a call of each, over rounds that take turns: what slows the machine down slows all of them.
+fn least<const N: usize>(calls: [&dyn Fn(); N]) -> [f64; N] {
+    let mut least = [f64::INFINITY; N];
+    for _ in 0..ROUNDS {
+        for (call, least) in calls.iter().zip(&mut least) {
+            let begin = Instant::now();
+            (0..CALLS).for_each(|_| call());
+            let took = begin.elapsed().as_nanos() as f64 / f64::from(CALLS);
+            *least = least.min(took);
+        }
+    }
+    least
+}
+
+/// What `get` does, by hand: with `mark` where the store reads the clock.
+fn by_hand(store: &Store<MemoryConnector>, key: &Key, mark: impl Fn()) {
+    mark();
+    let bytes = store.connector().get(black_box(key));
+    mark();
+    if let Ok(Some(bytes)) = bytes {
+        let object = serializer::caught(|| {
+            serializer::deserialize::<Object>(&bytes).map_err(serializer::failed)
+        });
+        mark();
+        drop(black_box(object.map(Arc::new)));
+    }
+    mark();
+}
+
+fn read_clock() {
+    black_box(Stopwatch::start());
+}
+
+fn store(name: &str, cached: usize, on: bool) -> Result<Store<MemoryConnector>, Error> {
+    let builder = Store::builder(name).cache_size(cached).with_stats(on);
+    builder.build(MemoryConnector::default())
 }
 
 pub fn run() -> Outcome {
@@ -37,31 +71,46 @@ pub fn run() -> Outcome {
         text: "x".repeat(1024 - 640),
     };
     let key = Key::new("object")?;
-    let get = |cached: usize, on: bool| -> Result<f64, super::error::Error> {
-        let builder = Store::builder("bench").cache_size(cached).with_stats(on);
-        let store = builder.build(MemoryConnector::default())?;
-        store.set_at(&key, &object)?;
-        let took = best(|| drop(black_box(store.get::<Object>(black_box(&key)))));
-        store.close();
-        Ok(took)
+    let stores = |cached| -> Result<[Store<MemoryConnector>; 2], Error> {
+        let stores = [
+            store("plain", cached, false)?,
+            store("counted", cached, true)?,
+        ];
+        for store in &stores {
+            store.set_at(&key, &object)?;
+            store.get::<Object>(&key)?;
+        }
+        Ok(stores)
     };
-    // A reading for the start, one for the end: as often as `get` does, with parts and without.
-    let readings = |pairs: u32| {
-        best(|| {
-            (0..pairs).for_each(|_| {
-                black_box(Stopwatch::start().elapsed());
-            });
-        })
+    let get = |store: &Store<MemoryConnector>| {
+        drop(black_box(store.get::<Object>(black_box(&key))));
     };
-    for (what, cached, pairs) in [("memory connector, 1 KiB", 0, 3), ("cached", 16, 1)] {
-        let (without, with, clock) = (get(cached, false)?, get(cached, true)?, readings(pairs));
-        let rest = with - without - clock;
-        println!(
-            "get, {what}: {without:.0} ns without statistics, {with:.0} ns with; {} clock readings alone {clock:.0} ns; \
-             beyond them {rest:.0} ns ({:.1} %)",
-            2 * pairs,
-            100.0 * rest / without
-        );
-    }
+
+    let [plain, counted] = stores(0)?;
+    let [without, with, unmarked, marked, alone] = least([
+        &|| get(&plain),
+        &|| get(&counted),
+        &|| by_hand(&plain, &key, || ()),
+        &|| by_hand(&plain, &key, read_clock),
+        &|| (0..READINGS).for_each(|_| read_clock()),
+    ]);
+    plain.close();
+    counted.close();
+    let (more, in_place) = (with - without, marked - unmarked);
+    println!(
+        "get, memory connector, 1 KiB: {without:.1} ns without statistics, {with:.1} ns with: {more:.1} ns more.\n\
+         {READINGS} clock readings: {in_place:.1} ns in their places, {alone:.1} ns one after another.\n\
+         Beyond those in their places: {:.1} ns ({:.1} %); beyond those one after another: {:.1} ns ({:.1} %).",
+        more - in_place,
+        100.0 * (more - in_place) / without,
+        more - alone,
+        100.0 * (more - alone) / without,
+    );
+
+    let [plain, counted] = stores(16)?;
+    let [without, with] = least([&|| get(&plain), &|| get(&counted)]);
+    plain.close();
+    counted.close();
+    println!("get, cached: {without:.1} ns without statistics, {with:.1} ns with.");
     Ok(())
 }

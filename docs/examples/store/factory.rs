@@ -85,14 +85,13 @@ impl<T: DeserializeOwned + Send + Sync + 'static> StoreFactory<T> {
     fn fetch_as(&self, operation: Operation) -> Result<Arc<T>, Error> {
         let Reference { store, key, strict } = &self.reference;
         let store = registry::find(store)?;
-        let found = store.record(key, operation, |_| {
-            if *strict {
-                store.get_latest(key)
-            } else {
-                store.get(key)
-            }
-        })?;
-        found.ok_or_else(|| Error::Missing(key.clone()))
+        let _call = store.call(key, operation);
+        let found = if *strict {
+            store.get_latest(key)
+        } else {
+            store.get(key)
+        };
+        found?.ok_or_else(|| Error::Missing(key.clone()))
     }
 }
 
@@ -106,7 +105,9 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Factory<T> for StoreFactory<T>
         let fetching = on_thread(move || begun.fetch_as(Operation::ResolveAsync));
         Box::new(move || {
             let Reference { store, key, .. } = &self.reference;
-            registry::find(store)?.record(key, Operation::Resolve, |_| fetching())
+            let store = registry::find(store)?;
+            let _call = store.call(key, Operation::Resolve);
+            fetching()
         })
     }
 

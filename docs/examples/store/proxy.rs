@@ -76,6 +76,22 @@ impl<T: Send + Sync + 'static> Proxy<T> {
         }
     }
 
+    /// Fetches the object anew, and returns it: of a strict proxy it is the latest version at every call. What the proxy
+    /// dereferences to stays as it is: references to it may be held.
+    ///
+    /// Costs a fetch from the store, and the object's deserialization, each time.
+    ///
+    /// # Errors
+    /// The factory failed.
+    pub fn latest(&self) -> Result<Arc<T>, Error> {
+        caught(|| self.factory.fetch())
+    }
+
+    /// Forgets the object: the next use fetches it anew. `&mut` proves that no reference to it is held.
+    pub fn refresh(&mut self) {
+        self.object.take();
+    }
+
     /// Begins to fetch the object in the background. The first use waits for the rest only.
     pub fn resolve_async(&self) {
         let mut attempt = self.attempt();

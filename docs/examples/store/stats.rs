@@ -4,10 +4,12 @@
 //! processes with the same MMSTATS_PATH have done, those that were killed too.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mmstats::reader::{Reader, Series};
-use mmstats::{Counter, Groups, MmLabelValue, MmLabels, MmStats, Stopwatch, Summary, Timer};
+use mmstats::{
+    Average, Counter, Groups, LabelsRef, MmLabelValue, MmLabels, MmStats, Stopwatch, Summary, Timer,
+};
 
 use super::error::Error;
 use super::key::Key;
@@ -16,28 +18,24 @@ use super::key::Key;
 #[derive(MmStats)]
 #[mmstats(name = "store")]
 struct StoreStats {
-    operations: Groups<KeyStats, OperationLabel>,
+    operations: Groups<OperationStats, Labels>,
 }
 
-/// The keys of an operation, by their text, and not by a struct of both labels: a text is looked up as it is, where a
-/// struct would have to be made for each lookup, with a copy of the text.
-#[derive(MmStats)]
-struct KeyStats {
-    #[mmstats(group_label = "key")]
-    keys: Groups<OperationStats>,
-}
-
+// There are thousands of these: what is small leaves room for more keys.
 #[derive(MmStats)]
 struct OperationStats {
     /// How long an operation takes as a whole.
+    #[mmstats(digits = 1)]
     operation: Timer,
+    /// The same, for the last call and when it was: a Summary keeps both, over all files.
+    #[mmstats(unit = "seconds")]
+    last: Summary,
     /// The part of it that serializes or deserializes.
-    // One digit: there are thousands of these, and fewer buckets leave room for more keys.
-    #[mmstats(digits = 1)]
-    serialize: Timer,
+    #[mmstats(unit = "seconds")]
+    serialize: Average,
     /// The part of it that the connector takes.
-    #[mmstats(digits = 1)]
-    connector: Timer,
+    #[mmstats(unit = "seconds")]
+    connector: Average,
     /// Sizes of the objects of set_bytes and get_bytes.
     #[mmstats(unit = "bytes")]
     size: Summary,
@@ -48,8 +46,29 @@ struct OperationStats {
 }
 
 #[derive(MmLabels, Clone, PartialEq, Eq, Hash)]
-struct OperationLabel {
+struct Labels {
+    key: String,
     operation: Operation,
+}
+
+/// [`Labels`] to look a group up by: the same fields in the same order, without a copy of the key.
+#[derive(Hash)]
+struct LabelsOf<'a> {
+    key: &'a str,
+    operation: Operation,
+}
+
+impl LabelsRef<Labels> for LabelsOf<'_> {
+    fn is(&self, labels: &Labels) -> bool {
+        self.operation == labels.operation && self.key == labels.key
+    }
+
+    fn to_labels(&self) -> Labels {
+        Labels {
+            key: self.key.to_owned(),
+            operation: self.operation,
+        }
+    }
 }
 
 /// What can be done with an object.
@@ -67,10 +86,13 @@ pub enum Operation {
     Resolve,
     /// A fetch in the background, on its own thread.
     ResolveAsync,
+    /// Any of them, under the key `_other`: of keys that came when the file had no room for more.
+    #[mmstats(name = "_other")]
+    Other,
 }
 
 impl Operation {
-    const ALL: [Operation; 10] = [
+    const ALL: [Operation; 11] = [
         Operation::Set,
         Operation::SetBytes,
         Operation::Get,
@@ -81,86 +103,127 @@ impl Operation {
         Operation::Proxy,
         Operation::Resolve,
         Operation::ResolveAsync,
+        Operation::Other,
     ];
 }
 
-/// What is measured of one operation. Nothing, where the store keeps no statistics.
-#[derive(Default)]
-pub struct Measured {
-    on: bool,
+/// A call that is measured, and recorded when it is dropped, also if it fails. Nothing, where the store keeps no
+/// statistics.
+///
+/// Costs two readings of the clock (one more for each part that is measured) and one of the kernel's coarse clock, a
+/// lookup, and some stores for each value.
+#[must_use = "dropped at once it measures nothing"]
+pub struct Call<'a>(Option<Measured<'a>>);
+
+struct Measured<'a> {
+    key: &'a Key,
+    operation: Operation,
+    begin: Stopwatch,
+    /// Where the last part ended: the next one begins there.
+    last: Stopwatch,
     serialize: Option<Duration>,
     connector: Option<Duration>,
     size: Option<usize>,
     cache_hit: Option<bool>,
 }
 
-impl Measured {
-    pub fn serialize<R>(&mut self, work: impl FnOnce() -> R) -> R {
-        timed(self.on, &mut self.serialize, work)
+impl<'a> Call<'a> {
+    /// A call that begins now, if it is to be recorded.
+    #[inline]
+    pub fn begin(on: bool, key: &'a Key, operation: Operation) -> Call<'a> {
+        Call(on.then(|| {
+            let begin = Stopwatch::start();
+            Measured {
+                key,
+                operation,
+                begin,
+                last: begin,
+                serialize: None,
+                connector: None,
+                size: None,
+                cache_hit: None,
+            }
+        }))
     }
 
-    pub fn connector<R>(&mut self, work: impl FnOnce() -> R) -> R {
-        timed(self.on, &mut self.connector, work)
+    /// What was done since the last part, or the beginning, was to serialize or deserialize.
+    #[inline]
+    pub fn serialized(&mut self) {
+        if let Some(call) = &mut self.0 {
+            call.serialize = Some(call.part());
+        }
     }
 
+    /// What was done since the last part, or the beginning, was the connector's.
+    #[inline]
+    pub fn connected(&mut self) {
+        if let Some(call) = &mut self.0 {
+            call.connector = Some(call.part());
+        }
+    }
+
+    /// The size of the object.
+    #[inline]
     pub fn size(&mut self, bytes: usize) {
-        self.size = Some(bytes);
+        if let Some(call) = &mut self.0 {
+            call.size = Some(bytes);
+        }
     }
 
+    /// Whether the object was in the cache.
+    #[inline]
     pub fn cache(&mut self, hit: bool) {
-        self.cache_hit = Some(hit);
+        if let Some(call) = &mut self.0 {
+            call.cache_hit = Some(hit);
+        }
     }
 }
 
-fn timed<R>(on: bool, part: &mut Option<Duration>, work: impl FnOnce() -> R) -> R {
-    if !on {
-        return work();
+impl Measured<'_> {
+    #[inline]
+    fn part(&mut self) -> Duration {
+        let end = Stopwatch::start();
+        let part = end.since(self.last);
+        self.last = end;
+        part
     }
-    let watch = Stopwatch::start();
-    let done = work();
-    *part = Some(watch.elapsed());
-    done
+
+    #[inline(never)]
+    fn record(&self) {
+        let took = self.begin.elapsed();
+        StoreStats::local(|stats| {
+            let labels = LabelsOf {
+                key: self.key.as_str(),
+                operation: self.operation,
+            };
+            let stats = stats.operations.group_ref(&labels);
+            stats.operation.record(took);
+            stats.last.record(took.as_secs_f64());
+            if let Some(part) = self.serialize {
+                stats.serialize.record(part.as_secs_f64());
+            }
+            if let Some(part) = self.connector {
+                stats.connector.record(part.as_secs_f64());
+            }
+            if let Some(bytes) = self.size {
+                stats.size.record(bytes as f64);
+            }
+            match self.cache_hit {
+                Some(true) => stats.cache_hits.inc(),
+                Some(false) => stats.cache_misses.inc(),
+                None => {}
+            }
+        });
+    }
 }
 
-/// Does `work` and, if `on`, records it as a call of `operation`, also if it fails.
-///
-/// Costs two readings of the clock (two more for each part that is measured), two lookups and a store for each value.
-pub fn record<R>(
-    on: bool,
-    key: &Key,
-    operation: Operation,
-    work: impl FnOnce(&mut Measured) -> R,
-) -> R {
-    let mut measured = Measured {
-        on,
-        ..Measured::default()
-    };
-    if !on {
-        return work(&mut measured);
+impl Drop for Call<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(call) = &self.0 {
+            call.record();
+        }
     }
-    let watch = Stopwatch::start();
-    let done = work(&mut measured);
-    let took = watch.elapsed();
-    StoreStats::local(|stats| {
-        let label = OperationLabel { operation };
-        let stats = stats.operations.group(&label).keys.group(key.as_str());
-        stats.operation.record(took);
-        if let Some(part) = measured.serialize {
-            stats.serialize.record(part);
-        }
-        if let Some(part) = measured.connector {
-            stats.connector.record(part);
-        }
-        if let Some(bytes) = measured.size {
-            stats.size.record(bytes as f64);
-        }
-        match measured.cache_hit {
-            Some(true) => stats.cache_hits.inc(),
-            Some(false) => stats.cache_misses.inc(),
-            None => {}
-        }
-    });
-    done
 }
 
 /// One operation on one key: the fields of the original, and what goes beyond it.
@@ -173,8 +236,10 @@ pub struct TimeStats {
     /// The size of the last object, of `set_bytes` and `get_bytes` only.
     pub size_bytes: Option<u64>,
     pub p99_time_ms: f64,
-    /// Of the call recorded last, if that is known: of several files it is only of some.
+    /// How long the last call took, whatever thread or process it was in.
     pub last_time_ms: Option<f64>,
+    /// When the last call ended, to some milliseconds.
+    pub last_timestamp: Option<SystemTime>,
     pub cache_hits: u64,
     pub cache_misses: u64,
     /// The mean of the part that serializes or deserializes.
@@ -226,20 +291,31 @@ fn operation(series: &Series) -> Option<Operation> {
 fn add(stats: &mut TimeStats, series: &Series) {
     let value = series.value();
     let times = value.as_distribution();
-    let mean = times.and_then(|times| times.mean()).map(|mean| mean / 1e6);
+    let ms_of = || {
+        value
+            .as_average()
+            .and_then(|parts| parts.average())
+            .map(|mean| mean * 1e3)
+    };
     match series.metric() {
         "operation" => {
             let Some(times) = times else { return };
             let ms = |nanos: Option<u64>| nanos.map(|nanos| nanos as f64 / 1e6);
             stats.calls = times.count();
-            stats.avg_time_ms = mean.unwrap_or_default();
+            stats.avg_time_ms = times.mean().unwrap_or_default() / 1e6;
             stats.min_time_ms = ms(times.min()).unwrap_or_default();
             stats.max_time_ms = ms(times.max()).unwrap_or_default();
             stats.p99_time_ms = ms(times.percentile(99.0)).unwrap_or_default();
-            stats.last_time_ms = ms(times.last());
         }
-        "serialize" => stats.avg_serialize_ms = mean,
-        "connector" => stats.avg_connector_ms = mean,
+        "last" => {
+            let last = value.as_summary();
+            stats.last_time_ms = last.and_then(|last| last.last()).map(|last| last * 1e3);
+            let at = last.and_then(|last| last.last_time());
+            // Not before 1970: it is unsigned in the file.
+            stats.last_timestamp = at.map(|at| UNIX_EPOCH + Duration::from_secs_f64(at));
+        }
+        "serialize" => stats.avg_serialize_ms = ms_of(),
+        "connector" => stats.avg_connector_ms = ms_of(),
         "size" => {
             let size = value.as_summary().and_then(|sizes| sizes.last());
             stats.size_bytes = size.map(|bytes| bytes as u64);

@@ -13,7 +13,7 @@ use super::key::{HasKey, Key};
 use super::proxy::Proxy;
 use super::registry;
 use super::serializer::{self, Failure, caught, failed};
-use super::stats::{self, Measured, Operation, Operations};
+use super::stats::{self, Call, Operation, Operations};
 
 /// How many objects are cached where nothing else is said.
 const CACHE_SIZE: usize = 16;
@@ -109,13 +109,9 @@ impl<C: Connector + ?Sized> Store<C> {
         registry::forget(&self.0.name);
     }
 
-    pub(super) fn record<R>(
-        &self,
-        key: &Key,
-        operation: Operation,
-        work: impl FnOnce(&mut Measured) -> R,
-    ) -> R {
-        stats::record(self.0.with_stats, key, operation, work)
+    /// A call of an operation, recorded when it is dropped.
+    pub(super) fn call<'a>(&self, key: &'a Key, operation: Operation) -> Call<'a> {
+        Call::begin(self.0.with_stats, key, operation)
     }
 
     /// Stores an object under a new key.
@@ -137,10 +133,10 @@ impl<C: Connector + ?Sized> Store<C> {
         object: &T,
         serialize: impl FnOnce(&T) -> Result<Vec<u8>, Failure>,
     ) -> Result<(), Error> {
-        self.record(key, Operation::Set, |measured| {
-            let bytes = measured.serialize(|| caught(|| serialize(object).map_err(failed)))?;
-            self.put(key, bytes.into(), measured)
-        })
+        let mut call = self.call(key, Operation::Set);
+        let bytes = caught(|| serialize(object).map_err(failed));
+        call.serialized();
+        self.put(key, bytes?.into(), &mut call)
     }
 
     /// Stores bytes as they are under a new key.
@@ -152,14 +148,15 @@ impl<C: Connector + ?Sized> Store<C> {
 
     /// Stores bytes as they are under this key.
     pub fn set_bytes_at(&self, key: &Key, bytes: &[u8]) -> Result<(), Error> {
-        self.record(key, Operation::SetBytes, |measured| {
-            measured.size(bytes.len());
-            self.put(key, bytes.into(), measured)
-        })
+        let mut call = self.call(key, Operation::SetBytes);
+        call.size(bytes.len());
+        self.put(key, bytes.into(), &mut call)
     }
 
-    fn put(&self, key: &Key, bytes: Arc<[u8]>, measured: &mut Measured) -> Result<(), Error> {
-        measured.connector(|| self.0.connector.put(key, bytes))?;
+    fn put(&self, key: &Key, bytes: Arc<[u8]>, call: &mut Call<'_>) -> Result<(), Error> {
+        let put = self.0.connector.put(key, bytes);
+        call.connected();
+        put?;
         self.0.cache.remove(key);
         Ok(())
     }
@@ -178,14 +175,13 @@ impl<C: Connector + ?Sized> Store<C> {
         key: &Key,
         deserialize: impl FnOnce(&[u8]) -> Result<T, Failure>,
     ) -> Result<Option<Arc<T>>, Error> {
-        self.record(key, Operation::Get, |measured| {
-            let cached = self.0.cache.get(key);
-            measured.cache(cached.is_some());
-            match cached {
-                Some(object) => Ok(Some(object)),
-                None => self.fetch(key, deserialize, measured),
-            }
-        })
+        let mut call = self.call(key, Operation::Get);
+        let cached = self.0.cache.get(key);
+        call.cache(cached.is_some());
+        match cached {
+            Some(object) => Ok(Some(object)),
+            None => self.fetch(key, deserialize, &mut call),
+        }
     }
 
     /// As [`get`](Self::get), and never from the cache.
@@ -193,55 +189,60 @@ impl<C: Connector + ?Sized> Store<C> {
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        self.record(key, Operation::Get, |measured| {
-            self.fetch(key, serializer::deserialize, measured)
-        })
+        let mut call = self.call(key, Operation::Get);
+        self.fetch(key, serializer::deserialize, &mut call)
     }
 
     fn fetch<T: Send + Sync + 'static>(
         &self,
         key: &Key,
         deserialize: impl FnOnce(&[u8]) -> Result<T, Failure>,
-        measured: &mut Measured,
+        call: &mut Call<'_>,
     ) -> Result<Option<Arc<T>>, Error> {
-        let Some(bytes) = measured.connector(|| self.0.connector.get(key))? else {
+        let bytes = self.0.connector.get(key);
+        call.connected();
+        let Some(bytes) = bytes? else {
             return Ok(None);
         };
-        let object = measured.serialize(|| caught(|| deserialize(&bytes).map_err(failed)))?;
-        let object = Arc::new(object);
+        let object = caught(|| deserialize(&bytes).map_err(failed));
+        call.serialized();
+        let object = Arc::new(object?);
         self.0.cache.put(key, &object);
         Ok(Some(object))
     }
 
     /// Returns the bytes of an object, or `None` where there is none.
     pub fn get_bytes(&self, key: &Key) -> Result<Option<Arc<[u8]>>, Error> {
-        self.record(key, Operation::GetBytes, |measured| {
-            let bytes = measured.connector(|| self.0.connector.get(key))?;
-            if let Some(bytes) = &bytes {
-                measured.size(bytes.len());
-            }
-            Ok(bytes)
-        })
+        let mut call = self.call(key, Operation::GetBytes);
+        let bytes = self.0.connector.get(key);
+        call.connected();
+        if let Ok(Some(bytes)) = &bytes {
+            call.size(bytes.len());
+        }
+        bytes
     }
 
     /// Returns whether the connector has an object.
     pub fn exists(&self, key: &Key) -> Result<bool, Error> {
-        self.record(key, Operation::Exists, |measured| {
-            measured.connector(|| self.0.connector.exists(key))
-        })
+        let mut call = self.call(key, Operation::Exists);
+        let exists = self.0.connector.exists(key);
+        call.connected();
+        exists
     }
 
     /// Returns whether the cache of this process has an object.
     pub fn is_cached(&self, key: &Key) -> bool {
-        self.record(key, Operation::IsCached, |_| self.0.cache.contains(key))
+        let _call = self.call(key, Operation::IsCached);
+        self.0.cache.contains(key)
     }
 
     /// Removes an object; returns whether there was one. Its statistics stay.
     pub fn evict(&self, key: &Key) -> Result<bool, Error> {
-        self.record(key, Operation::Evict, |measured| {
-            self.0.cache.remove(key);
-            measured.connector(|| self.0.connector.evict(key))
-        })
+        let mut call = self.call(key, Operation::Evict);
+        self.0.cache.remove(key);
+        let evicted = self.0.connector.evict(key);
+        call.connected();
+        evicted
     }
 
     /// Stores an object under a new key, and returns a proxy of it.
@@ -250,10 +251,9 @@ impl<C: Connector + ?Sized> Store<C> {
         T: Serialize + DeserializeOwned + Send + Sync + 'static,
     {
         let key = Key::generate();
-        self.record(&key, Operation::Proxy, |_| {
-            self.set_at(&key, object)?;
-            Ok(self.reference(&key, false))
-        })
+        let _call = self.call(&key, Operation::Proxy);
+        self.set_at(&key, object)?;
+        Ok(self.reference(&key, false))
     }
 
     /// Returns a proxy of the object of a key. Whether there is one shows when it is resolved.
@@ -261,15 +261,19 @@ impl<C: Connector + ?Sized> Store<C> {
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        self.record(key, Operation::Proxy, |_| self.reference(key, false))
+        let _call = self.call(key, Operation::Proxy);
+        self.reference(key, false)
     }
 
-    /// As [`proxy_of`](Self::proxy_of); resolved, it is the latest version, and never one of the cache.
+    /// As [`proxy_of`](Self::proxy_of); whenever it fetches, it gets the latest version, and never one of the cache. It
+    /// fetches at its first use, and then at each [`latest`](Proxy::latest), or first use after a
+    /// [`refresh`](Proxy::refresh): a reference that `Deref` has lent cannot change under who holds it.
     pub fn strict_proxy_of<T>(&self, key: &Key) -> Proxy<T>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        self.record(key, Operation::Proxy, |_| self.reference(key, true))
+        let _call = self.call(key, Operation::Proxy);
+        self.reference(key, true)
     }
 
     fn reference<T>(&self, key: &Key, strict: bool) -> Proxy<T>

@@ -246,6 +246,27 @@ impl Stopwatch {
         Duration::from_nanos(self.nanos())
     }
 
+    /// The time from an earlier start to this one; zero if that was not earlier. It reads no clock: where parts follow each
+    /// other, the start of one is the end of the one before.
+    ///
+    /// ```
+    /// # use mmstats::{MmStats, Stopwatch, Timer};
+    /// # #[derive(MmStats)] struct Web { parse: Timer, answer: Timer }
+    /// # let web = Web::builder().anonymous().create()?;
+    /// let begin = Stopwatch::start();
+    /// // … parse …
+    /// let parsed = Stopwatch::start();
+    /// // … answer …
+    /// web.answer.record(parsed.elapsed());
+    /// web.parse.record(parsed.since(begin)); // three readings of the clock for two parts
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn since(&self, earlier: Stopwatch) -> Duration {
+        Duration::from_nanos(clock::get().nanos(earlier.start, self.start))
+    }
+
     #[inline]
     fn nanos(self) -> u64 {
         let clock = clock::get();

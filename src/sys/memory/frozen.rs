@@ -1,12 +1,12 @@
 //! Collections that only grow, and hand out references while they do.
 
 use std::any::Any;
-use std::borrow::Borrow;
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 use std::ptr::NonNull;
+
+use hashbrown::{Equivalent, HashMap};
 
 use super::hashing::{self, RandomState};
 
@@ -38,12 +38,9 @@ impl<K, T, S> FrozenMap<K, T, S> {
 }
 
 impl<K: Eq + Hash, T, S: BuildHasher + Clone + Default> FrozenMap<K, T, S> {
-    /// The value of a key.
+    /// The value of a key, or of what stands for it: that has the same hash.
     #[inline]
-    pub fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&T>
-    where
-        K: Borrow<Q>,
-    {
+    pub fn get<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<&T> {
         let value = *self.values.try_borrow().ok()?.get(key)?;
         // SAFETY: from `Box::into_raw` in `insert`; freed only in `drop`, or by `Taken`, whose owner promises
         // that no reference is left. Shared references only.
@@ -54,10 +51,7 @@ impl<K: Eq + Hash, T, S: BuildHasher + Clone + Default> FrozenMap<K, T, S> {
     ///
     /// # Safety
     /// The value is not dropped before all references to it are gone. (Forgotten, it leaks.)
-    pub unsafe fn take<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<(K, Taken<T>)>
-    where
-        K: Borrow<Q>,
-    {
+    pub unsafe fn take<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<(K, Taken<T>)> {
         let (key, value) = self.values.try_borrow_mut().ok()?.remove_entry(key)?;
         Some((key, Taken(value)))
     }

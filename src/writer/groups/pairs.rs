@@ -4,9 +4,10 @@
 //! order. The keys of a group are distinct, so pairs are those of a group if they are as many and each of the
 //! group's is among them.
 
-use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::rc::Rc;
+
+use hashbrown::Equivalent;
 
 use crate::format::labels::Labels;
 use crate::sys::memory::hashing::RandomState;
@@ -40,39 +41,7 @@ impl Pairs for &[(&str, &str)] {
     }
 }
 
-/// Pairs as the table compares them.
-pub trait Key {
-    /// The sum of their hashes.
-    fn hash_sum(&self) -> u64;
-
-    /// The pairs, if these are those of a group in the table.
-    fn kept(&self) -> Option<&[(String, String)]>;
-
-    /// Whether these are the pairs of a group.
-    fn is(&self, kept: &[(String, String)]) -> bool;
-}
-
-impl Hash for dyn Key + '_ {
-    #[inline]
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash_sum());
-    }
-}
-
-impl PartialEq for dyn Key + '_ {
-    #[inline]
-    fn eq(&self, other: &Self) -> bool {
-        match (self.kept(), other.kept()) {
-            (_, Some(kept)) => self.is(kept),
-            (Some(kept), None) => other.is(kept),
-            (None, None) => unreachable!("one of two keys that are compared is in the table"),
-        }
-    }
-}
-
-impl Eq for dyn Key + '_ {}
-
-/// Hashes a [`Key`] of the table: its sum is a hash already.
+/// Hashes pairs in the table: the sum of their hashes is a hash already.
 #[derive(Clone, Debug, Default)]
 pub struct AsHashed(u64);
 
@@ -140,16 +109,17 @@ impl<'a, P: Pairs> Wanted<'a, P> {
     }
 }
 
-impl<P: Pairs> Key for Wanted<'_, P> {
-    fn hash_sum(&self) -> u64 {
-        self.hash
+impl<P> Hash for Wanted<'_, P> {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
     }
+}
 
-    fn kept(&self) -> Option<&[(String, String)]> {
-        None
-    }
-
-    fn is(&self, kept: &[(String, String)]) -> bool {
+impl<P: Pairs> Equivalent<Kept> for Wanted<'_, P> {
+    #[inline]
+    fn equivalent(&self, kept: &Kept) -> bool {
+        let kept = &*kept.pairs;
         kept.len() == self.pairs.len()
             && ((kept.iter().enumerate()).all(|(index, pair)| self.is_at(index, pair))
                 || self.is_turned(kept))
@@ -182,31 +152,10 @@ pub struct Kept {
     hash: u64,
 }
 
-impl Key for Kept {
-    fn hash_sum(&self) -> u64 {
-        self.hash
-    }
-
-    fn kept(&self) -> Option<&[(String, String)]> {
-        Some(&self.pairs)
-    }
-
-    fn is(&self, kept: &[(String, String)]) -> bool {
-        *self.pairs == *kept
-    }
-}
-
-impl<'a> Borrow<dyn Key + 'a> for Kept {
-    #[inline]
-    fn borrow(&self) -> &(dyn Key + 'a) {
-        self
-    }
-}
-
-// As what it borrows as.
+// As `Wanted`.
 impl Hash for Kept {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        Borrow::<dyn Key>::borrow(self).hash(state);
+        state.write_u64(self.hash);
     }
 }
 
@@ -230,13 +179,11 @@ mod tests {
         let kept = Wanted::new(&&pairs[..], &state).to_kept();
         let is = |pairs: &[(&str, &str)]| {
             let wanted = Wanted::new(&pairs, &state);
-            let wanted: &dyn Key = &wanted;
-            let kept: &dyn Key = kept.borrow();
-            assert_eq!(wanted == kept, kept == wanted);
-            if wanted == kept {
-                assert_eq!(state.hash_one(wanted), state.hash_one(kept));
+            let is = wanted.equivalent(&kept);
+            if is {
+                assert_eq!(state.hash_one(&wanted), state.hash_one(&kept));
             }
-            wanted == kept
+            is
         };
         for [a, b, c, d] in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]] {
             assert!(is(&[pairs[a], pairs[b], pairs[c], pairs[d]]));

@@ -1,11 +1,15 @@
 //! Removal: how a group ends, in this thread's file and in those of the others.
 
-use std::borrow::Borrow;
+use std::cell::Cell;
 use std::hash::{BuildHasher, Hash};
+use std::rc::Rc;
 
-use super::pairs::{Key, Pairs, Wanted};
+use hashbrown::Equivalent;
+
+use super::pairs::{Pairs, Wanted};
 use super::{GroupBy, GroupId, Groups};
 use crate::format::generation::{self, is_there};
+use crate::metric::storage::Storage;
 use crate::sync::Ordering;
 use crate::sys::lifecycle::ended_groups;
 use crate::sys::memory::frozen::FrozenMap;
@@ -14,12 +18,38 @@ use crate::writer::model::MmStats;
 
 /// A group, and what says whether it was removed.
 pub(super) struct Known<T> {
-    pub(super) generation: Word,
-    pub(super) block: u32,
-    pub(super) model: T,
+    generation: Word,
+    block: u32,
+    model: T,
+}
+
+/// A file's [`Storage::lent`](crate::metric::storage::Storage::lent).
+pub(super) struct Lent(Option<Rc<Cell<bool>>>);
+
+impl Lent {
+    pub(super) fn of(storage: Option<&Rc<dyn Storage>>) -> Lent {
+        Lent(storage.map(|storage| storage.lent().clone()))
+    }
 }
 
 impl<T> Known<T> {
+    pub(super) fn new(generation: Word, block: u32, model: T) -> Known<T> {
+        Known {
+            generation,
+            block,
+            model,
+        }
+    }
+
+    /// The group. Notes that a reference to it is lent: no group's space is used again before it ends.
+    #[inline(always)]
+    pub(super) fn lend(&self, lent: &Lent) -> &T {
+        if let Some(lent) = &lent.0 {
+            lent.set(true);
+        }
+        &self.model
+    }
+
     /// Whether nobody has removed it.
     #[inline(always)]
     pub(super) fn is_there(&self) -> bool {
@@ -75,8 +105,8 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     /// Ends the group of this key in `table`, and those of this identity in the files of the other threads.
     fn end<K, Q, S>(&self, table: &FrozenMap<K, Known<T>, S>, key: &Q, id: GroupId) -> bool
     where
-        K: Borrow<Q> + Eq + Hash,
-        Q: Eq + Hash + ?Sized,
+        K: Eq + Hash,
+        Q: Hash + Equivalent<K> + ?Sized,
         S: BuildHasher + Clone + Default,
     {
         let Some((space, schema)) = &self.file else {
@@ -92,8 +122,8 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     /// goes with the next call.
     pub(super) fn let_go<K, Q, S>(&self, table: &FrozenMap<K, Known<T>, S>, key: &Q)
     where
-        K: Borrow<Q> + Eq + Hash,
-        Q: Eq + Hash + ?Sized,
+        K: Eq + Hash,
+        Q: Hash + Equivalent<K> + ?Sized,
         S: BuildHasher + Clone + Default,
     {
         let Some((space, _)) = &self.file else { return };
@@ -123,10 +153,10 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         let ended = ended_groups::number();
         if self.looked.replace(ended) != ended {
             for key in self.known.keys() {
-                self.let_go(&self.known, key.borrow());
+                self.let_go(&self.known, &key);
             }
             for key in self.paired.keys() {
-                self.let_go::<_, dyn Key, _>(&self.paired, &key);
+                self.let_go(&self.paired, &key);
             }
         }
     }
@@ -147,10 +177,9 @@ impl<T: MmStats> Groups<T> {
     /// ```
     pub fn remove_with(&self, pairs: &[(&str, &str)]) -> bool {
         let wanted = Wanted::new(&pairs, &self.pair_hashes);
-        let key: &dyn Key = &wanted;
         // What cannot be the labels of a group has none.
         let id = GroupId::labelled(pairs.to_labels(), &self.around);
-        id.is_ok_and(|id| self.end(&self.paired, key, id))
+        id.is_ok_and(|id| self.end(&self.paired, &wanted, id))
     }
 }
 

@@ -1,0 +1,109 @@
+//! Groups that are looked up by a borrowed form of their labels.
+
+use std::hash::{Hash, Hasher};
+use std::rc::Rc;
+
+use hashbrown::Equivalent;
+
+use super::{GroupBy, Groups};
+use crate::Error;
+use crate::writer::labels::{LabelsRef, MmLabels};
+use crate::writer::model::MmStats;
+
+/// Borrowed labels that are looked for.
+struct Wanted<'a, Q: ?Sized>(&'a Q);
+
+// As the labels in the table, by the promise of `LabelsRef`.
+impl<Q: Hash + ?Sized> Hash for Wanted<'_, Q> {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl<L: MmLabels, Q: LabelsRef<L> + ?Sized> Equivalent<Rc<L>> for Wanted<'_, Q> {
+    #[inline]
+    fn equivalent(&self, labels: &Rc<L>) -> bool {
+        self.0.is(labels)
+    }
+}
+
+impl<T: MmStats, L: MmLabels> Groups<T, L> {
+    /// The group of these labels, by a borrowed form of them ([`LabelsRef`]), made if it is new. Where it cannot be made
+    /// it is `_other`, as for [`group`](Self::group).
+    ///
+    /// Finding a known group costs what it costs by the labels themselves, and no copy of a text. Only for a new one
+    /// they are made.
+    ///
+    /// ```
+    /// use mmstats::{Counter, Groups, LabelsRef, MmLabels, MmStats};
+    ///
+    /// #[derive(MmLabels, Clone, PartialEq, Eq, Hash)]
+    /// struct Route {
+    ///     path: String,
+    ///     status: u16,
+    /// }
+    ///
+    /// /// The same fields in the same order, so that the derived `Hash` is the same.
+    /// #[derive(Hash)]
+    /// struct RouteRef<'a> {
+    ///     path: &'a str,
+    ///     status: u16,
+    /// }
+    ///
+    /// impl LabelsRef<Route> for RouteRef<'_> {
+    ///     fn is(&self, route: &Route) -> bool {
+    ///         self.status == route.status && self.path == route.path
+    ///     }
+    ///
+    ///     fn to_labels(&self) -> Route {
+    ///         Route { path: self.path.to_owned(), status: self.status }
+    ///     }
+    /// }
+    ///
+    /// #[derive(MmStats)]
+    /// struct Web {
+    ///     routes: Groups<Handler, Route>,
+    /// }
+    ///
+    /// #[derive(MmStats)]
+    /// struct Handler {
+    ///     requests: Counter,
+    /// }
+    ///
+    /// let web = Web::builder().anonymous().create()?;
+    /// let request = String::from("GET /index");
+    /// let path = &request[4..];
+    /// web.routes.group_ref(&RouteRef { path, status: 200 }).requests.inc();
+    /// let route = Route { path: "/index".into(), status: 200 };
+    /// assert_eq!(web.routes.group(&route).requests.get(), 1);
+    /// # Ok::<(), mmstats::Error>(())
+    /// ```
+    #[inline(always)]
+    pub fn group_ref<Q: LabelsRef<L> + ?Sized>(&self, labels: &Q) -> &T {
+        match self.known.get(&Wanted(labels)) {
+            Some(group) if self.none_ended() || group.is_there() => group.lend(&self.lent),
+            _ => self.new_of_ref_or_other(labels),
+        }
+    }
+
+    /// As [`group_ref`](Self::group_ref), and says why not.
+    ///
+    /// # Errors
+    /// As for [`try_group`](Self::try_group).
+    pub fn try_group_ref<Q: LabelsRef<L> + ?Sized>(&self, labels: &Q) -> Result<&T, Error> {
+        let known = self.known.get(&Wanted(labels));
+        match known.filter(|group| group.is_there()) {
+            Some(group) => Ok(group.lend(&self.lent)),
+            // Looks for it again: a wrong `Hash` of the borrowed form makes no second group.
+            None => self.try_group(&labels.to_labels()),
+        }
+    }
+
+    #[cold]
+    fn new_of_ref_or_other<Q: LabelsRef<L> + ?Sized>(&self, labels: &Q) -> &T {
+        self.or_other(&|| self.try_group_ref(labels), &|| {
+            L::shown(&labels.to_labels())
+        })
+    }
+}
