@@ -8,6 +8,7 @@
 #[path = "../directory.rs"]
 mod directory;
 mod files;
+mod mmstats_py;
 mod plot;
 mod process;
 mod python;
@@ -118,7 +119,7 @@ fn measure(report: &mut Report, content: Content, number: usize, python: Option<
     let bare = bare(&files);
     let bytes = files.bytes();
     let python = python.map(|python| python.collect(number, content.values()));
-    let reader = is_small.then(|| python::reader(&files)).flatten();
+    let reader = is_small.then(|| mmstats_py::read(&files)).flatten();
     let taken = [true, false].map(|mapped| process::read(&files, mapped));
     let values = (number * content.values()) as f64;
     for (way, taken) in WAYS.into_iter().zip(&taken) {

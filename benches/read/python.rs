@@ -1,33 +1,10 @@
-//! Python: `docs/readers/mmstats.py` on the same files, and PyPI's prometheus_client in its multiprocess mode on as
-//! many values.
+//! PyPI's prometheus_client in its multiprocess mode, on as many values.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::directory::Directory;
-use super::files::{Content, Files};
-use super::process;
-
-/// Time of `python3 mmstats.py <root>`, its start included: it has read nothing before.
-pub fn reader(files: &Files) -> Option<Duration> {
-    if !succeeds(Path::new("python3"), &["--version"]) {
-        eprintln!("SKIPPED: no python3 to run mmstats.py");
-        return None;
-    }
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/readers/mmstats.py");
-    Some(process::median(3, || {
-        let mut command = Command::new("python3");
-        command.arg(script).arg(files.root());
-        let output = command.output().expect("the python that was found");
-        let text = String::from_utf8(output.stdout).expect("JSON");
-        if files.content == Content::Counters {
-            let sum = files.number * (files.number - 1) / 2;
-            let values = text.matches(&format!("\"value\": {sum}\n")).count();
-            assert_eq!(values, files.content.values(), "mmstats.py");
-        }
-    }))
-}
 
 /// A Python that has the package.
 pub struct Python {

@@ -58,7 +58,7 @@ pub struct Distribution {
 
 impl Distribution {
     /// A distribution of nothing.
-    pub fn new(layout: Layout) -> Distribution {
+    pub(crate) fn new(layout: Layout) -> Distribution {
         Distribution {
             moments: Moments::default(),
             last: None,
