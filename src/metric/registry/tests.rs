@@ -193,7 +193,7 @@ fn a_compound_is_a_level_or_a_count_for_each_number() {
     };
     let raw = Raw {
         words: &[7 | 8 << 32, 9],
-        parts: &[],
+        extents: &[],
         contexts: &Copied::default(),
         current: true,
         retired: false,
