@@ -1,4 +1,4 @@
-//! Does jobs for ever, and counts them.
+//! Does jobs forever, and counts them.
 
 use std::{thread, time::Duration};
 

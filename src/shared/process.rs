@@ -13,10 +13,11 @@ use super::others::{self, Others};
 use super::table;
 #[cfg(feature = "metrics")]
 use crate::format::description::Description;
+use crate::format::generation::is_there;
 use crate::format::labels::Labels;
 use crate::format::scalar::Scalar;
 use crate::metric::gauge::Numeric;
-use crate::sync::{AtomicU64, FIND, PUBLISH};
+use crate::sync::{AtomicU64, FIND, PUBLISH, told_before_looking};
 use crate::sys::lifecycle::paths::Settings;
 use crate::sys::lifecycle::thread_root;
 use crate::sys::memory::append_list::AppendList;
@@ -117,6 +118,12 @@ impl Level {
             }
             // Who finds the word sees the zero in it, and writes after that.
             found.generation.store(process, PUBLISH);
+            // Since it has begun anew it can be ended, and who did so before this store has stored what it replaced.
+            told_before_looking();
+            // Relaxed: see `told_before_looking`.
+            if !is_there(ends.file.generation(ends.block).load(Ordering::Relaxed)) {
+                found.forget();
+            }
             return Some((found.word, None));
         }
         // SAFETY: the caller's promise.
@@ -152,6 +159,8 @@ impl fmt::Debug for Found {
 impl Found {
     /// Lets nobody find a word that has ended. Any thread may do so.
     pub(super) fn forget(&self) {
+        // Pairs with the one in `make_under_lock`.
+        told_before_looking();
         // Relaxed: nothing is read by it.
         self.generation.store(ENDED, Ordering::Relaxed);
     }

@@ -446,11 +446,17 @@ impl Table {
         // Who finds the cell sees what is in it.
         let cell = ptr::from_ref(cell).cast::<()>().cast_mut();
         slots.cells[index].store(cell, PUBLISH);
+        // It can be ended since it was entered in the list of what can end (or has begun anew), and who ended it before
+        // this store has taken nothing out.
+        if let Some(ends) = self.mine.ending.borrow().get(&index) {
+            told_before_looking();
+            self.forget_if_ended(index, ends);
+        }
     }
 
     /// Takes a cell out that has ended: its thread begins it anew when it is written again. Any thread may do so.
     pub(super) fn forget(&self, index: usize) {
-        // Pairs with the one in `forget_ended`.
+        // Pairs with those in `put` and `forget_ended`.
         told_before_looking();
         if let Some(cell) = self.slots().cells.get(index) {
             // Relaxed: nothing is read by it.
@@ -466,11 +472,17 @@ impl Table {
     fn forget_ended(&self) {
         told_before_looking();
         for (index, ends) in self.mine.ending.borrow().iter() {
-            let generation = ends.file.generation(ends.block);
-            // Relaxed: see `told_before_looking`.
-            if !is_there(generation.load(Ordering::Relaxed)) {
-                self.forget(*index);
-            }
+            self.forget_if_ended(*index, ends);
+        }
+    }
+
+    /// Takes a cell out if it has ended. After `told_before_looking`: the cell was stored before, and who ends it stores
+    /// its generation before it takes the cell out. So either this sees the generation, or the cell is taken out after it was
+    /// stored.
+    fn forget_if_ended(&self, index: usize, ends: &Ends) {
+        // Relaxed: see `told_before_looking`.
+        if !is_there(ends.file.generation(ends.block).load(Ordering::Relaxed)) {
+            self.forget(index);
         }
     }
 }

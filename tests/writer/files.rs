@@ -176,9 +176,9 @@ fn two_fields_of_one_label_are_an_error_at_create() {
         names(&directory(&root, "Outer")).is_empty(),
         "no half-made file"
     );
-    let outer = Outer::builder().anonymous().create().unwrap();
-    outer.a.inc();
-    outer.inner.n.inc();
+    // Without a file it is the same.
+    let error = Outer::builder().anonymous().create().err().unwrap();
+    assert!(matches!(&error, Error::DuplicateLabel { label, .. } if label == "inner.n"));
 }
 
 #[test]
