@@ -150,7 +150,7 @@ fn nonsense_is_no_success() {
 fn a_receiver_that_was_away_gets_the_totals_when_it_is_back() {
     let root = TempDir::new().unwrap();
     let web = web(&root);
-    // A port that nobody listens on for now.
+    // A free port, where nothing listens yet.
     let address = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

@@ -22,7 +22,7 @@ fn an_hour_without_a_receiver_costs_no_memory_and_loses_no_total() {
         return push_for_an_hour();
     }
     let root = TempDir::new().unwrap();
-    // A port that nobody listens on for now.
+    // A free port, where nothing listens yet.
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
