@@ -5,9 +5,9 @@
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 use mmstats::format::bytes::{Bytes, TEXT_MOST};
 use mmstats::format::description::Description;
+use mmstats::format::extent::Extent;
 use mmstats::format::header::{Header, NAME_MOST, Owner};
 use mmstats::format::histogram::Layout;
-use mmstats::format::extent::Extent;
 use mmstats::format::record::{HEAD, Head, Instance, Octave};
 use mmstats::format::schema::Schema;
 use mmstats_fuzz::{Random, mutate, records};
@@ -72,7 +72,8 @@ fn record(data: &[u8], at: usize) {
     if let Ok(mut extent) = Extent::decode(body()) {
         assert!(extent.shape.total_words() >= extent.shape.cells as usize);
         // Of a size that there is memory for.
-        (extent.shape.cells, extent.shape.plain) = (extent.shape.cells % 8, extent.shape.plain % 64);
+        (extent.shape.cells, extent.shape.plain) =
+            (extent.shape.cells % 8, extent.shape.plain % 64);
         let encoded = extent.encode(0);
         let again = Extent::decode(Bytes::new(&encoded.metadata[HEAD..], 0)).unwrap();
         extent.values = again.values;
