@@ -24,6 +24,8 @@ use report::Report;
 
 /// The time between two pushes of an idle pusher, as `mmstats push` has it.
 const INTERVAL: Duration = Duration::from_secs(10);
+/// Pushes without a pause, which find all their memory where they left it.
+const IN_A_ROW: u32 = 10;
 /// The most that a pusher may have been resident.
 const MEMORY: u64 = 96_000_000;
 
@@ -40,6 +42,11 @@ fn main() {
     let intervals = if words.contains(&"--quick") { 1 } else { 3 };
     let mut report = Report::new("push", "The pushers");
     report.table(&["what", "figure"]);
+    row(
+        &mut report,
+        "the first access to a page of memory, ten seconds after the last",
+        format!("{:.2?}", idle_page()),
+    );
     otlp::measure(&mut report, intervals);
     redis::measure(&mut report, intervals);
     report.finish(true);
@@ -49,8 +56,34 @@ fn row(report: &mut Report, what: &str, figure: String) {
     report.row(&[what.to_owned(), figure]);
 }
 
-/// What a pusher takes over so many whole intervals, each with a push at its end, and its memory then.
+/// What the first access to a page of memory costs that was not used for an interval. Next to nothing, except where a
+/// hypervisor takes such memory away. There a pusher pays this for each page of its own and of the files, once a push.
+fn idle_page() -> Duration {
+    const PAGE: usize = 4096;
+    const PAGES: usize = 4096;
+    let mut memory = vec![1u8; PAGES * PAGE];
+    std::thread::sleep(INTERVAL);
+    let begin = Instant::now();
+    for byte in memory.iter_mut().step_by(PAGE) {
+        *std::hint::black_box(byte) += 1;
+    }
+    begin.elapsed() / PAGES as u32
+}
+
+/// What a pusher takes in pushes one after another, and over so many whole intervals, each with a push at its end, and
+/// its memory then.
 fn idle(report: &mut Report, what: &str, pusher: &mut Pusher, intervals: u32) {
+    let before = pusher.processor_time();
+    for _ in 0..IN_A_ROW {
+        pusher.push();
+    }
+    let time = (pusher.processor_time() - before) / IN_A_ROW;
+    let share = time.as_secs_f64() / INTERVAL.as_secs_f64();
+    row(
+        report,
+        &format!("{what}: processor time of a push, {IN_A_ROW} in a row"),
+        format!("{time:.1?}, {:.2} % of an interval", 100.0 * share),
+    );
     let before = pusher.processor_time();
     let begin = Instant::now();
     let mut last = Duration::ZERO;
