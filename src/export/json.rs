@@ -1,5 +1,8 @@
 //! Snapshots as one JSON object, in the shape that docs and other programs rely on.
 
+mod distributions;
+mod numbers;
+
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -7,11 +10,10 @@ use std::path::{Path, PathBuf};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value as Json, json};
 
+use self::distributions::{Show, insert_distribution, insert_floats, insert_summary};
+use self::numbers::{float, number};
 use crate::reader::{File, Model, Series, Snapshot};
-use crate::{
-    Context, DistinctError, Distribution, ErrorsValue, Exemplar, FloatDistribution, HistoryEntry,
-    Number, PERCENTILES, SummaryValue, Value, WindowValue,
-};
+use crate::{Context, DistinctError, ErrorsValue, HistoryEntry, Value, WindowValue};
 
 /// All that was read, as one object: that of `mmstats show --json`.
 ///
@@ -365,92 +367,6 @@ pub fn interval(of_label: &Series, delta: Option<&Series>, seconds: f64) -> Json
     entry
 }
 
-/// How the numbers of a distribution are shown.
-struct Show {
-    /// One that was recorded, or the sum of such.
-    whole: fn(u128) -> Json,
-    /// One that was computed.
-    fraction: fn(f64) -> Json,
-}
-
-impl Show {
-    const SECONDS: Show = Show {
-        whole: |nanos| float(nanos as f64 / 1e9),
-        fraction: |nanos| float(nanos / 1e9),
-    };
-    const NUMBERS: Show = Show {
-        whole: |n| i128::try_from(n).map_or_else(|_| float(n as f64), integer),
-        // A mean of integers that is one looks like one.
-        fraction: |x| {
-            if x.fract() == 0.0 {
-                integer(x as i128)
-            } else {
-                float(x)
-            }
-        },
-    };
-}
-
-fn insert_distribution(entry: &mut Map<String, Json>, values: &Distribution, show: Show) {
-    let whole = |n: Option<u64>| n.map_or(Json::Null, |n| (show.whole)(n.into()));
-    let fraction = |x: Option<f64>| x.map_or(Json::Null, show.fraction);
-    let percents = PERCENTILES.map(|(percent, _)| percent);
-    let percentiles: Map<_, _> = (percents.iter().zip(values.percentiles(&percents)))
-        .map(|(percent, value)| (percent.to_string(), whole(value)))
-        .collect();
-    entry.extend([
-        ("count".to_owned(), values.count().into()),
-        ("total".to_owned(), (show.whole)(values.total())),
-        ("mean".to_owned(), fraction(values.mean())),
-        ("stddev".to_owned(), fraction(values.stddev())),
-        ("min".to_owned(), whole(values.min())),
-        ("max".to_owned(), whole(values.max())),
-        ("last".to_owned(), whole(values.last())),
-        ("percentiles".to_owned(), percentiles.into()),
-    ]);
-    let exemplars = values.exemplars();
-    insert_exemplars(entry, exemplars, |value| (show.whole)(value.into()));
-}
-
-/// Values with contexts, where there are some.
-fn insert_exemplars<'a, T: Copy + 'a>(
-    entry: &mut Map<String, Json>,
-    exemplars: impl Iterator<Item = &'a Exemplar<T>>,
-    show: impl Fn(T) -> Json,
-) {
-    let shown = |exemplar: &Exemplar<T>| {
-        json!({
-            "timestamp": exemplar.timestamp(),
-            "value": show(exemplar.value()),
-            "context": exemplar.context().map(Context::text),
-        })
-    };
-    let exemplars: Vec<Json> = exemplars.map(shown).collect();
-    if !exemplars.is_empty() {
-        entry.insert("exemplars".to_owned(), exemplars.into());
-    }
-}
-
-fn insert_floats(entry: &mut Map<String, Json>, values: &FloatDistribution) {
-    let number = |x: Option<f64>| x.map_or(Json::Null, float);
-    let percents = PERCENTILES.map(|(percent, _)| percent);
-    let percentiles: Map<_, _> = (percents.iter().zip(values.percentiles(&percents)))
-        .map(|(percent, value)| (percent.to_string(), number(value)))
-        .collect();
-    entry.extend([
-        ("count".to_owned(), values.count().into()),
-        ("total".to_owned(), float(values.total())),
-        ("mean".to_owned(), number(values.mean())),
-        ("stddev".to_owned(), number(values.stddev())),
-        ("min".to_owned(), number(values.min())),
-        ("max".to_owned(), number(values.max())),
-        ("last".to_owned(), number(values.last())),
-        ("rejected".to_owned(), values.rejected().into()),
-        ("percentiles".to_owned(), percentiles.into()),
-    ]);
-    insert_exemplars(entry, values.exemplars(), float);
-}
-
 /// What was recorded in the last time: as of the metric itself.
 fn window_json(window: &WindowValue) -> Json {
     let mut entry = Map::new();
@@ -466,21 +382,6 @@ fn window_json(window: &WindowValue) -> Json {
         }
     }
     Json::Object(entry)
-}
-
-fn insert_summary(entry: &mut Map<String, Json>, summary: &SummaryValue) {
-    let number = |x: Option<f64>| x.map_or(Json::Null, float);
-    entry.extend([
-        ("count".to_owned(), summary.count().into()),
-        ("total".to_owned(), float(summary.total())),
-        ("mean".to_owned(), number(summary.mean())),
-        ("stddev".to_owned(), number(summary.stddev())),
-        ("min".to_owned(), number(summary.min())),
-        ("max".to_owned(), number(summary.max())),
-        ("last".to_owned(), number(summary.last())),
-        ("last_time".to_owned(), number(summary.last_time())),
-        ("rejected".to_owned(), summary.rejected().into()),
-    ]);
 }
 
 /// A value that is not a distribution.
@@ -508,27 +409,6 @@ fn single(value: &Value) -> Json {
         // A kind that this program does not know yet.
         _ => Json::Null,
     }
-}
-
-fn number(number: Number) -> Json {
-    match number {
-        Number::Int(n) => integer(n),
-        Number::Float(x) => float(x),
-    }
-}
-
-/// The integer, or the nearest float where 64 bits do not hold it (a sum over many files).
-fn integer(n: i128) -> Json {
-    match (u64::try_from(n), i64::try_from(n)) {
-        (Ok(n), _) => n.into(),
-        (_, Ok(n)) => n.into(),
-        _ => float(n as f64),
-    }
-}
-
-/// The float; NaN and infinities are null.
-fn float(x: f64) -> Json {
-    serde_json::Number::from_f64(x).map_or(Json::Null, Json::Number)
 }
 
 /// Paths as a list, as in `$PATH`.

@@ -49,7 +49,7 @@ pub struct Fields;
 /// A file of groups, with the names of the first.
 #[doc(hidden)]
 #[derive(Clone, Debug)]
-pub struct Names(Vec<String>);
+pub struct Names(pub(super) Vec<String>);
 
 /// A file to which metrics are added one by one.
 #[doc(hidden)]
@@ -235,7 +235,7 @@ impl<T, What> Builder<T, What> {
     }
 
     /// A builder with the settings of a file that is there.
-    fn like(file: &StatsFile, what: What) -> Builder<T, What> {
+    pub(super) fn like(file: &StatsFile, what: What) -> Builder<T, What> {
         Builder {
             config: file.config().clone(),
             name: file.model().to_owned(),
@@ -372,63 +372,6 @@ impl<T: MmStats> Builder<T, Names> {
         file.appear()?;
         Settings::report_problems();
         Ok(Stats::new(groups, file))
-    }
-}
-
-impl<T: MmStats> Stats<T> {
-    /// Makes a file of its own for the child of a fork, whose values begin at zero; does nothing in the process
-    /// that made the statistics.
-    ///
-    /// What is made before a fork writes to its parent's file only in the parent. In the child it counts in
-    /// private memory, which no reader sees, until this is called. ([`MmStats::local`] needs no such call: it
-    /// makes a file for each process.)
-    ///
-    /// ```no_run
-    /// # use mmstats::{Counter, MmStats};
-    /// # #[derive(MmStats)] struct Web { requests: Counter }
-    /// # fn fork() -> bool { true }
-    /// let mut web = Web::create()?;
-    /// if fork() {
-    ///     web.reopen()?; // in each worker
-    ///     web.requests.inc();
-    /// }
-    /// # Ok::<(), mmstats::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As for [`Builder::create`]. The statistics stay usable, and unseen.
-    pub fn reopen(&mut self) -> Result<(), Error> {
-        if self.file().is_inherited() {
-            *self = Builder::<T>::like(self.file(), Fields).create()?;
-        }
-        Ok(())
-    }
-}
-
-impl<T: MmStats> Stats<Groups<T>> {
-    /// As `reopen` of a file without groups. The child's file has the groups that have names; one with labels is made
-    /// again when it is asked for.
-    ///
-    /// ```no_run
-    /// # use mmstats::{Counter, MmStats};
-    /// # #[derive(MmStats)] struct Peer { sent: Counter }
-    /// # fn fork() -> bool { true }
-    /// let mut peers = Peer::groups(["a", "b"]).create()?;
-    /// if fork() {
-    ///     peers.reopen()?; // in each worker
-    ///     peers["a"].sent.inc();
-    /// }
-    /// # Ok::<(), mmstats::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As for [`Builder::create`].
-    pub fn reopen(&mut self) -> Result<(), Error> {
-        if self.file().is_inherited() {
-            let names = Names(self.names());
-            *self = Builder::<T, Names>::like(self.file(), names).create()?;
-        }
-        Ok(())
     }
 }
 

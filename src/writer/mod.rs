@@ -1,6 +1,6 @@
 //! The writing side: files that appear complete, grow under their handles and go with their owner.
 //!
-//! `model` is what a user's struct gets, `builder` makes its file, `local` keeps one for each thread,
+//! `model` is what a user's struct gets, `builder` makes its file, `reopen` another for the child of a fork, `local` keeps one for each thread,
 //! `groups` adds instances at run time, by names or by `labels`, `procedural` does without a struct, `by_name` and `scope`
 //! without anything but names. Below them, `file` is the stats file that all of them write, and `directory` where it appears.
 
@@ -14,6 +14,7 @@ mod local;
 mod model;
 mod names;
 mod procedural;
+mod reopen;
 mod scope;
 mod stats;
 

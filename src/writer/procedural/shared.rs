@@ -43,10 +43,8 @@ impl Writer {
         metric: Labelled<'_>,
         lasts: Lasts,
     ) -> Result<(&M, u32), Error> {
-        let metric = MetricBuilder {
-            lasts,
-            ..self.labelled::<M>(metric)?
-        };
+        let mut metric = self.labelled::<M>(metric)?;
+        metric.lasts = lasts;
         metric.bind(M::describe, |binder, label, options, ()| {
             M::bind(binder, label, options)
         })
@@ -65,11 +63,9 @@ impl Writer {
             true => GroupId::default(),
             false => GroupId::labelled(metric.labels.clone(), &Around::default())?,
         };
-        Ok(MetricBuilder {
-            unit: metric.unit.to_owned(),
-            help: metric.help.to_owned(),
-            ..MetricBuilder::new(self, group, metric.label, ())
-        })
+        let mut builder = MetricBuilder::new(self, group, metric.label, ()).help(metric.help);
+        builder.unit = metric.unit.to_owned();
+        Ok(builder)
     }
 
     /// Notes in the file, once, that there is no space for metrics of their own.
