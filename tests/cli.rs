@@ -38,6 +38,8 @@ mod old;
 mod picture;
 #[path = "cli/poll.rs"]
 mod poll;
+#[path = "cli/screen.rs"]
+mod screen;
 #[path = "cli/summaries.rs"]
 mod summaries;
 #[path = "cli/text.rs"]

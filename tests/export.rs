@@ -88,6 +88,30 @@ fn web(root: &Path) -> Stats<Web> {
     web
 }
 
+#[derive(MmStats)]
+#[mmstats(name = "nested")]
+struct Nested {
+    #[mmstats(group_label = "region")]
+    regions: Groups<Region>,
+}
+
+#[derive(MmStats)]
+struct Region {
+    handlers: Groups<Handler>,
+}
+
+#[test]
+fn the_name_of_a_group_is_a_label_beside_those_of_a_group_within_it() {
+    let root = TempDir::new().unwrap();
+    let nested = Nested::builder().path(root.path()).create().unwrap();
+    let region = nested.regions.group("eu");
+    let handler = region.handlers.group_with(&[("handler", "index")]);
+    handler.response_ok.inc();
+    let page = export("openmetrics", root.path());
+    let line = "nested_response_ok_total{handler=\"index\",region=\"eu\"} 1\n";
+    assert!(page.contains(line), "{page}");
+}
+
 #[test]
 fn pages_have_every_value_under_its_name() {
     let root = TempDir::new().unwrap();

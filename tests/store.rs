@@ -18,6 +18,9 @@ mod proxies;
 mod redis_server;
 #[path = "store/scenario.rs"]
 mod scenario;
+#[path = "cli/screen.rs"]
+#[allow(dead_code, reason = "shared with other targets")]
+mod screen;
 #[cfg(feature = "push")]
 #[path = "push_redis/server.rs"]
 #[allow(dead_code, reason = "shared with other targets")]

@@ -37,6 +37,8 @@ mod local;
 mod models;
 #[path = "writer/moments.rs"]
 mod moments;
+#[path = "writer/nested_groups.rs"]
+mod nested_groups;
 #[path = "writer/procedural.rs"]
 mod procedural;
 #[path = "writer/races.rs"]

@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use mmstats::{
-    Average, Compound, Counter, Errors, Flag, Gauge, Groups, History, MmLabels, MmStats, MmValue,
-    MovingAverage, Percentile, SamplingCounter, Stats, Summary, Text, Timer, UpDown,
+    Average, Compound, Counter, Errors, Flag, Gauge, Groups, History, LabelsRef, MmLabels, MmStats,
+    MmValue, MovingAverage, Percentile, SamplingCounter, Stats, Summary, Text, Timer, UpDown,
 };
 
 use mmstats::recorder::Recorder;
@@ -52,6 +52,7 @@ pub struct Model {
     pub errors: Errors,
     pub handlers: Groups<Handler>,
     pub routes: Groups<Handler, Route>,
+    pub paths: Groups<Handler, PathLabels>,
 }
 
 #[derive(MmLabels, Clone, PartialEq, Eq, Hash)]
@@ -63,6 +64,39 @@ pub struct Route {
 /// Labels of a group that is known.
 pub const ROUTE: Route = Route {
     handler: "index",
+    status: 200,
+};
+
+/// Labels with an owned text.
+#[derive(MmLabels, Clone, PartialEq, Eq, Hash)]
+pub struct PathLabels {
+    pub path: String,
+    pub status: u16,
+}
+
+/// A borrowed form of them.
+#[derive(Clone, Copy, Hash)]
+pub struct PathRef<'a> {
+    pub path: &'a str,
+    pub status: u16,
+}
+
+impl LabelsRef<PathLabels> for PathRef<'_> {
+    fn is(&self, labels: &PathLabels) -> bool {
+        self.status == labels.status && self.path == labels.path
+    }
+
+    fn to_labels(&self) -> PathLabels {
+        PathLabels {
+            path: self.path.to_owned(),
+            status: self.status,
+        }
+    }
+}
+
+/// Borrowed labels of a group that is known.
+pub const PATH: PathRef<'static> = PathRef {
+    path: "/index",
     status: 200,
 };
 
@@ -132,6 +166,7 @@ impl Setup {
         let stats = stats.expect("a file in the temporary directory");
         stats.handlers.group("index");
         stats.routes.group(&ROUTE);
+        stats.paths.group_ref(&PATH);
         stats.handlers.group_with(&PAIRS);
         for i in 0..10_000 {
             stats.size.record(spread(i));

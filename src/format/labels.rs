@@ -21,6 +21,17 @@ pub type Labels = Vec<(String, String)>;
 /// the bound keeps what is read before a check small.
 pub const LABELS_MOST: usize = 64;
 
+/// What exporters call a group's name, unless its labels say another.
+const GROUP: &str = "group";
+
+/// What exporters call the name of a group with these labels: a name has one pair beside it at most.
+pub fn key_of_name(labels: &[(String, String)]) -> &str {
+    match labels {
+        [(key, _)] => key,
+        _ => GROUP,
+    }
+}
+
 /// Bytes of the table entry of a pair.
 pub const PAIR: usize = 4;
 

@@ -2,7 +2,7 @@
 //! threads of its process.
 
 use super::generation::{self, is_there};
-use super::labels::{LABELS_MOST, Labels, PAIR};
+use super::labels::{self, LABELS_MOST, Labels, PAIR};
 use super::record::{FIXED_FOR_EVER, HEAD, Head, Instance, Type};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -17,30 +17,51 @@ pub struct Ended {
     pub within: Option<Within>,
 }
 
-/// What the groups within a group have in common: the name of a group is in front of theirs, and its labels are
-/// among theirs.
+/// What the groups within a group have in common.
 #[derive(Debug)]
-pub struct Within {
+pub struct Within(Vec<Common>);
+
+/// What some of the groups within a group have in common: how their prefixes begin, and what is among their labels.
+#[derive(Debug)]
+struct Common {
     prefix: String,
     labels: Labels,
 }
 
 impl Within {
-    /// Of the groups within this one.
+    /// Of the groups within this one. They have its labels. The name of a group is in front of theirs, or a label of
+    /// those that go by labels.
     pub fn of(group: &Instance) -> Within {
-        let labels = match group.group.as_str() {
-            "" => group.labels.clone(),
-            _ => Labels::new(),
-        };
-        Within {
-            prefix: group.label_prefix(),
+        let by_labels = |labels| Common {
+            prefix: group.prefix.clone(),
             labels,
+        };
+        if group.group.is_empty() {
+            return Within(vec![by_labels(group.labels.clone())]);
         }
+        let key = labels::key_of_name(&group.labels).to_owned();
+        let in_front = Common {
+            prefix: group.label_prefix(),
+            labels: Labels::new(),
+        };
+        Within(vec![in_front, by_labels(vec![(key, group.group.clone())])])
     }
 
     /// Whether a group is one of them. Of labels alone it cannot be seen whether the group stands within it or
     /// has further labels itself: then it is of the same schema, and not one of them.
     pub fn has(&self, inner: &Instance, same_schema: bool) -> bool {
+        (self.0.iter()).any(|common| common.has(inner, same_schema))
+    }
+
+    /// [`has`](Self::has) of the texts of a record. Nothing is allocated: the caller has a lock that an allocator
+    /// may need.
+    fn has_texts(&self, texts: Texts<'_>, same_schema: impl Fn() -> bool) -> bool {
+        (self.0.iter()).any(|common| common.has_texts(texts, &same_schema))
+    }
+}
+
+impl Common {
+    fn has(&self, inner: &Instance, same_schema: bool) -> bool {
         let by_labels = || {
             !same_schema
                 && inner.group.is_empty()
@@ -50,9 +71,7 @@ impl Within {
         inner.prefix.starts_with(&self.prefix) && (self.labels.is_empty() || by_labels())
     }
 
-    /// [`has`](Self::has) of the texts of a record. Nothing is allocated: the caller has a lock that an allocator
-    /// may need.
-    fn has_texts(&self, texts: Texts<'_>, same_schema: impl FnOnce() -> bool) -> bool {
+    fn has_texts(&self, texts: Texts<'_>, same_schema: impl Fn() -> bool) -> bool {
         let prefix = texts.number(0);
         if prefix < self.prefix.len() || !texts.is_at(8, &self.prefix) {
             return false;

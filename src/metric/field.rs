@@ -310,6 +310,15 @@ pub(crate) struct WindowPlace {
     pub nanos: u64,
 }
 
+/// A group with a name, to those within it.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// What exporters call its name.
+    pub key: String,
+    /// Where the name stands in what their labels begin with. A dot follows it.
+    pub at: Range<usize>,
+}
+
 /// Hands out the places of one instance's block, in the order of the schema.
 pub struct Binder<'a> {
     /// The file; `None`: private memory, which cannot grow.
@@ -323,6 +332,8 @@ pub struct Binder<'a> {
     prefix: String,
     /// The labels that groups within have, too.
     labels: Labels,
+    /// The group that the instance is, if that has a name.
+    named: Option<Named>,
     /// When the groups around the instance, and it itself, are idle.
     idle: Vec<Idle>,
     /// The places of windows, which change by the clock alone.
@@ -344,6 +355,7 @@ impl<'a> Binder<'a> {
             next: 0,
             prefix: prefix.to_owned(),
             labels: Labels::new(),
+            named: None,
             idle: Vec::new(),
             windows: Vec::new(),
         }
@@ -352,6 +364,11 @@ impl<'a> Binder<'a> {
     /// The binder of an instance with labels, which groups within it have, too.
     pub(crate) fn labelled(self, labels: Labels) -> Binder<'a> {
         Binder { labels, ..self }
+    }
+
+    /// The binder of a group with a name.
+    pub(crate) fn named(self, named: Option<Named>) -> Binder<'a> {
+        Binder { named, ..self }
     }
 
     /// The binder of an instance that ends when it, or a group around it, is idle.
@@ -424,6 +441,11 @@ impl<'a> Binder<'a> {
     /// The labels that groups here have beside their own.
     pub(crate) fn labels(&self) -> &[(String, String)] {
         &self.labels
+    }
+
+    /// The group that the instance is, if that has a name.
+    pub(crate) fn named_group(&self) -> Option<&Named> {
+        self.named.as_ref()
     }
 
     /// When the groups around the instance, and it itself, are idle.

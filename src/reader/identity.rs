@@ -42,9 +42,9 @@ impl Identity {
 
     /// The key under which exporters show the group's name.
     pub fn group_label(&self) -> &str {
-        match &*self.labels {
-            [(key, _)] if !self.group.is_empty() => key,
-            _ => "group",
+        match &*self.group {
+            "" => labels::key_of_name(&[]),
+            _ => labels::key_of_name(&self.labels),
         }
     }
 

@@ -86,7 +86,8 @@ use self::removal::{Known, Lent};
 /// process. To set a gauge to the value that it has is no change.
 ///
 /// Finding a known group costs a hash and a comparison, and neither formats nor allocates; a new one appends to
-/// the file. Groups within a group that has labels have these labels, too.
+/// the file. Groups within a group that has labels have these labels, too; and of groups within one that has a name,
+/// those with labels have that name as one, under its `group_label`.
 pub struct Groups<T, L: GroupBy = ByName> {
     known: FrozenMap<L::Owned, Known<T>>,
     /// Those of [`group_with`](Groups::group_with).
@@ -259,7 +260,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         Instance {
             schema: schema.record,
             block: 0,
-            prefix: self.around.prefix.clone(),
+            prefix: id.prefix,
             group: id.name,
             labels: id.labels,
         }
@@ -298,7 +299,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         let append = Append::begin(&**storage).ok_or_else(|| Error::Busy {
             path: storage.path(),
         })?;
-        let labels = id.labels_within();
+        let (labels, named) = (id.labels_within(), id.named_within());
         let instance = self.instance(*schema, id);
         let idle = match room {
             Room::Removable => self.idle(storage, &instance),
@@ -308,6 +309,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         let (block, offset) = storage.instance(*schema, instance, room)?;
         let mut binder = Binder::new(Some(storage), block, offset, &prefix)
             .labelled(labels)
+            .named(named)
             .idle(idle);
         let bound = bind(&mut binder);
         // Groups within the group may have found no space.
@@ -446,6 +448,7 @@ unsafe impl<T: MmStats, L: GroupBy> Field for Groups<T, L> {
         if let Some(storage) = binder.storage() {
             around.prefix = format!("{}{}", binder.prefix(), options.prefix);
             around.labels = binder.labels().to_vec();
+            around.named = binder.named_group().cloned();
             around.group_label = options.group_label.to_owned();
             around.idle_after = options.idle;
             around.idle = binder.idle_groups().to_vec();

@@ -7,7 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 use vt100::{Cell, Color};
 
-use super::top::Screen;
+use super::screen::Screen;
 use super::{BIN, child};
 
 /// Of one character, in pixels.

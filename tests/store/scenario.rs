@@ -5,8 +5,12 @@ use std::path::Path;
 use std::process::Command;
 
 use super::child;
+use super::example::connector::MemoryConnector;
+use super::example::key::Key;
 use super::example::scenario;
-use super::example::stats;
+use super::example::stats::{self, Operation};
+use super::example::store::Store;
+use super::screen::Screen;
 
 const PLACE: &str = "STORE_PLACE";
 
@@ -84,14 +88,49 @@ fn run_and_read(place: &str) {
     let agent = super::agent::Agent::start(root, &[]);
     #[cfg(feature = "serve")]
     let served = agent.body("/metrics");
-    for ((key, operation), calls) in calls {
+    for ((key, operation), calls) in &calls {
         use mmstats::MmLabelValue;
         let labels = format!("{{key=\"{key}\",operation=\"{}\"}}", operation.text());
         let stat = &json["models"]["store"]["stats"][format!("operation{labels}")];
-        assert_eq!(stat["count"], calls, "{labels} {stat}");
+        assert_eq!(stat["count"], *calls, "{labels} {stat}");
         let line = format!("store_operation_seconds_count{labels} {calls}\n");
         assert!(page.contains(&line), "{line}");
         #[cfg(feature = "serve")]
         assert!(served.contains(&line), "{line}");
     }
+    top_shows(root, calls[&("input-0".to_owned(), Operation::Get)]);
+}
+
+/// `mmstats top` has the row of one series: its calls so far, and the times of those that are made meanwhile.
+fn top_shows(root: &Path, calls: u64) {
+    const LABEL: &str = r#"operation{key="input-0",operation="get"}"#;
+    let mut screen = Screen::start(30, 200, "C.UTF-8", root);
+    screen.until_shows("labels (");
+    screen.press(&format!("/{LABEL}\r"));
+    // Calls, rate, mean, p50 and p99. The line below the table begins with the label, too.
+    let row = |shown: &str| -> Option<Vec<String>> {
+        let (_, cells) = shown.lines().find_map(|line| line.split_once(LABEL))?;
+        Some(
+            cells
+                .split_whitespace()
+                .take(5)
+                .map(str::to_owned)
+                .collect(),
+        )
+    };
+    let before = [&calls.to_string(), "0", "-", "-", "-"];
+    let is_before = |shown: &str| row(shown).is_some_and(|cells| cells == before);
+    screen.until("the calls of the scenario", is_before);
+    let builder = Store::builder("seen by top").with_stats(true);
+    let store = builder.build(MemoryConnector::default()).unwrap();
+    let key = Key::new("input-0").unwrap();
+    let is_after = |shown: &str| row(shown).is_some_and(|cells| !cells.contains(&"-".to_owned()));
+    let shown = screen.until_while("the times of the calls", is_after, || {
+        store.get::<u64>(&key).unwrap();
+    });
+    let after: u64 = row(&shown).unwrap()[0].replace(',', "").parse().unwrap();
+    assert!(after > calls, "{shown}");
+    store.close();
+    screen.press("q");
+    assert_eq!(screen.ended(), 0);
 }

@@ -39,8 +39,8 @@ struct Model {
 }
 
 #[derive(MmStats)]
-struct Inner {
-    n: Counter,
+pub struct Inner {
+    pub n: Counter,
 }
 
 fn route(handler: &'static str, status: u16) -> Route {
@@ -242,7 +242,7 @@ fn past_the_cap_labels_count_under_one_other() {
 }
 
 #[derive(MmLabels, Clone, PartialEq, Eq, Hash)]
-struct Texts {
+pub struct Texts {
     a: &'static str,
     b: String,
 }
@@ -254,7 +254,7 @@ struct Named {
     apart: Groups<Inner, Texts>,
 }
 
-fn texts(a: &'static str, b: &str) -> Texts {
+pub fn texts(a: &'static str, b: &str) -> Texts {
     let b = b.to_owned();
     Texts { a, b }
 }
@@ -336,67 +336,6 @@ fn a_label_text_that_is_there_already_is_an_error() {
     assert_eq!(value(text), Some(1));
     assert_eq!(value(&format!("apart_{text}")), Some(1));
     assert_eq!(value(r#"n{a="_other",b="_other"}"#), Some(5));
-}
-
-#[derive(MmStats)]
-struct Outer {
-    db: Db,
-    shards: Groups<Shard, Texts>,
-    by_name: Groups<Shard>,
-}
-
-#[derive(MmStats)]
-struct Db {
-    tables: Groups<Inner, Table>,
-}
-
-#[derive(MmStats)]
-struct Shard {
-    db: Db,
-    rows: Groups<Inner>,
-    #[mmstats(group_label = "column")]
-    columns: Groups<Level>,
-}
-
-#[derive(MmStats)]
-struct Level {
-    level: Counter,
-}
-
-#[derive(MmLabels, Clone, PartialEq, Eq, Hash)]
-struct Table {
-    table: u32,
-}
-
-#[test]
-fn groups_within_a_group_have_its_labels() {
-    let root = tempfile::tempdir().unwrap();
-    let outer = Outer::builder().path(root.path()).create().unwrap();
-    outer.db.tables.group(&Table { table: 1 }).n.add(1);
-    for (shard, step) in [("y", 10), ("z", 20)] {
-        let shard = outer.shards.group(&texts("x", shard));
-        shard.db.tables.group(&Table { table: 1 }).n.add(step);
-        shard.rows.group("first").n.add(step + 1);
-        shard.columns.group("first").level.add(step + 2);
-    }
-    let shard = outer.by_name.group("named");
-    shard.db.tables.group(&Table { table: 1 }).n.add(2);
-    shard.rows.group("first").n.add(3);
-    let snapshot = snapshot(&root);
-    assert!(snapshot.errors().is_empty(), "{:?}", snapshot.errors());
-    for (label, value) in [
-        (r#"db.n{table="1"}"#, 1),
-        (r#"db.n{a="x",b="y",table="1"}"#, 10),
-        (r#"db.n{a="x",b="z",table="1"}"#, 20),
-        (r#"n{a="x",b="y",group="first"}"#, 11),
-        (r#"n{a="x",b="z",group="first"}"#, 21),
-        (r#"level{a="x",b="y",column="first"}"#, 12),
-        (r#"named.db.n{table="1"}"#, 2),
-        ("named.first.n", 3),
-    ] {
-        let found = snapshot.get("Outer", label).expect(label);
-        assert_eq!(found.as_u64(), Some(value), "{label}");
-    }
 }
 
 #[derive(MmStats)]

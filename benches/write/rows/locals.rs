@@ -5,7 +5,7 @@ use std::hint::black_box;
 use mmstats::{Counter, MmStats};
 
 use crate::row::{Bound, Row, row};
-use crate::setup::{Model, PAIRS, ROUTE};
+use crate::setup::{Model, PAIRS, PATH, ROUTE};
 
 /// Sixteen models of one thread.
 mod sixteen {
@@ -73,6 +73,13 @@ pub fn rows() -> Vec<Row> {
             .stats
             .routes
             .group(black_box(&ROUTE))
+            .requests
+            .inc())
+        .bound(Bound::Most(25.0)),
+        row!("group_ref(known), by borrowed labels", |s, _i| s
+            .stats
+            .paths
+            .group_ref(black_box(&PATH))
             .requests
             .inc())
         .bound(Bound::Most(25.0)),

@@ -7,15 +7,13 @@ use std::rc::Rc;
 
 use crate::Error;
 use crate::format::labels::{self, Labels};
+use crate::metric::field::Named;
 use crate::sys::lifecycle::idle::Idle;
 use crate::writer::labels::MmLabels;
 use crate::writer::names;
 
 /// Under this name counts what could not have a group of its own. Where groups have labels, each value is this.
 pub const OTHER: &str = "_other";
-
-/// The key of a group's name where there are labels around it, unless a `group_label` says another.
-const GROUP: &str = "group";
 
 /// By what the groups of a [`Groups`](super::Groups) are told apart: a name ([`ByName`]) or a struct of labels
 /// ([`MmLabels`]).
@@ -54,6 +52,8 @@ pub struct Around {
     pub prefix: String,
     /// The labels of the instance around them: each group has them, too.
     pub labels: Labels,
+    /// The group around them, if it has a name. That is in the prefix, and the label of a group that goes by labels.
+    pub named: Option<Named>,
     /// What exporters call a group's name; empty if nothing was said.
     pub group_label: String,
     /// After how many nanoseconds without a write a group ends.
@@ -65,6 +65,8 @@ pub struct Around {
 /// Who a group is in its file.
 #[derive(Clone, Debug, Default)]
 pub struct GroupId {
+    /// What its label texts begin with.
+    pub prefix: String,
     /// Its name, or nothing where it goes by its labels.
     pub name: String,
     /// Its labels, by key.
@@ -75,44 +77,57 @@ impl GroupId {
     /// A group that goes by a name.
     pub fn named(name: &str, around: &Around) -> Result<GroupId, Error> {
         names::check_label("group", name)?;
-        let Around {
-            labels,
-            group_label,
-            ..
-        } = around;
-        let pair = |key: &str| vec![(key.to_owned(), name.to_owned())];
-        match (labels.is_empty(), group_label.as_str()) {
-            (true, "") => Ok(GroupId {
-                name: name.to_owned(),
-                labels: Labels::new(),
-            }),
-            (true, key) => Ok(GroupId {
-                name: name.to_owned(),
-                labels: pair(key),
-            }),
+        let pair = |key: &str| (key.to_owned(), name.to_owned());
+        let own: Labels = match around.group_label.as_str() {
+            "" => Labels::new(),
+            key => vec![pair(key)],
+        };
+        if !around.labels.is_empty() {
             // Two groups of this name may stand in groups of different labels.
-            (false, "") => GroupId::labelled(pair(GROUP), around),
-            (false, key) => GroupId::labelled(pair(key), around),
+            return GroupId::labelled(vec![pair(labels::key_of_name(&own))], around);
         }
+        Ok(GroupId {
+            prefix: around.prefix.clone(),
+            name: name.to_owned(),
+            labels: own,
+        })
     }
 
     /// A group that goes by its labels.
     pub fn labelled(mut labels: Labels, around: &Around) -> Result<GroupId, Error> {
+        let mut prefix = around.prefix.clone();
         labels.extend_from_slice(&around.labels);
+        if let Some(Named { key, at }) = &around.named
+            // Else there would be two of this key: then the name stays in front.
+            && labels.iter().all(|(other, _)| other != key)
+        {
+            labels.push((key.clone(), prefix[at.clone()].to_owned()));
+            prefix.replace_range(at.start..at.end + 1, "");
+        }
         labels.sort();
         names::check_labels(&labels)?;
         Ok(GroupId {
+            prefix,
             name: String::new(),
             labels,
         })
     }
 
-    /// The labels of the groups within it. One with a name has that in front of its own.
+    /// The labels that all groups within it have.
     pub fn labels_within(&self) -> Labels {
         match self.name.as_str() {
             "" => self.labels.clone(),
             _ => Labels::new(),
         }
+    }
+
+    /// Its name, for those of the groups within it that go by labels.
+    pub fn named_within(&self) -> Option<Named> {
+        let begin = self.prefix.len();
+        (!self.name.is_empty()).then(|| Named {
+            key: labels::key_of_name(&self.labels).to_owned(),
+            at: begin..begin + self.name.len(),
+        })
     }
 }
 
