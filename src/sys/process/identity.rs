@@ -115,13 +115,15 @@ impl Process {
         if cfg!(miri) {
             return 0;
         }
-        // SAFETY: cannot fail.
+        // SAFETY: getegid has no preconditions and cannot fail.
         unsafe { libc::getegid() }
     }
 
     /// The user whose rights this process has now: a service may give up those it began with.
+    ///
+    /// By the C library, as the owners of files that it is compared with: under fakeroot(1) both are another's.
     pub fn uid(&self) -> u32 {
-        // SAFETY: cannot fail.
+        // SAFETY: geteuid has no preconditions and cannot fail.
         unsafe { libc::geteuid() }
     }
 }
@@ -135,8 +137,7 @@ pub fn process_id() -> u32 {
 /// where a number has more.)
 pub fn thread_id() -> u32 {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    // SAFETY: cannot fail.
-    return unsafe { libc::gettid() } as u32;
+    return rustix::thread::gettid().as_raw_nonzero().get() as u32;
     #[cfg(target_vendor = "apple")]
     {
         let mut id = 0;
@@ -194,12 +195,13 @@ pub fn forget_in_child() {
 pub fn random() -> u64 {
     #[allow(unused_mut)] // Where nothing below is there to fill it.
     let mut bytes = [0; 8];
-    // SAFETY: the buffer is as long as said. A failure leaves zeros, which the time and pid make up for.
+    // A failure leaves zeros, which the time and pid make up for.
     #[cfg(target_os = "linux")]
-    unsafe {
-        libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK);
-    }
-    // SAFETY: as above.
+    let _ = {
+        use rustix::rand::{GetRandomFlags, getrandom};
+        getrandom(&mut bytes, GetRandomFlags::NONBLOCK)
+    };
+    // SAFETY: the buffer is as long as said. A failure leaves zeros, as above.
     #[cfg(target_vendor = "apple")]
     unsafe {
         libc::getentropy(bytes.as_mut_ptr().cast(), bytes.len());
