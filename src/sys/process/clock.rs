@@ -1,6 +1,5 @@
 //! The clocks: a fast one for durations, the system's for dates.
 
-use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -116,13 +115,9 @@ pub fn creation_nanos() -> u64 {
 pub fn since_boot() -> Option<Duration> {
     #[cfg(target_os = "linux")]
     {
-        let mut now = libc::timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        // SAFETY: the struct is ours.
-        if unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut now) } == 0 {
-            return Some(Duration::new(now.tv_sec as u64, now.tv_nsec as u32));
+        let nanos = nanos_of(libc::CLOCK_BOOTTIME);
+        if nanos > 0 {
+            return Some(Duration::from_nanos(nanos));
         }
     }
     None
@@ -163,15 +158,13 @@ pub fn system_coarse_nanos() -> u64 {
     nanos_of(libc::CLOCK_MONOTONIC)
 }
 
+/// What a clock of the system says, in nanoseconds; 0 where there is no such clock.
 #[inline]
 fn nanos_of(clock: libc::clockid_t) -> u64 {
-    let mut now = MaybeUninit::<libc::timespec>::zeroed();
-    // SAFETY: the place for a timespec is valid for writing. It is one before the call, too: its
-    // fields are integers, and zeros where the call fails.
-    let now = unsafe {
-        libc::clock_gettime(clock, now.as_mut_ptr());
-        now.assume_init()
-    };
+    // SAFETY: a timespec is plain integers, for which zeros are a value.
+    let mut now: libc::timespec = unsafe { std::mem::zeroed() };
+    // SAFETY: the struct is ours. Where the call fails it is as it was.
+    unsafe { libc::clock_gettime(clock, &mut now) };
     (now.tv_sec.max(0) as u64).wrapping_mul(1_000_000_000) + now.tv_nsec as u64
 }
 
