@@ -111,6 +111,8 @@
 //! The library alone has no async runtime, no serde and no clap. `cargo install mmstats --features cli,serve,push`
 //! installs the whole tool.
 
+// Not in the manifest: tests may do several system calls in a block.
+#![deny(clippy::multiple_unsafe_ops_per_block)]
 #![cfg_attr(loom, allow(dead_code))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -9,8 +9,6 @@
 //! consists of; then the statics by kind. `process` has the files of gauges; `ended` what becomes of metrics that end,
 //! `others` what counts where a file is full.
 
-#![deny(clippy::multiple_unsafe_ops_per_block)]
-
 mod counter;
 mod ended;
 mod gauge;

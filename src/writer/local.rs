@@ -191,8 +191,10 @@ fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
         }
     }
     if let Some(model) = NonNull::new(cell.cell.parked.get().cast_mut().cast::<T>()) {
-        // SAFETY: set together with the model, and both are still there: see `with`.
-        let (file, lent) = unsafe { (&*cell.file.get(), &*cell.lent.get()) };
+        // SAFETY: set together with the model, and still there: see `with`.
+        let file = unsafe { &*cell.file.get() };
+        // SAFETY: as above.
+        let lent = unsafe { &*cell.lent.get() };
         // Else a call around this one may hold a group, and a later one does this.
         if !lent.get() {
             // The cell first: the `Drop` of what is dropped may come back here.

@@ -17,11 +17,10 @@ fn with_busy_writer(root: &Root, test: impl FnOnce(&AtomicU64)) {
         .open(path)
         .unwrap();
     let map = memmap2::MmapOptions::new().map_raw(&file).unwrap();
+    let first = map.as_ptr().wrapping_add(block).cast::<AtomicU64>();
     // SAFETY: the block lies within the mapping, which outlives the threads below; everyone accesses
     // it atomically.
-    let words: &[AtomicU64] = unsafe {
-        std::slice::from_raw_parts(map.as_ptr().add(block).cast::<AtomicU64>(), 1 + 2 * WORDS)
-    };
+    let words: &[AtomicU64] = unsafe { std::slice::from_raw_parts(first, 1 + 2 * WORDS) };
     let stop = AtomicBool::new(false);
     /// Ends the writer, also when the test fails.
     struct Stop<'a>(&'a AtomicBool);

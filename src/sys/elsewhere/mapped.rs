@@ -33,13 +33,6 @@ impl<T: 'static> Mapped<T> {
     pub fn as_ptr(&self) -> *mut T {
         self.value.as_ptr()
     }
-
-    /// Keeps it for the life of the process.
-    pub fn leak(self) -> &'static T {
-        let value = std::mem::ManuallyDrop::new(self).value;
-        // SAFETY: as in `deref`; never dropped.
-        unsafe { value.as_ref() }
-    }
 }
 
 impl<T> Deref for Mapped<T> {
@@ -52,11 +45,10 @@ impl<T> Deref for Mapped<T> {
 
 impl<T> Drop for Mapped<T> {
     fn drop(&mut self) {
-        // SAFETY: as in `deref`; `&mut self`: no reference to it is left. It was allocated in `new` with this layout.
-        unsafe {
-            self.value.drop_in_place();
-            System.dealloc(self.value.as_ptr().cast(), Layout::new::<T>());
-        }
+        // SAFETY: as in `deref`; `&mut self`: no reference to it is left.
+        unsafe { self.value.drop_in_place() };
+        // SAFETY: allocated in `new` with this layout, and nothing is in it any more.
+        unsafe { System.dealloc(self.value.as_ptr().cast(), Layout::new::<T>()) };
     }
 }
 

@@ -304,7 +304,7 @@ pub fn give_to(file: &File, uid: u32) -> io::Result<()> {
 }
 
 /// Permissions for a call; not every system has 32 bits for them.
-fn permissions(mode: u32) -> Mode {
+pub(in crate::sys) fn permissions(mode: u32) -> Mode {
     Mode::from_raw_mode(mode as RawMode)
 }
 

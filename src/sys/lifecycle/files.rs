@@ -1,7 +1,8 @@
 //! The stats files that this process writes: a list of their mappings and names, for forks and exits.
 
-use std::cell::{Cell, UnsafeCell};
+use std::cell::Cell;
 use std::ffi::{CStr, CString, OsStr};
+use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -110,10 +111,48 @@ pub struct Registered {
 }
 
 /// The first entry of the list; guarded by [`LIST`].
-struct ListHead(UnsafeCell<*const Registered>);
+struct ListHead(Cell<*const Registered>);
 // SAFETY: only touched under LIST.
 unsafe impl Sync for ListHead {}
-static HEAD: ListHead = ListHead(UnsafeCell::new(ptr::null()));
+static HEAD: ListHead = ListHead(Cell::new(ptr::null()));
+
+/// The entries of the list, for who holds [`LIST`].
+struct Listed<'a> {
+    next: *const Registered,
+    /// As long as it is held.
+    held: PhantomData<&'a Registered>,
+}
+
+impl Listed<'_> {
+    /// For who has locked it otherwise.
+    ///
+    /// # Safety
+    /// This thread holds [`LIST`] as long as it has this, or an entry.
+    unsafe fn assume() -> Self {
+        Listed {
+            next: HEAD.0.get(),
+            held: PhantomData,
+        }
+    }
+}
+
+impl<'a> Iterator for Listed<'a> {
+    type Item = &'a Registered;
+
+    fn next(&mut self) -> Option<&'a Registered> {
+        // SAFETY: null, or in the list. Entries in the list are alive: `leave` takes them out first, under the
+        // lock, which is held as long as this may be used.
+        let entry = unsafe { self.next.as_ref() }?;
+        self.next = entry.next.get();
+        Some(entry)
+    }
+}
+
+/// Runs `work` on the entries, under the lock.
+fn with_listed<R>(work: impl FnOnce(Listed) -> R) -> R {
+    // SAFETY: under LIST; `work` can keep no entry, since it is to be good for any lifetime.
+    lock::with(&LIST, || work(unsafe { Listed::assume() }))
+}
 
 /// Enters a region.
 pub fn enter(start: usize, len: usize, file: FileName, retained: Option<RawFd>) -> Box<Registered> {
@@ -129,14 +168,11 @@ pub fn enter(start: usize, len: usize, file: FileName, retained: Option<RawFd>) 
         done: Cell::new(false),
     });
     lock::with(&LIST, || {
-        // SAFETY: under LIST; entries in the list are alive, since `leave` takes them out first.
-        unsafe {
-            let first = *HEAD.0.get();
-            entry.next.set(first);
-            if let Some(first) = first.as_ref() {
-                first.previous.set(&*entry);
-            }
-            *HEAD.0.get() = &*entry;
+        let first = HEAD.0.replace(&*entry);
+        entry.next.set(first);
+        // SAFETY: null, or in the list, hence alive, under LIST.
+        if let Some(first) = unsafe { first.as_ref() } {
+            first.previous.set(&*entry);
         }
     });
     entry
@@ -148,15 +184,14 @@ pub fn leave(entry: Box<Registered>) {
     let _naming = Naming::begin();
     lock::with(&LIST, || {
         let (next, previous) = (entry.next.get(), entry.previous.get());
-        // SAFETY: under LIST; neighbours are in the list, hence alive.
-        unsafe {
-            match previous.as_ref() {
-                Some(previous) => previous.next.set(next),
-                None => *HEAD.0.get() = next,
-            }
-            if let Some(next) = next.as_ref() {
-                next.previous.set(previous);
-            }
+        // SAFETY: null, or in the list, hence alive, under LIST.
+        match unsafe { previous.as_ref() } {
+            Some(previous) => previous.next.set(next),
+            None => HEAD.0.set(next),
+        }
+        // SAFETY: as above.
+        if let Some(next) = unsafe { next.as_ref() } {
+            next.previous.set(previous);
         }
     });
     let Registered {
@@ -192,12 +227,8 @@ impl Registered {
 /// Ends the next file of the list as far as that can be done under the lock; gives what is left to do.
 /// `None`: none is left.
 pub fn end_next(path: &mut [u8]) -> Option<(u64, u64, End)> {
-    lock::with(&LIST, || {
-        // SAFETY: under LIST; entries in the list are alive.
-        let mut entry = unsafe { (*HEAD.0.get()).as_ref() };
-        while let Some(this) = entry {
-            // SAFETY: as above.
-            entry = unsafe { this.next.get().as_ref() };
+    with_listed(|listed| {
+        for this in listed {
             if this.generation != fork::generation() || this.done.replace(true) {
                 continue;
             }
@@ -231,13 +262,9 @@ pub fn end_next(path: &mut [u8]) -> Option<(u64, u64, End)> {
 /// Ends a group in the files that this process writes in a directory, but for the one whose region begins at
 /// `own`. Whether it was in one.
 pub fn end_group(own: usize, directory: &[u8], ended: &Ended) -> bool {
-    lock::with(&LIST, || {
+    with_listed(|listed| {
         let mut any = false;
-        // SAFETY: under LIST; entries in the list are alive.
-        let mut entry = unsafe { (*HEAD.0.get()).as_ref() };
-        while let Some(this) = entry {
-            // SAFETY: as above.
-            entry = unsafe { this.next.get().as_ref() };
+        for this in listed {
             let path = this.file.path.as_bytes();
             let above = path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
             if this.start == own
@@ -247,13 +274,11 @@ pub fn end_group(own: usize, directory: &[u8], ended: &Ended) -> bool {
             {
                 continue;
             }
+            let first = ptr::with_exposed_provenance::<AtomicU64>(this.start);
             // SAFETY: the entry is only in use while its region is mapped, at a multiple of 8, and its words are
             // only accessed atomically. No more of it is touched than is committed, which the writer had
             // reserved blocks for before.
-            let words = |len| unsafe {
-                let first = ptr::with_exposed_provenance::<AtomicU64>(this.start);
-                std::slice::from_raw_parts(first, len)
-            };
+            let words = |len| unsafe { std::slice::from_raw_parts(first, len) };
             let fixed = words(FIXED / 8);
             // Acquire: who sees the length sees the records below it.
             let committed = fixed[COMMITTED / 8].load(FIND) as usize;
@@ -291,17 +316,12 @@ pub fn all() -> Vec<Written> {
 
 /// Copies the path of the file number `n`; how long it is, and whether it is inherited.
 fn nth(n: usize, buffer: &mut [u8]) -> Option<(usize, bool)> {
-    lock::with(&LIST, || {
-        // SAFETY: under LIST; entries in the list are alive.
-        let mut entry = unsafe { (*HEAD.0.get()).as_ref() };
-        for _ in 0..n {
-            // SAFETY: as above.
-            entry = unsafe { entry?.next.get().as_ref() };
-        }
-        let path = entry?.file.path.as_bytes();
+    with_listed(|mut listed| {
+        let this = listed.nth(n)?;
+        let path = this.file.path.as_bytes();
         let len = path.len().min(buffer.len());
         buffer[..len].copy_from_slice(&path[..len]);
-        Some((len, entry?.generation != fork::generation()))
+        Some((len, this.generation != fork::generation()))
     })
 }
 
@@ -310,20 +330,19 @@ fn nth(n: usize, buffer: &mut [u8]) -> Option<(usize, bool)> {
 /// # Safety
 /// LIST is held by the calling thread, the only one.
 pub unsafe fn replace_in_child(old: u64) {
-    // SAFETY: the caller's promise; entries are alive, as their boxes were copied with the rest of the
-    // memory. Regions of an older generation than the parent's are private memory already, and were
-    // inherited.
-    unsafe {
-        let mut entry = *HEAD.0.get();
-        while let Some(this) = entry.as_ref() {
-            if this.generation == old {
-                region::replace(this.start, this.len);
-                if let Some(descriptor) = this.retained {
-                    // A copy of the description would keep the parent's lock on the file.
-                    retained::close_in_child(descriptor, (this.file.device, this.file.inode));
-                }
-            }
-            entry = this.next.get();
+    // SAFETY: the caller's promise. (Entries are alive, as their boxes were copied with the rest of the memory.)
+    let listed = unsafe { Listed::assume() };
+    for this in listed {
+        // Regions of an older generation than the parent's are private memory already, and were inherited.
+        if this.generation != old {
+            continue;
+        }
+        // SAFETY: the entry is in the list, so its region is one of the parent's, which are all at the same
+        // addresses here.
+        unsafe { region::replace(this.start, this.len) };
+        if let Some(descriptor) = this.retained {
+            // A copy of the description would keep the parent's lock on the file.
+            retained::close_in_child(descriptor, (this.file.device, this.file.inode));
         }
     }
 }

@@ -154,15 +154,14 @@ impl Drop for Watch {
         }
         ticker::locked(|locked| {
             let (next, previous) = (self.next.get(), self.previous.get());
-            // SAFETY: neighbours are in the list, hence alive.
-            unsafe {
-                match previous.as_ref() {
-                    Some(previous) => previous.next.set(next),
-                    None => list(self.idle.key, locked).set(next),
-                }
-                if let Some(next) = next.as_ref() {
-                    next.previous.set(previous);
-                }
+            // SAFETY: null, or in the list, hence alive, since a drop takes it out first, under the lock.
+            match unsafe { previous.as_ref() } {
+                Some(previous) => previous.next.set(next),
+                None => list(self.idle.key, locked).set(next),
+            }
+            // SAFETY: as above.
+            if let Some(next) = unsafe { next.as_ref() } {
+                next.previous.set(previous);
             }
         });
     }

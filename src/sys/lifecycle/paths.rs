@@ -4,15 +4,13 @@ use std::env;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicPtr;
 
 use super::directory::Directory;
 use super::{report, thread_root};
 use crate::Error;
-use crate::sync::{FIND, PUBLISH};
 use crate::sys::NO_FILES;
+use crate::sys::memory::race_cell::RaceCell;
 use crate::sys::memory::read_map::Stat;
 use crate::sys::process::identity::Process;
 
@@ -55,31 +53,13 @@ pub struct Settings {
 /// Files of dead processes that stay in a model's directory, unless MMSTATS_DEAD says otherwise.
 const DEAD: usize = 8;
 
-/// Never freed. No lock: a fork could catch it.
-static SETTINGS: AtomicPtr<Settings> = AtomicPtr::new(ptr::null_mut());
+static SETTINGS: RaceCell<Settings> = RaceCell::new();
 
 impl Settings {
     /// The settings, from the environment as it was at the first call.
     pub fn get() -> &'static Settings {
-        // Who sees the pointer sees the struct. Of two threads that come first
-        // the loser takes the winner's, so that all of a process agree.
-        let known = SETTINGS.load(FIND);
-        // SAFETY: null or leaked below, and never written again.
-        if let Some(known) = unsafe { known.as_ref() } {
-            return known;
-        }
-        let read = Box::into_raw(Box::new(Settings::read()));
-        match SETTINGS.compare_exchange(ptr::null_mut(), read, PUBLISH, FIND) {
-            // SAFETY: from `into_raw` just now; shared from here on, and never written or freed.
-            Ok(_) => unsafe { &*read },
-            Err(winner) => {
-                // SAFETY: `read` was never shared; `winner` is as above.
-                unsafe {
-                    drop(Box::from_raw(read));
-                    &*winner
-                }
-            }
-        }
+        // Of two threads that come first the loser takes the winner's, so that all of a process agree.
+        SETTINGS.get_or_box(Settings::read)
     }
 
     /// Reports what is wrong with them, once, and what else came up while a file was made: now that it is

@@ -83,13 +83,12 @@ impl Drop for Retained {
 /// In the child of a fork: closes its copy of a descriptor that was retained, if it still leads to the file with
 /// this device and inode. Allocates nothing.
 pub fn close_in_child(descriptor: RawFd, identity: (u64, u64)) {
-    // SAFETY: zeros are a valid `stat`, which outlives the call; of a descriptor that is not open it says so.
-    let found = unsafe {
-        let mut found: libc::stat = std::mem::zeroed();
-        (libc::fstat(descriptor, &mut found) == 0).then_some(found)
-    };
-    #[allow(clippy::unnecessary_cast, reason = "signed numbers on macOS")]
-    let is_it = found.is_some_and(|found| (found.st_dev as u64, found.st_ino as u64) == identity);
+    // SAFETY: a stat is plain integers, for which zeros are a value.
+    let mut found: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: the struct is ours. The number need not be that of an open descriptor (so it cannot be borrowed).
+    let is_open = unsafe { libc::fstat(descriptor, &mut found) } == 0;
+    #[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
+    let is_it = is_open && (found.st_dev as u64, found.st_ino as u64) == identity;
     if is_it {
         // SAFETY: the child's copy of the descriptor that was made for this: its owner compares before it
         // uses it, and there is no other thread that could have closed it since.
@@ -108,9 +107,8 @@ fn duplicate(descriptor: RawFd) -> Option<RawFd> {
 
 /// Whether this process has rights that it can give up.
 fn may_lose_access() -> bool {
-    // SAFETY: neither call has preconditions, and neither can fail.
-    let (real, effective) = unsafe { (libc::getuid(), libc::geteuid()) };
-    effective == 0 || real != effective
+    use rustix::process::{geteuid, getuid};
+    geteuid().is_root() || getuid() != geteuid()
 }
 
 #[cfg(test)]

@@ -99,6 +99,14 @@ fn with_state<R>(work: impl FnOnce(&mut State, &Locked) -> R) -> R {
     locked(|locked| work(unsafe { &mut *STATE.0.get() }, locked))
 }
 
+/// The entries of the list.
+fn entries<'a>(state: &State, _: &'a Locked) -> impl Iterator<Item = &'a Entry> + use<'a> {
+    // SAFETY: null, or in the list. Entries in the list are alive: a drop takes them out first, under TICKS, which is
+    // held.
+    let entry = |at: *const Entry| unsafe { at.as_ref() };
+    std::iter::successors(entry(state.first), move |this| entry(this.next.get()))
+}
+
 /// Does some work now, and whenever it is due until what is returned is dropped.
 ///
 /// # Safety
@@ -151,15 +159,14 @@ impl Drop for Ticking {
         }
         with_state(|state, _| {
             let (next, previous) = (entry.next.get(), entry.previous.get());
-            // SAFETY: neighbours are in the list, hence alive.
-            unsafe {
-                match previous.as_ref() {
-                    Some(previous) => previous.next.set(next),
-                    None => state.first = next,
-                }
-                if let Some(next) = next.as_ref() {
-                    next.previous.set(previous);
-                }
+            // SAFETY: null, or in the list, hence alive, since a drop takes it out first, under TICKS.
+            match unsafe { previous.as_ref() } {
+                Some(previous) => previous.next.set(next),
+                None => state.first = next,
+            }
+            // SAFETY: as above.
+            if let Some(next) = unsafe { next.as_ref() } {
+                next.previous.set(previous);
             }
         });
     }
@@ -186,23 +193,17 @@ fn run() {
         let now = clock::coarse_nanos();
         let due = with_state(|state, locked| {
             let mut earliest = None;
-            // SAFETY: entries in the list are alive, since a drop takes them out first; what their work
-            // touches is valid and only touched under TICKS or atomically, by the contract of `begin`.
-            let mut entry = unsafe { state.first.as_ref() };
-            while let Some(this) = entry {
+            for this in entries(state, locked) {
                 #[cfg(feature = "testing")]
                 if this.mocked.get().is_some() {
                     earliest = earliest.or(Some(u64::MAX));
-                    // SAFETY: as above.
-                    entry = unsafe { this.next.get().as_ref() };
                     continue;
                 }
                 if this.due.get() <= now {
+                    // What it touches is valid, and only touched under TICKS or atomically: see `begin`.
                     this.due.set(this.work.tick(now, locked));
                 }
                 earliest = Some(this.due.get().min(earliest.unwrap_or(u64::MAX)));
-                // SAFETY: as above.
-                entry = unsafe { this.next.get().as_ref() };
             }
             // Nothing is left to do: the thread ends, and whoever has work again starts another.
             state.running = earliest.is_some();
@@ -259,15 +260,9 @@ pub fn end_mocked() {
 fn with_mocked(mut each: impl FnMut(&Entry, &Locked)) {
     let me = Some(thread::current().id());
     with_state(|state, locked| {
-        // SAFETY: entries in the list are alive, since a drop takes them out first.
-        let mut entry = unsafe { state.first.as_ref() };
-        while let Some(this) = entry {
-            if this.mocked.get() == me {
-                each(this, locked);
-            }
-            // SAFETY: as above.
-            entry = unsafe { this.next.get().as_ref() };
-        }
+        entries(state, locked)
+            .filter(|this| this.mocked.get() == me)
+            .for_each(|this| each(this, locked));
     });
 }
 

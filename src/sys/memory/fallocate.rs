@@ -2,8 +2,8 @@
 
 use std::fs::File;
 use std::io;
-#[cfg(target_os = "linux")]
-use std::os::fd::AsRawFd;
+
+use rustix::process::{Resource, getrlimit};
 
 /// Reserves the bytes from `start` to `end` of a file, which become zeros. After this, writing there
 /// cannot fail for lack of space. An error: the file may have grown by a part.
@@ -18,24 +18,14 @@ pub fn reserve(file: &File, start: u64, end: u64) -> io::Result<()> {
         return Err(io::Error::from_raw_os_error(libc::EFBIG));
     }
     #[cfg(target_os = "linux")]
-    loop {
-        // SAFETY: a plain system call on a descriptor that `file` keeps open.
-        let result = unsafe {
-            libc::fallocate(
-                file.as_raw_fd(),
-                0,
-                start as libc::off_t,
-                (end - start) as libc::off_t,
-            )
-        };
-        if result == 0 {
-            return Ok(());
-        }
-        let error = io::Error::last_os_error();
-        match error.raw_os_error() {
-            Some(libc::EINTR) => continue,
-            Some(libc::EOPNOTSUPP | libc::ENOSYS) => break,
-            _ => return Err(error),
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+        use rustix::io::{Errno, retry_on_intr};
+        let reserve = || fallocate(file, FallocateFlags::empty(), start, end - start);
+        match retry_on_intr(reserve) {
+            Ok(()) => return Ok(()),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            Err(error) => return Err(error.into()),
         }
     }
     write_zeros(file, start, end)
@@ -55,15 +45,6 @@ fn write_zeros(file: &File, start: u64, end: u64) -> io::Result<()> {
 }
 
 /// RLIMIT_FSIZE.
-#[allow(clippy::unnecessary_cast, reason = "a signed number on FreeBSD")]
 fn file_size_limit() -> u64 {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: the struct is ours.
-    match unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &mut limit) } {
-        0 if limit.rlim_cur != libc::RLIM_INFINITY => limit.rlim_cur as u64,
-        _ => u64::MAX,
-    }
+    getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX)
 }

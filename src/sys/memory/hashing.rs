@@ -3,17 +3,14 @@
 //! foldhash's own random state is set up under a global spin lock at its first use: a child that was
 //! forked at that moment would wait for ever. Here the loser of a race throws its seed away.
 
-use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::mapped::Mapped;
-use crate::sync::{FIND, PUBLISH};
+use super::race_cell::RaceCell;
 
 pub use foldhash::SharedSeed;
 pub use foldhash::fast::SeedableRandomState as RandomState;
 
-/// Never freed.
-static SHARED: AtomicPtr<SharedSeed> = AtomicPtr::new(ptr::null_mut());
+static SHARED: RaceCell<SharedSeed> = RaceCell::new();
 /// How many states were made: their own parts differ.
 static MADE: AtomicU64 = AtomicU64::new(0);
 
@@ -29,17 +26,6 @@ pub fn shared_state() -> RandomState {
 }
 
 fn shared() -> &'static SharedSeed {
-    // Who sees the pointer sees the seed.
-    let known = SHARED.load(FIND);
-    // SAFETY: null or leaked below, and never written again.
-    if let Some(known) = unsafe { known.as_ref() } {
-        return known;
-    }
     // In a mapping: an allocator that counts in groups would come back here for its first allocation.
-    let new = Mapped::new(SharedSeed::from_u64(crate::sys::process::identity::random()));
-    match SHARED.compare_exchange(ptr::null_mut(), new.as_ptr(), PUBLISH, FIND) {
-        Ok(_) => new.leak(),
-        // SAFETY: as above.
-        Err(winner) => unsafe { &*winner },
-    }
+    SHARED.get_or_map(|| SharedSeed::from_u64(crate::sys::process::identity::random()))
 }

@@ -34,13 +34,6 @@ impl<T: 'static> Mapped<T> {
     pub fn as_ptr(&self) -> *mut T {
         self.value.as_ptr()
     }
-
-    /// Keeps it for the life of the process.
-    pub fn leak(self) -> &'static T {
-        let value = std::mem::ManuallyDrop::new(self).value;
-        // SAFETY: as in `deref`; never dropped.
-        unsafe { value.as_ref() }
-    }
 }
 
 impl<T> Deref for Mapped<T> {

@@ -9,6 +9,7 @@ pub mod hashing;
 pub mod inherited;
 #[cfg_attr(not(unix), path = "../elsewhere/mapped.rs")]
 pub mod mapped;
+pub mod race_cell;
 #[cfg_attr(not(unix), path = "../elsewhere/read_map.rs")]
 pub mod read_map;
 #[cfg_attr(not(unix), path = "../elsewhere/region.rs")]

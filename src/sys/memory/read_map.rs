@@ -17,9 +17,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicUsize;
 
 use memmap2::{MmapOptions, MmapRaw};
+use rustix::process::{Resource, getrlimit};
 
 use super::sigbus;
 use crate::sync::{AtomicU64, Ordering, fence};
+use crate::sys::process::identity::Process;
 use crate::sys::process::procfs::is_map_file;
 
 /// A regular file, open for reading, and what the kernel says of it.
@@ -75,7 +77,7 @@ impl Stat {
     /// Whether only this user and root can write it.
     pub fn is_private(&self) -> bool {
         const OTHERS_WRITE: u32 = 0o022;
-        (self.uid == user() || self.uid == 0) && self.mode & OTHERS_WRITE == 0
+        (self.uid == Process::this().uid() || self.uid == 0) && self.mode & OTHERS_WRITE == 0
     }
 }
 
@@ -136,14 +138,8 @@ impl Opened {
     /// Whether the file may be mapped: it is this user's and nobody else can cut it short.
     /// (`directory_is_private`: nobody else can put another one in its place.)
     pub fn may_map(&self, directory_is_private: bool) -> bool {
-        directory_is_private && self.stat.uid == user() && self.stat.is_private()
+        directory_is_private && self.stat.uid == Process::this().uid() && self.stat.is_private()
     }
-}
-
-/// The effective user.
-fn user() -> u32 {
-    // SAFETY: geteuid has no preconditions and cannot fail.
-    unsafe { libc::geteuid() }
 }
 
 /// A read-only view of the first words of a file.
@@ -245,17 +241,10 @@ impl Drop for Kept {
 pub(in crate::sys) fn most_kept() -> usize {
     static MOST: OnceLock<usize> = OnceLock::new();
     *MOST.get_or_init(|| {
-        let mut limit = libc::rlimit {
-            rlim_cur: 0,
-            rlim_max: 0,
-        };
-        // SAFETY: `limit` is valid for writing one rlimit.
-        let failed = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } != 0;
-        if failed {
-            0
-        } else {
-            usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX) / 2
-        }
+        let limit = getrlimit(Resource::Nofile).current;
+        limit.map_or(usize::MAX, |limit| {
+            usize::try_from(limit).unwrap_or(usize::MAX)
+        }) / 2
     })
 }
 

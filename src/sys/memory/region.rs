@@ -11,6 +11,7 @@ use std::os::fd::RawFd;
 use std::ptr::{self, NonNull};
 
 use memmap2::{MmapOptions, MmapRaw};
+use rustix::process::{Resource, getrlimit};
 
 use super::words::Words;
 use crate::sync::AtomicU64;
@@ -28,16 +29,10 @@ const FRACTION: usize = 64;
 /// A [`FRACTION`] of the addresses that the limit leaves to the process, at least [`LEAST`]; all, where
 /// there is no limit. Allocates nothing.
 fn small_fraction() -> usize {
-    let mut limit = libc::rlimit {
-        rlim_cur: libc::RLIM_INFINITY,
-        rlim_max: libc::RLIM_INFINITY,
-    };
-    // SAFETY: the struct outlives the call. If it fails, the struct says that there is no limit.
-    unsafe { libc::getrlimit(libc::RLIMIT_AS, &mut limit) };
-    if limit.rlim_cur == libc::RLIM_INFINITY {
+    let Some(limit) = getrlimit(Resource::As).current else {
         return usize::MAX;
-    }
-    let limit = usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX);
+    };
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     // Where /proc does not say, half of them are taken.
     let taken = addresses_taken().unwrap_or(limit / 2);
     let page = page_size();
@@ -53,7 +48,8 @@ fn addresses_taken() -> Option<usize> {
     Some(pages * page_size())
 }
 
-fn page_size() -> usize {
+/// Bytes of a page. Async-signal-safe: a value that the C library has stored.
+pub(super) fn page_size() -> usize {
     // SAFETY: a sysconf query has no preconditions.
     unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
 }
@@ -155,22 +151,11 @@ impl Region {
         #[cfg(target_os = "linux")]
         {
             assert!(start <= end && end <= self.map.len());
-            let page = page_size();
-            let start = start / page * page;
-            // SAFETY: the range lies inside the mapping, which is ours; the advice changes no contents.
-            let result = unsafe {
-                libc::madvise(
-                    self.map.as_mut_ptr().add(start).cast(),
-                    end - start,
-                    libc::MADV_POPULATE_WRITE,
-                )
-            };
-            if result != 0 {
-                let error = io::Error::last_os_error();
+            let advice = memmap2::Advice::PopulateWrite;
+            match self.map.advise_range(advice, start, end - start) {
                 // Kernels before 5.14 do not know the advice: there fallocate alone has to do.
-                if error.raw_os_error() != Some(libc::EINVAL) {
-                    return Err(error);
-                }
+                Err(error) if error.raw_os_error() != Some(libc::EINVAL) => return Err(error),
+                _ => {}
             }
         }
         let _ = (start, end);

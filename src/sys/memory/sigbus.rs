@@ -17,6 +17,7 @@
 //! A process that forks while another of its threads makes or drops a view must not read stats in the
 //! child before exec: the table's lock may be held there for ever.
 
+use super::region::page_size;
 use crate::sync::{FIND, PUBLISH};
 use std::io;
 use std::sync::Mutex;
@@ -190,12 +191,13 @@ mod platform {
         info: *mut libc::siginfo_t,
         context: *mut libc::c_void,
     ) {
-        // SAFETY: SA_SIGINFO: the kernel gives a valid siginfo.
-        let code = unsafe { (*info).si_code };
+        // SAFETY: SA_SIGINFO: the kernel gives a valid siginfo, of this call alone.
+        let said = unsafe { &*info };
+        let code = said.si_code;
         // A code above 0 is a fault of this thread with an address; others were sent by someone.
         if code > 0 {
-            // SAFETY: as above; of a fault si_addr is the valid member.
-            let address = unsafe { (*info).si_addr() } as usize;
+            // SAFETY: of a fault si_addr is the valid member.
+            let address = unsafe { said.si_addr() } as usize;
             if put_zeros(address) {
                 return;
             }
@@ -208,12 +210,12 @@ mod platform {
         let Some((entry, start, len)) = find(address) else {
             return false;
         };
-        // SAFETY: sysconf has no preconditions; _SC_PAGESIZE is async-signal-safe (a stored value).
-        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+        let page = page_size();
         let first = address & !(page - 1);
         let end = (start + len + page - 1) & !(page - 1);
-        // SAFETY: errno is thread-local and always valid.
-        let before = unsafe { *errno() };
+        let errno = errno();
+        // SAFETY: this thread's errno, which is always there.
+        let before = unsafe { errno.read() };
         // SAFETY: `first..end` lies within the pages of a view that is mapped now: the thread that
         // faulted holds a borrow of it (see the module's text). Replacing them is what we are for: they
         // are only ever accessed by atomic loads, which may see any value. The view unmaps them with
@@ -229,7 +231,7 @@ mod platform {
             )
         };
         // SAFETY: as above.
-        unsafe { *errno() = before };
+        unsafe { errno.write(before) };
         let done = mapped != libc::MAP_FAILED;
         if done {
             entry.cut.store(true, Ordering::Release);
@@ -237,26 +239,27 @@ mod platform {
         done
     }
 
+    /// Where this thread's errno is.
     #[cfg(any(target_os = "linux", target_os = "emscripten"))]
-    unsafe fn errno() -> *mut libc::c_int {
+    fn errno() -> *mut libc::c_int {
         // SAFETY: no preconditions.
         unsafe { libc::__errno_location() }
     }
 
     #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
-    unsafe fn errno() -> *mut libc::c_int {
+    fn errno() -> *mut libc::c_int {
         // SAFETY: no preconditions.
         unsafe { libc::__error() }
     }
 
     #[cfg(any(target_os = "illumos", target_os = "solaris"))]
-    unsafe fn errno() -> *mut libc::c_int {
+    fn errno() -> *mut libc::c_int {
         // SAFETY: no preconditions.
         unsafe { libc::___errno() }
     }
 
     #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
-    unsafe fn errno() -> *mut libc::c_int {
+    fn errno() -> *mut libc::c_int {
         // SAFETY: no preconditions.
         unsafe { libc::__errno() }
     }

@@ -152,10 +152,9 @@ impl<W: Width> Slot<W> {
         };
         // SAFETY: `start` ≤ (N - 1) × W by the mask, and `new` checked that 1 + N × W words are there,
         // so the buffer lies inside the view that `new` was given.
-        unsafe {
-            let first = self.sequence.0.add(1 + start);
-            core::slice::from_raw_parts(first.as_ptr(), W::WORDS)
-        }
+        let first = unsafe { self.sequence.0.add(1 + start) };
+        // SAFETY: as above; by the contract of `Words::new` they are valid, aligned and accessed atomically.
+        unsafe { core::slice::from_raw_parts(first.as_ptr(), W::WORDS) }
     }
 }
 

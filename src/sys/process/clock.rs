@@ -1,13 +1,11 @@
 //! The clocks: a fast one for durations, the system's for dates.
 
-use std::cell::UnsafeCell;
-use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::fork;
 use super::lock;
-use crate::sync::{FIND, PUBLISH};
+use crate::sys::memory::race_cell::RaceCell;
 
 /// A clock for durations: a reading is the processor's counter where it can be trusted, and a
 /// difference of readings becomes nanoseconds by a multiplication.
@@ -67,39 +65,22 @@ fn backwards() -> u64 {
     0
 }
 
-/// The process's clock, once it is calibrated. In a static: nothing may be allocated under
+/// The process's clock, once it is calibrated. In a mapping: nothing may be allocated under
 /// [`SETUP`](fork::SETUP).
-struct Calibrated(UnsafeCell<MaybeUninit<Clock>>);
-// SAFETY: written once, under SETUP and before READY; read after READY.
-unsafe impl Sync for Calibrated {}
-static CLOCK: Calibrated = Calibrated(UnsafeCell::new(MaybeUninit::uninit()));
-static READY: AtomicBool = AtomicBool::new(false);
+static CLOCK: RaceCell<Clock> = RaceCell::new();
 
 /// The clock. The first call of a process calibrates it.
 #[inline(always)]
 pub fn get() -> &'static Clock {
-    // Pairs with the PUBLISH in `calibrate`.
-    if !READY.load(FIND) {
-        calibrate();
-    }
-    // SAFETY: ready, so it was written, whole by FIND, and is never written again.
-    unsafe { (*CLOCK.0.get()).assume_init_ref() }
+    CLOCK.get().unwrap_or_else(calibrate)
 }
 
 /// Under the lock that a fork takes first: a child that was forked in the middle of a calibration
 /// would wait for one that nobody ends.
 #[cold]
-fn calibrate() {
+fn calibrate() -> &'static Clock {
     fork::register();
-    lock::with(&fork::SETUP, || {
-        // Relaxed: the lock orders it.
-        if !READY.load(Ordering::Relaxed) {
-            // SAFETY: under SETUP and not ready: nobody reads it, and only this thread writes it.
-            unsafe { (*CLOCK.0.get()).write(Clock::calibrated()) };
-            // Whoever sees it ready sees the clock.
-            READY.store(true, PUBLISH);
-        }
-    });
+    lock::with(&fork::SETUP, || CLOCK.get_or_map(Clock::calibrated))
 }
 
 /// Now, in nanoseconds since 1970-01-01 UTC; 0 before.
@@ -134,13 +115,9 @@ pub fn creation_nanos() -> u64 {
 pub fn since_boot() -> Option<Duration> {
     #[cfg(target_os = "linux")]
     {
-        let mut now = libc::timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        // SAFETY: the struct is ours.
-        if unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut now) } == 0 {
-            return Some(Duration::new(now.tv_sec as u64, now.tv_nsec as u32));
+        let nanos = nanos_of(libc::CLOCK_BOOTTIME);
+        if nanos > 0 {
+            return Some(Duration::from_nanos(nanos));
         }
     }
     None
@@ -181,15 +158,13 @@ pub fn system_coarse_nanos() -> u64 {
     nanos_of(libc::CLOCK_MONOTONIC)
 }
 
+/// What a clock of the system says, in nanoseconds; 0 where there is no such clock.
 #[inline]
 fn nanos_of(clock: libc::clockid_t) -> u64 {
-    let mut now = MaybeUninit::<libc::timespec>::zeroed();
-    // SAFETY: the place for a timespec is valid for writing. It is one before the call, too: its
-    // fields are integers, and zeros where the call fails.
-    let now = unsafe {
-        libc::clock_gettime(clock, now.as_mut_ptr());
-        now.assume_init()
-    };
+    // SAFETY: a timespec is plain integers, for which zeros are a value.
+    let mut now: libc::timespec = unsafe { std::mem::zeroed() };
+    // SAFETY: the struct is ours. Where the call fails it is as it was.
+    unsafe { libc::clock_gettime(clock, &mut now) };
     (now.tv_sec.max(0) as u64).wrapping_mul(1_000_000_000) + now.tv_nsec as u64
 }
 

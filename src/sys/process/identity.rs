@@ -4,15 +4,12 @@ mod held;
 #[cfg_attr(target_os = "macos", path = "identity/macos.rs")]
 mod kernel;
 
-use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
-
 pub use held::{STICKY, hold_directory, hold_lock, keep_from_cleaners};
 pub(in crate::sys) use held::{ask_lock, is_local};
 pub(in crate::sys) use kernel::Stat;
 
 use crate::format::header::{Header, LockToken};
-use crate::sync::{FIND, PUBLISH};
+use crate::sys::memory::race_cell::RaceCell;
 
 /// Name of the lock file in a root.
 pub const LOCK_FILE: &str = ".lock";
@@ -31,31 +28,13 @@ pub struct Process {
     pub(in crate::sys) exe: String,
 }
 
-/// This process, once asked for; null in a fresh fork. Leaked: a few hundred bytes per fork.
-static PROCESS: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
+/// This process, once asked for; empty in a fresh fork. Leaked: a few hundred bytes per fork.
+static PROCESS: RaceCell<Process> = RaceCell::new();
 
 impl Process {
     /// This process. The first call reads /proc.
     pub fn this() -> &'static Process {
-        // Who sees the pointer sees the struct. Two threads may both read
-        // /proc at first; one result is kept. No lock: a fork could catch it.
-        let known = PROCESS.load(FIND);
-        // SAFETY: null or leaked below, and never written again.
-        if let Some(known) = unsafe { known.as_ref() } {
-            return known;
-        }
-        let this = Box::into_raw(Box::new(Process::read()));
-        let first = ptr::null_mut();
-        match PROCESS.compare_exchange(first, this, PUBLISH, FIND) {
-            // SAFETY: leaked, by storing it.
-            Ok(_) => unsafe { &*this },
-            Err(known) => {
-                // SAFETY: from `into_raw`, and never shared.
-                drop(unsafe { Box::from_raw(this) });
-                // SAFETY: leaked by the thread that was first.
-                unsafe { &*known }
-            }
-        }
+        PROCESS.get_or_box(Process::read)
     }
 
     fn read() -> Process {
@@ -115,13 +94,15 @@ impl Process {
         if cfg!(miri) {
             return 0;
         }
-        // SAFETY: cannot fail.
+        // SAFETY: getegid has no preconditions and cannot fail.
         unsafe { libc::getegid() }
     }
 
     /// The user whose rights this process has now: a service may give up those it began with.
+    ///
+    /// By the C library, as the owners of files that it is compared with: under fakeroot(1) both are another's.
     pub fn uid(&self) -> u32 {
-        // SAFETY: cannot fail.
+        // SAFETY: geteuid has no preconditions and cannot fail.
         unsafe { libc::geteuid() }
     }
 }
@@ -135,8 +116,7 @@ pub fn process_id() -> u32 {
 /// where a number has more.)
 pub fn thread_id() -> u32 {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    // SAFETY: cannot fail.
-    return unsafe { libc::gettid() } as u32;
+    return rustix::thread::gettid().as_raw_nonzero().get() as u32;
     #[cfg(target_vendor = "apple")]
     {
         let mut id = 0;
@@ -185,8 +165,7 @@ fn hexadecimal(text: &str) -> Option<[u8; 16]> {
 
 /// In the child of a fork: it is another process, and holds no locks.
 pub fn forget_in_child() {
-    // Relaxed: the child has one thread.
-    PROCESS.store(ptr::null_mut(), Ordering::Relaxed);
+    PROCESS.forget_in_child();
     held::forget_in_child();
 }
 
@@ -194,12 +173,13 @@ pub fn forget_in_child() {
 pub fn random() -> u64 {
     #[allow(unused_mut)] // Where nothing below is there to fill it.
     let mut bytes = [0; 8];
-    // SAFETY: the buffer is as long as said. A failure leaves zeros, which the time and pid make up for.
+    // A failure leaves zeros, which the time and pid make up for.
     #[cfg(target_os = "linux")]
-    unsafe {
-        libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK);
-    }
-    // SAFETY: as above.
+    let _ = {
+        use rustix::rand::{GetRandomFlags, getrandom};
+        getrandom(&mut bytes, GetRandomFlags::NONBLOCK)
+    };
+    // SAFETY: the buffer is as long as said. A failure leaves zeros, as above.
     #[cfg(target_vendor = "apple")]
     unsafe {
         libc::getentropy(bytes.as_mut_ptr().cast(), bytes.len());

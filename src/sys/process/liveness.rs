@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 
 use super::identity::{LOCK_FILE, Process, Stat, ask_lock, is_local};
 use crate::format::header::{Header, LockToken};
@@ -185,26 +187,17 @@ impl OpenLock {
 
 /// The pid of a header, if it is a number that the process `here` can ask about: it means the same
 /// process for both.
-fn pid_of(header: &Header, here: &Process) -> Option<libc::pid_t> {
+fn pid_of(header: &Header, here: &Process) -> Option<Pid> {
     let same = header.pid_namespace != 0 && header.pid_namespace == here.pid_namespace;
     if !same || !here.is_of_this_boot(header) {
         return None;
     }
-    libc::pid_t::try_from(header.pid)
-        .ok()
-        .filter(|&pid| pid > 0)
-}
-
-/// Why a process cannot be signalled; `None`: it can be.
-fn signal_error(pid: libc::pid_t) -> Option<i32> {
-    // SAFETY: signal 0 only asks.
-    let result = unsafe { libc::kill(pid, 0) };
-    (result != 0).then(|| io::Error::last_os_error().raw_os_error().unwrap_or(0))
+    Pid::from_raw(header.pid.try_into().ok()?)
 }
 
 /// Whether the kernel does not know the pid of a header.
 fn is_gone(header: &Header, here: &Process) -> bool {
-    pid_of(header, here).is_some_and(|pid| signal_error(pid) == Some(libc::ESRCH))
+    pid_of(header, here).is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
 }
 
 /// Without a lock: by pid and start time, where they mean something here.
@@ -212,11 +205,11 @@ fn life_by_pid(header: &Header, here: &Process) -> Life {
     let Some(pid) = pid_of(header, here) else {
         return Life::Unknown;
     };
-    match signal_error(pid) {
-        Some(libc::ESRCH) => return Life::Dead,
+    match test_kill_process(pid) {
+        Err(Errno::SRCH) => return Life::Dead,
         // Somebody else's: it is there. Whether it is the one, its start time says.
-        None | Some(libc::EPERM) => {}
-        Some(_) => return Life::Unknown,
+        Ok(()) | Err(Errno::PERM) => {}
+        Err(_) => return Life::Unknown,
     }
     let stat = if here.proc_is_own {
         Stat::of(header.pid)

@@ -1,35 +1,38 @@
 //! Lines on stderr that can end nothing and wait for nobody.
 
-use std::io::Write;
-use std::mem::ManuallyDrop;
-use std::os::fd::FromRawFd;
+use rustix::io::{Errno, write as write_some};
+
+use super::signals::Set;
+
+/// The signals that a write may raise, and that end a program.
+const ENDS: [libc::c_int; 2] = [libc::SIGXFSZ, libc::SIGPIPE];
 
 /// One write, past the lock of `std::io::stderr`: a fork could have caught that. It must not end the program:
 /// where stderr is a file at its largest size (RLIMIT_FSIZE) or a pipe without a reader, a write raises a signal.
+/// It is this thread's, and taken, unless one was pending before.
 pub fn write(text: &str) {
-    // SAFETY: the sets are ours, all zeros are one, and the calls only change this thread's mask, which is put
-    // back. A signal that a write raises is this thread's: it is taken, unless one was pending before.
-    unsafe {
-        let [mut ends, mut before, mut pending] = std::mem::zeroed::<[libc::sigset_t; 3]>();
-        for signal in [libc::SIGXFSZ, libc::SIGPIPE] {
-            libc::sigaddset(&mut ends, signal);
-        }
-        libc::pthread_sigmask(libc::SIG_BLOCK, &ends, &mut before);
-        libc::sigpending(&mut pending);
-        let old = [libc::SIGXFSZ, libc::SIGPIPE].map(|signal| libc::sigismember(&pending, signal));
-        // The descriptor is only written to, and not closed. If it is not open, or is another file by now,
-        // that is as it would be for any line on stderr.
-        let mut stderr = ManuallyDrop::new(std::fs::File::from_raw_fd(2));
-        let _ = stderr.write_all(format!("{text}\n").as_bytes());
-        libc::sigpending(&mut pending);
-        for (signal, old) in [libc::SIGXFSZ, libc::SIGPIPE].into_iter().zip(old) {
-            if old == 0 && libc::sigismember(&pending, signal) == 1 {
-                let mut one = std::mem::zeroed::<libc::sigset_t>();
-                let mut taken = 0;
-                libc::sigaddset(&mut one, signal);
-                libc::sigwait(&one, &mut taken);
+    Set::of(&ENDS).blocked(|| {
+        let before = Set::pending();
+        write_all(format!("{text}\n").as_bytes());
+        let after = Set::pending();
+        for signal in ENDS {
+            if after.has(signal) && !before.has(signal) {
+                Set::of(&[signal]).take();
             }
         }
-        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
+    });
+}
+
+/// If the descriptor is not open, or is another file by now, that is as it would be for any line on stderr.
+fn write_all(mut bytes: &[u8]) {
+    // Only its descriptor: nothing is locked.
+    let stderr = std::io::stderr();
+    while !bytes.is_empty() {
+        match write_some(&stderr, bytes) {
+            Ok(0) => return,
+            Ok(written) => bytes = &bytes[written..],
+            Err(Errno::INTR) => {}
+            Err(_) => return,
+        }
     }
 }

@@ -12,15 +12,22 @@
 use std::ffi::{CStr, CString};
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
+use std::os::fd::{IntoRawFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use memmap2::MmapOptions;
+use rustix::fs::OFlags;
+
 use super::{LOCK_FILE, random};
 use crate::format::header::LockToken;
 use crate::sync::{FIND, PUBLISH};
+use crate::sys::lifecycle::directory::permissions;
+use crate::sys::lifecycle::retained;
 use crate::sys::process::fork;
 use crate::sys::process::lock;
 
@@ -28,8 +35,8 @@ use crate::sys::process::lock;
 /// few roots.
 struct Held {
     lock: LockToken,
-    /// Kept open where a mapping does not keep the lock, else -1.
-    fd: RawFd,
+    /// Kept open where a mapping does not keep the lock.
+    fd: Option<RawFd>,
     next: *const Held,
 }
 
@@ -60,18 +67,18 @@ fn find_or_take(path: &CStr, mode: u32) -> io::Result<LockToken> {
 fn with_new<T>(take: impl FnOnce(&mut Option<Box<Held>>) -> T) -> T {
     let mut new = Some(Box::new(Held {
         lock: LockToken::default(),
-        fd: -1,
+        fd: None,
         next: ptr::null(),
     }));
     lock::with(&fork::SETUP, || take(&mut new))
 }
 
 /// Enters a lock into the list. Under [`SETUP`](fork::SETUP).
-fn enter(new: &mut Option<Box<Held>>, lock: LockToken, fd: RawFd) {
+fn enter(new: &mut Option<Box<Held>>, lock: LockToken, kept: Option<File>) {
     if let Some(mut held) = new.take() {
         *held = Held {
             lock,
-            fd,
+            fd: kept.map(IntoRawFd::into_raw_fd),
             next: HELD.load(Ordering::Relaxed),
         };
         // Who sees the entry sees what is in it.
@@ -97,29 +104,29 @@ fn take_lock(path: &CStr, mode: u32, new: &mut Option<Box<Held>>) -> io::Result<
     // On tmpfs and ext4 a mapping keeps the open file description, hence the lock, and costs no
     // descriptor. It is not inherited by a fork.
     let probe = open_lock(path, mode)?;
-    let mapped = map_one_page(&file);
-    let mut fd = file.into_raw_fd();
-    if mapped {
-        // SAFETY: the descriptor is ours and used no more.
-        unsafe { libc::close(fd) };
-        fd = -1;
-        if !matches!(ask_lock(&probe, token), Some(true)) {
+    let kept = if map_one_page(&file).is_err() {
+        Some(file)
+    } else {
+        drop(file);
+        if matches!(ask_lock(&probe, token), Some(true)) {
+            None
+        } else {
             // It went with the descriptor (overlayfs): take it again and keep the descriptor.
             if !set_lock(&probe, token) {
                 return Ok(LockToken::default());
             }
             keep_from_cleaners(&probe);
-            fd = probe.into_raw_fd();
+            Some(probe)
         }
-    }
+    };
     let lock = LockToken {
         token,
         device,
         inode,
         // Tried, just now. A server may lose the locks that it keeps for others.
-        pinned: fd == -1 && is_local,
+        pinned: kept.is_none() && is_local,
     };
-    enter(new, lock, fd);
+    enter(new, lock, kept);
     Ok(lock)
 }
 
@@ -149,11 +156,8 @@ fn directories_held() -> usize {
 
 /// Under [`SETUP`](fork::SETUP).
 fn take_directory(path: &CStr, new: &mut Option<Box<Held>>) -> io::Result<()> {
-    let directory = open(
-        path,
-        libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NONBLOCK,
-        0,
-    )?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK;
+    let directory = open(path, flags, 0)?;
     let metadata = directory.metadata()?;
     let lock = LockToken {
         device: metadata.dev(),
@@ -164,7 +168,7 @@ fn take_directory(path: &CStr, new: &mut Option<Box<Held>>) -> io::Result<()> {
     let wanted = find_held(lock.device, lock.inode).is_none() && is_local(&directory);
     if wanted && directories_held() < DIRECTORIES_MOST {
         keep_from_cleaners(&directory);
-        enter(new, lock, directory.into_raw_fd());
+        enter(new, lock, Some(directory));
     }
     Ok(())
 }
@@ -190,19 +194,13 @@ pub const STICKY: u32 = if cfg!(target_os = "linux") { 0o1000 } else { 0 };
 
 /// Opens the lock file, making it if need be. Allocates nothing.
 fn open_lock(path: &CStr, mode: u32) -> io::Result<File> {
-    let flags = libc::O_RDWR | libc::O_CREAT | libc::O_NOFOLLOW;
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW;
     open(path, flags, mode | STICKY)
 }
 
 /// Opens a file or directory. Allocates nothing.
-fn open(path: &CStr, flags: libc::c_int, mode: u32) -> io::Result<File> {
-    // SAFETY: a C string that outlives the call; the descriptor is new, hence only ours.
-    unsafe {
-        match libc::open(path.as_ptr(), flags | libc::O_CLOEXEC, mode as libc::c_uint) {
-            -1 => Err(io::Error::last_os_error()),
-            fd => Ok(File::from_raw_fd(fd)),
-        }
-    }
+fn open(path: &CStr, flags: OFlags, mode: u32) -> io::Result<File> {
+    Ok(rustix::fs::open(path, flags | OFlags::CLOEXEC, permissions(mode))?.into())
 }
 
 /// In the child of a fork: it holds no locks.
@@ -213,26 +211,11 @@ pub(super) fn forget_in_child() {
     while let Some(this) = unsafe { held.as_ref() } {
         // The description is shared with the parent: kept open, it would keep the parent's lock. A program
         // that closes all descriptors has closed it already, and the number may be another file's.
-        if this.fd >= 0 && is_open(this) {
-            // SAFETY: the child's copy of a descriptor that only `Held` uses, as was just seen. No other
-            // thread of the child can have closed it since: there is none.
-            unsafe { libc::close(this.fd) };
+        if let Some(fd) = this.fd {
+            retained::close_in_child(fd, (this.lock.device, this.lock.inode));
         }
         held = this.next;
     }
-}
-
-/// Whether the descriptor still is that of the lock file, or directory. Allocates nothing.
-#[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
-fn is_open(held: &Held) -> bool {
-    let mut found = std::mem::MaybeUninit::<libc::stat>::zeroed();
-    // SAFETY: the place for a stat is valid for writing. It is one before the call, too: its fields are
-    // integers. The number need not be that of an open descriptor.
-    let (result, found) = unsafe {
-        let result = libc::fstat(held.fd, found.as_mut_ptr());
-        (result, found.assume_init())
-    };
-    result == 0 && (found.st_dev as u64, found.st_ino as u64) == (held.lock.device, held.lock.inode)
 }
 
 /// Takes a shared flock(2) on a file that is about to be mapped: the mapping keeps it. Cleaners of
@@ -255,16 +238,12 @@ pub(in crate::sys) fn is_local(file: &File) -> bool {
     const RAMFS: u32 = 0x8584_58f6;
     const BCACHEFS: u32 = 0xca45_1a4e;
     const ZFS: u32 = 0x2fc1_2fc1;
-    let mut found = std::mem::MaybeUninit::<libc::statfs>::zeroed();
-    // SAFETY: the place for a statfs is valid for writing. It is one before the call, too: its fields
-    // are integers.
-    let (result, found) = unsafe {
-        let result = libc::fstatfs(file.as_raw_fd(), found.as_mut_ptr());
-        (result, found.assume_init())
+    let Ok(found) = rustix::fs::fstatfs(file) else {
+        return false;
     };
     // The numbers have 32 bits, in a field whose type differs between architectures.
     let kind = found.f_type as u32;
-    let known = [
+    [
         libc::TMPFS_MAGIC as u32,
         libc::EXT4_SUPER_MAGIC as u32,
         libc::XFS_SUPER_MAGIC as u32,
@@ -274,8 +253,8 @@ pub(in crate::sys) fn is_local(file: &File) -> bool {
         RAMFS,
         BCACHEFS,
         ZFS,
-    ];
-    result == 0 && known.contains(&kind)
+    ]
+    .contains(&kind)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -283,25 +262,13 @@ pub(in crate::sys) fn is_local(_: &File) -> bool {
     false
 }
 
-fn map_one_page(file: &File) -> bool {
-    // SAFETY: a new mapping of one page, never touched; it stays for the life of the process.
-    unsafe {
-        let page = libc::sysconf(libc::_SC_PAGESIZE) as usize;
-        let map = libc::mmap(
-            ptr::null_mut(),
-            page,
-            libc::PROT_READ,
-            libc::MAP_SHARED,
-            file.as_raw_fd(),
-            0,
-        );
-        if map == libc::MAP_FAILED {
-            return false;
-        }
-        #[cfg(target_os = "linux")]
-        libc::madvise(map, page, libc::MADV_DONTFORK);
-    }
-    true
+/// Maps one page of a file, which is never touched, for the life of the process.
+fn map_one_page(file: &File) -> io::Result<()> {
+    let map = MmapOptions::new().len(1).map_raw_read_only(file)?;
+    #[cfg(target_os = "linux")]
+    let _ = map.advise(memmap2::Advice::DontFork);
+    std::mem::forget(map);
+    Ok(())
 }
 
 fn random_token() -> u64 {

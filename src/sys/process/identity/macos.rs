@@ -3,7 +3,6 @@
 //! Written after Apple's manuals and headers (sys/sysctl.h, libproc.h, sys/proc_info.h), and compiled; never run.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::path::PathBuf;
 
 use super::hexadecimal;
@@ -20,18 +19,12 @@ impl Stat {
     /// That of another process; `None` if it is not for this user to look at.
     pub fn of(pid: u32) -> Option<Stat> {
         let size = size_of::<libc::proc_bsdinfo>() as libc::c_int;
-        let mut info = MaybeUninit::<libc::proc_bsdinfo>::zeroed();
-        // SAFETY: the place has the size that is said. It is a struct of integers before the call, too.
-        let (written, info) = unsafe {
-            let written = libc::proc_pidinfo(
-                libc::c_int::try_from(pid).ok()?,
-                libc::PROC_PIDTBSDINFO,
-                0,
-                info.as_mut_ptr().cast(),
-                size,
-            );
-            (written, info.assume_init())
-        };
+        let pid = libc::c_int::try_from(pid).ok()?;
+        // SAFETY: a struct of integers, for which zeros are a value.
+        let mut info: libc::proc_bsdinfo = unsafe { std::mem::zeroed() };
+        let place = (&raw mut info).cast();
+        // SAFETY: the place is ours, and has the size that is said.
+        let written = unsafe { libc::proc_pidinfo(pid, libc::PROC_PIDTBSDINFO, 0, place, size) };
         (written == size).then_some(Stat {
             start_time: info.pbi_start_tvsec * 1_000_000 + info.pbi_start_tvusec,
             ended: info.pbi_status == libc::SZOMB,
