@@ -177,9 +177,13 @@ pub mod sys {
         pub mod lock;
         pub mod own_lock;
     }
-    /// Lists.
+    /// Lists, and the views that the handler of SIGBUS knows.
     pub mod memory {
         pub mod append_list;
+        /// The guard against SIGBUS: its table.
+        pub mod sigbus {
+            pub mod table;
+        }
     }
     /// Orphans.
     pub mod lifecycle {

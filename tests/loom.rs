@@ -12,6 +12,8 @@ mod levels;
 mod orphans;
 #[path = "loom/published.rs"]
 mod published;
+#[path = "loom/sigbus.rs"]
+mod sigbus;
 #[path = "loom/telling.rs"]
 mod telling;
 
