@@ -185,8 +185,9 @@ pub mod sys {
             pub mod table;
         }
     }
-    /// Orphans.
+    /// Orphans, and the exit.
     pub mod lifecycle {
+        pub mod naming;
         pub mod orphans;
     }
 }

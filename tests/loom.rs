@@ -8,6 +8,8 @@
 mod generations;
 #[path = "loom/levels.rs"]
 mod levels;
+#[path = "loom/naming.rs"]
+mod naming;
 #[path = "loom/orphans.rs"]
 mod orphans;
 #[path = "loom/published.rs"]
