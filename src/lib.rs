@@ -179,12 +179,17 @@ pub mod sys {
         pub mod lock;
         pub mod own_lock;
     }
-    /// Lists.
+    /// Lists, and the views that the handler of SIGBUS knows.
     pub mod memory {
         pub mod append_list;
+        /// The guard against SIGBUS: its table.
+        pub mod sigbus {
+            pub mod table;
+        }
     }
-    /// Orphans.
+    /// Orphans, and the exit.
     pub mod lifecycle {
+        pub mod naming;
         pub mod orphans;
     }
 }

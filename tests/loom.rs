@@ -8,10 +8,14 @@
 mod generations;
 #[path = "loom/levels.rs"]
 mod levels;
+#[path = "loom/naming.rs"]
+mod naming;
 #[path = "loom/orphans.rs"]
 mod orphans;
 #[path = "loom/published.rs"]
 mod published;
+#[path = "loom/sigbus.rs"]
+mod sigbus;
 #[path = "loom/telling.rs"]
 mod telling;
 

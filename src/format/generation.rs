@@ -59,7 +59,8 @@ impl Orders {
 }
 
 /// A fence, or none where a check has taken it away.
-fn fence_unless_relaxed(order: Ordering) {
+#[inline(always)]
+pub(crate) fn fence_unless_relaxed(order: Ordering) {
     if !matches!(order, Ordering::Relaxed) {
         fence(order);
     }

@@ -27,7 +27,7 @@ use crate::metric::storage::PlacedSchema;
 use crate::retire;
 use crate::sync::PUBLISH;
 use crate::sys::NO_FILES;
-use crate::sys::lifecycle::ending::{self, Naming};
+use crate::sys::lifecycle::ending;
 use crate::sys::lifecycle::files::{End, FileName};
 use crate::sys::lifecycle::paths::{self, Settings};
 use crate::sys::lifecycle::report;
@@ -293,7 +293,7 @@ impl StatsFile {
         let Backing::Nameless { nameless, end } = &mut *backing else {
             return Ok(());
         };
-        let Some(_naming) = Naming::new() else {
+        let Some(_naming) = ending::giving_name() else {
             // The process exits: it stays without a name, and goes with the process.
             return Ok(());
         };

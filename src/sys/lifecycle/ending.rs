@@ -1,25 +1,39 @@
 //! How far the process has come to its end, and whether that is a crash.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use crate::sync::told_before_looking;
+use super::naming::{Names, Naming};
 use crate::sys::process::identity;
-use crate::sys::process::lock;
 
-/// Whether the exit handler has run: no more files then.
-static EXITED: AtomicBool = AtomicBool::new(false);
+/// Who names files, until the exit handler has run.
+static NAMES: Names = Names::new();
 
-/// Whether the process has run its exit handler.
+/// Whether the process has run its exit handler: no more files then.
 pub fn exited() -> bool {
-    EXITED.load(Ordering::Relaxed)
+    NAMES.are_over()
 }
 
 /// The exit handler begins: from here on no file is given a name.
 pub(super) fn begin() {
-    EXITED.store(true, Ordering::Relaxed);
-    // Pairs with the one in `Naming::begin`: either the other thread sees the exit, or the exit waits for it.
-    told_before_looking();
+    NAMES.end();
+}
+
+/// For giving a name to a file; `None` once the process exits: no more names then.
+pub fn giving_name() -> Option<Naming<'static>> {
+    NAMES.begin().unless_over()
+}
+
+/// For taking the name of a file away.
+pub(in crate::sys) fn taking_name() -> Naming<'static> {
+    NAMES.begin()
+}
+
+/// The exit handler waits for those who give or take names.
+pub(super) fn wait_for_names() {
+    /// A thread that takes longer is stopped, or its file system is.
+    const PATIENCE: Duration = Duration::from_secs(1);
+    NAMES.wait_for_all(PATIENCE);
 }
 
 /// Whether the main thread has panicked (as the panic hook says, if there is one).
@@ -40,47 +54,6 @@ pub fn note_panic() {
 pub fn is_crash() -> bool {
     MAIN_PANICKED.load(Ordering::Relaxed)
         && (FAILED.load(Ordering::Relaxed) || std::thread::panicking())
-}
-
-/// How many threads are between giving a file its name and entering it, or between taking it out
-/// and removing it. The exit handler waits for them: nobody else would remove what they leave.
-static NAMING: AtomicUsize = AtomicUsize::new(0);
-/// How long it waits. A thread that takes longer is stopped, or its file system is.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// One of [`NAMING`], until it is dropped.
-#[derive(Debug)]
-pub struct Naming(());
-
-impl Naming {
-    pub(in crate::sys) fn begin() -> Naming {
-        NAMING.fetch_add(1, Ordering::Relaxed);
-        // Pairs with the one in `begin`.
-        told_before_looking();
-        Naming(())
-    }
-
-    /// For giving a name to a file; `None` once the process exits: no more names then.
-    pub fn new() -> Option<Naming> {
-        let naming = Naming::begin();
-        (!EXITED.load(Ordering::Relaxed)).then_some(naming)
-    }
-
-    pub(super) fn wait_for_all() {
-        let start = Instant::now();
-        let mut tries = 0;
-        // Acquire: sees what the others have named.
-        while NAMING.load(Ordering::Acquire) > 0 && start.elapsed() < PATIENCE {
-            lock::wait(&mut tries);
-        }
-    }
-}
-
-impl Drop for Naming {
-    fn drop(&mut self) {
-        // Release: see `wait_for_all`. All changes are read-modify-writes, so each that came before is seen, too.
-        NAMING.fetch_sub(1, Ordering::Release);
-    }
 }
 
 /// Has the status noted at the exit, before the files are ended. For programs that have a panic hook.
@@ -113,6 +86,6 @@ pub fn watch_status() {
 
 /// In the child of a fork: whoever was naming a file is a thread of the parent, and so is who panicked.
 pub fn forget_in_child() {
-    NAMING.store(0, Ordering::Relaxed);
+    NAMES.forget_in_child();
     MAIN_PANICKED.store(false, Ordering::Relaxed);
 }

@@ -1,6 +1,6 @@
 //! The end of the process: its files are removed, folded, or left.
 
-use super::ending::{self, Naming};
+use super::ending;
 use super::files::{self, End, FileName};
 
 /// Has the files ended at the exit. Once.
@@ -12,9 +12,9 @@ pub fn register() {
 /// At exit: every file of this process that is left is ended as by a drop.
 extern "C" fn at_exit() {
     ending::begin();
-    Naming::wait_for_all();
+    ending::wait_for_names();
     end_all();
-    Naming::wait_for_all();
+    ending::wait_for_names();
 }
 
 fn end_all() {

@@ -10,7 +10,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ended_groups;
-use super::ending::{self, Naming};
+use super::ending;
 use super::retained;
 use crate::format::header::{COMMITTED, FIXED, OWNER, OwnerState};
 use crate::format::owner;
@@ -181,7 +181,7 @@ pub fn enter(start: usize, len: usize, file: FileName, retained: Option<RawFd>) 
 /// Takes a region out of the list, and removes its file unless it is kept or not this process's.
 #[allow(clippy::boxed_local, reason = "the list has its address until here")]
 pub fn leave(entry: Box<Registered>) {
-    let _naming = Naming::begin();
+    let _naming = ending::taking_name();
     lock::with(&LIST, || {
         let (next, previous) = (entry.next.get(), entry.previous.get());
         // SAFETY: null, or in the list, hence alive, under LIST.

@@ -11,6 +11,7 @@ pub mod exit;
 #[cfg_attr(not(unix), path = "../elsewhere/files.rs")]
 pub mod files;
 pub mod idle;
+pub mod naming;
 pub mod orphans;
 pub mod paths;
 pub mod report;

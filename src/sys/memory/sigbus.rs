@@ -2,8 +2,8 @@
 //!
 //! A load from a mapping beyond the end of its file is SIGBUS. Readers compare the length before each
 //! pass, but a file can be cut short in between. Where the guard is installed (opt-in, for a signal
-//! handler is the program's, not a library's) a fault inside one of the reader's own views puts zero
-//! pages under the rest of that view and marks it; the load then gives zero, the pass ends, and the
+//! handler is the program's, not a library's) a fault inside one of the reader's own views marks
+//! it and puts zero pages under the rest of it; the load then gives zero, the pass ends, and the
 //! reader throws its result away. Every other fault goes to the handler that was there before.
 //!
 //! # What the handler may do
@@ -11,8 +11,8 @@
 //! atomics in static memory, calls mmap (a plain system call) and restores errno. The thread that
 //! faults is the one that reads the view, and it holds a borrow of it: so the entry of its view is in
 //! the table, complete, and stays there. Entries of other views may change meanwhile; each has a
-//! version that is odd while it changes, and the handler passes over an entry that it did not read in
-//! one piece: that is never the one it looks for.
+//! generation that is odd while it changes, and the handler passes over an entry that it did not read in
+//! one piece: that is never the one it looks for. [`table`] has the proof.
 //!
 //! A process that forks while another of its threads makes or drops a view must not read stats in the
 //! child before exec: the table's lock may be held there for ever.
@@ -21,36 +21,19 @@ use super::region::page_size;
 use crate::sync::{FIND, PUBLISH};
 use std::io;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::AtomicBool;
+
+use table::Table;
+
+pub mod table;
 
 /// Views that the table has room for. One more costs 32 bytes of zeroed static memory, which takes no
 /// memory until it is used.
 const VIEWS: usize = 16_384;
 
-struct Guarded {
-    /// Odd while the entry changes.
-    version: AtomicU64,
-    /// First byte, 0: the entry is free.
-    start: AtomicUsize,
-    /// Bytes.
-    len: AtomicUsize,
-    /// Whether the handler put pages of zeros there.
-    cut: AtomicBool,
-}
-
-static TABLE: [Guarded; VIEWS] = [const {
-    Guarded {
-        version: AtomicU64::new(0),
-        start: AtomicUsize::new(0),
-        len: AtomicUsize::new(0),
-        cut: AtomicBool::new(false),
-    }
-}; VIEWS];
-
-/// Entries that were ever used: the handler looks no further.
-static USED: AtomicUsize = AtomicUsize::new(0);
-/// Free entries below `USED`. Its lock also lets only one thread at a time change entries; the
-/// handler does not take it.
+static TABLE: Table<VIEWS> = Table::new();
+/// Free places of the table. Its lock also lets only one thread at a time change entries; the handler
+/// does not take it.
 static FREE: Mutex<Vec<u16>> = Mutex::new(Vec::new());
 /// Whether the handler is installed.
 static INSTALLED: AtomicBool = AtomicBool::new(false);
@@ -62,71 +45,21 @@ pub struct Entry(u16);
 /// Enters a view. `None`: the table is full.
 pub fn register(start: usize, len: usize) -> Option<Entry> {
     let mut free = FREE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let index = match free.pop() {
-        Some(index) => index,
-        None => {
-            // Relaxed: changed only under the lock.
-            let index = USED.load(Ordering::Relaxed);
-            if index >= VIEWS {
-                return None;
-            }
-            // Relaxed: the handler that sees it finds static zeros at least, which is a free entry, or its version.
-            USED.store(index + 1, Ordering::Relaxed);
-            index as u16
-        }
-    };
-    change(index, start, len);
-    Some(Entry(index))
+    TABLE.enter(&mut free, start, len).map(Entry)
 }
 
 impl Entry {
     /// Whether the handler put pages of zeros under the view.
     pub fn is_cut(&self) -> bool {
-        // Acquire, although the handler ran in this very thread: the view may have moved to another.
-        TABLE[usize::from(self.0)].cut.load(Ordering::Acquire)
+        TABLE.entry(self.0).is_cut()
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
         let mut free = FREE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        change(self.0, 0, 0);
-        free.push(self.0);
+        TABLE.leave(&mut free, self.0);
     }
-}
-
-/// Changes an entry. The caller holds the lock.
-fn change(index: u16, start: usize, len: usize) {
-    let entry = &TABLE[usize::from(index)];
-    // A sequence lock with one writer, which the mutex ensures: the protocol, and its four orderings, are those of
-    // `format::generation`, which loom checks. Relaxed: it reads its own store.
-    let version = entry.version.load(Ordering::Relaxed);
-    entry
-        .version
-        .store(version.wrapping_add(1), Ordering::Relaxed);
-    // Release: a handler that reads one of the stores below sees the odd version.
-    fence(Ordering::Release);
-    entry.cut.store(false, Ordering::Relaxed);
-    entry.len.store(len, Ordering::Relaxed);
-    entry.start.store(start, Ordering::Relaxed);
-    // Release: a handler that sees this version sees the stores above.
-    entry
-        .version
-        .store(version.wrapping_add(2), Ordering::Release);
-}
-
-/// The entry of the view in which `address` lies, with the view's first byte and length.
-fn find(address: usize) -> Option<(&'static Guarded, usize, usize)> {
-    let used = USED.load(Ordering::Relaxed).min(VIEWS);
-    TABLE[..used].iter().find_map(|entry| {
-        let version = entry.version.load(Ordering::Acquire);
-        let start = entry.start.load(Ordering::Relaxed);
-        let len = entry.len.load(Ordering::Relaxed);
-        // Acquire: a store of a later change that was read above is followed by its odd version.
-        fence(Ordering::Acquire);
-        let whole = version % 2 == 0 && entry.version.load(Ordering::Relaxed) == version;
-        (whole && start != 0 && address.wrapping_sub(start) < len).then_some((entry, start, len))
-    })
 }
 
 /// Whether the handler is there.
@@ -207,12 +140,14 @@ mod platform {
 
     /// Puts zeros under the page of `address` and all pages after it in the same view of ours.
     fn put_zeros(address: usize) -> bool {
-        let Some((entry, start, len)) = find(address) else {
+        let Some((entry, start, len)) = TABLE.find(address) else {
             return false;
         };
         let page = page_size();
         let first = address & !(page - 1);
         let end = (start + len + page - 1) & !(page - 1);
+        // Before the zeros are there. Where there will be none, the file is short all the same.
+        entry.cut();
         let errno = errno();
         // SAFETY: this thread's errno, which is always there.
         let before = unsafe { errno.read() };
@@ -232,11 +167,7 @@ mod platform {
         };
         // SAFETY: as above.
         unsafe { errno.write(before) };
-        let done = mapped != libc::MAP_FAILED;
-        if done {
-            entry.cut.store(true, Ordering::Release);
-        }
-        done
+        mapped != libc::MAP_FAILED
     }
 
     /// Where this thread's errno is.
@@ -334,11 +265,11 @@ mod tests {
         // Addresses that no program has.
         let (start, len) = (usize::MAX - 0xffff, 8192);
         let entry = register(start, len).unwrap();
-        assert!(find(start).is_some());
-        assert!(find(start + len - 1).is_some());
-        assert!(find(start + len).is_none());
-        assert!(find(start - 1).is_none());
+        assert!(TABLE.find(start).is_some());
+        assert!(TABLE.find(start + len - 1).is_some());
+        assert!(TABLE.find(start + len).is_none());
+        assert!(TABLE.find(start - 1).is_none());
         drop(entry);
-        assert!(find(start).is_none());
+        assert!(TABLE.find(start).is_none());
     }
 }
