@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use metrics::{Key, Label, with_local_recorder};
+use mmstats::reader::Reader;
 use mmstats::recorder::Recorder;
 
 use super::process::{fork, wait_well};
@@ -158,6 +159,31 @@ fn no_handle_is_left_behind_where_a_table_grows() {
             .as_u64()
     };
     assert!((0..METRICS).all(|n| total(n) == Some(2)));
+}
+
+#[test]
+fn a_gauge_that_ends_while_it_begins_anew_is_found_again() {
+    let (recorder, root) = recorder();
+    let level = with_local_recorder(&recorder, || metrics::gauge!("level"));
+    let key = Key::from_name("level");
+    let mut reader = Reader::open(root.path()).unwrap();
+    for round in 1..=200 {
+        thread::scope(|scope| {
+            // The first write after a removal begins the gauge anew, while the next removal is under way.
+            let writing = scope.spawn(|| (0..1000).for_each(|_| level.set(0.5)));
+            while !writing.is_finished() {
+                recorder.remove(&key);
+            }
+        });
+        // Whichever came last, the handle does not write where nobody reads. (The next removal would mend it.)
+        level.set(f64::from(round));
+        let snapshot = reader.snapshot().unwrap();
+        let seen = snapshot.get("metrics", "level");
+        assert_eq!(
+            seen.and_then(|value| value.as_f64()),
+            Some(f64::from(round))
+        );
+    }
 }
 
 #[test]
