@@ -291,9 +291,10 @@ impl Laps {
     /// assert!(first + second <= laps.total());
     /// ```
     pub fn lap(&mut self) -> f64 {
-        let seconds = self.lap.elapsed().as_secs_f64();
-        self.lap = Stopwatch::start();
-        seconds
+        // One reading of the clock, so that nothing is lost between two laps.
+        let end = Stopwatch::start();
+        let lap = end.since(std::mem::replace(&mut self.lap, end));
+        lap.as_secs_f64()
     }
 
     /// The seconds since the start.
