@@ -1,8 +1,9 @@
 //! The writing side: files that appear complete, grow under their handles and go with their owner.
 //!
-//! `model` is what a user's struct gets, `builder` makes its file, `reopen` another for the child of a fork, `local` keeps one for each thread,
-//! `groups` adds instances at run time, by names or by `labels`, `procedural` does without a struct, `by_name` and `scope`
-//! without anything but names. Below them, `file` is the stats file that all of them write, and `directory` where it appears.
+//! `model` is what a user's struct gets, `builder` makes its file, `reopen` another for the child of a fork, `local` keeps
+//! one for each thread, `groups` adds instances at run time, by names or by `labels`, `procedural` does without a struct,
+//! `by_name` and `scope` without anything but names. Below them, `file` is the stats file that all of them write, and
+//! `directory` where it appears.
 
 mod builder;
 mod by_name;
