@@ -18,7 +18,7 @@ use crate::format::labels::Labels;
 use crate::format::scalar::Scalar;
 use crate::metric::gauge::Numeric;
 use crate::sync::{AtomicU64, FIND, PUBLISH, told_before_looking};
-use crate::sys::lifecycle::paths::Settings;
+use crate::sys::lifecycle::report;
 use crate::sys::lifecycle::thread_root;
 use crate::sys::memory::append_list::AppendList;
 use crate::sys::process::fork;
@@ -88,7 +88,7 @@ impl Level {
             MAKING.with(|| unsafe { self.make_under_lock::<T>(spec) })
         })??;
         // Only now: a logger may use the gauge itself.
-        Settings::report_problems();
+        report::tell_all();
         if let Some(refusal) = refusal {
             refusal.report();
         }

@@ -22,7 +22,6 @@ use crate::format::generation::is_there;
 use crate::metric::field::Field;
 use crate::sync::{FIND, PUBLISH, told_before_looking};
 use crate::sys::lifecycle::orphans::{self, Orphan};
-use crate::sys::lifecycle::paths::Settings;
 use crate::sys::lifecycle::report;
 use crate::sys::lifecycle::thread_root;
 use crate::sys::memory::append_list::AppendList;
@@ -131,7 +130,6 @@ fn make<C: Field + 'static>(metric: &dyn Shared<C>) -> Option<&'static C> {
         Some(made)
     })?;
     // Only now: a logger may use the metric itself.
-    Settings::report_problems();
     report::tell_all();
     let (cell, refusal) = made?;
     if let Some(refusal) = refusal {

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use crate::sys::lifecycle::ticker;
-use crate::sys::process::mock_clock;
+use crate::sys::process::{clock, mock_clock};
 
 /// A mock clock of one thread: while it lives, time stands still for what this thread measures and reads, until
 /// [`advance`](Clock::advance) moves it.
@@ -50,7 +50,7 @@ impl Clock {
     #[track_caller]
     pub fn mock() -> Clock {
         assert!(
-            mock_clock::begin(),
+            mock_clock::begin(clock::coarse_nanos(), clock::unix_nanos()),
             "the clock of this thread is mocked already: use that Clock, or drop it first"
         );
         Clock(PhantomData)

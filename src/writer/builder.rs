@@ -17,7 +17,7 @@ use crate::format::{header, round_up};
 use crate::metric::field::Binder;
 use crate::metric::kind::code;
 use crate::metric::storage::{Append, Room, Storage};
-use crate::sys::lifecycle::paths::Settings;
+use crate::sys::lifecycle::report;
 
 /// Builds a file: `.create()` makes it.
 #[derive(Debug)]
@@ -308,7 +308,7 @@ impl<T: MmStats> Builder<T> {
     /// The directory or file cannot be made or there is no space; two fields have one label.
     pub fn create(self) -> Result<Stats<T>, Error> {
         let stats = self.make()?;
-        Settings::report_problems();
+        report::tell_all();
         Ok(stats)
     }
 
@@ -370,7 +370,7 @@ impl<T: MmStats> Builder<T, Names> {
         }
         expect_octaves(&file, &model::schema::<T>());
         file.appear()?;
-        Settings::report_problems();
+        report::tell_all();
         Ok(Stats::new(groups, file))
     }
 }
@@ -413,7 +413,7 @@ impl Builder<Writer, Procedural> {
     /// The directory or file cannot be made or there is no space.
     pub fn create(self) -> Result<Writer, Error> {
         let writer = self.make(WrittenBy::Thread)?;
-        Settings::report_problems();
+        report::tell_all();
         Ok(writer)
     }
 

@@ -18,7 +18,6 @@ use crate::metric::field::Binder;
 use crate::metric::storage::Storage;
 use crate::sys::lifecycle::ending;
 use crate::sys::lifecycle::orphans::{self, Orphan};
-use crate::sys::lifecycle::paths::Settings;
 use crate::sys::lifecycle::report;
 use crate::sys::lifecycle::thread_root;
 use crate::sys::memory::region::Region;
@@ -225,7 +224,7 @@ fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
     }
     drop(busy);
     // Only now: a logger may use the model itself.
-    Settings::report_problems();
+    report::tell_all();
     if let Some(error) = error {
         let text = format_args!("{error}; what it counts is not recorded");
         report::once(T::NAME, "no file", &text);

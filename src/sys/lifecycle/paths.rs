@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::directory::Directory;
-use super::{report, thread_root};
+use super::thread_root;
 use crate::Error;
 use crate::sys::NO_FILES;
 use crate::sys::memory::race_cell::RaceCell;
@@ -47,7 +47,7 @@ pub struct Settings {
     /// MMSTATS_QUIET: nothing is written to stderr.
     pub quiet: bool,
     /// Variables that are ignored, and why.
-    problems: Vec<(&'static str, String)>,
+    pub problems: Vec<(&'static str, String)>,
 }
 
 /// Files of dead processes that stay in a model's directory, unless MMSTATS_DEAD says otherwise.
@@ -60,15 +60,6 @@ impl Settings {
     pub fn get() -> &'static Settings {
         // Of two threads that come first the loser takes the winner's, so that all of a process agree.
         SETTINGS.get_or_box(Settings::read)
-    }
-
-    /// Reports what is wrong with them, once, and what else came up while a file was made: now that it is
-    /// there, for a logger may use statistics itself.
-    pub fn report_problems() {
-        for (name, problem) in &Settings::get().problems {
-            report::later("", name, problem);
-        }
-        report::tell_all();
     }
 
     fn read() -> Settings {

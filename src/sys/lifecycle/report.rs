@@ -55,8 +55,12 @@ pub fn quietly(model: &str, cause: &str, text: &dyn Display) {
     enter(model, cause, text, false);
 }
 
-/// Tells what is still to be told.
+/// Tells what is still to be told, and what is wrong with the settings. Called when a file that was made is there, for
+/// a logger may use statistics itself.
 pub fn tell_all() {
+    for (name, problem) in &Settings::get().problems {
+        later("", name, problem);
+    }
     if let Some(reason) = NO_FILES {
         return tell_of_platform(reason);
     }

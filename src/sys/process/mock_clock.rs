@@ -2,14 +2,12 @@
 
 use std::cell::Cell;
 
-use super::clock;
-
 /// What the clocks of a thread show.
 #[derive(Clone, Copy, Debug)]
 struct Times {
-    /// Instead of [`clock::coarse_nanos`], and of ticks.
+    /// Instead of [`clock::coarse_nanos`](super::clock::coarse_nanos), and of ticks.
     steady: u64,
-    /// Instead of [`clock::unix_nanos`].
+    /// Instead of [`clock::unix_nanos`](super::clock::unix_nanos).
     unix: u64,
 }
 
@@ -17,11 +15,10 @@ thread_local! {
     static MOCK: Cell<Option<Times>> = const { Cell::new(None) };
 }
 
-/// Stops the clocks of this thread at the time of now. False: they were stopped before.
-pub fn begin() -> bool {
+/// Stops the clocks of this thread at these times. False: they were stopped before.
+pub fn begin(steady: u64, unix: u64) -> bool {
     let begins = MOCK.get().is_none();
     if begins {
-        let (steady, unix) = (clock::coarse_nanos(), clock::unix_nanos());
         MOCK.set(Some(Times { steady, unix }));
     }
     begins
