@@ -7,7 +7,7 @@ use std::sync::{Mutex, TryLockError};
 use std::thread;
 
 use crate::metric::field::{Binder, Describe, Field, FieldTraits, Options};
-use crate::sys::lifecycle::ending;
+use crate::sys::lifecycle::{ending, handlers};
 use crate::sys::process::clock;
 use crate::sys::process::fork;
 use crate::writer::LocalCell;
@@ -80,7 +80,7 @@ static PANICS: Mutex<Option<(u64, Stats<Panics>)>> = Mutex::new(None);
 /// ```
 pub fn install_panic_hook() {
     // Their exit handler is to come after the one that notes the status.
-    fork::register();
+    handlers::register();
     ending::watch_status();
     let previous = panic::take_hook();
     panic::set_hook(Box::new(move |info| {

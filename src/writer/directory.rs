@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 use crate::format::temp_name;
 use crate::sys::lifecycle::directory::{self, Directory};
+use crate::sys::lifecycle::held_locks;
 use crate::sys::lifecycle::retained;
 use crate::sys::memory::read_map::Stat;
 use crate::sys::process::clock;
@@ -102,9 +103,9 @@ fn make_all(path: &Path, mode: u32) -> io::Result<Directory> {
 
 /// Makes the lock file of a root, with exactly these permissions, and the sticky bit, by which cleaners of
 /// temporary directories leave it. What lies there stays; whether it can be
-/// locked, `identity::hold_lock` sees.
+/// locked, `held_locks::hold_lock` sees.
 fn make_lock(root: &Directory, mode: u32) {
-    let _ = root.new_file(OsStr::new(LOCK_FILE), mode | identity::STICKY);
+    let _ = root.new_file(OsStr::new(LOCK_FILE), mode | held_locks::STICKY);
 }
 
 /// Who may read the files may search the directories.

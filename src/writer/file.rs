@@ -27,13 +27,12 @@ use crate::metric::storage::PlacedSchema;
 use crate::retire;
 use crate::sync::PUBLISH;
 use crate::sys::NO_FILES;
-use crate::sys::lifecycle::ending;
+use crate::sys::lifecycle::file_region::FileRegion;
 use crate::sys::lifecycle::files::{End, FileName};
 use crate::sys::lifecycle::paths::{self, Settings};
-use crate::sys::lifecycle::report;
 use crate::sys::lifecycle::retained::Retained;
-use crate::sys::lifecycle::thread_root;
 use crate::sys::lifecycle::ticker::Ticking;
+use crate::sys::lifecycle::{ending, handlers, held_locks, report, thread_root};
 use crate::sys::memory::hashing::{self, RandomState};
 use crate::sys::memory::region::{self, Region};
 use crate::sys::memory::words::Word;
@@ -107,7 +106,7 @@ pub struct StatsFile {
     /// What is done by the clock. Before the region: it ends first.
     /// With the block of the removable group that it is of, or 0.
     ticks: RefCell<Vec<(u32, Ticking)>>,
-    region: Region,
+    region: FileRegion,
     model: Box<str>,
     /// What it was made from, for another one in the child of a fork.
     config: Config,
@@ -185,6 +184,7 @@ impl StatsFile {
         if let Some(reason) = no_files.filter(|_| !config.anonymous) {
             report::quietly(model, "no files", &format_args!("not recorded: {reason}"));
         }
+        handlers::register();
         let anonymous = config.anonymous || no_files.is_some() || ending::exited();
         let (region, backing, lock, path) = if anonymous {
             let path = PathBuf::from(format!("(memory)/{model}"));
@@ -192,7 +192,6 @@ impl StatsFile {
                 .map_err(|error| Error::io(&path, "reserve memory for", error))?;
             (region, Backing::Anonymous, LockToken::default(), path)
         } else {
-            fork::register();
             let (root, named) = match &config.root {
                 Some(root) => (paths::absolute(root), true),
                 None => paths::writer_root(),
@@ -201,18 +200,18 @@ impl StatsFile {
             same_name::enter(directory.path(), model, type_path);
             // Where it cannot be locked (somebody has put something else there) pid and start time have
             // to say whether this process lives.
-            let lock = identity::hold_lock(&root, mode).unwrap_or_else(|error| {
+            let lock = held_locks::hold_lock(&root, mode).unwrap_or_else(|error| {
                 let path = root.join(identity::LOCK_FILE);
                 let text = format_args!("{}: cannot lock it: {error}: remove it", path.display());
                 report::later(model, "lock", &text);
                 LockToken::default()
             });
-            identity::hold_directory(&root);
-            identity::hold_directory(directory.path());
+            held_locks::hold_directory(&root);
+            held_locks::hold_directory(directory.path());
             retire::before_the_first_file(&root, &directory);
             let path = directory.path().to_owned();
             let nameless = Nameless::create(directory, mode)?;
-            identity::keep_from_cleaners(&nameless.file);
+            held_locks::keep_from_cleaners(&nameless.file);
             let region = Region::over_file(&nameless.file, max_size, PAGE)
                 .map_err(|error| Error::io(&path, "map a file in", error))?;
             let end = match config.keep.unwrap_or(settings.keep) {
@@ -233,7 +232,7 @@ impl StatsFile {
         let size = if anonymous { region.len() } else { 0 };
         let file = StatsFile {
             ticks: RefCell::default(),
-            region,
+            region: region.into(),
             model: model.into(),
             config: config.clone(),
             backing: RefCell::new(backing),

@@ -1,20 +1,13 @@
 //! Who this process is, as far as std says. No file asks for more.
 
 use std::convert::Infallible;
-use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
-use std::io;
-use std::path::Path;
 use std::sync::OnceLock;
 
 use crate::format::header::{Header, LockToken};
-use crate::sys::unsupported;
 
 /// Name of the lock file in a root.
 pub const LOCK_FILE: &str = ".lock";
-
-/// Permissions of the lock file beside those of files.
-pub const STICKY: u32 = 0;
 
 /// What a header says of its process.
 #[derive(Clone, Debug, Default)]
@@ -75,17 +68,6 @@ pub fn is_main_thread() -> bool {
 pub fn shares_clock(_: &Header) -> bool {
     false
 }
-
-/// Takes the lock of this process in a root.
-pub fn hold_lock(_: &Path, _: u32) -> io::Result<LockToken> {
-    Err(unsupported())
-}
-
-/// Keeps a directory from cleaners.
-pub fn hold_directory(_: &Path) {}
-
-/// Keeps a file from cleaners.
-pub fn keep_from_cleaners(_: &File) {}
 
 /// A random number; not 0.
 pub fn random() -> u64 {

@@ -6,7 +6,6 @@ use std::io;
 use std::ptr::NonNull;
 
 use crate::sync::AtomicU64;
-use crate::sys::lifecycle::files::FileName;
 use crate::sys::memory::words::Words;
 use crate::sys::unsupported;
 
@@ -53,9 +52,6 @@ impl Region {
     pub fn len(&self) -> usize {
         self.layout.size()
     }
-
-    /// There are no files to enter.
-    pub fn register<D>(&self, _: FileName, _: Option<D>) {}
 
     /// The words of the region.
     ///

@@ -17,8 +17,11 @@ use crate::format::owner;
 use crate::format::removal::{Ended, end_in};
 use crate::sync::FIND;
 use crate::sys::memory::region;
-use crate::sys::process::fork::{self, LIST};
-use crate::sys::process::lock;
+use crate::sys::process::fork;
+use crate::sys::process::lock::{self, RawLock};
+
+/// Guards the list. Nothing is allocated and no file touched under it. A fork takes it first (`handlers`).
+pub static LIST: RawLock = RawLock::new();
 
 /// A published file: what is needed to remove it, if it still is the same.
 #[derive(Debug)]
@@ -103,7 +106,7 @@ pub struct Registered {
     file: FileName,
     /// A descriptor of it that stays open: see [`retained`].
     retained: Option<RawFd>,
-    /// Neighbours in the list; guarded by [`LIST`](fork::LIST).
+    /// Neighbours in the list; guarded by [`LIST`].
     next: Cell<*const Registered>,
     previous: Cell<*const Registered>,
     /// Whether the exit handler has dealt with it; guarded by [`LIST`].
@@ -154,9 +157,8 @@ fn with_listed<R>(work: impl FnOnce(Listed) -> R) -> R {
     lock::with(&LIST, || work(unsafe { Listed::assume() }))
 }
 
-/// Enters a region.
+/// Enters a region. [`handlers`](super::handlers) are registered.
 pub fn enter(start: usize, len: usize, file: FileName, retained: Option<RawFd>) -> Box<Registered> {
-    fork::register();
     let entry = Box::new(Registered {
         start,
         len,

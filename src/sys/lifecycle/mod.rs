@@ -8,8 +8,14 @@ pub mod ended_groups;
 pub mod ending;
 #[cfg(unix)]
 pub mod exit;
+#[cfg_attr(not(unix), path = "../elsewhere/file_region.rs")]
+pub mod file_region;
 #[cfg_attr(not(unix), path = "../elsewhere/files.rs")]
 pub mod files;
+#[cfg_attr(not(unix), path = "../elsewhere/handlers.rs")]
+pub mod handlers;
+#[cfg_attr(not(unix), path = "../elsewhere/held_locks.rs")]
+pub mod held_locks;
 pub mod idle;
 pub mod naming;
 pub mod orphans;

@@ -67,12 +67,14 @@ impl Orphans {
     }
 }
 
-/// Those of this process, under [`LIST`](crate::sys::process::fork::LIST).
+/// Those of this process.
 #[cfg(not(loom))]
 mod of_process {
     use super::{Orphan, Orphans, TypeId};
-    use crate::sys::process::fork::LIST;
-    use crate::sys::process::lock;
+    use crate::sys::process::lock::{self, RawLock};
+
+    /// Guards the list. Nothing is allocated under it. A fork takes it first (`handlers`).
+    pub static LIST: RawLock = RawLock::new();
 
     static ORPHANS: Orphans = Orphans::new();
 
@@ -98,6 +100,6 @@ mod of_process {
     }
 }
 #[cfg(all(not(loom), unix))]
-pub use of_process::forget_in_child;
+pub use of_process::{LIST, forget_in_child};
 #[cfg(not(loom))]
 pub use of_process::{push, take};

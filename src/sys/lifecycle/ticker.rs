@@ -17,7 +17,7 @@ use crate::sys::process::loaded;
 use crate::sys::process::lock::{self, RawLock};
 use crate::sys::process::signals;
 
-/// Guards the list. Nothing is allocated under it, as under [`LIST`](fork::LIST), before which it is taken.
+/// Guards the list. Nothing is allocated under it. A fork takes it first (`handlers`).
 pub static TICKS: RawLock = RawLock::new();
 
 /// Work that is due again and again.
@@ -107,13 +107,13 @@ fn entries<'a>(state: &State, _: &'a Locked) -> impl Iterator<Item = &'a Entry> 
     std::iter::successors(entry(state.first), move |this| entry(this.next.get()))
 }
 
-/// Does some work now, and whenever it is due until what is returned is dropped.
+/// Does some work now, and whenever it is due until what is returned is dropped. [`handlers`](super::handlers) are
+/// registered.
 ///
 /// # Safety
 /// Until then the work touches nothing but atomic words that are valid until then, and what nobody
 /// else can touch. It may be called from another thread.
 pub unsafe fn begin(work: Box<dyn Tick>) -> Ticking {
-    fork::register();
     let now = clock::system_coarse_nanos();
     #[cfg(feature = "testing")]
     let mocked = work.mocked();

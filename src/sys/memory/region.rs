@@ -4,10 +4,8 @@
 //! pointers handed out never move while the file grows, and whoever hands them out (the writer's
 //! `file.rs`) reserves the file's blocks first.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::RawFd;
 use std::ptr::{self, NonNull};
 
 use memmap2::{MmapOptions, MmapRaw};
@@ -15,7 +13,6 @@ use rustix::process::{Resource, getrlimit};
 
 use super::words::Words;
 use crate::sync::AtomicU64;
-use crate::sys::lifecycle::files::{self, FileName, Registered};
 
 /// Bytes of addresses that are reserved, unless a setting says otherwise.
 pub const USUAL: usize = 16 << 20;
@@ -56,14 +53,10 @@ pub(super) fn page_size() -> usize {
 
 /// A reserved range of addresses over a file, or over private memory.
 ///
-/// After a fork, the child finds private memory of zeros in the place of every file (`sys::process::fork`):
+/// After a fork, the child finds private memory of zeros in the place of every file (`sys::lifecycle::files`):
 /// inherited pointers stay valid, and the parent's file stays the parent's.
 #[derive(Debug)]
-pub struct Region {
-    map: MmapRaw,
-    /// The entry in the list that fork handlers and the exit handler walk; `None`: private memory.
-    registered: RefCell<Option<Box<Registered>>>,
-}
+pub struct Region(MmapRaw);
 
 impl Region {
     /// Reserves up to `most` bytes over a file: less where the limit on addresses forbids it, but at
@@ -84,10 +77,7 @@ impl Region {
         // the advice does not exist the fork handler maps over what was inherited.)
         #[cfg(target_os = "linux")]
         map.advise(memmap2::Advice::DontFork)?;
-        Ok(Region {
-            map,
-            registered: RefCell::new(None),
-        })
+        Ok(Region(map))
     }
 
     /// Reserves up to `len` bytes of private memory, all of it usable; less where the limit on
@@ -101,12 +91,7 @@ impl Region {
         }
         loop {
             match options.len(len).map_anon() {
-                Ok(map) => {
-                    return Ok(Region {
-                        map: map.into(),
-                        registered: RefCell::new(None),
-                    });
-                }
+                Ok(map) => return Ok(Region(map.into())),
                 Err(_) if len / 2 >= LEAST => len /= 2,
                 Err(error) => return Err(error),
             }
@@ -121,15 +106,12 @@ impl Region {
 
     /// Bytes that are reserved.
     pub fn len(&self) -> usize {
-        self.map.len()
+        self.0.len()
     }
 
-    /// Enters the region into the list of the process's files.
-    /// `retained` is a descriptor of it that stays open.
-    pub fn register(&self, file: FileName, retained: Option<RawFd>) {
-        let start = self.map.as_mut_ptr() as usize;
-        let entry = files::enter(start, self.map.len(), file, retained);
-        *self.registered.borrow_mut() = Some(entry);
+    /// Where it begins.
+    pub fn start(&self) -> usize {
+        self.0.as_mut_ptr() as usize
     }
 
     /// The words of the region.
@@ -139,10 +121,10 @@ impl Region {
     /// touches only what the file has blocks for.
     pub unsafe fn words(&self) -> Words {
         let first =
-            NonNull::new(self.map.as_mut_ptr().cast::<AtomicU64>()).expect("a mapping is not at 0");
+            NonNull::new(self.0.as_mut_ptr().cast::<AtomicU64>()).expect("a mapping is not at 0");
         // SAFETY: page-aligned and mapped for reading and writing over the whole length; the rest is
         // the caller's promise. The bytes are only accessed through AtomicU64, here and by readers.
-        unsafe { Words::new(first, self.map.len() / 8) }
+        unsafe { Words::new(first, self.0.len() / 8) }
     }
 
     /// Has the kernel bring the pages from `start` to `end` in for writing, so that a lack of space
@@ -150,9 +132,9 @@ impl Region {
     pub fn populate(&self, start: usize, end: usize) -> io::Result<()> {
         #[cfg(target_os = "linux")]
         {
-            assert!(start <= end && end <= self.map.len());
+            assert!(start <= end && end <= self.0.len());
             let advice = memmap2::Advice::PopulateWrite;
-            match self.map.advise_range(advice, start, end - start) {
+            match self.0.advise_range(advice, start, end - start) {
                 // Kernels before 5.14 do not know the advice: there fallocate alone has to do.
                 Err(error) if error.raw_os_error() != Some(libc::EINVAL) => return Err(error),
                 _ => {}
@@ -160,15 +142,6 @@ impl Region {
         }
         let _ = (start, end);
         Ok(())
-    }
-}
-
-impl Drop for Region {
-    fn drop(&mut self) {
-        // Out of the list before the addresses may be used for something else.
-        if let Some(entry) = self.registered.take() {
-            files::leave(entry);
-        }
     }
 }
 

@@ -1,34 +1,19 @@
-//! Forks: what a child finds in the place of its parent's files.
+//! Forks: a number that tells a child from its parent, and what runs before and after.
 //!
-//! One lock, [`LIST`], guards the list of files (`lifecycle::files`) and the list of orphans
-//! (`lifecycle::orphans`). It is held for a few assignments: nothing is allocated and no file touched under it.
-//! Another, [`SETUP`], is held while something is made that a process has once, a third guards the list of
-//! `lifecycle::ticker`. A fork takes all first, so that the child finds the lists whole and nothing half made.
-//!
-//! The handlers are registered when the program is loaded, before it can have a second thread. Were
-//! they registered at first use, a fork could be on its way by then: its child would find the locks
-//! taken by a thread that it does not have, no handler would have run in it, and it would take its
-//! parent's pid for its own.
+//! A fork takes the locks first under which something is made that a process has once, so that the child finds
+//! nothing half made. [`SETUP`] is the lock of this module; what else a fork has to hold and a child to forget,
+//! `lifecycle::handlers` says.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
-use super::identity;
 use super::lock::{self, RawLock};
 pub use super::thread_cells::{ThreadCell, clear_thread_cells, park_thread_cells};
 use crate::sync::{FIND, PUBLISH};
-use crate::sys::lifecycle::ending;
-use crate::sys::lifecycle::exit;
-use crate::sys::lifecycle::files;
-use crate::sys::lifecycle::idle;
-use crate::sys::lifecycle::orphans;
-use crate::sys::lifecycle::ticker::{self, Locked, TICKS};
-
-/// Guards the lists of files and orphans.
-pub static LIST: RawLock = RawLock::new();
 
 /// Held while the clock is calibrated, and while a root's lock is taken. Nothing is allocated under
-/// it either: an instrumented allocator may come back here. Before [`LIST`], where both are held.
+/// it: an instrumented allocator may come back here. Before all other locks that a fork takes.
 pub static SETUP: RawLock = RawLock::new();
 
 /// How many forks lie between this process and the first. A handle of an older generation is the
@@ -41,38 +26,46 @@ pub fn generation() -> u64 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// 0: handlers not registered; else the pid that registers, or has.
+/// What a fork does beside [`SETUP`] and the generation. All run under [`SETUP`].
+#[derive(Debug)]
+pub struct Handlers {
+    /// Before the fork, in the thread that forks: takes locks.
+    pub prepare: fn(),
+    /// After it, in the parent: opens them.
+    pub in_parent: fn(),
+    /// After it, in the child, which has one thread: forgets what is the parent's, and opens the locks. It is told
+    /// the parent's generation.
+    pub in_child: fn(u64),
+}
+
+/// Set once, under [`SETUP`], to a static. So it does not change while a fork is on its way.
+static HANDLERS: AtomicPtr<Handlers> = AtomicPtr::new(ptr::null_mut());
+
+fn handlers() -> Option<&'static Handlers> {
+    // SAFETY: null or a static. Pairs with the PUBLISH in `register_with`.
+    unsafe { HANDLERS.load(FIND).as_ref() }
+}
+
+/// [`register`], and has `handlers` run, too; all calls name the same ones. `then` runs once, with them set.
+#[inline]
+pub fn register_with(handlers: &'static Handlers, then: fn()) {
+    if self::handlers().is_some() {
+        return;
+    }
+    register();
+    lock::with(&SETUP, || {
+        if self::handlers().is_none() {
+            then();
+            HANDLERS.store(ptr::from_ref(handlers).cast_mut(), PUBLISH);
+        }
+    });
+}
+
+/// 0: not registered; else the pid that registers, or has.
 static REGISTERING: AtomicU32 = AtomicU32::new(0);
 static REGISTERED: AtomicBool = AtomicBool::new(false);
 
-/// Before `main`; see the module.
-#[cfg(all(
-    any(
-        target_os = "linux",
-        target_os = "android",
-        target_os = "freebsd",
-        target_os = "netbsd",
-        target_vendor = "apple"
-    ),
-    not(miri)
-))]
-#[used]
-// SAFETY: the section holds pointers to functions that the loader calls once, before `main`; this one
-// uses only libc and atomics, which need no runtime.
-#[cfg_attr(
-    target_vendor = "apple",
-    unsafe(link_section = "__DATA,__mod_init_func,mod_init_funcs")
-)]
-#[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
-static AT_LOAD: extern "C" fn() = {
-    extern "C" fn at_load() {
-        register();
-    }
-    at_load
-};
-
-/// Registers the handlers for fork and exit, once. Where there is no way to do so before `main`, the
-/// first use does it.
+/// Has forks take [`SETUP`] and count generations, once.
 pub fn register() {
     let pid = std::process::id();
     // Pairs with the PUBLISH below.
@@ -88,7 +81,6 @@ pub fn register() {
         {
             // SAFETY: handlers that stay valid for the life of the process.
             unsafe { libc::pthread_atfork(Some(prepare), Some(in_parent), Some(in_child)) };
-            exit::register();
             REGISTERED.store(true, PUBLISH);
         } else {
             lock::wait(&mut tries);
@@ -104,16 +96,18 @@ thread_local! {
 extern "C" fn prepare() {
     if DEPTH.replace(DEPTH.get() + 1) == 0 {
         SETUP.lock();
-        TICKS.lock();
-        LIST.lock();
+        if let Some(handlers) = handlers() {
+            (handlers.prepare)();
+        }
     }
 }
 
 extern "C" fn in_parent() {
     DEPTH.set(DEPTH.get() - 1);
     if DEPTH.get() == 0 {
-        LIST.unlock();
-        TICKS.unlock();
+        if let Some(handlers) = handlers() {
+            (handlers.in_parent)();
+        }
         SETUP.unlock();
     }
 }
@@ -125,18 +119,9 @@ extern "C" fn in_child() {
     }
     let old = generation();
     GENERATION.store(old + 1, Ordering::Relaxed);
-    // SAFETY: LIST is held (by `prepare`), and this thread is the only one.
-    unsafe { files::replace_in_child(old) };
-    ending::forget_in_child();
     clear_thread_cells();
-    // SAFETY: LIST is held, and this thread is the only one.
-    unsafe { orphans::forget_in_child() };
-    // SAFETY: TICKS is held, until below.
-    let locked = unsafe { Locked::assume() };
-    ticker::forget_in_child(&locked);
-    idle::forget_in_child(&locked);
-    identity::forget_in_child();
-    LIST.unlock();
-    TICKS.unlock();
+    if let Some(handlers) = handlers() {
+        (handlers.in_child)(old);
+    }
     SETUP.unlock();
 }

@@ -1,11 +1,8 @@
-//! Who a process is, and the locks by which others see that it lives (`held`, `liveness`).
+//! Who a process is.
 
-mod held;
 #[cfg_attr(target_os = "macos", path = "identity/macos.rs")]
 mod kernel;
 
-pub use held::{STICKY, hold_directory, hold_lock, keep_from_cleaners};
-pub(in crate::sys) use held::{ask_lock, is_local};
 pub(in crate::sys) use kernel::Stat;
 
 use crate::format::header::{Header, LockToken};
@@ -163,10 +160,9 @@ fn hexadecimal(text: &str) -> Option<[u8; 16]> {
     Some(u128::from_str_radix(&digits, 16).ok()?.to_be_bytes())
 }
 
-/// In the child of a fork: it is another process, and holds no locks.
+/// In the child of a fork: it is another process.
 pub fn forget_in_child() {
     PROCESS.forget_in_child();
-    held::forget_in_child();
 }
 
 /// A random number; not 0.

@@ -9,7 +9,8 @@ use std::time::{Duration, SystemTime};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
-use super::identity::{LOCK_FILE, Process, Stat, ask_lock, is_local};
+use super::file_lock::{ask_lock, is_local};
+use super::identity::{LOCK_FILE, Process, Stat};
 use crate::format::header::{Header, LockToken};
 use crate::sys::memory::hashing::{RandomState, random_state};
 

@@ -2,6 +2,8 @@
 
 #[cfg_attr(not(unix), path = "../elsewhere/clock.rs")]
 pub mod clock;
+#[cfg(unix)]
+pub mod file_lock;
 #[cfg_attr(not(unix), path = "../elsewhere/fork.rs")]
 pub mod fork;
 #[cfg_attr(not(unix), path = "../elsewhere/identity.rs")]

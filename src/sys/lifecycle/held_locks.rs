@@ -12,8 +12,6 @@
 use std::ffi::{CStr, CString};
 use std::fs::{self, File};
 use std::io;
-#[cfg(target_os = "linux")]
-use std::os::fd::AsRawFd;
 use std::os::fd::{IntoRawFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -23,12 +21,13 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use memmap2::MmapOptions;
 use rustix::fs::OFlags;
 
-use super::{LOCK_FILE, random};
+use super::directory::permissions;
+use super::retained;
 use crate::format::header::LockToken;
 use crate::sync::{FIND, PUBLISH};
-use crate::sys::lifecycle::directory::permissions;
-use crate::sys::lifecycle::retained;
+use crate::sys::process::file_lock::{ask_lock, is_local, set_lock};
 use crate::sys::process::fork;
+use crate::sys::process::identity::{LOCK_FILE, random};
 use crate::sys::process::lock;
 
 /// A lock that this process holds in a root, or on a directory (token 0). Leaked and linked: a process has
@@ -204,7 +203,7 @@ fn open(path: &CStr, flags: OFlags, mode: u32) -> io::Result<File> {
 }
 
 /// In the child of a fork: it holds no locks.
-pub(super) fn forget_in_child() {
+pub fn forget_in_child() {
     // Relaxed: the child has one thread.
     let mut held = HELD.swap(ptr::null_mut(), Ordering::Relaxed).cast_const();
     // SAFETY: null or leaked, and never written again.
@@ -231,37 +230,6 @@ pub fn keep_from_cleaners(file: &File) {
     }
 }
 
-/// Whether a file is on a file system whose only user is this machine's kernel, which keeps the locks on
-/// its files, too. Only those count that are known to be.
-#[cfg(target_os = "linux")]
-pub(in crate::sys) fn is_local(file: &File) -> bool {
-    const RAMFS: u32 = 0x8584_58f6;
-    const BCACHEFS: u32 = 0xca45_1a4e;
-    const ZFS: u32 = 0x2fc1_2fc1;
-    let Ok(found) = rustix::fs::fstatfs(file) else {
-        return false;
-    };
-    // The numbers have 32 bits, in a field whose type differs between architectures.
-    let kind = found.f_type as u32;
-    [
-        libc::TMPFS_MAGIC as u32,
-        libc::EXT4_SUPER_MAGIC as u32,
-        libc::XFS_SUPER_MAGIC as u32,
-        libc::BTRFS_SUPER_MAGIC as u32,
-        libc::F2FS_SUPER_MAGIC as u32,
-        libc::OVERLAYFS_SUPER_MAGIC as u32,
-        RAMFS,
-        BCACHEFS,
-        ZFS,
-    ]
-    .contains(&kind)
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(in crate::sys) fn is_local(_: &File) -> bool {
-    false
-}
-
 /// Maps one page of a file, which is never touched, for the life of the process.
 fn map_one_page(file: &File) -> io::Result<()> {
     let map = MmapOptions::new().len(1).map_raw_read_only(file)?;
@@ -274,45 +242,4 @@ fn map_one_page(file: &File) -> io::Result<()> {
 fn random_token() -> u64 {
     // An offset in a file: positive, and not 0, which means "no lock".
     random() & (i64::MAX as u64 - 1) | 1
-}
-
-#[cfg(target_os = "linux")]
-fn lock_of(token: u64, kind: libc::c_int) -> libc::flock {
-    // SAFETY: zeros are a valid `flock`.
-    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
-    lock.l_type = kind as libc::c_short;
-    lock.l_whence = libc::SEEK_SET as libc::c_short;
-    lock.l_start = token as libc::off_t;
-    lock.l_len = 1;
-    lock
-}
-
-#[cfg(target_os = "linux")]
-fn set_lock(file: &File, token: u64) -> bool {
-    let mut lock = lock_of(token, libc::F_WRLCK);
-    // SAFETY: the struct is ours.
-    unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &mut lock) == 0 }
-}
-
-/// Whether somebody holds the byte for writing; `None`: the file system cannot say. A lock for reading is
-/// no writer's: whoever may read the file could take it.
-#[cfg(target_os = "linux")]
-pub(in crate::sys) fn ask_lock(file: &File, token: u64) -> Option<bool> {
-    // Only a lock for writing is in the way of one for reading.
-    let mut lock = lock_of(token, libc::F_RDLCK);
-    // SAFETY: the struct is ours.
-    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &mut lock) } {
-        0 => Some(lock.l_type != libc::F_UNLCK as libc::c_short),
-        _ => None,
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn set_lock(_: &File, _: u64) -> bool {
-    false
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(in crate::sys) fn ask_lock(_: &File, _: u64) -> Option<bool> {
-    None
 }
