@@ -113,6 +113,8 @@
 
 // Not in the manifest: tests may do several system calls in a block.
 #![deny(clippy::multiple_unsafe_ops_per_block)]
+// Nor this: a builder of a test is nobody's interface.
+#![deny(clippy::return_self_not_must_use)]
 #![cfg_attr(loom, allow(dead_code))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -98,6 +98,7 @@ pub fn is_suffix(unit: &str) -> bool {
 /// How a server wants names escaped that it might not take as they are. Ours never need it; only `dots` changes
 /// names all the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Escaping {
     /// Any UTF-8 is taken.
     AllowUtf8,

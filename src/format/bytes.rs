@@ -4,6 +4,7 @@ use std::fmt;
 
 /// What is wrong with the bytes of a file, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Malformed {
     /// Offset in the file, in bytes.
     pub offset: u64,

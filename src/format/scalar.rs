@@ -3,6 +3,7 @@
 /// The type of a number, a flag or a text, as a schema states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum Scalar {
     /// Unsigned, 8 bits.
     U8 = 1,

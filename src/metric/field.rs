@@ -47,16 +47,19 @@ impl<'a> Options<'a> {
     };
 
     /// With a unit.
+    #[must_use]
     pub const fn unit(self, unit: &'a str) -> Options<'a> {
         Options { unit, ..self }
     }
 
     /// With a help text.
+    #[must_use]
     pub const fn help(self, help: &'a str) -> Options<'a> {
         Options { help, ..self }
     }
 
     /// With a number of significant digits, 1 to 5.
+    #[must_use]
     pub const fn digits(self, digits: u32) -> Options<'a> {
         Options {
             digits: Some(digits),
@@ -65,11 +68,13 @@ impl<'a> Options<'a> {
     }
 
     /// With a merge rule.
+    #[must_use]
     pub const fn merge(self, merge: Merge) -> Options<'a> {
         Options { merge, ..self }
     }
 
     /// With a number of buffers, a power of two from 2 to 64.
+    #[must_use]
     pub const fn buffers(self, buffers: u16) -> Options<'a> {
         Options {
             buffers: Some(buffers),
@@ -78,6 +83,7 @@ impl<'a> Options<'a> {
     }
 
     /// With a window of so many nanoseconds.
+    #[must_use]
     pub const fn window(self, nanos: u64) -> Options<'a> {
         Options {
             window: Some(nanos),
@@ -86,6 +92,7 @@ impl<'a> Options<'a> {
     }
 
     /// With a time-out of so many nanoseconds for groups that nobody writes.
+    #[must_use]
     pub const fn idle(self, nanos: u64) -> Options<'a> {
         Options {
             idle: Some(nanos),
@@ -94,11 +101,13 @@ impl<'a> Options<'a> {
     }
 
     /// With a prefix for the labels of groups.
+    #[must_use]
     pub const fn prefix(self, prefix: &'a str) -> Options<'a> {
         Options { prefix, ..self }
     }
 
     /// With a key for the names of groups.
+    #[must_use]
     pub const fn group_label(self, group_label: &'a str) -> Options<'a> {
         Options {
             group_label,

@@ -51,6 +51,7 @@ impl State {
 
 /// How the process behind a dead file ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Ending {
     /// In good order, and kept the file.
     Clean,

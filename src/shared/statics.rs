@@ -132,6 +132,7 @@ macro_rules! constructors {
         #[doc = concat!("static METRIC: ", $type, " =")]
         #[doc = concat!("    ", $name, "::new(\"cache\", \"", $metric, "\").help(\"Of the cache in memory.\");")]
         /// ```
+        #[must_use]
         pub const fn help(self, help: &'static str) -> Self {
             let mut description = self.description();
             description.help = help;
@@ -146,6 +147,7 @@ macro_rules! constructors {
         #[doc = concat!("static METRIC: ", $type, " =")]
         #[doc = concat!("    ", $name, "::new(\"cache\", \"", $metric, "\").labels(&[(\"shard\", \"1\")]);")]
         /// ```
+        #[must_use]
         pub const fn labels(self, labels: &'static [(&'static str, &'static str)]) -> Self {
             let mut description = self.description();
             description.identity.labels = labels;
@@ -165,6 +167,7 @@ macro_rules! unit {
         #[doc = concat!("static METRIC: ", $type, " =")]
         #[doc = concat!("    ", $name, "::new(\"cache\", \"", $metric, "\").unit(\"bytes\");")]
         /// ```
+        #[must_use]
         pub const fn unit(self, unit: &'static str) -> Self {
             let mut description = self.description();
             description.unit = unit;

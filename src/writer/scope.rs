@@ -177,6 +177,7 @@ impl Scope {
     ///
     /// Characters that cannot stand in a label (see [`MmLabels`](crate::MmLabels)) become `_`, texts that are too long
     /// are cut, and the key `label`, which the label itself has, becomes `exported_label`.
+    #[must_use]
     pub fn with(&self, labels: &[(&str, &str)]) -> Scope {
         let mut more = self.more.clone();
         for (key, value) in labels {

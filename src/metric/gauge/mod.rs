@@ -38,6 +38,7 @@ pub trait Numeric: Copy + sealed::Sealed + 'static {
     #[doc(hidden)]
     fn from_word(word: u64) -> Self;
     #[doc(hidden)]
+    #[must_use]
     fn plus(self, n: Self) -> Self;
 }
 

@@ -154,6 +154,7 @@ impl FloatDistribution {
     /// assert_eq!(ratio.distribution().since(&earlier).count(), 1);
     /// # Ok::<(), mmstats::Error>(())
     /// ```
+    #[must_use]
     pub fn since(&self, earlier: &FloatDistribution) -> FloatDistribution {
         let (mut delta, mut earlier) = (self.clone(), earlier.clone());
         delta.align(&mut earlier);

@@ -12,6 +12,7 @@ const METRICS: &str = "v1/metrics";
 /// How requests are sent. There is no `http/json`: what takes that takes `http/protobuf` too, and JSON is some times
 /// as large.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Protocol {
     /// Protobuf over HTTP.
     #[default]

@@ -62,6 +62,7 @@ impl Distribution {
     /// assert_eq!((since.count(), since.total()), (1, 5));
     /// # Ok::<(), mmstats::Error>(())
     /// ```
+    #[must_use]
     pub fn since(&self, earlier: &Distribution) -> Distribution {
         let (mut since, mut earlier) = (self.clone(), earlier.clone());
         let into = if self.layout.buckets() <= earlier.layout.buckets() {
