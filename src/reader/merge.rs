@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::Per;
 use super::file::OpenFile;
 use super::snapshot::{File, Model, Problem, Process, Snapshot};
 use super::state::State;
@@ -15,6 +14,20 @@ use crate::sys::memory::hashing::random_state;
 pub struct Merger {
     tables: BTreeMap<Arc<str>, Table>,
     last_table: u64,
+}
+
+/// What a snapshot keeps apart: see [`Reader::per`](crate::reader::Reader::per).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Per {
+    /// A model is there once, merged over all of its files.
+    #[default]
+    Model,
+    /// A model is there once for each process that has files of it, merged over these by the same rules;
+    /// and once for the totals of ended processes, if there are any.
+    Process,
+    /// A model is there once for each of its files, with all that the file has, whatever its state.
+    File,
 }
 
 /// What is asked for.

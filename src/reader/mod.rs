@@ -76,6 +76,7 @@ use crate::sys::process::liveness::Witness;
 use crate::sys::{self, NO_FILES};
 
 pub use self::display::{bytes, counted, date, duration, float};
+pub use self::merge::Per;
 pub use self::removed::{Removed, unlinked};
 pub use self::snapshot::{File, Model, Problem, Process, Series, Snapshot};
 pub use self::state::{Ending, State};
@@ -99,20 +100,6 @@ pub struct Reader {
     merger: merge::Merger,
     scratch: copy::Scratch,
     states: Box<dyn ProcessStates>,
-}
-
-/// What a snapshot keeps apart: see [`Reader::per`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Per {
-    /// A model is there once, merged over all of its files.
-    #[default]
-    Model,
-    /// A model is there once for each process that has files of it, merged over these by the same rules;
-    /// and once for the totals of ended processes, if there are any.
-    Process,
-    /// A model is there once for each of its files, with all that the file has, whatever its state.
-    File,
 }
 
 /// How often a snapshot starts over because files were folded meanwhile.

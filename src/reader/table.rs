@@ -13,13 +13,14 @@
 
 mod cell;
 mod deltas;
+mod retired;
 mod value;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use self::cell::{Cell, HotCell, Twice, other_identity, other_kind};
-use self::deltas::RetiredDeltas;
+use self::retired::RetiredDeltas;
 use self::value::{Seen, contexts, decode, has_value};
 #[cfg(feature = "push")]
 use super::contents::Generation;
@@ -62,7 +63,7 @@ pub struct Table {
     named: usize,
     /// The time of this snapshot, after its values were copied, by the monotonic clock.
     now: u64,
-    deltas: RetiredDeltas,
+    retired: RetiredDeltas,
     /// What is said of metrics beside their schemas, by kind and label.
     descriptions: HashMap<(u16, String), Arc<Description>>,
 }
@@ -87,9 +88,6 @@ struct SchemaCells {
     incarnation: Option<(u64, u64)>,
 }
 
-/// Labels of one model that are named for having two kinds or identities.
-const PROBLEMS_MOST: usize = 64;
-
 impl Table {
     /// An empty table. No other one of the reader has had this number, which is not 0.
     pub fn new(id: u64) -> Table {
@@ -106,7 +104,7 @@ impl Table {
             used: Vec::new(),
             named: 0,
             now: 0,
-            deltas: RetiredDeltas::default(),
+            retired: RetiredDeltas::default(),
             descriptions: HashMap::new(),
         }
     }
@@ -278,8 +276,9 @@ impl Table {
                             && before.latest != shape.latest
                             && cell.window_of.is_none() =>
                     {
+                        let identities = (&*before.identity, &*shape.identity);
                         let file = at(before.latest);
-                        other_identity(cell, before, shape, file, &mut self.named, problems);
+                        other_identity(cell, identities, file, &mut self.named, problems);
                     }
                     Some(_) | None => {}
                 }

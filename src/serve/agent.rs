@@ -10,10 +10,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::watch;
 
+use super::options::Options;
 use super::past::{About, Line, Past};
 use super::processes::Processes;
+use super::time::unix_seconds;
 use super::totals::{Reading, Totals};
-use super::{Options, unix_seconds};
 use crate::reader::Per;
 use crate::reader::sources::{Read, Sources};
 

@@ -14,8 +14,10 @@ use futures_util::stream;
 use serde_json::{Map, Value as Json, json};
 use tokio::sync::Semaphore;
 
+use super::Shared;
 use super::past::{About, Line};
-use super::{Refused, Shared, blocking, unix_seconds};
+use super::request::{Query, Refused, blocking, json_response};
+use super::time::unix_seconds;
 use crate::export::json::Whole;
 use crate::reader::{Per, Series, Snapshot, matches};
 
@@ -25,71 +27,6 @@ const SERIES_MOST: usize = 2_000;
 const LAST_MOST: f64 = 86_400.0;
 /// Streams at a time: the connections that are left are for everything else.
 static STREAMS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(256)));
-
-/// A query string: keys and values, in their order.
-pub struct Query(Vec<(String, String)>);
-
-impl Query {
-    /// Decodes it. What is not UTF-8 is replaced.
-    pub fn new(raw: Option<&str>) -> Query {
-        let pairs = form_urlencoded::parse(raw.unwrap_or_default().as_bytes());
-        Query(pairs.into_owned().collect())
-    }
-
-    /// The first value of a key.
-    pub fn get(&self, key: &str) -> Option<&str> {
-        let mut pairs = self.0.iter();
-        let (_, value) = pairs.find(|(name, _)| name == key)?;
-        Some(value)
-    }
-
-    /// All values of a key.
-    pub fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
-        let pairs = self.0.iter();
-        pairs
-            .filter(move |(name, _)| name == key)
-            .map(|(_, value)| &**value)
-    }
-
-    /// What `per` says.
-    pub fn per(&self) -> Result<Per, Refused> {
-        match self.get("per") {
-            None | Some("" | "model") => Ok(Per::Model),
-            Some("process") => Ok(Per::Process),
-            Some("file") => Ok(Per::File),
-            Some(other) => Err(Refused::bad(format!(
-                "per={other:?}: there are model, process and file"
-            ))),
-        }
-    }
-
-    /// The seconds of a key, if there are some.
-    fn seconds(&self, key: &str) -> Result<Option<f64>, Refused> {
-        let Some(text) = self.get(key) else {
-            return Ok(None);
-        };
-        match text.parse::<f64>() {
-            Ok(seconds) if seconds.is_finite() && seconds >= 0.0 => Ok(Some(seconds)),
-            _ => Err(Refused::bad(format!(
-                "{key}={text:?} is no number of seconds"
-            ))),
-        }
-    }
-
-    /// The patterns of labels.
-    fn patterns(&self) -> Vec<String> {
-        self.all("match").map(str::to_owned).collect()
-    }
-}
-
-/// JSON as an answer.
-pub fn json_response(text: impl Into<Bytes>) -> Response {
-    (
-        [(CONTENT_TYPE, "application/json")],
-        Body::from(text.into()),
-    )
-        .into_response()
-}
 
 pub async fn snapshot(
     State(shared): State<Shared>,

@@ -10,10 +10,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 
+use super::Shared;
 use super::agent::Agent;
-use super::api::Query;
+use super::request::{Query, Refused, blocking};
 use super::totals::Reading;
-use super::{Refused, Shared, blocking};
 use crate::Number;
 use crate::export::{Escaping, Families, Text, protobuf};
 use crate::reader::sources::Read;

@@ -6,8 +6,8 @@ use std::fs;
 
 use serde_json::{Value as Json, json};
 
+use super::time::unix_seconds;
 use super::totals::Reading;
-use super::unix_seconds;
 use crate::reader::{Ending, File, State};
 
 /// Ended processes that are remembered.

@@ -5,35 +5,24 @@
 //! takes the slow way, and there the metric begins anew, at zero, in the place that it had. A write that has found its
 //! cell just before goes to where nobody reads.
 
-use super::process::Found;
-use super::table::Table;
 #[cfg(feature = "metrics")]
 use crate::format::generation;
 #[cfg(feature = "metrics")]
 use crate::sync::Ordering;
 #[cfg(feature = "metrics")]
 use crate::sys::lifecycle::ended_groups;
-use crate::sys::lifecycle::idle;
+use crate::sys::lifecycle::idle::Place;
 use crate::sys::memory::append_list::AppendList;
 use crate::sys::memory::words::Word;
 use crate::sys::process::fork;
 
-/// Where writers find a metric that can end.
-#[derive(Debug)]
-pub enum Place {
-    /// In the table of a thread, at an index.
-    Cell(&'static Table, usize),
-    /// In the level of a gauge.
-    Level(&'static Found),
-}
-
-impl idle::Place for Place {
-    fn forget(&self) {
-        match self {
-            Place::Cell(table, index) => table.forget(*index),
-            Place::Level(found) => found.forget(),
-        }
-    }
+/// Which metric it is, of those that can end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// That of this number, in the tables of threads.
+    Numbered(usize),
+    /// The gauge whose word is found at this address.
+    Gauge(usize),
 }
 
 /// A metric in a file that can end.
@@ -43,9 +32,10 @@ impl idle::Place for Place {
 )]
 struct Ending {
     generation: Word,
+    metric: Metric,
     /// The process, in forks, that it belongs to.
     process: u64,
-    place: &'static Place,
+    place: &'static dyn Place,
 }
 
 // SAFETY: the word is one of a file that is never unmapped, as all files of shared metrics, and only used atomically.
@@ -56,9 +46,10 @@ unsafe impl Sync for Ending {}
 /// All of this process (and of those that it was forked from): one for each metric in each file.
 static ENDINGS: AppendList<Ending> = AppendList::new();
 
-/// Adds a metric, whose file is never dropped.
-pub fn add(generation: Word, place: &'static Place) {
+/// Adds a metric, whose file is never dropped. `place` is where writers find it.
+pub fn add(metric: Metric, generation: Word, place: &'static dyn Place) {
     let ending = Ending {
+        metric,
         generation,
         process: fork::generation(),
         place,
@@ -66,19 +57,20 @@ pub fn add(generation: Word, place: &'static Place) {
     ENDINGS.push_unless(ending, |_, _| false);
 }
 
-/// Ends the metrics in these places. Whether there was one.
+/// Ends a metric, in all files of this process. Whether it was there.
 #[cfg(feature = "metrics")]
-pub fn end(is_it: impl Fn(&Place) -> bool) -> bool {
+pub fn end(metric: Metric) -> bool {
     let process = fork::generation();
     let mut any = false;
     let mut endings = ENDINGS.iter();
-    while let Some(ending) = endings.find(|ending| ending.process == process && is_it(ending.place))
+    while let Some(ending) =
+        endings.find(|ending| (ending.process, ending.metric) == (process, metric))
     {
         // Relaxed: who has begun the metric anew since then loses nothing that was written before.
         let known = ending.generation.load(Ordering::Relaxed);
         if generation::remove(&ending.generation, known) {
             any = true;
-            idle::Place::forget(ending.place);
+            ending.place.forget();
         }
     }
     if any {

@@ -3,10 +3,9 @@
 use std::hash::{BuildHasher, Hash};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::ended::Place;
 use crate::Error;
 use crate::format::labels::Labels;
-use crate::sys::lifecycle::idle::Idle;
+use crate::sys::lifecycle::idle::{Idle, Place};
 use crate::sys::lifecycle::report;
 use crate::sys::memory::append_list::AppendList;
 use crate::sys::memory::hashing;
@@ -73,14 +72,14 @@ impl Home {
     }
 
     /// How long a metric of it lasts. `identity` is the same for it in all threads; `place` is where one of them finds it.
-    pub fn lasts(&self, identity: impl Hash, place: Option<&'static Place>) -> Lasts {
+    pub fn lasts(&self, identity: impl Hash, place: Option<&'static dyn Place>) -> Lasts {
         match self.ends {
             None => Lasts::Always,
             Some(0) => Lasts::UntilEnded(None),
             Some(nanos) => Lasts::UntilEnded(Some(Idle {
                 key: hashing::shared_state().hash_one((self.number, identity)),
                 nanos,
-                place: place.map(|place| place as _),
+                place,
             })),
         }
     }

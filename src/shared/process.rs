@@ -7,7 +7,7 @@ use std::fmt;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use super::ended::{self, Place};
+use super::ended::{self, Metric};
 use super::home::{Home, Refusal, Spec};
 use super::others::{self, Others};
 use super::table;
@@ -18,6 +18,7 @@ use crate::format::labels::Labels;
 use crate::format::scalar::Scalar;
 use crate::metric::gauge::Numeric;
 use crate::sync::{AtomicU64, FIND, PUBLISH, told_before_looking};
+use crate::sys::lifecycle::idle::Place;
 use crate::sys::lifecycle::report;
 use crate::sys::lifecycle::thread_root;
 use crate::sys::memory::append_list::AppendList;
@@ -136,8 +137,8 @@ impl Level {
         // See `known`.
         self.0.store(ptr::from_ref(found).cast_mut(), PUBLISH);
         if let Some(Ends { file, block, .. }) = &found.ends {
-            let place = Box::leak(Box::new(Place::Level(found)));
-            ended::add(file.generation(*block), place);
+            let metric = Metric::Gauge(ptr::from_ref(found).addr());
+            ended::add(metric, file.generation(*block), found);
         }
         Some((word, refused))
     }
@@ -145,8 +146,8 @@ impl Level {
     /// Ends the gauge in this process. Whether it was there.
     #[cfg(feature = "metrics")]
     pub fn end(&self) -> bool {
-        let found = self.0.load(FIND).cast_const();
-        ended::end(|place| matches!(place, Place::Level(other) if ptr::eq(*other, found)))
+        // (Null is that of none.)
+        ended::end(Metric::Gauge(self.0.load(FIND).addr()))
     }
 }
 
@@ -156,9 +157,8 @@ impl fmt::Debug for Found {
     }
 }
 
-impl Found {
-    /// Lets nobody find a word that has ended. Any thread may do so.
-    pub(super) fn forget(&self) {
+impl Place for Found {
+    fn forget(&self) {
         // Pairs with the one in `make_under_lock`.
         told_before_looking();
         // Relaxed: nothing is read by it.

@@ -14,13 +14,14 @@ use std::fmt;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use super::ended::{self, Place};
+use super::ended::{self, Metric};
 use super::home::{Home, Refusal, Spec};
 use super::number::Number;
 use super::others::{self, Others};
 use crate::format::generation::is_there;
 use crate::metric::field::Field;
 use crate::sync::{FIND, PUBLISH, told_before_looking};
+use crate::sys::lifecycle::idle;
 use crate::sys::lifecycle::orphans::{self, Orphan};
 use crate::sys::lifecycle::report;
 use crate::sys::lifecycle::thread_root;
@@ -92,7 +93,7 @@ pub fn total(number: Number<Counter>) -> u64 {
 /// Ends a metric in all threads of this process. Whether it was there.
 #[cfg(feature = "metrics")]
 pub fn end_cells<C>(number: Number<C>) -> bool {
-    ended::end(|place| matches!(place, Place::Cell(_, index) if *index == number.index()))
+    ended::end(Metric::Numbered(number.index()))
 }
 
 /// Runs `make` unless this thread is making something already: whoever comes back here meanwhile gets `None`.
@@ -200,7 +201,17 @@ struct Ends {
     file: &'static Writer,
     /// The offset of its block.
     block: u32,
-    place: &'static Place,
+    place: &'static dyn idle::Place,
+}
+
+/// Where a thread finds a cell that can end: its table, and the index there.
+#[derive(Debug)]
+struct CellPlace(&'static Table, usize);
+
+impl idle::Place for CellPlace {
+    fn forget(&self) {
+        self.0.forget(self.1);
+    }
 }
 
 // SAFETY: `mine` is used by one thread at a time: by who took the table out of the list of orphans, or made it, until it
@@ -335,9 +346,7 @@ impl Table {
         let home = spec.home;
         let (file, mut refused) = self.file(home);
         let index = number.index();
-        let place = home
-            .ends
-            .map(|_| &*Box::leak(Box::new(Place::Cell(self, index))));
+        let place = (home.ends).map(|_| &*Box::leak(Box::new(CellPlace(self, index))) as _);
         let lasts = home.lasts(index, place);
         let add = |(file, others): &'static (Writer, Others)| {
             if spec.is_other() {
@@ -354,7 +363,7 @@ impl Table {
                     place,
                 };
                 self.mine.ending.borrow_mut().insert(index, ends);
-                ended::add(file.generation(block), place);
+                ended::add(Metric::Numbered(index), file.generation(block), place);
             }
             Ok(cell)
         };
@@ -453,7 +462,7 @@ impl Table {
     }
 
     /// Takes a cell out that has ended: its thread begins it anew when it is written again. Any thread may do so.
-    pub(super) fn forget(&self, index: usize) {
+    fn forget(&self, index: usize) {
         // Pairs with those in `put` and `forget_ended`.
         told_before_looking();
         if let Some(cell) = self.slots().cells.get(index) {

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{PROBLEMS_MOST, SchemaCells};
 use crate::metric::Value;
 use crate::metric::kind::Kind;
 use crate::reader::file::OpenFile;
+use crate::reader::identity::Identity;
 use crate::reader::plan::Metric;
 use crate::reader::snapshot::Problem;
+
+/// Labels of one model that are named for having two kinds or identities.
+const PROBLEMS_MOST: usize = 64;
 
 /// The merged value of one label.
 #[derive(Debug)]
@@ -137,8 +140,7 @@ pub(super) fn other_kind(
 /// things, of which only one can be shown.
 pub(super) fn other_identity(
     cell: &Cell,
-    here: &SchemaCells,
-    later: &SchemaCells,
+    (here, later): (&Identity, &Identity),
     file: &OpenFile,
     named: &mut usize,
     problems: &mut Vec<Problem>,
@@ -152,8 +154,8 @@ pub(super) fn other_identity(
         format!(
             "the label {:?} is {} here, {} in a file created later, as which both are shown",
             cell.label,
-            here.identity.describe(),
-            later.identity.describe(),
+            here.describe(),
+            later.describe(),
         ),
     ));
 }

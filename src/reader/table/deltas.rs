@@ -7,33 +7,17 @@
 //! When the totals of ended processes are kept, a file that goes leaves what it had to the retired file
 //! of its model, which names it: that much is taken off what the retired file has more than before.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::sync::Arc;
 
 use super::Table;
+use super::retired::{ByPath, Sums};
 use super::value::{Seen, contexts, decode, was_read};
 use crate::metric::Value;
 use crate::metric::context::Copied;
-use crate::metric::registry::kind;
 use crate::reader::contents::ReadInstance;
 use crate::reader::file::OpenFile;
 use crate::reader::plan::Metric;
 use crate::reader::snapshot::Series;
-
-/// Values that only rise, by cell and code of the kind.
-type Sums = BTreeMap<(u32, u16), Value>;
-
-/// What the retired files of a model have, from one snapshot to the next. Everything by path.
-#[derive(Debug, Default)]
-pub(super) struct RetiredDeltas {
-    /// What they had in the last snapshot.
-    before: HashMap<Arc<Path>, Sums>,
-    /// What they have more.
-    deltas: HashMap<Arc<Path>, Sums>,
-    /// Whether there is a last snapshot to compare with.
-    compared: bool,
-}
 
 impl Table {
     /// Compares the retired files among those that `of_model` names with what they had in the last
@@ -45,36 +29,20 @@ impl Table {
         of_model: &[usize],
         gone: &[&OpenFile],
     ) {
-        let first = !std::mem::replace(&mut self.deltas.compared, true);
-        let mut before = std::mem::take(&mut self.deltas.before);
-        self.deltas.deltas.clear();
+        let (mut now, mut of_gone) = (ByPath::new(), ByPath::new());
         let files = of_model.iter().map(|&index| &*files[index]);
         for file in files.filter(|file| file.contents.retired.is_some()) {
-            let mut now = Sums::new();
-            self.sum(file, &file.contents.values.words, &mut now);
-            let mut deltas = Sums::new();
-            if !first {
-                deltas.clone_from(&now);
-                let before = before.remove(&file.path).unwrap_or_default();
-                let mut of_gone = Sums::new();
-                let folded_there = |gone: &&&OpenFile| gone.path.parent() == file.path.parent();
-                for gone in gone.iter().filter(folded_there) {
-                    if let Some(before) = &gone.before {
-                        self.sum(gone, before, &mut of_gone);
-                    }
-                }
-                for (&(cell, code), value) in &mut deltas {
-                    let since = kind(code).and_then(|kind| kind.since);
-                    for known in [&before, &of_gone] {
-                        if let (Some(known), Some(since)) = (known.get(&(cell, code)), since) {
-                            since(value, known);
-                        }
-                    }
+            let sums = now.entry(Arc::clone(&file.path)).or_default();
+            self.sum(file, &file.contents.values.words, sums);
+            let folded_there = |gone: &&&OpenFile| gone.path.parent() == file.path.parent();
+            for gone in gone.iter().filter(folded_there) {
+                if let Some(before) = &gone.before {
+                    let sums = of_gone.entry(Arc::clone(&file.path)).or_default();
+                    self.sum(gone, before, sums);
                 }
             }
-            self.deltas.before.insert(Arc::clone(&file.path), now);
-            self.deltas.deltas.insert(Arc::clone(&file.path), deltas);
         }
+        self.retired.compare(now, &of_gone);
     }
 
     /// Adds up what a file has in these words.
@@ -103,8 +71,7 @@ impl Table {
     /// Adds what a file of this merge has more than at the pass before.
     pub fn add_deltas(&mut self, file: &OpenFile) {
         if file.contents.retired.is_some() {
-            let deltas = self.deltas.deltas.get(&file.path).into_iter().flatten();
-            for (&(cell, code), value) in deltas {
+            for (&(cell, code), value) in self.retired.deltas(&file.path) {
                 let cell = &mut self.cells[cell as usize];
                 let (shape, metric) = cell.of;
                 let metric = &self.shapes[shape as usize].plan.metrics[metric as usize];

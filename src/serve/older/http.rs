@@ -10,8 +10,8 @@ use serde_json::{Value as Json, json};
 
 use super::{Refusal, aka_stats, mmash};
 use crate::reader::Per;
-use crate::serve::api::{Query, json_response};
-use crate::serve::{Refused, Shared, blocking};
+use crate::serve::Shared;
+use crate::serve::request::{Query, Refused, blocking, json_response};
 
 /// The routes of aka-stats and of mmash.
 pub(in crate::serve) fn routes() -> Router<Shared> {

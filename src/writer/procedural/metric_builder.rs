@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Lasts, Writer};
+use super::Writer;
 use crate::Error;
 use crate::format::histogram::DIGITS;
 use crate::format::record::Instance;
@@ -16,7 +16,19 @@ use crate::metric::field::{
 };
 use crate::metric::storage::{Append, Room, Storage};
 use crate::metric::window::LENGTHS;
+use crate::sys::lifecycle::idle::Idle;
 use crate::writer::groups::GroupId;
+
+/// How long a metric is there. Only one that threads share may end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Lasts {
+    /// As long as its file.
+    Always,
+    /// As long as its file, in space that [`Writer::keep_aside`] reserved.
+    InKeptSpace,
+    /// Until it is removed, or idle.
+    UntilEnded(Option<Idle>),
+}
 
 /// A metric that is going to be added: `.add()` does it.
 #[must_use = "nothing is added before .add()"]

@@ -1,6 +1,7 @@
 //! For metrics that threads share, see `shared`: a writer whose metrics are added one by one, behind their handles.
 
-use super::{MetricBuilder, Writer};
+use super::Writer;
+use super::metric_builder::{Lasts, MetricBuilder};
 use crate::Error;
 #[cfg(feature = "metrics")]
 use crate::format::description::Description;
@@ -11,17 +12,6 @@ use crate::metric::storage::Storage;
 use crate::sys::lifecycle::idle::Idle;
 use crate::sys::memory::words::Word;
 use crate::writer::groups::{Around, GroupId};
-
-/// How long a metric that threads share is there.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Lasts {
-    /// As long as its file.
-    Always,
-    /// As long as its file, in space that [`Writer::keep_aside`] reserved.
-    InKeptSpace,
-    /// Until it is removed, or idle.
-    UntilEnded(Option<Idle>),
-}
 
 /// What a metric is in a file.
 #[derive(Clone, Copy, Debug)]
