@@ -193,13 +193,13 @@ impl Families {
     /// ```
     /// # use mmstats::reader::Reader;
     /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
-    /// use mmstats::export::{Families, Text};
+    /// use mmstats::export::{Families, TextFormat};
     ///
     /// let mut families = Families::new(false);
     /// for model in snapshot.models() {
     ///     families.add_model(model, "", &[]);
     /// }
-    /// assert!(!Text::PROMETHEUS.page(families).is_empty());
+    /// assert!(!TextFormat::PROMETHEUS.page(families).is_empty());
     /// # Ok::<(), mmstats::Error>(())
     /// ```
     pub fn new(native: bool) -> Families {
@@ -214,12 +214,12 @@ impl Families {
     /// ```
     /// # use mmstats::reader::Reader;
     /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
-    /// use mmstats::export::{Families, Text};
+    /// use mmstats::export::{Families, TextFormat};
     ///
     /// let mut families = Families::new(false);
     /// let process = ("pid", "812".to_owned());
     /// families.add_model(&snapshot.models()[0], "", &[process]);
-    /// assert!(Text::PROMETHEUS.page(families).contains("pid=\"812\""));
+    /// assert!(TextFormat::PROMETHEUS.page(families).contains("pid=\"812\""));
     /// # Ok::<(), mmstats::Error>(())
     /// ```
     pub fn add_model(&mut self, model: &Model, path: &str, labels: &[(&str, String)]) {

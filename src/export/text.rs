@@ -7,9 +7,9 @@ use super::families::{Families, Family, HistogramPoint, Point, PointValue, TRACE
 use super::names::Escaping;
 use crate::format::scalar::Number;
 
-/// How a page of text is written.
+/// Which of the text formats, and how a page of it is written.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Text {
+pub struct TextFormat {
     /// OpenMetrics, or the older text of Prometheus.
     pub is_openmetrics: bool,
     /// How names are escaped.
@@ -18,17 +18,17 @@ pub struct Text {
     pub created: bool,
 }
 
-impl Text {
+impl TextFormat {
     /// OpenMetrics 1.0.
-    pub const OPENMETRICS: Text = Text {
+    pub const OPENMETRICS: TextFormat = TextFormat {
         is_openmetrics: true,
         escaping: Escaping::Underscores,
         created: false,
     };
     /// Prometheus 0.0.4.
-    pub const PROMETHEUS: Text = Text {
+    pub const PROMETHEUS: TextFormat = TextFormat {
         is_openmetrics: false,
-        ..Text::OPENMETRICS
+        ..TextFormat::OPENMETRICS
     };
 
     /// The page.
@@ -36,13 +36,13 @@ impl Text {
     /// ```
     /// # use mmstats::reader::Reader;
     /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
-    /// use mmstats::export::{Families, Text};
+    /// use mmstats::export::{Families, TextFormat};
     ///
     /// let mut families = Families::new(false);
     /// for model in snapshot.models() {
     ///     families.add_model(model, "", &[]);
     /// }
-    /// let page = Text::OPENMETRICS.page(families);
+    /// let page = TextFormat::OPENMETRICS.page(families);
     /// assert!(page.ends_with("# EOF\n"));
     /// # Ok::<(), mmstats::Error>(())
     /// ```
