@@ -30,7 +30,7 @@ use crate::sys::lifecycle::ended_groups;
 use crate::sys::lifecycle::idle::Idle;
 use crate::sys::memory::frozen::FrozenMap;
 use crate::sys::memory::hashing::{self, RandomState};
-use crate::sys::memory::mapped::Mapped;
+use crate::sys::memory::mapped::MappedBox;
 
 use self::key::shown;
 pub use self::key::{Around, ByName, GroupBy, GroupId};
@@ -99,7 +99,7 @@ pub struct Groups<T, L: GroupBy = ByName> {
     /// `_other` in the file, once it is needed.
     other: OnceCell<Box<T>>,
     /// Private memory, for what cannot be counted in the file. In a mapping: an allocator may be the caller.
-    unseen: OnceCell<Mapped<Private<T>>>,
+    unseen: OnceCell<MappedBox<Private<T>>>,
     /// Names that were refused for lack of room: at every power of two the file is asked again.
     refused: Cell<u64>,
     /// The file is being asked. Who comes back meanwhile (an allocator) does not ask again.
