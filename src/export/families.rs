@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::apart::{Labelled, Origin, tell_apart};
+use super::apart::{HasLabels, Origin, tell_apart};
 use super::bounds;
 use super::names;
 use super::native::Exponential;
@@ -39,7 +39,7 @@ pub(super) struct Family {
     /// What the name ends with; empty: it has no unit.
     pub unit: String,
     pub help: String,
-    pub points: Vec<Point>,
+    pub points: Vec<FamilyPoint>,
 }
 
 /// What a family is.
@@ -54,7 +54,7 @@ pub(super) enum Type {
 
 /// One label set of a family, with its value.
 #[derive(Debug)]
-pub(super) struct Point {
+pub(super) struct FamilyPoint {
     pub labels: Vec<(String, String)>,
     pub value: PointValue,
     /// From when it counts.
@@ -63,7 +63,7 @@ pub(super) struct Point {
     origin: [String; 3],
 }
 
-impl Labelled for Point {
+impl HasLabels for FamilyPoint {
     type Label = (String, String);
 
     fn labels(&self) -> &[Self::Label] {
@@ -317,7 +317,7 @@ impl Families {
             unit,
             help: &help,
         });
-        self.families[family].points.push(Point {
+        self.families[family].points.push(FamilyPoint {
             labels,
             value,
             since: Some(series.since()),
@@ -347,7 +347,7 @@ impl Families {
             help: &|| help.to_owned(),
         });
         let labels = labels.iter();
-        self.families[family].points.push(Point {
+        self.families[family].points.push(FamilyPoint {
             labels: labels
                 .map(|(key, value)| ((*key).to_owned(), value.clone()))
                 .collect(),

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::families::{Families, Family, HistogramPoint, Point, PointValue, TRACE, Type};
+use super::families::{Families, Family, FamilyPoint, HistogramPoint, PointValue, TRACE, Type};
 use super::names::Escaping;
 use crate::format::scalar::Number;
 
@@ -97,14 +97,20 @@ impl TextFormat {
     }
 
     /// OpenMetrics has no negative counters, and no NaNs as such; of summaries it needs what it forbids.
-    fn is_shown(self, point: &Point) -> bool {
+    fn is_shown(self, point: &FamilyPoint) -> bool {
         let PointValue::Summary { sum, .. } = point.value else {
             return true;
         };
         !self.is_openmetrics || is_counter(sum)
     }
 
-    fn point(self, out: &mut String, name: &str, sample_name: &str, point: &Point) -> fmt::Result {
+    fn point(
+        self,
+        out: &mut String,
+        name: &str,
+        sample_name: &str,
+        point: &FamilyPoint,
+    ) -> fmt::Result {
         match &point.value {
             PointValue::Number(value) => {
                 self.sample(out, sample_name, "", &point.labels, None)?;
@@ -125,7 +131,7 @@ impl TextFormat {
         self,
         out: &mut String,
         name: &str,
-        point: &Point,
+        point: &FamilyPoint,
         histogram: &HistogramPoint,
     ) -> fmt::Result {
         // The labels are the same for every bucket: written once.
@@ -185,7 +191,7 @@ impl TextFormat {
         Ok(())
     }
 
-    fn created(self, out: &mut String, name: &str, point: &Point) -> fmt::Result {
+    fn created(self, out: &mut String, name: &str, point: &FamilyPoint) -> fmt::Result {
         if let Some(seconds) = point.since.and_then(unix_seconds) {
             self.sample(out, name, "_created", &point.labels, None)?;
             writeln!(out, "{seconds:?}")?;
