@@ -16,7 +16,7 @@ pub struct Origin<'a> {
 }
 
 /// A point with labels.
-pub trait Labelled {
+pub trait HasLabels {
     /// Key and value.
     type Label: Ord;
     /// Its labels, in any order.
@@ -28,7 +28,7 @@ pub trait Labelled {
 }
 
 /// Adds labels to points that have the same ones: `label`, `model` and `path`, whichever differ.
-pub fn tell_apart(points: &mut [impl Labelled]) {
+pub fn tell_apart(points: &mut [impl HasLabels]) {
     type Differs = (&'static str, for<'a> fn(Origin<'a>) -> Cow<'a, str>);
     const DIFFERS: [Differs; 3] = [
         ("label", |origin| origin.label.into()),
@@ -60,7 +60,7 @@ pub fn tell_apart(points: &mut [impl Labelled]) {
 }
 
 /// The places of points that have the same labels, where there are several.
-fn alike<P: Labelled>(points: &[P]) -> Vec<Vec<usize>> {
+fn alike<P: HasLabels>(points: &[P]) -> Vec<Vec<usize>> {
     if points.len() < 2 {
         return Vec::new();
     }

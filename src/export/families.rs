@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::apart::{Labelled, Origin, tell_apart};
+use super::apart::{HasLabels, Origin, tell_apart};
 use super::bounds;
 use super::names;
 use super::native::Exponential;
@@ -39,7 +39,7 @@ pub(super) struct Family {
     /// What the name ends with; empty: it has no unit.
     pub unit: String,
     pub help: String,
-    pub points: Vec<Point>,
+    pub points: Vec<FamilyPoint>,
 }
 
 /// What a family is.
@@ -54,7 +54,7 @@ pub(super) enum Type {
 
 /// One label set of a family, with its value.
 #[derive(Debug)]
-pub(super) struct Point {
+pub(super) struct FamilyPoint {
     pub labels: Vec<(String, String)>,
     pub value: PointValue,
     /// From when it counts.
@@ -63,7 +63,7 @@ pub(super) struct Point {
     origin: [String; 3],
 }
 
-impl Labelled for Point {
+impl HasLabels for FamilyPoint {
     type Label = (String, String);
 
     fn labels(&self) -> &[Self::Label] {
@@ -193,13 +193,13 @@ impl Families {
     /// ```
     /// # use mmstats::reader::Reader;
     /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
-    /// use mmstats::export::{Families, Text};
+    /// use mmstats::export::{Families, TextFormat};
     ///
     /// let mut families = Families::new(false);
     /// for model in snapshot.models() {
     ///     families.add_model(model, "", &[]);
     /// }
-    /// assert!(!Text::PROMETHEUS.page(families).is_empty());
+    /// assert!(!TextFormat::PROMETHEUS.page(families).is_empty());
     /// # Ok::<(), mmstats::Error>(())
     /// ```
     pub fn new(native: bool) -> Families {
@@ -214,12 +214,12 @@ impl Families {
     /// ```
     /// # use mmstats::reader::Reader;
     /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
-    /// use mmstats::export::{Families, Text};
+    /// use mmstats::export::{Families, TextFormat};
     ///
     /// let mut families = Families::new(false);
     /// let process = ("pid", "812".to_owned());
     /// families.add_model(&snapshot.models()[0], "", &[process]);
-    /// assert!(Text::PROMETHEUS.page(families).contains("pid=\"812\""));
+    /// assert!(TextFormat::PROMETHEUS.page(families).contains("pid=\"812\""));
     /// # Ok::<(), mmstats::Error>(())
     /// ```
     pub fn add_model(&mut self, model: &Model, path: &str, labels: &[(&str, String)]) {
@@ -317,7 +317,7 @@ impl Families {
             unit,
             help: &help,
         });
-        self.families[family].points.push(Point {
+        self.families[family].points.push(FamilyPoint {
             labels,
             value,
             since: Some(series.since()),
@@ -347,7 +347,7 @@ impl Families {
             help: &|| help.to_owned(),
         });
         let labels = labels.iter();
-        self.families[family].points.push(Point {
+        self.families[family].points.push(FamilyPoint {
             labels: labels
                 .map(|(key, value)| ((*key).to_owned(), value.clone()))
                 .collect(),

@@ -21,14 +21,14 @@ use crate::{Context, DistinctError, ErrorsValue, HistoryEntry, Value, WindowValu
 /// a whole.
 ///
 /// ```no_run
-/// use mmstats::export::json::Whole;
+/// use mmstats::export::json::Document;
 ///
 /// let snapshot = mmstats::reader::Reader::open("/run/app")?.snapshot()?;
-/// let whole = Whole { snapshots: vec![&snapshot], failures: &[], wanted: &|_| true };
-/// println!("{}", serde_json::to_string(&whole)?);
+/// let document = Document { snapshots: vec![&snapshot], failures: &[], wanted: &|_| true };
+/// println!("{}", serde_json::to_string(&document)?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Whole<'a> {
+pub struct Document<'a> {
     /// What was read, of one path each.
     pub snapshots: Vec<&'a Snapshot>,
     /// Paths that could not be read, and why.
@@ -37,7 +37,7 @@ pub struct Whole<'a> {
     pub wanted: &'a dyn Fn(&Series) -> bool,
 }
 
-impl Serialize for Whole<'_> {
+impl Serialize for Document<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let failed = self.failures.iter().map(|(path, _)| &**path);
         let read = self.snapshots.iter().map(|snapshot| snapshot.path());

@@ -1,18 +1,18 @@
 //! Encoders: what was read as a page of Prometheus or OpenMetrics, as JSON or as CSV.
 //!
 //! They take the series of a snapshot, and know nothing of files. A page for Prometheus is made in two steps:
-//! [`Families`] gives every series its name, type and labels, whatever the format, and then [`Text`] or
+//! [`Families`] gives every series its name, type and labels, whatever the format, and then [`TextFormat`] or
 //! [`protobuf`] writes them.
 //!
 //! ```no_run
-//! use mmstats::export::{Families, Text};
+//! use mmstats::export::{Families, TextFormat};
 //!
 //! let snapshot = mmstats::reader::Reader::open("/run/app")?.snapshot()?;
 //! let mut families = Families::new(false);
 //! for model in snapshot.models() {
 //!     families.add_model(model, "", &[]);
 //! }
-//! print!("{}", Text::OPENMETRICS.page(families)); // # TYPE my_app_requests counter …
+//! print!("{}", TextFormat::OPENMETRICS.page(families)); // # TYPE my_app_requests counter …
 //! # Ok::<(), mmstats::Error>(())
 //! ```
 //!
@@ -43,4 +43,4 @@ pub use self::families::Families;
 pub use self::names::Escaping;
 #[cfg(feature = "push")]
 pub(crate) use self::names::snake_case;
-pub use self::text::Text;
+pub use self::text::TextFormat;

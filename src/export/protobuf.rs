@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use prost::Message;
 
 use super::families::{
-    Families, Family, HistogramPoint, Point, PointValue, TRACE, TraceExemplar, Type,
+    Families, Family, FamilyPoint, HistogramPoint, PointValue, TRACE, TraceExemplar, Type,
 };
 use super::names::Escaping;
 use super::native::{Exponential, SCHEMA};
@@ -182,7 +182,7 @@ fn message(family: Family, escaping: Escaping) -> MetricFamily {
     }
 }
 
-fn metric(point: Point, kind: Type, escaping: Escaping) -> Metric {
+fn metric(point: FamilyPoint, kind: Type, escaping: Escaping) -> Metric {
     let label = (point.labels.into_iter())
         .map(|(name, value)| LabelPair {
             name: Some(escaping.escape(&name).into_owned()),

@@ -3,13 +3,13 @@
 use std::fmt::{self, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::families::{Families, Family, HistogramPoint, Point, PointValue, TRACE, Type};
+use super::families::{Families, Family, FamilyPoint, HistogramPoint, PointValue, TRACE, Type};
 use super::names::Escaping;
 use crate::format::scalar::Number;
 
-/// How a page of text is written.
+/// Which of the text formats, and how a page of it is written.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Text {
+pub struct TextFormat {
     /// OpenMetrics, or the older text of Prometheus.
     pub is_openmetrics: bool,
     /// How names are escaped.
@@ -18,17 +18,17 @@ pub struct Text {
     pub created: bool,
 }
 
-impl Text {
+impl TextFormat {
     /// OpenMetrics 1.0.
-    pub const OPENMETRICS: Text = Text {
+    pub const OPENMETRICS: TextFormat = TextFormat {
         is_openmetrics: true,
         escaping: Escaping::Underscores,
         created: false,
     };
     /// Prometheus 0.0.4.
-    pub const PROMETHEUS: Text = Text {
+    pub const PROMETHEUS: TextFormat = TextFormat {
         is_openmetrics: false,
-        ..Text::OPENMETRICS
+        ..TextFormat::OPENMETRICS
     };
 
     /// The page.
@@ -36,13 +36,13 @@ impl Text {
     /// ```
     /// # use mmstats::reader::Reader;
     /// # let snapshot = Reader::open("tests/golden/every-kind.mmstats")?.snapshot()?;
-    /// use mmstats::export::{Families, Text};
+    /// use mmstats::export::{Families, TextFormat};
     ///
     /// let mut families = Families::new(false);
     /// for model in snapshot.models() {
     ///     families.add_model(model, "", &[]);
     /// }
-    /// let page = Text::OPENMETRICS.page(families);
+    /// let page = TextFormat::OPENMETRICS.page(families);
     /// assert!(page.ends_with("# EOF\n"));
     /// # Ok::<(), mmstats::Error>(())
     /// ```
@@ -97,14 +97,20 @@ impl Text {
     }
 
     /// OpenMetrics has no negative counters, and no NaNs as such; of summaries it needs what it forbids.
-    fn is_shown(self, point: &Point) -> bool {
+    fn is_shown(self, point: &FamilyPoint) -> bool {
         let PointValue::Summary { sum, .. } = point.value else {
             return true;
         };
         !self.is_openmetrics || is_counter(sum)
     }
 
-    fn point(self, out: &mut String, name: &str, sample_name: &str, point: &Point) -> fmt::Result {
+    fn point(
+        self,
+        out: &mut String,
+        name: &str,
+        sample_name: &str,
+        point: &FamilyPoint,
+    ) -> fmt::Result {
         match &point.value {
             PointValue::Number(value) => {
                 self.sample(out, sample_name, "", &point.labels, None)?;
@@ -125,7 +131,7 @@ impl Text {
         self,
         out: &mut String,
         name: &str,
-        point: &Point,
+        point: &FamilyPoint,
         histogram: &HistogramPoint,
     ) -> fmt::Result {
         // The labels are the same for every bucket: written once.
@@ -185,7 +191,7 @@ impl Text {
         Ok(())
     }
 
-    fn created(self, out: &mut String, name: &str, point: &Point) -> fmt::Result {
+    fn created(self, out: &mut String, name: &str, point: &FamilyPoint) -> fmt::Result {
         if let Some(seconds) = point.since.and_then(unix_seconds) {
             self.sample(out, name, "_created", &point.labels, None)?;
             writeln!(out, "{seconds:?}")?;

@@ -19,7 +19,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::identity::Identity;
-use super::plan::{Metric, Plan, PlannedSlot, Plans};
+use super::plan::{Plan, PlannedMetric, PlannedSlot, Plans};
 use super::source::{Access, Trouble};
 use crate::format::LINE;
 use crate::format::bytes::{Bytes, Malformed};
@@ -451,7 +451,7 @@ fn texts(access: &Access<'_>, at: u64, room: usize) -> Result<(record::Instance,
 
 /// An error if a metric of the instance would have an empty label.
 fn check_labels(at: u64, plan: &Plan, identity: &Identity) -> Result<(), Malformed> {
-    let unnamed = |metric: &Metric| identity.without_pairs(&metric.schema.label).is_empty();
+    let unnamed = |metric: &PlannedMetric| identity.without_pairs(&metric.schema.label).is_empty();
     if identity.prefix.len() <= 1
         && identity.group.is_empty()
         && identity.labels.is_empty()

@@ -41,13 +41,13 @@ const WORDS_PER_FILE: usize = 64 * TRIES as usize * TRY;
 /// What a try costs beside its words, in the time that a word takes: the pause, and the sequences.
 const TRY: usize = 64;
 
-/// What may still be copied again in one file and pass.
+/// What may still be spent on copying again in one file and pass, in words.
 #[derive(Debug)]
-struct Patience(usize);
+struct RetryBudget(usize);
 
-impl Patience {
-    fn new() -> Patience {
-        Patience(WORDS_PER_FILE)
+impl RetryBudget {
+    fn new() -> RetryBudget {
+        RetryBudget(WORDS_PER_FILE)
     }
 
     /// Takes off what one more try of a slot costs; false: there is not that much left.
@@ -98,7 +98,7 @@ fn try_slot(
     block: &[AtomicU64],
     slot: PlannedSlot,
     out: &mut Vec<u64>,
-    left: &mut Patience,
+    left: &mut RetryBudget,
     scratch: &mut Scratch,
 ) -> Option<u64> {
     out.resize(slot.words, 0);
@@ -144,7 +144,7 @@ fn copy_mapped(words: &[AtomicU64], contents: &mut Contents, scratch: &mut Scrat
         values,
         ..
     } = contents;
-    let mut left = Patience::new();
+    let mut left = RetryBudget::new();
     // The words of a try that failed mean nothing, and the last good ones are kept until it succeeds.
     let mut tried = std::mem::take(&mut scratch.sequences);
     for (number, instance) in instances.iter().enumerate() {
@@ -196,7 +196,7 @@ fn copy_extent(
     extent: &ExtentPlace,
     values: &mut Values,
     tried: &mut Vec<u64>,
-    left: &mut Patience,
+    left: &mut RetryBudget,
     scratch: &mut Scratch,
 ) {
     let block = &words[extent.from..][..extent.shape.total_words()];
@@ -227,7 +227,7 @@ fn copy_read(
         values,
         ..
     } = contents;
-    let mut left = Patience::new();
+    let mut left = RetryBudget::new();
     read_segments(file, instances, segments, values, scratch, &mut left)?;
     // Contexts last, by step 1 of the proof in `metric::context`. The fence there is that of the slots.
     let mut segments: Vec<Segment> = contexts.iter().map(|context| context.segment(0)).collect();
@@ -246,7 +246,7 @@ fn read_segments(
     segments: &[Segment],
     values: &mut Values,
     scratch: &mut Scratch,
-    left: &mut Patience,
+    left: &mut RetryBudget,
 ) -> Result<(), Trouble> {
     let mut rest = segments;
     while let Some(first) = rest.first() {
@@ -274,7 +274,7 @@ fn read_span(
     end: usize,
     values: &mut Values,
     scratch: &mut Scratch,
-    left: &mut Patience,
+    left: &mut RetryBudget,
 ) -> Result<(), Trouble> {
     let start = span[0].from;
     let Scratch {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::file::OpenFile;
 use super::snapshot::{File, Model, Problem, Process, Snapshot};
 use super::state::State;
-use super::table::Table;
+use super::table::MergeTable;
 use crate::sys::memory::hashing::random_state;
 
 /// The merge tables of all models, from one snapshot to the next.
 #[derive(Debug, Default)]
 pub struct Merger {
-    tables: BTreeMap<Arc<str>, Table>,
+    tables: BTreeMap<Arc<str>, MergeTable>,
     last_table: u64,
 }
 
@@ -30,9 +30,9 @@ pub enum Per {
     File,
 }
 
-/// What is asked for.
+/// What a merge keeps apart, and whether it gives deltas.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted {
+pub struct MergeOptions {
     /// What is kept apart beside the merged models.
     pub per: Per,
     /// Deltas, and from when: when the snapshot before began.
@@ -47,7 +47,7 @@ impl Merger {
         files: &mut [&mut OpenFile],
         gone: &[&OpenFile],
         snapshot: &mut Snapshot,
-        wanted: Wanted,
+        wanted: MergeOptions,
     ) {
         let by_model = by_model(files);
         self.tables.retain(|name, _| by_model.contains_key(name));
@@ -88,10 +88,10 @@ impl Merger {
     }
 
     /// The table of a model.
-    fn table(&mut self, name: &Arc<str>) -> &mut Table {
+    fn table(&mut self, name: &Arc<str>) -> &mut MergeTable {
         let mut new = || {
             self.last_table += 1;
-            Table::new(self.last_table)
+            MergeTable::new(self.last_table)
         };
         let table = self.tables.entry(Arc::clone(name)).or_insert_with(&mut new);
         if table.is_stale() {
@@ -103,7 +103,7 @@ impl Merger {
 
 /// One model while its files are merged.
 struct Merging<'a, 'b> {
-    table: &'a mut Table,
+    table: &'a mut MergeTable,
     name: Arc<str>,
     files: &'a mut [&'b mut OpenFile],
     /// The files as the snapshot has them.

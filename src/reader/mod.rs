@@ -65,7 +65,7 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use self::scan::{Files, Place, Tools};
+use self::scan::{Files, Location, Tools};
 use self::state::{Kernel, ProcessStates};
 use crate::Error;
 use crate::sys::lifecycle::paths;
@@ -89,7 +89,7 @@ pub use crate::metric::sample::{Histogram, Reading, Sample};
 /// Reads the stats files of a root, of a model, or one file: again and again.
 #[derive(Debug)]
 pub struct Reader {
-    place: Place,
+    place: Location,
     path: PathBuf,
     per: Per,
     deltas: bool,
@@ -133,9 +133,9 @@ impl Reader {
             .metadata()
             .map_err(|error| Error::io(&path, "find stats files", error))?;
         let place = if metadata.is_dir() {
-            Place::Tree(path.clone())
+            Location::Tree(path.clone())
         } else {
-            Place::File(path.clone())
+            Location::File(path.clone())
         };
         Ok(Reader::new(place, path))
     }
@@ -157,7 +157,7 @@ impl Reader {
     /// None so far.
     pub fn from_env() -> Result<Reader, Error> {
         let path = roots().into_iter().next().unwrap_or_default();
-        Ok(Reader::new(Place::Environment, path))
+        Ok(Reader::new(Location::Environment, path))
     }
 
     /// A reader of the files that one process writes, wherever they are: those that it has mapped, which
@@ -176,7 +176,7 @@ impl Reader {
     /// # Ok::<(), mmstats::Error>(())
     /// ```
     pub fn for_process(pid: u32) -> Reader {
-        Reader::new(Place::Process(pid), format!("/proc/{pid}").into())
+        Reader::new(Location::Process(pid), format!("/proc/{pid}").into())
     }
 
     /// A reader of the files that any process writes that this user may look at, wherever they are.
@@ -192,7 +192,7 @@ impl Reader {
     /// # Ok::<(), mmstats::Error>(())
     /// ```
     pub fn for_all_processes() -> Reader {
-        Reader::new(Place::Processes, "/proc".into())
+        Reader::new(Location::Processes, "/proc".into())
     }
 
     /// A reader of some files. Those that are not there are no error.
@@ -205,7 +205,7 @@ impl Reader {
     /// # Ok::<(), mmstats::Error>(())
     /// ```
     pub fn for_files(files: Vec<PathBuf>) -> Reader {
-        Reader::new(Place::Files(files), PathBuf::new())
+        Reader::new(Location::Files(files), PathBuf::new())
     }
 
     /// Reads these files from now on, and nothing else.
@@ -220,10 +220,10 @@ impl Reader {
     /// # Ok::<(), mmstats::Error>(())
     /// ```
     pub fn set_files(&mut self, files: Vec<PathBuf>) {
-        self.place = Place::Files(files);
+        self.place = Location::Files(files);
     }
 
-    fn new(place: Place, path: PathBuf) -> Reader {
+    fn new(place: Location, path: PathBuf) -> Reader {
         Reader {
             place,
             path,
@@ -355,7 +355,7 @@ impl Reader {
                 }
             })
             .collect();
-        let wanted = merge::Wanted {
+        let wanted = merge::MergeOptions {
             per: self.per,
             deltas: self.deltas.then(|| last.unwrap_or(began)),
         };

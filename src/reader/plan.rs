@@ -39,7 +39,7 @@ pub struct Plan {
     /// Bytes of a block.
     pub block: u32,
     /// The metrics that can be read, in the order of the schema.
-    pub metrics: Vec<Metric>,
+    pub metrics: Vec<PlannedMetric>,
     /// Slots, in the order of the metrics.
     pub slots: Vec<PlannedSlot>,
     /// Plain words, neighbours together.
@@ -60,9 +60,9 @@ pub struct Plan {
     pub problems: Vec<String>,
 }
 
-/// One metric of a plan.
+/// One metric of a plan: its schema, and where its words are.
 #[derive(Debug)]
-pub struct Metric {
+pub struct PlannedMetric {
     /// Its schema.
     pub schema: MetricSchema,
     /// Its kind.
@@ -77,7 +77,7 @@ pub struct Metric {
     pub octaves: Option<OctaveLimits>,
 }
 
-impl Metric {
+impl PlannedMetric {
     /// What its values say of an interval; `None` where they do not only rise. Of a compound only its counters
     /// do.
     pub fn since(&self) -> Option<Since> {
@@ -275,7 +275,7 @@ impl Plan {
         self.words += geometry.value_words();
         self.label_bytes += metric.label.len();
         self.decoded += decoded(&metric);
-        self.metrics.push(Metric {
+        self.metrics.push(PlannedMetric {
             kind,
             at: to,
             words: geometry.value_words(),

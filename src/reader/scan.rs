@@ -32,7 +32,7 @@ pub use self::copies::without_copies;
 
 /// Where a reader looks.
 #[derive(Debug)]
-pub enum Place {
+pub enum Location {
     /// Into the roots that the environment names, or the usual ones: those that are there.
     Environment,
     /// Into a root or a model's directory: which one, each listing shows.
@@ -49,7 +49,7 @@ pub enum Place {
 
 /// The files of one directory that are being read.
 #[derive(Debug)]
-pub struct Directory {
+pub struct ScannedDirectory {
     root: Arc<Path>,
     files: HashMap<OsString, Known, RandomState>,
     /// Files whose names others have now.
@@ -83,7 +83,7 @@ struct Known {
 /// All files that are being read, by directory.
 #[derive(Debug, Default)]
 pub struct Files {
-    directories: HashMap<PathBuf, Directory>,
+    directories: HashMap<PathBuf, ScannedDirectory>,
     scan: u64,
     /// Those of the last snapshot that are no longer there or have been replaced; see
     /// [`keep_values`](Self::keep_values).
@@ -145,10 +145,10 @@ fn parent(path: &Path) -> PathBuf {
 
 impl Files {
     /// Brings the files up to date with what is there now. What cannot be read is one problem each.
-    pub fn scan(&mut self, place: &Place, tools: &mut Tools<'_>) -> Result<(), Error> {
+    pub fn scan(&mut self, place: &Location, tools: &mut Tools<'_>) -> Result<(), Error> {
         self.scan += 1;
         match place {
-            Place::Environment => {
+            Location::Environment => {
                 for root in paths::reader_roots() {
                     let root = match root {
                         Ok(root) => root,
@@ -168,7 +168,7 @@ impl Files {
                     self.scan_flat(&directory, found, tools);
                 }
             }
-            Place::Tree(path) => {
+            Location::Tree(path) => {
                 self.enter(path, &parent(path), tools);
                 let found =
                     list(path).map_err(|error| Error::io(path, "list the directory", error))?;
@@ -178,20 +178,20 @@ impl Files {
                     self.scan_root(path, found, tools);
                 }
             }
-            Place::File(path) => {
+            Location::File(path) => {
                 let stat =
                     Stat::of_path(path).map_err(|error| Error::io(path, "find the file", error))?;
                 self.scan_file(path, stat.identity.1, tools);
             }
-            Place::Files(paths) => {
+            Location::Files(paths) => {
                 for path in paths {
                     if let Ok(stat) = Stat::of_path(path) {
                         self.scan_file(path, stat.identity.1, tools);
                     }
                 }
             }
-            Place::Process(pid) => self.scan_process(*pid, tools)?,
-            Place::Processes => self.scan_processes(tools),
+            Location::Process(pid) => self.scan_process(*pid, tools)?,
+            Location::Processes => self.scan_processes(tools),
         }
         let (scan, gone) = (self.scan, &mut self.gone);
         self.directories.retain(|_, directory| {
@@ -228,9 +228,9 @@ impl Files {
         (directory.retired).before(path, &directory.root, tools.plans, tools.scratch);
     }
 
-    fn directory(&mut self, path: &Path, root: &Path) -> &mut Directory {
+    fn directory(&mut self, path: &Path, root: &Path) -> &mut ScannedDirectory {
         if !self.directories.contains_key(path) {
-            let directory = Directory {
+            let directory = ScannedDirectory {
                 root: root.into(),
                 files: HashMap::with_hasher(random_state()),
                 replaced: Vec::new(),
@@ -287,7 +287,7 @@ impl Files {
     pub fn retire(&mut self, tools: &mut Tools<'_>) -> bool {
         let mut known = true;
         for (path, directory) in &mut self.directories {
-            let Directory {
+            let ScannedDirectory {
                 root,
                 files,
                 retired,
@@ -341,7 +341,7 @@ fn in_order<'a>(files: impl Iterator<Item = &'a mut Box<OpenFile>>) -> Vec<&'a m
     files.into_iter().map(|(_, file)| file).collect()
 }
 
-impl Directory {
+impl ScannedDirectory {
     /// Opens what is new among the files that were found, and notes what is still there.
     fn take_in(&mut self, path: &Path, mut found: Vec<Found>, scan: u64, tools: &mut Tools<'_>) {
         found.retain(|found| match self.files.get_mut(&found.name) {

@@ -9,7 +9,7 @@ use super::text::printable;
 use crate::format::bytes::Malformed;
 use crate::format::header::{COMMITTED, OWNER};
 use crate::sync::{AtomicU64, Ordering, fence};
-use crate::sys::memory::read_map::{self, FileExt, Kept, Opened, Stat, View};
+use crate::sys::memory::read_map::{self, FileExt, KeptFile, Opened, Stat, View};
 
 /// Why a file cannot be read now.
 #[derive(Debug)]
@@ -66,9 +66,9 @@ pub fn load(from: &[AtomicU64], to: &mut [u64]) {
 pub enum Source {
     /// Through a mapping, and a descriptor if one could be kept: what the kernel says of the file costs a
     /// third through it of what it costs by path.
-    Mapped(View, Option<Kept>),
+    Mapped(View, Option<KeptFile>),
     /// Through a descriptor: one that is kept, or a new one for each pass.
-    Read(Option<Kept>),
+    Read(Option<KeptFile>),
 }
 
 /// What is true of a file for one pass.
@@ -106,9 +106,9 @@ impl Source {
             && let Ok(len) = usize::try_from(len)
             && let Ok(view) = View::new(&opened.file, len)
         {
-            return Source::Mapped(view, Kept::new(opened.file).ok());
+            return Source::Mapped(view, KeptFile::new(opened.file).ok());
         }
-        Source::Read(Kept::new(opened.file).ok())
+        Source::Read(KeptFile::new(opened.file).ok())
     }
 
     /// Whether the file is held open or mapped, so that no other can have its inode number.

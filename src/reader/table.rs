@@ -38,9 +38,9 @@ use crate::metric::kind::{Counts, code};
 use crate::sys::process::clock::coarse_nanos;
 use crate::sys::process::identity::shares_clock;
 
-/// Where the labels of one model come together.
+/// Where the labels of one model come together over its files.
 #[derive(Debug)]
-pub struct Table {
+pub struct MergeTable {
     /// Distinguishes it from every other table of the reader.
     id: u64,
     shapes: Vec<SchemaCells>,
@@ -88,10 +88,10 @@ struct SchemaCells {
     incarnation: Option<(u64, u64)>,
 }
 
-impl Table {
+impl MergeTable {
     /// An empty table. No other one of the reader has had this number, which is not 0.
-    pub fn new(id: u64) -> Table {
-        Table {
+    pub fn new(id: u64) -> MergeTable {
+        MergeTable {
             id,
             shapes: Vec::new(),
             index: HashMap::new(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use metrics::Key;
 
 use super::handles::{GaugeHandle, Handle};
-use super::registry::{Cells, Kind, Metric, Registry};
+use super::registry::{Cells, Kind, RecordedMetric, Registry};
 use crate::shared::alone;
 use crate::sys::lifecycle::report;
 use crate::{Counter, Percentile};
@@ -17,7 +17,7 @@ pub trait Cached: Sized {
     const KIND: Kind;
 
     /// That of a metric of this kind.
-    fn of(metric: &Metric) -> Option<Self>;
+    fn of(metric: &RecordedMetric) -> Option<Self>;
 
     /// Those that a thread has.
     fn known(cache: &Cache) -> &Handles<Self>;
@@ -29,7 +29,7 @@ pub trait Cached: Sized {
 impl Cached for Handle<Counter> {
     const KIND: Kind = Kind::Counter;
 
-    fn of(metric: &Metric) -> Option<Self> {
+    fn of(metric: &RecordedMetric) -> Option<Self> {
         match metric.cells {
             Cells::Counter(number) => Some(Handle::new(number, metric.entry.clone())),
             _ => None,
@@ -48,7 +48,7 @@ impl Cached for Handle<Counter> {
 impl Cached for GaugeHandle {
     const KIND: Kind = Kind::Gauge;
 
-    fn of(metric: &Metric) -> Option<Self> {
+    fn of(metric: &RecordedMetric) -> Option<Self> {
         match &metric.cells {
             Cells::Gauge(level) => Some(GaugeHandle::new(level.clone(), metric.entry.clone())),
             _ => None,
@@ -67,7 +67,7 @@ impl Cached for GaugeHandle {
 impl Cached for Handle<Percentile<f64>> {
     const KIND: Kind = Kind::Histogram;
 
-    fn of(metric: &Metric) -> Option<Self> {
+    fn of(metric: &RecordedMetric) -> Option<Self> {
         match metric.cells {
             Cells::Histogram(number) => Some(Handle::new(number, metric.entry.clone())),
             _ => None,

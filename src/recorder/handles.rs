@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use metrics::{CounterFn, GaugeFn, HistogramFn};
 
-use super::registry::Entry;
+use super::registry::FileEntry;
 use crate::format::level;
 use crate::shared::{Level, Number, Shared, Spec, raise, with};
 use crate::{Counter, Percentile};
@@ -14,12 +14,12 @@ use crate::{Counter, Percentile};
 #[derive(Debug)]
 pub struct Handle<C> {
     number: Number<C>,
-    entry: Arc<Entry>,
+    entry: Arc<FileEntry>,
 }
 
 impl<C> Handle<C> {
     /// Of a metric whose number is `number`.
-    pub fn new(number: Number<C>, entry: Arc<Entry>) -> Handle<C> {
+    pub fn new(number: Number<C>, entry: Arc<FileEntry>) -> Handle<C> {
         Handle { number, entry }
     }
 }
@@ -63,12 +63,12 @@ impl HistogramFn for Handle<Percentile<f64>> {
 #[derive(Debug)]
 pub struct GaugeHandle {
     level: Arc<Level>,
-    entry: Arc<Entry>,
+    entry: Arc<FileEntry>,
 }
 
 impl GaugeHandle {
     /// Of a gauge whose word `level` finds.
-    pub fn new(level: Arc<Level>, entry: Arc<Entry>) -> GaugeHandle {
+    pub fn new(level: Arc<Level>, entry: Arc<FileEntry>) -> GaugeHandle {
         GaugeHandle { level, entry }
     }
 

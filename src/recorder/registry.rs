@@ -88,9 +88,9 @@ impl Name {
     }
 }
 
-/// What a metric is in the files.
+/// What a metric is entered as in the files.
 #[derive(Debug)]
-pub struct Entry {
+pub struct FileEntry {
     home: &'static Home,
     name: Arc<Name>,
     kind: Kind,
@@ -98,7 +98,7 @@ pub struct Entry {
     labels: Labels,
 }
 
-impl Entry {
+impl FileEntry {
     /// With what is known of it by now.
     pub fn spec(&self) -> Spec {
         // `label` has set `first` before. See `describe_again`.
@@ -118,10 +118,10 @@ impl Entry {
     }
 }
 
-/// A metric.
+/// A metric of the recorder, and where its values are.
 #[derive(Debug)]
-pub struct Metric {
-    pub entry: Arc<Entry>,
+pub struct RecordedMetric {
+    pub entry: Arc<FileEntry>,
     pub cells: Cells,
 }
 
@@ -140,7 +140,7 @@ pub struct Registry {
     home: &'static Home,
     hasher: RandomState,
     names: AppendTable<Arc<Name>>,
-    metrics: AppendTable<Metric>,
+    metrics: AppendTable<RecordedMetric>,
     /// The most names, the most metrics, and the most of those that are `_other`.
     most: usize,
     names_made: AtomicUsize,
@@ -249,7 +249,7 @@ impl Registry {
     }
 
     /// The metric of a key, made if it is new; and whether it is that one, and not `_other`.
-    pub fn metric(&self, kind: Kind, key: &Key) -> (&Metric, bool) {
+    pub fn metric(&self, kind: Kind, key: &Key) -> (&RecordedMetric, bool) {
         let name = valid_label_text(key.name(), NAME_MOST);
         let labels = labels(key);
         if let Some(known) = self.find(kind, &name, &labels) {
@@ -311,22 +311,22 @@ impl Registry {
         self.hasher.hash_one((kind, name, labels))
     }
 
-    fn find(&self, kind: Kind, name: &str, labels: &[(String, String)]) -> Option<&Metric> {
+    fn find(&self, kind: Kind, name: &str, labels: &[(String, String)]) -> Option<&RecordedMetric> {
         let hash = self.hash(kind, name, labels);
         (self.metrics).find(hash, |metric| metric.entry.is(kind, name, labels))
     }
 
-    fn make(&self, kind: Kind, name: &Arc<Name>, labels: Labels) -> &Metric {
+    fn make(&self, kind: Kind, name: &Arc<Name>, labels: Labels) -> &RecordedMetric {
         let hash = self.hash(kind, &name.text, &labels);
         let model = self.model();
-        let entry = Arc::new(Entry {
+        let entry = Arc::new(FileEntry {
             home: self.home,
             name: name.clone(),
             kind,
             label: self.label(name, kind),
             labels: labels.clone(),
         });
-        let metric = Metric {
+        let metric = RecordedMetric {
             entry,
             cells: match kind {
                 Kind::Counter => Cells::Counter(Number::new(model)),
@@ -334,12 +334,12 @@ impl Registry {
                 Kind::Histogram => Cells::Histogram(Number::new(model)),
             },
         };
-        let is = |metric: &Metric| metric.entry.is(kind, &name.text, &labels);
+        let is = |metric: &RecordedMetric| metric.entry.is(kind, &name.text, &labels);
         self.metrics.find_or_push(hash, is, metric)
     }
 }
 
-impl Entry {
+impl FileEntry {
     fn is(&self, kind: Kind, name: &str, labels: &[(String, String)]) -> bool {
         self.kind == kind && self.name.text == name && self.labels == labels
     }

@@ -13,7 +13,7 @@ use crate::sys::lifecycle::files::FileName;
 use crate::sys::lifecycle::paths::Settings;
 use crate::sys::lifecycle::report;
 use crate::sys::process::fork;
-use crate::sys::process::identity::Process;
+use crate::sys::process::identity::ProcessIdentity;
 
 /// How long an end waits for others who fold into the same files: for all of them together.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -89,7 +89,7 @@ pub fn before_the_first_file(root: &Path, directory: &Directory) {
         let cleaner = Cleaner::new()
             .fold(settings.fold)
             .patience(Duration::ZERO)
-            .only_of(Process::this().uid());
+            .only_of(ProcessIdentity::this().uid());
         match cleaner.clean(root) {
             Ok(cleaned) => {
                 for problem in cleaned.problems() {

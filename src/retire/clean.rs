@@ -14,7 +14,7 @@ use crate::reader::source::Trouble;
 use crate::sys::lifecycle::directory::{self, AsOwner, Directory};
 use crate::sys::lifecycle::directory_lock::Patience;
 use crate::sys::lifecycle::paths;
-use crate::sys::process::identity::Process;
+use crate::sys::process::identity::ProcessIdentity;
 use crate::sys::{self, NO_FILES};
 
 /// How long to wait for others who fold into the same files: for all of them together.
@@ -341,7 +341,7 @@ impl<'a> Cleaning<'a> {
     /// Does some work in a directory, with no more rights than its owner has.
     fn as_owner(&mut self, directory: &Directory, work: impl FnOnce(&mut Self)) {
         // A process that cleans by itself leaves what is not its own alone.
-        let own = Process::this().uid();
+        let own = ProcessIdentity::this().uid();
         if self.cleaner.rules.only_of.is_some() && own == 0 && directory.stat().uid != own {
             return;
         }

@@ -11,7 +11,7 @@ use crate::reader::source::Trouble;
 use crate::sys::lifecycle::directory::{Directory, FileType};
 use crate::sys::lifecycle::directory_lock::Patience;
 use crate::sys::process::fork;
-use crate::sys::process::identity::Process;
+use crate::sys::process::identity::ProcessIdentity;
 
 /// How long a start may take longer. What is not done by then is left to the next start.
 const TIME: Duration = Duration::from_millis(50);
@@ -20,7 +20,7 @@ const STEP: usize = 64;
 
 /// Folds dead processes' files of this user beyond the newest `keep`; once for each directory and process.
 pub fn fold_beyond(keep: usize, root: &std::path::Path, directory: &Directory) {
-    let own = Process::this().uid();
+    let own = ProcessIdentity::this().uid();
     // In another user's directory a superuser does nothing unasked.
     if !is_first_in(directory) || (own == 0 && directory.stat().uid != own) {
         return;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Doomed;
-use super::totals::Totals;
+use super::totals::RetiredTotals;
 use crate::Error;
 use crate::format::retired::{FileId, Folded, NAMED, RETIRED_FILE};
 use crate::reader::copy::Scratch;
@@ -64,7 +64,7 @@ struct Step<'a> {
     plans: Plans,
     scratch: Scratch,
     /// Those of the retired file, if there is one.
-    totals: Option<Totals>,
+    totals: Option<RetiredTotals>,
     /// The user to whom the retired file belongs.
     uid: Option<u32>,
 }
@@ -89,7 +89,7 @@ impl<'a> Step<'a> {
             Err(Trouble::Gone) => return Ok(step),
             Err(Trouble::Bad(problem)) => return Err(unreadable(problem)),
         };
-        let totals = Totals::of(&retired).map_err(unreadable)?;
+        let totals = RetiredTotals::of(&retired).map_err(unreadable)?;
         step.uid = Some(retired.uid);
         let named = &totals.retired.named;
         for left in &named[named.len() - totals.retired.unseen..] {
@@ -196,7 +196,9 @@ impl<'a> Step<'a> {
             return Err("it is a copy of a file that was folded: remove it".to_owned());
         }
         let model = &file.header.model;
-        let totals = self.totals.get_or_insert_with(|| Totals::new(&file.header));
+        let totals = self
+            .totals
+            .get_or_insert_with(|| RetiredTotals::new(&file.header));
         if totals.model() != model {
             return Err(format!(
                 "it is of the model {model}, not {}",

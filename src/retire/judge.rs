@@ -17,7 +17,7 @@ use crate::format::temp_name::{self, TEMP_PREFIX};
 use crate::reader::preamble::Preamble;
 use crate::reader::source::Trouble;
 use crate::sync::{Ordering, fence};
-use crate::sys::lifecycle::directory::{Directory, Entry, FileType};
+use crate::sys::lifecycle::directory::{Directory, DirectoryEntry, FileType};
 use crate::sys::memory::read_map::Opened;
 use crate::sys::process::liveness::{Life, Witness};
 
@@ -36,7 +36,7 @@ impl Entries {
     /// Those of a directory.
     pub fn of(directory: &Directory) -> io::Result<Entries> {
         let mut entries = Entries::default();
-        for Entry { name, kind, .. } in directory.entries()? {
+        for DirectoryEntry { name, kind, .. } in directory.entries()? {
             if kind == FileType::Directory {
                 entries.directories.push(name);
             } else if kind != FileType::RegularFile {

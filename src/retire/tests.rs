@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::totals::Totals;
+use super::totals::RetiredTotals;
 use crate::format::header::Header;
 use crate::format::retired::RETIRED_FILE;
 use crate::reader::copy::Scratch;
@@ -85,8 +85,8 @@ fn fold(root: &Root, names: &[&str]) {
         file
     };
     let mut totals = match root.file(RETIRED_FILE).exists() {
-        true => Totals::of(&read(RETIRED_FILE)).unwrap(),
-        false => Totals::new(&read(names[0]).header),
+        true => RetiredTotals::of(&read(RETIRED_FILE)).unwrap(),
+        false => RetiredTotals::new(&read(names[0]).header),
     };
     for name in names {
         totals.add(&read(name)).unwrap();

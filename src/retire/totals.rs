@@ -15,7 +15,7 @@ use crate::reader::plan::Plan;
 
 /// Totals, by schema and identity (prefix, group, labels): what has the same ones adds up word by word.
 #[derive(Debug)]
-pub struct Totals {
+pub struct RetiredTotals {
     header: Header,
     /// What was folded so far.
     pub retired: Retired,
@@ -39,10 +39,10 @@ struct Entry {
     created: u64,
 }
 
-impl Totals {
+impl RetiredTotals {
     /// No totals yet, of the model and user of a file with this header.
-    pub fn new(of: &Header) -> Totals {
-        Totals {
+    pub fn new(of: &Header) -> RetiredTotals {
+        RetiredTotals {
             header: Header {
                 model: of.model.clone(),
                 uid: of.uid,
@@ -56,8 +56,8 @@ impl Totals {
     }
 
     /// Those that a retired file has.
-    pub fn of(file: &OpenFile) -> Result<Totals, String> {
-        let mut totals = Totals::new(&file.header);
+    pub fn of(file: &OpenFile) -> Result<RetiredTotals, String> {
+        let mut totals = RetiredTotals::new(&file.header);
         let Some(retired) = &file.contents.retired else {
             return Err("it does not say what was folded into it".to_owned());
         };

@@ -18,7 +18,7 @@ use super::Shared;
 use super::past::{About, Line};
 use super::request::{Query, Refused, blocking, json_response};
 use super::time::unix_seconds;
-use crate::export::json::Whole;
+use crate::export::json::Document;
 use crate::reader::{Per, Series, Snapshot, matches};
 
 /// Series that one question for the past answers.
@@ -37,25 +37,29 @@ pub async fn snapshot(
     let text = blocking(move || match per {
         Per::Model => {
             let reading = shared.agent.reading();
-            whole(&reading.snapshots, &reading.failures, &patterns)
+            document(&reading.snapshots, &reading.failures, &patterns)
         }
         per => {
             let read = shared.agent.apart(per);
-            whole(&read.0, &read.1, &patterns)
+            document(&read.0, &read.1, &patterns)
         }
     });
     Ok(json_response(text.await?))
 }
 
 /// The object of `show --json`, of the series that match.
-fn whole(snapshots: &[Snapshot], failures: &[(PathBuf, String)], patterns: &[String]) -> Vec<u8> {
+fn document(
+    snapshots: &[Snapshot],
+    failures: &[(PathBuf, String)],
+    patterns: &[String],
+) -> Vec<u8> {
     let wanted = |series: &Series| is_wanted(patterns, series.label());
-    let whole = Whole {
+    let document = Document {
         snapshots: snapshots.iter().collect(),
         failures,
         wanted: &wanted,
     };
-    serde_json::to_vec(&whole).expect("maps with keys that are strings")
+    serde_json::to_vec(&document).expect("maps with keys that are strings")
 }
 
 /// Whether a label matches one of the patterns; no patterns: any.
@@ -190,9 +194,10 @@ pub async fn stream(
         let wanted = patterns.clone();
         let event = blocking(move || {
             if wanted.is_empty() {
-                return reading.event(|| event(&whole(&reading.snapshots, &reading.failures, &[])));
+                return reading
+                    .event(|| event(&document(&reading.snapshots, &reading.failures, &[])));
             }
-            event(&whole(&reading.snapshots, &reading.failures, &wanted))
+            event(&document(&reading.snapshots, &reading.failures, &wanted))
         });
         Some((
             Ok::<_, Infallible>(event.await.ok()?),
@@ -204,9 +209,9 @@ pub async fn stream(
 }
 
 /// A snapshot as an event. JSON has no ends of lines.
-fn event(whole: &[u8]) -> Bytes {
+fn event(document: &[u8]) -> Bytes {
     let mut event = b"event: snapshot\ndata: ".to_vec();
-    event.extend(whole);
+    event.extend(document);
     event.extend(b"\n\n");
     event.into()
 }

@@ -15,7 +15,7 @@ use super::agent::Agent;
 use super::request::{Query, Refused, blocking};
 use super::totals::Reading;
 use crate::Number;
-use crate::export::{Escaping, Families, Text, protobuf};
+use crate::export::{Escaping, Families, TextFormat, protobuf};
 use crate::reader::sources::Read;
 use crate::reader::{Model, Per, Snapshot, State as FileState};
 
@@ -145,7 +145,7 @@ impl Format {
     }
 
     fn page(self, families: Families, created: bool) -> Bytes {
-        let text = |is_openmetrics, escaping| Text {
+        let text = |is_openmetrics, escaping| TextFormat {
             is_openmetrics,
             escaping,
             created,

@@ -1,6 +1,6 @@
 //! SharedCounter: a counter in a static.
 
-use super::statics::{Description, Static, constructors, unit};
+use super::statics::{Static, StaticDescription, constructors, unit};
 use super::table::{self, Shared};
 use crate::Counter;
 use crate::sys::process::own_lock::OwnLock;
@@ -34,11 +34,11 @@ impl SharedCounter {
     constructors!("SharedCounter", "SharedCounter", "hits");
     unit!("SharedCounter", "SharedCounter", "hits");
 
-    const fn of(description: Description) -> Self {
+    const fn of(description: StaticDescription) -> Self {
         SharedCounter(Static::new(description))
     }
 
-    const fn description(&self) -> Description {
+    const fn description(&self) -> StaticDescription {
         self.0.description()
     }
 

@@ -18,7 +18,7 @@ use crate::sys::process::fork;
 
 /// Which metric it is, of those that can end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Metric {
+pub enum EndingMetric {
     /// That of this number, in the tables of threads.
     Numbered(usize),
     /// The gauge whose word is found at this address.
@@ -32,7 +32,7 @@ pub enum Metric {
 )]
 struct Ending {
     generation: Word,
-    metric: Metric,
+    metric: EndingMetric,
     /// The process, in forks, that it belongs to.
     process: u64,
     place: &'static dyn Place,
@@ -47,7 +47,7 @@ unsafe impl Sync for Ending {}
 static ENDINGS: AppendList<Ending> = AppendList::new();
 
 /// Adds a metric, whose file is never dropped. `place` is where writers find it.
-pub fn add(metric: Metric, generation: Word, place: &'static dyn Place) {
+pub fn add(metric: EndingMetric, generation: Word, place: &'static dyn Place) {
     let ending = Ending {
         metric,
         generation,
@@ -59,7 +59,7 @@ pub fn add(metric: Metric, generation: Word, place: &'static dyn Place) {
 
 /// Ends a metric, in all files of this process. Whether it was there.
 #[cfg(feature = "metrics")]
-pub fn end(metric: Metric) -> bool {
+pub fn end(metric: EndingMetric) -> bool {
     let process = fork::generation();
     let mut any = false;
     let mut endings = ENDINGS.iter();

@@ -1,7 +1,7 @@
 //! SharedGauge: a level of the process, in a static.
 
 use super::process::Level;
-use super::statics::{Description, constructors, unit};
+use super::statics::{StaticDescription, constructors, unit};
 use crate::Numeric;
 use crate::format::level;
 use crate::format::scalar::Scalar;
@@ -31,7 +31,7 @@ use std::marker::PhantomData;
 #[derive(Debug)]
 pub struct SharedGauge<T: Numeric> {
     level: Level,
-    description: Description,
+    description: StaticDescription,
     number: PhantomData<fn() -> T>,
 }
 
@@ -52,7 +52,7 @@ impl<T: Numeric> SharedGauge<T> {
     constructors!("SharedGauge<i64>", "SharedGauge", "size");
     unit!("SharedGauge<i64>", "SharedGauge", "size");
 
-    const fn of(description: Description) -> Self {
+    const fn of(description: StaticDescription) -> Self {
         SharedGauge {
             level: Level::new(),
             description,
@@ -60,7 +60,7 @@ impl<T: Numeric> SharedGauge<T> {
         }
     }
 
-    const fn description(&self) -> Description {
+    const fn description(&self) -> StaticDescription {
         self.description
     }
 

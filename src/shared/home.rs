@@ -9,7 +9,7 @@ use crate::sys::lifecycle::idle::{Idle, Place};
 use crate::sys::lifecycle::report;
 use crate::sys::memory::append_list::AppendList;
 use crate::sys::memory::hashing;
-use crate::writer::{Builder, Labelled, Lasts, Procedural, Writer};
+use crate::writer::{Builder, Lasts, Procedural, SharedMetric, Writer};
 
 /// The name, and the value of each label, of what counts together because there is no place for more.
 pub const OTHER: &str = "_other";
@@ -181,8 +181,8 @@ pub struct Spec {
 
 impl Spec {
     /// What it is in a file.
-    pub fn labelled(&self) -> Labelled<'_> {
-        Labelled {
+    pub fn labelled(&self) -> SharedMetric<'_> {
+        SharedMetric {
             label: &self.metric,
             labels: &self.labels,
             unit: &self.unit,

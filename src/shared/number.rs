@@ -76,7 +76,7 @@ impl<C: 'static> Lazy<C> {
     }
 
     /// The number of the metric of this identity. Two statics of one identity have one number.
-    pub fn get_or_give(&self, identity: Identity) -> Number<C> {
+    pub fn get_or_give(&self, identity: StaticIdentity) -> Number<C> {
         static GIVEN: AppendList<Given> = AppendList::new();
         let known = self.get();
         if known.index() > 0 {
@@ -110,13 +110,13 @@ impl<C: 'static> Lazy<C> {
 /// A number that a static has.
 struct Given {
     cells: TypeId,
-    identity: Identity,
+    identity: StaticIdentity,
     number: u32,
 }
 
 /// By what the static of a metric is told from others.
 #[derive(Clone, Copy, Debug)]
-pub struct Identity {
+pub struct StaticIdentity {
     /// The model.
     pub model: &'static str,
     /// The metric.
@@ -125,9 +125,9 @@ pub struct Identity {
     pub labels: &'static [(&'static str, &'static str)],
 }
 
-impl Identity {
+impl StaticIdentity {
     /// Whether it is the same metric.
-    pub fn is_same(&self, other: &Identity) -> bool {
+    pub fn is_same(&self, other: &StaticIdentity) -> bool {
         // A handful of labels, of which no key is there twice (or the metric is refused).
         self.model == other.model
             && self.metric == other.metric

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use super::home::Spec;
 use crate::format::labels::Labels;
 use crate::metric::field::Field;
-use crate::writer::{Labelled, Lasts, Writer};
+use crate::writer::{Lasts, SharedMetric, Writer};
 use crate::{Counter, Error, Errors, Gauge, Percentile, Timer};
 
 /// Those of a file, for which there is space. They never end: what counts there is of many metrics.
@@ -20,7 +20,7 @@ use crate::{Counter, Error, Errors, Gauge, Percentile, Timer};
 pub struct Others(RefCell<BTreeMap<Key, Option<*const ()>>>);
 
 // SAFETY: the cells are those of a `Writer`, which is `Send`, and who has one has the other: they are together in a
-// `File` of `table` or of `process`.
+// `ThreadFile` or a `ProcessFile`.
 unsafe impl Send for Others {}
 
 /// What it is: the type of the cells, label and labels.
@@ -93,7 +93,7 @@ impl Others {
             // A file has one error log, so the space that was kept is its own.
             return self.find_or_add(file, spec.labelled(), Lasts::InKeptSpace);
         }
-        let nameless = Labelled {
+        let nameless = SharedMetric {
             label: &spec.home.other(spec.kind),
             labels: &Labels::new(),
             unit: "",
@@ -105,7 +105,7 @@ impl Others {
     fn find_or_add<C: Field + 'static>(
         &self,
         file: &'static Writer,
-        metric: Labelled<'_>,
+        metric: SharedMetric<'_>,
         lasts: Lasts,
     ) -> Result<&'static C, Error> {
         let key = key::<C>(metric.label, metric.labels);
@@ -123,8 +123,8 @@ impl Others {
     }
 }
 
-fn of_its_name(spec: &Spec) -> Labelled<'_> {
-    Labelled {
+fn of_its_name(spec: &Spec) -> SharedMetric<'_> {
+    SharedMetric {
         labels: &spec.other,
         ..spec.labelled()
     }
@@ -138,7 +138,7 @@ fn key<C: 'static>(label: &str, labels: &Labels) -> Key {
 
 /// As far as there is space: a new file may have less than that.
 fn keep<C: Field + 'static>(file: &Writer) {
-    let _ = file.keep_aside::<C>(Labelled {
+    let _ = file.keep_aside::<C>(SharedMetric {
         label: LONGEST,
         labels: &Labels::new(),
         unit: "",

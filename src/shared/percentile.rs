@@ -1,6 +1,6 @@
 //! SharedPercentile: a percentile in a static.
 
-use super::statics::{Description, Static, constructors, unit};
+use super::statics::{Static, StaticDescription, constructors, unit};
 use crate::{Percentile, PercentileNumber};
 
 /// A [`Percentile`] of `u64` or `f64` values for any thread, in a static. What it costs beside a `Percentile`, see
@@ -24,11 +24,11 @@ impl<T: PercentileNumber> SharedPercentile<T> {
     constructors!("SharedPercentile", "SharedPercentile", "entry_size");
     unit!("SharedPercentile", "SharedPercentile", "entry_size");
 
-    const fn of(description: Description) -> Self {
+    const fn of(description: StaticDescription) -> Self {
         SharedPercentile(Static::new(description))
     }
 
-    const fn description(&self) -> Description {
+    const fn description(&self) -> StaticDescription {
         self.0.description()
     }
 }

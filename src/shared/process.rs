@@ -7,7 +7,7 @@ use std::fmt;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use super::ended::{self, Metric};
+use super::ended::{self, EndingMetric};
 use super::home::{Home, Refusal, Spec};
 use super::others::{self, Others};
 use super::table;
@@ -28,10 +28,10 @@ use crate::writer::{Lasts, Writer, WrittenBy};
 use crate::{Error, Gauge};
 
 /// Where a gauge finds its word: found once in each process.
-pub struct Level(AtomicPtr<Found>);
+pub struct Level(AtomicPtr<GaugeWord>);
 
 /// The word of a gauge in a process, in forks.
-pub struct Found {
+pub struct GaugeWord {
     /// [`fork::generation`] of the process, or [`ENDED`].
     generation: AtomicU64,
     word: &'static AtomicU64,
@@ -40,7 +40,7 @@ pub struct Found {
 }
 
 // SAFETY: `ends` is only used by who holds MAKING, and a `Writer` is `Send`; all else is atomic.
-unsafe impl Sync for Found {}
+unsafe impl Sync for GaugeWord {}
 
 /// The file of a gauge that can end, and the offset of its block.
 struct Ends {
@@ -129,7 +129,7 @@ impl Level {
         }
         // SAFETY: the caller's promise.
         let (word, ends, refused) = unsafe { word::<T>(spec) };
-        let found: &Found = Box::leak(Box::new(Found {
+        let found: &GaugeWord = Box::leak(Box::new(GaugeWord {
             generation: AtomicU64::new(process),
             word,
             ends,
@@ -137,7 +137,7 @@ impl Level {
         // See `known`.
         self.0.store(ptr::from_ref(found).cast_mut(), PUBLISH);
         if let Some(Ends { file, block, .. }) = &found.ends {
-            let metric = Metric::Gauge(ptr::from_ref(found).addr());
+            let metric = EndingMetric::Gauge(ptr::from_ref(found).addr());
             ended::add(metric, file.generation(*block), found);
         }
         Some((word, refused))
@@ -147,17 +147,17 @@ impl Level {
     #[cfg(feature = "metrics")]
     pub fn end(&self) -> bool {
         // (Null is that of none.)
-        ended::end(Metric::Gauge(self.0.load(FIND).addr()))
+        ended::end(EndingMetric::Gauge(self.0.load(FIND).addr()))
     }
 }
 
-impl fmt::Debug for Found {
+impl fmt::Debug for GaugeWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Found").field(&self.word).finish()
+        f.debug_tuple("GaugeWord").field(&self.word).finish()
     }
 }
 
-impl Place for Found {
+impl Place for GaugeWord {
     fn forget(&self) {
         // Pairs with the one in `make_under_lock`.
         told_before_looking();
@@ -176,7 +176,7 @@ impl fmt::Debug for Level {
 static MAKING: OwnLock = OwnLock::new();
 
 /// The file of a model in a process.
-struct File {
+struct ProcessFile {
     home: u32,
     generation: u64,
     /// `None`: there cannot be one, not even in private memory.
@@ -185,9 +185,9 @@ struct File {
 
 // SAFETY: files are only used under MAKING, by one thread at a time, and a `Writer` is `Send`. What others have of them
 // are atomic words.
-unsafe impl Sync for File {}
+unsafe impl Sync for ProcessFile {}
 
-static FILES: AppendList<File> = AppendList::new();
+static FILES: AppendList<ProcessFile> = AppendList::new();
 
 /// The word of a static, for others of the same identity.
 struct Given {
@@ -303,7 +303,7 @@ fn file(
             let others = Others::of_process(&file);
             (file, others)
         };
-        let file = File {
+        let file = ProcessFile {
             home: home.number,
             generation,
             writer: made.ok().map(with_others),

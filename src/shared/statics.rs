@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::home::{Home, Spec, all_other};
-use super::number::{Identity, Lazy, Number};
+use super::number::{Lazy, Number, StaticIdentity};
 use super::table::{self, Shared};
 use crate::format::labels::Labels;
 use crate::metric::field::Field;
@@ -12,28 +12,28 @@ use crate::metric::field::Field;
 #[derive(Debug)]
 pub struct Static<C> {
     number: Lazy<C>,
-    description: Description,
+    description: StaticDescription,
     cells: PhantomData<fn() -> C>,
 }
 
 /// What the program says of a static.
 #[derive(Clone, Copy, Debug)]
-pub struct Description {
+pub struct StaticDescription {
     pub(super) kind: &'static str,
-    pub(super) identity: Identity,
+    pub(super) identity: StaticIdentity,
     pub(super) help: &'static str,
     pub(super) unit: &'static str,
 }
 
-impl Description {
+impl StaticDescription {
     pub(super) const fn new(
         kind: &'static str,
         model: &'static str,
         metric: &'static str,
-    ) -> Description {
-        Description {
+    ) -> StaticDescription {
+        StaticDescription {
             kind,
-            identity: Identity {
+            identity: StaticIdentity {
                 model,
                 metric,
                 labels: &[],
@@ -44,7 +44,7 @@ impl Description {
     }
 
     pub(super) fn spec(&self) -> Spec {
-        let Identity {
+        let StaticIdentity {
             model,
             metric,
             labels,
@@ -69,7 +69,7 @@ fn owned(pairs: &[(&str, &str)]) -> Labels {
 }
 
 impl<C: 'static> Static<C> {
-    pub(super) const fn new(description: Description) -> Static<C> {
+    pub(super) const fn new(description: StaticDescription) -> Static<C> {
         Static {
             number: Lazy::new(),
             description,
@@ -77,7 +77,7 @@ impl<C: 'static> Static<C> {
         }
     }
 
-    pub(super) const fn description(&self) -> Description {
+    pub(super) const fn description(&self) -> StaticDescription {
         self.description
     }
 }
@@ -120,7 +120,7 @@ macro_rules! constructors {
         /// ```
         pub const fn new(model: &'static str, metric: &'static str) -> Self {
             let kind = Self::KIND;
-            Self::of($crate::shared::statics::Description::new(
+            Self::of($crate::shared::statics::StaticDescription::new(
                 kind, model, metric,
             ))
         }

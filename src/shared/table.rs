@@ -14,7 +14,7 @@ use std::fmt;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use super::ended::{self, Metric};
+use super::ended::{self, EndingMetric};
 use super::home::{Home, Refusal, Spec};
 use super::number::Number;
 use super::others::{self, Others};
@@ -27,7 +27,7 @@ use crate::sys::lifecycle::report;
 use crate::sys::lifecycle::thread_root;
 use crate::sys::memory::append_list::AppendList;
 use crate::sys::process::fork::{self, ThreadCell};
-use crate::writer::{Labelled, Lasts, Writer, WrittenBy, is_torn_down, keep_until_thread_ends};
+use crate::writer::{Lasts, SharedMetric, Writer, WrittenBy, is_torn_down, keep_until_thread_ends};
 use crate::{Counter, Error};
 
 /// A shared metric, as its handle knows it.
@@ -93,7 +93,7 @@ pub fn total(number: Number<Counter>) -> u64 {
 /// Ends a metric in all threads of this process. Whether it was there.
 #[cfg(feature = "metrics")]
 pub fn end_cells<C>(number: Number<C>) -> bool {
-    ended::end(Metric::Numbered(number.index()))
+    ended::end(EndingMetric::Numbered(number.index()))
 }
 
 /// Runs `make` unless this thread is making something already: whoever comes back here meanwhile gets `None`.
@@ -117,7 +117,7 @@ pub fn alone<R>(make: impl FnOnce() -> R) -> Option<R> {
 #[inline(never)]
 fn make<C: Field + 'static>(metric: &dyn Shared<C>) -> Option<&'static C> {
     let made = alone(|| {
-        let table = Table::of_this_thread()?;
+        let table = ThreadTable::of_this_thread()?;
         let number = metric.number();
         if number.is_none() {
             return None;
@@ -142,14 +142,14 @@ fn make<C: Field + 'static>(metric: &dyn Shared<C>) -> Option<&'static C> {
 /// The cells of a table. One that grows is replaced; the old one stays, for who may be looking at it.
 struct Slots {
     cells: Box<[AtomicPtr<()>]>,
-    table: &'static Table,
+    table: &'static ThreadTable,
 }
 
 /// The least that a table has.
 const FEW: usize = 64;
 
 impl Slots {
-    fn new(table: &'static Table, len: usize) -> &'static Slots {
+    fn new(table: &'static ThreadTable, len: usize) -> &'static Slots {
         let cells = (0..len).map(|_| AtomicPtr::new(ptr::null_mut()));
         Box::leak(Box::new(Slots {
             cells: cells.collect(),
@@ -169,7 +169,7 @@ impl Slots {
 }
 
 /// What a thread has of shared metrics, until it ends; then another thread has it.
-pub struct Table {
+pub struct ThreadTable {
     slots: AtomicPtr<Slots>,
     /// The process, in forks, that it belongs to.
     generation: u64,
@@ -180,15 +180,15 @@ pub struct Table {
 #[derive(Default)]
 struct Mine {
     /// The file of each home.
-    files: RefCell<Vec<&'static File>>,
+    files: RefCell<Vec<&'static ThreadFile>>,
     /// For each kind, a cell for what no file can have.
     unseen: RefCell<Vec<(TypeId, *const ())>>,
     /// The cells that can end, by their numbers.
     ending: RefCell<BTreeMap<usize, Ends>>,
 }
 
-/// A file of a table.
-struct File {
+/// The file of a home that a thread writes.
+struct ThreadFile {
     home: u32,
     /// `None`: there cannot be one, not even in private memory.
     writer: Option<(Writer, Others)>,
@@ -206,7 +206,7 @@ struct Ends {
 
 /// Where a thread finds a cell that can end: its table, and the index there.
 #[derive(Debug)]
-struct CellPlace(&'static Table, usize);
+struct CellPlace(&'static ThreadTable, usize);
 
 impl idle::Place for CellPlace {
     fn forget(&self) {
@@ -217,25 +217,25 @@ impl idle::Place for CellPlace {
 // SAFETY: `mine` is used by one thread at a time: by who took the table out of the list of orphans, or made it, until it
 // is handed on through that list. All else is atomic or never changes. What the slots lead to (`Slots::find`) is used
 // by that thread, too, but for `total`, which calls only `Counter::get`: a relaxed load of an atomic word.
-unsafe impl Sync for Table {}
+unsafe impl Sync for ThreadTable {}
 // SAFETY: as above. The writers are `Send`, and the cells that the pointers lead to are theirs.
-unsafe impl Send for Table {}
+unsafe impl Send for ThreadTable {}
 
 /// All of this process (and of those that it was forked from).
-static TABLES: AppendList<&'static Table> = AppendList::new();
+static TABLES: AppendList<&'static ThreadTable> = AppendList::new();
 
 /// A table as an orphan.
-struct Handed(&'static Table);
+struct Handed(&'static ThreadTable);
 
-impl fmt::Debug for Table {
+impl fmt::Debug for ThreadTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Table").finish_non_exhaustive()
+        f.debug_struct("ThreadTable").finish_non_exhaustive()
     }
 }
 
-impl Table {
+impl ThreadTable {
     /// That of this thread: an orphan, or a new one. `None` while the thread is being torn down.
-    fn of_this_thread() -> Option<&'static Table> {
+    fn of_this_thread() -> Option<&'static ThreadTable> {
         LOCAL.with(|local| {
             let parked = local.cell.parked.replace(ptr::null());
             if !parked.is_null() {
@@ -259,7 +259,7 @@ impl Table {
                     (table, orphan)
                 }
                 None => {
-                    let table = Table::new();
+                    let table = ThreadTable::new();
                     (table, Orphan::new(key, Box::new(Handed(table))))
                 }
             };
@@ -284,8 +284,8 @@ impl Table {
         })
     }
 
-    fn new() -> &'static Table {
-        let table: &'static Table = Box::leak(Box::new(Table {
+    fn new() -> &'static ThreadTable {
+        let table: &'static ThreadTable = Box::leak(Box::new(ThreadTable {
             slots: AtomicPtr::new(ptr::null_mut()),
             generation: fork::generation(),
             mine: Mine::default(),
@@ -363,7 +363,7 @@ impl Table {
                     place,
                 };
                 self.mine.ending.borrow_mut().insert(index, ends);
-                ended::add(Metric::Numbered(index), file.generation(block), place);
+                ended::add(EndingMetric::Numbered(index), file.generation(block), place);
             }
             Ok(cell)
         };
@@ -393,7 +393,7 @@ impl Table {
 
     /// The file of a home, or private memory; and why it is that.
     fn file(&self, home: &'static Home) -> (Option<&'static (Writer, Others)>, Option<Error>) {
-        let known = |file: &&&File| file.home == home.number;
+        let known = |file: &&&ThreadFile| file.home == home.number;
         if let Some(file) = self.mine.files.borrow().iter().find(known) {
             return (file.writer.as_ref(), None);
         }
@@ -407,7 +407,7 @@ impl Table {
             let others = Others::of_thread(&file);
             (file, others)
         };
-        let file: &File = Box::leak(Box::new(File {
+        let file: &ThreadFile = Box::leak(Box::new(ThreadFile {
             home: home.number,
             writer: made.ok().map(with_others),
         }));
@@ -425,7 +425,7 @@ impl Table {
         }
         let builder = Writer::builder("unseen").anonymous();
         let file = Box::leak(Box::new(builder.make(WrittenBy::Thread).ok()?));
-        let unseen = Labelled {
+        let unseen = SharedMetric {
             label: "unseen",
             labels: &Vec::new(),
             unit: "",

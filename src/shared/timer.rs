@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::statics::{Description, Static, constructors};
+use super::statics::{Static, StaticDescription, constructors};
 use crate::{Stopwatch, Timer};
 
 /// A [`Timer`] for any thread, in a static. What it costs beside a `Timer`, see [`SharedCounter`](crate::SharedCounter).
@@ -24,11 +24,11 @@ impl SharedTimer {
 
     constructors!("SharedTimer", "SharedTimer", "lookup");
 
-    const fn of(description: Description) -> Self {
+    const fn of(description: StaticDescription) -> Self {
         SharedTimer(Static::new(description))
     }
 
-    const fn description(&self) -> Description {
+    const fn description(&self) -> StaticDescription {
         self.0.description()
     }
 

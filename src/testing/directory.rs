@@ -7,10 +7,10 @@ use std::{env, fs, process};
 
 /// A temporary directory of this user, removed with what is in it.
 #[derive(Debug)]
-pub struct Directory(PathBuf);
+pub struct TempDirectory(PathBuf);
 
-impl Directory {
-    pub fn new() -> Result<Directory, String> {
+impl TempDirectory {
+    pub fn new() -> Result<TempDirectory, String> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         loop {
             // Relaxed: each number is somebody's once, and nothing else.
@@ -18,7 +18,7 @@ impl Directory {
             let name = format!("mmstats-testing-{}-{number}", process::id());
             let path = parent().join(name);
             match create_private(&path) {
-                Ok(()) => return Ok(Directory(path)),
+                Ok(()) => return Ok(TempDirectory(path)),
                 // Left by a process of the same id.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(format!("{}: {error}", path.display())),
@@ -48,7 +48,7 @@ fn create_private(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-impl Drop for Directory {
+impl Drop for TempDirectory {
     fn drop(&mut self) {
         // What cannot be removed stays there, as of a test that is killed.
         let _ = fs::remove_dir_all(&self.0);

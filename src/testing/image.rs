@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use super::directory::Directory;
+use super::directory::TempDirectory;
 use crate::reader::{Reader, Snapshot};
 use crate::{MmStats, Stats};
 
@@ -70,7 +70,7 @@ pub fn snapshot<T>(stats: &Stats<T>) -> Snapshot {
 }
 
 fn try_snapshot(image: &[u8]) -> Result<Snapshot, Box<dyn std::error::Error>> {
-    let directory = Directory::new()?;
+    let directory = TempDirectory::new()?;
     let path = directory.path().join("snapshot.mmstats");
     fs::write(&path, image).map_err(|error| format!("{}: {error}", path.display()))?;
     let snapshot = Reader::open(&path)?.snapshot()?;

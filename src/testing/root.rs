@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::path::Path;
 
-use super::directory::Directory;
+use super::directory::TempDirectory;
 use crate::reader::{Reader, Snapshot};
 use crate::sys::lifecycle::thread_root;
 
@@ -65,7 +65,7 @@ use crate::sys::lifecycle::thread_root;
 #[derive(Debug)]
 #[must_use = "the thread has this root until it is dropped"]
 pub struct Root {
-    directory: Directory,
+    directory: TempDirectory,
     of_this_thread: PhantomData<*const ()>,
 }
 
@@ -87,7 +87,7 @@ impl Root {
     /// If this thread has one already, or if no directory can be made.
     #[track_caller]
     pub fn temporary() -> Root {
-        let directory = match Directory::new() {
+        let directory = match TempDirectory::new() {
             Ok(directory) => directory,
             Err(error) => panic!("cannot make a root: {error}"),
         };

@@ -39,7 +39,7 @@ use crate::Stopwatch;
 use crate::format::labels::Labels;
 use crate::shared::with;
 use series::All;
-use visit::{Labelled, Message};
+use visit::{FieldsAsLabels, Message};
 
 /// The layer: see the [module](self).
 ///
@@ -126,7 +126,7 @@ where
         let Some(span) = context.span(id) else { return };
         let mut labels = Labels::new();
         if !self.labels.is_empty() {
-            attributes.record(&mut Labelled::new(&self.labels, &mut labels));
+            attributes.record(&mut FieldsAsLabels::new(&self.labels, &mut labels));
         }
         let now = Stopwatch::start();
         span.extensions_mut().replace(Timing {
@@ -145,7 +145,7 @@ where
         }
         // The values are formatted by the program's code, which may use spans: nothing is locked meanwhile.
         let mut labels = Labels::new();
-        values.record(&mut Labelled::new(&self.labels, &mut labels));
+        values.record(&mut FieldsAsLabels::new(&self.labels, &mut labels));
         let Some(span) = context.span(id) else { return };
         if let Some(timing) = span.extensions_mut().get_mut::<Timing>() {
             for (key, value) in labels {

@@ -10,15 +10,15 @@ use crate::format::labels::{LABELS_MOST, Labels};
 use crate::writer::valid_label;
 
 /// Takes those fields as labels that are asked for.
-pub struct Labelled<'a> {
+pub struct FieldsAsLabels<'a> {
     asked: &'a [Box<str>],
     labels: &'a mut Labels,
 }
 
-impl<'a> Labelled<'a> {
+impl<'a> FieldsAsLabels<'a> {
     /// Into `labels`.
-    pub fn new(asked: &'a [Box<str>], labels: &'a mut Labels) -> Labelled<'a> {
-        Labelled { asked, labels }
+    pub fn new(asked: &'a [Box<str>], labels: &'a mut Labels) -> FieldsAsLabels<'a> {
+        FieldsAsLabels { asked, labels }
     }
 
     fn take(&mut self, field: &Field, value: impl FnOnce() -> String) {
@@ -38,7 +38,7 @@ pub fn enter(labels: &mut Labels, key: String, value: String) {
     }
 }
 
-impl Visit for Labelled<'_> {
+impl Visit for FieldsAsLabels<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.take(field, || value.to_owned());
     }

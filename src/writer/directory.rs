@@ -14,7 +14,7 @@ use crate::sys::lifecycle::held_locks;
 use crate::sys::lifecycle::retained;
 use crate::sys::memory::read_map::Stat;
 use crate::sys::process::clock;
-use crate::sys::process::identity::{self, LOCK_FILE, Process};
+use crate::sys::process::identity::{self, LOCK_FILE, ProcessIdentity};
 
 /// A file without its final name.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ pub fn prepare(root: &Path, model: &str, mode: u32, trusted: bool) -> Result<Dir
     } else if is_of_another_user(&above, &directory) {
         // Users who share a root, but not the directories in it, have one each. Which model it is of, the
         // files say.
-        let own = format!("{model}-{}", Process::this().uid());
+        let own = format!("{model}-{}", ProcessIdentity::this().uid());
         return above
             .make_directory(OsStr::new(&own), permissions)
             .map_err(fail);
@@ -83,7 +83,7 @@ fn is_of_another_user(root: &Directory, model: &Directory) -> bool {
         (root.stat().mode & STICKY != 0 && is_shared(root)),
         model.stat(),
     );
-    let own = Process::this().uid();
+    let own = ProcessIdentity::this().uid();
     root && found.uid != own && !(is_shared(model) && found.uid == 0)
 }
 

@@ -37,7 +37,7 @@ use crate::sys::memory::hashing::{self, RandomState};
 use crate::sys::memory::region::{self, Region};
 use crate::sys::memory::words::Word;
 use crate::sys::process::fork;
-use crate::sys::process::identity::{self, Process};
+use crate::sys::process::identity::{self, ProcessIdentity};
 
 /// What a file grows by is a multiple of this.
 const PAGE: usize = 4096;
@@ -275,7 +275,7 @@ impl StatsFile {
             },
             generation: fork::generation(),
         };
-        let header = Process::this().header(model, lock).encode();
+        let header = ProcessIdentity::this().header(model, lock).encode();
         file.ensure(header.len(), false)?;
         // The first word last: who finds it in a file in the making has the rest of the header,
         // too, and can say whose it was (`retire::judge`).

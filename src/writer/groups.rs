@@ -30,13 +30,13 @@ use crate::sys::lifecycle::ended_groups;
 use crate::sys::lifecycle::idle::Idle;
 use crate::sys::memory::frozen::FrozenMap;
 use crate::sys::memory::hashing::{self, RandomState};
-use crate::sys::memory::mapped::Mapped;
+use crate::sys::memory::mapped::MappedBox;
 
 use self::key::shown;
 pub use self::key::{Around, ByName, GroupBy, GroupId};
 pub use self::pairs::Pairs;
-use self::pairs::{AsHashed, Kept, Wanted};
-use self::removal::{Known, Lent};
+use self::pairs::{AsHashed, LookupPairs, OwnedPairs};
+use self::removal::{KnownGroup, Lent};
 
 /// Instances of the model `T` that are added at run time, as a field of another model or as a whole file
 /// ([`MmStats::groups`]).
@@ -89,9 +89,9 @@ use self::removal::{Known, Lent};
 /// the file. Groups within a group that has labels have these labels, too; and of groups within one that has a name,
 /// those with labels have that name as one, under its `group_label`.
 pub struct Groups<T, L: GroupBy = ByName> {
-    known: FrozenMap<L::Owned, Known<T>>,
+    known: FrozenMap<L::Owned, KnownGroup<T>>,
     /// Those of [`group_with`](Groups::group_with).
-    paired: FrozenMap<Kept, Known<T>, BuildHasherDefault<AsHashed>>,
+    paired: FrozenMap<OwnedPairs, KnownGroup<T>, BuildHasherDefault<AsHashed>>,
     /// Hashes their pairs.
     pair_hashes: RandomState,
     /// [`ended_groups::number`] when the groups that others have ended were last looked for.
@@ -99,7 +99,7 @@ pub struct Groups<T, L: GroupBy = ByName> {
     /// `_other` in the file, once it is needed.
     other: OnceCell<Box<T>>,
     /// Private memory, for what cannot be counted in the file. In a mapping: an allocator may be the caller.
-    unseen: OnceCell<Mapped<Private<T>>>,
+    unseen: OnceCell<MappedBox<Private<T>>>,
     /// Names that were refused for lack of room: at every power of two the file is asked again.
     refused: Cell<u64>,
     /// The file is being asked. Who comes back meanwhile (an allocator) does not ask again.
@@ -237,7 +237,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     }
 
     /// A new group, if there may be one more.
-    fn make(&self, id: GroupId) -> Result<Box<Known<T>>, Error> {
+    fn make(&self, id: GroupId) -> Result<Box<KnownGroup<T>>, Error> {
         let Some((storage, _)) = &self.file else {
             return Err(no_groups());
         };
@@ -249,7 +249,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
             });
         }
         let (model, block) = self.bind(id, Room::Removable)?;
-        Ok(Box::new(Known::new(
+        Ok(Box::new(KnownGroup::new(
             storage.generation(block),
             block,
             model,
@@ -361,13 +361,13 @@ impl<T: MmStats> Groups<T> {
     /// # Errors
     /// A key or a value is invalid or a key is given twice, and as for [`try_group`](Self::try_group).
     pub fn try_group_with(&self, pairs: &[(&str, &str)]) -> Result<&T, Error> {
-        self.try_group_of(&Wanted::new(&pairs, &self.pair_hashes))
+        self.try_group_of(&LookupPairs::new(&pairs, &self.pair_hashes))
     }
 
     /// The group of these labels, or `_other`.
     #[inline]
     pub(super) fn group_of(&self, pairs: &impl Pairs) -> &T {
-        let wanted = Wanted::new(pairs, &self.pair_hashes);
+        let wanted = LookupPairs::new(pairs, &self.pair_hashes);
         match self.paired.get(&wanted) {
             Some(group) if self.none_ended() || group.is_there() => group.lend(&self.lent),
             _ => self.new_of_or_other(&wanted),
@@ -375,13 +375,13 @@ impl<T: MmStats> Groups<T> {
     }
 
     #[cold]
-    fn new_of_or_other(&self, wanted: &Wanted<'_, impl Pairs>) -> &T {
+    fn new_of_or_other(&self, wanted: &LookupPairs<'_, impl Pairs>) -> &T {
         self.or_other(&|| self.try_group_of(wanted), &|| {
             shown(&wanted.pairs.to_labels())
         })
     }
 
-    fn try_group_of(&self, wanted: &Wanted<'_, impl Pairs>) -> Result<&T, Error> {
+    fn try_group_of(&self, wanted: &LookupPairs<'_, impl Pairs>) -> Result<&T, Error> {
         let known = self.paired.get(wanted);
         if let Some(group) = known.filter(|group| group.is_there()) {
             return Ok(group.lend(&self.lent));

@@ -22,7 +22,7 @@ use crate::{
 
 pub(crate) use self::metric_builder::Lasts;
 pub use self::metric_builder::MetricBuilder;
-pub(crate) use self::shared::Labelled;
+pub(crate) use self::shared::SharedMetric;
 
 /// A stats file to which metrics are added at any time, for programs that know their metrics only at
 /// run time. It is the same kind of file as a model's, and the metrics are the same handles.

@@ -197,12 +197,12 @@ impl Scope {
 }
 
 /// The labels of a statistic: its own and what its handle has beside it.
-struct Whole<'a> {
+struct AllLabels<'a> {
     stat: &'a Scope,
     label: &'a str,
 }
 
-impl Pairs for Whole<'_> {
+impl Pairs for AllLabels<'_> {
     fn len(&self) -> usize {
         self.stat.more.len() + 1
     }
@@ -254,7 +254,7 @@ impl Drop for Measurement<'_> {
             let named = if stat.more.is_empty() {
                 stats.named.group(label)
             } else {
-                stats.named.group_of(&Whole { stat, label })
+                stats.named.group_of(&AllLabels { stat, label })
             };
             named.record_with(value, context);
         });

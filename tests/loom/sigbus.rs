@@ -6,7 +6,7 @@ use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 use mmstats::format::generation::Orders;
-use mmstats::sys::memory::sigbus::table::Table;
+use mmstats::sys::memory::sigbus::table::ViewTable;
 
 /// First byte and length of a view.
 type Bounds = (usize, usize);
@@ -16,7 +16,7 @@ const NEW: Bounds = (5000, 100);
 /// A view of the thread that faults.
 const OWN: Bounds = (9000, 10);
 
-fn found<const N: usize>(table: &Table<N>, orders: Orders, address: usize) -> Option<Bounds> {
+fn found<const N: usize>(table: &ViewTable<N>, orders: Orders, address: usize) -> Option<Bounds> {
     let (_, start, len) = table.find_ordered(orders, address)?;
     Some((start, len))
 }
@@ -27,7 +27,7 @@ fn no_mix(orders: Orders) {
     // as long as the old one.
     for address in [OLD.0 + 50, NEW.0 + 5] {
         super::bounded(move || {
-            let table = Arc::new(Table::<2>::new());
+            let table = Arc::new(ViewTable::<2>::new());
             let mut free = Vec::new();
             let place = table.enter(&mut free, OLD.0, OLD.1).unwrap();
             table.enter(&mut free, OWN.0, OWN.1).unwrap();
@@ -98,7 +98,7 @@ fn words_that_are_read_after_the_second_look_are_found() {
 /// Two threads read a view and one of them faults: the other one may have the zeros, too.
 fn zeros_are_known(before_zeros: Ordering, after_words: Ordering) {
     loom::model(move || {
-        let table = Arc::new(Table::<1>::new());
+        let table = Arc::new(ViewTable::<1>::new());
         let place = table.enter(&mut Vec::new(), OLD.0, OLD.1).unwrap();
         // A word of the page that the kernel replaces. Relaxed: of mmap nothing is believed but that it comes after what is
         // before it in the handler.
@@ -140,7 +140,7 @@ fn a_look_at_the_cut_before_the_words_is_found() {
 #[test]
 fn a_new_view_is_not_cut_by_the_old_one_in_its_place() {
     loom::model(|| {
-        let table = Arc::new(Table::<1>::new());
+        let table = Arc::new(ViewTable::<1>::new());
         let free = Arc::new(Mutex::new(Vec::new()));
         let place = table
             .enter(&mut free.lock().unwrap(), OLD.0, OLD.1)
@@ -170,7 +170,7 @@ fn a_new_view_is_not_cut_by_the_old_one_in_its_place() {
 fn mapped_where_another_was(leaves_first: bool) {
     const LONGER: Bounds = (OLD.0, 20);
     loom::model(move || {
-        let table = Arc::new(Table::<2>::new());
+        let table = Arc::new(ViewTable::<2>::new());
         let mut free = Vec::new();
         let place = table.enter(&mut free, OLD.0, OLD.1).unwrap();
         let spare = table.enter(&mut free, OWN.0, OWN.1).unwrap();

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use mmstats::Error;
-use mmstats::export::json::Whole;
+use mmstats::export::json::Document;
 use mmstats::reader::{File, Model, Per, Reader, Series, Snapshot, guard_sigbus, roots, unlinked};
 
 use crate::ui::output::Exit;
@@ -178,8 +178,8 @@ impl Input {
     }
 
     /// All of it as JSON, but for series that are not `wanted`.
-    pub fn whole<'a>(&'a self, wanted: &'a dyn Fn(&Series) -> bool) -> Whole<'a> {
-        Whole {
+    pub fn document<'a>(&'a self, wanted: &'a dyn Fn(&Series) -> bool) -> Document<'a> {
+        Document {
             snapshots: self.snapshots.iter().collect(),
             failures: &self.failures,
             wanted,

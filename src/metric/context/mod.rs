@@ -369,7 +369,7 @@ impl PartialEq for Context {
 
 /// What a value's reference to a context came to.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub enum Found {
+pub enum ResolvedContext {
     /// There was none.
     #[default]
     Nothing,
@@ -379,11 +379,11 @@ pub enum Found {
     Here(Arc<Context>),
 }
 
-impl Found {
+impl ResolvedContext {
     /// The context, if it is there.
     pub fn context(&self) -> Option<&Arc<Context>> {
         match self {
-            Found::Here(context) => Some(context),
+            ResolvedContext::Here(context) => Some(context),
             _ => None,
         }
     }
@@ -417,17 +417,17 @@ impl<'a> Copied<'a> {
     }
 
     /// The context of a reference.
-    pub fn find(&self, reference: Reference) -> Found {
+    pub fn find(&self, reference: Reference) -> ResolvedContext {
         if reference == Reference::NONE {
-            return Found::Nothing;
+            return ResolvedContext::Nothing;
         }
         if let Some(known) = self.found.borrow().get(&reference.0) {
-            return Found::Here(Arc::clone(known));
+            return ResolvedContext::Here(Arc::clone(known));
         }
         let replaced = self.replaced.get(&reference.0).copied();
         let words = || reference.place().and_then(|place| self.words(place));
         let Some(words) = replaced.or_else(words) else {
-            return Found::Lost;
+            return ResolvedContext::Lost;
         };
         match words.split_first() {
             // 0: nothing was published there yet.
@@ -438,9 +438,9 @@ impl<'a> Copied<'a> {
                 self.found
                     .borrow_mut()
                     .insert(reference.0, Arc::clone(&context));
-                Found::Here(context)
+                ResolvedContext::Here(context)
             }
-            _ => Found::Lost,
+            _ => ResolvedContext::Lost,
         }
     }
 

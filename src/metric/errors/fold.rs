@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::entry::{CHANGING, FIXED, MOST, TOTAL, plain, shape_of};
-use super::text::Text;
+use super::text::ErrorText;
 use crate::metric::context::Reference;
 use crate::metric::extents::Extents;
 
@@ -51,11 +51,11 @@ fn fold_extent(
         .filter(|other| is_total(other) == is_total(fixed))
         .count();
     if is_total(fixed) {
-        match Text::from_words(fixed) {
+        match ErrorText::from_words(fixed) {
             _ if same < FOLDED_MOST => drop(into.insert(fixed.to_vec(), next)),
             // The count of its name goes on, whatever becomes of the place.
             Some(text) if !text.site.is_empty() => {
-                let text = Text {
+                let text = ErrorText {
                     site: String::new(),
                     ..text
                 };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::entry::{CHANGING, PLAIN, TOTAL, plain};
 use super::fold::EXTENTS;
-use super::text::Text;
+use super::text::ErrorText;
 use super::value::{DistinctError, ErrorsValue, in_order};
 use crate::format::scalar::Number;
 use crate::format::schema::{Geometry, MetricSchema};
@@ -72,7 +72,10 @@ fn decode(raw: Raw<'_>) -> ErrorsValue {
             continue;
         };
         // 0: it has its place, and was not published yet.
-        let Some(text) = (sequence != 0).then(|| Text::from_words(fixed)).flatten() else {
+        let Some(text) = (sequence != 0)
+            .then(|| ErrorText::from_words(fixed))
+            .flatten()
+        else {
             continue;
         };
         let is_total = fixed[1] & TOTAL != 0;
@@ -116,12 +119,12 @@ fn samples(errors: &ErrorsValue, each: &mut Sink<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::context::Found;
+    use crate::metric::context::ResolvedContext;
 
     #[test]
     fn samples_are_a_count_for_each_name_whatever_the_site() {
         let total = |name: &str, site: &str, is_note: bool, count: u64| DistinctError {
-            text: Text {
+            text: ErrorText {
                 name: name.to_owned(),
                 is_note,
                 message: String::new(),
@@ -131,7 +134,7 @@ mod tests {
             count,
             first: 1,
             last: 2,
-            context: Found::Nothing,
+            context: ResolvedContext::Nothing,
         };
         let errors = ErrorsValue {
             all: 8,

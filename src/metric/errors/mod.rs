@@ -30,7 +30,7 @@ use crate::sys::memory::words::Words;
 use crate::sys::process::clock;
 use entry::plain;
 use kind::GEOMETRY;
-use table::{Counted, New, Table};
+use table::{ErrorTable, New, RecordOutcome};
 use text::{Name, Site, Texts};
 use type_name::Leading;
 
@@ -80,7 +80,7 @@ use type_name::Leading;
 /// Of processes that have ended and whose files were folded into one, the contexts are gone.
 pub struct Errors {
     words: Words,
-    table: RefCell<Table>,
+    table: RefCell<ErrorTable>,
     hasher: RandomState,
     /// The file; `None`: private memory, which cannot grow.
     storage: Option<Rc<dyn Storage>>,
@@ -245,7 +245,7 @@ impl Errors {
                 number,
                 clock::coarse_unix_nanos(),
             ),
-            Err(_) => Some(Counted::default()),
+            Err(_) => Some(RecordOutcome::default()),
         };
         let counted = counted.unwrap_or_else(|| {
             self.first(hash, name.name(), site, message, source, context)
@@ -289,7 +289,7 @@ impl Errors {
         message: &dyn Display,
         source: Option<&(dyn Error + 'static)>,
         context: Option<&[u8]>,
-    ) -> Option<Counted> {
+    ) -> Option<RecordOutcome> {
         let storage = self.storage.as_deref()?;
         let total_hash = self.hash(Called::Name(name), site, &"");
         // Nothing is borrowed here: the texts are made by code of others.
@@ -426,7 +426,7 @@ unsafe impl Field for Errors {
         let (words, owner) = binder.place(GEOMETRY);
         Errors {
             words,
-            table: RefCell::new(Table::new()),
+            table: RefCell::new(ErrorTable::new()),
             hasher: hashing::random_state(),
             storage: binder.storage().cloned(),
             owner,

@@ -22,8 +22,8 @@ const FEW: usize = 8;
 /// Bytes that a message takes of the file, with the head of its record.
 const MESSAGE_BYTES: usize = 2048;
 
-/// The entries of one log.
-pub(in crate::metric) struct Table {
+/// The messages and totals of one log, and where each is found.
+pub(in crate::metric) struct ErrorTable {
     messages: Vec<Message>,
     totals: Vec<Slot<TotalWidth>>,
     message_by_hash: HashMap<u64, usize, RandomState>,
@@ -59,9 +59,9 @@ pub(in crate::metric) struct New<'a> {
     pub(in crate::metric) now: u64,
 }
 
-/// What became of an error.
+/// What became of an error that was recorded.
 #[derive(Clone, Copy, Default)]
-pub(in crate::metric) struct Counted {
+pub(in crate::metric) struct RecordOutcome {
     /// A message has it.
     pub(in crate::metric) by_message: bool,
     /// A total has it.
@@ -70,9 +70,9 @@ pub(in crate::metric) struct Counted {
     pub(in crate::metric) evicted: bool,
 }
 
-impl Table {
-    pub(in crate::metric) fn new() -> Table {
-        Table {
+impl ErrorTable {
+    pub(in crate::metric) fn new() -> ErrorTable {
+        ErrorTable {
             messages: Vec::new(),
             totals: Vec::new(),
             message_by_hash: HashMap::with_hasher(hashing::random_state()),
@@ -92,7 +92,7 @@ impl Table {
         context: Option<&[u8]>,
         number: u64,
         now: u64,
-    ) -> Option<Counted> {
+    ) -> Option<RecordOutcome> {
         let message = &self.messages[*self.message_by_hash.get(&hash)?];
         if let (Some(context), Some(storage)) = (context, storage) {
             let contexts = storage.contexts();
@@ -104,7 +104,7 @@ impl Table {
         if let Some(total) = message.total {
             count(self.totals[total], now, Reference::NONE);
         }
-        Some(Counted {
+        Some(RecordOutcome {
             by_message: true,
             by_total: message.total.is_some(),
             evicted: false,
@@ -126,7 +126,7 @@ impl Table {
         storage: &dyn Storage,
         owner: u32,
         new: &New<'_>,
-    ) -> Counted {
+    ) -> RecordOutcome {
         // The texts were made by code of others, which may have recorded the same.
         if let Some(counted) = self.count(Some(storage), new.hash, new.context, new.number, new.now)
         {
@@ -151,7 +151,7 @@ impl Table {
             publish(message.slot, new, new.texts, context);
             self.message_by_hash.insert(new.hash, index);
         }
-        Counted {
+        RecordOutcome {
             by_message: index.is_some(),
             by_total: total.is_some(),
             evicted,

@@ -21,9 +21,9 @@ const SOURCES: usize = 16;
 const _: () = assert!(NAME_MOST + SITE_MOST <= 8 * (TotalWidth::WORDS - FIXED));
 const _: () = assert!(NAME_MOST + SITE_MOST + MESSAGE_MOST + 128 <= TEXTS_MOST);
 
-/// What an error is.
+/// The texts that say what an error is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::metric) struct Text {
+pub(in crate::metric) struct ErrorText {
     pub(in crate::metric) name: String,
     pub(in crate::metric) is_note: bool,
     pub(in crate::metric) message: String,
@@ -32,9 +32,9 @@ pub(in crate::metric) struct Text {
     pub(in crate::metric) sources: String,
 }
 
-impl Text {
+impl ErrorText {
     /// From the words of an entry after those that change. Nothing in them is trusted.
-    pub(in crate::metric) fn from_words(words: &[u64]) -> Option<Text> {
+    pub(in crate::metric) fn from_words(words: &[u64]) -> Option<ErrorText> {
         let (&[lengths, flags], words) = words.split_first_chunk()?;
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let mut rest = &bytes[..];
@@ -45,7 +45,7 @@ impl Text {
             String::from_utf8_lossy(text).into_owned()
         };
         let (name, site, message, sources) = (text(0), text(1), text(2), text(3));
-        Some(Text {
+        Some(ErrorText {
             name,
             is_note: flags & NOTE != 0,
             message,
@@ -259,7 +259,7 @@ mod tests {
         let texts = Texts::of_message(name, site, &Endless, Endless.source());
         let words: Vec<u64> = texts.words().collect();
         assert!(words.len() <= MessageWidth::WORDS - CHANGING);
-        let text = Text::from_words(&words).unwrap();
+        let text = ErrorText::from_words(&words).unwrap();
         assert_eq!(text.name, "é".repeat(64));
         assert!(text.site.contains("errors/text.rs:"), "{}", text.site);
         assert_eq!(text.message, "€".repeat(MESSAGE_MOST / 3));

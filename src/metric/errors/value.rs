@@ -1,7 +1,7 @@
 //! What an error log says: its value, of one file or merged over many.
 
-use super::text::Text;
-use crate::metric::context::{Context, Found};
+use super::text::ErrorText;
+use crate::metric::context::{Context, ResolvedContext};
 
 /// Sorted by what they are. A writer has none twice (but texts that were cut may be the same), and a file may
 /// say anything.
@@ -29,11 +29,11 @@ pub struct ErrorsValue {
 /// One distinct error.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DistinctError {
-    pub(super) text: Text,
+    pub(super) text: ErrorText,
     pub(super) count: u64,
     pub(super) first: u64,
     pub(super) last: u64,
-    pub(super) context: Found,
+    pub(super) context: ResolvedContext,
 }
 
 impl DistinctError {
@@ -213,7 +213,7 @@ impl DistinctError {
     /// # Ok::<(), mmstats::Error>(())
     /// ```
     pub fn has_lost_context(&self) -> bool {
-        self.context == Found::Lost
+        self.context == ResolvedContext::Lost
     }
 
     pub(super) fn merge(&mut self, other: DistinctError) {
@@ -221,7 +221,9 @@ impl DistinctError {
         self.first = self.first.min(other.first);
         let is_later = other.last > self.last;
         // That of the later one; where it has none, the other's.
-        if (is_later && other.context != Found::Nothing) || self.context == Found::Nothing {
+        if (is_later && other.context != ResolvedContext::Nothing)
+            || self.context == ResolvedContext::Nothing
+        {
             self.context = other.context;
         }
         self.last = self.last.max(other.last);
@@ -396,7 +398,7 @@ mod tests {
     #[test]
     fn a_later_error_without_a_context_does_not_take_that_of_an_earlier_one() {
         let error = |last, context| DistinctError {
-            text: Text {
+            text: ErrorText {
                 name: "E".to_owned(),
                 is_note: false,
                 message: String::new(),
@@ -410,10 +412,26 @@ mod tests {
         };
         // Lost is a context, too: there was one.
         for (one, two, merged) in [
-            ((1, Found::Lost), (2, Found::Nothing), Found::Lost),
-            ((2, Found::Nothing), (1, Found::Lost), Found::Lost),
-            ((1, Found::Nothing), (2, Found::Lost), Found::Lost),
-            ((1, Found::Nothing), (1, Found::Nothing), Found::Nothing),
+            (
+                (1, ResolvedContext::Lost),
+                (2, ResolvedContext::Nothing),
+                ResolvedContext::Lost,
+            ),
+            (
+                (2, ResolvedContext::Nothing),
+                (1, ResolvedContext::Lost),
+                ResolvedContext::Lost,
+            ),
+            (
+                (1, ResolvedContext::Nothing),
+                (2, ResolvedContext::Lost),
+                ResolvedContext::Lost,
+            ),
+            (
+                (1, ResolvedContext::Nothing),
+                (1, ResolvedContext::Nothing),
+                ResolvedContext::Nothing,
+            ),
         ] {
             let mut both = error(one.0, one.1);
             both.merge(error(two.0, two.1));

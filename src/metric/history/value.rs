@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::metric::context::{Context, Found};
+use crate::metric::context::{Context, ResolvedContext};
 
 /// The last values, newest first.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +21,7 @@ pub struct HistoryEntry {
     pub(super) number: u64,
     pub(super) time: u64,
     pub(super) value: f64,
-    pub(super) context: Found,
+    pub(super) context: ResolvedContext,
 }
 
 impl HistoryEntry {
@@ -99,7 +99,7 @@ impl HistoryEntry {
     /// # Ok::<(), mmstats::Error>(())
     /// ```
     pub fn has_lost_context(&self) -> bool {
-        self.context == Found::Lost
+        self.context == ResolvedContext::Lost
     }
 }
 

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use crate::format::extent::{Extent, Shape};
 use crate::format::slot;
-use crate::metric::context::{Context, Copied, Found, Reference};
+use crate::metric::context::{Context, Copied, Reference, ResolvedContext};
 use crate::metric::extents::Extents;
 use crate::metric::storage::Storage;
 use crate::sys::memory::words::{Slot, Width};
@@ -141,7 +141,7 @@ impl Drop for Table {
 pub struct Exemplar<T> {
     value: T,
     time: u64,
-    context: Found,
+    context: ResolvedContext,
 }
 
 impl<T: Copy> Exemplar<T> {

@@ -13,7 +13,7 @@ use super::distribution;
 use super::message::{ExponentialPoint, HistogramPoint};
 use super::resource::unix_nanos;
 use super::units;
-use crate::export::apart::{Labelled, Origin, tell_apart};
+use crate::export::apart::{HasLabels, Origin, tell_apart};
 use crate::export::snake_case;
 use crate::format::scalar::Number;
 use crate::reader::{Reading, Sample, Series};
@@ -80,7 +80,7 @@ pub enum PointValue {
     Summary { count: u64, sum: f64 },
 }
 
-impl<'a> Labelled for Point<'a> {
+impl<'a> HasLabels for Point<'a> {
     type Label = (Cow<'a, str>, Cow<'a, str>);
 
     fn labels(&self) -> &[Self::Label] {

@@ -8,7 +8,7 @@
 //! What is found so is kept beside the places: another entry may refer to the publication that was copied
 //! there before.
 
-use super::Patience;
+use super::RetryBudget;
 use crate::metric::context::Reference;
 use crate::reader::contents::{Again, Contents, ExtentPlace, Values};
 use crate::reader::plan::PlannedSlot;
@@ -22,7 +22,7 @@ const TRIES: usize = 32;
 /// file: which publication it is, and its words.
 pub fn again(
     contents: &mut Contents,
-    left: &mut Patience,
+    left: &mut RetryBudget,
     mut copy: impl FnMut(usize, PlannedSlot, &mut Vec<u64>) -> Result<Option<u64>, Trouble>,
 ) -> Result<(), Trouble> {
     let Contents {

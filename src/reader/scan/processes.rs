@@ -10,7 +10,7 @@ use crate::reader::removed::Removed;
 use crate::reader::snapshot::Problem;
 use crate::sys::lifecycle::paths;
 use crate::sys::memory::read_map::Stat;
-use crate::sys::process::procfs::{self, Mapped, Mappings, Reach};
+use crate::sys::process::procfs::{self, MappedFile, Mappings, Reach};
 
 impl Files {
     pub(super) fn scan_process(&mut self, pid: u32, tools: &mut Tools<'_>) -> Result<(), Error> {
@@ -57,14 +57,14 @@ impl Files {
         }
     }
 
-    fn scan_mapped(&mut self, mapped: Vec<Mapped>, tools: &mut Tools<'_>) {
-        for Mapped { path, inode } in mapped {
+    fn scan_mapped(&mut self, mapped: Vec<MappedFile>, tools: &mut Tools<'_>) {
+        for MappedFile { path, inode } in mapped {
             self.scan_file(&path, inode, tools);
         }
     }
 
     /// The files that were found before and are still there.
-    fn known(&self) -> Vec<Mapped> {
+    fn known(&self) -> Vec<MappedFile> {
         let directories = self.directories.values();
         let files = directories.flat_map(|directory| directory.files.values());
         files
@@ -73,13 +73,13 @@ impl Files {
     }
 }
 
-fn still(path: PathBuf) -> Option<Mapped> {
+fn still(path: PathBuf) -> Option<MappedFile> {
     let inode = Stat::of_path(&path).ok()?.identity.1;
-    Some(Mapped { path, inode })
+    Some(MappedFile { path, inode })
 }
 
 /// The files in the roots that were made by a process of this number.
-fn named_after(pid: u32) -> Vec<Mapped> {
+fn named_after(pid: u32) -> Vec<MappedFile> {
     let ours = format!("mmstats-{pid}-");
     let old = format!("-{pid}-");
     let in_root = |root: PathBuf| {

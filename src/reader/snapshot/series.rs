@@ -14,7 +14,7 @@ use crate::metric::sample::Reading;
 use crate::metric::sample::Sample;
 use crate::metric::value::WindowValue;
 use crate::reader::identity::Identity;
-use crate::reader::plan::{Metric, Plan};
+use crate::reader::plan::{Plan, PlannedMetric};
 
 /// One metric of one model and group, with its value.
 ///
@@ -175,7 +175,7 @@ impl Series {
         metric.since().map(|_| metric.nothing())
     }
 
-    fn planned(&self) -> &Metric {
+    fn planned(&self) -> &PlannedMetric {
         &self.origin.plan.metrics[self.origin.metric as usize]
     }
 

@@ -6,7 +6,7 @@ use crate::metric::Value;
 use crate::metric::kind::Kind;
 use crate::reader::file::OpenFile;
 use crate::reader::identity::Identity;
-use crate::reader::plan::Metric;
+use crate::reader::plan::PlannedMetric;
 use crate::reader::snapshot::Problem;
 
 /// Labels of one model that are named for having two kinds or identities.
@@ -114,7 +114,7 @@ impl Twice {
 /// Names a label that is of another kind in this file: once per snapshot, label and kind.
 pub(super) fn other_kind(
     cell: &mut Cell,
-    metric: &Metric,
+    metric: &PlannedMetric,
     file: &OpenFile,
     named: &mut usize,
     problems: &mut Vec<Problem>,

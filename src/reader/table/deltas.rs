@@ -9,17 +9,17 @@
 
 use std::sync::Arc;
 
-use super::Table;
+use super::MergeTable;
 use super::retired::{ByPath, Sums};
 use super::value::{Seen, contexts, decode, was_read};
 use crate::metric::Value;
 use crate::metric::context::Copied;
 use crate::reader::contents::ReadInstance;
 use crate::reader::file::OpenFile;
-use crate::reader::plan::Metric;
+use crate::reader::plan::PlannedMetric;
 use crate::reader::snapshot::Series;
 
-impl Table {
+impl MergeTable {
     /// Compares the retired files among those that `of_model` names with what they had in the last
     /// snapshot. `gone` are files of that snapshot that were folded since. Once for each snapshot, after
     /// [`enter`](Self::enter).
@@ -116,7 +116,7 @@ impl Table {
 }
 
 /// Adds the value of one file.
-fn add(sum: &mut Option<Box<Value>>, metric: &Metric, value: Value) {
+fn add(sum: &mut Option<Box<Value>>, metric: &PlannedMetric, value: Value) {
     match sum {
         Some(sum) => (metric.kind.merge)(sum, value, &metric.schema, 1),
         None => *sum = Some(Box::new(value)),
@@ -132,7 +132,7 @@ fn each_delta<'a>(
     now: &'a [u64],
     before: Option<&'a [u64]>,
     contexts: &'a Copied<'a>,
-) -> impl Iterator<Item = (usize, &'a Metric, Value)> {
+) -> impl Iterator<Item = (usize, &'a PlannedMetric, Value)> {
     // Of what rises no times are asked.
     let seen = Seen {
         current: true,

@@ -5,10 +5,10 @@ use crate::metric::context::Copied;
 use crate::metric::kind::{Raw, code};
 use crate::reader::contents::{ExtentPlace, ReadInstance};
 use crate::reader::file::OpenFile;
-use crate::reader::plan::Metric;
+use crate::reader::plan::PlannedMetric;
 
 /// Whether the value of a metric has ever been had whole.
-pub(super) fn was_read(file: &OpenFile, instance: &ReadInstance, metric: &Metric) -> bool {
+pub(super) fn was_read(file: &OpenFile, instance: &ReadInstance, metric: &PlannedMetric) -> bool {
     metric
         .slot
         .is_none_or(|slot| file.contents.values.had[instance.slots + slot])
@@ -19,7 +19,7 @@ pub(super) fn was_read(file: &OpenFile, instance: &ReadInstance, metric: &Metric
 pub(super) fn has_value(
     file: &OpenFile,
     instance: &ReadInstance,
-    metric: &Metric,
+    metric: &PlannedMetric,
     seen: Seen<'_>,
 ) -> bool {
     let is_timeless = metric.kind.code == code::WINDOW && seen.now.is_none();
@@ -56,7 +56,7 @@ pub(super) fn decode(
     all: &[u64],
     instance: &ReadInstance,
     index: usize,
-    metric: &Metric,
+    metric: &PlannedMetric,
     extents: &mut &[ExtentPlace],
     seen: Seen<'_>,
 ) -> Value {

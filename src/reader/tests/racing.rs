@@ -96,7 +96,7 @@ fn a_slot_that_is_never_had_is_busy_and_missing_then_kept() {
             let mut files = reader.files.in_order();
             files[0].contents.values.busy.push((0, 1));
             files[0].contents.values.had[0] = false;
-            let mut table = table::Table::new(u64::MAX);
+            let mut table = table::MergeTable::new(u64::MAX);
             table.begin(&mut files, &[0], &mut Vec::new());
             table.add(1, files[0], State::Live, &mut Vec::new());
             assert_eq!(

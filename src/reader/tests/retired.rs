@@ -240,7 +240,7 @@ fn more_folds_at_once_than_names_make_the_reader_start_over() {
         problems: &mut problems,
     };
     write(&root, 1, 10);
-    let place = Place::Tree(root.path().to_owned());
+    let place = Location::Tree(root.path().to_owned());
     replace(&root, &retired(&names([], 5), 0));
     let meanwhile = |files: &mut Files, tools: &mut Tools<'_>, folds: u64| {
         files.scan(&place, tools).unwrap();

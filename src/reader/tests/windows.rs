@@ -3,7 +3,7 @@
 use super::*;
 use crate::format::header::{Header, LockToken};
 use crate::format::scalar::Scalar;
-use crate::sys::process::identity::Process;
+use crate::sys::process::identity::ProcessIdentity;
 
 /// A counter's window of 12 seconds: its schema, and its words with one step, long ago.
 fn window(label: &str) -> MetricSchema {
@@ -36,7 +36,7 @@ fn a_window_is_shown_with_its_counter_only() {
     let both = schema([counter("a"), window("a.Window")]);
     let gauge = schema([word("a", code::GAUGE, Scalar::U64)]);
     let root = Root::new();
-    let here = Process::this().header("m", LockToken::default());
+    let here = ProcessIdentity::this().header("m", LockToken::default());
     let of_this_clock = Header {
         boot_id: here.boot_id,
         time_namespace: here.time_namespace,
@@ -125,7 +125,7 @@ fn the_window_of_a_metric_that_does_not_count_does_not_either() {
 #[test]
 fn the_window_of_an_instance_with_labels_or_a_group_belongs_to_its_metric() {
     let both = schema([counter("a"), window("a.Window")]);
-    let here = Process::this().header("m", LockToken::default());
+    let here = ProcessIdentity::this().header("m", LockToken::default());
     let of_this_clock = Header {
         boot_id: here.boot_id,
         time_namespace: here.time_namespace,

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::point::Point;
+pub use self::point::PastPoint;
 use super::totals::{Reading, Shown};
 use crate::Value;
 
@@ -106,7 +106,7 @@ pub struct Line {
     /// Which series.
     pub about: Arc<About>,
     /// The points with their times, oldest first.
-    pub points: Vec<(f64, Point)>,
+    pub points: Vec<(f64, PastPoint)>,
 }
 
 impl Past {
@@ -210,7 +210,14 @@ impl Level {
         self.forget(self.most);
     }
 
-    fn push(&mut self, number: u64, shown: Shown<'_>, part: &str, is_total: bool, point: Point) {
+    fn push(
+        &mut self,
+        number: u64,
+        shown: Shown<'_>,
+        part: &str,
+        is_total: bool,
+        point: PastPoint,
+    ) {
         let name = Name {
             path: shown.path.into(),
             model: shown.model.into(),
@@ -274,12 +281,12 @@ impl Level {
         });
     }
 
-    fn points(&self, track: &Track, from: f64, until: f64) -> Vec<(f64, Point)> {
+    fn points(&self, track: &Track, from: f64, until: f64) -> Vec<(f64, PastPoint)> {
         let mut points = Vec::new();
         for chunk in &track.chunks {
             let (mut bytes, mut before) = (&chunk.bytes[..], 0.0);
             for number in chunk.first..chunk.first + chunk.count {
-                let Some(point) = Point::decode(before, &mut bytes) else {
+                let Some(point) = PastPoint::decode(before, &mut bytes) else {
                     break;
                 };
                 before = point.value;
@@ -352,7 +359,7 @@ mod tests {
         past
     }
 
-    fn line(past: &Past, label: &str, last: f64, until: f64) -> (Duration, Vec<(f64, Point)>) {
+    fn line(past: &Past, label: &str, last: f64, until: f64) -> (Duration, Vec<(f64, PastPoint)>) {
         let (interval, mut lines) = past.lines((until - last, until), |about| about.label == label);
         (interval, lines.remove(0).points)
     }

@@ -9,7 +9,7 @@ use crate::reader::{Histogram, Reading};
 
 /// What a series said at one time.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Point {
+pub struct PastPoint {
     /// A level, or a total.
     pub value: f64,
     /// p50, p90 and p99 of what was recorded since the point before, if anything was.
@@ -50,7 +50,7 @@ impl Octave {
 
 /// The parts of a value that the past keeps: the name of each, and what it says since `before`. Of a
 /// compound these are its fields, else the value itself.
-pub fn points(value: &Value, before: Option<&Value>, mut each: impl FnMut(&str, bool, Point)) {
+pub fn points(value: &Value, before: Option<&Value>, mut each: impl FnMut(&str, bool, PastPoint)) {
     let mut whole = None;
     value.samples("", |sample| {
         if !sample.is_exported || sample.label.is_some() {
@@ -67,7 +67,7 @@ pub fn points(value: &Value, before: Option<&Value>, mut each: impl FnMut(&str, 
         if sample.is_whole() {
             whole = Some((is_total, number));
         } else if value.as_compound().is_some() {
-            each(sample.part, is_total, Point::of(number));
+            each(sample.part, is_total, PastPoint::of(number));
         }
     });
     // The number of all errors.
@@ -75,7 +75,7 @@ pub fn points(value: &Value, before: Option<&Value>, mut each: impl FnMut(&str, 
         whole = Some((true, errors.all() as f64));
     }
     if let Some((is_total, number)) = whole {
-        let mut point = Point::of(number);
+        let mut point = PastPoint::of(number);
         if let Some(before) = before {
             point.add_distribution(value, before);
         }
@@ -83,11 +83,11 @@ pub fn points(value: &Value, before: Option<&Value>, mut each: impl FnMut(&str, 
     }
 }
 
-impl Point {
-    fn of(value: f64) -> Point {
-        Point {
+impl PastPoint {
+    fn of(value: f64) -> PastPoint {
+        PastPoint {
             value,
-            ..Point::default()
+            ..PastPoint::default()
         }
     }
 
@@ -131,13 +131,13 @@ impl Point {
     }
 
     /// The point that [`encode`](Self::encode) wrote at the begin of `bytes`, which are then those behind it.
-    pub fn decode(before: f64, bytes: &mut &[u8]) -> Option<Point> {
+    pub fn decode(before: f64, bytes: &mut &[u8]) -> Option<PastPoint> {
         let head = *bytes.split_off_first()?;
         let value = match head & 1 {
             1 => before + unvarint(bytes)? as f64,
             _ => f64::from_le_bytes(*bytes.split_off(..8)?.first_chunk()?),
         };
-        let mut point = Point::of(value);
+        let mut point = PastPoint::of(value);
         if head & 2 != 0 {
             let mut percentiles = [0.0; 3];
             for percentile in &mut percentiles {
@@ -222,12 +222,12 @@ mod tests {
     #[test]
     fn points_are_read_back() {
         let points = [
-            Point::of(0.0),
-            Point::of(7.0),
-            Point::of(7.0),
-            Point::of(-3.5),
-            Point::of(f64::MAX),
-            Point {
+            PastPoint::of(0.0),
+            PastPoint::of(7.0),
+            PastPoint::of(7.0),
+            PastPoint::of(-3.5),
+            PastPoint::of(f64::MAX),
+            PastPoint {
                 value: 1e6,
                 percentiles: Some([0.5, 2.0, 1024.0]),
                 octaves: vec![
@@ -245,7 +245,7 @@ mod tests {
         }
         let (mut rest, mut before) = (&bytes[..], 0.0);
         for point in points {
-            let read = Point::decode(before, &mut rest).unwrap();
+            let read = PastPoint::decode(before, &mut rest).unwrap();
             before = read.value;
             assert_eq!(read, point);
         }

@@ -18,7 +18,7 @@ pub struct Directory {
 
 /// An entry of a directory, not opened.
 #[derive(Debug)]
-pub struct Entry {
+pub struct DirectoryEntry {
     /// Its name.
     pub name: OsString,
     /// Its inode number.
@@ -94,7 +94,7 @@ impl Directory {
         match self.never {}
     }
 
-    pub fn entries(&self) -> io::Result<Vec<Entry>> {
+    pub fn entries(&self) -> io::Result<Vec<DirectoryEntry>> {
         match self.never {}
     }
 

@@ -11,17 +11,17 @@ pub const LOCK_FILE: &str = ".lock";
 
 /// What a header says of its process.
 #[derive(Clone, Debug, Default)]
-pub struct Process {
+pub struct ProcessIdentity {
     exe: String,
 }
 
-impl Process {
+impl ProcessIdentity {
     /// This process.
-    pub fn this() -> &'static Process {
-        static THIS: OnceLock<Process> = OnceLock::new();
+    pub fn this() -> &'static ProcessIdentity {
+        static THIS: OnceLock<ProcessIdentity> = OnceLock::new();
         THIS.get_or_init(|| {
             let exe = std::env::current_exe().unwrap_or_default();
-            Process {
+            ProcessIdentity {
                 exe: exe.to_string_lossy().into_owned(),
             }
         })
@@ -76,4 +76,4 @@ pub fn random() -> u64 {
 }
 
 /// What the kernel's table says of a process.
-pub(in crate::sys) struct Stat(#[allow(dead_code)] Infallible);
+pub(in crate::sys) struct ProcessStat(#[allow(dead_code)] Infallible);

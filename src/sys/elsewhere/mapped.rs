@@ -6,36 +6,36 @@ use std::ops::Deref;
 use std::ptr::NonNull;
 
 /// An owned value, as a `Box` is one.
-pub struct Mapped<T> {
+pub struct MappedBox<T> {
     value: NonNull<T>,
 }
 
 // SAFETY: it owns its value, as a `Box` does.
-unsafe impl<T: Send> Send for Mapped<T> {}
+unsafe impl<T: Send> Send for MappedBox<T> {}
 // SAFETY: it lends only shared references, as a `Box` does.
-unsafe impl<T: Sync> Sync for Mapped<T> {}
+unsafe impl<T: Sync> Sync for MappedBox<T> {}
 
-impl<T> Mapped<T> {
+impl<T> MappedBox<T> {
     /// Places a value. Like an allocation, it ends the process where there is no memory at all.
-    pub fn new(value: T) -> Mapped<T> {
+    pub fn new(value: T) -> MappedBox<T> {
         const { assert!(size_of::<T>() > 0, "no allocation is of nothing") };
         // SAFETY: the layout is not of zero bytes.
         let place = unsafe { System.alloc(Layout::new::<T>()) }.cast::<T>();
         let place = NonNull::new(place).unwrap_or_else(|| std::process::abort());
         // SAFETY: allocated for a T, and ours.
         unsafe { place.write(value) };
-        Mapped { value: place }
+        MappedBox { value: place }
     }
 }
 
-impl<T: 'static> Mapped<T> {
+impl<T: 'static> MappedBox<T> {
     /// Where it lies.
     pub fn as_ptr(&self) -> *mut T {
         self.value.as_ptr()
     }
 }
 
-impl<T> Deref for Mapped<T> {
+impl<T> Deref for MappedBox<T> {
     type Target = T;
     fn deref(&self) -> &T {
         // SAFETY: written in `new`, dropped in `drop` only; shared references only.
@@ -43,7 +43,7 @@ impl<T> Deref for Mapped<T> {
     }
 }
 
-impl<T> Drop for Mapped<T> {
+impl<T> Drop for MappedBox<T> {
     fn drop(&mut self) {
         // SAFETY: as in `deref`; `&mut self`: no reference to it is left.
         unsafe { self.value.drop_in_place() };
@@ -52,7 +52,7 @@ impl<T> Drop for Mapped<T> {
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for Mapped<T> {
+impl<T: fmt::Debug> fmt::Debug for MappedBox<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }

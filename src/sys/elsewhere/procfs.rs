@@ -8,7 +8,7 @@ use crate::sys::unsupported;
 /// A file that a process has mapped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub struct Mapped {
+pub struct MappedFile {
     pub path: PathBuf,
     pub inode: u64,
 }
@@ -17,7 +17,7 @@ pub struct Mapped {
 #[derive(Debug, Default)]
 #[allow(missing_docs)]
 pub struct Mappings {
-    pub named: Vec<Mapped>,
+    pub named: Vec<MappedFile>,
     pub removed: Vec<RemovedMappings>,
     pub skipped: Vec<(PathBuf, String)>,
 }

@@ -126,13 +126,13 @@ impl View {
 
 /// An open file that counts against the descriptors that readers may keep.
 #[derive(Debug)]
-pub struct Kept {
+pub struct KeptFile {
     never: Infallible,
 }
 
-impl Kept {
+impl KeptFile {
     /// Gives it back.
-    pub fn new(file: File) -> Result<Kept, File> {
+    pub fn new(file: File) -> Result<KeptFile, File> {
         Err(file)
     }
 

@@ -13,7 +13,7 @@ use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, RawMode};
 
 use crate::Error;
 use crate::sys::memory::read_map::{self, Opened, Stat};
-use crate::sys::process::identity::Process;
+use crate::sys::process::identity::ProcessIdentity;
 
 /// A directory, open, and what the kernel says of it.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub struct Directory {
 
 /// An entry of a directory, not opened.
 #[derive(Debug)]
-pub struct Entry {
+pub struct DirectoryEntry {
     /// Its name.
     pub name: OsString,
     /// Its inode number: on most file systems a file that was made later has a greater one.
@@ -70,7 +70,7 @@ impl Directory {
 
     /// Whether it is this user's alone to change: see [`open_own`](Self::open_own).
     pub fn check_own(&self) -> Result<(), Error> {
-        let problem = if self.stat.uid != Process::this().uid() {
+        let problem = if self.stat.uid != ProcessIdentity::this().uid() {
             "belongs to another user: set MMSTATS_PATH to a directory of your own"
         } else if self.stat.mode & 0o022 != 0 {
             "is writable by others: chmod go-w it, or set MMSTATS_PATH"
@@ -116,7 +116,7 @@ impl Directory {
             Err(error) => return self.directory(name).map_err(|_| error.into()),
         };
         let mut directory = self.directory(name)?;
-        if made && directory.stat.uid == Process::this().uid() {
+        if made && directory.stat.uid == ProcessIdentity::this().uid() {
             set_mode(directory.file.as_fd(), directory.stat.mode, mode)?;
             directory.stat = Stat::of_file(&directory.file)?;
         }
@@ -221,7 +221,7 @@ impl Directory {
     }
 
     /// What lies in it.
-    pub fn entries(&self) -> io::Result<Vec<Entry>> {
+    pub fn entries(&self) -> io::Result<Vec<DirectoryEntry>> {
         let mut entries = Vec::new();
         for entry in Dir::read_from(&self.file)? {
             let entry = entry?;
@@ -244,7 +244,7 @@ impl Directory {
                 }
                 kind => kind,
             };
-            entries.push(Entry {
+            entries.push(DirectoryEntry {
                 name: name.to_owned(),
                 inode: entry.ino(),
                 kind,
@@ -342,7 +342,7 @@ impl AsOwner {
             before: None,
             _thread: std::marker::PhantomData,
         };
-        if Process::this().uid() != 0 || uid == 0 {
+        if ProcessIdentity::this().uid() != 0 || uid == 0 {
             return Ok(this);
         }
         #[cfg(target_os = "linux")]

@@ -12,7 +12,7 @@ use crate::Error;
 use crate::sys::NO_FILES;
 use crate::sys::memory::race_cell::RaceCell;
 use crate::sys::memory::read_map::Stat;
-use crate::sys::process::identity::Process;
+use crate::sys::process::identity::ProcessIdentity;
 
 /// The environment's say, read once.
 #[derive(Debug)]
@@ -209,7 +209,7 @@ pub fn flat_directory() -> Option<PathBuf> {
 
 /// The default roots of this user, the preferred one first.
 fn default_roots() -> Vec<PathBuf> {
-    let uid = Process::this().uid();
+    let uid = ProcessIdentity::this().uid();
     // (Nobody else may put another root there.)
     let ours = |path: &Path| {
         fs::metadata(path).is_ok_and(|found| {

@@ -7,36 +7,36 @@ use std::ptr::NonNull;
 use memmap2::{MmapMut, MmapOptions};
 
 /// An owned value, as a `Box` is one, whose memory does not come from the allocator.
-pub struct Mapped<T> {
+pub struct MappedBox<T> {
     value: NonNull<T>,
     /// Where it lies: unmapped after it is dropped.
     _memory: MmapMut,
 }
 
-impl<T> Mapped<T> {
+impl<T> MappedBox<T> {
     /// Places a value. Like an allocation, it ends the process where there is no memory at all.
-    pub fn new(value: T) -> Mapped<T> {
+    pub fn new(value: T) -> MappedBox<T> {
         const { assert!(align_of::<T>() <= 4096, "a mapping begins at a page") };
         let memory = MmapOptions::new().len(size_of::<T>().max(1)).map_anon();
         let mut memory = memory.unwrap_or_else(|_| std::process::abort());
         let place = NonNull::new(memory.as_mut_ptr().cast::<T>()).expect("a mapping is not at 0");
         // SAFETY: as large as a T, aligned to a page, and ours.
         unsafe { place.write(value) };
-        Mapped {
+        MappedBox {
             value: place,
             _memory: memory,
         }
     }
 }
 
-impl<T: 'static> Mapped<T> {
+impl<T: 'static> MappedBox<T> {
     /// Where it lies.
     pub fn as_ptr(&self) -> *mut T {
         self.value.as_ptr()
     }
 }
 
-impl<T> Deref for Mapped<T> {
+impl<T> Deref for MappedBox<T> {
     type Target = T;
     fn deref(&self) -> &T {
         // SAFETY: written in `new`, dropped in `drop` only; shared references only.
@@ -44,14 +44,14 @@ impl<T> Deref for Mapped<T> {
     }
 }
 
-impl<T> Drop for Mapped<T> {
+impl<T> Drop for MappedBox<T> {
     fn drop(&mut self) {
         // SAFETY: as in `deref`; `&mut self`: no reference to it is left.
         unsafe { self.value.drop_in_place() };
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for Mapped<T> {
+impl<T: fmt::Debug> fmt::Debug for MappedBox<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
     }

@@ -7,7 +7,7 @@
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use super::mapped::Mapped;
+use super::mapped::MappedBox;
 use crate::sync::{FIND, PUBLISH};
 
 /// The cell, in a static. Its value is never freed.
@@ -50,7 +50,7 @@ impl<T: Sync> RaceCell<T> {
         if let Some(known) = self.get() {
             return known;
         }
-        let new = Mapped::new(make());
+        let new = MappedBox::new(make());
         // SAFETY: nobody else has it, and it is dropped only if it is not kept.
         match unsafe { self.keep(new.as_ptr()) } {
             Ok(kept) => {

@@ -21,7 +21,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::sigbus;
 use crate::sync::{AtomicU64, Ordering, fence};
-use crate::sys::process::identity::Process;
+use crate::sys::process::identity::ProcessIdentity;
 use crate::sys::process::procfs::is_map_file;
 
 /// A regular file, open for reading, and what the kernel says of it.
@@ -77,7 +77,8 @@ impl Stat {
     /// Whether only this user and root can write it.
     pub fn is_private(&self) -> bool {
         const OTHERS_WRITE: u32 = 0o022;
-        (self.uid == Process::this().uid() || self.uid == 0) && self.mode & OTHERS_WRITE == 0
+        (self.uid == ProcessIdentity::this().uid() || self.uid == 0)
+            && self.mode & OTHERS_WRITE == 0
     }
 }
 
@@ -138,7 +139,9 @@ impl Opened {
     /// Whether the file may be mapped: it is this user's and nobody else can cut it short.
     /// (`directory_is_private`: nobody else can put another one in its place.)
     pub fn may_map(&self, directory_is_private: bool) -> bool {
-        directory_is_private && self.stat.uid == Process::this().uid() && self.stat.is_private()
+        directory_is_private
+            && self.stat.uid == ProcessIdentity::this().uid()
+            && self.stat.is_private()
     }
 }
 
@@ -147,7 +150,7 @@ impl Opened {
 pub struct View {
     /// Where the SIGBUS guard knows it. `None`: its table is full. The first field, for it is dropped
     /// first: the guard must not know a view that is unmapped.
-    guarded: Option<sigbus::Entry>,
+    guarded: Option<sigbus::ViewEntry>,
     map: MmapRaw,
     words: usize,
 }
@@ -181,7 +184,7 @@ impl View {
     /// Whether the SIGBUS guard had to put a page of zeros under this view: what was read since then
     /// means nothing.
     pub fn is_cut(&self) -> bool {
-        self.guarded.as_ref().is_some_and(sigbus::Entry::is_cut)
+        self.guarded.as_ref().is_some_and(sigbus::ViewEntry::is_cut)
     }
 
     /// The words. They may only be loaded, and only with `Relaxed`: the pages are read-only, where
@@ -207,18 +210,18 @@ impl View {
 
 /// An open file that counts against the descriptors that readers may keep.
 #[derive(Debug)]
-pub struct Kept(File);
+pub struct KeptFile(File);
 
 /// Descriptors that are kept in this process.
 static KEPT: AtomicUsize = AtomicUsize::new(0);
 
-impl Kept {
+impl KeptFile {
     /// Keeps the file open, if fewer than half of the descriptors that the process may have are kept
     /// already; else gives it back.
-    pub fn new(file: File) -> Result<Kept, File> {
+    pub fn new(file: File) -> Result<KeptFile, File> {
         // Relaxed, here and below: a count, nothing is published by it.
         if KEPT.fetch_add(1, Ordering::Relaxed) < most_kept() {
-            Ok(Kept(file))
+            Ok(KeptFile(file))
         } else {
             KEPT.fetch_sub(1, Ordering::Relaxed);
             Err(file)
@@ -231,7 +234,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for KeptFile {
     fn drop(&mut self) {
         KEPT.fetch_sub(1, Ordering::Relaxed);
     }

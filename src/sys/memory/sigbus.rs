@@ -23,7 +23,7 @@ use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
-use table::Table;
+use table::ViewTable;
 
 pub mod table;
 
@@ -31,7 +31,7 @@ pub mod table;
 /// memory until it is used.
 const VIEWS: usize = 16_384;
 
-static TABLE: Table<VIEWS> = Table::new();
+static TABLE: ViewTable<VIEWS> = ViewTable::new();
 /// Free places of the table. Its lock also lets only one thread at a time change entries; the handler
 /// does not take it.
 static FREE: Mutex<Vec<u16>> = Mutex::new(Vec::new());
@@ -40,22 +40,22 @@ static INSTALLED: AtomicBool = AtomicBool::new(false);
 
 /// A view's place in the table; free again when dropped.
 #[derive(Debug)]
-pub struct Entry(u16);
+pub struct ViewEntry(u16);
 
 /// Enters a view. `None`: the table is full.
-pub fn register(start: usize, len: usize) -> Option<Entry> {
+pub fn register(start: usize, len: usize) -> Option<ViewEntry> {
     let mut free = FREE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    TABLE.enter(&mut free, start, len).map(Entry)
+    TABLE.enter(&mut free, start, len).map(ViewEntry)
 }
 
-impl Entry {
+impl ViewEntry {
     /// Whether the handler put pages of zeros under the view.
     pub fn is_cut(&self) -> bool {
         TABLE.entry(self.0).is_cut()
     }
 }
 
-impl Drop for Entry {
+impl Drop for ViewEntry {
     fn drop(&mut self) {
         let mut free = FREE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         TABLE.leave(&mut free, self.0);

@@ -3,7 +3,7 @@
 #[cfg_attr(target_os = "macos", path = "identity/macos.rs")]
 mod kernel;
 
-pub(in crate::sys) use kernel::Stat;
+pub(in crate::sys) use kernel::ProcessStat;
 
 use crate::format::header::{Header, LockToken};
 use crate::sys::memory::race_cell::RaceCell;
@@ -13,7 +13,7 @@ pub const LOCK_FILE: &str = ".lock";
 
 /// What a header says of its process: the part that does not change while it lives.
 #[derive(Clone, Debug, Default)]
-pub struct Process {
+pub struct ProcessIdentity {
     pub(in crate::sys) pid: u32,
     pub(in crate::sys) start_time: u64,
     pub(in crate::sys) boot_id: [u8; 16],
@@ -26,18 +26,18 @@ pub struct Process {
 }
 
 /// This process, once asked for; empty in a fresh fork. Leaked: a few hundred bytes per fork.
-static PROCESS: RaceCell<Process> = RaceCell::new();
+static PROCESS: RaceCell<ProcessIdentity> = RaceCell::new();
 
-impl Process {
+impl ProcessIdentity {
     /// This process. The first call reads /proc.
-    pub fn this() -> &'static Process {
-        PROCESS.get_or_box(Process::read)
+    pub fn this() -> &'static ProcessIdentity {
+        PROCESS.get_or_box(ProcessIdentity::read)
     }
 
-    fn read() -> Process {
-        Process {
+    fn read() -> ProcessIdentity {
+        ProcessIdentity {
             pid: process_id(),
-            start_time: Stat::this().map_or(0, |stat| stat.start_time),
+            start_time: ProcessStat::this().map_or(0, |stat| stat.start_time),
             boot_id: kernel::boot_id().unwrap_or_default(),
             pid_namespace: kernel::pid_namespace().unwrap_or(0),
             machine_id: kernel::machine_id().unwrap_or_default(),
@@ -147,7 +147,7 @@ pub fn is_main_thread() -> bool {
 
 /// Whether the times in a file's windows can be compared with this process's monotonic clock.
 pub fn shares_clock(header: &Header) -> bool {
-    Process::this().shares_clock(header)
+    ProcessIdentity::this().shares_clock(header)
 }
 
 /// An id of 32 hexadecimal digits, dashes between them or not. (/etc/machine-id may be empty, or say

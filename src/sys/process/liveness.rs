@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
 use super::file_lock::{ask_lock, is_local};
-use super::identity::{LOCK_FILE, Process, Stat};
+use super::identity::{LOCK_FILE, ProcessIdentity, ProcessStat};
 use crate::format::header::{Header, LockToken};
 use crate::sys::memory::hashing::{RandomState, random_state};
 
@@ -86,7 +86,7 @@ impl Witness {
         let place = self.root(root);
         let root = &self.roots[place];
         (self.answers.entry((place, asked(header))))
-            .or_insert_with(|| root.life(header, Process::this()))
+            .or_insert_with(|| root.life(header, ProcessIdentity::this()))
             .to_owned()
     }
 
@@ -141,7 +141,7 @@ impl Root {
     }
 
     /// Whether the process of a header lives, as the process `here` sees it: docs/FORMAT.md, "Liveness".
-    fn life(&self, header: &Header, here: &Process) -> Life {
+    fn life(&self, header: &Header, here: &ProcessIdentity) -> Life {
         let known = |id: [u8; 16]| id != [0; 16];
         let held = self
             .lock
@@ -170,7 +170,7 @@ impl Root {
 
     /// A free lock is no proof while the pid lives. After an exec it does, and so do the files stay.
     fn proves_death(&self, header: &Header) -> bool {
-        let here = Process::this();
+        let here = ProcessIdentity::this();
         self.life(header, here) == Life::Dead && life_by_pid(header, here) != Life::Alive
     }
 }
@@ -188,7 +188,7 @@ impl OpenLock {
 
 /// The pid of a header, if it is a number that the process `here` can ask about: it means the same
 /// process for both.
-fn pid_of(header: &Header, here: &Process) -> Option<Pid> {
+fn pid_of(header: &Header, here: &ProcessIdentity) -> Option<Pid> {
     let same = header.pid_namespace != 0 && header.pid_namespace == here.pid_namespace;
     if !same || !here.is_of_this_boot(header) {
         return None;
@@ -197,12 +197,12 @@ fn pid_of(header: &Header, here: &Process) -> Option<Pid> {
 }
 
 /// Whether the kernel does not know the pid of a header.
-fn is_gone(header: &Header, here: &Process) -> bool {
+fn is_gone(header: &Header, here: &ProcessIdentity) -> bool {
     pid_of(header, here).is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
 }
 
 /// Without a lock: by pid and start time, where they mean something here.
-fn life_by_pid(header: &Header, here: &Process) -> Life {
+fn life_by_pid(header: &Header, here: &ProcessIdentity) -> Life {
     let Some(pid) = pid_of(header, here) else {
         return Life::Unknown;
     };
@@ -213,7 +213,7 @@ fn life_by_pid(header: &Header, here: &Process) -> Life {
         Err(_) => return Life::Unknown,
     }
     let stat = if here.proc_is_own {
-        Stat::of(header.pid)
+        ProcessStat::of(header.pid)
     } else {
         None
     };
@@ -228,7 +228,7 @@ fn life_by_pid(header: &Header, here: &Process) -> Life {
 
 /// When the process started that made a file with this header; `None` if that is not known.
 pub fn started(header: &Header) -> Option<SystemTime> {
-    let here = Process::this();
+    let here = ProcessIdentity::this();
     if header.start_time == 0 || !here.shares_clock(header) {
         return None;
     }
@@ -254,17 +254,17 @@ mod tests {
     }
 
     /// This process, as a file of it says.
-    fn of_this(here: &Process) -> Header {
+    fn of_this(here: &ProcessIdentity) -> Header {
         here.header("m", LockToken::default())
     }
 
     #[test]
     fn another_boot_is_the_end_only_on_the_same_machine_and_its_own_file_system() {
-        let here = Process {
+        let here = ProcessIdentity {
             boot_id: [1; 16],
             machine_id: [7; 16],
             pid_namespace: 5,
-            ..Process::default()
+            ..ProcessIdentity::default()
         };
         let life = |boot: u8, machine: u8, is_local: bool| {
             let header = Header {
@@ -285,7 +285,7 @@ mod tests {
             assert_eq!(life(1, machine, false), Life::Alive);
         }
         assert_eq!(life(0, 7, true), Life::Unknown, "not known which boot");
-        let nowhere = Process {
+        let nowhere = ProcessIdentity {
             machine_id: [0; 16],
             ..here.clone()
         };
@@ -298,8 +298,8 @@ mod tests {
 
     #[test]
     fn a_pid_that_is_not_there_proves_nothing_where_the_boot_is_not_known() {
-        let here = Process::this();
-        let unknown = Process {
+        let here = ProcessIdentity::this();
+        let unknown = ProcessIdentity {
             boot_id: [0; 16],
             ..here.clone()
         };
@@ -320,16 +320,16 @@ mod tests {
 
     #[test]
     fn a_start_time_is_compared_only_by_one_clock_and_in_the_own_proc() {
-        let here = Process::this();
+        let here = ProcessIdentity::this();
         let mut header = of_this(here);
         // On this thread: qemu's emulation of a process says of each when it started.
-        if let Some(stat) = Stat::of(header.pid) {
+        if let Some(stat) = ProcessStat::of(header.pid) {
             header.start_time = stat.start_time;
         }
         assert_eq!(root(true).life(&header, here), Life::Alive);
         header.start_time += 1;
         assert_eq!(root(true).life(&header, here), Life::Dead, "used again");
-        let elsewhere = Process {
+        let elsewhere = ProcessIdentity {
             proc_is_own: false,
             ..here.clone()
         };
@@ -349,11 +349,11 @@ mod tests {
                 .arg("60")
                 .spawn()
                 .unwrap();
-            let here = Process::this();
+            let here = ProcessIdentity::this();
             let header = Header {
                 pid: child.id(),
                 // Its real one, where there is to be one.
-                start_time: start_time * Stat::of(child.id()).unwrap().start_time,
+                start_time: start_time * ProcessStat::of(child.id()).unwrap().start_time,
                 boot_id: here.boot_id,
                 machine_id: here.machine_id,
                 pid_namespace: here.pid_namespace,

@@ -18,7 +18,7 @@ use crate::format::header::MAGIC;
 
 /// A file that a process has mapped, shared and for writing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mapped {
+pub struct MappedFile {
     /// Where it is found from here.
     pub path: PathBuf,
     /// Its inode number.
@@ -29,7 +29,7 @@ pub struct Mapped {
 #[derive(Debug, Default)]
 pub struct Mappings {
     /// Those that have a name, each once.
-    pub named: Vec<Mapped>,
+    pub named: Vec<MappedFile>,
     /// Those that have none any more, by directory.
     pub removed: Vec<RemovedMappings>,
     /// Those that were not looked at: their directories, as the process sees them, and the type of the file system that may hang.
@@ -126,7 +126,7 @@ pub fn mapped(pid: u32, reach: Reach, wanted: impl Fn(&Path) -> bool) -> io::Res
             }
         });
         match (file, hung) {
-            (Some(path), _) if wanted(&path) => found.named.push(Mapped { path, inode }),
+            (Some(path), _) if wanted(&path) => found.named.push(MappedFile { path, inode }),
             (None, Some(server)) => {
                 let skipped = (path.parent().unwrap_or(path).to_owned(), server);
                 if !found.skipped.contains(&skipped) {

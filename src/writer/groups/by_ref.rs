@@ -11,17 +11,17 @@ use crate::writer::labels::{LabelsRef, MmLabels};
 use crate::writer::model::MmStats;
 
 /// Borrowed labels that are looked for.
-struct Wanted<'a, Q: ?Sized>(&'a Q);
+struct LookupLabels<'a, Q: ?Sized>(&'a Q);
 
 // As the labels in the table, by the promise of `LabelsRef`.
-impl<Q: Hash + ?Sized> Hash for Wanted<'_, Q> {
+impl<Q: Hash + ?Sized> Hash for LookupLabels<'_, Q> {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.hash(state);
     }
 }
 
-impl<L: MmLabels, Q: LabelsRef<L> + ?Sized> Equivalent<Rc<L>> for Wanted<'_, Q> {
+impl<L: MmLabels, Q: LabelsRef<L> + ?Sized> Equivalent<Rc<L>> for LookupLabels<'_, Q> {
     #[inline]
     fn equivalent(&self, labels: &Rc<L>) -> bool {
         self.0.is(labels)
@@ -81,7 +81,7 @@ impl<T: MmStats, L: MmLabels> Groups<T, L> {
     /// ```
     #[inline(always)]
     pub fn group_ref<Q: LabelsRef<L> + ?Sized>(&self, labels: &Q) -> &T {
-        match self.known.get(&Wanted(labels)) {
+        match self.known.get(&LookupLabels(labels)) {
             Some(group) if self.none_ended() || group.is_there() => group.lend(&self.lent),
             _ => self.new_of_ref_or_other(labels),
         }
@@ -92,7 +92,7 @@ impl<T: MmStats, L: MmLabels> Groups<T, L> {
     /// # Errors
     /// As for [`try_group`](Self::try_group).
     pub fn try_group_ref<Q: LabelsRef<L> + ?Sized>(&self, labels: &Q) -> Result<&T, Error> {
-        let known = self.known.get(&Wanted(labels));
+        let known = self.known.get(&LookupLabels(labels));
         match known.filter(|group| group.is_there()) {
             Some(group) => Ok(group.lend(&self.lent)),
             // Looks for it again: a wrong `Hash` of the borrowed form makes no second group.

@@ -8,7 +8,7 @@ use crate::Error;
 use crate::format::note::Cause;
 use crate::metric::storage::Room;
 use crate::sys::lifecycle::report;
-use crate::sys::memory::mapped::Mapped;
+use crate::sys::memory::mapped::MappedBox;
 use crate::writer::local::Private;
 use crate::writer::model::MmStats;
 
@@ -108,7 +108,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
                 return &unseen.model;
             }
             // Set already: as above. (`get_or_init` would panic then.)
-            let _ = self.unseen.set(Mapped::new(Private::new()));
+            let _ = self.unseen.set(MappedBox::new(Private::new()));
         }
     }
 }

@@ -62,15 +62,15 @@ impl Hasher for AsHashed {
 }
 
 /// Pairs that are looked for.
-pub struct Wanted<'a, P> {
+pub struct LookupPairs<'a, P> {
     pub(super) pairs: &'a P,
     hash: u64,
 }
 
-impl<'a, P: Pairs> Wanted<'a, P> {
+impl<'a, P: Pairs> LookupPairs<'a, P> {
     /// Pairs that are looked for in a table whose keys were hashed by the same `state`.
     #[inline]
-    pub fn new(pairs: &'a P, state: &RandomState) -> Wanted<'a, P> {
+    pub fn new(pairs: &'a P, state: &RandomState) -> LookupPairs<'a, P> {
         let hash = |index| {
             let mut hasher = state.build_hasher();
             let (key, value) = pairs.pair(index);
@@ -81,7 +81,7 @@ impl<'a, P: Pairs> Wanted<'a, P> {
             hasher.finish()
         };
         let hash = (0..pairs.len()).map(hash).fold(0, u64::wrapping_add);
-        Wanted { pairs, hash }
+        LookupPairs { pairs, hash }
     }
 
     /// Whether this pair is at this number.
@@ -101,24 +101,24 @@ impl<'a, P: Pairs> Wanted<'a, P> {
     }
 
     /// A copy of them for the table.
-    pub fn to_kept(&self) -> Kept {
-        Kept {
+    pub fn to_kept(&self) -> OwnedPairs {
+        OwnedPairs {
             pairs: self.pairs.to_labels().into(),
             hash: self.hash,
         }
     }
 }
 
-impl<P> Hash for Wanted<'_, P> {
+impl<P> Hash for LookupPairs<'_, P> {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.hash);
     }
 }
 
-impl<P: Pairs> Equivalent<Kept> for Wanted<'_, P> {
+impl<P: Pairs> Equivalent<OwnedPairs> for LookupPairs<'_, P> {
     #[inline]
-    fn equivalent(&self, kept: &Kept) -> bool {
+    fn equivalent(&self, kept: &OwnedPairs) -> bool {
         let kept = &*kept.pairs;
         kept.len() == self.pairs.len()
             && ((kept.iter().enumerate()).all(|(index, pair)| self.is_at(index, pair))
@@ -147,25 +147,25 @@ fn is_same(a: &[u8], b: &[u8]) -> bool {
 
 /// The pairs of a group, and their hash. To clone them allocates nothing.
 #[derive(Clone)]
-pub struct Kept {
+pub struct OwnedPairs {
     pairs: Rc<[(String, String)]>,
     hash: u64,
 }
 
-// As `Wanted`.
-impl Hash for Kept {
+// As `LookupPairs`.
+impl Hash for OwnedPairs {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.hash);
     }
 }
 
-impl PartialEq for Kept {
-    fn eq(&self, other: &Kept) -> bool {
+impl PartialEq for OwnedPairs {
+    fn eq(&self, other: &OwnedPairs) -> bool {
         self.pairs == other.pairs
     }
 }
 
-impl Eq for Kept {}
+impl Eq for OwnedPairs {}
 
 #[cfg(test)]
 mod tests {
@@ -176,9 +176,9 @@ mod tests {
     fn the_order_of_pairs_does_not_matter() {
         let state = hashing::random_state();
         let pairs = [("b", "2"), ("a", "1"), ("c", "3"), ("aa", "")];
-        let kept = Wanted::new(&&pairs[..], &state).to_kept();
+        let kept = LookupPairs::new(&&pairs[..], &state).to_kept();
         let is = |pairs: &[(&str, &str)]| {
-            let wanted = Wanted::new(&pairs, &state);
+            let wanted = LookupPairs::new(&pairs, &state);
             let is = wanted.equivalent(&kept);
             if is {
                 assert_eq!(state.hash_one(&wanted), state.hash_one(&kept));

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use hashbrown::Equivalent;
 
-use super::pairs::{Pairs, Wanted};
+use super::pairs::{LookupPairs, Pairs};
 use super::{GroupBy, GroupId, Groups};
 use crate::format::generation::{self, is_there};
 use crate::metric::storage::Storage;
@@ -17,7 +17,7 @@ use crate::sys::memory::words::Word;
 use crate::writer::model::MmStats;
 
 /// A group, and what says whether it was removed.
-pub(super) struct Known<T> {
+pub(super) struct KnownGroup<T> {
     generation: Word,
     block: u32,
     model: T,
@@ -32,9 +32,9 @@ impl Lent {
     }
 }
 
-impl<T> Known<T> {
-    pub(super) fn new(generation: Word, block: u32, model: T) -> Known<T> {
-        Known {
+impl<T> KnownGroup<T> {
+    pub(super) fn new(generation: Word, block: u32, model: T) -> KnownGroup<T> {
+        KnownGroup {
             generation,
             block,
             model,
@@ -103,7 +103,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     }
 
     /// Ends the group of this key in `table`, and those of this identity in the files of the other threads.
-    fn end<K, Q, S>(&self, table: &FrozenMap<K, Known<T>, S>, key: &Q, id: GroupId) -> bool
+    fn end<K, Q, S>(&self, table: &FrozenMap<K, KnownGroup<T>, S>, key: &Q, id: GroupId) -> bool
     where
         K: Eq + Hash,
         Q: Hash + Equivalent<K> + ?Sized,
@@ -112,7 +112,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         let Some((space, schema)) = &self.file else {
             return false;
         };
-        let own = table.get(key).is_some_and(Known::end);
+        let own = table.get(key).is_some_and(KnownGroup::end);
         let elsewhere = space.end_elsewhere(&self.instance(*schema, id), T::has_groups());
         self.let_go(table, key);
         own || elsewhere
@@ -120,14 +120,14 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
 
     /// Lets a group go that was removed. While the file is appended to (an allocator may come here) it stays, and
     /// goes with the next call.
-    pub(super) fn let_go<K, Q, S>(&self, table: &FrozenMap<K, Known<T>, S>, key: &Q)
+    pub(super) fn let_go<K, Q, S>(&self, table: &FrozenMap<K, KnownGroup<T>, S>, key: &Q)
     where
         K: Eq + Hash,
         Q: Hash + Equivalent<K> + ?Sized,
         S: BuildHasher + Clone + Default,
     {
         let Some((space, _)) = &self.file else { return };
-        if table.get(key).is_none_or(Known::is_there) {
+        if table.get(key).is_none_or(KnownGroup::is_there) {
             return;
         }
         // SAFETY: the file drops it when nobody has a reference to a group of it (`StatsFile::reclaim`), or
@@ -176,7 +176,7 @@ impl<T: MmStats> Groups<T> {
     /// # Ok::<(), mmstats::Error>(())
     /// ```
     pub fn remove_with(&self, pairs: &[(&str, &str)]) -> bool {
-        let wanted = Wanted::new(&pairs, &self.pair_hashes);
+        let wanted = LookupPairs::new(&pairs, &self.pair_hashes);
         // What cannot be the labels of a group has none.
         let id = GroupId::labelled(pairs.to_labels(), &self.around);
         id.is_ok_and(|id| self.end(&self.paired, &wanted, id))

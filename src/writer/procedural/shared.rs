@@ -13,9 +13,9 @@ use crate::sys::lifecycle::idle::Idle;
 use crate::sys::memory::words::Word;
 use crate::writer::groups::{Around, GroupId};
 
-/// What a metric is in a file.
+/// What a shared metric is in a file.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Labelled<'a> {
+pub(crate) struct SharedMetric<'a> {
     /// Its label.
     pub label: &'a str,
     /// Its labels, of which there may be none.
@@ -30,7 +30,7 @@ impl Writer {
     /// Adds a metric. Gives the offset of its block, too.
     pub(crate) fn add_labelled<M: Field + 'static>(
         &self,
-        metric: Labelled<'_>,
+        metric: SharedMetric<'_>,
         lasts: Lasts,
     ) -> Result<(&M, u32), Error> {
         let mut metric = self.labelled::<M>(metric)?;
@@ -41,14 +41,17 @@ impl Writer {
     }
 
     /// Keeps the space for a metric that is added later ([`Lasts::InKeptSpace`]), so that it is there when no other space is.
-    pub(crate) fn keep_aside<M: Field + 'static>(&self, metric: Labelled<'_>) -> Result<(), Error> {
+    pub(crate) fn keep_aside<M: Field + 'static>(
+        &self,
+        metric: SharedMetric<'_>,
+    ) -> Result<(), Error> {
         let options = Options::NONE.unit(metric.unit).help(metric.help);
         let metric = self.labelled::<M>(metric)?;
         let schema = metric.schema(options, M::describe);
         self.file.keep_metric_aside(&schema, &metric.instance(0))
     }
 
-    fn labelled<M>(&self, metric: Labelled<'_>) -> Result<MetricBuilder<'_, M>, Error> {
+    fn labelled<M>(&self, metric: SharedMetric<'_>) -> Result<MetricBuilder<'_, M>, Error> {
         let group = match metric.labels.is_empty() {
             true => GroupId::default(),
             false => GroupId::labelled(metric.labels.clone(), &Around::default())?,

@@ -6,7 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use mmstats::export::{Escaping, Families, Text, protobuf, write_csv};
+use mmstats::export::{Escaping, Families, TextFormat, protobuf, write_csv};
 
 use crate::commands::arguments::PATHS;
 use crate::input::Input;
@@ -72,10 +72,10 @@ fn page(format: Format, input: &Input) -> io::Result<Vec<u8>> {
     };
     let mut page = Vec::new();
     match format {
-        Format::Openmetrics => page = Text::OPENMETRICS.page(families(false)).into_bytes(),
-        Format::Prometheus => page = Text::PROMETHEUS.page(families(false)).into_bytes(),
+        Format::Openmetrics => page = TextFormat::OPENMETRICS.page(families(false)).into_bytes(),
+        Format::Prometheus => page = TextFormat::PROMETHEUS.page(families(false)).into_bytes(),
         Format::Protobuf => page = protobuf::page(families(true), Escaping::default()),
-        Format::Json => output::write_json(&mut page, &input.whole(&|_| true))?,
+        Format::Json => output::write_json(&mut page, &input.document(&|_| true))?,
         Format::Csv => write_csv(&mut page, input.merged())?,
     }
     Ok(page)

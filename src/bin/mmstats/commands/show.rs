@@ -147,7 +147,7 @@ fn watch(arguments: &Show, paths: &[PathBuf], delay: Duration) -> Outcome {
 /// Writes what was read as JSON; with patterns only the labels that they mean.
 fn write_json(out: &mut impl Write, patterns: &[String], input: &Input) -> io::Result<()> {
     let wanted = |stat: &Series| names::resolve_any(patterns, stat).is_some();
-    output::write_json(out, &input.whole(&wanted))
+    output::write_json(out, &input.document(&wanted))
 }
 
 fn write_input(out: &mut impl Write, arguments: &Show, input: &Input) -> io::Result<()> {

@@ -106,19 +106,19 @@ impl Guarded {
     }
 }
 
-/// Room for `VIEWS` views. All zeros at first.
+/// The views that the handler knows, at most `VIEWS`. All zeros at first.
 #[derive(Debug)]
-pub struct Table<const VIEWS: usize> {
+pub struct ViewTable<const VIEWS: usize> {
     /// Entries that were ever used: the handler looks no further.
     used: AtomicUsize,
     entries: [Guarded; VIEWS],
 }
 
-impl<const VIEWS: usize> Table<VIEWS> {
+impl<const VIEWS: usize> ViewTable<VIEWS> {
     /// An empty table.
     #[cfg(not(loom))]
-    pub const fn new() -> Table<VIEWS> {
-        Table {
+    pub const fn new() -> ViewTable<VIEWS> {
+        ViewTable {
             used: AtomicUsize::new(0),
             entries: [const { Guarded::new() }; VIEWS],
         }
@@ -127,8 +127,8 @@ impl<const VIEWS: usize> Table<VIEWS> {
     /// An empty table.
     #[cfg(loom)]
     #[allow(clippy::new_without_default)]
-    pub fn new() -> Table<VIEWS> {
-        Table {
+    pub fn new() -> ViewTable<VIEWS> {
+        ViewTable {
             used: AtomicUsize::new(0),
             entries: std::array::from_fn(|_| Guarded::new()),
         }

@@ -8,25 +8,25 @@ use std::path::PathBuf;
 use super::hexadecimal;
 
 /// What the kernel's table says of a process.
-pub(in crate::sys) struct Stat {
+pub(in crate::sys) struct ProcessStat {
     /// When it started, in clock ticks since boot, as the reading process's time namespace counts them.
     pub start_time: u64,
     /// It has ended and only waits for its parent to ask how.
     pub ended: bool,
 }
 
-impl Stat {
-    /// That of another process; [`Process::proc_is_own`] has to hold.
-    pub fn of(pid: u32) -> Option<Stat> {
-        Stat::read(&format!("/proc/{pid}/stat"))
+impl ProcessStat {
+    /// That of another process; [`ProcessIdentity::proc_is_own`] has to hold.
+    pub fn of(pid: u32) -> Option<ProcessStat> {
+        ProcessStat::read(&format!("/proc/{pid}/stat"))
     }
 
     /// That of this process, however /proc numbers it.
-    pub(super) fn this() -> Option<Stat> {
-        Stat::read("/proc/self/stat")
+    pub(super) fn this() -> Option<ProcessStat> {
+        ProcessStat::read("/proc/self/stat")
     }
 
-    fn read(path: &str) -> Option<Stat> {
+    fn read(path: &str) -> Option<ProcessStat> {
         let stat = fs::read(path).ok()?;
         // The second field is a name in parentheses, which may contain anything.
         let after = stat.iter().rposition(|&byte| byte == b')')? + 2;
@@ -34,7 +34,7 @@ impl Stat {
         let mut fields = fields.split(' ');
         let state = fields.next()?;
         let threads: u64 = fields.nth(20 - 4)?.parse().ok()?;
-        Some(Stat {
+        Some(ProcessStat {
             start_time: fields.nth(22 - 21)?.parse().ok()?,
             // The first thread of a process may be a zombie while others go on.
             ended: matches!(state, "Z" | "X") && threads <= 1,

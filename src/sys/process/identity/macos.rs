@@ -8,16 +8,16 @@ use std::path::PathBuf;
 use super::hexadecimal;
 
 /// What the kernel's table says of a process.
-pub(in crate::sys) struct Stat {
+pub(in crate::sys) struct ProcessStat {
     /// When it started, in microseconds since 1970.
     pub start_time: u64,
     /// It has ended and only waits for its parent to ask how.
     pub ended: bool,
 }
 
-impl Stat {
+impl ProcessStat {
     /// That of another process; `None` if it is not for this user to look at.
-    pub fn of(pid: u32) -> Option<Stat> {
+    pub fn of(pid: u32) -> Option<ProcessStat> {
         let size = size_of::<libc::proc_bsdinfo>() as libc::c_int;
         let pid = libc::c_int::try_from(pid).ok()?;
         // SAFETY: a struct of integers, for which zeros are a value.
@@ -25,15 +25,15 @@ impl Stat {
         let place = (&raw mut info).cast();
         // SAFETY: the place is ours, and has the size that is said.
         let written = unsafe { libc::proc_pidinfo(pid, libc::PROC_PIDTBSDINFO, 0, place, size) };
-        (written == size).then_some(Stat {
+        (written == size).then_some(ProcessStat {
             start_time: info.pbi_start_tvsec * 1_000_000 + info.pbi_start_tvusec,
             ended: info.pbi_status == libc::SZOMB,
         })
     }
 
     /// That of this process.
-    pub(super) fn this() -> Option<Stat> {
-        Stat::of(super::process_id())
+    pub(super) fn this() -> Option<ProcessStat> {
+        ProcessStat::of(super::process_id())
     }
 }
 
@@ -70,7 +70,7 @@ pub(super) fn time_namespace() -> Option<u64> {
     None
 }
 
-/// Whether [`Stat::of`] is about the same numbers.
+/// Whether [`ProcessStat::of`] is about the same numbers.
 pub(super) fn proc_is_own() -> bool {
     true
 }

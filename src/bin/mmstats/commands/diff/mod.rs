@@ -178,8 +178,8 @@ fn saved(path: &Path) -> Option<Vec<u8>> {
 /// greatest value (of timers in nanoseconds) and count. From two states of them follow the percentiles of
 /// what was recorded in between.
 pub fn snapshot(input: &Input) -> Result<Json, String> {
-    let whole = serde_json::to_value(input.whole(&|_| true));
-    let mut object = whole.map_err(|error| error.to_string())?;
+    let document = serde_json::to_value(input.document(&|_| true));
+    let mut object = document.map_err(|error| error.to_string())?;
     let mut seen = HashSet::new();
     for snapshot in &input.snapshots {
         for model in snapshot.models() {
