@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mmstats::reader::State;
-use mmstats::{Counter, MmStats, Stats, Stopwatch};
+use mmstats::{Counter, Groups, MmStats, Stats, Stopwatch};
 
 use super::process::{fork, wait, wait_well};
 use super::{All, Line, child, files, many, root, snapshot};
@@ -536,4 +536,46 @@ fn a_child_looks_at_its_own_counters() {
         i32::from(!is_looked_at(&root))
     }));
     assert!(is_looked_at(&root));
+}
+
+#[derive(MmStats)]
+struct Watched {
+    #[mmstats(idle = "1s")]
+    sessions: Groups<Session>,
+}
+
+#[derive(MmStats)]
+struct Session {
+    n: Counter,
+}
+
+/// What the parent has watched is its own: a child may drop its copy, and has a group of the same name watched.
+#[test]
+fn a_child_watches_its_own_groups_only() {
+    const NAME: &str = "fork::a_child_watches_its_own_groups_only";
+    if !child::is_child(NAME) {
+        let root = tempfile::tempdir().unwrap();
+        child::run(&mut child::command(NAME, root.path()));
+        return;
+    }
+    let root = root();
+    let watched = || {
+        let stats = Watched::builder().path(&root).create().unwrap();
+        stats.sessions.group("one").n.inc();
+        stats
+    };
+    let mut inherited = Some(watched());
+    wait_well(fork(|| {
+        drop(inherited.take());
+        let own = watched();
+        let path = own.path().unwrap();
+        let start = Instant::now();
+        while snapshot(&path).get("Watched", "one.n").is_some() {
+            if start.elapsed() > Duration::from_secs(20) {
+                return 1;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        0
+    }));
 }
