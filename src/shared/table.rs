@@ -143,17 +143,20 @@ fn make<C: Field + 'static>(metric: &dyn Shared<C>) -> Option<&'static C> {
 struct Slots {
     cells: Box<[AtomicPtr<()>]>,
     table: &'static ThreadTable,
+    /// Those that these replace, in sight of leak detectors.
+    _older: Option<&'static Slots>,
 }
 
 /// The least that a table has.
 const FEW: usize = 64;
 
 impl Slots {
-    fn new(table: &'static ThreadTable, len: usize) -> &'static Slots {
+    fn new(table: &'static ThreadTable, len: usize, old: Option<&'static Self>) -> &'static Self {
         let cells = (0..len).map(|_| AtomicPtr::new(ptr::null_mut()));
         Box::leak(Box::new(Slots {
             cells: cells.collect(),
             table,
+            _older: old,
         }))
     }
 
@@ -290,8 +293,7 @@ impl ThreadTable {
             generation: fork::generation(),
             mine: Mine::default(),
         }));
-        let slots = Slots::new(table, FEW);
-        table.set_slots(slots);
+        table.set_slots(Slots::new(table, FEW, None));
         TABLES.push_unless(table, |_, _| false);
         table
     }
@@ -441,7 +443,7 @@ impl ThreadTable {
         let index = number.index();
         let mut slots = self.slots();
         if index >= slots.cells.len() {
-            let more = Slots::new(self, (index + 1).next_power_of_two());
+            let more = Slots::new(self, (index + 1).next_power_of_two(), Some(slots));
             for (new, old) in more.cells.iter().zip(&slots.cells) {
                 // Relaxed: this thread has written the old ones, and `set_slots` publishes the new ones.
                 new.store(old.load(Ordering::Relaxed), Ordering::Relaxed);
