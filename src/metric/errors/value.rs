@@ -411,27 +411,12 @@ mod tests {
             context,
         };
         // Lost is a context, too: there was one.
+        use ResolvedContext::{Lost, Nothing};
         for (one, two, merged) in [
-            (
-                (1, ResolvedContext::Lost),
-                (2, ResolvedContext::Nothing),
-                ResolvedContext::Lost,
-            ),
-            (
-                (2, ResolvedContext::Nothing),
-                (1, ResolvedContext::Lost),
-                ResolvedContext::Lost,
-            ),
-            (
-                (1, ResolvedContext::Nothing),
-                (2, ResolvedContext::Lost),
-                ResolvedContext::Lost,
-            ),
-            (
-                (1, ResolvedContext::Nothing),
-                (1, ResolvedContext::Nothing),
-                ResolvedContext::Nothing,
-            ),
+            ((1, Lost), (2, Nothing), Lost),
+            ((2, Nothing), (1, Lost), Lost),
+            ((1, Nothing), (2, Lost), Lost),
+            ((1, Nothing), (1, Nothing), Nothing),
         ] {
             let mut both = error(one.0, one.1);
             both.merge(error(two.0, two.1));

@@ -47,25 +47,25 @@ pub fn register() {
 }
 
 static HANDLERS: Handlers = Handlers {
-    prepare,
-    in_parent,
+    prepare: lock_all,
+    in_parent: unlock_all,
     in_child,
 };
 
-fn prepare() {
+fn lock_all() {
     TICKS.lock();
     files::LIST.lock();
     orphans::LIST.lock();
 }
 
-fn in_parent() {
+fn unlock_all() {
     orphans::LIST.unlock();
     files::LIST.unlock();
     TICKS.unlock();
 }
 
 fn in_child(old: u64) {
-    // SAFETY: the list's lock is held (by `prepare`), and this thread is the only one.
+    // SAFETY: the list's lock is held (by `lock_all`), and this thread is the only one.
     unsafe { files::replace_in_child(old) };
     ending::forget_in_child();
     // SAFETY: as above.
@@ -76,5 +76,5 @@ fn in_child(old: u64) {
     idle::forget_in_child(&locked);
     identity::forget_in_child();
     held_locks::forget_in_child();
-    in_parent();
+    unlock_all();
 }

@@ -47,7 +47,6 @@ fn handlers() -> Option<&'static Handlers> {
 }
 
 /// [`register`], and has `handlers` run, too; all calls name the same ones. `then` runs once, with them set.
-#[inline]
 pub fn register_with(handlers: &'static Handlers, then: fn()) {
     if self::handlers().is_some() {
         return;
