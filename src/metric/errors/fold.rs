@@ -1,4 +1,4 @@
-//! How a retired file takes in the entries of an error log.
+//! Folding the entries of an error log into a retired file.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,9 @@ use super::text::ErrorText;
 use crate::metric::context::Reference;
 use crate::metric::extents::Extents;
 
-/// Most totals of a log in a retired file that have a place. It sees many releases of a program, whose places
-/// differ. Beyond them a total has no place; of those there may be as many again.
+/// The most totals of a log that have a place in the source in a retired file. A retired file sees many
+/// releases of a program, whose places differ. Further totals have no place; there may be as many again of
+/// those.
 const FOLDED_MOST: usize = 1024;
 
 pub(in crate::metric) static EXTENTS: Extents = Extents {
@@ -20,8 +21,8 @@ pub(in crate::metric) static EXTENTS: Extents = Extents {
     fold: Some(fold_extent),
 };
 
-/// Adds up what changes. A retired file has no contexts, and as many messages as any file: of more those
-/// stay that came last.
+/// Adds up the words that change. A retired file has no contexts, and at most as many messages as any other
+/// file: if there are more, the most recent ones stay.
 fn fold_extent(
     words: &mut [u64],
     into: &mut BTreeMap<Vec<u64>, Vec<u64>>,
@@ -53,7 +54,7 @@ fn fold_extent(
     if is_total(fixed) {
         match ErrorText::from_words(fixed) {
             _ if same < FOLDED_MOST => drop(into.insert(fixed.to_vec(), next)),
-            // The count of its name goes on, whatever becomes of the place.
+            // The count of its name continues, even without the place.
             Some(text) if !text.site.is_empty() => {
                 let text = ErrorText {
                     site: String::new(),
@@ -93,7 +94,7 @@ mod tests {
     use crate::format::bytes::words;
     use crate::metric::errors::entry::PLAIN;
 
-    /// Folds a total of one error, of a name and a site.
+    /// Folds the total of one error with this name and site.
     fn fold(
         plain_words: &mut [u64; PLAIN],
         into: &mut BTreeMap<Vec<u64>, Vec<u64>>,

@@ -13,7 +13,7 @@ use crate::metric::kind::{Counts, Kind, Raw, code};
 use crate::metric::sample::{Reading, Sample, Sink};
 use crate::metric::value::Value;
 
-/// The place of a log: plain words, see [`plain`]. Its entries are parts.
+/// The place of a log: plain words, see [`plain`]. Its entries are extents.
 pub(in crate::metric) const GEOMETRY: Geometry = Geometry {
     buffers: 0,
     words: 0,
@@ -71,7 +71,7 @@ fn decode(raw: Raw<'_>) -> ErrorsValue {
         else {
             continue;
         };
-        // 0: it has its place, and was not published yet.
+        // 0: the entry has its space, but has not been published yet.
         let Some(text) = (sequence != 0)
             .then(|| ErrorText::from_words(fixed))
             .flatten()
@@ -99,7 +99,7 @@ fn decode(raw: Raw<'_>) -> ErrorsValue {
     }
 }
 
-/// All, and the count of each name.
+/// Passes on the count of all errors, and the count of each name.
 fn samples(errors: &ErrorsValue, each: &mut Sink<'_>) {
     let count = |n: u64| Reading::Cumulative(Number::Int(n.into()));
     each(Sample::derived("all", "", count(errors.all())));

@@ -1,7 +1,7 @@
-//! Errors: each distinct one once, with how often, when first and when last.
+//! Errors: each distinct error is kept once, with its count and the times of its first and last occurrence.
 //!
-//! The handle finds an error by a hash of its kind, name, site and message, so that one that is known costs
-//! the formatting of its message into the hash, and no allocation. What it is entered into: `table`.
+//! The handle finds an error by a hash of what it is (type or name, site and message). A known error therefore
+//! costs the formatting of its message into the hash, and no allocation. The entries are in `table`.
 
 pub(super) mod entry;
 mod fold;
@@ -34,9 +34,9 @@ use table::{ErrorTable, New, RecordOutcome};
 use text::{Name, Site, Texts};
 use type_name::Leading;
 
-/// A log of distinct errors, each with its count, the times of the first and the last, its message, what
-/// caused it, and a context: of an error the backtrace of the first, if `RUST_BACKTRACE` asks for one; of
-/// a [`note`](Self::note) what was last given.
+/// A log of distinct errors. Each has a count, the times of the first and the last occurrence, its message, its
+/// causes, and a context. The context of an error is the backtrace of the first occurrence, if `RUST_BACKTRACE`
+/// asks for one. The context of a [`note`](Self::note) is the one that was given last.
 ///
 /// ```
 /// use mmstats::{Errors, MmStats, OrRecord};
@@ -52,47 +52,48 @@ use type_name::Leading;
 /// # Ok::<(), mmstats::Error>(())
 /// ```
 ///
-/// Two errors are the same if type, message and the place in the source that recorded them are; two
-/// notes if their names are. Of a field `errors` the labels are `errors__all`, `errors__EXC:<type>` and
-/// `errors__<name of a note>`.
+/// Two errors are the same if they have the same type, the same message and the same place in the source that
+/// recorded them. Two notes are the same if they have the same name. A field `errors` has the labels
+/// `errors__all`, `errors__EXC:<type>` and `errors__<name of a note>`.
 ///
-/// Two bounds hold for each thread's file. *Messages*: 256 distinct errors are kept, or as many as the file has
-/// space for (all logs of a file together take a quarter of the most that it may have, but each has 8); a new
-/// one takes the place of the one that was least recently seen, and
-/// [`evicted`](crate::ErrorsValue::evicted) counts that. *Counts* of a name and a place in the source are kept
-/// for ever, whatever messages come and go, so `errors__EXC:<type>` never falls. There are 256 of them; what
-/// comes beyond counts under `errors__all`, and as [`unnamed`](crate::ErrorsValue::unnamed).
+/// Each thread's file has two bounds. *Messages*: 256 distinct errors are kept, or as many as the file has
+/// space for. (All logs of a file together take at most a quarter of its maximum size, but each has 8
+/// messages.) A new one replaces the one that was least recently seen; [`evicted`](crate::ErrorsValue::evicted)
+/// counts this. *Counts* of a name and a place in the source are kept for ever, whatever messages come and go,
+/// so `errors__EXC:<type>` never falls. There are at most 256 of them. Further errors are counted under
+/// `errors__all` and as [`unnamed`](crate::ErrorsValue::unnamed).
 ///
-/// A message takes 2 KiB of the file, a count 768 bytes. Texts are cut to what fits: names to 128 bytes,
-/// places to 168, messages to 512.
+/// A message takes 2 KiB of the file, a count 768 bytes. Longer texts are cut: names to 128 bytes, places to
+/// 168, messages to 512.
 ///
-/// A known error costs two stores of a few words and no allocation; a new one more, but no allocation either
-/// once the log is full. Then only the first error of a name and a place has a backtrace.
+/// A known error costs two stores of a few words and no allocation. A new one costs more, but once the log is
+/// full it allocates nothing either. From then on only the first error of a name and a place has a backtrace.
 ///
-/// The *type* is the last part of the path of the static type. Where many crates use the same last part
-/// (`Error`, `ErrorKind`, `Err`, `Kind`, `Failure`) it is the whole path, without `std`, `core` and `alloc`
-/// and without a last module `error` or `errors`: `io::Error`, `serde_json::Error`. A `dyn Error`, boxed or
-/// not, does not say its type. It is the identifier with which its `Debug` text begins, unless that is one
-/// of those names or its message begins with it; then the type of the nearest cause that is a well-known
-/// type of the standard library; else `dyn`. Of an error that a scope ([`stats`](crate::stats)) returns, which
-/// is boxed, well-known types of the standard library are found at once.
+/// The *type* is the last part of the path of the static type. If many crates use that last part (`Error`,
+/// `ErrorKind`, `Err`, `Kind`, `Failure`), it is the whole path, without a leading `std`, `core` or `alloc` and
+/// without a last module `error` or `errors`: `io::Error`, `serde_json::Error`. A `dyn Error`, boxed or not,
+/// does not reveal its type. Its type is then the identifier at the beginning of its `Debug` text, unless that
+/// is one of those names or its message begins with it. Otherwise it is the type of the nearest cause that is a
+/// well-known type of the standard library, or `dyn` if there is none. An error that a scope
+/// ([`stats`](crate::stats)) returns is boxed; there, well-known types of the standard library are recognized
+/// directly.
 ///
-/// Of processes that have ended and whose files were folded into one, the contexts are gone.
+/// The contexts of processes that have ended are lost when their files are folded into one.
 pub struct Errors {
     words: Words,
     table: RefCell<ErrorTable>,
     hasher: RandomState,
-    /// The file; `None`: private memory, which cannot grow.
+    /// The file; `None` for private memory, which cannot grow.
     storage: Option<Rc<dyn Storage>>,
-    /// Offset of the metric's place: what its extents refer to.
+    /// Offset of the metric's place, to which its extents refer.
     owner: u32,
 }
 
-/// What an error is told from others by.
+/// What distinguishes an error from others.
 #[derive(Clone, Copy)]
 enum Called<'a> {
-    /// The whole name of its type. The name that is shown is cut from it when the error is new: to find that
-    /// cost a third of counting a known one.
+    /// The full name of its type. The name that is shown is cut from it only when the error is new: finding it
+    /// took a third of the time of counting a known error.
     Type(&'static str),
     Name(Name<'a>),
 }
@@ -107,7 +108,7 @@ impl<'a> Called<'a> {
         })
     }
 
-    /// What is shown.
+    /// Returns the name that is shown.
     fn name(self) -> Name<'a> {
         match self {
             Called::Name(name) => name,
@@ -124,7 +125,7 @@ impl<'a> Called<'a> {
 }
 
 impl Errors {
-    /// Records an error: any, also `&dyn Error`.
+    /// Records any error, including a `&dyn Error`.
     ///
     /// ```
     /// # use mmstats::{Errors, MmStats};
@@ -142,7 +143,7 @@ impl Errors {
         self.record_at(error, site);
     }
 
-    /// Records an error of this place in the source.
+    /// Records an error for this place in the source.
     pub(crate) fn record_at<E: Error + ?Sized>(&self, error: &E, site: &Location<'_>) {
         let mut leading = Leading::default();
         let name = match type_name::static_type::<E>() {
@@ -152,7 +153,7 @@ impl Errors {
         self.enter(name, Some(site.into()), &error, error.source(), None);
     }
 
-    /// As [`record_at`](Self::record_at), of an error that was boxed: it may be a well-known one.
+    /// Like [`record_at`](Self::record_at), for an error that was boxed and may be of a well-known type.
     pub(crate) fn record_boxed(&self, error: &(dyn Error + 'static), site: &Location<'_>) {
         match type_name::known(error) {
             Some(known) => {
@@ -163,8 +164,8 @@ impl Errors {
         }
     }
 
-    /// Records an error event of a program's log: as the error that it is about, or else under `name`, at a file and
-    /// line. The last context is kept.
+    /// Records an error event of a program's log at a file and line: as the error that it reports or, if there
+    /// is none, under `name`. Only the last context is kept.
     #[cfg(feature = "tracing")]
     pub(crate) fn record_event(
         &self,
@@ -191,8 +192,8 @@ impl Errors {
         self.enter(Called::error(called), Some(site), &message, source, context);
     }
 
-    /// Records that something went wrong that is no `Error`, under a name, with a context: a text or
-    /// any bytes. The last one is kept.
+    /// Records, under a name, a problem that is not an `Error`, with a context: a text or any bytes. Only the
+    /// last context is kept.
     ///
     /// ```
     /// # use mmstats::{Errors, MmStats};
@@ -211,7 +212,7 @@ impl Errors {
         self.enter(Called::Name(name), None, &"", None, Some(context.as_ref()));
     }
 
-    /// How many were recorded in this thread's file.
+    /// Returns how many errors and notes were recorded in this thread's file.
     ///
     /// ```
     /// # use mmstats::{Errors, MmStats};
@@ -236,7 +237,8 @@ impl Errors {
         let hash = self.hash(name, site, message);
         increment(&self.words[plain::ALL]);
         let number = self.count();
-        // Borrowed: an allocator that notes something while an error is being entered.
+        // Fails in a reentrant call, for example of an allocator that notes something while an error is being
+        // entered.
         let counted = match self.table.try_borrow() {
             Ok(table) => table.count(
                 self.storage.as_deref(),
@@ -274,12 +276,12 @@ impl Errors {
             hash.0.write_u32(site.line);
             hash.0.write_u32(site.column);
         }
-        // A message that cannot be formatted counts as far as it could.
+        // If formatting the message fails, the hash covers what was written before.
         let _ = write!(hash, "{message}");
         hash.0.finish()
     }
 
-    /// Enters an error that is not known. `None`: nowhere.
+    /// Enters an error that is not known. Returns `None` if it cannot be entered anywhere.
     #[cold]
     fn first(
         &self,
@@ -292,7 +294,7 @@ impl Errors {
     ) -> Option<RecordOutcome> {
         let storage = self.storage.as_deref()?;
         let total_hash = self.hash(Called::Name(name), site, &"");
-        // Nothing is borrowed here: the texts are made by code of others.
+        // Nothing is borrowed here, because making the texts runs the user's code.
         let texts = Texts::of_message(name, site, message, source);
         let wanted = context.is_none() && self.table.try_borrow().ok()?.wants_backtrace(total_hash);
         let backtrace = if wanted { captured() } else { None };
@@ -321,14 +323,14 @@ fn increment(word: &AtomicU64) {
     );
 }
 
-/// The backtrace, if the environment asks for one.
+/// Returns the backtrace, if the environment asks for one.
 fn captured() -> Option<String> {
     let backtrace = Backtrace::capture();
     (backtrace.status() == BacktraceStatus::Captured).then(|| callers(&backtrace.to_string()))
 }
 
-/// The frames of the caller: without ours and std's above them, and without what starts a thread or `main`.
-/// The whole text, where that would leave nothing.
+/// Returns the frames of the caller: without those of this library and std above them, and without those that
+/// start a thread or `main`. Returns the whole text if nothing would be left.
 fn callers(backtrace: &str) -> String {
     let mut kept = String::new();
     let (mut frames, mut is_kept) = (0, false);
@@ -359,7 +361,7 @@ fn callers(backtrace: &str) -> String {
     kept
 }
 
-/// A hash of formatted text.
+/// A hasher for formatted text.
 struct Hashing<H>(H);
 
 impl<H: Hasher> Write for Hashing<H> {
@@ -375,11 +377,11 @@ impl Debug for Errors {
     }
 }
 
-/// Records what goes wrong on the way of a `Result`.
+/// Records the error of a `Result` that is passed on.
 pub trait OrRecord: Sized {
-    /// The result, after its error was recorded, if it is one.
+    /// Records the error, if there is one, and returns the result.
     ///
-    /// Of a boxed `dyn Error`, which is no `Error` itself, record what is in the box:
+    /// A boxed `dyn Error` is not an `Error` itself. Record the error in the box:
     /// `.inspect_err(|error| errors.record(&**error))`.
     ///
     /// ```
@@ -392,7 +394,7 @@ pub trait OrRecord: Sized {
     /// assert_eq!(errors.count(), 1);
     /// # Ok::<(), mmstats::Error>(())
     /// ```
-    #[track_caller] // so are the implementations
+    #[track_caller] // applies to the implementations, too
     #[must_use = "the result is still to be looked at"]
     fn or_record(self, errors: &Errors) -> Self;
 }
@@ -416,7 +418,7 @@ impl Drop for Errors {
 
 of_one_thread!(Errors);
 
-// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+// SAFETY: whatever is kept of the binder is in private fields of the handle, which cannot be cloned.
 unsafe impl Field for Errors {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         schema.metric(code::ERRORS, label, options, GEOMETRY).scalar = Some(Scalar::U64);

@@ -1,8 +1,8 @@
-//! The writer's table of the entries of an error log, and which one goes when a new message comes.
+//! The writer's table of the entries of an error log. It also chooses the message that a new one replaces.
 //!
-//! A known error is found by its hash and costs two publications of a few words (`entry`), neither an
-//! allocation nor a system call. Which message was least recently seen is looked for among all of them, only
-//! when a new one needs its extent: at most 256 numbers are compared, and a known error pays one store for it.
+//! A known error is found by its hash. It costs two publications of a few words (`entry`), but no allocation
+//! and no system call. The least recently seen message is searched for among all of them only when a new one
+//! needs its extent. At most 256 numbers are compared then, and a known error pays one store for this.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -17,56 +17,56 @@ use crate::sync::Ordering;
 use crate::sys::memory::hashing::{self, RandomState};
 use crate::sys::memory::words::{Slot, Width};
 
-/// Messages that a log may have whatever the other logs of its file have.
+/// Messages that a log may have, whatever the other logs of its file have.
 const FEW: usize = 8;
-/// Bytes that a message takes of the file, with the head of its record.
+/// Bytes that a message takes in the file, with the head of its record.
 const MESSAGE_BYTES: usize = 2048;
 
-/// The messages and totals of one log, and where each is found.
+/// The messages and totals of one log, and their indices by hash.
 pub(in crate::metric) struct ErrorTable {
     messages: Vec<Message>,
     totals: Vec<Slot<TotalWidth>>,
     message_by_hash: HashMap<u64, usize, RandomState>,
     total_by_hash: HashMap<u64, usize, RandomState>,
-    /// Whether the first is large enough for evictions.
+    /// Whether `message_by_hash` is large enough for evictions.
     has_room: bool,
-    /// How often the file had no space for a message.
+    /// How many times the file had no space for a message.
     messages_refused: u64,
-    /// How often the file had no space for a total.
+    /// How many times the file had no space for a total.
     totals_refused: u64,
 }
 
 struct Message {
     slot: Slot<MessageWidth>,
     hash: u64,
-    /// The number of the total that counts it, too.
+    /// Index of the total that counts it, too.
     total: Option<usize>,
-    /// The number of the last error that was this one.
+    /// The number of the error that was counted here last.
     seen: Cell<u64>,
     context: Cell<Reference>,
 }
 
-/// An error that is not known.
+/// An error that is not known yet.
 pub(in crate::metric) struct New<'a> {
-    /// Of the message, and of its name and place.
+    /// The hashes of the message, and of its name and place.
     pub(in crate::metric) hash: u64,
     pub(in crate::metric) total_hash: u64,
     pub(in crate::metric) texts: &'a Texts,
     pub(in crate::metric) total_texts: &'a Texts,
     pub(in crate::metric) context: Option<&'a [u8]>,
-    /// The number of this error among all.
+    /// The number of this error among all errors of the log.
     pub(in crate::metric) number: u64,
     pub(in crate::metric) now: u64,
 }
 
-/// What became of an error that was recorded.
+/// Where a recorded error was counted.
 #[derive(Clone, Copy, Default)]
 pub(in crate::metric) struct RecordOutcome {
-    /// A message has it.
+    /// A message counts it.
     pub(in crate::metric) by_message: bool,
-    /// A total has it.
+    /// A total counts it.
     pub(in crate::metric) by_total: bool,
-    /// Another message went for it.
+    /// Another message was dropped for it.
     pub(in crate::metric) evicted: bool,
 }
 
@@ -83,7 +83,7 @@ impl ErrorTable {
         }
     }
 
-    /// Counts an error that is known.
+    /// Counts a known error. Returns `None` if it is not known.
     #[inline]
     pub(in crate::metric) fn count(
         &self,
@@ -111,8 +111,9 @@ impl ErrorTable {
         })
     }
 
-    /// Whether an error that is not known is to have a backtrace: in the extent of another one only if its name
-    /// and place are new. So a storm of messages that are all different takes no backtrace of each.
+    /// Returns whether an error that is not known gets a backtrace. If it has to replace another message, it
+    /// gets one only if its name and place are new and there may be space for their total. So a storm of
+    /// messages that are all different does not take a backtrace of each.
     pub(in crate::metric) fn wants_backtrace(&self, total_hash: u64) -> bool {
         let is_full = |len: usize, refused: u64| len == MOST || refused > 0;
         !is_full(self.messages.len(), self.messages_refused)
@@ -127,7 +128,7 @@ impl ErrorTable {
         owner: u32,
         new: &New<'_>,
     ) -> RecordOutcome {
-        // The texts were made by code of others, which may have recorded the same.
+        // Making the texts ran the user's code, which may have recorded the same error.
         if let Some(counted) = self.count(Some(storage), new.hash, new.context, new.number, new.now)
         {
             return counted;
@@ -158,7 +159,7 @@ impl ErrorTable {
         }
     }
 
-    /// Counts a new message under its name and place.
+    /// Counts a new message under its name and place. Returns the index of the total, if there is one.
     fn enter_total(&mut self, storage: &dyn Storage, owner: u32, new: &New<'_>) -> Option<usize> {
         if let Some(&known) = self.total_by_hash.get(&new.total_hash) {
             count(self.totals[known], new.now, Reference::NONE);
@@ -176,13 +177,13 @@ impl ErrorTable {
         Some(index)
     }
 
-    /// A message more, if there may be one and the file has space.
+    /// Adds a message, if the log may have more and the file has space. Returns its index.
     fn add_message(&mut self, storage: &dyn Storage, owner: u32) -> Option<usize> {
         let index = self.messages.len();
         if index == MOST {
             return None;
         }
-        // So that a storm of errors in many logs leaves the file space for all else.
+        // So that a storm of errors in many logs leaves space in the file for everything else.
         let left = storage.error_bytes().get();
         if left < MESSAGE_BYTES && index >= FEW {
             self.messages_refused += 1;
@@ -202,14 +203,14 @@ impl ErrorTable {
         Some(index)
     }
 
-    /// The message that was least recently seen, which is forgotten.
+    /// Forgets the message that was least recently seen, and returns its index.
     fn evict(&mut self, storage: &dyn Storage) -> Option<usize> {
         let oldest =
             (self.messages.iter().enumerate()).min_by_key(|(_, message)| message.seen.get());
         let (index, message) = oldest?;
         self.message_by_hash.remove(&message.hash);
-        // A table that is asked for half of what it has room for at most is put in order in its place. So it
-        // allocates at the first eviction, and never again.
+        // A table that is asked for at most half of its capacity is rehashed in place. So it allocates at the
+        // first eviction, and never again.
         let room = if self.has_room { 2 * MOST } else { 4 * MOST };
         self.message_by_hash
             .reserve(room - self.message_by_hash.len());
@@ -218,7 +219,7 @@ impl ErrorTable {
         Some(index)
     }
 
-    /// Gives back what the messages took: their log is that of a group that was removed.
+    /// Gives back what the messages took, for the case that the log's group was removed.
     pub(super) fn give_back(&mut self, storage: &dyn Storage) {
         for message in self.messages.drain(..) {
             storage.contexts().release(message.context.get());
@@ -226,13 +227,13 @@ impl ErrorTable {
         }
     }
 
-    /// The number of the next extent.
+    /// Returns the number of the next extent.
     fn number(&self) -> u32 {
         (self.messages.len() + self.totals.len()) as u32
     }
 }
 
-/// An extent more. A full file is asked again at every power of two of its refusals.
+/// Appends an extent. A full file is asked again whenever the number of refusals is a power of two.
 fn append<W: Width>(
     storage: &dyn Storage,
     owner: u32,
@@ -253,7 +254,7 @@ fn append<W: Width>(
     Some(Slot::new(words?, BUFFERS))
 }
 
-/// Publishes an entry with new texts: in each buffer, so that [`count`] may leave them as they are.
+/// Publishes an entry with new texts into each buffer, so that [`count`] may leave them as they are.
 fn publish<W: Width>(slot: Slot<W>, new: &New<'_>, texts: &Texts, context: Reference) {
     let words = [1, new.now, new.now, context.0]
         .into_iter()
@@ -265,8 +266,8 @@ fn publish<W: Width>(slot: Slot<W>, new: &New<'_>, texts: &Texts, context: Refer
     }
 }
 
-/// Publishes an entry with a count more. The first time and the texts are in both buffers: see "Some words
-/// only" in [`slot`].
+/// Publishes an entry with its count increased by one. The first time and the texts are in both buffers: see
+/// "Some words only" in [`slot`].
 #[inline]
 fn count<W: Width>(slot: Slot<W>, now: u64, context: Reference) {
     slot::update_some(

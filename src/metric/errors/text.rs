@@ -1,4 +1,4 @@
-//! The texts of an entry of an error log: what an error is.
+//! The texts of an entry of an error log, which identify the error.
 
 use std::error::Error;
 use std::fmt::{self, Write};
@@ -8,32 +8,32 @@ use crate::format::bytes::{cut, words};
 use crate::metric::errors::entry::{FIXED, MessageWidth, NOTE, TOTAL, TotalWidth};
 use crate::sys::memory::words::Width;
 
-/// Bytes that are kept of a name, of a site and of a message. What a message's extent has beyond is for the
-/// causes: 128 bytes or more.
+/// The most bytes kept of a name, of a site and of a message. The rest of a message's extent, at least 128
+/// bytes, is for the causes.
 const NAME_MOST: usize = 128;
 const SITE_MOST: usize = 168;
 const MESSAGE_MOST: usize = 512;
-/// Bytes of all texts of a message.
+/// The most bytes of all texts of a message.
 const TEXTS_MOST: usize = 8 * (MessageWidth::WORDS - FIXED);
-/// Causes that are looked at: a chain may go in circles.
+/// The most causes that are looked at: a chain may be circular.
 const SOURCES: usize = 16;
 
 const _: () = assert!(NAME_MOST + SITE_MOST <= 8 * (TotalWidth::WORDS - FIXED));
 const _: () = assert!(NAME_MOST + SITE_MOST + MESSAGE_MOST + 128 <= TEXTS_MOST);
 
-/// The texts that say what an error is.
+/// The texts that identify an error.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::metric) struct ErrorText {
     pub(in crate::metric) name: String,
     pub(in crate::metric) is_note: bool,
     pub(in crate::metric) message: String,
     pub(in crate::metric) site: String,
-    /// One a line.
+    /// One per line.
     pub(in crate::metric) sources: String,
 }
 
 impl ErrorText {
-    /// From the words of an entry after those that change. Nothing in them is trusted.
+    /// Decodes the words of an entry after those that change. Nothing in them is trusted.
     pub(in crate::metric) fn from_words(words: &[u64]) -> Option<ErrorText> {
         let (&[lengths, flags], words) = words.split_first_chunk()?;
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
@@ -54,7 +54,7 @@ impl ErrorText {
         })
     }
 
-    /// The words of a total that has this name and no site, after those that change.
+    /// Returns the words, after those that change, of a total with this name and no site.
     pub(in crate::metric) fn total_words(&self) -> Vec<u64> {
         let mut texts = Texts::new(TOTAL | u64::from(self.is_note));
         texts.add(NAME_MOST, |to| to.write_str(&self.name));
@@ -62,10 +62,10 @@ impl ErrorText {
     }
 }
 
-/// What an error is called.
+/// The name of an error or of a note.
 #[derive(Clone, Copy)]
 pub(in crate::metric) struct Name<'a> {
-    /// The modules before the type, with the last `::`; mostly empty.
+    /// The modules before the type, with the last `::`; usually empty.
     pub(in crate::metric) path: &'a str,
     pub(in crate::metric) text: &'a str,
     pub(in crate::metric) is_note: bool,
@@ -76,7 +76,7 @@ pub(in crate::metric) struct Name<'a> {
 pub(in crate::metric) struct Site<'a> {
     pub(in crate::metric) file: &'a str,
     pub(in crate::metric) line: u32,
-    /// 0: not known.
+    /// 0 if not known.
     pub(in crate::metric) column: u32,
 }
 
@@ -90,12 +90,12 @@ impl<'a> From<&'a Location<'_>> for Site<'a> {
     }
 }
 
-/// The texts of an entry in the making. They are on the stack: new messages may come in a storm, and none of
-/// them is to allocate.
+/// The texts of an entry that is being made. They are on the stack, because a storm of new messages must not
+/// allocate.
 pub(in crate::metric) struct Texts {
     bytes: [u8; TEXTS_MOST],
     len: usize,
-    /// How many texts there are.
+    /// Number of texts.
     number: u32,
     lengths: u64,
     flags: u64,
@@ -112,14 +112,14 @@ impl Texts {
         }
     }
 
-    /// Those of the total of a name and a place.
+    /// Makes the texts of the total of a name and a place.
     pub(in crate::metric) fn of_total(name: Name<'_>, site: Option<Site<'_>>) -> Texts {
         let mut texts = Texts::new(TOTAL | u64::from(name.is_note));
         texts.add_name_and_site(name, site);
         texts
     }
 
-    /// Those of a message, cut to what is kept.
+    /// Makes the texts of a message, cut to what is kept.
     pub(in crate::metric) fn of_message(
         name: Name<'_>,
         site: Option<Site<'_>>,
@@ -128,7 +128,7 @@ impl Texts {
     ) -> Texts {
         let mut texts = Texts::new(name.is_note.into());
         texts.add_name_and_site(name, site);
-        // A message that cannot be formatted is kept as far as it could.
+        // If formatting the message fails, what was written before is kept.
         texts.add(MESSAGE_MOST, |to| write!(to, "{message}"));
         texts.add(TEXTS_MOST, |to| {
             for number in 0..SOURCES {
@@ -152,7 +152,7 @@ impl Texts {
         let Some(site) = site else {
             return self.add(0, |_| Ok(()));
         };
-        // Of a long path the end says more. Two numbers of 32 bits and their colons take 22 bytes.
+        // The end of a long path says more. Two numbers of 32 bits and their colons take 22 bytes.
         let Site { file, line, column } = site;
         let mut start = file.len().saturating_sub(SITE_MOST - 22);
         while !file.is_char_boundary(start) {
@@ -180,7 +180,7 @@ impl Texts {
         self.number += 1;
     }
 
-    /// The words of the entry after those that change.
+    /// Returns the words of the entry after those that change.
     pub(in crate::metric) fn words(&self) -> impl Iterator<Item = u64> + Clone {
         [self.lengths, self.flags]
             .into_iter()
@@ -188,11 +188,11 @@ impl Texts {
     }
 }
 
-/// A text that ends, at a character, where its space does.
+/// A text that is cut, at a character boundary, where its space ends.
 struct Cut<'a> {
     bytes: &'a mut [u8],
     len: usize,
-    /// Whether something was left out: nothing comes after it.
+    /// Whether something was left out. If so, nothing follows.
     full: bool,
 }
 
@@ -205,12 +205,12 @@ impl Write for Cut<'_> {
         self.bytes[self.len..][..kept.len()].copy_from_slice(kept.as_bytes());
         self.len += kept.len();
         self.full = kept.len() < text.len();
-        // An error ends the formatting, of which nothing is kept any more.
+        // An error ends the formatting: nothing more of it would be kept.
         if self.full { Err(fmt::Error) } else { Ok(()) }
     }
 }
 
-/// One line, whatever is in it.
+/// Writes a text as one line: line feeds become spaces.
 struct OneLine<'a, 'b>(&'a mut Cut<'b>);
 
 impl Write for OneLine<'_, '_> {
@@ -236,11 +236,11 @@ mod tests {
         struct Endless;
         impl fmt::Display for Endless {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                // Goes on, whatever the formatter says.
+                // Goes on, whatever the formatter returns.
                 for _ in 0..10_000 {
                     let _ = f.write_str("€");
                 }
-                // Smaller than what is left where the last € found no room.
+                // Smaller than the space left where the last € did not fit.
                 let _ = f.write_str("a");
                 Ok(())
             }

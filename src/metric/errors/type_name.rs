@@ -1,15 +1,15 @@
-//! What the type of an error is called.
+//! The name of an error's type.
 
 use std::any::type_name;
 use std::error::Error;
 use std::fmt::{self, Write};
 
-/// Names that many crates use: alone they say nothing.
+/// Names that many crates use. Alone they do not identify a type.
 const AMBIGUOUS: [&str; 5] = ["Error", "ErrorKind", "Err", "Kind", "Failure"];
-/// Causes that are looked at: a chain may go in circles.
+/// The most causes that are looked at: a chain may be circular.
 const SOURCES: usize = 16;
 
-/// The type's name as the compiler has it, without references; `None` for a `dyn`, boxed or not.
+/// Returns the type's name as the compiler gives it, without references, or `None` for a `dyn`, boxed or not.
 pub(in crate::metric) fn static_type<E: ?Sized>() -> Option<&'static str> {
     let mut name = type_name::<E>();
     loop {
@@ -22,8 +22,8 @@ pub(in crate::metric) fn static_type<E: ?Sized>() -> Option<&'static str> {
     (!inner.starts_with("dyn ")).then_some(name)
 }
 
-/// Path and name of a type whose whole name is this. The rule is in the docs of
-/// [`Errors`](super::errors::Errors). The path ends with `::` or is empty.
+/// Splits the full name of a type into the path and name to show. The rule is in the docs of
+/// [`Errors`](super::Errors). The path ends with `::` or is empty.
 pub(in crate::metric) fn split(name: &str) -> (&str, &str) {
     let path = name.split('<').next().unwrap_or(name);
     let colon = path.bytes().rposition(|byte| byte == b':');
@@ -34,14 +34,14 @@ pub(in crate::metric) fn split(name: &str) -> (&str, &str) {
     let path = (["std::", "core::", "alloc::"].iter())
         .find_map(|library| path.strip_prefix(library))
         .unwrap_or(path);
-    // Mostly a private module, whose type is exported one level above it.
+    // Usually a private module, whose type is exported one level above it.
     let above = (["error::", "errors::"].iter())
         .find_map(|module| path.strip_suffix(module))
         .filter(|above| above.ends_with("::"));
     (above.unwrap_or(path), last)
 }
 
-/// Path and name of a `dyn Error`, without a word of its message.
+/// Returns path and name of a `dyn Error`, without a word of its message.
 pub(in crate::metric) fn dyn_type<'a, E: Error + ?Sized>(
     error: &E,
     leading: &'a mut Leading,
@@ -49,7 +49,7 @@ pub(in crate::metric) fn dyn_type<'a, E: Error + ?Sized>(
     let mut of_message = Leading::default();
     of_message.read(format_args!("{error}"));
     leading.read(format_args!("{error:?}"));
-    // `anyhow` and others write the message where a derived `Debug` has the type.
+    // `anyhow` and others write the message where a derived `Debug` writes the type.
     let is_known = leading.len > 0
         && leading.text() != of_message.text()
         && !AMBIGUOUS.contains(&leading.text());
@@ -59,7 +59,7 @@ pub(in crate::metric) fn dyn_type<'a, E: Error + ?Sized>(
     known_source(error.source()).unwrap_or(("", "dyn"))
 }
 
-/// The nearest cause whose type is well known.
+/// Returns path and name of the nearest cause whose type is well known.
 fn known_source(
     mut source: Option<&(dyn Error + 'static)>,
 ) -> Option<(&'static str, &'static str)> {
@@ -74,7 +74,7 @@ fn known_source(
     None
 }
 
-/// Path and name of an error that is a well-known one.
+/// Returns path and name of an error whose type is well known.
 pub(in crate::metric) fn known(
     error: &(dyn Error + 'static),
 ) -> Option<(&'static str, &'static str)> {
@@ -104,7 +104,7 @@ pub(in crate::metric) fn known(
     None
 }
 
-/// The identifier with which a text begins.
+/// The identifier at the beginning of a text.
 #[derive(Default)]
 pub(in crate::metric) struct Leading {
     bytes: [u8; 32],
@@ -113,7 +113,7 @@ pub(in crate::metric) struct Leading {
 
 impl Leading {
     fn read(&mut self, text: fmt::Arguments<'_>) {
-        // An error ends the formatting where the identifier does.
+        // `write_str` fails at the end of the identifier, which ends the formatting.
         let _ = self.write_fmt(text);
     }
 

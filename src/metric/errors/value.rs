@@ -1,10 +1,10 @@
-//! What an error log says: its value, of one file or merged over many.
+//! The value of an error log, of one file or merged over many.
 
 use super::text::ErrorText;
 use crate::metric::context::{Context, ResolvedContext};
 
-/// Sorted by what they are. A writer has none twice (but texts that were cut may be the same), and a file may
-/// say anything.
+/// Sorts errors by their texts and merges equal ones. A writer has each error once (but texts that were cut may
+/// be equal), and a file may contain anything.
 pub(super) fn in_order(mut errors: Vec<DistinctError>) -> Vec<DistinctError> {
     errors.sort_by(|a, b| a.text.cmp(&b.text));
     errors.into_iter().fold(Vec::new(), |mut merged, error| {
@@ -13,16 +13,16 @@ pub(super) fn in_order(mut errors: Vec<DistinctError>) -> Vec<DistinctError> {
     })
 }
 
-/// What an [`Errors`](crate::Errors) says, of one file or merged over many.
+/// The value of an [`Errors`](crate::Errors), of one file or merged over many.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ErrorsValue {
     pub(super) all: u64,
     pub(super) overflow: u64,
     pub(super) evicted: u64,
     pub(super) unnamed: u64,
-    /// Sorted by what they are.
+    /// Sorted by their texts.
     pub(super) distinct: Vec<DistinctError>,
-    /// Likewise. They have neither messages nor causes.
+    /// Sorted likewise. They have neither messages nor causes.
     pub(super) sites: Vec<DistinctError>,
 }
 
@@ -37,7 +37,7 @@ pub struct DistinctError {
 }
 
 impl DistinctError {
-    /// The type of an error, or the name of a note.
+    /// Returns the type of an error, or the name of a note.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -53,7 +53,7 @@ impl DistinctError {
         &self.text.name
     }
 
-    /// Whether it is a note.
+    /// Returns whether this is a note.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -69,7 +69,7 @@ impl DistinctError {
         self.text.is_note
     }
 
-    /// What follows `errors__` in its label: `EXC:<type>`, or the name of a note.
+    /// Returns what follows `errors__` in the label: `EXC:<type>`, or the name of a note.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -86,7 +86,7 @@ impl DistinctError {
         format!("{prefix}{}", self.name())
     }
 
-    /// Its message; of a note empty.
+    /// Returns the message; empty for a note.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -101,7 +101,7 @@ impl DistinctError {
         &self.text.message
     }
 
-    /// Where it was recorded: file, line and column; of a note empty.
+    /// Returns where the error was recorded: file, line and, if known, column; empty for a note.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -116,7 +116,7 @@ impl DistinctError {
         &self.text.site
     }
 
-    /// What caused it, the nearest first.
+    /// Returns the causes, the nearest first.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -134,7 +134,7 @@ impl DistinctError {
         self.text.sources.lines()
     }
 
-    /// How many there were.
+    /// Returns how many times this was recorded.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -150,7 +150,7 @@ impl DistinctError {
         self.count
     }
 
-    /// When the first was recorded: nanoseconds since 1970-01-01 UTC.
+    /// Returns when the first was recorded, in nanoseconds since 1970-01-01 UTC.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -166,7 +166,7 @@ impl DistinctError {
         self.first
     }
 
-    /// When the last was recorded: nanoseconds since 1970-01-01 UTC.
+    /// Returns when the last was recorded, in nanoseconds since 1970-01-01 UTC.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -182,7 +182,7 @@ impl DistinctError {
         self.last
     }
 
-    /// The backtrace of the first error; of a note the context that was given last.
+    /// Returns the backtrace of the first error or, for a note, the context that was given last.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -200,7 +200,7 @@ impl DistinctError {
         self.context.context().map(|context| &**context)
     }
 
-    /// Whether it had a context that is not there: there was no space for it.
+    /// Returns whether there was a context that is lost: there was no space for it, or its file was folded.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -220,7 +220,7 @@ impl DistinctError {
         self.count = self.count.saturating_add(other.count);
         self.first = self.first.min(other.first);
         let is_later = other.last > self.last;
-        // That of the later one; where it has none, the other's.
+        // The context of the later one or, if that has none, of the other.
         if (is_later && other.context != ResolvedContext::Nothing)
             || self.context == ResolvedContext::Nothing
         {
@@ -231,7 +231,7 @@ impl DistinctError {
 }
 
 impl ErrorsValue {
-    /// How many were recorded.
+    /// Returns how many errors and notes were recorded.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -246,7 +246,8 @@ impl ErrorsValue {
         self.all
     }
 
-    /// How many of them were never among the distinct ones: the file had no space for any.
+    /// Returns how many of them were never among the distinct ones, because the file had no space for any
+    /// message.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -261,8 +262,8 @@ impl ErrorsValue {
         self.overflow
     }
 
-    /// How many times a message was dropped because a new one came and the log was full. Its errors still
-    /// count in [`all`](Self::all) and in [`sites`](Self::sites).
+    /// Returns how many times a message was dropped because the log was full and a new one came. Its errors
+    /// still count in [`all`](Self::all) and in [`sites`](Self::sites).
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -277,8 +278,8 @@ impl ErrorsValue {
         self.evicted
     }
 
-    /// How many errors are not counted in [`sites`](Self::sites): there were more names and places than a log
-    /// counts, or the file was full.
+    /// Returns how many errors are not counted in [`sites`](Self::sites), because there were more names and
+    /// places than a log counts or because the file was full.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -292,7 +293,7 @@ impl ErrorsValue {
         self.unnamed
     }
 
-    /// The distinct ones that were seen last, by name.
+    /// Returns the distinct errors that were seen last, sorted by name.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -308,8 +309,8 @@ impl ErrorsValue {
         &self.distinct
     }
 
-    /// All errors by name and site, whatever messages they had, by name. The counts never fall. Messages and
-    /// sources are empty; of processes that have ended a site may be, too.
+    /// Returns the errors by name and site, whatever their messages, sorted by name. The counts never fall.
+    /// Messages and sources are empty; the site of a process that has ended may be, too.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -338,7 +339,7 @@ impl ErrorsValue {
         merge(&mut self.sites, other.sites);
     }
 
-    /// Takes off what an earlier state had.
+    /// Subtracts what an earlier state had.
     pub(super) fn take_off(&mut self, earlier: &ErrorsValue) {
         for (now, before) in [
             (&mut self.all, earlier.all),
@@ -353,7 +354,7 @@ impl ErrorsValue {
     }
 }
 
-/// Adds one that does not come before the last one.
+/// Adds an error that does not sort before the last one; an equal one is merged.
 fn push(errors: &mut Vec<DistinctError>, error: DistinctError) {
     match errors.last_mut() {
         Some(last) if last.text == error.text => last.merge(error),
@@ -361,7 +362,7 @@ fn push(errors: &mut Vec<DistinctError>, error: DistinctError) {
     }
 }
 
-/// Merges two lists that are in order.
+/// Merges two sorted lists.
 fn merge(errors: &mut Vec<DistinctError>, others: Vec<DistinctError>) {
     let mut a = std::mem::take(errors).into_iter().peekable();
     let mut b = others.into_iter().peekable();
@@ -378,8 +379,8 @@ fn merge(errors: &mut Vec<DistinctError>, others: Vec<DistinctError>) {
     }
 }
 
-/// Leaves what is not in an earlier list. An error that begins later than there was dropped in between and
-/// came again: all of it is new.
+/// Keeps what is not in an earlier list. An error that begins later than it did there was dropped in between
+/// and came again, so all of it is new.
 fn take_off(errors: &mut Vec<DistinctError>, before: &[DistinctError]) {
     errors.retain_mut(|error| {
         if let Ok(at) = before.binary_search_by(|before| before.text.cmp(&error.text))
@@ -410,7 +411,7 @@ mod tests {
             last,
             context,
         };
-        // Lost is a context, too: there was one.
+        // Lost counts as a context: there was one.
         use ResolvedContext::{Lost, Nothing};
         for (one, two, merged) in [
             ((1, Lost), (2, Nothing), Lost),
