@@ -1,20 +1,20 @@
 //! Contexts: texts (or bytes) that entries of histories and errors refer to, each stored once.
 //!
-//! A context lies in a *place*, an extent of the file (`format::extent`) of one cell of one buffer: its length,
-//! then its bytes. What refers to it has a *reference*: the number of the place, and which publication
-//! of the place it means. A place whose context nothing refers to any more is used again, for the next
-//! publication; so a reference never finds another context than its own.
+//! A context is in a *place*, an extent of the file (`format::extent`) with one cell of one buffer: its length,
+//! then its bytes. An entry refers to it by a *reference*: the number of the place, and the number of the
+//! publication of that place. When nothing refers to a context any more, its place is reused for another
+//! publication. So a reference never finds any context but its own.
 //!
 //! # Proof
 //!
-//! That a reader who found a reference finds its context or knows that it is gone:
+//! A reader that found a reference finds its context, or knows that it is gone:
 //!
-//! 1. *Not too early.* The writer publishes the context before it publishes (Release) what refers to
-//!    it. A reader copies what refers first, and executes `fence(Acquire)` after it (the one of the slot
-//!    protocol, `format::slot`): what it copies of the context after that is that publication or a later
-//!    one. Contexts copied first could be older than the reference; `tests/loom.rs` shows it.
-//! 2. *No other.* A later publication has another number, and the slot protocol gives the number with the
-//!    words. It is compared with the reference's.
+//! 1. *Not too early.* The writer publishes the context before it publishes (Release) what refers to it. A
+//!    reader first copies what refers, then executes `fence(Acquire)` (the one of the slot protocol,
+//!    `format::slot`). What it copies of the context after that is that publication or a later one. If it copied
+//!    contexts first, they could be older than the reference; `tests/loom.rs` shows it.
+//! 2. *No other.* A later publication has another number, and the slot protocol returns the number with the
+//!    words. The reader compares it with the reference's.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -29,7 +29,7 @@ use crate::sync::Ordering;
 use crate::sys::memory::hashing::{self, RandomState};
 use crate::sys::memory::words::Words;
 
-/// What is stored beside a value: which context, none, or that it was lost.
+/// What is stored beside a value: which context it has, that it has none, or that the context was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reference(pub u64);
 
@@ -39,53 +39,53 @@ impl Reference {
     /// A context for which there was no space.
     pub const LOST: Reference = Reference(u64::MAX);
 
-    /// To publication `p` of the place `index`.
+    /// Makes a reference to publication `p` of the place `index`.
     fn new(index: usize, p: u64) -> Reference {
-        // 2³² publications of one place wrap; a reference is gone long before.
+        // The number wraps after 2³² publications of one place; a reference is gone long before.
         Reference(p << 32 | (index as u64 + 1))
     }
 
-    /// The number of the place, unless it is none or lost.
+    /// Returns the number of the place, unless the context is none or lost.
     pub fn place(self) -> Option<u32> {
         (self != Reference::NONE && self != Reference::LOST)
             .then(|| (self.0 as u32).wrapping_sub(1))
     }
 
-    /// Whether it means publication `p` of its place.
+    /// Returns whether this refers to publication `p` of its place.
     pub(crate) fn means(self, p: u64) -> bool {
         self.0 >> 32 == p & 0xffff_ffff
     }
 }
 
-/// Sizes of places: class `c` takes `64 << c` bytes, 16 of them for the sequence and the length. So the
-/// longest context has 16,368 bytes; a longer one is cut, and marked.
+/// Number of size classes of places: class `c` takes `64 << c` bytes, 16 of them for the sequence and the
+/// length. So the longest context has 16,368 bytes; a longer one is cut, and marked.
 const CLASSES: usize = 9;
 
-/// Words of a buffer of a class: the length, and the bytes.
+/// Returns the words of a buffer of a class: the length and the bytes.
 const fn class_words(class: usize) -> usize {
     (8 << class) - 1
 }
 
-/// In the word of the length: the context was longer.
+/// Flag in the word of the length: the context was longer.
 const CUT: u64 = 1 << 32;
 
 /// The writer's side: the contexts of a file.
 pub struct Contexts {
     table: RefCell<ContextTable>,
     hasher: RandomState,
-    /// The most places.
+    /// The maximum number of places.
     most: usize,
-    /// The most bytes of all places.
+    /// The maximum number of bytes of all places.
     most_bytes: usize,
 }
 
-/// The places, and how they are found.
+/// The places, and the means to find them.
 #[derive(Default)]
 struct ContextTable {
     places: Vec<ContextPlace>,
-    /// The place of the context with this hash. Its content is compared.
+    /// The place of the context with this hash. Its content is compared as well.
     by_hash: HashMap<u64, usize, RandomState>,
-    /// Places, by class, that nothing referred to when they were entered.
+    /// Places, by class, to which nothing referred when they were entered here.
     free: [VecDeque<usize>; CLASSES],
     bytes: usize,
 }
@@ -102,7 +102,7 @@ struct ContextPlace {
 }
 
 impl Contexts {
-    /// None yet; at most `most`, of at most `most_bytes`.
+    /// Makes an empty set of at most `most` contexts that take at most `most_bytes`.
     pub fn new(most: usize, most_bytes: usize) -> Contexts {
         let table = ContextTable {
             by_hash: HashMap::with_hasher(hashing::random_state()),
@@ -111,19 +111,21 @@ impl Contexts {
         Contexts {
             table: RefCell::new(table),
             hasher: hashing::random_state(),
-            // References have 32 bits for the number, from 1 on, and all ones means lost.
+            // References have 32 bits for the number, which starts at 1; all ones mean lost.
             most: most.min(u32::MAX as usize - 1),
             most_bytes,
         }
     }
 
-    /// A reference to a context with this content, which counts as used until [`release`](Self::release).
+    /// Returns a reference to a context with this content. The context counts as used until
+    /// [`release`](Self::release).
     ///
-    /// One that is known costs a hash and a comparison. A new one is appended to the file; where the
-    /// bounds are reached, it takes a place that nothing refers to, cut to what fits there. `append` appends
-    /// an extent of zeros to the file, if there is space.
+    /// A known context costs a hash and a comparison. A new one takes a free place of its size, or is appended
+    /// to the file. If the bounds are reached, it takes any free place, cut to what fits there. `append`
+    /// appends an extent of zeros to the file, if there is space.
     pub fn keep(&self, append: impl FnOnce(Extent) -> Option<Words>, content: &[u8]) -> Reference {
-        // Borrowed: an allocator that records what it does while a context is being stored.
+        // Fails in a reentrant call, for example of an allocator that records something while a context is
+        // being stored.
         let Ok(mut table) = self.table.try_borrow_mut() else {
             return Reference::LOST;
         };
@@ -158,7 +160,7 @@ impl Contexts {
         place.reference(index)
     }
 
-    /// A place more, if the bounds and the file allow it.
+    /// Appends a place, if the bounds and the file allow it, and returns its index.
     fn place(
         &self,
         table: &mut ContextTable,
@@ -190,21 +192,21 @@ impl Contexts {
             queued: false,
         });
         table.bytes += bytes;
-        // So that `release` never allocates.
+        // Reserved here so that `release` never allocates.
         let places = table.places.len();
         let free = &mut table.free[class];
         free.reserve(places - free.len());
         Some(index)
     }
 
-    /// An entry that had the reference is gone.
+    /// Says that an entry that had the reference is gone.
     pub fn release(&self, reference: Reference) {
         let (Some(index), Ok(mut table)) = (reference.place(), self.table.try_borrow_mut()) else {
             return;
         };
         let index = index as usize;
         let ContextTable { places, free, .. } = &mut *table;
-        // (In the child of a fork words are not what they were.)
+        // (In the child of a fork the words are not what they were.)
         let Some(place) = places.get_mut(index) else {
             return;
         };
@@ -217,7 +219,7 @@ impl Contexts {
 }
 
 impl ContextTable {
-    /// The place of a class that has been free for the longest time.
+    /// Returns the place of a class that has been free for the longest time.
     fn take_free(&mut self, class: usize) -> Option<usize> {
         loop {
             let index = self.free[class].pop_front()?;
@@ -232,20 +234,20 @@ impl ContextTable {
 }
 
 impl ContextPlace {
-    /// How many bytes of a content are kept.
+    /// Returns how many bytes of a content fit.
     fn room(&self) -> usize {
         8 * (class_words(self.class) - 1)
     }
 
-    /// The words of a content in this place.
+    /// Returns the words of a content in this place.
     fn words_of<'a>(&self, content: &'a [u8]) -> impl Iterator<Item = u64> + use<'a> {
         let kept = &content[..content.len().min(self.room())];
         let cut = if kept.len() < content.len() { CUT } else { 0 };
         std::iter::once(kept.len() as u64 | cut).chain(words(kept))
     }
 
-    /// Whether this is its content. (One that was cut is compared by what is left of it, and by the hash
-    /// of all of it.)
+    /// Returns whether this is its content. (A content that was cut is compared by what is left of it, and by
+    /// the hash of all of it.)
     fn holds(&self, content: &[u8]) -> bool {
         // Relaxed: this thread is the only writer.
         let mut own = self.words[1..]
@@ -286,7 +288,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// From the words of its buffer. Nothing in them is trusted.
+    /// Decodes the words of its buffer. Nothing in them is trusted.
     fn from_words(buffer: &[u64]) -> Context {
         let (length, content) = buffer.split_first().unwrap_or((&0, &[]));
         let mut bytes: Vec<u8> = content.iter().flat_map(|word| word.to_le_bytes()).collect();
@@ -298,7 +300,7 @@ impl Context {
         }
     }
 
-    /// Its id: the MD5 of its bytes, in hexadecimal. Computed at the first call.
+    /// Returns its id: the MD5 of its bytes, in hexadecimal. It is computed at the first call.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -314,7 +316,7 @@ impl Context {
             .get_or_init(|| format!("{:x}", md5::compute(&self.bytes)))
     }
 
-    /// Its bytes, as far as they were kept.
+    /// Returns its bytes, as far as they were kept.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -329,8 +331,8 @@ impl Context {
         &self.bytes
     }
 
-    /// Its bytes as text: invalid UTF-8 is replaced by U+FFFD. It may have control characters:
-    /// [`printable`](crate::reader::printable) it.
+    /// Returns its bytes as text. Invalid UTF-8 is replaced by U+FFFD. The text may contain control characters:
+    /// pass it to [`printable`](crate::reader::printable) before it goes to a terminal.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -345,7 +347,7 @@ impl Context {
         String::from_utf8_lossy(&self.bytes)
     }
 
-    /// Whether it was longer than what is here.
+    /// Returns whether it was longer than what was kept.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -367,20 +369,20 @@ impl PartialEq for Context {
     }
 }
 
-/// What a value's reference to a context came to.
+/// The result of resolving a value's reference to a context.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum ResolvedContext {
     /// There was none.
     #[default]
     Nothing,
-    /// There was one, which is no longer there, or for which there was no space.
+    /// There was one, but it is gone, or there was no space for it.
     Lost,
-    /// This one.
+    /// The context.
     Here(Arc<Context>),
 }
 
 impl ResolvedContext {
-    /// The context, if it is there.
+    /// Returns the context, if it is there.
     pub fn context(&self) -> Option<&Arc<Context>> {
         match self {
             ResolvedContext::Here(context) => Some(context),
@@ -389,19 +391,19 @@ impl ResolvedContext {
     }
 }
 
-/// The contexts of one file as they were copied: number of the place, and the words of its cell.
+/// The contexts of one file as they were copied: the number of each place, and the words of its cell.
 #[derive(Debug, Default)]
 pub struct Copied<'a> {
     /// Sorted by number.
     places: Vec<(u32, &'a [u64])>,
-    /// By reference: those that have been replaced in their places.
+    /// By reference: contexts that have been replaced in their places.
     replaced: HashMap<u64, &'a [u64], RandomState>,
-    /// Those that were asked for.
+    /// Contexts that were asked for.
     found: RefCell<HashMap<u64, Arc<Context>>>,
 }
 
 impl<'a> Copied<'a> {
-    /// Of these places, which are sorted by number.
+    /// Makes a set of these places, which are sorted by number.
     pub fn new(places: Vec<(u32, &'a [u64])>) -> Copied<'a> {
         Copied {
             places,
@@ -410,13 +412,13 @@ impl<'a> Copied<'a> {
         }
     }
 
-    /// And of these, which their places no longer have.
+    /// Adds contexts that are no longer in their places.
     pub fn with(mut self, replaced: impl Iterator<Item = (u64, &'a [u64])>) -> Copied<'a> {
         self.replaced.extend(replaced);
         self
     }
 
-    /// The context of a reference.
+    /// Returns the context of a reference.
     pub fn find(&self, reference: Reference) -> ResolvedContext {
         if reference == Reference::NONE {
             return ResolvedContext::Nothing;
@@ -430,7 +432,7 @@ impl<'a> Copied<'a> {
             return ResolvedContext::Lost;
         };
         match words.split_first() {
-            // 0: nothing was published there yet.
+            // 0: nothing has been published there yet.
             Some((&sequence, buffer))
                 if sequence != 0 && reference.means(slot::published(sequence)) =>
             {

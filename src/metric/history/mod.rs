@@ -1,9 +1,9 @@
 //! History: the last values, each with its time and a context.
 //!
-//! The entries are a ring in extents of the file (`format::extent`), each entry a numbered slot of one
+//! The entries are a ring in extents of the file (`format::extent`). Each entry is a numbered slot of one
 //! buffer: `| sequence | time | value | context |`. Push number `p` is publication `p` of its entry. So a
-//! reader has each entry whole under its number, whatever the writer does meanwhile, and the numbers
-//! show what it missed. Where the ring begins nobody needs to say.
+//! reader gets each entry whole and with its number, whatever the writer does meanwhile, and the numbers show
+//! what it missed. The beginning of the ring does not have to be stored.
 
 pub mod value;
 
@@ -29,8 +29,8 @@ use crate::sys::memory::words::{Word, Words};
 use crate::sys::process::clock;
 use value::{HistoryEntry, HistoryValue};
 
-/// The last `N` values (1000 if not said), each with its time and, where one was given, a context: a
-/// text that says where it comes from. Readers have them newest first.
+/// The last `N` values (1000 by default), each with its time and, if one was given, a context: a text that says
+/// where the value comes from. Readers return them newest first.
 ///
 /// ```
 /// # use mmstats::{History, MmStats};
@@ -41,14 +41,14 @@ use value::{HistoryEntry, HistoryValue};
 /// # Ok::<(), mmstats::Error>(())
 /// ```
 ///
-/// `MMSTATS_HISTORY_SIZE` counts instead of every `N`. The ring takes 32 bytes for an entry and
-/// begins with 8 entries: it grows only as values come, and as long as the bytes that all histories of
-/// its file may take ([`Builder::max_history_bytes`](crate::Builder::max_history_bytes)) are not used
-/// up. Then it keeps as many as it has.
+/// `MMSTATS_HISTORY_SIZE` overrides every `N`. The ring takes 32 bytes per entry and begins with 8 entries. It
+/// grows only as values come, and until the bytes that all histories of its file may take
+/// ([`Builder::max_history_bytes`](crate::Builder::max_history_bytes)) are used up. Then it keeps the size that
+/// it has.
 ///
-/// A push costs a store of four words and a look at the kernel's coarse clock: times are exact to some
-/// milliseconds, and the order of one thread's values is theirs, whatever the clock says. A context that
-/// is known costs a hash and a comparison more.
+/// A push stores four words and reads the kernel's coarse clock, so times are exact to a few milliseconds. The
+/// values of one thread stay in the order in which they were pushed, whatever the clock says. A known context
+/// costs one hash and one comparison more.
 pub struct History<const N: usize = 1000>(HistoryRing);
 
 impl<const N: usize> History<N> {
@@ -57,7 +57,7 @@ impl<const N: usize> History<N> {
         "History<N> keeps 1 to 16,777,216 values: choose N in this range"
     );
 
-    /// Adds a value, with the time of now.
+    /// Adds a value with the current time.
     ///
     /// ```
     /// # use mmstats::{History, MmStats};
@@ -73,8 +73,8 @@ impl<const N: usize> History<N> {
             .push(clock::coarse_unix_nanos(), value, Reference::NONE);
     }
 
-    /// Adds a value with a context: a text, or any bytes. It is stored once, however many values refer
-    /// to it, for as long as one does; of one of more than 16,368 bytes the rest is cut, and marked.
+    /// Adds a value with a context: a text, or any bytes. A context is stored once, however many values refer
+    /// to it, and as long as one does. If it is longer than 16,368 bytes, the rest is cut, and this is marked.
     ///
     /// ```
     /// # use mmstats::{History, MmStats};
@@ -89,7 +89,7 @@ impl<const N: usize> History<N> {
         self.0.push(clock::coarse_unix_nanos(), value, context);
     }
 
-    /// How many values there are.
+    /// Returns the number of values.
     ///
     /// ```
     /// # use mmstats::{History, MmStats};
@@ -105,7 +105,7 @@ impl<const N: usize> History<N> {
         self.0.len()
     }
 
-    /// Whether there is none yet.
+    /// Returns whether there is no value yet.
     ///
     /// ```
     /// # use mmstats::{History, MmStats};
@@ -125,7 +125,7 @@ impl<const N: usize> fmt::Debug for History<N> {
     }
 }
 
-/// The most entries of a ring: what they take fits into the largest file.
+/// The most entries of a ring: they fit into the largest file.
 const MOST: usize = 1 << 24;
 /// Entries of the first extent of a ring. Each later one doubles it.
 const FIRST: usize = 8;
@@ -141,7 +141,7 @@ pub(super) static EXTENTS: Extents = Extents {
     fold: None,
 };
 
-/// What its extents look like; as many cells as there are entries.
+/// The shape of its extents; they have as many cells as entries.
 pub const SHAPE: Shape = Shape {
     cells: 0,
     buffers: 1,
@@ -149,27 +149,27 @@ pub const SHAPE: Shape = Shape {
     plain: 0,
 };
 
-/// A word: the values for which there was no space at all.
+/// One word: the number of values for which there was no space at all.
 const GEOMETRY: Geometry = Geometry::WORD;
 
 /// The writer's side of a ring.
 struct HistoryRing {
-    /// The extent that is being filled, and which one of `extents` it is.
+    /// The extent that is being filled, and its index in `extents`.
     extent: Cell<Option<Words>>,
     current: Cell<usize>,
-    /// The next entry in it.
+    /// Index of the next entry in that extent.
     next: Cell<usize>,
-    /// How many entries it has.
+    /// Number of entries of that extent.
     end: Cell<usize>,
     /// The number of the last push.
     number: Cell<u64>,
     extents: RefCell<Vec<Words>>,
-    /// Values without space.
+    /// Number of values for which there was no space.
     lost: Word,
     size: usize,
-    /// The file; `None`: private memory, which cannot grow.
+    /// The file; `None` for private memory, which cannot grow.
     storage: Option<Rc<dyn Storage>>,
-    /// Offset of the metric's place: what its extents refer to.
+    /// Offset of the metric's place, to which its extents refer.
     owner: u32,
 }
 
@@ -197,7 +197,7 @@ impl HistoryRing {
         }
     }
 
-    /// A reference to this context.
+    /// Returns a reference to this context.
     fn keep(&self, context: &[u8]) -> Reference {
         match &self.storage {
             Some(storage) => storage
@@ -223,10 +223,10 @@ impl HistoryRing {
         self.release(context);
     }
 
-    /// Goes to the next extent: one that is there, a new one, or the first again.
+    /// Goes to the next extent: an existing one, a new one, or the first again. Returns whether there is one.
     #[cold]
     fn go_on(&self) -> bool {
-        // Borrowed: an allocator that pushes while an extent is being entered.
+        // Fails in a reentrant call, for example of an allocator that pushes while an extent is being entered.
         let Ok(mut extents) = self.extents.try_borrow_mut() else {
             return false;
         };
@@ -249,8 +249,8 @@ impl HistoryRing {
         extent.is_some()
     }
 
-    /// An extent more, if the ring is not complete and there is space. A full file is asked again at every
-    /// power of two of the rounds of the ring (without any extent: of the values that were lost).
+    /// Appends an extent, if the ring is not complete and there is space. A full file is asked again whenever
+    /// the number of rounds of the ring is a power of two (or, without any extent, the number of lost values).
     fn new_extent(&self, extents: &[Words]) -> Option<Words> {
         let have: usize = extents.iter().map(|extent| extent.len() / ENTRY).sum();
         let rounds = match have {
@@ -281,7 +281,7 @@ impl HistoryRing {
     }
 
     fn len(&self) -> usize {
-        // Borrowed: an allocator that comes back while the list of extents grows.
+        // Fails in a reentrant call, for example of an allocator while the list of extents grows.
         let Ok(extents) = self.extents.try_borrow() else {
             return 0;
         };
@@ -291,8 +291,8 @@ impl HistoryRing {
 }
 
 impl Drop for HistoryRing {
-    /// Of a group that was removed: other histories may have what it took. (The space of its extents goes to the
-    /// next group in its place, whose history takes it again.)
+    /// Gives back what a history of a removed group took, for other histories. (The space of its extents goes
+    /// to the next group in its place, whose history takes it again.)
     fn drop(&mut self) {
         let Some(storage) = &self.storage else { return };
         for extent in self.extents.get_mut() {
@@ -308,14 +308,14 @@ impl Drop for HistoryRing {
     }
 }
 
-/// Bytes that an extent of so many entries takes of what histories may take.
+/// Returns the bytes that an extent of this many entries takes of what histories may take.
 fn bytes_of(entries: usize) -> usize {
     FIXED.next_multiple_of(LINE) + 8 * ENTRY * entries
 }
 
 of_one_thread!(History<N>, const N: usize);
 
-// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+// SAFETY: whatever is kept of the binder is in private fields of the handle, which cannot be cloned.
 unsafe impl<const N: usize> Field for History<N> {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         let () = Self::LEGAL;
@@ -334,7 +334,7 @@ unsafe impl<const N: usize> Field for History<N> {
             number: Cell::new(0),
             extents: RefCell::default(),
             lost: words.word(0),
-            // Without a file there are no settings to ask for: to read them takes allocations.
+            // Without a file the settings are not read, because reading them allocates.
             size: binder.storage().map_or(N, |_| size(N)),
             storage: binder.storage().cloned(),
             owner,
@@ -344,7 +344,7 @@ unsafe impl<const N: usize> Field for History<N> {
 
 impl<const N: usize> TakesUnit for History<N> {}
 
-/// The size of a ring whose type says `n`.
+/// Returns the size of a ring whose type says `n`.
 fn size(n: usize) -> usize {
     Settings::get().history_size.unwrap_or(n).clamp(1, MOST)
 }
@@ -363,11 +363,11 @@ pub(super) static KIND: Kind = Kind {
     },
     since: None,
     none: |schema| Value::History(HistoryValue::new(schema.parameter as usize)),
-    // Values of a time that is over, some of many files: nothing is left of them.
+    // Values of a time that is over, and only some of those of many files: nothing is kept of them.
     fold: ENDS,
     extents: Some(&EXTENTS),
     unit: None,
-    // Values of their own times, and no state of now.
+    // The values belong to their own times; none is the current state.
     samples: |_, _, _| {},
 };
 
@@ -386,7 +386,7 @@ fn decode(schema: &MetricSchema, raw: Raw<'_>) -> HistoryValue {
         .filter(|(number, _)| *number > 0)
         .collect();
     numbered.sort_unstable_by_key(|(number, _)| Reverse(*number));
-    // A writer uses a number once, but a file may say anything.
+    // A writer uses a number once, but a file may contain anything.
     numbered.dedup_by_key(|(number, _)| *number);
     let mut value = HistoryValue::new(schema.parameter as usize);
     value.lost = raw.words[0];

@@ -1,4 +1,4 @@
-//! What a History says.
+//! The value of a History.
 
 use std::sync::Arc;
 
@@ -25,13 +25,13 @@ pub struct HistoryEntry {
 }
 
 impl HistoryEntry {
-    /// Which push of its writer it was, from 1 on.
+    /// Returns the number of this push among those of its writer, from 1 on.
     #[cfg(feature = "push")]
     pub(crate) fn number(&self) -> u64 {
         self.number
     }
 
-    /// When it was pushed: nanoseconds since 1970-01-01 UTC.
+    /// Returns when it was pushed, in nanoseconds since 1970-01-01 UTC.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -45,7 +45,7 @@ impl HistoryEntry {
         self.time
     }
 
-    /// When it was pushed: seconds since 1970-01-01 UTC.
+    /// Returns when it was pushed, in seconds since 1970-01-01 UTC.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -59,7 +59,7 @@ impl HistoryEntry {
         self.time as f64 / 1e9
     }
 
-    /// The value.
+    /// Returns the value.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -73,7 +73,7 @@ impl HistoryEntry {
         self.value
     }
 
-    /// Its context, if it has one that is still there.
+    /// Returns its context, if it has one that is still there.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -88,7 +88,7 @@ impl HistoryEntry {
         self.context.context().map(Arc::as_ref)
     }
 
-    /// Whether it had a context that is not there: there was no space for it.
+    /// Returns whether it had a context that is lost: there was no space for it, or it has been replaced.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -114,7 +114,7 @@ impl HistoryValue {
         }
     }
 
-    /// The values, newest first.
+    /// Returns the values, newest first.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -128,7 +128,7 @@ impl HistoryValue {
         &self.entries
     }
 
-    /// How many there are at most.
+    /// Returns the maximum number of values.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -142,7 +142,7 @@ impl HistoryValue {
         self.size
     }
 
-    /// How many were pushed, as far as they found space.
+    /// Returns how many values were pushed, without those that found no space.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -157,8 +157,8 @@ impl HistoryValue {
         self.pushed
     }
 
-    /// How many of those between the oldest and the newest entry are missing here: they were overwritten
-    /// while a reader copied the ring.
+    /// Returns how many values between the oldest and the newest entry are missing here, because they were
+    /// overwritten while a reader copied the ring.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -171,7 +171,7 @@ impl HistoryValue {
         self.missed
     }
 
-    /// How many found no space at all.
+    /// Returns how many values found no space at all.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -184,8 +184,8 @@ impl HistoryValue {
         self.lost
     }
 
-    /// Adds the entries of another file, by their times. Each file's own order stays as it is, even if
-    /// its clock was set back.
+    /// Merges the entries of another file by their times. The order within each file stays, even if its clock
+    /// was set back.
     pub(super) fn merge(&mut self, other: HistoryValue) {
         self.size = self.size.max(other.size);
         self.pushed = self.pushed.saturating_add(other.pushed);
