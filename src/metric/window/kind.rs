@@ -12,7 +12,7 @@ use crate::metric::summary::value::{SummaryValue, WORDS as SUMMARY_WORDS};
 use crate::metric::value::{Value, WindowValue};
 use crate::metric::{counter, summary, timer};
 
-/// What a window's parameter says.
+/// Returns the code of the kind and the digits from a window's parameter.
 fn of(schema: &MetricSchema) -> (u16, u32) {
     (schema.parameter as u8 as u16, schema.parameter >> 8)
 }
@@ -26,12 +26,12 @@ static KINDS: [&Kind; 5] = [
     &floats::KIND,
 ];
 
-/// The kind with this code, if it may have a window.
+/// Returns the kind with this code, if it may have a window.
 fn kind_of(code: u16) -> Option<&'static Kind> {
     KINDS.into_iter().find(|kind| kind.code == code)
 }
 
-/// The metric of a window's steps, as if it stood in the schema: with words for one step.
+/// Returns the metric of a window's steps as if it were in the schema, with words for one step.
 pub fn step(schema: &MetricSchema) -> Option<MetricSchema> {
     let (kind, digits) = of(schema);
     let (words, plain) = match kind {
@@ -57,7 +57,7 @@ pub(in crate::metric) static KIND: Kind = Kind {
     code: code::WINDOW,
     name: "window",
     count: |_| None,
-    // Also of processes that are dead: what they recorded in the last minute was in the last minute.
+    // Windows of dead processes count, too: what they recorded in the last minute was in the last minute.
     counts: Counts::All,
     check,
     decode,
@@ -145,7 +145,7 @@ fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Value {
             }
             _ => {
                 let is_float = of_step.kind == code::FLOAT_PERCENTILE;
-                // Integers have a coarse count for each octave, floats one for each range of them.
+                // Integers have a coarse count for each octave, floats one for each range of octaves.
                 let octaves = if is_float {
                     float_histogram::OCTAVES
                 } else {
@@ -179,7 +179,7 @@ fn merge(into: &mut Value, next: Value, _: &MetricSchema, _: u64) {
     }
 }
 
-/// Adds a value of the same kind; one of another kind (another version's) is left out.
+/// Adds a value of the same kind. One of another kind (another version's) is left out.
 fn merge_values(into: &mut Value, next: Value) {
     match (into, next) {
         (Value::Counter(into), Value::Counter(next)) => *into = into.saturating_add(next),
@@ -191,7 +191,7 @@ fn merge_values(into: &mut Value, next: Value) {
     }
 }
 
-/// `WindowCount`, `WindowMean`, `WindowMax`, `WindowPercentile50th`, …: for people.
+/// Passes on `WindowCount`, `WindowMean`, `WindowMax`, `WindowPercentile50th`, …, for people.
 pub(in crate::metric) fn samples(window: &WindowValue, unit: &str, each: &mut Sink<'_>) {
     if let (Value::Counter(count), Some(rate)) = (&window.value, window.rate()) {
         let count = Reading::Cumulative(Number::Int((*count).into()));
@@ -199,7 +199,7 @@ pub(in crate::metric) fn samples(window: &WindowValue, unit: &str, each: &mut Si
         let rate = Reading::Level(Number::Float(rate));
         each(Sample::derived("Rate", "", rate));
     }
-    // A kind has no samples of another kind's value.
+    // A kind has no samples for another kind's value.
     for kind in KINDS {
         (kind.samples)(&window.value, unit, &mut |sample| {
             if matches!(sample.part, "Count" | "Mean" | "Max")

@@ -1,18 +1,18 @@
-//! Windows: what a metric counted in the last minute, say, beside what it ever counted.
+//! Windows: what a metric counted in, say, the last minute, beside what it has counted in all.
 //!
-//! A metric with a window has a second entry in the schema, `<label>.Window`. It has room for
-//! [`STEPS`] values of the metric's own kind, each with the time at which its *step* began: a window is
-//! [`COUNTED`] steps long. The writer records each value a second time, in the step of now, and takes
-//! the oldest room for a new step. A reader adds up the steps that are not too old *for the reader's
-//! clock*; so a window empties without a write, and is right at once for a reader that was not there
-//! before.
+//! A metric with a window has a second entry in the schema, `<label>.Window`. It has space for [`STEPS`] values
+//! of the metric's own kind, each with the time at which its *step* began. A window is [`COUNTED`] steps long.
+//! The writer records each value a second time, in the current step, and reuses the oldest space for a new
+//! step. (A step of a counter holds the count at its begin, which the ticker stores.) A reader adds up the
+//! steps that are not too old *by the reader's clock*. So a window empties without a write, and a reader that
+//! has just started sees it correctly at once.
 //!
 //! # How exact it is
-//! The step of now is a part of one, so what counts reaches between 11 and 12 steps back: up to a twelfth
-//! of the window is missing at its far edge, and never is anything counted that is older. The clock is
-//! the system's monotonic one, the same for all processes of a machine since it was started: setting
-//! the time changes nothing. (It stands still while the machine sleeps.) The window of a file of another
-//! machine, of another run of this one, or of another time namespace is left out.
+//! The current step is not complete, so what counts reaches between 11 and 12 steps back. Up to a twelfth of
+//! the window is missing at its far edge, and nothing older is ever counted. The clock is the system's
+//! monotonic one, the same for all processes of a machine since it was started. Setting the time does not
+//! change it. (It stands still while the machine sleeps.) The window of a file is left out if the file is from
+//! another machine, another run of this one, or another time namespace.
 
 pub mod kind;
 pub(super) mod ring;
@@ -21,23 +21,23 @@ mod tests;
 
 use crate::format::schema::Geometry;
 
-/// Steps that count.
+/// Number of steps that count.
 pub const COUNTED: u64 = 12;
-/// Steps that have room: the one that is begun anew is out of every window.
+/// Number of steps that have space. The one that is begun anew is outside of every window.
 pub const STEPS: usize = COUNTED as usize + 1;
-/// What the label of a window's entry ends with.
+/// The suffix of the label of a window's entry.
 pub const SUFFIX: &str = ".Window";
-/// Plain words before those of the kind: nanoseconds of a step.
+/// Number of plain words before those of the kind: the length of a step in nanoseconds.
 pub const PLAIN: usize = 1;
-/// The shortest window and the longest, in nanoseconds: a step should be many ticks of the coarse clock.
+/// The shortest and the longest window, in nanoseconds. A step should be many ticks of the coarse clock.
 pub const LENGTHS: std::ops::RangeInclusive<u64> = 1_000_000_000..=24 * 3_600_000_000_000;
 
-/// The parameter of a window: the code of the metric's kind, and its digits if it is a distribution.
+/// Returns the parameter of a window: the code of the metric's kind, and its digits if it is a distribution.
 pub(super) fn parameter(kind: u16, digits: u32) -> u32 {
     u32::from(kind) | digits << 8
 }
 
-/// The place of a window of so many words a step, and of so many plain words beside its own.
+/// Returns the geometry of a window with this many words per step, and this many plain words beside its own.
 pub(super) fn geometry(words: usize, plain: usize, buffers: Option<u16>) -> Geometry {
     Geometry {
         plain: (PLAIN + plain) as u16,

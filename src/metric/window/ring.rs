@@ -7,17 +7,17 @@ use crate::sync::{AtomicU64, Ordering};
 use crate::sys::memory::words::{Slot, Width};
 use std::cell::Cell;
 
-/// The steps of a window, as their writer has them: `W` words for each, the first of which is 1 + the
-/// number of the step. One that never was begun is zeros.
+/// The steps of a window, as the writer has them: `W` words each, the first of which is 1 + the number of the
+/// step. The words of a step that never began are zeros.
 #[derive(Debug)]
 pub(in crate::metric) struct StepRing<const W: usize> {
     slot: Slot<RingWidth<W>>,
     buffers: u16,
-    /// Nanoseconds of a step.
+    /// The length of a step in nanoseconds.
     step: u64,
-    /// When the step of now began.
+    /// When the current step began.
     begin: Cell<u64>,
-    /// Its number among the steps.
+    /// The index of the current step.
     index: Cell<usize>,
 }
 
@@ -28,15 +28,15 @@ impl<const W: usize> Width for RingWidth<W> {
     const WORDS: usize = STEPS * W;
 }
 
-/// A begin of which no time is less than a step later, not even the first second after the machine was
-/// started: clocks stay below 2⁶³ nanoseconds, and so do steps.
+/// A begin that every time is at least one step after, even the first second after the machine was started:
+/// clocks stay below 2⁶³ nanoseconds, and so do steps.
 const NEVER: u64 = 1 << 63;
 
 impl<const W: usize> StepRing<W> {
-    /// The ring at a place.
+    /// Makes the ring at a place.
     pub(in crate::metric) fn new(place: &WindowPlace) -> StepRing<W> {
         let step = place.nanos / COUNTED;
-        // Relaxed: what publishes the instance is a Release store.
+        // Relaxed: a Release store publishes the instance.
         place.plain[0].store(step, Ordering::Relaxed);
         StepRing {
             slot: Slot::new(place.slot, place.buffers.into()),
@@ -47,18 +47,18 @@ impl<const W: usize> StepRing<W> {
         }
     }
 
-    /// The number of the step of `now`. If it is begun anew, `renew` is called when nothing of what its
-    /// room had counts any more.
+    /// Returns the index of the step of `now`. If the step is begun anew, `renew` is called once nothing of
+    /// what its space held counts any more.
     #[inline]
     pub(in crate::metric) fn at(&self, now: u64, renew: impl FnOnce(usize)) -> usize {
-        // Also where the clock went back: then the difference is large.
+        // Also if the clock went back: then the difference is large.
         if now.wrapping_sub(self.begin.get()) >= self.step {
             self.roll(now, renew);
         }
         self.index.get()
     }
 
-    /// When the step of now ends.
+    /// Returns when the current step ends.
     pub(in crate::metric) fn end(&self) -> u64 {
         self.begin.get().saturating_add(self.step)
     }
@@ -72,25 +72,25 @@ impl<const W: usize> StepRing<W> {
         let room = index * W..(index + 1) * W;
         // Relaxed, here and below: this thread is the only writer.
         let first = self.published()[room.start].load(Ordering::Relaxed);
-        // It is the same one for a handle that begins where another one was, or if the clock went back.
+        // It is the same for a handle that begins where another one was, or if the clock went back.
         if first != stamp {
             self.publish(|i, word| if room.contains(&i) { 0 } else { word });
             renew(index);
             self.publish(|i, word| if i == room.start { stamp } else { word });
         }
-        // Into every buffer: a record then writes its own step only, since the others do not differ.
+        // Into every buffer: a record then writes only its own step, since the other steps do not differ.
         for _ in 0..self.buffers {
             self.publish(|_, word| word);
         }
     }
 
-    /// What was published last.
+    /// Returns the words that were published last.
     fn published(&self) -> &[AtomicU64] {
         let p = slot::published(self.slot.sequence().load(Ordering::Relaxed));
         self.slot.buffer(p)
     }
 
-    /// Publishes what `change` makes of each word of all steps.
+    /// Publishes what `change` returns for each word of all steps.
     fn publish(&self, change: impl Fn(usize, u64) -> u64) {
         let words = self.published().iter().enumerate();
         let words = words.map(|(i, word)| change(i, word.load(Ordering::Relaxed)));
@@ -98,14 +98,14 @@ impl<const W: usize> StepRing<W> {
         slot::publish(slot.sequence(), |p| slot.buffer(p), words);
     }
 
-    /// Publishes what `change` makes of the words of the step of now.
+    /// Publishes the words of the current step as `change` leaves them.
     #[inline]
     pub(in crate::metric) fn update(&self, change: impl FnOnce(&mut [u64; W])) {
         let slot = self.slot;
         let start = self.index.get() * W;
         slot::update(
             slot.sequence(),
-            // The other steps are the same in all buffers: `roll` saw to it.
+            // The other steps are the same in all buffers: `roll` published them into each.
             |p| &slot.buffer(p)[start..start + W],
             |before| {
                 // Relaxed: this thread is the only writer.

@@ -1,4 +1,4 @@
-//! Windows by clocks that the tests move: as a writer's, and as a reader's.
+//! Tests of windows by clocks that the tests move: a writer's and a reader's.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -32,7 +32,7 @@ use crate::sys::memory::words::{Word, Words};
 
 const WINDOW: u64 = 12_000_000_000;
 const STEP: u64 = WINDOW / COUNTED;
-/// A time at which a step begins: the machine is not up for a window.
+/// A time at which a step begins, less than a window after the machine was started.
 const START: u64 = 3 * STEP;
 
 /// A metric and its window in memory.
@@ -43,7 +43,7 @@ struct Written<M> {
     storage: Rc<Memory>,
 }
 
-/// A file that only has octaves (owner, number and counts) and work to do by the clock.
+/// A file that has only octaves (owner, number and counts) and work to do by the clock.
 #[derive(Default)]
 struct Memory {
     octaves: RefCell<Vec<(u32, usize, Words)>>,
@@ -137,7 +137,7 @@ impl<M: Field> Written<M> {
         }
     }
 
-    /// What a reader makes of the window at a time.
+    /// Returns what a reader decodes as the window at a time.
     fn window(&self, now: u64) -> WindowValue {
         let schema = &self.schema.metrics[1];
         assert_eq!(schema.label, "x.Window");
@@ -193,7 +193,7 @@ impl Written<Summary> {
     }
 }
 
-/// The values of the steps that count at a time, of all by their times.
+/// Returns the values of the steps that count at a time, from all events with their times.
 fn counted(events: &[(u64, u64)], now: u64) -> Vec<u64> {
     let counts = |then: u64| {
         let age = (now / STEP).checked_sub(then / STEP);
@@ -207,7 +207,7 @@ fn counted(events: &[(u64, u64)], now: u64) -> Vec<u64> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// A clock that goes forward, in small steps and in large ones, seen at every moment.
+    /// The clock goes forward, in small steps and in large ones, and the window is read at every moment.
     #[test]
     fn a_window_has_what_was_recorded_within_it(
         events in prop::collection::vec((prop_oneof![0..STEP / 3, 0..3 * STEP, 0..3 * WINDOW], 0..100_000u64), 1..120),
@@ -268,7 +268,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// A count that is looked at when a step begins, and at no other time.
+    /// The count is read when a step begins, and at no other time.
     #[test]
     fn a_counter_s_window_has_what_was_counted_within_it(
         events in prop::collection::vec((prop_oneof![0..STEP / 3, 0..3 * STEP, 0..3 * WINDOW], 0..1_000u64), 1..120),
@@ -289,7 +289,7 @@ proptest! {
             let window = counter.window(now);
             let expected: u64 = counted(&recorded, now).iter().sum();
             prop_assert_eq!(&window.value, &Value::Counter(expected));
-            // From the begin of the first step that counts, or of the counter, and for a step at least.
+            // From the beginning of the first step that counts, or of the counter, and at least one step.
             let since = (now / STEP).saturating_sub(COUNTED - 1) * STEP;
             let reach = (now - since.max(START)).max(STEP);
             let rate = expected as f64 * 1e9 / reach as f64;
@@ -312,7 +312,7 @@ fn a_counter_that_nobody_looks_at_any_more_has_an_empty_window() {
         let window = counter.window(START + later);
         assert_eq!(window.value, Value::Counter(count), "{later}");
     }
-    // A look that comes late: what was counted meanwhile counts with its step.
+    // A look that comes late: what was counted since the last one counts up to the step of this one.
     let work = counter.storage.work.borrow();
     let now = START + 5 * STEP + STEP / 2;
     ticker::locked(|locked| work.as_ref().unwrap().tick(now, locked));
@@ -365,7 +365,7 @@ fn the_first_step_of_a_machine_s_clock_counts() {
     }
 }
 
-/// A step's counts are cleared before it counts again, and a reader that has the old ones sees it.
+/// A step's counts are cleared before it counts again, and a reader that finds the old ones detects it.
 #[test]
 fn counts_that_are_not_the_step_s_are_left_out() {
     let written = Written::<Percentile>::new(2);
@@ -383,7 +383,7 @@ fn counts_that_are_not_the_step_s_are_left_out() {
     assert_eq!(found.percentile(50.0), None);
 }
 
-/// What a file may say: nothing of it panics.
+/// A file may contain anything: nothing in it causes a panic.
 #[test]
 fn hostile_windows_are_read_as_something() {
     let written = Written::<Percentile>::new(2);
