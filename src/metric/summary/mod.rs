@@ -19,15 +19,15 @@ use crate::sys::memory::words::{Slot, Width, Word};
 use crate::sys::process::clock;
 use value::{SummaryValue, WORDS};
 
-/// Measured values in a few numbers: count, total, mean, standard deviation, least, greatest and last
-/// value, and the time of the last one, all of one publication.
+/// Measured values in a few numbers: count, total, mean, standard deviation, least, greatest and last value,
+/// and the time of the last one, all from one publication.
 ///
-/// Mean and deviation do not suffer from cancellation, however large the values are and however
-/// little they differ: see [`SummaryValue`]. Over threads and processes they are merged as if one
-/// thread had recorded all values. A NaN or an infinity is counted as rejected and changes nothing else.
+/// Mean and deviation do not suffer from cancellation, however large the values are and however little they
+/// differ: see [`SummaryValue`]. Over threads and processes they are merged as if one thread had recorded all
+/// values. A NaN or an infinity is counted as rejected and changes nothing else.
 ///
-/// Recording is a reading of the system's coarse clock (no system call), some 20 floating-point
-/// operations and the publication of ten words, seven as a rule; no division.
+/// Recording reads the system's coarse clock (no system call), takes some 20 floating-point operations, and
+/// publishes ten words, usually storing only seven of them. It does not divide.
 ///
 /// ```
 /// # use mmstats::{MmStats, Summary};
@@ -42,8 +42,9 @@ use value::{SummaryValue, WORDS};
 pub struct Summary {
     slot: SeldomSlot<SummaryWidth>,
     rejected: Word,
-    /// Bits of a value which, all set, have it recorded apart: those that are all set in a NaN or an
-    /// infinity, and no bits where there is a window. So those without one need not ask for it.
+    /// Bits of a value. If all of them are set in a value, it is recorded apart. They are the bits that are all
+    /// set in a NaN or an infinity; with a window they are no bits, which every value has. So a summary without
+    /// a window does not test for one.
     apart: u64,
     window: Option<StepRing<STEP>>,
 }
@@ -58,19 +59,19 @@ impl Width for SummaryWidth {
     const WORDS: usize = WORDS;
 }
 
-/// Words of a window's step: its stamp, and those.
+/// Words of a window's step: its stamp, and the words of a summary.
 const STEP: usize = 1 + WORDS;
 
 fn geometry(options: Options<'_>) -> Geometry {
     Geometry {
-        // What was rejected is no part of a publication.
+        // The number of rejected values is not part of a publication.
         plain: 1,
         ..Geometry::slot(WORDS, options.buffers)
     }
 }
 
 impl Summary {
-    /// Records a value. A NaN or an infinity counts as rejected only.
+    /// Records a value. A NaN or an infinity is only counted as rejected.
     ///
     /// ```
     /// # use mmstats::{Summary, MmStats};
@@ -97,7 +98,7 @@ impl Summary {
         }
     }
 
-    /// As [`publish`](Self::publish), all words: there is a new extreme or shift, or was one just before.
+    /// Like [`publish`](Self::publish), for all words: there is a new extreme or shift, or was one just before.
     #[cold]
     #[inline(never)]
     fn publish_all(&self, value: f64, time: u64) {
@@ -106,7 +107,7 @@ impl Summary {
         });
     }
 
-    /// Rejects a value that is not finite, and records others in the window, too.
+    /// Rejects a value that is not finite, and records any other in the window, too.
     #[cold]
     fn record_apart(&self, value: f64) {
         if !value.is_finite() {
@@ -121,7 +122,7 @@ impl Summary {
         self.publish(value, time);
     }
 
-    /// Records a value in the step of `now` by the monotonic clock.
+    /// Records a value in the step of `now`, by the monotonic clock.
     pub(super) fn record_in_window(&self, value: f64, now: u64, time: u64) {
         let Some(ring) = &self.window else {
             return;
@@ -136,7 +137,7 @@ impl Summary {
         });
     }
 
-    /// How many values were recorded in this thread's file.
+    /// Returns how many values were recorded in this thread's file.
     ///
     /// ```
     /// # use mmstats::{Summary, MmStats};
@@ -150,7 +151,7 @@ impl Summary {
         self.value().count()
     }
 
-    /// What this thread's file says.
+    /// Returns the summary in this thread's file.
     ///
     /// ```
     /// # use mmstats::{Summary, MmStats};
@@ -177,7 +178,7 @@ impl fmt::Debug for Summary {
 
 of_one_thread!(Summary);
 
-// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+// SAFETY: whatever is kept of the binder is in private fields of the handle, which cannot be cloned.
 unsafe impl Field for Summary {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         schema
@@ -250,13 +251,13 @@ fn decode(_: &MetricSchema, raw: Raw<'_>) -> Value {
     Value::Summary(Box::new(from_raw(raw.words)))
 }
 
-/// What the words of a slot and the plain one say.
+/// Decodes the words of a slot and the plain one.
 fn from_raw(words: &[u64]) -> SummaryValue {
     let published = words.first_chunk().expect("as `check` has seen");
     SummaryValue::from_words(*published).with_rejected(words[WORDS])
 }
 
-/// Count and total as one; the extremes and the last value beside.
+/// Passes on count and total as one sample, and the extremes and the last value beside it.
 fn samples(summary: &SummaryValue, unit: &str, each: &mut Sink<'_>) {
     let (count, sum) = (summary.count(), summary.total());
     each(Sample::exported("", unit, Reading::Summary { count, sum }));

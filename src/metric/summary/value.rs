@@ -1,4 +1,4 @@
-//! The numbers of a Summary: how a value is added to them, and how those of two files become one.
+//! The numbers of a Summary: how a value is added to them, and how those of two files are merged.
 
 use crate::metric::double_double::Sum;
 use crate::sync::{AtomicU64, Ordering};
@@ -10,39 +10,39 @@ use crate::sync::{AtomicU64, Ordering};
 /// ```
 pub(in crate::metric) const WORDS: usize = 10;
 
-/// Whether the shift is chosen anew for the next value: for the first one, and after a power of two.
+/// Returns whether the next value gets a new shift: the first one does, and one after a power of two.
 #[inline(always)]
 fn takes_shift(count: u64) -> bool {
     count & count.wrapping_sub(1) == 0
 }
 
-/// What a [`Summary`](crate::Summary) says, of one file or merged over many.
+/// The value of a [`Summary`](crate::Summary), of one file or merged over many.
 ///
 /// # How exact it is
-/// The total has twice the precision of an f64. Squares are summed, also doubly precise, of the
-/// differences to a *shift*, not of the values. The shift is the first value, and whenever the count
-/// is a power of two it moves to the mean of the values so far. So no digits cancel when the mean is
-/// taken off at the end, whatever the values are: if `n` values with the mean `k`, the shift, were
-/// followed by `j ≤ n` with the mean `m`, then `j²/(n+j)·(m-k)²` is taken off, and at least
-/// `n·j/(n+j)·(m-k)²` stays. Mean and deviation have a relative error of some 10⁻¹⁵, and so have those
-/// of merged files, whose squares about a common mean are computed as by Chan, Golub and LeVeque
-/// (*Updating Formulae and a Pairwise Algorithm for Computing Sample Variances*, 1979).
+/// The total has twice the precision of an f64. The squares that are summed, with the same precision, are not
+/// those of the values, but those of their differences from a *shift*. The shift is the first value, and
+/// whenever the count is a power of two, it moves to the mean of the values so far. So no digits cancel when
+/// the mean is subtracted at the end, whatever the values are: if `n` values whose mean is the shift `k` are
+/// followed by `j ≤ n` values with the mean `m`, then `j²/(n+j)·(m-k)²` is subtracted, and at least
+/// `n·j/(n+j)·(m-k)²` remains. Mean and deviation have a relative error of some 10⁻¹⁵. So have those of merged
+/// files, whose squares about a common mean are computed as by Chan, Golub and LeVeque (*Updating Formulae and
+/// a Pairwise Algorithm for Computing Sample Variances*, 1979).
 ///
-/// Where a total is beyond 1.8·10³⁰⁸, total and mean are infinite; where values are more than
-/// 10¹⁵⁴ apart, their squares are, and the deviation.
+/// If a total exceeds 1.8·10³⁰⁸, total and mean are infinite. If values are more than 10¹⁵⁴ apart, their
+/// squares are infinite, and so is the deviation.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SummaryValue {
     count: u64,
-    /// What differences are taken to.
+    /// The value that differences are taken from.
     shift: f64,
     total: Sum,
     /// The sum of the squares of the differences.
     squares: Sum,
-    /// Of an interval NaN: not known.
+    /// NaN, as is `max`, where it is not known: for an interval.
     min: f64,
     max: f64,
     last: f64,
-    /// Of the last value: nanoseconds since 1970-01-01 UTC.
+    /// The time of the last value, in nanoseconds since 1970-01-01 UTC.
     last_time: u64,
     rejected: u64,
 }
@@ -68,14 +68,14 @@ impl SummaryValue {
         }
     }
 
-    /// What this thread, the only writer, has published in a buffer.
+    /// Loads what this thread, the only writer, has published in a buffer.
     #[inline(always)]
     pub(in crate::metric) fn load(buffer: &[AtomicU64]) -> SummaryValue {
-        // Relaxed: as the only writer it reads its own stores.
+        // Relaxed: as the only writer, this thread reads its own stores.
         SummaryValue::from_words(std::array::from_fn(|i| buffer[i].load(Ordering::Relaxed)))
     }
 
-    /// All but what was rejected.
+    /// Returns the words of a slot: everything but the number of rejected values.
     #[inline(always)]
     pub(in crate::metric) fn to_words(self) -> [u64; WORDS] {
         [
@@ -92,16 +92,16 @@ impl SummaryValue {
         ]
     }
 
-    /// With what was rejected, which is no part of a publication.
+    /// Sets the number of rejected values, which is not part of a publication.
     pub(in crate::metric) fn with_rejected(self, rejected: u64) -> SummaryValue {
         SummaryValue { rejected, ..self }
     }
 
-    /// The words that [`often`](Self::often) leaves as they are: the shift, and the extremes.
+    /// The words that [`often`](Self::often) leaves as they are: the shift and the extremes.
     pub(in crate::metric) const SELDOM: [usize; 3] = [1, 6, 7];
 
-    /// The words that one value more changes as a rule, to what [`with`](Self::with) makes of them. `None` if
-    /// it changes others as well.
+    /// Returns the words that one more value usually changes, with what [`with`](Self::with) makes of them.
+    /// `None` if it changes others as well.
     #[inline(always)]
     pub(in crate::metric) fn often(
         before: &[AtomicU64],
@@ -112,13 +112,13 @@ impl SummaryValue {
         Some([a, b, c, d, e, f, (9, now)])
     }
 
-    /// The same, but for the time.
+    /// Like [`often`](Self::often), without the time.
     #[inline(always)]
     pub(in crate::metric) fn often_without_time(
         before: &[AtomicU64],
         value: f64,
     ) -> Option<[(usize, u64); 6]> {
-        // Relaxed: as in `load`. One by one: all ten at once, of which some are not asked for, cost 1.5 ns.
+        // Relaxed: as in `load`. One by one: to load all ten at once, some of them unneeded, cost 1.5 ns.
         let word = |i: usize| before[i].load(Ordering::Relaxed);
         let float = |i: usize| f64::from_bits(word(i));
         let sum = |i: usize| Sum {
@@ -142,7 +142,7 @@ impl SummaryValue {
         ])
     }
 
-    /// With one value more, which is finite.
+    /// Adds a value, which is finite.
     #[inline(always)]
     pub(in crate::metric) fn with(mut self, value: f64, now: u64) -> SummaryValue {
         if takes_shift(self.count) {
@@ -154,7 +154,7 @@ impl SummaryValue {
             shift: self.shift,
             total: self.total.plus(value),
             squares: self.squares.plus_positive(difference * difference),
-            // Comparisons and not `f64::min`, which asks for NaNs: none comes here.
+            // Comparisons and not `f64::min`, which tests for NaNs: none comes here.
             min: if value < self.min { value } else { self.min },
             max: if value > self.max { value } else { self.max },
             last: value,
@@ -163,7 +163,7 @@ impl SummaryValue {
         }
     }
 
-    /// That of one finite value, so many times, without a time.
+    /// Returns the summary of one finite value, recorded this many times, without a time.
     #[cfg(feature = "metrics")]
     pub(in crate::metric) fn same(value: f64, times: u64) -> SummaryValue {
         SummaryValue {
@@ -173,7 +173,7 @@ impl SummaryValue {
         }
     }
 
-    /// With the mean as its shift, or with the first value.
+    /// Moves the shift to the mean or, if there is no value yet, to the first one.
     #[cold]
     #[inline(never)]
     fn shifted(self, first: f64) -> SummaryValue {
@@ -188,7 +188,7 @@ impl SummaryValue {
         }
     }
 
-    /// The mean, and the sum of the squares of the differences to it; `None` of nothing.
+    /// Returns the mean, and the sum of the squared differences from it; `None` while there are no values.
     fn center(&self) -> Option<(Sum, Sum)> {
         if self.count == 0 {
             return None;
@@ -196,7 +196,7 @@ impl SummaryValue {
         let count = self.count as f64;
         let mean = self.total.over(count);
         if !self.squares.is_finite() {
-            // They overflowed. What is taken off them did as well, and the difference is no number.
+            // They overflowed. What would be subtracted overflowed as well, and the difference would be a NaN.
             return Some((mean, Sum::of(f64::INFINITY)));
         }
         // Σ(x - m)² = Σ(x - k)² - n·(m - k)²
@@ -204,7 +204,8 @@ impl SummaryValue {
         Some((mean, self.squares.minus(shift)))
     }
 
-    /// With the sum of squares about a mean expressed by the float next to it.
+    /// Moves the shift to the float next to the mean, and expresses the sum of squares about the mean by it.
+    /// Changes nothing if either is not finite.
     fn about(self, mean: Sum, squares: Sum) -> SummaryValue {
         let around = mean.high;
         let squares = squares.plus_sum(Sum::of(mean.low).squared().times(self.count as f64));
@@ -218,7 +219,7 @@ impl SummaryValue {
         }
     }
 
-    /// Adds another one; of equal times the other's last value counts.
+    /// Adds another summary. If the times are equal, the other's last value counts.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -247,7 +248,7 @@ impl SummaryValue {
                 let merged = SummaryValue {
                     count: self.count.saturating_add(other.count),
                     total: self.total.plus_sum(other.total),
-                    // What stays where numbers have overflowed.
+                    // Stays as it is if numbers have overflowed.
                     squares,
                     min: known(self.min, other.min, f64::min),
                     max: known(self.max, other.max, f64::max),
@@ -262,10 +263,10 @@ impl SummaryValue {
         self.rejected = rejected;
     }
 
-    /// What was recorded after `earlier`, an earlier state of this summary: as [`merge`](Self::merge), the
-    /// other way round. The deviation is as exact as its squares are large among all. The last value is
-    /// that of now; the least and the greatest of an interval nobody
-    /// knows, unless it is all that was ever recorded.
+    /// Returns what was recorded after `earlier`, an earlier state of this summary: the reverse of
+    /// [`merge`](Self::merge). The larger the interval's squares are among all, the more exact is the
+    /// deviation. The last value is the current one. Least and greatest value of an interval are not known,
+    /// unless it is everything that was ever recorded.
     pub(in crate::metric) fn since(&self, earlier: &SummaryValue) -> SummaryValue {
         let rejected = self.rejected.saturating_sub(earlier.rejected);
         let count = self.count.saturating_sub(earlier.count);
@@ -293,8 +294,8 @@ impl SummaryValue {
         SummaryValue { rejected, ..since }
     }
 
-    /// With another one's, of moments that have no time: of two writers' last values it is not known which
-    /// is the last, and it becomes a NaN.
+    /// Merges another one; their moments have no time. Which of two writers' last values is the later one is
+    /// not known, so the last value becomes a NaN.
     pub(in crate::metric) fn merged_without_time(mut self, other: SummaryValue) -> SummaryValue {
         let both = self.count > 0 && other.count > 0;
         self.merge(other);
@@ -304,7 +305,7 @@ impl SummaryValue {
         self
     }
 
-    /// With these extremes, if there are any values.
+    /// Sets the extremes, if there are any values.
     pub(in crate::metric) fn with_extremes(self, min: f64, max: f64) -> SummaryValue {
         match self.count {
             0 => self,
@@ -312,7 +313,7 @@ impl SummaryValue {
         }
     }
 
-    /// How many values were recorded.
+    /// Returns how many values were recorded.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -325,7 +326,7 @@ impl SummaryValue {
         self.count
     }
 
-    /// Their sum.
+    /// Returns their sum.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -339,7 +340,7 @@ impl SummaryValue {
         self.total.value()
     }
 
-    /// Their mean; `None` of nothing.
+    /// Returns their mean; `None` while nothing has been recorded.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -354,7 +355,8 @@ impl SummaryValue {
         Some(self.center()?.0.value())
     }
 
-    /// Their standard deviation as of a sample (n - 1); 0 of one value, `None` of nothing.
+    /// Returns their standard deviation as of a sample (n - 1); 0 for one value, `None` while nothing has been
+    /// recorded.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -365,7 +367,7 @@ impl SummaryValue {
     /// ```
     pub fn stddev(&self) -> Option<f64> {
         let (_, squares) = self.center()?;
-        // Not negative but in a file that was tampered with; and a NaN stays one.
+        // Negative only in a file that was tampered with; a NaN stays one.
         let squares = if squares.high < 0.0 {
             0.0
         } else {
@@ -377,7 +379,8 @@ impl SummaryValue {
         })
     }
 
-    /// The least value; `None` of nothing, and of an interval where it is not known.
+    /// Returns the least value; `None` while nothing has been recorded, and for an interval where it is not
+    /// known.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -391,7 +394,8 @@ impl SummaryValue {
         (self.count > 0 && !self.min.is_nan()).then_some(self.min)
     }
 
-    /// The greatest value; `None` of nothing, and of an interval where it is not known.
+    /// Returns the greatest value; `None` while nothing has been recorded, and for an interval where it is not
+    /// known.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -405,7 +409,8 @@ impl SummaryValue {
         (self.count > 0 && !self.max.is_nan()).then_some(self.max)
     }
 
-    /// The value recorded last, by the coarse clocks of its writers; `None` of nothing.
+    /// Returns the value recorded last, by the coarse clocks of its writers; `None` while nothing has been
+    /// recorded.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -419,7 +424,8 @@ impl SummaryValue {
         (self.count > 0).then_some(self.last)
     }
 
-    /// When that was: seconds since 1970-01-01 UTC, to a few milliseconds; `None` of nothing.
+    /// Returns when the last value was recorded, in seconds since 1970-01-01 UTC, exact to a few milliseconds;
+    /// `None` while nothing has been recorded.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -433,7 +439,7 @@ impl SummaryValue {
         (self.count > 0).then_some(self.last_time as f64 / 1e9)
     }
 
-    /// How many NaNs and infinities were not recorded.
+    /// Returns how many NaNs and infinities were rejected.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -447,7 +453,7 @@ impl SummaryValue {
     }
 }
 
-/// One of two extremes. Where one of them is not known, neither is that of both.
+/// Chooses one of two extremes. If one of them is not known, neither is the result.
 fn known(a: f64, b: f64, chosen: fn(f64, f64) -> f64) -> f64 {
     if a.is_nan() || b.is_nan() {
         f64::NAN
@@ -477,7 +483,7 @@ mod tests {
         let (a, b) = (interval.stddev().unwrap(), direct.stddev().unwrap());
         assert!((a - b).abs() < 1e-6 * b, "{a} and {b}");
         assert_eq!(interval.last(), Some(4.25));
-        // Also with one that has extremes.
+        // Also merged with one that has extremes.
         let mut both = interval;
         both.merge(direct);
         for summary in [interval, both] {
