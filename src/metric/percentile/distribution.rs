@@ -19,46 +19,47 @@ pub const PERCENTILES: [(f64, &str); 6] = [
     (99.9, "Percentile999th"),
 ];
 
-/// The ranks of percents among `n` values, from 1: ⌈percent/100 · n⌉, at least the first.
+/// Returns the ranks of percents among `n` values, counted from 1: ⌈percent/100 · n⌉, at least 1.
 pub(in crate::metric) fn ranks<const N: usize>(percents: &[f64; N], n: u64) -> [u64; N] {
-    // In integers, of millionths of a percent: 99.9 / 100.0 * 1000.0 is more than 999.
+    // In integers, by millionths of a percent: as floats, 99.9 / 100.0 * 1000.0 is more than 999.
     percents.map(|percent| {
         let millionths = (percent * 1e6).round() as u128;
         ((millionths * u128::from(n)).div_ceil(100_000_000) as u64).clamp(1, n)
     })
 }
 
-/// `total / count`, rounded once. (To round both first can be off by one in the last place.)
+/// Returns `total / count`, rounded once. (Rounding both first can be off by one in the last place.)
 fn quotient(total: u128, count: u64) -> f64 {
-    // With the total's highest bit in place 127 the quotient has 63 bits at least, more than a double keeps.
-    // The lowest is set if there is a remainder, so that what is rounded is on the right side of a middle.
+    // With the total's highest bit in place 127, the quotient has at least 63 bits, more than a double keeps.
+    // The lowest is set if there is a remainder, so that the number that is rounded is on the right side of a
+    // middle.
     let shift = total.leading_zeros().min(127);
     let (shifted, count) = (total << shift, u128::from(count));
     let sticky = u128::from(shifted % count != 0);
-    // A power of two in the range of doubles, so neither it nor the product is rounded.
+    // A power of two in the range of doubles, so neither it nor the division by it is rounded.
     ((shifted / count) | sticky) as f64 / (1u128 << shift) as f64
 }
 
-/// A distribution of u64 values: exact moments of one publication, and counts in buckets with a
-/// known relative error.
+/// A distribution of u64 values: exact moments from one publication, and counts in buckets with a known
+/// relative error.
 ///
-/// The moments always belong together. The buckets may be one value ahead of them for each writer
-/// that was just recording.
+/// The moments always describe the same values. The buckets may be one value ahead of them for each writer that
+/// is recording at the time.
 #[derive(Clone, PartialEq)]
 pub struct Distribution {
     moments: Moments,
     /// The last value, if it is known.
     last: Option<u64>,
     layout: Layout,
-    /// Counts per bucket of the octaves that have their space.
+    /// Counts per bucket of the octaves that have space for buckets.
     octaves: BTreeMap<u32, Box<[u64]>>,
-    /// Counts of whole octaves, where there was no space for buckets.
+    /// Counts of whole octaves, from when there was no space for buckets.
     coarse: BTreeMap<u32, u64>,
     exemplars: ByMagnitude<u64>,
 }
 
 impl Distribution {
-    /// A distribution of nothing.
+    /// Makes an empty distribution.
     pub(crate) fn new(layout: Layout) -> Distribution {
         Distribution {
             moments: Moments::default(),
@@ -70,18 +71,18 @@ impl Distribution {
         }
     }
 
-    /// Takes the exemplars among the extents of its metric.
+    /// Decodes the exemplars among the extents of its metric.
     pub(in crate::metric) fn set_exemplars(
         &mut self,
         extents: &[(u32, &[u64])],
         contexts: &Copied<'_>,
     ) {
-        // By the highest bit, and not by the octave: those of other digits are others.
+        // By the highest bit and not by the octave: with other digits the octaves are others.
         let value = |bits: u64| Some((u64::BITS - bits.leading_zeros(), bits));
         self.exemplars = exemplars::decode(extents, contexts, value);
     }
 
-    /// The last value of each magnitude that was recorded with a context, by value: see
+    /// Returns the last value of each magnitude that was recorded with a context, sorted by value: see
     /// [`Timer::record_with`](crate::Timer::record_with).
     ///
     /// ```
@@ -97,8 +98,8 @@ impl Distribution {
         self.exemplars.values()
     }
 
-    /// From its parts: moments, coarse counts by octave, and number and counts of the octaves that have
-    /// buckets.
+    /// Makes a distribution from its parts: moments, coarse counts by octave, and numbers and counts of the
+    /// octaves that have buckets.
     pub(crate) fn of(
         layout: Layout,
         moments: Moments,
@@ -117,7 +118,7 @@ impl Distribution {
             }
         }
         for &(octave, counts) in octaves {
-            // Two records for one octave: a writer makes none, but a file may say so.
+            // There may be two records for one octave: no writer makes them, but a file may contain them.
             if counts.len() == layout.buckets() && (octave as usize) < layout.octaves() {
                 decoded.add_octave(octave, counts);
             }
@@ -125,13 +126,13 @@ impl Distribution {
         decoded
     }
 
-    /// The same, but its last value is not known.
+    /// Returns the same distribution, with its last value not known.
     pub(crate) fn without_last(mut self) -> Distribution {
         self.last = None;
         self
     }
 
-    /// How many values were recorded.
+    /// Returns how many values were recorded.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -144,7 +145,7 @@ impl Distribution {
         self.moments.count
     }
 
-    /// Their sum.
+    /// Returns their sum.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -157,7 +158,7 @@ impl Distribution {
         self.moments.total
     }
 
-    /// Their mean, correctly rounded; `None` of nothing.
+    /// Returns their mean, correctly rounded; `None` while nothing has been recorded.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -172,10 +173,11 @@ impl Distribution {
         (self.moments.count > 0).then(|| quotient(self.moments.total, self.moments.count))
     }
 
-    /// Their standard deviation as of a sample (n - 1); 0 of one value, `None` of nothing.
+    /// Returns their standard deviation as of a sample (n - 1); 0 for one value, `None` while nothing has been
+    /// recorded.
     ///
-    /// The relative error is below 10⁻¹⁵ (from integer sums) unless the sum of squares exceeds 2¹²⁸; then it is
-    /// computed from the buckets.
+    /// The relative error is below 10⁻¹⁵ (from integer sums), unless the sum of squares does not fit into 128
+    /// bits. Then the deviation is computed from the buckets.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -197,7 +199,7 @@ impl Distribution {
         // With the integer q next to the mean and r = Σx - n·q, |r| ≤ n/2:
         //     Σ(x - q)² = Σx² - q·(Σx + r)      an integer below 2¹²⁸, exactly
         //     Σ(x - m)² = Σ(x - q)² - r²/n      at least half of it, since Σ(x - q)² ≥ |r| and r²/n ≤ |r|/2
-        // so no digits cancel when r²/n, which is rounded, is taken off.
+        // so no digits cancel when r²/n, which is rounded, is subtracted.
         let n_wide = u128::from(n);
         let (total, rest) = (self.moments.total, self.moments.total % n_wide);
         let (floor, is_above) = (total / n_wide, rest > n_wide / 2);
@@ -212,7 +214,7 @@ impl Distribution {
             total.checked_add(r)
         };
         let taken = total_and_r.and_then(|sum| sum.checked_mul(q));
-        // What does not fit, or is negative: no values have such moments, but a file may say so.
+        // It does not fit, or is negative: no values have such moments, but a file may contain them.
         let sum = match taken.and_then(|taken| self.moments.squares.checked_sub(taken)) {
             Some(around) => around as f64 - r as f64 * (r as f64 / n as f64),
             None => 0.0,
@@ -235,7 +237,7 @@ impl Distribution {
         })
     }
 
-    /// The least value; `None` of nothing.
+    /// Returns the least value; `None` while nothing has been recorded.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -249,7 +251,7 @@ impl Distribution {
         (self.moments.count > 0).then_some(!self.moments.not_min)
     }
 
-    /// The greatest value; `None` of nothing.
+    /// Returns the greatest value; `None` while nothing has been recorded.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -262,7 +264,7 @@ impl Distribution {
         (self.moments.count > 0).then_some(self.moments.max)
     }
 
-    /// The last value, where one writer recorded all of them; else `None`, and so for what was folded.
+    /// Returns the last value if one writer recorded all of them; `None` otherwise, and for folded files.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -275,7 +277,7 @@ impl Distribution {
         self.last
     }
 
-    /// Values in the buckets: at rest as many as [`count`](Self::count).
+    /// Returns the number of values in the buckets: at rest the same as [`count`](Self::count).
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -290,10 +292,10 @@ impl Distribution {
         sum
     }
 
-    /// The value at `percent` (0 to 100); `None` of nothing.
+    /// Returns the value at `percent` (0 to 100); `None` while nothing has been recorded.
     ///
-    /// Nearest rank: the bucket in which the ⌈percent/100 · n⌉-th value lies (at least the first),
-    /// its middle `low + (high - low) / 2`, held within minimum and maximum.
+    /// This is the nearest rank: the value is the middle, `low + (high - low) / 2`, of the bucket that contains
+    /// the ⌈percent/100 · n⌉-th value (at least the first), clamped to minimum and maximum.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -306,7 +308,7 @@ impl Distribution {
         self.percentiles(&[percent])[0]
     }
 
-    /// Several [`percentile`](Self::percentile)s in one pass; the percents ascend.
+    /// Returns several [`percentile`](Self::percentile)s in one pass. The percents must ascend.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -334,7 +336,7 @@ impl Distribution {
         values
     }
 
-    /// Within minimum and maximum. (A bucket that a writer has just entered may be outside.)
+    /// Clamps a value to minimum and maximum. (A bucket that a writer has just entered may be outside.)
     fn held(&self, value: u64) -> u64 {
         match (self.min(), self.max()) {
             (Some(min), Some(max)) if min <= max => value.clamp(min, max),
@@ -342,8 +344,8 @@ impl Distribution {
         }
     }
 
-    /// Calls `each` with least value, greatest value and count of every bucket that is not empty, in
-    /// ascending order.
+    /// Calls `each` with the least value, the greatest value and the count of every bucket that is not empty,
+    /// in ascending order.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -369,7 +371,7 @@ impl Distribution {
         }
     }
 
-    /// The same distribution as an HdrHistogram, its buckets entered at their least values.
+    /// Returns the same distribution as an HdrHistogram, each bucket entered at its least value.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;

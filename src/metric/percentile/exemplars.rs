@@ -1,9 +1,11 @@
-//! Exemplars: for each octave of a distribution the last value that came with a context, a trace id as a rule.
+//! Exemplars: for each octave of a distribution the last value that was recorded with a context, usually a
+//! trace id.
 //!
-//! An exemplar is an extent of the file (`format::extent`) of one cell of two buffers, made when an octave has its first:
-//! `| sequence | time | value | context | time | value | context |`. The number of the extent is that of the octave, with the
-//! highest bit set ([`EXEMPLAR`]); so no octave has it. Where no value comes with a context, there is none, and a record knows
-//! nothing of all this.
+//! An exemplar is an extent of the file (`format::extent`) with one cell of two buffers. It is made when its
+//! octave gets the first exemplar: `| sequence | time | value | context | time | value | context |`. The number
+//! of the extent is that of the octave with the highest bit set ([`EXEMPLAR`]), so no octave has the same
+//! number. Where no value comes with a context there are no such extents, and a record knows nothing of
+//! exemplars.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,9 +19,9 @@ use crate::metric::storage::Storage;
 use crate::sys::memory::words::{Slot, Width};
 use crate::sys::process::clock;
 
-/// What the number of an exemplar's extent has, and that of no octave.
+/// The bit that is set in the number of an exemplar's extent, and in that of no octave.
 const EXEMPLAR: u32 = 1 << 31;
-/// Exemplars of one metric in one file. Only floats have more octaves.
+/// The most exemplars of one metric in one file. Only floats have more octaves.
 const MOST: usize = 64;
 const BUFFERS: usize = 2;
 
@@ -51,7 +53,7 @@ struct Table {
     storage: Rc<dyn Storage>,
     owner: u32,
     kept: Vec<Kept>,
-    /// How often the file had no space for one more.
+    /// How many times the file had no space for another one.
     refused: u64,
 }
 
@@ -62,7 +64,8 @@ struct Kept {
 }
 
 impl Exemplars {
-    /// Keeps a value as the last one of its octave. Without a file (private memory) there is no place for it.
+    /// Keeps a value as the last one of its octave. Does nothing without a file: private memory has no space
+    /// for it.
     #[cold]
     pub fn keep(
         &self,
@@ -71,7 +74,7 @@ impl Exemplars {
         value: u64,
         context: &[u8],
     ) {
-        // Borrowed: an allocator that comes back here.
+        // Fails in a reentrant call, for example of an allocator.
         let (Some(storage), Ok(mut table)) = (storage, self.0.try_borrow_mut()) else {
             return;
         };
@@ -96,13 +99,13 @@ impl Exemplars {
 }
 
 impl Table {
-    /// The place of the octave's exemplar, made if it is new and there is space.
+    /// Returns the index of the octave's exemplar, which is made if it is new and there is space.
     fn place(&mut self, octave: u32) -> Option<usize> {
         let known = self.kept.iter().position(|kept| kept.octave == octave);
         if known.is_some() {
             return known;
         }
-        // A full file is asked again at every power of two.
+        // A full file is asked again whenever the number of refusals is a power of two.
         let is_asked = self.refused == 0 || self.refused.is_power_of_two();
         let extent = Extent {
             owner: self.owner,
@@ -127,7 +130,7 @@ impl Table {
 }
 
 impl Drop for Table {
-    /// Of a group that was removed: its contexts are free. (Its extents go to the next group in its place.)
+    /// Releases the contexts of a removed group. (Its extents go to the next group in its place.)
     fn drop(&mut self) {
         for kept in &self.kept {
             self.storage.contexts().release(kept.context);
@@ -145,7 +148,7 @@ pub struct Exemplar<T> {
 }
 
 impl<T: Copy> Exemplar<T> {
-    /// The value; of a timer in nanoseconds.
+    /// Returns the value; that of a timer is in nanoseconds.
     ///
     /// ```
     /// # let snapshot = mmstats::reader::Reader::open("tests/golden/exemplars.mmstats")?.snapshot()?;
@@ -158,7 +161,7 @@ impl<T: Copy> Exemplar<T> {
         self.value
     }
 
-    /// When it was recorded: nanoseconds since 1970-01-01 UTC.
+    /// Returns when it was recorded, in nanoseconds since 1970-01-01 UTC.
     ///
     /// ```
     /// # let snapshot = mmstats::reader::Reader::open("tests/golden/exemplars.mmstats")?.snapshot()?;
@@ -171,7 +174,7 @@ impl<T: Copy> Exemplar<T> {
         self.time
     }
 
-    /// When it was recorded: seconds since 1970-01-01 UTC.
+    /// Returns when it was recorded, in seconds since 1970-01-01 UTC.
     ///
     /// ```
     /// # let snapshot = mmstats::reader::Reader::open("tests/golden/exemplars.mmstats")?.snapshot()?;
@@ -184,7 +187,7 @@ impl<T: Copy> Exemplar<T> {
         self.time as f64 / 1e9
     }
 
-    /// Its context; `None` if there was no space for it.
+    /// Returns its context; `None` if it is lost: there was no space for it, or it has been replaced.
     ///
     /// ```
     /// # let snapshot = mmstats::reader::Reader::open("tests/golden/exemplars.mmstats")?.snapshot()?;
@@ -201,7 +204,8 @@ impl<T: Copy> Exemplar<T> {
 /// The exemplars of a distribution, by the magnitude of their values.
 pub(super) type ByMagnitude<T> = BTreeMap<u32, Exemplar<T>>;
 
-/// Those among the extents of a metric; `value` makes one of its bits, and says of which magnitude it is.
+/// Decodes the exemplars among the extents of a metric. `value` returns the magnitude and the value of its
+/// bits.
 pub(super) fn decode<T: Copy>(
     extents: &[(u32, &[u64])],
     contexts: &Copied<'_>,
@@ -209,7 +213,7 @@ pub(super) fn decode<T: Copy>(
 ) -> ByMagnitude<T> {
     let mut found = ByMagnitude::new();
     for (_, words) in extents.iter().filter(|(number, _)| number & EXEMPLAR != 0) {
-        // 0: it has its place, and was not published yet.
+        // 0: the exemplar has its space, but has not been published yet.
         let Some(&[sequence, time, bits, context]) = words.first_chunk() else {
             continue;
         };
@@ -227,7 +231,7 @@ pub(super) fn decode<T: Copy>(
     found
 }
 
-/// Of each magnitude the later one stays.
+/// Merges exemplars. Of each magnitude the later one stays.
 pub(super) fn merge<T>(
     into: &mut ByMagnitude<T>,
     others: impl IntoIterator<Item = (u32, Exemplar<T>)>,

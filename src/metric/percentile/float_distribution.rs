@@ -12,19 +12,19 @@ use crate::format::float_histogram::{
 use crate::metric::percentile::distribution::ranks;
 use crate::metric::summary::value::SummaryValue;
 
-/// A distribution of f64 values: moments of one publication, as exact as those of a
-/// [`SummaryValue`], and counts in buckets with a known relative error.
+/// A distribution of f64 values: moments from one publication, as exact as those of a [`SummaryValue`], and
+/// counts in buckets with a known relative error.
 ///
-/// The moments always belong together. The buckets may be one value ahead of them for each writer
-/// that was just recording.
+/// The moments always describe the same values. The buckets may be one value ahead of them for each writer that
+/// is recording at the time.
 #[derive(Clone, PartialEq)]
 pub struct FloatDistribution {
-    /// Without times. Of merged ones the last value is a NaN: not known.
+    /// Without times. The last value of merged distributions is a NaN: not known.
     moments: SummaryValue,
     layout: FloatLayout,
-    /// Counts per bucket of the octaves that have their space, by rank: in the order of their values.
+    /// Counts per bucket of the octaves that have space for buckets, by rank: in the order of their values.
     octaves: BTreeMap<u32, Box<[u64]>>,
-    /// Counts of ranges of octaves, where the space for buckets was refused, likewise.
+    /// Counts of ranges of octaves, from when space for buckets was refused, likewise by rank.
     ranges: BTreeMap<u32, u64>,
     exemplars: ByMagnitude<f64>,
 }
@@ -40,13 +40,13 @@ impl fmt::Debug for FloatDistribution {
     }
 }
 
-/// The place of a range among all in the order of their values, as [`rank`] is that of an octave.
+/// Returns the position of a range among all in the order of their values, as [`rank`] does for an octave.
 fn rank_of_range(range: usize) -> u32 {
     rank((range * OCTAVES_OF_RANGE) as u32) / OCTAVES_OF_RANGE as u32
 }
 
 impl FloatDistribution {
-    /// A distribution of nothing.
+    /// Makes an empty distribution.
     pub(crate) fn new(layout: FloatLayout) -> FloatDistribution {
         FloatDistribution {
             moments: SummaryValue::default(),
@@ -57,7 +57,7 @@ impl FloatDistribution {
         }
     }
 
-    /// Takes the exemplars among the extents of its metric.
+    /// Decodes the exemplars among the extents of its metric.
     pub(in crate::metric) fn set_exemplars(
         &mut self,
         extents: &[(u32, &[u64])],
@@ -72,7 +72,7 @@ impl FloatDistribution {
         self.exemplars = exemplars::decode(extents, contexts, value);
     }
 
-    /// The last value of each magnitude that was recorded with a context, by value: see
+    /// Returns the last value of each magnitude that was recorded with a context, sorted by value: see
     /// [`Percentile::record_with`](crate::Percentile::record_with).
     ///
     /// ```
@@ -85,7 +85,8 @@ impl FloatDistribution {
         self.exemplars.values()
     }
 
-    /// From its parts: moments, counts by range, and number and counts of the octaves that have buckets.
+    /// Makes a distribution from its parts: moments, counts by range, and numbers and counts of the octaves
+    /// that have buckets.
     pub(crate) fn of(
         layout: FloatLayout,
         moments: SummaryValue,
@@ -114,7 +115,7 @@ impl FloatDistribution {
         }
     }
 
-    /// Adds another one. Different digits: the result has the fewer.
+    /// Adds another distribution. If their digits differ, the result has the fewer.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -140,10 +141,10 @@ impl FloatDistribution {
         exemplars::merge(&mut self.exemplars, other.exemplars);
     }
 
-    /// What was recorded since `earlier`, an earlier state of this distribution. Minimum and maximum are
-    /// those of their buckets, held within the all-time ones.
+    /// Returns what was recorded since `earlier`, an earlier state of this distribution. Minimum and maximum
+    /// are those of their buckets, clamped to the all-time ones.
     ///
-    /// Where `earlier` has more than this, it is no earlier state, and the difference is taken as 0.
+    /// If `earlier` has more than this, it is not an earlier state, and the difference is taken as 0.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -183,7 +184,7 @@ impl FloatDistribution {
         delta
     }
 
-    /// Expresses both in the layout of fewer buckets.
+    /// Expresses both in the layout with fewer buckets.
     fn align(&mut self, other: &mut FloatDistribution) {
         let into = if self.layout.buckets() <= other.layout.buckets() {
             self.layout
@@ -194,7 +195,7 @@ impl FloatDistribution {
         other.coarsen(into);
     }
 
-    /// Expresses the counts in a layout of fewer digits. Its buckets are unions of the finer ones'.
+    /// Expresses the counts in a layout with fewer digits, whose buckets are unions of the finer ones.
     fn coarsen(&mut self, into: FloatLayout) {
         let finer = self.layout.buckets() / into.buckets();
         self.layout = into;
@@ -208,7 +209,7 @@ impl FloatDistribution {
         }
     }
 
-    /// How many values were recorded.
+    /// Returns how many values were recorded.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -221,7 +222,7 @@ impl FloatDistribution {
         self.moments.count()
     }
 
-    /// Their sum.
+    /// Returns their sum.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -235,7 +236,7 @@ impl FloatDistribution {
         self.moments.total()
     }
 
-    /// Their mean; `None` while nothing has been recorded.
+    /// Returns their mean; `None` while nothing has been recorded.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -249,7 +250,7 @@ impl FloatDistribution {
         self.moments.mean()
     }
 
-    /// Their standard deviation as of a sample (n - 1); 0 of one value, `None` while nothing has been
+    /// Returns their standard deviation as of a sample (n - 1); 0 for one value, `None` while nothing has been
     /// recorded.
     ///
     /// ```
@@ -263,7 +264,7 @@ impl FloatDistribution {
         self.moments.stddev()
     }
 
-    /// The least value; `None` while nothing has been recorded.
+    /// Returns the least value; `None` while nothing has been recorded.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -277,7 +278,7 @@ impl FloatDistribution {
         self.moments.min()
     }
 
-    /// The greatest value; `None` while nothing has been recorded.
+    /// Returns the greatest value; `None` while nothing has been recorded.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -291,7 +292,7 @@ impl FloatDistribution {
         self.moments.max()
     }
 
-    /// The last value, where one writer recorded all of them; `None` otherwise.
+    /// Returns the last value if one writer recorded all of them; `None` otherwise.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -305,7 +306,7 @@ impl FloatDistribution {
         self.moments.last().filter(|last| !last.is_nan())
     }
 
-    /// How many NaNs and infinities were not recorded.
+    /// Returns how many NaNs and infinities were rejected.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -318,7 +319,7 @@ impl FloatDistribution {
         self.moments.rejected()
     }
 
-    /// Values in the buckets: at rest as many as [`count`](Self::count).
+    /// Returns the number of values in the buckets: at rest the same as [`count`](Self::count).
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -333,10 +334,11 @@ impl FloatDistribution {
         sum
     }
 
-    /// The value at `percent` (0 to 100); `None` while nothing has been recorded.
+    /// Returns the value at `percent` (0 to 100); `None` while nothing has been recorded.
     ///
-    /// Nearest rank: the bucket in which the ⌈percent/100 · n⌉-th value lies (at least the first), its
-    /// middle, held within minimum and maximum. The bucket with zero in it stands for zero.
+    /// This is the nearest rank: the value is the middle of the bucket that contains the ⌈percent/100 · n⌉-th
+    /// value (at least the first), clamped to minimum and maximum. The bucket that contains zero stands for
+    /// zero.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -349,7 +351,7 @@ impl FloatDistribution {
         self.percentiles(&[percent])[0]
     }
 
-    /// Several [`percentile`](Self::percentile)s in one pass; the percents ascend.
+    /// Returns several [`percentile`](Self::percentile)s in one pass. The percents must ascend.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -377,7 +379,7 @@ impl FloatDistribution {
         values
     }
 
-    /// Within minimum and maximum. (A bucket that a writer has just entered may be outside.)
+    /// Clamps a value to minimum and maximum. (A bucket that a writer has just entered may be outside.)
     fn held(&self, value: f64) -> f64 {
         match (self.min(), self.max()) {
             (Some(min), Some(max)) if min <= max => value.clamp(min, max),
@@ -385,9 +387,9 @@ impl FloatDistribution {
         }
     }
 
-    /// Calls `each` with least value, greatest value and count of every bucket that is not empty, in
-    /// ascending order. (Where an octave had no space for buckets, a range of octaves is one bucket, before
-    /// those in it.)
+    /// Calls `each` with the least value, the greatest value and the count of every bucket that is not empty,
+    /// in ascending order. (Where an octave had no space for buckets, a range of octaves is one bucket, which
+    /// comes before those in it.)
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;

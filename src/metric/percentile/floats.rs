@@ -1,7 +1,7 @@
 //! The handle of a percentile of f64 values, and how its words are read.
 //!
-//! As for integers, with two differences. Its moments are those of a Summary, without a time. And an octave
-//! is looked up by sign and exponent ([`FloatOctaves`]), of which there are 4096, not by a top bit.
+//! It is like that for integers, with two differences. The moments are those of a Summary, without a time. And
+//! an octave is looked up by sign and exponent ([`FloatOctaves`]), of which there are 4096, not by a top bit.
 
 use std::fmt;
 use std::rc::Rc;
@@ -24,9 +24,9 @@ use crate::sync::{AtomicU64, Ordering};
 use crate::sys::memory::words::{FloatOctaves, Slot, Width, Word, Words};
 use crate::sys::process::clock;
 
-/// Plain words: the counts of the ranges, and how many values were rejected.
+/// Plain words: the counts of the ranges, and the number of rejected values.
 const PLAIN: usize = RANGES + 1;
-/// Where the second is.
+/// Index of the number of rejected values.
 const REJECTED: usize = RANGES;
 /// Words of a window's step: its stamp, and the moments.
 const STEP: usize = 1 + WORDS;
@@ -37,8 +37,8 @@ const NO_TIME: u64 = 0;
 pub struct Floats {
     moments: SeldomSlot<MomentsWidth>,
     layout: FloatLayout,
-    /// Those with a window never have an octave here: each value takes the path of one without buckets,
-    /// so that those without a window need not ask for it. So does what is not finite.
+    /// With a window, no octave is ever entered here: each value takes the path of one without a bucket, so
+    /// that a handle without a window does not test for one. A value that is not finite takes this path, too.
     buckets: Buckets,
     rejected: Word,
     window: Option<Box<Window>>,
@@ -55,17 +55,17 @@ impl Width for MomentsWidth {
 /// The counts of a distribution.
 struct Buckets {
     octaves: FloatOctaves,
-    /// Counts of values whose octave has no buckets, a word for each range.
+    /// Counts of values whose octave has no buckets, one word for each range.
     ranges: Words,
-    /// The file; `None`: private memory, which cannot grow.
+    /// The file; `None` for private memory, which cannot grow.
     storage: Option<Rc<dyn Storage>>,
-    /// Offset of the metric's place: what the records of its octaves refer to.
+    /// Offset of the metric's place, to which the records of its octaves refer.
     owner: u32,
-    /// The number that the record of octave 0 has.
+    /// The number of the record of octave 0.
     first: usize,
 }
 
-/// What a percentile with a window has beside one without.
+/// What a percentile with a window has in addition.
 struct Window {
     /// The metric's own counts.
     all: Buckets,
@@ -96,8 +96,8 @@ impl Floats {
     #[inline]
     pub(super) fn record(&self, value: f64) {
         let (octave, position) = self.layout.place(value);
-        // The bucket first, the moments after: at rest they agree, and a writer that dies between
-        // the two leaves them one apart.
+        // The bucket first, then the moments: at rest they agree, and a writer that dies between the two leaves
+        // them one apart.
         match self.buckets.octaves.word(octave, position) {
             // Relaxed: as for a Counter.
             Some(bucket) => {
@@ -106,13 +106,13 @@ impl Floats {
                     Ordering::Relaxed,
                 );
             }
-            // Ends there, and so does `publish`: nothing has to be kept over a call.
+            // This call is the last one, and so is that in `publish`: nothing has to be kept across a call.
             None => return self.without_bucket(value),
         }
         self.publish(value);
     }
 
-    /// Records a value, and keeps it as the exemplar of its octave.
+    /// Records a value and keeps it as the exemplar of its octave.
     pub(super) fn record_with(&self, value: f64, context: &[u8]) {
         self.record(value);
         if value.is_finite() {
@@ -126,13 +126,13 @@ impl Floats {
         }
     }
 
-    /// Records a value so many times.
+    /// Records a value this many times.
     #[cfg(feature = "metrics")]
     pub(super) fn record_many(&self, value: f64, times: u64) {
         if times == 0 {
             return;
         }
-        // The first one makes its octave's buckets.
+        // The first record makes the octave's buckets.
         self.record(value);
         let more = times - 1;
         if self.window.is_some() {
@@ -156,7 +156,7 @@ impl Floats {
         }
     }
 
-    /// Publishes the moments with one value more.
+    /// Publishes the moments with one more value.
     #[inline(always)]
     fn publish(&self, value: f64) {
         let often = |before: &[AtomicU64]| SummaryValue::often_without_time(before, value);
@@ -165,7 +165,7 @@ impl Floats {
         }
     }
 
-    /// As [`publish`](Self::publish), all words: there is a new extreme or shift, or was one just before.
+    /// Like [`publish`](Self::publish), for all words: there is a new extreme or shift, or was one just before.
     #[cold]
     #[inline(never)]
     fn publish_all(&self, value: f64) {
@@ -193,7 +193,7 @@ impl Floats {
         self.publish(value);
     }
 
-    /// Records a value in the step of `now` by the monotonic clock.
+    /// Records a value in the step of `now`, by the monotonic clock.
     fn record_in_window(&self, value: f64, now: u64) {
         let Some(Window { ring, steps, .. }) = self.window.as_deref() else {
             return;
@@ -209,20 +209,20 @@ impl Floats {
         });
     }
 
-    /// How many values were recorded.
+    /// Returns how many values were recorded.
     #[inline]
     pub(super) fn count(&self) -> u64 {
         self.moments().count()
     }
 
-    /// The moments that were published last.
+    /// Returns the moments that were published last.
     fn moments(&self) -> SummaryValue {
         // Relaxed: this thread is the only writer.
         let rejected = self.rejected.load(Ordering::Relaxed);
         SummaryValue::load(self.moments.last()).with_rejected(rejected)
     }
 
-    /// The distribution so far.
+    /// Returns the distribution so far.
     pub(super) fn distribution(&self) -> FloatDistribution {
         let buckets = (self.window.as_ref()).map_or(&self.buckets, |window| &window.all);
         // Relaxed: as in `moments`.
@@ -253,7 +253,7 @@ impl Floats {
         }
     }
 
-    /// Takes the places of the metric and of its window.
+    /// Binds the metric and its window to their places.
     pub(super) fn bind(binder: &mut Binder<'_>, options: Options<'_>) -> Floats {
         let layout = layout(options);
         let storage = binder.storage().cloned();
@@ -295,7 +295,7 @@ impl Floats {
 }
 
 impl Buckets {
-    /// Counts a value that is finite. The first one of an octave asks for its buckets.
+    /// Counts a finite value. The first one of an octave asks for its buckets.
     fn count(&self, layout: FloatLayout, value: f64) {
         let (octave, position) = layout.place(value);
         // Relaxed, here and below: as for a Counter.
@@ -308,7 +308,7 @@ impl Buckets {
         }
         let range = &self.ranges[octave as usize / OCTAVES_OF_RANGE];
         let count = range.load(Ordering::Relaxed);
-        // Asking again at every power of two finds space that has come back at next to no cost.
+        // Asking again at every power of two finds space that has come back, at next to no cost.
         if (count == 0 || count.is_power_of_two())
             && let Some(storage) = &self.storage
             && let Some(words) =
@@ -321,7 +321,7 @@ impl Buckets {
         }
     }
 
-    /// Counts nothing any more.
+    /// Sets all counts to zero.
     fn clear(&self) {
         let zero = |words: &[AtomicU64]| {
             (words.iter()).for_each(|word| word.store(0, Ordering::Relaxed));
@@ -403,12 +403,12 @@ fn decode(schema: &MetricSchema, raw: Raw<'_>) -> FloatDistribution {
     value
 }
 
-/// Words of the moments, and counts of ranges, of a distribution with so many digits.
+/// Returns how many words of moments and how many counts of ranges a distribution with this many digits has.
 pub(in super::super) fn words_of(digits: u32) -> Option<(usize, usize)> {
     FloatLayout::new(digits).map(|_| (WORDS, RANGES))
 }
 
-/// What a step of a window says, of whose counts the octaves go from 0 on.
+/// Decodes a step of a window. The octaves of its counts are numbered from 0.
 pub(in super::super) fn of_step(
     schema: &MetricSchema,
     moments: &[u64],
@@ -423,8 +423,8 @@ pub(in super::super) fn of_step(
     };
     let moments = SummaryValue::from_words(*moments);
     let mut decoded = FloatDistribution::of(layout, moments, ranges, octaves);
-    // As for integers: a step that is begun anew just now may still have the counts of the one that had its
-    // room.
+    // As for integers: a step that has just begun anew may still have the counts of the one whose space it
+    // took.
     if decoded.bucket_count() / 2 > moments.count().saturating_add(1000) {
         decoded = FloatDistribution::of(layout, moments, &[], &[]);
     }

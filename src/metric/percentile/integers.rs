@@ -1,4 +1,4 @@
-//! The handle of a percentile of u64 values, and of a timer; and how their words are read.
+//! The handle of a percentile of u64 values and of a timer, and how their words are read.
 
 use std::fmt;
 use std::rc::Rc;
@@ -24,8 +24,8 @@ use crate::sys::process::clock;
 pub struct Integers {
     moments: SeldomSlot<MomentsWidth>,
     layout: Layout,
-    /// Those with a window never have an octave here: each value takes the path of one without buckets,
-    /// so that those without a window need not ask for it.
+    /// With a window, no octave is ever entered here: each value takes the path of one without a bucket, so
+    /// that a handle without a window does not test for one.
     buckets: Buckets,
     window: Option<Box<Window>>,
     exemplars: Exemplars,
@@ -36,11 +36,11 @@ struct Buckets {
     octaves: Octaves,
     /// Counts of octaves without buckets, one word each.
     coarse: Words,
-    /// The file; `None`: private memory, which cannot grow.
+    /// The file; `None` for private memory, which cannot grow.
     storage: Option<Rc<dyn Storage>>,
-    /// Offset of the metric's place: what the records of its octaves refer to.
+    /// Offset of the metric's place, to which the records of its octaves refer.
     owner: u32,
-    /// The number that the record of octave 0 has.
+    /// The number of the record of octave 0.
     first: usize,
 }
 
@@ -71,13 +71,13 @@ impl Integers {
     }
 
     /// Records a value.
-    // Always: left to itself, the compiler calls it where a program has several records, for a tenth of a
+    // Always: otherwise the compiler makes calls where a program has several records, which costs a tenth of a
     // nanosecond in three.
     #[inline(always)]
     pub fn record(&self, value: u64) {
         let (top, position) = self.layout.place(value);
-        // The bucket first, the moments after: at rest they agree, and a writer that dies between
-        // the two leaves them one apart.
+        // The bucket first, then the moments: at rest they agree, and a writer that dies between the two leaves
+        // them one apart.
         match self.buckets.octaves.word(top, position) {
             // Relaxed: as for a Counter.
             Some(bucket) => {
@@ -86,13 +86,13 @@ impl Integers {
                     Ordering::Relaxed,
                 );
             }
-            // Ends there, and so does `publish`: nothing has to be kept over a call.
+            // This call is the last one, and so is that in `publish`: nothing has to be kept across a call.
             None => return self.without_bucket(top, position, value),
         }
         self.publish(value);
     }
 
-    /// Records a value, and keeps it as the exemplar of its octave.
+    /// Records a value and keeps it as the exemplar of its octave.
     pub fn record_with(&self, value: u64, context: &[u8]) {
         self.record_out_of_line(value);
         let (top, _) = self.layout.place(value);
@@ -102,7 +102,7 @@ impl Integers {
         self.exemplars.keep(place, octave, value, context);
     }
 
-    /// Publishes the moments with one value more.
+    /// Publishes the moments with one more value.
     #[inline(always)]
     fn publish(&self, value: u64) {
         let often = |before: &[AtomicU64]| Moments::often(before, value);
@@ -111,7 +111,8 @@ impl Integers {
         }
     }
 
-    /// As [`publish`](Self::publish), all words: there is a new extreme or a carry, or was one just before.
+    /// Like [`publish`](Self::publish), for all words: there is a new extreme or a carry, or was one just
+    /// before.
     #[cold]
     #[inline(never)]
     fn publish_all(&self, value: u64) {
@@ -120,7 +121,7 @@ impl Integers {
         });
     }
 
-    /// The moments that were published last.
+    /// Returns the moments that were published last.
     fn moments(&self) -> Moments {
         Moments::load(self.moments.last())
     }
@@ -137,7 +138,7 @@ impl Integers {
         self.publish(value);
     }
 
-    /// Records a value in the step of `now` by the monotonic clock.
+    /// Records a value in the step of `now`, by the monotonic clock.
     pub(in super::super) fn record_in_window(&self, value: u64, now: u64) {
         let Some(Window { ring, steps, .. }) = self.window.as_deref() else {
             return;
@@ -152,18 +153,18 @@ impl Integers {
         });
     }
 
-    /// Where the values are counted.
+    /// Returns the buckets in which the values are counted.
     fn buckets(&self) -> &Buckets {
         (self.window.as_ref()).map_or(&self.buckets, |window| &window.all)
     }
 
-    /// How many values were recorded in this thread's file.
+    /// Returns how many values were recorded in this thread's file.
     #[inline]
     pub fn count(&self) -> u64 {
         self.moments().count
     }
 
-    /// The distribution in this thread's file. Copies the buckets: microseconds.
+    /// Returns the distribution in this thread's file. Copies the buckets, which takes microseconds.
     pub fn distribution(&self) -> Distribution {
         let (layout, buckets) = (self.layout, self.buckets());
         let coarse: Vec<u64> = (buckets.coarse.iter())
@@ -184,7 +185,7 @@ impl Integers {
         Distribution::of(layout, self.moments(), &coarse, &octaves)
     }
 
-    /// Takes the places of the metric and of its window.
+    /// Binds the metric and its window to their places.
     pub(in super::super) fn bind(binder: &mut Binder<'_>, options: Options<'_>) -> Integers {
         let layout = layout(options);
         let storage = binder.storage().cloned();
@@ -257,13 +258,13 @@ impl Buckets {
         }
     }
 
-    /// Counts the first value of an octave, or one of an octave without space.
+    /// Counts the first value of an octave, or a value of an octave without space.
     #[cold]
     fn first_of_octave(&self, layout: Layout, top: u32, position: usize) {
         let octave = layout.octave(top);
         let coarse = &self.coarse[octave];
         let count = coarse.load(Ordering::Relaxed);
-        // Asking again at every power of two finds space that has come back at next to no cost.
+        // Asking again at every power of two finds space that has come back, at next to no cost.
         if (count == 0 || count.is_power_of_two())
             && let Some(storage) = &self.storage
             && let Some(words) = storage.octave(self.owner, self.first + octave, layout.buckets())
@@ -275,12 +276,12 @@ impl Buckets {
         }
     }
 
-    /// The counts of an octave, if it has any.
+    /// Returns the counts of an octave, if it has any.
     fn octave(&self, layout: Layout, octave: usize) -> impl Iterator<Item = Word> {
         (0..layout.buckets()).filter_map(move |i| self.octaves.word(layout.top(octave), i))
     }
 
-    /// Counts nothing any more.
+    /// Sets all counts to zero.
     fn clear(&self, layout: Layout) {
         for octave in 0..layout.octaves() {
             self.coarse[octave].store(0, Ordering::Relaxed);
@@ -291,7 +292,7 @@ impl Buckets {
     }
 }
 
-/// What a percentile with a window has beside one without.
+/// What a percentile with a window has in addition.
 struct Window {
     /// The metric's own counts.
     all: Buckets,
@@ -309,12 +310,12 @@ fn window_geometry(options: Options<'_>) -> Geometry {
     window::geometry(STEP, coarse, options.buffers)
 }
 
-/// Words of the moments, and coarse counts, of a distribution with so many digits.
+/// Returns how many words of moments and how many coarse counts a distribution with this many digits has.
 pub(in super::super) fn words_of(digits: u32) -> Option<(usize, usize)> {
     Some((MOMENTS, Layout::new(digits)?.octaves()))
 }
 
-/// What a step of a window says, of whose counts the octaves go from 0 on.
+/// Decodes a step of a window. The octaves of its counts are numbered from 0.
 pub(in super::super) fn of_step(
     schema: &MetricSchema,
     moments: Moments,
@@ -325,7 +326,7 @@ pub(in super::super) fn of_step(
         return Value::Percentile(Box::new(nothing(schema)));
     };
     let mut decoded = Distribution::of(layout, moments, coarse, octaves);
-    // A step that is begun anew just now may still have the counts of the one that had its room. (Those of
+    // A step that has just begun anew may still have the counts of the one whose space it took. (The counts of
     // a fast writer are ahead of the moments by what it records while they are read.)
     if decoded.bucket_count() / 2 > moments.count.saturating_add(1000) {
         decoded = Distribution::of(layout, moments, &[], &[]);
@@ -371,7 +372,8 @@ pub(in super::super) static KIND: Kind = Kind {
     },
 };
 
-/// Moments merge, coarse counts add up. Words that a later writer has between them are not known.
+/// Merges the moments and adds up the coarse counts. Words that a later writer has between them are not known,
+/// which is an error.
 pub(in super::super) fn fold(
     schema: &MetricSchema,
     into: &mut [u64],
@@ -400,7 +402,7 @@ pub(in super::super) fn check(schema: &MetricSchema) -> Result<(), String> {
         words,
         plain,
     } = schema.geometry;
-    // More words than the moments are a later writer's (a stamp, say), and are not looked at.
+    // Words beyond the moments are a later writer's (a stamp, say) and are ignored.
     if buffers == 0 || usize::from(words) < MOMENTS || usize::from(plain) != layout.octaves() {
         return Err(format!(
             "a distribution with {buffers} buffers of {words} words, {plain} beside"

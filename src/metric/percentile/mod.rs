@@ -20,13 +20,13 @@ use float_distribution::FloatDistribution;
 use floats::Floats;
 use integers::Integers;
 
-/// A distribution of numbers: sizes, lengths, ratios, anything whose percentiles matter. Count, total,
-/// mean, standard deviation, minimum, maximum and last value always belong together.
+/// A distribution of numbers: sizes, lengths, ratios, anything whose percentiles matter. Count, total, mean,
+/// standard deviation, minimum, maximum and last value always describe the same values.
 ///
-/// `Percentile` records `u64` values, `Percentile<f64>` floats of any sign and magnitude. Values are counted
-/// in log-linear buckets with a relative error of 10⁻ᵈ at most, `d` = 2 unless `#[mmstats(digits = 3)]` says
+/// `Percentile` records `u64` values, `Percentile<f64>` floats of any sign and magnitude. Values are counted in
+/// log-linear buckets with a relative error of at most 10⁻ᵈ. `d` is 2 unless `#[mmstats(digits = 3)]` says
 /// otherwise. The buckets of an *octave*, the values between two powers of two, take 1 KiB with two digits.
-/// They are reserved at its first value; without space only precision is lost.
+/// They are reserved at its first value. Without space only precision is lost.
 ///
 /// ```
 /// # use mmstats::{MmStats, Percentile};
@@ -44,7 +44,7 @@ use integers::Integers;
 /// ```
 pub struct Percentile<T: PercentileNumber = u64>(T::Handle);
 
-/// What a [`Percentile`] can record: `u64` and `f64`.
+/// The numbers that a [`Percentile`] can record: `u64` and `f64`.
 #[diagnostic::on_unimplemented(
     message = "`Percentile<{Self}>` does not exist",
     label = "not a number that a Percentile records",
@@ -54,7 +54,7 @@ pub trait PercentileNumber: sealed::Sealed + 'static {
     /// The handle that records such numbers.
     #[doc(hidden)]
     type Handle: fmt::Debug;
-    /// What a percentile of them is called.
+    /// The name of a percentile of such numbers.
     #[doc(hidden)]
     const KIND: &'static str;
 }
@@ -76,7 +76,7 @@ impl PercentileNumber for f64 {
 }
 
 impl Percentile<u64> {
-    /// Records a value. Some two nanoseconds.
+    /// Records a value, in about two nanoseconds.
     ///
     /// ```
     /// # use mmstats::{Percentile, MmStats};
@@ -91,8 +91,8 @@ impl Percentile<u64> {
         self.0.record(value);
     }
 
-    /// Records a value with a context, the id of a trace as a rule: the *exemplar* of its magnitude, until another one
-    /// comes. See [`Timer::record_with`](crate::Timer::record_with).
+    /// Records a value with a context, usually the id of a trace. It is the *exemplar* of its magnitude until
+    /// another one comes. See [`Timer::record_with`](crate::Timer::record_with).
     ///
     /// ```
     /// # use mmstats::{Percentile, MmStats};
@@ -106,7 +106,7 @@ impl Percentile<u64> {
         self.0.record_with(value, context.as_ref());
     }
 
-    /// How many values were recorded in this thread's file.
+    /// Returns how many values were recorded in this thread's file.
     ///
     /// ```
     /// # use mmstats::{Percentile, MmStats};
@@ -120,7 +120,7 @@ impl Percentile<u64> {
         self.0.count()
     }
 
-    /// The distribution in this thread's file. Copies the buckets: microseconds.
+    /// Returns the distribution in this thread's file. Copies the buckets, which takes microseconds.
     ///
     /// ```
     /// # use mmstats::{Percentile, MmStats};
@@ -135,7 +135,7 @@ impl Percentile<u64> {
         self.0.distribution()
     }
 
-    /// Records a value in the window's step of `now` by the monotonic clock.
+    /// Records a value in the window's step of `now`, by the monotonic clock.
     #[cfg(test)]
     pub(super) fn record_in_window(&self, value: u64, now: u64) {
         self.0.record_in_window(value, now);
@@ -143,7 +143,7 @@ impl Percentile<u64> {
 }
 
 impl Percentile<f64> {
-    /// Records a value. Some three nanoseconds. A NaN or an infinity is counted as rejected and changes
+    /// Records a value, in about three nanoseconds. A NaN or an infinity is counted as rejected and changes
     /// nothing else.
     ///
     /// ```
@@ -161,8 +161,8 @@ impl Percentile<f64> {
         self.0.record(value);
     }
 
-    /// Records a value with a context, the id of a trace as a rule: the *exemplar* of its magnitude, until another one
-    /// comes. See [`Timer::record_with`](crate::Timer::record_with).
+    /// Records a value with a context, usually the id of a trace. It is the *exemplar* of its magnitude until
+    /// another one comes. See [`Timer::record_with`](crate::Timer::record_with).
     ///
     /// ```
     /// # use mmstats::{Percentile, MmStats};
@@ -176,7 +176,7 @@ impl Percentile<f64> {
         self.0.record_with(value, context.as_ref());
     }
 
-    /// How many values were recorded in this thread's file.
+    /// Returns how many values were recorded in this thread's file.
     ///
     /// ```
     /// # use mmstats::{Percentile, MmStats};
@@ -190,7 +190,7 @@ impl Percentile<f64> {
         self.0.count()
     }
 
-    /// The distribution in this thread's file. Copies the buckets: microseconds.
+    /// Returns the distribution in this thread's file. Copies the buckets, which takes microseconds.
     ///
     /// ```
     /// # use mmstats::{Percentile, MmStats};
@@ -208,7 +208,7 @@ impl Percentile<f64> {
 /// For `recorder`.
 #[cfg(feature = "metrics")]
 impl Percentile<f64> {
-    /// Records a value so many times, at the cost of a few.
+    /// Records a value this many times, at the cost of a few records.
     pub(crate) fn record_many(&self, value: f64, times: u64) {
         self.0.record_many(value, times);
     }
@@ -222,7 +222,7 @@ impl<T: PercentileNumber> fmt::Debug for Percentile<T> {
 
 of_one_thread!(Percentile<V>, V: PercentileNumber);
 
-// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+// SAFETY: whatever is kept of the binder is in private fields of the handle, which cannot be cloned.
 unsafe impl Field for Percentile<u64> {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         Integers::describe(code::PERCENTILE, schema, label, options);
@@ -233,7 +233,7 @@ unsafe impl Field for Percentile<u64> {
     }
 }
 
-// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+// SAFETY: whatever is kept of the binder is in private fields of the handle, which cannot be cloned.
 unsafe impl Field for Percentile<f64> {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         Floats::describe(schema, label, options);

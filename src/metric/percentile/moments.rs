@@ -9,28 +9,28 @@ use crate::sync::{AtomicU64, Ordering};
 /// 5 !minimum (so that zeros are "nothing yet")   6 maximum   7 last
 /// ```
 ///
-/// A last value that is not within minimum and maximum is not known, and none is in a retired file.
+/// A last value that is not within minimum and maximum is not known. In a retired file none is known.
 pub const MOMENTS: usize = 8;
 
 /// Count, total, sum of squares, extremes and the last value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moments {
-    /// How many values.
+    /// Number of values.
     pub count: u64,
     /// Their sum.
     pub total: u128,
-    /// The sum of their squares; `u128::MAX`: it did not fit.
+    /// The sum of their squares; `u128::MAX` if it did not fit.
     pub squares: u128,
-    /// One's complement of the least value, so that 0 is that of nothing.
+    /// One's complement of the least value, so that 0 stands for no values.
     pub not_min: u64,
-    /// The greatest value, 0 of nothing.
+    /// The greatest value; 0 if there are no values.
     pub max: u64,
     /// The last value.
     pub last: u64,
 }
 
 impl Moments {
-    /// From the words of a slot.
+    /// Decodes the words of a slot.
     #[inline(always)]
     pub fn from_words(words: &[u64; MOMENTS]) -> Moments {
         let wide = |low: u64, high: u64| u128::from(low) | u128::from(high) << 64;
@@ -44,14 +44,14 @@ impl Moments {
         }
     }
 
-    /// Those that this thread, the only writer, has published in a buffer.
+    /// Loads what this thread, the only writer, has published in a buffer.
     #[inline(always)]
     pub fn load(buffer: &[AtomicU64]) -> Moments {
-        // Relaxed: as the only writer it reads its own stores.
+        // Relaxed: as the only writer, this thread reads its own stores.
         Moments::from_words(&std::array::from_fn(|i| buffer[i].load(Ordering::Relaxed)))
     }
 
-    /// The words of a slot.
+    /// Returns the words of a slot.
     #[inline(always)]
     pub fn to_words(self) -> [u64; MOMENTS] {
         [
@@ -66,7 +66,7 @@ impl Moments {
         ]
     }
 
-    /// With one value more. The total cannot overflow: 2⁶⁴ values below 2⁶⁴ fit.
+    /// Adds a value. The total cannot overflow: 2⁶⁴ values below 2⁶⁴ fit.
     #[inline(always)]
     pub fn with(self, value: u64) -> Moments {
         let wide = u128::from(value);
@@ -83,17 +83,18 @@ impl Moments {
         }
     }
 
-    /// The words that [`often`](Self::often) leaves as they are: upper halves of sums, and extremes.
+    /// The words that [`often`](Self::often) leaves as they are: the upper halves of the sums, and the
+    /// extremes.
     pub const SELDOM: [usize; 4] = [2, 4, 5, 6];
 
-    /// The words that a value changes as a rule, and what they become: the count, the lower halves of the
-    /// sums, and the last value. `None` if it changes others as well: it is a new extreme, its square does
-    /// not fit a word, or a sum is carried over.
+    /// Returns the words that a value usually changes, with their new contents: the count, the lower halves of
+    /// the sums, and the last value. `None` if it changes others as well: it is a new extreme, its square does
+    /// not fit into a word, or a sum has a carry.
     #[inline(always)]
     pub fn often(before: &[AtomicU64], value: u64) -> Option<[(usize, u64); 4]> {
         // Relaxed: as in `load`.
         let word = |i: usize| before[i].load(Ordering::Relaxed);
-        // In this order all fits into the registers that a function may use without saving them.
+        // In this order everything fits into the registers that a function may use without saving them.
         if !value > word(5) || value > word(6) {
             return None;
         }
@@ -107,10 +108,10 @@ impl Moments {
         ])
     }
 
-    /// Those of both. "Last" has no time, so of two writers' values there is none: whoever merges says so
-    /// (`Distribution`, and a retired file by being one). The word is 0.
+    /// Merges both. The last value has no time, so of two writers' values neither is the last. The caller has
+    /// to say so (`Distribution` does, and a retired file does by being one). The word is 0.
     pub fn merge(self, other: Moments) -> Moments {
-        // Of no values there are none, whatever a file says.
+        // Without values there are no extremes, whatever a file contains.
         let extremes = |of: Moments| match of.count {
             0 => (0, 0),
             _ => (of.not_min, of.max),
@@ -127,7 +128,8 @@ impl Moments {
     }
 }
 
-/// A sum that does not fit: out of line, so that it is a branch and not a dependency.
+/// Returns the sum that stands for one that does not fit. It is out of line, so that there is a branch and not
+/// a dependency.
 #[cold]
 #[inline(never)]
 fn too_large() -> u128 {
@@ -160,7 +162,7 @@ mod tests {
             (full(9, carried, carried - 400), 20, false),
             (full(9, 5, carried - 400), 20, true),
             (full(9, 5, carried - 399), 20, false),
-            // Its square alone is larger than a word.
+            // The square alone is larger than a word.
             (
                 Moments {
                     max: u64::MAX,

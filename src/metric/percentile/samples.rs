@@ -1,11 +1,11 @@
-//! What distributions say: a histogram, and what follows from it.
+//! The samples of distributions: a histogram, and what follows from it.
 
 use super::distribution::{Distribution, PERCENTILES};
 use super::float_distribution::FloatDistribution;
 use crate::format::scalar::Number;
 use crate::metric::sample::{Histogram, Reading, Sample, Sink};
 
-/// The histogram, and for people what follows from it; values are divided by `divisor`, and then
+/// Passes on the histogram and, for people, what follows from it. Values are divided by `divisor`; the results
 /// have the unit.
 pub(in crate::metric) fn of_integers(
     values: &Distribution,
@@ -44,7 +44,7 @@ pub(in crate::metric) fn of_integers(
     }
 }
 
-/// The histogram, and for people what follows from it.
+/// Passes on the histogram and, for people, what follows from it.
 pub(super) fn of_floats(values: &FloatDistribution, unit: &str, each: &mut Sink<'_>) {
     let histogram = Reading::Histogram(Histogram::of_floats(values));
     each(Sample::exported("", unit, histogram));

@@ -1,4 +1,4 @@
-//! What distributions are together: merged, and what one has beyond an earlier state.
+//! How distributions are merged, and what one has beyond an earlier state.
 
 use std::collections::btree_map::Entry;
 
@@ -8,7 +8,7 @@ use crate::metric::percentile::exemplars;
 use crate::metric::percentile::moments::Moments;
 
 impl Distribution {
-    /// Adds another one. Different digits: the result has the fewer.
+    /// Adds another distribution. If their digits differ, the result has the fewer.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -30,7 +30,7 @@ impl Distribution {
         self.coarsen(into);
         let mut other = other;
         other.coarsen(into);
-        // It has no time, so of two writers' values neither is the last.
+        // The last value has no time, so of two writers' values neither is known to be the last.
         self.last = match (self.count(), other.count()) {
             (_, 0) => self.last,
             (0, _) => other.last,
@@ -47,10 +47,10 @@ impl Distribution {
         exemplars::merge(&mut self.exemplars, other.exemplars);
     }
 
-    /// What was recorded since `earlier`, an earlier state of this distribution. Counts and sums are
-    /// exact; minimum and maximum are those of their buckets, held within the all-time ones.
+    /// Returns what was recorded since `earlier`, an earlier state of this distribution. Counts and sums are
+    /// exact. Minimum and maximum are those of their buckets, clamped to the all-time ones.
     ///
-    /// Where `earlier` has more than this, it is no earlier state, and the difference is taken as 0.
+    /// If `earlier` has more than this, it is not an earlier state, and the difference is taken as 0.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -93,7 +93,7 @@ impl Distribution {
         since.moments = Moments {
             count,
             total: now.total.saturating_sub(before.total),
-            // One that did not fit has no difference: then the buckets are asked.
+            // Sums that did not fit have no difference: the buckets are used then.
             squares: if now.squares == u128::MAX {
                 u128::MAX
             } else {
@@ -107,7 +107,7 @@ impl Distribution {
         since
     }
 
-    /// Expresses the counts in a layout of fewer digits. Its buckets are unions of the finer ones'.
+    /// Expresses the counts in a layout with fewer digits, whose buckets are unions of the finer ones.
     fn coarsen(&mut self, into: Layout) {
         if into == self.layout {
             return;
@@ -127,8 +127,8 @@ impl Distribution {
                 sums[position] = sums[position].saturating_add(count);
             }
         }
-        // A whole octave 0 of the finer layout spans several of the coarser: its counts go to the
-        // one of its middle. The others are octaves of the coarser layout, too.
+        // Octave 0 of the finer layout spans several of the coarser one: its coarse count goes to the octave of
+        // its middle. The others are octaves of the coarser layout, too.
         for (octave, count) in std::mem::take(&mut self.coarse) {
             let (low, high) = from.bounds(octave as usize, None);
             let sum = self

@@ -1,8 +1,8 @@
-//! Deviations, which lose no digits.
+//! Tests that deviations lose no digits.
 
 use super::*;
 
-/// The deviation of so many equal values and one other value.
+/// Returns the deviation of this many equal values and one other value.
 fn all_but_one(equal: u64, times: u64, other: u64) -> f64 {
     let wide = |n: u64| u128::from(n);
     let moments = Moments {
