@@ -199,7 +199,7 @@ impl Contexts {
         Some(index)
     }
 
-    /// Says that an entry that had the reference is gone.
+    /// Releases a reference: the entry that had it is gone.
     pub fn release(&self, reference: Reference) {
         let (Some(index), Ok(mut table)) = (reference.place(), self.table.try_borrow_mut()) else {
             return;

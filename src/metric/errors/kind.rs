@@ -99,7 +99,7 @@ fn decode(raw: Raw<'_>) -> ErrorsValue {
     }
 }
 
-/// Passes on the count of all errors, and the count of each name.
+/// Passes the count of all errors and the count of each name to `each`.
 fn samples(errors: &ErrorsValue, each: &mut Sink<'_>) {
     let count = |n: u64| Reading::Cumulative(Number::Int(n.into()));
     each(Sample::derived("all", "", count(errors.all())));

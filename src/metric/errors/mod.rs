@@ -418,7 +418,7 @@ impl Drop for Errors {
 
 of_one_thread!(Errors);
 
-// SAFETY: whatever is kept of the binder is in private fields of the handle, which cannot be cloned.
+// SAFETY: everything kept from the binder is in private fields of the handle, which cannot be cloned.
 unsafe impl Field for Errors {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         schema.metric(code::ERRORS, label, options, GEOMETRY).scalar = Some(Scalar::U64);

@@ -74,7 +74,7 @@ impl<const N: usize> History<N> {
     }
 
     /// Adds a value with a context: a text, or any bytes. A context is stored once, however many values refer
-    /// to it, and as long as one does. If it is longer than 16,368 bytes, the rest is cut, and this is marked.
+    /// to it, and as long as one does. If it is longer than 16,368 bytes, it is cut, and marked as cut.
     ///
     /// ```
     /// # use mmstats::{History, MmStats};
@@ -315,7 +315,7 @@ fn bytes_of(entries: usize) -> usize {
 
 of_one_thread!(History<N>, const N: usize);
 
-// SAFETY: whatever is kept of the binder is in private fields of the handle, which cannot be cloned.
+// SAFETY: everything kept from the binder is in private fields of the handle, which cannot be cloned.
 unsafe impl<const N: usize> Field for History<N> {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         let () = Self::LEGAL;

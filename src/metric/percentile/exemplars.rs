@@ -4,7 +4,7 @@
 //! An exemplar is an extent of the file (`format::extent`) with one cell of two buffers. It is made when its
 //! octave gets the first exemplar: `| sequence | time | value | context | time | value | context |`. The number
 //! of the extent is that of the octave with the highest bit set ([`EXEMPLAR`]), so no octave has the same
-//! number. Where no value comes with a context there are no such extents, and a record knows nothing of
+//! number. Where no value comes with a context there are no such extents, and recording does nothing for
 //! exemplars.
 
 use std::cell::RefCell;

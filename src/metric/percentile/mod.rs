@@ -222,7 +222,7 @@ impl<T: PercentileNumber> fmt::Debug for Percentile<T> {
 
 of_one_thread!(Percentile<V>, V: PercentileNumber);
 
-// SAFETY: whatever is kept of the binder is in private fields of the handle, which cannot be cloned.
+// SAFETY: everything kept from the binder is in private fields of the handle, which cannot be cloned.
 unsafe impl Field for Percentile<u64> {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         Integers::describe(code::PERCENTILE, schema, label, options);
@@ -233,7 +233,7 @@ unsafe impl Field for Percentile<u64> {
     }
 }
 
-// SAFETY: whatever is kept of the binder is in private fields of the handle, which cannot be cloned.
+// SAFETY: everything kept from the binder is in private fields of the handle, which cannot be cloned.
 unsafe impl Field for Percentile<f64> {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         Floats::describe(schema, label, options);

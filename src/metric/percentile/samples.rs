@@ -5,8 +5,8 @@ use super::float_distribution::FloatDistribution;
 use crate::format::scalar::Number;
 use crate::metric::sample::{Histogram, Reading, Sample, Sink};
 
-/// Passes on the histogram and, for people, what follows from it. Values are divided by `divisor`; the results
-/// have the unit.
+/// Passes the histogram to `each` and, for people, what follows from it. Values are divided by `divisor`;
+/// the results have the unit.
 pub(in crate::metric) fn of_integers(
     values: &Distribution,
     divisor: f64,
@@ -44,7 +44,7 @@ pub(in crate::metric) fn of_integers(
     }
 }
 
-/// Passes on the histogram and, for people, what follows from it.
+/// Passes the histogram to `each` and, for people, what follows from it.
 pub(super) fn of_floats(values: &FloatDistribution, unit: &str, each: &mut Sink<'_>) {
     let histogram = Reading::Histogram(Histogram::of_floats(values));
     each(Sample::exported("", unit, histogram));

@@ -42,9 +42,9 @@ use value::{SummaryValue, WORDS};
 pub struct Summary {
     slot: SeldomSlot<SummaryWidth>,
     rejected: Word,
-    /// Bits of a value. If all of them are set in a value, it is recorded apart. They are the bits that are all
-    /// set in a NaN or an infinity; with a window they are no bits, which every value has. So a summary without
-    /// a window does not test for one.
+    /// Bits that, if all are set in a value, have it recorded apart: those that are all set in a NaN or an
+    /// infinity. With a window there are none, so every value is recorded apart, and a summary without a window
+    /// does not test for one.
     apart: u64,
     window: Option<StepRing<STEP>>,
 }
@@ -178,7 +178,7 @@ impl fmt::Debug for Summary {
 
 of_one_thread!(Summary);
 
-// SAFETY: whatever is kept of the binder is in private fields of the handle, which cannot be cloned.
+// SAFETY: everything kept from the binder is in private fields of the handle, which cannot be cloned.
 unsafe impl Field for Summary {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         schema
@@ -257,7 +257,7 @@ fn from_raw(words: &[u64]) -> SummaryValue {
     SummaryValue::from_words(*published).with_rejected(words[WORDS])
 }
 
-/// Passes on count and total as one sample, and the extremes and the last value beside it.
+/// Passes count and total to `each` as one sample, and the extremes and the last value beside it.
 fn samples(summary: &SummaryValue, unit: &str, each: &mut Sink<'_>) {
     let (count, sum) = (summary.count(), summary.total());
     each(Sample::exported("", unit, Reading::Summary { count, sum }));

@@ -191,7 +191,7 @@ fn merge_values(into: &mut Value, next: Value) {
     }
 }
 
-/// Passes on `WindowCount`, `WindowMean`, `WindowMax`, `WindowPercentile50th`, …, for people.
+/// Passes `WindowCount`, `WindowMean`, `WindowMax`, `WindowPercentile50th`, … to `each`: they are for people.
 pub(in crate::metric) fn samples(window: &WindowValue, unit: &str, each: &mut Sink<'_>) {
     if let (Value::Counter(count), Some(rate)) = (&window.value, window.rate()) {
         let count = Reading::Cumulative(Number::Int((*count).into()));

@@ -3,7 +3,7 @@
 //! A metric with a window has a second entry in the schema, `<label>.Window`. It has space for [`STEPS`] values
 //! of the metric's own kind, each with the time at which its *step* began. A window is [`COUNTED`] steps long.
 //! The writer records each value a second time, in the current step, and reuses the oldest space for a new
-//! step. (A step of a counter holds the count at its begin, which the ticker stores.) A reader adds up the
+//! step. (A step of a counter holds the count at its start, which the ticker stores.) A reader adds up the
 //! steps that are not too old *by the reader's clock*. So a window empties without a write, and a reader that
 //! has just started sees it correctly at once.
 //!
@@ -12,7 +12,7 @@
 //! the window is missing at its far edge, and nothing older is ever counted. The clock is the system's
 //! monotonic one, the same for all processes of a machine since it was started. Setting the time does not
 //! change it. (It stands still while the machine sleeps.) The window of a file is left out if the file is from
-//! another machine, another run of this one, or another time namespace.
+//! another machine, another boot of this one, or another time namespace.
 
 pub mod kind;
 pub(super) mod ring;
@@ -23,7 +23,7 @@ use crate::format::schema::Geometry;
 
 /// Number of steps that count.
 pub const COUNTED: u64 = 12;
-/// Number of steps that have space. The one that is begun anew is outside of every window.
+/// Number of steps that have space. The one that is being reused is outside every window.
 pub const STEPS: usize = COUNTED as usize + 1;
 /// The suffix of the label of a window's entry.
 pub const SUFFIX: &str = ".Window";

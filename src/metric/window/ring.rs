@@ -28,8 +28,8 @@ impl<const W: usize> Width for RingWidth<W> {
     const WORDS: usize = STEPS * W;
 }
 
-/// A begin that every time is at least one step after, even the first second after the machine was started:
-/// clocks stay below 2⁶³ nanoseconds, and so do steps.
+/// A start of a step that is at least one step before every time, even in the first second after the machine
+/// was started: clocks stay below 2⁶³ nanoseconds, and so do steps.
 const NEVER: u64 = 1 << 63;
 
 impl<const W: usize> StepRing<W> {
@@ -48,7 +48,7 @@ impl<const W: usize> StepRing<W> {
     }
 
     /// Returns the index of the step of `now`. If the step is begun anew, `renew` is called once nothing of
-    /// what its space held counts any more.
+    /// what its space held is counted any more.
     #[inline]
     pub(in crate::metric) fn at(&self, now: u64, renew: impl FnOnce(usize)) -> usize {
         // Also if the clock went back: then the difference is large.
@@ -72,7 +72,7 @@ impl<const W: usize> StepRing<W> {
         let room = index * W..(index + 1) * W;
         // Relaxed, here and below: this thread is the only writer.
         let first = self.published()[room.start].load(Ordering::Relaxed);
-        // It is the same for a handle that begins where another one was, or if the clock went back.
+        // They are equal for a handle that starts where another one was, or if the clock went back.
         if first != stamp {
             self.publish(|i, word| if room.contains(&i) { 0 } else { word });
             renew(index);

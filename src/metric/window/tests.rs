@@ -312,7 +312,7 @@ fn a_counter_that_nobody_looks_at_any_more_has_an_empty_window() {
         let window = counter.window(START + later);
         assert_eq!(window.value, Value::Counter(count), "{later}");
     }
-    // A look that comes late: what was counted since the last one counts up to the step of this one.
+    // A late tick: what was counted since the last one counts up to the step of this one.
     let work = counter.storage.work.borrow();
     let now = START + 5 * STEP + STEP / 2;
     ticker::locked(|locked| work.as_ref().unwrap().tick(now, locked));
