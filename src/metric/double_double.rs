@@ -2,20 +2,20 @@
 
 /// A sum as two floats, together about 106 bits: the rounded sum, and what the rounding took off.
 ///
-/// Adding a value is Knuth's TwoSum, which gives the error of an addition exactly, whatever the order
-/// of magnitude of its terms; the errors add up in `low` (Ogita, Rump, Oishi: *Accurate Sum and Dot
-/// Product*, 2005, algorithm Sum2). The value of `n` terms is as good as if they had been added with
-/// twice the precision and rounded once.
+/// A value is added with Knuth's TwoSum, which gives the error of an addition exactly, whatever the order of
+/// magnitude of its terms. The errors add up in `low` (Ogita, Rump, Oishi: *Accurate Sum and Dot Product*,
+/// 2005, algorithm Sum2). The value of `n` terms is as good as if they had been added with twice the precision
+/// and rounded once.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sum {
     /// The sum, rounded at every step.
     pub high: f64,
-    /// What is to be added to it.
+    /// What has to be added to it.
     pub low: f64,
 }
 
 impl Sum {
-    /// The sum of one value.
+    /// Returns the sum of one value.
     pub const fn of(value: f64) -> Sum {
         Sum {
             high: value,
@@ -23,7 +23,7 @@ impl Sum {
         }
     }
 
-    /// With one value more.
+    /// Adds a value.
     #[inline(always)]
     pub fn plus(self, value: f64) -> Sum {
         let high = self.high + value;
@@ -35,12 +35,12 @@ impl Sum {
         }
     }
 
-    /// With one value more, where neither is negative: with the larger one first the error takes a subtraction
-    /// less (Dekker's FastTwoSum).
+    /// Adds a value where neither is negative. With the larger one first, the error takes one subtraction less
+    /// (Dekker's FastTwoSum).
     #[inline(always)]
     pub fn plus_positive(self, value: f64) -> Sum {
         let high = self.high + value;
-        // Comparisons and not `f64::max`, which asks for NaNs.
+        // Comparisons instead of `f64::max`, which checks for NaNs.
         let (large, small) = if self.high > value {
             (self.high, value)
         } else {
@@ -52,7 +52,7 @@ impl Sum {
         }
     }
 
-    /// With another sum.
+    /// Adds another sum.
     pub fn plus_sum(self, other: Sum) -> Sum {
         let sum = self.plus(other.high);
         Sum {
@@ -62,7 +62,7 @@ impl Sum {
         .normal()
     }
 
-    /// Without another sum.
+    /// Subtracts another sum.
     pub fn minus(self, other: Sum) -> Sum {
         self.plus_sum(Sum {
             high: -other.high,
@@ -70,10 +70,10 @@ impl Sum {
         })
     }
 
-    /// Times a number.
+    /// Multiplies by a number.
     pub fn times(self, factor: f64) -> Sum {
         let high = self.high * factor;
-        // The error of a product, exactly: a fused multiplication and addition rounds once.
+        // The exact error of the product: a fused multiply-add rounds once.
         let error = self.high.mul_add(factor, -high);
         Sum {
             high,
@@ -82,10 +82,10 @@ impl Sum {
         .normal()
     }
 
-    /// Divided by a number.
+    /// Divides by a number.
     pub fn over(self, divisor: f64) -> Sum {
         let high = self.high / divisor;
-        // What is left of the division, exactly.
+        // The exact remainder of the division.
         let rest = (-high).mul_add(divisor, self.high);
         Sum {
             high,
@@ -94,7 +94,7 @@ impl Sum {
         .normal()
     }
 
-    /// Times itself.
+    /// Squares the sum.
     pub fn squared(self) -> Sum {
         let square = self.times(self.high);
         Sum {
@@ -104,9 +104,9 @@ impl Sum {
         .normal()
     }
 
-    /// The sum as one float.
+    /// Returns the sum as one float.
     pub fn value(self) -> f64 {
-        // A sum that has overflowed has an error that is no number.
+        // After an overflow the error is not a number.
         if self.is_finite() {
             self.high + self.low
         } else {
@@ -114,12 +114,12 @@ impl Sum {
         }
     }
 
-    /// Whether it has not overflowed.
+    /// Returns whether the sum has not overflowed.
     pub fn is_finite(self) -> bool {
         self.high.is_finite() && self.low.is_finite()
     }
 
-    /// The same value, with as much of it in `high` as fits.
+    /// Returns the same value, with as much of it in `high` as fits.
     fn normal(self) -> Sum {
         if self.is_finite() {
             Sum::of(self.high).plus(self.low)

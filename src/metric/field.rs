@@ -1,8 +1,8 @@
-//! What a model is made of: how a field describes itself to the schema and binds itself to its place.
+//! The fields of a model: how a field describes itself to the schema and binds itself to its place.
 //!
-//! The derive writes two walks over the same fields in the same order. The first,
-//! [`Field::describe`], adds each metric to a [`Schema`]; the second, [`Field::bind`], takes the
-//! places one after another from the block of a new instance. Both get the same [`Options`].
+//! The derive generates two passes over the same fields in the same order. The first,
+//! [`Field::describe`], adds each metric to a [`Schema`]. The second, [`Field::bind`], takes the places
+//! one after another from the block of a new instance. Both get the same [`Options`].
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -18,7 +18,7 @@ use crate::format::schema::{Geometry, Merge, MetricSchema, Schema};
 use crate::sys::lifecycle::idle::Idle;
 use crate::sys::memory::words::{Word, Words};
 
-/// What the attributes of a field say.
+/// The attributes of a field.
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'a> {
     pub(crate) unit: &'a str,
@@ -46,19 +46,19 @@ impl<'a> Options<'a> {
         idle: None,
     };
 
-    /// With a unit.
+    /// Sets the unit.
     #[must_use]
     pub const fn unit(self, unit: &'a str) -> Options<'a> {
         Options { unit, ..self }
     }
 
-    /// With a help text.
+    /// Sets the help text.
     #[must_use]
     pub const fn help(self, help: &'a str) -> Options<'a> {
         Options { help, ..self }
     }
 
-    /// With a number of significant digits, 1 to 5.
+    /// Sets the number of significant digits, 1 to 5.
     #[must_use]
     pub const fn digits(self, digits: u32) -> Options<'a> {
         Options {
@@ -67,13 +67,13 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// With a merge rule.
+    /// Sets the merge rule.
     #[must_use]
     pub const fn merge(self, merge: Merge) -> Options<'a> {
         Options { merge, ..self }
     }
 
-    /// With a number of buffers, a power of two from 2 to 64.
+    /// Sets the number of buffers, a power of two from 2 to 64.
     #[must_use]
     pub const fn buffers(self, buffers: u16) -> Options<'a> {
         Options {
@@ -82,7 +82,7 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// With a window of so many nanoseconds.
+    /// Sets the length of the window in nanoseconds.
     #[must_use]
     pub const fn window(self, nanos: u64) -> Options<'a> {
         Options {
@@ -91,7 +91,7 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// With a time-out of so many nanoseconds for groups that nobody writes.
+    /// Sets the time-out, in nanoseconds, of groups that are not written.
     #[must_use]
     pub const fn idle(self, nanos: u64) -> Options<'a> {
         Options {
@@ -100,13 +100,13 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// With a prefix for the labels of groups.
+    /// Sets the prefix for the labels of groups.
     #[must_use]
     pub const fn prefix(self, prefix: &'a str) -> Options<'a> {
         Options { prefix, ..self }
     }
 
-    /// With a key for the names of groups.
+    /// Sets the key for the names of groups.
     #[must_use]
     pub const fn group_label(self, group_label: &'a str) -> Options<'a> {
         Options {
@@ -125,10 +125,10 @@ impl<'a> Options<'a> {
 ///
 /// # Safety
 /// Everything that `bind` keeps of the binder (views of the mapping, the file itself) is in the value
-/// that it returns. Safe code cannot clone it or move it out of a `&Self`, so it does not outlive its
-/// file. Apart from that, the value contains nothing that is bound to a thread.
+/// that it returns. Safe code cannot clone that value or move it out of a `&Self`, so nothing kept
+/// outlives the file. Apart from that, the value contains nothing that is bound to a thread.
 pub unsafe trait Field {
-    /// Whether it has groups, which can be removed.
+    /// Returns whether the field has groups, which can be removed.
     #[inline(always)]
     fn has_groups() -> bool
     where
@@ -136,7 +136,7 @@ pub unsafe trait Field {
     {
         false
     }
-    /// Adds what the field is to the schema.
+    /// Adds the field to the schema.
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>)
     where
         Self: Sized;
@@ -144,8 +144,9 @@ pub unsafe trait Field {
     fn bind(binder: &mut Binder<'_>, label: &str, options: Options<'_>) -> Self
     where
         Self: Sized;
-    /// Runs the user's code that the field needs (`value = …` of a nested model), and returns what binds
-    /// the field. Called before anything is appended: that code may panic, or use the same file.
+    /// Runs the user's code that the field needs (`value = …` of a nested model) and returns the
+    /// function that binds the field. It is called before anything is appended, because that code may
+    /// panic or use the same file.
     fn prepare() -> impl FnOnce(&mut Binder<'_>, &str, Options<'_>) -> Self
     where
         Self: Sized,
@@ -154,7 +155,7 @@ pub unsafe trait Field {
     }
 }
 
-/// A field whose value is given once: `Constant<T>`.
+/// A field whose value is set once: `Constant<T>`.
 #[diagnostic::on_unimplemented(
     message = "`value = …` goes with a field of type Constant<T>, not `{Self}`",
     label = "not a Constant"
@@ -165,7 +166,7 @@ pub unsafe trait Field {
 pub unsafe trait ConstantField {
     /// The type of its value.
     type Value;
-    /// Adds what the field is to the schema.
+    /// Adds the field to the schema.
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>)
     where
         Self: Sized;
@@ -175,9 +176,9 @@ pub unsafe trait ConstantField {
         Self: Sized;
 }
 
-/// A type that only the traits `Field` and `ConstantField` of this crate give. The derive states it
-/// with the traits that its code calls. So the compiler refuses a `crate = …` that leads to traits of
-/// the same names: they would get the binder.
+/// A type that only the traits `Field` and `ConstantField` of this crate produce. The derive names it
+/// with the traits that its code calls. So the compiler rejects a `crate = …` that leads to other traits
+/// of the same names, which would get the binder.
 pub type FieldTraits = fn(&dyn Field, &dyn ConstantField<Value = ()>);
 
 /// A field that takes `digits = …`.
@@ -236,7 +237,7 @@ pub trait TakesWindow {}
 )]
 pub trait TakesIdle {}
 
-/// A schema in the making.
+/// A schema under construction.
 #[derive(Debug, Default)]
 pub struct Describe {
     schema: Schema,
@@ -244,7 +245,7 @@ pub struct Describe {
 }
 
 impl Describe {
-    /// The schema of a model.
+    /// Returns the schema of a model.
     pub(crate) fn model(
         name: &str,
         help: &str,
@@ -319,38 +320,39 @@ pub(crate) struct WindowPlace {
     pub nanos: u64,
 }
 
-/// A group with a name, to those within it.
+/// A group with a name, as the instances within it see it.
 #[derive(Clone, Debug)]
 pub struct Named {
-    /// What exporters call its name.
+    /// The key that exporters use for its name.
     pub key: String,
-    /// Where the name stands in what their labels begin with. A dot follows it.
+    /// Where the name is in the prefix of their labels. A dot follows it.
     pub at: Range<usize>,
 }
 
 /// Hands out the places of one instance's block, in the order of the schema.
 pub struct Binder<'a> {
-    /// The file; `None`: private memory, which cannot grow.
+    /// The file. `None`: private memory, which cannot grow.
     storage: Option<&'a Rc<dyn Storage>>,
     block: Words,
     /// Offset of the block in the file.
     offset: u32,
     /// The next place, in words.
     next: usize,
-    /// What the labels of groups within begin with.
+    /// The prefix of the labels of groups within the instance.
     prefix: String,
-    /// The labels that groups within have, too.
+    /// The labels that groups within the instance have as well.
     labels: Labels,
-    /// The group that the instance is, if that has a name.
+    /// The group that the instance is, if it has a name.
     named: Option<Named>,
-    /// When the groups around the instance, and it itself, are idle.
+    /// When the instance, and the groups around it, are idle.
     idle: Vec<Idle>,
-    /// The places of windows, which change by the clock alone.
+    /// The places of windows, which change with the clock, not only by a write.
     windows: Vec<Range<usize>>,
 }
 
 impl<'a> Binder<'a> {
-    /// A binder for the block `block` at `offset` of the file; `prefix` begins all of its labels.
+    /// Returns a binder for the block `block` at `offset` of the file. All of its labels begin with
+    /// `prefix`.
     pub(crate) fn new(
         storage: Option<&'a Rc<dyn Storage>>,
         block: Words,
@@ -370,17 +372,17 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// The binder of an instance with labels, which groups within it have, too.
+    /// Sets the labels of the instance, which groups within it have as well.
     pub(crate) fn labelled(self, labels: Labels) -> Binder<'a> {
         Binder { labels, ..self }
     }
 
-    /// The binder of a group with a name.
+    /// Sets the group that the instance is, if it has a name.
     pub(crate) fn named(self, named: Option<Named>) -> Binder<'a> {
         Binder { named, ..self }
     }
 
-    /// The binder of an instance that ends when it, or a group around it, is idle.
+    /// Makes the instance end when it, or a group around it, is idle.
     pub(crate) fn idle(self, idle: Vec<Idle>) -> Binder<'a> {
         Binder { idle, ..self }
     }
@@ -398,7 +400,7 @@ impl<'a> Binder<'a> {
         bound
     }
 
-    /// The next place, and its offset in the file.
+    /// Takes the next place. Returns it and its offset in the file.
     pub(crate) fn place(&mut self, geometry: Geometry) -> (Words, u32) {
         let words = self.block.part(self.next, geometry.total_words());
         let offset = self.offset + 8 * self.next as u32;
@@ -406,7 +408,7 @@ impl<'a> Binder<'a> {
         (words, offset)
     }
 
-    /// The next place, which is that of a metric's window, if it has one and anyone can read it.
+    /// Takes the next place for a metric's window, if it has one. `None` also if no reader can see it.
     pub(crate) fn window(
         &mut self,
         options: Options<'_>,
@@ -428,12 +430,12 @@ impl<'a> Binder<'a> {
         })
     }
 
-    /// The next place, which is a word.
+    /// Takes the next place, a single word.
     pub(crate) fn word(&mut self) -> Word {
         self.place(Geometry::WORD).0.word(0)
     }
 
-    /// The next place, which is a word that becomes zero when its thread ends.
+    /// Takes the next place, a word that becomes zero when its thread ends.
     pub(crate) fn level(&mut self) -> Word {
         let word = self.word();
         if let Some(storage) = self.storage {
@@ -442,27 +444,27 @@ impl<'a> Binder<'a> {
         word
     }
 
-    /// The file.
+    /// Returns the file.
     pub(crate) fn storage(&self) -> Option<&Rc<dyn Storage>> {
         self.storage
     }
 
-    /// The labels that groups here have beside their own.
+    /// Returns the labels that groups here have beside their own.
     pub(crate) fn labels(&self) -> &[(String, String)] {
         &self.labels
     }
 
-    /// The group that the instance is, if that has a name.
+    /// Returns the group that the instance is, if it has a name.
     pub(crate) fn named_group(&self) -> Option<&Named> {
         self.named.as_ref()
     }
 
-    /// When the groups around the instance, and it itself, are idle.
+    /// Returns when the instance, and the groups around it, are idle.
     pub(crate) fn idle_groups(&self) -> &[Idle] {
         &self.idle
     }
 
-    /// The words that have been bound, without those of windows.
+    /// Returns the words bound so far, without those of windows.
     pub(crate) fn written(&self) -> Box<[Words]> {
         let begins = std::iter::once(0).chain(self.windows.iter().map(|window| window.end));
         let ends = self.windows.iter().map(|window| window.start);
@@ -472,7 +474,7 @@ impl<'a> Binder<'a> {
             .collect()
     }
 
-    /// What the labels of groups begin with here.
+    /// Returns the prefix of the labels of groups here.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }

@@ -1,4 +1,4 @@
-//! A slot most of whose words change seldom: they are stored again only until every buffer has them.
+//! A slot in which most words change rarely: these are stored again only until every buffer has them.
 
 use std::cell::Cell;
 
@@ -6,10 +6,10 @@ use crate::format::slot;
 use crate::sync::{AtomicU64, Ordering};
 use crate::sys::memory::words::{Slot, Width};
 
-/// A slot of which most publications store a few words: see "Some words only" in [`slot`].
+/// A slot in which most publications store only a few words: see "Some words only" in [`slot`].
 pub(super) struct SeldomSlot<W: Width> {
     slot: Slot<W>,
-    /// Buffers that may not have the seldom words of the last publication. 0: all have them.
+    /// How many buffers may lack the seldom words of the last publication. 0: all have them.
     without: Cell<usize>,
 }
 
@@ -21,7 +21,7 @@ impl<W: Width> SeldomSlot<W> {
         }
     }
 
-    /// The buffer of the last publication.
+    /// Returns the buffer of the last publication.
     #[inline(always)]
     pub(super) fn last(&self) -> &[AtomicU64] {
         // Relaxed: this thread is the only writer.
@@ -29,23 +29,23 @@ impl<W: Width> SeldomSlot<W> {
         self.slot.buffer(p)
     }
 
-    /// Publishes what `often` makes of the last publication, in the words that it names. False, and nothing
-    /// is published, if it says that others change as well, or if not all buffers have those: then
-    /// [`update_all`](Self::update_all) is to follow.
+    /// Publishes the words that `often` computes from the last publication. Returns false, and publishes
+    /// nothing, if `often` returns `None` because other words change as well, or if not all buffers have
+    /// those words. Then call [`update_all`](Self::update_all).
     ///
-    /// `often` may read nothing but the buffer to decide what to store: in the child of a fork the file has
-    /// become zeros, in all buffers, and this handle does not know.
+    /// To decide what to store, `often` may read nothing but the buffer: in the child of a fork all buffers
+    /// of the file have become zeros, and this handle does not know it.
     #[inline(always)]
     pub(super) fn update_often<const K: usize>(
         &self,
         often: impl FnOnce(&[AtomicU64]) -> Option<[(usize, u64); K]>,
     ) -> bool {
-        // A copy: the stores below could be to the handle, for all that the compiler knows.
+        // A copy, because the compiler must assume that the stores below may change the handle.
         let slot = self.slot;
         self.without.get() == 0 && slot::update_some(slot.sequence(), |p| slot.buffer(p), often)
     }
 
-    /// Publishes all words; `seldom` are the numbers of those that `often` leaves out.
+    /// Publishes all words; `seldom` are the indices of those that `often` leaves out.
     #[inline(always)]
     pub(super) fn update_all<const N: usize>(
         &self,

@@ -1,4 +1,4 @@
-//! What a reader knows of a kind: how to decode, merge and expose its values.
+//! What a reader knows about a kind: how to decode, merge and expose its values.
 
 use std::ops::RangeInclusive;
 
@@ -9,13 +9,13 @@ use super::value::Value;
 use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, MetricSchema};
 
-/// The words of one value as a reader read them.
+/// The words of one value, as a reader read them.
 #[derive(Clone, Copy, Debug)]
 pub struct Raw<'a> {
     /// The words of the slot's published buffer (if it has a slot), then the plain words.
     pub words: &'a [u64],
-    /// The octaves or extents of the metric that are there: number and words. Of an extent's cells these are
-    /// the sequence of the publication that was read (0: none was) and its words.
+    /// The octaves or extents of the metric that exist: number and words. For the cells of an extent, these
+    /// are the sequence of the publication that was read (0 if none was) and its words.
     pub extents: &'a [(u32, &'a [u64])],
     /// The contexts of the file.
     pub contexts: &'a Copied<'a>,
@@ -23,23 +23,23 @@ pub struct Raw<'a> {
     pub current: bool,
     /// Whether it is a retired file, in which the last values of distributions are not known.
     pub retired: bool,
-    /// The time of the snapshot by the clock of the file's writer, the monotonic one of this machine;
-    /// `None` for a file of another one, or of one that was started anew since.
+    /// The time of the snapshot by the clock of the file's writer, the monotonic clock of this machine;
+    /// `None` for a file of another machine, or of this one before it was restarted.
     pub now: Option<u64>,
-    /// The words of the metric that a window is of.
+    /// For a window: the words of its metric.
     pub of: &'a [u64],
 }
 
 /// Which files of a model count for a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counts {
-    /// All: what happened has happened.
+    /// All files: what happened stays counted.
     All,
-    /// Those whose process is not dead.
+    /// Files whose process is not dead.
     NotDead,
-    /// Those that a thread writes now, as far as is known (live and unknown).
+    /// Files that a thread writes now, as far as is known (live and unknown).
     Current,
-    /// As `Current`; where there is none, all.
+    /// As `Current`; if there is none, all files.
     CurrentElseAll,
 }
 
@@ -50,47 +50,48 @@ pub struct Kind {
     pub code: u16,
     /// Its name in JSON.
     pub name: &'static str,
-    /// How often something was counted or recorded, of kinds that say so of their values as a whole.
+    /// Returns how often something was counted or recorded, for kinds with a count of the value as a whole.
     pub count: fn(&Value) -> Option<u64>,
     /// Which files count.
     pub counts: Counts,
-    /// Whether a metric's schema is one of this kind. What is wrong, else.
+    /// Checks that the schema of a metric is valid for this kind. Returns what is wrong if it is not.
     pub check: fn(&MetricSchema) -> Result<(), String>,
-    /// The value in `raw`, which has as many words as the checked schema says.
+    /// Decodes the value in `raw`, which has as many words as the checked schema says.
     pub decode: fn(&MetricSchema, Raw<'_>) -> Value,
-    /// Adds the value of one more file, created after the `files` ones before it. Both values are
-    /// what `decode` gave for this kind; the schema is the later file's.
+    /// Adds the value of one more file, created after the `files` ones before it. Both values come from
+    /// `decode` of this kind; the schema is the later file's.
     pub merge: fn(&mut Value, Value, &MetricSchema, files: u64),
-    /// What a value says of an interval, of kinds of which all files count and whose values only rise.
+    /// Computes what was counted in an interval, for kinds of which all files count and whose values only
+    /// rise.
     pub since: Option<Since>,
-    /// The value of the label over no file at all, where every file has been left out.
+    /// Returns the value of a label over no files, when every file has been left out.
     pub none: fn(&MetricSchema) -> Value,
-    /// Adds the words of a file whose process has ended to those of a retired file, which stands for
-    /// all such files (`retire`): what `decode` makes of the result is what `merge` makes of the two.
-    /// Both have as many words as the checked schema says, and zeros are nothing. (Octaves of
-    /// histograms add up by themselves.)
+    /// Adds the words of a file whose process has ended to those of a retired file, which stands for all
+    /// such files (`retire`). What `decode` makes of the result is what `merge` makes of the two. Both have
+    /// as many words as the checked schema says, and zeros mean nothing. (Octaves of histograms are added
+    /// separately.)
     pub fold: Fold,
-    /// What its extents in the file are, if it has any.
+    /// Its extents in the file, if it has any.
     pub extents: Option<&'static Extents>,
-    /// The unit that readers show its values in, whatever the schema says.
+    /// The unit in which readers show its values, whatever the schema says.
     pub unit: Option<&'static str>,
-    /// What a value of this kind says, part by part; `unit` is that of its metric.
+    /// Calls `each` with every part of a value of this kind; `unit` is the unit of its metric.
     pub samples: fn(&Value, unit: &str, each: &mut Sink<'_>),
 }
 
-/// Takes off a value what an earlier one of the same metric had, so that what was recorded in between is
-/// left. Both values are what `decode` gave for this kind. Where the earlier one has more, it is no
-/// earlier state, and nothing is left.
+/// Subtracts an earlier value of the same metric, so that what was recorded in between is left. Both values
+/// come from `decode` of this kind. If the earlier one has more, it is not an earlier state, and nothing is
+/// left.
 pub type Since = fn(&mut Value, &Value);
 
-/// How a retired file that stands for `files` files (0: for none yet, and its words are zeros) takes
-/// in the words of one more; why not, where the result has no place there.
+/// Adds the words of one more file to a retired file that stands for `files` files (0: none yet, and its
+/// words are zeros). Returns the reason if the result does not fit.
 pub type Fold = fn(&MetricSchema, into: &mut [u64], next: &[u64], files: u64) -> Result<(), String>;
 
-/// A kind of which nothing is left when its process ends.
+/// The fold of a kind of which nothing is left when its process ends.
 pub(super) const ENDS: Fold = |_, _, _, _| Ok(());
 
-/// A kind of which the later file's words stay.
+/// The fold of a kind of which the later file's words stay.
 pub(super) const LATEST: Fold = |_, into, next, _| {
     into.copy_from_slice(next);
     Ok(())
@@ -108,7 +109,7 @@ pub mod code {
     pub const FLAG: u16 = 4;
     /// A text.
     pub const TEXT: u16 = 5;
-    /// A value given once.
+    /// A value that is set once.
     pub const CONSTANT: u16 = 6;
     /// A distribution of durations, in nanoseconds.
     pub const TIMER: u16 = 7;
@@ -116,7 +117,7 @@ pub mod code {
     pub const PERCENTILE: u16 = 8;
     /// A struct of numbers.
     pub const COMPOUND: u16 = 9;
-    /// f64 values in a few numbers.
+    /// Count, mean, deviation and extremes of f64 values.
     pub const SUMMARY: u16 = 10;
     /// The mean of all values.
     pub const AVERAGE: u16 = 11;
@@ -128,13 +129,13 @@ pub mod code {
     pub const HISTORY: u16 = 14;
     /// Distinct errors.
     pub const ERRORS: u16 = 15;
-    /// What a metric counted in its last time.
+    /// What a metric counted within its window.
     pub const WINDOW: u16 = 16;
     /// A distribution of f64 values.
     pub const FLOAT_PERCENTILE: u16 = 17;
 }
 
-/// A metric that is one word.
+/// Checks that a metric is one word.
 pub(super) fn check_word(schema: &MetricSchema) -> Result<(), String> {
     if schema.geometry != Geometry::WORD {
         return Err(format!("{:?} where one word is wanted", schema.geometry));
@@ -142,7 +143,7 @@ pub(super) fn check_word(schema: &MetricSchema) -> Result<(), String> {
     Ok(())
 }
 
-/// A metric that is a slot of so many words, with so many plain ones beside it.
+/// Checks that a metric is a slot of `wanted` words, with `beside` plain words.
 pub(super) fn check_slot(
     schema: &MetricSchema,
     name: &str,
@@ -162,7 +163,7 @@ pub(super) fn check_slot(
     Ok(())
 }
 
-/// A metric that is one word of a number: neither a truth nor a text.
+/// Checks that a metric is one word with a number: neither a boolean nor a text.
 pub(super) fn check_number(schema: &MetricSchema) -> Result<(), String> {
     check_word(schema)?;
     match schema.scalar {

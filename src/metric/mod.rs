@@ -1,8 +1,8 @@
-//! The kinds of metrics. One folder is one kind: its handle (how it is written), its value, its decoding
-//! and merging (how it is read), and what it says to exporters (`samples`). A new kind is a new folder
-//! and its lines in [`registry`], and a variant of [`Value`] and a code in [`kind::code`].
+//! The kinds of metrics. Each folder is one kind: its handle (how it is written), its value, its
+//! decoding and merging (how it is read), and the parts that it shows to exporters (`samples`). A new
+//! kind needs a folder, its lines in [`registry`], a variant of [`Value`] and a code in [`kind::code`].
 //!
-//! Every kind reads bytes of zero as "nothing yet", so that a block is ready when its space is.
+//! Every kind reads zero bytes as "nothing yet", so a block is ready as soon as its space is.
 
 pub mod average;
 pub mod compound;

@@ -1,12 +1,12 @@
-//! What the compiler says where a handle would be used on another thread.
+//! The compiler's message where a handle would be used on another thread.
 //!
-//! A handle consists of cells and pointers, so it is never `Sync`, and the compiler would say so of each of
-//! them: `Cell<usize>`, `NonNull<AtomicU64>`, `Rc<dyn Storage>`. The macro states why instead, in one message.
+//! A handle consists of cells and pointers, so it is never `Sync`. The compiler would report each of them:
+//! `Cell<usize>`, `NonNull<AtomicU64>`, `Rc<dyn Storage>`. The macro gives the reason instead, in one message.
 
-/// Handles are of one thread: no other one may write its file.
+/// A handle belongs to one thread: no other thread may write its file.
 pub struct StatsOfOneThread;
 
-/// Implemented by nothing.
+/// Implemented for no type.
 #[diagnostic::on_unimplemented(
     message = "statistics of one thread cannot be used on another one: each thread writes a file of its own",
     label = "would use them on another thread",
@@ -15,11 +15,11 @@ pub struct StatsOfOneThread;
 )]
 pub trait UsedOnAnyThread {}
 
-/// Has a type not be `Sync`, with the message of [`UsedOnAnyThread`].
+/// Keeps a type from being `Sync`, with the message of [`UsedOnAnyThread`].
 macro_rules! of_one_thread {
     ($type:ty $(, $($generics:tt)*)?) => {
-        // SAFETY: it is never `Sync`, since the bound never holds: only this crate could implement the trait for
-        // the type, and does not.
+        // SAFETY: the type is never `Sync`, because the bound never holds: only this crate could implement
+        // `UsedOnAnyThread` for `StatsOfOneThread`, and it does not.
         unsafe impl $(<$($generics)*>)? Sync for $type
         where
             for<'never> $crate::metric::one_thread::StatsOfOneThread:

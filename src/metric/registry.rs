@@ -1,5 +1,5 @@
-//! The registry: every kind that this version knows. A new kind is a folder, a line in [`KINDS`], a
-//! variant of [`Value`] and a line in [`of`].
+//! The registry: every kind that this version knows. A new kind needs a folder, a line in [`KINDS`], a variant
+//! of [`Value`] and a line in [`of`].
 
 use super::kind::Kind;
 use super::sample::{Reading, Sample};
@@ -9,7 +9,7 @@ use super::{
     sampling_counter, summary, text, timer, updown, window,
 };
 
-/// Every kind, in the order of their codes.
+/// Every kind, in the order of the codes.
 pub static KINDS: [&Kind; 17] = [
     &counter::KIND,
     &updown::KIND,
@@ -30,18 +30,18 @@ pub static KINDS: [&Kind; 17] = [
     &percentile::floats::KIND,
 ];
 
-/// The kind with this code, if this version knows it.
+/// Returns the kind with this code, if this version knows it.
 ///
 /// ```
 /// assert_eq!(mmstats::Value::Counter(7).kind(), "counter");
 /// ```
 pub fn kind(code: u16) -> Option<&'static Kind> {
-    // Codes have gaps: those of kinds that this version does not have.
+    // Codes may have gaps, for kinds that this version does not have.
     let index = KINDS.binary_search_by_key(&code, |kind| kind.code).ok()?;
     Some(KINDS[index])
 }
 
-/// The kind of a value.
+/// Returns the kind of a value.
 pub(crate) fn of(value: &Value) -> &'static Kind {
     match value {
         Value::Counter(_) => &counter::KIND,
@@ -65,7 +65,7 @@ pub(crate) fn of(value: &Value) -> &'static Kind {
 }
 
 impl Value {
-    /// The name of its kind, as in JSON.
+    /// Returns the name of its kind, as in JSON.
     ///
     /// ```
     /// assert_eq!(mmstats::Value::Counter(3).kind(), "counter");
@@ -74,8 +74,9 @@ impl Value {
         of(self).name
     }
 
-    /// How often something was counted, or how many values were recorded: of counters, distributions, summaries,
-    /// averages and error logs. `None` for levels, and for what has no count of its own as a whole.
+    /// Returns how often something was counted, or how many values were recorded, for counters, distributions,
+    /// summaries, averages and error logs. `None` for levels, and for kinds without a count of the value as a
+    /// whole.
     ///
     /// ```
     /// use mmstats::Value;
@@ -87,7 +88,8 @@ impl Value {
         (of(self).count)(self)
     }
 
-    /// What was counted since an earlier value of the same series; `None` of a kind that does not count.
+    /// Returns what was counted since an earlier value of the same series; `None` for a kind that does not
+    /// count.
     #[cfg(feature = "serve")]
     pub(crate) fn counted_since(&self, before: &Value) -> Option<Value> {
         let since = of(self).since?;
@@ -96,12 +98,11 @@ impl Value {
         Some(counted)
     }
 
-    /// Calls `each` with everything that the value says, part by part; `unit` is that of its metric.
+    /// Calls `each` with every part of the value. `unit` is the unit of its metric.
     ///
-    /// An exporter needs nothing else of a value. A Counter is one cumulative number, a Timer a
-    /// histogram, a Compound a number for each field. What does not exist (the mean of nothing, the
-    /// values of a History) is left out. Allocates nothing but the names of parts that are formed
-    /// (elements of arrays, errors).
+    /// An exporter needs nothing else from a value. A Counter is one cumulative number, a Timer a histogram, a
+    /// Compound one number for each field. A part that does not exist (the mean of no values, the values of a
+    /// History) is left out. Allocates only the names of parts that are composed (elements of arrays, errors).
     ///
     /// ```
     /// use mmstats::{Value, reader::Reading};
@@ -116,10 +117,10 @@ impl Value {
         (of(self).samples)(self, unit, &mut each);
     }
 
-    /// Calls `each` with the name and the value of everything that this value exposes beside
-    /// itself: `Count`, `Mean`, `Percentile99th`, … of a distribution (a Timer's in seconds), the
-    /// fields of a compound, the numbers of a summary or a sampling counter, `all` and
-    /// `EXC:<type>` of errors. What does not exist (the minimum of nothing) is left out.
+    /// Calls `each` with the name and the value of everything that this value exposes beside itself: `Count`,
+    /// `Mean`, `Percentile99th`, … of a distribution (a Timer's in seconds), the fields of a compound, the
+    /// numbers of a summary or a sampling counter, `all` and `EXC:<type>` of errors. A part that does not exist
+    /// (the minimum of no values) is left out.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -148,7 +149,7 @@ impl WindowValue {
     }
 }
 
-/// A sample as a value by itself, with its name; none of the value as a whole.
+/// Passes a sample on as a value of its own, with its name. A sample of the value as a whole is skipped.
 fn expose(sample: Sample<'_>, each: &mut impl FnMut(&str, Value)) {
     if sample.is_whole() {
         return;
@@ -162,7 +163,7 @@ fn expose(sample: Sample<'_>, each: &mut impl FnMut(&str, Value)) {
         Reading::Sum(number) | Reading::Level(number) => Value::Gauge(number),
         Reading::Flag(flag) => Value::Flag(flag),
         Reading::Text(text) => Value::Text(text.to_owned()),
-        // Of the value as a whole only.
+        // These are always the value as a whole.
         Reading::Histogram(_) | Reading::Summary { .. } => return,
     };
     each(sample.part, value);

@@ -1,4 +1,4 @@
-//! Samples: what a value says, part by part, each with what an exporter or a display has to know of it.
+//! Samples: the parts of a value, each with what an exporter or a display has to know about it.
 
 use super::context::Context;
 use super::percentile::distribution::Distribution;
@@ -13,15 +13,15 @@ pub struct Sample<'a> {
     /// The name of the part, as in `response_time.Mean`; empty for the value as a whole (see
     /// [`is_whole`](Self::is_whole)).
     pub part: &'a str,
-    /// Of parts that are alike and told apart by their names only, the name of what they differ in:
-    /// `error`. An exporter makes a label of it, and of other parts a suffix.
+    /// For parts that are alike and differ only in their names: the key of the label that an exporter makes of the
+    /// name, such as `error`. Of the names of other parts it makes a suffix.
     pub label: Option<&'static str>,
-    /// Its unit; empty if it has none, as a plain count.
+    /// Its unit; empty if it has none, like a plain count.
     pub unit: &'a str,
     /// What it says.
     pub reading: Reading<'a>,
-    /// Whether exporters show it. The others follow from those that they show (means, percentiles), or
-    /// are for people (the time of the last value, windows).
+    /// Whether exporters show it. The others follow from those that they show (means, percentiles), or are for
+    /// people (the time of the last value, windows).
     pub is_exported: bool,
 }
 
@@ -29,11 +29,11 @@ pub struct Sample<'a> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Reading<'a> {
-    /// A count since the start of its writers, which never falls: a counter, a monotonic sum.
+    /// A count since the start of its writers that never falls: a counter, a monotonic sum.
     Cumulative(Number),
-    /// A sum since the start of its writers, which may fall: a non-monotonic sum, else a gauge.
+    /// A sum since the start of its writers that may fall: a non-monotonic sum, or else a gauge.
     Sum(Number),
-    /// A number that is what it is now: a gauge.
+    /// A number as it is now: a gauge.
     Level(Number),
     /// True or false now: a gauge of 1 or 0.
     Flag(bool),
@@ -51,7 +51,7 @@ pub enum Reading<'a> {
 }
 
 impl<'a> Sample<'a> {
-    /// Whether it is the value as a whole. An empty `part` alone does not say so: a note of
+    /// Returns whether the sample is the value as a whole. An empty `part` alone does not mean that: a note of
     /// [`Errors`](crate::Errors) may have the empty name.
     ///
     /// ```
@@ -61,7 +61,7 @@ impl<'a> Sample<'a> {
         self.part.is_empty() && self.label.is_none()
     }
 
-    /// A part that exporters show.
+    /// Returns a part that exporters show.
     pub(super) fn exported(part: &'a str, unit: &'a str, reading: Reading<'a>) -> Sample<'a> {
         Sample {
             part,
@@ -72,7 +72,7 @@ impl<'a> Sample<'a> {
         }
     }
 
-    /// A part that exporters leave out.
+    /// Returns a part that exporters leave out.
     pub(super) fn derived(part: &'a str, unit: &'a str, reading: Reading<'a>) -> Sample<'a> {
         Sample {
             is_exported: false,
@@ -85,7 +85,7 @@ impl<'a> Sample<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Histogram<'a>(Buckets<'a>);
 
-/// The distribution, and what its values are divided by.
+/// The distribution, and the divisor of its values.
 #[derive(Clone, Copy, Debug)]
 enum Buckets<'a> {
     Integers(&'a Distribution, f64),
@@ -93,17 +93,17 @@ enum Buckets<'a> {
 }
 
 impl<'a> Histogram<'a> {
-    /// Of integers, divided by `divisor`.
+    /// Returns a histogram of integers, divided by `divisor`.
     pub(super) fn of_integers(values: &'a Distribution, divisor: f64) -> Histogram<'a> {
         Histogram(Buckets::Integers(values, divisor))
     }
 
-    /// Of floats.
+    /// Returns a histogram of floats.
     pub(super) fn of_floats(values: &'a FloatDistribution) -> Histogram<'a> {
         Histogram(Buckets::Floats(values))
     }
 
-    /// What the integers that were recorded are divided by; `None` where they are floats.
+    /// Returns the divisor of the integers that were recorded; `None` for floats.
     #[cfg(feature = "export")]
     pub(crate) fn divisor(&self) -> Option<f64> {
         match self.0 {
@@ -112,7 +112,7 @@ impl<'a> Histogram<'a> {
         }
     }
 
-    /// How many values were recorded. While a writer records, the buckets may have one more or less.
+    /// Returns how many values were recorded. While a writer records, the buckets may have one more or less.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -134,7 +134,7 @@ impl<'a> Histogram<'a> {
         }
     }
 
-    /// The sum of the values.
+    /// Returns the sum of the values.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -151,13 +151,13 @@ impl<'a> Histogram<'a> {
     /// ```
     pub fn sum(&self) -> f64 {
         match self.0 {
-            // Divided, not multiplied: 9 ms are 0.009 s.
+            // Divided, not multiplied, so that 9 ms are 0.009 s.
             Buckets::Integers(values, divisor) => values.total() as f64 / divisor,
             Buckets::Floats(values) => values.total(),
         }
     }
 
-    /// The least value; `None` if there is none.
+    /// Returns the least value; `None` if there is none.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -179,7 +179,7 @@ impl<'a> Histogram<'a> {
         }
     }
 
-    /// The greatest value; `None` if there is none.
+    /// Returns the greatest value; `None` if there is none.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -201,8 +201,9 @@ impl<'a> Histogram<'a> {
         }
     }
 
-    /// Calls `each` with the last value of each magnitude that was recorded with a context, ascending: value,
-    /// nanoseconds since 1970-01-01 UTC, and context. Of those whose context there was no space for nothing is said.
+    /// Calls `each` with the last value of each magnitude that was recorded with a context, in ascending order: the
+    /// value, its time in nanoseconds since 1970-01-01 UTC, and the context. A value whose context did not fit in
+    /// the file is left out.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -266,5 +267,5 @@ impl<'a> Histogram<'a> {
     }
 }
 
-/// What samples are given to.
+/// What samples are passed to.
 pub(crate) type Sink<'s> = dyn FnMut(Sample<'_>) + 's;

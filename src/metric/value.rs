@@ -1,4 +1,4 @@
-//! Values as readers see them.
+//! Values as readers return them.
 
 use super::average::value::AverageValue;
 use super::compound::value::CompoundValue;
@@ -11,13 +11,13 @@ use super::summary::value::SummaryValue;
 use super::window;
 use crate::format::scalar::Number;
 
-/// The value of one label, of one file or merged over many.
+/// The value of one label, from one file or merged over many.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
     /// A count that never falls.
     Counter(u64),
-    /// A sum of ups and downs.
+    /// A sum that rises and falls.
     UpDown(i64),
     /// A level. Also what a [`Distribution`] exposes, as in `response_time.Mean`.
     Gauge(Number),
@@ -25,11 +25,11 @@ pub enum Value {
     Flag(bool),
     /// A text.
     Text(String),
-    /// A number that was given once.
+    /// A number that is set once.
     Constant(Number),
-    /// A truth that was given once.
+    /// A boolean that is set once.
     ConstantFlag(bool),
-    /// A text that was given once.
+    /// A text that is set once.
     ConstantText(String),
     /// A distribution of durations, in nanoseconds.
     Timer(Box<Distribution>),
@@ -37,7 +37,7 @@ pub enum Value {
     Percentile(Box<Distribution>),
     /// A distribution of f64 values.
     FloatPercentile(Box<FloatDistribution>),
-    /// The fields of a struct, all of one publication.
+    /// The fields of a struct, all from one publication.
     Compound(CompoundValue),
     /// Count, total, mean, deviation, extremes and the last of f64 values.
     Summary(Box<SummaryValue>),
@@ -45,19 +45,19 @@ pub enum Value {
     Average(AverageValue),
     /// The mean of the last values.
     MovingAverage(AverageValue),
-    /// A count and its rate, as sampled together.
+    /// A count and its rate, sampled together.
     SamplingCounter(SamplingCounterValue),
     /// The last values, newest first.
     History(HistoryValue),
     /// Distinct errors.
     Errors(Box<ErrorsValue>),
-    /// What a metric counted in its last time. A snapshot has it beside the metric's value:
+    /// What a metric counted within its window. A snapshot returns it beside the metric's value:
     /// [`Series::window`](crate::reader::Series::window).
     Window(Box<WindowValue>),
 }
 
 impl Value {
-    /// The number, if it is a single one and exists: there is no average of nothing.
+    /// Returns the number, if the value is a single one. `None` also for an average of no values.
     ///
     /// ```
     /// # use mmstats::Value;
@@ -75,7 +75,7 @@ impl Value {
         }
     }
 
-    /// The number as a u64, if it is a single non-negative integer that fits.
+    /// Returns the number as a u64, if it is a single non-negative integer that fits.
     ///
     /// ```
     /// # use mmstats::Value;
@@ -86,7 +86,7 @@ impl Value {
         self.number()?.as_u64()
     }
 
-    /// The number as an i64, if it is a single integer that fits.
+    /// Returns the number as an i64, if it is a single integer that fits.
     ///
     /// ```
     /// # use mmstats::Value;
@@ -97,7 +97,7 @@ impl Value {
         self.number()?.as_i64()
     }
 
-    /// The number as an f64, if it is a single one. Integers above 2⁵³ are rounded.
+    /// Returns the number as an f64, if it is a single one. Integers above 2⁵³ are rounded.
     ///
     /// ```
     /// # use mmstats::Value;
@@ -108,7 +108,7 @@ impl Value {
         self.number().map(Number::as_f64)
     }
 
-    /// The text, if it is one.
+    /// Returns the text, if the value is one.
     ///
     /// ```
     /// # use mmstats::Value;
@@ -122,7 +122,7 @@ impl Value {
         }
     }
 
-    /// The truth, if it is one.
+    /// Returns the boolean, if the value is one.
     ///
     /// ```
     /// # use mmstats::Value;
@@ -136,7 +136,7 @@ impl Value {
         }
     }
 
-    /// The distribution of a Timer (in nanoseconds) or a Percentile.
+    /// Returns the distribution of a Timer (in nanoseconds) or a Percentile.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -153,7 +153,7 @@ impl Value {
         }
     }
 
-    /// The distribution of a `Percentile<f64>`.
+    /// Returns the distribution of a `Percentile<f64>`.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -170,7 +170,7 @@ impl Value {
         }
     }
 
-    /// The fields of a compound.
+    /// Returns the fields of a compound.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -188,7 +188,7 @@ impl Value {
         }
     }
 
-    /// The numbers of a summary.
+    /// Returns the numbers of a summary.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -205,7 +205,7 @@ impl Value {
         }
     }
 
-    /// The average and the count of its values.
+    /// Returns an average and the count of its values.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -222,7 +222,7 @@ impl Value {
         }
     }
 
-    /// The last values of a history.
+    /// Returns the last values of a history.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -239,7 +239,7 @@ impl Value {
         }
     }
 
-    /// The errors.
+    /// Returns the errors of an error log.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -256,8 +256,8 @@ impl Value {
         }
     }
 
-    /// What stands between a label and the name of what its value exposes, as in `pool.open`: a dot; of
-    /// errors two underscores, `errors__all`.
+    /// Returns the separator between a label and the name of a part that its value exposes: a dot, as in
+    /// `pool.open`; for errors two underscores, as in `errors__all`.
     ///
     /// ```
     /// assert_eq!(mmstats::Value::Counter(3).separator(), ".");
@@ -269,7 +269,7 @@ impl Value {
         }
     }
 
-    /// When it was last changed, in seconds since 1970-01-01 UTC, if its kind has a clock.
+    /// Returns when the value was last changed, in seconds since 1970-01-01 UTC, if its kind records times.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -292,19 +292,19 @@ impl Value {
     }
 }
 
-/// What a metric's window says, of one file or merged over many.
+/// What a metric counted within its window, from one file or merged over many.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WindowValue {
-    /// Nanoseconds of a window.
+    /// Length of the window in nanoseconds.
     pub(super) length: u64,
-    /// What it counted.
+    /// What was counted within it.
     pub(super) value: Value,
-    /// How many nanoseconds before now it began, if that is known: of a counter.
+    /// For a counter: how many nanoseconds ago counting began, if known.
     pub(super) reach: u64,
 }
 
 impl WindowValue {
-    /// How long the window is, in seconds. What it counts is up to a twelfth of it shorter.
+    /// Returns the length of the window in seconds. The time that it covers is up to a twelfth shorter.
     ///
     /// ```
     /// # use mmstats::{Counter, MmStats, reader::Reader};
@@ -322,7 +322,7 @@ impl WindowValue {
         self.length as f64 / 1e9
     }
 
-    /// What was recorded within it: of the metric's own kind.
+    /// Returns what was recorded within the window, as a value of the metric's own kind.
     ///
     /// ```
     /// # use mmstats::{Counter, MmStats, reader::Reader};
@@ -340,8 +340,8 @@ impl WindowValue {
         &self.value
     }
 
-    /// Of a counter: how much it counted per second, from the begin of the window (or of its first writer,
-    /// but at least for a step) until now.
+    /// Returns how much a counter counted per second, from the beginning of the window until now; `None` for
+    /// other kinds. If the first writer began later, the rate is taken from there, but over at least one step.
     ///
     /// ```
     /// # use mmstats::{Counter, MmStats, reader::Reader};

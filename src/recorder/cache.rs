@@ -1,4 +1,4 @@
-//! A thread's handles, by their keys: what the macros of the facade find with a hash and a comparison.
+//! A thread's handles by key. The macros of the facade find one with a hash and a comparison.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ pub trait Cached: Sized {
     /// The kind.
     const KIND: Kind;
 
-    /// That of a metric of this kind.
+    /// Returns the handle of a metric, if the metric is of this kind.
     fn of(metric: &RecordedMetric) -> Option<Self>;
 
-    /// Those that a thread has.
+    /// Returns a thread's handles of this kind.
     fn known(cache: &Cache) -> &Handles<Self>;
 
-    /// The same, to change them.
+    /// As `known`, but mutable.
     fn known_mut(cache: &mut Cache) -> &mut Handles<Self>;
 }
 
@@ -83,13 +83,13 @@ impl Cached for Handle<Percentile<f64>> {
     }
 }
 
-/// Handles of one kind: a table with open addressing, at most half full. Keys have their hashes in them.
+/// Handles of one kind: a table with open addressing, at most half full. Keys contain their hashes.
 pub struct Handles<H> {
     entries: Vec<Option<(Key, Arc<H>)>>,
     len: usize,
 }
 
-// Not derived: that would ask for `H: Default`.
+// Not derived: that would require `H: Default`.
 impl<H> Default for Handles<H> {
     fn default() -> Handles<H> {
         Handles {
@@ -108,13 +108,13 @@ impl<H> Handles<H> {
         }
     }
 
-    /// Where the key is, or would be. `None` of an empty table.
+    /// Returns where the key is, or would be; `None` for an empty table.
     #[inline]
     fn place(&self, key: &Key) -> Option<usize> {
         let mask = self.entries.len().checked_sub(1)?;
         let hash = key.get_hash();
         let mut place = (hash ^ hash >> 32) as usize & mask;
-        // It ends: half of the entries are empty.
+        // The loop ends, because half of the entries are empty.
         loop {
             match &self.entries[place] {
                 Some((known, _)) if !is_same(known, key) => place = (place + 1) & mask,
@@ -140,7 +140,7 @@ impl<H> Handles<H> {
     }
 }
 
-/// Whether two keys are equal. Those of a macro with literals are the same statics each time.
+/// Returns whether two keys are equal. A macro with literals has the same statics each time.
 #[inline]
 fn is_same(known: &Key, key: &Key) -> bool {
     let is_one = std::ptr::eq(known.name(), key.name())
@@ -148,10 +148,10 @@ fn is_same(known: &Key, key: &Key) -> bool {
     known.get_hash() == key.get_hash() && (is_one || known == key)
 }
 
-/// What a thread has of a recorder.
+/// A thread's handles of one recorder.
 #[derive(Default)]
 pub struct Cache {
-    /// The number of its home, which no other recorder ever has.
+    /// The number of the recorder's home, which no other recorder ever has.
     recorder: u32,
     counters: Handles<Handle<Counter>>,
     gauges: Handles<GaugeHandle>,
@@ -159,18 +159,18 @@ pub struct Cache {
 }
 
 thread_local! {
-    /// Of each recorder that this thread has used: one, as a rule.
+    /// One for each recorder that this thread has used: usually one.
     static CACHES: RefCell<Vec<Cache>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The most recorders whose handles a thread keeps: tests make one after another.
+/// The most recorders whose handles a thread keeps. (Tests make one after another.)
 const RECORDERS: usize = 16;
 
-/// This thread's handle of a key. `None`: not now, since this thread is just making something, and an allocator has come
-/// back here.
+/// Returns this thread's handle of a key. `None` in a reentrant call: this thread is making something, and an allocator
+/// calls the facade.
 #[inline]
 pub fn handle<H: Cached>(registry: &Registry, key: &Key) -> Option<Arc<H>> {
-    // No entry: the thread is being torn down, or is just changing its table.
+    // No table can be read while the thread is torn down or changes it.
     let known = CACHES.try_with(|caches| {
         let caches = caches.try_borrow().ok()?;
         let number = registry.number();
@@ -183,7 +183,7 @@ pub fn handle<H: Cached>(registry: &Registry, key: &Key) -> Option<Arc<H>> {
     }
 }
 
-/// The first use of a key in a thread; and every use of one that counts under `_other`.
+/// The first use of a key in a thread, and every use of a key that counts under `_other`.
 #[cold]
 fn new<H: Cached>(registry: &Registry, key: &Key) -> Option<Arc<H>> {
     let (handle, is_own) = alone(|| {
@@ -194,9 +194,9 @@ fn new<H: Cached>(registry: &Registry, key: &Key) -> Option<Arc<H>> {
         }
         (handle, is_own)
     })?;
-    // Only now: a logger may use the recorder itself.
+    // Only now, because a logger may use the recorder itself.
     if !is_own {
-        // By itself: Rust 1.89 drops what is made within `format_args!` too early.
+        // A variable of its own: Rust 1.89 drops what is made within `format_args!` too early.
         let most = registry.most();
         let text = format_args!(
             "there are {most} metrics; further ones count under \"_other\": allow more with .max_label_sets()"
@@ -207,7 +207,7 @@ fn new<H: Cached>(registry: &Registry, key: &Key) -> Option<Arc<H>> {
     handle
 }
 
-/// Keeps a handle for this thread, unless it has too many.
+/// Keeps a handle for this thread, unless the thread has too many.
 fn keep<H: Cached>(registry: &Registry, key: &Key, handle: Arc<H>) {
     // Not while the thread is being torn down.
     let _ = CACHES.try_with(|caches| {
@@ -227,7 +227,7 @@ fn keep<H: Cached>(registry: &Registry, key: &Key, handle: Arc<H>) {
             caches.len() - 1
         });
         let known = H::known_mut(&mut caches[index]);
-        // Keys of one metric may differ in what cannot be part of a label.
+        // Bounded, because keys of one metric may differ in characters that are invalid in a label.
         if known.len < registry.most() {
             known.insert(key.clone(), handle);
         }

@@ -1,4 +1,4 @@
-//! What a handle of the facade does.
+//! The handles of the facade.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use crate::format::level;
 use crate::shared::{Level, Number, Shared, Spec, raise, with};
 use crate::{Counter, Percentile};
 
-/// A metric with a cell in each thread, in the handle of one thread: the macros clone it, and would write to one count
-/// from all threads otherwise.
+/// A metric with a cell in each thread. Each thread has a handle of its own: the macros clone it, and would otherwise
+/// write to one reference count from all threads.
 #[derive(Debug)]
 pub struct Handle<C> {
     number: Number<C>,
@@ -18,7 +18,7 @@ pub struct Handle<C> {
 }
 
 impl<C> Handle<C> {
-    /// Of a metric whose number is `number`.
+    /// Returns a handle of the metric with this number.
     pub fn new(number: Number<C>, entry: Arc<FileEntry>) -> Handle<C> {
         Handle { number, entry }
     }
@@ -59,7 +59,7 @@ impl HistogramFn for Handle<Percentile<f64>> {
     }
 }
 
-/// A gauge, in the handle of one thread.
+/// A gauge. Each thread has a handle of its own.
 #[derive(Debug)]
 pub struct GaugeHandle {
     level: Arc<Level>,
@@ -67,7 +67,7 @@ pub struct GaugeHandle {
 }
 
 impl GaugeHandle {
-    /// Of a gauge whose word `level` finds.
+    /// Returns a handle of the gauge whose word `level` finds.
     pub fn new(level: Arc<Level>, entry: Arc<FileEntry>) -> GaugeHandle {
         GaugeHandle { level, entry }
     }

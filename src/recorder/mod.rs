@@ -1,4 +1,4 @@
-//! A recorder for the facade [`metrics`]: what any crate tells it is written into stats files.
+//! A recorder for the facade [`metrics`]: it writes what any crate records through the facade into stats files.
 //!
 //! ```no_run
 //! mmstats::recorder::install()?;
@@ -10,30 +10,34 @@
 //!
 //! # How it works
 //!
-//! - A counter and a histogram have a cell in each thread, as a [`SharedCounter`](crate::SharedCounter) has: no lock, no
+//! - A counter and a histogram have a cell in each thread, like a [`SharedCounter`](crate::SharedCounter): no lock, no
 //!   shared cache line, and no allocation after the first write of a thread. A histogram is a
-//!   [`Percentile<f64>`](crate::Percentile): its memory is fixed, whatever is recorded, and there is no upkeep.
-//! - A gauge is one word of the process, as a [`SharedGauge`](crate::SharedGauge): the last value that was set wins, and
-//!   what is added is exact.
-//! - `counter!` and its likes find their handle in a table of the thread.
+//!   [`Percentile<f64>`](crate::Percentile): its memory is bounded, whatever is recorded, and it needs no upkeep.
+//! - A gauge is one word of the process, like a [`SharedGauge`](crate::SharedGauge): the last value that was set wins,
+//!   and additions are exact.
+//! - `counter!` and the other macros find their handle in a table of the thread.
 //!
 //! # What becomes of names
 //!
-//! The model is `metrics`, a metric's name its label, and labels are labels, in any order. A name that is a counter and
-//! a gauge keeps both: the later one is `<name>.<kind>`, as in `requests.gauge`. What cannot be part of a name or label
-//! becomes `_`. Beyond the [most label sets](Builder::max_label_sets) a metric counts under the same labels, each of
-//! which is `_other`, and beyond as many names under the name `_other`. So does a metric for which its file has no space
-//! (`MMSTATS_MAX_SIZE`, [`max_size`](Builder::max_size)); without labels it counts under the name `_other`. What counts under
-//! `_other` does not end, and [`absolute`](metrics::Counter::absolute) compares with all that counts there.
+//! The model is `metrics`, the name of a metric is its label, and labels are labels, in any order. If a counter and a
+//! gauge have the same name, both are kept: the later one becomes `<name>.<kind>`, as in `requests.gauge`. What is
+//! invalid in a name or label becomes `_`.
 //!
-//! Units and descriptions may come at any time. A file keeps those that were known when its thread (of a gauge, when
-//! the process) first wrote the metric; of several files the newest counts.
+//! The recorder [limits](Builder::max_label_sets) the number of metrics and of names. A metric beyond the limit, or for
+//! which its file has no space (`MMSTATS_MAX_SIZE`, [`max_size`](Builder::max_size)), counts under its name with
+//! `_other` as the value of each label. A metric without labels, and one whose name is beyond the limit, counts under
+//! the name `_other`. What counts under `_other` does not end, and [`absolute`](metrics::Counter::absolute) compares
+//! with the total of all that counts there.
+//!
+//! Units and descriptions may be set at any time. A file keeps those that were known when its thread (for a gauge, the
+//! process) first wrote the metric; of several files the newest counts. A description that is set later goes into a
+//! file of the process and overrides them; of several the latest counts.
 //!
 //! # What is refused
 //!
-//! A histogram counts what is no finite number as rejected, and changes nothing else. In the child of a fork all begins
-//! at zero. What is recorded while a thread is torn down, or in an allocator that is called because a metric is being
-//! made, is not recorded.
+//! A histogram counts a value that is not a finite number as rejected, and changes nothing else. In the child of a fork
+//! everything begins at zero. Nothing is recorded while a thread is torn down, or in an allocator that is called
+//! because a metric is being made.
 
 mod cache;
 mod handles;
@@ -52,16 +56,16 @@ use crate::{Counter, Error, Percentile, Writer};
 use handles::{GaugeHandle, Handle};
 use registry::{Kind, Registry};
 
-/// The model's name, unless another one is given.
+/// The model's name, unless the builder sets another one.
 const MODEL: &str = "metrics";
 
-/// Label sets, and names, that a recorder has at most, unless something else is said.
+/// The most label sets, and the most names, of a recorder, unless the builder sets another limit.
 const LABEL_SETS: usize = 10_000;
 
-/// Times after which a metric may be idle.
+/// The times after which a metric may count as idle.
 const IDLE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(168 * 3600);
 
-/// Makes a [`Recorder`] for the model `metrics` the one of the whole program.
+/// Makes a [`Recorder`] for the model `metrics` and installs it for the whole program.
 ///
 /// ```no_run
 /// mmstats::recorder::install()?;
@@ -77,7 +81,7 @@ pub fn install() -> Result<(), Error> {
 
 /// A recorder for [`metrics`]. Clones are the same recorder.
 ///
-/// [`install`] makes one for the whole program. This is for others: with a name of their own, for
+/// [`install`] makes one for the whole program. This type is for other recorders: with a name of their own, for
 /// [`metrics::with_local_recorder`], or under the layers of `metrics-util`.
 ///
 /// ```no_run
@@ -87,12 +91,12 @@ pub fn install() -> Result<(), Error> {
 /// # Ok::<(), mmstats::Error>(())
 /// ```
 ///
-/// Files stay as long as the process, also when the recorder is dropped: handles of it may be kept anywhere.
+/// Files stay as long as the process, even if the recorder is dropped: its handles may be kept anywhere.
 #[derive(Clone, Debug)]
 pub struct Recorder(Arc<Registry>);
 
 impl Recorder {
-    /// For the model `metrics` in the default root, unless something else is said.
+    /// Returns a builder: for the model `metrics` in the default root, unless it is changed.
     ///
     /// ```
     /// # use mmstats::recorder::Recorder;
@@ -111,14 +115,14 @@ impl Recorder {
         }
     }
 
-    /// Ends the metrics of this key, whatever kinds they are, in all threads of the process: readers no longer see them,
-    /// and what they counted is gone from the totals. Whether there was one.
+    /// Ends the metrics of this key, of whatever kinds, in all threads of the process. Readers no longer see them, and
+    /// what they counted is gone from the totals. Returns whether there was one.
     ///
-    /// Handles live on. The next write, through any of them, begins the metric anew, at zero. What is written by another
-    /// thread at the very moment of the removal may go with what was there before.
+    /// Handles stay valid. The next write through any of them begins the metric anew, at zero. What another thread
+    /// writes at the very moment of the removal may be lost with what was there before.
     ///
-    /// It goes through the metrics of all threads: not for a hot path. Its place in the files stays its own, and it counts
-    /// among [the most label sets](Builder::max_label_sets) as before.
+    /// It visits the metrics of all threads, so it is not for a hot path. The metric keeps its place in the files, and
+    /// still counts towards [the most label sets](Builder::max_label_sets).
     ///
     /// ```
     /// # use metrics::{Key, Label};
@@ -143,7 +147,7 @@ impl Recorder {
         alone(|| self.0.describe(kind, name.as_str(), unit, help));
     }
 
-    /// Makes it the recorder of the whole program.
+    /// Installs the recorder for the whole program.
     ///
     /// ```
     /// # use mmstats::recorder::Recorder;
@@ -166,7 +170,7 @@ impl Recorder {
     }
 }
 
-/// Builds a [`Recorder`]: `.build()` makes it.
+/// A builder of a [`Recorder`]: `.build()` makes it.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is made before .build()"]
 pub struct Builder {
@@ -178,7 +182,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// The model's name. Default: `metrics`.
+    /// Sets the model's name. Default: `metrics`.
     ///
     /// ```
     /// let recorder = mmstats::recorder::Recorder::builder().model("my-app").build()?;
@@ -189,7 +193,7 @@ impl Builder {
         self
     }
 
-    /// The root: files appear in the directory of the model's name below it. Default: as for
+    /// Sets the root: files appear below it, in the directory with the model's name. Default: as for
     /// [`Builder::path`](crate::Builder::path) of a model.
     ///
     /// ```
@@ -201,7 +205,7 @@ impl Builder {
         self
     }
 
-    /// Bytes that each file may have at most. Default: `MMSTATS_MAX_SIZE`, else 64 MiB.
+    /// Sets the most bytes of each file. Default: `MMSTATS_MAX_SIZE`, or else 64 MiB.
     ///
     /// ```
     /// let recorder = mmstats::recorder::Recorder::builder().max_size(16 << 20).build()?;
@@ -212,8 +216,8 @@ impl Builder {
         self
     }
 
-    /// How many metrics there may be, each set of labels being one; and how many names. What is beyond counts under
-    /// `_other`. Default: 10,000.
+    /// Sets how many metrics there may be, where each set of labels is one, and how many names. Further ones count
+    /// under `_other`. Default: 10,000.
     ///
     /// ```
     /// let recorder = mmstats::recorder::Recorder::builder().max_label_sets(1000).build()?;
@@ -224,11 +228,11 @@ impl Builder {
         self
     }
 
-    /// Ends each counter and histogram that no thread has written for this time, as [`remove`](Recorder::remove) does: one
-    /// second to a week, and up to a quarter more. Gauges stay: setting one to the value that it has cannot be told from
-    /// not setting it. Default: all metrics stay as long as the process.
+    /// Ends each counter and histogram that no thread has written for this time, as [`remove`](Recorder::remove) does.
+    /// The time is one second to a week; a metric may end up to a quarter of it later. Gauges stay, because setting one
+    /// to its present value cannot be told from not setting it. Default: all metrics stay as long as the process.
     ///
-    /// A write costs the same. A thread of the process looks at the metrics four times in this time.
+    /// A write costs the same. A thread of the process checks the metrics four times in this time.
     ///
     /// ```
     /// use std::time::Duration;
@@ -243,7 +247,7 @@ impl Builder {
         self
     }
 
-    /// Makes the recorder. Its files are made when something is recorded.
+    /// Makes the recorder. Its files are created when something is recorded.
     ///
     /// ```
     /// use mmstats::recorder::Recorder;
@@ -254,8 +258,7 @@ impl Builder {
     /// ```
     ///
     /// # Errors
-    /// The model's name cannot be the name of a directory, or the time after which metrics are idle is not within its
-    /// bounds.
+    /// The model's name cannot be the name of a directory, or the time after which metrics are idle is out of range.
     pub fn build(self) -> Result<Recorder, Error> {
         check_model(&self.model)?;
         if let Some(idle) = self.idle.filter(|idle| !IDLE.contains(idle)) {
@@ -265,7 +268,7 @@ impl Builder {
                 problem: format!("{idle:?} is not from 1 second to 168 hours"),
             });
         }
-        // The names of the facade are whole.
+        // The names of the facade are complete, without the model's.
         let mut files = Writer::builder(&self.model).export("");
         if let Some(root) = self.path {
             files = files.path(root);

@@ -1,6 +1,6 @@
-//! Which metrics a recorder has: found by what they are in the files, whatever order their labels come in.
+//! The metrics of a recorder, found by what they are in the files, whatever the order of their labels.
 //!
-//! There is no lock: a fork would catch it, and an allocator that counts would come back to it.
+//! There is no lock: a fork could catch it held, and an allocator that counts would enter it again.
 
 use std::fmt;
 use std::hash::BuildHasher;
@@ -22,13 +22,14 @@ use crate::sys::process::clock;
 use crate::writer::{valid_label, valid_label_text};
 use crate::{Counter, Percentile};
 
-/// The longest name, so that a kind may follow.
+/// The most bytes of a name, so that a kind may follow.
 const NAME_MOST: usize = 1000;
 
-/// Descriptions of a name that are kept: the latest counts. Beyond it something describes without end.
+/// The most descriptions that are kept for a name and a kind; of these the latest counts. More come only from a program
+/// that describes without end.
 const DESCRIPTIONS: usize = 16;
 
-/// What a metric can be.
+/// The kinds of metrics of the facade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     Counter = 1,
@@ -37,7 +38,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What follows a name that is another kind's.
+    /// The suffix of a name that belongs to another kind.
     fn text(self) -> &'static str {
         match self {
             Kind::Counter => "counter",
@@ -47,13 +48,13 @@ impl Kind {
     }
 }
 
-/// A name, and what was said of it.
+/// A name, and its descriptions.
 #[derive(Debug)]
 struct Name {
     text: String,
-    /// The kind that has the name as it is: that of the first metric. 0: there is none yet.
+    /// The kind that has the name unchanged: that of the first metric. 0: there is none yet.
     first: AtomicU8,
-    /// For each kind, the latest first.
+    /// The descriptions for each kind, the latest first.
     described: [AppendList<Description>; 3],
 }
 
@@ -76,9 +77,9 @@ impl Name {
         &self.described[kind as usize - 1]
     }
 
-    /// The label of a metric of this kind.
+    /// Returns the label of a metric of this kind.
     fn label(&self, kind: Kind) -> String {
-        // Relaxed: nothing is read by it but the byte itself.
+        // Relaxed: nothing depends on it but the byte itself.
         let first =
             (self.first).compare_exchange(0, kind as u8, Ordering::Relaxed, Ordering::Relaxed);
         match first {
@@ -88,7 +89,7 @@ impl Name {
     }
 }
 
-/// What a metric is entered as in the files.
+/// What identifies a metric in the files.
 #[derive(Debug)]
 pub struct FileEntry {
     home: &'static Home,
@@ -99,9 +100,9 @@ pub struct FileEntry {
 }
 
 impl FileEntry {
-    /// With what is known of it by now.
+    /// Returns the specification, with the description that is known by now.
     pub fn spec(&self) -> Spec {
-        // `label` has set `first` before. See `describe_again`.
+        // `label` has set `first` before this. See `describe_again`.
         told_before_looking();
         let described = self.name.described(self.kind).iter().next();
         let (unit, help) =
@@ -133,15 +134,15 @@ pub enum Cells {
     Histogram(Number<Percentile<f64>>),
 }
 
-/// All that a recorder knows.
+/// All metrics of a recorder.
 pub struct Registry {
-    /// That of its home: asked for with each use of a macro.
+    /// The number of its home, which each use of a macro reads.
     number: u32,
     home: &'static Home,
     hasher: RandomState,
     names: AppendTable<Arc<Name>>,
     metrics: AppendTable<RecordedMetric>,
-    /// The most names, the most metrics, and the most of those that are `_other`.
+    /// The most names, the most metrics, and the most metrics that are `_other`.
     most: usize,
     names_made: AtomicUsize,
     metrics_made: AtomicUsize,
@@ -158,7 +159,7 @@ impl fmt::Debug for Registry {
 }
 
 impl Registry {
-    /// Without a metric.
+    /// Returns a registry without metrics.
     pub fn new(home: &'static Home, most: usize) -> Registry {
         Registry {
             number: home.number,
@@ -173,22 +174,22 @@ impl Registry {
         }
     }
 
-    /// What tells it from all others.
+    /// Returns the number that tells it from all others.
     pub fn number(&self) -> u32 {
         self.number
     }
 
-    /// The model's name.
+    /// Returns the model's name.
     pub fn model(&self) -> &str {
         self.home.builder.name()
     }
 
-    /// The most metrics that it has.
+    /// Returns the most metrics that it may have.
     pub fn most(&self) -> usize {
         self.most
     }
 
-    /// Notes what a name means. The latest counts.
+    /// Stores a description of a name. The latest one counts.
     pub fn describe(&self, kind: Kind, name: &str, unit: Option<Unit>, help: &str) {
         let Some(name) = self.name(&valid_label_text(name, NAME_MOST)) else {
             return;
@@ -206,11 +207,11 @@ impl Registry {
         }
     }
 
-    /// Says so in a file for metrics of the name that are in files already.
+    /// Writes the description to a file, for metrics of the name that are in files already.
     fn describe_again(&self, name: &Name, kind: Kind) {
-        // A thread that makes a metric of the name sets `first`, and then reads what was said (`spec`). This one has said
-        // it, and now reads `first`. So the metric is made with what was said, or it is seen here. A thread that has the
-        // metric from another one sees `first` by that.
+        // A thread that makes a metric of the name sets `first`, and then reads the description (`spec`). This thread
+        // has stored the description, and now reads `first`. So either the metric is made with the description, or this
+        // thread sees `first`. A thread that has the metric from another one sees `first` through that.
         told_before_looking();
         if name.first.load(Ordering::Relaxed) == 0 {
             return;
@@ -238,17 +239,17 @@ impl Registry {
         }
     }
 
-    /// The label of metrics of a name and a kind.
+    /// Returns the label of metrics of a name and a kind.
     fn label(&self, name: &Name, kind: Kind) -> String {
         let label = name.label(kind);
         match name.text.as_str() {
-            // That of what a full file has no space for, too.
+            // This is also the label of metrics for which a full file has no space.
             OTHER => self.home.other(kind.text()),
             _ => label,
         }
     }
 
-    /// The metric of a key, made if it is new; and whether it is that one, and not `_other`.
+    /// Returns the metric of a key, made if it is new, and whether it is the key's own rather than `_other`.
     pub fn metric(&self, kind: Kind, key: &Key) -> (&RecordedMetric, bool) {
         let name = valid_label_text(key.name(), NAME_MOST);
         let labels = labels(key);
@@ -280,7 +281,7 @@ impl Registry {
         (other, false)
     }
 
-    /// Ends the metrics of a key, in all threads of this process. Whether there was one.
+    /// Ends the metrics of a key in all threads of this process. Returns whether there was one.
     pub fn end(&self, key: &Key) -> bool {
         let name = valid_label_text(key.name(), NAME_MOST);
         let labels = labels(key);
@@ -296,7 +297,7 @@ impl Registry {
         any
     }
 
-    /// A name, new if there may be one more.
+    /// Returns a name, made if it is new and there may be one more.
     fn name(&self, text: &str) -> Option<&Arc<Name>> {
         let hash = self.hasher.hash_one(text);
         let is = |name: &Arc<Name>| name.text == text;
@@ -345,16 +346,16 @@ impl FileEntry {
     }
 }
 
-/// Takes one of `most`, if there is one left. (Two threads that make one metric at once may take two.)
+/// Takes one of `most`, if one is left. (Two threads that make the same metric at once may take two.)
 fn take(made: &AtomicUsize, most: usize) -> bool {
-    // Relaxed: nothing is read by it but the number itself.
+    // Relaxed: nothing depends on it but the number itself.
     made.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |made| {
         (made < most).then_some(made + 1)
     })
     .is_ok()
 }
 
-/// The labels of a key, valid and by key. Of two values for one key the later one counts.
+/// Returns the labels of a key, made valid and sorted by key. Of two values for one key the later one counts.
 fn labels(key: &Key) -> Labels {
     let mut labels = Labels::new();
     for label in key.labels() {
@@ -362,7 +363,7 @@ fn labels(key: &Key) -> Labels {
         match labels.binary_search_by(|(known, _)| known.cmp(&key)) {
             Ok(index) => labels[index].1 = value,
             Err(index) if labels.len() < LABELS_MOST => labels.insert(index, (key, value)),
-            // More than a group can have.
+            // A group cannot have more labels.
             Err(_) => {}
         }
     }

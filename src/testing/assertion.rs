@@ -6,12 +6,12 @@ use std::fmt::{Display, Write};
 use crate::Value;
 use crate::reader::Snapshot;
 
-/// How many values the message of a failed assertion lists, when the label is not there.
+/// How many values the message of a failed assertion lists if the label does not exist.
 const LISTED: usize = 8;
 
 /// What a value can be compared with: an integer, a float, a boolean or a text.
 pub trait Expected: Display {
-    /// Whether a value is this one, exactly.
+    /// Returns whether a value is exactly this one.
     ///
     /// ```
     /// use mmstats::Value;
@@ -48,8 +48,8 @@ expected! {
 
 /// Asserts that the value at a label is the expected one.
 ///
-/// A label is one of [`Series::label`](crate::reader::Series::label), in whichever model has it, or what that exposes:
-/// `job_time.Count`, `job_time.Max`, `requests.WindowCount`. Times are in seconds.
+/// A label is that of a series in any model ([`Series::label`](crate::reader::Series::label)), or of a part that the
+/// series exposes: `job_time.Count`, `job_time.Max`, `requests.WindowCount`. Times are in seconds.
 ///
 /// ```
 /// use mmstats::testing::{self, assert_value};
@@ -67,8 +67,8 @@ expected! {
 /// ```
 ///
 /// # Panics
-/// If the value differs, if several models have the label with other values, or if it is not there: then the message
-/// lists the most similar labels, and their values.
+/// If the value differs in any model that has the label, or if no model has it. In the latter case the message lists
+/// the most similar labels and their values.
 #[track_caller]
 pub fn assert_value(snapshot: &Snapshot, label: &str, expected: impl Expected) {
     let values = values(snapshot);
@@ -87,7 +87,7 @@ pub fn assert_value(snapshot: &Snapshot, label: &str, expected: impl Expected) {
     }
 }
 
-/// All labels with their values: of series, and of what they expose.
+/// Returns all labels with their values: those of series, and of what they expose.
 fn values(snapshot: &Snapshot) -> Vec<(String, Value)> {
     let mut values = Vec::new();
     for series in snapshot.merged().iter().flat_map(|model| model.series()) {
@@ -100,7 +100,7 @@ fn values(snapshot: &Snapshot) -> Vec<(String, Value)> {
     values
 }
 
-/// Lines with the labels that are most like one that is not there.
+/// Returns lines with the labels that are most similar to one that does not exist.
 fn similar(values: &[(String, Value)], label: &str) -> String {
     if values.is_empty() {
         return "; the snapshot is empty".to_owned();
@@ -114,7 +114,7 @@ fn similar(values: &[(String, Value)], label: &str) -> String {
     text
 }
 
-/// The characters that two labels have in common at the begin and at the end.
+/// Returns how many characters two labels have in common at the beginning and at the end.
 fn in_common(a: &str, b: &str) -> usize {
     let same =
         |pairs: &mut dyn Iterator<Item = (char, char)>| pairs.take_while(|(a, b)| a == b).count();

@@ -6,14 +6,14 @@ use std::time::Duration;
 use crate::sys::lifecycle::ticker;
 use crate::sys::process::{clock, mock_clock};
 
-/// A mock clock of one thread: while it lives, time stands still for what this thread measures and reads, until
+/// A mock clock for one thread. While it lives, time stands still for what this thread measures and reads, until
 /// [`advance`](Clock::advance) moves it.
 ///
 /// It is the clock of timers and stopwatches, of windows, and of the times in histories, error logs and summaries.
-/// Start what is measured after it, and read on the same thread. Other threads keep the system's clock; so do
-/// [`std::time::Instant`], the creation times of files, and the ends of groups that are idle.
+/// Start measurements after it, and read on the same thread. Other threads keep the system's clock; so do
+/// [`std::time::Instant`], the creation times of files, and the ends of idle groups.
 ///
-/// The window of a Counter follows it if its statistics are created after it, by this thread.
+/// The window of a Counter follows it if the statistics are created after it, on this thread.
 ///
 /// ```
 /// use std::time::Duration;
@@ -37,7 +37,7 @@ use crate::sys::process::{clock, mock_clock};
 pub struct Clock(PhantomData<*const ()>);
 
 impl Clock {
-    /// Stops the clock of this thread at the time of now.
+    /// Stops the clock of this thread at the current time.
     ///
     /// ```
     /// let clock = mmstats::testing::Clock::mock();
@@ -46,7 +46,7 @@ impl Clock {
     /// ```
     ///
     /// # Panics
-    /// If it is mocked already: two clocks of one thread would be one.
+    /// If it is mocked already: a thread has only one clock.
     #[track_caller]
     pub fn mock() -> Clock {
         assert!(
@@ -56,8 +56,7 @@ impl Clock {
         Clock(PhantomData)
     }
 
-    /// Moves the time of this thread forward. Windows of counters look at their counts as often as they would have
-    /// in that time.
+    /// Moves the time of this thread forward. Windows of counters take the steps that are due in that time.
     ///
     /// ```
     /// # use std::time::Duration;

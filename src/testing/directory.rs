@@ -1,11 +1,11 @@
-//! Where the files of a test are.
+//! Directories for the files of tests.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{env, fs, process};
 
-/// A temporary directory of this user, removed with what is in it.
+/// A temporary directory of this user. It is removed with its contents when this is dropped.
 #[derive(Debug)]
 pub struct TempDirectory(PathBuf);
 
@@ -13,13 +13,13 @@ impl TempDirectory {
     pub fn new() -> Result<TempDirectory, String> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         loop {
-            // Relaxed: each number is somebody's once, and nothing else.
+            // Relaxed: it only matters that each number is returned once.
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             let name = format!("mmstats-testing-{}-{number}", process::id());
             let path = parent().join(name);
             match create_private(&path) {
                 Ok(()) => return Ok(TempDirectory(path)),
-                // Left by a process of the same id.
+                // A process with the same id left it behind.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(format!("{}: {error}", path.display())),
             }
@@ -31,7 +31,7 @@ impl TempDirectory {
     }
 }
 
-/// In memory where that can be: so are the files of a program that is not tested.
+/// Returns a directory in memory if there is one, as for the files of a program outside of tests.
 fn parent() -> PathBuf {
     let shm = Path::new("/dev/shm");
     match cfg!(target_os = "linux") && shm.is_dir() {
@@ -50,7 +50,7 @@ fn create_private(path: &Path) -> io::Result<()> {
 
 impl Drop for TempDirectory {
     fn drop(&mut self) {
-        // What cannot be removed stays there, as of a test that is killed.
+        // What cannot be removed stays there, as after a test that is killed.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -1,6 +1,7 @@
 //! Statistics in private memory, as a reader sees them.
 //!
-//! The reader reads files, and only them: it gets one for the time of a snapshot, in a directory of its own.
+//! The reader reads only files. So each snapshot writes one to a directory of its own, which is removed
+//! afterwards.
 
 use std::fs;
 
@@ -8,7 +9,7 @@ use super::directory::TempDirectory;
 use crate::reader::{Reader, Snapshot};
 use crate::{MmStats, Stats};
 
-/// Statistics in private memory, without a file: `T::builder().anonymous().create()`.
+/// Returns statistics in private memory, without a file: `T::builder().anonymous().create()`.
 ///
 /// ```
 /// use mmstats::{Counter, MmStats, testing};
@@ -24,7 +25,7 @@ use crate::{MmStats, Stats};
 /// ```
 ///
 /// # Panics
-/// If they cannot be made: a label is there twice, say.
+/// If they cannot be created, for example because two metrics have the same label.
 #[track_caller]
 pub fn model<T: MmStats>() -> Stats<T> {
     match T::builder().anonymous().create() {
@@ -35,7 +36,7 @@ pub fn model<T: MmStats>() -> Stats<T> {
 
 /// Reads statistics as a reader of their file would: with kinds, labels, groups and windows.
 ///
-/// Costs a copy of what they have, written to a file that is removed at once: some hundred microseconds.
+/// Copies what they contain to a file, which is removed at once: some hundred microseconds.
 ///
 /// ```
 /// use mmstats::{Counter, Groups, MmStats, testing};
@@ -74,7 +75,7 @@ fn try_snapshot(image: &[u8]) -> Result<Snapshot, Box<dyn std::error::Error>> {
     let path = directory.path().join("snapshot.mmstats");
     fs::write(&path, image).map_err(|error| format!("{}: {error}", path.display()))?;
     let snapshot = Reader::open(&path)?.snapshot()?;
-    // The thread that reads is the one that writes: nothing can be wrong with a value.
+    // The thread that reads is the one that writes, so every value is consistent.
     match snapshot.errors().first() {
         None => Ok(snapshot),
         Some(problem) => Err(problem.error().into()),

@@ -1,4 +1,4 @@
-//! For unit tests of code that counts: a clock that a test advances, and assertions about values.
+//! Support for unit tests of code that uses metrics: a clock that a test advances, and assertions about values.
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -41,8 +41,8 @@
 //! `metrics`) is tested with a [`Root`].
 //!
 //! # Trade-offs
-//! With this feature every reading of a clock asks first whether this thread's is mocked. So enable it in
-//! `[dev-dependencies]` only, where a release build does not have it.
+//! With this feature every reading of a clock first checks whether this thread's clock is mocked. So enable it in
+//! `[dev-dependencies]` only, which a release build does not use.
 
 mod assertion;
 mod clock;

@@ -1,4 +1,4 @@
-//! A root of a test: for what code counts without being given its statistics.
+//! A root for a test: for code that counts without being given its statistics.
 
 use std::marker::PhantomData;
 use std::path::Path;
@@ -7,12 +7,12 @@ use super::directory::TempDirectory;
 use crate::reader::{Reader, Snapshot};
 use crate::sys::lifecycle::thread_root;
 
-/// A root of one thread: while it lives, what this thread counts goes into files below it, from zero. They are removed
-/// when it is dropped.
+/// A root for one thread. While it lives, what this thread counts goes into files below it, starting from zero. The
+/// files are removed when it is dropped.
 ///
 /// It is for code that finds its statistics by itself: through [`MmStats::local`](crate::MmStats::local), statics,
 /// [`push_stat`](crate::push_stat) and [`stats`](crate::stats), the layer for `tracing`, and a recorder for the facade
-/// `metrics`. Other tests run in other threads, and are not seen.
+/// `metrics`. Other tests run on other threads and are not included.
 ///
 /// ```
 /// use mmstats::testing::{Root, assert_value};
@@ -36,9 +36,9 @@ use crate::sys::lifecycle::thread_root;
 /// ```
 ///
 /// # What it does not have
-/// - What other threads count, also those that the code under test starts. (With tokio: `#[tokio::test]` has one
+/// - What other threads count, including those that the code under test starts. (With tokio: `#[tokio::test]` uses one
 ///   thread.)
-/// - A [`SharedGauge`](crate::SharedGauge): it is one value of the process. Its `get` returns it. So
+/// - A [`SharedGauge`](crate::SharedGauge): it is one value of the process, which its `get` returns. Likewise
 ///   [`SharedCounter::get`](crate::SharedCounter::get) returns what all threads have counted.
 /// - Gauges of the facade, for the same reason, unless the test has a recorder of its own:
 #[cfg_attr(feature = "metrics", doc = "```")]
@@ -57,11 +57,11 @@ use crate::sys::lifecycle::thread_root;
 /// # Ok::<(), mmstats::Error>(())
 /// ```
 ///
-/// A test of the whole program starts it as a process with `MMSTATS_PATH`, and reads with a [`Reader`].
+/// To test the whole program, start it as a process with `MMSTATS_PATH`, and read with a [`Reader`].
 ///
 /// # Cost
-/// The files of a model, which are 16 MiB of addresses each and some KiB of memory, stay mapped until the thread ends;
-/// those of statics, until the process does.
+/// The files of a model, each with 16 MiB of addresses and some KiB of memory, stay mapped until the thread ends;
+/// those of statics, until the process ends.
 #[derive(Debug)]
 #[must_use = "the thread has this root until it is dropped"]
 pub struct Root {
@@ -70,7 +70,7 @@ pub struct Root {
 }
 
 impl Root {
-    /// An empty root, in a temporary directory, for this thread.
+    /// Creates an empty root for this thread, in a temporary directory.
     ///
     /// ```
     /// use mmstats::reader::Reader;
@@ -84,7 +84,7 @@ impl Root {
     /// ```
     ///
     /// # Panics
-    /// If this thread has one already, or if no directory can be made.
+    /// If this thread already has one, or if the directory cannot be created.
     #[track_caller]
     pub fn temporary() -> Root {
         let directory = match TempDirectory::new() {
@@ -101,7 +101,7 @@ impl Root {
         }
     }
 
-    /// Its directory, for what is told where to write.
+    /// Returns its directory, for code that is told where to write.
     ///
     /// ```
     /// let root = mmstats::testing::Root::temporary();
@@ -113,7 +113,7 @@ impl Root {
         self.directory.path()
     }
 
-    /// Reads what was counted since it was made. It is empty if nothing was.
+    /// Reads what was counted since the root was created. The snapshot is empty if nothing was.
     ///
     /// ```
     /// use mmstats::testing::{Root, assert_value};
@@ -144,7 +144,7 @@ impl Root {
 
 impl Drop for Root {
     fn drop(&mut self) {
-        // Before the directory is removed, which is a field.
+        // Before the directory, which is a field, is removed.
         thread_root::end();
     }
 }

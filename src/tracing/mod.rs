@@ -1,4 +1,4 @@
-//! A layer for [`tracing`]: events are counted, spans are timed, errors are kept, in stats files.
+//! A layer for [`tracing`] that counts events, times spans and keeps errors, in stats files.
 //!
 //! ```no_run
 //! use tracing_subscriber::prelude::*;
@@ -11,16 +11,16 @@
 //! |---|---|---|
 //! | `events` | `level`, `target` | a counter of events |
 //! | `span_busy` | `span` | a timer: how long a span was entered |
-//! | `span_total` | `span` | a timer: how long it was there, from its begin to its close |
+//! | `span_total` | `span` | a timer: how long it existed, from its creation to its close |
 //! | `errors` | | events of the level `ERROR`, as an error log; the context is the path of the spans, `request:load` |
 //!
-//! A span that is entered again and again, as that of a future is at each poll, has one busy time: the sum. While two
-//! threads are in it at once, the time counts once.
+//! A span that is entered repeatedly, like that of a future at each poll, has one busy time: the sum. While two threads
+//! are in it at once, the time counts once.
 //!
-//! An error event whose field is a `&dyn Error` is called by the type of that error; else by its target.
+//! An error event with a `&dyn Error` as a field is named after the type of that error; otherwise after its target.
 //!
-//! What is written has a cell in each thread, as a [`SharedCounter`](crate::SharedCounter). Beyond 4000 targets or
-//! spans the others count under `_other`, and so do those for which the file has no space (`MMSTATS_MAX_SIZE`).
+//! Each metric has a cell in each thread, like a [`SharedCounter`](crate::SharedCounter). Beyond 4000 series of events,
+//! or of spans, further ones count under `_other`. So do those for which the file has no space (`MMSTATS_MAX_SIZE`).
 
 mod series;
 mod visit;
@@ -41,7 +41,7 @@ use crate::shared::with;
 use series::All;
 use visit::{FieldsAsLabels, Message};
 
-/// The layer: see the [module](self).
+/// Returns the layer: see the [module](self).
 ///
 /// ```no_run
 /// use tracing_subscriber::prelude::*;
@@ -64,15 +64,16 @@ pub struct Layer {
     series: Arc<All>,
     /// Fields that become labels.
     labels: Arc<[Box<str>]>,
-    /// What tells the id of the trace that a span belongs to.
+    /// Returns the id of the trace that a span belongs to.
     trace: Option<ReadTrace>,
 }
 
-/// Tells the id of the trace that a span belongs to.
+/// Returns the id of the trace that a span belongs to.
 type ReadTrace = fn(&Id, &Dispatch) -> Option<String>;
 
 impl Layer {
-    /// Has these fields of a span as labels of its times, where it has them. Each set of values is a series of its own.
+    /// Makes these fields of a span labels of its times, where the span has them. Each set of values is a series of its
+    /// own.
     ///
     /// ```no_run
     /// # use tracing_subscriber::prelude::*;
@@ -99,22 +100,22 @@ impl Layer {
     /// });
     /// ```
     ///
-    /// The function is called once for each span, when it is left for the first time.
+    /// The function is called once for each span, when the span is exited for the first time.
     pub fn with_trace_id(mut self, read: fn(&Id, &Dispatch) -> Option<String>) -> Layer {
         self.trace = Some(read);
         self
     }
 }
 
-/// What a span carries.
+/// What the layer stores in a span.
 struct Timing {
     begin: Stopwatch,
-    /// How often it is entered just now, and since when.
+    /// How often it is entered at the moment, and since when.
     inside: u32,
     entered: Stopwatch,
     busy: Duration,
     labels: Labels,
-    /// The id of its trace, when it was asked for.
+    /// The id of its trace, once the function has been asked for it.
     trace: Option<Option<String>>,
 }
 
@@ -143,7 +144,7 @@ where
         if self.labels.is_empty() {
             return;
         }
-        // The values are formatted by the program's code, which may use spans: nothing is locked meanwhile.
+        // The program's code formats the values, and may use spans: nothing is locked meanwhile.
         let mut labels = Labels::new();
         values.record(&mut FieldsAsLabels::new(&self.labels, &mut labels));
         let Some(span) = context.span(id) else { return };
@@ -174,7 +175,7 @@ where
             }
             is_asked = timing.trace.is_none();
         }
-        // Not when it closes: the layer that knows it has forgotten it then. The extensions are not locked meanwhile.
+        // Not on close: by then the layer that knows the id has forgotten it. The extensions are not locked meanwhile.
         if let Some(read) = self.trace.filter(|_| is_asked) {
             let trace = get_default(|dispatch| read(id, dispatch));
             if let Some(timing) = span.extensions_mut().get_mut::<Timing>() {
@@ -220,10 +221,10 @@ where
     }
 }
 
-/// The most bytes of a path that are kept: its end, where the event is.
+/// The most bytes of a path that are kept: those at its end, where the event is.
 const PATH_MOST: usize = 1024;
 
-/// The names of the spans around an event, the outermost first, in one line.
+/// Returns the names of the spans around an event, the outermost first, in one line.
 fn path<'a, S: LookupSpan<'a>>(scope: Option<Scope<'a, S>>) -> String {
     let mut path = String::new();
     for span in scope.into_iter().flat_map(Scope::from_root) {

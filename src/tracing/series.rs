@@ -1,4 +1,4 @@
-//! Which series the layer has. There is no lock, as in the recorder.
+//! The series of the layer. There is no lock, as in the recorder.
 
 use std::fmt;
 use std::hash::BuildHasher;
@@ -17,7 +17,7 @@ use crate::{Counter, Errors, Timer, Writer};
 /// The model's name.
 const MODEL: &str = "tracing";
 
-/// The most targets, and the most spans.
+/// The most series of events, and the most of spans.
 const MOST: usize = 4000;
 
 /// A metric with a cell in each thread.
@@ -28,7 +28,7 @@ pub struct Series<C> {
     metric: &'static str,
     help: &'static str,
     labels: Labels,
-    /// What it counts under where there are too many, or no space.
+    /// The labels that it counts under if there are too many series, or no space.
     other: Labels,
 }
 
@@ -83,7 +83,7 @@ struct Events {
     count: Series<Counter>,
 }
 
-/// Spans of a name, and of some labels.
+/// Spans of a name and some labels.
 pub struct Spans {
     name: String,
     labels: Labels,
@@ -91,7 +91,7 @@ pub struct Spans {
     pub total: Series<Timer>,
 }
 
-/// All of them.
+/// All series of the layer.
 pub struct All {
     home: &'static Home,
     hasher: RandomState,
@@ -109,7 +109,7 @@ impl fmt::Debug for All {
 }
 
 impl All {
-    /// Still without events and spans.
+    /// Returns a set without events and spans.
     pub fn new() -> All {
         let home = Home::own(Writer::builder(MODEL), None, None);
         All {
@@ -129,7 +129,7 @@ impl All {
         }
     }
 
-    /// Runs `count` with the series of a level and target. It is not run while this thread is just making something.
+    /// Runs `count` with the series of a level and target. It is not run while this thread is making a metric.
     pub fn event(&self, level: Level, target: &str, count: impl FnOnce(&Series<Counter>)) {
         let known = self.find_event(level, target);
         let found = match known {
@@ -175,7 +175,7 @@ impl All {
         Some(found)
     }
 
-    /// Runs `record` with the series of a span; as [`event`](Self::event).
+    /// Runs `record` with the series of a span, as [`event`](Self::event) does.
     pub fn span(&self, name: &str, labels: Labels, record: impl FnOnce(&Spans)) {
         let found = match self.find_span(name, &labels) {
             Some(known) => Some(known),
@@ -229,9 +229,9 @@ impl All {
     }
 }
 
-/// Takes one of the most, if there is one left.
+/// Takes one of `MOST`, if one is left.
 fn take(made: &AtomicUsize) -> bool {
-    // Relaxed: nothing is read by it but the number itself.
+    // Relaxed: nothing depends on it but the number itself.
     made.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |made| {
         (made < MOST).then_some(made + 1)
     })

@@ -1,4 +1,4 @@
-//! What is read of the fields of spans and events.
+//! Visitors that read the fields of spans and events.
 
 use std::error::Error;
 use std::fmt::{Debug, Write};
@@ -9,14 +9,14 @@ use ::tracing::field::{Field, Visit};
 use crate::format::labels::{LABELS_MOST, Labels};
 use crate::writer::valid_label;
 
-/// Takes those fields as labels that are asked for.
+/// Takes the requested fields as labels.
 pub struct FieldsAsLabels<'a> {
     asked: &'a [Box<str>],
     labels: &'a mut Labels,
 }
 
 impl<'a> FieldsAsLabels<'a> {
-    /// Into `labels`.
+    /// Returns a visitor that enters the fields into `labels`.
     pub fn new(asked: &'a [Box<str>], labels: &'a mut Labels) -> FieldsAsLabels<'a> {
         FieldsAsLabels { asked, labels }
     }
@@ -28,7 +28,8 @@ impl<'a> FieldsAsLabels<'a> {
     }
 }
 
-/// Enters a label, or changes its value. One more than a series can have is left out; `span` has its own place.
+/// Enters a label, or changes its value. A label beyond the most that a series can have is left out; one place
+/// is kept for `span`.
 pub fn enter(labels: &mut Labels, key: String, value: String) {
     let (key, value) = valid_label(&key, &value);
     match labels.binary_search_by(|(known, _)| known.cmp(&key)) {
@@ -48,7 +49,7 @@ impl Visit for FieldsAsLabels<'_> {
     }
 }
 
-/// The text of an event: its message, and its fields as `key=value`.
+/// The text of an event: its message, then its fields as `key=value`.
 #[derive(Default)]
 pub struct Message {
     text: String,
@@ -68,7 +69,7 @@ impl Message {
         let _ = write!(to, "{value:?}");
     }
 
-    /// Runs `take` with the first error among the fields, if there is one, and the text.
+    /// Runs `take` with the first error among the fields, if any, and the text.
     pub fn read(
         mut self,
         event: &Event<'_>,
@@ -103,7 +104,7 @@ impl Visit for Message {
     }
 }
 
-/// Runs `take` with the first error: it is only lent while it is visited.
+/// Runs `take` with the first error, which is borrowed only while it is visited.
 struct First<'a, F> {
     text: &'a str,
     take: Option<F>,

@@ -16,12 +16,12 @@ use crate::sync::{AtomicU64, Ordering};
 use crate::sys::memory::words::{Slot, Width};
 use value::{AverageValue, WORDS};
 
-/// The mean of all values that were ever recorded, over all threads and processes. For more than their
-/// mean take a [`Summary`](crate::Summary), for the last ones only a
+/// The mean of all values ever recorded, over all threads and processes. For more than the mean use a
+/// [`Summary`](crate::Summary); for the mean of the last values only, a
 /// [`MovingAverage`](crate::MovingAverage).
 ///
-/// Recording is an addition with twice the precision of an f64 and the publication of three words. A NaN
-/// or an infinity is left out.
+/// Recording a value adds it with twice the precision of an f64 and publishes three words. A NaN or an
+/// infinity is left out.
 pub struct Average(Slot<AverageWidth>);
 
 /// A buffer: the count of the values, then their total as two floats.
@@ -49,7 +49,7 @@ impl Average {
         if !value.is_finite() {
             return;
         }
-        // A copy: the stores below could be to the handle, for all that the compiler knows.
+        // A copy, because the compiler must assume that the stores below may change the handle.
         let slot = self.0;
         slot::update(
             slot.sequence(),
@@ -65,7 +65,7 @@ impl Average {
         );
     }
 
-    /// What this thread's file says.
+    /// Returns the value of this thread's file.
     ///
     /// ```
     /// # use mmstats::{Average, MmStats};
@@ -79,14 +79,14 @@ impl Average {
     }
 }
 
-/// What was published last.
+/// Returns what was published last.
 pub(super) fn published(slot: &Slot<AverageWidth>) -> AverageValue {
     // Relaxed: this thread is the only writer.
     let p = slot::published(slot.sequence().load(Ordering::Relaxed));
     load(slot.buffer(p))
 }
 
-/// What was published in a buffer.
+/// Returns what was published in a buffer.
 #[inline(always)]
 pub(super) fn load(buffer: &[AtomicU64]) -> AverageValue {
     // Relaxed: this thread is the only writer.
@@ -154,18 +154,18 @@ fn check(schema: &MetricSchema) -> Result<(), String> {
     check_average(schema, 0)
 }
 
-/// Whether it is a slot of an average, and so many plain words.
+/// Checks that the metric is the slot of an average, with `beside` plain words.
 pub(super) fn check_average(schema: &MetricSchema, beside: u32) -> Result<(), String> {
     let words = AverageWidth::WORDS;
     check_slot(schema, "an average", words..=words, beside)
 }
 
-/// What the words of the slot say.
+/// Returns the value in the words of the slot.
 pub(super) fn decode(words: &[u64]) -> AverageValue {
     AverageValue::from_words(*words.first_chunk().expect("as `check` has seen"))
 }
 
-/// The words of the slot add up; plain ones are a living writer's.
+/// Adds up the words of the slot. Plain words belong to a live writer.
 pub(super) const FOLD: Fold = |_, into, next, _| {
     let mut sum = decode(into);
     sum.merge(decode(next));

@@ -1,4 +1,4 @@
-//! What an Average or a MovingAverage says.
+//! The value of an Average or a MovingAverage.
 
 use crate::format::scalar::Number;
 use crate::metric::double_double::Sum;
@@ -7,8 +7,8 @@ use crate::metric::sample::{Reading, Sample, Sink};
 /// Words of a slot's buffer: the count of the values, then their total as two floats.
 pub(in crate::metric) const WORDS: usize = 3;
 
-/// What an [`Average`](crate::Average) or a [`MovingAverage`](crate::MovingAverage) says, of one file or merged over
-/// many.
+/// The value of an [`Average`](crate::Average) or a [`MovingAverage`](crate::MovingAverage), from one file or merged
+/// over many.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct AverageValue {
     pub(in crate::metric) count: u64,
@@ -41,7 +41,7 @@ impl AverageValue {
         self.total = self.total.plus_sum(other.total);
     }
 
-    /// What was recorded after `earlier`.
+    /// Returns what was recorded after `earlier`.
     pub(in crate::metric) fn since(self, earlier: AverageValue) -> AverageValue {
         match self.count.saturating_sub(earlier.count) {
             0 => AverageValue::default(),
@@ -52,7 +52,7 @@ impl AverageValue {
         }
     }
 
-    /// How many values it is the average of.
+    /// Returns how many values the average is of.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -65,7 +65,7 @@ impl AverageValue {
         self.count
     }
 
-    /// The average; `None` of nothing.
+    /// Returns the average; `None` while nothing has been recorded.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -80,7 +80,7 @@ impl AverageValue {
         (self.count > 0).then(|| self.total.over(self.count as f64).value())
     }
 
-    /// The average, if there is one.
+    /// Calls `each` with the average, if there is one.
     pub(in crate::metric) fn samples(&self, unit: &str, each: &mut Sink<'_>) {
         if let Some(average) = self.average() {
             let average = Reading::Level(Number::Float(average));

@@ -19,18 +19,19 @@ use std::fmt;
 use std::marker::PhantomData;
 use value::{CompoundValue, Numbers, value};
 
-/// A struct of numbers whose fields always belong together: a reader sees all of an update or
-/// nothing of it, and a writer that dies in the middle leaves the last whole value.
+/// A struct of numbers whose fields always belong together: a reader sees all of an update or nothing of it,
+/// and a writer that dies in the middle leaves the last complete value.
 ///
 /// Publishing copies the struct into a buffer of the mapping: 64 bytes in about a nanosecond.
 pub struct Compound<T>(Slot<ValueWidth<T>>);
 
-/// A struct that a [`Compound`] can hold: made by `#[derive(MmValue)]` on a `#[repr(C)]` struct of
-/// integers, floats and arrays of them, at most 512 bytes, without padding.
+/// A struct that a [`Compound`] can hold. `#[derive(MmValue)]` implements it for a `#[repr(C)]` struct of
+/// integers, floats and arrays of them, of at most 512 bytes and without padding.
 ///
-/// On a field, `#[mmstats(merge = "max")]` says how the values of several files become one (`sum` without it).
-/// `#[mmstats(counter)]` says that its numbers never fall: exporters make counters of them, and
-/// [`Reader::deltas`](crate::reader::Reader::deltas) has what they rose by. All other fields are levels.
+/// On a field, `#[mmstats(merge = "max")]` sets how the values of several files are merged (default: `sum`).
+/// `#[mmstats(counter)]` marks numbers that never fall: exporters treat them as counters, and
+/// [`Reader::deltas`](crate::reader::Reader::deltas) returns by how much they rose. All other fields are
+/// levels.
 ///
 /// ```
 /// use mmstats::{Compound, MmStats, MmValue};
@@ -60,8 +61,8 @@ pub struct Compound<T>(Slot<ValueWidth<T>>);
 /// ```
 ///
 /// # Safety
-/// Every bit pattern is a value of the type, it has no padding, no pointers and no interior
-/// mutability, and `FIELDS` describes its fields. The derive checks all of it.
+/// Every bit pattern is a value of the type, it has no padding, no pointers and no interior mutability, and
+/// `FIELDS` describes its fields. The derive checks all of this.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the value of a Compound",
     label = "not an MmValue",
@@ -71,16 +72,16 @@ pub unsafe trait MmValue: Copy + 'static {
     #[doc(hidden)]
     const FIELDS: &'static [ValueField];
 
-    /// Does nothing. The derive has it called for every type that the `ValueElement` of its `crate = …`
-    /// accepts: so the compiler refuses one that accepts more than this crate's.
+    /// Does nothing. The derive generates a call of it for every type that the `ValueElement` of its
+    /// `crate = …` accepts. So the compiler rejects a `ValueElement` that accepts more types than this crate's.
     #[doc(hidden)]
     fn is_element<E: ValueElement>() {}
 }
 
-// SAFETY: `MmValue` promises all that `PlainData` asks for.
+// SAFETY: `MmValue` promises all that `PlainData` requires.
 unsafe impl<T: MmValue> PlainData for T {}
 
-/// A value that there is for certain: the derive calls `is_element` of its impl.
+/// A type that certainly implements `MmValue`: the derive calls `is_element` of its impl.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]
@@ -99,20 +100,20 @@ pub struct ValueField {
     pub name: &'static str,
     /// Its type.
     pub scalar: Scalar,
-    /// Numbers in the array, 0: not an array.
+    /// How many numbers the array has; 0 if the field is not an array.
     pub count: u16,
     /// Offset in the struct, in bytes.
     pub offset: u16,
-    /// How values of several files become one.
+    /// How the values of several files are merged.
     pub merge: Merge,
-    /// Whether its numbers only rise.
+    /// Whether its numbers never fall.
     pub counter: bool,
 }
 
-/// The type of a field of an [`MmValue`]: a number of a fixed size, or an array of such.
+/// The type of a field of an [`MmValue`]: a number of a fixed size, or an array of such numbers.
 ///
 /// # Safety
-/// Every bit pattern is a value of the type, which has no padding, and `SCALAR` and `COUNT` say what it is.
+/// Every bit pattern is a value of the type, which has no padding, and `SCALAR` and `COUNT` describe it.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a compound value",
@@ -122,11 +123,11 @@ pub struct ValueField {
 pub unsafe trait ValueElement {
     /// The type of its numbers.
     const SCALAR: Scalar;
-    /// How many there are, 0: not an array.
+    /// How many there are; 0 if the type is not an array.
     const COUNT: u16;
 }
 
-// SAFETY: numbers, of which every bit pattern is a value.
+// SAFETY: these are numbers, for which every bit pattern is a value.
 unsafe impl<T: Numeric> ValueElement for T {
     const SCALAR: Scalar = T::SCALAR;
     const COUNT: u16 = 0;
@@ -135,7 +136,7 @@ unsafe impl<T: Numeric> ValueElement for T {
 // SAFETY: as above.
 unsafe impl<T: Numeric, const N: usize> ValueElement for [T; N] {
     const SCALAR: Scalar = T::SCALAR;
-    // The derive refuses an empty array, and one that does not fit the 512 bytes of a value.
+    // The derive rejects an empty array, and one that does not fit the 512 bytes of a value.
     const COUNT: u16 = N as u16;
 }
 
@@ -164,7 +165,7 @@ impl<T: MmValue> Compound<T> {
         let value = Plain(value);
         let bytes = bytemuck::bytes_of(&value);
         let word = |i: usize| {
-            // Of a known length, so that each word is one load.
+            // A known length, so that each word is one load.
             if size_of::<T>().is_multiple_of(8) {
                 u64::from_le_bytes(bytes[8 * i..][..8].try_into().expect("8 bytes"))
             } else {
@@ -174,7 +175,7 @@ impl<T: MmValue> Compound<T> {
                 u64::from_le_bytes(word)
             }
         };
-        // A copy: the stores below could be to the handle, for all that the compiler knows.
+        // A copy, because the compiler must assume that the stores below may change the handle.
         let slot = self.0;
         slot::publish(
             slot.sequence(),
@@ -183,7 +184,7 @@ impl<T: MmValue> Compound<T> {
         );
     }
 
-    /// The value that was published last; zeros at first.
+    /// Returns the value that was published last; zeros at first.
     ///
     /// ```
     /// # use mmstats::{Compound, MmValue, MmStats};
@@ -205,8 +206,8 @@ impl<T: MmValue> Compound<T> {
         from_words(&mut words)
     }
 
-    /// Changes a copy of the value and publishes it when `change` returns: all or nothing, also if
-    /// it panics.
+    /// Changes a copy of the value and publishes it when `change` returns. If `change` panics, nothing is
+    /// published.
     ///
     /// ```
     /// # use mmstats::{Compound, MmValue, MmStats};
@@ -275,9 +276,9 @@ fn schema_of<T: MmValue>() -> impl Iterator<Item = FieldSchema> {
 impl<T: MmValue> TakesBuffers for Compound<T> {}
 
 impl CompoundValue {
-    /// The value as a T. An error if its fields are not T's, or if a sum does not fit.
+    /// Returns the value as a T. Fails if its fields are not those of T, or if a sum does not fit.
     pub(crate) fn to<T: MmValue>(&self) -> Result<T, String> {
-        // The merge rule may differ, and whether it is a counter: they say nothing about the bytes.
+        // The merge rule and the counter mark may differ: they say nothing about the bytes.
         let key =
             |field: &FieldSchema| (field.name.clone(), field.scalar, field.count, field.offset);
         if !self
@@ -326,8 +327,8 @@ fn check(schema: &MetricSchema) -> Result<(), String> {
     if schema.fields.is_empty() {
         return Err("a compound without fields".to_owned());
     }
-    // Each field lies within the value (the schema's decoding checks it); that they do not overlap
-    // bounds what is allocated for their numbers.
+    // Each field lies within the value (the decoding of the schema checks it). That their total size fits as
+    // well bounds what is allocated for their numbers.
     let bytes: usize = schema
         .fields
         .iter()
@@ -342,7 +343,7 @@ fn check(schema: &MetricSchema) -> Result<(), String> {
     Ok(())
 }
 
-/// Of the fields that are counters the difference; the others are left out.
+/// Leaves the difference of each field that is a counter; the others are left out.
 fn since(now: &mut Value, before: &Value) {
     if let (Value::Compound(now), Value::Compound(before)) = (now, before) {
         *now = now.counted_since(before);
@@ -353,7 +354,7 @@ fn decode(schema: &MetricSchema, raw: Raw<'_>) -> Value {
     Value::Compound(value(schema, raw.words))
 }
 
-/// As `merge`; a sum that does not fit its field is refused, for here it cannot be widened.
+/// As `merge`, but a sum that does not fit its field is an error, because it cannot be widened here.
 fn fold(schema: &MetricSchema, into: &mut [u64], next: &[u64], files: u64) -> Result<(), String> {
     if files == 0 {
         into.copy_from_slice(next);
@@ -376,7 +377,8 @@ fn merge(into: &mut Value, next: Value, _: &MetricSchema, files: u64) {
         merged.add(&next, files);
         return;
     }
-    // The struct has changed: the later file's fields, each with what the earlier ones had of it.
+    // The struct has changed. The result has the later file's fields, each merged with what the earlier files
+    // had of it.
     let mut numbers = Vec::new();
     for (field, (name, array, mut of_field)) in next.schema.iter().zip(next.fields()) {
         let before = merged.field(name, array).unwrap_or_default();

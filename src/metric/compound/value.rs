@@ -1,4 +1,4 @@
-//! What a Compound says.
+//! The value of a Compound.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use crate::format::schema::{FieldSchema, MetricSchema};
 use crate::metric::gauge::merge::merge_numbers;
 use crate::metric::sample::{Reading, Sample, Sink};
 
-/// A compound value as a reader has it: fields by name, integers widened where sums over many files need
-/// it.
+/// A compound value as a reader returns it: fields by name, with integers widened where sums over many files
+/// need it.
 ///
-/// Of one file it takes what the struct takes, merged over several up to 32 bytes for each number.
+/// From one file it takes as much memory as the struct; merged over several, up to 32 bytes for each number.
 #[derive(Clone, Debug)]
 pub struct CompoundValue {
     pub(super) schema: Arc<[FieldSchema]>,
@@ -20,26 +20,27 @@ pub struct CompoundValue {
 /// The numbers of all fields.
 #[derive(Clone, Debug)]
 pub(super) enum Numbers {
-    /// The words of the struct, as they are in a file: an array of bytes would take 32 times as much.
+    /// The words of the struct, as they are in a file. As [`Number`]s an array of bytes would take 32 times
+    /// as much.
     Own(Box<[u64]>),
     /// Merged, one after another.
     Merged(Box<[Number]>),
 }
 
-/// Equal if the fields and their numbers are, however they are kept.
+/// Equal if the fields and their numbers are equal, however they are stored.
 impl PartialEq for CompoundValue {
     fn eq(&self, other: &CompoundValue) -> bool {
         self.schema == other.schema && self.numbers().eq(other.numbers())
     }
 }
 
-/// How many numbers a field has.
+/// Returns how many numbers a field has.
 pub(super) fn len(field: &FieldSchema) -> usize {
     usize::from(field.count.unwrap_or(1))
 }
 
 impl CompoundValue {
-    /// The fields in order: name, whether it is an array, and its numbers (one if it is not).
+    /// Returns the fields in order: the name, whether it is an array, and its numbers (one if it is not).
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -59,7 +60,7 @@ impl CompoundValue {
         })
     }
 
-    /// The numbers of all fields, one after another.
+    /// Returns the numbers of all fields, one after another.
     pub(super) fn numbers(&self) -> impl Iterator<Item = Number> {
         let own = match &self.numbers {
             Numbers::Own(words) => Some(own(&self.schema, words)),
@@ -72,7 +73,7 @@ impl CompoundValue {
         own.into_iter().flatten().chain(merged.iter().copied())
     }
 
-    /// The field of this name, if it is an array or not as asked.
+    /// Returns the numbers of the field with this name that is an array, or is not, as `array` says.
     pub(super) fn field(&self, name: &str, array: bool) -> Option<Vec<Number>> {
         let mut fields = self.fields();
         let (.., numbers) =
@@ -91,8 +92,8 @@ impl CompoundValue {
         self.numbers = Numbers::Merged(merged.collect());
     }
 
-    /// The fields that are counters, each less what the earlier value had of it. Where that is more, it is no
-    /// earlier state of the same counter: 0.
+    /// Returns the fields that are counters, each minus its number in the earlier value. Where that number is
+    /// greater, it is not an earlier state of the same counter, and the result is 0.
     pub(super) fn counted_since(&self, before: &CompoundValue) -> CompoundValue {
         let mut schema = Vec::new();
         let mut numbers = Vec::new();
@@ -103,7 +104,7 @@ impl CompoundValue {
             schema.push(field.clone());
             numbers.extend(now.into_iter().zip(before).map(|pair| match pair {
                 (Number::Int(now), Number::Int(before)) => Number::Int((now - before).max(0)),
-                // (A NaN is no difference.)
+                // (`max` turns a NaN into 0.)
                 (now, before) => Number::Float((now.as_f64() - before.as_f64()).max(0.0)),
             }));
         }
@@ -113,7 +114,7 @@ impl CompoundValue {
         }
     }
 
-    /// The bytes of the struct, `len` of them. An error if a sum does not fit.
+    /// Returns the `len` bytes of the struct. Fails if a sum does not fit.
     pub(super) fn to_bytes(&self, len: usize) -> Result<Vec<u8>, String> {
         let mut bytes = vec![0u8; len];
         for (field, (_, _, numbers)) in self.schema.iter().zip(self.fields()) {
@@ -136,7 +137,8 @@ impl CompoundValue {
 }
 
 impl CompoundValue {
-    /// Each field, and each element of an array: counters are cumulative, the others levels.
+    /// Calls `each` with every field, and with every element of an array: counters are cumulative, the others
+    /// are levels.
     pub(super) fn samples(&self, unit: &str, each: &mut Sink<'_>) {
         for (field, (name, array, numbers)) in self.schema.iter().zip(self.fields()) {
             let reading = match field.counter {
@@ -165,7 +167,7 @@ pub(super) fn value(schema: &MetricSchema, words: &[u64]) -> CompoundValue {
     }
 }
 
-/// The numbers of the fields in the words of a struct.
+/// Returns the numbers of the fields in the words of a struct.
 fn own<'a>(fields: &'a [FieldSchema], words: &'a [u64]) -> impl Iterator<Item = Number> + 'a {
     fields.iter().flat_map(move |field| {
         let size = field.scalar.size();
@@ -176,7 +178,7 @@ fn own<'a>(fields: &'a [FieldSchema], words: &'a [u64]) -> impl Iterator<Item = 
     })
 }
 
-/// The eight bytes from byte `at` on; zeros after the end.
+/// Returns the eight bytes from byte `at` on; zeros beyond the end.
 fn unaligned(words: &[u64], at: usize) -> u64 {
     let word = |i: usize| u128::from(words.get(i).copied().unwrap_or(0));
     ((word(at / 8) | word(at / 8 + 1) << 64) >> (8 * (at % 8))) as u64

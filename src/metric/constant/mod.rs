@@ -1,4 +1,4 @@
-//! Constant: a value given once, when the file is made.
+//! Constant: a value set once, when the file is made.
 
 use std::fmt;
 
@@ -15,10 +15,11 @@ use crate::format::schema::{Geometry, MetricSchema};
 use crate::sync::Ordering;
 use crate::sys::memory::words::Words;
 
-/// A value that is given once, with `#[mmstats(value = …)]`: a limit, a build number, a commit.
+/// A value that is set once, with `#[mmstats(value = …)]`: a limit, a build number, a commit.
 ///
-/// `T` is a number (as of a [`Gauge`](crate::Gauge)), `bool`, `&'static str` or `String`; a text is
-/// cut to 255 bytes at a character boundary. Over many files, that of the one created last counts.
+/// `T` is a number (as in a [`Gauge`](crate::Gauge)), `bool`, `&'static str` or `String`. A text is
+/// cut to 255 bytes at a character boundary. Over many files, the value of the file created last
+/// counts.
 pub struct Constant<T>(T);
 
 /// The type of a [`Constant`]: a number, `bool`, `&'static str` or `String`. Sealed.
@@ -29,7 +30,7 @@ pub struct Constant<T>(T);
 pub trait ConstantType: sealed::Sealed {
     #[doc(hidden)]
     const SCALAR: Scalar;
-    /// Stores the value into its place, once.
+    /// Stores the value in its place, once.
     #[doc(hidden)]
     fn store(&self, place: Words);
 }
@@ -70,10 +71,10 @@ impl ConstantType for String {
     }
 }
 
-/// Bytes of a constant text at most.
+/// The most bytes of a constant text.
 const TEXT_MOST: usize = 255;
-/// The place of such a text: its length, then its bytes. Plain words and no slot, because they are
-/// stored once, before the instance is published, and never change.
+/// The place of a constant text: its length, then its bytes. It has plain words and no slot,
+/// because they are stored once, before the instance is published, and never change.
 const TEXT: Geometry = Geometry {
     buffers: 0,
     words: 0,
@@ -89,13 +90,13 @@ fn geometry(scalar: Scalar) -> Geometry {
 
 fn store_text(text: &str, place: Words) {
     for (cell, word) in place.iter().zip(to_words(cut(text, TEXT_MOST))) {
-        // Relaxed: what publishes the instance is a Release store.
+        // Relaxed: the instance is published with a Release store.
         cell.store(word, Ordering::Relaxed);
     }
 }
 
 impl<T> Constant<T> {
-    /// The value.
+    /// Returns the value.
     ///
     /// ```
     /// # use mmstats::{Constant, MmStats};
@@ -164,7 +165,7 @@ fn check(schema: &MetricSchema) -> Result<(), String> {
     }
 }
 
-/// A length and bytes. A later writer may have longer ones.
+/// A length and bytes. The writer of a later version may have longer texts.
 fn check_text(schema: &MetricSchema) -> Result<(), String> {
     let geometry = schema.geometry;
     if geometry.buffers != 0 || geometry.words != 0 || geometry.plain == 0 {

@@ -15,11 +15,11 @@ use crate::sync::Ordering;
 use crate::sys::lifecycle::ticker::{Locked, Tick};
 use crate::sys::memory::words::Word;
 
-/// A count of what happened: never falls, and adds up over threads and processes.
+/// A count of events. It never falls, and adds up over threads and processes.
 ///
-/// An increment is a relaxed load and a relaxed store of one word in a mapping: the cost of
-/// incrementing a `u64` in memory (no atomic read-modify-write, no lock, no other thread's cache
-/// line). That only one thread writes is proved by the compiler: a `Counter` is not `Sync`.
+/// An increment is a relaxed load and a relaxed store of one word in a mapping: the cost of incrementing a
+/// `u64` in memory (no atomic read-modify-write, no lock, no other thread's cache line). The compiler proves
+/// that only one thread writes it: a `Counter` is not `Sync`.
 ///
 /// ```compile_fail
 /// fn shared<T: Sync>() {}
@@ -57,12 +57,12 @@ impl Counter {
     /// ```
     #[inline(always)]
     pub fn add(&self, n: u64) {
-        // Relaxed, twice: the word is a whole value by itself, and this thread its only writer.
+        // Relaxed, twice: the word is a whole value by itself, and this thread is its only writer.
         let sum = self.0.load(Ordering::Relaxed).wrapping_add(n);
         self.0.store(sum, Ordering::Relaxed);
     }
 
-    /// Raises it to `n`. A counter never falls: a smaller `n` changes nothing.
+    /// Raises the count to `n`. A smaller `n` changes nothing, because a counter never falls.
     ///
     /// ```
     /// # use mmstats::{Counter, MmStats};
@@ -80,7 +80,7 @@ impl Counter {
         }
     }
 
-    /// What this thread's file says.
+    /// Returns this thread's count.
     ///
     /// ```
     /// # use mmstats::{Counter, MmStats};
@@ -127,14 +127,14 @@ unsafe impl Field for Counter {
 impl TakesUnit for Counter {}
 impl TakesWindow for Counter {}
 
-/// The steps of a counter's window. An increment asks for no time, so somebody else looks at the
-/// count when a step begins.
+/// The steps of a counter's window. An increment does not read the clock, so the ticker reads the count when
+/// a step begins.
 struct Steps {
     total: Word,
     ring: StepRing<STEP>,
 }
 
-/// Words of a window's step: its stamp, the count at its begin, and when that was.
+/// Words of a window's step: its stamp, the count at its beginning, and the time of that.
 const STEP: usize = 1 + STEP_WORDS;
 pub(super) const STEP_WORDS: usize = 2;
 
@@ -143,7 +143,7 @@ impl Tick for Steps {
         let begun = Cell::new(false);
         self.ring.at(now, |_| begun.set(true));
         if begun.get() {
-            // Relaxed: any count that it had at about this time.
+            // Relaxed: any count from about this time will do.
             let total = self.total.load(Ordering::Relaxed);
             self.ring.update(|step| (step[1], step[2]) = (total, now));
         }
@@ -156,22 +156,22 @@ impl Tick for Steps {
     }
 }
 
-/// What was counted since the begin of the first step that counts, and how long ago that was; from the
-/// steps (stamp, count at the begin, its time), the number of the first step that counts, the total and
-/// the time of now.
+/// Returns what was counted since the beginning of the first step that counts, and how long ago that was.
+/// `steps` are (stamp, count at the beginning, its time), `first` is the number of the first step that
+/// counts, and `now` is the current time.
 pub(super) fn in_window(
     steps: impl Iterator<Item = [u64; STEP]> + Clone,
     first: u64,
     total: u64,
     now: u64,
 ) -> Option<(u64, u64)> {
-    // One that is being begun has no time yet.
+    // A step that is being begun has no time yet.
     let steps = steps.filter(|[stamp, _, time]| *stamp > 0 && (1..=now).contains(time));
-    // Of a process that is dead or stopped nobody knows when it counted after its last step.
+    // If the process is dead or stopped, nobody knows when it counted after its last step.
     if steps.clone().all(|[stamp, ..]| stamp <= first) {
         return None;
     }
-    // The step itself, or the last one before it; else the writer began later.
+    // The step itself, or the last one before it; if there is neither, the writer began later.
     let before = steps.clone().filter(|[stamp, ..]| *stamp <= first + 1);
     let [_, then, time] = before
         .max_by_key(|[stamp, ..]| *stamp)
@@ -217,8 +217,8 @@ fn merge(into: &mut Value, next: Value, _: &MetricSchema, _: u64) {
     }
 }
 
-/// Adds the word of one more file to a sum: what `merge` makes of its value, without a value. Most values of
-/// a snapshot are counters, and take this way.
+/// Adds the word of one more file to a sum, as `merge` does, without making a value. Most values of a
+/// snapshot are counters and take this path.
 #[inline(always)]
 pub fn merge_word(sum: &mut u64, word: u64) {
     *sum = sum.saturating_add(word);

@@ -11,13 +11,13 @@ use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
 use crate::sys::memory::words::Word;
 
-/// A truth about its thread: over many files it is true where any living one says so. When its
-/// thread ends it becomes false. Setting it is one store.
+/// A boolean of its thread. Over many files it is true if it is true in any live one. When its thread
+/// ends, it becomes false. Setting it is one store.
 #[derive(Debug)]
 pub struct Flag(Word);
 
 impl Flag {
-    /// Sets it.
+    /// Sets the flag.
     ///
     /// ```
     /// # use mmstats::{Flag, MmStats};
@@ -33,7 +33,7 @@ impl Flag {
         self.0.store(flag.into(), Ordering::Relaxed);
     }
 
-    /// What it was set to last; false at first.
+    /// Returns the value that was set last; false at first.
     ///
     /// ```
     /// # use mmstats::{Flag, MmStats};

@@ -1,9 +1,9 @@
-//! How the numbers of several files become one.
+//! Merging the numbers of several files.
 
 use crate::format::scalar::Number;
 use crate::format::schema::Merge;
 
-/// The merged number of `files` files, with that of one more, created later.
+/// Merges the number of one more file, created later, into the merged number of `files` files.
 pub(in crate::metric) fn merge_numbers(
     merged: Number,
     next: Number,
@@ -12,7 +12,7 @@ pub(in crate::metric) fn merge_numbers(
 ) -> Number {
     match (rule, merged, next) {
         (Merge::Latest, ..) => next,
-        // A running mean, m + (x - m)/n, needs nothing but the count.
+        // A running mean, m + (x - m)/n, needs only the count.
         (Merge::Mean, ..) => {
             let mean = merged.as_f64();
             Number::Float(mean + (next.as_f64() - mean) / (files + 1) as f64)

@@ -1,4 +1,4 @@
-//! Gauge: a level of its own thread.
+//! Gauge: a level that one thread sets.
 
 pub mod merge;
 
@@ -16,9 +16,9 @@ use merge::merge_numbers;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// A level that its thread sets: a temperature, a queue's length. Over threads and processes that
-/// live the levels add up, unless `#[mmstats(merge = "max")]` (or `min`, `mean`, `latest`) says
-/// otherwise. When its thread ends it becomes 0 and no longer counts.
+/// A level that its thread sets: a temperature, the length of a queue. The levels of live threads and
+/// processes add up, unless `#[mmstats(merge = "max")]` (or `min`, `mean`, `latest`) says otherwise.
+/// When its thread ends, the level becomes 0 and no longer counts.
 ///
 /// `T` is an integer of 8 to 64 bits, `f32` or `f64`. Setting it is one store.
 pub struct Gauge<T>(Word, PhantomData<T>);
@@ -114,7 +114,7 @@ impl<T: Numeric> Gauge<T> {
         self.set(self.get().plus(n));
     }
 
-    /// The level.
+    /// Returns the level.
     ///
     /// ```
     /// # use mmstats::{Gauge, MmStats};
@@ -128,7 +128,7 @@ impl<T: Numeric> Gauge<T> {
         T::from_word(self.0.load(Ordering::Relaxed))
     }
 
-    /// Its word, for one in a file of the process, which all threads write.
+    /// Returns its word, for a gauge in a file of the process, which all threads write.
     pub(crate) fn word(&self) -> &AtomicU64 {
         &self.0
     }

@@ -16,18 +16,17 @@ use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
 use crate::sys::memory::words::{Slot, Width, Words};
 
-/// The mean of the last `N` values of each thread (of as many as there are, before). Over several
-/// threads it is the mean of all their last values; only threads that write count, or where none does,
-/// all.
+/// The mean of the last `N` values of each thread (of fewer until there are `N`). Over several threads
+/// it is the mean of all their last values. Only threads that still write count; if none does, all do.
 ///
-/// Recording costs as much as that of an [`Average`](crate::Average), and once in `N` values `N`
-/// additions more. A NaN or an infinity is left out.
+/// Recording costs as much as with an [`Average`](crate::Average), plus `N` additions once in `N`
+/// values. A NaN or an infinity is left out.
 pub struct MovingAverage<const N: usize = 100> {
-    /// How many the last values are, and their total.
+    /// The number of the last values, and their total.
     slot: Slot<AverageWidth>,
-    /// The last values. Only their writer reads them.
+    /// The last values. Only the writer reads them.
     last: Words,
-    /// The place among them of the next one. It goes with the handle from thread to thread.
+    /// The place of the next value among them. It goes with the handle from thread to thread.
     next: Cell<usize>,
 }
 
@@ -61,7 +60,7 @@ impl<const N: usize> MovingAverage<N> {
         if !value.is_finite() {
             return;
         }
-        // A copy: the stores below could be to the handle, for all that the compiler knows.
+        // A copy, because the compiler must assume that the stores below may change the handle.
         let slot = self.slot;
         slot::update(
             slot.sequence(),
@@ -70,7 +69,8 @@ impl<const N: usize> MovingAverage<N> {
                 let AverageValue { count, total } = average::load(before);
                 let place = self.next.get();
                 self.next.set(if place == N - 1 { 0 } else { place + 1 });
-                // Relaxed: readers do not look at it. Zero, a value of 0.0, where there was none.
+                // Relaxed: readers do not read it. Where there was no value yet it is zero, which is the
+                // value 0.0.
                 let oldest = f64::from_bits(self.last[place].load(Ordering::Relaxed));
                 self.last[place].store(value.to_bits(), Ordering::Relaxed);
                 let total = if place == N - 1 {
@@ -87,8 +87,8 @@ impl<const N: usize> MovingAverage<N> {
         );
     }
 
-    /// The total of the last values, computed anew: what rounding left of values that are gone (a large
-    /// one takes the digits of the small ones with it) lasts for one round at most.
+    /// Computes the total of the last values anew. So the rounding errors of values that are gone (a
+    /// large one takes the digits of the small ones with it) last for one round at most.
     #[cold]
     #[inline(never)]
     fn total(&self) -> Sum {
@@ -97,7 +97,7 @@ impl<const N: usize> MovingAverage<N> {
             .fold(Sum::default(), Sum::plus)
     }
 
-    /// What this thread's file says.
+    /// Returns the value of this thread's file.
     ///
     /// ```
     /// # use mmstats::{MovingAverage, MmStats};

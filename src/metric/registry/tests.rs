@@ -24,8 +24,8 @@ fn the_table_is_in_the_order_of_the_codes() {
     assert!(kind(u16::MAX).is_none());
 }
 
-/// What a value says, in the unit `u`: of each sample its part, unit, reading, and `-` where exporters
-/// leave it out.
+/// The samples of a value whose unit is `u`: of each its part, unit and reading, after a `-` if
+/// exporters leave it out.
 fn said(value: &Value) -> Vec<String> {
     let mut said = Vec::new();
     value.samples("u", |sample| {
@@ -64,7 +64,7 @@ fn said(value: &Value) -> Vec<String> {
     said
 }
 
-/// Those that exporters show.
+/// The samples that exporters show.
 fn exported(value: &Value) -> Vec<String> {
     let mut said = said(value);
     said.retain(|sample| !sample.starts_with('-'));

@@ -18,19 +18,20 @@ use crate::sys::memory::words::{Slot, Width, Word};
 use crate::sys::process::clock;
 use value::SamplingCounterValue;
 
-/// A count and its rate per millisecond, sampled every `N` increments and published together: for events
-/// so frequent that a reader's own differences say too little.
+/// A count and its rate per millisecond, sampled every `N` increments and published together. It is for
+/// events so frequent that the differences that a reader can compute say too little.
 ///
-/// Between two samples an increment costs little more than a [`Counter`](crate::Counter)'s. What readers
-/// see is the last sample: a count up to `N - 1` behind, and the mean rate since the sample before it (0
-/// until there are two moments to measure between). A writer that stops leaves its last rate, which
+/// Between two samples an increment costs little more than that of a [`Counter`](crate::Counter). Readers
+/// see the last sample: a count that is up to `N - 1` behind, and the mean rate since the sample before it
+/// (0 until there are two moments to measure between). A writer that stops leaves its last rate, which
 /// counts for as long as its thread may still write.
 pub struct SamplingCounter<const N: u64 = 100> {
     slot: Slot<SampleWidth>,
     /// All increments, sampled or not.
     running: Word,
-    /// The multiple of `N` at or below the count of the last sample: `N` further on is the next one. Before
-    /// the first increment, which begins the first measurement, it is that far back.
+    /// The multiple of `N` at or below the count of the last sample; the next sample is due `N` further on.
+    /// Before the first increment it is `-N` (wrapped), so that the first increment begins the first
+    /// measurement.
     last: Cell<u64>,
     /// Count and clock at the last sample.
     since: Cell<Option<(u64, u64)>>,
@@ -87,7 +88,7 @@ impl<const N: u64> SamplingCounter<N> {
         // Relaxed: as for a Counter.
         let count = self.running.load(Ordering::Relaxed).wrapping_add(n);
         self.running.store(count, Ordering::Relaxed);
-        // As a difference, so that it is sampled on after a wrap.
+        // A difference, so that sampling continues after a wrap.
         if count.wrapping_sub(self.last.get()) >= N {
             self.sample(count);
         }
@@ -104,7 +105,7 @@ impl<const N: u64> SamplingCounter<N> {
                 let nanos = clock.nanos(then, now).max(1);
                 count.wrapping_sub(before) as f64 * 1e6 / nanos as f64
             }
-            // The first increment of this handle: no time to measure yet.
+            // The first increment of this handle: there is no time to measure yet.
             None if !count.is_multiple_of(N) => return,
             None => self.value().rate,
         };
@@ -112,7 +113,7 @@ impl<const N: u64> SamplingCounter<N> {
         slot::publish(slot.sequence(), |p| slot.buffer(p), [count, rate.to_bits()]);
     }
 
-    /// All increments in this thread's file, sampled or not.
+    /// Returns all increments in this thread's file, sampled or not.
     ///
     /// ```
     /// # use mmstats::{SamplingCounter, MmStats};
@@ -126,7 +127,7 @@ impl<const N: u64> SamplingCounter<N> {
         self.running.load(Ordering::Relaxed)
     }
 
-    /// The last sample in this thread's file.
+    /// Returns the last sample in this thread's file.
     ///
     /// ```
     /// # use mmstats::{SamplingCounter, MmStats};
@@ -200,12 +201,12 @@ pub(super) static KIND: Kind = Kind {
     },
     since: Some(|now, before| {
         if let (Value::SamplingCounter(now), Value::SamplingCounter(before)) = (now, before) {
-            // The rate stays: it is that of the last sample.
+            // The rate stays that of the last sample.
             now.count = now.count.saturating_sub(before.count);
         }
     }),
     none: |_| Value::SamplingCounter(SamplingCounterValue::default()),
-    // Without a rate, since nobody writes it any more.
+    // Without a rate, because nobody writes it any more.
     fold: |_, into, next, _| {
         into[0] = into[0].saturating_add(next[0]);
         Ok(())
@@ -227,7 +228,7 @@ fn check(schema: &MetricSchema) -> Result<(), String> {
 fn decode(_: &MetricSchema, raw: Raw<'_>) -> Value {
     Value::SamplingCounter(SamplingCounterValue {
         count: raw.words[0],
-        // What nobody writes any more has no rate.
+        // A file that nobody writes any more has no rate.
         rate: if raw.current {
             f64::from_bits(raw.words[1])
         } else {

@@ -1,9 +1,10 @@
-//! What a SamplingCounter says.
+//! The value of a SamplingCounter.
 
 use crate::format::scalar::Number;
 use crate::metric::sample::{Reading, Sample, Sink};
 
-/// What a [`SamplingCounter`](crate::SamplingCounter) says: the last sample of one file, or the samples of many added up.
+/// The value of a [`SamplingCounter`](crate::SamplingCounter): the last sample of one file, or the sum of the last
+/// samples of many.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct SamplingCounterValue {
@@ -14,7 +15,7 @@ pub struct SamplingCounterValue {
 }
 
 impl SamplingCounterValue {
-    /// The count, for exporters without more; and both for people.
+    /// The count, for exporters; then count and rate as derived parts, for people.
     pub(super) fn samples(&self, unit: &str, each: &mut Sink<'_>) {
         let count = Reading::Cumulative(Number::Int(self.count.into()));
         each(Sample::exported("", unit, count));

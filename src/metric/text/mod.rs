@@ -15,10 +15,10 @@ use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
 use crate::sys::memory::words::{Slot, Width};
 
-/// A text of at most `N` bytes of UTF-8: a version, a state, the last host. A longer one is cut at a
-/// character boundary. It is replaced as a whole: a reader sees the old or the new one.
+/// A text of at most `N` bytes of UTF-8: a version, a state, the last host. A longer text is cut at a
+/// character boundary. It is replaced as a whole: a reader sees the old or the new text.
 ///
-/// Setting it copies `N` bytes at most. Over many files, that of the one created last counts.
+/// Setting it copies at most `N` bytes. Over many files, the text of the file created last counts.
 pub struct Text<const N: usize>(Slot<TextWidth<N>>);
 
 /// A buffer: the length in bytes, then the bytes.
@@ -51,7 +51,7 @@ impl<const N: usize> Text<N> {
         let text = cut(text, N).as_bytes();
         let (whole, last) = eights(text);
         let slot = self.0;
-        // Words that are not needed are not written: a reader takes `length` bytes only. (Relaxed: the marks
+        // Words beyond the text are not written: a reader takes only `length` bytes. (Relaxed: the marks
         // order them.)
         slot::publish_stored(
             slot.sequence(),
@@ -68,7 +68,7 @@ impl<const N: usize> Text<N> {
         );
     }
 
-    /// The text that was set last; empty at first. Allocates.
+    /// Returns the text that was set last; empty at first. Allocates.
     ///
     /// ```
     /// # use mmstats::{Text, MmStats};
@@ -101,8 +101,8 @@ pub(super) fn to_words(text: &str) -> impl Iterator<Item = u64> {
     std::iter::once(text.len() as u64).chain(words(text.as_bytes()))
 }
 
-/// The text in a buffer. Nothing in it is trusted: a length beyond the buffer is cut, what is no
-/// UTF-8 replaced.
+/// Returns the text in a buffer. Nothing in it is trusted: a length beyond the buffer is cut, and invalid
+/// UTF-8 is replaced.
 pub(super) fn from_words(words: &[u64]) -> String {
     let Some((&len, words)) = words.split_first() else {
         return String::new();

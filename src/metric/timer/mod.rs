@@ -12,7 +12,7 @@ use crate::metric::one_thread::of_one_thread;
 use crate::metric::percentile::{exemplars, samples};
 use crate::sys::process::clock;
 
-/// A distribution of durations: how long something takes. Kept in nanoseconds, shown in seconds.
+/// A distribution of durations: how long something takes. Stored in nanoseconds, shown in seconds.
 ///
 /// ```
 /// # use mmstats::{MmStats, Timer};
@@ -29,8 +29,8 @@ use crate::sys::process::clock;
 pub struct Timer(Integers);
 
 impl Timer {
-    /// Starts a measurement that is recorded when it is dropped, also by a panic. One that ends on
-    /// another thread or after an `.await` takes a [`Stopwatch`]: see [`TimerGuard`].
+    /// Starts a measurement that is recorded when it is dropped, also by a panic. For a measurement that ends on
+    /// another thread or after an `.await`, use a [`Stopwatch`]: see [`TimerGuard`].
     ///
     /// ```
     /// # use mmstats::{Timer, MmStats};
@@ -66,7 +66,7 @@ impl Timer {
         work()
     }
 
-    /// Records a duration; one of more than 584 years counts as that.
+    /// Records a duration; saturates at about 584 years.
     ///
     /// ```
     /// # use mmstats::{Timer, MmStats};
@@ -83,11 +83,11 @@ impl Timer {
             .record_out_of_line(duration.as_nanos().try_into().unwrap_or(u64::MAX));
     }
 
-    /// Records a duration with a context, the id of a trace as a rule: the *exemplar* of its magnitude, until another
-    /// one comes. JSON has it, and pages for Prometheus whose context has no more than 100 characters.
+    /// Records a duration with a context, usually the id of a trace. It is the *exemplar* of its magnitude until
+    /// another one is recorded. JSON includes it; pages for Prometheus do if its context has at most 120 characters.
     ///
-    /// Costs what [`History::push_with`](crate::History::push_with) costs beside the record. The context is stored in the file
-    /// once, as long as something refers to it.
+    /// Costs what [`History::push_with`](crate::History::push_with) costs, in addition to the record. The context is
+    /// stored in the file once, as long as something refers to it.
     ///
     /// ```
     /// # use mmstats::{Timer, MmStats};
@@ -103,7 +103,7 @@ impl Timer {
         self.0.record_with(nanos, context.as_ref());
     }
 
-    /// How many durations were recorded in this thread's file.
+    /// Returns how many durations were recorded in this thread's file.
     ///
     /// ```
     /// # use mmstats::{Timer, MmStats};
@@ -117,7 +117,7 @@ impl Timer {
         self.0.count()
     }
 
-    /// The distribution in this thread's file, in nanoseconds. Copies the buckets: microseconds.
+    /// Returns the distribution in this thread's file, in nanoseconds. Copies the buckets, which takes microseconds.
     ///
     /// ```
     /// # use mmstats::{Timer, MmStats};
@@ -139,11 +139,11 @@ impl fmt::Debug for Timer {
     }
 }
 
-/// A running measurement of a [`Timer`]: records when it is dropped.
+/// A running measurement of a [`Timer`]. It is recorded when it is dropped.
 ///
-/// It borrows the statistics of its thread, and stays there. Across an `.await` the compiler refuses it
-/// ("future cannot be sent between threads safely", or "lifetime may not live long enough"), for the
-/// task may go on on another thread. Keep a [`Stopwatch`], and record at the end:
+/// It borrows the statistics of its thread and cannot leave that thread. The compiler rejects it across an `.await`
+/// ("future cannot be sent between threads safely", or "lifetime may not live long enough"), because the task may
+/// continue on another thread. Keep a [`Stopwatch`] instead, and record at the end:
 ///
 /// ```
 /// # use mmstats::{MmStats, Stopwatch, Timer};
@@ -162,7 +162,7 @@ pub struct TimerGuard<'a> {
 }
 
 impl TimerGuard<'_> {
-    /// Records the time since the start, and tells it.
+    /// Records the time since the start, and returns it.
     ///
     /// ```
     /// # use mmstats::{Timer, MmStats};
@@ -204,17 +204,17 @@ impl Drop for TimerGuard<'_> {
     }
 }
 
-/// A moment to measure from: can be copied, sent to other threads and kept across `.await`.
+/// A moment to measure from. It can be copied, sent to other threads and kept across `.await`.
 ///
-/// Costs one reading of the processor's clock (the first in a process takes some milliseconds to
-/// calibrate it).
+/// Costs one reading of the processor's clock. (The first one in a process takes some milliseconds, to calibrate the
+/// clock.)
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch {
     start: u64,
 }
 
 impl Stopwatch {
-    /// Starts now.
+    /// Returns a stopwatch that starts now.
     ///
     /// ```
     /// use mmstats::Stopwatch;
@@ -230,7 +230,7 @@ impl Stopwatch {
         }
     }
 
-    /// The time since the start.
+    /// Returns the time since the start.
     ///
     /// ```
     /// # use mmstats::{MmStats, Stopwatch, Timer};
@@ -246,8 +246,8 @@ impl Stopwatch {
         Duration::from_nanos(self.nanos())
     }
 
-    /// The time from an earlier start to this one; zero if that was not earlier. It reads no clock: where parts follow each
-    /// other, the start of one is the end of the one before.
+    /// Returns the time from an earlier start to this one; zero if that was not earlier. It reads no clock: for
+    /// consecutive parts, the start of one is the end of the one before.
     ///
     /// ```
     /// # use mmstats::{MmStats, Stopwatch, Timer};
@@ -279,7 +279,7 @@ of_one_thread!(Timer);
 // SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
 unsafe impl Field for Timer {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
-        // What the words are; that readers show seconds, the kind says.
+        // The unit of the words. The kind says that readers show seconds.
         Integers::describe(code::TIMER, schema, label, options.unit("nanoseconds"));
     }
 
@@ -292,7 +292,7 @@ impl TakesDigits for Timer {}
 impl TakesBuffers for Timer {}
 impl TakesWindow for Timer {}
 
-/// What readers have times in.
+/// The unit in which readers show times.
 const UNIT: &str = "seconds";
 
 pub(super) static KIND: Kind = Kind {
@@ -318,7 +318,7 @@ pub(super) static KIND: Kind = Kind {
     unit: Some(UNIT),
     samples: |value, _, each| {
         if let Value::Timer(times) = value {
-            // Divided and not multiplied by 1e-9, which is no double: 9 ms are to be 0.009 s.
+            // Divided, not multiplied by 1e-9, which is not exact as a double: 9 ms must be 0.009 s.
             samples::of_integers(times, 1e9, UNIT, each);
         }
     },

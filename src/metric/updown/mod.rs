@@ -1,4 +1,4 @@
-//! UpDown: a sum of ups and downs.
+//! UpDown: a sum that rises and falls.
 
 use super::field::{Binder, Describe, Field, Options, TakesUnit};
 use super::kind::check_word;
@@ -11,10 +11,10 @@ use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
 use crate::sys::memory::words::Word;
 
-/// A number that goes up on one thread and down on another, as requests in flight: only the sum over
-/// all threads of the living processes means something.
+/// A number that goes up on one thread and may go down on another, such as requests in flight. Only the
+/// sum over all threads of the live processes is meaningful.
 ///
-/// Costs what a [`Counter`](crate::Counter) costs. When a thread ends its part of the sum stays.
+/// Costs the same as a [`Counter`](crate::Counter). When a thread ends, its part of the sum stays.
 #[derive(Debug)]
 pub struct UpDown(Word);
 
@@ -34,7 +34,7 @@ impl UpDown {
         self.add(1);
     }
 
-    /// Takes one off.
+    /// Subtracts one.
     ///
     /// ```
     /// # use mmstats::{UpDown, MmStats};
@@ -67,7 +67,7 @@ impl UpDown {
         self.0.store(sum, Ordering::Relaxed);
     }
 
-    /// This thread's part of the sum.
+    /// Returns this thread's part of the sum.
     ///
     /// ```
     /// # use mmstats::{UpDown, MmStats};
