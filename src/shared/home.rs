@@ -171,7 +171,7 @@ impl Refusal {
 /// The description of a shared metric in the files.
 #[derive(Debug)]
 pub struct Spec {
-    /// Where.
+    /// Where its files are.
     pub home: &'static Home,
     /// The name of its kind.
     pub kind: &'static str,

@@ -19,7 +19,7 @@ impl<C> Clone for Number<C> {
 }
 impl<C> Copy for Number<C> {}
 
-/// The upper bound of numbers: a thread's table has a word for each. A program that exceeds it is making metrics
+/// The upper bound on numbers: a thread's table has a word for each. A program that exceeds it is making metrics
 /// without end.
 const MOST: u32 = 1 << 20;
 

@@ -117,7 +117,7 @@ pub struct StatsFile {
     tail: Cell<usize>,
     /// Bytes for which blocks are reserved.
     size: Cell<usize>,
-    /// Of these, bytes kept for the groups that count the overflow.
+    /// Of these, bytes kept aside for `_other`, which counts the overflow.
     aside: Cell<usize>,
     /// Also of these, bytes kept for notes.
     for_notes: Cell<usize>,

@@ -216,8 +216,8 @@ fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
         return with_private(f);
     };
     if keep_until_thread_ends(orphan, abandon::<T>) {
-        // SAFETY: the cell is a thread-local of this thread without a destructor: only the derive
-        // makes cells, in `with_local`.
+        // SAFETY: the cell is a thread-local of this thread without a destructor: only the derive and `by_name` make
+        // cells, in `with_local`.
         unsafe { cell.cell.enter() };
         cell.file.set(file);
         // SAFETY: it points to the file that was just made or adopted, which is kept now.

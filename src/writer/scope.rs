@@ -1,5 +1,5 @@
-//! Scopes of statistics by name. What is recorded in a scope stays recorded, and so is an error or panic that leaves
-//! it.
+//! Scopes of statistics by name. What a scope records stays recorded, and an error or panic that leaves it is
+//! recorded, too.
 
 use std::any::Any;
 use std::error::Error;

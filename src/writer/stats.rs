@@ -98,8 +98,8 @@ impl<T> Stats<T> {
 
 impl<T> Drop for Stats<T> {
     fn drop(&mut self) {
-        // The file holds what is bound to removed groups, and that may hold the file itself. SAFETY: as in
-        // `reuse_removed`.
+        // The file holds what is bound to removed groups, and that may hold the file itself.
+        // SAFETY: as in `reuse_removed`.
         unsafe { self.file.reclaim() };
     }
 }

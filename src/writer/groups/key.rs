@@ -35,7 +35,7 @@ pub trait GroupBy: Sized + 'static {
     /// Returns the id of the group that counts what the others cannot.
     fn other(around: &Around) -> Result<GroupId, Error>;
 
-    /// Returns whether the key is that of this group.
+    /// Returns whether the key is that of [`other`](Self::other).
     fn is_other(key: &Self::Key) -> bool;
 
     /// Returns what a message shows of the key.
