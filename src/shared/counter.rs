@@ -15,16 +15,17 @@ use crate::sys::process::own_lock::OwnLock;
 /// HITS.inc();
 /// ```
 ///
-/// Each thread counts in a cell of its own, in its own file of the model: threads never wait for each other, nor for
-/// one cache line. An increment finds the cell by a few loads, and is the load and store of [`Counter::inc`] then. The
-/// first one in a thread makes the cell; it takes some microseconds, and the first one of a model makes a file.
+/// Each thread counts in a cell of its own, in its own file of the model, so threads never wait for each other, nor
+/// for a shared cache line. An increment finds the cell with a few loads, and is then the load and store of
+/// [`Counter::inc`]. The first increment in a thread makes the cell, which takes some microseconds. The first one of
+/// a model also makes the file.
 ///
-/// Where the file has no space for it (`MMSTATS_MAX_SIZE`), it counts under `_other`: with labels under its own name, and
-/// each label is `_other`; without labels under the name `_other`. That is reported once. [`get`](Self::get) and
-/// [`set`](Self::set) see all that counts there.
+/// If the file has no space for it (`MMSTATS_MAX_SIZE`), it counts under `_other`. With labels, it keeps its own
+/// name, and the value of each label is `_other`; without labels, it counts under the name `_other`. That is
+/// reported once. [`get`](Self::get) and [`set`](Self::set) then see everything that is counted there.
 ///
-/// What counts where no cell can be made (while a thread is torn down, or in an allocator that is called because a cell
-/// is being made) is not recorded. It never panics, and never waits for another thread.
+/// An increment is not recorded where no cell can be made: while a thread is torn down, or in an allocator that is
+/// called because a cell is being made. It never panics, and never waits for another thread.
 #[derive(Debug)]
 pub struct SharedCounter(Static<Counter>);
 
@@ -72,9 +73,10 @@ impl SharedCounter {
         self.0.with(|counter| counter.add(n));
     }
 
-    /// Raises it to `n`, over all threads of this process. A counter never falls: a smaller `n` changes nothing.
+    /// Raises the total over all threads of this process to `n`. A counter never falls: a smaller `n` changes
+    /// nothing.
     ///
-    /// It is dear beside an increment: it adds up the cells of all threads, under a lock.
+    /// This is expensive compared with an increment: it adds up the cells of all threads, under a lock.
     ///
     /// ```
     /// # use mmstats::SharedCounter;
@@ -89,7 +91,7 @@ impl SharedCounter {
         raise(&self.0, n);
     }
 
-    /// What all threads of this process have counted. Adds up the cells of all threads.
+    /// Returns what all threads of this process have counted. Adds up the cells of all threads.
     ///
     /// ```
     /// # use mmstats::SharedCounter;
@@ -105,11 +107,12 @@ impl SharedCounter {
     }
 }
 
-/// Raises a counter to `n`, over all threads of this process.
+/// Raises a counter's total over all threads of this process to `n`.
 pub(crate) fn raise(counter: &impl Shared<Counter>, n: u64) {
-    /// Held between adding up and adding: two threads that raise it to one number must not both add.
+    /// Held while the cells are added up and the difference is added: two threads that raise it to the same number
+    /// must not both add.
     static RAISING: OwnLock = OwnLock::new();
-    // The cell first: nothing is made under the lock.
+    // The cell is made first, so that nothing is made under the lock.
     table::with(counter, |own| {
         RAISING.with(|| {
             let total = table::total(counter.known_number());

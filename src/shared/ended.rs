@@ -1,9 +1,9 @@
-//! Metrics of recorders end: they are removed, or nobody has written them for a time.
+//! The end of recorders' metrics: they are removed, or nobody has written them for a time.
 //!
-//! Their handles live on, in any thread, and a write asks for nothing but its cell. So the cell is taken out of the
-//! tables of all threads, or the word of a gauge out of its [`Level`](super::process::Level): the next write finds none,
-//! takes the slow way, and there the metric begins anew, at zero, in the place that it had. A write that has found its
-//! cell just before goes to where nobody reads.
+//! Their handles live on, in any thread, and a write checks for nothing but its cell. So the cell is taken out of
+//! the tables of all threads, or the word of a gauge out of its [`Level`](super::process::Level). The next write
+//! finds none and takes the slow path, where the metric begins anew, at zero, in the place that it had. A write that
+//! found its cell just before goes to a place that nobody reads.
 
 #[cfg(feature = "metrics")]
 use crate::format::generation;
@@ -16,12 +16,12 @@ use crate::sys::memory::append_list::AppendList;
 use crate::sys::memory::words::Word;
 use crate::sys::process::fork;
 
-/// Which metric it is, of those that can end.
+/// Identifies a metric that can end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndingMetric {
-    /// That of this number, in the tables of threads.
+    /// The metric of this number, in the tables of threads.
     Numbered(usize),
-    /// The gauge whose word is found at this address.
+    /// The gauge whose [`GaugeWord`](super::process::GaugeWord) is at this address.
     Gauge(usize),
 }
 
@@ -33,17 +33,19 @@ pub enum EndingMetric {
 struct Ending {
     generation: Word,
     metric: EndingMetric,
-    /// The process, in forks, that it belongs to.
+    /// The generation of the process that it belongs to.
     process: u64,
     place: &'static dyn Place,
 }
 
-// SAFETY: the word is one of a file that is never unmapped, as all files of shared metrics, and only used atomically.
+// SAFETY: the word is in a file that is never unmapped, like all files of shared metrics, and it is only used
+// atomically.
 unsafe impl Send for Ending {}
 // SAFETY: as above.
 unsafe impl Sync for Ending {}
 
-/// All of this process (and of those that it was forked from): one for each metric in each file.
+/// All metrics that can end in this process (and in those that it was forked from): one entry for each metric in
+/// each file.
 static ENDINGS: AppendList<Ending> = AppendList::new();
 
 /// Adds a metric, whose file is never dropped. `place` is where writers find it.
@@ -57,7 +59,7 @@ pub fn add(metric: EndingMetric, generation: Word, place: &'static dyn Place) {
     ENDINGS.push_unless(ending, |_, _| false);
 }
 
-/// Ends a metric, in all files of this process. Whether it was there.
+/// Ends a metric in all files of this process. Returns whether it was there.
 #[cfg(feature = "metrics")]
 pub fn end(metric: EndingMetric) -> bool {
     let process = fork::generation();
@@ -66,7 +68,7 @@ pub fn end(metric: EndingMetric) -> bool {
     while let Some(ending) =
         endings.find(|ending| (ending.process, ending.metric) == (process, metric))
     {
-        // Relaxed: who has begun the metric anew since then loses nothing that was written before.
+        // Relaxed: a thread that has begun the metric anew since then loses nothing that was written before.
         let known = ending.generation.load(Ordering::Relaxed);
         if generation::remove(&ending.generation, known) {
             any = true;

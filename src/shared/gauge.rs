@@ -10,8 +10,8 @@ use std::marker::PhantomData;
 
 /// A level of the whole process, in a static: one word that all threads share, in a file of the process.
 ///
-/// The last value that was set wins, and what is added is added exactly, whichever threads do so. Over processes that
-/// live the levels add up, as those of a [`Gauge`](crate::Gauge). In the child of a fork it begins at 0.
+/// The last value that was set wins, and additions are exact, whichever threads make them. The levels of live
+/// processes are added up, like those of a [`Gauge`](crate::Gauge). In the child of a fork it begins at 0.
 ///
 /// ```no_run
 /// use mmstats::SharedGauge;
@@ -23,11 +23,11 @@ use std::marker::PhantomData;
 /// assert_eq!(SIZE.get(), 95);
 /// ```
 ///
-/// Where its file has no space for it, it shares a level with others under `_other`: see
+/// If its file has no space for it, it shares a level with others under `_other`: see
 /// [`SharedCounter`](crate::SharedCounter).
 ///
-/// To set it is a store; to add is a compare and exchange, which threads that add at once repeat. A number that all
-/// threads change all the time is better an [`UpDown`](crate::UpDown) of each.
+/// Setting it is a store. Adding is a compare-and-exchange, which is repeated when several threads add at once. For
+/// a number that all threads change all the time, an [`UpDown`](crate::UpDown) in each thread is better.
 #[derive(Debug)]
 pub struct SharedGauge<T: Numeric> {
     level: Level,
@@ -103,7 +103,7 @@ impl<T: Numeric> SharedGauge<T> {
         }
     }
 
-    /// The level. It is 0 before it was set in this process.
+    /// Returns the level. It is 0 until it is set in this process.
     ///
     /// ```
     /// # use mmstats::SharedGauge;

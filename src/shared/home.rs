@@ -11,31 +11,31 @@ use crate::sys::memory::append_list::AppendList;
 use crate::sys::memory::hashing;
 use crate::writer::{Builder, Lasts, Procedural, SharedMetric, Writer};
 
-/// The name, and the value of each label, of what counts together because there is no place for more.
+/// The name, and the value of each label, of metrics that count together because there is no space for more.
 pub const OTHER: &str = "_other";
 
-/// A model and what its files are to be. Lives as long as the process.
+/// A model and the settings of its files. Lives as long as the process.
 #[derive(Debug)]
 pub struct Home {
-    /// What tells it from others: a recorder has a home of its own, whatever its model is called.
+    /// Identifies it: a recorder has a home of its own, whatever its model is called.
     pub number: u32,
-    /// Whether statics are there: several may be one metric.
+    /// Whether its metrics are statics, of which several may be one metric.
     pub has_statics: bool,
-    /// How long its metrics last: `None`, as long as the process; else until they are removed, or have not been written
-    /// for so many nanoseconds (0: for ever).
+    /// How long its metrics last. `None`: as long as the process. Otherwise until they are removed, or have not been
+    /// written for this many nanoseconds (0: they never become idle).
     pub ends: Option<u64>,
     /// Makes its files.
     pub builder: Builder<Writer, Procedural>,
-    /// The kind whose `_other` is called just so: that of the first one. (A list of one entry.)
+    /// The kind whose `_other` has just this name: the first kind that needed one. (A list of one entry.)
     first_other: AppendList<&'static str>,
 }
 
 impl Home {
-    /// One of its own.
+    /// Makes a home with a number of its own.
     fn new(builder: Builder<Writer, Procedural>, has_statics: bool, ends: Option<u64>) -> Home {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         Home {
-            // Relaxed: only that it is another number each time.
+            // Relaxed: it only matters that each number is different.
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             has_statics,
             ends,
@@ -44,7 +44,7 @@ impl Home {
         }
     }
 
-    /// The label of what metrics of a kind count under where there is no place for their names.
+    /// Returns the label under which metrics of a kind count if there is no space for their names.
     pub fn other(&self, kind: &'static str) -> String {
         self.first_other.push_unless(kind, |_, _| true);
         match self.first_other.iter().next() {
@@ -53,7 +53,8 @@ impl Home {
         }
     }
 
-    /// That of a recorder or a layer. Its files have space for thousands of distributions, unless another size is set.
+    /// Makes the home of a recorder or a layer. Its files have space for thousands of distributions, unless another
+    /// size is set.
     #[cfg(any(feature = "metrics", feature = "tracing"))]
     pub fn own(
         mut builder: Builder<Writer, Procedural>,
@@ -61,14 +62,14 @@ impl Home {
         ends: Option<u64>,
     ) -> &'static Home {
         use crate::sys::lifecycle::paths::Settings;
-        /// Only addresses, until they are used.
+        /// Only address space, until it is used.
         const MAX_SIZE: usize = 64 << 20;
         let default = Settings::get().max_size.is_none().then_some(MAX_SIZE);
         if let Some(bytes) = max_size.or(default) {
             builder = builder.max_size(bytes);
         }
-        // A recorder's metrics are in it as long as the process, wherever the recorder is. In a list, so that leak
-        // detectors see it.
+        // A recorder's metrics are in it as long as the process lives, wherever the recorder is. It is in a list, so
+        // that leak detectors see it.
         static OWN: AppendList<Home> = AppendList::new();
         let home = Home::new(builder, false, ends);
         let number = home.number;
@@ -77,7 +78,8 @@ impl Home {
         (homes.find(|home| home.number == number)).expect("it was just added")
     }
 
-    /// How long a metric of it lasts. `identity` is the same for it in all threads; `place` is where one of them finds it.
+    /// Returns how long one of its metrics lasts. `identity` is the same for the metric in all threads; `place` is
+    /// where one of them finds it.
     pub fn lasts(&self, identity: impl Hash, place: Option<&'static dyn Place>) -> Lasts {
         match self.ends {
             None => Lasts::Always,
@@ -90,7 +92,7 @@ impl Home {
         }
     }
 
-    /// That of the statics of a model.
+    /// Returns the home of a model's statics.
     pub fn of(model: &str) -> &'static Home {
         static HOMES: AppendList<Home> = AppendList::new();
         let named = |home: &&Home| home.builder.name() == model;
@@ -99,7 +101,7 @@ impl Home {
                 return home;
             }
             let home = Home::new(Writer::builder(model), true, None);
-            // Not added: another thread was faster.
+            // If it is not added, another thread was faster.
             HOMES.push_unless(home, |a, b| a.builder.name() == b.builder.name());
         }
     }
@@ -116,7 +118,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Of a metric of this label, which nobody sees.
+    /// The refusal of a metric with this label, which no reader sees.
     pub fn new(home: &'static Home, metric: String, error: Error) -> Refusal {
         Refusal {
             home,
@@ -126,7 +128,7 @@ impl Refusal {
         }
     }
 
-    /// Of one that counts under `_other`. Notes that in the file.
+    /// The refusal of a metric that counts under `_other`. Notes that in the file.
     pub fn counted(home: &'static Home, metric: String, error: Error, file: &Writer) -> Refusal {
         let problem = error.of_known_file();
         file.note_refusal(&format_args!(
@@ -138,7 +140,7 @@ impl Refusal {
         }
     }
 
-    /// Reports it once: for each metric where that is the cause, or for all where it is the file.
+    /// Reports it once: for each metric if the metric is the cause, or for all if the file is.
     pub fn report(&self) {
         let Refusal {
             home,
@@ -166,27 +168,27 @@ impl Refusal {
     }
 }
 
-/// What a shared metric is in the files.
+/// The description of a shared metric in the files.
 #[derive(Debug)]
 pub struct Spec {
-    /// Where.
+    /// Where its files are.
     pub home: &'static Home,
-    /// What its kind is called.
+    /// The name of its kind.
     pub kind: &'static str,
     /// Its label.
     pub metric: String,
-    /// Its unit, or nothing.
+    /// Its unit; may be empty.
     pub unit: String,
-    /// Its help text, or nothing.
+    /// Its help text; may be empty.
     pub help: String,
     /// Its labels, in any order.
     pub labels: Labels,
-    /// The labels of what it counts under where there is no space for it; none if it has none.
+    /// The labels under which it counts if there is no space for it; empty if it has no labels.
     pub other: Labels,
 }
 
 impl Spec {
-    /// What it is in a file.
+    /// Returns its description for a file.
     pub fn labelled(&self) -> SharedMetric<'_> {
         SharedMetric {
             label: &self.metric,
@@ -196,7 +198,7 @@ impl Spec {
         }
     }
 
-    /// Whether it is what others count under.
+    /// Returns whether it is a metric under which others count.
     pub fn is_other(&self) -> bool {
         match self.labels.is_empty() {
             false => self.labels == self.other,
@@ -205,7 +207,7 @@ impl Spec {
     }
 }
 
-/// The same labels, each of which is `_other`.
+/// Returns the same labels, with `_other` as the value of each.
 pub fn all_other(labels: &Labels) -> Labels {
     let other = |(key, _): &(String, String)| (key.clone(), OTHER.to_owned());
     labels.iter().map(other).collect()

@@ -1,13 +1,13 @@
-//! Metrics that all threads of a process use through one handle: statics, and what the facade registers.
+//! Metrics that all threads of a process use through one handle: statics, and the metrics that the facade registers.
 //!
-//! Nothing that counts is shared for it. A handle has a *number*; each thread has a *table* in which it finds its own
-//! cell of that number: a [`Counter`](crate::Counter), a [`Timer`](crate::Timer), … in a file of its own, as
-//! [`local`](crate::MmStats::local) has one. Only a gauge is one word for the whole process, since "the last value that
+//! No count is shared for this. A handle has a *number*, and each thread has a *table* in which it finds its own
+//! cell of that number: a [`Counter`](crate::Counter), a [`Timer`](crate::Timer), … in a file of its own, like that
+//! of [`local`](crate::MmStats::local). Only a gauge is one word for the whole process, because "the last value that
 //! was set" means nothing over several cells.
 //!
-//! `number` gives the numbers, `table` is what a thread has, `home` where its files are, `statics` what a static
-//! consists of; then the statics by kind. `process` has the files of gauges; `ended` what becomes of metrics that end,
-//! `others` what counts where a file is full.
+//! `number` gives out the numbers, `table` is a thread's table, `home` says where its files are, and `statics` is
+//! what every static consists of. The statics by kind are `counter`, `gauge`, `percentile` and `timer`. `process`
+//! has the files of gauges, `ended` handles metrics that end, and `others` counts what a full file has no space for.
 
 mod counter;
 mod ended;

@@ -1,4 +1,4 @@
-//! Numbers: by what a thread finds its cell of a shared metric.
+//! Numbers, by which a thread finds its cell of a shared metric.
 
 use std::any::TypeId;
 use std::marker::PhantomData;
@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::sys::lifecycle::report;
 use crate::sys::memory::append_list::AppendList;
 
-/// The number of a metric whose cells are `C`: given once, to one kind of cell.
+/// The number of a metric whose cells are `C`. It is given once, to one kind of cell.
 #[derive(Debug)]
 pub struct Number<C>(u32, PhantomData<fn() -> C>);
 
-// Not derived: that would ask for `C: Copy`.
+// Not derived, because the derive would require `C: Copy`.
 impl<C> Clone for Number<C> {
     fn clone(&self) -> Number<C> {
         *self
@@ -19,28 +19,29 @@ impl<C> Clone for Number<C> {
 }
 impl<C> Copy for Number<C> {}
 
-/// The most that there are: a thread's table has a word for each. Beyond it something makes metrics without end.
+/// The upper bound on numbers: a thread's table has a word for each. A program that exceeds it is making metrics
+/// without end.
 const MOST: u32 = 1 << 20;
 
 impl<C> Number<C> {
-    /// No metric's: every table has nothing there.
+    /// The number of no metric: no table has a cell there.
     pub const NONE: Number<C> = Number(0, PhantomData);
 
-    /// Where its cell is in a table.
+    /// Returns the index of its cell in a table.
     #[inline(always)]
     pub fn index(self) -> usize {
         self.0 as usize
     }
 
-    /// Whether it is no metric's.
+    /// Returns whether it is [`NONE`](Self::NONE).
     pub fn is_none(self) -> bool {
         self.0 == 0
     }
 
-    /// A new one; [`NONE`](Self::NONE), with a report about `model`, where there are too many.
+    /// Returns a new number, or [`NONE`](Self::NONE), with a report about `model`, if there are too many.
     pub fn new(model: &str) -> Number<C> {
         static NEXT: AtomicU32 = AtomicU32::new(1);
-        // Relaxed: only that each is given once. Beyond the most it stays there.
+        // Relaxed: it only matters that each is given once. At the upper bound it stays there.
         let next = NEXT.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
             (next < MOST).then_some(next + 1)
         });
@@ -67,15 +68,16 @@ impl<C: 'static> Lazy<C> {
         Lazy(AtomicU32::new(0), PhantomData)
     }
 
-    /// The number, if it has one.
+    /// Returns the number; [`Number::NONE`] if it has none yet.
     #[inline(always)]
     pub fn get(&self) -> Number<C> {
-        // Relaxed: nothing is read that was written before it was stored. A thread that has a cell of this number
-        // has made it itself.
+        // Relaxed: nothing is read that was written before the number was stored. A thread that has a cell of this
+        // number made the cell itself, or took it over through the list of orphans.
         Number(self.0.load(Ordering::Relaxed), PhantomData)
     }
 
-    /// The number of the metric of this identity. Two statics of one identity have one number.
+    /// Returns the number of the metric with this identity, which is given if it is new. Statics with the same
+    /// identity have the same number.
     pub fn get_or_give(&self, identity: StaticIdentity) -> Number<C> {
         static GIVEN: AppendList<Given> = AppendList::new();
         let known = self.get();
@@ -97,7 +99,7 @@ impl<C: 'static> Lazy<C> {
                 identity,
                 number,
             };
-            // Not added: another thread was faster, and this number stays unused.
+            // If it is not added, another thread was faster, and this number stays unused.
             GIVEN.push_unless(given, |a, b| {
                 a.cells == b.cells && a.identity.is_same(&b.identity)
             });
@@ -114,7 +116,7 @@ struct Given {
     number: u32,
 }
 
-/// By what the static of a metric is told from others.
+/// What identifies the metric of a static.
 #[derive(Clone, Copy, Debug)]
 pub struct StaticIdentity {
     /// The model.
@@ -126,9 +128,9 @@ pub struct StaticIdentity {
 }
 
 impl StaticIdentity {
-    /// Whether it is the same metric.
+    /// Returns whether it is the same metric.
     pub fn is_same(&self, other: &StaticIdentity) -> bool {
-        // A handful of labels, of which no key is there twice (or the metric is refused).
+        // There is a handful of labels, and no key occurs twice (otherwise the metric is refused).
         self.model == other.model
             && self.metric == other.metric
             && self.labels.len() == other.labels.len()

@@ -1,9 +1,10 @@
-//! `_other`: what counts where a file has no space for a metric of its own.
+//! `_other`: what metrics count under when their file has no space for them.
 //!
-//! A metric with labels counts under its own name then, and each label is `_other`; the space for that is kept when the
-//! first metric of the name comes. One without labels, or of a name that came when the file was full, counts under the
-//! name `_other`; the space for one of each kind is kept when the file is made. So readers find all that was counted. A
-//! cell that is `_other` is a cell as any other: a write knows nothing of it.
+//! A metric with labels then counts under its own name, and the value of each label is `_other`. The space for that
+//! is kept aside when the first metric of the name is made. A metric without labels, or with a name that is new when
+//! the file is full, counts under the name `_other`. The space for one of each kind is kept aside when the file is
+//! made. So readers find everything that was counted. A cell of `_other` is like any other cell: a write does not
+//! know of it.
 
 use std::any::TypeId;
 use std::cell::RefCell;
@@ -15,30 +16,30 @@ use crate::metric::field::Field;
 use crate::writer::{Lasts, SharedMetric, Writer};
 use crate::{Counter, Error, Errors, Gauge, Percentile, Timer};
 
-/// Those of a file, for which there is space. They never end: what counts there is of many metrics.
+/// The `_other` metrics of a file, for which there is space. They never end, because many metrics count there.
 #[derive(Default)]
 pub struct Others(RefCell<BTreeMap<Key, Option<*const ()>>>);
 
-// SAFETY: the cells are those of a `Writer`, which is `Send`, and who has one has the other: they are together in a
-// `ThreadFile` or a `ProcessFile`.
+// SAFETY: the cells are those of a `Writer`, which is `Send`, and a thread that has one has the other: they are
+// together in a `ThreadFile` or a `ProcessFile`.
 unsafe impl Send for Others {}
 
-/// What it is: the type of the cells, label and labels.
+/// Identifies an `_other` metric: the type of the cells, the label and the labels.
 type Key = (TypeId, String, Labels);
 
-/// Whether a metric is refused because its file has no space for it.
+/// Returns whether a metric was refused because its file has no space for it.
 pub fn is_full(error: &Error) -> bool {
     matches!(error, Error::Full { .. } | Error::Io { .. })
 }
 
-/// A label that is as long as any of those without labels.
+/// A name that is as long as any `_other` metric's without labels.
 const LONGEST: &str = "_other.float_percentile";
 
-/// The help text of those without labels.
+/// The help text of `_other` metrics without labels.
 const HELP: &str = "Metrics for which their file had no space.";
 
 impl Others {
-    /// Those of a new file of a thread. Keeps the space for one of each kind.
+    /// Makes those of a new file of a thread. Keeps aside the space for one of each kind.
     pub fn of_thread(file: &Writer) -> Others {
         keep::<Counter>(file);
         keep::<Timer>(file);
@@ -48,14 +49,15 @@ impl Others {
         Others::default()
     }
 
-    /// Those of a new file of a process, in which there are gauges.
+    /// Makes those of a new file of a process, which has only gauges.
     pub fn of_process(file: &Writer) -> Others {
         keep::<Gauge<i64>>(file);
         keep::<Gauge<f64>>(file);
         Others::default()
     }
 
-    /// Keeps the space for what metrics of this name and with labels of these keys count under, if it is not there yet.
+    /// Keeps aside the space for the `_other` of metrics with this name and labels of these keys, unless that was
+    /// done already.
     pub fn keep<C: Field + 'static>(&self, file: &Writer, spec: &Spec) {
         let key = key::<C>(&spec.metric, &spec.other);
         if spec.other.is_empty() || self.0.borrow().contains_key(&key) {
@@ -66,7 +68,7 @@ impl Others {
         }
     }
 
-    /// The cell of a metric that is `_other` itself.
+    /// Returns the cell of a metric that is `_other` itself.
     pub fn own<C: Field + 'static>(
         &self,
         file: &'static Writer,
@@ -75,7 +77,7 @@ impl Others {
         self.find_or_add(file, spec.labelled(), Lasts::Always)
     }
 
-    /// The cell that a metric counts in for which there is no space.
+    /// Returns the cell in which a metric counts that has no space of its own.
     pub fn instead_of<C: Field + 'static>(
         &self,
         file: &'static Writer,
@@ -84,7 +86,7 @@ impl Others {
         let key = key::<C>(&spec.metric, &spec.other);
         if !spec.other.is_empty() && self.0.borrow().contains_key(&key) {
             match self.find_or_add(file, of_its_name(spec), Lasts::InKeptSpace) {
-                // Labels that another kind has, under the same name.
+                // Another kind has these labels, under the same name.
                 Err(Error::DuplicateLabel { .. }) => {}
                 found => return found,
             }
@@ -136,7 +138,8 @@ fn key<C: 'static>(label: &str, labels: &Labels) -> Key {
     (TypeId::of::<C>(), label.to_owned(), labels)
 }
 
-/// As far as there is space: a new file may have less than that.
+/// Keeps aside the space for one `_other` metric without labels, as far as there is space: a new file may have less
+/// than that.
 fn keep<C: Field + 'static>(file: &Writer) {
     let _ = file.keep_aside::<C>(SharedMetric {
         label: LONGEST,

@@ -3,8 +3,8 @@
 use super::statics::{Static, StaticDescription, constructors, unit};
 use crate::{Percentile, PercentileNumber};
 
-/// A [`Percentile`] of `u64` or `f64` values for any thread, in a static. What it costs beside a `Percentile`, see
-/// [`SharedCounter`](crate::SharedCounter).
+/// A [`Percentile`] of `u64` or `f64` values for any thread, in a static. For its cost compared with a `Percentile`,
+/// see [`SharedCounter`](crate::SharedCounter).
 ///
 /// ```no_run
 /// use mmstats::SharedPercentile;
@@ -61,7 +61,7 @@ impl SharedPercentile<u64> {
 }
 
 impl SharedPercentile<f64> {
-    /// Records a value. One that is no finite number counts as rejected and changes nothing else.
+    /// Records a value. A value that is not finite is counted as rejected, and changes nothing else.
     ///
     /// ```no_run
     /// # use mmstats::SharedPercentile;

@@ -1,7 +1,7 @@
 //! The files of a process: one for each model, which all of its threads write.
 //!
-//! Only gauges are in them: a word each, set by a store and changed by an exchange (`format::level`). Each process, in
-//! forks, has files of its own.
+//! Only gauges are in them: a word each, set by a store and changed by a compare-and-exchange (`format::level`). The
+//! child of a fork has files of its own.
 
 use std::fmt;
 use std::ptr;
@@ -27,19 +27,20 @@ use crate::sys::process::own_lock::OwnLock;
 use crate::writer::{Lasts, Writer, WrittenBy};
 use crate::{Error, Gauge};
 
-/// Where a gauge finds its word: found once in each process.
+/// Where a gauge finds its word, which is looked up once in each process.
 pub struct Level(AtomicPtr<GaugeWord>);
 
-/// The word of a gauge in a process, in forks.
+/// The word of a gauge in one process.
 pub struct GaugeWord {
     /// [`fork::generation`] of the process, or [`ENDED`].
     generation: AtomicU64,
     word: &'static AtomicU64,
-    /// Where it is, if it can end. Used under MAKING.
+    /// Where it is, if it can end. Used only under MAKING.
     ends: Option<Ends>,
 }
 
-// SAFETY: `ends` is only used by who holds MAKING, and a `Writer` is `Send`; all else is atomic.
+// SAFETY: `ends` is only used by a thread that holds MAKING, and a `Writer` is `Send`. Everything else is atomic or
+// never changes.
 unsafe impl Sync for GaugeWord {}
 
 /// The file of a gauge that can end, and the offset of its block.
@@ -49,29 +50,30 @@ struct Ends {
     block: u32,
 }
 
-/// No process's generation.
+/// The generation of no process.
 const ENDED: u64 = u64::MAX;
 
 impl Level {
-    /// Not found yet.
+    /// A place whose word has not been looked up yet.
     pub const fn new() -> Level {
         Level(AtomicPtr::new(ptr::null_mut()))
     }
 
-    /// The word, if there is one in this process.
+    /// Returns the word, if there is one in this process.
     #[inline(always)]
     pub fn known(&self) -> Option<&'static AtomicU64> {
-        // Who finds it sees what it is.
+        // A thread that finds it sees what is in it.
         let found = self.0.load(FIND);
         // SAFETY: null, or from `Box::leak` in `make`.
         let found = unsafe { found.as_ref() }?;
-        // That of another generation is the parent's, and private memory here.
-        // Pairs with the PUBLISH where a gauge that had ended begins anew.
+        // A word of another generation is the parent's, and private memory here. The load pairs with the PUBLISH
+        // where a gauge that had ended begins anew.
         let generation = found.generation.load(FIND);
         (generation == fork::generation()).then_some(found.word)
     }
 
-    /// The word, made if it is new. `None`: not now, since this thread is just making something.
+    /// Returns the word, and makes it if it is new. Returns `None` if that cannot be done now, because this thread
+    /// is already making something or the file is being appended to.
     #[inline(always)]
     pub fn word<T: Numeric>(&self, spec: impl FnOnce() -> Spec) -> Option<&'static AtomicU64> {
         match self.known() {
@@ -96,7 +98,8 @@ impl Level {
         Some(word)
     }
 
-    /// The word; and why it is one that nobody sees, if it is. `None`: not now, since its file is being appended to.
+    /// Returns the word and, if it is not recorded under its own name, the reason. Returns `None` if that cannot be
+    /// done now, because its file is being appended to.
     ///
     /// # Safety
     /// The calling thread holds MAKING.
@@ -117,9 +120,10 @@ impl Level {
             if !ends.file.begin_anew(ends.block, None) {
                 return None;
             }
-            // Who finds the word sees the zero in it, and writes after that.
+            // A thread that finds the word sees the zero in it, and writes after that.
             found.generation.store(process, PUBLISH);
-            // Since it has begun anew it can be ended, and who did so before this store has stored what it replaced.
+            // As soon as it has begun anew it can be ended again. If a thread did so before this store, this store
+            // has replaced what that thread stored.
             told_before_looking();
             // Relaxed: see `told_before_looking`.
             if !is_there(ends.file.generation(ends.block).load(Ordering::Relaxed)) {
@@ -127,7 +131,7 @@ impl Level {
             }
             return Some((found.word, None));
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller holds MAKING.
         let (word, ends, refused) = unsafe { word::<T>(spec) };
         let found: &GaugeWord = Box::leak(Box::new(GaugeWord {
             generation: AtomicU64::new(process),
@@ -143,10 +147,10 @@ impl Level {
         Some((word, refused))
     }
 
-    /// Ends the gauge in this process. Whether it was there.
+    /// Ends the gauge in this process. Returns whether it was there.
     #[cfg(feature = "metrics")]
     pub fn end(&self) -> bool {
-        // (Null is that of none.)
+        // (Null is the address of none.)
         ended::end(EndingMetric::Gauge(self.0.load(FIND).addr()))
     }
 }
@@ -161,7 +165,7 @@ impl Place for GaugeWord {
     fn forget(&self) {
         // Pairs with the one in `make_under_lock`.
         told_before_looking();
-        // Relaxed: nothing is read by it.
+        // Relaxed: nothing is read that depends on this store.
         self.generation.store(ENDED, Ordering::Relaxed);
     }
 }
@@ -172,24 +176,24 @@ impl fmt::Debug for Level {
     }
 }
 
-/// Held by who makes a file or a word. The lists below are whole at any time, for the child of a fork.
+/// Held by a thread that makes a file or a word. The lists below are whole at any time, for the child of a fork.
 static MAKING: OwnLock = OwnLock::new();
 
 /// The file of a model in a process.
 struct ProcessFile {
     home: u32,
     generation: u64,
-    /// `None`: there cannot be one, not even in private memory.
+    /// `None` if there cannot be one, not even in private memory.
     writer: Option<(Writer, Others)>,
 }
 
-// SAFETY: files are only used under MAKING, by one thread at a time, and a `Writer` is `Send`. What others have of them
-// are atomic words.
+// SAFETY: files are only used under MAKING, by one thread at a time, and a `Writer` is `Send`. Other threads have
+// only atomic words of them.
 unsafe impl Sync for ProcessFile {}
 
 static FILES: AppendList<ProcessFile> = AppendList::new();
 
-/// The word of a static, for others of the same identity.
+/// The word of a static, for other statics of the same identity.
 struct Given {
     home: u32,
     generation: u64,
@@ -201,7 +205,8 @@ struct Given {
 
 static GIVEN: AppendList<Given> = AppendList::new();
 
-/// The word of a metric in this process; where it is, if it can end; and why it is one that nobody sees, if it is.
+/// Returns the word of a metric in this process; where it is, if it can end; and the reason, if it is not recorded
+/// under its own name.
 ///
 /// # Safety
 /// The calling thread holds MAKING.
@@ -219,7 +224,7 @@ unsafe fn word<T: Numeric>(mut spec: Spec) -> (&'static AtomicU64, Option<Ends>,
         return (given.word, None, None);
     }
     let (file, mut refused) = file(home, generation);
-    // Never by the clock: a level that is set to what it was cannot be told from one that is not set.
+    // Never by the clock: setting a level to the value that it has leaves no trace.
     let lasts = match home.ends {
         Some(_) => Lasts::UntilEnded(None),
         None => Lasts::Always,
@@ -270,8 +275,8 @@ unsafe fn word<T: Numeric>(mut spec: Spec) -> (&'static AtomicU64, Option<Ends>,
     (word, ends, refusal)
 }
 
-/// Says what metrics of a kind mean that have this label, and are in files already. False where that cannot be kept. To
-/// be called within [`table::alone`].
+/// Says what metrics of a kind and label mean that are already in files. Returns false if that cannot be kept. To be
+/// called within [`table::alone`].
 #[cfg(feature = "metrics")]
 pub fn describe(home: &'static Home, description: &Description) -> bool {
     MAKING.with(|| {
@@ -280,7 +285,7 @@ pub fn describe(home: &'static Home, description: &Description) -> bool {
     })
 }
 
-/// The file of a home in this process, or private memory; and why it is that. Under MAKING.
+/// Returns the file of a home in this process, or private memory and the reason for it. To be called under MAKING.
 fn file(
     home: &'static Home,
     generation: u64,
@@ -291,7 +296,7 @@ fn file(
     };
     let mut refused = None;
     if known().is_none() {
-        // A test of one thread does not get what all threads write.
+        // The root of one thread's test does not get what all threads write.
         let make = |builder: crate::Builder<_, _>| {
             thread_root::without(|| builder.make(WrittenBy::Process))
         };

@@ -16,7 +16,7 @@ pub struct Static<C> {
     cells: PhantomData<fn() -> C>,
 }
 
-/// What the program says of a static.
+/// The description of a static, as the program gives it.
 #[derive(Clone, Copy, Debug)]
 pub struct StaticDescription {
     pub(super) kind: &'static str,
@@ -62,7 +62,7 @@ impl StaticDescription {
     }
 }
 
-/// A copy of pairs, as labels.
+/// Returns a copy of pairs, as labels.
 fn owned(pairs: &[(&str, &str)]) -> Labels {
     let owned = |(key, value): &(&str, &str)| (key.to_string(), value.to_string());
     pairs.iter().map(owned).collect()
@@ -105,13 +105,13 @@ impl<C: Field + 'static> Shared<C> for Static<C> {
     }
 }
 
-/// The constructors of a static, which are the same for all kinds. They take its functions `of`, which makes one of a
-/// description, and `description`, which gives it; and `KIND`, what the kind is called. Their examples have its type, the
-/// type's name and a metric's.
+/// The constructors of a static, which are the same for all kinds. They use its functions `of`, which makes a static
+/// from a description, and `description`, which returns that, and `KIND`, the name of the kind. The macro's
+/// arguments are for the examples: the type, the type's name and a metric's name.
 macro_rules! constructors {
     ($type:literal, $name:literal, $metric:literal) => {
-        /// A metric of a model: a directory below the root has the model's name, and readers show the metric's label.
-        /// Two statics of one model, metric and labels are one metric.
+        /// Makes a static for a metric of a model. The model's directory below the root has its name, and readers
+        /// show the metric's label. Statics with the same model, metric and labels are one metric.
         ///
         /// ```
         #[doc = concat!("# use mmstats::", $name, ";")]
@@ -125,7 +125,7 @@ macro_rules! constructors {
             ))
         }
 
-        /// What it means, in a sentence.
+        /// Sets the help text: what the metric means, in a sentence.
         ///
         /// ```
         #[doc = concat!("# use mmstats::", $name, ";")]
@@ -139,8 +139,8 @@ macro_rules! constructors {
             Self::of(description)
         }
 
-        /// Pairs of a key and a value, in any order: `<metric>{key="value",…}`. What they may consist of, see
-        /// [`MmLabels`](crate::MmLabels).
+        /// Sets the labels, pairs of a key and a value in any order: `<metric>{key="value",…}`. For what they may
+        /// contain, see [`MmLabels`](crate::MmLabels).
         ///
         /// ```
         #[doc = concat!("# use mmstats::", $name, ";")]
@@ -157,10 +157,10 @@ macro_rules! constructors {
 }
 pub(super) use constructors;
 
-/// That of the kinds that have a unit.
+/// The constructor of the kinds that have a unit.
 macro_rules! unit {
     ($type:literal, $name:literal, $metric:literal) => {
-        /// Of what it is a count or measure, as in `"bytes"`.
+        /// Sets the unit of what it counts or measures, such as `"bytes"`.
         ///
         /// ```
         #[doc = concat!("# use mmstats::", $name, ";")]

@@ -1,11 +1,12 @@
 //! A thread's table: its cells of shared metrics, by their numbers.
 //!
-//! A thread's first write through a handle makes its cell (and the file, and the table); all further ones find it by a
-//! few loads and a comparison. At the end of the thread its files become orphans, and the table as a whole goes
-//! to the next thread that needs one: so there are never more tables than the most threads alive at once, and none is
-//! ever freed.
+//! A thread's first write through a handle makes its cell (and the file and the table, if need be). All further
+//! writes find the cell with a few loads and a comparison. At the end of the thread its files become orphans, and
+//! the table as a whole goes to the next thread that needs one. So there are never more tables than the largest
+//! number of threads that were alive at once, and none is ever freed.
 //!
-//! Other threads look into a table only to add up what was counted ([`total`]).
+//! Other threads look into a table only to add up what was counted ([`total`]), and to take out cells that have
+//! ended (`forget`).
 
 use std::any::TypeId;
 use std::cell::{Cell, RefCell};
@@ -32,21 +33,21 @@ use crate::{Counter, Error};
 
 /// A shared metric, as its handle knows it.
 pub trait Shared<C> {
-    /// Its number. [`Number::NONE`] until `number` was called; never another one afterwards.
+    /// Returns its number: [`Number::NONE`] until `number` was called, and always the same one afterwards.
     fn known_number(&self) -> Number<C>;
 
-    /// Its number, given if it has none yet.
+    /// Returns its number, which is given if it has none yet.
     fn number(&self) -> Number<C>;
 
-    /// What it is in the files.
+    /// Returns its description for the files.
     fn spec(&self) -> Spec;
 }
 
-/// What a thread-local has. Without a destructor, so that it can be used at any time.
+/// The contents of the thread-local. It has no destructor, so it can be used at any time.
 struct Local {
     /// Its `model` is the thread's [`Slots`].
     cell: ThreadCell,
-    /// A cell is being made: who comes back meanwhile (an allocator, a logger) is not recorded.
+    /// Set while a cell is being made. A reentrant call, from an allocator or a logger, is not recorded.
     busy: Cell<bool>,
 }
 
@@ -63,14 +64,14 @@ impl Local {
     #[inline(always)]
     fn slots(&self) -> Option<&'static Slots> {
         let slots = self.cell.model.get().cast::<Slots>();
-        // SAFETY: null, or set by `make` to the slots of a table, which are never freed. It is this thread's: at the
-        // end of the thread and in the child of a fork the cell is emptied.
+        // SAFETY: null, or set by `make` to the slots of a table, which are never freed. The table is this thread's:
+        // at the end of the thread and in the child of a fork the cell is emptied.
         unsafe { slots.as_ref() }
     }
 }
 
-/// Runs `f` with this thread's cell of a metric. `None`, and `f` is not run: there is none, because the thread is
-/// being torn down or is just making a cell.
+/// Runs `f` with this thread's cell of a metric. Returns `None`, without running `f`, if there is no cell because
+/// the thread is being torn down or is already making a cell.
 #[inline(always)]
 pub fn with<C: Field + 'static, R>(metric: &impl Shared<C>, f: impl FnOnce(&C) -> R) -> Option<R> {
     let number = metric.known_number();
@@ -81,7 +82,7 @@ pub fn with<C: Field + 'static, R>(metric: &impl Shared<C>, f: impl FnOnce(&C) -
     }
 }
 
-/// What all threads of this process have counted.
+/// Returns what all threads of this process have counted.
 pub fn total(number: Number<Counter>) -> u64 {
     let generation = fork::generation();
     (TABLES.iter())
@@ -90,15 +91,15 @@ pub fn total(number: Number<Counter>) -> u64 {
         .fold(0, |sum, counter| sum.wrapping_add(counter.get()))
 }
 
-/// Ends a metric in all threads of this process. Whether it was there.
+/// Ends a metric in all threads of this process. Returns whether it was there.
 #[cfg(feature = "metrics")]
 pub fn end_cells<C>(number: Number<C>) -> bool {
     ended::end(EndingMetric::Numbered(number.index()))
 }
 
-/// Runs `make` unless this thread is making something already: whoever comes back here meanwhile gets `None`.
+/// Runs `make`, unless this thread is already making something: a reentrant call returns `None`.
 pub fn alone<R>(make: impl FnOnce() -> R) -> Option<R> {
-    /// Not busy any more, also after a panic.
+    /// Clears `busy` when dropped, also after a panic.
     struct Done;
     impl Drop for Done {
         fn drop(&mut self) {
@@ -112,7 +113,7 @@ pub fn alone<R>(make: impl FnOnce() -> R) -> Option<R> {
     Some(make())
 }
 
-/// This thread's cell of a metric, made if it is new.
+/// Returns this thread's cell of a metric, and makes it if it is new.
 #[cold]
 #[inline(never)]
 fn make<C: Field + 'static>(metric: &dyn Shared<C>) -> Option<&'static C> {
@@ -126,7 +127,7 @@ fn make<C: Field + 'static>(metric: &dyn Shared<C>) -> Option<&'static C> {
             Some(cell) => (cell, None),
             None => table.add_or_begin_anew(number, metric.spec())?,
         };
-        // Also where it was there: the table is an orphan that was adopted, or grew.
+        // Also if the cell was there: the table may be an orphan that was adopted, or may have grown.
         LOCAL.with(|local| local.cell.model.set(ptr::from_ref(table.slots()).cast()));
         Some(made)
     })?;
@@ -139,15 +140,16 @@ fn make<C: Field + 'static>(metric: &dyn Shared<C>) -> Option<&'static C> {
     Some(cell)
 }
 
-/// The cells of a table. One that grows is replaced; the old one stays, for who may be looking at it.
+/// The cells of a table. They are replaced when the table grows; the old ones stay, because other threads may be
+/// looking at them.
 struct Slots {
     cells: Box<[AtomicPtr<()>]>,
     table: &'static ThreadTable,
-    /// Those that these replace, in sight of leak detectors.
+    /// The slots that these replace, kept in sight of leak detectors.
     _older: Option<&'static Slots>,
 }
 
-/// The least that a table has.
+/// The minimum number of cells in a table.
 const FEW: usize = 64;
 
 impl Slots {
@@ -160,8 +162,9 @@ impl Slots {
         }))
     }
 
-    /// The cell of a number. For the table's own thread `order` is Relaxed: it has made the cell itself, or taken it over through the
-    /// list of orphans. Who looks into the table of another thread needs FIND, to see what is in the cell.
+    /// Returns the cell of a number. For the table's own thread `order` is Relaxed: that thread made the cell
+    /// itself, or took it over through the list of orphans. A thread that looks into the table of another thread
+    /// needs FIND, to see what is in the cell.
     #[inline(always)]
     fn find<C>(&self, number: Number<C>, order: Ordering) -> Option<&'static C> {
         let cell = self.cells.get(number.index())?.load(order);
@@ -171,20 +174,20 @@ impl Slots {
     }
 }
 
-/// What a thread has of shared metrics, until it ends; then another thread has it.
+/// A thread's cells of shared metrics and their files. When the thread ends, another thread takes the table over.
 pub struct ThreadTable {
     slots: AtomicPtr<Slots>,
-    /// The process, in forks, that it belongs to.
+    /// The generation of the process that it belongs to.
     generation: u64,
     mine: Mine,
 }
 
-/// What of a table only its thread uses.
+/// The part of a table that only its thread uses.
 #[derive(Default)]
 struct Mine {
     /// The file of each home.
     files: RefCell<Vec<&'static ThreadFile>>,
-    /// For each kind, a cell for what no file can have.
+    /// For each kind, a cell for the metrics that no file can have.
     unseen: RefCell<Vec<(TypeId, *const ())>>,
     /// The cells that can end, by their numbers.
     ending: RefCell<BTreeMap<usize, Ends>>,
@@ -193,7 +196,7 @@ struct Mine {
 /// The file of a home that a thread writes.
 struct ThreadFile {
     home: u32,
-    /// `None`: there cannot be one, not even in private memory.
+    /// `None` if there cannot be one, not even in private memory.
     writer: Option<(Writer, Others)>,
 }
 
@@ -217,14 +220,15 @@ impl idle::Place for CellPlace {
     }
 }
 
-// SAFETY: `mine` is used by one thread at a time: by who took the table out of the list of orphans, or made it, until it
-// is handed on through that list. All else is atomic or never changes. What the slots lead to (`Slots::find`) is used
-// by that thread, too, but for `total`, which calls only `Counter::get`: a relaxed load of an atomic word.
+// SAFETY: `mine` is used by one thread at a time: by the one that took the table out of the list of orphans, or made
+// it, until the table is handed on through that list. Everything else is atomic or never changes. What the slots
+// point to (`Slots::find`) is used by that thread only, too, except by `total`, which calls only `Counter::get`: a
+// relaxed load of an atomic word.
 unsafe impl Sync for ThreadTable {}
-// SAFETY: as above. The writers are `Send`, and the cells that the pointers lead to are theirs.
+// SAFETY: as above. The writers are `Send`, and the pointers point to cells of theirs.
 unsafe impl Send for ThreadTable {}
 
-/// All of this process (and of those that it was forked from).
+/// All tables of this process (and of those that it was forked from).
 static TABLES: AppendList<&'static ThreadTable> = AppendList::new();
 
 /// A table as an orphan.
@@ -237,12 +241,13 @@ impl fmt::Debug for ThreadTable {
 }
 
 impl ThreadTable {
-    /// That of this thread: an orphan, or a new one. `None` while the thread is being torn down.
+    /// Returns the table of this thread, which is an orphan or new if the thread has none yet. Returns `None` while
+    /// the thread is being torn down.
     fn of_this_thread() -> Option<&'static ThreadTable> {
         LOCAL.with(|local| {
             let parked = local.cell.parked.replace(ptr::null());
             if !parked.is_null() {
-                // Of models with groups it is asked for something; here nothing is to be done.
+                // Models with groups are parked to reclaim spaces; here there is nothing to do.
                 local.cell.model.set(parked);
             }
             if let Some(slots) = local.slots() {
@@ -270,7 +275,7 @@ impl ThreadTable {
                 if let Some(Handed(table)) = orphan.value.downcast_ref() {
                     table.files(Writer::abandon);
                 }
-                // Also where it has only private memory: it is never freed.
+                // Also if it has only private memory, because it is never freed.
                 true
             };
             let end = if is_of_test {
@@ -299,7 +304,7 @@ impl ThreadTable {
     }
 
     fn set_slots(&self, slots: &'static Slots) {
-        // Who finds the slots (`slots`) sees what is in them.
+        // A thread that finds the slots (`slots`) sees what is in them.
         let slots = ptr::from_ref(slots).cast_mut();
         self.slots.store(slots, PUBLISH);
     }
@@ -315,8 +320,8 @@ impl ThreadTable {
         }
     }
 
-    /// Adds a cell, or begins one that has ended anew; and says why it is one that nobody sees. `None`: there cannot be
-    /// one now.
+    /// Adds a cell, or begins a cell that has ended anew. Also returns the reason if it is not recorded under its
+    /// own name. Returns `None` if there cannot be a cell now.
     fn add_or_begin_anew<C: Field + 'static>(
         &'static self,
         number: Number<C>,
@@ -343,7 +348,8 @@ impl ThreadTable {
         Some((cell, None))
     }
 
-    /// Adds a cell, and says why it is one that nobody sees. `None`: there cannot be one now.
+    /// Adds a cell. Also returns the reason if it is not recorded under its own name. Returns `None` if there cannot
+    /// be a cell now.
     fn add<C: Field + 'static>(&'static self, number: Number<C>, spec: Spec) -> Option<Made<C>> {
         let home = spec.home;
         let (file, mut refused) = self.file(home);
@@ -372,7 +378,8 @@ impl ThreadTable {
         let uncounted = |error| Refusal::new(home, spec.metric.clone(), error);
         let (cell, refusal): Made<C> = match file.map(|file| (file, add(file))) {
             Some((_, Ok(cell))) => (cell, refused.map(uncounted)),
-            // An allocator that comes here while the file grows for a histogram. The next time it is there.
+            // A reentrant call from an allocator, while the file grows for a histogram. The next call makes the
+            // cell.
             Some((_, Err(Error::Busy { .. }))) => return None,
             Some(((file, others), Err(error))) if others::is_full(&error) => {
                 match others.instead_of(file, &spec) {
@@ -393,7 +400,7 @@ impl ThreadTable {
         Some((cell, refusal))
     }
 
-    /// The file of a home, or private memory; and why it is that.
+    /// Returns the file of a home, or private memory and the reason for it.
     fn file(&self, home: &'static Home) -> (Option<&'static (Writer, Others)>, Option<Error>) {
         let known = |file: &&&ThreadFile| file.home == home.number;
         if let Some(file) = self.mine.files.borrow().iter().find(known) {
@@ -417,7 +424,7 @@ impl ThreadTable {
         (file.writer.as_ref(), refused)
     }
 
-    /// A cell in private memory: one of each kind, for all metrics that are refused.
+    /// Returns a cell in private memory: one of each kind, for all metrics that are refused.
     fn unseen<C: Field + 'static>(&self) -> Option<&'static C> {
         let key = TypeId::of::<C>();
         let known = |(kind, _): &&(TypeId, _)| *kind == key;
@@ -445,39 +452,41 @@ impl ThreadTable {
         if index >= slots.cells.len() {
             let more = Slots::new(self, (index + 1).next_power_of_two(), Some(slots));
             for (new, old) in more.cells.iter().zip(&slots.cells) {
-                // Relaxed: this thread has written the old ones, and `set_slots` publishes the new ones.
+                // Relaxed: this thread wrote the old ones, and `set_slots` publishes the new ones.
                 new.store(old.load(Ordering::Relaxed), Ordering::Relaxed);
             }
             self.set_slots(more);
             slots = more;
             self.forget_ended();
         }
-        // Who finds the cell sees what is in it.
+        // A thread that finds the cell sees what is in it.
         let cell = ptr::from_ref(cell).cast::<()>().cast_mut();
         slots.cells[index].store(cell, PUBLISH);
-        // It can be ended since it was entered in the list of what can end (or has begun anew), and who ended it before
-        // this store has taken nothing out.
+        // It can be ended as soon as it is in the list of what can end (or has begun anew). A thread that ended it
+        // before this store has taken nothing out.
         if let Some(ends) = self.mine.ending.borrow().get(&index) {
             told_before_looking();
             self.forget_if_ended(index, ends);
         }
     }
 
-    /// Takes a cell out that has ended: its thread begins it anew when it is written again. Any thread may do so.
+    /// Takes out a cell that has ended. Its thread begins it anew when it is written again. Any thread may call
+    /// this.
     fn forget(&self, index: usize) {
         // Pairs with those in `put` and `forget_ended`.
         told_before_looking();
         if let Some(cell) = self.slots().cells.get(index) {
-            // Relaxed: nothing is read by it.
+            // Relaxed: a null pointer leads to nothing that is read.
             cell.store(ptr::null_mut(), Ordering::Relaxed);
         }
     }
 
-    /// Takes the cells out that have ended. To be called when the table has grown: what ended meanwhile was perhaps
-    /// taken out of the old slots only.
+    /// Takes out the cells that have ended. To be called when the table has grown: a cell that ended meanwhile may
+    /// have been taken out of the old slots only.
     ///
-    /// Who ends a metric stores its generation, and then looks for the slots (`forget`). Here the slots were stored, and
-    /// now come the generations: so the cell is taken out of the new slots, by that thread or by this one.
+    /// A thread that ends a metric stores its generation, and then loads the slots (`forget`). This thread has
+    /// stored the slots, and now loads the generations. So the cell is taken out of the new slots, by that thread or
+    /// by this one.
     fn forget_ended(&self) {
         told_before_looking();
         for (index, ends) in self.mine.ending.borrow().iter() {
@@ -485,9 +494,9 @@ impl ThreadTable {
         }
     }
 
-    /// Takes a cell out if it has ended. After `told_before_looking`: the cell was stored before, and who ends it stores
-    /// its generation before it takes the cell out. So either this sees the generation, or the cell is taken out after it was
-    /// stored.
+    /// Takes out a cell if it has ended. To be called after `told_before_looking`: the cell was stored before that,
+    /// and a thread that ends it stores its generation before it takes the cell out. So either this call sees the
+    /// generation, or the cell is taken out after it was stored.
     fn forget_if_ended(&self, index: usize, ends: &Ends) {
         // Relaxed: see `told_before_looking`.
         if !is_there(ends.file.generation(ends.block).load(Ordering::Relaxed)) {
@@ -496,5 +505,5 @@ impl ThreadTable {
     }
 }
 
-/// A cell, and what is to be reported of it.
+/// A cell, and what is to be reported about it.
 type Made<C> = (&'static C, Option<Refusal>);

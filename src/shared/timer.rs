@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::statics::{Static, StaticDescription, constructors};
 use crate::{Stopwatch, Timer};
 
-/// A [`Timer`] for any thread, in a static. What it costs beside a `Timer`, see [`SharedCounter`](crate::SharedCounter).
+/// A [`Timer`] for any thread, in a static. For its cost compared with a `Timer`, see
+/// [`SharedCounter`](crate::SharedCounter).
 ///
 /// ```no_run
 /// use mmstats::SharedTimer;
@@ -32,7 +33,7 @@ impl SharedTimer {
         self.0.description()
     }
 
-    /// Records a duration; one of more than 584 years counts as that.
+    /// Records a duration, which saturates at about 584 years.
     ///
     /// ```no_run
     /// # use mmstats::SharedTimer;
@@ -57,8 +58,8 @@ impl SharedTimer {
         self.0.with(|timer| timer.record_with(duration, context));
     }
 
-    /// Starts a measurement that is recorded when it is dropped, also by a panic: in the file of the thread that
-    /// drops it, so it may be kept across `.await`.
+    /// Starts a measurement that is recorded when it is dropped, even by a panic. It goes into the file of the
+    /// thread that drops it, so it may be kept across `.await`.
     ///
     /// ```no_run
     /// # use mmstats::SharedTimer;
@@ -75,7 +76,7 @@ impl SharedTimer {
         }
     }
 
-    /// Records how long `work` takes, also if it panics.
+    /// Records how long `work` takes, even if it panics.
     ///
     /// ```
     /// # use mmstats::SharedTimer;
@@ -91,7 +92,7 @@ impl SharedTimer {
     }
 }
 
-/// A running measurement of a [`SharedTimer`]: records when it is dropped.
+/// A running measurement of a [`SharedTimer`], which is recorded when it is dropped.
 #[derive(Debug)]
 pub struct SharedTimerGuard<'a> {
     timer: &'a SharedTimer,

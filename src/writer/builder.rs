@@ -1,4 +1,4 @@
-//! Builder: a file that is not the default one.
+//! Builder: makes a file with other settings than the default ones.
 
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ pub struct Builder<T, What = Fields> {
     model: PhantomData<fn() -> T>,
 }
 
-// Not derived: that would ask for `T: Clone`.
+// Not derived, because the derive would require `T: Clone`.
 impl<T, What: Clone> Clone for Builder<T, What> {
     fn clone(&self) -> Builder<T, What> {
         Builder {
@@ -46,7 +46,7 @@ impl<T, What: Clone> Clone for Builder<T, What> {
 #[derive(Clone, Debug)]
 pub struct Fields;
 
-/// A file of groups, with the names of the first.
+/// A file of groups, with the names of the first groups.
 #[doc(hidden)]
 #[derive(Clone, Debug)]
 pub struct Names(pub(super) Vec<String>);
@@ -63,13 +63,13 @@ pub struct Procedural {
 pub(crate) enum WrittenBy {
     /// One thread at a time.
     Thread,
-    /// Every thread of the process: its values are words that can have several writers.
+    /// Every thread of the process: its values are words that several threads can write.
     Process,
 }
 
 impl<T, What> Builder<T, What> {
-    /// The root: the file appears in the directory of the model's name below it. Default:
-    /// `MMSTATS_PATH`, else `$XDG_RUNTIME_DIR/mmstats`, else `/dev/shm/mmstats-<uid>`.
+    /// Sets the root. The file appears below it, in the directory with the model's name. Default: `MMSTATS_PATH`,
+    /// else `$XDG_RUNTIME_DIR/mmstats`, else `/dev/shm/mmstats-<uid>`.
     ///
     /// ```
     /// # use mmstats::{Counter, Groups, MmStats};
@@ -85,7 +85,7 @@ impl<T, What> Builder<T, What> {
         self
     }
 
-    /// What every label of the file begins with. A dot that is to follow belongs to it: `"web."`.
+    /// Sets the prefix of every label of the file. If a dot is to follow it, the prefix includes the dot: `"web."`.
     ///
     /// ```
     /// # use mmstats::{Counter, Groups, MmStats};
@@ -102,8 +102,8 @@ impl<T, What> Builder<T, What> {
         self
     }
 
-    /// Bytes that the file may have at most: addresses are reserved for so many, blocks only for what
-    /// is used. Default: `MMSTATS_MAX_SIZE`, else 16 MiB. At least 8 KiB, at most 2 GiB.
+    /// Sets the maximum size of the file in bytes. Addresses are reserved for all of it, blocks only for what is
+    /// used. Default: `MMSTATS_MAX_SIZE`, else 16 MiB. At least 8 KiB, at most 2 GiB.
     ///
     /// ```
     /// # use mmstats::{Counter, Groups, MmStats};
@@ -120,8 +120,8 @@ impl<T, What> Builder<T, What> {
         self
     }
 
-    /// Permissions of the file, as in 0o640. Default: `MMSTATS_MODE`, else 0o600. Directories that
-    /// have to be made can be searched by who may read.
+    /// Sets the permissions of the file, such as 0o640. Default: `MMSTATS_MODE`, else 0o600. Directories that have
+    /// to be made can be searched by whoever may read the file.
     ///
     /// ```
     /// # use mmstats::{Counter, Groups, MmStats};
@@ -138,8 +138,8 @@ impl<T, What> Builder<T, What> {
         self
     }
 
-    /// Whether the file stays when its owner is dropped or the process ends. Default:
-    /// `MMSTATS_KEEP`, else false.
+    /// Sets whether the file stays when its owner is dropped or the process ends. Default: `MMSTATS_KEEP`, else
+    /// false.
     ///
     /// ```
     /// # use mmstats::{Counter, Groups, MmStats};
@@ -157,8 +157,7 @@ impl<T, What> Builder<T, What> {
         self
     }
 
-    /// Groups that each field of groups may have; what is beyond counts under `_other`. Default:
-    /// 10,000.
+    /// Sets how many groups each field of groups may have. Further groups count under `_other`. Default: 10,000.
     ///
     /// ```
     /// # use mmstats::{Counter, Groups, MmStats};
@@ -173,9 +172,8 @@ impl<T, What> Builder<T, What> {
         self
     }
 
-    /// Bytes that all histories of the file may take together: where they are used up, the rings that
-    /// there are grow no more. Default: `MMSTATS_HISTORY_BYTES`, else half of the most that the file may
-    /// have.
+    /// Sets how many bytes all histories of the file may take together. When they are used up, the existing rings no
+    /// longer grow. Default: `MMSTATS_HISTORY_BYTES`, else half of the maximum size of the file.
     ///
     /// ```
     /// # use mmstats::{Counter, History, MmStats};
@@ -189,7 +187,7 @@ impl<T, What> Builder<T, What> {
         self
     }
 
-    /// Contexts that the file may have at a time. Default: `MMSTATS_CONTEXTS`, else 10,000.
+    /// Sets how many contexts the file may have at a time. Default: `MMSTATS_CONTEXTS`, else 10,000.
     ///
     /// ```
     /// # use mmstats::{Counter, History, MmStats};
@@ -203,8 +201,8 @@ impl<T, What> Builder<T, What> {
         self
     }
 
-    /// Bytes that its contexts may take together. Default: `MMSTATS_CONTEXT_BYTES`, else a fourth of the
-    /// most that the file may have.
+    /// Sets how many bytes the contexts of the file may take together. Default: `MMSTATS_CONTEXT_BYTES`, else a
+    /// fourth of the maximum size of the file.
     ///
     /// ```
     /// # use mmstats::{Counter, History, MmStats};
@@ -218,7 +216,7 @@ impl<T, What> Builder<T, What> {
         self
     }
 
-    /// No file: private memory, for unit tests.
+    /// Uses private memory instead of a file, for unit tests.
     ///
     /// ```
     /// # use mmstats::{Counter, Groups, MmStats};
@@ -234,7 +232,7 @@ impl<T, What> Builder<T, What> {
         self
     }
 
-    /// A builder with the settings of a file that is there.
+    /// Returns a builder with the settings of an existing file.
     pub(super) fn like(file: &StatsFile, what: What) -> Builder<T, What> {
         Builder {
             config: file.config().clone(),
@@ -264,8 +262,7 @@ impl<T: MmStats> Builder<T> {
         }
     }
 
-    /// A model over memory that nobody can look at: nothing is checked of its labels, and its groups are
-    /// all one.
+    /// Makes a model over memory that no reader sees. Its labels are not checked, and all of its groups are one.
     pub(super) fn unseen(mut self) -> Result<Stats<T>, Error> {
         let bind = T::prepare_fields();
         self.config.anonymous = true;
@@ -278,8 +275,8 @@ impl<T: MmStats> Builder<T> {
         Ok(Stats::new(bound, file))
     }
 
-    /// For a file whose instances of this model all are groups; those named here exist from the
-    /// beginning.
+    /// Returns a builder for a file in which all instances of this model are groups. The groups named here exist
+    /// from the beginning.
     ///
     /// ```
     /// # use mmstats::{Counter, Groups, MmStats};
@@ -294,7 +291,7 @@ impl<T: MmStats> Builder<T> {
         self.with(names)
     }
 
-    /// Makes the file: it appears complete, under a name that was free.
+    /// Makes the file. It appears complete, under a name that was free.
     ///
     /// ```
     /// # use mmstats::{Counter, History, MmStats};
@@ -305,14 +302,14 @@ impl<T: MmStats> Builder<T> {
     /// ```
     ///
     /// # Errors
-    /// The directory or file cannot be made or there is no space; two fields have one label.
+    /// The directory or file cannot be made, there is no space, or two fields have the same label.
     pub fn create(self) -> Result<Stats<T>, Error> {
         let stats = self.make()?;
         report::tell_all();
         Ok(stats)
     }
 
-    /// As [`create`](Self::create), without a word.
+    /// Like [`create`](Self::create), but leaves the reports for later.
     pub(super) fn make(self) -> Result<Stats<T>, Error> {
         let bind = T::prepare_fields();
         let file = StatsFile::new(&self.config, &self.name, model::type_path::<T>())?;
@@ -338,8 +335,8 @@ impl<T: MmStats> Builder<T> {
 }
 
 impl<T: MmStats> Builder<T, Names> {
-    /// Makes the file: it appears complete, with the groups that were named. A name that was given
-    /// twice is one group.
+    /// Makes the file. It appears complete, with the groups that were named. A name that is given twice is one
+    /// group.
     ///
     /// ```
     /// # use mmstats::{Counter, MmStats};
@@ -350,7 +347,7 @@ impl<T: MmStats> Builder<T, Names> {
     /// ```
     ///
     /// # Errors
-    /// As for a file without groups; a name that cannot be a group's; more names than there may be
+    /// As for a file without groups; and if a name is invalid for a group, or there are more names than there may be
     /// groups.
     pub fn create(self) -> Result<Stats<Groups<T>>, Error> {
         let file = StatsFile::new(&self.config, &self.name, model::type_path::<T>())?;
@@ -376,8 +373,8 @@ impl<T: MmStats> Builder<T, Names> {
 }
 
 impl Builder<Writer, Procedural> {
-    /// What exporters put in front of the names of the metrics, instead of the model's name. Empty: nothing.
-    /// Of a model the attribute `export = "…"` says it.
+    /// Sets what exporters put in front of the names of the metrics, instead of the model's name. If it is empty,
+    /// they put nothing there. For a model, the attribute `export = "…"` sets it.
     ///
     /// ```
     /// # let root = tempfile::tempdir().unwrap();
@@ -401,7 +398,7 @@ impl Builder<Writer, Procedural> {
         }
     }
 
-    /// Makes the file, still without metrics.
+    /// Makes the file, which has no metrics yet.
     ///
     /// ```
     /// let writer = mmstats::Writer::builder("sqlalchemy").anonymous().create()?;
@@ -410,14 +407,14 @@ impl Builder<Writer, Procedural> {
     /// ```
     ///
     /// # Errors
-    /// The directory or file cannot be made or there is no space.
+    /// The directory or file cannot be made, or there is no space.
     pub fn create(self) -> Result<Writer, Error> {
         let writer = self.make(WrittenBy::Thread)?;
         report::tell_all();
         Ok(writer)
     }
 
-    /// As [`create`](Self::create), without a word.
+    /// Like [`create`](Self::create), but leaves the reports for later.
     pub(crate) fn make(self, by: WrittenBy) -> Result<Writer, Error> {
         names::check_model(&self.name)?;
         if let Some(export) = &self.what.export {
@@ -438,10 +435,10 @@ impl Builder<Writer, Procedural> {
     }
 }
 
-/// Bytes that a header has at most, rounded up to pages.
+/// The maximum size of a header in bytes, rounded up to pages.
 const HEADER_ROOM: usize = round_up(header::MOST, 4096);
 
-/// A head start for the distributions of a schema.
+/// Reserves space for the first octaves of a schema's distributions.
 fn expect_octaves(file: &StatsFile, schema: &Schema) {
     let layouts = schema
         .metrics

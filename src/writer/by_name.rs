@@ -1,8 +1,8 @@
 //! Statistics by name: a summary and a history for each label, and the errors, without any struct.
 //!
-//! They are the groups of a model that this module describes by hand. The summary's metric has no label
-//! of its own, so that it is called as its group. To exporters the group's name is the label `label`; a statistic
-//! with more labels goes by all of them.
+//! They are the groups of a model that this module describes by hand. The summary's metric has no label of its own,
+//! so it has the name of its group. Exporters show the group's name as the label `label`. A statistic with more
+//! labels is identified by all of them.
 
 use super::builder::Builder;
 use super::groups::Groups;
@@ -14,21 +14,21 @@ use crate::metric::history::History;
 use crate::metric::summary::Summary;
 use crate::sys::lifecycle::paths::Settings;
 
-/// Records a value under a label, from any thread: a summary has it at `<label>`, and a history with its
-/// time at `<label>.history`.
+/// Records a value under a label, from any thread. It goes into a summary at `<label>` and, with its time, into a
+/// history at `<label>.history`.
 ///
 /// ```no_run
 /// mmstats::push_stat("file:large.csv", 1.42);
 /// ```
 ///
-/// The model, a directory below the root, is called `stats`, or as `MMSTATS_NAMESPACE` says. It never
-/// waits: there is nothing that an async program would have to do otherwise. A label that is known
-/// costs a hash, a comparison and the two stores, and no allocation. What cannot be a label (it is empty,
-/// longer than 1024 bytes, has control characters, or empty parts between dots) and what is beyond the
-/// 10,000 labels of a thread counts under `_other`.
+/// The model, a directory below the root, is called `stats`, unless `MMSTATS_NAMESPACE` overrides the name. The call
+/// never waits, so an async program uses it in the same way. A known label costs one hash, one comparison and the
+/// two recordings, and no allocation. A value is counted under `_other` if its label is invalid (empty, longer than
+/// 1024 bytes, with control characters or with empty parts between dots), or if it is new and the thread already has
+/// 10,000 labels.
 ///
-/// A thread's file keeps at most [`History`]'s values of each label; all of a file's histories have one
-/// budget. See [`stats`](crate::stats) for contexts and errors.
+/// A thread's file keeps at most as many values of each label as a [`History`] does. All histories of a file share
+/// one budget. See [`stats`](crate::stats) for contexts and errors.
 pub fn push_stat(label: &str, value: f64) {
     Labelled::local(|stats| stats.named.group(label).record(value));
 }
@@ -39,7 +39,7 @@ pub(super) struct Labelled {
     pub(super) named: Groups<Named>,
 }
 
-/// What there is for each label.
+/// The metrics of each label.
 pub(super) struct Named {
     summary: Summary,
     history: History,
@@ -51,7 +51,7 @@ impl Named {
         self.history.push(value);
     }
 
-    /// With a context.
+    /// Records a value, with the context if there is one.
     pub(super) fn record_with(&self, value: f64, context: Option<&[u8]>) {
         match context {
             None => self.record(value),
@@ -63,11 +63,11 @@ impl Named {
     }
 }
 
-/// The model's name, unless the environment has another one.
+/// The model's name, unless `MMSTATS_NAMESPACE` overrides it.
 const NAME: &str = "stats";
 
-// SAFETY: as the derive does: `prepare_fields` makes every field by `Field::bind` and keeps nothing of the
-// binder, and there are no other fields.
+// SAFETY: as in the derive, `prepare_fields` makes every field by `Field::bind` and keeps nothing of the binder, and
+// there are no other fields.
 unsafe impl MmStats for Labelled {
     const NAME: &'static str = NAME;
     const HELP: &'static str = "Statistics by name.";
@@ -97,7 +97,7 @@ unsafe impl MmStats for Labelled {
     }
 }
 
-/// The key of a statistic's label, among labels.
+/// The key of a statistic's label among its labels.
 pub(super) const LABEL: &str = "label";
 
 const NAMED: Options<'static> = Options::NONE.group_label(LABEL);

@@ -21,35 +21,36 @@ use crate::sys::process::identity::{self, LOCK_FILE, ProcessIdentity};
 pub struct Nameless {
     /// The file, open for reading and writing.
     pub file: File,
-    /// Where it is to appear.
+    /// The directory in which it is to appear.
     directory: Directory,
-    /// Its temporary name; `None`: it has none at all (O_TMPFILE).
+    /// Its temporary name; `None` if it has no name at all (O_TMPFILE).
     temporary: Option<OsString>,
 }
 
-/// The suffixes that are tried first.
+/// The number of suffixes that are always tried first.
 const SUFFIXES_TRIED: usize = 8;
 
 thread_local! {
-    /// In which directory (a hash) this thread last gave a name, and its suffix. A thread that keeps
-    /// thousands of files in one does not try all their names again for each.
+    /// The directory (as a hash) in which this thread last named a file, and the suffix of that name. So a thread
+    /// that keeps thousands of files in one directory does not try all their names again for each new file.
     static LAST_SUFFIX: Cell<(u64, usize)> = const { Cell::new((0, 0)) };
 }
 
-/// Makes a root and the model's directory in it. With `trusted` (somebody named the root) their
-/// owners and permissions are not questioned.
+/// Makes a root and the model's directory in it. With `trusted` (somebody named the root), their owners and
+/// permissions are not checked.
 pub fn prepare(root: &Path, model: &str, mode: u32, trusted: bool) -> Result<Directory, Error> {
     let permissions = directory_mode(mode);
     let refused = |path: &Path, error| refused(path, "make the directory", error);
     let above = if trusted {
         make_all(root, permissions).map_err(|error| refused(root, error))?
     } else {
-        // Nothing is made below a link, or in a directory of somebody else: it is opened and checked before.
+        // Nothing is made in a root that is a link or belongs to somebody else: the root is opened and checked
+        // first.
         let (Some(parent), Some(name)) = (root.parent(), root.file_name()) else {
             return Err(refused(root, io::ErrorKind::InvalidInput.into()));
         };
         let parent = make_all(parent, permissions).map_err(|error| refused(parent, error))?;
-        // Whatever is wrong with what is there, `open_own` says.
+        // If something is wrong with what is there, `open_own` says so.
         let made = parent.make_directory(name, permissions);
         Directory::open_own(root).map_err(|error| match (error, made) {
             (Error::Io { .. }, Err(error)) => refused(root, error),
@@ -64,8 +65,8 @@ pub fn prepare(root: &Path, model: &str, mode: u32, trusted: bool) -> Result<Dir
     if !trusted {
         directory.check_own()?;
     } else if is_of_another_user(&above, &directory) {
-        // Users who share a root, but not the directories in it, have one each. Which model it is of, the
-        // files say.
+        // Users who share a root, but not the directories in it, have one directory each. The files say which model
+        // it belongs to.
         let own = format!("{model}-{}", ProcessIdentity::this().uid());
         return above
             .make_directory(OsStr::new(&own), permissions)
@@ -74,8 +75,8 @@ pub fn prepare(root: &Path, model: &str, mode: u32, trusted: bool) -> Result<Dir
     Ok(directory)
 }
 
-/// Whether a model's directory is another user's alone, in a root that users share as they share /tmp (a
-/// sticky one).
+/// Returns whether a model's directory belongs to another user alone, in a root that users share as they share /tmp
+/// (a sticky one).
 fn is_of_another_user(root: &Directory, model: &Directory) -> bool {
     const STICKY: u32 = 0o1000;
     let is_shared = |directory: &Directory| directory.stat().mode & 0o022 != 0;
@@ -87,7 +88,7 @@ fn is_of_another_user(root: &Directory, model: &Directory) -> bool {
     root && found.uid != own && !(is_shared(model) && found.uid == 0)
 }
 
-/// Opens a directory, and makes it and those above it first where they are not there.
+/// Opens a directory. First makes it and those above it, if they do not exist.
 fn make_all(path: &Path, mode: u32) -> io::Result<Directory> {
     match Directory::open_named(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -96,24 +97,24 @@ fn make_all(path: &Path, mode: u32) -> io::Result<Directory> {
     let parent = make_all(path.parent().ok_or(io::ErrorKind::NotFound)?, mode)?;
     match path.file_name() {
         Some(name) => parent.make_directory(name, mode),
-        // "..", of what is there by now.
+        // The path ends with "..", and what is above exists by now.
         None => Directory::open_named(path),
     }
 }
 
-/// Makes the lock file of a root, with exactly these permissions, and the sticky bit, by which cleaners of
-/// temporary directories leave it. What lies there stays; whether it can be
-/// locked, `held_locks::hold_lock` sees.
+/// Makes the lock file of a root, with exactly these permissions and the sticky bit, because of which cleaners of
+/// temporary directories leave it alone. Whatever is already there stays; `held_locks::hold_lock` finds out whether
+/// it can be locked.
 fn make_lock(root: &Directory, mode: u32) {
     let _ = root.new_file(OsStr::new(LOCK_FILE), mode | held_locks::STICKY);
 }
 
-/// Who may read the files may search the directories.
+/// Returns the permissions of directories: whoever may read the files may search the directories.
 fn directory_mode(mode: u32) -> u32 {
     mode | 0o700 | (mode & 0o444) >> 2
 }
 
-/// What could not be done with a directory, and what to do about it.
+/// Returns an error that says what could not be done with a directory, and what to do about it.
 fn refused(path: &Path, action: &'static str, error: io::Error) -> Error {
     let remedy = match error.kind() {
         io::ErrorKind::PermissionDenied => {
@@ -138,7 +139,7 @@ fn refused(path: &Path, action: &'static str, error: io::Error) -> Error {
 }
 
 impl Nameless {
-    /// A new file in `directory`.
+    /// Makes a new file in `directory`.
     pub fn create(directory: Directory, mode: u32) -> Result<Nameless, Error> {
         let fail =
             |directory: &Directory, error| refused(directory.path(), "create a file in", error);
@@ -164,8 +165,7 @@ impl Nameless {
         }
     }
 
-    /// Gives the file the first name of `<base>`, `<base>-1`, `<base>-2`, … that is free. No file is
-    /// ever replaced.
+    /// Gives the file the first free name among `<base>`, `<base>-1`, `<base>-2`, …. No file is ever replaced.
     pub fn publish(self, base: &str) -> Result<(PathBuf, Stat), Error> {
         let directory = &self.directory;
         let link = |name: &OsStr| match &self.temporary {
@@ -210,19 +210,20 @@ impl Nameless {
 impl Drop for Nameless {
     fn drop(&mut self) {
         if let Some(name) = &self.temporary {
-            // Published or not, the temporary name goes; nothing can be done if it does not.
+            // Whether the file was published or not, the temporary name is removed. If that fails, nothing can be
+            // done.
             let _ = self.directory.remove(name);
         }
     }
 }
 
-/// A path as system calls want it.
+/// Returns a path in the form that system calls take.
 pub fn c_path(path: &Path) -> Result<CString, Error> {
     CString::new(path.as_os_str().as_encoded_bytes())
         .map_err(|_| Error::io(path, "use the path", io::ErrorKind::InvalidInput.into()))
 }
 
-/// Opens the file at `path` for growing, if it still is the one with this device and inode.
+/// Opens the file at `path` to grow it, if it is still the one with this device and inode.
 pub fn reopen(path: &Path, identity: (u64, u64)) -> Result<File, Error> {
     let file = retained::reopen(path)
         .map_err(|error| Error::io(path, "open the file to grow it", error))?;

@@ -1,5 +1,5 @@
-//! A stats file as its writer has it: records appended under a mapping that never moves. Here is how it
-//! is made, named and handed from thread to thread.
+//! A stats file as its writer sees it: records are appended under a mapping that never moves. This module makes and
+//! names the file, and hands it from thread to thread.
 
 mod growth;
 mod notes;
@@ -39,7 +39,7 @@ use crate::sys::memory::words::Word;
 use crate::sys::process::fork;
 use crate::sys::process::identity::{self, ProcessIdentity};
 
-/// What a file grows by is a multiple of this.
+/// A file grows by multiples of this.
 const PAGE: usize = 4096;
 /// Offsets in the format have 32 bits.
 const MOST_MAX_SIZE: usize = 1 << 31;
@@ -51,34 +51,34 @@ const CONTEXTS: usize = 10_000;
 const CONTEXTS_SHARE: usize = 4;
 /// The part of a file that its histories may take, unless a setting says otherwise: a half.
 const HISTORIES_SHARE: usize = 2;
-/// And the messages of error logs this part, but for the first few of each log.
+/// The part that the messages of error logs may take, beyond the first few of each log: a fourth.
 const ERRORS_SHARE: usize = 4;
 /// The blocks of this many models in one thread begin on different lines, each two lines (16
 /// counters) from the next.
 const STAGGERED: usize = 16;
 
-/// What a file is to be.
+/// The settings of a file.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     /// The root, if one was named.
     pub root: Option<PathBuf>,
-    /// What every label begins with.
+    /// The prefix of every label.
     pub label_prefix: String,
-    /// Bytes that the file may have at most.
+    /// The maximum size in bytes.
     pub max_size: Option<usize>,
     /// Permissions.
     pub mode: Option<u32>,
-    /// Whether it stays at a clean end.
+    /// Whether it stays when it is dropped or the process exits.
     pub keep: Option<bool>,
     /// Groups that each field of groups may have.
     pub max_groups: Option<usize>,
-    /// Bytes that the histories of the file may have.
+    /// Bytes that the histories of the file may take.
     pub history_bytes: Option<usize>,
     /// Contexts that the file may have.
     pub contexts: Option<usize>,
-    /// Bytes that its contexts may have.
+    /// Bytes that its contexts may take.
     pub context_bytes: Option<usize>,
-    /// No file: private memory.
+    /// Whether it is private memory instead of a file.
     pub anonymous: bool,
 }
 
@@ -92,7 +92,7 @@ enum Backing {
         nameless: Option<Nameless>,
         end: End,
     },
-    /// A file at `path`, open only where it may not be opened again later.
+    /// A file at `path`. It is kept open only where it may be impossible to open it again later.
     Named {
         device: u64,
         inode: u64,
@@ -100,40 +100,40 @@ enum Backing {
     },
 }
 
-/// The file. Shared by the handles of one thread that may need more space.
+/// A stats file. Shared by the handles of one thread that may need more space.
 #[derive(Debug)]
 pub struct StatsFile {
-    /// What is done by the clock. Before the region: it ends first.
-    /// With the block of the removable group that it is of, or 0.
+    /// The work that is done by the clock, each with the block of the removable group that it belongs to, or 0.
+    /// Declared before the region, so that it ends first.
     ticks: RefCell<Vec<(u32, Ticking)>>,
     region: FileRegion,
     model: Box<str>,
-    /// What it was made from, for another one in the child of a fork.
+    /// What it was made from, to make another one in the child of a fork.
     config: Config,
     backing: RefCell<Backing>,
     /// Its path; before it has one, its directory.
     path: RefCell<PathBuf>,
     /// The end of what was appended.
     tail: Cell<usize>,
-    /// Bytes that have their blocks.
+    /// Bytes for which blocks are reserved.
     size: Cell<usize>,
-    /// Of these, bytes kept for the groups that count the overflow.
+    /// Of these, bytes kept aside for `_other`, which counts the overflow.
     aside: Cell<usize>,
-    /// Further bytes of these, kept for notes.
+    /// Also of these, bytes kept for notes.
     for_notes: Cell<usize>,
-    /// The causes that were noted: bit n is code n.
+    /// The causes that were noted: bit n stands for code n.
     noted: Cell<u16>,
     /// Schemas by model.
     schemas: RefCell<HashMap<TypeId, PlacedSchema>>,
-    /// What each schema's labels are, by the offset of its record.
+    /// The labels of each schema, by the offset of its record.
     labels_of: RefCell<HashMap<u32, Vec<String>>>,
-    /// Labels of the append that is going on.
+    /// Hashes of the labels of the append that is in progress.
     pending: RefCell<Vec<u64>>,
-    /// Hashes of the labels in the file. Two labels of one 64-bit hash under a random key: once in
-    /// 10⁹ files of 100,000 labels; the second would be refused.
+    /// Hashes of the labels in the file. Two labels have the same 64-bit hash under a random key once in 10⁹ files
+    /// of 100,000 labels; the second one would be refused.
     labels: RefCell<HashSet<u64, RandomState>>,
     hasher: RandomState,
-    /// Levels that end with their thread.
+    /// The words of levels, which become zero when their thread ends.
     levels: RefCell<Vec<Word>>,
     failure: RefCell<Option<Error>>,
     spaces: RefCell<Spaces>,
@@ -141,26 +141,26 @@ pub struct StatsFile {
     lent: Rc<Cell<bool>>,
     /// The block of the removable group that is being bound, or 0.
     binding: Cell<u32>,
-    /// Whether it is lent by `local` only.
+    /// Whether references into it are lent by `local` only.
     is_local: Cell<bool>,
-    /// There is an [`Append`](crate::metric::storage::Append).
+    /// Whether an [`Append`](crate::metric::storage::Append), or work that excludes one, is in progress.
     appending: Cell<bool>,
     max_groups: usize,
     contexts: Contexts,
     history_bytes: Cell<usize>,
     error_bytes: Cell<usize>,
     stagger: Stagger,
-    /// The process, in forks, that made it. To its children it is private memory.
+    /// The generation of the process that made it. In its children it is private memory.
     generation: u64,
 }
 
 thread_local! {
-    /// Files that this thread has made.
+    /// The number of files that this thread has made.
     static MADE: Cell<usize> = const { Cell::new(0) };
 }
 
 impl StatsFile {
-    /// Makes a file for a model of the type at `type_path` (empty: of none); it has its header and no name yet.
+    /// Makes a file for a model of the type at `type_path` (empty: no type). It has its header, but no name yet.
     pub fn new(
         config: &Config,
         model: &str,
@@ -175,7 +175,7 @@ impl StatsFile {
             .unwrap_or(region::USUAL);
         let max_size = round_up(max_size.clamp(2 * PAGE, MOST_MAX_SIZE), PAGE);
         let mode = config.mode.or(settings.mode).unwrap_or(0o600);
-        // A test reads what it counts, whatever the environment says, and removes it.
+        // A test reads the file that it counts in, whatever the environment says, and removes it.
         let is_of_test = thread_root::get().is_some();
         let no_files = match settings.disable && !is_of_test {
             true => Some("MMSTATS_DISABLE is set"),
@@ -198,8 +198,8 @@ impl StatsFile {
             };
             let directory = directory::prepare(&root, model, mode, named)?;
             same_name::enter(directory.path(), model, type_path);
-            // Where it cannot be locked (somebody has put something else there) pid and start time have
-            // to say whether this process lives.
+            // If it cannot be locked (something else was put there), pid and start time have to tell whether this
+            // process lives.
             let lock = held_locks::hold_lock(&root, mode).unwrap_or_else(|error| {
                 let path = root.join(identity::LOCK_FILE);
                 let text = format_args!("{}: cannot lock it: {error}: remove it", path.display());
@@ -277,8 +277,8 @@ impl StatsFile {
         };
         let header = ProcessIdentity::this().header(model, lock).encode();
         file.ensure(header.len(), false)?;
-        // The first word last: who finds it in a file in the making has the rest of the header,
-        // too, and can say whose it was (`retire::judge`).
+        // The first word is stored last. Whoever finds it in an unfinished file has the rest of the header, too, and
+        // can tell whose it was (`retire::judge`).
         let (first, rest) = header.split_first_chunk().expect("longer than a word");
         file.write(first.len(), rest);
         (file.words().word(0)).store(u64::from_le_bytes(*first), PUBLISH);
@@ -286,14 +286,14 @@ impl StatsFile {
         Ok(Rc::new(file))
     }
 
-    /// Gives the file its name: from here on readers see it.
+    /// Gives the file its name. From then on readers see it.
     pub fn appear(&self) -> Result<(), Error> {
         let mut backing = self.backing.borrow_mut();
         let Backing::Nameless { nameless, end } = &mut *backing else {
             return Ok(());
         };
         let Some(_naming) = ending::giving_name() else {
-            // The process exits: it stays without a name, and goes with the process.
+            // The process is exiting: the file stays without a name, and goes with the process.
             return Ok(());
         };
         let base = format!(
@@ -326,17 +326,17 @@ impl StatsFile {
         &self.model
     }
 
-    /// What it was made from.
+    /// Returns the settings that it was made from.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Whether it is a file of a process of which this one is a child: then it is private memory here.
+    /// Returns whether it is a file of a process that this one was forked from. Then it is private memory here.
     pub fn is_inherited(&self) -> bool {
         !self.is_anonymous() && self.generation != fork::generation()
     }
 
-    /// Whether it is a file at all.
+    /// Returns whether it is private memory, and no file.
     pub fn is_anonymous(&self) -> bool {
         matches!(*self.backing.borrow(), Backing::Anonymous)
     }
@@ -346,17 +346,17 @@ impl StatsFile {
         self.words().word(OWNER / 8)
     }
 
-    /// From here on it is lent by `local` only: the thread's cells are told when a group was removed.
+    /// Says that it is lent by `local` only. From then on the thread's cells are parked when a group is removed.
     pub fn set_local(&self) {
         self.is_local.set(true);
     }
 
-    /// Every thread of the process writes its values. Before it appears.
+    /// Says that every thread of the process writes its values. To be called before it appears.
     pub fn belong_to_process(&self) {
         owner::belong_to_process(&self.owner());
     }
 
-    /// The thread ends: levels become zero, the file an orphan.
+    /// Called when the thread ends: sets levels to zero and makes the file an orphan.
     pub fn abandon(&self) {
         owner::abandon(
             &self.owner(),
@@ -364,7 +364,7 @@ impl StatsFile {
         );
     }
 
-    /// Another thread goes on with the file.
+    /// Makes this thread the one that writes the file.
     pub fn adopt(&self) {
         owner::adopt(&self.owner(), identity::thread_id());
     }

@@ -1,7 +1,7 @@
 //! Groups: instances of a model, added at run time, each with a name or with labels.
 //!
-//! `key` says what tells them apart, `by_ref` finds them by borrowed labels and `pairs` by pairs in any order, and
-//! `other` counts what has no group.
+//! `key` identifies them, `by_ref` finds them by borrowed labels and `pairs` by pairs in any order, `removal` ends
+//! them, and `other` counts what has no group.
 
 mod by_ref;
 mod key;
@@ -41,8 +41,8 @@ use self::removal::{KnownGroup, Lent};
 /// Instances of the model `T` that are added at run time, as a field of another model or as a whole file
 /// ([`MmStats::groups`]).
 ///
-/// - `Groups<Handler>` tells them apart by a name: the label text of a metric is `<group>.<metric>`.
-/// - `Groups<Handler, Route>` does by a struct of labels, see [`MmLabels`](crate::MmLabels):
+/// - `Groups<Handler>` identifies them by a name: the label text of a metric is `<group>.<metric>`.
+/// - `Groups<Handler, Route>` identifies them by a struct of labels, see [`MmLabels`](crate::MmLabels):
 ///   `<metric>{key="value",…}`.
 /// - [`group_with`](Groups::group_with) takes pairs that no struct describes, and [`group_ref`](Groups::group_ref) a borrowed
 ///   form of a struct of labels.
@@ -81,39 +81,41 @@ use self::removal::{KnownGroup, Lent};
 /// # Ok::<(), mmstats::Error>(())
 /// ```
 ///
-/// Groups end with [`remove`](Groups::remove), or by themselves where the field has an
-/// `#[mmstats(idle = "10m")]`: when the values of a group have not changed for that time in any thread of the
-/// process. To set a gauge to the value that it has is no change.
+/// [`remove`](Groups::remove) ends a group. Where the field has an `#[mmstats(idle = "10m")]`, a group also ends by
+/// itself when its values have not changed for that time in any thread of the process. Setting a gauge to its
+/// present value is not a change.
 ///
-/// Finding a known group costs a hash and a comparison, and neither formats nor allocates; a new one appends to
-/// the file. Groups within a group that has labels have these labels, too; and of groups within one that has a name,
-/// those with labels have that name as one, under its `group_label`.
+/// Finding a known group costs one hash and one comparison, and neither formats nor allocates. A new group appends
+/// to the file. Groups within a group with labels have these labels, too. Groups with labels within a group with a
+/// name have that name as a label, under its `group_label`.
 pub struct Groups<T, L: GroupBy = ByName> {
     known: FrozenMap<L::Owned, KnownGroup<T>>,
-    /// Those of [`group_with`](Groups::group_with).
+    /// The groups of [`group_with`](Groups::group_with).
     paired: FrozenMap<OwnedPairs, KnownGroup<T>, BuildHasherDefault<AsHashed>>,
     /// Hashes their pairs.
     pair_hashes: RandomState,
-    /// [`ended_groups::number`] when the groups that others have ended were last looked for.
+    /// [`ended_groups::number`] when this last looked for groups that others have ended.
     looked: Cell<u64>,
     /// `_other` in the file, once it is needed.
     other: OnceCell<Box<T>>,
-    /// Private memory, for what cannot be counted in the file. In a mapping: an allocator may be the caller.
+    /// Private memory, for what cannot be counted in the file. It is a mapping, because an allocator may be the
+    /// caller.
     unseen: OnceCell<MappedBox<Private<T>>>,
-    /// Names that were refused for lack of room: at every power of two the file is asked again.
+    /// How often a new group was refused because there are too many groups or the file is full. At every power of
+    /// two the file is asked again.
     refused: Cell<u64>,
-    /// The file is being asked. Who comes back meanwhile (an allocator) does not ask again.
+    /// Set while the file is being asked. A reentrant call, for example from an allocator, does not ask again.
     asking: Cell<bool>,
-    /// A refusal was reported.
+    /// Whether a refusal was reported.
     reported: Cell<bool>,
-    /// The file and the model's schema in it; `None`: private memory, which has no groups.
+    /// The file and the model's schema in it; `None` for private memory, which has no groups.
     file: Option<(Rc<dyn Storage>, PlacedSchema)>,
     lent: Lent,
     around: Around,
 }
 
 impl<T: MmStats, L: GroupBy> Groups<T, L> {
-    /// Groups in a file, which stand there as `around` says. A failure is kept in `space`.
+    /// Makes groups in a file, where `around` says how they are placed. A failure is kept in `storage`.
     pub(super) fn new(storage: Option<&Rc<dyn Storage>>, around: Around) -> Groups<T, L> {
         let mut groups = Groups {
             known: FrozenMap::default(),
@@ -145,9 +147,9 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         groups
     }
 
-    /// The group of this name or of these labels, made if it is new. Where it cannot be made (the cap, a full file,
-    /// a bad name, a label text that is there already) it is `_other`, with one warning. Where groups have labels,
-    /// `_other` is the value of each.
+    /// Returns the group with this name or these labels, and makes it if it is new. If it cannot be made (too many
+    /// groups, a full file, an invalid name, a label text that already exists), returns `_other` and warns once.
+    /// Where groups have labels, `_other` is the value of each.
     ///
     /// ```
     /// # use mmstats::{Counter, Groups, MmStats};
@@ -166,7 +168,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         }
     }
 
-    /// The group of this name or of these labels, made if it is new.
+    /// Returns the group with this name or these labels, and makes it if it is new.
     ///
     /// ```
     /// # use mmstats::{Counter, Groups, MmStats};
@@ -179,8 +181,8 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     /// ```
     ///
     /// # Errors
-    /// The name or a label is invalid, a label text of the group is there already, there are as many groups as
-    /// there may be, or the file is full.
+    /// The name or a label is invalid, a label text of the group already exists, there are as many groups as there
+    /// may be, or the file is full.
     pub fn try_group(&self, key: &L::Key) -> Result<&T, Error> {
         if let Some(group) = self.known.get(key).filter(|group| group.is_there()) {
             return Ok(group.lend(&self.lent));
@@ -201,7 +203,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         }
     }
 
-    /// How many groups there are, `_other` not among them.
+    /// Returns the number of groups, without `_other`.
     ///
     /// ```
     /// # use mmstats::{Counter, Groups, MmStats};
@@ -217,7 +219,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         self.known.len() + self.paired.len()
     }
 
-    /// Whether there is none yet.
+    /// Returns whether there are no groups.
     ///
     /// ```
     /// # use mmstats::{Counter, Groups, MmStats};
@@ -236,7 +238,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         self.or_other(&|| self.try_group(key), &|| L::shown(key))
     }
 
-    /// A new group, if there may be one more.
+    /// Makes a new group, if there may be one more.
     fn make(&self, id: GroupId) -> Result<Box<KnownGroup<T>>, Error> {
         let Some((storage, _)) = &self.file else {
             return Err(no_groups());
@@ -266,7 +268,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         }
     }
 
-    /// When a group ends because nobody writes it: it, or a group around it.
+    /// Returns when the group, and each group around it, is idle.
     fn idle(&self, storage: &Rc<dyn Storage>, instance: &Instance) -> Vec<Idle> {
         let mut idle = self.around.idle.clone();
         if let Some(nanos) = self.around.idle_after {
@@ -289,12 +291,12 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         idle
     }
 
-    /// Binds a new group; gives its block's offset, too.
+    /// Binds a new group. Also returns the offset of its block.
     fn bind(&self, id: GroupId, room: Room) -> Result<(T, u32), Error> {
         let Some((storage, schema)) = &self.file else {
             return Err(no_groups());
         };
-        // The user's code, before anything is appended.
+        // Runs the user's code, before anything is appended.
         let bind = T::prepare_fields();
         let append = Append::begin(&**storage).ok_or_else(|| Error::Busy {
             path: storage.path(),
@@ -325,8 +327,8 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
 }
 
 impl<T: MmStats> Groups<T> {
-    /// The group of these labels, pairs of a key and a value in any order, made if it is new. Where it cannot be
-    /// made it is `_other`, as for [`group`](Self::group).
+    /// Returns the group with these labels, pairs of a key and a value in any order, and makes it if it is new. If
+    /// it cannot be made, returns `_other`, as [`group`](Self::group) does.
     ///
     /// ```
     /// # use mmstats::{Counter, Groups, MmStats};
@@ -339,14 +341,14 @@ impl<T: MmStats> Groups<T> {
     /// # Ok::<(), mmstats::Error>(())
     /// ```
     ///
-    /// Keys and values are those of [`MmLabels`](crate::MmLabels). Finding a known group neither formats nor
-    /// allocates.
+    /// The rules for keys and values are those of [`MmLabels`](crate::MmLabels). Finding a known group neither
+    /// formats nor allocates.
     #[inline]
     pub fn group_with(&self, pairs: &[(&str, &str)]) -> &T {
         self.group_of(&pairs)
     }
 
-    /// As [`group_with`](Self::group_with), and says why not.
+    /// Like [`group_with`](Self::group_with), but returns an error if the group cannot be made.
     ///
     /// ```
     /// # use mmstats::{Counter, Groups, MmStats};
@@ -359,12 +361,12 @@ impl<T: MmStats> Groups<T> {
     /// ```
     ///
     /// # Errors
-    /// A key or a value is invalid or a key is given twice, and as for [`try_group`](Self::try_group).
+    /// A key or a value is invalid, or a key is given twice; otherwise as for [`try_group`](Self::try_group).
     pub fn try_group_with(&self, pairs: &[(&str, &str)]) -> Result<&T, Error> {
         self.try_group_of(&LookupPairs::new(&pairs, &self.pair_hashes))
     }
 
-    /// The group of these labels, or `_other`.
+    /// Returns the group with these labels, or `_other`.
     #[inline]
     pub(super) fn group_of(&self, pairs: &impl Pairs) -> &T {
         let wanted = LookupPairs::new(pairs, &self.pair_hashes);
@@ -397,7 +399,7 @@ impl<T: MmStats> Groups<T> {
         }
     }
 
-    /// The names of the groups that have one, in no order.
+    /// Returns the names of the groups that have one, in no particular order.
     pub(super) fn names(&self) -> Vec<String> {
         self.let_ended_go();
         let names = self.known.keys();
@@ -405,7 +407,7 @@ impl<T: MmStats> Groups<T> {
     }
 }
 
-/// Why private memory refuses a group.
+/// The error with which private memory refuses a group.
 fn no_groups() -> Error {
     Error::TooManyGroups {
         path: "(private memory)".into(),
@@ -416,7 +418,7 @@ fn no_groups() -> Error {
 impl<T: MmStats, L: GroupBy> Index<&L::Key> for Groups<T, L> {
     type Output = T;
 
-    /// [`Groups::group`].
+    /// Same as [`Groups::group`].
     #[inline]
     fn index(&self, key: &L::Key) -> &T {
         self.group(key)
@@ -431,8 +433,8 @@ impl<T, L: GroupBy> fmt::Debug for Groups<T, L> {
 
 of_one_thread!(Groups<T, L>, T, L: GroupBy);
 
-// SAFETY: what is kept of the binder is in private fields, and a group is only lent, by `&T`. The copies of keys that
-// are kept beside are not bound to a thread: `MmLabels` are `Send`, and an `Rc<str>` of a name is never given away.
+// SAFETY: what is kept of the binder is in private fields, and a group is only lent, as `&T`. The copies of the keys
+// are not bound to a thread: `MmLabels` are `Send`, and the `Rc<str>` of a name is never handed out.
 unsafe impl<T: MmStats, L: GroupBy> Field for Groups<T, L> {
     #[inline(always)]
     fn has_groups() -> bool {

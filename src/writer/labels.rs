@@ -1,10 +1,11 @@
-//! Structs as labels: what tells a group from the others, as pairs of a key and a value.
+//! Structs as labels: they identify a group, as pairs of a key and a value.
 
 use std::borrow::Cow;
 use std::hash::Hash;
 use std::sync::Arc;
 
-/// A struct whose fields are labels: the key of [`Groups<T, L>`](crate::Groups). Made by `#[derive(MmLabels)]`.
+/// A struct whose fields are labels: the key of [`Groups<T, L>`](crate::Groups). Implemented by
+/// `#[derive(MmLabels)]`.
 ///
 /// ```
 /// use mmstats::{Counter, Groups, MmLabelValue, MmLabels, MmStats};
@@ -41,22 +42,23 @@ use std::sync::Arc;
 /// # Ok::<(), mmstats::Error>(())
 /// ```
 ///
-/// A group is found by the struct itself, by its `Hash` and `Eq`: its values become text only when the group is
-/// new. Two structs that are not equal must not have the same text.
+/// A group is found by the struct itself, with its `Hash` and `Eq`. Its values become text only when the group is
+/// new. Structs that are not equal must not have the same texts.
 ///
-/// A key has 1 to 256 bytes, and neither control characters nor white space nor one of `{ } , = "`. A value has at
-/// most 1024 bytes and no control characters but the line feed. A group has at most 64 labels.
+/// A key has 1 to 256 bytes, and contains no control characters, no white space and none of `{ } , = "`. A value has
+/// at most 1024 bytes, and no control characters except line feeds. A group has at most 64 labels.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a struct of labels",
     label = "not labels",
     note = "write #[derive(MmLabels, Clone, PartialEq, Eq, Hash)] on the struct"
 )]
-// `Send`: statistics are sent to another thread with the labels of their groups.
+// `Send`, because statistics are sent to another thread with the labels of their groups.
 pub trait MmLabels: Clone + Eq + Hash + Send + 'static {
     /// The keys. The derive sorts them.
     const KEYS: &'static [&'static str];
 
-    /// The text of the value of each key, in the order of [`KEYS`](Self::KEYS). Asked for when a group is made.
+    /// Returns the text of each key's value, in the order of [`KEYS`](Self::KEYS). Called when a group is made or
+    /// removed, not when a known one is found.
     ///
     /// ```
     /// # use mmstats::MmLabels;
@@ -69,22 +71,22 @@ pub trait MmLabels: Clone + Eq + Hash + Send + 'static {
     fn values(&self) -> Vec<Cow<'_, str>>;
 }
 
-/// A borrowed form of the labels `L`: what [`Groups::group_ref`](crate::Groups::group_ref) takes, with an example. A text
-/// that labels have as a `String`, it has as a `&str`.
+/// A borrowed form of the labels `L`, as [`Groups::group_ref`](crate::Groups::group_ref) takes it; see there for an
+/// example. Where the labels have a `String`, it has a `&str`.
 ///
-/// Its `Hash` is that of the labels it stands for: `#[derive(Hash)]` on both, with the same fields in the same order, where
-/// `&str` hashes as `String` does. With another `Hash` a known group is found slowly, by [`to_labels`](Self::to_labels), or
-/// counts as `_other` where there can be no more groups.
+/// Its `Hash` must be that of the labels it stands for: put `#[derive(Hash)]` on both, with the same fields in the
+/// same order; `&str` hashes like `String`. With another `Hash`, a known group is found slowly, by
+/// [`to_labels`](Self::to_labels), or counts under `_other` when there can be no more groups.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a borrowed form of the labels `{L}`",
     label = "not a borrowed form of these labels",
     note = "write #[derive(Hash)] on it and implement LabelsRef, or use `group` with the labels themselves"
 )]
 pub trait LabelsRef<L: MmLabels>: Hash {
-    /// Whether it stands for these labels.
+    /// Returns whether it stands for these labels.
     fn is(&self, labels: &L) -> bool;
 
-    /// The labels that it stands for. Asked for when a group is made.
+    /// Returns the labels that it stands for. Called when a group is made.
     fn to_labels(&self) -> L;
 }
 
@@ -111,7 +113,7 @@ pub trait LabelsRef<L: MmLabels>: Hash {
     note = "write &'static str, String, Cow<'static, str>, Box<str>, Arc<str>, an integer, bool, char, or an enum with #[derive(MmLabelValue)]"
 )]
 pub trait MmLabelValue {
-    /// The value as readers see it.
+    /// Returns the value as readers see it.
     ///
     /// ```
     /// use mmstats::MmLabelValue;

@@ -1,8 +1,8 @@
 //! One file for each thread and model, made at first use.
 //!
-//! A thread's cell for a model points to the model of a [`Stats`] that [`Owned`] keeps. At the end of
-//! the thread its files become orphans, which the next thread that needs the model adopts: there are
-//! never more files than the most threads alive at once.
+//! A thread's cell for a model points to the model of a [`Stats`] that [`Owned`] keeps. At the end of the thread its
+//! files become orphans, and the next thread that needs the model adopts one. So a model never has more files than
+//! the largest number of threads that were alive at once.
 
 use std::any::TypeId;
 use std::cell::Cell;
@@ -23,16 +23,17 @@ use crate::sys::lifecycle::thread_root;
 use crate::sys::memory::region::Region;
 use crate::sys::process::fork::{self, ThreadCell};
 
-/// A thread's cell for a model: the derive declares one as a thread-local without a destructor, so
-/// that finding the model is a load.
+/// A thread's cell for a model. The derive declares it as a thread-local without a destructor, so finding the model
+/// is one load.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct LocalCell<T> {
     cell: ThreadCell,
     busy: Cell<bool>,
-    /// Whether a reference to a group of the model's file may be held. It is there as long as the file is.
+    /// Points to the flag that says whether a reference to a group of the model's file may be held. Valid as long as
+    /// the file.
     lent: Cell<*const Cell<bool>>,
-    /// The model's file. It is there as long as the model is.
+    /// The model's file. Valid as long as the model.
     file: Cell<*const StatsFile>,
     model: PhantomData<*const T>,
 }
@@ -50,7 +51,7 @@ impl<T> LocalCell<T> {
         }
     }
 
-    /// The model, if this thread has it.
+    /// Returns the model, if this thread has it.
     #[inline(always)]
     fn model(&self) -> Option<NonNull<T>> {
         NonNull::new(self.cell.model.get().cast_mut().cast())
@@ -60,21 +61,22 @@ impl<T> LocalCell<T> {
 /// Runs `f` with this thread's model.
 #[inline(always)]
 pub(super) fn with<T: MmStats, R>(f: impl FnOnce(&T) -> R) -> R {
-    // Only pointers are taken within the access to the thread-local: that is so little that it always
-    // becomes part of the caller. With all of `f` in it, a call was left of it where `f` is long.
+    // Only pointers are read within the access to the thread-local. That is so little code that it is always inlined
+    // into the caller. With all of `f` within it, the access remained a call where `f` is long.
     match T::with_local(|cell| Some((cell.model()?, cell.lent.get()))) {
-        // SAFETY: set by `first` to the model of a boxed `Stats` that this thread's `OWNED` keeps, and to a flag of its
-        // file; `OWNED` empties the cells before it gives them up, and a fork empties them too. The references live no
-        // longer than this call on this thread, and none is running when `OWNED` is destroyed.
+        // SAFETY: `first` sets the pointers to the model of a boxed `Stats` that this thread's `OWNED` keeps, and to
+        // a flag of its file. `OWNED` empties the cells before it gives these up, and a fork empties the cells, too.
+        // The references live no longer than this call on this thread, and no such call is running when `OWNED` is
+        // destroyed.
         Some((model, lent)) => unsafe { run(model, lent, f) },
         None => T::with_local(|cell| first(cell, f)),
     }
 }
 
-/// Runs `f`, and afterwards notes that the references to groups that were lent to it have ended.
+/// Runs `f`, and then notes that the references to groups that were lent to it have ended.
 ///
 /// # Safety
-/// The model and the flag of its file are there while `f` runs.
+/// The model and the flag of its file must be valid while `f` runs.
 #[inline(always)]
 unsafe fn run<T: MmStats, R>(
     model: NonNull<T>,
@@ -87,14 +89,14 @@ unsafe fn run<T: MmStats, R>(
     f(unsafe { model.as_ref() })
 }
 
-/// A call of `local` for a model with groups, until it ends or panics: for `first` to know when no reference to a group
-/// is left.
+/// A running call of `local` for a model with groups; dropped when the call returns or panics. It lets `first` know
+/// when no reference to a group is left.
 ///
-/// A lookup notes that it lends one. Who lends none costs two loads and a branch. (To note each outermost call instead
-/// took two stores, and an increment has only one.)
+/// A lookup notes that it lends one. A call that lends none costs two loads and a branch. (Noting each outermost
+/// call instead took two stores, and an increment has only one.)
 struct Lending<'a> {
     lent: &'a Cell<bool>,
-    /// Whether a call around this one, or who called it, may hold one.
+    /// Whether an enclosing call, or its caller, may hold one.
     before: bool,
 }
 
@@ -115,17 +117,17 @@ impl Drop for Lending<'_> {
     }
 }
 
-/// What a thread keeps for its cells; dropped at its end. A list of nodes that were made beforehand:
-/// an allocation at the moment of entering one could come back here, through the allocator.
+/// What a thread keeps for its cells; dropped at its end. It is a list of nodes that are allocated beforehand,
+/// because an allocation while a node is entered could reenter this code through the allocator.
 #[derive(Default)]
 struct Owned(Cell<Option<Box<Keep>>>);
 
-/// A thread's file of one model, whatever the model.
+/// A thread's file of one model, of any type.
 struct Keep {
     orphan: Box<Orphan>,
-    /// Marks the file as an orphan; whether there is a file.
+    /// Marks the file as an orphan. Returns whether it is handed on.
     abandon: fn(&Orphan) -> bool,
-    /// The process, in forks, that it belongs to.
+    /// The generation of the process that it belongs to.
     generation: u64,
     next: Option<Box<Keep>>,
 }
@@ -136,7 +138,7 @@ thread_local! {
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        // First, so that no later destructor of this thread finds a model that is another's.
+        // First: no later destructor of this thread may find a model that another thread has by then.
         fork::clear_thread_cells();
         let mut first = self.0.take();
         while let Some(mut keep) = first {
@@ -146,16 +148,16 @@ impl Drop for Owned {
                     orphans::push(keep.orphan);
                 }
             } else if keep.generation != fork::generation() {
-                // The parent's, in a child: its drop would do no harm, but take locks of the
-                // allocator. It is as much the parent's as the rest of its memory.
+                // In a child, this belongs to the parent. Dropping it would do no harm, but would take locks of the
+                // allocator. It stays allocated, like the rest of the parent's memory.
                 std::mem::forget(keep);
             }
         }
     }
 }
 
-/// Keeps something until this thread ends. Then `abandon` says whether it is handed on as an orphan. `false`: the thread
-/// is being torn down already, and nothing is kept.
+/// Keeps an orphan's node until this thread ends. Then `abandon` says whether it is handed on as an orphan. Returns
+/// `false`, and keeps nothing, if the thread is already being torn down.
 pub(crate) fn keep_until_thread_ends(orphan: Box<Orphan>, abandon: fn(&Orphan) -> bool) -> bool {
     let mut keep = Box::new(Keep {
         orphan,
@@ -170,19 +172,19 @@ pub(crate) fn keep_until_thread_ends(orphan: Box<Orphan>, abandon: fn(&Orphan) -
     kept.is_ok()
 }
 
-/// Whether this thread is being torn down: what it keeps is gone, and it can keep nothing more.
+/// Returns whether this thread is being torn down: what it kept is gone, and it can keep nothing more.
 pub(crate) fn is_torn_down() -> bool {
     OWNED.try_with(|_| ()).is_err()
 }
 
-/// A model of this thread. Boxed in an orphan node from the beginning, so that the thread's end
-/// allocates nothing.
+/// A model of this thread. It is boxed in an orphan node from the beginning, so the thread's end allocates nothing.
 struct Local<T>(Stats<T>);
 
-/// The first use of a model in a thread, or after groups were removed; and every use that cannot have a file.
+/// Handles the first use of a model in a thread, the first use after groups were removed, and every use for which no
+/// model can be kept.
 #[cold]
 fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
-    /// Not busy any more, also after a panic in the user's `value = …`.
+    /// Clears `busy` when dropped, also after a panic in the user's `value = …`.
     struct Done<'a>(&'a Cell<bool>);
     impl Drop for Done<'_> {
         fn drop(&mut self) {
@@ -190,21 +192,21 @@ fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
         }
     }
     if let Some(model) = NonNull::new(cell.cell.parked.get().cast_mut().cast::<T>()) {
-        // SAFETY: set together with the model, and still there: see `with`.
+        // SAFETY: set together with the model, and still valid: see `with`.
         let file = unsafe { &*cell.file.get() };
         // SAFETY: as above.
         let lent = unsafe { &*cell.lent.get() };
-        // Else a call around this one may hold a group, and a later one does this.
+        // Otherwise an enclosing call may hold a group, and a later call reclaims the spaces.
         if !lent.get() {
-            // The cell first: the `Drop` of what is dropped may come back here.
+            // The cell is set first, because the `Drop` of what is reclaimed may reenter this function.
             cell.cell.model.set(cell.cell.parked.replace(ptr::null()));
-            // SAFETY: references to its groups are only lent within `local`, and none is.
+            // SAFETY: references to its groups are lent only within `local`, and none is lent now.
             unsafe { file.reclaim() };
         }
         // SAFETY: as in `with`.
         return unsafe { run(model, lent, f) };
     }
-    // Busy: an allocator or a logger that uses the model while its file is being made.
+    // Busy: an allocator or a logger uses the model while its file is being made.
     if cell.busy.replace(true) {
         return with_private(f);
     }
@@ -214,16 +216,16 @@ fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
         return with_private(f);
     };
     if keep_until_thread_ends(orphan, abandon::<T>) {
-        // SAFETY: the cell is a thread-local of this thread without a destructor: only the derive
-        // makes cells, in `with_local`.
+        // SAFETY: the cell is a thread-local of this thread without a destructor: only the derive and `by_name` make
+        // cells, in `with_local`.
         unsafe { cell.cell.enter() };
         cell.file.set(file);
-        // SAFETY: of the file that was made or adopted just now.
+        // SAFETY: it points to the file that was just made or adopted, which is kept now.
         cell.lent.set(Rc::as_ptr(unsafe { &*file }.lent()));
         cell.cell.model.set(model.cast());
     }
     drop(busy);
-    // Only now: a logger may use the model itself.
+    // Only now, because a logger may use the model itself.
     report::tell_all();
     if let Some(error) = error {
         let text = format_args!("{error}; what it counts is not recorded");
@@ -236,11 +238,13 @@ fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
     }
 }
 
-/// What a thread keeps for a model, where the model and its file lie, and why it has none that can be seen.
+/// What a thread keeps for a model, pointers to the model and its file, and the error if there is no file that
+/// readers see.
 type Made<T> = (Box<Orphan>, *const T, *const StatsFile, Option<Error>);
 
-/// An orphan of this model, a new file or, where there can be none, private memory; where its model
-/// lies, and its file; and why there is no file. `None` while this thread is being torn down.
+/// Takes an orphan of this model, makes a new file or, if there can be none, uses private memory. Returns pointers
+/// to the model and its file, and the error if there is no file. Returns `None` while this thread is being torn
+/// down, or if there is no memory either.
 fn adopt_or_create<T: MmStats>() -> Option<Made<T>> {
     if is_torn_down() {
         return None;
@@ -248,7 +252,7 @@ fn adopt_or_create<T: MmStats>() -> Option<Made<T>> {
     let key = TypeId::of::<Local<T>>();
     let mut refused = None;
     let root = thread_root::get();
-    // A test counts in files of its own, and from zero.
+    // A test counts in its own files, from zero.
     let orphan = match root.map_or_else(|| orphans::take(key), |_| None) {
         Some(orphan) => {
             orphan.value.downcast_ref::<Local<T>>()?.0.file().adopt();
@@ -261,8 +265,8 @@ fn adopt_or_create<T: MmStats>() -> Option<Made<T>> {
             };
             let stats = builder.make().or_else(|error| {
                 refused = Some(error);
-                // What fails in a file for its labels fails without one, too. There must be a model all
-                // the same, or each call would try again and map memory of its own.
+                // A model that fails in a file because of its labels fails without a file, too. There must be a
+                // model all the same. Otherwise each call would try again and map memory of its own.
                 T::builder()
                     .anonymous()
                     .make()
@@ -277,8 +281,8 @@ fn adopt_or_create<T: MmStats>() -> Option<Made<T>> {
     Some((orphan, model, file, refused))
 }
 
-/// The thread of this model's file ends. Private memory is not handed on: the next thread may have a file again. Nor is
-/// the file of a test, which is in a root of its own.
+/// Called when the thread of this model's file ends. Returns whether the file is handed on. Private memory is not,
+/// because the next thread may get a file again. Nor is the file of a test, which is in a root of its own.
 fn abandon<T: MmStats>(orphan: &Orphan) -> bool {
     let local = orphan.value.downcast_ref::<Local<T>>();
     local.is_some_and(|local| {
@@ -287,8 +291,8 @@ fn abandon<T: MmStats>(orphan: &Orphan) -> bool {
     })
 }
 
-/// Runs `f` against a model over memory that nobody sees, and that goes afterwards. Nothing is
-/// allocated: an instrumented allocator may be the caller.
+/// Runs `f` against a model over private memory, which is released afterwards. Nothing is allocated, because an
+/// instrumented allocator may be the caller.
 fn with_private<T: MmStats, R>(f: impl FnOnce(&T) -> R) -> R {
     let private = Private::<T>::new();
     f(&private.model)
@@ -306,8 +310,7 @@ impl<T: MmStats> Private<T> {
     pub(super) fn new() -> Private<T> {
         let bind = T::prepare_fields();
         let memory = Region::private(PRIVATE);
-        // SAFETY: the model, which has all views, is dropped before the region, and all of the region
-        // can be touched.
+        // SAFETY: the model, which holds all views, is dropped before the region. All of the region may be accessed.
         let words = unsafe { memory.words() };
         let model = bind(&mut Binder::new(None, words, 0, ""));
         Private {
@@ -317,5 +320,5 @@ impl<T: MmStats> Private<T> {
     }
 }
 
-/// Bytes of private memory for a model: more than any model's block. Only addresses, until touched.
+/// Bytes of private memory for a model: more than any model's block. They take only address space until touched.
 pub(super) const PRIVATE: usize = 16 << 20;

@@ -1,9 +1,10 @@
-//! The writing side: files that appear complete, grow under their handles and go with their owner.
+//! The writing side: files that appear complete, grow while handles point into them, and are removed with their
+//! owner.
 //!
-//! `model` is what a user's struct gets, `builder` makes its file, `reopen` another for the child of a fork, `local` keeps
-//! one for each thread, `groups` adds instances at run time, by names or by `labels`, `procedural` does without a struct,
-//! `by_name` and `scope` without anything but names. Below them, `file` is the stats file that all of them write, and
-//! `directory` where it appears.
+//! `model` is the trait of a user's struct, `builder` makes its file, `reopen` makes another one for the child of a
+//! fork, and `local` keeps one for each thread. `groups` adds instances at run time, by names or by `labels`.
+//! `procedural` needs no struct; `by_name` and `scope` need only names. Below them, `file` is the stats file that
+//! all of them write, and `directory` is where it appears.
 
 mod builder;
 mod by_name;

@@ -1,4 +1,4 @@
-//! What a struct with `#[derive(MmStats)]` can do.
+//! The trait that `#[derive(MmStats)]` implements.
 
 use std::any::TypeId;
 
@@ -9,32 +9,32 @@ use crate::Error;
 use crate::format::schema::Schema;
 use crate::metric::field::{Binder, Describe, FieldTraits};
 
-/// A struct of metrics. Made by `#[derive(MmStats)]`.
+/// A struct of metrics. Implemented by `#[derive(MmStats)]`.
 ///
 /// # Safety
-/// For the derive only. `prepare_fields` makes every field by [`Field::bind`](crate::metric::field::Field::bind),
-/// keeps nothing of the binder, and the type has no other fields: so no handle can outlive its file, and
-/// a model can be sent to another thread as a whole.
+/// For the derive only. `prepare_fields` makes every field by [`Field::bind`](crate::metric::field::Field::bind) and
+/// keeps nothing of the binder, and the type has no other fields. So no handle can outlive its file, and a model can
+/// be sent to another thread as a whole.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a stats model",
     label = "not a model",
     note = "write #[derive(MmStats)] on the struct"
 )]
 pub unsafe trait MmStats: Sized + 'static {
-    /// The model's name: of its directory under the root.
+    /// The model's name, which is also that of its directory under the root.
     const NAME: &'static str;
 
     #[doc(hidden)]
     const HELP: &'static str;
 
-    /// What exporters put in front of the names of its metrics, if not its name.
+    /// The prefix that exporters put in front of the names of its metrics, if it is not the model's name.
     #[doc(hidden)]
     const EXPORT: Option<&'static str> = None;
 
     #[doc(hidden)]
     const TRAITS: FieldTraits;
 
-    /// Whether a field of it has groups, which can be removed.
+    /// Returns whether one of its fields has groups, which can be removed.
     #[doc(hidden)]
     #[inline(always)]
     fn has_groups() -> bool {
@@ -44,22 +44,23 @@ pub unsafe trait MmStats: Sized + 'static {
     #[doc(hidden)]
     fn describe_fields(describe: &mut Describe);
 
-    /// Runs the user's code (`value = …`), and returns what binds the fields and runs none.
+    /// Runs the user's code (`value = …`), and returns a function that binds the fields and runs no such code.
     #[doc(hidden)]
     fn prepare_fields() -> impl FnOnce(&mut Binder<'_>) -> Self;
 
     #[doc(hidden)]
     fn with_local<R>(f: impl FnOnce(&LocalCell<Self>) -> R) -> R;
 
-    /// Runs `f` with this thread's statistics, whose file is made at the thread's first call (or
-    /// taken over from a thread that has ended).
+    /// Runs `f` with this thread's statistics. Their file is made at the thread's first call, or taken over from a
+    /// thread that has ended.
     ///
-    /// `f` runs exactly once, whatever happens. Where there can be no file, and while the thread is
-    /// being torn down, it runs against private memory, with one warning per path and process
-    /// through the `log` crate. After the first call this costs a load and a comparison; of a model with groups,
-    /// which can be removed, another of both and two stores.
+    /// `f` runs exactly once, whatever happens. If there can be no file, or the thread is being torn down, it runs
+    /// against private memory. The error that prevents a file is reported once per model and process, through the
+    /// `log` crate or, without a logger, on stderr. After the first call this costs a load and a comparison. A model
+    /// with groups, which can be removed, costs a few loads and a comparison more; each lookup of a group sets a
+    /// flag, which the end of the outermost call clears.
     ///
-    /// The file is removed when the process ends, unless `MMSTATS_KEEP=1`.
+    /// The file is removed when the process ends, unless `MMSTATS_KEEP=1` is set.
     ///
     /// ```no_run
     /// # use mmstats::{Counter, MmStats};
@@ -74,7 +75,7 @@ pub unsafe trait MmStats: Sized + 'static {
         local::with(f)
     }
 
-    /// Makes a file of its own for this model, at the default path.
+    /// Makes a separate file for this model, at the default path.
     ///
     /// ```no_run
     /// # use mmstats::{Counter, MmStats};
@@ -85,12 +86,12 @@ pub unsafe trait MmStats: Sized + 'static {
     /// ```
     ///
     /// # Errors
-    /// The directory or file cannot be made or there is no space; two fields have one label.
+    /// The directory or file cannot be made, there is no space, or two fields have the same label.
     fn create() -> Result<Stats<Self>, Error> {
         Self::builder().create()
     }
 
-    /// For a file at another path, of another size, with a prefix to its labels, …
+    /// Returns a builder, for a file at another path, of another size, with a prefix for its labels, …
     ///
     /// ```
     /// # use mmstats::{Counter, MmStats};
@@ -104,8 +105,8 @@ pub unsafe trait MmStats: Sized + 'static {
         Builder::new(Self::NAME)
     }
 
-    /// For a file whose instances of this model all are groups; those named here exist from the
-    /// beginning.
+    /// Returns a builder for a file in which all instances of this model are groups. The groups named here exist
+    /// from the beginning.
     ///
     /// ```
     /// # use mmstats::{Counter, MmStats};
@@ -120,7 +121,7 @@ pub unsafe trait MmStats: Sized + 'static {
     }
 }
 
-/// The schema of a model.
+/// Returns the schema of a model.
 pub(super) fn schema<T: MmStats>() -> Schema {
     Schema {
         export: T::EXPORT.map(str::to_owned),
@@ -128,12 +129,12 @@ pub(super) fn schema<T: MmStats>() -> Schema {
     }
 }
 
-/// The path of a model's type, which tells it from another one of the same name.
+/// Returns the path of a model's type, which distinguishes it from another model of the same name.
 pub(super) fn type_path<T: MmStats>() -> &'static str {
     std::any::type_name::<T>()
 }
 
-/// The key of a model in its file's schemas.
+/// Returns the key of a model in its file's schemas.
 pub(super) fn key<T: MmStats>() -> TypeId {
     TypeId::of::<T>()
 }

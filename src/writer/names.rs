@@ -1,4 +1,4 @@
-//! What may be a name.
+//! Which names are valid.
 
 use crate::Error;
 use crate::format::bytes::{TEXT_MOST as TEXT_STORED, cut};
@@ -8,12 +8,12 @@ use crate::format::schema::Schema;
 /// The longest label, group or prefix, in bytes.
 const TEXT_MOST: usize = 1024;
 
-/// What a message shows of a name: that may be of any length, the message not.
+/// Returns what a message shows of a name. A name may have any length, but a message may not.
 pub fn shown(name: &str) -> &str {
     cut(name, 256)
 }
 
-/// A model's name is the name of a directory.
+/// Checks a model's name, which is the name of a directory.
 pub fn check_model(name: &str) -> Result<(), Error> {
     let problem = if name.is_empty() {
         "is empty"
@@ -35,7 +35,7 @@ pub fn check_model(name: &str) -> Result<(), Error> {
     })
 }
 
-/// A label or a group's name: parts that are not empty, with dots between them.
+/// Checks a label or a group's name: parts that are not empty, with dots between them.
 pub fn check_label(what: &'static str, name: &str) -> Result<(), Error> {
     let problem = if name.is_empty() {
         "is empty"
@@ -58,7 +58,7 @@ pub fn check_label(what: &'static str, name: &str) -> Result<(), Error> {
 /// The longest key of a label, in bytes.
 const KEY_MOST: usize = 256;
 
-/// The labels of a group, sorted by key.
+/// Checks the labels of a group, which are sorted by key.
 pub fn check_labels(labels: &[(String, String)]) -> Result<(), Error> {
     if labels.is_empty() || labels.len() > LABELS_MOST {
         return Err(Error::Name {
@@ -81,7 +81,7 @@ pub fn check_labels(labels: &[(String, String)]) -> Result<(), Error> {
     }
 }
 
-/// The key of a label: it stands in the label text without quotation marks.
+/// Checks the key of a label, which stands in the label text without quotation marks.
 pub fn check_key(key: &str) -> Result<(), Error> {
     let problem = if key.is_empty() {
         "is empty"
@@ -101,7 +101,7 @@ pub fn check_key(key: &str) -> Result<(), Error> {
     })
 }
 
-/// The value of a label. It may have line feeds: the label text escapes them.
+/// Checks the value of a label. It may have line feeds, because the label text escapes them.
 fn check_value(value: &str) -> Result<(), Error> {
     let problem = if value.len() > TEXT_MOST {
         "is longer than 1024 bytes"
@@ -117,7 +117,7 @@ fn check_value(value: &str) -> Result<(), Error> {
     })
 }
 
-/// A key and a value that are valid, for ones that may be not: what cannot stand there becomes `_`.
+/// Makes a key and a value valid: invalid characters become `_`, and texts that are too long are cut.
 pub fn valid_label(key: &str, value: &str) -> (String, String) {
     let character = |c: char| match c {
         '{' | '}' | ',' | '=' | '"' => '_',
@@ -125,7 +125,7 @@ pub fn valid_label(key: &str, value: &str) -> (String, String) {
         c => c,
     };
     let mut key: String = cut(key, KEY_MOST).chars().map(character).collect();
-    // `_` may be shorter than what it replaces, never longer.
+    // `_` is never longer than what it replaces.
     if key.is_empty() {
         key.push('_');
     }
@@ -134,7 +134,7 @@ pub fn valid_label(key: &str, value: &str) -> (String, String) {
     (key, value)
 }
 
-/// A label of at most `most` bytes that is valid, for a text that may be none: what cannot stand there becomes `_`.
+/// Makes a text a valid label of at most `most` bytes: invalid characters and empty parts become `_`.
 #[cfg(feature = "metrics")]
 pub fn valid_label_text(text: &str, most: usize) -> String {
     let mut valid = String::with_capacity(text.len());
@@ -147,12 +147,12 @@ pub fn valid_label_text(text: &str, most: usize) -> String {
             _ => valid.extend(part.chars().map(|c| if c.is_control() { '_' } else { c })),
         }
     }
-    // What is cut off may end behind a dot.
+    // The cut may leave a dot at the end.
     let valid = cut(&valid, most.min(TEXT_MOST)).trim_end_matches('.');
     valid.to_owned()
 }
 
-/// A text that is stored whole or not at all: a unit, a help text, what labels of groups begin with.
+/// Checks a text that is stored whole or not at all: a unit, a help text, the prefix of groups' labels.
 pub fn check_length(what: &'static str, text: &str) -> Result<(), Error> {
     if text.len() <= TEXT_STORED {
         return Ok(());
@@ -164,7 +164,7 @@ pub fn check_length(what: &'static str, text: &str) -> Result<(), Error> {
     })
 }
 
-/// A unit.
+/// Checks a unit.
 fn check_unit(unit: &str) -> Result<(), Error> {
     if unit.chars().any(char::is_control) {
         return Err(Error::Name {
@@ -176,7 +176,7 @@ fn check_unit(unit: &str) -> Result<(), Error> {
     check_length("unit", unit)
 }
 
-/// All texts of a schema. The labels of a model of `groups` may be empty: then the metric is called as its
+/// Checks all texts of a schema. In a model of `groups` a label may be empty: then the metric has the name of its
 /// group.
 pub fn check_schema(schema: &Schema, groups: bool) -> Result<(), Error> {
     check_model(&schema.model)?;
@@ -194,7 +194,7 @@ pub fn check_schema(schema: &Schema, groups: bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// What labels begin with: may be empty, and may end with a dot.
+/// Checks the prefix of labels, which may be empty, and may end with a dot.
 pub fn check_prefix(prefix: &str) -> Result<(), Error> {
     match prefix.strip_suffix('.').unwrap_or(prefix) {
         "" if prefix.is_empty() => Ok(()),

@@ -24,8 +24,8 @@ pub(crate) use self::metric_builder::Lasts;
 pub use self::metric_builder::MetricBuilder;
 pub(crate) use self::shared::SharedMetric;
 
-/// A stats file to which metrics are added at any time, for programs that know their metrics only at
-/// run time. It is the same kind of file as a model's, and the metrics are the same handles.
+/// A stats file to which metrics can be added at any time, for programs that know their metrics only at run time. It
+/// is the same kind of file as a model's, and the metrics are the same handles.
 ///
 /// ```
 /// use mmstats::{Counter, Text, Timer};
@@ -56,7 +56,7 @@ unsafe impl Send for Writer {}
 of_one_thread!(Writer);
 
 impl Writer {
-    /// For a file of this name: of its directory below the root.
+    /// Returns a builder for the file of a model with this name, which is also that of its directory below the root.
     ///
     /// ```
     /// let writer = mmstats::Writer::builder("sqlalchemy").anonymous().create()?;
@@ -82,7 +82,7 @@ impl Writer {
         }
     }
 
-    /// The path of the file; `None` for private memory.
+    /// Returns the path of the file, or `None` for private memory.
     ///
     /// ```
     /// # let root = tempfile::tempdir().unwrap();
@@ -94,7 +94,7 @@ impl Writer {
         (!self.file.is_anonymous()).then(|| self.file.path())
     }
 
-    /// Metrics whose labels begin with `<name>.`.
+    /// Returns a group, for metrics whose labels begin with `<name>.`.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -105,7 +105,7 @@ impl Writer {
     /// ```
     ///
     /// # Errors
-    /// The name cannot be a group's.
+    /// The name is invalid for a group.
     pub fn group(&self, name: &str) -> Result<Group<'_>, Error> {
         Ok(Group {
             writer: self,
@@ -113,7 +113,8 @@ impl Writer {
         })
     }
 
-    /// Metrics with these labels, pairs of a key and a value in any order: `<metric>{key="value",…}`.
+    /// Returns a group, for metrics with these labels, pairs of a key and a value in any order:
+    /// `<metric>{key="value",…}`.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("sqlalchemy").anonymous().create()?;
@@ -145,14 +146,15 @@ impl fmt::Debug for Writer {
     }
 }
 
-/// A group of a [`Writer`]: what its metrics' labels begin with, or the labels that they have.
+/// A group of a [`Writer`]: the prefix of its metrics' labels, or the labels that identify them.
 #[derive(Clone, Debug)]
 pub struct Group<'w> {
     writer: &'w Writer,
     id: GroupId,
 }
 
-/// One method for each kind, on [`Writer`] and [`Group`] alike. Each has what an example calls, and says.
+/// One method for each kind, on [`Writer`] and [`Group`] alike. Each entry has the method that its example calls,
+/// and what the example does with the metric.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident $(<$p:ident: $bound:path>)? => $metric:ty, $call:literal, $use:literal;)*) => {
         impl Writer {
@@ -170,7 +172,7 @@ macro_rules! kinds {
                 }
             )*
 
-            /// A value that is given here.
+            /// A constant with the value given here.
             ///
             /// ```
             /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -197,7 +199,7 @@ macro_rules! kinds {
                 }
             )*
 
-            /// A value that is given here.
+            /// A constant with the value given here.
             ///
             /// ```
             /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -233,7 +235,7 @@ kinds! {
     errors => Errors, "errors", "metric.record(&std::fmt::Error);";
     /// A struct of numbers, updated as a whole.
     compound<T: MmValue> => Compound<T>, "compound::<Pool>", "metric.update(|pool| pool.open += 1);\n# #[derive(Clone, Copy, Default, mmstats::MmValue)] #[repr(C)] struct Pool { open: u64 }";
-    /// Count, total, mean, deviation, extremes and the last of f64 values.
+    /// Count, total, mean, deviation, extremes and last value of f64 values.
     summary => Summary, "summary", "metric.record(1.42);";
     /// The mean of all values.
     average => Average, "average", "metric.record(1.42);";

@@ -7,12 +7,12 @@ use super::stats::Stats;
 use crate::Error;
 
 impl<T: MmStats> Stats<T> {
-    /// Makes a file of its own for the child of a fork, whose values begin at zero; does nothing in the process
-    /// that made the statistics.
+    /// Makes a separate file for the child of a fork, whose values begin at zero. Does nothing in the process that
+    /// made the statistics.
     ///
-    /// What is made before a fork writes to its parent's file only in the parent. In the child it counts in
-    /// private memory, which no reader sees, until this is called. ([`MmStats::local`] needs no such call: it
-    /// makes a file for each process.)
+    /// Statistics that were made before a fork write to their file only in the parent. In the child they count in
+    /// private memory, which no reader sees, until this is called. ([`MmStats::local`] needs no such call: it makes
+    /// a file for each process.)
     ///
     /// ```no_run
     /// # use mmstats::{Counter, MmStats};
@@ -27,7 +27,7 @@ impl<T: MmStats> Stats<T> {
     /// ```
     ///
     /// # Errors
-    /// As for [`Builder::create`]. The statistics stay usable, and unseen.
+    /// As for [`Builder::create`]. The statistics then stay usable, but no reader sees them.
     pub fn reopen(&mut self) -> Result<(), Error> {
         if self.file().is_inherited() {
             *self = Builder::<T>::like(self.file(), Fields).create()?;
@@ -37,8 +37,8 @@ impl<T: MmStats> Stats<T> {
 }
 
 impl<T: MmStats> Stats<Groups<T>> {
-    /// As `reopen` of a file without groups. The child's file has the groups that have names; one with labels is made
-    /// again when it is asked for.
+    /// Like `reopen` of a file without groups. The child's file has the groups that have names. A group with labels
+    /// is made again when it is looked up.
     ///
     /// ```no_run
     /// # use mmstats::{Counter, MmStats};

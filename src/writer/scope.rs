@@ -1,4 +1,5 @@
-//! Scopes of statistics by name: what is recorded in them stays, and what goes wrong is recorded.
+//! Scopes of statistics by name. What a scope records stays recorded, and an error or panic that leaves it is
+//! recorded, too.
 
 use std::any::Any;
 use std::error::Error;
@@ -15,9 +16,9 @@ use super::names;
 use crate::format::labels::Labels;
 use crate::metric::timer::Stopwatch;
 
-/// Runs `f` with a handle to record statistics by name. What it records is there at once, also if `f`
-/// fails later; and the error that it returns, or the panic that passes through, is recorded under
-/// `errors__all` and `errors__EXC:<type>` (of a panic: `Panic`).
+/// Runs `f` with a handle to record statistics by name. What it records is visible at once, even if `f` fails later.
+/// The error that `f` returns, or its panic, is recorded under `errors__all` and `errors__EXC:<type>` (the type of a
+/// panic is `Panic`).
 ///
 /// ```no_run
 /// # fn fetch(url: &str) -> Result<(), std::io::Error> { Ok(()) }
@@ -36,7 +37,7 @@ use crate::metric::timer::Stopwatch;
 /// ```
 ///
 /// # Errors
-/// That of `f`.
+/// Returns the error of `f`.
 #[track_caller]
 pub fn stats<R>(f: impl FnOnce(&Scope) -> Result<R, Box<dyn Error>>) -> Result<R, Box<dyn Error>> {
     let site = Location::caller();
@@ -46,8 +47,8 @@ pub fn stats<R>(f: impl FnOnce(&Scope) -> Result<R, Box<dyn Error>>) -> Result<R
     }
 }
 
-/// [`stats`] for a scope that spans `.await`. Its handle can be sent; so can the error, as the future
-/// may have to be.
+/// Like [`stats`], for a scope that spans `.await`. Its handle and the error are `Send`, because the future may have
+/// to be.
 ///
 /// ```no_run
 /// # async fn fetch(url: &str) -> Result<(), std::io::Error> { Ok(()) }
@@ -62,10 +63,10 @@ pub fn stats<R>(f: impl FnOnce(&Scope) -> Result<R, Box<dyn Error>>) -> Result<R
 /// # }
 /// ```
 ///
-/// A single [`push_stat`](crate::push_stat) never waits and needs no such twin.
+/// A single [`push_stat`](crate::push_stat) never waits, so it has no async form.
 ///
 /// # Errors
-/// That of `f`.
+/// Returns the error of `f`.
 #[track_caller]
 pub fn stats_async<R>(
     f: impl AsyncFnOnce(Scope) -> Result<R, Box<dyn Error + Send + Sync>>,
@@ -94,7 +95,7 @@ fn record_boxed(error: &(dyn Error + 'static), site: &Location<'_>) {
     Labelled::local(|stats| stats.errors.record_boxed(error, site));
 }
 
-/// Records a panic and lets it go on.
+/// Records a panic and resumes it.
 fn pass_on(panic: Box<dyn Any + Send>, site: &Location<'_>) -> ! {
     let text = (panic.downcast_ref::<&str>().copied())
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
@@ -114,19 +115,19 @@ impl fmt::Display for Panic<'_> {
 
 impl Error for Panic<'_> {}
 
-/// A handle to record statistics by name, in a scope of [`stats`] or [`stats_async`]. It can be cloned
-/// and sent, and has nothing of a thread: each value goes into the file of the thread that records it.
+/// A handle to record statistics by name, in a scope of [`stats`] or [`stats_async`]. It can be cloned and sent, and
+/// is not bound to a thread: each value goes into the file of the thread that records it.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
-    /// What every statistic has beside its label, by key.
+    /// The labels that every statistic has beside its own, sorted by key.
     more: Labels,
-    /// Where among them the label itself is, by its key.
+    /// The index at which the label itself stands among them, by its key.
     at: usize,
 }
 
 impl Scope {
-    /// Records a value under a label, as [`push_stat`](crate::push_stat) does. A context can be given to
-    /// what this returns; without one, the value is recorded when it is dropped, that is at once.
+    /// Records a value under a label, as [`push_stat`](crate::push_stat) does. The returned [`Measurement`] can be
+    /// given a context. Without one, the value is recorded when it is dropped, that is, at once.
     ///
     /// ```no_run
     /// mmstats::stats(|stat| {
@@ -145,7 +146,7 @@ impl Scope {
         }
     }
 
-    /// Records an error under `errors__*`: one that does not pass through the scope.
+    /// Records an error that does not leave the scope, under `errors__*`.
     ///
     /// ```no_run
     /// mmstats::stats(|stat| {
@@ -161,9 +162,9 @@ impl Scope {
         record(error, Location::caller());
     }
 
-    /// A handle whose statistics have these labels, too: what is recorded under `task` is
-    /// `{host="nl-ams",label="task"}`, and its history `history{host="nl-ams",label="task"}`. Of two values for one
-    /// key the later one counts.
+    /// Returns a handle whose statistics have these labels, too. What is recorded under `task` is then
+    /// `{host="nl-ams",label="task"}`, and its history is `history{host="nl-ams",label="task"}`. If a key is given
+    /// twice, the later value is used.
     ///
     /// ```no_run
     /// # let work = || 1.5;
@@ -175,8 +176,8 @@ impl Scope {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// Characters that cannot stand in a label (see [`MmLabels`](crate::MmLabels)) become `_`, texts that are too long
-    /// are cut, and the key `label`, which the label itself has, becomes `exported_label`.
+    /// Characters that are invalid in a label (see [`MmLabels`](crate::MmLabels)) become `_`, and texts that are too
+    /// long are cut. The key `label` is that of the label itself, so it becomes `exported_label`.
     #[must_use]
     pub fn with(&self, labels: &[(&str, &str)]) -> Scope {
         let mut more = self.more.clone();
@@ -196,7 +197,7 @@ impl Scope {
     }
 }
 
-/// The labels of a statistic: its own and what its handle has beside it.
+/// The labels of a statistic: its own and those of its handle.
 struct AllLabels<'a> {
     stat: &'a Scope,
     label: &'a str,
@@ -217,7 +218,7 @@ impl Pairs for AllLabels<'_> {
     }
 }
 
-/// A value of [`Scope::record`]: recorded when it is dropped, with the context if it was given one.
+/// A value of [`Scope::record`]. It is recorded when it is dropped, with its context if it was given one.
 #[derive(Debug)]
 pub struct Measurement<'a> {
     stat: &'a Scope,
@@ -227,8 +228,8 @@ pub struct Measurement<'a> {
 }
 
 impl<'a> Measurement<'a> {
-    /// With a context: a text that says where the value comes from, or any bytes. It is stored once
-    /// in the thread's file, however many values have it.
+    /// Adds a context: a text that says where the value comes from, or any bytes. It is stored once in the thread's
+    /// file, however many values have it.
     ///
     /// ```no_run
     /// mmstats::stats(|stat| {
@@ -261,7 +262,7 @@ impl Drop for Measurement<'_> {
     }
 }
 
-/// Starts measuring laps: the time of each part, and of all.
+/// Starts measuring laps: the time of each part, and the total.
 ///
 /// ```
 /// let mut laps = mmstats::laps();
@@ -276,7 +277,7 @@ pub fn laps() -> Laps {
     }
 }
 
-/// A watch for laps, in seconds. It can be copied, sent and kept across `.await`.
+/// A stopwatch for laps, in seconds. It can be copied, sent and kept across `.await`.
 #[derive(Clone, Copy, Debug)]
 pub struct Laps {
     start: Stopwatch,
@@ -284,7 +285,7 @@ pub struct Laps {
 }
 
 impl Laps {
-    /// The seconds since the last lap (or the start); the next one begins.
+    /// Returns the seconds since the last lap (or the start), and begins the next one.
     ///
     /// ```
     /// let mut laps = mmstats::laps();
@@ -298,7 +299,7 @@ impl Laps {
         lap.as_secs_f64()
     }
 
-    /// The seconds since the start.
+    /// Returns the seconds since the start.
     ///
     /// ```
     /// let laps = mmstats::laps();

@@ -11,8 +11,8 @@ use super::model::MmStats;
 use crate::metric::one_thread::of_one_thread;
 use crate::metric::storage::Storage;
 
-/// The statistics of one thread: derefs to the model, and owns its file. Dropping it removes the
-/// file (and what it counted) unless it is kept.
+/// The statistics of one thread. It derefs to the model, and owns its file. Dropping it removes the file and what it
+/// counted, unless the file is kept or folded.
 ///
 /// In the child of a fork it counts in private memory until [`reopen`](Stats::reopen) is called there.
 ///
@@ -29,10 +29,10 @@ pub struct Stats<T> {
     file: Rc<StatsFile>,
 }
 
-// SAFETY: what makes a `Stats` not `Send` by itself are Rcs of its file and views of its mapping. All
-// of them are in `model` and `file`. By the contract of `MmStats` a model consists of fields that were
-// bound by `Field::bind` and of nothing else, and by the contract of `Field` safe code cannot clone
-// them or move them out of a `&T`. So they move together, and nothing else in them is bound to a thread.
+// SAFETY: a `Stats` is not `Send` by itself because of the Rcs of its file and the views of its mapping. All of them
+// are in `model` and `file`. By the contract of `MmStats` a model consists of fields that were bound by
+// `Field::bind` and of nothing else, and by the contract of `Field` safe code cannot clone them or move them out of
+// a `&T`. So they move together, and nothing else in them is bound to a thread.
 unsafe impl<T: MmStats> Send for Stats<T> {}
 // SAFETY: as above. A `Groups` is a `Field` itself, and its groups are models.
 unsafe impl<T: MmStats> Send for Stats<Groups<T>> {}
@@ -47,7 +47,7 @@ impl<T> Stats<T> {
         }
     }
 
-    /// The path of the file; `None` for private memory.
+    /// Returns the path of the file, or `None` for private memory.
     ///
     /// ```
     /// # use mmstats::{Counter, MmStats};
@@ -60,12 +60,13 @@ impl<T> Stats<T> {
         (!self.file.is_anonymous()).then(|| self.file.path())
     }
 
-    /// Makes the spaces of groups that were removed ready to be used again, by groups that are made later.
+    /// Makes the spaces of removed groups available to groups that are made later.
     ///
-    /// As long as `&self` is lent, a handle of a removed group may be held somewhere, and would write into the
-    /// space of another one. Only `&mut self` proves that there is none. A program that removes groups again and
-    /// again calls this from time to time; without it their spaces stay until the statistics are dropped, and
-    /// when the file is full new groups count under `_other`. ([`local`](MmStats::local) does it by itself.)
+    /// As long as `&self` is borrowed, a handle of a removed group may be held somewhere, and would write into the
+    /// space of another group. Only `&mut self` proves that no such handle is held. A program that removes groups
+    /// again and again should call this from time to time. Otherwise their spaces stay until the statistics are
+    /// dropped, and when the file is full, new groups count under `_other`. ([`local`](MmStats::local) does this by
+    /// itself.)
     ///
     /// ```
     /// # use mmstats::{Counter, MmStats};
@@ -80,11 +81,11 @@ impl<T> Stats<T> {
     /// # Ok::<(), mmstats::Error>(())
     /// ```
     pub fn reuse_removed(&mut self) {
-        // SAFETY: a reference to a group borrows the model, which is lent by `&self` only.
+        // SAFETY: a reference to a group borrows the model, which is borrowed through `&self` only.
         unsafe { self.file.reclaim() };
     }
 
-    /// The bytes of a stats file with these statistics: of its own, or as private memory would be one.
+    /// Returns the bytes of the stats file; for private memory, those that a stats file would have.
     #[cfg(feature = "testing")]
     pub(crate) fn image(&self) -> Vec<u8> {
         self.file.image()
@@ -97,7 +98,7 @@ impl<T> Stats<T> {
 
 impl<T> Drop for Stats<T> {
     fn drop(&mut self) {
-        // What is bound to removed groups is in the file, and may keep the file itself.
+        // The file holds what is bound to removed groups, and that may hold the file itself.
         // SAFETY: as in `reuse_removed`.
         unsafe { self.file.reclaim() };
     }

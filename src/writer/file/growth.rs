@@ -1,5 +1,5 @@
-//! Space for what is appended: blocks are reserved before a byte is written, so that a lack of them is
-//! an error value and never a signal.
+//! Space for what is appended. Blocks are reserved before a byte is written, so a lack of blocks is an error value
+//! and never a signal.
 
 use std::fs::File;
 
@@ -14,11 +14,11 @@ use crate::sys::memory::words::Words;
 use crate::sys::process::fork;
 use crate::writer::directory;
 
-/// Space for this many octaves of each distribution is there before the first value.
+/// The number of octaves of each distribution for which space is reserved before the first value.
 const FIRST_OCTAVES: usize = 4;
 
 impl StatsFile {
-    /// The words of the region: see [`Region::words`].
+    /// Returns the words of the region: see [`Region::words`].
     pub(in crate::writer) fn words(&self) -> Words {
         // SAFETY: every view that leaves this file goes into a handle that is dropped before the
         // file: `Stats` and `Writer` drop their handles first, and those that need the file later
@@ -26,7 +26,7 @@ impl StatsFile {
         unsafe { self.region.words() }
     }
 
-    /// A copy of what is committed.
+    /// Returns a copy of what is committed.
     #[cfg(feature = "testing")]
     pub(in crate::writer) fn image(&self) -> Vec<u8> {
         use crate::format::header::COMMITTED;
@@ -40,7 +40,7 @@ impl StatsFile {
             .collect()
     }
 
-    /// Reserves blocks up to `end`, and a little more if the file is in use already.
+    /// Reserves blocks up to `end`, and a few more if the file already has its name.
     pub(super) fn ensure(&self, end: usize, from_aside: bool) -> Result<(), Error> {
         let kept = if from_aside { 0 } else { self.aside.get() } + self.for_notes.get();
         let wanted = end + kept;
@@ -99,7 +99,7 @@ impl StatsFile {
         Ok(())
     }
 
-    /// Writes bytes at an offset (a multiple of 8) that is reserved and not published.
+    /// Writes bytes at an offset (a multiple of 8) that is reserved and not yet published.
     pub(super) fn write(&self, offset: usize, bytes: &[u8]) {
         let place = self.words().part(offset / 8, bytes.len().div_ceil(8));
         for (cell, word) in place.iter().zip(words(bytes)) {
@@ -108,7 +108,7 @@ impl StatsFile {
         }
     }
 
-    /// Appends a record: its bytes at the tail, and zeros up to `end`.
+    /// Appends a record: its bytes at the tail, followed by zeros up to `end`.
     pub(super) fn append(&self, bytes: &[u8], end: usize, from_aside: bool) -> Result<(), Error> {
         debug_assert!(self.appending.get(), "within an `Append`");
         self.ensure(end, from_aside)?;
@@ -117,7 +117,7 @@ impl StatsFile {
         Ok(())
     }
 
-    /// Reserves space for the first octaves of `distributions` distributions, as far as there is.
+    /// Reserves space for the first octaves of `distributions` distributions, as far as there is space.
     pub fn expect_octaves(&self, bytes: usize, distributions: usize) {
         let wanted = (FIRST_OCTAVES * distributions * (bytes + LINE)).min(16 * PAGE);
         // Only a head start: without it the first values ask again.

@@ -1,4 +1,4 @@
-//! Notes: what is not recorded is reported, and stands in the file for those who read it. And descriptions of metrics.
+//! Notes: what is not recorded is reported, and noted in the file for its readers. Also descriptions of metrics.
 
 use std::fmt;
 
@@ -25,8 +25,9 @@ impl StatsFile {
         );
     }
 
-    /// Says what metrics of a kind and label mean, whichever file of the model they are in. False where there is no
-    /// space. In private memory nobody reads it, and why it is that was reported.
+    /// Appends what metrics of a kind and label mean, in whichever file of the model they are. Returns false if it
+    /// cannot be appended. In private memory nothing is appended, because nobody reads it, and why it is private
+    /// memory was reported.
     #[cfg(feature = "metrics")]
     pub fn describe(&self, description: &Description) -> bool {
         if self.is_anonymous() || self.is_inherited() {
@@ -43,7 +44,7 @@ impl StatsFile {
         is_appended
     }
 
-    /// Appends a note, unless there is one of this cause. The space for it was kept.
+    /// Appends a note, unless there is one of this cause. The space for it was kept aside.
     pub fn note(&self, cause: Cause, text: &dyn fmt::Display) {
         let bit = 1 << cause.code();
         if self.is_anonymous() || self.is_inherited() || self.noted.get() & bit != 0 {
@@ -59,7 +60,7 @@ impl StatsFile {
         }
         .encode();
         self.for_notes.set(self.for_notes.get() - note::LONGEST);
-        // It cannot fail: the space is there.
+        // This cannot fail: the space is there.
         let end = self.tail.get() + record.len();
         if self.append(&record, end, true).is_ok() {
             append.publish();

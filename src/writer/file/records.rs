@@ -26,7 +26,7 @@ use crate::sys::memory::words::{Word, Words};
 use crate::writer::names;
 
 impl StatsFile {
-    /// Appends a schema, all of whose metrics have labels.
+    /// Appends a schema in which all metrics have labels.
     pub fn append_schema(&self, schema: &Schema, room: Room) -> Result<PlacedSchema, Error> {
         names::check_schema(schema, false)?;
         self.append_checked(schema, room)
@@ -52,8 +52,8 @@ impl StatsFile {
         })
     }
 
-    /// Enters the labels of an instance; an error if one is there already. In private memory as in a file: what is a
-    /// mistake is one wherever the program runs.
+    /// Enters the labels of an instance. Fails if one already exists, in private memory as in a file: a mistake is a
+    /// mistake wherever the program runs.
     pub(super) fn enter_labels(
         &self,
         schema: PlacedSchema,
@@ -76,7 +76,7 @@ impl StatsFile {
         Ok(())
     }
 
-    /// As [`Storage::keep_aside`], for an instance with a schema of its own.
+    /// Like [`Storage::keep_aside`], for an instance with a schema of its own.
     pub fn keep_metric_aside(&self, schema: &Schema, instance: &Instance) -> Result<(), Error> {
         names::check_schema(schema, false)?;
         let instance = space(instance, schema.block as usize / 8);
@@ -90,12 +90,12 @@ impl StatsFile {
             .inspect_err(|_| self.aside.set(aside))
     }
 
-    /// What was kept aside is used.
+    /// Notes that bytes that were kept aside are used now.
     fn take_from_aside(&self, bytes: usize) {
         self.aside.set(self.aside.get().saturating_sub(bytes));
     }
 
-    /// Where the first instance's stagger applies: the model's own block.
+    /// Appends the model's own instance, to whose block the stagger applies.
     pub fn root_instance(&self, schema: PlacedSchema, prefix: &str) -> Result<(Words, u32), Error> {
         let instance = Instance {
             schema: schema.record,
@@ -134,8 +134,8 @@ impl StatsFile {
         ))
     }
 
-    /// Appends and publishes a record with words of values whose last ones are `plain`, if there is space and
-    /// no other append going on. What a removed group had in the same place is used again.
+    /// Appends and publishes a record with words of values whose last ones are `plain`, if there is space and no
+    /// other append is in progress. Reuses what a removed group had in the same place.
     fn append_values(
         &self,
         encode: impl FnOnce(usize) -> record::PlacedRecord,
@@ -147,7 +147,7 @@ impl StatsFile {
         let again = self.spaces.borrow_mut().take_further(what);
         if let Some(values) = again {
             for (cell, word) in values[len - plain.len()..].iter().zip(plain) {
-                // Relaxed: each is a value of its own, and readers have the place.
+                // Relaxed: each is a value of its own, and readers already know the place.
                 cell.store(*word, Ordering::Relaxed);
             }
             append.publish();
@@ -174,7 +174,8 @@ impl StatsFile {
     }
 }
 
-/// Bytes that an instance takes at most, wherever its record begins: that makes a difference of less than a line.
+/// Returns an upper bound on the bytes that an instance takes, wherever its record begins: the position makes a
+/// difference of less than a line.
 fn space(instance: &Instance, words: usize) -> usize {
     instance.encode(0, words, None).end + LINE
 }
@@ -185,7 +186,7 @@ impl Storage for StatsFile {
             return Ok(*placed);
         }
         let schema = describe();
-        // A metric without a label is called as its group (`labelled` has one); the derive makes none.
+        // A metric without a label has the name of its group (`by_name` has one); the derive makes none.
         names::check_schema(&schema, true)?;
         let placed = self.append_checked(&schema, Room::Stays)?;
         self.schemas.borrow_mut().insert(model, placed);
@@ -248,13 +249,13 @@ impl Storage for StatsFile {
     }
 
     fn publish(&self) {
-        // Who sees the length sees the records below it.
+        // A reader that sees the length sees the records below it.
         self.words()
             .word(COMMITTED / 8)
             .store(self.tail.get() as u64, PUBLISH);
         let reused = self.spaces.borrow_mut().end_reusing();
         if let Some(block) = reused {
-            // Last: what was bound may have appended, too.
+            // Last, because what was bound may have appended, too.
             generation::end_reuse(&self.generation_of(block));
         }
         self.binding.set(0);
@@ -283,16 +284,16 @@ impl Storage for StatsFile {
         for hash in self.pending.borrow_mut().drain(..) {
             labels.remove(&hash);
         }
-        // Schemas that went with it have to be written again.
+        // Schemas that were taken back have to be written again.
         self.schemas
             .borrow_mut()
             .retain(|_, placed| (placed.record as usize) < tail);
         self.labels_of
             .borrow_mut()
             .retain(|record, _| (*record as usize) < tail);
-        // Of a binding that did not come to ask for it.
+        // A binding that never came to ask for it may have left one.
         drop(self.failure.take());
-        // Last: until here an allocator that comes back is refused, and finds nothing borrowed.
+        // Last: until here a reentrant call from an allocator is refused, and finds nothing borrowed.
         self.appending.set(false);
     }
 
@@ -349,7 +350,7 @@ impl Storage for StatsFile {
     }
 
     fn reset_at_thread_end(&self, word: Word) {
-        // Of a space that is used again all are there.
+        // All words of a space that is reused are in the list already.
         if self.spaces.borrow().is_reusing() {
             return;
         }
@@ -357,12 +358,12 @@ impl Storage for StatsFile {
     }
 
     fn tick(&self, work: Box<dyn Tick>) {
-        // Nobody reads private memory, unless in tests: `testing::snapshot`.
+        // Nobody reads private memory, except in tests (`testing::snapshot`).
         if self.is_anonymous() && cfg!(not(feature = "testing")) {
             return;
         }
-        // SAFETY: the words that metrics work on are views of the region, which is dropped after `ticks`;
-        // they are atomic. What else the work has, the box owns.
+        // SAFETY: the words that metrics work on are views of the region, which is dropped after `ticks`; they are
+        // atomic. The box owns everything else that the work has.
         let ticking = unsafe { ticker::begin(work) };
         self.ticks.borrow_mut().push((self.binding.get(), ticking));
     }

@@ -1,11 +1,11 @@
-//! Two models of one name: an application's and a library's `Stats`, say.
+//! Two models with the same name, such as an application's `Stats` and a library's.
 
 use std::path::{Path, PathBuf};
 
 use crate::sys::lifecycle::report;
 use crate::sys::memory::append_list::AppendList;
 
-/// The type that first had a model's directory in this process.
+/// The type that first used a model's directory in this process.
 struct First {
     directory: PathBuf,
     type_path: &'static str,
@@ -13,8 +13,8 @@ struct First {
 
 static FIRST: AppendList<First> = AppendList::new();
 
-/// Notes that a type (empty: none) writes a model's directory, and reports it if another one does, too: what
-/// they have of one label is mixed.
+/// Notes that a type (empty: none) writes to a model's directory. Reports it if another type does so, too, because
+/// their values with the same label are mixed.
 pub fn enter(directory: &Path, model: &str, type_path: &'static str) {
     let same = |first: &First| first.directory == directory;
     if type_path.is_empty() {

@@ -1,8 +1,8 @@
-//! The spaces of groups that can be removed: which there are, and which of them can be used again.
+//! The spaces of groups that can be removed: which exist, and which of them can be reused.
 //!
-//! A space is the record of an instance and all that was appended for the metrics in its block: octaves and
-//! extents. When the group is removed, its generation is odd and nobody reads the space any more; but handles may
-//! still be held and write there. So the space waits, with what is bound to it, until nobody can hold any
+//! A space is the record of an instance and everything that was appended for the metrics in its block: octaves and
+//! extents. When the group is removed, its generation becomes odd and readers no longer read the space, but handles
+//! may still be held and write there. So the space waits, with what is bound to it, until no handle can be held
 //! ([`StatsFile::reclaim`](super::StatsFile::reclaim)). Then a group of the same schema whose texts fit takes it.
 //!
 //! What the file does with them is in `reuse`.
@@ -20,13 +20,13 @@ use crate::sys::memory::words::Words;
 /// The spaces of a file.
 #[derive(Debug, Default)]
 pub(super) struct Spaces {
-    /// All, by the offset of their block.
+    /// All spaces, by the offset of their block.
     all: BTreeMap<u32, GroupSpace>,
-    /// Those of removed groups that somebody may still write to, with what is bound to them.
+    /// The spaces of removed groups to which somebody may still write, with what is bound to them.
     removed: Vec<(u32, Box<dyn Any>)>,
-    /// Those that can be used again, by the schema's record.
+    /// The spaces that can be reused, by the schema's record.
     free: HashMap<u32, Vec<u32>>,
-    /// The one that is being used again by the append that is going on.
+    /// The space that is being reused by the append that is in progress.
     reusing: Option<u32>,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Spaces {
 struct GroupSpace {
     record: u32,
     schema: PlacedSchema,
-    /// Who the group is that has it; `None`: its labels are no longer taken.
+    /// The group that has it; `None` when the group's labels are free again.
     group: Option<Instance>,
     further: Vec<Further>,
 }
@@ -45,11 +45,11 @@ struct GroupSpace {
 struct Further {
     what: What,
     words: Words,
-    /// Whether the group that has the space has it; else it is zeros.
+    /// Whether the group that has the space uses it. Otherwise it is zeros.
     used: bool,
 }
 
-/// What an octave or an extent is: that of which metric, which one, and how it looks (an octave: no cells).
+/// Identifies an octave or an extent: its metric, its number and its shape (an octave has no cells).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct What {
     pub(super) owner: u32,
@@ -58,13 +58,13 @@ pub(super) struct What {
 }
 
 impl Spaces {
-    /// The space in whose block a byte of the file lies.
+    /// Returns the space in whose block a byte of the file lies.
     fn at(&mut self, owner: u32) -> Option<&mut GroupSpace> {
         let (block, space) = self.all.range_mut(..=owner).next_back()?;
         (((owner - block) as usize) < 8 * space.schema.words).then_some(space)
     }
 
-    /// An octave or an extent that is there, and that the group does not have yet: zeros.
+    /// Takes an existing octave or extent that the group does not use yet. It is zeros.
     pub(super) fn take_further(&mut self, what: What) -> Option<Words> {
         let further = &mut self.at(what.owner)?.further;
         let found = further
@@ -93,24 +93,24 @@ impl Spaces {
         self.all.insert(block, space);
     }
 
-    /// Which of the free spaces of a schema has room for so many bytes of texts.
+    /// Returns the index of a free space of a schema that has room for this many bytes of texts.
     fn free_for(&self, schema: PlacedSchema, texts: usize) -> Option<usize> {
         let room = |block: &u32| *block - 8 - self.all[block].record - FIXED_FOR_EVER as u32;
         let free = self.free.get(&schema.record)?;
         free.iter().rposition(|block| texts <= room(block) as usize)
     }
 
-    /// Whether a space is being used again.
+    /// Returns whether a space is being reused.
     pub(super) fn is_reusing(&self) -> bool {
         self.reusing.is_some()
     }
 
-    /// The space that was being used again.
+    /// Ends the reuse of a space, and returns the space if there was one.
     pub(super) fn end_reusing(&mut self) -> Option<u32> {
         self.reusing.take()
     }
 
-    /// Takes back what was appended from `tail` on, and the space that was being used again.
+    /// Takes back what was appended from `tail` on, and frees the space that was being reused.
     pub(super) fn roll_back(&mut self, tail: usize) {
         drop(self.all.split_off(&(tail as u32)));
         if let Some(block) = self.reusing.take() {

@@ -1,4 +1,4 @@
-//! Groups that are looked up by a borrowed form of their labels.
+//! Looking up groups by a borrowed form of their labels.
 
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
@@ -10,10 +10,10 @@ use crate::Error;
 use crate::writer::labels::{LabelsRef, MmLabels};
 use crate::writer::model::MmStats;
 
-/// Borrowed labels that are looked for.
+/// Borrowed labels to look up.
 struct LookupLabels<'a, Q: ?Sized>(&'a Q);
 
-// As the labels in the table, by the promise of `LabelsRef`.
+// Hashes like the labels in the table, as `LabelsRef` promises.
 impl<Q: Hash + ?Sized> Hash for LookupLabels<'_, Q> {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -29,11 +29,11 @@ impl<L: MmLabels, Q: LabelsRef<L> + ?Sized> Equivalent<Rc<L>> for LookupLabels<'
 }
 
 impl<T: MmStats, L: MmLabels> Groups<T, L> {
-    /// The group of these labels, by a borrowed form of them ([`LabelsRef`]), made if it is new. Where it cannot be made
-    /// it is `_other`, as for [`group`](Self::group).
+    /// Returns the group with these labels, by a borrowed form of them ([`LabelsRef`]), and makes it if it is new.
+    /// If it cannot be made, returns `_other`, as [`group`](Self::group) does.
     ///
-    /// Finding a known group costs what it costs by the labels themselves, and no copy of a text. Only for a new one
-    /// they are made.
+    /// Finding a known group costs the same as by the labels themselves, and copies no text. The labels are made
+    /// only for a new group.
     ///
     /// ```
     /// use mmstats::{Counter, Groups, LabelsRef, MmLabels, MmStats};
@@ -87,7 +87,7 @@ impl<T: MmStats, L: MmLabels> Groups<T, L> {
         }
     }
 
-    /// As [`group_ref`](Self::group_ref), and says why not.
+    /// Like [`group_ref`](Self::group_ref), but returns an error if the group cannot be made.
     ///
     /// # Errors
     /// As for [`try_group`](Self::try_group).
@@ -95,7 +95,7 @@ impl<T: MmStats, L: MmLabels> Groups<T, L> {
         let known = self.known.get(&LookupLabels(labels));
         match known.filter(|group| group.is_there()) {
             Some(group) => Ok(group.lend(&self.lent)),
-            // Looks for it again: a wrong `Hash` of the borrowed form makes no second group.
+            // This looks for it again, so a wrong `Hash` of the borrowed form makes no second group.
             None => self.try_group(&labels.to_labels()),
         }
     }

@@ -1,4 +1,4 @@
-//! What tells a group from the others, in the program and in the file.
+//! What identifies a group, in the program and in the file.
 
 use std::borrow::Borrow;
 use std::fmt::Debug;
@@ -12,69 +12,71 @@ use crate::sys::lifecycle::idle::Idle;
 use crate::writer::labels::MmLabels;
 use crate::writer::names;
 
-/// Under this name counts what could not have a group of its own. Where groups have labels, each value is this.
+/// The name of the group that counts what could not have a group of its own. Where groups have labels, it is the
+/// value of each.
 pub const OTHER: &str = "_other";
 
-/// By what the groups of a [`Groups`](super::Groups) are told apart: a name ([`ByName`]) or a struct of labels
+/// What identifies the groups of a [`Groups`](super::Groups): a name ([`ByName`]) or a struct of labels
 /// ([`MmLabels`]).
-// It cannot be named outside, so there are no others.
+// It cannot be named outside the crate, so there are no other implementations.
 pub trait GroupBy: Sized + 'static {
-    /// What a group is asked for by.
+    /// The key by which a group is looked up.
     type Key: Eq + Hash + ?Sized;
 
-    /// What the table has of it. To clone it allocates nothing.
+    /// The form in which the table keeps the key. Cloning it does not allocate.
     type Owned: Borrow<Self::Key> + Clone + Eq + Hash + 'static;
 
-    /// A copy for the table.
+    /// Returns a copy for the table.
     fn owned(key: &Self::Key) -> Self::Owned;
 
-    /// Who the group is in the file.
+    /// Returns the id of the group in the file.
     fn id(key: &Self::Key, around: &Around) -> Result<GroupId, Error>;
 
-    /// Who the group is that has what the others cannot.
+    /// Returns the id of the group that counts what the others cannot.
     fn other(around: &Around) -> Result<GroupId, Error>;
 
-    /// Whether it is that one.
+    /// Returns whether the key is that of [`other`](Self::other).
     fn is_other(key: &Self::Key) -> bool;
 
-    /// What a message shows of it.
+    /// Returns what a message shows of the key.
     fn shown(key: &Self::Key) -> String;
 }
 
-/// The groups have names. What a [`Groups<T>`](super::Groups) has in the place of a struct of labels.
+/// Says that the groups have names. A [`Groups<T>`](super::Groups) has this in place of a struct of labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ByName {}
 
 /// Where the groups of a field stand in their file.
 #[derive(Debug, Default)]
 pub struct Around {
-    /// What their labels begin with.
+    /// The prefix of their labels.
     pub prefix: String,
-    /// The labels of the instance around them: each group has them, too.
+    /// The labels of the instance around them. Each group has them, too.
     pub labels: Labels,
-    /// The group around them, if it has a name. That is in the prefix, and the label of a group that goes by labels.
+    /// The group around them, if it has a name. The name is in the prefix; a group with labels has it as a label
+    /// instead.
     pub named: Option<Named>,
-    /// What exporters call a group's name; empty if nothing was said.
+    /// The key under which exporters show a group's name; empty if none was set.
     pub group_label: String,
-    /// After how many nanoseconds without a write a group ends.
+    /// The nanoseconds without a change after which a group ends.
     pub idle_after: Option<u64>,
     /// When the groups around them are idle.
     pub idle: Vec<Idle>,
 }
 
-/// Who a group is in its file.
+/// What identifies a group in its file.
 #[derive(Clone, Debug, Default)]
 pub struct GroupId {
-    /// What its label texts begin with.
+    /// The prefix of its label texts.
     pub prefix: String,
-    /// Its name, or nothing where it goes by its labels.
+    /// Its name; empty if labels identify it.
     pub name: String,
-    /// Its labels, by key.
+    /// Its labels, sorted by key.
     pub labels: Labels,
 }
 
 impl GroupId {
-    /// A group that goes by a name.
+    /// Returns the id of a group with a name.
     pub fn named(name: &str, around: &Around) -> Result<GroupId, Error> {
         names::check_label("group", name)?;
         let pair = |key: &str| (key.to_owned(), name.to_owned());
@@ -83,7 +85,7 @@ impl GroupId {
             key => vec![pair(key)],
         };
         if !around.labels.is_empty() {
-            // Two groups of this name may stand in groups of different labels.
+            // Groups with different labels may each contain a group with this name.
             return GroupId::labelled(vec![pair(labels::key_of_name(&own))], around);
         }
         Ok(GroupId {
@@ -93,12 +95,12 @@ impl GroupId {
         })
     }
 
-    /// A group that goes by its labels.
+    /// Returns the id of a group with labels.
     pub fn labelled(mut labels: Labels, around: &Around) -> Result<GroupId, Error> {
         let mut prefix = around.prefix.clone();
         labels.extend_from_slice(&around.labels);
         if let Some(Named { key, at }) = &around.named
-            // Else there would be two of this key: then the name stays in front.
+            // Otherwise there would be two labels with this key; then the name stays in front.
             && labels.iter().all(|(other, _)| other != key)
         {
             labels.push((key.clone(), prefix[at.clone()].to_owned()));
@@ -113,7 +115,7 @@ impl GroupId {
         })
     }
 
-    /// The labels that all groups within it have.
+    /// Returns the labels that all groups within it have.
     pub fn labels_within(&self) -> Labels {
         match self.name.as_str() {
             "" => self.labels.clone(),
@@ -121,7 +123,7 @@ impl GroupId {
         }
     }
 
-    /// Its name, for those of the groups within it that go by labels.
+    /// Returns its name, for the groups with labels within it.
     pub fn named_within(&self) -> Option<Named> {
         let begin = self.prefix.len();
         (!self.name.is_empty()).then(|| Named {
@@ -131,7 +133,7 @@ impl GroupId {
     }
 }
 
-/// What a message shows of labels.
+/// Returns what a message shows of labels.
 pub fn shown(labels: &[(impl AsRef<str>, impl AsRef<str>)]) -> String {
     let mut text = String::new();
     labels::write_text(labels, &mut text);

@@ -1,4 +1,4 @@
-//! `_other`: what counts where there can be no group of its own.
+//! `_other`: the group that counts what can have no group of its own.
 
 use std::cell::Cell;
 
@@ -13,13 +13,13 @@ use crate::writer::local::Private;
 use crate::writer::model::MmStats;
 
 impl<T: MmStats, L: GroupBy> Groups<T, L> {
-    /// What `make` returns, if it is to be asked and there is room; else `_other`.
+    /// Returns the group that `make` returns, or `_other` if `make` fails or is not to be called.
     pub(super) fn or_other<'a>(
         &'a self,
         make: &dyn Fn() -> Result<&'a T, Error>,
         shown: &dyn Fn() -> String,
     ) -> &'a T {
-        /// Not asking any more, also after a panic in the user's `value = …`.
+        /// Clears `asking` when dropped, also after a panic in the user's `value = …`.
         struct Asked<'a>(&'a Cell<bool>);
         impl Drop for Asked<'_> {
             fn drop(&mut self) {
@@ -39,7 +39,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
                 Err(refusal) => error = Some(refusal),
             }
         }
-        // A name that cannot be a group's says nothing of the next one.
+        // An invalid name says nothing about the next one.
         let of_name = |error: &Error| {
             matches!(
                 error,
@@ -50,18 +50,18 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
             self.refused.set(refused.saturating_add(1));
         }
         let lost = self.make_other().err();
-        // (A report that is made within another one is left for the next time.)
+        // (A report within another one is left for the next time.)
         let report = error.filter(|_| !report::is_reporting() && !self.reported.replace(true));
         if report.is_some() {
-            // The state is final: the logger may use these groups.
+            // The state is final now: the logger may use these groups.
             drop(asking);
             self.report(shown, report, lost);
         }
-        // Without a report `asking` goes last: to free an error may come back here, too.
+        // Without a report `asking` is dropped last, because freeing an error may reenter this function, too.
         self.other_now()
     }
 
-    /// Says once why there is no group of its own.
+    /// Reports once why the group could not be made.
     fn report(&self, shown: &dyn Fn() -> String, error: Option<Error>, lost: Option<Error>) {
         let (Some((storage, _)), Some(error)) = (&self.file, error) else {
             return;
@@ -87,18 +87,18 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         }
     }
 
-    /// Makes `_other` in the file, if it is not there. The space was kept for it; it fails where its
-    /// labels would be too long or are there already.
+    /// Makes `_other` in the file, if it does not exist. Its space was kept aside. Fails if its labels would be too
+    /// long or already exist.
     pub(super) fn make_other(&self) -> Result<(), Error> {
         if self.other.get().is_none() {
-            // Set already: by who came back meanwhile.
+            // It may be set already, by a reentrant call.
             let other = Box::new(self.bind(L::other(&self.around)?, Room::KeptAside)?.0);
             let _ = self.other.set(other);
         }
         Ok(())
     }
 
-    /// `_other`, or private memory where it is not in the file. Allocates nothing.
+    /// Returns `_other`, or private memory if `_other` is not in the file. Allocates nothing.
     pub(super) fn other_now(&self) -> &T {
         if let Some(other) = self.other.get() {
             return other;
@@ -107,7 +107,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
             if let Some(unseen) = self.unseen.get() {
                 return &unseen.model;
             }
-            // Set already: as above. (`get_or_init` would panic then.)
+            // It may be set already, as above. (`get_or_init` would panic then.)
             let _ = self.unseen.set(MappedBox::new(Private::new()));
         }
     }

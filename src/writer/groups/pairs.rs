@@ -1,8 +1,8 @@
 //! Pairs of a key and a value by which a group is looked up, in any order.
 //!
-//! To find them nothing is copied or sorted. The hash is the sum of the pairs' hashes, so it is the same in every
-//! order. The keys of a group are distinct, so pairs are those of a group if they are as many and each of the
-//! group's is among them.
+//! A lookup copies and sorts nothing. The hash is the sum of the pairs' hashes, so it is the same in every order.
+//! The keys of a group are distinct, so pairs are those of a group if there are as many of them and each pair of the
+//! group is among them.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::rc::Rc;
@@ -12,15 +12,15 @@ use hashbrown::Equivalent;
 use crate::format::labels::Labels;
 use crate::sys::memory::hashing::RandomState;
 
-/// Pairs, each at a number.
+/// Pairs, each at an index.
 pub trait Pairs {
-    /// How many there are.
+    /// Returns the number of pairs.
     fn len(&self) -> usize;
 
-    /// The key and the value of number `index`.
+    /// Returns the key and the value at `index`.
     fn pair(&self, index: usize) -> (&str, &str);
 
-    /// A copy of them.
+    /// Returns a copy of the pairs.
     fn to_labels(&self) -> Labels {
         let pair = |index| {
             let (key, value) = self.pair(index);
@@ -30,7 +30,7 @@ pub trait Pairs {
     }
 }
 
-/// The user's.
+/// The pairs that the user passes.
 impl Pairs for &[(&str, &str)] {
     fn len(&self) -> usize {
         <[_]>::len(self)
@@ -41,7 +41,7 @@ impl Pairs for &[(&str, &str)] {
     }
 }
 
-/// Hashes pairs in the table: the sum of their hashes is a hash already.
+/// The hasher of pairs in the table. It passes on the sum of their hashes, which is a hash already.
 #[derive(Clone, Debug, Default)]
 pub struct AsHashed(u64);
 
@@ -61,21 +61,21 @@ impl Hasher for AsHashed {
     }
 }
 
-/// Pairs that are looked for.
+/// Pairs to look up.
 pub struct LookupPairs<'a, P> {
     pub(super) pairs: &'a P,
     hash: u64,
 }
 
 impl<'a, P: Pairs> LookupPairs<'a, P> {
-    /// Pairs that are looked for in a table whose keys were hashed by the same `state`.
+    /// Prepares a lookup in a table whose keys were hashed with the same `state`.
     #[inline]
     pub fn new(pairs: &'a P, state: &RandomState) -> LookupPairs<'a, P> {
         let hash = |index| {
             let mut hasher = state.build_hasher();
             let (key, value) = pairs.pair(index);
-            // Without an end of each text, as `Hash` would add it: who knows the keys cannot use that to make hashes
-            // the same.
+            // Unlike `Hash`, this adds no end marker after each text. Someone who knows the keys cannot use that to
+            // make hashes equal.
             hasher.write(key.as_bytes());
             hasher.write(value.as_bytes());
             hasher.finish()
@@ -84,7 +84,7 @@ impl<'a, P: Pairs> LookupPairs<'a, P> {
         LookupPairs { pairs, hash }
     }
 
-    /// Whether this pair is at this number.
+    /// Returns whether this pair is at this index.
     #[inline(always)]
     fn is_at(&self, index: usize, (key, value): &(String, String)) -> bool {
         let (wanted_key, wanted) = self.pairs.pair(index);
@@ -92,15 +92,15 @@ impl<'a, P: Pairs> LookupPairs<'a, P> {
             && is_same(wanted.as_bytes(), value.as_bytes())
     }
 
-    /// Whether each of as many pairs is at some number. Most often they come in the order in which they came first,
-    /// and this is not asked.
+    /// Returns whether each of the kept pairs, of which there are as many, is at some index. Most often the pairs
+    /// come in the order in which they first came, and this is not called.
     #[inline(never)]
     fn is_turned(&self, kept: &[(String, String)]) -> bool {
         kept.iter()
             .all(|pair| (0..kept.len()).any(|index| self.is_at(index, pair)))
     }
 
-    /// A copy of them for the table.
+    /// Returns a copy of them for the table.
     pub fn to_kept(&self) -> OwnedPairs {
         OwnedPairs {
             pairs: self.pairs.to_labels().into(),
@@ -126,7 +126,7 @@ impl<P: Pairs> Equivalent<OwnedPairs> for LookupPairs<'_, P> {
     }
 }
 
-/// `a == b`, without a call where they are short, as keys and values are.
+/// Returns `a == b`, without a call if they are short, as keys and values are.
 #[inline(always)]
 fn is_same(a: &[u8], b: &[u8]) -> bool {
     /// The first and the last `N` bytes, which overlap where there are fewer than `2 * N`.
@@ -145,14 +145,14 @@ fn is_same(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
-/// The pairs of a group, and their hash. To clone them allocates nothing.
+/// The pairs of a group, and their hash. Cloning them does not allocate.
 #[derive(Clone)]
 pub struct OwnedPairs {
     pairs: Rc<[(String, String)]>,
     hash: u64,
 }
 
-// As `LookupPairs`.
+// Hashes like `LookupPairs`.
 impl Hash for OwnedPairs {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.hash);

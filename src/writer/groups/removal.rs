@@ -1,4 +1,4 @@
-//! Removal: how a group ends, in this thread's file and in those of the others.
+//! Removal: how a group ends, in this thread's file and in those of other threads.
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hash};
@@ -16,7 +16,7 @@ use crate::sys::memory::frozen::FrozenMap;
 use crate::sys::memory::words::Word;
 use crate::writer::model::MmStats;
 
-/// A group, and what says whether it was removed.
+/// A group, and the word that says whether it was removed.
 pub(super) struct KnownGroup<T> {
     generation: Word,
     block: u32,
@@ -41,7 +41,8 @@ impl<T> KnownGroup<T> {
         }
     }
 
-    /// The group. Notes that a reference to it is lent: no group's space is used again before it ends.
+    /// Returns the group. Notes that a reference to it is lent: no group's space is reused before that reference
+    /// ends.
     #[inline(always)]
     pub(super) fn lend(&self, lent: &Lent) -> &T {
         if let Some(lent) = &lent.0 {
@@ -50,16 +51,16 @@ impl<T> KnownGroup<T> {
         &self.model
     }
 
-    /// Whether nobody has removed it.
+    /// Returns whether the group still exists.
     #[inline(always)]
     pub(super) fn is_there(&self) -> bool {
-        // Relaxed: who was told of a removal sees it, and who was not may as well have come before it. Nothing
-        // that is read depends on it: only this thread uses the space again, and not before `group` has let the
-        // group go.
+        // Relaxed: a thread that was told of a removal sees it, and one that was not may as well have come before
+        // it. Nothing that is read depends on it: only this thread reuses the space, and not before `group` has let
+        // the group go.
         is_there(self.generation.load(Ordering::Relaxed))
     }
 
-    /// Ends it; false: it was ended already.
+    /// Ends the group. Returns false if it had already ended.
     fn end(&self) -> bool {
         let known = self.generation.load(Ordering::Relaxed);
         generation::remove(&self.generation, known)
@@ -67,17 +68,19 @@ impl<T> KnownGroup<T> {
 }
 
 impl<T: MmStats, L: GroupBy> Groups<T, L> {
-    /// Ends a group's series, in all threads of this process that write to the same directory: readers see it no
-    /// more, and what it counted is gone from the totals. Groups within it end with it. Whether there was such a group.
+    /// Ends a group in all threads of this process that write to the same directory. Readers no longer see its
+    /// series, and what it counted is gone from the totals. Groups within it end with it. Returns whether there was
+    /// such a group.
     ///
-    /// A thread that asks for the group again has a new one, which begins at zero. Handles that are still held
-    /// write on, unseen. `_other` cannot be removed.
+    /// A thread that asks for the group again gets a new one, which begins at zero. Handles that are still held keep
+    /// working, but their writes are not visible to readers. `_other` cannot be removed.
     ///
-    /// The space of the group is used again for another one, once it is certain that no handle of it is held: of
-    /// [`local`](MmStats::local) when a call begins and none around it holds a group, of an owned [`Stats`](crate::Stats) by
-    /// [`Stats::reuse_removed`](crate::Stats::reuse_removed). Until then it counts against the size of the file.
+    /// The space of the group is reused for another one once it is certain that no handle of it is held. With
+    /// [`local`](MmStats::local), that is when a call begins and no enclosing call holds a group; with an owned
+    /// [`Stats`](crate::Stats), when [`Stats::reuse_removed`](crate::Stats::reuse_removed) is called. Until then the
+    /// space counts against the size of the file.
     ///
-    /// This is no call for a hot path: it goes through the records of the files of all threads that write the
+    /// This call is not for a hot path: it goes through the records of the files of all threads that write the
     /// model.
     ///
     /// ```
@@ -97,12 +100,13 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     /// # Ok::<(), mmstats::Error>(())
     /// ```
     pub fn remove(&self, key: &L::Key) -> bool {
-        // What cannot be the key of a group has none.
+        // An invalid key has no group.
         let id = L::id(key, &self.around);
         id.is_ok_and(|id| self.end(&self.known, key, id))
     }
 
-    /// Ends the group of this key in `table`, and those of this identity in the files of the other threads.
+    /// Ends the group of this key in `table`, and the groups with this id in the files of the other threads. Returns
+    /// whether there was one.
     fn end<K, Q, S>(&self, table: &FrozenMap<K, KnownGroup<T>, S>, key: &Q, id: GroupId) -> bool
     where
         K: Eq + Hash,
@@ -118,8 +122,8 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         own || elsewhere
     }
 
-    /// Lets a group go that was removed. While the file is appended to (an allocator may come here) it stays, and
-    /// goes with the next call.
+    /// Lets go of a group if it was removed. While the file is being appended to (an allocator may call this) the
+    /// group stays, and the next call lets go of it.
     pub(super) fn let_go<K, Q, S>(&self, table: &FrozenMap<K, KnownGroup<T>, S>, key: &Q)
     where
         K: Eq + Hash,
@@ -130,8 +134,8 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         if table.get(key).is_none_or(KnownGroup::is_there) {
             return;
         }
-        // SAFETY: the file drops it when nobody has a reference to a group of it (`StatsFile::reclaim`), or
-        // with itself, which is after the model that lends them.
+        // SAFETY: the file drops it when nobody holds a reference to a group of the file (`StatsFile::reclaim`), or
+        // when the file itself is dropped, which is after the model that lends the references.
         if let Some((key, taken)) = unsafe { table.take(key) } {
             let block = taken.value().block;
             let refused = space.removed(block, T::has_groups(), Box::new(taken)).err();
@@ -141,14 +145,14 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         }
     }
 
-    /// Whether no other thread has ended a group since this was last asked for all groups: then all are there that
-    /// are in the table. It saves a look at the file.
+    /// Returns whether no group was ended from elsewhere (by another thread, or with a group around it) since all
+    /// groups were last looked at. Then all groups in the table still exist, and the file need not be read.
     #[inline(always)]
     pub(super) fn none_ended(&self) -> bool {
         self.looked.get() == ended_groups::number()
     }
 
-    /// Lets all groups go that other threads have ended since this was last asked.
+    /// Lets go of all groups that were ended from elsewhere since the last call.
     pub(super) fn let_ended_go(&self) {
         let ended = ended_groups::number();
         if self.looked.replace(ended) != ended {
@@ -163,7 +167,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
 }
 
 impl<T: MmStats> Groups<T> {
-    /// [`remove`](Self::remove) of the group of these labels, in any order.
+    /// Like [`remove`](Self::remove), for the group with these labels, in any order.
     ///
     /// ```
     /// # use mmstats::{Counter, Groups, MmStats};
@@ -177,7 +181,7 @@ impl<T: MmStats> Groups<T> {
     /// ```
     pub fn remove_with(&self, pairs: &[(&str, &str)]) -> bool {
         let wanted = LookupPairs::new(&pairs, &self.pair_hashes);
-        // What cannot be the labels of a group has none.
+        // Invalid labels have no group.
         let id = GroupId::labelled(pairs.to_labels(), &self.around);
         id.is_ok_and(|id| self.end(&self.paired, &wanted, id))
     }
@@ -185,7 +189,7 @@ impl<T: MmStats> Groups<T> {
 
 impl<T, L: GroupBy> Drop for Groups<T, L> {
     fn drop(&mut self) {
-        // Of groups within a group that was removed: their spaces can be used again, too.
+        // The spaces of groups within a removed group can be reused, too.
         if let Some((space, _)) = &self.file {
             for group in self.known.drain().chain(self.paired.drain()) {
                 let block = group.block;

@@ -1,4 +1,4 @@
-//! A metric that is going to be added: its description, step by step.
+//! A metric that is to be added: its description, step by step.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::metric::window::LENGTHS;
 use crate::sys::lifecycle::idle::Idle;
 use crate::writer::groups::GroupId;
 
-/// How long a metric is there. Only one that threads share may end.
+/// How long a metric lasts. Only a metric that threads share may end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Lasts {
     /// As long as its file.
@@ -30,7 +30,7 @@ pub(crate) enum Lasts {
     UntilEnded(Option<Idle>),
 }
 
-/// A metric that is going to be added: `.add()` does it.
+/// A metric that is to be added: `.add()` adds it.
 #[must_use = "nothing is added before .add()"]
 #[derive(Debug)]
 pub struct MetricBuilder<'w, M, V = ()> {
@@ -71,7 +71,7 @@ impl<'w, M, V> MetricBuilder<'w, M, V> {
         }
     }
 
-    /// What it means, in a sentence.
+    /// Sets the help text: what the metric means, in a sentence.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -96,7 +96,7 @@ impl<'w, M, V> MetricBuilder<'w, M, V> {
         }
     }
 
-    /// `schema`: the offset of its schema's record.
+    /// Returns its instance; `schema` is the offset of its schema's record.
     pub(super) fn instance(&self, schema: u32) -> Instance {
         Instance {
             schema,
@@ -107,7 +107,7 @@ impl<'w, M, V> MetricBuilder<'w, M, V> {
         }
     }
 
-    /// Adds the metric with these walks over its one field.
+    /// Adds the metric. `describe` and `bind` are called for its one field. Also returns the offset of its block.
     pub(super) fn bind(
         self,
         describe: impl FnOnce(&mut Describe, &str, Options<'_>),
@@ -190,7 +190,7 @@ impl<'w, M: Field + 'static> MetricBuilder<'w, M> {
     /// ```
     ///
     /// # Errors
-    /// The label is no label or is there already, or the file is full.
+    /// The label is invalid or already exists, or the file is full.
     pub fn add(self) -> Result<&'w M, Error> {
         let added = self.bind(M::describe, |binder, label, options, ()| {
             M::bind(binder, label, options)
@@ -209,7 +209,7 @@ impl<'w, T: ConstantType + 'static> MetricBuilder<'w, Constant<T>, T> {
     /// ```
     ///
     /// # Errors
-    /// The label is no label or is there already, or the file is full.
+    /// The label is invalid or already exists, or the file is full.
     pub fn add(self) -> Result<&'w Constant<T>, Error> {
         let added = self.bind(Constant::<T>::describe, |binder, _, _, value| {
             Constant::<T>::bind(binder, value)
@@ -219,7 +219,7 @@ impl<'w, T: ConstantType + 'static> MetricBuilder<'w, Constant<T>, T> {
 }
 
 impl<M: TakesUnit, V> MetricBuilder<'_, M, V> {
-    /// Of what it is a count or measure, as in `"bytes"`.
+    /// Sets the unit of what it counts or measures, such as `"bytes"`.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -234,7 +234,7 @@ impl<M: TakesUnit, V> MetricBuilder<'_, M, V> {
 }
 
 impl<M: TakesDigits> MetricBuilder<'_, M> {
-    /// Significant digits, 1 to 5; 2 if not said.
+    /// Sets the number of significant digits, 1 to 5. Default: 2.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -250,7 +250,7 @@ impl<M: TakesDigits> MetricBuilder<'_, M> {
 }
 
 impl<M: TakesMerge> MetricBuilder<'_, M> {
-    /// How the values of several files become one.
+    /// Sets how the values of several files become one.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -266,8 +266,8 @@ impl<M: TakesMerge> MetricBuilder<'_, M> {
 }
 
 impl<M: TakesWindow> MetricBuilder<'_, M> {
-    /// Has readers also see what was recorded in the last time: 1 second to 24 hours. See the
-    /// derive's attribute of this name.
+    /// Sets a window of 1 second to 24 hours: readers also see what was recorded during the last `window`. See the
+    /// derive's attribute of the same name.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;
@@ -283,8 +283,8 @@ impl<M: TakesWindow> MetricBuilder<'_, M> {
 }
 
 impl<M: TakesBuffers> MetricBuilder<'_, M> {
-    /// Buffers, a power of two from 2 to 64; 2 if not said. More let a reader that cannot map the file
-    /// keep up with a faster writer.
+    /// Sets the number of buffers, a power of two from 2 to 64. Default: 2. With more, a reader that cannot map the
+    /// file keeps up with a faster writer.
     ///
     /// ```
     /// # let writer = mmstats::Writer::builder("web").anonymous().create()?;

@@ -1,4 +1,5 @@
-//! For metrics that threads share, see `shared`: a writer whose metrics are added one by one, behind their handles.
+//! The part of the writer for metrics that threads share (see `shared`): they are added one by one, behind their
+//! handles.
 
 use super::Writer;
 use super::metric_builder::{Lasts, MetricBuilder};
@@ -13,21 +14,21 @@ use crate::sys::lifecycle::idle::Idle;
 use crate::sys::memory::words::Word;
 use crate::writer::groups::{Around, GroupId};
 
-/// What a shared metric is in a file.
+/// The description of a shared metric in a file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SharedMetric<'a> {
     /// Its label.
     pub label: &'a str,
-    /// Its labels, of which there may be none.
+    /// Its labels; may be empty.
     pub labels: &'a Labels,
-    /// Its unit, or nothing.
+    /// Its unit; may be empty.
     pub unit: &'a str,
-    /// Its help text, or nothing.
+    /// Its help text; may be empty.
     pub help: &'a str,
 }
 
 impl Writer {
-    /// Adds a metric. Gives the offset of its block, too.
+    /// Adds a metric. Also returns the offset of its block.
     pub(crate) fn add_labelled<M: Field + 'static>(
         &self,
         metric: SharedMetric<'_>,
@@ -40,7 +41,8 @@ impl Writer {
         })
     }
 
-    /// Keeps the space for a metric that is added later ([`Lasts::InKeptSpace`]), so that it is there when no other space is.
+    /// Keeps aside the space for a metric that is added later ([`Lasts::InKeptSpace`]), so that it can be added when
+    /// the file is full.
     pub(crate) fn keep_aside<M: Field + 'static>(
         &self,
         metric: SharedMetric<'_>,
@@ -61,12 +63,12 @@ impl Writer {
         Ok(builder)
     }
 
-    /// Notes in the file, once, that there is no space for metrics of their own.
+    /// Notes in the file, once, that further metrics cannot have space of their own.
     pub(crate) fn note_refusal(&self, text: &dyn std::fmt::Display) {
         self.file.note(Cause::Group, text);
     }
 
-    /// Whether the metric at this offset, which is removable, was removed; the word that says so.
+    /// Returns the word that says whether the metric at this offset, which is removable, was removed.
     pub(crate) fn generation(&self, block: u32) -> Word {
         self.file.generation(block)
     }
@@ -82,12 +84,12 @@ impl Writer {
         self.file.describe(description)
     }
 
-    /// The thread that writes it ends.
+    /// Called when the thread that writes it ends.
     pub(crate) fn abandon(&self) {
         self.file.abandon();
     }
 
-    /// This thread goes on with it.
+    /// Makes this thread the one that writes it.
     pub(crate) fn adopt(&self) {
         self.file.adopt();
     }

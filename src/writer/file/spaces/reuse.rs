@@ -1,4 +1,4 @@
-//! How a removed group leaves its space, and how the space is used again.
+//! How a removed group leaves its space, and how the space is reused.
 
 use std::any::Any;
 use std::hash::BuildHasher;
@@ -23,8 +23,8 @@ impl StatsFile {
         self.words().word(block as usize / 8 - 1)
     }
 
-    /// The space of a removed group for a new one of the same schema, if there is one in which its texts have
-    /// room. Until the append is published nobody sees it.
+    /// Takes the space of a removed group for a new one of the same schema, if there is a space in which its texts
+    /// fit. Until the append is published, no reader sees the new group.
     pub(in crate::writer::file) fn reuse(
         &self,
         schema: PlacedSchema,
@@ -42,7 +42,7 @@ impl StatsFile {
         spaces.reusing = Some(block);
         let space = spaces.all.get_mut(&block).expect("it is free");
         space.group = Some(instance.clone());
-        // From here on nobody can take what was there for what will be: see `generation`.
+        // From here on no reader can mistake the old contents for the new ones: see `generation`.
         generation::begin_reuse(&self.generation_of(block));
         let values = self.words().part(block as usize / 8, schema.words);
         let used = space.further.iter_mut().filter(|further| further.used);
@@ -60,10 +60,11 @@ impl StatsFile {
         Ok(Some((values, block)))
     }
 
-    /// Begins a removed instance anew, at zero, as the series that it was: with what is bound to it, and `idle` as when it
-    /// was made. One that was not removed stays as it is. False: not now, since something is being appended.
+    /// Begins a removed instance anew, at zero, as the series that it was. It keeps what is bound to it, and `idle`
+    /// applies as when it was made. An instance that was not removed stays as it is. Returns false if this cannot be
+    /// done now, because something is being appended.
     ///
-    /// What is bound is not told. It finds zeros in all of its words at once, as in the child of a fork.
+    /// What is bound is not notified. It finds zeros in all of its words all at once, as in the child of a fork.
     pub fn begin_anew(&self, block: u32, idle: Option<Idle>) -> bool {
         if self.appending.replace(true) {
             return false;
@@ -106,7 +107,7 @@ impl StatsFile {
         files::end_group(self.words().as_ptr() as usize, directory, &ended)
     }
 
-    /// The words of one of the file's own records.
+    /// Returns the words of one of the file's own records.
     fn record(&self, at: u32) -> Vec<u64> {
         let words = self.words();
         let first = at as usize / 8;
@@ -123,7 +124,7 @@ impl StatsFile {
         within: bool,
         model: Box<dyn Any>,
     ) -> Result<(), Box<dyn Any>> {
-        // An allocator that comes back while something is appended would find a table borrowed.
+        // A reentrant call from an allocator, while something is appended, would find a table borrowed.
         if self.appending.replace(true) {
             return Err(model);
         }
@@ -146,7 +147,7 @@ impl StatsFile {
                 }
             }
             if any {
-                // They may be in the tables of other fields, which do not know yet.
+                // They may be in the tables of other fields, which do not know of it yet.
                 ended_groups::count();
             }
         }
@@ -159,7 +160,7 @@ impl StatsFile {
         Ok(())
     }
 
-    /// The labels of an instance are no longer taken.
+    /// Frees the labels of an instance.
     fn leave_labels(&self, schema: PlacedSchema, instance: &Instance) {
         let (prefix, suffix) = (instance.label_prefix(), instance.label_suffix());
         let labels_of = self.labels_of.borrow();
@@ -170,7 +171,7 @@ impl StatsFile {
         }
     }
 
-    /// Notes that a space can be used again, if its group was removed: what was bound to it is gone.
+    /// Notes that a space can be reused, if its group was removed. What was bound to it must be gone.
     pub(in crate::writer::file) fn set_free(&self, block: u32) {
         if is_there(self.generation_of(block).load(Ordering::Relaxed)) {
             return;
@@ -185,19 +186,20 @@ impl StatsFile {
         }
     }
 
-    /// Drops what is bound to removed groups, so that their spaces can be used again.
+    /// Drops what is bound to removed groups, so that their spaces can be reused.
     ///
     /// # Safety
-    /// Nobody has a reference to a group of this file.
+    /// Nobody may hold a reference to a group of this file.
     pub unsafe fn reclaim(&self) {
         if self.spaces.borrow().removed.is_empty() || self.appending.replace(true) {
             return;
         }
         let removed = std::mem::take(&mut self.spaces.borrow_mut().removed);
         for (block, model) in removed {
-            // Its windows are no longer written. (Who reads the clock for them has a lock of its own.)
+            // Its windows are no longer written. (The ticker, which reads the clock for them, has a lock of its
+            // own.)
             self.ticks.borrow_mut().retain(|(of, _)| *of != block);
-            // (This may come back to `set_free`, for groups within the group.)
+            // (This may reenter `set_free`, for groups within the group.)
             drop(model);
             self.set_free(block);
         }
@@ -211,7 +213,7 @@ fn clear(words: Words) {
     (words.iter()).for_each(|word| word.store(0, Ordering::Relaxed));
 }
 
-/// The texts of an instance as its record has them from [`FIXED_FOR_EVER`] on.
+/// Returns the texts of an instance as its record has them from [`FIXED_FOR_EVER`] on.
 fn texts(instance: &Instance) -> Vec<u64> {
     const _: () = assert!(FIXED_FOR_EVER.is_multiple_of(8) && FIXED_FOR_EVER > HEAD);
     let record = instance.encode(0, 0, None).metadata;
