@@ -33,7 +33,7 @@
 //! their stats files.
 //!
 //! Files stay open between snapshots as long as readers use no more than half of the descriptors that the
-//! process may have. Beyond that a file is opened anew for each snapshot, which costs more system calls.
+//! process may have. The other files cost more system calls.
 
 #[cfg(any(feature = "serve", feature = "push"))]
 pub(crate) mod changes;
