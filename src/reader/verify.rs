@@ -39,7 +39,8 @@ const MOST: usize = 64;
 /// ```
 ///
 /// # Errors
-/// [`Error::Io`] if it cannot be opened, [`Error::Malformed`] if it is not a stats file at all.
+/// [`Error::Io`] if it cannot be opened, [`Error::Malformed`] if it cannot be read or is not a stats file at
+/// all.
 pub fn verify(path: impl AsRef<Path>) -> Result<Vec<Malformed>, Error> {
     let path = path.as_ref();
     let opened = read_map::open(path).map_err(|error| Error::io(path, "open the file", error))?;
