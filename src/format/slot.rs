@@ -27,8 +27,8 @@
 //!    the begin mark `2q - 1` and before that word; the reader executes `fence(Acquire)` after the copy and
 //!    before loading `s2`. The fences synchronise through that word, so the begin mark happens before the
 //!    load of `s2`. Hence `s2 ≥ 2q - 1 ≥ 2p + 2N - 1`, and the test `s2 ≤ 2p + 2(N - 1)` rejects it.
-//! 3. *It accepts whenever it can.* While the writer has published at most `p + N - 1`, the buffer of `p` is
-//!    untouched, and `s2 ≤ 2p + 2N - 2`.
+//! 3. *It accepts whenever it can.* Until the writer begins `p + N`, `s2 ≤ 2p + 2N - 2`, and the buffer of
+//!    `p` is untouched.
 //!
 //! All comparisons wrap, so a sequence may pass 2⁶⁴ (N divides 2⁶³).
 //!

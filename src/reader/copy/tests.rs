@@ -185,6 +185,7 @@ struct Ring {
 
 /// Cells of the ring; there is one more place for contexts.
 const ENTRIES: usize = 8;
+/// Words of a cell, of an entry or a context.
 const CELL: usize = 4;
 const CONTEXTS: usize = SLOT + ENTRIES * CELL;
 /// The shape of the entries, and with one cell that of a context: a sequence and three words each.
