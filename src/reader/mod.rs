@@ -15,7 +15,8 @@
 //! # What to rely on
 //! - **No torn values.** All words of a value come from one publication. A value that could not be read this
 //!   way is left out or keeps its last state; then [`Snapshot::is_whole`] is false and [`Snapshot::busy`]
-//!   names it.
+//!   names it. (Only files of python-mmstats cannot show a torn value: what may be torn there is reported in
+//!   [`Snapshot::errors`].)
 //! - **No trust.** No content of a file makes a reader panic, hang, read outside the file or allocate out of
 //!   proportion to it. A bad file is reported in [`Snapshot::errors`] and never hides the good ones.
 //! - **No cost to writers.** A reader only loads; it never stores to a file.
@@ -27,10 +28,10 @@
 //! (`state`) and adds up the values position by position (`merge`).
 //!
 //! # Trade-offs
-//! A file is mapped if it belongs to this user and lies in a directory that only this user can write to. All
-//! other files are read with pread: see `copy`. If someone truncates a mapped file while it is read, the
-//! kernel raises SIGBUS, which ends the process unless [`guard_sigbus`] was called. Writers never truncate
-//! their stats files.
+//! A file is mapped if it belongs to this user, only this user can write to it and its directory, and it has
+//! no holes. All other files are read with pread: see `copy`. If someone truncates a mapped file while it is
+//! read, the kernel raises SIGBUS, which ends the process unless [`guard_sigbus`] was called. Writers never
+//! truncate their stats files.
 //!
 //! Files stay open between snapshots as long as readers use no more than half of the descriptors that the
 //! process may have. The other files cost more system calls.

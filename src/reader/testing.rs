@@ -294,7 +294,7 @@ impl Root {
     }
 }
 
-/// Returns a reader for which all processes live.
+/// Returns a reader for which all processes live: it asks a [`Stub`].
 pub fn reader(path: &Path) -> Reader {
     let mut reader = Reader::open(path).unwrap();
     reader.states = Box::new(Stub::default());

@@ -113,7 +113,7 @@ fn a_text_that_means_two_groups_is_reported_and_the_later_file_says_which() {
             (Some("index"), Some(3))
         );
     }
-    // What exporters call a group may change.
+    // The key by which exporters show a group may change.
     root.write("mmstats-1-1", &file(1, &[("", "index", &[], 1)]));
     root.write(
         "mmstats-2-2",
