@@ -1,4 +1,4 @@
-//! Little-endian bytes, written and read with bounds.
+//! Writing and reading of little-endian bytes, with bounds checks.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use std::fmt;
 pub struct Malformed {
     /// Offset in the file, in bytes.
     pub offset: u64,
-    /// What was found there, and what should be.
+    /// What was found there, and what was expected.
     pub what: String,
 }
 
@@ -23,17 +23,17 @@ impl fmt::Display for Malformed {
 pub struct Bytes<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// Where `bytes` begins in the file: for messages only.
+    /// Where `bytes` begins in the file; for messages only.
     base: u64,
 }
 
 impl<'a> Bytes<'a> {
-    /// Reads `bytes`, which begin at offset `base` of the file.
+    /// A reader of `bytes`, which begin at offset `base` of the file.
     pub fn new(bytes: &'a [u8], base: u64) -> Bytes<'a> {
         Bytes { bytes, at: 0, base }
     }
 
-    /// An error at the present position.
+    /// An error at the current position.
     pub fn error(&self, what: impl Into<String>) -> Malformed {
         Malformed {
             offset: self.base + self.at as u64,
@@ -59,7 +59,7 @@ impl<'a> Bytes<'a> {
         Ok(part)
     }
 
-    /// The next `len` bytes, as a reader of their own.
+    /// A reader of the next `len` bytes.
     pub fn part(&mut self, len: usize, what: &str) -> Result<Bytes<'a>, Malformed> {
         let base = self.base + self.at as u64;
         Ok(Bytes::new(self.take(len, what)?, base))
@@ -70,7 +70,7 @@ impl<'a> Bytes<'a> {
         Ok(String::from_utf8_lossy(self.take(len, what)?).into_owned())
     }
 
-    /// Goes to a multiple of `to` bytes from where this reader began.
+    /// Advances to a multiple of `to` bytes from where this reader began.
     pub fn align(&mut self, to: usize, what: &str) -> Result<(), Malformed> {
         let gap = super::round_up(self.at, to) - self.at;
         self.take(gap, what).map(drop)
@@ -95,7 +95,7 @@ integers!(u8: u8, u16: u16, u32: u32, u64: u64);
 /// The longest label, unit, help or name that is stored, in bytes.
 pub const TEXT_MOST: usize = 4096;
 
-/// `text` cut to `most` bytes, at a character boundary.
+/// Cuts `text` to at most `most` bytes, at a character boundary.
 #[inline]
 pub fn cut(text: &str, most: usize) -> &str {
     let mut end = most.min(text.len());
@@ -110,19 +110,19 @@ pub fn pad(out: &mut Vec<u8>, to: usize) {
     out.resize(super::round_up(out.len(), to), 0);
 }
 
-/// The words of some bytes; the last one is filled up with zeros.
+/// The words of some bytes; the last one is padded with zeros.
 pub fn words(bytes: &[u8]) -> impl Iterator<Item = u64> + Clone {
     let (whole, last) = eights(bytes);
     let whole = whole.iter().map(|chunk| u64::from_le_bytes(*chunk));
     whole.chain(last)
 }
 
-/// Bytes by eights, and the word of those that are left.
+/// The bytes in chunks of eight, and the word of the remaining ones.
 #[inline]
 pub fn eights(bytes: &[u8]) -> (&[[u8; 8]], Option<u64>) {
     let (whole, rest) = bytes.as_chunks::<8>();
     let last = (!rest.is_empty()).then(|| match bytes.last_chunk::<8>() {
-        // One load instead of a call of memcpy: what lies before the rest is shifted out.
+        // One load instead of a call to memcpy: the bytes before the rest are shifted out.
         Some(last) => u64::from_le_bytes(*last) >> (64 - 8 * rest.len()),
         None => (rest.iter().rev()).fold(0, |word, byte| word << 8 | u64::from(*byte)),
     });

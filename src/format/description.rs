@@ -1,4 +1,4 @@
-//! Descriptions: what a metric means and its unit, where that was said after its schema was written.
+//! Descriptions: the help text and unit of a metric, if they were set after its schema was written.
 //!
 //! The body of a description record, after the head of every record:
 //!
@@ -11,16 +11,17 @@
 //!  24  label, unit, help
 //! ```
 //!
-//! It is about all metrics of the model that have this kind and this label in their entries, whatever their groups and
-//! labels are, and whichever file they are in. Of several the one with the greatest time counts.
+//! It describes all metrics of the model whose entries have this kind and this label, whatever their groups
+//! and labels are, and whichever file they are in. If there are several, the one with the greatest time
+//! counts.
 
 use super::bytes::{Bytes, Malformed, TEXT_MOST};
 use super::record::{self, Type};
 
-/// What a metric means.
+/// The help text and unit of a metric.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
-    /// When it was said: nanoseconds since 1970-01-01 UTC.
+    /// When it was set, in nanoseconds since 1970-01-01 UTC.
     pub time: u64,
     /// The code of the kind.
     pub kind: u16,
@@ -28,12 +29,12 @@ pub struct Description {
     pub label: String,
     /// Its unit, or empty.
     pub unit: String,
-    /// What it means, or empty.
+    /// Its help text, or empty.
     pub help: String,
 }
 
 impl Description {
-    /// The bytes of its record. `None`: a text is too long.
+    /// The bytes of its record; `None` if a text is too long.
     pub fn encode(&self) -> Option<Vec<u8>> {
         let texts = [&self.label, &self.unit, &self.help];
         if texts.iter().any(|text| text.len() > TEXT_MOST) {

@@ -12,8 +12,8 @@
 //!  28  u32  plain words after the cells
 //! ```
 //!
-//! A *cell* is a slot: a sequence and its buffers. What the cells mean, the metric's kind says: so a
-//! reader copies them all in one way, as it copies the metrics of a block.
+//! A *cell* is a slot: a sequence and its buffers. The metric's kind defines what the cells mean. So a reader
+//! copies all cells in the same way, as it copies the metrics of a block.
 
 use super::bytes::{Bytes, Malformed};
 use super::record::{PlacedRecord, Type, begin, place, placed};
@@ -21,12 +21,12 @@ use super::record::{PlacedRecord, Type, begin, place, placed};
 /// Bytes of an extent record before its values.
 pub const FIXED: usize = 32;
 
-/// What the values of an extent look like: cells, then plain words.
+/// The layout of the values of an extent: cells, then plain words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
-    /// How many cells.
+    /// Number of cells.
     pub cells: u32,
-    /// Buffers of each.
+    /// Buffers of each cell.
     pub buffers: u16,
     /// Words of each buffer.
     pub words: u16,
@@ -45,19 +45,19 @@ impl Shape {
         self.cells as usize * self.cell() + self.plain as usize
     }
 
-    /// Bytes in the file, of any shape at all. (Below, no more than a record's: they are counted by addresses, which may
-    /// have 32 bits.)
+    /// Bytes in the file, for any shape. (The methods that return a `usize`, which may have 32 bits, are only
+    /// for shapes that fit into a record.)
     const fn bytes(self) -> u64 {
         let cell = 1 + self.buffers as u64 * self.words as u64;
         8 * (self.cells as u64 * cell + self.plain as u64)
     }
 
-    /// Whether this is how a context looks: one cell of one buffer.
+    /// Whether this is the shape of a context: one cell of one buffer.
     pub const fn is_context(self) -> bool {
         self.cells == 1 && self.buffers == 1 && self.words > 0 && self.plain == 0
     }
 
-    /// Words of the values: of each cell the sequence and one buffer, then the plain words.
+    /// Words of the values: for each cell the sequence and one buffer, then the plain words.
     pub const fn value_words(self) -> usize {
         self.cells as usize * (1 + self.words as usize) + self.plain as usize
     }
@@ -66,18 +66,19 @@ impl Shape {
 /// An extent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
-    /// Offset of the metric's place, 0: of none.
+    /// Offset of the metric's place; 0 if it belongs to none.
     pub owner: u32,
     /// Its number.
     pub number: u32,
     /// Offset of its values.
     pub values: u32,
-    /// What they look like.
+    /// Their layout.
     pub shape: Shape,
 }
 
 impl Extent {
-    /// The record of an extent that begins at `at`; `values` is set by the place that is found.
+    /// The record of an extent that begins at `at`. `self.values` is ignored; the record states where the
+    /// values were placed.
     pub fn encode(&self, at: usize) -> PlacedRecord {
         let mut out = begin(Type::Extent);
         let (values, end) = place(at, FIXED, self.shape.total_words(), None);

@@ -1,32 +1,32 @@
-//! Log-linear buckets of f64 values: which bucket of which octave counts a value.
+//! Log-linear buckets of f64 values: the octave and the bucket that count a value.
 //!
-//! The bits of an f64 are its sign, its exponent and its mantissa, in this order. The *octave* of a value
-//! is its sign and exponent, the 12 upper bits; it is divided into `h` buckets by the next bits, with the
-//! same `h` as for integers ([`Layout`]): 128 with two digits. So a bucket is never wider than `1/h` of a
-//! value in it, ≤ 10⁻ᵈ. Zero and the subnormal numbers are octave 0 (with a minus sign 2048), whose buckets
-//! are `2⁻¹⁰²²/h` wide; the first of these stands for zero. An exponent of ones is a NaN or an infinity:
-//! octaves 2047 and 4095 count nothing.
+//! The bits of an f64 are its sign, its exponent and its mantissa, in this order. The *octave* of a value is
+//! its sign and exponent, the 12 upper bits. The next bits divide it into `h` buckets, with the same `h` as
+//! for integers ([`Layout`]): 128 with two digits. So a bucket is never wider than `1/h` of a value in it, ≤
+//! 10⁻ᵈ. Zero and the subnormal numbers are in octave 0 (with a minus sign in 2048), whose buckets are
+//! `2⁻¹⁰²²/h` wide; the first of them stands for zero. An exponent with all bits set is a NaN or an infinity,
+//! so octaves 2047 and 4095 count nothing.
 //!
-//! Where an octave has no space for its buckets, one of 64 *ranges* counts its values: those whose octaves
-//! agree in their upper six bits.
+//! If an octave has no space for its buckets, its values are counted in one of 64 *ranges*. The octaves of a
+//! range agree in their upper six bits.
 
 use super::histogram::Layout;
 
-/// Numbers of octaves.
+/// Number of octaves.
 pub const OCTAVES: usize = 1 << 12;
-/// Ranges of octaves.
+/// Number of ranges of octaves.
 pub const RANGES: usize = OCTAVES / OCTAVES_OF_RANGE;
 /// Octaves of a range.
 pub const OCTAVES_OF_RANGE: usize = 64;
 /// Bits of a mantissa.
 const MANTISSA: u32 = 52;
-/// The octaves from this one on have negative values.
+/// The octaves from this number on have negative values.
 const NEGATIVE: u32 = 1 << 11;
 
 /// The division of the f64 values into buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FloatLayout {
-    /// What the bits of a value are shifted by to have its bucket in the lowest bits.
+    /// How far the bits of a value are shifted to the right to have its bucket in the lowest bits.
     shift: u32,
 }
 
@@ -46,7 +46,7 @@ impl FloatLayout {
         1 << (MANTISSA - self.shift)
     }
 
-    /// The octave of a value, and its bucket's position therein, to be taken modulo the number of
+    /// The octave of a value, and the position of its bucket in it, to be taken modulo the number of
     /// [`buckets`](FloatLayout::buckets).
     #[inline(always)]
     pub fn place(self, value: f64) -> (u32, usize) {
@@ -54,7 +54,7 @@ impl FloatLayout {
         ((bits >> MANTISSA) as u32, (bits >> self.shift) as usize)
     }
 
-    /// The least value of a bucket and the greatest. Both are the octave's bounds if `position` is `None`.
+    /// The least and the greatest value of a bucket, or of the octave if `position` is `None`.
     pub fn bounds(self, octave: u32, position: Option<usize>) -> (f64, f64) {
         let first = u64::from(octave) << MANTISSA;
         let (first, width) = match position {
@@ -65,7 +65,7 @@ impl FloatLayout {
     }
 }
 
-/// The least finite value of a range and the greatest.
+/// The least and the greatest finite value of a range.
 pub fn range_bounds(range: usize) -> (f64, f64) {
     let first = (range * OCTAVES_OF_RANGE) as u64;
     let last = first + OCTAVES_OF_RANGE as u64 - 1;
@@ -78,7 +78,7 @@ pub fn range_bounds(range: usize) -> (f64, f64) {
     ascending(first << MANTISSA, last << MANTISSA | ((1 << MANTISSA) - 1))
 }
 
-/// Two values of one sign, given by their bits, in ascending order.
+/// Two values of the same sign, given by their bits, in ascending order.
 fn ascending(first: u64, last: u64) -> (f64, f64) {
     let (first, last) = (f64::from_bits(first), f64::from_bits(last));
     if first.is_sign_negative() {
@@ -88,8 +88,8 @@ fn ascending(first: u64, last: u64) -> (f64, f64) {
     }
 }
 
-/// The middle of a bucket, an octave or a range, by the bits of its bounds. Within an octave these are
-/// linear, so that it is the mean of both. A bucket with zero in it stands for zero.
+/// The middle of a bucket, an octave or a range, by the bits of its bounds. Within an octave values are
+/// linear in their bits, so this is the mean of the bounds. A bucket that contains zero stands for zero.
 pub fn middle(low: f64, high: f64) -> f64 {
     if low == 0.0 || high == 0.0 {
         return 0.0;
@@ -98,7 +98,7 @@ pub fn middle(low: f64, high: f64) -> f64 {
     f64::from_bits(a.min(b) + a.abs_diff(b) / 2)
 }
 
-/// The place of an octave among all in the order of their values. Its own reverse.
+/// The place of an octave among all octaves, in the order of their values.
 pub const fn rank(octave: u32) -> u32 {
     if octave & NEGATIVE != 0 {
         OCTAVES as u32 - 1 - octave
@@ -107,7 +107,7 @@ pub const fn rank(octave: u32) -> u32 {
     }
 }
 
-/// The octave at a place: the reverse of [`rank`].
+/// The octave at a place: the inverse of [`rank`].
 pub const fn octave_at(rank: u32) -> u32 {
     if rank & NEGATIVE != 0 {
         rank & !NEGATIVE
@@ -116,7 +116,7 @@ pub const fn octave_at(rank: u32) -> u32 {
     }
 }
 
-/// Whether the values of an octave are negative: then its buckets are in descending order.
+/// Whether the values of an octave are negative. Its buckets are then in descending order.
 pub const fn is_negative(octave: u32) -> bool {
     octave & NEGATIVE != 0
 }

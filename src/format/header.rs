@@ -1,4 +1,4 @@
-//! The header: who made the file, who owns it now, and how much of it is there.
+//! The header: who made the file, who owns it now, and how much of it is complete.
 //!
 //! ```text
 //!   0  u8   version, 3          v1 readers want 1 here and refuse the file
@@ -39,7 +39,7 @@ pub const MAGIC: [u8; 8] = *b"\x03mmstats";
 pub const COMMITTED: usize = 32;
 /// Offset of the owner word.
 pub const OWNER: usize = 40;
-/// Bytes before the strings, as far as this version knows them.
+/// Bytes before the strings in files of this version.
 pub const FIXED: usize = 160;
 /// Bytes before the strings in the first files of this format.
 const LEAST: usize = 152;
@@ -47,10 +47,10 @@ const LEAST: usize = 152;
 const PINNED: u32 = 1;
 /// The flags that this version knows.
 pub const FLAGS_KNOWN: u32 = PINNED;
-/// The longest header that a reader takes: two strings of full length that begin as far on as can be
-/// said, rounded up.
+/// The longest header that a reader accepts: two strings of full length that begin at the greatest offset
+/// possible, rounded up.
 pub const MOST: usize = round_up(3 * u16::MAX as usize, 64);
-/// The longest model name, in bytes: it is a directory's name.
+/// The longest model name, in bytes. It is the limit for the name of a directory.
 pub const NAME_MOST: usize = 255;
 /// The longest executable path that is stored, in bytes (PATH_MAX).
 const EXE_MOST: usize = 4096;
@@ -62,9 +62,9 @@ pub const INCOMPATIBLE_KNOWN: u64 = 0;
 pub struct Header {
     /// Bytes of the header; the first record begins here.
     pub len: usize,
-    /// Name of the model: of the directory, too.
+    /// Name of the model, and of its directory.
     pub model: String,
-    /// Path of the executable, empty if not known.
+    /// Path of the executable; empty if not known.
     pub exe: String,
     /// Creation time, nanoseconds since 1970-01-01 UTC.
     pub created: u64,
@@ -76,55 +76,55 @@ pub struct Header {
     pub uid: u32,
     /// Group of that process.
     pub gid: u32,
-    /// Clock ticks from boot to the start of that process, as its time namespace counts them; 0: not
+    /// Clock ticks from boot to the start of that process, by the clock of its time namespace; 0 if not
     /// known.
     pub start_time: u64,
-    /// Which boot of which machine, zeros: not known.
+    /// Identifies the boot and the machine; zeros if not known.
     pub boot_id: [u8; 16],
-    /// Inode of the pid namespace in which `pid` means that process, 0: not known.
+    /// Inode of the pid namespace in which `pid` means that process; 0 if not known.
     pub pid_namespace: u64,
-    /// How the kernel says whether the process lives.
+    /// The lock by which the kernel tells whether the process lives.
     pub lock: LockToken,
-    /// Which machine, whatever the boot, zeros: not known.
+    /// Identifies the machine, whatever the boot; zeros if not known.
     pub machine_id: [u8; 16],
-    /// Inode of the time namespace by whose clocks the process started and takes the time of its
-    /// windows, 0: not known.
+    /// Inode of the time namespace whose clocks give the start time and the times of windows; 0 if not known.
     pub time_namespace: u64,
 }
 
 /// The byte of a `.lock` file that a living process holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct LockToken {
-    /// Offset of the byte, 0: there is no lock.
+    /// Offset of the byte; 0 if there is no lock.
     pub token: u64,
     /// Device of the `.lock` file.
     pub device: u64,
     /// Inode of the `.lock` file.
     pub inode: u64,
-    /// Whether the lock stays while the process has its mappings, whatever it does to its descriptors,
-    /// and is kept by the kernel of its machine. Only then does a free lock mean that it has ended.
+    /// Whether the lock is held as long as the process has its mappings, whatever it does to its descriptors,
+    /// and is managed by the kernel of its machine. Only then does a free lock mean that the process has
+    /// ended.
     pub pinned: bool,
 }
 
 /// The owner word: everything that changes when a file changes hands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
-    /// The thread that writes, or wrote last.
+    /// The thread that writes the file, or wrote it last.
     pub tid: u32,
-    /// Whether that thread still does.
+    /// Whether that thread still writes it.
     pub state: OwnerState,
     /// How often the file was adopted, modulo 2²⁴.
     pub adoptions: u32,
 }
 
-/// What the writer says of itself. (Whether its process lives, the kernel says.)
+/// The state that the writer states. (Only the kernel knows whether its process lives.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnerState {
     /// A thread writes the file.
     Live,
-    /// Its thread has ended; the counts still count.
+    /// Its thread has ended; its counts remain valid.
     Orphan,
-    /// The process ended in good order and kept the file.
+    /// The process exited cleanly and kept the file.
     Ended,
     /// The process ended by a panic in its main thread.
     Panicked,
@@ -134,7 +134,7 @@ impl Owner {
     /// The tid of a file that all threads of its process write.
     pub const OF_PROCESS: u32 = 0;
 
-    /// The word as stored.
+    /// Encodes the word as it is stored.
     pub fn pack(self) -> u64 {
         let state = match self.state {
             OwnerState::Live => 0u64,
@@ -145,7 +145,7 @@ impl Owner {
         u64::from(self.tid) | state << 32 | u64::from(self.adoptions & 0xff_ffff) << 40
     }
 
-    /// The meaning of a stored word. A state of a later version is taken as `Live`.
+    /// Decodes a stored word. A state of a later version becomes `Live`.
     pub fn unpack(word: u64) -> Owner {
         Owner {
             tid: word as u32,
@@ -160,11 +160,11 @@ impl Owner {
     }
 }
 
-/// Which process made a file, among all that ever were.
+/// Identifies the process that made a file, among all that ever existed.
 pub type ProcessId = (u32, u64, [u8; 16], u64, u64);
 
 impl Header {
-    /// Which process made the file: equal if pid, start time, boot, pid namespace and lock token are.
+    /// Identifies the process that made the file by pid, start time, boot, pid namespace and lock token.
     pub fn process(&self) -> ProcessId {
         (
             self.pid,
@@ -222,8 +222,8 @@ impl Header {
         out
     }
 
-    /// How long the header is that begins with these bytes, or why this is not a stats file that we
-    /// can read. Wants at least 32 bytes.
+    /// Returns the length of the header that begins with these bytes, or why this is not a stats file that
+    /// this version can read. Needs at least 32 bytes.
     pub fn length(start: &[u8]) -> Result<usize, Malformed> {
         let mut bytes = Bytes::new(start, 0);
         let magic = bytes.take(MAGIC.len(), "the magic")?;
@@ -259,8 +259,8 @@ impl Header {
         Ok(len)
     }
 
-    /// Decodes a whole header, as long as [`Header::length`] said. If these bytes say something else,
-    /// they are not the ones that were asked: someone has written over them.
+    /// Decodes a whole header with the length that [`Header::length`] returned. If these bytes state another
+    /// length, someone has overwritten the file meanwhile.
     pub fn decode(header: &[u8]) -> Result<Header, Malformed> {
         let len = Header::length(header)?;
         if len != header.len() {
@@ -305,7 +305,7 @@ impl Header {
             return Err(bytes.error(format!("strings at byte {strings}, before byte {LEAST}")));
         };
         let more = bytes.take(more, "what is before the strings")?;
-        // Not there in files of earlier versions.
+        // Files of earlier versions do not have it.
         let time_namespace = more.first_chunk().copied().unwrap_or_default();
         decoded.time_namespace = u64::from_le_bytes(time_namespace);
         decoded.model = bytes.text(model.into(), "the model's name")?;
@@ -364,7 +364,7 @@ mod tests {
             ..Header::default()
         };
         let mut bytes = header.encode();
-        // A later version has 24 bytes more before them.
+        // A later version may have 24 more bytes before them.
         let len = bytes.len() + 64;
         bytes.splice(FIXED..FIXED, [0xee; 24]);
         bytes.resize(len, 0);

@@ -1,16 +1,16 @@
-//! Log-linear buckets: which bucket of which octave counts a value.
+//! Log-linear buckets: the octave and the bucket that count a value.
 //!
-//! With `d` significant digits, `2^k` is the least power of two that is at least `2·10^d`, and
-//! `h = 2^(k-1)`. Octave 0 has a bucket for each value below `h`; octave `o ≥ 1` has `h` buckets of
-//! width `2^(o-1)` for the values from `h·2^(o-1)` to `h·2^o - 1`. So a bucket is never wider than
-//! `1/h` of a value in it: ≤ 10⁻ᵈ. The buckets are the same as in HdrHistogram (G. Tene) with lowest
-//! discernible value 1, and one can be rebuilt from the other.
+//! With `d` significant digits, `2^k` is the least power of two that is at least `2·10^d`, and `h = 2^(k-1)`.
+//! Octave 0 has a bucket for each value below `h`; octave `o ≥ 1` has `h` buckets of width `2^(o-1)` for the
+//! values from `h·2^(o-1)` to `h·2^o - 1`. So a bucket is never wider than `1/h` of a value in it: ≤ 10⁻ᵈ.
+//! The buckets are those of HdrHistogram (G. Tene) with lowest discernible value 1, so each can be converted
+//! to the other.
 
 use std::num::NonZero;
 
-/// Digits that a histogram may have.
+/// Number of digits that a histogram may have.
 pub const DIGITS: core::ops::RangeInclusive<u32> = 1..=5;
-/// Digits of a histogram that does not say.
+/// Number of digits of a histogram that states none.
 pub const DEFAULT_DIGITS: u32 = 2;
 
 /// The division of the u64 values into buckets.
@@ -18,7 +18,7 @@ pub const DEFAULT_DIGITS: u32 = 2;
 pub struct Layout {
     /// h = 2^half_bits buckets to an octave.
     half_bits: u32,
-    /// h - 1: at hand for [`place`](Layout::place).
+    /// h - 1, precomputed for [`place`](Layout::place).
     least: NonZero<u64>,
 }
 
@@ -43,37 +43,37 @@ impl Layout {
 
     /// The significant digits.
     pub const fn digits(self) -> u32 {
-        // 2^half_bits is the least power of two ≥ 10^digits: ⌊log10⌋ gives the digits back.
+        // 2^half_bits is the least power of two ≥ 10^digits, so ⌊log10⌋ returns the digits.
         (1u64 << self.half_bits).ilog10()
     }
 
-    /// Number of octaves: values with up to 64 bits.
+    /// Number of octaves, for values with up to 64 bits.
     pub const fn octaves(self) -> usize {
         65 - self.half_bits as usize
     }
 
-    /// The top bit that stands for the octave of a value ([`octave`](Layout::octave)), and its
-    /// bucket's position therein, to be taken modulo the number of [`buckets`](Layout::buckets).
+    /// The top bit that stands for the octave of a value ([`octave`](Layout::octave)), and the position of
+    /// its bucket in the octave, to be taken modulo the number of [`buckets`](Layout::buckets).
     #[inline(always)]
     pub fn place(self, value: u64) -> (u32, usize) {
-        // All of octave 0 counts as if its top bit were the one below h.
+        // Every value of octave 0 is treated as if its top bit were the one below h.
         let top = (self.least | value).ilog2();
         let shift = top.saturating_sub(self.half_bits);
         (top, (value >> shift) as usize)
     }
 
-    /// The octave of a top bit that [`place`](Layout::place) gave.
+    /// The octave of a top bit that [`place`](Layout::place) returned.
     pub const fn octave(self, top: u32) -> usize {
         (top + 1 - self.half_bits) as usize
     }
 
-    /// The top bit of an octave: the reverse of [`octave`](Layout::octave).
+    /// The top bit of an octave: the inverse of [`octave`](Layout::octave).
     pub const fn top(self, octave: usize) -> u32 {
         octave as u32 + self.half_bits - 1
     }
 
-    /// The least value of a bucket and the greatest. Both are the octave's bounds if `position` is
-    /// `None`: what a coarse count stands for.
+    /// The least and the greatest value of a bucket, or of the octave if `position` is `None`, which is what
+    /// a coarse count covers.
     pub const fn bounds(self, octave: usize, position: Option<usize>) -> (u64, u64) {
         let h = 1u64 << self.half_bits;
         let shift = if octave == 0 { 0 } else { octave as u32 - 1 };
@@ -82,8 +82,7 @@ impl Layout {
             Some(position) => (base + position as u64, base + position as u64),
             None => (base, base + h - 1),
         };
-        // Shifted as u128 is not needed: base + position < 2h = 2^(half_bits + 1), and
-        // shift ≤ 63 - half_bits.
+        // No u128 is needed: base + position < 2h = 2^(half_bits + 1), and shift ≤ 63 - half_bits.
         let low = first << shift;
         (low, (last << shift) + ((1u64 << shift) - 1))
     }

@@ -1,14 +1,14 @@
-//! Labels of an instance: pairs of a key and a value, and the text that people read.
+//! Labels of an instance: pairs of a key and a value, and their text for people.
 //!
-//! In a record they stand as a table of lengths and then their texts:
+//! In a record they are a table of lengths, followed by the texts:
 //!
 //! ```text
 //!   0  u16  length of a key, u16 length of its value; as often as there are pairs
 //!   .  each key and its value
 //! ```
 //!
-//! The keys ascend by their bytes, and none is empty, so that two instances with the same labels have the
-//! same bytes.
+//! The keys ascend by their bytes, and none is empty. So two instances with the same labels have the same
+//! bytes.
 
 use std::fmt::Write;
 
@@ -17,14 +17,15 @@ use super::bytes::{Bytes, Malformed, TEXT_MOST, cut};
 /// Labels of one instance, by key.
 pub type Labels = Vec<(String, String)>;
 
-/// The most labels of one instance. Prometheus and OpenTelemetry name 30 and 128 as what a series may have;
-/// the bound keeps what is read before a check small.
+/// The most labels that one instance may have. Prometheus and OpenTelemetry allow 30 and 128 for a series.
+/// The bound limits how much is read before a check.
 pub const LABELS_MOST: usize = 64;
 
-/// What exporters call a group's name, unless its labels say another.
+/// The key under which exporters show a group's name, unless its labels state another.
 const GROUP: &str = "group";
 
-/// What exporters call the name of a group with these labels: a name has one pair beside it at most.
+/// The key under which exporters show the name of a group with these labels. A group with a name has at most
+/// one pair.
 pub fn key_of_name(labels: &[(String, String)]) -> &str {
     match labels {
         [(key, _)] => key,
@@ -35,7 +36,8 @@ pub fn key_of_name(labels: &[(String, String)]) -> &str {
 /// Bytes of the table entry of a pair.
 pub const PAIR: usize = 4;
 
-/// Appends the table and the texts. The pairs must be sorted by key and be no more than [`LABELS_MOST`].
+/// Appends the table and the texts. The pairs must be sorted by key, and there must be at most
+/// [`LABELS_MOST`].
 pub fn encode(labels: &[(String, String)], out: &mut Vec<u8>) {
     debug_assert!(labels.len() <= LABELS_MOST && labels.is_sorted_by(|(a, _), (b, _)| a < b));
     for (key, value) in labels {
@@ -56,7 +58,7 @@ pub fn encoded_len(labels: &[(String, String)]) -> usize {
     labels.iter().map(texts).sum()
 }
 
-/// Bytes of the texts that a table announces.
+/// Bytes of all texts whose lengths are in a table.
 pub fn texts_len(table: &[u8]) -> usize {
     let lengths = table.as_chunks().0.iter();
     lengths
@@ -84,7 +86,7 @@ pub fn decode(body: &mut Bytes<'_>, count: u32) -> Result<Labels, Malformed> {
     Ok(labels)
 }
 
-/// The number of labels, if an instance may have so many.
+/// Returns the number of labels, or an error if an instance may not have so many.
 pub fn check_count(count: u32) -> Result<usize, String> {
     match usize::try_from(count) {
         Ok(count) if count <= LABELS_MOST => Ok(count),

@@ -1,5 +1,5 @@
-//! Format 3: what the bytes of a stats file mean; and [format 1](v1), for reading what python-mmstats
-//! wrote. Pure: no I/O, nothing of the platform.
+//! Format 3: the meaning of the bytes of a stats file; and [format 1](v1), for reading files of
+//! python-mmstats. Pure: no I/O, nothing that depends on the platform.
 //!
 //! The normative text is `docs/FORMAT.md`; `tests/` compares its offsets with the constants here.
 //!
@@ -34,7 +34,7 @@ pub mod v1;
 /// Alignment of a block of values in the file: a cache line.
 pub const LINE: usize = 64;
 
-/// `n` rounded up to a multiple of the power of two `to`.
+/// Rounds `n` up to a multiple of `to`, which is a power of two.
 pub const fn round_up(n: usize, to: usize) -> usize {
     (n + to - 1) & !(to - 1)
 }

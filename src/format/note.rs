@@ -1,4 +1,4 @@
-//! Notes: what a file does not record, and why, for those who read it.
+//! Notes: what a file does not record, and why, for its readers.
 //!
 //! The body of a note record, after the head of every record:
 //!
@@ -9,8 +9,8 @@
 //!  16  text
 //! ```
 //!
-//! A writer has space for one note of each cause from the beginning: the most frequent cause is that a file
-//! cannot grow.
+//! A writer reserves space for one note of each cause from the beginning, because the most frequent cause is
+//! that a file cannot grow.
 
 use super::bytes::{Bytes, Malformed, cut};
 use super::record::{self, Type};
@@ -19,12 +19,12 @@ use super::record::{self, Type};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
-    /// A group was refused: it and later ones count under `_other`.
+    /// A group was refused: it and later groups are counted under `_other`.
     Group,
-    /// The file could not grow: histograms count coarsely, histories and error logs stay as long as they
-    /// are.
+    /// The file could not grow: histograms count coarsely, and histories and error logs keep their present
+    /// length.
     Growth,
-    /// One that this version does not know. The text says what it is.
+    /// A cause that this version does not know. The text says what it is.
     Unknown(u16),
 }
 
@@ -41,9 +41,9 @@ const TEXT_MOST: usize = 240;
 const FIXED: usize = 16;
 /// Bytes of the longest record.
 pub const LONGEST: usize = FIXED + TEXT_MOST;
-/// The causes that a writer has notes for.
+/// The number of causes for which a writer has notes.
 const CAUSES: usize = 2;
-/// Bytes that a writer keeps for notes.
+/// Bytes that a writer reserves for notes.
 pub const RESERVED: usize = CAUSES * LONGEST;
 
 impl Cause {
@@ -66,12 +66,13 @@ impl Cause {
 }
 
 impl Note {
-    /// What it is about.
+    /// Its cause.
     pub fn cause(&self) -> Cause {
         self.cause
     }
 
-    /// What happened and what to do, in a sentence. [`printable`](crate::reader::printable) it.
+    /// What happened and what to do, in a sentence. Escape it with [`printable`](crate::reader::printable)
+    /// before you print it.
     pub fn text(&self) -> &str {
         &self.text
     }

@@ -1,29 +1,30 @@
-//! How a file passes from one thread of its process to the next: what is done with the owner word.
+//! How a file passes from one thread of its process to the next: the changes of the owner word.
 //!
 //! ```text
 //! live (a thread writes) --abandon--> orphan --adopt--> live (another thread writes) --abandon--> …
 //!                                          --end-->    ended, or panicked
 //! ```
 //!
-//! Between the two threads the file lies in a list under a lock (`sys::lifecycle::orphans`), so that one thread
-//! takes it out, and what the thread before wrote happens before what this one does: it counts on from
-//! the very counts that were left.
+//! Between the two threads the file is in a list under a lock (`sys::lifecycle::orphans`). So only one thread
+//! takes it out, and everything that the previous thread wrote happens before everything that this thread
+//! does: it continues from exactly the counts that were left.
 //!
 //! # Proof
 //!
 //! A reader loads the owner word first (acquire) and the values after it.
 //!
-//! 1. *Who sees the orphan sees its last counts and no level of its thread.* `abandon` stores the
+//! 1. *A reader that sees the orphan sees its last counts, and its levels as zero.* `abandon` stores the
 //!    state after them, with Release.
-//! 2. *Who sees the adopted file sees the same.* `adopt` exchanges the word that `abandon` released, and
-//!    an exchange goes on with the release of the store before it, whatever its own ordering.
-//! 3. *Counts never go backwards.* Each is one word, which is only ever raised, by one thread at a
-//!    time that has read the last value of the thread before.
+//! 2. *A reader that sees the adopted file sees the same.* `adopt` exchanges the word that `abandon`
+//!    released, and an exchange continues the release sequence of the store before it, whatever its own
+//!    ordering.
+//! 3. *Counts never go backwards.* Each is one word that only rises. One thread at a time writes it, and that
+//!    thread has read the last value of the previous one.
 
 use super::header::{Owner, OwnerState};
 use crate::sync::{AtomicU64, Ordering};
 
-/// The thread that writes ends: its levels become zero, then the file an orphan.
+/// Gives up a file when its thread ends: sets its levels to zero, then makes it an orphan.
 ///
 /// Must be called by the only writer of the file.
 pub fn abandon<'a>(owner: &AtomicU64, levels: impl IntoIterator<Item = &'a AtomicU64>) {
@@ -31,7 +32,7 @@ pub fn abandon<'a>(owner: &AtomicU64, levels: impl IntoIterator<Item = &'a Atomi
     abandon_ordered(Ordering::Release, owner, levels);
 }
 
-/// [`abandon`] with an ordering of the caller's choice: for the model checker.
+/// [`abandon`] with an ordering of the caller's choice, for the model checker.
 pub fn abandon_ordered<'a>(
     order: Ordering,
     owner: &AtomicU64,
@@ -43,7 +44,7 @@ pub fn abandon_ordered<'a>(
     set_state(order, owner, OwnerState::Orphan);
 }
 
-/// This thread, `tid`, goes on with an orphan.
+/// Makes this thread, `tid`, the writer of an orphan.
 ///
 /// Must be called by the thread that took it out of the list.
 pub fn adopt(owner: &AtomicU64, tid: u32) {
@@ -55,7 +56,7 @@ pub fn adopt(owner: &AtomicU64, tid: u32) {
     });
 }
 
-/// Every thread of the process writes the file: it never becomes an orphan.
+/// Makes the file one that all threads of the process write, which never becomes an orphan.
 ///
 /// Must be called before the file has a name.
 pub fn belong_to_process(owner: &AtomicU64) {
@@ -66,9 +67,9 @@ pub fn belong_to_process(owner: &AtomicU64) {
     });
 }
 
-/// The process ends, as `state` says, and leaves the file.
+/// Records that the process ends, as `state` says, and leaves the file.
 pub fn end(owner: &AtomicU64, state: OwnerState) {
-    // Release, as for `abandon`: who sees the end sees the last values.
+    // Release, as for `abandon`: a reader that sees the end sees the last values.
     set_state(Ordering::Release, owner, state);
 }
 
@@ -76,11 +77,11 @@ fn set_state(order: Ordering, owner: &AtomicU64, state: OwnerState) {
     change(order, owner, |before| Owner { state, ..before });
 }
 
-/// Changes the word, unless it states the end: that is the last change, whatever a thread does that goes
-/// on meanwhile. (The exit handler ends the files of threads that may be ending themselves, so the word
-/// is exchanged, not stored.)
+/// Changes the word, unless it states the end. The end is the last change, whatever a thread that is still
+/// running does. (The exit handler ends the files of threads that may be ending themselves, so the word is
+/// exchanged, not stored.)
 fn change(order: Ordering, owner: &AtomicU64, to: impl Fn(Owner) -> Owner) {
-    // Relaxed, here and on failure: nothing is read by it but the word itself.
+    // Relaxed, here and on failure: nothing but the word itself is read.
     let mut word = owner.load(Ordering::Relaxed);
     loop {
         let before = Owner::unpack(word);

@@ -10,7 +10,7 @@
 //!           bit 1, of an instance: it has a generation
 //! ```
 //!
-//! The body of an instance record, values and metadata apart:
+//! The body of an instance record, in which values and metadata are separate:
 //!
 //! ```text
 //!   8  u32  offset of its schema record in the file, below this record's
@@ -21,11 +21,12 @@
 //!  24  prefix, group, the pairs (see [`labels`](super::labels))
 //! ```
 //!
-//! The names of its series are `<prefix><group>.<metric>`, or `<prefix><metric>` where there is no group, and then
-//! `{key="value",…}` where there are pairs. Pairs beside a group's name are what exporters call the group.
+//! The names of its series are `<prefix><group>.<metric>`, or `<prefix><metric>` without a group, followed by
+//! `{key="value",…}` if there are pairs. Beside a group's name the key of a pair is what exporters call the
+//! group.
 //!
-//! With a generation (see [`generation`](super::generation)) the last 8 bytes before the block are that word, and
-//! everything from byte 16 up to it may change.
+//! With a generation (see [`generation`](super::generation)) the last 8 bytes before the block are the
+//! generation, and everything from byte 16 up to it may change.
 //!
 //! The body of an octave record (see [`histogram`](super::histogram)):
 //!
@@ -40,7 +41,7 @@ use super::bytes::{Bytes, Malformed, TEXT_MOST, cut, pad};
 use super::labels::{self, Labels};
 use super::{LINE, round_up};
 
-/// What a record is.
+/// The type of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum Type {
@@ -54,39 +55,38 @@ pub enum Type {
     Retired = 4,
     /// Further space of a metric: see [`extent`](super::extent).
     Extent = 6,
-    /// What is not recorded, and why: see [`note`](super::note).
+    /// What the file does not record, and why: see [`note`](super::note).
     Note = 7,
-    /// What a metric means: see [`description`](super::description).
+    /// Help text and unit of a metric: see [`description`](super::description).
     Description = 8,
 }
 
 /// Bytes of a record's head.
 pub const HEAD: usize = 8;
 
-/// The flag of a record without which the others must not be read: who does not know of retired files
-/// would count what they name twice.
+/// The flag of a record that a reader must understand in order to read the others. A reader that does not
+/// know retired files would count the files that they name twice.
 const MUST_BE_UNDERSTOOD: u16 = 1;
 
 /// The flag of an instance that has a generation.
 const HAS_GENERATION: u16 = 2;
 
-/// Bytes of an instance's record before what changes when its space is used again.
+/// Bytes at the start of an instance's record that do not change when its space is used again.
 pub const FIXED_FOR_EVER: usize = 16;
 
-/// A record's head and where its body lies.
+/// The head of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// Bytes of the record, head included.
     pub len: usize,
-    /// Its type; `None`: one that this version does not know.
+    /// Its type; `None` if this version does not know it.
     pub kind: Option<Type>,
     /// Whether it is an instance that has a generation.
     pub has_generation: bool,
 }
 
 impl Head {
-    /// Decodes the head of the record at offset `at` of a file of which `left` bytes from there on
-    /// are committed.
+    /// Decodes the head of the record at offset `at` of a file. From there on `left` bytes are committed.
     pub fn decode(head: &[u8], at: u64, left: u64) -> Result<Head, Malformed> {
         let mut bytes = Bytes::new(head, at);
         let len = bytes.u32("the record's length")?;
@@ -150,16 +150,16 @@ pub fn end(mut out: Vec<u8>) -> Vec<u8> {
     out
 }
 
-/// An instance: a block of values, and what its labels begin with.
+/// An instance: a block of values, and its identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {
     /// Offset of the schema record.
     pub schema: u32,
     /// Offset of the block of values.
     pub block: u32,
-    /// What every label begins with.
+    /// The start of every label.
     pub prefix: String,
-    /// Name of the group, empty: it is none.
+    /// Name of the group; empty if there is none.
     pub group: String,
     /// Its labels, by key.
     pub labels: Labels,
@@ -174,11 +174,11 @@ pub struct Octave {
     pub octave: u32,
     /// Offset of the counts.
     pub counts: u32,
-    /// How many there are.
+    /// Number of counts.
     pub len: u32,
 }
 
-/// A record that carries values: its metadata, and where the values are to lie.
+/// A record with values: its metadata, and where its values lie.
 #[derive(Debug)]
 pub struct PlacedRecord {
     /// The bytes of the record up to its values.
@@ -189,8 +189,9 @@ pub struct PlacedRecord {
     pub end: usize,
 }
 
-/// Fixes the place of `words` words of values for a record that begins at `at` of the file: on a
-/// line of their own, and (if asked for) on one whose number modulo `lines` is `line`.
+/// Returns where `words` words of values lie in a record that begins at `at` of the file, and where the
+/// record ends. The values begin on a line of their own; with `stagger` on one whose number modulo `lines` is
+/// `line`.
 pub(super) fn place(
     at: usize,
     metadata: usize,
@@ -205,11 +206,11 @@ pub(super) fn place(
     (values, round_up(values + 8 * words, LINE))
 }
 
-/// On which cache line, modulo a power of two, a block should begin.
+/// The cache line, modulo a power of two, on which a block should begin.
 ///
-/// The values of several models that one thread writes must not lie at the same offset of their
-/// pages: the processor compares only the low 12 bits of an address when it looks for earlier
-/// stores, and 16 counters at one offset cost ten times as much as 16 on different lines.
+/// The values of several models that one thread writes must not lie at the same offset of their pages. The
+/// processor compares only the low 12 bits of an address when it looks for earlier stores, so 16 counters at
+/// one offset cost ten times as much as 16 on different lines.
 #[derive(Clone, Copy, Debug)]
 pub struct Stagger {
     /// The line.
@@ -219,8 +220,8 @@ pub struct Stagger {
 }
 
 impl Instance {
-    /// The record of an instance with `words` words of values that begins at `at`; `block` is set by
-    /// the place that is found for them.
+    /// The record of an instance with `words` words of values that begins at `at`. `self.block` is ignored;
+    /// the record states where the values were placed.
     pub fn encode(&self, at: usize, words: usize, stagger: Option<Stagger>) -> PlacedRecord {
         self.encode_with(at, words, stagger, false)
     }
@@ -263,7 +264,7 @@ impl Instance {
         placed(out, at, values, end)
     }
 
-    /// Decodes the body of the instance record that is `record` of the file's bytes.
+    /// Decodes the body of an instance record.
     pub fn decode(mut body: Bytes<'_>) -> Result<Instance, Malformed> {
         let schema = body.u32("the schema's offset")?;
         let block = body.u32("the block's offset")?;
@@ -284,7 +285,7 @@ impl Instance {
         24 + self.prefix.len() + self.group.len() + labels::encoded_len(&self.labels)
     }
 
-    /// What the labels of this instance begin with.
+    /// The start of the labels of this instance.
     pub fn label_prefix(&self) -> String {
         if self.group.is_empty() {
             self.prefix.clone()
@@ -293,7 +294,7 @@ impl Instance {
         }
     }
 
-    /// What the labels of this instance end with: its pairs, unless it goes by a name.
+    /// The end of the labels of this instance: its pairs, unless it has a group name.
     pub fn label_suffix(&self) -> String {
         let mut suffix = String::new();
         if self.group.is_empty() {
@@ -304,7 +305,8 @@ impl Instance {
 }
 
 impl Octave {
-    /// The record of an octave that begins at `at`; `counts` is set by the place that is found.
+    /// The record of an octave that begins at `at`. `self.counts` is ignored; the record states where the
+    /// counts were placed.
     pub fn encode(&self, at: usize) -> PlacedRecord {
         let mut out = begin(Type::Octave);
         let (values, end) = place(at, 24, self.len as usize, None);

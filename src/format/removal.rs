@@ -1,4 +1,4 @@
-//! Finding a group among the records of a file, to end it there: what a thread does in the files of the other
+//! Finds a group among the records of a file and ends it there. A thread does this in the files of the other
 //! threads of its process.
 
 use super::generation::{self, is_there};
@@ -6,14 +6,14 @@ use super::labels::{self, LABELS_MOST, Labels, PAIR};
 use super::record::{FIXED_FOR_EVER, HEAD, Head, Instance, Type};
 use crate::sync::{AtomicU64, Ordering};
 
-/// A group that ends.
+/// A group that is to end.
 #[derive(Debug)]
 pub struct Ended {
     /// The record of its schema.
     pub schema: Vec<u64>,
-    /// Its record from byte [`FIXED_FOR_EVER`] on, as far as the texts go, then zeros.
+    /// Its record from byte [`FIXED_FOR_EVER`] to the end of the texts, padded with zeros.
     pub texts: Vec<u64>,
-    /// What the groups within it have in common; `None`: there are none.
+    /// What the groups within it have in common; `None` if there are none.
     pub within: Option<Within>,
 }
 
@@ -21,7 +21,8 @@ pub struct Ended {
 #[derive(Debug)]
 pub struct Within(Vec<Common>);
 
-/// What some of the groups within a group have in common: how their prefixes begin, and what is among their labels.
+/// What some of the groups within a group have in common: the start of their prefixes, and some of their
+/// labels.
 #[derive(Debug)]
 struct Common {
     prefix: String,
@@ -29,8 +30,8 @@ struct Common {
 }
 
 impl Within {
-    /// Of the groups within this one. They have its labels. The name of a group is in front of theirs, or a label of
-    /// those that go by labels.
+    /// What the groups within this one have in common. They have all of its labels. If it has a name, the
+    /// name is in front of theirs, or is a label of those that go by labels.
     pub fn of(group: &Instance) -> Within {
         let by_labels = |labels| Common {
             prefix: group.prefix.clone(),
@@ -47,14 +48,14 @@ impl Within {
         Within(vec![in_front, by_labels(vec![(key, group.group.clone())])])
     }
 
-    /// Whether a group is one of them. Of labels alone it cannot be seen whether the group stands within it or
-    /// has further labels itself: then it is of the same schema, and not one of them.
+    /// Whether a group is one of them. Labels alone do not show whether a group is within this one, or is a
+    /// sibling with further labels. A sibling has the same schema and is not one of them.
     pub fn has(&self, inner: &Instance, same_schema: bool) -> bool {
         (self.0.iter()).any(|common| common.has(inner, same_schema))
     }
 
-    /// [`has`](Self::has) of the texts of a record. Nothing is allocated: the caller has a lock that an allocator
-    /// may need.
+    /// [`has`](Self::has) for the texts of a record. It allocates nothing, because the caller holds a lock
+    /// that an allocator may need.
     fn has_texts(&self, texts: Texts<'_>, same_schema: impl Fn() -> bool) -> bool {
         (self.0.iter()).any(|common| common.has_texts(texts, &same_schema))
     }
@@ -109,7 +110,7 @@ impl Common {
 struct Texts<'a>(&'a [AtomicU64]);
 
 impl Texts<'_> {
-    /// The byte at `at`; 0 behind the end.
+    /// The byte at `at`; 0 past the end.
     fn byte(self, at: usize) -> u8 {
         // Relaxed, as in `load`.
         let word = self
@@ -119,7 +120,7 @@ impl Texts<'_> {
         word.to_le_bytes()[at % 8]
     }
 
-    /// The number of two bytes at `at`.
+    /// The two-byte number at `at`.
     fn number(self, at: usize) -> usize {
         u16::from_le_bytes([self.byte(at), self.byte(at + 1)]).into()
     }
@@ -133,10 +134,10 @@ impl Texts<'_> {
     }
 }
 
-/// Ends the group, and those within it, in a file whose words are these, up to byte `committed`. Whether it was
-/// there.
+/// Ends the group, and those within it, in a file with these words, up to byte `committed`. Returns whether
+/// the group was there.
 ///
-/// Nothing of the records is believed: this process has written them, but others may have, too.
+/// The records are not trusted: this process has written them, but others may have written to them, too.
 pub fn end_in(words: &[AtomicU64], header: usize, committed: usize, ended: &Ended) -> bool {
     let mut any = false;
     let committed = committed.min(8 * words.len());
@@ -154,7 +155,8 @@ pub fn end_in(words: &[AtomicU64], header: usize, committed: usize, ended: &Ende
     any
 }
 
-/// Ends the instance of the record at `at` if it is the group, or within it. Whether it is the group.
+/// Ends the instance of the record at `at` if it is the group, or within it. Returns true if it was the group
+/// and has ended now.
 fn end_record(words: &[AtomicU64], at: usize, len: usize, ended: &Ended) -> bool {
     if len < FIXED_FOR_EVER {
         return false;
@@ -166,7 +168,7 @@ fn end_record(words: &[AtomicU64], at: usize, len: usize, ended: &Ended) -> bool
         return false;
     }
     let (word, room) = (&words[block / 8 - 1], (block - 8 - texts) / 8);
-    // Relaxed, then the fence: the first look. The exchange of `remove` is the second one.
+    // Relaxed, then the fence: the first look. The exchange in `remove` is the second look.
     let known = word.load(Ordering::Relaxed);
     generation::after_first_look();
     if !is_there(known) {
@@ -183,7 +185,7 @@ fn end_record(words: &[AtomicU64], at: usize, len: usize, ended: &Ended) -> bool
     ended && is_it
 }
 
-/// Whether the record at byte `schema`, which is before `end`, is this one.
+/// Whether this record is at byte `schema`, and ends at or before `end`.
 fn is_schema(words: &[AtomicU64], schema: usize, end: usize, record: &[u64]) -> bool {
     schema.is_multiple_of(8) && schema + 8 * record.len() <= end && is_at(words, schema, record)
 }
@@ -194,8 +196,8 @@ fn is_at(words: &[AtomicU64], at: usize, wanted: &[u64]) -> bool {
     wanted.all(|(index, word)| load(words, at + 8 * index) == *word)
 }
 
-/// The word at byte `at`. Relaxed: what changes is between two looks at a generation, what does not was complete
-/// when it was committed.
+/// The word at byte `at`. Relaxed: words that change are read between two looks at a generation, and the
+/// others were complete when they were committed.
 fn load(words: &[AtomicU64], at: usize) -> u64 {
     words[at / 8].load(Ordering::Relaxed)
 }

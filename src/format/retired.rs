@@ -1,7 +1,7 @@
-//! The record of a retired file that names what was folded into it.
+//! The record of a retired file that names the files folded into it.
 //!
-//! A model's directory has at most one retired file, [`RETIRED_FILE`]: an ordinary stats file whose
-//! instances have the totals of processes that have ended, and a record of type 4:
+//! A model's directory has at most one retired file, [`RETIRED_FILE`]. It is an ordinary stats file whose
+//! instances have the totals of processes that have ended, with a record of type 4:
 //!
 //! ```text
 //!   8  u64  how many files were folded into it, ever
@@ -11,7 +11,7 @@
 //!   .  u64  creation time of the earliest file that was ever folded into it; may be missing
 //! ```
 //!
-//! Each of them, padded to a multiple of 8:
+//! Each name, padded to a multiple of 8:
 //!
 //! ```text
 //!   0  u64  creation time, as in the header of the file
@@ -23,25 +23,25 @@
 //!  34  bytes  the file's name in this directory
 //! ```
 //!
-//! The file never changes: folding writes a new one and renames it over the old. So one step both adds
-//! the totals of some files (1024 at most) and names them, and whoever is killed before or after it has
-//! lost and doubled nothing: a reader ignores the files that are named, and the next who folds removes
-//! them.
+//! The file never changes: folding writes a new one and renames it over the old one. So one step both adds
+//! the totals of some files (at most 1024) and names them. A process that is killed before or after that step
+//! has lost nothing and doubled nothing: readers ignore the files that are named, and the next process that
+//! folds removes them.
 //!
 //! # Proof that a reader counts each file once
 //!
-//! A reader looks at the retired file (A), lists and reads the others, and looks at the retired file
-//! again (B), of which it takes the totals. It ignores the files that A or B name. Let a file F, in the
-//! listing or not, be folded by the step f.
+//! A reader looks at the retired file (A), lists and reads the other files, and looks at the retired file
+//! again (B). It uses the totals of B, and ignores the files that A or B name. Let a file F, in the listing
+//! or not, be folded by the step f.
 //!
-//! 1. *f after B.* F is not in B's totals. It was there when the directory was listed, since files are
-//!    removed after they were folded: it is read and counted. A name, once a file has it, is not in A
-//!    or B before f.
-//! 2. *f before B.* F is in B's totals. If it was read, it has to be ignored. Nothing is folded before
-//!    all files of the step before are gone, and one step folds no more than [`NAMED`] files: so what
-//!    is still there is named. If f is before A, and F was there to be read after A, A names it. If f is
-//!    between A and B, B names it, unless more than [`NAMED`] were folded between A and B: then the
-//!    reader sees from both counts that it must start over.
+//! 1. *f after B.* F is not in B's totals. It existed when the directory was listed, because files are
+//!    removed only after they have been folded. So it is read and counted: neither A nor B names it, because
+//!    f comes later.
+//! 2. *f before B.* F is in B's totals. If it was read, it must be ignored. Nothing is folded before all
+//!    files of the previous step are gone, and one step folds at most [`NAMED`] files. So a file that still
+//!    exists is named. If f is before A, and F still existed after A, A names it. If f is between A and B, B
+//!    names it, unless more than [`NAMED`] files were folded between A and B. In that case the reader sees
+//!    from both counts that it must start over.
 
 use super::bytes::{Bytes, Malformed, cut, pad};
 use super::header::{Header, NAME_MOST};
@@ -50,34 +50,35 @@ use super::record::{self, Type};
 /// Name of the retired file in a model's directory.
 pub const RETIRED_FILE: &str = "mmstats-retired";
 
-/// How many files stay named when they are gone, and how many one step may fold: more than others can
-/// fold while a directory is read.
+/// How many files stay named after they are gone, and how many one step may fold. This is more than others
+/// can fold while a directory is read.
 pub const NAMED: usize = 1024;
 
 /// What was folded into a retired file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retired {
-    /// How many files, ever.
+    /// How many files were ever folded.
     pub folds: u64,
-    /// How many of those that are named, the last ones, may still be there.
+    /// How many of the named files, the last ones, may still exist.
     pub unseen: usize,
-    /// The first one, by which these totals are known elsewhere, and the last [`NAMED`], or all; the latest last.
+    /// The first file, by which these totals are known elsewhere, and the last [`NAMED`], or all; the latest
+    /// is last.
     pub named: Vec<Folded>,
-    /// When the earliest of all was created: nanoseconds since 1970-01-01 UTC. Earlier versions did not
-    /// write it: then that of the earliest that is named.
+    /// Creation time of the earliest of all, in nanoseconds since 1970-01-01 UTC. Earlier versions did not
+    /// write it; for these it is that of the earliest named file.
     pub since: u64,
 }
 
 /// A file that was folded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folded {
-    /// Which one.
+    /// Identifies it.
     pub id: FileId,
     /// Its name in the directory.
     pub name: String,
 }
 
-/// Which file it is, wherever it lies: what its creator wrote into its header.
+/// Identifies a file wherever it lies, by what its creator wrote into its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileId {
     created: u64,
@@ -88,7 +89,7 @@ pub struct FileId {
 }
 
 impl FileId {
-    /// That of the file with this header.
+    /// The identity of the file with this header.
     pub fn of(header: &Header) -> FileId {
         FileId {
             created: header.created,
@@ -102,7 +103,7 @@ impl FileId {
 
 #[cfg(feature = "push")]
 impl FileId {
-    /// All of it as words.
+    /// The identity as words.
     pub(crate) fn words(&self) -> [u64; 4] {
         let ids = u64::from(self.pid) << 32 | u64::from(self.tid);
         [self.created, self.token, self.start_time, ids]

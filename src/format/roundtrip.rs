@@ -1,4 +1,4 @@
-//! What is encoded is decoded again, and what was never encoded hurts nobody.
+//! Tests that decoding returns what was encoded, and that arbitrary bytes do no harm.
 
 use proptest::prelude::*;
 
@@ -156,8 +156,8 @@ proptest! {
         prop_assert_eq!(read, Octave { counts: placed.values as u32, ..octave });
     }
 
-    /// Neither a panic nor an allocation out of proportion: a schema of 2³² metrics in some bytes
-    /// would end the test.
+    /// No panic, and no allocation out of proportion: a schema that claims 2³² metrics in a few bytes would
+    /// end the test.
     #[test]
     fn random_bytes(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
         let _ = Header::length(&bytes).and_then(|len| Header::decode(&bytes[..len.min(bytes.len())]));
@@ -167,7 +167,7 @@ proptest! {
         let _ = Octave::decode(Bytes::new(&bytes, 0));
     }
 
-    /// As random bytes, but most of it is right.
+    /// Like random bytes, but mostly valid.
     #[test]
     fn damaged_schemas(schema in schema(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let mut record = schema.encode();

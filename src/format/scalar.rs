@@ -1,4 +1,4 @@
-//! The types of single numbers, and their 64-bit words.
+//! The types of single values, and their 64-bit words.
 
 /// The type of a number, a flag or a text, as a schema states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,7 +51,7 @@ impl Scalar {
         })
     }
 
-    /// Bytes of one in a compound value; 0 for a text.
+    /// Bytes of one value in a compound; 0 for a text.
     pub const fn size(self) -> usize {
         match self {
             Scalar::U8 | Scalar::I8 | Scalar::Bool => 1,
@@ -62,7 +62,7 @@ impl Scalar {
         }
     }
 
-    /// The number that a word holds: the low bytes count, little-endian.
+    /// The number that a word holds in its low bytes, little-endian.
     pub fn number(self, word: u64) -> Number {
         match self {
             Scalar::U8 | Scalar::Bool => Number::Int(i128::from(word as u8)),
@@ -78,7 +78,7 @@ impl Scalar {
         }
     }
 
-    /// The word of a number, if this type can say it.
+    /// The word of a number, if this type can represent it.
     pub fn word(self, number: Number) -> Option<u64> {
         match (self, number) {
             (Scalar::F32, n) => Some(u64::from((n.as_f64() as f32).to_bits())),
@@ -92,7 +92,7 @@ impl Scalar {
     }
 }
 
-/// A number of any [`Scalar`] type, or a sum of such: integers stay integers.
+/// A number of any [`Scalar`] type, or a sum of such numbers. Integers stay integers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Number {
     /// An integer. Sums of 64-bit values from fewer than 2⁶³ files fit.

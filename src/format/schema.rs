@@ -1,4 +1,4 @@
-//! Schemas: what the values of an instance are called, of what kind they are, and where they lie.
+//! Schemas: the names, kinds and places of the values of an instance.
 //!
 //! The body of a schema record, after the record's head (8 bytes):
 //!
@@ -35,8 +35,8 @@
 //!   8  name
 //! ```
 //!
-//! A metric's place is `[sequence, buffers × words] , plain words`. So a reader can copy the values
-//! of a kind that it has never heard of.
+//! A metric's place is `[sequence, buffers × words] , plain words`. So a reader can copy the values of a kind
+//! that it does not know.
 
 use std::fmt;
 use std::sync::Arc;
@@ -46,21 +46,21 @@ use super::record::{self, Type};
 use super::scalar::Scalar;
 use super::slot;
 
-/// How one label's values from many files become one.
+/// How the values of one label in several files are merged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u8)]
 pub enum Merge {
-    /// They add up.
+    /// The sum.
     #[default]
     Sum = 0,
-    /// The largest counts.
+    /// The largest value.
     Max = 1,
-    /// The smallest counts.
+    /// The smallest value.
     Min = 2,
-    /// Their mean.
+    /// The mean.
     Mean = 3,
-    /// That of the file created last.
+    /// The value of the file created last.
     Latest = 4,
 }
 
@@ -78,7 +78,7 @@ impl Merge {
     }
 }
 
-/// As the attribute `merge = "…"` names it: `sum`, `max`, `min`, `mean` or `latest`.
+/// The name as in the attribute `merge = "…"`: `sum`, `max`, `min`, `mean` or `latest`.
 impl fmt::Display for Merge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -94,7 +94,7 @@ impl fmt::Display for Merge {
 /// The place of a metric in a block: a slot (or none), and plain words after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Geometry {
-    /// Buffers of the slot, 0: there is none.
+    /// Buffers of the slot; 0 if there is none.
     pub buffers: u16,
     /// Words of each buffer.
     pub words: u16,
@@ -103,14 +103,14 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// One word and no slot: what a value of at most 8 bytes needs.
+    /// One word and no slot, for a value of at most 8 bytes.
     pub const WORD: Geometry = Geometry {
         buffers: 0,
         words: 0,
         plain: 1,
     };
 
-    /// A slot of two buffers (or as many as asked for), and nothing else.
+    /// A slot of two buffers (or as many as given), and nothing else.
     pub const fn slot(words: usize, buffers: Option<u16>) -> Geometry {
         let buffers = match buffers {
             Some(n) => n,
@@ -150,23 +150,23 @@ impl Geometry {
 /// One metric of a schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetricSchema {
-    /// What it is called within its group; empty: as the group itself.
+    /// Its name within its group; empty if it is that of the group itself.
     pub label: String,
-    /// Of what it is a count or measure, or empty.
+    /// Its unit, or empty.
     pub unit: String,
-    /// What it means, in a sentence, or empty.
+    /// Its help text, a sentence, or empty.
     pub help: String,
     /// Code of its kind.
     pub kind: u16,
-    /// Type of its numbers, where the kind has any.
+    /// Type of its numbers, if the kind has any.
     pub scalar: Option<Scalar>,
-    /// How values of several files become one.
+    /// How values of several files are merged.
     pub merge: Merge,
     /// Where its place begins in a block, in bytes.
     pub offset: u32,
     /// Its place.
     pub geometry: Geometry,
-    /// A number whose meaning is the kind's: digits of a percentile, bytes of a text.
+    /// A number whose meaning depends on the kind: digits of a percentile, bytes of a text.
     pub parameter: u32,
     /// The fields of a compound value.
     pub fields: Arc<[FieldSchema]>,
@@ -179,13 +179,13 @@ pub struct FieldSchema {
     pub name: String,
     /// Its type.
     pub scalar: Scalar,
-    /// How many there are, `None` for one that is no array.
+    /// Length of the array; `None` if it is not an array.
     pub count: Option<u16>,
     /// Where it begins in the value, in bytes.
     pub offset: u16,
-    /// How values of several files become one.
+    /// How values of several files are merged.
     pub merge: Merge,
-    /// Whether its numbers only rise, as a counter.
+    /// Whether its numbers only rise, like a counter.
     pub counter: bool,
 }
 
@@ -197,14 +197,14 @@ pub fn whole_label(prefix: &str, label: &str) -> String {
     }
 }
 
-/// What a block of values means.
+/// Describes a block of values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Schema {
     /// Name of the model that it describes.
     pub model: String,
-    /// What the model means, in a sentence, or empty.
+    /// Help text of the model, a sentence, or empty.
     pub help: String,
-    /// The path of the model's type in its program, or empty: two models of one name differ in it.
+    /// The path of the model's type in its program, or empty. It distinguishes two models with the same name.
     pub type_path: String,
     /// What exporters put in front of the names of the model's metrics, if not its name.
     pub export: Option<String>,
@@ -244,14 +244,14 @@ impl Schema {
         for metric in &self.metrics {
             metric.encode(&mut out);
         }
-        // Last, where readers that do not know it leave it alone.
+        // Last, so that readers that do not know it ignore it.
         out.extend(export.unwrap_or_default().as_bytes());
         record::end(out)
     }
 
-    /// Decodes the body of a schema record: what comes after its head. An entry that is wrong in itself
-    /// (a later version's type of a field, say) costs its metric only: its kind and what is wrong with
-    /// it come beside the schema.
+    /// Decodes the body of a schema record, without its head. An invalid entry (for example with a field type
+    /// of a later version) affects only its own metric: its kind and the problem are returned beside the
+    /// schema.
     pub fn decode(mut body: Bytes<'_>) -> Result<(Schema, Vec<(u16, Malformed)>), Malformed> {
         let block = body.u32("the block's length")?;
         let count = body.u32("the number of metrics")? as usize;
@@ -265,7 +265,7 @@ impl Schema {
             type_path: body.text(type_path.into(), "the model's type")?,
             export: None,
             block,
-            // What is allocated is bounded by the bytes that are there: an entry has 32 or more.
+            // The allocation is bounded by the bytes that are there, because an entry has at least 32.
             metrics: Vec::with_capacity(count.min(body.left() / ENTRY)),
         };
         body.align(8, "padding")?;
@@ -276,7 +276,8 @@ impl Schema {
         for _ in 0..count {
             let len = body.clone().u32("the entry's length")? as usize;
             if len < ENTRY {
-                // Where the next one begins is not known. (And a length of 0 would go on for ever.)
+                // The start of the next entry is not known. (And with a length of 0 the loop would never
+                // advance.)
                 return Err(body.error(format!("an entry of {len} bytes, fewer than {ENTRY}")));
             }
             let mut entry = body.part(len, "the entry")?;
@@ -335,7 +336,7 @@ impl MetricSchema {
         out[start..start + 4].copy_from_slice(&len.to_le_bytes());
     }
 
-    /// Decodes an entry from what follows its kind.
+    /// Decodes an entry from the bytes after its kind.
     fn decode(kind: u16, mut entry: Bytes<'_>, block: u32) -> Result<MetricSchema, Malformed> {
         let scalar = Scalar::from_code(entry.u8("the scalar type")?);
         let rule = entry.u8("the merge rule")?;
@@ -365,7 +366,7 @@ impl MetricSchema {
             )));
         }
         let label = entry.text(label.into(), "the label")?;
-        // Not taken as a sum: a wrong value is worse than none.
+        // An unknown rule is not treated as a sum: a wrong value is worse than none.
         let merge = Merge::from_code(rule)
             .ok_or_else(|| entry.error(format!("{label:?} with the unknown merge rule {rule}")))?;
         let mut metric = MetricSchema {

@@ -6,49 +6,47 @@
 //! | sequence | buffer 0: W words | buffer 1: W words | … | buffer N-1 |
 //! ```
 //!
-//! `sequence = 2·published (+ 1 while the next value is being written)`. Publication number `p`
-//! lives in buffer `p % N`; a slot of zero bytes is publication 0 of the value zero. One thread
-//! writes, any number of threads and processes read; a writer never waits, and one that dies in the
-//! middle leaves the last published value where it was.
+//! `sequence = 2·published (+ 1 while the next value is being written)`. Publication number `p` lives in
+//! buffer `p % N`; a slot of zero bytes is publication 0 of the value zero. One thread writes, and any number
+//! of threads and processes read. A writer never waits. A writer that dies in the middle leaves the last
+//! published value intact.
 //!
 //! # Proof
 //!
-//! Let a reader load `s1` and take `p = s1 / 2`. It must return the words of publication `p` and of
-//! no other.
+//! Let a reader load `s1`, and let `p = s1 / 2`. It must return the words of publication `p` and of no other.
 //!
-//! 1. *It sees all of `p`.* `s1` is `2p` (the end of `p`) or `2p + 1` (the begin of `p + 1`). Both
-//!    are Release stores after the words of `p` in the writer's program order, and the reader
-//!    executes `fence(Acquire)` between the load of `s1` and the copy: the words of `p` happen before
-//!    it. Were the begin mark Relaxed, a reader that saw only `2p + 1` would have synchronised with
-//!    nothing (loom finds it in a few steps). The load itself is Relaxed with a fence after it, as
-//!    strong as an Acquire load, because a reader's pages are read-only, and there Rust allows
-//!    Relaxed loads only.
-//! 2. *It sees nothing newer and does not notice.* The words of publication `q > p` go into the same
-//!    buffer only if `q ≥ p + N`. Suppose the copy read a word of such a `q`. The writer executed
-//!    `fence(Release)` after the begin mark `2q - 1` and before that word; the reader executes
-//!    `fence(Acquire)` after the copy and before loading `s2`. Fence to fence through the word:
-//!    the begin mark happens before the load of `s2`, so `s2 ≥ 2q - 1 ≥ 2p + 2N - 1`, and the test
-//!    `s2 ≤ 2p + 2(N - 1)` rejects it.
-//! 3. *It accepts whenever it may.* While the writer is at most in the middle of `p + N - 1`,
-//!    `s2 ≤ 2p + 2N - 2`: the buffer of `p` has not been touched.
+//! 1. *It sees all of `p`.* `s1` is `2p` (the end mark of `p`) or `2p + 1` (the begin mark of `p + 1`). Both
+//!    are Release stores after the words of `p` in the writer's program order, and the reader executes
+//!    `fence(Acquire)` between the load of `s1` and the copy. So the stores of the words of `p` happen before
+//!    the copy. If the begin mark were Relaxed, a reader that saw only `2p + 1` would synchronise with
+//!    nothing (loom finds this in a few steps). The load itself is Relaxed with a fence after it, which is as
+//!    strong as an Acquire load. A reader's pages are read-only, and for these Rust allows only Relaxed
+//!    loads.
+//! 2. *It sees nothing newer without noticing.* The words of publication `q > p` go into the same buffer only
+//!    if `q ≥ p + N`. Suppose the copy read a word of such a `q`. The writer executed `fence(Release)` after
+//!    the begin mark `2q - 1` and before that word; the reader executes `fence(Acquire)` after the copy and
+//!    before loading `s2`. The fences synchronise through that word, so the begin mark happens before the
+//!    load of `s2`. Hence `s2 ≥ 2q - 1 ≥ 2p + 2N - 1`, and the test `s2 ≤ 2p + 2(N - 1)` rejects it.
+//! 3. *It accepts whenever it can.* Until the writer begins `p + N`, `s2 ≤ 2p + 2N - 2`, and the buffer of
+//!    `p` is untouched.
 //!
-//! All comparisons wrap, so a sequence may run through 2⁶⁴ (N divides 2⁶³).
+//! All comparisons wrap, so a sequence may pass 2⁶⁴ (N divides 2⁶³).
 //!
 //! # Some words only
 //!
-//! A publication need not store what its buffer has already. The buffer of `p` was last that of `p - N`; a
-//! word that was the same in all of `p - N` to `p - 1`, and is to be the same in `p`, is there. (All of
-//! those must be the present writer's: one that died in the middle of `p` has left some of its words
-//! there.) Step 1 asks that all words of `p` were stored before its end mark: that word was, at `p - N` or
-//! before. Step 2 speaks of words that are stored for a later `q`, and of no others.
+//! A publication need not store words that its buffer already has. The buffer of `p` was last used for `p -
+//! N`. So a word that was the same in all of `p - N` to `p - 1`, and is the same in `p`, is already there.
+//! (The present writer must have made all of these: a writer that died in the middle of `p` has left some of
+//! its words there.) Step 1 requires that all words of `p` were stored before its end mark; that word was, at
+//! `p - N` or before. Step 2 concerns only words that are stored for a later `q`.
 //!
 //! # One buffer, numbered
 //!
-//! A *numbered* slot has N = 1 buffer, and its writer chooses the number of each publication, which is
-//! larger than the one before. Nothing above asks for more: step 1 holds for `s1 = 2p` (an odd `s1` is
-//! never accepted, since `s2 ≥ s1 > s1 - 1`), and in step 2 every later publication is a `q ≥ p + 1`.
-//! While it is being overwritten its value cannot be read. That suits an entry of a ring, whose
-//! oldest value goes just then. The number tells which value was read.
+//! A *numbered* slot has N = 1 buffer. Its writer chooses the number of each publication, which must be
+//! larger than the one before. The proof requires no more: step 1 holds for `s1 = 2p` (an odd `s1` is never
+//! accepted, since `s2 ≥ s1 > s1 - 1`), and in step 2 every later publication is a `q ≥ p + 1`. The value
+//! cannot be read while it is being overwritten. That suits an entry of a ring, because the entry that is
+//! overwritten is the oldest one, which is dropped anyway. The number tells which value was read.
 
 use crate::sync::{AtomicU64, Ordering, fence};
 
@@ -82,22 +80,23 @@ impl Orders {
 /// The fewest and the most buffers that a slot may have; their number is a power of two.
 pub const BUFFERS: core::ops::RangeInclusive<usize> = 2..=64;
 
-/// The number of the publication that a reader who loads `sequence` has to take.
+/// The number of the publication that a reader must copy after it has loaded `sequence`.
 #[inline(always)]
 pub const fn published(sequence: u64) -> u64 {
     sequence / 2
 }
 
-/// Whether what was copied between loading `first` and `second` is publication `published(first)`.
+/// Whether the words copied between the loads of `first` and `second` are those of publication
+/// `published(first)`.
 #[inline(always)]
 pub const fn whole(first: u64, second: u64, buffers: usize) -> bool {
     second.wrapping_sub(first & !1) <= 2 * (buffers as u64 - 1)
 }
 
-/// Makes the calling thread the writer of a slot: an odd sequence (of a writer that died in the
-/// middle) becomes the even one below it, so that [`publish`] need not ask.
+/// Makes the calling thread the writer of a slot. An odd sequence (of a writer that died in the middle)
+/// becomes the even one below it, so that [`publish`] need not check.
 pub fn take_over(sequence: &AtomicU64) {
-    // Relaxed: no reader can tell the two apart, and the writer before is no more.
+    // Relaxed: no reader can distinguish the two values, and the previous writer no longer writes.
     let left = sequence.load(Ordering::Relaxed);
     sequence.store(left & !1, Ordering::Relaxed);
 }
@@ -114,43 +113,43 @@ pub fn publish<'a>(
     publish_ordered(Orders::PROVED, sequence, buffer, words);
 }
 
-/// [`publish`]es what `store` puts into the buffer that it is given, word by word.
+/// [`publish`]es the words that `store` writes to the buffer that it is given.
 #[inline(always)]
 pub fn publish_stored<'a>(
     sequence: &AtomicU64,
     buffer: impl FnOnce(u64) -> &'a [AtomicU64],
     store: impl FnOnce(&[AtomicU64]),
 ) {
-    // Relaxed: this thread is the only writer, it reads its own store.
+    // Relaxed: this thread is the only writer, so it reads its own store.
     let even = sequence.load(Ordering::Relaxed);
     publish_into(Orders::PROVED, even, sequence, |p| store(buffer(p)));
 }
 
-/// [`publish`]es what `next` makes of the words that were published last.
+/// [`publish`]es the words that `next` computes from those that were published last.
 #[inline(always)]
 pub fn update<'a, I: IntoIterator<Item = u64>>(
     sequence: &AtomicU64,
     buffer: impl Fn(u64) -> &'a [AtomicU64],
     next: impl FnOnce(&[AtomicU64]) -> I,
 ) {
-    // Relaxed: this thread is the only writer, it reads its own store.
+    // Relaxed: this thread is the only writer, so it reads its own store.
     let even = sequence.load(Ordering::Relaxed);
     let words = next(buffer(published(even)));
     publish_after(Orders::PROVED, even, sequence, buffer, words);
 }
 
-/// As [`update`], of a value that differs from the last N in some words only: `next` says which words of
-/// the buffer become what. False, and nothing is published, if it says `None`.
+/// Like [`update`], for a value that differs from the last N in some words only. `next` returns the indices
+/// of these words and their new values. If it returns `None`, nothing is published and the result is false.
 ///
-/// The other words must have been the same in each of the last N publications, all of which this
-/// writer has made since [`take_over`]: see "Some words only" above.
+/// The other words must have been the same in each of the last N publications, and this writer must have made
+/// all of these since [`take_over`]: see "Some words only" above.
 #[inline(always)]
 pub fn update_some<'a, const K: usize>(
     sequence: &AtomicU64,
     buffer: impl Fn(u64) -> &'a [AtomicU64],
     next: impl FnOnce(&[AtomicU64]) -> Option<[(usize, u64); K]>,
 ) -> bool {
-    // Relaxed: this thread is the only writer, it reads its own store.
+    // Relaxed: this thread is the only writer, so it reads its own store.
     let even = sequence.load(Ordering::Relaxed);
     let Some(words) = next(buffer(published(even))) else {
         return false;
@@ -164,7 +163,7 @@ pub fn update_some<'a, const K: usize>(
     true
 }
 
-/// [`publish`] with orderings of the caller's choice: for the model checker.
+/// [`publish`] with orderings of the caller's choice, for the model checker.
 #[inline(always)]
 pub fn publish_ordered<'a>(
     orders: Orders,
@@ -172,13 +171,13 @@ pub fn publish_ordered<'a>(
     buffer: impl FnOnce(u64) -> &'a [AtomicU64],
     words: impl IntoIterator<Item = u64>,
 ) {
-    // Relaxed: this thread is the only writer, it reads its own store.
+    // Relaxed: this thread is the only writer, so it reads its own store.
     let even = sequence.load(Ordering::Relaxed);
     publish_after(orders, even, sequence, buffer, words);
 }
 
-/// Publishes `words` as publication number `p` of a slot of one buffer. `p` is above 0 and above that of
-/// every publication before.
+/// Publishes `words` as publication number `p` of a slot of one buffer. `p` must be greater than 0 and
+/// greater than the number of every earlier publication.
 #[inline(always)]
 pub fn publish_numbered(
     sequence: &AtomicU64,
@@ -189,7 +188,7 @@ pub fn publish_numbered(
     publish_numbered_ordered(Orders::PROVED, sequence, p, buffer, words);
 }
 
-/// [`publish_numbered`] with orderings of the caller's choice: for the model checker.
+/// [`publish_numbered`] with orderings of the caller's choice, for the model checker.
 #[inline(always)]
 pub fn publish_numbered_ordered(
     orders: Orders,
@@ -212,7 +211,8 @@ fn publish_after<'a>(
 ) {
     publish_into(orders, even, sequence, |p| {
         let mut cells = buffer(p).iter();
-        // Not a loop over both: of an iterator that is asked for one word after the other less is known.
+        // Not a loop over both: the compiler knows less about an iterator that is asked for one word at a
+        // time.
         words.into_iter().for_each(|word| {
             if let Some(cell) = cells.next() {
                 cell.store(word, Ordering::Relaxed);
@@ -221,7 +221,7 @@ fn publish_after<'a>(
     });
 }
 
-/// Publishes what `store` puts into the buffer of the publication that it is given.
+/// Publishes the words that `store` writes to the buffer of the publication that it is given.
 #[inline(always)]
 fn publish_into(orders: Orders, even: u64, sequence: &AtomicU64, store: impl FnOnce(u64)) {
     // Release: a reader that sees only this mark takes the publication before it (step 1).
@@ -232,12 +232,12 @@ fn publish_into(orders: Orders, even: u64, sequence: &AtomicU64, store: impl FnO
     }
     let next = even.wrapping_add(2);
     store(published(next));
-    // Release: the words are there before the mark that says so (step 1).
+    // Release: the words are stored before the mark that announces them (step 1).
     sequence.store(next, orders.end);
 }
 
-/// Tries once to copy the published value of a slot into `out`. False: the writer was too fast, and
-/// what is in `out` means nothing.
+/// Tries once to copy the published value of a slot into `out`. Returns false if the writer was too fast; the
+/// words in `out` then mean nothing.
 #[inline(always)]
 pub fn try_read<'a>(
     sequence: &AtomicU64,
@@ -248,8 +248,8 @@ pub fn try_read<'a>(
     try_read_ordered(Orders::PROVED, sequence, buffers, buffer, out).is_some()
 }
 
-/// As [`try_read`] with orderings of the caller's choice, for the model checker; and which publication
-/// it was.
+/// Like [`try_read`], with orderings of the caller's choice, for the model checker. Returns the number of the
+/// publication that was read.
 #[inline(always)]
 pub fn try_read_ordered<'a>(
     orders: Orders,

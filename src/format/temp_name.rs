@@ -1,20 +1,19 @@
-//! Names of temp files: of files in the making, where a file cannot be made without a name.
+//! Names of temp files: files in the making, on systems where a file cannot be made without a name.
 //!
-//! Such a file appears by a second name, and then loses this one. Who is killed in between leaves it.
-//! Whose it was its header says, and the header is whole as soon as it has its first word: that is
-//! written last.
+//! Such a file gets a second name, and then loses this one. A process that is killed in between leaves it.
+//! The header says whose file it is. Its first word is written last, so a header that has it is complete.
 
 use super::header::Header;
 
-/// What the names begin with.
+/// The start of the names.
 pub const TEMP_PREFIX: &str = ".mmstats-";
 
-/// The name of a file that a thread begins to make `nanos` after 1970-01-01 UTC.
+/// The name of a file that a thread begins to make `nanos` nanoseconds after 1970-01-01 UTC.
 pub fn name(pid: u32, tid: u32, nanos: u64) -> String {
     format!("{TEMP_PREFIX}{pid}-{tid}-{nanos}")
 }
 
-/// Whether the thread that wrote this header gives such a name.
+/// Whether the thread that wrote this header would give this name to a temp file.
 pub fn is_of(name: &str, header: &Header) -> bool {
     let begin = format!("{TEMP_PREFIX}{}-{}-", header.pid, header.tid);
     let nanos = name.strip_prefix(&begin);

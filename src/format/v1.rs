@@ -9,16 +9,17 @@
 //!   the value or values
 //! ```
 //!
-//! A text is filled up with NULs. Nothing in such a file tells whether a value was being written.
+//! A text is padded with NULs. Nothing in such a file shows whether a value was being written.
 
 use super::bytes::{Bytes, Malformed};
 use super::scalar::Scalar;
 
 /// The first byte of a file.
 pub const VERSION: u8 = 1;
-/// The write buffer of a field that has one value only.
+/// The write buffer of a field that has only one value.
 const UNBUFFERED: u8 = 255;
-/// The longest text, in bytes: what a schema's 16 bits of words can say, its length word included.
+/// The longest text, in bytes: the most that fits into the words of a buffer, whose number has 16 bits in a
+/// schema. One word is for the length.
 const TEXT_MOST: usize = 8 * (u16::MAX as usize - 1);
 
 /// One field of a file.
@@ -28,12 +29,12 @@ pub struct Field<'a> {
     pub label: String,
     /// The type of its value.
     pub scalar: Scalar,
-    /// The bytes of the value to read; of a text with the NULs.
+    /// The bytes of the value to read; for a text including the NULs.
     pub value: &'a [u8],
 }
 
 impl Field<'_> {
-    /// The value of a number or a flag as a word, as [`Scalar::number`] wants it.
+    /// The value of a number or a flag as a word for [`Scalar::number`].
     pub fn word(&self) -> u64 {
         let mut word = [0; 8];
         let len = self.value.len().min(8);
@@ -48,10 +49,10 @@ impl Field<'_> {
     }
 }
 
-/// The fields of a file that is `bytes`.
+/// The fields of a file with these bytes.
 ///
 /// # Errors
-/// Where a field is not complete, for then nobody knows where the next one begins.
+/// If a field is incomplete or invalid, because the start of the next one is then not known.
 pub fn fields(file: &[u8]) -> Result<Vec<Field<'_>>, Malformed> {
     let mut bytes = Bytes::new(file, 0);
     let version = bytes.u8("the version")?;
@@ -104,7 +105,7 @@ fn field<'a>(bytes: &mut Bytes<'a>, label: usize) -> Result<Field<'a>, Malformed
     })
 }
 
-/// The type that a code of Python's struct means, and its bytes.
+/// The type of a code of Python's struct, and its size in bytes.
 fn scalar(code: &[u8]) -> Option<(Scalar, usize)> {
     let scalar = match code {
         b"Q" => Scalar::U64,

@@ -1,6 +1,6 @@
-//! What became of a model's series from one reading to the next: for totals that do not fall when files go.
+//! Compares a model's series from one reading to the next, for totals that do not fall when files disappear.
 //!
-//! It wants readings with [deltas](Model::deltas).
+//! The readings must have [deltas](Model::deltas).
 
 use std::cell::LazyCell;
 use std::cmp::Ordering;
@@ -10,20 +10,21 @@ use std::path::Path;
 use super::{File, Model, Series, Snapshot};
 use crate::Value;
 
-/// What became of a series.
+/// What happened to a series.
 #[derive(Debug)]
 pub(crate) enum Change {
-    /// Files of it are gone, and this is what they had counted. Nothing, if they were only older than those that are
-    /// left: a total that keeps its value keeps the time from which it counts.
+    /// Some of its files are gone, and this is what they had counted. It is zero if the files that are gone
+    /// were merely older than those that are left: then the total keeps its value, and the time from which it
+    /// counts.
     Lost(Value),
-    /// No file has it any more.
+    /// No file contains it any more.
     Gone,
-    /// Its writers removed it: no file has it, and all files are still there.
+    /// Its writers removed it: no file contains it, and all files still exist.
     Removed,
 }
 
-/// Calls `each` with the series of a model `before` that are not as they were, other than by counting. `now` is the
-/// same model, if a file of it is there.
+/// Calls `each` with every series of the model `before` that has changed other than by counting. `now` is the
+/// same model, if it still has a file.
 pub(crate) fn changes<'a>(
     before: (&Snapshot, &'a Model),
     now: Option<(&Snapshot, &Model)>,
@@ -51,7 +52,7 @@ pub(crate) fn changes<'a>(
     }
 }
 
-/// The files of a model that it does not have any more.
+/// Returns the files that a model no longer has.
 pub(crate) fn gone_files<'a>(
     before: (&'a Snapshot, &Model),
     now: Option<(&Snapshot, &Model)>,
@@ -68,10 +69,11 @@ fn files<'a>((snapshot, model): (&'a Snapshot, &Model)) -> impl Iterator<Item = 
     files.map(|&at| &snapshot.files()[at])
 }
 
-/// The series of this label. `sorted` is what is left from there on: labels that are looked for ascend.
+/// Returns the series with this label, and advances `sorted` to it. The labels must be looked up in ascending
+/// order.
 fn find<'a>(sorted: &mut &'a [Series], label: &str) -> Option<&'a Series> {
     while let Some((first, rest)) = sorted.split_first() {
-        // Of one reader, whose labels are the same texts.
+        // Snapshots of one reader share the texts of their labels.
         if std::ptr::eq(first.label(), label) {
             return Some(first);
         }

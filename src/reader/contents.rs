@@ -1,9 +1,8 @@
-//! The contents of a file: what its records say has values, and where.
+//! The contents of a file: which values its records describe, and where they lie.
 //!
-//! What the bytes may do: nothing. Every offset is checked against the record that states it, each
-//! block of values lies within its own record, so blocks cannot overlap; what is allocated is charged
-//! to a [`Budget`] that depends on the space that the file really takes. Each step goes on by at least
-//! eight bytes, so that it ends.
+//! The bytes are untrusted. Every offset is checked against the record that states it. Each block of values
+//! lies within its own record, so blocks cannot overlap. Allocations are charged to a [`Budget`] that depends
+//! on the space that the file really takes. Each step advances by at least eight bytes, so the walk ends.
 
 mod budget;
 mod extents;
@@ -30,47 +29,47 @@ use crate::format::record::{self, HEAD, Head, Type};
 use crate::format::retired::Retired;
 use crate::sys::memory::hashing::RandomState;
 
-/// Problems of one file that are named one by one.
+/// At most this many problems of one file are kept.
 const PROBLEMS_MOST: usize = 16;
 
-/// Notes of one file that are kept.
+/// At most this many notes of one file are kept.
 const NOTES_MOST: usize = 16;
 
 /// Bytes of an instance or octave record before the prefix or the values.
 const FIXED: usize = 24;
 
-/// What the records of a file say, as far as they were committed, and its values.
+/// The committed records of a file, decoded, and its values.
 #[derive(Debug)]
 pub struct Contents {
-    /// What has values, in the order of the file.
+    /// The instances, in the order of the file.
     pub instances: Vec<ReadInstance>,
-    /// What is to be copied, in the order of the file: all but the contexts.
+    /// The segments to copy, in the order of the file: all but the contexts.
     pub segments: Vec<Segment>,
-    /// The contexts, by number. They are copied after everything that may refer to them.
+    /// The contexts, by number. They are copied after all values that may refer to them.
     pub contexts: Vec<ExtentPlace>,
     /// The values as of the last pass.
     pub values: Values,
-    /// What is wrong with extents of it, found so far.
+    /// The problems with its records found so far.
     pub problems: Vec<String>,
-    /// What it says was folded into it.
+    /// What was folded into it, if it is a retired file.
     pub retired: Option<Arc<Retired>>,
     /// Whether there are cells, which may refer to contexts.
     pub refers: bool,
-    /// What it says that it does not record.
+    /// What the file says it does not record.
     pub notes: Vec<Note>,
-    /// What it says of metrics of its model, in its files and others.
+    /// Descriptions of metrics of its model; they apply to all files of the model.
     pub descriptions: Vec<Arc<Description>>,
     /// Whether there are records that this version does not know.
     pub unknown: bool,
     /// The schema records so far, by offset.
     schemas: Vec<(u32, Arc<Plan>)>,
-    /// Offset up to which the records have been taken in.
+    /// Offset up to which the records have been decoded.
     walked: u64,
-    /// Whether a wrong record ended the walk for good.
+    /// Whether an invalid record ended the walk for good.
     broken: bool,
     /// Instances with new octaves or extents.
     unsorted: Vec<usize>,
-    /// Instances that have a generation, and what the generations are.
+    /// The instances that have a generation, and space for their generations.
     removable: Vec<usize>,
     generations: Vec<u64>,
     budget: Budget,
@@ -81,7 +80,7 @@ pub struct Contents {
 pub struct ReadInstance {
     /// Its schema.
     pub plan: Arc<Plan>,
-    /// What names it.
+    /// Identifies it.
     pub identity: Arc<Identity>,
     /// Its block, in words of the file.
     pub block: usize,
@@ -91,14 +90,14 @@ pub struct ReadInstance {
     pub slots: usize,
     /// Octaves of its distributions and extents of its metrics, sorted by metric.
     pub extents: Vec<ExtentPlace>,
-    /// Its shape in the merge table of its model. Set there.
+    /// Its shape in the merge table of its model, set by the table.
     pub shape: Option<u32>,
-    /// Of a group that can be removed.
+    /// The generation, if the group can be removed.
     pub generation: Option<Generation>,
 }
 
 impl ReadInstance {
-    /// Whether it is there: not removed, as of the last pass.
+    /// Returns whether the instance was there in the last pass, that is, not removed.
     pub fn is_there(&self) -> bool {
         self.generation
             .is_none_or(|generation| generation.is_there())
@@ -108,27 +107,28 @@ impl ReadInstance {
 /// The values of a file, from one pass to the next.
 #[derive(Debug, Default)]
 pub struct Values {
-    /// Plain words, and of each slot the last publication that was read whole.
+    /// The plain words, and for each slot the last publication that was read whole.
     pub words: Vec<u64>,
-    /// Which slots were ever had whole.
+    /// Which slots have ever been read whole.
     pub had: Vec<bool>,
-    /// Metrics that were not had in the last pass: instance, metric of its plan.
+    /// Metrics that could not be read in the last pass: the instance, and the metric in its plan.
     pub busy: Vec<(usize, usize)>,
-    /// Contexts of the last pass that are not those in their places.
+    /// Contexts of the last pass that differ from those in their places.
     pub again: Again,
 }
 
-/// Contexts that were copied together with what refers to them.
+/// Contexts that were copied together with the entries that refer to them.
 #[derive(Debug, Default)]
 pub struct Again {
-    /// Of each its sequence and its buffer.
+    /// For each context its sequence and its buffer.
     pub words: Vec<u64>,
-    /// Where they are, by reference.
+    /// Where each lies in `words`, by reference.
     pub places: HashMap<u64, Range<usize>, RandomState>,
 }
 
 impl Values {
-    /// Ends the tries at a slot: new words, or the old ones stay and it is noted as busy.
+    /// Ends the tries at a slot. Stores the new words; without them the old ones stay, and the metric is
+    /// noted as busy.
     pub fn settle(
         &mut self,
         instance: &ReadInstance,
@@ -148,9 +148,9 @@ impl Values {
         }
     }
 
-    /// Ends the tries at a cell of an extent of instance `number`: publication `p` and its words. Without them
-    /// a cell of one buffer is left out (it was being overwritten: what was in it is gone), and another
-    /// one stays as it was and is noted as busy.
+    /// Ends the tries at a cell of an extent of instance `number`. Stores publication `p` and its words.
+    /// Without them a cell of one buffer is left out, because it was being overwritten and its value is gone;
+    /// any other cell stays as it was, and its metric is noted as busy.
     pub fn settle_cell(
         &mut self,
         number: usize,
@@ -171,7 +171,7 @@ impl Values {
 }
 
 impl Contents {
-    /// Those of a file whose first record begins at `header`.
+    /// Returns the empty contents of a file whose first record begins at `header`.
     pub fn new(header: u64) -> Contents {
         Contents {
             instances: Vec::new(),
@@ -194,9 +194,9 @@ impl Contents {
         }
     }
 
-    /// Takes in the records up to `committed` that are new. A record that is wrong ends that for good:
-    /// what came before it is used, and it is named in the problems. How many bytes the file really takes
-    /// is asked only if there are new ones.
+    /// Decodes the new records up to `committed`. An invalid record ends this for good: it is reported in the
+    /// problems, and the records before it are used. `allocated` returns how many bytes the file really
+    /// takes; it is called only if there are new records.
     pub fn walk(
         &mut self,
         access: &Access<'_>,
@@ -226,7 +226,7 @@ impl Contents {
                 Err(Trouble::Gone) => return Err(Trouble::Gone),
             }
         }
-        // Sorted once, not at each record: a file may have as many as it likes, in any order.
+        // Sorted once and not at each record, because a file may have any number of them in any order.
         self.unsorted.sort_unstable();
         self.unsorted.dedup();
         for number in self.unsorted.drain(..) {
@@ -234,12 +234,12 @@ impl Contents {
                 .extents
                 .sort_by_key(|extent| extent.metric);
         }
-        // A writer numbers them in the order of the file: this only looks.
+        // A writer numbers them in the order of the file, so normally this finds them sorted.
         self.contexts.sort_by_key(|context| context.number);
         Ok(())
     }
 
-    /// The instances that are there, with their numbers.
+    /// Returns the instances that are there, with their numbers.
     pub fn there(&self) -> impl Iterator<Item = (usize, &ReadInstance)> {
         let all = self.instances.iter().enumerate();
         all.filter(|(_, instance)| instance.is_there())
@@ -251,7 +251,7 @@ impl Contents {
         }
     }
 
-    /// Takes in the record at `at`; gives its end.
+    /// Decodes the record at `at` and returns its end.
     fn record(
         &mut self,
         access: &Access<'_>,
@@ -283,10 +283,10 @@ impl Contents {
         head: Head,
     ) -> Result<(), Trouble> {
         let Ok(offset) = u32::try_from(at) else {
-            // Out of the reach of every instance.
+            // No instance can refer to it.
             return Ok(());
         };
-        // A decoded schema takes a few times its bytes.
+        // A decoded schema takes a few times the bytes of its record.
         self.budget.charge(4 * head.len as u64, at, "the schema")?;
         let record = access.bytes(at, head.len)?;
         let plan = plans.get(&record, at)?;
@@ -308,7 +308,7 @@ impl Contents {
         self.add(at, plan, block, identity, metadata, None)
     }
 
-    /// The plan of an instance's schema, and the first word of its block.
+    /// Returns the plan of an instance's schema, and the first word of its block.
     fn placed(
         &self,
         at: u64,
@@ -331,7 +331,7 @@ impl Contents {
         Ok((plan, block))
     }
 
-    /// Adds an instance, whose texts take `texts` bytes of its record.
+    /// Adds an instance whose texts take `texts` bytes of its record.
     fn add(
         &mut self,
         at: u64,
@@ -341,7 +341,7 @@ impl Contents {
         texts: usize,
         generation: Option<Generation>,
     ) -> Result<(), Trouble> {
-        // The texts of one that can be removed may change.
+        // The texts of a removable instance may change, so their maximum is charged.
         let (beside, pairs) = match generation {
             None => (identity.label("").len() + 1, identity.labels.len()),
             Some(generation) => (generation.label_most(), generation.pairs_most()),
@@ -402,7 +402,7 @@ impl Contents {
     }
 
     fn retired(&mut self, access: &Access<'_>, at: u64, head: Head) -> Result<(), Trouble> {
-        // A decoded name takes a few times its bytes.
+        // A decoded name takes a few times the bytes of its record.
         self.budget
             .charge(4 * head.len as u64, at, "the names of folded files")?;
         let record = access.bytes(at, head.len)?;
@@ -412,12 +412,12 @@ impl Contents {
     }
 }
 
-/// The start of a record: everything before its values.
+/// Returns the first `len` bytes of a record: its metadata, before the values.
 fn metadata(access: &Access<'_>, at: u64, head: Head, len: usize) -> Result<Vec<u8>, Trouble> {
     start(access, at, head.len, len)
 }
 
-/// The first `len` bytes of `room`, which is what a record has for its metadata.
+/// Returns the first `len` bytes of a record that has `room` bytes for its metadata.
 fn start(access: &Access<'_>, at: u64, room: usize, len: usize) -> Result<Vec<u8>, Trouble> {
     if len > room {
         return Err(wrong(
@@ -429,7 +429,8 @@ fn start(access: &Access<'_>, at: u64, room: usize, len: usize) -> Result<Vec<u8
     access.bytes(at, len)
 }
 
-/// The instance record at `at`, which has `room` bytes for its metadata, and how many it takes.
+/// Decodes the instance record at `at`, which has `room` bytes for its metadata. Also returns how many it
+/// takes.
 fn texts(access: &Access<'_>, at: u64, room: usize) -> Result<(record::Instance, usize), Trouble> {
     let fixed = start(access, at, room, FIXED)?;
     let texts: usize = fixed[16..20]
@@ -449,7 +450,7 @@ fn texts(access: &Access<'_>, at: u64, room: usize) -> Result<(record::Instance,
     Ok((record::Instance::decode(body)?, metadata.len()))
 }
 
-/// An error if a metric of the instance would have an empty label.
+/// Returns an error if a metric of the instance would have an empty label.
 fn check_labels(at: u64, plan: &Plan, identity: &Identity) -> Result<(), Malformed> {
     let unnamed = |metric: &PlannedMetric| identity.without_pairs(&metric.schema.label).is_empty();
     if identity.prefix.len() <= 1
@@ -467,8 +468,8 @@ fn wrong(at: u64, what: String) -> Malformed {
     Malformed { offset: at, what }
 }
 
-/// The first word of values that lie at byte `from` of the file, if all `len` bytes of them are
-/// within their record, after its metadata.
+/// Returns the first word of values that begin at byte `from` of the file. It is an error unless all `len`
+/// bytes of them lie within their record, after its metadata.
 fn within_record(
     at: u64,
     head: Head,

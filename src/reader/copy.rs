@@ -1,15 +1,15 @@
 //! The two ways of copying the values out of a file, and why there are two.
 //!
-//! **Mapped**: atomic loads of words, the slot protocol as [`slot`] proves it. For files of this user
-//! in directories that nobody else can write: only these cannot be cut short under the mapping.
+//! **Mapped**: atomic loads of words, the slot protocol as [`slot`] proves it. Used for files of this user in
+//! directories that nobody else can write to, because only these cannot be truncated under the mapping.
 //!
-//! **Read** (pread) for all others: a file cut short is then a short read. But a kernel copy is no
-//! atomic load, and the loads within one copy have no order. One pread of a slot, with its sequence
-//! looked at again afterwards, gave 3,400 wrong values per million. So there are three phases with a
-//! fence between each: sequences, data, sequences. Step 1 of the proof (`slot`) then holds between the
-//! first phase and the second, step 2 between the second and the third. Merge two phases into one, and
-//! a test below fails. Buffers, offsets and lengths are multiples of 8: words were never torn so, and
-//! were otherwise.
+//! **Read** (pread): used for all other files, because a truncated file is then a short read. But a kernel
+//! copy is not an atomic load, and the loads within one copy are unordered. One pread of a slot, with its
+//! sequence read again afterwards, returned 3,400 wrong values per million. So there are three phases with a
+//! fence between them: sequences, data, sequences. Step 1 of the proof (`slot`) then holds between the first
+//! phase and the second, step 2 between the second and the third. If two phases are merged into one, a test
+//! in `copy/tests.rs` fails. Buffers, offsets and lengths are multiples of 8: in measurements words were
+//! never torn that way, and were torn otherwise.
 
 mod again;
 #[cfg(test)]
@@ -21,7 +21,7 @@ use super::source::{Access, GAP, Positioned, SPAN, Trouble, load};
 use crate::format::slot::{self, Orders};
 use crate::sync::{AtomicU64, Ordering, fence};
 
-/// Space for copying that is used again for every file, and the count of tries.
+/// Buffers for copying, reused for every file, and the count of failed tries.
 #[derive(Debug, Default)]
 pub struct Scratch {
     data: Vec<u64>,
@@ -32,16 +32,17 @@ pub struct Scratch {
     pub rejected: u64,
 }
 
-/// How often a slot is tried: the longest run of rejections that was ever measured, at full write
-/// speed through a mapping, is 180.
+/// How often a slot is tried. The longest run of failures ever measured, at full write speed through a
+/// mapping, is 180.
 const TRIES: u32 = 4_000;
-/// Words that are copied for nothing in one file and pass, at most: 128 MiB, some 50 ms. A hostile writer
+/// At most this many words are copied in vain in one file and pass: 128 MiB, some 50 ms. So a hostile writer
 /// of a million slots, or of slots of half a megabyte, cannot hold a reader up for an hour.
 const WORDS_PER_FILE: usize = 64 * TRIES as usize * TRY;
-/// What a try costs beside its words, in the time that a word takes: the pause, and the sequences.
+/// What a try costs beside its words, for the pause and the sequences, in units of the time that a word
+/// takes.
 const TRY: usize = 64;
 
-/// What may still be spent on copying again in one file and pass, in words.
+/// What may still be spent on further tries in one file and pass, in words.
 #[derive(Debug)]
 struct RetryBudget(usize);
 
@@ -50,7 +51,7 @@ impl RetryBudget {
         RetryBudget(WORDS_PER_FILE)
     }
 
-    /// Takes off what one more try of a slot costs; false: there is not that much left.
+    /// Deducts the cost of one more try at a slot. Returns false if less than that is left.
     fn spend(&mut self, slot: PlannedSlot) -> bool {
         let left = self.0.checked_sub(TRY + slot.words);
         self.0 = left.unwrap_or(self.0);
@@ -58,8 +59,8 @@ impl RetryBudget {
     }
 }
 
-/// Pauses of pseudo-random length. A fixed one locks step with a writer that writes at a fixed rate,
-/// and then misses every time.
+/// Pauses of pseudo-random length. With a fixed pause a reader can fall into step with a writer that writes
+/// at a fixed rate, and then every try fails.
 #[derive(Debug)]
 struct Pause(u32);
 
@@ -81,8 +82,8 @@ impl Pause {
     }
 }
 
-/// The same for a slot of one buffer. One that cannot be read is being overwritten, or its writer died
-/// just then: either way what was in it is gone.
+/// How often a slot of one buffer is tried. If it cannot be read, it is being overwritten, or its writer died
+/// while writing it. Either way its value is gone.
 const TRIES_ONE_BUFFER: u32 = 64;
 
 fn tries(slot: PlannedSlot) -> u32 {
@@ -93,7 +94,8 @@ fn tries(slot: PlannedSlot) -> u32 {
     }
 }
 
-/// Tries to read a slot of a mapping, as often as is allowed. Returns which publication it read.
+/// Tries to read a slot of a mapping, as often as allowed. Returns the number of the publication that it
+/// read.
 fn try_slot(
     block: &[AtomicU64],
     slot: PlannedSlot,
@@ -145,7 +147,7 @@ fn copy_mapped(words: &[AtomicU64], contents: &mut Contents, scratch: &mut Scrat
         ..
     } = contents;
     let mut left = RetryBudget::new();
-    // The words of a try that failed mean nothing, and the last good ones are kept until it succeeds.
+    // The words of a failed try mean nothing, so the last good ones are kept until a try succeeds.
     let mut tried = std::mem::take(&mut scratch.sequences);
     for (number, instance) in instances.iter().enumerate() {
         if !instance.is_there() {
@@ -167,7 +169,7 @@ fn copy_mapped(words: &[AtomicU64], contents: &mut Contents, scratch: &mut Scrat
             values.settle(instance, number, index, had.map(|_| &tried));
         }
     }
-    // Last, by step 1 of the proof in `metric::context`. The fence there is that of the slots.
+    // Last, by step 1 of the proof in `metric::context`. The fence that it requires is that of the slots.
     for context in contexts.iter() {
         copy_extent(words, 0, context, values, &mut tried, &mut left, scratch);
     }
@@ -185,7 +187,7 @@ fn copy_mapped(words: &[AtomicU64], contents: &mut Contents, scratch: &mut Scrat
             },
         ))
     };
-    // It only fails where a file is read.
+    // It fails only where a file is read with pread.
     let _: Result<(), Trouble> = again::again(contents, &mut left, try_cell);
 }
 
@@ -202,7 +204,7 @@ fn copy_extent(
     let block = &words[extent.from..][..extent.shape.total_words()];
     for cell in extent.cells() {
         let known = values.words[extent.at + cell.to];
-        // A publication that was read once stays what it is.
+        // A publication that has been read never changes.
         if known == 0 || block[cell.from].load(Ordering::Relaxed) != known {
             let had = try_slot(block, cell, tried, left, scratch);
             values.settle_cell(number, extent, cell, had.map(|p| (p, &**tried)));
@@ -229,7 +231,8 @@ fn copy_read(
     } = contents;
     let mut left = RetryBudget::new();
     read_segments(file, instances, segments, values, scratch, &mut left)?;
-    // Contexts last, by step 1 of the proof in `metric::context`. The fence there is that of the slots.
+    // Contexts last, by step 1 of the proof in `metric::context`. The fence that it requires is that of the
+    // slots.
     let mut segments: Vec<Segment> = contexts.iter().map(|context| context.segment(0)).collect();
     segments.sort_unstable_by_key(|segment| segment.from);
     read_segments(file, instances, &segments, values, scratch, &mut left)?;
@@ -239,7 +242,7 @@ fn copy_read(
     })
 }
 
-/// Reads segments, which are in the order of the file.
+/// Reads segments, which must be in the order of the file.
 fn read_segments(
     file: &impl Positioned,
     instances: &[ReadInstance],
@@ -286,8 +289,8 @@ fn read_span(
     } = scratch;
     data.resize(end - start, 0);
     let slots = || span.iter().flat_map(|segment| slots_of(segment, instances));
-    // The sequences lie among the data: all that is from the first to the last of them is read, and they
-    // are picked out. (Octaves have none, and are most of what is in a file.)
+    // The sequences lie among the data: everything from the first to the last of them is read, and they are
+    // picked out. (Octaves, which make up most of a file, have none.)
     let places = || slots().map(|(segment, _, slot)| segment.from + slot.from);
     let looked_at = places().min().zip(places().max());
     let low = looked_at.map_or(start, |(low, _)| low);
@@ -297,13 +300,13 @@ fn read_span(
         file.read(low, sequences)?;
         firsts.clear();
         firsts.extend(places().map(|at| sequences[at - low]));
-        // Acquire: step 1 of the proof, words after the first look.
+        // Acquire: step 1 of the proof. The words are read after the first look at the sequences.
         fence(Ordering::Acquire);
     }
     // Phase 2: the data.
     file.read(start, data)?;
     if looked_at.is_some() {
-        // Acquire: step 2 of the proof, the second look after the words.
+        // Acquire: step 2 of the proof. The second look at the sequences comes after the words.
         fence(Ordering::Acquire);
         // Phase 3: the sequences.
         file.read(low, sequences)?;
@@ -346,7 +349,7 @@ fn read_span(
     Ok(())
 }
 
-/// The slots of a block, or the cells of an extent, with their numbers.
+/// Returns the slots of a block, or the cells of an extent, with their numbers.
 fn slots_of<'a>(
     segment: &'a Segment,
     instances: &'a [ReadInstance],
@@ -360,8 +363,8 @@ fn slots_of<'a>(
         .map(move |(index, slot)| (segment, index, slot))
 }
 
-/// One try at one slot of a block that begins at word `block`, the three phases for its parts: which
-/// publication was read.
+/// Tries once to read one slot of a block that begins at word `block`, in the three phases. Returns the
+/// number of the publication that was read.
 fn read_slot(
     file: &impl Positioned,
     block: usize,

@@ -10,10 +10,10 @@ use crate::metric::percentile::distribution::Distribution;
 use crate::metric::sample::{Reading, Sample};
 use crate::metric::value::WindowValue;
 
-/// The percentiles of a row.
+/// The percentiles shown in a row.
 const SHOWN: [f64; 3] = [50.0, 90.0, 99.0];
 
-/// Nanoseconds in the unit that suits them, with three digits: `12.3 µs`.
+/// Formats nanoseconds in a suitable unit, with three digits: `12.3 µs`.
 ///
 /// ```
 /// assert_eq!(mmstats::reader::duration(4_360), "4.36 µs");
@@ -22,7 +22,7 @@ pub fn duration(nanos: u64) -> String {
     seconds(nanos as f64 / 1e9)
 }
 
-/// Seconds in the unit that suits them.
+/// Formats seconds in a suitable unit.
 fn seconds(seconds: f64) -> String {
     let nanos = seconds * 1e9;
     let (value, unit) = match nanos.abs() {
@@ -35,7 +35,7 @@ fn seconds(seconds: f64) -> String {
     format!("{} {unit}", three_digits(value))
 }
 
-/// Bytes in the unit that suits them: `8 KiB`.
+/// Formats bytes in a suitable unit: `8 KiB`.
 ///
 /// ```
 /// assert_eq!(mmstats::reader::bytes(12_700), "12.4 KiB");
@@ -64,7 +64,7 @@ fn three_digits(value: f64) -> String {
     }
 }
 
-/// A float at a glance: six digits, without trailing zeros.
+/// Formats a float with six digits, without trailing zeros.
 ///
 /// ```
 /// assert_eq!(mmstats::reader::float(0.1 + 0.2), "0.3");
@@ -82,7 +82,7 @@ pub fn float(x: f64) -> String {
     }
 }
 
-/// Nanoseconds since 1970 as a date and time of day in UTC: `2026-11-21 01:27:03`.
+/// Formats nanoseconds since 1970 as a date and time of day in UTC: `2026-11-21 01:27:03`.
 ///
 /// ```
 /// assert_eq!(mmstats::reader::date(951_782_400_000_000_000), "2000-02-29 00:00:00");
@@ -90,8 +90,8 @@ pub fn float(x: f64) -> String {
 pub fn date(nanos: u64) -> String {
     let seconds = nanos / 1_000_000_000;
     let (day, second) = (seconds / 86_400, seconds % 86_400);
-    // The civil calendar by eras of 400 years that begin on a 1st of March, so that the leap day is
-    // the last of its year (Howard Hinnant's days_from_civil, the other way round).
+    // The civil calendar, in eras of 400 years that begin on 1 March, so that the leap day is the last day of
+    // its year (the inverse of Howard Hinnant's days_from_civil).
     let day = day + 719_468;
     let (era, day) = (day / 146_097, day % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
@@ -103,13 +103,13 @@ pub fn date(nanos: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
 }
 
-/// A number in its unit; `None` is what does not exist.
+/// Formats a number in its unit.
 fn number(number: Number, unit: &str) -> String {
     match (number, unit) {
         (_, "seconds") => seconds(number.as_f64()),
         (_, "bytes") => match number.as_f64() {
             x if !(0.0..1.8e19).contains(&x) => format!("{} B", float(x)),
-            // Less than one unit: a mean of bytes has a fraction.
+            // Less than 1 KiB: a mean of bytes has a fraction.
             x if x < 1024.0 => format!("{} B", float(x)),
             x => bytes(number.as_u64().unwrap_or(x.round() as u64)),
         },
@@ -123,7 +123,7 @@ fn number(number: Number, unit: &str) -> String {
 /// A part of a row: its name (empty: the value itself) and its text.
 type Shown = (String, String);
 
-/// The parts of a value, in its unit. Text is escaped for terminals.
+/// Returns the parts of a value, in its unit. Text is escaped for terminals.
 fn parts(value: &Value, unit: &str) -> Vec<Shown> {
     let one = |text: String| vec![(String::new(), text)];
     match value {
@@ -138,7 +138,7 @@ fn parts(value: &Value, unit: &str) -> Vec<Shown> {
                 values.max(),
                 text,
             );
-            // What has no place among the others must not be overlooked.
+            // Rejected values are in none of the other numbers and must not be overlooked.
             let rejected = Some(values.rejected()).filter(|&rejected| rejected > 0);
             parts.extend(rejected.map(|n| ("rejected".to_owned(), n.to_string())));
             parts
@@ -193,7 +193,7 @@ fn parts(value: &Value, unit: &str) -> Vec<Shown> {
                     }
                 });
                 if parts.is_empty() {
-                    // A kind without parts that this version does not know.
+                    // A kind that this version does not know has no parts.
                     parts = one(format!("({})", value.kind()));
                 }
                 parts
@@ -202,7 +202,7 @@ fn parts(value: &Value, unit: &str) -> Vec<Shown> {
     }
 }
 
-/// The text of a sample, in its unit; none of what is more than a number or a text.
+/// Returns the text of a sample, in its unit; `None` for a histogram or a summary.
 fn text_of(sample: Sample<'_>) -> Option<String> {
     Some(match sample.reading {
         Reading::Cumulative(n) | Reading::Sum(n) | Reading::Level(n) => number(n, sample.unit),
@@ -212,7 +212,7 @@ fn text_of(sample: Sample<'_>) -> Option<String> {
     })
 }
 
-/// The text of something exposed, which has no parts of its own.
+/// Returns the text of an exposed value, which has no parts of its own.
 fn parts_of_one(value: &Value, unit: &str) -> String {
     match (value.number(), value.as_bool()) {
         (Some(n), _) => number(n, unit),
@@ -264,7 +264,7 @@ fn of_window(window: &WindowValue, unit: &str) -> Vec<Shown> {
     shown
 }
 
-/// A count with the form of the noun that goes with it.
+/// Formats a count with the singular or plural of its noun.
 ///
 /// ```
 /// use mmstats::reader::counted;
@@ -331,8 +331,8 @@ impl Debug for Distribution {
 }
 
 impl Series {
-    /// The parts of its row in `mmstats show`: names (empty for a value that is one) and texts, in its
-    /// unit, then those of its window. Escaped for terminals.
+    /// Returns the parts of its row in `mmstats show`: names (empty for the value itself) and texts in its
+    /// unit, then those of its window. All are escaped for terminals.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -350,8 +350,8 @@ impl Series {
         shown
     }
 
-    /// Something that it exposes (see [`exposed`](Self::exposed)), in its unit and escaped for terminals;
-    /// `None` if there is no such part.
+    /// Returns the text of one of the values that it exposes (see [`exposed`](Self::exposed)), in its unit
+    /// and escaped for terminals; `None` if it exposes no such value.
     ///
     /// ```
     /// # use mmstats::reader::Reader;

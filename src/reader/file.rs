@@ -1,7 +1,7 @@
 //! One open stats file.
 //!
-//! A pass begins with what the kernel and the header say now, takes in the records that are new
-//! (`contents`), and copies all values (`copy`).
+//! A pass asks the kernel for the length, reads the header's changing words, decodes new records (`contents`)
+//! and copies all values (`copy`).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use super::v1::OldFile;
 use crate::format::header::{Header, Owner};
 use crate::sys::memory::read_map::{self, Opened, Stat};
 
-/// How long it may take, in nanoseconds, from the creation time that a file states until it is there.
+/// How long it may take, in nanoseconds, from the creation time that a file states until the file appears.
 const MAKING: u64 = 1_000_000_000;
 
-/// How often a file is copied again because it has grown meanwhile. What it grows by doubles, or is a few
-/// contexts of an entry each: more than two are not seen.
+/// How often a file is copied at most because it has grown meanwhile. Each growth doubles something, or is a
+/// few contexts of an entry each. More than two passes have not been observed.
 const PASSES: usize = 8;
 
 /// A stats file that is being read.
@@ -27,7 +27,7 @@ const PASSES: usize = 8;
 pub struct OpenFile {
     /// Its path.
     pub path: Arc<Path>,
-    /// The root, in which its `.lock` lies.
+    /// The root that holds its `.lock`.
     pub root: Arc<Path>,
     /// Its header.
     pub header: Arc<Header>,
@@ -35,36 +35,36 @@ pub struct OpenFile {
     pub owner: Owner,
     /// Length as of the last pass, in bytes.
     pub len: u64,
-    /// What its records say, and the values as of the last pass.
+    /// Its decoded records, and the values as of the last pass.
     pub contents: Contents,
-    /// The words of the values as of the last snapshot, for deltas. `None`: there is
-    /// nothing to compare with, or nobody has asked for it.
+    /// The words of the values as of the last snapshot, for deltas. `None` if there is nothing to compare
+    /// with, or deltas are off.
     pub before: Option<Vec<u64>>,
-    /// The merge table that the shapes of the instances belong to, 0: none.
+    /// The merge table that the shapes of the instances belong to; 0 for none.
     table: u64,
-    /// The user to whom it belongs.
+    /// The user who owns it.
     pub uid: u32,
-    /// Whether its values are to be left out of this snapshot: it could not be read, or a retired file
-    /// has them.
+    /// Whether its values are left out of this snapshot: it could not be read, a retired file has them, or it
+    /// is a copy.
     pub left_out: bool,
     identity: (u64, u64),
     format: Format,
-    /// Whether a pass failed: someone may be writing something else over the file, so that what was
-    /// decoded no longer holds.
+    /// Whether a pass failed. Someone may be overwriting the file, so the decoded records may no longer be
+    /// valid.
     spoiled: bool,
 }
 
 /// How a file is read.
 #[derive(Debug)]
 enum Format {
-    /// Of python-mmstats.
+    /// Format 1, of python-mmstats.
     One(OldFile),
-    /// Ours.
+    /// Format 3, of this library.
     Three(Source),
 }
 
 impl OpenFile {
-    /// Opens a file and reads its header. Its records and values come with [`OpenFile::refresh`].
+    /// Opens a file and reads its header. [`OpenFile::refresh`] reads its records and values.
     pub fn open(
         path: PathBuf,
         root: &Arc<Path>,
@@ -74,7 +74,7 @@ impl OpenFile {
         OpenFile::of_opened(path, opened, root, directory_is_private)
     }
 
-    /// [`open`](Self::open) for a file that is open already, and was found at `path`.
+    /// Like [`open`](Self::open), for a file that is already open and was found at `path`.
     pub fn of_opened(
         path: PathBuf,
         opened: Opened,
@@ -85,9 +85,9 @@ impl OpenFile {
         let (header, stat) = (start.header, opened.stat);
         let format = match start.committed {
             None => Format::One(OldFile::default()),
-            // What is committed by now is mapped at once. Whether it is more in the meantime, `refresh`
-            // sees; and whether it can be, for here it is only held within the file. (Not with `clamp`,
-            // which panics where the bounds contradict each other.)
+            // Map what is committed now. `refresh` checks whether it has grown, and whether the committed
+            // length is valid; here it is only limited to the file. (Not with `clamp`, which panics if the
+            // bounds contradict each other.)
             Some(committed) => {
                 let mapped = committed.max(header.len as u64).min(stat.len);
                 Format::Three(Source::new(opened, mapped, directory_is_private))
@@ -124,7 +124,7 @@ impl OpenFile {
         }
     }
 
-    /// Which format it has: 1 or 3.
+    /// Returns its format: 1 or 3.
     pub fn format(&self) -> u8 {
         match self.format {
             Format::One(_) => 1,
@@ -132,14 +132,14 @@ impl OpenFile {
         }
     }
 
-    /// One pass: the records that are new, and all values.
+    /// Makes one pass: decodes new records and copies all values.
     pub fn refresh(&mut self, plans: &mut Plans, scratch: &mut Scratch) -> Result<(), Trouble> {
         let result = self.refresh_with(plans, scratch, || {});
         self.spoiled |= result.is_err();
         result
     }
 
-    /// Keeps the values of the last snapshot, if it had them.
+    /// Keeps the values of the last snapshot, unless the file was left out of it.
     pub fn keep_values(&mut self) {
         if self.left_out {
             self.before = None;
@@ -149,8 +149,8 @@ impl OpenFile {
         }
     }
 
-    /// Makes the kept values comparable with those of now. What is new in the file was zeros, and so was
-    /// all of it if it was created after the last snapshot began.
+    /// Makes the kept values comparable with the current ones. Values that are new in the file count as zero
+    /// before. If the file was created after the last snapshot began, all of them do.
     pub fn compare(&mut self, last: Option<u64>) {
         let is_new = |last: u64| self.header.created.saturating_add(MAKING) >= last;
         if self.before.is_none() && last.is_some_and(is_new) {
@@ -161,24 +161,24 @@ impl OpenFile {
         }
     }
 
-    /// Whether the file should be opened anew rather than read again.
+    /// Returns whether the file should be opened anew rather than read again.
     pub fn is_spoiled(&self) -> bool {
         self.spoiled
     }
 
-    /// Its device and inode.
+    /// Returns its device and inode.
     pub fn identity(&self) -> (u64, u64) {
         self.identity
     }
 
-    /// Whether a file of which this is said is this one. Its inode number is nobody else's while it is
-    /// held open or mapped.
+    /// Returns whether `now` describes this file, unchanged in length. While the file is held open or mapped,
+    /// no other file can have its inode number.
     pub fn is_still(&self, now: &Stat) -> bool {
         let holds = matches!(&self.format, Format::Three(source) if source.holds());
         now.identity == self.identity && now.len == self.len && holds
     }
 
-    /// [`refresh`](Self::refresh), with something that happens just before the values are copied.
+    /// Like [`refresh`](Self::refresh), but calls `before_copy` just before the values are first copied.
     pub fn refresh_with(
         &mut self,
         plans: &mut Plans,
@@ -211,7 +211,7 @@ impl OpenFile {
             }
             copy(&access, &mut self.contents, scratch)?;
             self.contents.confirm(&access)?;
-            // What was copied may refer to a context in a record that is new since.
+            // A copied value may refer to a context in a record that has been added since.
             if !self.contents.refers || access.committed()? == committed {
                 break;
             }
@@ -219,7 +219,7 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Ties the file to a merge table. The shapes that it had in another one are forgotten.
+    /// Ties the file to a merge table, and forgets its shapes in any other one.
     pub fn enter(&mut self, table: u64) {
         if self.table != table {
             self.table = table;
@@ -229,13 +229,13 @@ impl OpenFile {
         }
     }
 
-    /// Whether its instances have their shapes in this merge table.
+    /// Returns whether the shapes of its instances belong to this merge table.
     pub fn is_in(&self, table: u64) -> bool {
         self.table == table
     }
 
-    /// From when its values count, in nanoseconds since 1970-01-01 UTC: its creation, or that of the
-    /// earliest file that was folded into it.
+    /// Returns the time from which its values count, in nanoseconds since 1970-01-01 UTC: its creation time,
+    /// or that of the earliest file that was folded into it.
     pub fn since(&self) -> u64 {
         match &self.contents.retired {
             Some(retired) => retired.since.min(self.header.created),
@@ -243,7 +243,7 @@ impl OpenFile {
         }
     }
 
-    /// Whether it is mapped.
+    /// Returns whether it is mapped.
     #[cfg(test)]
     pub fn is_mapped(&self) -> bool {
         matches!(self.format, Format::Three(Source::Mapped(..)))

@@ -1,5 +1,5 @@
-//! What names a series beside its metric: a prefix, and a group or labels. It is kept apart from the source
-//! up to where it is printed, so that an exporter never has to take a label's text to pieces.
+//! Identities: the prefix, and the group or labels, that name a series together with its metric. They stay
+//! separate from the file to where they are printed, so that an exporter never has to parse a label text.
 
 use crate::format::labels::{self, Labels};
 use crate::format::record;
@@ -8,16 +8,16 @@ use crate::format::schema::whole_label;
 /// The identity of an instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity {
-    /// What the labels begin with; it has the dot at its end, if there is to be one.
+    /// The start of the label texts, including the dot at its end, if any.
     pub prefix: Box<str>,
-    /// Name of the group, empty: it is none.
+    /// Name of the group; empty if there is none.
     pub group: Box<str>,
-    /// Pairs by key. Beside a group's name the key of the first is what exporters call the group.
+    /// Pairs by key. If there is a group name and one pair, its key is what exporters call the group.
     pub labels: Labels,
 }
 
 impl Identity {
-    /// The label text of one of its metrics.
+    /// Returns the label text of one of its metrics.
     pub fn label(&self, metric: &str) -> String {
         let mut label = self.without_pairs(metric);
         if self.group.is_empty() {
@@ -26,7 +26,7 @@ impl Identity {
         label
     }
 
-    /// What the label text begins with, before any pairs. Empty for a metric that nothing names.
+    /// Returns the label text without any pairs. It is empty for a metric that has no name at all.
     pub fn without_pairs(&self, metric: &str) -> String {
         if self.group.is_empty() {
             whole_label(&self.prefix, metric)
@@ -35,12 +35,12 @@ impl Identity {
         }
     }
 
-    /// The group's name, if it has one.
+    /// Returns the group's name, if it has one.
     pub fn group(&self) -> Option<&str> {
         (!self.group.is_empty()).then_some(&self.group)
     }
 
-    /// The key under which exporters show the group's name.
+    /// Returns the key under which exporters show the group's name.
     pub fn group_label(&self) -> &str {
         match &*self.group {
             "" => labels::key_of_name(&[]),
@@ -48,7 +48,7 @@ impl Identity {
         }
     }
 
-    /// The labels by which it is identified: none beside a group's name.
+    /// Returns the labels that identify it; none if it has a group name.
     pub fn labels(&self) -> &[(String, String)] {
         if self.group.is_empty() {
             &self.labels
@@ -57,12 +57,13 @@ impl Identity {
         }
     }
 
-    /// Whether both have the same group or the same labels. What exporters call the group may differ.
+    /// Returns whether both have the same group or the same labels. The key by which exporters call the group
+    /// may differ.
     pub fn is_like(&self, other: &Identity) -> bool {
         self.group == other.group && self.labels() == other.labels()
     }
 
-    /// In words: `of the group "index"`.
+    /// Describes it in words: `of the group "index"`.
     pub fn describe(&self) -> String {
         let mut text = String::new();
         labels::write_text(self.labels(), &mut text);
@@ -116,7 +117,7 @@ mod tests {
                 "",
                 r#"web{status="200"}"#,
             ),
-            // The pair says what exporters call the group.
+            // The pair only sets what exporters call the group.
             (
                 identity("", "index", &[("handler", "index")]),
                 "ok",

@@ -9,7 +9,7 @@ use crate::metric::errors::value::{DistinctError, ErrorsValue};
 use crate::metric::history::value::{HistoryEntry, HistoryValue};
 
 impl Snapshot {
-    /// The history under this label, or under `<label>.history`.
+    /// Returns the history under this label, or under `<label>.history`.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -24,7 +24,7 @@ impl Snapshot {
         at(label).or_else(|| at(&format!("{label}.history")))
     }
 
-    /// The errors of a model, by label: there may be several fields of errors, or none.
+    /// Returns the error logs of a model, with their labels: there may be several, or none.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -39,9 +39,9 @@ impl Snapshot {
         all.filter_map(|series| Some((series.label(), series.value().as_errors()?)))
     }
 
-    /// The contexts with these ids, by id; of an id that no entry refers to there is none.
+    /// Returns the contexts with these ids, by id. An id that no entry refers to is left out.
     ///
-    /// Computes the id of every context in the snapshot, at the first call.
+    /// The first call computes the id of every context in the snapshot.
     ///
     /// ```
     /// # use mmstats::reader::Reader;

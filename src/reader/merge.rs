@@ -1,4 +1,4 @@
-//! Merging: from the files that were read to the models of a snapshot.
+//! Merging: turns the files that were read into the models of a snapshot.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::state::State;
 use super::table::MergeTable;
 use crate::sys::memory::hashing::random_state;
 
-/// The merge tables of all models, from one snapshot to the next.
+/// The merge tables of all models, kept from one snapshot to the next.
 #[derive(Debug, Default)]
 pub struct Merger {
     tables: BTreeMap<Arc<str>, MergeTable>,
@@ -20,28 +20,28 @@ pub struct Merger {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Per {
-    /// A model is there once, merged over all of its files.
+    /// Each model appears once, merged over all of its files.
     #[default]
     Model,
-    /// A model is there once for each process that has files of it, merged over these by the same rules;
+    /// Each model appears once for each process that has files of it, merged over these by the same rules,
     /// and once for the totals of ended processes, if there are any.
     Process,
-    /// A model is there once for each of its files, with all that the file has, whatever its state.
+    /// Each model appears once for each of its files, with everything in the file, whatever its state.
     File,
 }
 
-/// What a merge keeps apart, and whether it gives deltas.
+/// What a merge keeps apart, and whether it computes deltas.
 #[derive(Clone, Copy, Debug)]
 pub struct MergeOptions {
-    /// What is kept apart beside the merged models.
+    /// What to keep apart beside the merged models.
     pub per: Per,
-    /// Deltas, and from when: when the snapshot before began.
+    /// Whether to compute deltas, and since when: the time at which the previous snapshot began.
     pub deltas: Option<u64>,
 }
 
 impl Merger {
-    /// Adds the models to a snapshot whose files are these, in the order of their creation. `gone` are
-    /// files of the last snapshot that were folded since; they only matter for deltas.
+    /// Adds the models to a snapshot of these files, which must be in the order of their creation. `gone` are
+    /// files of the last snapshot that have been folded since; they matter only for deltas.
     pub fn merge(
         &mut self,
         files: &mut [&mut OpenFile],
@@ -87,7 +87,7 @@ impl Merger {
         snapshot.busy.dedup();
     }
 
-    /// The table of a model.
+    /// Returns the table of a model.
     fn table(&mut self, name: &Arc<str>) -> &mut MergeTable {
         let mut new = || {
             self.last_table += 1;
@@ -106,7 +106,7 @@ struct Merging<'a, 'b> {
     table: &'a mut MergeTable,
     name: Arc<str>,
     files: &'a mut [&'b mut OpenFile],
-    /// The files as the snapshot has them.
+    /// The files as listed in the snapshot.
     states: &'a [File],
     deltas: Option<u64>,
 }
@@ -118,7 +118,7 @@ impl Merging<'_, '_> {
         self.table.compare_retired(self.files, indices, &gone);
     }
 
-    /// The model, merged over all of its files.
+    /// Returns the model, merged over all of its files.
     fn whole(
         &mut self,
         indices: Vec<usize>,
@@ -133,15 +133,15 @@ impl Merging<'_, '_> {
         model
     }
 
-    /// What these files have of it, which are those of one process, or one file.
+    /// Returns the model merged over the files of one process, or over one file.
     fn part(&mut self, per: Per, indices: Vec<usize>) -> Model {
-        // What is wrong with the files is said of the whole.
+        // Problems with the files are reported by `whole`.
         let mut problems = Vec::new();
         let first = &self.states[indices[0]];
         let process = first.retired.is_none().then(|| Process::of(first));
         let file = (per == Per::File).then(|| Box::new(first.clone()));
         let model = match per {
-            // A file by itself shows all that it has, whatever its state.
+            // A file by itself shows everything in it, whatever its state.
             Per::File => self.merge(indices, |_| State::Live, &mut problems),
             _ => self.merge(indices, |file| file.state, &mut problems),
         };
@@ -188,7 +188,7 @@ impl Merging<'_, '_> {
     }
 }
 
-/// The files of each part, in the order in which the first of each was created.
+/// Returns the files of each part. Parts are ordered by the creation of their first file.
 fn partition(per: Per, files: &[&mut OpenFile], indices: &[usize]) -> Vec<Vec<usize>> {
     match per {
         Per::Model => Vec::new(),
@@ -198,7 +198,7 @@ fn partition(per: Per, files: &[&mut OpenFile], indices: &[usize]) -> Vec<Vec<us
             let mut of_process = HashMap::with_hasher(random_state());
             for &index in indices {
                 let file = &*files[index];
-                // Retired files are of no process.
+                // Retired files belong to no process.
                 let process = (file.contents.retired.is_none()).then(|| file.header.process());
                 let part = *of_process.entry(process).or_insert(parts.len());
                 match parts.get_mut(part) {
@@ -211,7 +211,7 @@ fn partition(per: Per, files: &[&mut OpenFile], indices: &[usize]) -> Vec<Vec<us
     }
 }
 
-/// What a model means, as the latest of these files says that has it.
+/// Returns the help text of a model, from the latest of these files that has one.
 fn help<'a>(model: &str, files: impl DoubleEndedIterator<Item = &'a OpenFile>) -> Arc<str> {
     let plans = files
         .rev()
@@ -221,7 +221,8 @@ fn help<'a>(model: &str, files: impl DoubleEndedIterator<Item = &'a OpenFile>) -
         .map_or_else(Arc::default, |plan| Arc::clone(&plan.help))
 }
 
-/// What exporters put in front of a model's names, as the latest of these files says: `None`: its name.
+/// Returns what exporters put in front of a model's names, from the latest of these files that says so.
+/// `None` means the model's name.
 fn export<'a>(
     model: &str,
     files: impl DoubleEndedIterator<Item = &'a OpenFile>,
@@ -234,7 +235,7 @@ fn export<'a>(
         .find_map(|plan| plan.export.clone())
 }
 
-/// The files of each model, by their places.
+/// Returns the indices of each model's files.
 fn by_model(files: &[&mut OpenFile]) -> BTreeMap<Arc<str>, Vec<usize>> {
     let mut by_model: BTreeMap<Arc<str>, Vec<usize>> = BTreeMap::new();
     for (index, file) in files.iter().enumerate() {
@@ -246,14 +247,14 @@ fn by_model(files: &[&mut OpenFile]) -> BTreeMap<Arc<str>, Vec<usize>> {
     by_model
 }
 
-/// The types of a model's own schemas in these files.
+/// Returns the types of a model's own schemas in these files.
 fn types<'a>(model: &str, files: impl Iterator<Item = &'a OpenFile>) -> Vec<Arc<str>> {
-    // The first instance is the model itself, or of a file of groups one of these.
+    // The first instance is the model itself or, in a file that has only groups, one of these.
     let plans = files.filter_map(|file| Some(&file.contents.instances.first()?.plan));
     let own = plans.filter(|plan| *plan.model == *model && !plan.type_path.is_empty());
     let mut types: Vec<Arc<str>> = Vec::new();
     for plan in own {
-        // Nearly always the one before.
+        // Nearly always the same as the previous one.
         let known = |path: &Arc<str>| Arc::ptr_eq(path, &plan.type_path) || *path == plan.type_path;
         if !types.iter().any(known) {
             types.push(Arc::clone(&plan.type_path));
@@ -263,7 +264,7 @@ fn types<'a>(model: &str, files: impl Iterator<Item = &'a OpenFile>) -> Vec<Arc<
     types
 }
 
-/// How many processes made these files.
+/// Returns how many processes made these files.
 fn processes<'a>(files: impl Iterator<Item = &'a OpenFile>) -> usize {
     let mut processes = HashSet::with_hasher(random_state());
     processes.extend(files.map(|file| file.header.process()));

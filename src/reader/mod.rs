@@ -1,4 +1,4 @@
-//! Reading stats files: from another process, at any time, without the writers noticing.
+//! Readers of stats files: they run in any process, at any time, and do not disturb the writers.
 //!
 //! ```no_run
 //! use mmstats::reader::Reader;
@@ -13,25 +13,28 @@
 //! ```
 //!
 //! # What to rely on
-//! - **No torn values.** A value wider than a word is all of one publication or is not there: then
-//!   [`Snapshot::is_whole`] is false and [`Snapshot::busy`] names it.
-//! - **No trust.** No content of a file makes a reader panic, hang, read elsewhere or allocate out of
-//!   proportion. A bad file is an entry of [`Snapshot::errors`] and never hides the good ones.
-//! - **No cost to writers**, whatever a reader does: it only loads.
+//! - **No torn values.** All words of a value come from one publication. A value that could not be read this
+//!   way is left out or keeps its last state; then [`Snapshot::is_whole`] is false and [`Snapshot::busy`]
+//!   names it. (Only files of python-mmstats cannot show a torn value: what may be torn there is reported in
+//!   [`Snapshot::errors`].)
+//! - **No trust.** No content of a file makes a reader panic, hang, read outside the file or allocate out of
+//!   proportion to it. A bad file is reported in [`Snapshot::errors`] and never hides the good ones.
+//! - **No cost to writers.** A reader only loads; it never stores to a file.
 //!
 //! # How it works
-//! A [`Reader`] keeps what does not change from one snapshot to the next. The first time it decodes a
-//! file's records into a *plan* (`plan`): which words are values. Then a snapshot lists the directories,
-//! takes in records that are new, copies the words (`copy`), asks the kernel which processes
-//! live (`state`) and adds up the values position by position (`merge`).
+//! A [`Reader`] keeps what does not change from one snapshot to the next. When it first sees a file, it
+//! decodes the records into a *plan* (`plan`), which says which words are values. Each snapshot then lists
+//! the directories, decodes new records, copies the words (`copy`), asks the kernel which processes are alive
+//! (`state`) and adds up the values position by position (`merge`).
 //!
 //! # Trade-offs
-//! Files of one's own user in directories that only oneself can write are mapped, others are read: see
-//! `copy`. A mapped file that someone cuts short while it is read raises SIGBUS, which ends the
-//! process unless [`guard_sigbus`] was called. Stats files are never cut short by their writers.
+//! A file is mapped if it belongs to this user, only this user can write to it and its directory, and it has
+//! no holes. All other files are read with pread: see `copy`. If someone truncates a mapped file while it is
+//! read, the kernel raises SIGBUS, which ends the process unless [`guard_sigbus`] was called. Writers never
+//! truncate their stats files.
 //!
-//! Files stay open between snapshots, as long as readers have no more than half of the descriptors that
-//! the process may have; the others cost more system calls.
+//! Files stay open between snapshots as long as readers use no more than half of the descriptors that the
+//! process may have. The other files cost more system calls.
 
 #[cfg(any(feature = "serve", feature = "push"))]
 pub(crate) mod changes;
@@ -86,7 +89,7 @@ pub use crate::format::note::{Cause, Note};
 pub use crate::format::schema::Merge;
 pub use crate::metric::sample::{Histogram, Reading, Sample};
 
-/// Reads the stats files of a root, of a model, or one file: again and again.
+/// Reads the stats files of a root or of a model, or a single file, as often as asked.
 #[derive(Debug)]
 pub struct Reader {
     place: Location,
@@ -108,8 +111,8 @@ const TRIES: u32 = 16;
 impl Reader {
     /// A reader of a root, a model's directory or a single file. Reads nothing yet.
     ///
-    /// A directory is a model's if it has stats files (or files only) in it, else a root; which one,
-    /// each snapshot finds out anew, so an empty one may become either.
+    /// A directory is a model's if it contains stats files (or only files), else it is a root. Each snapshot
+    /// checks this again, so an empty directory may become either.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -140,8 +143,8 @@ impl Reader {
         Ok(Reader::new(place, path))
     }
 
-    /// A reader of the root that the environment names (`MMSTATS_PATH`), or else of every usual root
-    /// that is there: files may be in several. Which ones are there, each snapshot finds out anew.
+    /// A reader of the root that the environment names (`MMSTATS_PATH`), or else of every usual root that
+    /// exists, because files may be in several. Each snapshot checks again which roots exist.
     ///
     /// ```no_run
     /// use mmstats::reader::Reader;
@@ -160,14 +163,14 @@ impl Reader {
         Ok(Reader::new(Location::Environment, path))
     }
 
-    /// A reader of the files that one process writes, wherever they are: those that it has mapped, which
-    /// /proc says anew for each snapshot. When it has ended: those that are left of them, or in the roots
-    /// that the environment names those that have its number.
+    /// A reader of the files that one process writes, wherever they are. These are the stats files that it
+    /// has mapped; each snapshot looks them up in /proc. Once the process has ended, the reader reads those
+    /// of its files that are left, or the files with its pid in the roots that the environment names.
     ///
-    /// Files that were removed while it writes them are an entry of [`Snapshot::errors`] for each
-    /// directory. Root reads their values all the same, through `/proc/<pid>/map_files`.
+    /// Files that were removed while the process writes them are reported in [`Snapshot::errors`], one entry
+    /// for each directory. The superuser still reads their values, through `/proc/<pid>/map_files`.
     ///
-    /// [`Reader::snapshot`] is an error if the process is not for this user to look at.
+    /// [`Reader::snapshot`] returns an error if this user may not inspect the process.
     ///
     /// ```no_run
     /// use mmstats::reader::Reader;
@@ -179,9 +182,8 @@ impl Reader {
         Reader::new(Location::Process(pid), format!("/proc/{pid}").into())
     }
 
-    /// A reader of the files that any process writes that this user may look at, wherever they are.
-    /// Which ones there are, /proc says anew for each snapshot: some milliseconds for each hundred
-    /// processes.
+    /// A reader of the files of all processes that this user may inspect, wherever the files are. Each
+    /// snapshot looks them up in /proc, which takes some milliseconds for each hundred processes.
     ///
     /// ```no_run
     /// use mmstats::reader::Reader;
@@ -195,7 +197,7 @@ impl Reader {
         Reader::new(Location::Processes, "/proc".into())
     }
 
-    /// A reader of some files. Those that are not there are no error.
+    /// A reader of the given files. A file that does not exist is not an error.
     ///
     /// ```
     /// use mmstats::reader::Reader;
@@ -208,7 +210,7 @@ impl Reader {
         Reader::new(Location::Files(files), PathBuf::new())
     }
 
-    /// Reads these files from now on, and nothing else.
+    /// Makes later snapshots read these files and nothing else.
     ///
     /// ```
     /// use mmstats::reader::Reader;
@@ -238,8 +240,9 @@ impl Reader {
         }
     }
 
-    /// What snapshots keep apart in [`Snapshot::models`], beside the merged models: [`Per::Model`] at first,
-    /// for anything else costs an allocation or two for each value of each process or file.
+    /// Sets what snapshots keep apart in [`Snapshot::models`], beside the merged models. The default is
+    /// [`Per::Model`], because anything else costs an allocation or two for each value of each process or
+    /// file.
     ///
     /// ```no_run
     /// use mmstats::reader::{Per, Reader};
@@ -256,8 +259,8 @@ impl Reader {
         self
     }
 
-    /// Whether snapshots say what was counted since the one before: [`Model::deltas`]. Off at first, for
-    /// then the values of the last snapshot are kept.
+    /// Sets whether snapshots report what was counted since the previous one: [`Model::deltas`]. Off by
+    /// default, because the reader then has to keep the values of the last snapshot.
     ///
     /// ```no_run
     /// let mut reader = mmstats::reader::Reader::open("/run/app")?;
@@ -271,9 +274,9 @@ impl Reader {
 
     /// Reads all values.
     ///
-    /// The first call decodes what the files say of themselves; later ones only what is new, and copy
-    /// and merge the values: 10,000 files of 100 counters take 28 ms if they are mapped, 40 ms if not.
-    /// It never waits for a writer.
+    /// The first call decodes the records of all files. Later calls decode only new records, then copy and
+    /// merge the values: 10,000 files of 100 counters take 28 ms if they are mapped, 40 ms if not. A call
+    /// never waits for a writer.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -285,8 +288,8 @@ impl Reader {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Io`] if the directory or file that was opened is no longer there. A file that cannot be
-    /// read is no error but an entry of [`Snapshot::errors`].
+    /// [`Error::Io`] if the directory or file that was opened is no longer there. A file that cannot be read
+    /// is not an error; it is reported in [`Snapshot::errors`].
     pub fn snapshot(&mut self) -> Result<Snapshot, Error> {
         if NO_FILES.is_some() {
             let path = &self.path;
@@ -329,7 +332,7 @@ impl Reader {
         if self.deltas {
             (files, gone) = self.files.compared(last);
         }
-        // Asked after reading: of a process that ends meanwhile the last values are there.
+        // Asked after reading, so that the last values of a process that ends meanwhile have been read.
         let states = &mut self.states;
         snapshot.files = (files.iter())
             .map(|file| {
@@ -366,8 +369,9 @@ impl Reader {
     }
 }
 
-/// The roots that a reader looks into when none is named: the one in `MMSTATS_PATH`, else every usual one
-/// that is there and safe to use: it belongs to this user, and only this user can write to it.
+/// The roots that a reader looks into when none is named: the one in `MMSTATS_PATH`, else every usual root
+/// that exists and is safe to use, which means that it belongs to this user and only this user can write to
+/// it.
 ///
 /// ```
 /// for root in mmstats::reader::roots() {
@@ -378,12 +382,12 @@ pub fn roots() -> Vec<PathBuf> {
     paths::reader_roots().into_iter().flatten().collect()
 }
 
-/// Whether a process has private memory in the place of stats files that its parent writes: what it counts
-/// there no reader sees. Gives the parent and the number of these files. From /proc; `None` also if the parent
-/// has ended, or one of them is not for this user to look at.
+/// Returns the parent of a process, and for how many of its parent's stats files the process has private
+/// memory instead. No reader sees what it counts there. Reads /proc. `None` if there are no such files, if
+/// the parent has ended, or if this user may not inspect one of the two.
 ///
-/// That is normal in a child that uses [`MmStats::local`](crate::MmStats::local), which has files of its own.
-/// In one without files it means that [`Stats::reopen`](crate::Stats::reopen) was not called.
+/// Such memory is normal in a child that uses [`MmStats::local`](crate::MmStats::local), which has files of
+/// its own. In a child without files it means that [`Stats::reopen`](crate::Stats::reopen) was not called.
 ///
 /// ```
 /// if let Some((parent, files)) = mmstats::reader::inherited(std::process::id()) {
@@ -394,13 +398,12 @@ pub fn inherited(pid: u32) -> Option<(u32, usize)> {
     inherited::files(pid, name::is_stats)
 }
 
-/// Guards this process against mapped stats files that someone cuts short while they are read (by
-/// copying over one, say): installs a SIGBUS handler that turns such a fault into an entry of
-/// [`Snapshot::errors`]. Faults that are not in a reader's own mappings go to the handler that was
-/// there before.
+/// Guards this process against mapped stats files that someone truncates while they are read, for example by
+/// copying over one. Installs a SIGBUS handler that turns such a fault into an entry of [`Snapshot::errors`].
+/// Faults outside a reader's own mappings go to the previous handler.
 ///
-/// Opt-in, because signal handlers are the program's own affair. Call it once, after any other SIGBUS
-/// handler was installed and before reading. Later calls do nothing.
+/// This is opt-in, because signal handlers belong to the program. Call it once, after any other SIGBUS
+/// handler has been installed and before reading. Later calls do nothing.
 ///
 /// ```
 /// mmstats::reader::guard_sigbus()?;
@@ -408,7 +411,7 @@ pub fn inherited(pid: u32) -> Option<(u32, usize)> {
 /// ```
 ///
 /// # Errors
-/// Those of sigaction(2).
+/// The errors of sigaction(2).
 pub fn guard_sigbus() -> std::io::Result<()> {
     sigbus::install()
 }

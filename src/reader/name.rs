@@ -5,7 +5,7 @@ use std::path::Path;
 use super::text::matches;
 use crate::sys::lifecycle::paths;
 
-/// Whether a file that a process has mapped is named like a stats file.
+/// Returns whether a file that a process has mapped is named like a stats file.
 pub fn is_stats(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
     name.as_encoded_bytes().starts_with(b"mmstats-")

@@ -1,8 +1,8 @@
-//! Plans: which words of a block a schema's values are, and where they go.
+//! Plans: which words of a block are a schema's values, and where they are copied to.
 //!
-//! The values of a file are kept without what only the slot protocol needs: of a slot the words of the
-//! published buffer, then the plain words. A plan is made once per schema; files of the same schema
-//! share it, so that their values merge position by position.
+//! The values of a file are kept without the words that only the slot protocol needs. For each metric these
+//! are the words of the slot's published buffer, then the plain words. A plan is made once per schema. Files
+//! with the same schema share it, so that their values merge position by position.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,15 +26,15 @@ use crate::metric::window;
 pub struct Plan {
     /// The schema record.
     pub record: Arc<[u8]>,
-    /// Whether nothing of the schema is left out.
+    /// Whether the plan covers all of the schema's metrics.
     pub complete: bool,
     /// The model that it describes.
     pub model: Box<str>,
-    /// What the model means, or empty.
+    /// The help text of the model, or empty.
     pub help: Arc<str>,
     /// The path of its type, or empty. Printable.
     pub type_path: Arc<str>,
-    /// What exporters put in front of names, if not the model's name.
+    /// The prefix that exporters use for names, if it is not the model's name.
     pub export: Option<Arc<str>>,
     /// Bytes of a block.
     pub block: u32,
@@ -42,9 +42,10 @@ pub struct Plan {
     pub metrics: Vec<PlannedMetric>,
     /// Slots, in the order of the metrics.
     pub slots: Vec<PlannedSlot>,
-    /// Plain words, neighbours together.
+    /// Plain words, with neighbours joined to one run.
     pub runs: Vec<Run>,
-    /// Number of each counter and where its word is in the values: most metrics are counters.
+    /// Number of each counter, and where its word lies in the values. They are kept apart because most
+    /// metrics are counters.
     pub counters: Vec<(u32, u32)>,
     /// Numbers of all other metrics.
     pub others: Vec<usize>,
@@ -56,11 +57,11 @@ pub struct Plan {
     pub label_bytes: usize,
     /// Bytes that the values of one instance take beside their words once they are decoded, at most.
     pub decoded: usize,
-    /// What is wrong with metrics that are left out.
+    /// The problems with metrics that are left out.
     pub problems: Vec<String>,
 }
 
-/// One metric of a plan: its schema, and where its words are.
+/// One metric of a plan: its schema, and where its words lie.
 #[derive(Debug)]
 pub struct PlannedMetric {
     /// Its schema.
@@ -69,24 +70,24 @@ pub struct PlannedMetric {
     pub kind: &'static Kind,
     /// Where its words begin in the values.
     pub at: usize,
-    /// How many there are.
+    /// Number of these words.
     pub words: usize,
-    /// The number of its slot.
+    /// The number of its slot, if it has one.
     pub slot: Option<usize>,
-    /// The octaves, of a distribution or a window of one.
+    /// The octaves that it may have, if it is a distribution or a window of one.
     pub octaves: Option<OctaveLimits>,
 }
 
 impl PlannedMetric {
-    /// What its values say of an interval; `None` where they do not only rise. Of a compound only its counters
-    /// do.
+    /// Returns the function that computes what was counted in an interval; `None` if the values may fall. In
+    /// a compound only counters never fall.
     pub fn since(&self) -> Option<Since> {
         let fields = &self.schema.fields;
         let counts = fields.is_empty() || fields.iter().any(|field| field.counter);
         self.kind.since.filter(|_| counts)
     }
 
-    /// Nothing counted yet.
+    /// Returns its value for an interval in which nothing was counted.
     pub fn nothing(&self) -> Value {
         let mut nothing = (self.kind.none)(&self.schema);
         if let Some(since) = self.since() {
@@ -96,17 +97,17 @@ impl PlannedMetric {
     }
 }
 
-/// What octaves a distribution may have.
+/// Limits for the octaves of a distribution.
 #[derive(Clone, Copy, Debug)]
 pub struct OctaveLimits {
-    /// Counts of each.
+    /// Number of counts in each octave.
     pub counts: usize,
-    /// Their numbers are below it.
+    /// The numbers of the octaves are below this.
     pub most: usize,
 }
 
 impl OctaveLimits {
-    /// Those of a distribution or a window of one.
+    /// Returns the limits for a distribution or a window of one; `None` for other metrics.
     pub fn of(metric: &MetricSchema) -> Option<OctaveLimits> {
         match metric.kind {
             code::TIMER | code::PERCENTILE | code::FLOAT_PERCENTILE => octaves_of(metric, 1),
@@ -116,7 +117,7 @@ impl OctaveLimits {
     }
 }
 
-/// The octaves of so many distributions.
+/// Returns the limits for `many` distributions of this kind.
 fn octaves_of(metric: &MetricSchema, many: usize) -> Option<OctaveLimits> {
     let (counts, most) = match metric.kind {
         code::TIMER | code::PERCENTILE => {
@@ -138,9 +139,9 @@ fn octaves_of(metric: &MetricSchema, many: usize) -> Option<OctaveLimits> {
 /// A slot of a plan, in words.
 #[derive(Clone, Copy, Debug)]
 pub struct PlannedSlot {
-    /// The sequence word, from the begin of the block.
+    /// The sequence word, from the start of the block.
     pub from: usize,
-    /// Where the words of the published buffer go, from the begin of the instance's values.
+    /// Where the words of the published buffer are copied to, from the start of the instance's values.
     pub to: usize,
     /// Words of a buffer.
     pub words: usize,
@@ -151,32 +152,31 @@ pub struct PlannedSlot {
 }
 
 impl PlannedSlot {
-    /// The first word of the buffer of publication `p`, from the begin of the block.
+    /// Returns the first word of the buffer of publication `p`, from the start of the block.
     pub fn buffer(&self, p: u64) -> usize {
         // The number of buffers is a power of two, at most 64.
         self.from + 1 + (p as usize & (self.buffers - 1)) * self.words
     }
 }
 
-/// Words that are copied as they are.
+/// Plain words, which are copied without the slot protocol.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
-    /// From the begin of the block.
+    /// First word, from the start of the block.
     pub from: usize,
-    /// From the begin of the instance's values.
+    /// Where they are copied to, from the start of the instance's values.
     pub to: usize,
-    /// How many.
+    /// Number of words.
     pub words: usize,
 }
 
-/// Problems of one schema that are named one by one.
+/// At most this many problems of one schema are reported one by one.
 const PROBLEMS_MOST: usize = 8;
 
 impl Plan {
-    /// Lays out a schema. A metric of an unknown kind is left out silently (a newer writer's: no
-    /// reason to complain all through a rolling upgrade), also if its entry is wrong; one of a known
-    /// kind that is wrong or fails the check of its kind is left out and named. The others are read
-    /// all the same.
+    /// Lays out a schema. A metric of an unknown kind is left out silently, even if its entry is invalid: it
+    /// is a newer writer's, and a rolling upgrade should not cause complaints. A metric of a known kind is
+    /// left out and reported if its entry is invalid or fails the check of its kind. All others are read.
     fn new(record: Arc<[u8]>, schema: Schema, mut wrong: Vec<(u16, Malformed)>) -> Plan {
         let all = schema.metrics.len();
         let complete = wrong.is_empty();
@@ -204,11 +204,11 @@ impl Plan {
             plan.problems
                 .push(printable(&problem.to_string()).into_owned());
         }
-        // A schema may say that all of its metrics lie in the same place, so that a small file would
-        // have many values. A writer's schema does not: what is read is no more than the block.
+        // A hostile schema may put all of its metrics into the same place, so that a small file would have
+        // many values. No writer does that. So no more words are read than the block has.
         let mut room = schema.block as usize / 8;
         let mut left_out = wrong.len();
-        // The entry before, if it was taken in: the only one that a window can belong to.
+        // The previous entry, if it was taken: the only one that a window can belong to.
         let mut before = None;
         for metric in schema.metrics {
             let taken = before.take();
@@ -268,7 +268,7 @@ impl Plan {
             self.owners.push((metric.offset, self.metrics.len()));
         }
         match metric.kind {
-            // (No more words than fit into a block, of which the length has 32 bits.)
+            // (Both fit into 32 bits, because the length of a block does.)
             code::COUNTER => self.counters.push((self.metrics.len() as u32, to as u32)),
             _ => self.others.push(self.metrics.len()),
         }
@@ -285,7 +285,7 @@ impl Plan {
         });
     }
 
-    /// Adds plain words, to the last run if they continue it.
+    /// Adds plain words, joined to the last run if they continue it.
     fn run(&mut self, next: Run) {
         match self.runs.last_mut() {
             Some(last)
@@ -297,13 +297,14 @@ impl Plan {
         }
     }
 
-    /// The distribution whose place begins at byte `offset` of a block.
+    /// Returns the distribution whose place begins at byte `offset` of a block.
     pub fn distribution_at(&self, offset: u32) -> Option<(usize, OctaveLimits)> {
         let index = self.at(offset)?;
         Some((index, self.metrics[index].octaves?))
     }
 
-    /// The metric whose place begins at byte `offset` of a block, if extents of this shape are its.
+    /// Returns the metric whose place begins at byte `offset` of a block, if it may have extents of this
+    /// shape.
     pub fn owner_at(&self, offset: u32, shape: Shape) -> Option<usize> {
         let index = self.at(offset)?;
         let extents = self.metrics[index].kind.extents?;
@@ -318,11 +319,12 @@ impl Plan {
     }
 }
 
-/// Bytes of half of what a distribution exposes, its 14 names and values, and of what a summary does: that
-/// is charged for the merged value and for the file's own, and hardly ever asked for of both.
+/// Bytes of half of what a distribution exposes (its 14 names and values), and of half of what a summary
+/// exposes. Half, because it is charged both for the merged value and for the file's own, and hardly anyone
+/// asks for both.
 const EXPOSED: usize = 500;
 
-/// Whether a window follows the metric that it belongs to, which is number `before` of the plan. Other
+/// Checks that a window follows the metric that it belongs to, which is number `before` of the plan. Other
 /// metrics pass.
 fn check_window(metric: &MetricSchema, before: Option<usize>, plan: &Plan) -> Result<(), String> {
     if metric.kind != code::WINDOW {
@@ -340,10 +342,10 @@ fn check_window(metric: &MetricSchema, before: Option<usize>, plan: &Plan) -> Re
     }
 }
 
-/// Bytes that a value takes beside its words once it is decoded, at most: the words of a struct or half of
-/// its numbers (they are numbers only where two files or instances are merged), a text of which no byte is
-/// UTF-8, coarse counts, and what a distribution exposes. (What a compound exposes is only computed where it
-/// is asked for, field by field.)
+/// Returns how many bytes a value takes at most, beside its words, once it is decoded: the words of a struct
+/// or half of its numbers (they become numbers only where two files or instances are merged), a text in which
+/// no byte is UTF-8, coarse counts, and what a distribution exposes. (What a compound exposes is computed
+/// only on request, field by field.)
 fn decoded(metric: &MetricSchema) -> usize {
     match metric.kind {
         code::COMPOUND => metric
@@ -353,10 +355,10 @@ fn decoded(metric: &MetricSchema) -> usize {
             .sum::<usize>()
             .max(8 * usize::from(metric.geometry.words)),
         code::TEXT | code::CONSTANT if metric.scalar == Some(Scalar::Text) => {
-            // U+FFFD for a byte, in a string that doubles as it grows.
+            // U+FFFD takes three bytes for each one, in a string that doubles as it grows.
             2 * 3 * 8 * metric.geometry.value_words()
         }
-        // An entry of a tree for each word, of a tree whose nodes may be half full.
+        // An entry of a tree for each word; the nodes of the tree may be half full.
         code::TIMER | code::PERCENTILE | code::FLOAT_PERCENTILE | code::WINDOW => {
             24 * metric.geometry.value_words() + 2 * EXPOSED
         }
@@ -365,13 +367,13 @@ fn decoded(metric: &MetricSchema) -> usize {
     }
 }
 
-/// The plans that are in use, by the very bytes of their schema records: a hash that a file states
-/// would let one file pass off its schema as another's.
+/// The plans in use, by the bytes of their schema records. They are not looked up by a hash that a file
+/// states, which would let one file pass off its schema as another's.
 #[derive(Debug, Default)]
 pub struct Plans(HashMap<Arc<[u8]>, Arc<Plan>>);
 
 impl Plans {
-    /// The plan for a schema record that is `record` at offset `at` of its file.
+    /// Returns the plan for the schema record `record`, which lies at offset `at` of its file.
     pub fn get(&mut self, record: &[u8], at: u64) -> Result<Arc<Plan>, Malformed> {
         if let Some(plan) = self.0.get(record) {
             return Ok(Arc::clone(plan));
@@ -383,12 +385,12 @@ impl Plans {
         Ok(plan)
     }
 
-    /// Forgets what no file uses any more.
+    /// Drops the plans that no file uses any more.
     pub fn forget_unused(&mut self) {
         self.0.retain(|_, plan| Arc::strong_count(plan) > 1);
     }
 
-    /// How many there are.
+    /// Returns how many plans there are.
     #[cfg(test)]
     pub fn len(&self) -> usize {
         self.0.len()

@@ -1,4 +1,5 @@
-//! The preamble: what a file says before its records. A reader that only wants to know whose file it is needs no more.
+//! The preamble: the part of a file before its records. It is enough for a reader that only needs to know
+//! whose file it is.
 
 use std::fs::File;
 use std::io;
@@ -10,8 +11,8 @@ use crate::format::bytes::Bytes;
 use crate::format::header::{COMMITTED, Header, NAME_MOST};
 use crate::sys::memory::read_map::{FileExt, Opened};
 
-/// Bytes that are read at first, a multiple of 8: one call for every header but those with the longest
-/// of paths.
+/// Bytes that are read first, a multiple of 8. One call is enough for every header but those with very long
+/// paths.
 const FIRST: usize = 1024;
 
 /// The start of a file, in either format.
@@ -19,14 +20,14 @@ const FIRST: usize = 1024;
 pub struct Preamble {
     /// Its header.
     pub header: Header,
-    /// What it says is complete, in bytes; `None`: it is of format 1, which says nothing of the kind.
+    /// The committed length, in bytes; `None` for format 1, which has none.
     pub committed: Option<u64>,
 }
 
 impl Preamble {
     /// Reads the start of a file that was just opened.
     pub fn read(path: &Path, opened: &Opened) -> Result<Preamble, Trouble> {
-        // Words, so that those that change are read whole.
+        // An array of words, so that the words that change are not torn.
         let mut words = [0u64; FIRST / 8];
         let first: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
         let read = fill(&opened.file, first).map_err(|error| Trouble::io("read it", error))?;
@@ -40,7 +41,7 @@ impl Preamble {
         }
         let stat = &opened.stat;
         let have = usize::try_from(stat.len).unwrap_or(usize::MAX).min(32);
-        // Files are of whole words.
+        // Files consist of whole words.
         if read < have.next_multiple_of(8) {
             return Err(Trouble::cut());
         }
@@ -58,7 +59,7 @@ impl Preamble {
         }
     }
 
-    /// Decodes a whole header of ours.
+    /// Decodes a whole header of format 3.
     fn decode(bytes: &[u8]) -> Result<Preamble, Trouble> {
         let header = Header::decode(bytes)?;
         if !(1..=NAME_MOST).contains(&header.model.len()) {
@@ -74,7 +75,7 @@ impl Preamble {
     }
 }
 
-/// Reads from the begin of a file until `bytes` are full or it ends; how many there are.
+/// Reads from the start of a file until `bytes` is full or the file ends. Returns how many bytes were read.
 fn fill(file: &File, bytes: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < bytes.len() {

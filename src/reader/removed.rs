@@ -1,4 +1,4 @@
-//! Files that were removed under a process that goes on writing them.
+//! Files that were removed while a process still writes them.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,9 +8,9 @@ use crate::sys::process::procfs;
 
 /// Stats files of one directory that were removed while a process writes them.
 ///
-/// Nobody finds them in the directory. As long as the process lives, a reader of this process
-/// ([`Reader::for_process`](super::Reader::for_process)) reads them through `/proc/<pid>/map_files`, if it is
-/// root's. Displayed, it says so.
+/// They are no longer in the directory. As long as the process lives, a reader of this process
+/// ([`Reader::for_process`](super::Reader::for_process)) reads them through `/proc/<pid>/map_files`, if it
+/// runs as root. The `Display` text says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Removed {
     directory: PathBuf,
@@ -20,7 +20,7 @@ pub struct Removed {
 }
 
 impl Removed {
-    /// The directory in which they were, as the process sees it.
+    /// Returns the directory that contained them, as the process sees it.
     ///
     /// ```
     /// for removed in mmstats::reader::unlinked("/run/app") {
@@ -31,7 +31,7 @@ impl Removed {
         &self.directory
     }
 
-    /// The process that writes them.
+    /// Returns the process that writes them.
     ///
     /// ```
     /// for removed in mmstats::reader::unlinked("/run/app") {
@@ -42,7 +42,7 @@ impl Removed {
         self.pid
     }
 
-    /// How many there are.
+    /// Returns how many there are.
     ///
     /// ```
     /// for removed in mmstats::reader::unlinked("/run/app") {
@@ -84,8 +84,8 @@ impl fmt::Display for Removed {
     }
 }
 
-/// Files below a root that were removed while a process still writes them, of the processes that this
-/// user may look at. From /proc: elsewhere there are none.
+/// Returns files below a root that were removed while a process still writes them. Covers the processes that
+/// this user may inspect. Reads /proc; on systems without it the result is empty.
 ///
 /// ```
 /// for removed in mmstats::reader::unlinked("/run/app") {

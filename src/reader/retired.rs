@@ -1,5 +1,5 @@
-//! The retired file of a model's directory, as a reader takes it in: before and after the others. Why
-//! each file is counted once so, [`format::retired`](crate::format::retired) proves.
+//! The retired file of a model's directory. A reader looks at it before and after the other files.
+//! [`format::retired`](crate::format::retired) proves that each file is then counted once.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -16,23 +16,23 @@ use crate::sys::memory::read_map::Stat;
 /// The retired file of one directory.
 #[derive(Debug, Default)]
 pub struct RetiredFile {
-    /// The file as of the last look, if there is one that can be read.
+    /// The file as of the last look, if it exists and can be read.
     pub file: Option<Box<OpenFile>>,
-    /// What files it named when it was looked at before the others, or names now.
+    /// The files that it named at the look before the others, or names now.
     named: HashSet<FileId>,
-    /// How many files were folded then.
+    /// How many files had been folded at the look before the others.
     folds: u64,
-    /// How many had been as of the last snapshot.
+    /// How many files had been folded as of the last snapshot.
     folds_before: u64,
-    /// Why it cannot be read.
+    /// Why it cannot be read, if so.
     trouble: Option<String>,
 }
 
-/// How often a file is opened that is replaced each time between two system calls.
+/// How often opening is tried while the file is replaced each time between two system calls.
 const TRIES: u32 = 16;
 
 impl RetiredFile {
-    /// The look before the directory is listed.
+    /// Looks at the retired file before the directory is listed.
     pub fn before(
         &mut self,
         directory: &Path,
@@ -45,8 +45,8 @@ impl RetiredFile {
         self.folds = self.folds_now();
     }
 
-    /// The look after all files were read: whether what was read before can be told from what was folded
-    /// meanwhile. If not, start over.
+    /// Looks at the retired file after all files were read. Returns whether it still names every file that
+    /// was folded meanwhile. If not, the caller must start over.
     pub fn after(
         &mut self,
         directory: &Path,
@@ -57,14 +57,14 @@ impl RetiredFile {
     ) -> bool {
         self.look(directory, root, plans, scratch);
         self.report(directory, problems);
-        // Fewer than before: someone has removed the file.
+        // `None` if there are fewer than before: someone has removed the file.
         let meanwhile = self.folds_now().checked_sub(self.folds);
         meanwhile.is_some_and(|meanwhile| meanwhile <= NAMED as u64)
     }
 
-    /// Whether a file of the directory is to be ignored, for its values are in the retired file.
+    /// Returns whether a file of the directory must be ignored because its values are in the retired file.
     pub fn names(&self, file: &OpenFile) -> bool {
-        // A file of somebody else's can hide only that user's.
+        // A retired file can hide only files of the user who owns it.
         !self.named.is_empty()
             && self.named.contains(&FileId::of(&file.header))
             && self
@@ -78,8 +78,8 @@ impl RetiredFile {
         self.folds_before = self.folds_now();
     }
 
-    /// Whether the totals may have what a file had in the last snapshot: it is named, or more files were
-    /// folded since than are named.
+    /// Returns whether the totals may include what a file had in the last snapshot: it is named, or more
+    /// files have been folded since than are named.
     pub fn may_have(&self, file: &OpenFile) -> bool {
         let folded = self.folds_now().saturating_sub(self.folds_before);
         folded > NAMED as u64 || self.names(file)
@@ -93,8 +93,8 @@ impl RetiredFile {
         retired.map_or(0, |retired| retired.folds)
     }
 
-    /// Brings the file up to date with what lies under its name now. It is found by its name and not in
-    /// a listing, which could miss it while it is being replaced.
+    /// Opens the file that has the name now, unless it is the known one. It is found by its name and not in a
+    /// listing, which could miss it while it is being replaced.
     fn look(
         &mut self,
         directory: &Path,
@@ -105,7 +105,7 @@ impl RetiredFile {
         let path = directory.join(RETIRED_FILE);
         self.trouble = None;
         for _ in 0..TRIES {
-            // Nothing was folded here, or all of it was removed.
+            // Nothing was folded here, or the retired file was removed.
             let Ok(now) = Stat::of_path(&path) else {
                 self.file = None;
                 break;
@@ -117,7 +117,7 @@ impl RetiredFile {
             let opened = OpenFile::open(path.clone(), root, false);
             match opened.and_then(|mut file| file.refresh(plans, scratch).map(|()| file)) {
                 Ok(file) if file.contents.retired.is_some() => self.file = Some(Box::new(file)),
-                // Nobody knows whose totals they are, so all of it is bad.
+                // Nobody knows whose totals these are, so the whole file is bad.
                 Ok(file) => {
                     let why = (file.contents.problems.first())
                         .map_or_else(String::new, |problem| format!(" ({problem})"));

@@ -1,8 +1,8 @@
-//! Which files are there: `<root>/<model>/<file>`, and those of python-mmstats, `<root>/<file>`.
+//! Finds the files: `<root>/<model>/<file>`, and those of python-mmstats, `<root>/<file>`.
 //!
-//! Every snapshot lists the directories again. Of a file that is known, its name and the inode number
-//! in the listing are enough: nobody else can have that number while it is open or mapped, and one
-//! that is neither is compared when it is opened again.
+//! Every snapshot lists the directories again. A known file is recognized by its name and its inode number in
+//! the listing. No other file can have that number while it is open or mapped; a file that is neither is
+//! compared when it is opened again.
 
 mod compare;
 mod copies;
@@ -33,17 +33,18 @@ pub use self::copies::without_copies;
 /// Where a reader looks.
 #[derive(Debug)]
 pub enum Location {
-    /// Into the roots that the environment names, or the usual ones: those that are there.
+    /// In the roots that the environment names, or the usual ones, as far as they exist.
     Environment,
-    /// Into a root or a model's directory: which one, each listing shows.
+    /// In a root or a model's directory. Each listing shows which of the two it is.
     Tree(PathBuf),
-    /// At one file.
+    /// At one file, which must exist.
     File(PathBuf),
-    /// At some files, whether they are there or not.
+    /// At some files, which need not exist.
     Files(Vec<PathBuf>),
-    /// At what a process has mapped; when it is gone, at what was found before, or what has its number.
+    /// At the files that a process has mapped. Once it has ended: at the files that were found before, or
+    /// else those with its pid in their names.
     Process(u32),
-    /// At what any process has mapped that may be looked at.
+    /// At the files that any process has mapped that this user may inspect.
     Processes,
 }
 
@@ -52,12 +53,12 @@ pub enum Location {
 pub struct ScannedDirectory {
     root: Arc<Path>,
     files: HashMap<OsString, Known, RandomState>,
-    /// Files whose names others have now.
+    /// Files whose names other files have now.
     replaced: Vec<OpenFile>,
     retired: RetiredFile,
     /// The number of the last scan that saw it.
     seen: u64,
-    /// Whether all of it is read, and not one file only.
+    /// Whether the whole directory is read, and not only single files.
     listed: bool,
 }
 
@@ -66,9 +67,9 @@ pub struct ScannedDirectory {
 pub struct Tools<'a> {
     /// The plans that are in use.
     pub plans: &'a mut Plans,
-    /// Memory to copy into.
+    /// Buffers for copying.
     pub scratch: &'a mut Scratch,
-    /// What went wrong so far.
+    /// The problems so far.
     pub problems: &'a mut Vec<Problem>,
 }
 
@@ -85,7 +86,7 @@ struct Known {
 pub struct Files {
     directories: HashMap<PathBuf, ScannedDirectory>,
     scan: u64,
-    /// Those of the last snapshot that are no longer there or have been replaced; see
+    /// Files of the last snapshot that no longer exist or have been replaced; see
     /// [`keep_values`](Self::keep_values).
     gone: Vec<OpenFile>,
 }
@@ -102,13 +103,14 @@ impl Found {
         self.kind.as_ref().is_ok_and(std::fs::FileType::is_dir)
     }
 
-    /// Whether it is named as python-mmstats names its files.
+    /// Returns whether it has a name like those of python-mmstats.
     fn is_flat(&self) -> bool {
         !self.is_directory() && matches(paths::flat_names(), &self.name.to_string_lossy())
     }
 }
 
-/// The entries of a directory but those whose name begins with a dot: `.lock`, and files in the making.
+/// Lists the entries of a directory, except those whose names begin with a dot: `.lock`, and files in the
+/// making.
 fn list(directory: &Path) -> io::Result<Vec<Found>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory)? {
@@ -125,8 +127,8 @@ fn list(directory: &Path) -> io::Result<Vec<Found>> {
     Ok(found)
 }
 
-/// Whether a directory is a model's, by its listing: stats files lie in it, or files only. (The lock is
-/// in roots only, and files of python-mmstats are taken as lying in one.)
+/// Returns whether a directory is a model's, by its listing: it contains stats files, or only files. (Only
+/// roots contain the lock, and a directory with files of python-mmstats counts as a root.)
 fn is_model(path: &Path, found: &[Found]) -> bool {
     let any = |test: &dyn Fn(&Found) -> bool| found.iter().any(test);
     let stats = |found: &Found| {
@@ -144,7 +146,8 @@ fn parent(path: &Path) -> PathBuf {
 }
 
 impl Files {
-    /// Brings the files up to date with what is there now. What cannot be read is one problem each.
+    /// Updates the known files from the directories. Each file or directory that cannot be read is reported
+    /// as a problem.
     pub fn scan(&mut self, place: &Location, tools: &mut Tools<'_>) -> Result<(), Error> {
         self.scan += 1;
         match place {
@@ -208,8 +211,7 @@ impl Files {
     }
 
     fn scan_root(&mut self, root: &Path, found: Vec<Found>, tools: &mut Tools<'_>) {
-        // Only directories are models; what else lies in a root is nobody's business, but for files of
-        // python-mmstats.
+        // Only directories are models. Other entries of a root are ignored, except files of python-mmstats.
         let (models, files): (Vec<_>, Vec<_>) = found.into_iter().partition(Found::is_directory);
         self.scan_flat(root, files, tools);
         for model in models {
@@ -222,7 +224,7 @@ impl Files {
         }
     }
 
-    /// Prepares for a directory that may be a model's, before it is listed.
+    /// Looks at the retired file of a directory that may be a model's, before the directory is listed.
     fn enter(&mut self, path: &Path, root: &Path, tools: &mut Tools<'_>) {
         let directory = self.directory(path, root);
         (directory.retired).before(path, &directory.root, tools.plans, tools.scratch);
@@ -243,24 +245,24 @@ impl Files {
         self.directories.get_mut(path).expect("just inserted")
     }
 
-    /// A directory that was [entered](Self::enter), and then listed.
+    /// Scans a directory that was [entered](Self::enter) and then listed.
     fn scan_model(&mut self, path: &Path, mut found: Vec<Found>, tools: &mut Tools<'_>) {
         let scan = self.scan;
         let directory = self.directories.get_mut(path).expect("entered");
         (directory.seen, directory.listed) = (scan, true);
-        // That one is looked at by its name.
+        // The retired file is opened by its name.
         found.retain(|found| found.name != RETIRED_FILE);
         directory.take_in(path, found, scan, tools);
     }
 
-    /// The files of python-mmstats among those that were found in a directory.
+    /// Scans the files of python-mmstats among those that were found in a directory.
     fn scan_flat(&mut self, path: &Path, found: Vec<Found>, tools: &mut Tools<'_>) {
         for file in found.into_iter().filter(Found::is_flat) {
             self.scan_file(&path.join(&file.name), file.inode, tools);
         }
     }
 
-    /// A file by itself, whatever lies beside it.
+    /// Scans a single file, regardless of others in its directory.
     fn scan_file(&mut self, path: &Path, inode: u64, tools: &mut Tools<'_>) {
         let found = Found {
             name: path.file_name().unwrap_or(OsStr::new("")).to_owned(),
@@ -282,8 +284,9 @@ impl Files {
         }
     }
 
-    /// After all files were read: leaves out those that were folded into retired ones. False: so many
-    /// were meanwhile that it cannot be said which; start over.
+    /// Leaves out the files that were folded into retired ones; called after all files were read. Returns
+    /// false if so many were folded meanwhile that the retired file no longer names them all. Then the caller
+    /// must start over.
     pub fn retire(&mut self, tools: &mut Tools<'_>) -> bool {
         let mut known = true;
         for (path, directory) in &mut self.directories {
@@ -313,7 +316,7 @@ impl Files {
         known
     }
 
-    /// All files that are not left out, in the order of their creation.
+    /// Returns all files that are not left out, in the order of their creation.
     pub fn in_order(&mut self) -> Vec<&mut OpenFile> {
         in_order((self.directories.values_mut()).flat_map(|directory| {
             let files = directory.files.values_mut().map(|known| &mut known.file);
@@ -329,9 +332,9 @@ impl Files {
     }
 }
 
-/// Files in the order of their creation; of one instant: of their paths.
+/// Sorts files by creation time, then by path.
 fn in_order<'a>(files: impl Iterator<Item = &'a mut Box<OpenFile>>) -> Vec<&'a mut OpenFile> {
-    // (The time beside the file, so that to compare two needs no look into either.)
+    // (The time is copied beside the reference, so that comparing two files does not load either.)
     let mut files: Vec<_> = files
         .map(|file| (file.header.created, &mut **file))
         .collect();
@@ -342,7 +345,7 @@ fn in_order<'a>(files: impl Iterator<Item = &'a mut Box<OpenFile>>) -> Vec<&'a m
 }
 
 impl ScannedDirectory {
-    /// Opens what is new among the files that were found, and notes what is still there.
+    /// Opens the new files among those that were found, and marks the known ones as seen.
     fn take_in(&mut self, path: &Path, mut found: Vec<Found>, scan: u64, tools: &mut Tools<'_>) {
         found.retain(|found| match self.files.get_mut(&found.name) {
             Some(known) if known.inode == found.inode && !known.file.is_spoiled() => {
@@ -354,8 +357,8 @@ impl ScannedDirectory {
         if found.is_empty() {
             return;
         }
-        // By their numbers files are in the order of their creation, nearly. They are read and merged in
-        // that order: so what belongs to them lies in memory as it is gone through.
+        // The order of inode numbers is nearly the order of creation, in which files are read and merged. So
+        // their data lies in memory in the order in which it is used.
         found.sort_unstable_by_key(|found| found.inode);
         let private = Stat::of_path(path).is_ok_and(|stat| stat.is_private());
         for found in found {
@@ -381,14 +384,14 @@ impl ScannedDirectory {
 
 impl Tools<'_> {
     fn cannot_list(&mut self, path: &Path, error: &io::Error) {
-        // Removed just now: no problem.
+        // Removed just now: not a problem.
         if error.kind() != io::ErrorKind::NotFound {
             let problem = Problem::new(path, format!("cannot list it: {error}"));
             self.problems.push(problem);
         }
     }
 
-    /// Whether the values of a file could be read now.
+    /// Reads the values of a file. Returns whether that succeeded.
     fn read(&mut self, file: &mut OpenFile) -> bool {
         match file.refresh(self.plans, self.scratch) {
             Ok(()) => {
@@ -411,7 +414,7 @@ fn open(
     private: bool,
     kind: &io::Result<std::fs::FileType>,
 ) -> Result<OpenFile, Trouble> {
-    // Known to be no file: it is not even opened, for opening a device may do something.
+    // Known not to be a regular file. It is not even opened, because opening a device may have effects.
     if let Ok(kind) = kind
         && !kind.is_file()
     {

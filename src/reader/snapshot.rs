@@ -1,5 +1,4 @@
-//! What was read at one time: values by model and label, the files they came from, and what could not
-//! be read.
+//! A snapshot: values by model and label, the files that they came from, and what could not be read.
 
 mod file;
 mod model;
@@ -18,13 +17,13 @@ use crate::{Error, MmValue};
 
 /// The values of all files at one time, merged: one per model and label.
 ///
-/// It is plain data, `Send` and `Sync`, and has no connection with the files any more. Each value
-/// is whole; values of different labels are of about the same time.
+/// It is plain data, `Send` and `Sync`, and independent of the files. No value is torn. Values of different
+/// labels were read at about the same time.
 #[derive(Debug)]
 pub struct Snapshot {
     pub(super) path: PathBuf,
     pub(super) merged: Vec<Model>,
-    /// What [`Per`](super::Per) keeps apart, if that is not the models themselves.
+    /// The models that [`Per`](super::Per) keeps apart; `None` for `Per::Model`.
     pub(super) parts: Option<Vec<Model>>,
     pub(super) files: Vec<File>,
     pub(super) errors: Vec<Problem>,
@@ -73,7 +72,7 @@ impl Problem {
         }
     }
 
-    /// The file that counts, if this one is nothing but a copy of it.
+    /// Returns the file that counts, if this one is a copy of it.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -90,8 +89,8 @@ impl Problem {
         self.copy_of.as_deref()
     }
 
-    /// The file or directory. A name may have control characters in it:
-    /// [`printable`](super::printable) it.
+    /// Returns the file or directory. A name may contain control characters: escape it with
+    /// [`printable`](super::printable) before you print it.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -106,7 +105,7 @@ impl Problem {
         &self.path
     }
 
-    /// What is wrong with it. Printable.
+    /// Returns what is wrong with it. The text is printable.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -133,7 +132,7 @@ impl Snapshot {
         models.for_each(|model| model.deltas = Vec::new());
     }
 
-    /// What was read: the root, the model's directory or the file.
+    /// Returns the path that was read: the root, the model's directory or the file.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -145,9 +144,9 @@ impl Snapshot {
         &self.path
     }
 
-    /// The models, by name: what [`Reader::per`](super::Reader::per) asked for. With
-    /// [`Per::Process`](super::Per::Process) or [`Per::File`](super::Per::File) a model is there once for
-    /// each process or file, in the order of their creation.
+    /// Returns the models, by name, as [`Reader::per`](super::Reader::per) set. With
+    /// [`Per::Process`](super::Per::Process) or [`Per::File`](super::Per::File) a model appears once for each
+    /// process or file, in the order of their creation.
     ///
     /// ```no_run
     /// # let snapshot = mmstats::reader::Reader::open("/run/app")?.snapshot()?;
@@ -162,8 +161,9 @@ impl Snapshot {
         self.parts.as_deref().unwrap_or(&self.merged)
     }
 
-    /// The models, each merged over all of its files, whatever [`Reader::per`](super::Reader::per) asked for. The
-    /// methods that take a model's name look here: [`model`](Self::model), [`get`](Self::get) and so on.
+    /// Returns the models, each merged over all of its files, whatever [`Reader::per`](super::Reader::per)
+    /// set. The methods that take a model's name use these: [`model`](Self::model), [`get`](Self::get) and so
+    /// on.
     ///
     /// ```no_run
     /// use mmstats::reader::{Per, Reader};
@@ -178,7 +178,8 @@ impl Snapshot {
         &self.merged
     }
 
-    /// What one of the [`files`](Self::files) has by itself, with [`Per::File`](super::Per::File).
+    /// Returns the values of one of the [`files`](Self::files) by itself; only with
+    /// [`Per::File`](super::Per::File).
     ///
     /// ```no_run
     /// use mmstats::reader::{Per, Reader};
@@ -197,7 +198,7 @@ impl Snapshot {
             .then_some(own)
     }
 
-    /// The model of this name, merged.
+    /// Returns the model with this name, merged.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -215,11 +216,11 @@ impl Snapshot {
         Some(&self.merged[index])
     }
 
-    /// The value of a label of a model: `requests`; or something that a value exposes:
+    /// Returns the value of a label of a model, such as `requests`, or of something that a value exposes:
     /// `index.response_time.Percentile50th`, `pool.open`, or with a colon,
-    /// `index.response_time:Percentile50th`; of errors `errors__all`. The exact label comes first.
+    /// `index.response_time:Percentile50th`; for an error log `errors__all`. An exact label takes precedence.
     ///
-    /// What a distribution exposes is computed at the first call that asks for it.
+    /// What a value exposes is computed at the first call that asks for it.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -235,7 +236,7 @@ impl Snapshot {
         self.model(model)?.get(label)
     }
 
-    /// A compound value as the struct that it was written from.
+    /// Returns a compound value as the struct that it was written from.
     ///
     /// ```
     /// # use mmstats::{Compound, MmStats, MmValue};
@@ -253,8 +254,8 @@ impl Snapshot {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Value`] if there is no such label, it is no compound, its fields are not those of `T`, a
-    /// merged field does not fit its type, or a file's part of it was too busy to be read now.
+    /// [`Error::Value`] if there is no such label, it is not a compound, its fields are not those of `T`, a
+    /// merged field does not fit its type, or the value of some file was written too fast to be read.
     pub fn compound<T: MmValue>(&self, model: &str, label: &str) -> Result<T, Error> {
         let fail = |problem: String| Error::Value {
             model: model.to_owned(),
@@ -273,8 +274,8 @@ impl Snapshot {
         }
     }
 
-    /// All merged values, by model and label. What values expose beside themselves is not in it: see
-    /// [`Value::expose`].
+    /// Returns all merged values, by model and label. What values expose beside themselves is not included:
+    /// see [`Value::expose`].
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -290,8 +291,8 @@ impl Snapshot {
         })
     }
 
-    /// The labels that match a pattern, of all models, each once and sorted: `*` stands for any
-    /// characters, dots included, `?` for one.
+    /// Returns the labels of all models that match a pattern, sorted and each once. In a pattern `*` matches
+    /// any characters, including dots, and `?` matches one.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -309,7 +310,7 @@ impl Snapshot {
             .into_iter()
     }
 
-    /// The files that were read, in the order of their creation.
+    /// Returns the files that were read, in the order of their creation.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -322,7 +323,7 @@ impl Snapshot {
         &self.files
     }
 
-    /// What could not be read, and why. It never keeps other files from being read.
+    /// Returns what could not be read, and why. A problem never prevents other files from being read.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -338,7 +339,8 @@ impl Snapshot {
         &self.errors
     }
 
-    /// Whether every value was read consistently. If not, [`busy`](Self::busy) says which ones were not.
+    /// Returns whether every value was read consistently. If not, [`busy`](Self::busy) returns those that
+    /// were not.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -351,8 +353,9 @@ impl Snapshot {
         self.busy.is_empty()
     }
 
-    /// Model and label of values that some file's writer changed too fast to be read whole. Such a
-    /// file's part is that of an earlier snapshot, or is left out if there was none: never a torn one.
+    /// Returns model and label of each value that a writer changed too fast to be read whole in some file.
+    /// The value of that file is the one of an earlier snapshot, or is left out if there is none. It is never
+    /// torn.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -368,7 +371,7 @@ impl Snapshot {
         self.busy.iter().map(|(model, label)| (&**model, &**label))
     }
 
-    /// How often a value had to be copied again because its writer was changing it.
+    /// Returns how often a value had to be copied again because its writer was changing it.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -385,7 +388,7 @@ impl Snapshot {
     }
 }
 
-/// The value of a label among series that are sorted by it.
+/// Returns the value of a label among series that are sorted by label.
 fn lookup<'a>(all: &'a [Series], label: &str) -> Option<&'a Value> {
     let exact = |label: &str| {
         let index = all
@@ -396,7 +399,7 @@ fn lookup<'a>(all: &'a [Series], label: &str) -> Option<&'a Value> {
     if let Some(series) = exact(label) {
         return Some(series.value());
     }
-    // The name of what is exposed may have dots of its own (an element of an array).
+    // The name of an exposed value may itself contain dots (an element of an array).
     [".", ":", "__"].into_iter().find_map(|separator| {
         label
             .rmatch_indices(separator)

@@ -1,5 +1,4 @@
-//! How the bytes of a file are read: through a mapping or through a descriptor, and what is checked
-//! before each pass.
+//! Reads the bytes of a file, through a mapping or a descriptor, and checks the file before each pass.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
@@ -14,9 +13,9 @@ use crate::sys::memory::read_map::{self, FileExt, KeptFile, Opened, Stat, View};
 /// Why a file cannot be read now.
 #[derive(Debug)]
 pub enum Trouble {
-    /// It is no longer there, or another one is in its place.
+    /// It no longer exists, or another file has its name.
     Gone,
-    /// Anything else, in words.
+    /// Anything else, described in words.
     Bad(String),
 }
 
@@ -29,7 +28,7 @@ impl Trouble {
         }
     }
 
-    /// The file ends before what it says is there.
+    /// Returns the error for a file that ends before its stated contents do.
     pub fn cut() -> Trouble {
         Trouble::Bad("cut short while it was read".to_owned())
     }
@@ -41,7 +40,7 @@ impl From<Malformed> for Trouble {
     }
 }
 
-/// Reads of words at a place: those of a file, or in tests of something less well-behaved.
+/// Reads words at an offset: of a file, or in tests of something less well-behaved.
 pub trait Positioned {
     /// Fills `words` from word `at` on.
     fn read(&self, at: usize, words: &mut [u64]) -> Result<(), Trouble>;
@@ -54,7 +53,7 @@ impl Positioned for File {
     }
 }
 
-/// Loads words. Relaxed: the pages are read-only, and each is a value of its own.
+/// Loads words. Relaxed: the pages are read-only for the reader, and each word is a value of its own.
 pub fn load(from: &[AtomicU64], to: &mut [u64]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to = from.load(Ordering::Relaxed);
@@ -64,21 +63,21 @@ pub fn load(from: &[AtomicU64], to: &mut [u64]) {
 /// How the bytes of a file are read.
 #[derive(Debug)]
 pub enum Source {
-    /// Through a mapping, and a descriptor if one could be kept: what the kernel says of the file costs a
-    /// third through it of what it costs by path.
+    /// Through a mapping, with a descriptor if one could be kept: a stat by descriptor costs a third of a
+    /// stat by path.
     Mapped(View, Option<KeptFile>),
     /// Through a descriptor: one that is kept, or a new one for each pass.
     Read(Option<KeptFile>),
 }
 
-/// What is true of a file for one pass.
+/// The state of a file for one pass.
 #[derive(Debug)]
 pub struct Pass<'a> {
     /// Its bytes.
     pub access: Access<'a>,
     /// Its length.
     pub len: u64,
-    /// Bytes that are complete; at most the length of the file.
+    /// The committed length; at most the length of the file.
     pub committed: u64,
     /// The owner word.
     pub owner: u64,
@@ -87,19 +86,20 @@ pub struct Pass<'a> {
 /// The bytes of a file, for one pass.
 #[derive(Debug)]
 pub enum Access<'a> {
-    /// Mapped, and the mapping covers all that is committed.
+    /// A mapping that covers all that is committed.
     Mapped(&'a View),
-    /// To be read.
+    /// A descriptor to read from.
     Read(&'a File),
-    /// To be read, from a descriptor that is closed after the pass.
+    /// A descriptor to read from, which is closed after the pass.
     ReadOnce(File),
 }
 
 impl Source {
-    /// Chooses a way for a file. The header has been read: `len` bytes can be mapped.
+    /// Chooses how to read a file. The header has been read, and `len` bytes are to be mapped.
     ///
-    /// One with holes is not mapped: on a tmpfs a load from a hole fills it, so that reading would make
-    /// the file take what it only said it had. (A writer's file has none: its space is reserved.)
+    /// A file with holes is not mapped. On a tmpfs a load from a hole fills it, so reading would make the
+    /// file take all the space that its length claims. (A writer's file has no holes, because its space is
+    /// reserved.)
     pub fn new(opened: Opened, len: u64, directory_is_private: bool) -> Source {
         if opened.may_map(directory_is_private)
             && len <= opened.stat.allocated
@@ -111,18 +111,18 @@ impl Source {
         Source::Read(KeptFile::new(opened.file).ok())
     }
 
-    /// Whether the file is held open or mapped, so that no other can have its inode number.
+    /// Returns whether the file is held open or mapped, so that no other file can have its inode number.
     pub fn holds(&self) -> bool {
         !matches!(self, Source::Read(None))
     }
 
-    /// Begins a pass: how much is committed now, and access to that much.
+    /// Begins a pass: loads the committed length, and gives access to that many bytes.
     pub fn begin(&mut self, path: &Path, identity: (u64, u64)) -> Result<Pass<'_>, Trouble> {
-        // The mapping is renewed first, so that what is borrowed below stays.
+        // The mapping is renewed first, so that the borrow below stays valid.
         if let Source::Mapped(view, kept) = self {
             let stat = match kept.as_ref().map(|kept| Stat::of_file(kept.file())) {
                 Some(Ok(stat)) if stat.links > 0 => Ok(stat),
-                // Not kept, or removed: what lies under its name now?
+                // Not kept, or removed: check what has its name now.
                 _ => Stat::of_path(path),
             };
             let stat = same(stat, identity)?;
@@ -163,7 +163,8 @@ impl Source {
         const _: () = assert!(OWNER == COMMITTED + 8);
         let mut words = [0; 2];
         file.read(COMMITTED / 8, &mut words)?;
-        // Acquire: what is committed was complete before it was, so it is read after this.
+        // Acquire: records were complete before they were committed, so they are read after the committed
+        // length.
         fence(Ordering::Acquire);
         let (len, committed) = within(len, words[0], || length(file))?;
         Ok(Pass {
@@ -175,7 +176,7 @@ impl Source {
     }
 }
 
-/// What the kernel says of a file, if it is still the same.
+/// Returns the stat of a file, if it is still the same file.
 fn same(stat: io::Result<Stat>, identity: (u64, u64)) -> Result<Stat, Trouble> {
     let stat = stat.map_err(|error| Trouble::io("stat it", error))?;
     if stat.identity == identity {
@@ -185,13 +186,14 @@ fn same(stat: io::Result<Stat>, identity: (u64, u64)) -> Result<Stat, Trouble> {
     }
 }
 
-/// The length of an open file: to seek its end costs the kernel less than half of a stat.
+/// Returns the length of an open file. Seeking its end costs less than half of a stat.
 fn length(mut file: &File) -> Result<u64, Trouble> {
     file.seek(SeekFrom::End(0))
         .map_err(|error| Trouble::io("find its end", error))
 }
 
-/// Length and committed length, if that much is there. The file may have grown since it had `len`.
+/// Returns length and committed length. It is an error if the file is shorter than the committed length; it
+/// may have grown since it had `len` bytes, so `again` is asked first.
 fn within(
     len: u64,
     committed: u64,
@@ -206,13 +208,13 @@ fn within(
     Ok((len, committed))
 }
 
-/// A longer view of a file that has grown.
+/// Returns a longer view of a file that has grown.
 fn remapped(path: &Path, identity: (u64, u64), committed: u64) -> Result<Source, Trouble> {
     let opened = read_map::open(path).map_err(|error| Trouble::io("open it", error))?;
     if opened.stat.identity != identity {
         return Err(Trouble::Gone);
     }
-    // The directory was private when the file was first mapped; the file itself is asked again.
+    // The directory was private when the file was first mapped; the file itself is checked again.
     Ok(Source::new(opened, committed, true))
 }
 
@@ -225,9 +227,10 @@ impl Access<'_> {
         }
     }
 
-    /// How much is committed by now, after whatever was copied.
+    /// Loads the committed length again, after values were copied.
     pub fn committed(&self) -> Result<u64, Trouble> {
-        // The copy ended with an acquire fence: what it found refers to nothing that was committed later.
+        // The copy ended with an acquire fence, so nothing that it read refers to a record that was committed
+        // after this load.
         let mut word = [0];
         match self {
             Access::Mapped(view) => return Ok(view.acquire(COMMITTED / 8)),
@@ -237,7 +240,7 @@ impl Access<'_> {
         Ok(word[0])
     }
 
-    /// Bytes that the file really takes. `path` and `identity` are its own.
+    /// Returns how many bytes the file really takes. `path` and `identity` are those of the file.
     pub fn allocated(&self, path: &Path, identity: (u64, u64)) -> Result<u64, Trouble> {
         let stat = match self.file() {
             Some(file) => Stat::of_file(file),
@@ -260,7 +263,7 @@ impl Access<'_> {
         Ok(word[0])
     }
 
-    /// Appends the words at these places, which ascend, to `words`.
+    /// Appends the words at these places, which must ascend, to `words`.
     pub fn some_words(
         &self,
         places: impl Iterator<Item = usize> + Clone,
@@ -280,11 +283,11 @@ impl Access<'_> {
         }
     }
 
-    /// Copies `len` bytes of metadata from `at`, a multiple of 8: once, and then they are parsed from
-    /// the copy, so that a writer cannot change what has been checked.
+    /// Copies `len` bytes of metadata from `at`, a multiple of 8. They are copied once and parsed from the
+    /// copy, so that a writer cannot change what has been checked.
     pub fn bytes(&self, at: u64, len: usize) -> Result<Vec<u8>, Trouble> {
         debug_assert!(at.is_multiple_of(8));
-        // A file may have more bytes than a program of 32 bits can count.
+        // A file may have more bytes than a 32-bit program can count.
         let first = usize::try_from(at / 8).map_err(|_| Trouble::cut())?;
         let count = len.div_ceil(8);
         let mut words = vec![0; count];
@@ -307,11 +310,11 @@ impl Access<'_> {
 
 /// Segments that lie closer together than this are read in one call.
 pub const GAP: usize = 1024;
-/// And no more than this, so that the buffers stay small.
+/// At most this many bytes are read in one call, so that the buffers stay small.
 pub const SPAN: usize = 256 << 10;
 
-/// Appends the words at these places, which ascend, to `words`: those that lie close together are read in one
-/// call.
+/// Appends the words at these places, which must ascend, to `words`. Those that lie close together are read
+/// in one call.
 fn read_some(
     file: &impl Positioned,
     places: impl Iterator<Item = usize> + Clone,

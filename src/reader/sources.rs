@@ -1,4 +1,4 @@
-//! What is read: the paths, again and again, also those that are not there yet.
+//! Sources: paths that are read again and again, including those that do not exist yet.
 
 use std::path::PathBuf;
 
@@ -13,12 +13,12 @@ pub struct Sources {
     deltas: bool,
 }
 
-/// What one reading gave: snapshots, and paths without one.
+/// The result of one reading: snapshots, and the paths that failed with their errors.
 pub type Read = (Vec<Snapshot>, Vec<(PathBuf, String)>);
 
 impl Sources {
-    /// The paths: roots, models' directories, stats files, or PIDs where there is no such file. None: where the
-    /// environment says.
+    /// Makes the sources for these paths: roots, models' directories, stats files, or a pid if no file has
+    /// that name. Without paths, the roots that the environment names are read.
     pub fn new(paths: &[PathBuf], per: Per, deltas: bool) -> Sources {
         let environment = [PathBuf::new()];
         let paths = if paths.is_empty() {
@@ -33,7 +33,7 @@ impl Sources {
         }
     }
 
-    /// Reads all files that are there now. A path that is not there is no end: it may come.
+    /// Reads all files that exist now. A path that does not exist is tried again at the next reading.
     pub fn read(&mut self) -> Read {
         let (mut snapshots, mut failures) = (Vec::new(), Vec::new());
         for (path, place) in &mut self.places {

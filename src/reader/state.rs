@@ -1,4 +1,4 @@
-//! Whether the thread and the process behind a file still live.
+//! Whether the thread and the process of a file are still alive.
 
 use std::fmt;
 use std::path::Path;
@@ -11,11 +11,11 @@ use crate::sys::process::liveness::{Life, Witness};
 pub enum State {
     /// A thread of a living process writes it.
     Live,
-    /// Its thread has ended, its process lives.
+    /// Its thread has ended, but its process lives.
     Orphan,
-    /// Its process is gone.
+    /// Its process has ended.
     Dead,
-    /// It cannot be found out from here (another pid namespace, another machine's file system).
+    /// It cannot be determined from here (another pid namespace, or a file system of another machine).
     Unknown,
 }
 
@@ -29,7 +29,7 @@ impl State {
         }
     }
 
-    /// Its name in JSON.
+    /// Returns its name in JSON.
     ///
     /// ```
     /// assert_eq!(mmstats::reader::State::Live.name(), "live");
@@ -43,22 +43,22 @@ impl State {
         }
     }
 
-    /// Whether its levels count: as far as is known, a thread writes it now.
+    /// Returns whether its levels count: as far as is known, a thread writes it now.
     pub(super) fn is_current(self) -> bool {
         matches!(self, State::Live | State::Unknown)
     }
 }
 
-/// How the process behind a dead file ended.
+/// How the process of a dead file ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Ending {
-    /// In good order, and kept the file.
+    /// It exited cleanly and kept the file.
     Clean,
-    /// By a panic in its main thread (known where [`install_panic_hook`](crate::install_panic_hook) was
+    /// By a panic in its main thread (known only if [`install_panic_hook`](crate::install_panic_hook) was
     /// called).
     Panicked,
-    /// Without a word: killed, crashed, or its machine went down.
+    /// Without notice: it was killed or crashed, or its machine went down.
     Vanished,
 }
 
@@ -78,15 +78,15 @@ impl fmt::Display for State {
     }
 }
 
-/// Who knows whether a process lives: the kernel, or a test.
+/// Answers whether a process lives: the kernel, or a test.
 pub trait ProcessStates: fmt::Debug + Send {
     /// Forgets the answers of the last snapshot.
     fn begin_round(&mut self);
-    /// Whether the process that made a file of this root lives.
+    /// Returns whether the process that made a file of this root lives.
     fn life(&mut self, root: &Path, header: &Header) -> Life;
 }
 
-/// The kernel.
+/// Asks the kernel.
 pub struct Kernel(pub Witness);
 
 impl fmt::Debug for Kernel {

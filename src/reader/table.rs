@@ -1,15 +1,15 @@
-//! The merge table of one model: many files into one value per label.
+//! The merge table of one model: it merges many files into one value per label.
 //!
-//! Files with the same schema and identity (prefix, group, labels) have the same *shape*: their values
-//! merge position by position. A label is hashed once, when its shape is first seen: then each position
-//! knows its *cell*, the place where the label's value comes together. Different shapes that have a label
-//! text in common (other versions of a program, during a rolling upgrade) meet in one cell. So the cost of
-//! a value is a decode and an addition, whatever the number of files.
+//! Files with the same schema and identity (prefix, group, labels) have the same *shape*: their values merge
+//! position by position. A label is hashed once, when its shape is first seen. From then on each position
+//! knows its *cell*, in which the values of the label are merged. Different shapes with a label text in
+//! common (versions of a program, during a rolling upgrade) share its cell. So the cost of a value is a
+//! decode and an addition, whatever the number of files.
 //!
-//! A window has a cell of its own, which belongs to that of its metric: no text says which.
+//! A window has a cell of its own, which is found by the cell of its metric and not by a text.
 //!
-//! The files of one process, or one file, are merged in the same table, one part after another: what a
-//! part costs depends on what it has, not on the table.
+//! The parts of single processes or files are merged in the same table, one after another. The cost of a part
+//! depends on its own size, not on that of the table.
 
 mod cell;
 mod deltas;
@@ -38,7 +38,7 @@ use crate::metric::kind::{Counts, code};
 use crate::sys::process::clock::coarse_nanos;
 use crate::sys::process::identity::shares_clock;
 
-/// Where the labels of one model come together over its files.
+/// Merges the labels of one model over its files.
 #[derive(Debug)]
 pub struct MergeTable {
     /// Distinguishes it from every other table of the reader.
@@ -47,49 +47,49 @@ pub struct MergeTable {
     /// By address of the plan (which the shape keeps alive) and identity.
     index: HashMap<(usize, Arc<Identity>), u32>,
     cells: Vec<Cell>,
-    /// Of each cell what every value touches, close together.
+    /// The part of each cell that every value touches, close together.
     heads: Vec<HotCell>,
     /// The cells of metrics by label text.
     labels: HashMap<Arc<str>, u32>,
     /// The cells of windows, by the cells of their metrics.
     windows: HashMap<u32, u32>,
-    /// The cells by label, a window after its metric; shorter than `cells` when some are new.
+    /// The cells sorted by label, each window after its metric; shorter than `cells` if some are new.
     sorted: Vec<u32>,
     /// The shapes of this merge.
     used_shapes: Vec<u32>,
     /// The cells of this merge, in the order of `sorted`.
     used: Vec<u32>,
-    /// Labels of this merge that were named for having two kinds or identities.
+    /// How many labels of this merge were reported for having two kinds or identities.
     named: usize,
-    /// The time of this snapshot, after its values were copied, by the monotonic clock.
+    /// The time of this snapshot by the monotonic clock, taken after its values were copied.
     now: u64,
     retired: RetiredDeltas,
-    /// What is said of metrics beside their schemas, by kind and label.
+    /// Descriptions of metrics outside their schemas, by kind and label.
     descriptions: HashMap<(u16, String), Arc<Description>>,
 }
 
-/// A schema of an instance.
+/// A shape: a schema with an identity, and its cells.
 #[derive(Debug)]
 struct SchemaCells {
     plan: Arc<Plan>,
     identity: Arc<Identity>,
     /// The cell of each metric.
     cells: Box<[u32]>,
-    /// 1 + the rank of the last file of this merge that has the shape; 0: none has.
+    /// The rank (from 1) of the last file of this merge that has the shape; 0 if none has.
     latest: usize,
-    /// From when the earliest of these files counts.
+    /// The time from which the earliest of these files counts.
     since: u64,
     /// Whether only retired files have it.
     is_retired: bool,
-    /// Whether a label of it is of another kind in a file created later.
+    /// Whether one of its labels has another kind in a file created later.
     mixed: bool,
-    /// Of an instance that can be removed, in the file that was added last: which one it is.
+    /// For an instance that can be removed: its incarnation in the file that was added last.
     #[cfg(feature = "push")]
     incarnation: Option<(u64, u64)>,
 }
 
 impl MergeTable {
-    /// An empty table. No other one of the reader has had this number, which is not 0.
+    /// Returns an empty table. `id` must not be 0, and no other table of the reader may have had it.
     pub fn new(id: u64) -> MergeTable {
         MergeTable {
             id,
@@ -109,7 +109,7 @@ impl MergeTable {
         }
     }
 
-    /// Takes in what is new in files of a snapshot, before they are merged in parts.
+    /// Adds the new instances in files of a snapshot, before they are merged in parts.
     pub fn enter(&mut self, files: &mut [&mut OpenFile], of_model: &[usize]) {
         for &index in of_model {
             let file = &mut *files[index];
@@ -124,8 +124,8 @@ impl MergeTable {
         self.sort();
     }
 
-    /// Prepares for a merge of those of the files that `of_model` names, which are in the order of
-    /// their creation.
+    /// Prepares for a merge of the files with the indices `of_model`, which are in the order of their
+    /// creation.
     pub fn begin(
         &mut self,
         files: &mut [&mut OpenFile],
@@ -183,7 +183,7 @@ impl MergeTable {
         self.choose(at, problems);
     }
 
-    /// Takes in what is said of a metric: the latest counts.
+    /// Adds the description of a metric. The latest one counts.
     fn describe(&mut self, description: &Arc<Description>) {
         let key = (description.kind, description.label.clone());
         let known = self
@@ -195,7 +195,7 @@ impl MergeTable {
         }
     }
 
-    /// Brings new cells into the order of the others.
+    /// Sorts new cells among the others.
     fn sort(&mut self) {
         if self.sorted.len() == self.cells.len() {
             return;
@@ -212,7 +212,7 @@ impl MergeTable {
         }
     }
 
-    /// The number of a shape, made if it is new.
+    /// Returns the number of a shape, and makes the shape if it is new.
     fn shape(&mut self, plan: &Arc<Plan>, identity: &Arc<Identity>) -> u32 {
         let key = (Arc::as_ptr(plan) as usize, Arc::clone(identity));
         if let Some(&shape) = self.index.get(&key) {
@@ -222,7 +222,7 @@ impl MergeTable {
         for metric in &plan.metrics {
             let label: Arc<str> = identity.label(&metric.schema.label).into();
             let next = self.cells.len() as u32;
-            // The plan has windows only right after their metrics.
+            // In a plan a window always follows its metric.
             let window_of = (metric.kind.code == code::WINDOW).then(|| cells.last().copied());
             let cell = match window_of.flatten() {
                 Some(of) => *self.windows.entry(of).or_insert(next),
@@ -249,12 +249,12 @@ impl MergeTable {
         number
     }
 
-    /// A label with two kinds is of the kind of the file created last, and so are its unit, help, group and
-    /// labels. `at` is the file of a rank.
+    /// Chooses the kind, unit, help, group and labels of each label: those of the file created last. `at`
+    /// returns the file of a rank.
     fn choose<'a>(&mut self, at: impl Fn(usize) -> &'a OpenFile, problems: &mut Vec<Problem>) {
         let (shapes, cells) = (&mut self.shapes, &mut self.cells);
         let mut order = self.used_shapes.clone();
-        // Of one file the first to have a label counts.
+        // Within one file the first instance with a label counts.
         order.sort_unstable_by_key(|&shape| {
             (shapes[shape as usize].latest, std::cmp::Reverse(shape))
         });
@@ -267,7 +267,7 @@ impl MergeTable {
                     .kind
                     .map(|kind| (kind.code, &shapes[cell.of.0 as usize]));
                 match before.filter(|(_, before)| !before.identity.is_like(&shape.identity)) {
-                    // Totals that were folded before groups and labels were kept.
+                    // Totals that were folded by a version that did not keep groups and labels.
                     Some((kind, _)) if shape.is_flattened() && kind == metric.kind.code => {
                         continue;
                     }
@@ -300,7 +300,7 @@ impl MergeTable {
         }
     }
 
-    /// Adds the values of a file; `rank` is 1 for the first one, and so on.
+    /// Adds the values of a file. `rank` is 1 for the first file, 2 for the next one.
     pub fn add(&mut self, rank: usize, file: &OpenFile, state: State, problems: &mut Vec<Problem>) {
         let (dead, current) = (state == State::Dead, state.is_current());
         let contexts = contexts(file);
@@ -317,10 +317,10 @@ impl MergeTable {
             let plan = &*instance.plan;
             let words = &file.contents.values.words[instance.at..][..plan.words];
             let mut extents = &*instance.extents;
-            // Metrics that do not count here, so that their windows do not either: counters of the first
-            // loop, in ascending order, and the last one of the second.
+            // Metrics that do not count here, so that their windows do not count either: the counters of the
+            // first loop, in ascending order, and the last such metric of the second loop.
             let (mut counters_left_out, mut left_out) = (Vec::new(), None);
-            // What most values are, in as few steps as can be.
+            // Most values are counters, so these take as few steps as possible.
             if !shape.mixed {
                 for &(metric, at) in &plan.counters {
                     let cell = shape.cells[metric as usize] as usize;
@@ -372,7 +372,7 @@ impl MergeTable {
                     Counts::Current => {}
                     Counts::CurrentElseAll if current == cell.current => {}
                     Counts::CurrentElseAll if current => {
-                        // The first that is written now: those before it no longer count.
+                        // The first file that is written now: those before it no longer count.
                         (cell.value, cell.files, cell.current) = (None, 0, true);
                         cell.merged_since = None;
                     }
@@ -409,7 +409,7 @@ impl MergeTable {
         }
     }
 
-    /// The labels of a file that were too busy in the last pass.
+    /// Returns the labels of a file that were written too fast to be read in the last pass.
     pub fn busy<'a>(&'a self, file: &'a OpenFile) -> impl Iterator<Item = &'a Arc<str>> {
         (file.contents.values.busy.iter())
             .map(|&(instance, metric)| self.label(&file.contents.instances[instance], metric))
@@ -420,15 +420,15 @@ impl MergeTable {
         &self.cells[shape.cells[metric] as usize].label
     }
 
-    /// The merged values, by label.
+    /// Returns the merged values, by label.
     pub fn finish(&mut self) -> Vec<Series> {
         let mut all: Vec<Series> = Vec::with_capacity(self.used.len());
-        // The cell of the last one of them.
+        // The cell of the last series in `all`.
         let mut last = None;
         for &number in &self.used {
             let cell = &mut self.cells[number as usize];
             if cell.kind.is_some_and(|kind| kind.code == code::COUNTER) {
-                // The kind in a file of this merge, which was added.
+                // The label is a counter in a file of this merge, which was added.
                 let sum = self.heads[number as usize].sum;
                 (cell.seen, cell.value) = (true, Some(Value::Counter(sum)));
             }
@@ -456,7 +456,7 @@ impl MergeTable {
         all
     }
 
-    /// The series of a cell.
+    /// Returns the series of a cell.
     fn series(&self, cell: u32, value: Value, since: u64) -> Series {
         let cell = &self.cells[cell as usize];
         let (shape, metric) = cell.of;
@@ -478,14 +478,14 @@ impl MergeTable {
         Series::new(Arc::clone(&cell.label), value, origin)
     }
 
-    /// Whether so many shapes are no longer in use that it pays to begin anew.
+    /// Returns whether so many shapes are unused that a new table is cheaper.
     pub fn is_stale(&self) -> bool {
         self.shapes.len() > 2 * self.used_shapes.len() + 64
     }
 }
 
 impl SchemaCells {
-    /// Whether its identity may have been lost when it was folded, by a version that kept none.
+    /// Returns whether its identity may have been lost when it was folded by a version that kept none.
     fn is_flattened(&self) -> bool {
         self.is_retired && self.identity.group.is_empty() && self.identity.labels.is_empty()
     }

@@ -1,4 +1,4 @@
-//! Stats files made by hand, for tests: with the encoders of `format`, without a writer.
+//! Stats files made by hand for tests, with the encoders of `format` and without a writer.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,8 @@ use crate::format::schema::{FieldSchema, Geometry, Merge, MetricSchema, Schema};
 use crate::metric::kind::code;
 use crate::sys::process::liveness::Life;
 
-/// A header of `model`, created at `created` by a process `pid` (which also is its lock token, by
-/// which [`Stub`] knows it).
+/// Returns a header of `model`, created at `created` by the process `pid`. The pid is also its lock token, by
+/// which [`Stub`] finds it.
 pub fn header(model: &str, pid: u32, created: u64) -> Header {
     let mut header = Header {
         model: model.into(),
@@ -113,7 +113,7 @@ pub fn schema(metrics: impl IntoIterator<Item = MetricSchema>) -> Schema {
     schema
 }
 
-/// The bytes of a file in the making.
+/// Builds the bytes of a file.
 pub struct Maker {
     pub bytes: Vec<u8>,
 }
@@ -140,7 +140,7 @@ impl Maker {
         at
     }
 
-    /// Adds an instance; gives the offset of its block.
+    /// Adds an instance; returns the offset of its block.
     pub fn instance(
         &mut self,
         schema_at: u32,
@@ -151,7 +151,7 @@ impl Maker {
         self.labelled(schema_at, schema, prefix, group, Labels::new())
     }
 
-    /// Adds an instance with labels; gives the offset of its block.
+    /// Adds an instance with labels; returns the offset of its block.
     pub fn labelled(
         &mut self,
         schema_at: u32,
@@ -173,7 +173,8 @@ impl Maker {
         placed.values
     }
 
-    /// Adds the instance of a group that can be removed, with this generation; gives the offset of its block.
+    /// Adds the instance of a group that can be removed, with this generation; returns the offset of its
+    /// block.
     pub fn removable(
         &mut self,
         schema_at: u32,
@@ -184,7 +185,7 @@ impl Maker {
         self.removable_with(schema_at, schema, (group, &[]), generation)
     }
 
-    /// One with a name or labels.
+    /// Like [`removable`](Self::removable), with a name or labels.
     pub fn removable_with(
         &mut self,
         schema_at: u32,
@@ -221,7 +222,7 @@ impl Maker {
         self.set(placed.values, counts);
     }
 
-    /// Adds an extent; gives the offset of its values.
+    /// Adds an extent; returns the offset of its values.
     pub fn extent(&mut self, owner: usize, number: u32, shape: Shape, words: &[u64]) -> usize {
         let extent = Extent {
             owner: owner as u32,
@@ -236,7 +237,7 @@ impl Maker {
         placed.values
     }
 
-    /// Sets words at a byte of the file.
+    /// Sets words from a byte of the file on.
     pub fn set(&mut self, at: usize, words: &[u64]) {
         for (i, word) in words.iter().enumerate() {
             self.bytes[at + 8 * i..][..8].copy_from_slice(&word.to_le_bytes());
@@ -248,7 +249,7 @@ impl Maker {
         self
     }
 
-    /// The file's bytes, all of them committed.
+    /// Returns the file's bytes, all of them committed.
     pub fn finish(mut self) -> Vec<u8> {
         let len = self.bytes.len() as u64;
         self.set(COMMITTED, &[len]);
@@ -268,7 +269,7 @@ impl Root {
         self.0.path()
     }
 
-    /// The path of a file of the model `m`.
+    /// Returns the path of a file of the model `m`.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path().join("m").join(name)
     }
@@ -285,7 +286,7 @@ impl Root {
         reader(self.path())
     }
 
-    /// Makes the files readable by pread only: others may write the directory.
+    /// Makes readers use pread only, by letting others write to the directory.
     pub fn share(&self) {
         use std::os::unix::fs::PermissionsExt;
         let directory = self.path().join("m");
@@ -293,14 +294,14 @@ impl Root {
     }
 }
 
-/// A reader to which all processes live, but for those that [`Stub`] is told of.
+/// Returns a reader for which all processes live: it asks a [`Stub`].
 pub fn reader(path: &Path) -> Reader {
     let mut reader = Reader::open(path).unwrap();
     reader.states = Box::new(Stub::default());
     reader
 }
 
-/// Knows whether processes live because the test says so; those not named do.
+/// Answers as the test says whether processes live. Those not named live.
 #[derive(Debug, Default)]
 pub struct Stub(pub HashMap<u64, Life>);
 

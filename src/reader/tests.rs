@@ -1,4 +1,4 @@
-//! The reader against files made by hand: what merges how, and what hostile bytes may do.
+//! Tests the reader with files made by hand: how values merge, and what hostile bytes may do.
 
 mod copies;
 mod damaged;
@@ -29,7 +29,7 @@ fn u64_of(snapshot: &Snapshot, label: &str) -> Option<u64> {
     snapshot.get("m", label).and_then(Value::as_u64)
 }
 
-/// Both ways of copying: mapped, and read.
+/// Runs a test with both ways of copying: mapped, and read.
 fn both_ways(test: impl Fn(&Root)) {
     for shared in [false, true] {
         let root = Root::new();

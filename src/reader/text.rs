@@ -1,14 +1,14 @@
-//! Texts that came from a file or a directory: what may be printed, and which labels are meant.
+//! Texts from files and directories: escaping for printing, and patterns for labels.
 
 use std::borrow::Cow;
 
-/// The text with everything escaped that could do something to a terminal or a page other than be
-/// read: control characters, line and paragraph separators, what turns the direction of writing, and
-/// what is not seen, by which one label could look like another.
+/// Escapes all characters of a text that could do more to a terminal or a page than be shown: control
+/// characters, line and paragraph separators, characters that change the direction of writing, and invisible
+/// characters, which could make one label look like another.
 ///
-/// For whoever prints to a terminal or a page: a [`Snapshot`](super::Snapshot) has the texts as they are in the
-/// files (invalid UTF-8 is U+FFFD), so that they can be compared and written as JSON. Only
-/// [`Problem::error`](super::Problem::error) is escaped already, since it is a sentence for people.
+/// Use it before you print to a terminal or a page. A [`Snapshot`](super::Snapshot) has the texts as they are
+/// in the files (with U+FFFD for invalid UTF-8), so that they can be compared and written as JSON. Only
+/// [`Problem::error`](super::Problem::error) is already escaped, because it is a sentence for people.
 ///
 /// ```
 /// use mmstats::reader::printable;
@@ -34,19 +34,19 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{61c}' // turns the direction
-            | '\u{200b}'..='\u{200f}' // of no width, joiners, direction
+            '\u{61c}' // changes the direction
+            | '\u{200b}'..='\u{200f}' // zero width, joiners, direction
             | '\u{2028}'..='\u{202e}' // separators, direction
-            | '\u{2060}'..='\u{2064}' // not seen
+            | '\u{2060}'..='\u{2064}' // invisible
             | '\u{2066}'..='\u{2069}' // direction
-            | '\u{feff}' // not seen
+            | '\u{feff}' // invisible
         )
 }
 
-/// Whether `text` matches `pattern`, in which `*` is any number of characters and `?` is one. There
-/// is no way to mean a `*` itself.
+/// Returns whether `text` matches `pattern`, in which `*` matches any number of characters and `?` matches
+/// one. A `*` itself cannot be escaped.
 ///
-/// Takes time proportional to the product of the lengths at worst.
+/// In the worst case takes time proportional to the product of the lengths.
 ///
 /// ```
 /// use mmstats::reader::matches;
@@ -58,7 +58,7 @@ pub fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t) = (0, 0);
-    // Where to go on after a mismatch: the last star takes one character more.
+    // Where to continue after a mismatch: the last star matches one more character.
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
         match pattern.get(p) {

@@ -1,11 +1,11 @@
-//! Files of python-mmstats (format 1), read into the same plans and values as our own: a number is a
-//! gauge, `?` a flag, a string a text.
+//! Files of python-mmstats (format 1), read into the same plans and values as those of format 3: a number
+//! becomes a gauge, `?` a flag, a string a text.
 //!
-//! That format has nothing by which a reader could tell a torn value. So a file is read until two
-//! readings agree; a value of more than a byte on which they never do is named in the problems.
+//! With that format a reader cannot detect a torn value. So a file is read until two readings agree. If they
+//! never agree on a value of more than a byte, its label is reported in the problems.
 //!
-//! Nor does it say whether the process lives: the pid that it states may be that of a parent, so the
-//! state of such a file is always unknown.
+//! Nor can a reader tell whether the process lives, because the pid in the file may be that of a parent. So
+//! the state of such a file is always unknown.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,25 +22,26 @@ use crate::format::v1::{self, Field};
 use crate::metric::kind::code;
 use crate::sys::memory::read_map::{self, FileExt, Opened, Stat};
 
-/// Readings of a file until two agree. A Python program writes once in a microsecond at most.
+/// How often a file is read at most until two readings agree. A Python program writes at most once in a
+/// microsecond.
 const TRIES: usize = 16;
 
-/// What every model of python-mmstats says of its process, under a prefix of its own.
+/// The labels, after a prefix, by which every model of python-mmstats describes its process.
 const SYSTEM: [&str; 5] = ["sys.pid", "sys.tid", "sys.uid", "sys.gid", "sys.created"];
 
 /// A file of format 1.
 #[derive(Debug, Default)]
 pub struct OldFile {
-    /// The schema record that the fields come to: when it changes, the fields have.
+    /// The schema record made from the fields. If it changes, the fields have changed.
     record: Vec<u8>,
 }
 
-/// Whether a file that begins like this is one of format 1.
+/// Returns whether a file that begins with these bytes is of format 1.
 pub fn is_old(start: &[u8]) -> bool {
     start.first() == Some(&v1::VERSION)
 }
 
-/// What a header of ours would say of the file.
+/// Returns the header that the file would have in format 3.
 pub fn header(path: &Path, opened: &Opened) -> Result<Header, Trouble> {
     let bytes = read(opened)?;
     let fields = v1::fields(&bytes)?;
@@ -51,7 +52,8 @@ pub fn header(path: &Path, opened: &Opened) -> Result<Header, Trouble> {
     // Casts saturate, and NaN is 0.
     let id = |label: &str| number(label).unwrap_or(0.0) as u32;
     let (model, ids) = name(path);
-    // The name first: within a file they are those of the first thread and process of a class.
+    // The file's name takes precedence: the ids inside it are those of the first thread and process of a
+    // class.
     let (pid, tid) = ids.unwrap_or_else(|| (id("sys.pid"), id("sys.tid")));
     Ok(Header {
         model,
@@ -64,7 +66,7 @@ pub fn header(path: &Path, opened: &Opened) -> Result<Header, Trouble> {
     })
 }
 
-/// The model and the ids in `{CMD}-{PID}-{TID}.mmstats`; of another name its stem.
+/// Returns the model and the ids in `{CMD}-{PID}-{TID}.mmstats`. For any other name the model is its stem.
 fn name(path: &Path) -> (String, Option<(u32, u32)>) {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let parts = || {
@@ -82,7 +84,7 @@ fn name(path: &Path) -> (String, Option<(u32, u32)>) {
 }
 
 impl OldFile {
-    /// One pass: all fields and their values.
+    /// Makes one pass: reads all fields and their values.
     pub fn refresh(
         &mut self,
         path: &Path,
@@ -117,7 +119,7 @@ impl OldFile {
     }
 }
 
-/// The bytes of the file, if they are not out of proportion to the space that it takes.
+/// Reads the bytes of the file. It is an error if they are out of proportion to the space that it takes.
 fn read(opened: &Opened) -> Result<Vec<u8>, Trouble> {
     let len = opened.stat.len;
     if len > contents::most(opened.stat.allocated) {
@@ -131,8 +133,8 @@ fn read(opened: &Opened) -> Result<Vec<u8>, Trouble> {
     Ok(bytes)
 }
 
-/// The first reading that is the same as the one before it; or the last one, and on which labels it
-/// still was another.
+/// Returns the first reading that equals the one before it; otherwise the last one, with the labels whose
+/// values still differed.
 fn settled(
     mut read: impl FnMut() -> Result<Vec<u8>, Trouble>,
 ) -> Result<(Vec<u8>, Vec<String>), Trouble> {
@@ -149,7 +151,8 @@ fn settled(
     Ok((bytes, torn))
 }
 
-/// The labels of the values on which two readings differ.
+/// Returns the labels of the values on which two readings differ. A single byte of the same type cannot be
+/// torn and is left out.
 fn differing(first: &[Field<'_>], second: &[Field<'_>]) -> Vec<String> {
     if first.len() != second.len() {
         // Its process is adding fields.
@@ -161,7 +164,7 @@ fn differing(first: &[Field<'_>], second: &[Field<'_>]) -> Vec<String> {
         .collect()
 }
 
-/// The fields as a schema of ours.
+/// Returns the fields as a schema of format 3.
 fn schema(fields: &[Field<'_>]) -> Schema {
     let mut schema = Schema::default();
     for field in fields {
@@ -195,7 +198,7 @@ fn schema(fields: &[Field<'_>]) -> Schema {
     schema
 }
 
-/// Contents for the values of these fields, whose schema record is `record`.
+/// Returns contents with space for the values of these fields, whose schema record is `record`.
 fn laid_out(plans: &mut Plans, record: &[u8], fields: &[Field<'_>]) -> Result<Contents, Trouble> {
     let plan = plans.get(record, 0)?;
     if plan.metrics.len() != fields.len() {
@@ -217,7 +220,7 @@ fn laid_out(plans: &mut Plans, record: &[u8], fields: &[Field<'_>]) -> Result<Co
     Ok(contents)
 }
 
-/// Puts the fields' values into their places.
+/// Stores the fields' values in their places.
 fn set(contents: &mut Contents, fields: &[Field<'_>]) {
     let plan = &contents.instances[0].plan;
     for (metric, field) in plan.metrics.iter().zip(fields) {
@@ -233,7 +236,7 @@ fn set(contents: &mut Contents, fields: &[Field<'_>]) {
     }
 }
 
-/// What a file that was left in the middle of its making lacks.
+/// Returns what is missing in a file that was not completed.
 fn half_built(fields: &[Field<'_>]) -> Option<String> {
     let has = |label: &&&str| fields.iter().any(|field| field.label.ends_with(**label));
     let missing: Vec<_> = SYSTEM.iter().filter(|label| !has(label)).copied().collect();
@@ -272,7 +275,7 @@ mod tests {
     #[test]
     fn a_file_is_read_until_two_readings_agree() {
         let mut golden = include_bytes!("../../tests/golden/v1/mk_v1-28049-28049.mmstats").to_vec();
-        // The counter `c` goes up at the first so many readings.
+        // The counter `c` rises at each of the first `changes` readings.
         let mut after = |changes: u8| {
             let mut readings = 0;
             let (bytes, torn) = settled(|| {

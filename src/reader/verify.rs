@@ -1,7 +1,7 @@
-//! Verifying one file byte by byte: stricter than reading, which goes on wherever it can.
+//! Verifies one file byte by byte. This is stricter than reading, which continues wherever it can.
 //!
-//! It looks at the bytes as they are at one time, so in a file that is written meanwhile a value may be
-//! in the middle of its publication; only what does not change is judged.
+//! The bytes are read once. In a file that is being written a value may be in the middle of its publication,
+//! so only bytes that do not change are checked.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -24,13 +24,13 @@ use crate::format::{LINE, v1};
 use crate::metric::registry;
 use crate::sys::memory::read_map;
 
-/// Findings in one file that are named one by one.
+/// At most this many findings in one file are reported.
 const MOST: usize = 64;
 
-/// Verifies a stats file against its format, byte by byte: what is wrong, and where. Nothing is wrong
-/// where it is empty.
+/// Verifies a stats file against its format, byte by byte. Returns what is wrong, and where; empty if nothing
+/// is.
 ///
-/// It reads the whole file once: not for every second.
+/// It reads the whole file, so do not call it every second.
 ///
 /// ```
 /// let wrong = mmstats::reader::verify("tests/golden/every-kind.mmstats")?;
@@ -39,7 +39,8 @@ const MOST: usize = 64;
 /// ```
 ///
 /// # Errors
-/// [`Error::Io`] if it cannot be read, [`Error::Malformed`] if it is no stats file at all.
+/// [`Error::Io`] if it cannot be opened, [`Error::Malformed`] if it cannot be read or is not a stats file at
+/// all.
 pub fn verify(path: impl AsRef<Path>) -> Result<Vec<Malformed>, Error> {
     let path = path.as_ref();
     let opened = read_map::open(path).map_err(|error| Error::io(path, "open the file", error))?;
@@ -76,7 +77,7 @@ pub fn verify(path: impl AsRef<Path>) -> Result<Vec<Malformed>, Error> {
 struct Walk<'a> {
     file: &'a [u8],
     schemas: Vec<(u32, Schema)>,
-    /// Where blocks begin, and the number of their schema: ascending.
+    /// Where blocks begin, and the numbers of their schemas; ascending.
     blocks: Vec<(usize, usize)>,
     labels: HashSet<String>,
     retired: bool,
@@ -102,7 +103,8 @@ fn verify_bytes(file: &[u8], header: usize) -> Vec<Malformed> {
     walk.found
 }
 
-/// Whether values of `size` bytes at `from` lie on a line of their record, after its metadata.
+/// Returns whether values of `size` bytes at `from` begin on a cache line within their record, after its
+/// metadata.
 fn on_a_line(at: usize, len: usize, metadata: usize, from: usize, size: usize) -> bool {
     from.is_multiple_of(LINE)
         && from >= at + metadata
@@ -118,7 +120,7 @@ fn wrong(at: usize, what: impl Into<String>) -> Malformed {
 }
 
 impl Walk<'_> {
-    /// The header; gives the committed length.
+    /// Checks the header; returns the committed length.
     fn header(&mut self, len: usize) -> Result<usize, Malformed> {
         let Some(header) = self.file.get(..len) else {
             let have = self.file.len();
@@ -137,7 +139,7 @@ impl Walk<'_> {
         }
         self.zeros(150, 152, "header: reserved bytes");
         let strings = FIXED + decoded.model.len() + decoded.exe.len();
-        // Replaced characters would be longer than what is there.
+        // A replacement character may be longer than the bytes that it replaces.
         let lossy = [&decoded.model, &decoded.exe]
             .iter()
             .any(|text| text.contains('\u{fffd}'));
@@ -246,7 +248,7 @@ impl Walk<'_> {
         if head.has_generation {
             let mut generation = Bytes::new(&self.file[word..block], word as u64);
             if !is_there(generation.u64("the generation")?) {
-                // Removed: what is left of it means nothing.
+                // Removed: the rest of the record means nothing.
                 return Ok(());
             }
         }
@@ -321,7 +323,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The metric whose place begins at a byte of the file.
+    /// Returns the metric whose place begins at a byte of the file.
     fn owner(&self, owner: u32) -> Option<&MetricSchema> {
         let owner = owner as usize;
         let number = self.blocks.partition_point(|(block, _)| *block <= owner);
@@ -357,7 +359,7 @@ mod tests {
         found.iter().map(Malformed::to_string).collect()
     }
 
-    /// A header of 192 bytes, a schema, an instance and an octave of it.
+    /// Returns a header of 192 bytes, a schema, an instance and one of its octaves.
     fn sample() -> Vec<u8> {
         let schema = schema([counter("a"), text("t"), percentile("p")]);
         let mut maker = Maker::new(&header("m", 1, 1));
@@ -387,7 +389,7 @@ mod tests {
         }
     }
 
-    /// Whatever is changed in what is fixed is found, or is not for anyone to know (a text, a number).
+    /// Every change in the fixed part is found, unless nobody can detect it (a text, a number).
     #[test]
     fn every_change_of_structure_is_found() {
         let bytes = sample();

@@ -1,28 +1,28 @@
-//! What a file may make a reader allocate.
+//! Limits what a file may make a reader allocate.
 
 use crate::format::bytes::Malformed;
 use crate::reader::plan::Plan;
 
-/// What may be allocated for a file: a multiple of what it takes on the disk or in memory, for a
-/// length says nothing (a sparse terabyte is no terabyte), and a little for file systems that keep
-/// small or compressed files in next to nothing.
+/// What may be allocated for a file: a multiple of the space that it takes on disk or in memory, plus a
+/// constant for file systems that store small or compressed files in almost no space. The file's length does
+/// not count, because a sparse terabyte takes no terabyte.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     charged: u64,
     pub(super) most: u64,
-    /// Whether more is committed than there are blocks.
+    /// Whether more bytes are committed than are allocated.
     pub(super) sparse: bool,
 }
 
 impl Budget {
     const FACTOR: u64 = 16;
     const CONSTANT: u64 = 1 << 20;
-    /// What a value costs beside its words in a file with holes: its label's cell, and an entry of the
-    /// snapshot, one of the file's own values, too. Where there are no holes a value has a word at least,
-    /// so that this is in proportion by itself.
+    /// What a value costs beside its words in a file with holes: the cell of its label, its entry in the
+    /// snapshot, and its entry in the file's own values. In a file without holes a value takes at least a
+    /// word, so this cost is in proportion anyway.
     const VALUE: u64 = 600;
 
-    /// What the values of an instance cost once they are decoded: merged, and those of the file.
+    /// Returns what the values of an instance cost once they are decoded, both merged and as the file's own.
     pub(super) fn decoded(&self, plan: &Plan, labels: u64) -> u64 {
         let values = if self.sparse {
             labels + Self::VALUE * plan.metrics.len() as u64
@@ -44,7 +44,7 @@ impl Budget {
     }
 }
 
-/// What may be allocated for a file that takes `allocated` bytes: see [`Budget`].
+/// Returns what may be allocated for a file that takes `allocated` bytes: see [`Budget`].
 pub fn most(allocated: u64) -> u64 {
     Budget::FACTOR
         .saturating_mul(allocated)

@@ -10,7 +10,7 @@ use crate::format::record::{self, HEAD, Head};
 /// Values of a metric in a record of their own: the counts of an octave, an extent, a context.
 #[derive(Clone, Copy, Debug)]
 pub struct ExtentPlace {
-    /// Number of the metric in the plan; of a context 0.
+    /// Number of the metric in the plan; 0 for a context.
     pub metric: usize,
     /// Number of the octave, the extent or the context.
     pub number: u32,
@@ -29,14 +29,14 @@ pub struct Segment {
     pub from: usize,
     /// How many.
     pub words: usize,
-    /// Number of the instance; of a context 0.
+    /// Number of the instance; 0 for a context.
     pub instance: usize,
-    /// The extent; `None`: it is the block.
+    /// The extent; `None` for a block.
     pub extent: Option<ExtentPlace>,
 }
 
 impl ExtentPlace {
-    /// What is to be read of it.
+    /// Returns the words to read for it.
     pub fn segment(self, instance: usize) -> Segment {
         Segment {
             from: self.from,
@@ -46,7 +46,7 @@ impl ExtentPlace {
         }
     }
 
-    /// Its cells, as slots of a block that begins with the extent.
+    /// Returns its cells, as slots of a block that begins with the extent.
     pub fn cells(self) -> impl Iterator<Item = PlannedSlot> {
         let Shape {
             cells,
@@ -63,7 +63,8 @@ impl ExtentPlace {
         })
     }
 
-    /// Its plain words: from the begin of the extent, and among the values of the file.
+    /// Returns its plain words: where they lie from the start of the extent, and among the values of the
+    /// file.
     pub fn plain(self) -> Run {
         let plain = self.shape.plain as usize;
         Run {
@@ -73,7 +74,7 @@ impl ExtentPlace {
         }
     }
 
-    /// Its values among those of the file.
+    /// Returns its values among those of the file.
     pub fn values(self, values: &[u64]) -> &[u64] {
         &values[self.at..][..self.shape.value_words()]
     }
@@ -98,7 +99,8 @@ impl Contents {
         )?;
         let found = self.owner(octave.owner, |plan, offset| plan.distribution_at(offset));
         let Some((number, (metric, wanted))) = found else {
-            // A metric that was left out, or of a later kind. (Or nonsense, which costs nothing.)
+            // The metric was left out, or is of a kind from a later version. (Or the owner is nonsense, which
+            // does no harm.)
             return Ok(());
         };
         if octave.len as usize != wanted.counts || octave.octave as usize >= wanted.most {
@@ -152,10 +154,10 @@ impl Contents {
                 .map(Some),
         };
         let Some(owner) = found else {
-            // As for an octave; or a shape that a later version gave the metric.
+            // As for an octave; or a later version gave the metric another shape.
             return Ok(());
         };
-        // Beside its words, what they are once they are decoded.
+        // Its words, and what they take once they are decoded.
         self.budget.charge(
             4 * 8 * shape.value_words() as u64 + 128,
             at,
@@ -183,14 +185,15 @@ impl Contents {
         Ok(())
     }
 
-    /// The instance in whose block byte `owner` of the file lies, and what its plan says of that place.
+    /// Returns the instance in whose block byte `owner` of the file lies, and what `at_offset` finds at that
+    /// place of its plan.
     fn owner<T>(
         &self,
         owner: u32,
         at_offset: impl FnOnce(&Plan, u32) -> Option<T>,
     ) -> Option<(usize, T)> {
         let owner = owner as usize;
-        // Blocks lie in their records, so the instances ascend.
+        // Each block lies within its own record, so the blocks of the instances ascend.
         let number = self
             .instances
             .partition_point(|instance| 8 * instance.block <= owner)
@@ -200,7 +203,7 @@ impl Contents {
         Some((number, at_offset(&instance.plan, offset)?))
     }
 
-    /// Gives an octave or an extent its values.
+    /// Adds an octave or an extent, with space for its values.
     fn enter(&mut self, instance: usize, place: ExtentPlace) {
         let words = place.at + place.shape.value_words();
         self.values.words.resize(words, 0);

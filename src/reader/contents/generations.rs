@@ -1,7 +1,8 @@
-//! Instances that come and go: groups that can be removed, whose space is then used again.
+//! Instances that come and go: groups that can be removed, after which their space is used again.
 //!
-//! What a pass takes of such an instance lies between two looks at its generation, by the protocol of
-//! [`generation`]. One that changes in between is left out of this pass: its series has just ended.
+//! A pass loads the generation of such an instance before and after it copies the values, by the protocol of
+//! [`generation`]. If the generation changes in between, the instance is left out of this pass: its series
+//! has just ended.
 
 use super::{Contents, check_labels, start, texts};
 use crate::format::generation;
@@ -17,53 +18,54 @@ pub struct Generation {
     word: usize,
     /// Where the record begins.
     record: u64,
-    /// Which one the texts are of that were taken in; [`NONE`]: there are none.
+    /// The generation of the decoded texts; [`NONE`] if there are none.
     known: u64,
-    /// These texts are wrong.
+    /// Whether these texts are invalid.
     wrong: bool,
-    /// Whether the instance was there in the last pass.
+    /// Returns whether the instance was there in the last pass.
     there: bool,
 }
 
-/// No generation of a group: it is odd.
+/// Not the generation of any group that is there, because it is odd.
 const NONE: u64 = u64::MAX;
 
 impl Generation {
-    /// Bytes that the record has for everything before the word.
+    /// Returns the bytes of the record before the word.
     fn room(self) -> usize {
         8 * self.word - self.record as usize
     }
 
-    /// Bytes of its texts at most.
+    /// Returns the maximum number of bytes of its texts.
     fn texts_most(self) -> usize {
         self.room() - super::FIXED
     }
 
-    /// How long what its label texts have beside the metric's label can be.
+    /// Returns the maximum length of its label texts beside the metric's label.
     pub fn label_most(self) -> usize {
-        // Each byte may be escaped, and what stands around a pair is no more than twice its place in the table.
+        // Each byte may be escaped, and the characters around a pair take at most twice its space in the
+        // table.
         2 * self.texts_most() + 2
     }
 
-    /// How many label pairs it can have.
+    /// Returns how many label pairs it can have at most.
     pub fn pairs_most(self) -> usize {
         LABELS_MOST.min(self.texts_most() / labels::PAIR)
     }
 
-    /// Tells it from every other one of its file, and from those that are later in its space.
+    /// Distinguishes the instance from all others of its file, and from later ones in the same space.
     #[cfg(feature = "push")]
     pub fn incarnation(self) -> (u64, u64) {
         (self.record, self.known)
     }
 
-    /// Whether the instance was there in the last pass.
+    /// Returns whether the instance was there in the last pass.
     pub fn is_there(self) -> bool {
         self.there
     }
 }
 
 impl Contents {
-    /// Takes in the record of an instance whose texts may change: only what does not.
+    /// Decodes what cannot change in the record of an instance whose texts may change.
     pub(super) fn removable(
         &mut self,
         access: &Access<'_>,
@@ -92,10 +94,11 @@ impl Contents {
         )
     }
 
-    /// The first look at all generations, before the values are copied: instances that were removed are no
-    /// longer there, and of those that are new the texts are taken in.
+    /// Loads all generations a first time, before the values are copied. Marks removed instances as no longer
+    /// there, and decodes the texts of new ones.
     ///
-    /// `before` are the values of the last snapshot, if they are kept: of a new instance they were zeros.
+    /// `before` holds the values of the last snapshot, if they are kept. They are set to zero for a new
+    /// instance.
     pub fn renew(
         &mut self,
         access: &Access<'_>,
@@ -131,7 +134,8 @@ impl Contents {
         Ok(())
     }
 
-    /// Takes in the texts of an instance of a new generation. If they are wrong, it is named once and left out.
+    /// Decodes the texts of an instance with a new generation. If they are invalid, this is reported once and
+    /// the instance is left out.
     fn take_in(&mut self, access: &Access<'_>, number: usize, now: u64) -> Result<(), Trouble> {
         let instance = &self.instances[number];
         let known = instance.generation.expect("it can be removed");
@@ -144,7 +148,7 @@ impl Contents {
         generation::before_second_look();
         let is_same = access.word(known.word)? == now;
         let (identity, known, wrong) = match taken {
-            // Changed meanwhile: it is looked at again in the next pass.
+            // Changed meanwhile: the next pass tries again.
             _ if !is_same => (None, NONE, false),
             Ok(identity) => (Some(identity), now, false),
             Err(Trouble::Gone) => return Err(Trouble::Gone),
@@ -162,8 +166,8 @@ impl Contents {
         Ok(())
     }
 
-    /// The second look, after everything was copied: an instance whose generation is another one by now is
-    /// left out of this pass.
+    /// Loads all generations a second time, after all values were copied. An instance whose generation has
+    /// changed is left out of this pass.
     pub fn confirm(&mut self, access: &Access<'_>) -> Result<(), Trouble> {
         if self.removable.is_empty() {
             return Ok(());
@@ -193,7 +197,7 @@ impl Contents {
     }
 }
 
-/// Makes zeros of the words that are values of an instance.
+/// Sets the values of an instance to zero.
 fn clear(instance: &super::ReadInstance, words: &mut [u64]) {
     words[instance.at..][..instance.plan.words].fill(0);
     for extent in &instance.extents {

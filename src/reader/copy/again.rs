@@ -1,12 +1,12 @@
-//! Entries whose contexts were replaced while they were copied: each is copied once more, and its context
-//! right after it.
+//! Copies entries again whose contexts were replaced while they were copied, each with its context right
+//! after it.
 //!
 //! Contexts are copied after everything that may refer to them. A writer at full speed goes round a ring in
-//! microseconds: until then it has replaced many of them, together with the entries that referred to them. One
-//! entry and its context are copied much faster than the ring goes round.
+//! microseconds. By then it has replaced many contexts, together with the entries that referred to them.
+//! Copying one entry and its context takes much less time than a turn of the ring.
 //!
-//! What is found so is kept beside the places: another entry may refer to the publication that was copied
-//! there before.
+//! A context that is found this way is kept beside the places, because another entry may refer to the
+//! publication that was copied into the place before.
 
 use super::RetryBudget;
 use crate::metric::context::Reference;
@@ -15,11 +15,11 @@ use crate::reader::plan::PlannedSlot;
 use crate::reader::source::Trouble;
 use crate::sync::{Ordering, fence};
 
-/// How often an entry is copied for its context.
+/// How often an entry is copied again for its context.
 const TRIES: usize = 32;
 
-/// Copies what is lost once more. `copy` tries once to copy a cell of the extent that begins at a word of the
-/// file: which publication it is, and its words.
+/// Copies every entry again whose context is lost. `copy` tries once to copy a cell of the extent that begins
+/// at the given word of the file; it returns the number of the publication and fills in its words.
 pub fn again(
     contents: &mut Contents,
     left: &mut RetryBudget,
@@ -31,7 +31,7 @@ pub fn again(
         values,
         ..
     } = contents;
-    // As much as all places take: what is kept is in proportion to the file.
+    // At most as much as all places take, so that what is kept is in proportion to the file.
     let most: usize = contexts.iter().map(|place| place.shape.value_words()).sum();
     let (mut entry, mut words) = (Vec::new(), Vec::new());
     for (number, instance) in instances.iter().enumerate() {
@@ -56,7 +56,7 @@ pub fn again(
                 if let Some(p) = copy(extent.from, cell, &mut entry)? {
                     values.settle_cell(number, extent, cell, Some((p, &entry)));
                 }
-                // It may refer to another place by now.
+                // The entry may refer to another place by now.
                 let Some((reference, place)) = lost(values, contexts, extent, cell) else {
                     break;
                 };
@@ -64,7 +64,8 @@ pub fn again(
                 if values.again.words() + 1 + context.words > most {
                     return Ok(());
                 }
-                // Acquire: step 1 of the proof in `metric::context`, the context after what refers to it.
+                // Acquire: step 1 of the proof in `metric::context`. The context is read after the entry that
+                // refers to it.
                 fence(Ordering::Acquire);
                 if let Some(p) = copy(place.from, context, &mut words)?
                     && reference.means(p)
@@ -77,7 +78,8 @@ pub fn again(
     Ok(())
 }
 
-/// The reference of a cell, and the place that it means, if that has another context.
+/// Returns the reference of a cell and the place that it refers to, if that place has another context and the
+/// right one has not been kept.
 fn lost<'a>(
     values: &Values,
     contexts: &'a [ExtentPlace],
@@ -85,7 +87,7 @@ fn lost<'a>(
     cell: PlannedSlot,
 ) -> Option<(Reference, &'a ExtentPlace)> {
     let words = &values.words[extent.at + cell.to..][..1 + cell.words];
-    // 0: it has no value. A reference is the last word of whatever has one.
+    // 0: it has no value. In every entry with a reference this is the last word.
     let reference = Reference(*words.last().filter(|_| words[0] != 0)?);
     let number = reference.place()?;
     let first = contexts.partition_point(|place| place.number < number);
@@ -96,7 +98,7 @@ fn lost<'a>(
 }
 
 impl Again {
-    /// How many words are kept.
+    /// Returns how many words are kept.
     fn words(&self) -> usize {
         self.words.len()
     }
@@ -108,7 +110,7 @@ impl Again {
         self.places.insert(reference.0, at..self.words.len());
     }
 
-    /// The cell that a reference means.
+    /// Returns the cell that a reference refers to.
     fn get(&self, reference: Reference) -> Option<&[u64]> {
         Some(&self.words[self.places.get(&reference.0)?.clone()])
     }

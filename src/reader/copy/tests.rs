@@ -1,4 +1,4 @@
-//! What the three phases are for: a memory that changes in the middle of every copy.
+//! Tests why there are three phases, with a memory that changes in the middle of every copy.
 
 use std::cell::RefCell;
 
@@ -11,14 +11,14 @@ use crate::reader::testing::{compound, history, schema, text};
 
 const WORDS: usize = 4;
 
-/// A memory that a writer changes while it is read, word by word and in any order: all that a
+/// A memory that is read word by word in any order, while a writer changes it. That covers everything a
 /// kernel copy might do.
 struct Memory {
-    /// A slot of two buffers at word 8, and what the writer is about to store.
+    /// A slot of two buffers at word 8, and the stores that the writer makes next.
     words: RefCell<Vec<u64>>,
     stores: RefCell<Vec<(usize, u64)>>,
     random: RefCell<Pause>,
-    /// Before one of so many words is read, the writer goes on by up to three publications.
+    /// Before one in this many reads of a word, the writer makes up to three publications.
     every: u32,
 }
 
@@ -40,7 +40,7 @@ impl Memory {
         (random.0 >> 8) % below
     }
 
-    /// One store of the writer: all words of publication `p` are `p`.
+    /// Makes one store of the writer. All words of publication `p` are `p`.
     fn store(&self) {
         let (mut words, mut stores) = (self.words.borrow_mut(), self.stores.borrow_mut());
         if stores.is_empty() {
@@ -116,8 +116,8 @@ fn three_phases_never_accept_a_torn_value_whatever_the_order_of_a_copy() {
 
 #[test]
 fn two_phases_would_accept_torn_values() {
-    // What the test above guards against: the first look at the sequence within the copy of the
-    // data. The proof's step 1 is gone, and the same memory shows it.
+    // The error that the test above guards against: the first look at the sequence is within the copy of the
+    // data. Step 1 of the proof is then missing, and the same memory shows it.
     let slot = instance().plan.slots[0];
     let memory = Memory::new(50);
     let torn = (0..5000)
@@ -134,7 +134,7 @@ fn two_phases_would_accept_torn_values() {
     assert!(torn > 0);
 }
 
-/// A file whose slots are always just being written.
+/// A file whose slots are always being written.
 struct Busy(std::cell::Cell<(u64, usize)>);
 
 impl Positioned for Busy {
@@ -148,7 +148,7 @@ impl Positioned for Busy {
 
 #[test]
 fn the_words_that_are_copied_for_nothing_are_bounded_however_wide_the_slots_are() {
-    // Half a megabyte each: as many tries as a narrow slot has would copy 2 GB.
+    // Half a megabyte each: the tries allowed for a narrow slot would copy 2 GB.
     let geometry = Geometry::slot(65_000, None);
     let wide = |label: &str| MetricSchema {
         geometry,
@@ -172,22 +172,23 @@ fn the_words_that_are_copied_for_nothing_are_bounded_however_wide_the_slots_are(
     copy_read(&file, &mut contents, &mut scratch).unwrap();
     assert_eq!(contents.values.busy.len(), 2);
     let (_, read) = file.0.get();
-    // All of the block three times at first.
+    // The whole block is read three times at first.
     assert!(read > WORDS_PER_FILE / 2, "{read}");
     assert!(read <= WORDS_PER_FILE + 3 * block, "{read}");
 }
 
-/// A ring of entries with a context each, whose writer goes round it between two reads of more than one cell.
+/// A ring of entries with a context each. Its writer goes round it between two reads of more than one cell.
 struct Ring {
     words: RefCell<Vec<u64>>,
     pushed: std::cell::Cell<u64>,
 }
 
-/// Cells of the ring, and one place more; words of a cell of either.
+/// Cells of the ring; there is one more place for contexts.
 const ENTRIES: usize = 8;
+/// Words of a cell, of an entry or a context.
 const CELL: usize = 4;
 const CONTEXTS: usize = SLOT + ENTRIES * CELL;
-/// The entries as an extent, and a context as one: a sequence, and three words.
+/// The shape of the entries, and with one cell that of a context: a sequence and three words each.
 const PART: Shape = Shape {
     cells: ENTRIES as u32,
     buffers: 1,
@@ -196,7 +197,7 @@ const PART: Shape = Shape {
 };
 
 impl Ring {
-    /// Pushes value `p`, with the context `p` in the next place.
+    /// Pushes the next value `p`, with the context `p` in the next place.
     fn push(&self) {
         let p = self.pushed.get() + 1;
         self.pushed.set(p);

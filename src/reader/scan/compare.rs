@@ -1,10 +1,10 @@
-//! From one snapshot to the next: which values are compared with which, and which files have gone.
+//! Compares one snapshot with the next: which values are compared, and which files are gone.
 
 use super::{Files, Known, in_order};
 use crate::reader::file::OpenFile;
 
 impl Files {
-    /// Keeps the values of the last snapshot, to compare those of the next one with.
+    /// Keeps the values of the last snapshot, for comparison with the next one.
     pub fn keep_values(&mut self) {
         self.gone.clear();
         for directory in self.directories.values_mut() {
@@ -14,12 +14,12 @@ impl Files {
         }
     }
 
-    /// After [`retire`](Self::retire) and [`without_copies`](super::without_copies): all files
-    /// [in order](Self::in_order), ready to be compared with the `last` snapshot; and those that were in that
-    /// one and are in a retired file now.
+    /// Returns all files [in order](Self::in_order), ready to be compared with the `last` snapshot, and the
+    /// files of that snapshot that may be in a retired file now. Called after [`retire`](Self::retire) and
+    /// [`without_copies`](super::without_copies).
     pub fn compared(&mut self, last: Option<u64>) -> (Vec<&mut OpenFile>, Vec<&OpenFile>) {
         self.gone.iter_mut().for_each(|file| file.compare(None));
-        // One that was removed took away what it had; nobody else has it.
+        // The counts of a file that was removed are lost: no other file has them.
         let directories = &self.directories;
         let is_retired = |file: &&OpenFile| {
             let directory = (file.path.parent()).and_then(|path| directories.get(path));

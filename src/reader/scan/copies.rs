@@ -1,4 +1,4 @@
-//! Copies of stats files: what was counted once is merged once.
+//! Finds copies of stats files, so that what was counted once is merged once.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::reader::file::OpenFile;
 use crate::reader::snapshot::Problem;
 use crate::sys::memory::hashing::random_state;
 
-/// Which file it is, wherever it lies: no writer makes two that are equal in all of this.
+/// Identifies a file wherever it lies: no writer makes two files that are equal in all of this.
 type Identity<'a> = (&'a str, ProcessId, u32, u64);
 
 fn identity(header: &Header) -> Identity<'_> {
@@ -21,7 +21,8 @@ fn identity(header: &Header) -> Identity<'_> {
     (model, header.process(), *tid, *created)
 }
 
-/// How little a file looks like the one that its writer made. Of equal files that with the least counts.
+/// Ranks how much a file differs from what its writer made. Among equal files, the one with the least rank
+/// counts.
 fn strangeness<'a>(file: &'a OpenFile, header: &Header) -> (bool, bool, bool, &'a Path) {
     let path = &*file.path;
     let stem = format!("mmstats-{}-{}", header.pid, header.tid);
@@ -37,13 +38,13 @@ fn strangeness<'a>(file: &'a OpenFile, header: &Header) -> (bool, bool, bool, &'
     (file.uid != header.uid, !at_home, !written, path)
 }
 
-/// Of files in the order of their creation, those that are not copies of another one of them. The copies
-/// are marked as left out and reported; another name of the very same file is only left out.
+/// Removes copies from files that are in the order of their creation. Copies are marked as left out and
+/// reported. A second name of the same file is left out without a report.
 pub fn without_copies<'a>(
     mut files: Vec<&'a mut OpenFile>,
     problems: &mut Vec<Problem>,
 ) -> Vec<&'a mut OpenFile> {
-    // Equal files were created at the same time, so they are neighbours. There are hardly ever any.
+    // Equal files state the same creation time, so they are neighbours. There are hardly ever any.
     let mut copies = false;
     for run in files.chunk_by_mut(|a, b| a.header.created == b.header.created) {
         if run.len() > 1 {
@@ -56,14 +57,14 @@ pub fn without_copies<'a>(
     files
 }
 
-/// Marks the copies among files that were created at the same time. Whether there are any.
+/// Marks the copies among files with the same creation time. Returns whether there may be any.
 fn mark(files: &mut [&mut OpenFile], problems: &mut Vec<Problem>) -> bool {
     let headers: Vec<_> = files.iter().map(|file| file.header.clone()).collect();
     let mut first: HashMap<Identity<'_>, usize, _> = HashMap::with_hasher(random_state());
     let mut copies = Vec::new();
     for (number, header) in headers.iter().enumerate() {
         let file = &files[number];
-        // A retired file is of no process, and one of format 1 says too little.
+        // A retired file belongs to no process, and a file of format 1 does not say enough.
         if file.contents.retired.is_some() || file.format() != 3 {
             continue;
         }
@@ -78,7 +79,7 @@ fn mark(files: &mut [&mut OpenFile], problems: &mut Vec<Problem>) -> bool {
     }
     for (copy, identity) in &copies {
         let of = first[identity];
-        // A file of somebody else's hides nobody's.
+        // A file of another user hides nobody's file.
         if files[*copy].uid != files[of].uid && files[of].uid != headers[of].uid {
             continue;
         }

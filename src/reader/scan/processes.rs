@@ -1,4 +1,4 @@
-//! The stats files of processes: those that they have mapped, wherever they are.
+//! Finds the stats files of processes: those that they have mapped, wherever they are.
 
 use std::io;
 use std::path::PathBuf;
@@ -33,7 +33,7 @@ impl Files {
 
     pub(super) fn scan_processes(&mut self, tools: &mut Tools<'_>) {
         for pid in procfs::processes() {
-            // Ended meanwhile, or not for this user to look at.
+            // An error means that it has ended meanwhile, or that this user may not inspect it.
             let mut mapped = procfs::mapped(pid, Reach::Local, is_stats).unwrap_or_default();
             let skipped = mapped.skipped.drain(..);
             tools.problems.extend(skipped.map(|(path, server)| {
@@ -47,7 +47,7 @@ impl Files {
         }
     }
 
-    /// Those with a name, and as far as this user may those without.
+    /// Scans mapped files that have a name, and removed ones as far as this user may read them.
     fn scan_mappings(&mut self, mapped: Mappings, tools: &mut Tools<'_>) {
         self.scan_mapped(mapped.named, tools);
         for removed in mapped.removed {
@@ -63,7 +63,7 @@ impl Files {
         }
     }
 
-    /// The files that were found before and are still there.
+    /// Returns the files that were found before and still exist.
     fn known(&self) -> Vec<MappedFile> {
         let directories = self.directories.values();
         let files = directories.flat_map(|directory| directory.files.values());
@@ -78,7 +78,7 @@ fn still(path: PathBuf) -> Option<MappedFile> {
     Some(MappedFile { path, inode })
 }
 
-/// The files in the roots that were made by a process of this number.
+/// Returns the files in the roots whose names contain this pid.
 fn named_after(pid: u32) -> Vec<MappedFile> {
     let ours = format!("mmstats-{pid}-");
     let old = format!("-{pid}-");

@@ -1,4 +1,4 @@
-//! One stats file of a snapshot: whose it is, its state, and its own values.
+//! One stats file of a snapshot: its process, its state, and the values from its header.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -24,20 +24,20 @@ pub struct File {
     pub(in crate::reader) state: State,
     pub(in crate::reader) bytes: u64,
     pub(in crate::reader) retired: Option<Arc<Retired>>,
-    /// The user to whom the file belongs.
+    /// The user who owns the file.
     #[cfg(feature = "push")]
     pub(in crate::reader) owned_by: u32,
     pub(in crate::reader) notes: Vec<Note>,
     pub(in crate::reader) format: u8,
     pub(in crate::reader) owner: OwnerState,
-    /// Its place among the parts of the snapshot, if these are files.
+    /// Its index among the parts of the snapshot, with `Per::File`.
     pub(in crate::reader) part: Option<usize>,
-    /// In a place of its own: few ask for it, and there may be very many files.
+    /// Made on demand: few callers need it, and there may be very many files.
     pub(in crate::reader) system: OnceLock<Box<[(&'static str, Value)]>>,
 }
 
 impl File {
-    /// Its path.
+    /// Returns its path.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -51,7 +51,7 @@ impl File {
         &self.path
     }
 
-    /// Name of the model.
+    /// Returns the name of its model.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -65,7 +65,7 @@ impl File {
         &self.header.model
     }
 
-    /// The process that created it.
+    /// Returns the pid of the process that created it.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -79,7 +79,7 @@ impl File {
         self.header.pid
     }
 
-    /// The thread that writes it now, or did last.
+    /// Returns the tid of the thread that writes it, or wrote it last.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -93,7 +93,7 @@ impl File {
         self.tid
     }
 
-    /// The user of its process.
+    /// Returns the user of its process.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -107,7 +107,7 @@ impl File {
         self.header.uid
     }
 
-    /// The group of its process.
+    /// Returns the group of its process.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -121,7 +121,7 @@ impl File {
         self.header.gid
     }
 
-    /// The program, or empty if not known.
+    /// Returns the path of its process's executable, or empty if not known.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -134,7 +134,7 @@ impl File {
         &self.header.exe
     }
 
-    /// Whether someone still writes it.
+    /// Returns whether someone still writes it.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -148,7 +148,7 @@ impl File {
         self.state
     }
 
-    /// When it was created: nanoseconds since 1970-01-01 UTC.
+    /// Returns when it was created, in nanoseconds since 1970-01-01 UTC.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -161,7 +161,7 @@ impl File {
         self.header.created
     }
 
-    /// When it was created: seconds since 1970-01-01 UTC.
+    /// Returns when it was created, in seconds since 1970-01-01 UTC.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -175,7 +175,7 @@ impl File {
         self.header.created as f64 / 1e9
     }
 
-    /// How its process ended; `None` unless it is dead.
+    /// Returns how its process ended; `None` unless it is dead. Also `None` for a retired file.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -188,7 +188,8 @@ impl File {
         (self.state == State::Dead && self.retired.is_none()).then(|| Ending::of(self.owner))
     }
 
-    /// Whether one process made both files. (A pid may be used again.)
+    /// Returns whether the same process made both files. (Equal pids do not prove that, because a pid may be
+    /// reused.)
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -201,8 +202,8 @@ impl File {
         self.header.process() == other.header.process()
     }
 
-    /// When its process started; `None` if that is not known (it was before the last boot of this
-    /// machine, or on another one).
+    /// Returns when its process started; `None` if that is not known (it started before the last boot of this
+    /// machine, or on another machine).
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -215,7 +216,7 @@ impl File {
         started(&self.header)
     }
 
-    /// Of a retired file: how many files of processes that have ended were folded into it.
+    /// Returns how many files of ended processes were folded into it; `None` unless it is a retired file.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -228,25 +229,26 @@ impl File {
         self.retired.as_ref().map(|retired| retired.folds)
     }
 
-    /// Which file it is, wherever it lies; of a retired file nothing.
+    /// Identifies the file, wherever it lies. Means nothing for a retired file.
     #[cfg(feature = "push")]
     pub(crate) fn id(&self) -> FileId {
         FileId::of(&self.header)
     }
 
-    /// The user to whom the file belongs: not what its header says.
+    /// Returns the user who owns the file, which may differ from the user in its header.
     #[cfg(feature = "push")]
     pub(crate) fn owned_by(&self) -> u32 {
         self.owned_by
     }
 
-    /// Of a retired file: what was folded into it.
+    /// Returns what was folded into it, if it is a retired file.
     #[cfg(feature = "push")]
     pub(crate) fn folded(&self) -> Option<&Retired> {
         self.retired.as_deref()
     }
 
-    /// What it does not record, and why: groups that were refused, a growth that failed.
+    /// Returns what it does not record, and why: for example groups that were refused, or a growth that
+    /// failed.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -260,7 +262,7 @@ impl File {
         &self.notes
     }
 
-    /// Whether it was removed and is read through `/proc/<pid>/map_files`, which is its path then.
+    /// Returns whether it was removed and is read through `/proc/<pid>/map_files`, which is then its path.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -273,7 +275,7 @@ impl File {
         is_map_file(&self.path)
     }
 
-    /// Its length.
+    /// Returns its length in bytes.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -287,7 +289,7 @@ impl File {
         self.bytes
     }
 
-    /// Which format it has: 3, or 1 for one of python-mmstats.
+    /// Returns its format: 3, or 1 for a file of python-mmstats.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -300,8 +302,8 @@ impl File {
         self.format
     }
 
-    /// One of the values of [`system`](Self::system), by its label. The file's own values are in
-    /// [`Snapshot::of_file`](super::Snapshot::of_file).
+    /// Returns one of the values of [`system`](Self::system), by its label.
+    /// [`Snapshot::of_file`](super::Snapshot::of_file) has the values of the file's metrics.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -318,8 +320,8 @@ impl File {
             .map(|(_, value)| value)
     }
 
-    /// The values whose labels begin with `sys.`, from its header: `sys.pid`, `sys.tid`, `sys.uid`, `sys.gid`,
-    /// `sys.created` (seconds since 1970-01-01 UTC) and `sys.exe`.
+    /// Returns the values whose labels begin with `sys.`, from its header and its owner word: `sys.pid`,
+    /// `sys.tid`, `sys.uid`, `sys.gid`, `sys.created` (seconds since 1970-01-01 UTC) and `sys.exe`.
     ///
     /// ```
     /// # use mmstats::reader::Reader;

@@ -1,4 +1,4 @@
-//! One model of a snapshot, or what one process or file has of it.
+//! One model of a snapshot, or the part of it that one process or file has.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -9,7 +9,7 @@ use crate::metric::Value;
 use crate::reader::state::State;
 
 /// One model: its series and its files. With [`Per::Process`](crate::reader::Per::Process) or
-/// [`Per::File`](crate::reader::Per::File): what one process or file has of it.
+/// [`Per::File`](crate::reader::Per::File) it is the part of the model that one process or file has.
 #[derive(Debug)]
 pub struct Model {
     pub(in crate::reader) name: Arc<str>,
@@ -35,7 +35,7 @@ pub struct Process {
 }
 
 impl Model {
-    /// Its name.
+    /// Returns its name.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -49,7 +49,7 @@ impl Model {
         &self.name
     }
 
-    /// What it means, or empty: as the latest of its files says that has it.
+    /// Returns its help text, or empty. It comes from the latest of its files that has one.
     ///
     /// ```no_run
     /// # let snapshot = mmstats::reader::Reader::open("/run/app")?.snapshot()?;
@@ -62,8 +62,8 @@ impl Model {
         &self.help
     }
 
-    /// What exporters put in front of the names of its metrics: its name, or what the model says of it with
-    /// `#[mmstats(export = "…")]`. Empty: nothing.
+    /// Returns what exporters put in front of the names of its metrics: its name, or what the model states
+    /// with `#[mmstats(export = "…")]`. If it is empty, they put nothing there.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -76,7 +76,7 @@ impl Model {
         self.export.as_deref().unwrap_or(&self.name)
     }
 
-    /// How many processes made its files.
+    /// Returns how many processes made its files.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -90,8 +90,9 @@ impl Model {
         self.processes
     }
 
-    /// The types that write it now, as paths in their programs, sorted: `app::Web`. If there are several, two
-    /// models have one name and their values are mixed, or programs of two versions are running.
+    /// Returns the types that write it now, as paths in their programs (`app::Web`), sorted. If there are
+    /// several, either two models have the same name and their values are mixed, or programs of two versions
+    /// are running.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -106,7 +107,7 @@ impl Model {
         self.types.iter().map(|path| &**path)
     }
 
-    /// Its series, by label.
+    /// Returns its series, by label.
     ///
     /// ```no_run
     /// # let snapshot = mmstats::reader::Reader::open("/run/app")?.snapshot()?;
@@ -119,15 +120,15 @@ impl Model {
         &self.series
     }
 
-    /// What was counted since the snapshot before, by label, of what only rises: Counter, Timer,
-    /// Percentile, Summary, Average, SamplingCounter and Errors. Of a Summary's interval the extremes
-    /// are not known; the rate of a SamplingCounter is that of the last samples. Empty unless
-    /// [`Reader::deltas`](crate::reader::Reader::deltas) was asked for; zeros in the first snapshot.
+    /// Returns what was counted since the previous snapshot, by label, for kinds that only rise: Counter,
+    /// Timer, Percentile, Summary, Average, SamplingCounter and Errors. The extremes of a Summary in the
+    /// interval are not known. The rate of a SamplingCounter is that of its last samples. Empty unless
+    /// [`Reader::deltas`](crate::reader::Reader::deltas) is on; zeros in the first snapshot.
     ///
-    /// It is added up file by file, so that files that come and go make it neither negative nor too
-    /// large. What a file counted between the last snapshot and its end is not known unless it was
-    /// folded into the retired file of its model. So the deltas of the processes add up to those of the
-    /// model: what a process counted before its files were folded is in the delta of the retired file.
+    /// Deltas are added up file by file, so files that come and go make them neither negative nor too large.
+    /// What a file counted between the last snapshot and its end is known only if it was folded into the
+    /// retired file of its model. What a process counted before its files were folded is in the delta of the
+    /// retired file. So the deltas of the processes add up to those of the model.
     ///
     /// ```no_run
     /// let mut reader = mmstats::reader::Reader::open("/run/app")?;
@@ -142,7 +143,7 @@ impl Model {
         &self.deltas
     }
 
-    /// Its files: their places in [`Snapshot::files`](super::Snapshot::files).
+    /// Returns its files, as indices into [`Snapshot::files`](super::Snapshot::files).
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -157,8 +158,9 @@ impl Model {
         &self.files
     }
 
-    /// The process whose part of the model it is: with [`Per::Process`](crate::reader::Per::Process) or
-    /// [`Per::File`](crate::reader::Per::File). `None` for the totals of ended processes, in a retired file.
+    /// Returns the process whose part of the model this is, with
+    /// [`Per::Process`](crate::reader::Per::Process) or [`Per::File`](crate::reader::Per::File). `None` for
+    /// the totals of ended processes, in a retired file.
     ///
     /// ```no_run
     /// use mmstats::reader::{Per, Reader};
@@ -175,7 +177,7 @@ impl Model {
         self.process.as_ref()
     }
 
-    /// The file whose part of the model it is, with [`Per::File`](crate::reader::Per::File).
+    /// Returns the file whose part of the model this is, with [`Per::File`](crate::reader::Per::File).
     ///
     /// ```no_run
     /// use mmstats::reader::{Per, Reader};
@@ -190,8 +192,8 @@ impl Model {
         self.file.as_deref()
     }
 
-    /// As [`Snapshot::get`](super::Snapshot::get); of what one file has, also `sys.pid` and so on: see
-    /// [`File::system`].
+    /// Like [`Snapshot::get`](super::Snapshot::get). For the part of one file it also finds `sys.pid` and so
+    /// on: see [`File::system`].
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -207,7 +209,7 @@ impl Model {
 }
 
 impl Process {
-    /// The process of a file, as far as its files tell whether it lives.
+    /// Returns the process of a file.
     pub(in crate::reader) fn of(file: &File) -> Process {
         Process {
             pid: file.pid(),
@@ -215,14 +217,14 @@ impl Process {
             exe: file.exe().into(),
             started: file.process_started(),
             state: match file.state() {
-                // Its thread has ended, but not the process.
+                // The thread has ended, but the process lives.
                 State::Orphan => State::Live,
                 state => state,
             },
         }
     }
 
-    /// Its number, in the pid namespace where it made its files.
+    /// Returns its pid, in the pid namespace where it made its files.
     ///
     /// ```
     /// # use mmstats::reader::{Per, Reader};
@@ -235,13 +237,14 @@ impl Process {
         self.pid
     }
 
-    /// What is the same whenever it is read, which [`started`](Self::started) is not to the nanosecond.
+    /// Returns its identity, which is the same at every reading; [`started`](Self::started) may differ by
+    /// nanoseconds.
     #[cfg(feature = "push")]
     pub(crate) fn id(&self) -> ProcessId {
         self.id
     }
 
-    /// The program, or empty if not known.
+    /// Returns the path of its executable, or empty if not known.
     ///
     /// ```
     /// # use mmstats::reader::{Per, Reader};
@@ -254,8 +257,8 @@ impl Process {
         &self.exe
     }
 
-    /// When it started; `None` if that is not known: it was before the last boot of this machine, or on
-    /// another one.
+    /// Returns when it started; `None` if that is not known (it started before the last boot of this machine,
+    /// or on another machine).
     ///
     /// ```
     /// # use mmstats::reader::{Per, Reader};
@@ -268,7 +271,7 @@ impl Process {
         self.started
     }
 
-    /// Whether it lives: never [`State::Orphan`].
+    /// Returns whether it lives; never [`State::Orphan`].
     ///
     /// ```
     /// # use mmstats::reader::{Per, Reader};

@@ -18,9 +18,8 @@ use crate::reader::plan::{Plan, PlannedMetric};
 
 /// One metric of one model and group, with its value.
 ///
-/// Its identity is data: [`prefix`](Self::prefix), [`group`](Self::group) or [`labels`](Self::labels),
-/// and [`metric`](Self::metric). [`label`](Self::label) is the text that people read, and by which it is
-/// looked up.
+/// Its identity is data: [`prefix`](Self::prefix), [`group`](Self::group) or [`labels`](Self::labels), and
+/// [`metric`](Self::metric). [`label`](Self::label) is the text for people and for look-ups.
 ///
 /// `Display` prints label and value as `mmstats show` does, escaped for terminals.
 ///
@@ -39,18 +38,18 @@ pub struct Series {
     exposed: OnceLock<Box<[(String, Value)]>>,
 }
 
-/// Where a series comes from: what its file says of it.
+/// Where a series comes from, and how its file describes it.
 #[derive(Clone, Debug)]
 pub struct Origin {
     pub plan: Arc<Plan>,
     /// Its number in the plan.
     pub metric: u32,
     pub identity: Arc<Identity>,
-    /// What was said of it after its schema was written.
+    /// A description that was added after its schema was written.
     pub described: Option<Arc<Description>>,
-    /// From when it counts: nanoseconds since 1970-01-01 UTC.
+    /// The time from which it counts, in nanoseconds since 1970-01-01 UTC.
     pub since: u64,
-    /// Of what one file has of a group that can be removed: which one it is.
+    /// For one file's part of a group that can be removed: which incarnation it is.
     #[cfg(feature = "push")]
     pub incarnation: Option<(u64, u64)>,
 }
@@ -70,26 +69,28 @@ impl Series {
         self.window = Some(window);
     }
 
-    /// Of what one file has of a group that can be removed: tells it from one that comes later under its name.
+    /// For one file's part of a group that can be removed: distinguishes it from a later group with the same
+    /// name.
     #[cfg(feature = "push")]
     pub(crate) fn incarnation(&self) -> Option<(u64, u64)> {
         self.origin.incarnation
     }
 
-    /// The same series with another value, and without a window.
+    /// Returns the same series with another value, and without a window.
     #[cfg(any(feature = "serve", feature = "push"))]
     pub(crate) fn with_value(&self, value: Value) -> Series {
         Series::new(Arc::clone(&self.label), value, self.origin.clone())
     }
 
-    /// Whether its value is a count, or has one: it only rises while its files are there.
+    /// Returns whether its value is a count or contains one. Such a value only rises as long as its files
+    /// exist.
     #[cfg(any(feature = "serve", feature = "push"))]
     pub(crate) fn counts(&self) -> bool {
         registry::of(&self.value).since.is_some()
     }
 
-    /// Its value with what was `counted` besides it, in files that are gone. Of a kind that does not count: its
-    /// value.
+    /// Returns its value plus what was `counted` in files that are gone. For a kind that does not count,
+    /// returns the value as it is.
     #[cfg(any(feature = "serve", feature = "push"))]
     pub(crate) fn with_counted(&self, counted: &Value) -> Value {
         let kind = registry::of(&self.value);
@@ -101,7 +102,8 @@ impl Series {
         sum
     }
 
-    /// The same series with what was `counted` besides it, in files that are gone, from `since` on if that is earlier.
+    /// Returns the same series plus what was `counted` in files that are gone. It counts from `since` on, if
+    /// that is earlier.
     #[cfg(any(feature = "serve", feature = "push"))]
     pub(crate) fn with_counted_since(&self, counted: &Value, since: SystemTime) -> Series {
         let mut series = self.with_value(self.with_counted(counted));
@@ -112,7 +114,7 @@ impl Series {
         series
     }
 
-    /// The same series without what is `counted` elsewhere.
+    /// Returns the same series less what is `counted` elsewhere.
     #[cfg(feature = "push")]
     pub(crate) fn without(&self, counted: &Value) -> Series {
         let kind = registry::of(&self.value);
@@ -125,7 +127,7 @@ impl Series {
         self.with_value(value)
     }
 
-    /// Of a value of this series what counts: of a compound the fields that are counters.
+    /// Returns the part of a value of this series that counts; for a compound, the fields that are counters.
     #[cfg(any(feature = "serve", feature = "push"))]
     pub(crate) fn counted_part(&self, value: &Value) -> Value {
         let kind = registry::of(value);
@@ -136,8 +138,8 @@ impl Series {
         counted
     }
 
-    /// What was counted that is in no file any more: what this series had and the `delta` until now, less what there
-    /// is `now`. `None` where that is nothing.
+    /// Returns what was counted but is in no file any more: the value of this series plus the `delta` until
+    /// now, less the value `now`. `None` if that is nothing.
     #[cfg(any(feature = "serve", feature = "push"))]
     pub(crate) fn lost(&self, delta: Option<&Value>, now: &Value) -> Option<Value> {
         let kind = registry::of(&self.value);
@@ -168,7 +170,7 @@ impl Series {
         any.then_some(lost)
     }
 
-    /// Nothing counted, as its metric has it; `None` where it does not count.
+    /// Returns the value of its metric with nothing counted; `None` if the metric does not count.
     #[cfg(any(feature = "serve", feature = "push"))]
     pub(crate) fn nothing_counted(&self) -> Option<Value> {
         let metric = self.planned();
@@ -183,8 +185,8 @@ impl Series {
         &self.planned().schema
     }
 
-    /// Its label text: `<prefix><group>.<metric>`, or `<prefix><metric>{key="value",…}` with labels, sorted by key
-    /// and escaped as in the Prometheus text format. Unique within its [`Model`](super::Model).
+    /// Returns its label text: `<prefix><group>.<metric>`, or `<prefix><metric>{key="value",…}` with labels,
+    /// sorted by key and escaped as in the Prometheus text format. Unique within its [`Model`](super::Model).
     ///
     /// ```no_run
     /// # use mmstats::reader::Series;
@@ -196,8 +198,8 @@ impl Series {
         &self.label
     }
 
-    /// The name of its metric, without prefix, group and labels. That of another model in the same struct
-    /// has the field's name in it: `db.queries`. Empty where the prefix or the group is all of the name.
+    /// Returns the name of its metric, without prefix, group and labels. A metric of a nested model includes
+    /// the name of the field: `db.queries`. Empty if the prefix or the group is the whole name.
     ///
     /// ```no_run
     /// # use mmstats::reader::Series;
@@ -209,7 +211,7 @@ impl Series {
         &self.schema().label
     }
 
-    /// What comes before the group or the metric in its label, with a dot at the end where there is one; or
+    /// Returns what precedes the group or the metric in its label, including the dot at its end, if any; or
     /// empty.
     ///
     /// ```no_run
@@ -222,7 +224,7 @@ impl Series {
         &self.origin.identity.prefix
     }
 
-    /// The name of its group, if it is of one that has a name.
+    /// Returns the name of its group, if it belongs to a group with a name.
     ///
     /// ```no_run
     /// # use mmstats::reader::Series;
@@ -234,8 +236,8 @@ impl Series {
         self.origin.identity.group()
     }
 
-    /// The key under which exporters show the group's name: `group`, or what the model says
-    /// (`#[mmstats(group_label = "handler")]`). It means nothing without a [`group`](Self::group).
+    /// Returns the key under which exporters show the group's name: `group`, or what the model states with
+    /// `#[mmstats(group_label = "handler")]`. It means nothing without a [`group`](Self::group).
     ///
     /// ```no_run
     /// # use mmstats::reader::Series;
@@ -249,8 +251,8 @@ impl Series {
         self.origin.identity.group_label()
     }
 
-    /// The labels of its group, sorted by key: of one that has labels rather than a name. Values are not
-    /// escaped.
+    /// Returns the labels of its group, sorted by key, if the group has labels rather than a name. Values are
+    /// not escaped.
     ///
     /// ```no_run
     /// # use mmstats::reader::Series;
@@ -264,8 +266,8 @@ impl Series {
         self.origin.identity.labels()
     }
 
-    /// The value of one label, or the name of its group where the key is that of [`group_label`](Self::group_label):
-    /// what exporters show under this key.
+    /// Returns what exporters show under this key: the value of a label, or the name of its group if the key
+    /// is [`group_label`](Self::group_label).
     ///
     /// ```no_run
     /// # use mmstats::reader::Series;
@@ -280,7 +282,7 @@ impl Series {
         }
     }
 
-    /// The name of its kind, as in JSON: `counter`, `timer`, …
+    /// Returns the name of its kind, as in JSON: `counter`, `timer`, …
     ///
     /// ```no_run
     /// # use mmstats::reader::Series;
@@ -292,7 +294,7 @@ impl Series {
         self.value.kind()
     }
 
-    /// Its value.
+    /// Returns its value.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -307,7 +309,7 @@ impl Series {
         &self.value
     }
 
-    /// Of what it is a number, or empty. Of a timer: seconds, in which its exposed values are.
+    /// Returns the unit of its value, or empty. For a timer this is seconds, the unit of its exposed values.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -325,7 +327,7 @@ impl Series {
         metric.kind.unit.unwrap_or(unit)
     }
 
-    /// What it means, or empty.
+    /// Returns its help text, or empty.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -344,8 +346,9 @@ impl Series {
         }
     }
 
-    /// How the values of several files become one. Of a flag, which is true where any is: the largest.
-    /// A compound has a rule for each field, of which this says nothing: see [`Value::expose`].
+    /// Returns how the values of several files are merged. For a flag, which is true if any file's is, this
+    /// is the maximum. A compound has a rule for each field, which this does not return: see
+    /// [`Value::expose`].
     ///
     /// ```no_run
     /// use mmstats::reader::{Merge, Series};
@@ -357,16 +360,16 @@ impl Series {
     pub fn merge(&self) -> Merge {
         let schema = self.schema();
         match schema.kind {
-            // Their schemas do not say it.
+            // Schemas do not state a rule for these kinds.
             code::FLAG => Merge::Max,
             code::TEXT | code::CONSTANT => Merge::Latest,
             _ => schema.merge,
         }
     }
 
-    /// From when it counts: when the earliest of the files was created that were merged into it, or of those
-    /// that were folded into them. Of [deltas](super::Model::deltas): when the snapshot before began. A file
-    /// that does not say so (one of python-mmstats that is half-built) has 1970-01-01.
+    /// Returns the time from which it counts: the creation time of the earliest file that was merged into it,
+    /// or folded into one of these. For [deltas](super::Model::deltas) it is when the previous snapshot
+    /// began. It is 1970-01-01 for a file that states no time (a half-built one of python-mmstats).
     ///
     /// ```no_run
     /// # use mmstats::reader::Series;
@@ -380,7 +383,7 @@ impl Series {
         SystemTime::UNIX_EPOCH + Duration::from_nanos(self.origin.since)
     }
 
-    /// What was recorded in the last time, if the metric has a window.
+    /// Returns what was recorded within its window, if the metric has one.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -397,9 +400,9 @@ impl Series {
         self.window.as_deref()
     }
 
-    /// What its value and its window expose beside the value itself: name and value. Computed at the first
-    /// call and kept, which takes some 100 bytes for each: of a compound with many numbers
-    /// [`expose`](Self::expose) is the cheaper way.
+    /// Returns what its value and its window expose beside the value itself, as pairs of name and value.
+    /// Computed at the first call and kept, which takes some 100 bytes for each pair. For a compound with
+    /// many numbers [`expose`](Self::expose) is cheaper.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -418,8 +421,8 @@ impl Series {
         })
     }
 
-    /// Calls `each` with name and value of everything that its value and its window expose beside the value
-    /// itself. Nothing is kept.
+    /// Calls `each` with the name and value of everything that its value and its window expose beside the
+    /// value itself. Nothing is kept.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -438,8 +441,7 @@ impl Series {
         }
     }
 
-    /// Calls `each` with everything that its value and its window say, part by part and in their units: see
-    /// [`Value::samples`].
+    /// Calls `each` with every sample of its value and its window, in their units: see [`Value::samples`].
     ///
     /// ```
     /// # use mmstats::reader::Reader;

@@ -1,4 +1,4 @@
-//! Where the values of one label come together.
+//! Cells: the values of one label are merged in one cell.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use crate::reader::identity::Identity;
 use crate::reader::plan::PlannedMetric;
 use crate::reader::snapshot::Problem;
 
-/// Labels of one model that are named for having two kinds or identities.
+/// At most this many labels of one model are reported for having two kinds or identities.
 const PROBLEMS_MOST: usize = 64;
 
 /// The merged value of one label.
 #[derive(Debug)]
 pub(super) struct Cell {
     pub(super) label: Arc<str>,
-    /// Of a window: the cell of its metric.
+    /// The cell of its metric, if this is a window.
     pub(super) window_of: Option<u32>,
     /// Its place among all cells of the table, by label.
     pub(super) place: u32,
@@ -25,20 +25,20 @@ pub(super) struct Cell {
     pub(super) value: Option<Value>,
     /// Files merged into `value`.
     pub(super) files: u64,
-    /// Whether only files count that are written now (for kinds where these come first).
+    /// Whether only files that are written now count (for kinds in which these take precedence).
     pub(super) current: bool,
     /// Whether a file of this merge has the label.
     pub(super) seen: bool,
-    /// Whose kind, unit, help and identity count: shape and number of the metric.
+    /// The shape and the number of the metric whose kind, unit, help and identity count.
     pub(super) of: (u32, u32),
     pub(super) kind: Option<&'static Kind>,
-    /// Kinds that it has in other files and that have been named: a bit for each code.
+    /// The kinds that it has in other files and that have been reported: a bit for each code.
     pub(super) others: u64,
-    /// From when the earliest file counts that has the label.
+    /// The time from which the earliest file with the label counts.
     pub(super) since: u64,
-    /// The same, of the files merged into `value`.
+    /// The same, for the files merged into `value`.
     pub(super) merged_since: Option<u64>,
-    /// What it has more than in the last snapshot. In its own place: most readers never ask.
+    /// What was counted since the last snapshot. Boxed, because most readers never ask for it.
     pub(super) delta: Option<Box<Value>>,
 }
 
@@ -62,7 +62,7 @@ impl Cell {
         }
     }
 
-    /// Forgets the merge before.
+    /// Forgets the previous merge.
     pub(super) fn reset(&mut self) {
         self.used = false;
         (self.value, self.files, self.current) = (None, 0, false);
@@ -71,24 +71,24 @@ impl Cell {
     }
 }
 
-/// What every value of a cell touches. Most values are counters, and touch nothing else.
+/// The part of a cell that every value touches. Most values are counters, which touch nothing else.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct HotCell {
-    /// The rank of the last file that had the label; 0: none had.
+    /// The rank of the last file that had the label; 0 if none had it.
     pub(super) file: usize,
-    /// Of a counter: the sum, which `counter::merge_word` adds up.
+    /// The sum, if it is a counter; `counter::merge_word` adds to it.
     pub(super) sum: u64,
 }
 
 impl HotCell {
-    /// Whether the label is new in the file of this rank. (A retired file has one once for each version of
-    /// its schema.)
+    /// Returns whether the label is new in the file of this rank. Always true for a retired file, which has a
+    /// label once for each version of its schema.
     pub(super) fn begin(&mut self, rank: usize, is_retired: bool) -> bool {
         std::mem::replace(&mut self.file, rank) != rank || is_retired
     }
 }
 
-/// Labels that are twice in one file: how many, and the first of them.
+/// Labels that occur twice in one file: how many, and the first of them.
 #[derive(Default)]
 pub(super) struct Twice(usize, Option<Arc<str>>);
 
@@ -111,7 +111,7 @@ impl Twice {
     }
 }
 
-/// Names a label that is of another kind in this file: once per snapshot, label and kind.
+/// Reports a label that has another kind in this file, once per snapshot, label and kind.
 pub(super) fn other_kind(
     cell: &mut Cell,
     metric: &PlannedMetric,
@@ -136,8 +136,8 @@ pub(super) fn other_kind(
     ));
 }
 
-/// Names a label that has another identity in this file than in one created later: that text means two
-/// things, of which only one can be shown.
+/// Reports a label that has another identity in this file than in one created later. The same text then means
+/// two things, of which only one can be shown.
 pub(super) fn other_identity(
     cell: &Cell,
     (here, later): (&Identity, &Identity),

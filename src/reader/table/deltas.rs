@@ -1,11 +1,11 @@
-//! Deltas: what was counted between two snapshots, of each label what its files have more than before.
+//! Deltas: what was counted between two snapshots. For each label this is the increase in its files.
 //!
-//! It is added up file by file, so that no coming and going of files makes it negative or too large. A
-//! file that has gone takes nothing away. One that is new counts whole if it was created since the last
-//! snapshot; one that is older and was not there to be read counts from now on.
+//! A delta is added up file by file, so files that come and go never make it negative or too large. A file
+//! that has disappeared subtracts nothing. A new file counts as a whole if it was created since the last
+//! snapshot. An older file that could not be read before counts from now on.
 //!
-//! When the totals of ended processes are kept, a file that goes leaves what it had to the retired file
-//! of its model, which names it: that much is taken off what the retired file has more than before.
+//! If the totals of ended processes are kept, the values of a file that disappears are added to the retired
+//! file of its model, which names it. So they are subtracted from the increase in the retired file.
 
 use std::sync::Arc;
 
@@ -20,9 +20,9 @@ use crate::reader::plan::PlannedMetric;
 use crate::reader::snapshot::Series;
 
 impl MergeTable {
-    /// Compares the retired files among those that `of_model` names with what they had in the last
-    /// snapshot. `gone` are files of that snapshot that were folded since. Once for each snapshot, after
-    /// [`enter`](Self::enter).
+    /// Compares the retired files among those with the indices `of_model` with their values in the last
+    /// snapshot. `gone` are files of that snapshot that have been folded since. Called once for each
+    /// snapshot, after [`enter`](Self::enter).
     pub fn compare_retired(
         &mut self,
         files: &[&mut OpenFile],
@@ -45,7 +45,7 @@ impl MergeTable {
         self.retired.compare(now, &of_gone);
     }
 
-    /// Adds up what a file has in these words.
+    /// Adds the values that a file has in these words to the sums.
     fn sum(&self, file: &OpenFile, words: &[u64], sums: &mut Sums) {
         let contexts = contexts(file);
         for (_, instance) in file.contents.there() {
@@ -68,7 +68,7 @@ impl MergeTable {
         }
     }
 
-    /// Adds what a file of this merge has more than at the pass before.
+    /// Adds the increase in a file of this merge since the previous pass.
     pub fn add_deltas(&mut self, file: &OpenFile) {
         if file.contents.retired.is_some() {
             for (&(cell, code), value) in self.retired.deltas(&file.path) {
@@ -97,8 +97,8 @@ impl MergeTable {
         }
     }
 
-    /// What all labels of this merge that can have more than before, by label: after
-    /// [`finish`](Self::finish). `last` is when the last snapshot was taken, from which they count.
+    /// Returns the deltas of all labels of this merge that have one, by label. Called after
+    /// [`finish`](Self::finish). `last` is when the last snapshot was taken, from which deltas count.
     pub fn finish_deltas(&mut self, last: u64) -> Vec<Series> {
         let mut deltas = Vec::with_capacity(self.used.len());
         for &number in &self.used {
@@ -123,9 +123,9 @@ fn add(sum: &mut Option<Box<Value>>, metric: &PlannedMetric, value: Value) {
     }
 }
 
-/// What the values of an instance that only rise have in the words `now` of the file more than in the
-/// words `before` (`None`: all that they have): number of the metric, the metric and the difference.
-/// What has not changed is left out.
+/// Returns the increase of each value of an instance that only rises, from the words `before` of the file to
+/// the words `now`, or its whole value if `before` is `None`: the number of the metric, the metric and the
+/// increase. Unchanged values are left out.
 fn each_delta<'a>(
     file: &'a OpenFile,
     instance: &'a ReadInstance,
@@ -133,7 +133,7 @@ fn each_delta<'a>(
     before: Option<&'a [u64]>,
     contexts: &'a Copied<'a>,
 ) -> impl Iterator<Item = (usize, &'a PlannedMetric, Value)> {
-    // Of what rises no times are asked.
+    // The decoding of values that only rise needs no time.
     let seen = Seen {
         current: true,
         retired: file.contents.retired.is_some(),
@@ -148,7 +148,7 @@ fn each_delta<'a>(
             return None;
         }
         let words = instance.at + metric.at..instance.at + metric.at + metric.words;
-        // The count is one of them.
+        // The count is one of these words, so equal words mean an unchanged value.
         if before.is_some_and(|before| before[words.clone()] == now[words]) {
             return None;
         }
@@ -157,7 +157,7 @@ fn each_delta<'a>(
         let mut value = decode(now, instance, index, metric, &mut extents, seen);
         match before {
             Some(before) => since(&mut value, &before),
-            // Only its counters are summed.
+            // Only the counters of a compound are summed.
             None if !metric.schema.fields.is_empty() => since(&mut value, &metric.nothing()),
             None => {}
         }

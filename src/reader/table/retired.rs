@@ -1,4 +1,4 @@
-//! What the retired files of a model have, from one snapshot to the next.
+//! The values of the retired files of a model, from one snapshot to the next.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -7,25 +7,25 @@ use std::sync::Arc;
 use crate::metric::Value;
 use crate::metric::registry::kind;
 
-/// Values that only rise, by cell and code of the kind.
+/// Values that only rise, by cell and kind code.
 pub(super) type Sums = BTreeMap<(u32, u16), Value>;
-/// Those of files.
+/// The sums of files, by path.
 pub(super) type ByPath = HashMap<Arc<Path>, Sums>;
 
-/// What the retired files have more than in the snapshot before.
+/// The increase in the retired files since the previous snapshot.
 #[derive(Debug, Default)]
 pub(super) struct RetiredDeltas {
-    /// What they had in the last snapshot.
+    /// Their values in the last snapshot.
     before: ByPath,
-    /// What they have more.
+    /// The increase since then.
     deltas: ByPath,
     /// Whether there is a last snapshot to compare with.
     compared: bool,
 }
 
 impl RetiredDeltas {
-    /// Compares what they have `now` with what they had in the last snapshot. `of_gone` is what files had then that
-    /// were folded into them since.
+    /// Compares their values `now` with those in the last snapshot. `of_gone` holds the values at that
+    /// snapshot of the files that have been folded into them since.
     pub(super) fn compare(&mut self, now: ByPath, of_gone: &ByPath) {
         let first = !std::mem::replace(&mut self.compared, true);
         let before = std::mem::replace(&mut self.before, now);
@@ -49,7 +49,7 @@ impl RetiredDeltas {
         }
     }
 
-    /// What the retired file at this path has more, by cell and code of the kind.
+    /// Returns the increase in the retired file at this path, by cell and kind code.
     pub(super) fn deltas(&self, path: &Path) -> impl Iterator<Item = (&(u32, u16), &Value)> {
         self.deltas.get(path).into_iter().flatten()
     }

@@ -1,4 +1,4 @@
-//! The value of one metric in one file: what the kind needs to decode it, brought together.
+//! Decodes the value of one metric in one file, from everything that its kind needs.
 
 use crate::metric::Value;
 use crate::metric::context::Copied;
@@ -7,15 +7,15 @@ use crate::reader::contents::{ExtentPlace, ReadInstance};
 use crate::reader::file::OpenFile;
 use crate::reader::plan::PlannedMetric;
 
-/// Whether the value of a metric has ever been had whole.
+/// Returns whether the value of a metric has ever been read whole.
 pub(super) fn was_read(file: &OpenFile, instance: &ReadInstance, metric: &PlannedMetric) -> bool {
     metric
         .slot
         .is_none_or(|slot| file.contents.values.had[instance.slots + slot])
 }
 
-/// Whether there is a value to decode: it was read, and the clock of a window can be compared with ours. A
-/// window of which nothing is known is left out, for 0 would be a count.
+/// Returns whether there is a value to decode: it was read, and for a window its clock can be compared with
+/// ours. A window about which nothing is known is left out, because 0 would be a count.
 pub(super) fn has_value(
     file: &OpenFile,
     instance: &ReadInstance,
@@ -26,7 +26,7 @@ pub(super) fn has_value(
     !is_timeless && was_read(file, instance, metric)
 }
 
-/// The contexts of a file.
+/// Returns the contexts of a file.
 pub(super) fn contexts(file: &OpenFile) -> Copied<'_> {
     let contents = &file.contents;
     let places = (contents.contexts.iter())
@@ -37,21 +37,21 @@ pub(super) fn contexts(file: &OpenFile) -> Copied<'_> {
         .with(replaced.map(|(&reference, range)| (reference, &again.words[range.clone()])))
 }
 
-/// When a file was seen.
+/// The conditions under which a file was read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen<'a> {
-    /// Whether it was one that a thread writes now, as far as is known.
+    /// Whether, as far as is known, a thread writes it now.
     pub(super) current: bool,
-    /// Whether it is a retired one.
+    /// Whether it is a retired file.
     pub(super) retired: bool,
-    /// The time by its writer's clock, if that can be told.
+    /// The time by its writer's clock, if known.
     pub(super) now: Option<u64>,
     /// Its contexts.
     pub(super) contexts: &'a Copied<'a>,
 }
 
-/// The value of a metric in `all` words of its file's values. `extents` are those of the instance that
-/// are left, sorted by metric: those of the metrics up to this one are taken off.
+/// Decodes the value of a metric from `all` words of its file's values. `extents` are the remaining extents
+/// of the instance, sorted by metric; those of the metrics up to this one are removed from it.
 pub(super) fn decode(
     all: &[u64],
     instance: &ReadInstance,
@@ -71,7 +71,7 @@ pub(super) fn decode(
     }
     let mut of: &[u64] = &[];
     if metric.kind.code == code::WINDOW {
-        // The plan has windows only right after their metrics.
+        // In a plan a window always follows its metric.
         let before = &instance.plan.metrics[index - 1];
         of = &all[instance.at + before.at..][..before.words];
     }

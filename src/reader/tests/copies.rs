@@ -1,4 +1,4 @@
-//! A copy of a file counts once.
+//! A file and its copy count once.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn bytes(pid: u32, n: u64) -> Vec<u8> {
 #[test]
 fn a_file_copied_beside_itself_counts_once_and_the_copy_is_reported() {
     both_ways(|root| {
-        // The copy is older than what the file has now, wherever its name is in the order.
+        // The copy has older values than the file, wherever its name is in the order.
         for copy in ["a-copy", "mmstats-1-2.bak", "mmstats-1-2-1", "z"] {
             let original = root.write("mmstats-1-2", &bytes(1, 100));
             root.write("mmstats-2-3", &bytes(2, 1_000));
@@ -72,7 +72,7 @@ fn a_copy_of_somebody_else_hides_nothing() {
     std::os::unix::fs::chown(&other, Some(65534), None).unwrap();
     let snapshot = root.reader().snapshot().unwrap();
     assert_eq!(u64_of(&snapshot, "a"), Some(100));
-    // Where nobody can say whose it is, both count.
+    // If nobody can tell which one is the original, both count.
     for name in ["mmstats-1-2-1", "mmstats-1-2"] {
         let uid = if name.ends_with("-1") { 65533 } else { 65534 };
         std::os::unix::fs::chown(root.file(name), Some(uid), None).unwrap();

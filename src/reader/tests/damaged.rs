@@ -1,4 +1,4 @@
-//! Files with something wrong in them: the rest is read, and what is wrong is named.
+//! Files with invalid parts: the rest is read, and the problems are reported.
 
 use super::*;
 use crate::reader::source::Trouble;
@@ -109,7 +109,7 @@ fn texts_are_the_original_ones_and_two_labels_never_become_one() {
         unit: "u\n".into(),
         ..text(label)
     };
-    // The second is what the first is escaped to.
+    // The second is the escaped form of the first.
     let schema = schema([metric("t\x1b"), metric("t\\u{1b}")]);
     let header = header("m\x1b[2J", 1, 1);
     let mut maker = Maker::new(&header);
@@ -237,7 +237,7 @@ fn a_sparse_giant_is_refused_without_allocating() {
 
 #[test]
 fn labels_out_of_proportion_are_refused() {
-    // 500 instances of 4 KiB each whose labels would take 400 times as much.
+    // 500 instances of 4 KiB each. Their labels would take 400 times as much.
     let root = Root::new();
     let schema = schema((0..500).map(|i| counter(&format!("{i}"))));
     let mut maker = Maker::new(&header("m", 1, 1));

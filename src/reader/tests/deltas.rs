@@ -1,4 +1,4 @@
-//! What was counted between two snapshots, while files come and go.
+//! Deltas between two snapshots, while files come and go.
 
 use super::*;
 use crate::format::header::Header;
@@ -52,7 +52,7 @@ fn a_new_file_counts_whole_if_it_is_younger_than_the_last_snapshot() {
     let mut reader = watched(&root);
     delta(&mut reader);
     root.write("mmstats-1-2", &file(unix_nanos(), 3));
-    // As one that could not be read until now: its 1,000 were not counted just now.
+    // Like a file that could not be read until now: its 1,000 are older.
     root.write("mmstats-1-3", &file(6, 1_000));
     assert_eq!(delta(&mut reader), Some(3));
     rewrite(&root, "mmstats-1-3", &file(6, 1_001));
@@ -69,13 +69,14 @@ fn a_file_that_goes_takes_nothing_away() {
     std::fs::remove_file(root.file("mmstats-1-2")).unwrap();
     rewrite(&root, "mmstats-1-1", &file(5, 102));
     assert_eq!(delta(&mut reader), Some(2));
-    // Another process has its name.
+    // Another process now has a file of that name.
     std::fs::remove_file(root.file("mmstats-1-1")).unwrap();
     root.write("mmstats-1-1", &file(unix_nanos(), 4));
     assert_eq!(delta(&mut reader), Some(4));
 }
 
-/// A retired file into which so many files were folded, the last one this; it replaces the one before.
+/// Replaces the retired file by one into which `folds` files were folded, the last of them with the header
+/// `last`.
 fn retire(root: &Root, folds: u64, last: &Header, n: u64) {
     let mut maker = Maker::simple(&header("m", 1, last.created), &schema([counter("n")]), &[n]);
     let folded = Folded {
@@ -93,7 +94,7 @@ fn retire(root: &Root, folds: u64, last: &Header, n: u64) {
     std::fs::rename(root.file("new"), root.file("mmstats-retired")).unwrap();
 }
 
-/// What a process had at its end goes into the retired file, in one step for a snapshot.
+/// The values of a process at its end go into the retired file, in one step for a snapshot.
 #[test]
 fn totals_that_go_into_the_retired_file_are_not_counted_twice() {
     let root = Root::new();
@@ -101,19 +102,19 @@ fn totals_that_go_into_the_retired_file_are_not_counted_twice() {
     root.write("mmstats-1-2", &file(6, 1_000));
     let mut reader = watched(&root);
     assert_eq!(delta(&mut reader), Some(0));
-    // The second one counted three more and ended. First it is there, but named, and then gone.
+    // The second file counted three more and ended. First it still exists, but is named; then it is gone.
     retire(&root, 1, &header("m", 1, 6), 1_003);
     assert_eq!(delta(&mut reader), Some(3));
     std::fs::remove_file(root.file("mmstats-1-2")).unwrap();
     assert_eq!(delta(&mut reader), Some(0));
-    // So did the first, at 107; and a third one that was never seen, at 20.
+    // So did the first file, at 107, and a third one that was never seen, at 20.
     retire(&root, 3, &header("m", 1, 5), 1_130);
     std::fs::remove_file(root.file("mmstats-1-1")).unwrap();
     assert_eq!(delta(&mut reader), Some(27));
     assert_eq!(delta(&mut reader), Some(0));
 }
 
-/// Both in one interval: only the one that is named is in the retired file.
+/// Both in the same interval: only the file that is named is in the retired file.
 #[test]
 fn of_a_file_that_is_folded_and_one_that_is_removed_only_the_first_is_in_the_totals() {
     let root = Root::new();
@@ -128,7 +129,7 @@ fn of_a_file_that_is_folded_and_one_that_is_removed_only_the_first_is_in_the_tot
     assert_eq!(delta(&mut reader), Some(0));
 }
 
-/// Which ones they were is not known then: too little rather than too much.
+/// It is then not known which files they were, so the delta is too small rather than too large.
 #[test]
 fn where_more_were_folded_than_are_named_all_that_went_may_be_in_the_totals() {
     let root = Root::new();
@@ -139,7 +140,7 @@ fn where_more_were_folded_than_are_named_all_that_went_may_be_in_the_totals() {
     std::fs::remove_file(root.file("mmstats-1-2")).unwrap();
     std::fs::remove_file(root.file("mmstats-1-1")).unwrap();
     retire(&root, 1_025, &header("m", 1, 6), 1_103);
-    // More than names between two looks make the reader look again; it is the same file then.
+    // More folds than names between two looks make the reader start over; then it finds the same file.
     assert_eq!(delta(&mut reader), Some(3));
 }
 
@@ -181,7 +182,7 @@ fn of_a_file_that_grew_the_delta_is_what_is_new() {
 #[test]
 fn percentiles_are_those_of_the_interval() {
     let root = Root::new();
-    // Moments, and one coarse count for each octave; octave 1 is 128 to 255, octave 4 1024 to 2047.
+    // Moments, and one coarse count for each octave. Octave 1 is 128 to 255, octave 4 is 1024 to 2047.
     let values = |low: u64, high: u64| {
         let mut words = [0; 1 + 2 * 8 + 58];
         let count = low + high;
@@ -210,7 +211,7 @@ fn percentiles_are_those_of_the_interval() {
             "1024 to 2047, at most 1500"
         );
     }
-    // Nothing new: an interval without values.
+    // An interval without values.
     let snapshot = reader.snapshot().unwrap();
     let nothing = &snapshot.model("m").unwrap().deltas()[0];
     assert_eq!(
@@ -253,7 +254,7 @@ fn of_a_compound_only_the_fields_that_count_have_deltas() {
     rewrite(&root, "mmstats-1-1", &file(5, &[true, false], [14, 1]));
     root.write("mmstats-1-2", &file(unix_nanos(), &[true, false], [100, 7]));
     assert_eq!(deltas(&mut reader), ["f0 104"]);
-    // One that falls is another one.
+    // A counter that falls counts as a new one.
     rewrite(&root, "mmstats-1-1", &file(5, &[true, false], [2, 1]));
     assert_eq!(deltas(&mut reader), ["f0 0"]);
 

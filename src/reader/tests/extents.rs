@@ -1,4 +1,4 @@
-//! Extents, histories and contexts that no writer makes.
+//! Extents, histories and contexts that no writer would make.
 
 use super::*;
 use crate::format::extent::{FIXED, Shape};
@@ -28,7 +28,7 @@ fn file(entries_of_it: &[u64], shape: Shape) -> Vec<u8> {
     maker.finish()
 }
 
-/// What a reader has of the history, either way.
+/// Checks how a reader reads the history, with both ways of copying.
 fn read(bytes: &[u8], check: impl Fn(&Snapshot, Option<&HistoryValue>)) {
     both_ways(|root| {
         root.write("mmstats-1-1", bytes);
@@ -42,7 +42,7 @@ fn read(bytes: &[u8], check: impl Fn(&Snapshot, Option<&HistoryValue>)) {
     });
 }
 
-/// Values and texts of the contexts.
+/// Returns the values and the texts of their contexts.
 fn shown(history: Option<&HistoryValue>) -> Vec<(f64, Option<String>)> {
     (history.unwrap().entries().iter())
         .map(|entry| {
@@ -57,8 +57,8 @@ fn shown(history: Option<&HistoryValue>) -> Vec<(f64, Option<String>)> {
 #[test]
 fn a_context_that_is_committed_while_its_entry_is_copied_is_found() {
     both_ways(|root| {
-        // The file as it is after the walk through its records, and as it is when its values are copied: a
-        // record more, and an entry that refers to the context in it.
+        // The file as it is when its records are decoded, and as it is when its values are copied: with one
+        // more record, and an entry that refers to the context in it.
         let before = file(&[2, 1, ONE, 1 << 32 | 1, 0, 0, 0, 0], entries(2));
         let mut grown = Maker {
             bytes: file(
@@ -87,7 +87,7 @@ fn a_context_that_is_committed_while_its_entry_is_copied_is_found() {
     });
 }
 
-/// Where in the file the record of the first extent begins.
+/// Returns where the record of the first extent begins in the file.
 fn extent_at(bytes: &[u8]) -> usize {
     let head = [6, 0, 0, 0];
     (0..bytes.len() / 8)
@@ -156,7 +156,7 @@ fn a_length_beyond_its_place_ends_there_and_the_first_of_two_places_counts() {
     let mut bytes = file(&[2, 1, ONE, 1 << 32 | 1], entries(1));
     let text = bytes.windows(3).position(|three| three == b"ctx").unwrap();
     bytes[text - 8..text].copy_from_slice(&0xffff_ffffu64.to_le_bytes());
-    // The context's record once more, with another text.
+    // The context's record again, with another text.
     let context = text - 16 - 64;
     let mut again = bytes[context..].to_vec();
     assert_eq!(again.len() % 64, 0);
@@ -177,7 +177,7 @@ fn a_length_beyond_its_place_ends_there_and_the_first_of_two_places_counts() {
 fn extents_that_lie_about_their_size_end_the_records() {
     let good = file(&[2, 1, ONE, 0], entries(1));
     let at = extent_at(&good);
-    // Offset in the record, and what stands there.
+    // The offset in the record, and the bytes there.
     let lies: [(usize, &[u8]); 8] = [
         (16, &[0; 4]),
         (16, &(at as u32 + FIXED as u32 - 8).to_le_bytes()),
@@ -221,7 +221,7 @@ fn extents_of_nobody_and_of_another_shape_are_ignored() {
 
 #[test]
 fn what_is_allocated_for_extents_is_in_proportion() {
-    // A hole of 256 MiB that says it is an extent. (Everything else is read.)
+    // A hole of 256 MiB that claims to be an extent. (Everything else is read.)
     let mut bytes = file(&[2, 1, ONE, 0], entries(1));
     let at = extent_at(&bytes);
     let values = u32::from_le_bytes(bytes[at + 16..][..4].try_into().unwrap());
@@ -241,7 +241,7 @@ fn what_is_allocated_for_extents_is_in_proportion() {
     });
 }
 
-/// What an entry looks like whose texts have 16 bytes.
+/// The shape of an entry whose texts have 16 bytes.
 const ERROR: Shape = Shape {
     cells: 1,
     buffers: 2,
@@ -249,7 +249,7 @@ const ERROR: Shape = Shape {
     plain: 0,
 };
 
-/// In an entry: lengths, flags, texts of the second buffer.
+/// The words of an entry with the lengths, flags and texts of its second buffer.
 const LENGTHS: usize = 13;
 const FLAGS: usize = 14;
 const TEXTS: usize = 15;
@@ -270,7 +270,7 @@ fn total(of: &[u64; 17]) -> [u64; 17] {
     total
 }
 
-/// A file whose errors `e` have these extents.
+/// A file whose error log `e` has these extents.
 fn errors_file(extents: &[(Shape, &[u64])]) -> Vec<u8> {
     let metric = metric(
         "e",

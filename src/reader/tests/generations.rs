@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A file with the groups of these names and generations, each with one counter of this value.
+/// A file with groups of these names and generations, each with one counter of the given value.
 fn file(groups: &[(&str, u64, u64)]) -> Vec<u8> {
     let schema = schema([counter("n")]);
     let mut maker = Maker::new(&header("m", 10, 1));
@@ -16,7 +16,7 @@ fn file(groups: &[(&str, u64, u64)]) -> Vec<u8> {
 
 #[test]
 fn an_odd_generation_is_not_there_and_the_others_are() {
-    // As a writer leaves it that was killed while it used a space again.
+    // As left by a writer that was killed while it reused a space.
     both_ways(|root| {
         let groups = [("a", 0, 1), ("gone", 1, 2), ("b", 6, 3), ("half", 7, 4)];
         let path = root.write("mmstats-10-11", &file(&groups));

@@ -1,4 +1,4 @@
-//! No bytes hurt.
+//! No bytes do harm to a reader.
 
 use super::*;
 use crate::format::schema::Schema;
@@ -130,7 +130,7 @@ fn a_file_that_is_scribbled_over_while_it_is_read_hurts_nobody() {
     });
 }
 
-/// A file whose last block is a hole: `schema` and an instance of it.
+/// A file with `schema` and an instance of it, whose block is a hole.
 fn with_a_hole(root: &Root, schema: &Schema) -> std::path::PathBuf {
     let mut maker = Maker::new(&header("m", 1, 1));
     let at = maker.schema(schema);
@@ -144,7 +144,7 @@ fn with_a_hole(root: &Root, schema: &Schema) -> std::path::PathBuf {
 
 #[test]
 fn values_in_a_hole_that_would_decode_to_far_more_are_not_read() {
-    // 44 KB on the disk took 31 MB of memory. A byte of a compound is a number of 32.
+    // 44 KB on disk took 31 MB of memory. A byte of a compound becomes a number of 32 bytes.
     let numbers = |label: usize| {
         let mut metric = compound(&label.to_string(), 64);
         let mut field = metric.fields[0].clone();
@@ -169,7 +169,7 @@ fn values_in_a_hole_that_would_decode_to_far_more_are_not_read() {
 
 #[test]
 fn many_labels_in_holes_are_not_read_without_end() {
-    // One more instance is one more page of the file, and 2000 more labels in memory.
+    // Each instance is one more page of the file, and 2000 more labels in memory.
     let schema = schema((0..2000).map(|i| counter(&i.to_string())));
     both_ways(|root| {
         let mut maker = Maker::new(&header("m", 1, 1));
@@ -199,7 +199,7 @@ fn many_labels_in_holes_are_not_read_without_end() {
 #[test]
 fn reading_a_hole_does_not_fill_it() {
     use std::os::unix::fs::MetadataExt;
-    // Through a mapping it does, on a tmpfs.
+    // On a tmpfs, reading through a mapping would fill it.
     let memory = std::path::Path::new("/dev/shm");
     let directory = if memory.is_dir() {
         tempfile::tempdir_in(memory)

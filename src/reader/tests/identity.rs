@@ -113,7 +113,7 @@ fn a_text_that_means_two_groups_is_reported_and_the_later_file_says_which() {
             (Some("index"), Some(3))
         );
     }
-    // What exporters call a group may change, and so may where a prefix ends.
+    // The key by which exporters show a group may change.
     root.write("mmstats-1-1", &file(1, &[("", "index", &[], 1)]));
     root.write(
         "mmstats-2-2",
@@ -222,7 +222,7 @@ fn a_model_has_the_help_of_its_latest_file() {
     assert_eq!(helps, ["Old.", "New.", ""]);
 }
 
-/// Totals that an earlier version folded: the group has become a prefix.
+/// Totals that an earlier version folded, so that the group has become a prefix.
 #[test]
 fn flattened_totals_take_the_identity_of_the_files_that_have_one() {
     use crate::format::retired::Retired;

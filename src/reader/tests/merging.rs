@@ -1,4 +1,4 @@
-//! What merges how, and what later snapshots see.
+//! How values merge, and what later snapshots see.
 
 use super::*;
 
@@ -99,7 +99,7 @@ fn private_files_are_mapped_and_others_are_not() {
     }
 }
 
-/// Between the listing of its directory and the reading of it, say.
+/// This happens, for example, between the listing of its directory and the reading of the file.
 #[test]
 fn a_mapped_file_that_was_removed_or_replaced_is_gone() {
     let root = Root::new();
@@ -229,8 +229,8 @@ fn percentiles_have_their_octaves_and_are_looked_up_in_both_forms() {
                 .to_words();
             maker.set(block + 8, &[2]);
             maker.set(block + 8 + 8 + 64, &moments);
-            // With 2 digits an octave has 128 buckets: 3 is in the fourth of octave 0, and 1000 = 512 + 4·122
-            // in octave 3, whose buckets are 4 wide.
+            // With 2 digits an octave has 128 buckets. 3 is in the fourth bucket of octave 0. The buckets of
+            // octave 3 are 4 wide, and 1000 = 512 + 4·122 is in one of them.
             for (octave, position) in [(0, 3), (3, 122)] {
                 let mut counts = [0; 128];
                 counts[position] = 1;

@@ -1,4 +1,4 @@
-//! What a snapshot keeps apart: models, processes, files.
+//! What a snapshot keeps apart: models, processes or files.
 
 use super::*;
 use std::time::{Duration, SystemTime};
@@ -18,7 +18,7 @@ fn with_tid(mut bytes: Vec<u8>, tid: u32) -> Vec<u8> {
     bytes
 }
 
-/// Of each entry: the pid of its process, and its values.
+/// Returns for each model the pid of its process, and its values.
 fn entries(snapshot: &Snapshot) -> Vec<(Option<u32>, [Option<u64>; 3])> {
     let of = |model: &Model| {
         let value = |label| model.get(label).and_then(Value::as_u64);
@@ -64,7 +64,7 @@ fn a_model_is_there_once_for_each_process() {
         [(exe, State::Live, None), (exe, State::Dead, None)]
     );
     assert!(snapshot.models().iter().all(|model| model.file().is_none()));
-    // By name there are the totals.
+    // Look-ups by name use the totals.
     assert_eq!(snapshot.merged().len(), 1);
     assert_eq!(u64_of(&snapshot, "counter"), Some(7));
     assert_eq!(u64_of(&snapshot, "gauge"), Some(300));
@@ -76,7 +76,7 @@ fn a_model_is_there_once_for_each_file() {
     let mut reader = root.reader();
     reader.states = Box::new(dead(&[2]));
     let snapshot = reader.per(Per::File).snapshot().unwrap();
-    // All that a file has, whatever its state.
+    // Everything in a file, whatever its state.
     let wanted = [
         (Some(1), [Some(1), Some(10), Some(100)]),
         (Some(2), [Some(4), Some(40), Some(400)]),
@@ -130,7 +130,7 @@ fn a_series_counts_since_its_earliest_file() {
         let of = |model: &Model| model.series().iter().map(Series::since).collect();
         snapshot.models().iter().map(of).collect()
     };
-    // Counter, gauge, up-down: the levels of process 1 do not count any more.
+    // Counter, gauge, up-down: the levels of process 1 no longer count.
     let merged = since(&reader.snapshot().unwrap());
     assert_eq!(merged, [[at(10), at(11), at(11)]]);
     let apart = since(reader.per(Per::Process).snapshot().as_ref().unwrap());
@@ -162,7 +162,7 @@ fn deltas_are_those_of_each_process_while_they_come_and_go() {
         let now = unix_nanos();
         root.write("mmstats-2-2", &file(2, now, [5, 0, 0]));
         assert_eq!(deltas(&mut reader), (vec![(1, 7), (2, 5)], 12));
-        // The first one goes and takes nothing away.
+        // The first file is removed and subtracts nothing.
         std::fs::remove_file(root.file("mmstats-1-1")).unwrap();
         rewrite(&root, "mmstats-2-2", &file(2, now, [6, 0, 0]));
         assert_eq!(deltas(&mut reader), (vec![(2, 1)], 1));
@@ -179,8 +179,8 @@ fn rewrite(root: &Root, name: &str, bytes: &[u8]) {
     file.unwrap().write_all_at(bytes, 0).unwrap();
 }
 
-/// The process that was folded has no delta any more; what it had counted by then is in that of the
-/// retired file, which is of no process.
+/// The process that was folded has no delta any more. What it counted until then is in the delta of the
+/// retired file, which belongs to no process.
 #[test]
 fn deltas_of_processes_add_up_to_the_whole_across_a_fold() {
     use crate::format::retired::{FileId, Folded, Retired};
@@ -190,7 +190,7 @@ fn deltas_of_processes_add_up_to_the_whole_across_a_fold() {
     root.write("mmstats-2-2", &file(2, 11, [50, 0, 0]));
     let mut reader = root.reader();
     reader.per(Per::Process).deltas(true).snapshot().unwrap();
-    // Process 1 counted three more and was folded; process 2 goes on.
+    // Process 1 counted three more and was folded; process 2 continues.
     let mut maker = Maker::new(&header("m", 1, 10));
     let retired = Retired {
         folds: 1,

@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// A writer in this process on a file that is mapped by both sides: a compound whose fields are always
-/// equal, as fast as it goes.
+/// Runs a test beside a writer in this process, on a file that both sides may map. The writer publishes a
+/// compound whose fields are always equal, as fast as it can.
 fn with_busy_writer(root: &Root, test: impl FnOnce(&AtomicU64)) {
     const WORDS: usize = 16;
     let schema = schema([compound("c", WORDS)]);
@@ -18,11 +18,11 @@ fn with_busy_writer(root: &Root, test: impl FnOnce(&AtomicU64)) {
         .unwrap();
     let map = memmap2::MmapOptions::new().map_raw(&file).unwrap();
     let first = map.as_ptr().wrapping_add(block).cast::<AtomicU64>();
-    // SAFETY: the block lies within the mapping, which outlives the threads below; everyone accesses
-    // it atomically.
+    // SAFETY: the block lies within the mapping, which outlives the threads below, and all accesses to it are
+    // atomic.
     let words: &[AtomicU64] = unsafe { std::slice::from_raw_parts(first, 1 + 2 * WORDS) };
     let stop = AtomicBool::new(false);
-    /// Ends the writer, also when the test fails.
+    /// Ends the writer, even if the test fails.
     struct Stop<'a>(&'a AtomicBool);
     impl Drop for Stop<'_> {
         fn drop(&mut self) {
@@ -92,7 +92,7 @@ fn a_slot_that_is_never_had_is_busy_and_missing_then_kept() {
         let mut reader = root.reader();
         reader.snapshot().unwrap();
         {
-            // As if the last pass had not got it.
+            // As if the last pass had failed to read it.
             let mut files = reader.files.in_order();
             files[0].contents.values.busy.push((0, 1));
             files[0].contents.values.had[0] = false;

@@ -1,9 +1,9 @@
-//! Retired files: what they name is not counted twice, whatever they say.
+//! Retired files: the files that they name are not counted twice, whatever else they contain.
 
 use super::*;
 use crate::format::retired::{FileId, Folded, NAMED, RETIRED_FILE, Retired};
 
-/// A retired file with these records and values.
+/// A retired file with this record and this value.
 fn retired(retired: &Retired, values: u64) -> Vec<u8> {
     let schema = schema([counter("a")]);
     let mut maker = Maker::new(&header("m", 0, 1));
@@ -14,7 +14,7 @@ fn retired(retired: &Retired, values: u64) -> Vec<u8> {
     maker.finish()
 }
 
-/// That it was folded: the file of process `pid`.
+/// Names the file of process `pid` as folded.
 fn of(pid: u32) -> Folded {
     Folded {
         id: FileId::of(&header("m", pid, u64::from(pid))),
@@ -38,7 +38,7 @@ fn write(root: &Root, pid: u32, value: u64) {
     root.write(&format!("mmstats-{pid}-{pid}"), &maker.finish());
 }
 
-/// Puts a retired file in the place of another one.
+/// Replaces the retired file.
 fn replace(root: &Root, bytes: &[u8]) {
     let next = root.write(".next", bytes);
     std::fs::rename(next, root.file(RETIRED_FILE)).unwrap();
@@ -76,7 +76,7 @@ fn files_that_are_named_are_left_out_and_the_totals_are_in() {
             );
             assert_eq!(snapshot.model("m").unwrap().processes(), 2);
         }
-        // A file by itself is not asked who names it.
+        // A file that is read by itself counts, whoever names it.
         let mut one = reader_of(root, "mmstats-2-2");
         assert_eq!(total(&one.snapshot().unwrap()), 100);
     });
@@ -90,7 +90,7 @@ fn reader_of(root: &Root, name: &str) -> Reader {
 fn a_retired_file_without_a_valid_retired_record_is_bad_as_a_whole() {
     let root = Root::new();
     write(&root, 1, 10);
-    // None at all; and one that comes after a record that is wrong.
+    // No retired record at all, and one after an invalid record.
     let none = Maker::simple(&header("m", 0, 1), &schema([counter("a")]), &[1000]).finish();
     let mut late = Maker::simple(&header("m", 0, 1), &schema([counter("a")]), &[1000]);
     late.bytes.extend([4, 0, 0, 0, 1, 0, 0, 0]);
@@ -119,7 +119,7 @@ fn totals_under_another_name_do_not_count_twice() {
         panic!("{:?}", snapshot.errors());
     };
     assert_eq!(problem.path(), kept);
-    // By itself it can be read.
+    // It can be read by itself.
     let snapshot = reader_of(&root, "mmstats-retired.old").snapshot().unwrap();
     assert_no_errors(&snapshot);
     assert_eq!(total(&snapshot), 1000);
@@ -129,7 +129,7 @@ fn totals_under_another_name_do_not_count_twice() {
 fn the_last_value_of_what_was_folded_is_not_known_whatever_the_least_and_the_greatest_are() {
     let root = Root::new();
     let schema = schema([percentile("p")]);
-    // 0, u64::MAX and 0: no word is outside of the least and the greatest.
+    // No word is outside the least and the greatest value.
     for last in [0, 7, u64::MAX] {
         let mut maker = Maker::new(&header("m", 0, 1));
         maker.bytes.extend(names([1], 1).encode());
@@ -154,7 +154,7 @@ fn a_name_is_that_of_one_file_only() {
     write(&root, 1, 10);
     write(&root, 2, 100);
     let all = names([1], 1);
-    // The same name in the directory, another file: each part of the identity tells.
+    // Another file with the same name in the directory: each part of the identity distinguishes it.
     for change in 0..4 {
         let mut header = header("m", 1, 1);
         match change {
@@ -215,7 +215,7 @@ fn a_bad_retired_file_is_named_and_hides_nothing() {
     replace(&root, &wrong);
     let snapshot = reader.snapshot().unwrap();
     assert_eq!((total(&snapshot), snapshot.errors().len()), (10, 1));
-    // One that is somebody's directory.
+    // A directory with that name.
     std::fs::remove_file(root.file(RETIRED_FILE)).unwrap();
     std::fs::create_dir(root.file(RETIRED_FILE)).unwrap();
     let snapshot = reader.snapshot().unwrap();

@@ -1,11 +1,11 @@
-//! Which metric a window belongs to.
+//! Tests which metric a window belongs to.
 
 use super::*;
 use crate::format::header::{Header, LockToken};
 use crate::format::scalar::Scalar;
 use crate::sys::process::identity::ProcessIdentity;
 
-/// A counter's window of 12 seconds: its schema, and its words with one step, long ago.
+/// The schema of a counter's window of 12 seconds.
 fn window(label: &str) -> MetricSchema {
     let geometry = Geometry {
         plain: 1,
@@ -50,7 +50,7 @@ fn a_window_is_shown_with_its_counter_only() {
     let a = stat(&snapshot, "a").unwrap();
     assert_eq!(a.value(), &Value::Counter(7));
     assert_eq!(a.window().unwrap().seconds(), 12.0);
-    // A later file has a gauge of that label.
+    // A later file has a gauge with that label.
     let new = Maker::simple(&header("m", 2, 2), &gauge, &[5]).finish();
     root.write("mmstats-2-2", &new);
     let snapshot = reader.snapshot().unwrap();
@@ -76,7 +76,7 @@ fn a_window_without_its_metric_is_reported_and_no_label() {
         vec![counter("a"), window("a.Window"), window("a.Window.Window")],
         vec![counter("a"), window("a")],
         vec![word("a", code::GAUGE, Scalar::U64), window("a.Window")],
-        // Of a kind that this version does not know.
+        // A metric of a kind that this version does not know.
         vec![word("a", 999, Scalar::U64), window("a.Window")],
         vec![counter("a"), other],
     ] {
@@ -100,7 +100,7 @@ fn a_window_without_its_metric_is_reported_and_no_label() {
 
 #[test]
 fn the_window_of_a_metric_that_does_not_count_does_not_either() {
-    // The label is there twice: the second one, which has a window, does not count.
+    // The label occurs twice. The second metric, which has a window, does not count.
     let root = Root::new();
     let (first, second) = (
         schema([counter("a")]),
@@ -138,7 +138,7 @@ fn the_window_of_an_instance_with_labels_or_a_group_belongs_to_its_metric() {
         let block = maker.labelled(at, &both, "", group, labels);
         maker.set(block, &words(7));
     }
-    // A metric of its own, whatever its name.
+    // A separate metric, whatever its name.
     let other = schema([counter("a.Window")]);
     let at = maker.schema(&other);
     maker.instance(at, &other, "g.", "");
