@@ -39,14 +39,14 @@ impl<T: 'static> MappedBox<T> {
 impl<T> Deref for MappedBox<T> {
     type Target = T;
     fn deref(&self) -> &T {
-        // SAFETY: written in `new`, dropped in `drop` only; shared references only.
+        // SAFETY: written in `new`, dropped only in `drop`; only shared references are made.
         unsafe { self.value.as_ref() }
     }
 }
 
 impl<T> Drop for MappedBox<T> {
     fn drop(&mut self) {
-        // SAFETY: as in `deref`; `&mut self`: no reference to it is left.
+        // SAFETY: as in `deref`; with `&mut self`, no reference to the value is left.
         unsafe { self.value.drop_in_place() };
     }
 }
