@@ -1,6 +1,6 @@
-//! What stands in `#[mmstats(…)]` and in doc comments, whatever it may mean.
+//! Reads the contents of `#[mmstats(…)]` and of doc comments, without interpreting them.
 //!
-//! Reading goes on after a mistake: an unknown or repeated key costs only itself.
+//! Reading continues after a mistake: an unknown or repeated key costs only itself.
 
 use std::ops::RangeInclusive;
 
@@ -15,42 +15,42 @@ use syn::{
 
 use crate::context::Context;
 
-/// A key that may stand in `#[mmstats(…)]`, and how it is written.
+/// A key that `#[mmstats(…)]` may contain, and how it is written.
 pub struct Key {
-    /// What stands left of the `=`.
+    /// What is to the left of the `=`.
     pub name: &'static str,
     /// How to write it: what messages say after "write".
     pub form: &'static str,
 }
 
-/// Where the main crate is.
+/// The path to the main crate.
 pub const CRATE: Key = Key {
     name: "crate",
     form: "`crate = …`, with the path to mmstats",
 };
 
-/// How values of several files become one.
+/// How values of several files are merged into one.
 pub const MERGE: Key = Key {
     name: "merge",
     form: "`merge = \"sum\"`, \"max\", \"min\", \"mean\" or \"latest\"",
 };
 
-/// That a field only rises. It has no value.
+/// Marks a field that only rises. It has no value.
 pub const COUNTER: Key = Key {
     name: "counter",
     form: "`counter` alone",
 };
 
-/// One `key = value` that stands there, or a key alone.
+/// One `key = value` of the user, or a key alone.
 pub struct Setting {
     /// The user's key.
     pub key: Ident,
-    /// The user's value; of a key that stands alone the key.
+    /// The user's value; for a key alone, the key.
     pub value: Expr,
     form: &'static str,
 }
 
-/// Reads all `#[mmstats(…)]` among `attributes`. `owner` is whose they are: "a model", "a field".
+/// Reads all `#[mmstats(…)]` among `attributes`. `owner` is what they belong to: "a model", "a field".
 pub fn settings(
     context: &mut Context,
     attributes: &[Attribute],
@@ -89,7 +89,7 @@ fn read_setting(
     known: &[Key],
     settings: &mut Vec<Setting>,
 ) -> syn::Result<()> {
-    // Any: `crate` is a keyword.
+    // Any identifier: `crate` is a keyword.
     let key = input.call(Ident::parse_any)?;
     let mut value = None;
     if input.peek(Token![=]) {
@@ -107,7 +107,7 @@ fn read_setting(
         context.error(key, message);
         return Ok(());
     };
-    // A key that takes no value stands alone.
+    // A key without a value stands alone.
     let alone = key == COUNTER.name;
     let value = match value {
         None if alone => Some(Expr::Verbatim(key.to_token_stream())),
@@ -125,7 +125,7 @@ fn read_setting(
 }
 
 impl Setting {
-    /// The value as a string literal.
+    /// Returns the value as a string literal.
     pub fn text(&self, context: &mut Context) -> Option<LitStr> {
         match literal(&self.value) {
             Some(Lit::Str(text)) => Some(text.clone()),
@@ -133,7 +133,7 @@ impl Setting {
         }
     }
 
-    /// The value as an integer literal that is `good`.
+    /// Returns the value as an integer literal for which `good` holds.
     pub fn integer(&self, context: &mut Context, good: impl Fn(u16) -> bool) -> Option<LitInt> {
         match literal(&self.value) {
             Some(Lit::Int(number)) if number.base10_parse().is_ok_and(good) => Some(number.clone()),
@@ -141,7 +141,7 @@ impl Setting {
         }
     }
 
-    /// The value as a string literal with a time that is `good`, in nanoseconds.
+    /// Returns the time in a string literal, in nanoseconds, if it is in the range `good`.
     pub fn duration(&self, context: &mut Context, good: RangeInclusive<u64>) -> Option<u64> {
         let text = self.text(context)?.value();
         let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
@@ -160,7 +160,7 @@ impl Setting {
         }
     }
 
-    /// The value as a path, which may stand in quotes.
+    /// Returns the value as a path, which may be in quotes.
     pub fn path(&self, context: &mut Context) -> Option<Path> {
         if let Expr::Path(path) = ungrouped(&self.value)
             && path.qself.is_none()
@@ -175,7 +175,7 @@ impl Setting {
         .or_else(|| self.wrong(context))
     }
 
-    /// The value as a merge rule.
+    /// Returns the value as a merge rule.
     pub fn merge(&self, context: &mut Context) -> Option<Merge> {
         let rule = match self.text(context)?.value().as_str() {
             "sum" => "Sum",
@@ -188,7 +188,7 @@ impl Setting {
         Some(Merge(rule))
     }
 
-    /// Says at the value how to write it.
+    /// Reports, at the value, how to write it.
     fn wrong<T>(&self, context: &mut Context) -> Option<T> {
         context.error(&self.value, format!("write {}", self.form));
         None
@@ -200,7 +200,7 @@ impl Setting {
 pub struct Merge(&'static str);
 
 impl Merge {
-    /// The rule of a field that says nothing.
+    /// The rule of a field that does not set one.
     pub const SUM: Merge = Merge("Sum");
 }
 
@@ -218,7 +218,7 @@ fn literal(value: &Expr) -> Option<&Lit> {
     }
 }
 
-/// Without the invisible brackets around what a `macro_rules!` passed on.
+/// Removes the invisible groups around what a `macro_rules!` macro passed on.
 fn ungrouped(mut value: &Expr) -> &Expr {
     while let Expr::Group(group) = value {
         value = &group.expr;
@@ -226,7 +226,7 @@ fn ungrouped(mut value: &Expr) -> &Expr {
     value
 }
 
-/// The path to the main crate that `crate = …` gives, or its own name.
+/// Returns the path to the main crate that `crate = …` sets, or its usual name.
 pub fn main_crate(context: &mut Context, settings: &[Setting]) -> Path {
     settings
         .iter()
@@ -235,24 +235,24 @@ pub fn main_crate(context: &mut Context, settings: &[Setting]) -> Path {
         .unwrap_or_else(|| syn::parse_quote!(::mmstats))
 }
 
-/// Makes the main crate known to generated code as `__mmstats`. The new name stands at the user's
-/// path too, so that a wrong one is a mistake there.
+/// Imports the main crate into generated code as `__mmstats`. The new name has the span of the user's path too, so
+/// that a wrong path is reported there.
 pub fn import(main_crate: &Path) -> TokenStream {
     let name = Ident::new("__mmstats", ends(main_crate).1);
     quote!(use #main_crate as #name;)
 }
 
-/// The user's own bounds, each to be followed by a comma.
+/// Returns the user's own bounds, each to be followed by a comma.
 pub fn predicates(clause: Option<&WhereClause>) -> impl Iterator<Item = &WherePredicate> {
     clause
         .into_iter()
         .flat_map(|clause| clause.predicates.iter())
 }
 
-/// Where the user's `tokens` begin and end.
+/// Returns the spans of the first and last token of the user's `tokens`.
 ///
-/// The compiler takes an expression to reach from its first token to its last. So generated code
-/// whose first and last token have these spans stands at just these tokens of the user's.
+/// For the compiler, an expression extends from its first token to its last. So errors in generated code whose
+/// first and last token have these spans are reported at exactly these tokens of the user.
 pub fn ends(tokens: &impl ToTokens) -> (Span, Span) {
     let tokens = tokens.to_token_stream();
     let mut spans = tokens.into_iter().map(|token| token.span());
@@ -260,7 +260,7 @@ pub fn ends(tokens: &impl ToTokens) -> (Span, Span) {
     (first, spans.last().unwrap_or(first))
 }
 
-/// The first paragraph of the doc comment, as one line.
+/// Returns the first paragraph of the doc comment, as one line.
 pub fn help(attributes: &[Attribute]) -> String {
     let mut words = Vec::new();
     for attribute in attributes {
@@ -268,7 +268,7 @@ pub fn help(attributes: &[Attribute]) -> String {
             && doc.path.is_ident("doc")
             && let Some(Lit::Str(text)) = literal(&doc.value)
         {
-            // A `/** … */` comment is one text of many lines, which often begin with a star.
+            // A `/** … */` comment is one text of several lines, which often begin with an asterisk.
             let text = text.value();
             let block = text.contains('\n');
             for line in text.lines() {

@@ -1,4 +1,4 @@
-//! Where mistakes are collected, so that all of them are reported at once.
+//! Collects mistakes, so that all of them are reported at once.
 
 use std::fmt::Display;
 
@@ -12,22 +12,22 @@ pub struct Context {
 }
 
 impl Context {
-    /// Notes a mistake at the user's `tokens`.
+    /// Records a mistake at the user's `tokens`.
     pub fn error(&mut self, tokens: impl ToTokens, message: impl Display) {
         self.errors.push(syn::Error::new_spanned(tokens, message));
     }
 
-    /// Notes a mistake that syn found.
+    /// Records a mistake that syn found.
     pub fn syntax_error(&mut self, error: syn::Error) {
         self.errors.push(error);
     }
 
-    /// How many mistakes there are.
+    /// Returns the number of mistakes so far.
     pub fn len(&self) -> usize {
         self.errors.len()
     }
 
-    /// The mistakes as compile errors, `None` if there are none.
+    /// Returns the mistakes as compile errors; `None` if there are none.
     pub fn finish(self) -> Option<TokenStream> {
         if self.errors.is_empty() {
             return None;

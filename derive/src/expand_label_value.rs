@@ -1,4 +1,4 @@
-//! `#[derive(MmLabelValue)]`: the code.
+//! `#[derive(MmLabelValue)]`: code generation.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -7,7 +7,7 @@ use syn::{DeriveInput, Path};
 use crate::attributes::import;
 use crate::label_value::LabelValue;
 
-/// The implementation for an enum without mistakes.
+/// Returns the implementation for an enum without mistakes.
 pub fn expand(input: &DeriveInput, value: &LabelValue<'_>) -> TokenStream {
     let arms = value
         .variants
@@ -20,7 +20,7 @@ pub fn expand(input: &DeriveInput, value: &LabelValue<'_>) -> TokenStream {
     )
 }
 
-/// An implementation that only keeps what uses the enum from being an error too.
+/// Returns an implementation that only prevents further errors where the enum is used.
 pub fn fallback(input: &DeriveInput, main_crate: &Path) -> TokenStream {
     implementation(input, main_crate, quote!(::core::unreachable!()))
 }

@@ -1,4 +1,4 @@
-//! `#[derive(MmLabels)]`: the code.
+//! `#[derive(MmLabels)]`: code generation.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -7,7 +7,7 @@ use syn::{DeriveInput, Path};
 use crate::attributes::{ends, import, predicates};
 use crate::labels::{LabelField, Labels};
 
-/// The implementation for labels without mistakes.
+/// Returns the implementation for labels without mistakes.
 pub fn expand(input: &DeriveInput, labels: &Labels<'_>) -> TokenStream {
     let Labels { main_crate, fields } = labels;
     let ident = &input.ident;
@@ -32,7 +32,7 @@ pub fn expand(input: &DeriveInput, labels: &Labels<'_>) -> TokenStream {
     }
 }
 
-/// The text of a field. What the compiler misses stands at the field's type.
+/// Returns code for the text of a field. The compiler reports a missing trait at the field's type.
 fn value(field: &LabelField<'_>) -> TokenStream {
     let LabelField { ident, ty, .. } = field;
     let (first, last) = ends(ty);
@@ -42,7 +42,7 @@ fn value(field: &LabelField<'_>) -> TokenStream {
     quote!(#less #ty as __mmstats::MmLabelValue> #call #argument)
 }
 
-/// An implementation that only keeps what uses the labels from being an error too.
+/// Returns an implementation that only prevents further errors where the labels are used.
 pub fn fallback(input: &DeriveInput, main_crate: &Path) -> TokenStream {
     let ident = &input.ident;
     let import = import(main_crate);

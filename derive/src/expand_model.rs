@@ -1,4 +1,4 @@
-//! `#[derive(MmStats)]`: the code.
+//! `#[derive(MmStats)]`: code generation.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -8,7 +8,7 @@ use syn::{DeriveInput, Expr, LitInt, Path, Type};
 use crate::attributes::{ends, import, predicates};
 use crate::model::{Choice, Model, ModelField};
 
-/// The implementation for a model without mistakes.
+/// Returns the implementation for a model without mistakes.
 pub fn expand(input: &DeriveInput, model: &Model<'_>) -> TokenStream {
     let Model {
         main_crate,
@@ -26,13 +26,13 @@ pub fn expand(input: &DeriveInput, model: &Model<'_>) -> TokenStream {
     let names = fields.iter().map(|field| field.ident);
     let describe = fields.iter().map(describe);
     let has_groups = fields.iter().filter_map(has_groups);
-    // The expressions of `value = …` cannot see it.
+    // The expressions of `value = …` cannot see this name.
     let binder = Ident::new("binder", Span::mixed_site());
-    // They could see these, by names that they do not use.
+    // They can see these, but nobody uses such names.
     let prepared: Vec<_> = (fields.iter().enumerate())
         .map(|(n, field)| Ident::new(&format!("mmstats_field_{n}"), ends(field.ty).0))
         .collect();
-    // All values first, then all fields: the user's code runs before there is anything to spoil.
+    // All values first, then all fields: the user's code runs before there is anything to break.
     let prepare = fields
         .iter()
         .zip(&prepared)
@@ -86,13 +86,13 @@ pub fn expand(input: &DeriveInput, model: &Model<'_>) -> TokenStream {
 
             #(#checks)*
 
-            // Other programs read the fields, so that one never read here is not dead.
+            // Other programs read the fields, so one that is never read here is not dead code.
             #(const _: ::core::primitive::usize = ::core::mem::offset_of!(#ident, #names);)*
         };
     }
 }
 
-/// An implementation that only keeps what uses the model from being an error too.
+/// Returns an implementation that only prevents further errors where the model is used.
 pub fn fallback(input: &DeriveInput, main_crate: &Path) -> TokenStream {
     let ident = &input.ident;
     let import = import(main_crate);
@@ -135,8 +135,8 @@ pub fn fallback(input: &DeriveInput, main_crate: &Path) -> TokenStream {
     }
 }
 
-/// Proves that the traits that bind the fields are those of the `MmStats` that is implemented. With
-/// traits of the user's own behind `crate = …`, safe code would get the binder and what it hands out.
+/// Proves that the traits that bind the fields are those of the implemented `MmStats`. With the user's own traits
+/// behind `crate = …`, safe code would get the binder and what it hands out.
 fn traits() -> TokenStream {
     quote! {
         const TRAITS: fn(
@@ -146,8 +146,8 @@ fn traits() -> TokenStream {
     }
 }
 
-/// What makes a model a field of other models. It is not one impl for all models in the main crate:
-/// where a field's type is wrong, the compiler would then speak of models instead of the mistake.
+/// Makes a model usable as a field of other models. This is not one impl for all models in the main crate, because
+/// the compiler would then report a wrong field type in terms of models.
 fn field(input: &DeriveInput) -> TokenStream {
     let ident = &input.ident;
     let (parameters, arguments, clause) = input.generics.split_for_impl();
@@ -194,7 +194,7 @@ fn field(input: &DeriveInput) -> TokenStream {
     }
 }
 
-/// Whether the field has groups; `None`: it is a constant.
+/// Returns code that tells whether the field has groups; `None` for a constant.
 fn has_groups(field: &ModelField<'_>) -> Option<TokenStream> {
     let name = trait_of(&field.value);
     let ask = || at_type(field.ty, name, "has_groups", Some(TokenStream::new()));
@@ -216,8 +216,8 @@ fn describe(field: &ModelField<'_>) -> TokenStream {
     quote!(#call;)
 }
 
-/// Makes `prepared` what binds the field, or for a constant its value. It is a tuple of one: where it is
-/// used, `prepared.0` stands at the place of the type, which one token cannot.
+/// Returns code that sets `prepared` to what binds the field, or for a constant to its value. It is a tuple of one
+/// element: where it is used, `prepared.0` has the span of the whole type, which one token cannot have.
 fn prepare(field: &ModelField<'_>, prepared: &Ident) -> TokenStream {
     let ModelField { ty, value, .. } = field;
     let name = trait_of(value);
@@ -252,7 +252,7 @@ fn bind(field: &ModelField<'_>, prepared: &Ident, binder: &Ident) -> TokenStream
     quote!(#ident: #prepared.#index #arguments,)
 }
 
-/// Which trait a field has, by whether it has a value.
+/// Returns the trait of a field, which depends on whether it has a value.
 fn trait_of(value: &Option<Expr>) -> &'static str {
     match value {
         Some(_) => "ConstantField",
@@ -260,8 +260,8 @@ fn trait_of(value: &Option<Expr>) -> &'static str {
     }
 }
 
-/// `<ty as trait>::item`, or a call of it, at the very place of the type. Whatever the compiler
-/// misses there is one mistake at one place, which it reports once.
+/// Returns `<ty as trait>::item`, or a call of it, with exactly the span of the type. Whatever the compiler does
+/// not find is then one mistake at one place, which it reports once.
 fn at_type(ty: &Type, name: &str, item: &str, arguments: Option<TokenStream>) -> TokenStream {
     let (first, last) = ends(ty);
     let name = Ident::new(name, Span::call_site());
@@ -271,7 +271,7 @@ fn at_type(ty: &Type, name: &str, item: &str, arguments: Option<TokenStream>) ->
     quote!(#less #ty as __mmstats::__private::#name>::#item #arguments)
 }
 
-/// What the attributes say, the same for both walks.
+/// Returns the options that the attributes set, the same for both walks.
 fn options(field: &ModelField<'_>) -> TokenStream {
     let mut options = quote!(__mmstats::__private::Options::NONE);
     if !field.help.is_empty() {
@@ -293,11 +293,11 @@ fn options(field: &ModelField<'_>) -> TokenStream {
     options
 }
 
-/// Asks the compiler whether the attributes fit the field's type. A cast to `dyn` says less about
-/// the generated code in its error than a call of a function with a bound would.
+/// Has the compiler check that the attributes fit the field's type. With a cast to `dyn`, its error reveals less of
+/// the generated code than with a call of a function that has a bound.
 fn checks(field: &ModelField<'_>) -> TokenStream {
     let ty = field.ty;
-    // As if the user had written it, so that the error is theirs and not the macro's.
+    // With the user's span, so that the error is reported as the user's and not the macro's.
     let cast = Ident::new("field", ty.span());
     field
         .choices

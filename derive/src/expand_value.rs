@@ -1,4 +1,4 @@
-//! `#[derive(MmValue)]`: the code.
+//! `#[derive(MmValue)]`: code generation.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -7,10 +7,10 @@ use syn::{DeriveInput, Ident, Path};
 use crate::attributes::{import, predicates};
 use crate::value::{ElementField, Value};
 
-/// The largest value, in bytes.
+/// The maximum size of a value, in bytes.
 const SIZE_MOST: usize = 512;
 
-/// The implementation for a value without mistakes.
+/// Returns the implementation for a value without mistakes.
 pub fn expand(input: &DeriveInput, value: &Value<'_>) -> TokenStream {
     let Value { main_crate, fields } = value;
     let ident = &input.ident;
@@ -37,7 +37,7 @@ pub fn expand(input: &DeriveInput, value: &Value<'_>) -> TokenStream {
                 }
             }
         });
-    // Padding is of numbers too: all of its bytes are written to the file.
+    // Padding must consist of numbers, too: all of its bytes are written to the file.
     let padding = fields
         .iter()
         .filter(|field| field.is_padding())
@@ -59,7 +59,7 @@ pub fn expand(input: &DeriveInput, value: &Value<'_>) -> TokenStream {
 
             #layout
 
-            // What was checked is what the struct has, whatever other macros have made of it.
+            // The checked fields are all fields of the struct, even if other macros have changed it.
             const _: fn(&#ident) = |value| {
                 let #ident { #(#names: _),* } = *value;
                 #(let _: *const #types = &raw const value.#names;)*
@@ -72,7 +72,7 @@ pub fn expand(input: &DeriveInput, value: &Value<'_>) -> TokenStream {
     }
 }
 
-/// An implementation that only keeps what uses the value from being an error too.
+/// Returns an implementation that only prevents further errors where the value is used.
 pub fn fallback(input: &DeriveInput, main_crate: &Path) -> TokenStream {
     let ident = &input.ident;
     let import = import(main_crate);
@@ -94,9 +94,9 @@ pub fn fallback(input: &DeriveInput, main_crate: &Path) -> TokenStream {
     }
 }
 
-/// What must hold of the struct's layout: no padding that is not a field, and a size that a slot
-/// takes. Each gap is reported at the field after it; a gap does not move the later fields against
-/// each other, so that they are reported only for gaps of their own.
+/// Returns the checks of the struct's layout: all padding is a field, and the size fits a slot. Each gap is
+/// reported at the field after it. A gap does not move later fields relative to each other, so they are reported
+/// only for gaps of their own.
 fn layout(ident: &Ident, value: &Value<'_>) -> TokenStream {
     let pad = value.padding_name();
     let mut end = quote!(0);
@@ -110,7 +110,7 @@ fn layout(ident: &Ident, value: &Value<'_>) -> TokenStream {
         let message = |bytes| {
             format!("padding before `{field}`: add a field `{pad}: [u8; {bytes}]` in front of it")
         };
-        // No number is aligned to more than 8 bytes: a larger gap is before what is no number.
+        // No number is aligned to more than 8 bytes, so a larger gap is before something that is not a number.
         let larger = format!("padding before `{field}`");
         checks.extend(no_gap(field, &quote!(#offset - (#end)), message, &larger));
         let empty =
@@ -128,8 +128,8 @@ fn layout(ident: &Ident, value: &Value<'_>) -> TokenStream {
     checks
 }
 
-/// Has the compiler check that `gap` is zero. A panic in a constant cannot format a number: there is
-/// a message for each size, and `larger` for what is beyond them.
+/// Has the compiler check that `gap` is zero. A panic in a constant cannot format a number, so there is a message
+/// for each size, and `larger` for all sizes beyond them.
 fn no_gap(
     at: &Ident,
     gap: &TokenStream,
@@ -154,8 +154,8 @@ fn refuse(at: &Ident, condition: &TokenStream, message: &str) -> TokenStream {
     quote!(const _: () = if #condition { #mistake };)
 }
 
-/// An expression that is a compile error at the user's `at`. It is not `panic!`, because the error
-/// would name that macro too.
+/// Returns an expression that is a compile error at the user's `at`. It is not `panic!`, because the error would
+/// name that macro, too.
 fn mistake(at: &Ident, message: &str) -> TokenStream {
     let span = at.span().resolved_at(Span::mixed_site());
     quote_spanned!(span=> ::core::option::Option::<()>::None.expect(#message))

@@ -1,15 +1,15 @@
-//! What may be a label, and what labels may begin with.
+//! The rules for labels and for prefixes of labels.
 //!
-//! It is the rule by which the main crate makes files (`src/writer/names.rs`): a label that the derive
-//! accepts is accepted there. `tests/writer/labels.rs` compares the two.
+//! The main crate applies the same rules when it creates files (`src/writer/names.rs`): it accepts every label that
+//! the derive accepts. `tests/writer/labels.rs` compares the two.
 
-/// The longest label, in bytes.
+/// The maximum length of a label, in bytes.
 const MOST: usize = 1024;
 
-/// What the main crate adds to the label of a metric with a window, for the window.
+/// What the main crate appends to the label of a metric with a window, for the window.
 pub const WINDOW: &str = ".Window";
 
-/// What is wrong with a label, if anything, as the end of a sentence.
+/// Returns what is wrong with a label, if anything, as the end of a sentence.
 pub fn problem(label: &str) -> Option<&'static str> {
     Some(if label.is_empty() {
         "is not empty"
@@ -24,15 +24,15 @@ pub fn problem(label: &str) -> Option<&'static str> {
     })
 }
 
-/// The same for what labels begin with, which may end with a dot.
+/// Returns the same for a prefix of labels, which may end with a dot.
 pub fn prefix_problem(prefix: &str) -> Option<&'static str> {
     problem(prefix.strip_suffix('.').unwrap_or(prefix))
 }
 
-/// The longest key of a label, in bytes.
+/// The maximum length of the key of a label, in bytes.
 const KEY_MOST: usize = 256;
 
-/// What is wrong with the key of a label, as in `{key="value"}`.
+/// Returns what is wrong with the key of a label, as in `{key="value"}`.
 pub fn key_problem(key: &str) -> Option<&'static str> {
     Some(if key.is_empty() {
         "is not empty"
@@ -47,7 +47,7 @@ pub fn key_problem(key: &str) -> Option<&'static str> {
     })
 }
 
-/// What is wrong with the value of a label.
+/// Returns what is wrong with the value of a label.
 pub fn value_problem(value: &str) -> Option<&'static str> {
     Some(if value.len() > MOST {
         "has at most 1024 bytes"

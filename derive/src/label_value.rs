@@ -1,4 +1,4 @@
-//! `#[derive(MmLabelValue)]`: what the enum says, checked.
+//! `#[derive(MmLabelValue)]`: reading and checking the enum.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,10 @@ use crate::attributes::{self, Key};
 use crate::context::Context;
 use crate::{label, shape};
 
-/// What may stand on the enum.
+/// The attributes of the enum.
 const ON_ENUM: &[Key] = &[attributes::CRATE];
 
-/// What may stand on a variant.
+/// The attributes of a variant.
 const ON_VARIANT: &[Key] = &[Key {
     name: "name",
     form: "`name = \"…\"`, with a string literal",
@@ -27,8 +27,7 @@ pub struct LabelValue<'a> {
 }
 
 impl<'a> LabelValue<'a> {
-    /// Reads the enum. What is wrong with it goes to `context`; then the result is only good for
-    /// its path to the main crate.
+    /// Reads the enum. Mistakes in it go to `context`; only the path to the main crate is then valid in the result.
     pub fn read(context: &mut Context, input: &'a DeriveInput) -> LabelValue<'a> {
         let owner = "the value of a label";
         let settings = attributes::settings(context, &input.attrs, owner, ON_ENUM);
@@ -60,7 +59,7 @@ impl<'a> LabelValue<'a> {
     }
 }
 
-/// The text of a variant.
+/// Returns the text of a variant.
 fn text<'a>(
     context: &mut Context,
     variant: &'a Variant,
@@ -74,7 +73,7 @@ fn text<'a>(
         );
     }
     let mut text = snake_case(&shape::plain_name(ident));
-    // Where it stands in the user's text.
+    // The user's tokens that set the text.
     let mut place = ident.to_token_stream();
     for setting in attributes::settings(context, &variant.attrs, "a variant", ON_VARIANT) {
         if let Some(name) = setting.text(context) {
@@ -97,7 +96,7 @@ fn text<'a>(
     text
 }
 
-/// `CacheHit` as `cache_hit`, `HTTPError` as `http_error`, `V1Beta` as `v1_beta`.
+/// Converts `CacheHit` to `cache_hit`, `HTTPError` to `http_error`, `V1Beta` to `v1_beta`.
 fn snake_case(name: &str) -> String {
     let chars: Vec<char> = name.chars().collect();
     let mut text = String::with_capacity(name.len() + 4);

@@ -1,4 +1,4 @@
-//! `#[derive(MmLabels)]`: what the struct says, checked.
+//! `#[derive(MmLabels)]`: reading and checking the struct.
 
 use std::collections::HashMap;
 
@@ -9,19 +9,19 @@ use crate::attributes::{self, Key};
 use crate::context::Context;
 use crate::{label, shape};
 
-/// What may stand on the struct.
+/// The attributes of the struct.
 const ON_LABELS: &[Key] = &[attributes::CRATE];
 
-/// What may stand on a field.
+/// The attributes of a field.
 const ON_FIELD: &[Key] = &[Key {
     name: "key",
     form: "`key = \"…\"`, with a string literal",
 }];
 
-/// The most labels of one group.
+/// The maximum number of labels of one group.
 const MOST: usize = 64;
 
-/// A struct that is the labels of a group.
+/// A struct that holds the labels of a group.
 pub struct Labels<'a> {
     /// The path to the main crate.
     pub main_crate: Path,
@@ -35,13 +35,13 @@ pub struct LabelField<'a> {
     pub ident: &'a Ident,
     /// Its type.
     pub ty: &'a Type,
-    /// What other programs call it.
+    /// The name under which other programs see it.
     pub key: String,
 }
 
 impl<'a> Labels<'a> {
-    /// Reads the struct. What is wrong with it goes to `context`; then the result is only good for
-    /// its path to the main crate.
+    /// Reads the struct. Mistakes in it go to `context`; only the path to the main crate is then valid in the
+    /// result.
     pub fn read(context: &mut Context, input: &'a DeriveInput) -> Labels<'a> {
         let settings = attributes::settings(context, &input.attrs, "a struct of labels", ON_LABELS);
         let mut labels = Labels {
@@ -82,7 +82,7 @@ impl<'a> LabelField<'a> {
         keys: &mut HashMap<String, &'a Ident>,
     ) -> LabelField<'a> {
         let mut key = shape::plain_name(ident);
-        // Where the key stands in the user's text.
+        // The user's tokens that set the key.
         let mut place = ident.to_token_stream();
         for setting in attributes::settings(context, &field.attrs, "a label", ON_FIELD) {
             if let Some(text) = setting.text(context) {

@@ -1,20 +1,20 @@
 //! The derive macros of mmstats: `MmStats` for models, `MmValue` for the values of a `Compound`, `MmLabels` for the
 //! labels of groups and `MmLabelValue` for an enum among them.
 //!
-//! They are used through the crate `mmstats`, which exports all of them.
+//! The crate `mmstats` re-exports all of them.
 //!
 //! # How it works
-//! Each macro reads the user's item into a description (`model.rs`, `value.rs`, `labels.rs`, `label_value.rs`) and
-//! goes on after a mistake, so that all mistakes are reported at once, each at the user's own token. If there is
-//! none, the description becomes code (`expand_model.rs`, `expand_value.rs`, …). If there is one, an
-//! implementation without a meaning takes its place, so that the code that uses the struct is not
-//! full of errors as well.
+//! Each macro reads the user's item into a description (`model.rs`, `value.rs`, `labels.rs`, `label_value.rs`). It
+//! continues after a mistake, so that all mistakes are reported at once, each at the user's own token. If there are
+//! none, the description becomes code (`expand_model.rs`, `expand_value.rs`, …). Otherwise a placeholder
+//! implementation is emitted, so that the code that uses the struct does not cause more errors.
 //!
-//! What only the compiler can know (whether a type can be a field, whether an attribute goes with
-//! it, whether a struct has padding) the generated code asks it, by bounds and constants that stand
-//! at the user's tokens.
+//! Some facts only the compiler can know: whether a type can be a field, whether an attribute fits it, whether a
+//! struct has padding. The generated code makes it check them, by bounds and constants that have the spans of the
+//! user's tokens.
 //!
-//! Generated code names these traits, and nothing else of the main crate but what is in `mmstats::__private`.
+//! Generated code names the traits of these macros, and nothing else of the main crate except what is in
+//! `mmstats::__private`.
 
 mod attributes;
 mod context;
@@ -38,7 +38,7 @@ use labels::Labels;
 use model::Model;
 use value::Value;
 
-/// Makes a struct a model: a description of statistics, one field for each metric.
+/// Makes a struct a model: a description of statistics, with one field for each metric.
 ///
 /// ```ignore
 /// use mmstats::{Constant, Counter, MmStats, Percentile, Timer};
@@ -66,12 +66,12 @@ use value::Value;
 /// Web::local(|s| s.requests.inc());
 /// ```
 ///
-/// The struct has named fields and no type parameters or lifetimes: all files of a model share one
-/// directory and one set of metrics. It may be private. A field that the program never reads is not
-/// reported as dead code, since other programs read it.
+/// The struct must have named fields and no type parameters or lifetimes, because all files of a model share one
+/// directory and one set of metrics. It may be private. A field that the program never reads is not reported as
+/// dead code, since other programs read it.
 ///
-/// The first paragraph of a doc comment, of the struct and of each field, is the help text that
-/// readers show. It has at most 4096 bytes.
+/// The first paragraph of the doc comment of the struct, and of each field, is the help text that readers show. It
+/// must have at most 4096 bytes.
 ///
 /// # Attributes of the struct
 ///
@@ -79,24 +79,24 @@ use value::Value;
 /// |---|---|---|
 /// | `export = "…"` | what exporters put in front of the names of its metrics: at most 4096 bytes; empty: nothing | the model's name |
 /// | `name = "…"` | the model's name, and that of its directory: at most 255 bytes, no `/`, no control character, no `.` in front | the struct's name |
-/// | `crate = path` | where the generated code finds mmstats, if it is renamed or exported by another crate; `crate = "path"` is the same | `::mmstats` |
+/// | `crate = path` | the path at which the generated code finds mmstats, if that is renamed or re-exported by another crate; `crate = "path"` is the same | `::mmstats` |
 ///
 /// # Attributes of a field
 ///
 /// | `#[mmstats(…)]` | goes with | meaning | default |
 /// |---|---|---|---|
 /// | `label = "…"` | every field | what other programs call the metric: parts with dots between them, at most 1024 bytes (1017 with a window), no control character; each label once in a model | the field's name |
-/// | `unit = "…"` | fields that are a number | of what the number is a count or measure: at most 4096 bytes, no control character | none |
+/// | `unit = "…"` | fields that hold a number | of what the number is a count or measure: at most 4096 bytes, no control character | none |
 /// | `digits = 1` to `5` | `Timer`, `Percentile` | significant digits of the percentiles | 2 |
-/// | `merge = "sum"`, `"max"`, `"min"`, `"mean"` or `"latest"` | `Gauge` | how the values of several files become one | `"sum"` |
-/// | `prefix = "…"` | `Groups` | what stands in front of the groups' labels: as a label, and may end with a dot | nothing |
+/// | `merge = "sum"`, `"max"`, `"min"`, `"mean"` or `"latest"` | `Gauge` | how the values of several files are merged into one | `"sum"` |
+/// | `prefix = "…"` | `Groups` | a prefix for the groups' labels: follows the rules for labels, but may end with a dot | none |
 /// | `group_label = "…"` | `Groups` by name | the key that exporters have for the group's name, as in `handler="index"`: 1 to 256 bytes, neither control characters nor white space nor one of `{ } , = "` | `group` |
 /// | `idle = "10m"` | `Groups` | removes a group when its values have not changed for this time in any thread of the process, nor those of the groups within it: `"1s"` to `"168h"` (`ms`, `s`, `m`, `h`), found up to a quarter of it later. Its series ends as with `remove`. A write costs nothing more, but the process has a thread that looks at the groups four times in this time | none |
-/// | `value = expression` | `Constant`, which needs it | its value; the expression is evaluated whenever a file (or a group) is made, before anything of it is. It must not use the statistics of its own model | |
+/// | `value = expression` | `Constant`, which needs it | its value; the expression is evaluated each time a file (or a group) is created, before anything else of it. It must not use the statistics of its own model | |
 /// | `buffers = 2`, `4`, … `64` | `Compound`, `Text`, `Timer`, `Percentile`, `Summary`, `Average`, `MovingAverage`, `SamplingCounter` | how many buffers the writer goes round: with more, a reader that is slower than the writer still gets a whole value | 2 |
 /// | `window = "60s"` | `Counter`, `Summary`, `Timer`, `Percentile` | beside all that was recorded, what was in the last time, `"1s"` to `"24h"` (`ms`, `s`, `m`, `h`): `WindowCount`, `WindowMean`, `WindowMax`, percentiles; of a counter `WindowCount` and `Rate`, per second. Up to a twelfth of it is missing at its far edge. It costs a second record, a reading of the coarse clock and 13 times the space; an increment of a counter costs nothing more, but its process has a thread that looks at the count twelve times in a window | none |
 ///
-/// Several attributes may share one `#[mmstats(…)]`.
+/// One `#[mmstats(…)]` may contain several attributes.
 #[proc_macro_derive(MmStats, attributes(mmstats))]
 pub fn derive_mm_stats(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -112,7 +112,7 @@ pub fn derive_mm_stats(input: TokenStream) -> TokenStream {
     .into()
 }
 
-/// Makes a struct the value of a `Compound`, which is written and read as a whole.
+/// Makes a struct the value of a `Compound`, which is always written and read as a whole.
 ///
 /// ```ignore
 /// use mmstats::{Compound, MmStats, MmValue};
@@ -134,18 +134,18 @@ pub fn derive_mm_stats(input: TokenStream) -> TokenStream {
 /// Web::local(|s| s.pool.update(|pool| pool.open += 1));
 /// ```
 ///
-/// The struct is `Copy` and `#[repr(C)]`. Its fields are integers of 8 to 64 bits, floats, and
-/// arrays of one of them; no `usize` and no `bool`. It has at most 512 bytes and no padding: where
-/// the compiler would leave a gap, the error names the field to add. A field whose name begins with
-/// `_pad` is such padding, and no other program sees it.
+/// The struct must be `Copy` and `#[repr(C)]`. Its fields are integers of 8 to 64 bits, floats, and arrays of one
+/// of them; `usize` and `bool` are not allowed. It must have at most 512 bytes and no padding: if the compiler
+/// would leave a gap, the error names the field to add. A field whose name begins with `_pad` is such padding, and
+/// other programs do not see it.
 ///
 /// # Attributes
 ///
 /// | `#[mmstats(…)]` | on | meaning | default |
 /// |---|---|---|---|
-/// | `crate = path` | the struct | where the generated code finds mmstats; `crate = "path"` is the same | `::mmstats` |
-/// | `merge = "sum"`, `"max"`, `"min"`, `"mean"` or `"latest"` | a field | how the values of several files become one | `"sum"` |
-/// | `counter` | a field | its numbers never fall: exporters make counters of them. It is merged as a sum | a level |
+/// | `crate = path` | the struct | the path at which the generated code finds mmstats; `crate = "path"` is the same | `::mmstats` |
+/// | `merge = "sum"`, `"max"`, `"min"`, `"mean"` or `"latest"` | a field | how the values of several files are merged into one | `"sum"` |
+/// | `counter` | a field | its numbers never decrease, so exporters export them as counters. They are merged by summing | a level |
 #[proc_macro_derive(MmValue, attributes(mmstats))]
 pub fn derive_mm_value(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -186,15 +186,15 @@ pub fn derive_mm_value(input: TokenStream) -> TokenStream {
 /// Web::local(|s| s.routes.group(&Route { handler: "index", status: 200 }).requests.inc());
 /// ```
 ///
-/// The struct has 1 to 64 named fields, each a string (`&'static str`, `String`, `Cow<'static, str>`, `Box<str>`,
-/// `Arc<str>`), an integer, a `bool`, a `char` or an enum with `#[derive(MmLabelValue)]`. It derives `Clone`,
-/// `PartialEq`, `Eq` and `Hash`, by which a known group is found.
+/// The struct must have 1 to 64 named fields. Each is a string (`&'static str`, `String`, `Cow<'static, str>`,
+/// `Box<str>`, `Arc<str>`), an integer, a `bool`, a `char` or an enum with `#[derive(MmLabelValue)]`. The struct
+/// must derive `Clone`, `PartialEq`, `Eq` and `Hash`, by which a known group is found.
 ///
 /// # Attributes
 ///
 /// | `#[mmstats(…)]` | on | meaning | default |
 /// |---|---|---|---|
-/// | `crate = path` | the struct | where the generated code finds mmstats; `crate = "path"` is the same | `::mmstats` |
+/// | `crate = path` | the struct | the path at which the generated code finds mmstats; `crate = "path"` is the same | `::mmstats` |
 /// | `key = "…"` | a field | the label's key: 1 to 256 bytes, neither control characters nor white space nor one of `{ } , = "`; each key once | the field's name |
 #[proc_macro_derive(MmLabels, attributes(mmstats))]
 pub fn derive_mm_labels(input: TokenStream) -> TokenStream {
@@ -211,7 +211,7 @@ pub fn derive_mm_labels(input: TokenStream) -> TokenStream {
     .into()
 }
 
-/// Makes an enum of unit variants the value of a label: a field of a struct with `#[derive(MmLabels)]`.
+/// Makes an enum of unit variants a label value: the type of a field of a struct with `#[derive(MmLabels)]`.
 ///
 /// ```ignore
 /// use mmstats::MmLabelValue;
@@ -228,7 +228,7 @@ pub fn derive_mm_labels(input: TokenStream) -> TokenStream {
 ///
 /// | `#[mmstats(…)]` | on | meaning | default |
 /// |---|---|---|---|
-/// | `crate = path` | the enum | where the generated code finds mmstats; `crate = "path"` is the same | `::mmstats` |
+/// | `crate = path` | the enum | the path at which the generated code finds mmstats; `crate = "path"` is the same | `::mmstats` |
 /// | `name = "…"` | a variant | its text: at most 1024 bytes, no control characters but the line feed; each text once | the variant in snake_case |
 #[proc_macro_derive(MmLabelValue, attributes(mmstats))]
 pub fn derive_mm_label_value(input: TokenStream) -> TokenStream {

@@ -1,7 +1,7 @@
-//! `#[derive(MmStats)]`: what the struct says, checked.
+//! `#[derive(MmStats)]`: reading and checking the struct.
 //!
-//! Checked here is all that can be seen in the struct's own text. Whether an attribute fits the type
-//! of its field only the compiler knows: the expansion asks it.
+//! This checks all that the struct's own text shows. Only the compiler knows whether an attribute fits the type of
+//! its field: the expansion has it check that.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -13,7 +13,7 @@ use crate::attributes::{self, Key, Merge};
 use crate::context::Context;
 use crate::{label, shape};
 
-/// What may stand on the struct.
+/// The attributes of the struct.
 const ON_MODEL: &[Key] = &[
     Key {
         name: "name",
@@ -26,7 +26,7 @@ const ON_MODEL: &[Key] = &[
     attributes::CRATE,
 ];
 
-/// What may stand on a field.
+/// The attributes of a field.
 const ON_FIELD: &[Key] = &[
     Key {
         name: "label",
@@ -67,16 +67,16 @@ const ON_FIELD: &[Key] = &[
     },
 ];
 
-/// The shortest window and the longest, in nanoseconds.
+/// The range of windows, in nanoseconds.
 const WINDOWS: RangeInclusive<u64> = 1_000_000_000..=24 * 3_600_000_000_000;
 
-/// The shortest and the longest time after which a group is idle, in nanoseconds.
+/// The range of times after which a group is idle, in nanoseconds.
 const IDLE: RangeInclusive<u64> = 1_000_000_000..=168 * 3_600_000_000_000;
 
-/// The longest unit or help text, in bytes.
+/// The maximum length of a unit or help text, in bytes.
 const TEXT_MOST: usize = 4096;
 
-/// The longest name of a model, in bytes: it names a directory.
+/// The maximum length of a model's name, in bytes: it names a directory.
 const NAME_MOST: usize = 255;
 
 /// A struct that is a model.
@@ -85,9 +85,9 @@ pub struct Model<'a> {
     pub main_crate: Path,
     /// The model's name.
     pub name: String,
-    /// What the model means.
+    /// The help text of the model.
     pub help: String,
-    /// What exporters put in front of names, if not the model's name.
+    /// The prefix that exporters put in front of names, if not the model's name.
     pub export: Option<LitStr>,
     /// Its fields, in order.
     pub fields: Vec<ModelField<'a>>,
@@ -99,17 +99,17 @@ pub struct ModelField<'a> {
     pub ident: &'a Ident,
     /// Its type.
     pub ty: &'a Type,
-    /// What other programs call it.
+    /// The name under which other programs see it.
     pub label: String,
-    /// What it means.
+    /// Its help text.
     pub help: String,
     /// The value, for a constant.
     pub value: Option<Expr>,
-    /// What else its attributes say.
+    /// The other attributes.
     pub choices: Vec<Choice>,
 }
 
-/// An attribute that goes with some types only.
+/// An attribute that only some types accept.
 pub enum Choice {
     /// `unit = "…"`
     Unit(LitStr),
@@ -130,8 +130,8 @@ pub enum Choice {
 }
 
 impl<'a> Model<'a> {
-    /// Reads the struct. What is wrong with it goes to `context`; then the result is only good for
-    /// its path to the main crate.
+    /// Reads the struct. Mistakes in it go to `context`; only the path to the main crate is then valid in the
+    /// result.
     pub fn read(context: &mut Context, input: &'a DeriveInput) -> Model<'a> {
         let settings = attributes::settings(context, &input.attrs, "a model", ON_MODEL);
         let mut model = Model {
@@ -188,7 +188,7 @@ impl<'a> ModelField<'a> {
             value: None,
             choices: Vec::new(),
         };
-        // Where the label stands in the user's text.
+        // The user's tokens that set the label.
         let mut place = ident.to_token_stream();
         let earlier = context.len();
         let settings = attributes::settings(context, &field.attrs, "a field", ON_FIELD);
@@ -262,7 +262,7 @@ impl<'a> ModelField<'a> {
                 labels.insert(label, ident);
             }
         }
-        // After another mistake, the value may be there and only not have been read.
+        // After another mistake, the value may exist but not have been read.
         if is_constant(read.ty) && read.value.is_none() && context.len() == earlier {
             context.error(
                 read.ty,
@@ -273,7 +273,7 @@ impl<'a> ModelField<'a> {
     }
 }
 
-/// A name must be good for a directory that a scan of the root finds: nothing hidden, no path.
+/// Checks that a name is suitable for a directory that a scan of the root finds: not hidden, not a path.
 fn check_name(context: &mut Context, name: &str, at: impl ToTokens) {
     let mistake = if name.is_empty() {
         "is empty"
@@ -292,21 +292,21 @@ fn check_name(context: &mut Context, name: &str, at: impl ToTokens) {
     context.error(at, message);
 }
 
-/// A label or a prefix of labels, which has a problem or none.
+/// Reports the problem of a label or a prefix of labels, if it has one.
 fn check_label(context: &mut Context, what: &str, problem: Option<&str>, at: impl ToTokens) {
     if let Some(problem) = problem {
         context.error(at, format!("{what} {problem}"));
     }
 }
 
-/// A text that the file has whole.
+/// Checks the length of a text that the file stores in full.
 fn check_length(context: &mut Context, what: &str, text: &str, at: impl ToTokens) {
     if text.len() > TEXT_MOST {
         context.error(at, format!("{what} has at most {TEXT_MOST} bytes"));
     }
 }
 
-/// Whether the type is written as `Constant<…>`, under whatever path.
+/// Returns whether the type is written as `Constant<…>`, whatever its path.
 fn is_constant(ty: &Type) -> bool {
     match ty {
         Type::Path(path) => path

@@ -1,12 +1,12 @@
-//! What both derives ask of the item that they stand on.
+//! Checks that the derives have in common.
 
 use quote::ToTokens;
 use syn::{Data, DeriveInput, Field, Fields, Ident};
 
 use crate::context::Context;
 
-/// The fields of a struct with named fields; for anything else `None` and an error that begins with
-/// `what`, "a model" or "a value".
+/// Returns the fields of a struct with named fields. For anything else, returns `None` and reports an error that
+/// begins with `what`, such as "a model".
 pub fn named_fields<'a>(
     context: &mut Context,
     what: &str,
@@ -54,7 +54,7 @@ pub fn named_fields<'a>(
     }
 }
 
-/// Refuses type parameters, lifetimes and where clauses.
+/// Rejects type parameters, lifetimes and where clauses.
 pub fn no_generics(context: &mut Context, message: &str, input: &DeriveInput) {
     if !input.generics.params.is_empty() {
         context.error(&input.generics, message);
@@ -63,13 +63,13 @@ pub fn no_generics(context: &mut Context, message: &str, input: &DeriveInput) {
     }
 }
 
-/// The field's name as other programs see it: `type` for `r#type`.
+/// Returns the field's name as other programs see it: `type` for `r#type`.
 pub fn plain_name(ident: &Ident) -> String {
     use syn::ext::IdentExt;
     ident.unraw().to_string()
 }
 
-/// Refuses control characters in a `text` that other programs will print.
+/// Rejects control characters in a `text` that other programs will print.
 pub fn no_control(context: &mut Context, what: &str, text: &str, at: impl ToTokens) {
     if text.chars().any(char::is_control) {
         context.error(at, format!("{what} has no control characters"));

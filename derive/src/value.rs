@@ -1,4 +1,4 @@
-//! `#[derive(MmValue)]`: what the struct says, checked.
+//! `#[derive(MmValue)]`: reading and checking the struct.
 
 use syn::{DeriveInput, Ident, Meta, Path, Token, Type};
 
@@ -6,13 +6,13 @@ use crate::attributes::{self, Key, Merge};
 use crate::context::Context;
 use crate::shape;
 
-/// What may stand on the struct.
+/// The attributes of the struct.
 const ON_VALUE: &[Key] = &[attributes::CRATE];
 
-/// What may stand on a field.
+/// The attributes of a field.
 const ON_FIELD: &[Key] = &[attributes::MERGE, attributes::COUNTER];
 
-/// Types that are no elements, and what to write instead.
+/// Types that cannot be elements, and what to write instead.
 const NO_ELEMENT: [(&str, &str); 3] = [
     ("usize", "usize has not the same size everywhere: write u64"),
     ("isize", "isize has not the same size everywhere: write i64"),
@@ -33,24 +33,24 @@ pub struct ElementField<'a> {
     pub ident: &'a Ident,
     /// Its type.
     pub ty: &'a Type,
-    /// What other programs call it.
+    /// The name under which other programs see it.
     pub name: String,
-    /// How values of several files become one.
+    /// How values of several files are merged into one.
     pub merge: Merge,
     /// Whether its numbers only rise.
     pub counter: bool,
 }
 
 impl ElementField<'_> {
-    /// Whether the field only fills a gap: no other program sees it.
+    /// Returns whether the field only fills a gap, so that no other program sees it.
     pub fn is_padding(&self) -> bool {
         self.name.starts_with("_pad")
     }
 }
 
 impl<'a> Value<'a> {
-    /// Reads the struct. What is wrong with it goes to `context`; then the result is only good for
-    /// its path to the main crate.
+    /// Reads the struct. Mistakes in it go to `context`; only the path to the main crate is then valid in the
+    /// result.
     pub fn read(context: &mut Context, input: &'a DeriveInput) -> Value<'a> {
         let settings = attributes::settings(context, &input.attrs, "a value", ON_VALUE);
         let mut value = Value {
@@ -107,7 +107,7 @@ impl<'a> Value<'a> {
         value
     }
 
-    /// A name for a field to add as padding.
+    /// Returns an unused name for a padding field to add.
     pub fn padding_name(&self) -> String {
         let taken = |name: &String| self.fields.iter().any(|field| field.name == *name);
         let mut name = "_pad".to_owned();
@@ -120,14 +120,14 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Asks for `#[repr(C)]`: the order and place of the fields are part of the file.
+/// Requires `#[repr(C)]`: the order and offsets of the fields are part of the file.
 fn check_repr(context: &mut Context, input: &DeriveInput) {
     let mut c = false;
     for attribute in &input.attrs {
         if !attribute.path().is_ident("repr") {
             continue;
         }
-        // A malformed one is the compiler's to report.
+        // The compiler reports a malformed one.
         let list = syn::punctuated::Punctuated::<Meta, Token![,]>::parse_terminated;
         for meta in attribute.parse_args_with(list).into_iter().flatten() {
             c |= meta.path().is_ident("C");
@@ -136,7 +136,7 @@ fn check_repr(context: &mut Context, input: &DeriveInput) {
                     &meta,
                     "a value is not packed: write padding as fields, `_pad: [u8; N]`",
                 );
-                // Not a second error at the same attribute.
+                // Avoids a second error at the same attribute.
                 c = true;
             }
         }
@@ -147,7 +147,7 @@ fn check_repr(context: &mut Context, input: &DeriveInput) {
     }
 }
 
-/// Refuses the types for which there is more to say than that they are no numbers.
+/// Rejects the types for which a better message exists than that they are not numbers.
 fn check_type(context: &mut Context, ty: &Type) {
     match ty {
         Type::Array(array) => match &*array.elem {

@@ -1,4 +1,4 @@
-//! What a process does with files by itself, where the environment asks for it.
+//! What a process does with files on its own, if the environment asks for it.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,16 +15,16 @@ use crate::sys::lifecycle::report;
 use crate::sys::process::fork;
 use crate::sys::process::identity::ProcessIdentity;
 
-/// How long an end waits for others who fold into the same files: for all of them together.
+/// How long, in total, an end waits for other processes that fold into the same files.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// Whether an end has waited in vain: the ends after it, of other models or in drops, do not wait again.
+/// Whether an end has waited in vain. Later ends, of other models or in drops, do not wait again.
 static GAVE_UP: AtomicBool = AtomicBool::new(false);
 
-/// Folds files of this process that nobody writes any more (`MMSTATS_FOLD`). What cannot be folded stays
-/// as it is.
+/// Folds files of this process that nobody writes any more (`MMSTATS_FOLD`). A file that cannot be folded stays as
+/// it is.
 pub fn at_end(files: &[FileName]) {
-    // Relaxed: only how long is waited depends on it.
+    // Relaxed: only the waiting time depends on it.
     let patience = match GAVE_UP.load(Ordering::Relaxed) {
         true => Patience::of(Duration::ZERO),
         false => Patience::of(PATIENCE),
@@ -74,15 +74,15 @@ fn warn(directory: &Path, path: &Path, problem: &str) {
     report::once(&model.to_string_lossy(), "fold", &text);
 }
 
-/// The process, in forks, that has cleaned; 0: none. (The first has number 0: one is added.)
+/// The generation of the process that has cleaned, plus one; 0: none. (The first process has generation 0.)
 static CLEANED: AtomicU64 = AtomicU64::new(0);
 
-/// Before a process makes a file of a model: what others of this user have left is cleaned, before the
-/// first file in the root (`MMSTATS_CLEAN`), or folded beyond the newest, before the first of the model
-/// (`MMSTATS_DEAD`). Nothing is waited for.
+/// Called before a process creates a file of a model. Cleans what other processes of this user have left before the
+/// first file in the root (`MMSTATS_CLEAN`), and folds all but the newest before the first file of the model
+/// (`MMSTATS_DEAD`). Waits for nothing.
 pub fn before_the_first_file(root: &Path, directory: &Directory) {
     let settings = Settings::get();
-    // Relaxed: of two threads one does it; nothing else depends on it.
+    // Relaxed: one of two threads does it; nothing else depends on it.
     if settings.clean
         && CLEANED.swap(fork::generation() + 1, Ordering::Relaxed) <= fork::generation()
     {

@@ -1,4 +1,4 @@
-//! Cleaning: what is done with the files of processes that have ended.
+//! Cleaning: removing or folding the files of processes that have ended.
 
 use std::ffi::OsStr;
 use std::io;
@@ -17,19 +17,20 @@ use crate::sys::lifecycle::paths;
 use crate::sys::process::identity::ProcessIdentity;
 use crate::sys::{self, NO_FILES};
 
-/// How long to wait for others who fold into the same files: for all of them together.
+/// How long, in total, to wait for other processes that fold into the same files.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Removes, or folds, the files of processes that have ended.
 ///
-/// Only files of which that is proved: by the lock of the process in the root, its pid and start time,
-/// or because the machine was started anew. Files of which it cannot be said stay, unless
-/// [`unknown`](Cleaner::unknown) says otherwise. Files that cannot be read, files of earlier formats and whatever else lies there stay.
-/// What such a process was making and did not finish is removed, never folded: nobody has seen it.
+/// Only files whose process is proved to have ended are touched. The proof is the lock of the process in the root,
+/// its pid and start time, or a restart of the machine. If nothing can be proved, a file stays, unless
+/// [`unknown`](Cleaner::unknown) allows its removal. Files that cannot be read, files of earlier formats and
+/// anything else in the directory stay. A file that such a process did not finish creating is removed, never
+/// folded: nobody has read it.
 ///
-/// Each directory is opened once, without following a symbolic link, and everything in it is done below that
-/// descriptor. A superuser works in a directory of another user with the rights of that user, on the calling
-/// thread and for that time; where the system has no such rights to take on, the directory is refused.
+/// Each directory is opened once, without following a symbolic link, and everything in it is accessed through that
+/// descriptor. In a directory of another user, a superuser works with the rights of that user, on the calling
+/// thread and only meanwhile; where the system does not support this, the directory is refused.
 ///
 /// ```no_run
 /// use mmstats::retire::Cleaner;
@@ -48,24 +49,24 @@ pub struct Cleaner {
     tell: Option<fn(&Path)>,
 }
 
-/// What was done.
+/// The result of a cleaning.
 #[derive(Debug, Default)]
 pub struct Cleaned {
     files: Vec<(PathBuf, Outcome)>,
     problems: Vec<Problem>,
 }
 
-/// What became of a file.
+/// What happened to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was removed, and what it counted with it. (On a dry run: would be.)
+    /// The file was removed, and its counts are lost. (On a dry run: would be.)
     Removed,
-    /// Its totals are in the retired file of its model now. (On a dry run: would be.)
+    /// Its totals are now in the retired file of its model. (On a dry run: would be.)
     Folded,
 }
 
 impl Cleaned {
-    /// The files that are gone, and how.
+    /// Returns the files that are gone, and what happened to each.
     ///
     /// ```
     /// use mmstats::retire::Cleaner;
@@ -79,7 +80,7 @@ impl Cleaned {
         &self.files
     }
 
-    /// What could not be read, removed or folded, and why. Files in other formats are not named.
+    /// Returns what could not be read, removed or folded, and why. Files in other formats are not listed.
     ///
     /// ```
     /// # use mmstats::retire::Cleaner;
@@ -95,7 +96,7 @@ impl Cleaned {
 }
 
 impl Cleaner {
-    /// Removes files of any age, without folding them.
+    /// Returns a cleaner that removes files of any age and does not fold them.
     ///
     /// ```
     /// # use mmstats::retire::Cleaner;
@@ -108,7 +109,7 @@ impl Cleaner {
         Cleaner::default()
     }
 
-    /// Only says what it would do.
+    /// Only reports what it would do.
     ///
     /// ```
     /// use mmstats::retire::Cleaner;
@@ -124,7 +125,7 @@ impl Cleaner {
         self
     }
 
-    /// Leaves files that were created, or grew, less than `age` ago.
+    /// Keeps files that were created, or grew, less than `age` ago.
     ///
     /// ```
     /// # use mmstats::retire::Cleaner;
@@ -138,13 +139,12 @@ impl Cleaner {
         self
     }
 
-    /// Also files of processes of which it cannot be said whether they live, such as those of another
-    /// machine or pid namespace: if they are older than [`older_than`](Cleaner::older_than) says, and no
-    /// process of this machine has them mapped.
+    /// Also cleans files of processes whose liveness is unknown, such as those of another machine or pid namespace,
+    /// if they are older than [`older_than`](Cleaner::older_than) and no process of this machine has them mapped.
     ///
-    /// The age is the only evidence: a store through a mapping does not change it, and a writer on another
-    /// machine, or on overlayfs, may still count into such a file. Without an age,
-    /// [`clean`](Cleaner::clean) refuses.
+    /// The age is the only evidence: a store through a mapping does not change it, and a writer on another machine,
+    /// or on overlayfs, may still count into such a file. Without an age, [`clean`](Cleaner::clean) returns an
+    /// error.
     ///
     /// ```
     /// use std::time::Duration;
@@ -161,8 +161,8 @@ impl Cleaner {
         self
     }
 
-    /// Adds the totals of the files to the retired file of their model before it removes them. Levels
-    /// (gauges, flags, ups and downs) end with their process.
+    /// Adds the totals of the files to the retired file of their model before removing them. Levels (gauges, flags,
+    /// ups and downs) end with their process.
     ///
     /// ```
     /// use mmstats::retire::Cleaner;
@@ -177,19 +177,19 @@ impl Cleaner {
         self
     }
 
-    /// Only files that belong to this user.
+    /// Restricts cleaning to files that belong to this user.
     pub(super) fn only_of(mut self, uid: u32) -> Cleaner {
         self.rules.only_of = Some(uid);
         self
     }
 
-    /// How long to wait, in all, for others who fold into the same files. Default: 30 seconds.
+    /// Sets how long to wait, in total, for other processes that fold into the same files. Default: 30 seconds.
     pub(super) fn patience(mut self, time: Duration) -> Cleaner {
         self.patience = Some(time);
         self
     }
 
-    /// Calls `tell` with each directory in which folding has to wait for another process.
+    /// Sets a function to call with each directory in which folding has to wait for another process.
     ///
     /// ```
     /// # use mmstats::retire::Cleaner;
@@ -217,9 +217,8 @@ impl Cleaner {
     /// ```
     ///
     /// # Errors
-    /// There is nothing at that path, or it cannot be listed; or files of [`unknown`](Cleaner::unknown)
-    /// processes are to go whatever their age. What goes wrong with single files is in
-    /// [`Cleaned::problems`].
+    /// If there is nothing at that path, or it cannot be listed; or if files of [`unknown`](Cleaner::unknown)
+    /// processes are to be cleaned whatever their age. Problems with single files are in [`Cleaned::problems`].
     pub fn clean(&self, path: impl AsRef<Path>) -> Result<Cleaned, Error> {
         let path = path.as_ref();
         if NO_FILES.is_some() {
@@ -255,8 +254,8 @@ impl Cleaner {
         Ok(cleaning.cleaned)
     }
 
-    /// Cleans the roots that a reader looks into when none is named ([`roots`](crate::reader::roots)). A
-    /// default root that is not safe to use is one of the [`Cleaned::problems`].
+    /// Cleans the roots that a reader uses when none is named ([`roots`](crate::reader::roots)). A default root
+    /// that is not safe to use is reported in [`Cleaned::problems`].
     ///
     /// ```no_run
     /// use mmstats::retire::Cleaner;
@@ -266,7 +265,7 @@ impl Cleaner {
     /// ```
     ///
     /// # Errors
-    /// As [`clean`](Self::clean).
+    /// Those of [`clean`](Self::clean).
     pub fn clean_env(&self) -> Result<Cleaned, Error> {
         let mut cleaned = Cleaned::default();
         for root in paths::reader_roots() {
@@ -305,8 +304,8 @@ impl<'a> Cleaning<'a> {
         self.cleaned.problems.push(Problem::new(path, problem));
     }
 
-    /// Cleans a root or a model's directory. A root has directories in it, a model's directory has files:
-    /// whatever it is, each is done.
+    /// Cleans a root or a model's directory. A root contains directories, a model's directory contains files: both
+    /// are handled, whichever it is.
     fn tree(&mut self, directory: &Directory) -> Result<(), Error> {
         let mut listed = Ok(Entries::default());
         self.as_owner(directory, |this| {
@@ -332,15 +331,15 @@ impl<'a> Cleaning<'a> {
     }
 
     fn cannot_list(&mut self, path: &Path, error: &io::Error) {
-        // Removed just now: no problem.
+        // Removed just now: not a problem.
         if error.kind() != io::ErrorKind::NotFound {
             self.problem(path, format!("cannot list it: {error}"));
         }
     }
 
-    /// Does some work in a directory, with no more rights than its owner has.
+    /// Runs `work` on a directory, with no more rights than its owner has.
     fn as_owner(&mut self, directory: &Directory, work: impl FnOnce(&mut Self)) {
-        // A process that cleans by itself leaves what is not its own alone.
+        // A process that cleans on its own leaves other users' directories alone.
         let own = ProcessIdentity::this().uid();
         if self.cleaner.rules.only_of.is_some() && own == 0 && directory.stat().uid != own {
             return;
@@ -375,7 +374,7 @@ impl<'a> Cleaning<'a> {
         self.remove(directory, making, Outcome::Removed);
     }
 
-    /// Removes files; on a dry run says that `outcome` would become of them.
+    /// Removes files; on a dry run, reports that `outcome` would happen to them.
     fn remove(&mut self, directory: &Directory, files: Vec<Doomed>, outcome: Outcome) {
         for file in files {
             let path = directory.path().join(&file.name);

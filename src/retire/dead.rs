@@ -1,5 +1,5 @@
-//! The files of processes that were killed, before the next process makes its own: the newest stay to be
-//! looked at, the others are folded, so that restarts do not pile up files.
+//! The files of processes that were killed, when the next process creates its own: the newest stay for inspection,
+//! the others are folded, so that restarts do not accumulate files.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -13,15 +13,15 @@ use crate::sys::lifecycle::directory_lock::Patience;
 use crate::sys::process::fork;
 use crate::sys::process::identity::ProcessIdentity;
 
-/// How long a start may take longer. What is not done by then is left to the next start.
+/// The most time that this may add to a start. The rest is left to the next start.
 const TIME: Duration = Duration::from_millis(50);
-/// Files that are folded before the clock is looked at again. Each step writes the retired file anew.
+/// The number of files to fold before the clock is checked again. Each step rewrites the retired file.
 const STEP: usize = 64;
 
-/// Folds dead processes' files of this user beyond the newest `keep`; once for each directory and process.
+/// Folds this user's files of dead processes, except the newest `keep`; once per directory and process.
 pub fn fold_beyond(keep: usize, root: &std::path::Path, directory: &Directory) {
     let own = ProcessIdentity::this().uid();
-    // In another user's directory a superuser does nothing unasked.
+    // In another user's directory, a superuser does nothing unasked.
     if !is_first_in(directory) || (own == 0 && directory.stat().uid != own) {
         return;
     }
@@ -35,7 +35,7 @@ pub fn fold_beyond(keep: usize, root: &std::path::Path, directory: &Directory) {
     if files.len() <= keep {
         return;
     }
-    // The oldest first, as far as inode numbers tell: if the time does not do for all, it does for those.
+    // Oldest first, as far as inode numbers tell: if time runs out, at least those are done.
     files.sort_unstable_by_key(|entry| entry.inode);
     let mut judge = Judge::new(Rules {
         only_of: Some(own),
@@ -48,7 +48,7 @@ pub fn fold_beyond(keep: usize, root: &std::path::Path, directory: &Directory) {
         }
         match judge.file(directory, &entry.name, root) {
             Ok(file) => dead.extend(file),
-            // Bad files are for readers and `clean` to report.
+            // Readers and `clean` report bad files.
             Err(Trouble::Gone | Trouble::Bad(_)) => {}
         }
     }
@@ -57,7 +57,7 @@ pub fn fold_beyond(keep: usize, root: &std::path::Path, directory: &Directory) {
     let dead: Vec<Doomed> = dead.into_iter().map(|(file, _)| file).collect();
     let mut folding = Folding::default();
     for step in dead.chunks(STEP) {
-        // Nothing is waited for: who has the lock does the same.
+        // Without waiting: a process that has the lock does the same.
         let done = fold(directory, step, &Patience::of(Duration::ZERO), &mut folding);
         if let Err(error) = done {
             log::debug!("mmstats: files of dead processes are not folded: {error}");
@@ -73,14 +73,14 @@ pub fn fold_beyond(keep: usize, root: &std::path::Path, directory: &Directory) {
     }
 }
 
-/// A directory in which this process has folded, and when in a chain of forks.
+/// The generation of a process, and a directory in which it has folded.
 type Seen = (u64, (u64, u64));
 
-/// Whether this is the process's first file in a directory.
+/// Returns whether this is the process's first file in a directory.
 fn is_first_in(directory: &Directory) -> bool {
     static SEEN: Mutex<Vec<Seen>> = Mutex::new(Vec::new());
-    // Never waited for: a fork may have caught it, and an allocator may come back here. Whoever does not
-    // get it does not fold, which others will do.
+    // Never waited for: a fork may have caught it, and an allocator may call back here. A thread that does not get
+    // it does not fold; others will.
     let Ok(mut seen) = SEEN.try_lock() else {
         return false;
     };

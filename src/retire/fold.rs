@@ -1,4 +1,4 @@
-//! Folding: the totals of files into the retired file of their model.
+//! Folding: adding the totals of files to the retired file of their model.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -19,25 +19,25 @@ use crate::sys::lifecycle::directory_lock::{DirectoryLock, FOLD, Patience};
 use crate::sys::memory::fallocate::reserve;
 use crate::sys::memory::read_map::Stat;
 
-/// Name of the retired file to be. Only who has the directory's lock may have one.
+/// The name of the next retired file while it is written. Only the holder of the directory's lock may have one.
 const NEXT: &str = ".mmstats-retired";
-/// Bytes that a retired file may have at most: it is written anew at each step.
+/// The maximum size of a retired file in bytes: it is rewritten at each step.
 const MAX_SIZE: usize = 64 << 20;
 
-/// What came of folding some files.
+/// The result of folding some files.
 #[derive(Debug, Default)]
 pub struct Folding {
-    /// Those that were folded.
+    /// Files that were folded.
     pub folded: Vec<OsString>,
-    /// Those that stay as they are, and why.
+    /// Files that stay as they are, and why.
     pub kept: Vec<(OsString, String)>,
 }
 
-/// Folds files that nobody writes any more, all in `directory`, into its retired file, and removes them.
+/// Folds files of `directory` that nobody writes any more into its retired file, and removes them.
 ///
 /// # Errors
-/// The retired file cannot be read, or a new one not be written. What `folding` names as folded by
-/// then is; the rest is as it was.
+/// If the retired file cannot be read, or a new one cannot be written. Files listed as folded in `folding` are
+/// folded even then; the rest is unchanged.
 pub fn fold(
     directory: &Directory,
     files: &[Doomed],
@@ -58,19 +58,19 @@ pub fn fold(
     Ok(())
 }
 
-/// One step: from the retired file as it is to the next one. Under the directory's lock.
+/// One step: from the present retired file to the next one. Runs under the directory's lock.
 struct Step<'a> {
     directory: &'a Directory,
     plans: Plans,
     scratch: Scratch,
-    /// Those of the retired file, if there is one.
+    /// The totals of the retired file, if there is one.
     totals: Option<RetiredTotals>,
-    /// The user to whom the retired file belongs.
+    /// The owner of the retired file.
     uid: Option<u32>,
 }
 
 impl<'a> Step<'a> {
-    /// Reads the retired file, and removes what an earlier step has folded and not removed.
+    /// Reads the retired file, and removes files that an earlier step has folded but not removed.
     fn begin(directory: &'a Directory) -> Result<Step<'a>, Error> {
         let mut step = Step {
             directory,
@@ -110,7 +110,7 @@ impl<'a> Step<'a> {
 
     /// Removes a file that was folded, if it is still there.
     fn remove_left(&mut self, left: &Folded) -> Result<(), Error> {
-        // The name is data: it may be anything.
+        // The name is untrusted data.
         if left.name.contains('/') || !left.name.starts_with("mmstats-") {
             return Ok(());
         }
@@ -127,7 +127,7 @@ impl<'a> Step<'a> {
                 .remove(self.directory)
                 .map_err(fail)
             }
-            // Gone, or another one by now.
+            // Gone, or another file by now.
             Ok(_) | Err(Trouble::Gone) => Ok(()),
             Err(Trouble::Bad(problem)) => Err(fail(io::Error::other(problem))),
         }
@@ -138,7 +138,7 @@ impl<'a> Step<'a> {
         for file in files {
             match self.add(file, &mut ids) {
                 Ok(Some((id, like))) => added.push((file, id, like)),
-                // Gone in the meantime: somebody else has folded it, or removed it.
+                // Gone in the meantime: another process has folded or removed it.
                 Ok(None) => {}
                 Err(problem) => folding.kept.push((file.name.clone(), problem)),
             }
@@ -155,20 +155,20 @@ impl<'a> Step<'a> {
                 name: name.into_owned(),
             });
         }
-        // The first one stays: it tells whose totals these are.
+        // The first name stays: it tells whose totals these are.
         let surplus = retired.named.len().saturating_sub(1 + NAMED);
         retired.named.drain(1..1 + surplus);
         replace(self.directory, &totals.encode(), like)?;
         for (file, ..) in added {
-            // If it cannot be removed now, readers ignore it, and the next step begins with it.
+            // If it cannot be removed now, readers ignore it, and the next step tries first.
             let _ = file.remove(self.directory);
             folding.folded.push(file.name.clone());
         }
         Ok(())
     }
 
-    /// Adds a file to the totals, and to those that this step has `added`, and tells whose it was; `None`: it
-    /// is no longer there.
+    /// Adds a file to the totals and its id to `added`. Returns its id and metadata; `None` if it is no longer
+    /// there.
     fn add(
         &mut self,
         doomed: &Doomed,
@@ -211,7 +211,7 @@ impl<'a> Step<'a> {
     }
 }
 
-/// Puts a new retired file in the place of the old one, with the owner and permissions of `like`.
+/// Replaces the retired file by a new one, with the owner and permissions of `like`.
 fn replace(directory: &Directory, bytes: &[u8], like: &Stat) -> Result<(), Error> {
     let path = || directory.path().join(RETIRED_FILE);
     if bytes.len() > MAX_SIZE {
@@ -222,7 +222,7 @@ fn replace(directory: &Directory, bytes: &[u8], like: &Stat) -> Result<(), Error
         });
     }
     let next = OsStr::new(NEXT);
-    // Of who was killed in the middle.
+    // Left by a process that was killed in the middle.
     let _ = directory.remove(next);
     let written = write(directory, next, bytes, like)
         .and_then(|()| directory.rename(next, OsStr::new(RETIRED_FILE)));
@@ -233,13 +233,13 @@ fn replace(directory: &Directory, bytes: &[u8], like: &Stat) -> Result<(), Error
 }
 
 fn write(directory: &Directory, name: &OsStr, bytes: &[u8], like: &Stat) -> io::Result<()> {
-    // Its permissions, but never those to execute it: the file has what others wrote.
+    // The permissions of `like`, but never those to execute: the file contains what others wrote.
     let mut file = directory.new_file(name, like.mode & 0o666)?;
     if Stat::of_file(&file)?.uid != like.uid {
-        // The superuser folds for somebody, who is to go on with the file.
+        // The superuser folds for the owner, who must be able to continue with the file.
         directory::give_to(&file, like.uid)?;
     }
-    // Asked for first, so that a lack of space is an error and no signal.
+    // Reserved first, so that a lack of space is an error rather than a signal.
     reserve(&file, 0, bytes.len() as u64)?;
     file.write_all(bytes)
 }

@@ -1,8 +1,7 @@
-//! Which files are to go: those of processes that are proved to have ended. If a person asks for it, also
-//! old ones of which nothing can be proved.
+//! Decides which files to remove: those of processes that are proved to have ended, and, on request, old ones of
+//! which nothing can be proved.
 //!
-//! Only the start of a file is read, which says whose it is. What its records say matters to who folds
-//! it.
+//! Only the start of a file is read, which identifies its process. Its records matter only when it is folded.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, TryLockError};
@@ -21,19 +20,19 @@ use crate::sys::lifecycle::directory::{Directory, DirectoryEntry, FileType};
 use crate::sys::memory::read_map::Opened;
 use crate::sys::process::liveness::{Life, Witness};
 
-/// What lies in a directory, sorted by name.
+/// The entries of a directory, sorted by name.
 #[derive(Debug, Default)]
 pub struct Entries {
-    /// Regular files that are named like stats files.
+    /// Regular files with names of stats files.
     pub files: Vec<OsString>,
-    /// Regular files that are named like stats files in the making.
+    /// Regular files with names of stats files that are still being created.
     pub making: Vec<OsString>,
     /// Directories.
     pub directories: Vec<OsString>,
 }
 
 impl Entries {
-    /// Those of a directory.
+    /// Lists a directory.
     pub fn of(directory: &Directory) -> io::Result<Entries> {
         let mut entries = Entries::default();
         for DirectoryEntry { name, kind, .. } in directory.entries()? {
@@ -57,7 +56,7 @@ impl Entries {
         Ok(entries)
     }
 
-    /// A single file, of whatever name.
+    /// Returns a single file, whatever its name.
     pub fn one(name: OsString) -> Entries {
         let mut entries = Entries::default();
         if is_in_the_making(&name) {
@@ -69,7 +68,7 @@ impl Entries {
     }
 }
 
-/// Whether a file is named like a stats file that is not retired.
+/// Returns whether a file has the name of a stats file other than the retired file.
 pub fn is_of_stats(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b"mmstats-") && name != RETIRED_FILE
 }
@@ -78,18 +77,18 @@ fn is_in_the_making(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(TEMP_PREFIX.as_bytes())
 }
 
-/// Which files may go, of those whose processes have ended.
+/// The rules for which files of ended processes may be removed.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
-    /// Those that were created, or grew, this long ago.
+    /// Files that were created, or grew, at least this long ago.
     pub older_than: Duration,
-    /// Also those of processes of which it cannot be said whether they live.
+    /// Also files of processes whose liveness is unknown.
     pub unknown: bool,
-    /// Those of this user only.
+    /// Only files of this user.
     pub only_of: Option<u32>,
 }
 
-/// Who says of files whether they are to go.
+/// Decides whether files are to be removed.
 #[derive(Debug)]
 pub struct Judge {
     rules: Rules,
@@ -98,7 +97,7 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// One that goes by `rules`.
+    /// Makes a judge that applies `rules`.
     pub fn new(rules: Rules) -> Judge {
         Judge {
             rules,
@@ -107,7 +106,7 @@ impl Judge {
         }
     }
 
-    /// Whether a file of a directory is to go, which one it is, and when it was created.
+    /// Returns the file and its time of creation if it is to be removed.
     pub fn file(
         &mut self,
         directory: &Directory,
@@ -117,7 +116,7 @@ impl Judge {
         let opened = (directory.file(name)).map_err(|error| Trouble::io("open it", error))?;
         let start = Preamble::read(&directory.path().join(name), &opened)?;
         if start.committed.is_none() {
-            // Of format 1, which does not say enough of its process.
+            // Format 1, which does not identify its process well enough.
             return Ok(None);
         }
         let header = start.header;
@@ -125,15 +124,15 @@ impl Judge {
         Ok(doomed.map(|doomed| (doomed, header.created)))
     }
 
-    /// Whether a file in the making is to go. What cannot be read is not told of: that is what files
-    /// in the making are like. One without a whole header stays, for its name alone proves nothing: a
-    /// pid without its namespace, boot and machine may be anybody's.
+    /// Returns a file in the making if it is to be removed. If it cannot be read, nothing is reported: files in the
+    /// making are like that. A file without a complete header stays, because its name alone proves nothing: a pid
+    /// without its namespace, boot and machine may be anybody's.
     pub fn making(&mut self, directory: &Directory, name: &OsStr, root: &Path) -> Option<Doomed> {
         let path = directory.path().join(name);
         let opened = directory.file(name).ok()?;
         Preamble::read(&path, &opened).ok()?;
-        // Acquire: its writer has written the first word after the rest of the header, with Release. It
-        // was there just now, so what is read after this is the whole header, even of who is at it.
+        // Acquire: its writer stores the first word after the rest of the header, with Release. The read above has
+        // seen that word, so the next read gets the whole header, even while the writer is at work.
         fence(Ordering::Acquire);
         let header = Preamble::read(&path, &opened).ok()?.header;
         if !temp_name::is_of(name.to_str()?, &header) {
@@ -165,7 +164,7 @@ impl Judge {
         }
         let goes = self.witness.proved_dead(root, header)
             || rules.unknown
-                // A retired file is of no process, and has the totals of many.
+                // A retired file belongs to no process, and has the totals of many.
                 && header.pid != 0
                 && self.witness.life(root, header) == Life::Unknown
                 && !is_in_use(&opened.file);
@@ -176,11 +175,12 @@ impl Judge {
     }
 }
 
-/// Whether somebody has a lock on a file, as writers have while it is mapped. Not proved dead and locked
-/// is reason enough to leave it.
+/// Returns whether another process has a lock on a file, as writers have while it is mapped. A file that is locked
+/// and not proved dead is left alone.
 fn is_in_use(file: &fs::File) -> bool {
     let locked = matches!(file.try_lock(), Err(TryLockError::WouldBlock));
-    // Closing would do, but for a fork that came in between. If it was not locked, this does nothing.
+    // Closing would be enough, if there were no fork in between. If the file was not locked by us, this does
+    // nothing.
     let _ = file.unlock();
     locked
 }

@@ -1,12 +1,11 @@
-//! What becomes of the files of processes that have ended: they are removed, or folded into one retired
-//! file for each model, which keeps their totals.
+//! What happens to the files of processes that have ended: they are removed, or folded into one retired file per
+//! model, which keeps their totals.
 //!
-//! A retired file is an ordinary stats file that never changes; folding replaces it in one step that
-//! adds the totals of some files and names them
-//! ([`format::retired`](crate::format::retired) has the proof that each count is seen exactly once,
-//! whoever looks and whoever is killed).
+//! A retired file is an ordinary stats file that never changes. Folding replaces it in one step with a file that
+//! adds the totals of some files and names them ([`format::retired`](crate::format::retired) has the proof that
+//! each count is seen exactly once, whoever reads and whoever is killed).
 //!
-//! Above the reader, whose decoding it uses, and below the writer, which calls it at a clean end
+//! This module is above the reader, whose decoding it uses, and below the writer, which calls it at a clean end
 //! (`MMSTATS_FOLD`) and before its first file (`MMSTATS_CLEAN`).
 
 mod at_end;
@@ -25,7 +24,7 @@ pub use clean::{Cleaned, Cleaner, Outcome};
 
 use crate::sys::lifecycle::directory::Directory;
 
-/// A file that is to go: its name in its directory, and which file that has to be.
+/// A file to be removed: its name in its directory, and its identity, which must still match.
 #[derive(Clone, Debug)]
 struct Doomed {
     name: OsString,
@@ -34,14 +33,14 @@ struct Doomed {
 }
 
 impl Doomed {
-    /// Removes the file, if it still is the same.
+    /// Removes the file, if it still is the same one.
     fn remove(&self, directory: &Directory) -> std::io::Result<()> {
         match directory.identity(&self.name) {
             Ok(now) if now == self.identity => match directory.remove(&self.name) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
                 _ => Ok(()),
             },
-            // Somebody else's by now, or nobody's.
+            // The name is another file's by now, or gone.
             _ => Ok(()),
         }
     }

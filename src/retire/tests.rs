@@ -1,4 +1,4 @@
-//! What a fold keeps of the identity of series.
+//! Tests that a fold keeps the identity of series.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -12,7 +12,7 @@ use crate::reader::plan::Plans;
 use crate::reader::testing::{Maker, Root, counter, header, percentile, schema};
 use crate::reader::{Reader, Series};
 
-/// Of a series: label, prefix, group, key of the group, labels, kind and since.
+/// A series: label, prefix, group, key of the group, labels, kind and since.
 type Known = (
     [String; 2],
     Option<String>,
@@ -38,7 +38,7 @@ fn all(root: &Root) -> Vec<(Known, String)> {
     assert_eq!(snapshot.errors(), []);
     (snapshot.models()[0].series().iter())
         .map(|series| {
-            // The last value of a distribution is not known of one that was folded.
+            // The last value of a distribution is unknown after a fold.
             let value = series.value().as_distribution().map_or_else(
                 || series.value().to_string(),
                 |values| format!("{} {}", values.count(), values.total()),
@@ -48,7 +48,7 @@ fn all(root: &Root) -> Vec<(Known, String)> {
         .collect()
 }
 
-/// A file with groups and labels, in which each counter has the value `n`.
+/// Returns a file with groups and labels in which each counter has the value `n`.
 fn file(header: &Header, n: u64) -> Vec<u8> {
     let (own, of_group) = (
         schema([counter("own")]),
@@ -75,7 +75,7 @@ fn file(header: &Header, n: u64) -> Vec<u8> {
     maker.finish()
 }
 
-/// Folds the files of these names.
+/// Folds the files with these names.
 fn fold(root: &Root, names: &[&str]) {
     let (mut plans, mut scratch) = (Plans::default(), Scratch::default());
     let directory: Arc<std::path::Path> = root.path().into();
@@ -108,13 +108,13 @@ fn a_fold_keeps_prefix_group_labels_and_since() {
     assert_eq!(all(&root), before, "one is folded");
     fold(&root, &["mmstats-2-2"]);
     assert_eq!(all(&root), before, "both are");
-    // And one that begins after them.
+    // And a file that begins after them.
     root.write("mmstats-3-3", &file(&header("m", 3, 9), 0));
     let identities = |all: Vec<(Known, String)>| all.into_iter().map(|(known, _)| known);
     assert!(identities(all(&root)).eq(identities(before)));
 }
 
-/// Retired files of earlier versions have prefixes for groups.
+/// Retired files of earlier versions have prefixes in place of groups.
 #[test]
 fn totals_that_were_folded_without_groups_count_on() {
     let root = Root::new();

@@ -1,4 +1,4 @@
-//! The totals of many files of one model, as a retired file has them.
+//! The totals of many files of one model, as a retired file stores them.
 
 use std::collections::{BTreeMap, HashMap, hash_map};
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use crate::reader::file::OpenFile;
 use crate::reader::identity::Identity;
 use crate::reader::plan::Plan;
 
-/// Totals, by schema and identity (prefix, group, labels): what has the same ones adds up word by word.
+/// Totals, by schema and identity (prefix, group, labels): instances with the same ones are added word by word.
 #[derive(Debug)]
 pub struct RetiredTotals {
     header: Header,
-    /// What was folded so far.
+    /// What has been folded so far.
     pub retired: Retired,
     entries: Vec<Entry>,
-    /// By address of the plan (which the entry keeps alive) and identity.
+    /// Indexes of entries, by identity and by the address of the plan (which the entry keeps alive).
     index: HashMap<(usize, Arc<Identity>), usize>,
 }
 
@@ -29,18 +29,18 @@ pub struct RetiredTotals {
 struct Entry {
     plan: Arc<Plan>,
     identity: Arc<Identity>,
-    /// As the reader keeps them: of a slot the published words, then the plain ones.
+    /// In the reader's layout: for each metric, the published words of its slot, then its plain words.
     words: Vec<u64>,
-    /// By number of the metric, and number of the octave.
+    /// Counts, by index of the metric and number of the octave.
     octaves: BTreeMap<(usize, u32), Vec<u64>>,
-    /// What changes in the cells of extents, by number of the metric, and by the words that do not.
+    /// The changing words of cells in extents, by index of the metric and by the words that do not change.
     extents: BTreeMap<usize, BTreeMap<Vec<u64>, Vec<u64>>>,
-    /// When the latest file that it is of was created.
+    /// When the newest of its files was created.
     created: u64,
 }
 
 impl RetiredTotals {
-    /// No totals yet, of the model and user of a file with this header.
+    /// Makes empty totals for the model and user of a file with this header.
     pub fn new(of: &Header) -> RetiredTotals {
         RetiredTotals {
             header: Header {
@@ -55,7 +55,7 @@ impl RetiredTotals {
         }
     }
 
-    /// Those that a retired file has.
+    /// Reads the totals of a retired file.
     pub fn of(file: &OpenFile) -> Result<RetiredTotals, String> {
         let mut totals = RetiredTotals::new(&file.header);
         let Some(retired) = &file.contents.retired else {
@@ -66,12 +66,12 @@ impl RetiredTotals {
         Ok(totals)
     }
 
-    /// Of which model they are.
+    /// Returns the name of the model.
     pub fn model(&self) -> &str {
         &self.header.model
     }
 
-    /// Adds all values of a file that nobody writes any more, or none: then says why not.
+    /// Adds all values of a file that nobody writes any more; on an error, which says why, adds none.
     pub fn add(&mut self, file: &OpenFile) -> Result<(), String> {
         let contents = &file.contents;
         check(contents)?;
@@ -82,7 +82,7 @@ impl RetiredTotals {
                 Arc::as_ptr(&instance.plan) as usize,
                 Arc::clone(&instance.identity),
             );
-            // A label that is there twice: the first counts, as for readers.
+            // If a label appears twice, the first one counts, as for readers.
             if let hash_map::Entry::Vacant(place) = new.entry(key) {
                 let next = entry(contents, instance, created);
                 let sum = match self.index.get(place.key()) {
@@ -92,7 +92,7 @@ impl RetiredTotals {
                 place.insert(sum);
             }
         }
-        // Nothing can fail any more.
+        // Nothing can fail from here on.
         for (key, entry) in new {
             match self.index.get(&key) {
                 Some(&index) => self.entries[index] = entry,
@@ -108,7 +108,7 @@ impl RetiredTotals {
         Ok(())
     }
 
-    /// The bytes of the retired file.
+    /// Returns the bytes of the retired file.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = self.header.encode();
         let owner = Owner {
@@ -118,7 +118,7 @@ impl RetiredTotals {
         };
         out[OWNER..][..8].copy_from_slice(&owner.pack().to_le_bytes());
         out.extend(self.retired.encode());
-        // Of two versions of a program that have a label in common the first in the file counts.
+        // If two versions of a program have a label in common, the first one in the file counts.
         let mut entries: Vec<&Entry> = self.entries.iter().collect();
         entries.sort_by(|a, b| {
             let newest_first = b.created.cmp(&a.created);
@@ -141,7 +141,7 @@ impl RetiredTotals {
     }
 }
 
-/// Whether all that a file has was understood and had whole, so that nothing of it is lost.
+/// Checks that everything in a file was understood and read consistently, so that nothing of it is lost.
 fn check(contents: &Contents) -> Result<(), String> {
     if let Some(problem) = contents.problems.first() {
         return Err(problem.clone());
@@ -159,7 +159,7 @@ fn check(contents: &Contents) -> Result<(), String> {
     Ok(())
 }
 
-/// What a file has of one instance.
+/// Returns what a file has for one instance.
 fn entry(contents: &Contents, instance: &ReadInstance, created: u64) -> Entry {
     let values = &contents.values.words;
     let mut octaves: BTreeMap<_, Vec<u64>> = BTreeMap::new();
@@ -176,15 +176,15 @@ fn entry(contents: &Contents, instance: &ReadInstance, created: u64) -> Entry {
         else {
             continue;
         };
-        // 0: nothing was published there yet.
+        // 0: nothing has been published there yet.
         if let Some((1.., cell)) = extent.values(values).split_first()
             && let Some((changing, fixed)) = cell.split_at_checked(changing)
         {
-            // Zeros at the end mean nothing, but lengths and flags have their place.
+            // Trailing zeros mean nothing, but lengths and flags keep their place.
             let used = fixed.iter().rposition(|word| *word != 0);
             let fixed = &fixed[..used.map_or(0, |last| last + 1).max(fixed.len().min(2))];
             let of_metric: &mut BTreeMap<_, _> = extents.entry(extent.metric).or_default();
-            // Two extents that mean the same add up, as for readers.
+            // Two extents with the same meaning are added, as for readers.
             fold(
                 &mut words[metric.at..][..metric.words],
                 of_metric,
@@ -203,7 +203,7 @@ fn entry(contents: &Contents, instance: &ReadInstance, created: u64) -> Entry {
             continue;
         }
         let counts = octave.values(values);
-        // Two records for one octave: a writer makes none, but a file may say so, and readers add them.
+        // Two records for one octave: no writer creates them, but a file may contain them, and readers add them.
         match octaves.get_mut(&(octave.metric, octave.number)) {
             Some(sums) => add(sums, counts),
             None => drop(octaves.insert((octave.metric, octave.number), counts.to_vec())),
@@ -226,7 +226,7 @@ fn add(sums: &mut [u64], counts: &[u64]) {
 }
 
 impl Entry {
-    /// An entry for the instance of another one, with nothing in it.
+    /// Makes an empty entry for the instance of another one.
     fn nothing(of: &Entry) -> Entry {
         Entry {
             words: vec![0; of.words.len()],
@@ -236,7 +236,7 @@ impl Entry {
         }
     }
 
-    /// With the values of one more file; `files` are in it already.
+    /// Returns the entry with the values of one more file added. `files` is the number of files in it so far.
     fn with(&self, next: Entry, files: u64) -> Result<Entry, String> {
         let mut sum = self.clone();
         for metric in &self.plan.metrics {

@@ -1,14 +1,15 @@
-//! What touches the operating system and raw memory: mappings, words of a mapping, process identity,
-//! forks, clocks. With the two `unsafe impl`s that the derive writes, the only unsafe code.
+//! The operating system and raw memory: mappings, words of a mapping, process identity, forks, clocks. Together
+//! with the two `unsafe impl`s that the derive writes, this is the only unsafe code.
 //!
-//! Everything above is the same on all platforms. Where there is no Unix, the modules of `elsewhere` take the place
-//! of those of the same names: no file can be opened or made there, and a process is alone.
+//! Everything above is the same on all platforms. Where there is no Unix, the modules of `elsewhere` replace those
+//! of the same names: no file can be opened or created there, and a process sees no others.
 
 pub mod lifecycle;
 pub mod memory;
 pub mod process;
 
-/// Why neither writers nor readers use files here; `None`: they do. Then metrics are in private memory.
+/// The reason why neither writers nor readers use files on this platform; metrics are then in private memory.
+/// `None` where files are supported.
 pub const NO_FILES: Option<&str> = if cfg!(not(unix)) {
     Some("files are not supported on this platform")
 } else if cfg!(target_endian = "big") {
@@ -17,7 +18,7 @@ pub const NO_FILES: Option<&str> = if cfg!(not(unix)) {
     None
 };
 
-/// [`NO_FILES`] as the error of whoever tries.
+/// Returns [`NO_FILES`] as an error.
 pub fn unsupported() -> std::io::Error {
     let reason = NO_FILES.unwrap_or("files are not supported");
     std::io::Error::new(std::io::ErrorKind::Unsupported, reason)

@@ -1,36 +1,36 @@
-//! The clocks: those of std. `wasm32-unknown-unknown` has none, and std panics where it is asked: there no time
-//! passes, it is always 0.
+//! Clocks: those of std. `wasm32-unknown-unknown` has none, and std panics when asked for the time. There, no time
+//! passes: it is always 0.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Whether there are clocks.
+/// Whether the platform has clocks.
 const CLOCKS: bool = cfg!(not(all(target_family = "wasm", target_os = "unknown")));
 
-/// A clock for durations: a reading is in nanoseconds.
+/// A clock for durations. Its readings are in nanoseconds.
 #[derive(Debug)]
 pub struct Clock(());
 
-/// The clock.
+/// Returns the clock.
 pub fn get() -> &'static Clock {
     &Clock(())
 }
 
 impl Clock {
-    /// A reading, in ticks.
+    /// Returns a reading, in ticks.
     #[inline]
     pub fn ticks(&self) -> u64 {
         coarse_nanos()
     }
 
-    /// The nanoseconds from one reading to a later one; 0 if it is not later.
+    /// Returns the nanoseconds from one reading to a later one; 0 if it is not later.
     #[inline]
     pub fn nanos(&self, start: u64, end: u64) -> u64 {
         end.saturating_sub(start)
     }
 }
 
-/// Now, in nanoseconds since 1970-01-01 UTC; 0 before.
+/// Returns the time in nanoseconds since 1970-01-01 UTC; 0 if it is before.
 pub fn unix_nanos() -> u64 {
     #[cfg(feature = "testing")]
     if let Some(now) = super::mock_clock::unix() {
@@ -39,7 +39,7 @@ pub fn unix_nanos() -> u64 {
     system_nanos()
 }
 
-/// [`unix_nanos`] by the system's clock, whatever tests mock.
+/// Like [`unix_nanos`], but always by the system's clock, even if a test mocks it.
 pub fn system_nanos() -> u64 {
     if !CLOCKS {
         return 0;
@@ -49,17 +49,17 @@ pub fn system_nanos() -> u64 {
         .map_or(0, |since| since.as_nanos() as u64)
 }
 
-/// How long ago the machine was booted; `None`: it is not known how to ask.
+/// Returns the time since the machine was booted; `None`: there is no known way to ask.
 pub fn since_boot() -> Option<Duration> {
     None
 }
 
-/// As [`unix_nanos`].
+/// Like [`unix_nanos`].
 pub fn coarse_unix_nanos() -> u64 {
     unix_nanos()
 }
 
-/// Nanoseconds since this was asked first, and one: 0 would be no time at all.
+/// Returns the nanoseconds since the first call, plus one: 0 would mean no time at all.
 pub fn coarse_nanos() -> u64 {
     #[cfg(feature = "testing")]
     if let Some(now) = super::mock_clock::steady() {
@@ -68,7 +68,7 @@ pub fn coarse_nanos() -> u64 {
     system_coarse_nanos()
 }
 
-/// [`coarse_nanos`] by the system's clock, whatever tests mock.
+/// Like [`coarse_nanos`], but always by the system's clock, even if a test mocks it.
 pub fn system_coarse_nanos() -> u64 {
     static FIRST: OnceLock<Instant> = OnceLock::new();
     if !CLOCKS {

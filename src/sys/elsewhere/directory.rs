@@ -1,4 +1,4 @@
-//! Directories, where there are none for us: nobody has one.
+//! Directories on a platform without files: none can be opened.
 
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
@@ -19,15 +19,15 @@ pub struct Directory {
 /// An entry of a directory, not opened.
 #[derive(Debug)]
 pub struct DirectoryEntry {
-    /// Its name.
+    /// The name.
     pub name: OsString,
-    /// Its inode number.
+    /// The inode number.
     pub inode: u64,
-    /// What it is.
+    /// The type of the entry.
     pub kind: FileType,
 }
 
-/// What an entry is.
+/// The type of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum FileType {
@@ -107,17 +107,17 @@ impl Directory {
     }
 }
 
-/// Whether the error of opening a directory says that something else has its name.
+/// Returns whether the error of opening a directory means that something else has its name.
 pub fn is_something_else(_: &io::Error) -> bool {
     false
 }
 
-/// Gives a file to another user.
+/// Changes the owner of a file.
 pub fn give_to(_: &File, _: u32) -> io::Result<()> {
     Err(unsupported())
 }
 
-/// Acting with the identity of a directory's owner.
+/// Gives this thread the identity of a directory's owner for file accesses.
 #[derive(Debug)]
 #[must_use]
 pub struct AsOwner {

@@ -1,4 +1,4 @@
-//! Locks of directories, where there are no directories for us.
+//! Locks on directories, on a platform without files: none can be taken.
 
 use std::borrow::Borrow;
 use std::convert::Infallible;
@@ -9,10 +9,10 @@ use std::time::Duration;
 use super::directory::Directory;
 use crate::sys::unsupported;
 
-/// Name of the lock file of those who fold.
+/// The name of the lock file for folding.
 pub const FOLD: &str = ".fold";
 
-/// The lock.
+/// A lock.
 #[derive(Debug)]
 pub struct DirectoryLock<D: Borrow<Directory>> {
     never: Infallible,
@@ -29,19 +29,19 @@ impl Patience {
         Patience
     }
 
-    /// Calls `tell` with each directory whose lock is waited for.
+    /// Sets a function to call with each directory whose lock is waited for.
     pub fn telling(self, _: Option<fn(&Path)>) -> Patience {
         self
     }
 }
 
 impl<D: Borrow<Directory>> DirectoryLock<D> {
-    /// Takes the lock of this name.
+    /// Takes the lock with this name.
     pub fn take(_: D, _: &str, _: &Patience) -> io::Result<DirectoryLock<D>> {
         Err(unsupported())
     }
 
-    /// The directory.
+    /// Returns the directory.
     pub fn directory(&self) -> &D {
         match self.never {}
     }

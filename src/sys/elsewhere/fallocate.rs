@@ -1,4 +1,4 @@
-//! Space for files, of which there are none.
+//! Space for files, which this platform does not have.
 
 use std::fs::File;
 use std::io;

@@ -1,4 +1,4 @@
-//! The memory of a file that this process writes: there are no files, and it is never entered anywhere.
+//! The memory of a file that this process writes. There are no files, so it is in no list.
 
 use std::ops::Deref;
 
@@ -16,7 +16,7 @@ impl From<Region> for FileRegion {
 }
 
 impl FileRegion {
-    /// There are no files to enter.
+    /// Does nothing: there are no files to enter.
     pub fn register<D>(&self, _: FileName, _: Option<D>) {}
 }
 

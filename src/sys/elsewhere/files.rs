@@ -1,4 +1,4 @@
-//! The files that this process writes: none.
+//! The files that this process writes: none on this platform.
 
 use std::convert::Infallible;
 use std::ffi::CString;
@@ -17,13 +17,13 @@ pub struct FileName {
 }
 
 impl FileName {
-    /// Its path.
+    /// Returns the path.
     pub fn path(&self) -> &Path {
         Path::new(self.path.to_str().unwrap_or_default())
     }
 }
 
-/// What becomes of a file when it is dropped or the process exits.
+/// What happens to a file when it is dropped or the process exits.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs)]
 pub enum End {
@@ -35,14 +35,14 @@ pub enum End {
 /// A file that this process writes, or inherited.
 #[derive(Debug)]
 pub struct Written {
-    /// Its path.
+    /// The path.
     pub path: PathBuf,
-    /// Whether it is a parent's.
+    /// Whether it is a parent's file.
     pub inherited: bool,
     _never: Infallible,
 }
 
-/// All of them.
+/// Returns all files.
 pub fn all() -> Vec<Written> {
     Vec::new()
 }

@@ -1,4 +1,4 @@
-//! What runs at a fork and at the exit: nothing.
+//! What runs at a fork and at the exit: nothing on this platform.
 
-/// Nothing to register.
+/// Does nothing: there is nothing to register.
 pub fn register() {}

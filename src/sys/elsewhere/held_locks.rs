@@ -1,4 +1,4 @@
-//! The locks that this process holds: none.
+//! The locks that this process holds: none on this platform.
 
 use std::fs::File;
 use std::io;
@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::format::header::LockToken;
 use crate::sys::unsupported;
 
-/// Permissions of the lock file beside those of files.
+/// The permissions that the lock file has besides those of files.
 pub const STICKY: u32 = 0;
 
 /// Takes the lock of this process in a root.

@@ -1,4 +1,4 @@
-//! Who this process is, as far as std says. No file asks for more.
+//! The identity of this process, as far as std knows it. No file needs more.
 
 use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
@@ -6,17 +6,17 @@ use std::sync::OnceLock;
 
 use crate::format::header::{Header, LockToken};
 
-/// Name of the lock file in a root.
+/// The name of the lock file in a root.
 pub const LOCK_FILE: &str = ".lock";
 
-/// What a header says of its process.
+/// What a header records about its process.
 #[derive(Clone, Debug, Default)]
 pub struct ProcessIdentity {
     exe: String,
 }
 
 impl ProcessIdentity {
-    /// This process.
+    /// Returns the identity of this process.
     pub fn this() -> &'static ProcessIdentity {
         static THIS: OnceLock<ProcessIdentity> = OnceLock::new();
         THIS.get_or_init(|| {
@@ -27,7 +27,7 @@ impl ProcessIdentity {
         })
     }
 
-    /// The header of a file that this process makes now.
+    /// Returns the header for a file that this process creates now.
     pub fn header(&self, model: &str, lock: LockToken) -> Header {
         Header {
             model: model.to_owned(),
@@ -40,13 +40,13 @@ impl ProcessIdentity {
         }
     }
 
-    /// Its user: there are no numbers for them.
+    /// Returns its user; users have no numbers here.
     pub fn uid(&self) -> u32 {
         0
     }
 }
 
-/// This process; 0 where it has no number, and std panics where it is asked.
+/// Returns the number of this process; 0 on platforms that have none, where std panics when asked for it.
 pub fn process_id() -> u32 {
     if cfg!(target_family = "wasm") {
         return 0;
@@ -54,26 +54,26 @@ pub fn process_id() -> u32 {
     std::process::id()
 }
 
-/// The calling thread: nobody asks for it.
+/// Returns the number of the calling thread, which nothing uses here.
 pub fn thread_id() -> u32 {
     0
 }
 
-/// Whether the calling thread is the first of its process: only what becomes of files depends on it.
+/// Returns whether the calling thread is the first of its process. Only the fate of files depends on it.
 pub fn is_main_thread() -> bool {
     false
 }
 
-/// Whether the times in a file's windows can be compared with this process's monotonic clock.
+/// Returns whether the times in a file's windows can be compared with this process's monotonic clock.
 pub fn shares_clock(_: &Header) -> bool {
     false
 }
 
-/// A random number; not 0.
+/// Returns a random number other than 0.
 pub fn random() -> u64 {
-    // std has its keys from the system, where that has any.
+    // std takes its keys from the system, if that has any.
     RandomState::new().hash_one(super::clock::unix_nanos()) | 1
 }
 
-/// What the kernel's table says of a process.
+/// What the kernel's process table says about a process.
 pub(in crate::sys) struct ProcessStat(#[allow(dead_code)] Infallible);

@@ -1,4 +1,4 @@
-//! Whether the process that made a file still lives: nobody is asked.
+//! Liveness: whether the process that made a file still lives. Never known on this platform.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -14,12 +14,12 @@ pub enum Life {
     Unknown,
 }
 
-/// Answers whether processes live.
+/// Tells whether processes live.
 #[derive(Debug)]
 pub struct Witness(());
 
 impl Witness {
-    /// A witness.
+    /// Makes a witness.
     pub fn new() -> Witness {
         Witness(())
     }
@@ -27,18 +27,18 @@ impl Witness {
     /// Forgets the answers.
     pub fn begin_round(&mut self) {}
 
-    /// Whether the process that the header of a file under `root` names lives.
+    /// Returns whether the process lives that the header of a file under `root` names.
     pub fn life(&mut self, _: &Path, _: &Header) -> Life {
         Life::Unknown
     }
 
-    /// Whether it is proved that it does not live.
+    /// Returns whether that process is proved dead.
     pub fn proved_dead(&mut self, _: &Path, _: &Header) -> bool {
         false
     }
 }
 
-/// When the process started that made a file with this header.
+/// Returns when the process that made a file with this header started.
 pub fn started(_: &Header) -> Option<SystemTime> {
     None
 }

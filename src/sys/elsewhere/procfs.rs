@@ -1,4 +1,4 @@
-//! Which files other processes have mapped: nothing says it.
+//! Finds the files that other processes have mapped: never known on this platform.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub struct Mappings {
     pub skipped: Vec<(PathBuf, String)>,
 }
 
-/// Which files of a process are looked at.
+/// Which files of a process are examined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Reach {
@@ -30,7 +30,7 @@ pub enum Reach {
     Local,
 }
 
-/// Files that were removed while a process writes them.
+/// Files that were removed while a process still writes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct RemovedMappings {
@@ -39,22 +39,22 @@ pub struct RemovedMappings {
     pub files: Vec<PathBuf>,
 }
 
-/// The processes that there are.
+/// Returns the pids of all processes.
 pub fn processes() -> Vec<u32> {
     Vec::new()
 }
 
-/// The files that a process has mapped.
+/// Returns the files that a process has mapped.
 pub fn mapped(_: u32, _: Reach, _: impl Fn(&Path) -> bool) -> io::Result<Mappings> {
     Err(unsupported())
 }
 
-/// Files below a root that were removed while a process still writes them.
+/// Returns the files below a root that were removed while a process still writes them.
 pub fn removed(_: &Path, _: impl Fn(&Path) -> bool) -> Vec<RemovedMappings> {
     Vec::new()
 }
 
-/// Whether a path is a link of /proc to a mapped file.
+/// Returns whether a path is a link of /proc to a mapped file.
 pub fn is_map_file(_: &Path) -> bool {
     false
 }

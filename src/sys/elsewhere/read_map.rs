@@ -1,4 +1,4 @@
-//! Reading files, where none can be opened.
+//! Reads files, on a platform where none can be opened.
 
 use std::convert::Infallible;
 use std::fs::{DirEntry, File, Metadata};
@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::sync::AtomicU64;
 use crate::sys::unsupported;
 
-/// Reads at a place, as std has them on Unix.
+/// Reads at an offset, which std has on Unix.
 #[allow(missing_docs)]
 pub trait FileExt {
     fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
@@ -22,7 +22,7 @@ pub trait FileExt {
 
 impl FileExt for File {}
 
-/// Numbers of entries, as std has them on Unix.
+/// Inode numbers of entries, which std has on Unix.
 #[allow(missing_docs)]
 pub trait DirEntryExt {
     fn ino(&self) -> u64 {
@@ -40,7 +40,7 @@ pub struct Opened {
     pub stat: Stat,
 }
 
-/// What the kernel says of a file.
+/// The metadata of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct Stat {
@@ -78,7 +78,7 @@ impl Stat {
     }
 }
 
-/// The metadata of a path.
+/// Returns the metadata of a path.
 pub fn metadata(_: &Path) -> io::Result<Metadata> {
     Err(unsupported())
 }
@@ -89,7 +89,7 @@ pub fn open(_: &Path) -> io::Result<Opened> {
 }
 
 impl Opened {
-    /// Whether the file may be mapped.
+    /// Returns whether the file may be mapped.
     pub fn may_map(&self, _: bool) -> bool {
         false
     }
@@ -124,19 +124,19 @@ impl View {
     }
 }
 
-/// An open file that counts against the descriptors that readers may keep.
+/// An open file that counts towards the limit of descriptors that readers may keep.
 #[derive(Debug)]
 pub struct KeptFile {
     never: Infallible,
 }
 
 impl KeptFile {
-    /// Gives it back.
+    /// Returns the file as the error.
     pub fn new(file: File) -> Result<KeptFile, File> {
         Err(file)
     }
 
-    /// The file.
+    /// Returns the file.
     pub fn file(&self) -> &File {
         match self.never {}
     }

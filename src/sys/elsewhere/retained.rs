@@ -1,4 +1,4 @@
-//! A writer's file again: there is none.
+//! Reopens a writer's file: there are no files here.
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -19,12 +19,12 @@ impl Retained {
         None
     }
 
-    /// The descriptor.
+    /// Returns the descriptor.
     pub fn descriptor(&self) -> Infallible {
         self.never
     }
 
-    /// The file.
+    /// Returns the file.
     pub fn file(&self) -> Option<File> {
         match self.never {}
     }

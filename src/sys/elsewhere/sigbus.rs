@@ -1,6 +1,6 @@
-//! Faults in mapped files: no file is mapped.
+//! Faults in mapped files: no file is mapped here.
 
-/// Nothing to guard against.
+/// Does nothing: there is nothing to guard against.
 pub fn install() -> std::io::Result<()> {
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Signals: there are none.
+//! Signals: there are none on this platform.
 
 /// Runs `work`.
 pub fn blocked<R>(work: impl FnOnce() -> R) -> R {

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-/// One write.
+/// Writes one line.
 pub fn write(text: &str) {
     let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
 }

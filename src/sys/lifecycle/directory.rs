@@ -1,5 +1,5 @@
-//! An open directory. Everything in it is named by a single name below its descriptor, so that nobody can
-//! put another directory, or a link, in its place between two steps.
+//! An open directory. Everything in it is named by a single component below its descriptor, so that nobody can
+//! substitute another directory or a link between two steps.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -15,7 +15,7 @@ use crate::Error;
 use crate::sys::memory::read_map::{self, Opened, Stat};
 use crate::sys::process::identity::ProcessIdentity;
 
-/// A directory, open, and what the kernel says of it.
+/// An open directory and its metadata.
 #[derive(Debug)]
 pub struct Directory {
     file: File,
@@ -26,11 +26,11 @@ pub struct Directory {
 /// An entry of a directory, not opened.
 #[derive(Debug)]
 pub struct DirectoryEntry {
-    /// Its name.
+    /// The name.
     pub name: OsString,
-    /// Its inode number: on most file systems a file that was made later has a greater one.
+    /// The inode number. On most file systems, a file that was created later has a greater one.
     pub inode: u64,
-    /// What it is.
+    /// The type of the entry.
     pub kind: FileType,
 }
 
@@ -41,21 +41,21 @@ const OPEN: OFlags = OFlags::DIRECTORY
 impl Directory {
     /// Opens a directory. A symbolic link at the end of the path is not followed.
     pub fn open(path: &Path) -> io::Result<Directory> {
-        // Without a slash at its end: with one, a link would be followed.
+        // Without a trailing slash: with one, a link would be followed.
         let path: PathBuf = path.components().collect();
         Directory::open_at(CWD, &path, OFlags::NOFOLLOW, path.clone())
     }
 
-    /// [`open`](Self::open) for a path that the user of this process has named: links are followed.
+    /// Like [`open`](Self::open), but follows links: for a path that the user of this process has named.
     pub fn open_named(path: &Path) -> io::Result<Directory> {
         Directory::open_at(CWD, path, OFlags::empty(), path.to_owned())
     }
 
-    /// Opens a default root, or a directory in one, without following a link. It has to belong to this user, and others must not
-    /// be able to write to it: they could exchange files while this process works on them.
+    /// Opens a default root, or a directory in one, without following a link. It must belong to this user, and
+    /// others must not be able to write to it, because they could replace files while this process works on them.
     ///
     /// # Errors
-    /// `Io` with `NotFound` if there is none; `Directory` if it is not safe to use.
+    /// `Io` with `NotFound` if it does not exist; `Directory` if it is not safe to use.
     pub fn open_own(path: &Path) -> Result<Directory, Error> {
         let directory = Directory::open(path).map_err(|error| match is_something_else(&error) {
             true => Error::Directory {
@@ -68,7 +68,7 @@ impl Directory {
         Ok(directory)
     }
 
-    /// Whether it is this user's alone to change: see [`open_own`](Self::open_own).
+    /// Checks that only this user can change the directory: see [`open_own`](Self::open_own).
     pub fn check_own(&self) -> Result<(), Error> {
         let problem = if self.stat.uid != ProcessIdentity::this().uid() {
             "belongs to another user: set MMSTATS_PATH to a directory of your own"
@@ -86,7 +86,7 @@ impl Directory {
     fn open_at(at: BorrowedFd, name: &Path, flags: OFlags, path: PathBuf) -> io::Result<Directory> {
         let open = |access| rustix::fs::openat(at, name, OPEN | flags | access, Mode::empty());
         let opened = open(OFlags::RDONLY);
-        // One that may be searched and written, but not listed, is enough for a writer.
+        // A directory that can be searched and written, but not listed, is enough for a writer.
         #[cfg(target_os = "linux")]
         let opened = opened.or_else(|error| match error {
             rustix::io::Errno::ACCESS => open(OFlags::PATH),
@@ -106,13 +106,13 @@ impl Directory {
         Directory::open_at(self.file.as_fd(), single(name)?, OFlags::NOFOLLOW, path)
     }
 
-    /// Opens a directory in this one, and makes it first if it is not there: with exactly these
-    /// permissions, whatever the umask is.
+    /// Opens a directory in this one. If it does not exist, creates it with exactly these permissions, whatever the
+    /// umask is.
     pub fn make_directory(&self, name: &OsStr, mode: u32) -> io::Result<Directory> {
         let made = match rustix::fs::mkdirat(&self.file, single(name)?, permissions(mode)) {
             Ok(()) => true,
             Err(rustix::io::Errno::EXIST) => false,
-            // On a read-only file system it may be there all the same.
+            // On a read-only file system, it may exist all the same.
             Err(error) => return self.directory(name).map_err(|_| error.into()),
         };
         let mut directory = self.directory(name)?;
@@ -132,7 +132,7 @@ impl Directory {
         Opened::regular(file)
     }
 
-    /// Opens a file, or makes it with `flags` that say so: then with exactly these permissions.
+    /// Opens a file. If `flags` make the call create it, it gets exactly these permissions.
     pub(super) fn open_file(&self, name: &OsStr, flags: OFlags, mode: u32) -> io::Result<File> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let name = single(name)?;
@@ -144,16 +144,16 @@ impl Directory {
         Ok(file)
     }
 
-    /// Makes a file for reading and writing, with exactly these permissions.
+    /// Creates a file for reading and writing, with exactly these permissions.
     ///
     /// # Errors
-    /// `AlreadyExists`: something has that name.
+    /// `AlreadyExists` if the name is taken.
     pub fn new_file(&self, name: &OsStr, mode: u32) -> io::Result<File> {
         self.open_file(name, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, mode)
     }
 
-    /// A new file without a name (O_TMPFILE), with exactly these permissions. `None`: the kernel or the file
-    /// system has no such files, or they cannot be given a name later.
+    /// Creates a file without a name (O_TMPFILE), with exactly these permissions. Returns `None` if the kernel or
+    /// the file system has no such files, or if they cannot be given a name later.
     pub fn nameless(&self, mode: u32) -> io::Result<Option<File>> {
         #[cfg(target_os = "linux")]
         {
@@ -174,12 +174,12 @@ impl Directory {
         }
     }
 
-    /// Gives its name to a file that [`nameless`](Self::nameless) has made.
+    /// Gives a name to a file that [`nameless`](Self::nameless) created.
     pub fn link_nameless(&self, file: &File, name: &OsStr) -> io::Result<()> {
         self.link_at(CWD, &in_proc(file), AtFlags::SYMLINK_FOLLOW, name)
     }
 
-    /// Gives a second name to a file of this directory, itself and not what a symbolic link points to.
+    /// Gives a second name to a file of this directory. A symbolic link is not followed.
     pub fn link(&self, from: &OsStr, name: &OsStr) -> io::Result<()> {
         self.link_at(self.file.as_fd(), single(from)?, AtFlags::empty(), name)
     }
@@ -194,7 +194,7 @@ impl Directory {
         )?)
     }
 
-    /// Device and inode of what has this name now, itself and not what a symbolic link points to.
+    /// Returns device and inode of what has this name now. A symbolic link is not followed.
     #[allow(clippy::unnecessary_cast, reason = "signed numbers on macOS")]
     pub fn identity(&self, name: &OsStr) -> io::Result<(u64, u64)> {
         let found = rustix::fs::statat(&self.file, single(name)?, AtFlags::SYMLINK_NOFOLLOW)?;
@@ -210,7 +210,7 @@ impl Directory {
         )?)
     }
 
-    /// Puts the file `from` in the place of `to`.
+    /// Renames the file `from` to `to`, replacing what had that name.
     pub fn rename(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
         Ok(rustix::fs::renameat(
             &self.file,
@@ -220,7 +220,7 @@ impl Directory {
         )?)
     }
 
-    /// What lies in it.
+    /// Returns the entries of the directory.
     pub fn entries(&self) -> io::Result<Vec<DirectoryEntry>> {
         let mut entries = Vec::new();
         for entry in Dir::read_from(&self.file)? {
@@ -229,7 +229,7 @@ impl Directory {
             if name == "." || name == ".." {
                 continue;
             }
-            // illumos never says it in the listing, elsewhere some file systems do not.
+            // illumos never gives the type in the listing; elsewhere, some file systems do not.
             #[cfg(any(target_os = "illumos", target_os = "solaris"))]
             let listed = FileType::Unknown;
             #[cfg(not(any(target_os = "illumos", target_os = "solaris")))]
@@ -238,7 +238,7 @@ impl Directory {
                 FileType::Unknown => {
                     match rustix::fs::statat(&self.file, name, AtFlags::SYMLINK_NOFOLLOW) {
                         Ok(found) => FileType::from_raw_mode(found.st_mode),
-                        // Removed since.
+                        // Removed in the meantime.
                         Err(_) => continue,
                     }
                 }
@@ -253,23 +253,23 @@ impl Directory {
         Ok(entries)
     }
 
-    /// Its path when it was opened: for messages, and for what has to be found again later.
+    /// Returns the path as of opening, for messages and for what must be found again later.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What the kernel said of it when it was opened.
+    /// Returns the metadata as of opening.
     pub fn stat(&self) -> &Stat {
         &self.stat
     }
 
-    /// Its descriptor.
+    /// Returns the descriptor.
     pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
 }
 
-/// A name of one part; anything else is refused, for it would lead out of the directory.
+/// Checks that a name is a single component; any other would lead out of the directory.
 fn single(name: &OsStr) -> io::Result<&Path> {
     let bytes = name.as_bytes();
     if bytes.is_empty() || bytes == b"." || bytes == b".." || bytes.contains(&b'/') {
@@ -278,13 +278,14 @@ fn single(name: &OsStr) -> io::Result<&Path> {
     Ok(Path::new(name))
 }
 
-/// Where /proc has an open file of this process.
+/// Returns the path in /proc of an open file of this process.
 fn in_proc(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
-/// Whether a file without a name can be given one later: by way of /proc, which a bare chroot or container
-/// may not have. (By its descriptor alone, with AT_EMPTY_PATH, only some users may, on some kernels.)
+/// Returns whether a file without a name can be given one later. This goes by way of /proc, which a bare chroot or
+/// container may not have. (Linking by the descriptor alone, with AT_EMPTY_PATH, is only allowed to some users, on
+/// some kernels.)
 #[cfg(target_os = "linux")]
 fn can_be_linked(file: &File) -> bool {
     match (std::fs::metadata(in_proc(file)), Stat::of_file(file)) {
@@ -293,22 +294,23 @@ fn can_be_linked(file: &File) -> bool {
     }
 }
 
-/// Whether the error of opening a directory says that something else has its name: a file or a symbolic link.
+/// Returns whether the error of opening a directory means that something else has its name: a file or a symbolic
+/// link.
 pub fn is_something_else(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOTDIR | libc::ELOOP))
 }
 
-/// Gives a file to another user, as only the superuser may.
+/// Changes the owner of a file, which only the superuser may do.
 pub fn give_to(file: &File, uid: u32) -> io::Result<()> {
     std::os::unix::fs::fchown(file, Some(uid), None)
 }
 
-/// Permissions for a call; not every system has 32 bits for them.
+/// Converts permissions for a system call; not every system has 32 bits for them.
 pub(in crate::sys) fn permissions(mode: u32) -> Mode {
     Mode::from_raw_mode(mode as RawMode)
 }
 
-/// Sets permissions that the umask has taken away from what was just made.
+/// Restores permissions that the umask removed from a file or directory that was just created.
 fn set_mode(file: BorrowedFd, now: u32, wanted: u32) -> io::Result<()> {
     if now & 0o777 == wanted & 0o777 {
         return Ok(());
@@ -316,25 +318,26 @@ fn set_mode(file: BorrowedFd, now: u32, wanted: u32) -> io::Result<()> {
     Ok(rustix::fs::fchmod(file, permissions(wanted))?)
 }
 
-/// Acting on files with the identity of a directory's owner, on this thread, until it is dropped.
+/// Gives this thread the identity of a directory's owner for file accesses, until dropped.
 ///
-/// A superuser who works in a directory of another user does no more there than that user could: the
-/// kernel refuses the rest, whatever was put into the directory meanwhile.
+/// A superuser who works in a directory of another user can do no more there than that user: the kernel refuses the
+/// rest, whatever was put into the directory meanwhile.
 #[derive(Debug)]
 #[must_use]
 pub struct AsOwner {
-    /// User and group, where they were changed: on Linux only.
+    /// The previous user and group, if they were changed: on Linux only.
     #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     before: Option<(u32, u32)>,
-    /// It belongs to its thread.
+    /// Makes the value stay on its thread.
     _thread: std::marker::PhantomData<*const ()>,
 }
 
 impl AsOwner {
-    /// Takes on the identity of the directory's owner if this is the superuser and the directory is not; else changes nothing.
+    /// Takes on the identity of the directory's owner if this process is the superuser and the owner is not;
+    /// otherwise changes nothing.
     ///
     /// # Errors
-    /// `PermissionDenied`: the kernel does not allow it, or has no such identities.
+    /// `PermissionDenied` if the kernel does not allow it, or has no such identities.
     pub fn of(directory: &Directory) -> io::Result<AsOwner> {
         let uid = directory.stat.uid;
         #[cfg_attr(not(target_os = "linux"), allow(unused_mut))]
@@ -348,11 +351,11 @@ impl AsOwner {
         #[cfg(target_os = "linux")]
         {
             let gid = rustix::fs::fstat(&directory.file)?.st_gid;
-            // The group first: it takes rights that go with the user.
+            // The group first: setting it takes rights that are lost with the user.
             let before_gid = set_file_group(gid);
             let before_uid = set_file_user(uid);
             this.before = Some((before_uid, before_gid));
-            // The calls do not say whether they did it. Asked for an impossible id, they say what is set.
+            // The calls do not report success. Called with an invalid id, they return the current one.
             if set_file_user(u32::MAX) == uid && set_file_group(u32::MAX) == gid {
                 return Ok(this);
             }
@@ -377,14 +380,14 @@ impl Drop for AsOwner {
     }
 }
 
-/// Sets the user for this thread's access to files, and returns the one before.
+/// Sets this thread's user for file accesses and returns the previous one.
 #[cfg(target_os = "linux")]
 fn set_file_user(uid: u32) -> u32 {
-    // SAFETY: a number; on Linux the call is about the calling thread only, and touches no memory.
+    // SAFETY: takes a number; on Linux the call affects only the calling thread, and touches no memory.
     (unsafe { libc::setfsuid(uid) }) as u32
 }
 
-/// Likewise its group.
+/// Does the same for its group.
 #[cfg(target_os = "linux")]
 fn set_file_group(gid: u32) -> u32 {
     // SAFETY: as above.

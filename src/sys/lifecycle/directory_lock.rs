@@ -1,8 +1,8 @@
-//! Locks of a directory: of those who fold files in a model's, and of those who push a root.
+//! Locks on a directory: one for folding files of a model, one for pushing a root.
 //!
-//! A lock is flock(2) on a file that only those can open who can write to the directory: whoever may only
-//! read there cannot hold anybody up. The holder removes the file before it unlocks it, so nothing stays
-//! behind, and whoever locked a file that no longer has the name tries again.
+//! A lock is flock(2) on a file that only those can open who can write to the directory, so a user who may only
+//! read there cannot hold anybody up. The holder removes the file before it unlocks it, so nothing is left behind;
+//! a process that locked a file that no longer has the name tries again.
 
 use std::borrow::Borrow;
 use std::ffi::OsStr;
@@ -16,14 +16,14 @@ use rustix::fs::{FlockOperation, Gid, OFlags, Uid};
 use super::directory::Directory;
 use crate::sys::memory::read_map::Stat;
 
-/// Name of the lock file of those who fold. (It begins with a dot: readers do not look at it.)
+/// The name of the lock file for folding. (It begins with a dot, so readers ignore it.)
 pub const FOLD: &str = ".fold";
-/// How long a waiter sleeps between two tries.
+/// How long a waiter sleeps between two attempts.
 const NAP: Duration = Duration::from_millis(1);
-/// Waits that are shorter are not told of.
+/// Shorter waits are not reported.
 const QUIET: Duration = Duration::from_millis(200);
 
-/// The lock, until it is dropped.
+/// A lock that is held until dropped.
 #[derive(Debug)]
 pub struct DirectoryLock<D: Borrow<Directory>> {
     directory: D,
@@ -31,7 +31,7 @@ pub struct DirectoryLock<D: Borrow<Directory>> {
     file: File,
 }
 
-/// How long to wait, for several locks together, and who is told of it.
+/// How long to wait, for several locks in total, and whom to tell.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     until: Instant,
@@ -47,22 +47,23 @@ impl Patience {
         }
     }
 
-    /// Calls `tell` with each directory whose lock is waited for.
+    /// Sets a function to call with each directory whose lock is waited for.
     pub fn telling(self, tell: Option<fn(&Path)>) -> Patience {
         Patience { tell, ..self }
     }
 }
 
 impl<D: Borrow<Directory>> DirectoryLock<D> {
-    /// Takes the lock of this name, which begins with a dot. It is tried at least once, however little patience there is.
+    /// Takes the lock with this name, which begins with a dot. Tries at least once, however little patience there
+    /// is.
     ///
     /// # Errors
-    /// `WouldBlock`: somebody else had it all the time.
+    /// `WouldBlock` if another process had it the whole time.
     pub fn take(directory: D, name: &str, patience: &Patience) -> io::Result<DirectoryLock<D>> {
         let start = Instant::now();
         let mut told = false;
         loop {
-            // Not the waiting kind of lock: a holder may be stopped, and who waits may be about to exit.
+            // Not a blocking lock: a holder may be stopped, and the waiter may be about to exit.
             match try_once(directory.borrow(), OsStr::new(name))? {
                 Try::Taken(file) => {
                     return Ok(DirectoryLock {
@@ -71,7 +72,7 @@ impl<D: Borrow<Directory>> DirectoryLock<D> {
                         file,
                     });
                 }
-                // The file was removed meanwhile: its holder is done.
+                // The file was removed meanwhile, so its holder is done.
                 Try::Again => continue,
                 Try::Busy => {}
             }
@@ -100,7 +101,7 @@ fn try_once(directory: &Directory, name: &OsStr) -> io::Result<Try> {
                 {
                     Ok(Try::Again)
                 }
-                // Of a user who locks here, too, and made it a moment ago.
+                // Belongs to a user who locks here, too, and created it a moment ago.
                 io::ErrorKind::PermissionDenied if directory.identity(name).is_ok() => {
                     Ok(Try::Busy)
                 }
@@ -127,25 +128,25 @@ enum Try {
     Again,
 }
 
-/// Whether the directory still has a name: in one that was removed no file can be made.
+/// Returns whether the directory still has a name: no file can be created in a directory that was removed.
 fn directory_is_there(directory: &Directory) -> bool {
     rustix::fs::fstat(directory.descriptor()).is_ok_and(|found| found.st_nlink > 0)
 }
 
-/// Opens the lock file, or makes it for those who may write to the directory.
+/// Opens the lock file, or creates it with access for those who may write to the directory.
 fn open(directory: &Directory, name: &OsStr) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOCTTY;
     match directory.open_file(name, flags, 0) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         opened => return opened,
     }
-    // Whoever may write to the directory may read and write the lock; who may only read, neither.
+    // A user who may write to the directory may read and write the lock; a user who may only read, neither.
     let writers = directory.stat().mode & 0o222 | 0o200;
     let mode = writers | writers << 1;
     let file = directory.open_file(name, flags | OFlags::CREATE | OFlags::EXCL, mode)?;
     let of = rustix::fs::fstat(directory.descriptor())?;
     let (uid, gid) = (Uid::from_raw(of.st_uid), Gid::from_raw(of.st_gid));
-    // The superuser makes it for the owner of the directory. Others can give it to a group of theirs;
+    // The superuser creates it for the owner of the directory. Other users can give it to a group that they are in;
     // if this one is none of those, it stays as it is.
     let _ = rustix::fs::fchown(&file, Some(uid), Some(gid))
         .or_else(|_| rustix::fs::fchown(&file, None, Some(gid)));
@@ -154,10 +155,10 @@ fn open(directory: &Directory, name: &OsStr) -> io::Result<File> {
 
 impl<D: Borrow<Directory>> Drop for DirectoryLock<D> {
     fn drop(&mut self) {
-        // Before it is unlocked: afterwards it may be somebody else's. Where it cannot be removed (that of
-        // another user in a sticky directory), it stays to be locked again.
+        // Before it is unlocked: afterwards, it may be another process's. If it cannot be removed (another user's,
+        // in a sticky directory), it stays and can be locked again.
         let _ = self.directory.borrow().remove(OsStr::new(&self.name));
-        // Closing would not do: the child of a fork that came in between has the descriptor, too.
+        // Closing is not enough: the child of a fork in between has the descriptor, too.
         let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
     }
 }
@@ -180,7 +181,7 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         drop(lock);
         assert!(directory.entries().unwrap().is_empty());
-        // Of a process that was killed.
+        // Left by a process that was killed.
         std::fs::write(temp.path().join(FOLD), "").unwrap();
         drop(try_once(&directory).unwrap());
         std::fs::remove_dir(temp.path()).unwrap();

@@ -1,15 +1,15 @@
-//! The end of the process: its files are removed, folded, or left.
+//! The exit of the process: its files are removed, folded, or left.
 
 use super::ending;
 use super::files::{self, End, FileName};
 
-/// Has the files ended at the exit. Once.
+/// Makes the exit end the files. To be called once.
 pub fn register() {
-    // SAFETY: a handler that stays valid as long as the program (or the shared object) is loaded.
+    // SAFETY: the handler stays valid as long as the program (or the shared object) is loaded.
     unsafe { libc::atexit(at_exit) };
 }
 
-/// At exit: every file of this process that is left is ended as by a drop.
+/// Ends every remaining file of this process as a drop does.
 extern "C" fn at_exit() {
     ending::begin();
     ending::wait_for_names();
@@ -20,7 +20,7 @@ extern "C" fn at_exit() {
 fn end_all() {
     let mut to_fold: Vec<FileName> = Vec::new();
     let mut fold: Option<fn(&[FileName])> = None;
-    // The path is copied under the lock and the file removed outside it.
+    // The path is copied under the lock, and the file is removed outside it.
     let mut path = [0u8; libc::PATH_MAX as usize];
     while let Some((device, inode, end)) = files::end_next(&mut path) {
         let Ok(path) = std::ffi::CStr::from_bytes_until_nul(&path) else {
@@ -40,7 +40,7 @@ fn end_all() {
             End::Remove | End::Keep => file.remove(),
         }
     }
-    // All at once: one step for each model.
+    // All files at once: one step per model.
     if let Some(fold) = fold {
         fold(&to_fold);
     }

@@ -1,4 +1,4 @@
-//! The memory of a file that this process writes: a region that is in the list of files as long as it has a name.
+//! The memory of a file that this process writes: a region that is in the list of files while the file has a name.
 
 use std::cell::RefCell;
 use std::ops::Deref;
@@ -11,8 +11,8 @@ use crate::sys::memory::region::Region;
 #[derive(Debug)]
 pub struct FileRegion {
     region: Region,
-    /// The entry in the list that fork handlers and the exit handler walk; `None`: private memory, or a file without a
-    /// name.
+    /// The entry in the list that fork handlers and the exit handler walk; `None` for private memory, or a file
+    /// without a name.
     registered: RefCell<Option<Box<Registered>>>,
 }
 
@@ -26,8 +26,8 @@ impl From<Region> for FileRegion {
 }
 
 impl FileRegion {
-    /// Enters it into the list of the process's files. `retained` is a descriptor of it that stays open.
-    /// [`handlers`](super::handlers) are registered.
+    /// Enters the region into the list of the process's files. `retained` is a descriptor of the file that stays
+    /// open. [`handlers`](super::handlers) must be registered.
     pub fn register(&self, file: FileName, retained: Option<RawFd>) {
         let entry = files::enter(self.region.start(), self.region.len(), file, retained);
         *self.registered.borrow_mut() = Some(entry);
@@ -44,7 +44,7 @@ impl Deref for FileRegion {
 
 impl Drop for FileRegion {
     fn drop(&mut self) {
-        // Out of the list before the region goes and its addresses may be used for something else.
+        // Removed from the list before the region goes and its addresses may be reused.
         if let Some(entry) = self.registered.take() {
             files::leave(entry);
         }

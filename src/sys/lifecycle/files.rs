@@ -23,39 +23,39 @@ use crate::sys::process::lock::{self, RawLock};
 /// Guards the list. Nothing is allocated and no file touched under it. A fork takes it first (`handlers`).
 pub static LIST: RawLock = RawLock::new();
 
-/// A published file: what is needed to remove it, if it still is the same.
+/// A published file: what is needed to remove it, if it still is the same file.
 #[derive(Debug)]
 pub struct FileName {
-    /// Its path, absolute.
+    /// The absolute path.
     pub path: CString,
-    /// Its device.
+    /// The device.
     pub device: u64,
-    /// Its inode.
+    /// The inode.
     pub inode: u64,
-    /// What becomes of it at a clean end.
+    /// What happens to the file at a clean end.
     pub end: End,
 }
 
-/// What becomes of a file when it is dropped or the process exits.
+/// What happens to a file when it is dropped or the process exits.
 #[derive(Clone, Copy, Debug)]
 pub enum End {
     /// It is removed.
     Remove,
     /// It stays.
     Keep,
-    /// This is done with it and others, when nobody writes them any more.
+    /// The function is called with this file, and perhaps others, when nobody writes them any more.
     Fold(fn(&[FileName])),
 }
 
 impl FileName {
-    /// Its path.
+    /// Returns the path.
     pub fn path(&self) -> &Path {
         Path::new(OsStr::from_bytes(self.path.to_bytes()))
     }
 
-    /// Removes the file, if the path still leads to it. Touches no lock and allocates nothing.
+    /// Removes the file if the path still leads to it. Takes no lock and allocates nothing.
     pub fn remove(&self) {
-        // What can be done about an error, others do who clean.
+        // An error is ignored: a later clean-up by another process deals with it.
         let _ = self.try_remove();
     }
 
@@ -65,20 +65,20 @@ impl FileName {
         let end = path.iter().rposition(|&byte| byte == b'/');
         let end = end.ok_or(rustix::io::Errno::INVAL)?;
         let name = CStr::from_bytes_with_nul(&path[end + 1..]).expect("the end of a C string");
-        // The directory is opened first: nobody can put another in its place between the look at the
-        // file and its removal.
+        // The directory is opened first, so that nobody can replace it between the check of the file and its
+        // removal.
         let mut above = [0u8; libc::PATH_MAX as usize];
         let bytes = above.get_mut(..end).ok_or(rustix::io::Errno::NAMETOOLONG)?;
         bytes.copy_from_slice(&path[..end]);
         let above =
             CStr::from_bytes_until_nul(&above).map_err(|_| rustix::io::Errno::NAMETOOLONG)?;
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        // One that may not be listed, too.
+        // O_PATH also opens a directory that may not be listed.
         #[cfg(target_os = "linux")]
         let flags = flags | OFlags::PATH;
         match rustix::fs::open(above, flags, Mode::empty()) {
             Ok(directory) => self.remove_at(directory.as_fd(), name),
-            // A process that has used up its descriptors is to leave no files either.
+            // A process that has used up its descriptors must not leave files either.
             Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
                 self.remove_at(rustix::fs::CWD, &self.path)
             }
@@ -97,19 +97,19 @@ impl FileName {
     }
 }
 
-/// A region in the list. It stays at its address (boxed) while it is in.
+/// A region in the list. It stays at its address (boxed) while it is listed.
 #[derive(Debug)]
 pub struct Registered {
     start: usize,
     len: usize,
     generation: u64,
     file: FileName,
-    /// A descriptor of it that stays open: see [`retained`].
+    /// A descriptor of the file that stays open: see [`retained`].
     retained: Option<RawFd>,
     /// Neighbours in the list; guarded by [`LIST`].
     next: Cell<*const Registered>,
     previous: Cell<*const Registered>,
-    /// Whether the exit handler has dealt with it; guarded by [`LIST`].
+    /// Whether the exit handler has handled it; guarded by [`LIST`].
     done: Cell<bool>,
 }
 
@@ -119,18 +119,18 @@ struct ListHead(Cell<*const Registered>);
 unsafe impl Sync for ListHead {}
 static HEAD: ListHead = ListHead(Cell::new(ptr::null()));
 
-/// The entries of the list, for who holds [`LIST`].
+/// Iterates over the entries of the list while [`LIST`] is held.
 struct Listed<'a> {
     next: *const Registered,
-    /// As long as it is held.
+    /// The lock is held for this lifetime.
     held: PhantomData<&'a Registered>,
 }
 
 impl Listed<'_> {
-    /// For who has locked it otherwise.
+    /// For callers that took the lock in another way.
     ///
     /// # Safety
-    /// This thread holds [`LIST`] as long as it has this, or an entry.
+    /// This thread must hold [`LIST`] as long as it has the iterator or an entry.
     unsafe fn assume() -> Self {
         Listed {
             next: HEAD.0.get(),
@@ -143,8 +143,8 @@ impl<'a> Iterator for Listed<'a> {
     type Item = &'a Registered;
 
     fn next(&mut self) -> Option<&'a Registered> {
-        // SAFETY: null, or in the list. Entries in the list are alive: `leave` takes them out first, under the
-        // lock, which is held as long as this may be used.
+        // SAFETY: null, or in the list. Entries in the list are alive: `leave` first takes them out, under the
+        // lock, which is held as long as this iterator may be used.
         let entry = unsafe { self.next.as_ref() }?;
         self.next = entry.next.get();
         Some(entry)
@@ -153,11 +153,11 @@ impl<'a> Iterator for Listed<'a> {
 
 /// Runs `work` on the entries, under the lock.
 fn with_listed<R>(work: impl FnOnce(Listed) -> R) -> R {
-    // SAFETY: under LIST; `work` can keep no entry, since it is to be good for any lifetime.
+    // SAFETY: under LIST; `work` cannot keep an entry, since it must accept any lifetime.
     lock::with(&LIST, || work(unsafe { Listed::assume() }))
 }
 
-/// Enters a region. [`handlers`](super::handlers) are registered.
+/// Enters a region. [`handlers`](super::handlers) must be registered.
 pub fn enter(start: usize, len: usize, file: FileName, retained: Option<RawFd>) -> Box<Registered> {
     let entry = Box::new(Registered {
         start,
@@ -172,7 +172,7 @@ pub fn enter(start: usize, len: usize, file: FileName, retained: Option<RawFd>) 
     lock::with(&LIST, || {
         let first = HEAD.0.replace(&*entry);
         entry.next.set(first);
-        // SAFETY: null, or in the list, hence alive, under LIST.
+        // SAFETY: null, or in the list and hence alive, under LIST.
         if let Some(first) = unsafe { first.as_ref() } {
             first.previous.set(&*entry);
         }
@@ -180,13 +180,13 @@ pub fn enter(start: usize, len: usize, file: FileName, retained: Option<RawFd>) 
     entry
 }
 
-/// Takes a region out of the list, and removes its file unless it is kept or not this process's.
+/// Takes a region out of the list. Removes its file, unless the file is to be kept or is not this process's.
 #[allow(clippy::boxed_local, reason = "the list has its address until here")]
 pub fn leave(entry: Box<Registered>) {
     let _naming = ending::taking_name();
     lock::with(&LIST, || {
         let (next, previous) = (entry.next.get(), entry.previous.get());
-        // SAFETY: null, or in the list, hence alive, under LIST.
+        // SAFETY: null, or in the list and hence alive, under LIST.
         match unsafe { previous.as_ref() } {
             Some(previous) => previous.next.set(next),
             None => HEAD.0.set(next),
@@ -217,17 +217,17 @@ pub fn leave(entry: Box<Registered>) {
 }
 
 impl Registered {
-    /// The end of a file that stays, for now or for good.
+    /// Marks the end of a file that stays, for now or for good.
     fn mark(&self, state: OwnerState) {
-        // SAFETY: the entry is only in use while its region is mapped, and a header is written there
-        // before a region is registered; aligned to 8, and only accessed atomically.
+        // SAFETY: the entry is in use only while its region is mapped, and a header is written there before the
+        // region is registered; the word is aligned to 8 and only accessed atomically.
         let owner = unsafe { &*ptr::with_exposed_provenance::<AtomicU64>(self.start + OWNER) };
         owner::end(owner, state);
     }
 }
 
-/// Ends the next file of the list as far as that can be done under the lock; gives what is left to do.
-/// `None`: none is left.
+/// Ends the next file of the list as far as possible under the lock, and returns what is left to do; `None` if no
+/// file is left.
 pub fn end_next(path: &mut [u8]) -> Option<(u64, u64, End)> {
     with_listed(|listed| {
         for this in listed {
@@ -249,10 +249,10 @@ pub fn end_next(path: &mut [u8]) -> Option<(u64, u64, End)> {
             path[..bytes.len()].copy_from_slice(bytes);
             if matches!(end, End::Fold(_)) {
                 this.mark(OwnerState::Ended);
-                // Threads may still be writing. From here on they write to private memory, so that what
-                // is folded is what a reader saw last.
-                // SAFETY: the entry is in the list, so its region is alive; its handles are views of
-                // atomic words, for which memory of zeros is as good (as in the child of a fork).
+                // Threads may still be writing. From here on they write to private memory, so that what is folded
+                // is what a reader saw last.
+                // SAFETY: the entry is in the list, so its region is alive; its handles are views of atomic words,
+                // for which memory of zeros is just as good (as in the child of a fork).
                 unsafe { region::replace(this.start, this.len) };
             }
             return Some((device, inode, end));
@@ -261,8 +261,8 @@ pub fn end_next(path: &mut [u8]) -> Option<(u64, u64, End)> {
     })
 }
 
-/// Ends a group in the files that this process writes in a directory, but for the one whose region begins at
-/// `own`. Whether it was in one.
+/// Ends a group in the files that this process writes in a directory, except the one whose region begins at `own`.
+/// Returns whether any of them had the group.
 pub fn end_group(own: usize, directory: &[u8], ended: &Ended) -> bool {
     with_listed(|listed| {
         let mut any = false;
@@ -277,12 +277,12 @@ pub fn end_group(own: usize, directory: &[u8], ended: &Ended) -> bool {
                 continue;
             }
             let first = ptr::with_exposed_provenance::<AtomicU64>(this.start);
-            // SAFETY: the entry is only in use while its region is mapped, at a multiple of 8, and its words are
-            // only accessed atomically. No more of it is touched than is committed, which the writer had
-            // reserved blocks for before.
+            // SAFETY: the entry is in use only while its region is mapped, at a multiple of 8, and its words are
+            // only accessed atomically. Only what is committed is touched, for which the writer had reserved blocks
+            // before.
             let words = |len| unsafe { std::slice::from_raw_parts(first, len) };
             let fixed = words(FIXED / 8);
-            // Acquire: who sees the length sees the records below it.
+            // Acquire: a thread that sees the length sees the records below it.
             let committed = fixed[COMMITTED / 8].load(FIND) as usize;
             let committed = committed.min(this.len);
             let header = (fixed[1].load(Ordering::Relaxed) as u32 as usize).max(FIXED);
@@ -298,16 +298,16 @@ pub fn end_group(own: usize, directory: &[u8], ended: &Ended) -> bool {
 /// A file that this process writes, or inherited.
 #[derive(Debug)]
 pub struct Written {
-    /// Its path.
+    /// The path.
     pub path: PathBuf,
-    /// Whether it is a parent's: what is counted here goes to private memory.
+    /// Whether it is a parent's file: what is counted here goes to private memory.
     pub inherited: bool,
 }
 
-/// All of them, as the list is now: files that come and go meanwhile may be missing, or be there twice.
+/// Returns all files, as of now: files that are added or removed meanwhile may be missing or appear twice.
 pub fn all() -> Vec<Written> {
     let mut all = Vec::new();
-    // Copied one by one, since nothing is allocated under the lock.
+    // Copied one by one, because nothing is allocated under the lock.
     let mut buffer = [0u8; libc::PATH_MAX as usize];
     while let Some((len, inherited)) = nth(all.len(), &mut buffer) {
         let path = PathBuf::from(OsStr::from_bytes(&buffer[..len]));
@@ -316,7 +316,7 @@ pub fn all() -> Vec<Written> {
     all
 }
 
-/// Copies the path of the file number `n`; how long it is, and whether it is inherited.
+/// Copies the path of the file with index `n`. Returns its length, and whether the file is inherited.
 fn nth(n: usize, buffer: &mut [u8]) -> Option<(usize, bool)> {
     with_listed(|mut listed| {
         let this = listed.nth(n)?;
@@ -327,23 +327,24 @@ fn nth(n: usize, buffer: &mut [u8]) -> Option<(usize, bool)> {
     })
 }
 
-/// In the child of a fork: puts private memory where the files of its parent, of generation `old`, were.
+/// Maps private memory over the files of the parent, which has the generation `old`, in the child of a fork.
 ///
 /// # Safety
-/// LIST is held by the calling thread, the only one.
+/// The calling thread must hold LIST and be the only thread.
 pub unsafe fn replace_in_child(old: u64) {
-    // SAFETY: the caller's promise. (Entries are alive, as their boxes were copied with the rest of the memory.)
+    // SAFETY: the caller's promise. (Entries are alive, because their boxes were copied with the rest of the
+    // memory.)
     let listed = unsafe { Listed::assume() };
     for this in listed {
-        // Regions of an older generation than the parent's are private memory already, and were inherited.
+        // Regions older than the parent's generation are already private memory, and were inherited.
         if this.generation != old {
             continue;
         }
-        // SAFETY: the entry is in the list, so its region is one of the parent's, which are all at the same
-        // addresses here.
+        // SAFETY: the entry is in the list, so its region is one of the parent's, which all have the same addresses
+        // here.
         unsafe { region::replace(this.start, this.len) };
         if let Some(descriptor) = this.retained {
-            // A copy of the description would keep the parent's lock on the file.
+            // A copy of the descriptor would keep the parent's lock on the file.
             retained::close_in_child(descriptor, (this.file.device, this.file.inode));
         }
     }

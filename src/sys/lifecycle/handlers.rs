@@ -1,20 +1,20 @@
-//! What runs when the program is loaded, when it forks, and when it exits: for all that a process has of its files.
+//! What runs when the program is loaded, when it forks, and when it exits, for everything that a process has of its
+//! files.
 //!
-//! A fork takes, in this order, the locks of [`fork`], of the [`ticker`], of the list of [`files`] and of the list of
-//! [`orphans`], so that the child finds the lists whole. They are held for a few assignments: nothing is allocated and
-//! no file touched under them.
+//! A fork takes, in this order, the locks of [`fork`], of the [`ticker`], of the list of [`files`] and of the list
+//! of [`orphans`], so that the child finds the lists consistent. They are held for a few assignments: nothing is
+//! allocated and no file is touched under them.
 //!
-//! The handlers are registered when the program is loaded, before it can have a second thread. Were
-//! they registered at first use, a fork could be on its way by then: its child would find the locks
-//! taken by a thread that it does not have, no handler would have run in it, and it would take its
-//! parent's pid for its own.
+//! The handlers are registered when the program is loaded, before it can have a second thread. If they were
+//! registered at first use, a fork could already be in progress. Its child would find the locks taken by a thread
+//! that it does not have, no handler would have run in it, and it would take its parent's pid for its own.
 
 use super::ticker::{self, Locked, TICKS};
 use super::{ending, exit, files, held_locks, idle, orphans};
 use crate::sys::process::fork::{self, Handlers};
 use crate::sys::process::identity;
 
-/// Before `main`; see the module.
+/// Runs before `main`; see the module documentation.
 #[cfg(all(
     any(
         target_os = "linux",
@@ -26,8 +26,8 @@ use crate::sys::process::identity;
     not(miri)
 ))]
 #[used]
-// SAFETY: the section holds pointers to functions that the loader calls once, before `main`; this one
-// uses only libc and atomics, which need no runtime.
+// SAFETY: the section holds pointers to functions that the loader calls once, before `main`; this one uses only
+// libc and atomics, which need no runtime.
 #[cfg_attr(
     target_vendor = "apple",
     unsafe(link_section = "__DATA,__mod_init_func,mod_init_funcs")
@@ -40,8 +40,8 @@ static AT_LOAD: extern "C" fn() = {
     at_load
 };
 
-/// Registers the handlers for fork and exit, once. Where there is no way to do so before `main`, who makes the first
-/// file does it.
+/// Registers the handlers for fork and exit, once. On systems where this cannot be done before `main`, the thread
+/// that creates the first file calls it.
 pub fn register() {
     fork::register_with(&HANDLERS, exit::register);
 }
@@ -65,12 +65,12 @@ fn unlock_all() {
 }
 
 fn in_child(old: u64) {
-    // SAFETY: the list's lock is held (by `lock_all`), and this thread is the only one.
+    // SAFETY: `lock_all` took the list's lock, and this thread is the only one.
     unsafe { files::replace_in_child(old) };
     ending::forget_in_child();
     // SAFETY: as above.
     unsafe { orphans::forget_in_child() };
-    // SAFETY: TICKS is held, until below.
+    // SAFETY: TICKS is held until `unlock_all` below.
     let locked = unsafe { Locked::assume() };
     ticker::forget_in_child(&locked);
     idle::forget_in_child(&locked);

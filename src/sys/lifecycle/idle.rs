@@ -1,9 +1,9 @@
-//! Groups that end when nobody has written them for a time.
+//! Groups that end after they have not been written for a time.
 //!
-//! A group may be in the files of several threads. It is idle when its words have not changed in any of them: if
-//! it ended in one and went on in another, its totals would fall. So there is a list of what is watched, by a key
-//! that is the same for the group in all files, and for the groups within it. The [`ticker`](super::ticker) looks
-//! at the words a few times in the time-out; who writes knows nothing of it.
+//! A group may be in the files of several threads. It is idle when its words have not changed in any of them: if it
+//! ended in one file and went on in another, its totals would fall. So all watched instances are in lists, with a
+//! key that is the same for a group in all files and for the groups within it. The [`ticker`](super::ticker) looks
+//! at the words a few times per time-out; writers know nothing of it.
 
 use std::cell::Cell;
 use std::fmt;
@@ -19,55 +19,56 @@ use crate::sys::process::fork;
 /// When a group is idle.
 #[derive(Clone, Copy, Debug)]
 pub struct Idle {
-    /// What it has in common with itself in the files of other threads, and with the groups within it.
+    /// A key shared by the group in the files of all threads and by the groups within it.
     pub key: u64,
-    /// After so many nanoseconds without a change.
+    /// The time without a change after which it is idle, in nanoseconds.
     pub nanos: u64,
-    /// Where writers find it, if they are not to find it there any more.
+    /// The place where writers find the group, if they must stop finding it there.
     pub place: Option<&'static dyn Place>,
 }
 
-/// Where writers find what has ended, while they do not ask.
+/// A place where writers find a group without checking whether it has ended.
 pub trait Place: fmt::Debug + Sync {
-    /// Has the next writer not find it there. Any thread may do so. It allocates nothing and takes no lock.
+    /// Makes the next writer not find the group there. Any thread may call it. Must allocate nothing and take no
+    /// lock.
     fn forget(&self);
 }
 
-/// How often in its time-out a group is looked at.
+/// How often per time-out a group is looked at.
 const LOOKS: u64 = 4;
 
-/// An instance that is watched. It stays at its address (boxed, in the ticker's list) while it is in the list.
+/// A watched instance. It stays at its address (boxed, in the ticker's list) while it is in the list.
 struct Watch {
     idle: Idle,
     generation: Word,
     /// The generation of the group.
     known: u64,
-    /// What tells whether anything was written.
+    /// The words that show whether anything was written.
     words: Box<[Words]>,
-    /// Of their contents at the last look.
+    /// The hash of their contents at the last look.
     hash: Cell<u64>,
-    /// When they were other ones last.
+    /// The time at which they were last seen to have changed.
     changed: Cell<u64>,
-    /// The process, in forks, that it belongs to.
+    /// The process that it belongs to, as its generation.
     process: u64,
-    /// Whether it is in the list; with its neighbours, guarded by the ticker's lock.
+    /// Whether it is in the list. Guarded by the ticker's lock, like its neighbours.
     listed: Cell<bool>,
     next: Cell<*const Watch>,
     previous: Cell<*const Watch>,
 }
 
-/// The lists by key. Guarded by the ticker's lock.
+/// The number of lists, which are by key. Guarded by the ticker's lock.
 const LISTS: usize = 256;
 struct Lists([Cell<*const Watch>; LISTS]);
-// SAFETY: only touched by who has a `Locked`.
+// SAFETY: only touched by threads that have a `Locked`.
 unsafe impl Sync for Lists {}
 static WATCHED: Lists = Lists([const { Cell::new(ptr::null()) }; LISTS]);
 
-/// Ends the instance whose generation is in the word `generation`, with all that have the same key, when the words
-/// of none of them have changed for a time. It is being made: the next even generation is its own.
+/// Ends the instance whose generation is in the word `generation`, with all others of the same key, once the words
+/// of none of them have changed for a time. The instance is just being made: the next even generation is its own.
 ///
 /// # Safety
-/// The words are valid until what is returned is dropped.
+/// The words must stay valid until the returned value is dropped.
 pub unsafe fn watch(idle: Idle, generation: Word, words: Box<[Words]>) -> Ticking {
     // Relaxed: only this thread makes it even.
     let now = generation.load(Ordering::Relaxed);
@@ -117,16 +118,16 @@ impl Tick for Watch {
         if any {
             ended_groups::count();
         }
-        // The space is given back by its own thread, which then drops this.
+        // The instance's own thread reclaims the space and then drops this.
         u64::MAX
     }
 }
 
 impl Watch {
-    /// Notes whether the words have changed.
+    /// Records whether the words have changed.
     fn look(&self, now: u64) {
         let words = self.words.iter().flat_map(|words| words.iter());
-        // Relaxed: whether they change, not what they say.
+        // Relaxed: only whether they change matters, not what they mean.
         let hash = words.fold(self.known, |hash, word| {
             (hash.rotate_left(5) ^ word.load(Ordering::Relaxed)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
         });
@@ -138,7 +139,7 @@ impl Watch {
     fn enter(&self, locked: &Locked) {
         let first = list(self.idle.key, locked);
         self.next.set(first.get());
-        // SAFETY: what is in the lists is alive, since a drop takes it out first.
+        // SAFETY: entries of the lists are alive, since a drop first takes them out.
         if let Some(first) = unsafe { first.get().as_ref() } {
             first.previous.set(self);
         }
@@ -154,7 +155,7 @@ impl Drop for Watch {
         }
         ticker::locked(|locked| {
             let (next, previous) = (self.next.get(), self.previous.get());
-            // SAFETY: null, or in the list, hence alive, since a drop takes it out first, under the lock.
+            // SAFETY: null, or in the list and hence alive, since a drop first takes it out, under the lock.
             match unsafe { previous.as_ref() } {
                 Some(previous) => previous.next.set(next),
                 None => list(self.idle.key, locked).set(next),
@@ -167,15 +168,15 @@ impl Drop for Watch {
     }
 }
 
-/// The first of the list that a key is in.
+/// Returns the head of the list for a key.
 fn list(key: u64, _: &Locked) -> &Cell<*const Watch> {
     &WATCHED.0[key as usize % LISTS]
 }
 
-/// All that are watched by a key.
+/// Calls `look` with every watched instance of a key.
 fn each(key: u64, locked: &Locked, mut look: impl FnMut(&Watch)) {
     let mut watch = list(key, locked).get();
-    // SAFETY: what is in the lists is alive, since a drop takes it out first, under the lock.
+    // SAFETY: entries of the lists are alive, since a drop first takes them out, under the lock.
     while let Some(this) = unsafe { watch.as_ref() } {
         if this.idle.key == key {
             look(this);
@@ -184,7 +185,7 @@ fn each(key: u64, locked: &Locked, mut look: impl FnMut(&Watch)) {
     }
 }
 
-/// In the child of a fork: what is watched is its parent's.
+/// Empties the lists in the child of a fork: the watched instances are the parent's.
 pub fn forget_in_child(locked: &Locked) {
     for key in 0..LISTS {
         list(key as u64, locked).set(ptr::null());

@@ -1,4 +1,4 @@
-//! From the first file of a process to its end: directories, files, and what is said of them.
+//! The life of a process's files, from the first one to the exit: directories, files, and reports about them.
 
 #[cfg_attr(not(unix), path = "../elsewhere/directory.rs")]
 pub mod directory;

@@ -1,14 +1,16 @@
-//! Files that are being given or taken their names while the process comes to its end: who does so is waited for.
+//! Files that are being given a name, or losing it, while the process exits: the exit waits for the threads that do
+//! so.
 //!
 //! # Proof
 //!
-//! *Who gives a file its name after the exit has begun sees that, or the exit waits.* The one stores that it names and then
-//! looks for the exit; the other stores the exit and then looks for who names. A fence stands between the two steps of both:
+//! *A thread that names a file after the exit has begun sees the exit, or the exit waits for it.* The thread stores
+//! that it is naming and then checks for the exit; the exit stores that it has begun and then checks for threads
+//! that are naming. Both have a fence between the two steps:
 //! [`told_before_looking`](crate::sync::told_before_looking).
 //!
-//! *The exit sees what the others have done.* Each that is done subtracts itself (Release), and the exit waits until none is
-//! left (Acquire). All changes of the number are read-modify-writes, so the 0 that it reads is in the release sequence of
-//! each that came before.
+//! *The exit sees what the threads have done.* Each thread subtracts itself when it is done (Release), and the exit
+//! waits until none is left (Acquire). All changes of the number are read-modify-writes, so the 0 that the exit
+//! reads is in the release sequence of every one before it.
 //!
 //! `tests/loom/naming.rs` runs this code, and weakens each of the three orderings.
 
@@ -20,16 +22,16 @@ use crate::sys::process::lock;
 /// The orderings of the proof, so that the model checker can weaken each.
 #[derive(Clone, Copy, Debug)]
 pub struct Orders {
-    /// Of the fence between telling and looking.
+    /// The fence between telling and looking.
     pub told: Ordering,
-    /// Of the end of who names.
+    /// The end of a naming.
     pub done: Ordering,
-    /// Of the look of who waits.
+    /// The load of the thread that waits.
     pub wait: Ordering,
 }
 
 impl Orders {
-    /// Those of the proof.
+    /// The orderings of the proof.
     pub const PROVED: Orders = Orders {
         told: Ordering::SeqCst,
         done: Ordering::Release,
@@ -37,26 +39,27 @@ impl Orders {
     };
 }
 
-/// What threads that name files and the exit of their process know of each other.
+/// The state shared by the threads that name files and the exit of their process.
 #[derive(Debug)]
 pub struct Names {
     /// Whether the exit has begun: no more names then.
     over: AtomicBool,
-    /// How many threads are between giving a file its name and entering it, or between taking it out
-    /// and removing it. The exit waits for them: nobody else would remove what they leave.
+    /// The number of threads between giving a file its name and entering it in the list, or between taking it out
+    /// and removing it. The exit waits for them, because nobody else would remove what they leave.
     naming: AtomicUsize,
 }
 
-/// One of those who name files, until it is dropped.
+/// A thread that names a file, until dropped.
 #[derive(Debug)]
 pub struct Naming<'a> {
     names: &'a Names,
-    /// Of the end.
+    /// The ordering of its end.
     done: Ordering,
 }
 
 impl Names {
-    /// Before the exit, and nobody names. (Const but under loom, which enters its atomics into the model that runs.)
+    /// The state before the exit, with no thread naming. (Const except under loom, which registers its atomics with
+    /// the running model.)
     #[cfg(not(loom))]
     pub const fn new() -> Names {
         Names {
@@ -65,7 +68,7 @@ impl Names {
         }
     }
 
-    /// Before the exit, and nobody names.
+    /// The state before the exit, with no thread naming.
     #[cfg(loom)]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Names {
@@ -75,13 +78,13 @@ impl Names {
         }
     }
 
-    /// Whether the exit has begun.
+    /// Returns whether the exit has begun.
     pub fn are_over(&self) -> bool {
         // Relaxed: see `told_before_looking`.
         self.over.load(Ordering::Relaxed)
     }
 
-    /// The exit begins: from here on no file is given a name.
+    /// Begins the exit: after this, no file is given a name.
     pub fn end(&self) {
         self.end_ordered(Orders::PROVED);
     }
@@ -89,11 +92,11 @@ impl Names {
     /// [`end`](Self::end) with orderings of the caller's choice: for the model checker.
     pub fn end_ordered(&self, orders: Orders) {
         self.over.store(true, Ordering::Relaxed);
-        // Pairs with the one in `begin`.
+        // Pairs with the fence in `begin`.
         told_before_looking_ordered(orders.told);
     }
 
-    /// For taking its name from a file, at any time.
+    /// Begins to name a file. Removing a name is allowed at any time; to give one, see [`Naming::unless_over`].
     pub fn begin(&self) -> Naming<'_> {
         self.begin_ordered(Orders::PROVED)
     }
@@ -101,7 +104,7 @@ impl Names {
     /// [`begin`](Self::begin) with orderings of the caller's choice: for the model checker.
     pub fn begin_ordered(&self, orders: Orders) -> Naming<'_> {
         self.naming.fetch_add(1, Ordering::Relaxed);
-        // Pairs with the one in `end`: either this thread sees the exit, or the exit waits for it.
+        // Pairs with the fence in `end`: either this thread sees the exit, or the exit waits for it.
         told_before_looking_ordered(orders.told);
         Naming {
             names: self,
@@ -109,7 +112,8 @@ impl Names {
         }
     }
 
-    /// Waits for all who name. A thread that takes longer than `patience` is stopped, or its file system is.
+    /// Waits for all threads that are naming, for at most `patience`: a thread that takes longer is stopped, or its
+    /// file system is.
     pub fn wait_for_all(&self, patience: Duration) {
         self.wait_for_all_ordered(Orders::PROVED, patience);
     }
@@ -123,14 +127,14 @@ impl Names {
         }
     }
 
-    /// In the child of a fork: whoever was naming a file is a thread of the parent.
+    /// Resets the count in the child of a fork: a thread that was naming a file is the parent's.
     pub fn forget_in_child(&self) {
         self.naming.store(0, Ordering::Relaxed);
     }
 }
 
 impl Naming<'_> {
-    /// For giving a name to a file: `None` once the process exits.
+    /// Returns `self` if a file may still be given a name; `None` once the process is exiting.
     pub fn unless_over(self) -> Option<Self> {
         (!self.names.are_over()).then_some(self)
     }

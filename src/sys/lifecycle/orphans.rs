@@ -1,13 +1,13 @@
 //! What threads leave behind when they end, for the next thread that needs the same.
 //!
-//! A list with nodes made beforehand: pushing and taking are a few assignments under a lock.
+//! A list whose nodes are made beforehand, so pushing and taking are a few assignments under a lock.
 
 use std::any::{Any, TypeId};
 use std::cell::UnsafeCell;
 
-/// Something that can change hands, and of what type it is.
+/// Something that can change hands, with its type.
 pub struct Orphan {
-    /// Of what it is.
+    /// The type by which it is found.
     pub key: TypeId,
     /// The thing itself.
     pub value: Box<dyn Any + Send>,
@@ -15,7 +15,7 @@ pub struct Orphan {
 }
 
 impl Orphan {
-    /// A node for `value`, not in the list yet.
+    /// Makes a node for `value` that is not in the list yet.
     pub fn new(key: TypeId, value: Box<dyn Any + Send>) -> Box<Orphan> {
         Box::new(Orphan {
             key,
@@ -25,10 +25,10 @@ impl Orphan {
     }
 }
 
-/// A list of orphans. Whoever touches it holds its lock.
+/// A list of orphans. Whoever touches it must hold its lock.
 pub struct Orphans(UnsafeCell<Option<Box<Orphan>>>);
-// SAFETY: by the contract of the methods only one thread at a time touches it, and the lock orders
-// them; what is in it is Send.
+// SAFETY: by the contract of the methods, only one thread at a time touches it, and the lock orders them; its
+// contents are Send.
 unsafe impl Sync for Orphans {}
 
 impl Orphans {
@@ -41,7 +41,7 @@ impl Orphans {
     /// Adds an orphan.
     ///
     /// # Safety
-    /// The calling thread holds the list's lock.
+    /// The calling thread must hold the list's lock.
     pub unsafe fn push(&self, mut orphan: Box<Orphan>) {
         // SAFETY: the caller's promise; the reference ends with this call.
         let list = unsafe { &mut *self.0.get() };
@@ -49,10 +49,10 @@ impl Orphans {
         *list = Some(orphan);
     }
 
-    /// Takes one of this type out, the latest first.
+    /// Takes out the newest orphan with this key.
     ///
     /// # Safety
-    /// The calling thread holds the list's lock.
+    /// The calling thread must hold the list's lock.
     pub unsafe fn take(&self, key: TypeId) -> Option<Box<Orphan>> {
         // SAFETY: the caller's promise; the reference ends with this call.
         let mut link = unsafe { &mut *self.0.get() };
@@ -67,7 +67,7 @@ impl Orphans {
     }
 }
 
-/// Those of this process.
+/// The orphans of this process.
 #[cfg(not(loom))]
 mod of_process {
     use super::{Orphan, Orphans, TypeId};
@@ -84,16 +84,16 @@ mod of_process {
         lock::with(&LIST, || unsafe { ORPHANS.push(orphan) });
     }
 
-    /// Takes one of this type out, the latest first.
+    /// Takes out the newest orphan with this key.
     pub fn take(key: TypeId) -> Option<Box<Orphan>> {
         // SAFETY: under LIST.
         lock::with(&LIST, || unsafe { ORPHANS.take(key) })
     }
 
-    /// In the child of a fork: the orphans are the parent's. They are forgotten, not dropped.
+    /// Empties the list in the child of a fork: the orphans are the parent's. They are forgotten, not dropped.
     ///
     /// # Safety
-    /// LIST is held by the calling thread, the only one.
+    /// The calling thread must hold LIST and be the only thread.
     pub unsafe fn forget_in_child() {
         // SAFETY: the caller's promise.
         std::mem::forget(unsafe { (*ORPHANS.0.get()).take() });

@@ -1,4 +1,4 @@
-//! Where files are: roots, and the settings that the environment gives.
+//! Paths of files: roots, and the settings from the environment.
 
 use std::env;
 use std::fs;
@@ -14,35 +14,35 @@ use crate::sys::memory::race_cell::RaceCell;
 use crate::sys::memory::read_map::Stat;
 use crate::sys::process::identity::ProcessIdentity;
 
-/// The environment's say, read once.
+/// The settings from the environment, read once.
 #[derive(Debug)]
 pub struct Settings {
-    /// MMSTATS_PATH, absolute.
+    /// MMSTATS_PATH, made absolute.
     pub path: Option<PathBuf>,
     /// MMSTATS_DISABLE: no files at all.
     pub disable: bool,
     /// MMSTATS_KEEP: files stay at a clean exit.
     pub keep: bool,
-    /// MMSTATS_FOLD: at a clean end the totals of files go into the retired file of their model.
+    /// MMSTATS_FOLD: at a clean end, the totals of files are added to the retired file of their model.
     pub fold: bool,
-    /// MMSTATS_CLEAN: dead files of this user are removed, or folded, before the first file is made.
+    /// MMSTATS_CLEAN: dead files of this user are removed or folded before the first file is created.
     pub clean: bool,
-    /// MMSTATS_DEAD: how many files of dead processes stay in a model's directory when the next process
-    /// makes its first file there; `None`: all.
+    /// MMSTATS_DEAD: the number of files of dead processes that stay in a model's directory when the next process
+    /// creates its first file there; `None`: all.
     pub dead: Option<usize>,
-    /// MMSTATS_MODE: permissions of files, octal.
+    /// MMSTATS_MODE: the permissions of files, octal.
     pub mode: Option<u32>,
-    /// MMSTATS_MAX_SIZE: bytes that a file may have.
+    /// MMSTATS_MAX_SIZE: the maximum size of a file, in bytes.
     pub max_size: Option<usize>,
     /// MMSTATS_NAMESPACE: the model of statistics by name.
     pub namespace: Option<String>,
-    /// MMSTATS_HISTORY_SIZE: values that each history keeps.
+    /// MMSTATS_HISTORY_SIZE: the number of values that each history keeps.
     pub history_size: Option<usize>,
-    /// MMSTATS_HISTORY_BYTES: bytes that the histories of a file may have.
+    /// MMSTATS_HISTORY_BYTES: the most bytes for the histories of a file.
     pub history_bytes: Option<usize>,
-    /// MMSTATS_CONTEXTS: contexts that a file may have.
+    /// MMSTATS_CONTEXTS: the most contexts in a file.
     pub contexts: Option<usize>,
-    /// MMSTATS_CONTEXT_BYTES: bytes that the contexts of a file may have.
+    /// MMSTATS_CONTEXT_BYTES: the most bytes for the contexts of a file.
     pub context_bytes: Option<usize>,
     /// MMSTATS_QUIET: nothing is written to stderr.
     pub quiet: bool,
@@ -50,15 +50,15 @@ pub struct Settings {
     pub problems: Vec<(&'static str, String)>,
 }
 
-/// Files of dead processes that stay in a model's directory, unless MMSTATS_DEAD says otherwise.
+/// The number of files of dead processes that stay in a model's directory, unless MMSTATS_DEAD overrides it.
 const DEAD: usize = 8;
 
 static SETTINGS: RaceCell<Settings> = RaceCell::new();
 
 impl Settings {
-    /// The settings, from the environment as it was at the first call.
+    /// Returns the settings from the environment, as of the first call.
     pub fn get() -> &'static Settings {
-        // Of two threads that come first the loser takes the winner's, so that all of a process agree.
+        // If two threads come first, the loser uses the winner's settings, so that the whole process agrees.
         SETTINGS.get_or_box(Settings::read)
     }
 
@@ -108,10 +108,10 @@ impl Settings {
     }
 }
 
-/// How a number of bytes is written.
+/// How to write a number of bytes.
 pub const SIZES: &str = "bytes, or a number with K, M or G, such as 64M";
 
-/// A number of bytes, with an optional `K`, `M` or `G`, such as `64M`.
+/// Parses a number of bytes with an optional `K`, `M` or `G`, such as `64M`.
 pub fn parse_size(text: &str) -> Option<usize> {
     let text = text.trim();
     let units = [('K', 10), ('M', 20), ('G', 30)];
@@ -125,7 +125,7 @@ pub fn parse_size(text: &str) -> Option<usize> {
     digits.parse::<usize>().ok()?.checked_mul(1 << bits)
 }
 
-/// What [`parse_dead`] makes of "all".
+/// What [`parse_dead`] returns for "all".
 const ALL: usize = usize::MAX;
 
 fn parse_dead(text: &str) -> Option<usize> {
@@ -140,13 +140,13 @@ fn parse_mode(text: &str) -> Option<usize> {
     mode.ok().filter(|mode| *mode <= 0o777)
 }
 
-/// `path` from the root directory on.
+/// Returns `path` as an absolute path.
 pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// The root that a writer uses when none was named, and whether somebody did name it
-/// (`MMSTATS_PATH`, or a test for its thread).
+/// Returns the root that a writer uses when its caller names none, and whether it is a named one (by
+/// `MMSTATS_PATH`, or by a test for its thread).
 pub fn writer_root() -> (PathBuf, bool) {
     match named_root() {
         Some(path) => (path.to_owned(), true),
@@ -158,16 +158,16 @@ fn named_root() -> Option<&'static Path> {
     thread_root::get().or(Settings::get().path.as_deref())
 }
 
-/// The root of this user where nothing is named, whether or not it is there.
+/// Returns this user's default root, whether or not it exists.
 #[cfg(feature = "push")]
 pub fn default_root() -> PathBuf {
     default_roots().swap_remove(0)
 }
 
-/// The roots that a reader looks into when none was named: those that exist; in the place of a default
-/// root that is not safe to use, why.
+/// Returns the roots that a reader uses when none is named: those that exist. For a default root that is not safe
+/// to use, returns the reason instead.
 pub fn reader_roots() -> Vec<Result<PathBuf, Error>> {
-    // There may not even be a temp directory.
+    // On such a platform, there may not even be a temp directory.
     if NO_FILES.is_some() {
         return Vec::new();
     }
@@ -188,7 +188,7 @@ pub fn reader_roots() -> Vec<Result<PathBuf, Error>> {
         .collect()
 }
 
-/// The pattern of the names of python-mmstats' files, which lie in a root itself: the last part of
+/// Returns the pattern for the names of python-mmstats' files, which are directly in a root: the last component of
 /// `MMSTATS_GLOB`, else `*.mmstats`.
 pub fn flat_names() -> &'static str {
     static NAMES: OnceLock<String> = OnceLock::new();
@@ -201,16 +201,16 @@ pub fn flat_names() -> &'static str {
     })
 }
 
-/// Where python-mmstats puts its files when `MMSTATS_PATH` names no place; `None`: it does.
+/// Returns the directory in which python-mmstats puts its files if `MMSTATS_PATH` is not set; `None` if it is.
 pub fn flat_directory() -> Option<PathBuf> {
     let is_there = NO_FILES.is_none() && Settings::get().path.is_none();
     is_there.then(env::temp_dir)
 }
 
-/// The default roots of this user, the preferred one first.
+/// Returns the default roots of this user, the preferred one first.
 fn default_roots() -> Vec<PathBuf> {
     let uid = ProcessIdentity::this().uid();
-    // (Nobody else may put another root there.)
+    // (So nobody else can put another root there.)
     let ours = |path: &Path| {
         fs::metadata(path).is_ok_and(|found| {
             let stat = Stat::of(&found);

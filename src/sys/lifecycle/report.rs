@@ -1,8 +1,8 @@
-//! Reports: what a user must hear because something is not recorded. Each is made once, through `log` or,
-//! where no logger is installed, as a line on stderr; and [`status`](crate::status()) lists them.
+//! Reports to the user that something is not recorded. Each is made once, through `log` or, if no logger is
+//! installed, as a line on stderr; [`status`](crate::status()) lists them.
 //!
-//! A report is made when the state that it is about is final: the logger may use statistics itself. What
-//! comes up again inside a logger, on the same thread, is left for the next time.
+//! A report is made when the state that it is about is final, because the logger may use statistics itself.
+//! Problems that occur inside a logger, on the same thread, are left for the next time.
 
 use std::cell::Cell;
 use std::fmt::Display;
@@ -14,24 +14,24 @@ use crate::sys::memory::append_list::AppendList;
 use crate::sys::process::fork;
 use crate::sys::process::stderr;
 
-/// What was reported of a model.
+/// Something that was reported about a model.
 #[derive(Debug)]
 pub struct Report {
     /// The model; empty: the process as a whole.
     pub model: Box<str>,
-    /// What happened, and what to do.
+    /// What happened, and what to do about it.
     pub text: Box<str>,
-    /// What tells it from others of the model.
+    /// What distinguishes it from other reports about the model.
     cause: Box<str>,
-    /// The process, in forks, that made it.
+    /// The process that made it, as its generation.
     generation: u64,
-    /// Whether it is still to be told.
+    /// Whether it has yet to be told.
     untold: AtomicBool,
 }
 
 static REPORTS: AppendList<Report> = AppendList::new();
 
-/// Reports that one process makes: beyond it something must be going round in circles.
+/// The most reports that a process makes: more of them indicate a loop.
 const MOST: usize = 1000;
 
 thread_local! {
@@ -45,18 +45,18 @@ pub fn once(model: &str, cause: &str, text: &dyn Display) {
     tell_all();
 }
 
-/// The same for what comes up while a file is made: [`tell_all`] is called when it is there.
+/// Like [`once`], for problems that occur while a file is being created: [`tell_all`] is called once it exists.
 pub fn later(model: &str, cause: &str, text: &dyn Display) {
     enter(model, cause, text, true);
 }
 
-/// The same for [`status`](crate::status()) only: for what the user asked for.
+/// Like [`once`], but only for [`status`](crate::status()): for what the user asked for.
 pub fn quietly(model: &str, cause: &str, text: &dyn Display) {
     enter(model, cause, text, false);
 }
 
-/// Tells what is still to be told, and what is wrong with the settings. Called when a file that was made is there, for
-/// a logger may use statistics itself.
+/// Tells what is yet to be told, and the problems with the settings. Called when a new file is complete, because a
+/// logger may use statistics itself.
 pub fn tell_all() {
     for (name, problem) in &Settings::get().problems {
         later("", name, problem);
@@ -64,7 +64,7 @@ pub fn tell_all() {
     if let Some(reason) = NO_FILES {
         return tell_of_platform(reason);
     }
-    // Relaxed: of two threads one tells it; nothing else depends on it.
+    // Relaxed: one of two threads tells it; nothing else depends on it.
     let untold = || all().filter(|report| report.untold.load(Ordering::Relaxed));
     if untold().next().is_none() {
         return;
@@ -72,7 +72,7 @@ pub fn tell_all() {
     let Some(_reporting) = Reporting::begin() else {
         return;
     };
-    // The oldest first.
+    // Oldest first.
     let mut reports: Vec<&Report> = untold().collect();
     reports.reverse();
     reports.retain(|report| report.untold.swap(false, Ordering::Relaxed));
@@ -82,14 +82,14 @@ pub fn tell_all() {
     }
 }
 
-/// Where nothing is recorded anyway, one line is told and not each case, and only to a logger that shows
-/// information: it was known when the program was compiled, and its user can do nothing about it.
+/// On a platform where nothing is recorded anyway, tells one line instead of each case, and only to a logger that
+/// shows information: it was known at compile time, and the user can do nothing about it.
 fn tell_of_platform(reason: &str) {
     static TOLD: AtomicBool = AtomicBool::new(false);
     let Some(_reporting) = Reporting::begin() else {
         return;
     };
-    // Relaxed: of two threads one tells it; nothing else depends on it.
+    // Relaxed: one of two threads tells it; nothing else depends on it.
     if !TOLD.swap(true, Ordering::Relaxed) {
         log::info!(
             "mmstats: {reason}: metrics are kept in private memory, which no other program reads"
@@ -97,7 +97,7 @@ fn tell_of_platform(reason: &str) {
     }
 }
 
-/// This thread makes a report, until it is dropped.
+/// Marks this thread as making a report, until dropped.
 struct Reporting;
 
 impl Reporting {
@@ -117,7 +117,7 @@ fn enter(model: &str, cause: &str, text: &dyn Display, aloud: bool) {
     let known = |report: &Report| {
         report.generation == generation && *report.cause == *cause && *report.model == *model
     };
-    // Before anything is allocated: an allocator that comes here must not come here again.
+    // Before anything is allocated: an allocator that calls this must not do so again.
     if REPORTS.iter().any(known) {
         return;
     }
@@ -136,12 +136,12 @@ fn enter(model: &str, cause: &str, text: &dyn Display, aloud: bool) {
     }
 }
 
-/// Whether this thread is making a report: another one would be left out.
+/// Returns whether this thread is making a report, so that another one would be dropped.
 pub fn is_reporting() -> bool {
     REPORTING.get()
 }
 
-/// What this process has reported, the latest first.
+/// Returns what this process has reported, newest first.
 pub fn all() -> impl Iterator<Item = &'static Report> {
     let generation = fork::generation();
     REPORTS
@@ -149,7 +149,7 @@ pub fn all() -> impl Iterator<Item = &'static Report> {
         .filter(move |report| report.generation == generation)
 }
 
-/// An error and no warning: figures are missing, and many loggers show errors only.
+/// Logs an error, not a warning: figures are missing, and many loggers show only errors.
 fn tell(text: &str) {
     if log::max_level() == log::LevelFilter::Off {
         if !Settings::get().quiet {
@@ -157,8 +157,8 @@ fn tell(text: &str) {
         }
         return;
     }
-    // A logger that uses thread-locals may panic at the end of a thread or process, and an exit handler
-    // must not.
+    // A logger that uses thread-locals may panic at the end of a thread or process, and an exit handler must not
+    // panic.
     let logged = std::panic::catch_unwind(|| log::error!("{text}"));
     if logged.is_err() {
         stderr::write(text);

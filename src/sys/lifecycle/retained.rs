@@ -1,5 +1,5 @@
-//! How a writer's file is opened again, to grow it; and a descriptor of it, where that may not be possible later:
-//! of a process that may still give up its rights or its root, as services do that start as root.
+//! Reopens a writer's file, to grow it. Where that may not be possible later, a descriptor of it is retained: in a
+//! process that may still give up its rights or its root, as services do that start as root.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -10,26 +10,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::sys::memory::read_map::{Stat, most_kept};
 
-/// The descriptor. The program may have closed it, with all others, and its number may be another file's by
-/// now: so it is never used without being compared.
+/// A retained descriptor. The program may have closed it along with all others, and its number may be another
+/// file's by now, so it is always compared before it is used.
 #[derive(Debug)]
 pub struct Retained {
     descriptor: RawFd,
     identity: (u64, u64),
 }
 
-/// Descriptors that are retained in this process.
+/// The number of descriptors that this process retains.
 static RETAINED: AtomicUsize = AtomicUsize::new(0);
 
 impl Retained {
-    /// Retains a file if this process may lose its access to it, and has less than a fourth of its
-    /// descriptors retained.
+    /// Retains a file if this process may lose its access to it and retains less than a fourth of the descriptors
+    /// that it may have.
     pub fn of(file: &File) -> Option<Retained> {
         if !may_lose_access() {
             return None;
         }
         let identity = Stat::of_file(file).ok()?.identity;
-        // Relaxed, here and below: a count, nothing is published by it.
+        // Relaxed, here and below: only a count; it publishes nothing.
         if RETAINED.fetch_add(1, Ordering::Relaxed) < most_kept() / 2
             && let Some(descriptor) = duplicate(file.as_raw_fd())
         {
@@ -42,14 +42,14 @@ impl Retained {
         None
     }
 
-    /// The descriptor, for [`close_in_child`].
+    /// Returns the descriptor, for [`close_in_child`].
     pub fn descriptor(&self) -> RawFd {
         self.descriptor
     }
 
-    /// The file, if the descriptor still is its own.
+    /// Returns the file, if the descriptor still belongs to it.
     pub fn file(&self) -> Option<File> {
-        // A copy is compared, which nobody else closes meanwhile.
+        // A copy is compared, because nobody else can close it meanwhile.
         let copy = duplicate(self.descriptor)?;
         // SAFETY: the descriptor is new, hence only ours.
         let file = unsafe { File::from_raw_fd(copy) };
@@ -73,15 +73,15 @@ impl Drop for Retained {
     fn drop(&mut self) {
         RETAINED.fetch_sub(1, Ordering::Relaxed);
         if self.file().is_some() {
-            // SAFETY: the descriptor leads to our file, which nothing else of this process opens by a
-            // descriptor that outlives a call: it is the one that was duplicated for this.
+            // SAFETY: the descriptor leads to our file. Nothing else in this process keeps a descriptor of it
+            // beyond a call, so this is the one that was duplicated in `of`.
             unsafe { libc::close(self.descriptor) };
         }
     }
 }
 
-/// In the child of a fork: closes its copy of a descriptor that was retained, if it still leads to the file with
-/// this device and inode. Allocates nothing.
+/// Closes, in the child of a fork, its copy of a retained descriptor, if that still leads to the file with this
+/// device and inode. Allocates nothing.
 pub fn close_in_child(descriptor: RawFd, identity: (u64, u64)) {
     // SAFETY: a stat is plain integers, for which zeros are a value.
     let mut found: libc::stat = unsafe { std::mem::zeroed() };
@@ -90,22 +90,22 @@ pub fn close_in_child(descriptor: RawFd, identity: (u64, u64)) {
     #[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
     let is_it = is_open && (found.st_dev as u64, found.st_ino as u64) == identity;
     if is_it {
-        // SAFETY: the child's copy of the descriptor that was made for this: its owner compares before it
-        // uses it, and there is no other thread that could have closed it since.
+        // SAFETY: this is the child's copy of the retained descriptor. Its owner compares before it uses it, and
+        // there is no other thread that could have closed it since.
         unsafe { libc::close(descriptor) };
     }
 }
 
-/// Another descriptor of the same open file; not one of the standard ones.
+/// Returns another descriptor of the same open file; not one of the standard ones.
 fn duplicate(descriptor: RawFd) -> Option<RawFd> {
-    // SAFETY: the call takes numbers, and says so where a descriptor is not open.
+    // SAFETY: the call takes numbers, and fails if the descriptor is not open.
     match unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 3) } {
         -1 => None,
         copy => Some(copy),
     }
 }
 
-/// Whether this process has rights that it can give up.
+/// Returns whether this process has rights that it can give up.
 fn may_lose_access() -> bool {
     use rustix::process::{geteuid, getuid};
     geteuid().is_root() || getuid() != geteuid()
@@ -132,8 +132,8 @@ mod tests {
         assert!(stale.file().is_none());
         let descriptor = stale.descriptor;
         drop(stale);
-        // It was not closed: it is not ours.
-        // SAFETY: made above, and closed here only.
+        // It was not closed, because it is not ours.
+        // SAFETY: made above, and closed only here.
         let still = unsafe { File::from_raw_fd(descriptor) };
         assert!(Stat::of_file(&still).is_ok());
     }

@@ -1,11 +1,11 @@
-//! A root of one thread, in place of the process's: only a test gives it one (`testing::Root`).
+//! A root of one thread, in place of the process's. Only tests use one (`testing::Root`).
 
 use std::path::Path;
 
 #[cfg(feature = "testing")]
 pub use of_tests::{begin, end};
 
-/// The root of this thread, if it has one of its own.
+/// Returns the root of this thread, if it has one of its own.
 pub fn get() -> Option<&'static Path> {
     #[cfg(feature = "testing")]
     return of_tests::ROOT.get();
@@ -13,7 +13,7 @@ pub fn get() -> Option<&'static Path> {
     None
 }
 
-/// Runs `f` while this thread has none.
+/// Runs `f` without this thread's own root.
 pub fn without<R>(f: impl FnOnce() -> R) -> R {
     #[cfg(feature = "testing")]
     let _without = of_tests::Without::begin();
@@ -32,8 +32,8 @@ mod of_tests {
         pub static ROOT: Cell<Option<&'static Path>> = const { Cell::new(None) };
     }
 
-    /// Gives this thread a root of its own. What it counts from here on is in other files than before: those of before
-    /// stay as they are, and go with the thread. False: it has one already.
+    /// Gives this thread a root of its own. From here on it counts in other files than before; the earlier files
+    /// stay as they are, and end with the thread. Returns false if it already has a root.
     pub fn begin(root: &Path) -> bool {
         let begins = ROOT.get().is_none();
         if begins {
@@ -43,7 +43,7 @@ mod of_tests {
         begins
     }
 
-    /// This thread has the process's root again, and counts in other files than before.
+    /// Gives this thread the process's root again. From here on it counts in other files than before.
     ///
     /// No file is dropped here: a caller of `local` may still have a reference into one.
     pub fn end() {
@@ -51,7 +51,7 @@ mod of_tests {
         clear_thread_cells();
     }
 
-    /// Gives the root back when it is dropped.
+    /// Restores the root when dropped.
     pub struct Without(Option<&'static Path>);
 
     impl Without {

@@ -1,9 +1,8 @@
-//! Ticks: what a process does by the clock for its files while their threads write on and ask for no
-//! time.
+//! Ticks: periodic work on the files of a process, whose threads keep writing and pay nothing for it.
 //!
-//! One thread, which lives as long as there is such work, wakes when the next is due. A list, whose
-//! lock a fork takes first, says what there is. The child of a fork has no such thread and an empty
-//! list: its inherited files are its parent's. Signals go to other threads.
+//! A single thread, which lives as long as there is such work, wakes when the next work is due. The work is in a
+//! list, whose lock a fork takes first. The child of a fork has no such thread and an empty list: its inherited
+//! files are its parent's. Signals go to other threads.
 
 use std::cell::{Cell, UnsafeCell};
 use std::ptr;
@@ -20,29 +19,29 @@ use crate::sys::process::signals;
 /// Guards the list. Nothing is allocated under it. A fork takes it first (`handlers`).
 pub static TICKS: RawLock = RawLock::new();
 
-/// Work that is due again and again.
+/// Work that is due repeatedly.
 pub trait Tick {
-    /// Does it, at a time of [`coarse_nanos`](clock::coarse_nanos); gives the time at which it is due
-    /// next. It allocates nothing and takes no lock.
+    /// Does the work, at a time of [`coarse_nanos`](clock::coarse_nanos), and returns the time at which it is due
+    /// next. Must allocate nothing and take no lock.
     fn tick(&self, now: u64, locked: &Locked) -> u64;
 
-    /// The time by the mock clock of this thread, if there is one and the work goes by it. Not for work that
-    /// concerns several threads, which have clocks of their own.
+    /// Returns the time by the mock clock of this thread, if there is one and the work goes by it. Not for work
+    /// that concerns several threads, which have clocks of their own.
     #[cfg(feature = "testing")]
     fn mocked(&self) -> Option<u64> {
         None
     }
 }
 
-/// That this thread holds [`TICKS`].
+/// Proof that this thread holds [`TICKS`].
 #[derive(Debug)]
 pub struct Locked(());
 
 impl Locked {
-    /// For who has locked it otherwise.
+    /// For callers that took the lock in another way.
     ///
     /// # Safety
-    /// This thread holds [`TICKS`] as long as it has this.
+    /// This thread must hold [`TICKS`] as long as it has the value.
     pub unsafe fn assume() -> Locked {
         Locked(())
     }
@@ -53,17 +52,17 @@ pub fn locked<R>(work: impl FnOnce(&Locked) -> R) -> R {
     lock::with(&TICKS, || work(&Locked(())))
 }
 
-/// Work in the list; dropped, it is out of it.
+/// Work in the list; dropping it takes it out.
 pub struct Ticking(Box<Entry>);
 
-/// An entry of the list. It stays at its address (boxed) while it is in.
+/// An entry of the list. It stays at its address (boxed) while it is listed.
 struct Entry {
     work: Box<dyn Tick>,
     generation: u64,
-    /// The thread by whose mock clock it is due, if any: then that thread does it.
+    /// The thread by whose mock clock it is due, if any; that thread then does the work.
     #[cfg(feature = "testing")]
     mocked: Cell<Option<thread::ThreadId>>,
-    /// When it is due, and its neighbours in the list; guarded by [`TICKS`].
+    /// When it is due. This and its neighbours in the list are guarded by [`TICKS`].
     due: Cell<u64>,
     next: Cell<*const Entry>,
     previous: Cell<*const Entry>,
@@ -78,9 +77,9 @@ impl std::fmt::Debug for Ticking {
 /// The list and its thread; guarded by [`TICKS`].
 struct State {
     first: *const Entry,
-    /// Whether the thread runs, or is being started.
+    /// Whether the thread runs or is being started.
     running: bool,
-    /// The thread, once it has begun.
+    /// The thread, once it is running.
     thread: Option<Thread>,
 }
 
@@ -95,24 +94,24 @@ static STATE: Guarded = Guarded(UnsafeCell::new(State {
 
 /// Runs `work` on the state, under the lock.
 fn with_state<R>(work: impl FnOnce(&mut State, &Locked) -> R) -> R {
-    // SAFETY: under TICKS, and `work` (all of them are in this file) does not come back here.
+    // SAFETY: under TICKS, and no `work` (all are in this file) calls this again.
     locked(|locked| work(unsafe { &mut *STATE.0.get() }, locked))
 }
 
 /// The entries of the list.
 fn entries<'a>(state: &State, _: &'a Locked) -> impl Iterator<Item = &'a Entry> + use<'a> {
-    // SAFETY: null, or in the list. Entries in the list are alive: a drop takes them out first, under TICKS, which is
-    // held.
+    // SAFETY: null, or in the list. Entries in the list are alive: a drop first takes them out, under TICKS, which
+    // is held.
     let entry = |at: *const Entry| unsafe { at.as_ref() };
     std::iter::successors(entry(state.first), move |this| entry(this.next.get()))
 }
 
-/// Does some work now, and whenever it is due until what is returned is dropped. [`handlers`](super::handlers) are
-/// registered.
+/// Does some work now, and whenever it is due until the returned value is dropped. [`handlers`](super::handlers)
+/// must be registered.
 ///
 /// # Safety
-/// Until then the work touches nothing but atomic words that are valid until then, and what nobody
-/// else can touch. It may be called from another thread.
+/// Until the returned value is dropped, the work must touch nothing but atomic words that are valid until then, and
+/// what nobody else can touch. It may be called from another thread.
 pub unsafe fn begin(work: Box<dyn Tick>) -> Ticking {
     let now = clock::system_coarse_nanos();
     #[cfg(feature = "testing")]
@@ -131,7 +130,7 @@ pub unsafe fn begin(work: Box<dyn Tick>) -> Ticking {
     let (runs, thread) = with_state(|state, locked| {
         entry.due.set(entry.work.tick(now, locked));
         entry.next.set(state.first);
-        // SAFETY: entries in the list are alive, since a drop takes them out first.
+        // SAFETY: entries in the list are alive, since a drop first takes them out.
         if let Some(first) = unsafe { state.first.as_ref() } {
             first.previous.set(&*entry);
         }
@@ -142,7 +141,7 @@ pub unsafe fn begin(work: Box<dyn Tick>) -> Ticking {
         )
     });
     match thread {
-        // It may sleep until something that is due later.
+        // It may be sleeping until something that is due later.
         Some(thread) => thread.unpark(),
         None if runs => {}
         None => start(),
@@ -153,13 +152,13 @@ pub unsafe fn begin(work: Box<dyn Tick>) -> Ticking {
 impl Drop for Ticking {
     fn drop(&mut self) {
         let entry = &*self.0;
-        // A child of a fork has forgotten the list, and this entry with it.
+        // The child of a fork has forgotten the list, and this entry with it.
         if entry.generation != fork::generation() {
             return;
         }
         with_state(|state, _| {
             let (next, previous) = (entry.next.get(), entry.previous.get());
-            // SAFETY: null, or in the list, hence alive, since a drop takes it out first, under TICKS.
+            // SAFETY: null, or in the list and hence alive, since a drop first takes it out, under TICKS.
             match unsafe { previous.as_ref() } {
                 Some(previous) => previous.next.set(next),
                 None => state.first = next,
@@ -174,8 +173,8 @@ impl Drop for Ticking {
 
 /// Starts the thread with all signals blocked: a program's handlers run in its own threads.
 fn start() {
-    // The thread outlives what asked for it, a shared object too. If it can be unloaded all the same, there
-    // is nothing better to do: it runs until then.
+    // The thread outlives the code that asked for it, which may be in a shared object. If that can be unloaded all
+    // the same, there is nothing better to do: the thread runs until then.
     loaded::stay();
     let thread = thread::Builder::new().name("mmstats-ticks".to_owned());
     let started = signals::blocked(|| thread.spawn(run));
@@ -200,12 +199,12 @@ fn run() {
                     continue;
                 }
                 if this.due.get() <= now {
-                    // What it touches is valid, and only touched under TICKS or atomically: see `begin`.
+                    // What it touches is valid, and is only touched under TICKS or atomically: see `begin`.
                     this.due.set(this.work.tick(now, locked));
                 }
                 earliest = Some(this.due.get().min(earliest.unwrap_or(u64::MAX)));
             }
-            // Nothing is left to do: the thread ends, and whoever has work again starts another.
+            // If nothing is left to do, the thread ends; the next work starts another.
             state.running = earliest.is_some();
             match earliest {
                 Some(due) => Ok(due),
@@ -213,7 +212,7 @@ fn run() {
             }
         });
         match due {
-            // The coarse clock is late: not before it has ticked.
+            // The coarse clock lags: sleep until it has ticked.
             Ok(due) => thread::park_timeout(
                 Duration::from_nanos(due.saturating_sub(now)).max(Duration::from_millis(1)),
             ),
@@ -222,7 +221,7 @@ fn run() {
     }
 }
 
-/// Does what is due by the mock clock of this thread, up to its time of now.
+/// Does the work that is due by the mock clock of this thread, up to its current time.
 #[cfg(feature = "testing")]
 pub fn catch_up(now: u64) {
     /// More steps than any window has.
@@ -231,7 +230,7 @@ pub fn catch_up(now: u64) {
         while entry.due.get() <= now {
             let due = entry.due.get();
             let next = entry.work.tick(due, locked);
-            // The steps of a long time that are in no window now are skipped: years have very many.
+            // After a long time, steps that are in no window now are skipped: years have very many.
             let step = next.saturating_sub(due).max(1);
             let skipped = (now.saturating_sub(next) / step).saturating_sub(KEPT);
             entry.due.set(next.saturating_add(skipped * step));
@@ -242,14 +241,14 @@ pub fn catch_up(now: u64) {
     });
 }
 
-/// The mock clock of this thread ends: its work is due by the system's clock.
+/// Ends the mock clock of this thread: its work is due by the system's clock again.
 #[cfg(feature = "testing")]
 pub fn end_mocked() {
     with_mocked(|entry, _| {
         entry.mocked.set(None);
         entry.due.set(0);
     });
-    // The ticker sleeps until something that is due later.
+    // The ticker may be sleeping until something that is due later.
     if let Some(thread) = with_state(|state, _| state.thread.clone()) {
         thread.unpark();
     }
@@ -266,7 +265,7 @@ fn with_mocked(mut each: impl FnMut(&Entry, &Locked)) {
     });
 }
 
-/// In the child of a fork: the list is its parent's, and so is the thread. Both are forgotten.
+/// Forgets the list and the thread in the child of a fork: both are the parent's.
 pub fn forget_in_child(_: &Locked) {
     // SAFETY: under TICKS, and in the only thread.
     let state = unsafe { &mut *STATE.0.get() };

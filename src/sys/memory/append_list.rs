@@ -1,11 +1,11 @@
-//! A list that only grows, and a table of such lists: no lock, so a fork catches none, and an allocator that comes back
-//! here while it grows does no harm.
+//! A list that only grows, and a table of such lists. They take no lock, so a fork cannot catch one held, and a
+//! reentrant call from an allocator while a list grows does no harm.
 
 use std::ptr;
 
 use crate::sync::{AtomicPtr, FIND, PUBLISH};
 
-/// The list. What is in it stays there as long as the list: for few entries.
+/// A list that only grows. Entries stay until the list is dropped. Meant for few entries.
 #[derive(Debug)]
 pub struct AppendList<T: 'static> {
     first: AtomicPtr<Node<T>>,
@@ -17,8 +17,8 @@ struct Node<T: 'static> {
     next: *const Node<T>,
 }
 
-// SAFETY: nodes are written before they are shared and never again, so threads only share `&T`; a value
-// moves into the list on one thread and may be dropped with it on another.
+// SAFETY: a node is written before it is shared and never again, so threads only share `&T`. A value moves into the
+// list on one thread and may be dropped with it on another.
 unsafe impl<T: Send + Sync> Sync for AppendList<T> {}
 
 impl<T> AppendList<T> {
@@ -30,7 +30,7 @@ impl<T> AppendList<T> {
         }
     }
 
-    /// An empty list. (Not const: loom enters its atomics into the model that runs.)
+    /// An empty list. (Not const: loom registers its atomics with the running model.)
     #[cfg(loom)]
     #[allow(clippy::new_without_default)]
     pub fn new() -> AppendList<T> {
@@ -39,13 +39,13 @@ impl<T> AppendList<T> {
         }
     }
 
-    /// The entries, the latest first.
+    /// Returns the entries, newest first.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        // Who sees a node sees what is in it.
+        // Acquire: whoever sees a node sees its contents.
         from(self.first.load(FIND))
     }
 
-    /// Adds an entry unless one is there that is the `same`. Whether it was added.
+    /// Adds an entry unless the list has one for which `same` holds. Returns whether it was added.
     pub fn push_unless(&self, value: T, same: impl Fn(&T, &T) -> bool) -> bool {
         let new = Box::into_raw(Box::new(Node {
             value,
@@ -56,12 +56,12 @@ impl<T> AppendList<T> {
             // SAFETY: from `into_raw` above, and not shared before the exchange below succeeds.
             let node = unsafe { &mut *new };
             if from(first).any(|other| same(other, &node.value)) {
-                // SAFETY: as above; it never was shared.
+                // SAFETY: as above; it was never shared.
                 drop(unsafe { Box::from_raw(new) });
                 return false;
             }
             node.next = first;
-            // Where another one was faster, its node is looked at next.
+            // If another thread was faster, its node is compared next.
             match self.first.compare_exchange(first, new, PUBLISH, FIND) {
                 Ok(_) => return true,
                 Err(now) => first = now,
@@ -70,27 +70,27 @@ impl<T> AppendList<T> {
     }
 }
 
-// (loom's atomics are gone with the model that they are of.)
+// (loom's atomics do not outlive the model they belong to.)
 #[cfg(not(loom))]
 impl<T> Drop for AppendList<T> {
     fn drop(&mut self) {
         let mut first = *self.first.get_mut();
         while !first.is_null() {
-            // SAFETY: from `into_raw`; `&mut self`: nobody has a reference into the list.
+            // SAFETY: from `into_raw`; with `&mut self`, nobody has a reference into the list.
             let node = unsafe { Box::from_raw(first) };
             first = node.next.cast_mut();
         }
     }
 }
 
-/// A table whose entries are found by a hash. What is in it stays there as long as the table.
+/// A table whose entries are found by hash. Entries stay until the table is dropped.
 #[cfg(any(feature = "metrics", feature = "tracing", test))]
 #[derive(Debug)]
 pub struct AppendTable<T: 'static> {
     lists: [AppendList<T>; LISTS],
 }
 
-/// So many that lists are short where a table has some thousand entries.
+/// Enough to keep lists short in a table of some thousand entries.
 #[cfg(any(feature = "metrics", feature = "tracing", test))]
 const LISTS: usize = 1024;
 
@@ -103,12 +103,12 @@ impl<T> AppendTable<T> {
         }
     }
 
-    /// The entry of this hash for which `is` holds.
+    /// Returns the entry with this hash for which `is` holds.
     pub fn find(&self, hash: u64, is: impl Fn(&T) -> bool) -> Option<&T> {
         self.list(hash).iter().find(|entry| is(entry))
     }
 
-    /// The entry of this hash for which `is` holds: the one that is there, or else `new`.
+    /// Returns the entry with this hash for which `is` holds; adds `new` if there is none.
     pub fn find_or_push(&self, hash: u64, is: impl Fn(&T) -> bool, new: T) -> &T {
         let list = self.list(hash);
         list.push_unless(new, |other, _| is(other));
@@ -116,14 +116,14 @@ impl<T> AppendTable<T> {
     }
 
     fn list(&self, hash: u64) -> &AppendList<T> {
-        // The upper bits: hashers mix them best.
+        // The upper bits are those that hashers mix best.
         &self.lists[(hash >> 32) as usize % LISTS]
     }
 }
 
-/// The values from a node on.
+/// Returns the values from a node on.
 fn from<'a, T>(first: *const Node<T>) -> impl Iterator<Item = &'a T> {
-    // SAFETY: null, or a node that was shared: never written again, and never freed.
+    // SAFETY: null or a shared node, which is never written again, and freed only with the list.
     let node = |node: *const Node<T>| unsafe { node.as_ref() };
     std::iter::successors(node(first), move |this| node(this.next)).map(|node| &node.value)
 }
@@ -137,7 +137,7 @@ mod tests {
         let value = std::sync::Arc::new(());
         let table = AppendTable::new();
         for n in 0..3000u64 {
-            // Some have the hash of others.
+            // Each hash is used twice.
             let hash = (n % 1500) << 32;
             assert!(table.find(hash, |(m, _)| *m == n).is_none());
             for _ in 0..2 {

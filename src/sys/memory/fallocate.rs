@@ -1,14 +1,14 @@
-//! Space on the file system, reserved before it is written.
+//! Reserves space on the file system before it is written.
 
 use std::fs::File;
 use std::io;
 
 use rustix::process::{Resource, getrlimit};
 
-/// Reserves the bytes from `start` to `end` of a file, which become zeros. After this, writing there
-/// cannot fail for lack of space. An error: the file may have grown by a part.
+/// Reserves the bytes from `start` to `end` of a file, which become zeros. After this, a write there cannot fail
+/// because the file system is full. On an error, part of the range may have been added to the file.
 ///
-/// (ftruncate on a full tmpfs succeeds; the store that follows ends in SIGBUS.)
+/// (ftruncate succeeds on a full tmpfs; the next store then raises SIGBUS.)
 pub fn reserve(file: &File, start: u64, end: u64) -> io::Result<()> {
     if end <= start {
         return Ok(());
@@ -31,7 +31,7 @@ pub fn reserve(file: &File, start: u64, end: u64) -> io::Result<()> {
     write_zeros(file, start, end)
 }
 
-/// Where the file system has no fallocate: zeros take the blocks as well.
+/// For file systems without fallocate: written zeros occupy blocks, too.
 fn write_zeros(file: &File, start: u64, end: u64) -> io::Result<()> {
     use std::os::unix::fs::FileExt;
     let zeros = [0; 4096];
@@ -44,7 +44,7 @@ fn write_zeros(file: &File, start: u64, end: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// RLIMIT_FSIZE.
+/// Returns the limit `RLIMIT_FSIZE`.
 fn file_size_limit() -> u64 {
     getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX)
 }

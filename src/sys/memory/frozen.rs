@@ -1,4 +1,4 @@
-//! Collections that only grow, and hand out references while they do.
+//! Collections that only grow and return references to their values meanwhile.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -10,14 +10,14 @@ use hashbrown::{Equivalent, HashMap};
 
 use super::hashing::{self, RandomState};
 
-/// A map from keys to values. What is in it stays at its address until it is taken out, and then as long as
-/// what [`take`](FrozenMap::take) gives.
+/// A map from keys to values. A value stays at its address until it is taken out, and after that until the
+/// [`Taken`] returned by [`take`](FrozenMap::take) is dropped.
 ///
-/// The `Hash` and `Eq` of a key may be the user's. They run while the table is borrowed: who comes back to the map
-/// from there finds nothing in it, and panics where it adds something.
+/// The `Hash` and `Eq` of a key may be the user's. They run while the table is borrowed: a reentrant lookup may
+/// find nothing, and a reentrant insertion panics.
 ///
-/// The values are kept as pointers from `Box::into_raw`: a `Box` in the table would be moved when
-/// the table grows, which ends the validity of every reference into it (Stacked Borrows).
+/// Values are stored as pointers from `Box::into_raw`: a `Box` in the table would be moved when the table grows,
+/// which invalidates every reference into it (Stacked Borrows).
 pub struct FrozenMap<K, T, S = RandomState> {
     values: RefCell<HashMap<K, NonNull<T>, S>>,
 }
@@ -38,28 +38,28 @@ impl<K, T, S> FrozenMap<K, T, S> {
 }
 
 impl<K: Eq + Hash, T, S: BuildHasher + Clone + Default> FrozenMap<K, T, S> {
-    /// The value of a key, or of what stands for it: that has the same hash.
+    /// Returns the value of a key. An equivalent of the key will do, if it has the same hash.
     #[inline]
     pub fn get<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<&T> {
         let value = *self.values.try_borrow().ok()?.get(key)?;
-        // SAFETY: from `Box::into_raw` in `insert`; freed only in `drop`, or by `Taken`, whose owner promises
-        // that no reference is left. Shared references only.
+        // SAFETY: from `Box::into_raw` in `insert`; freed only in `drop` and `drain`, which have `&mut self`, or by
+        // `Taken`, whose owner promises that no reference is left. Only shared references are made.
         Some(unsafe { value.as_ref() })
     }
 
-    /// Takes a value out of the map. References to it stay valid until what is returned is dropped.
+    /// Takes a value out of the map. References to it stay valid until the returned [`Taken`] is dropped.
     ///
     /// # Safety
-    /// The value is not dropped before all references to it are gone. (Forgotten, it leaks.)
+    /// The caller must not drop the value while references to it exist. (A forgotten value leaks.)
     pub unsafe fn take<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<(K, Taken<T>)> {
         let (key, value) = self.values.try_borrow_mut().ok()?.remove_entry(key)?;
         Some((key, Taken(value)))
     }
 
-    /// Adds a value; gives the one that is there already, if there is one.
+    /// Adds a value and returns it, or returns the existing one, if any.
     ///
-    /// Nothing is allocated or freed while the table is borrowed: an instrumented allocator may come
-    /// back to this map.
+    /// Nothing is allocated or freed while the table is borrowed, because an instrumented allocator may call back
+    /// into this map.
     pub fn insert(&self, key: K, value: Box<T>) -> &T {
         self.make_room();
         if let Some(known) = self.get(&key) {
@@ -72,7 +72,7 @@ impl<K: Eq + Hash, T, S: BuildHasher + Clone + Default> FrozenMap<K, T, S> {
         unsafe { value.as_ref() }
     }
 
-    /// Puts a value back that was taken out. (If there is another one by now, it leaks.)
+    /// Puts back a value that was taken out. (If the key has another value by now, it leaks.)
     pub fn put_back(&self, key: K, value: Taken<T>) {
         self.make_room();
         if self.get(&key).is_none() {
@@ -81,7 +81,7 @@ impl<K: Eq + Hash, T, S: BuildHasher + Clone + Default> FrozenMap<K, T, S> {
         std::mem::forget(value);
     }
 
-    /// Takes all values out. Nobody has references to them: the map is borrowed exclusively.
+    /// Takes all values out. No references to them exist: the map is borrowed exclusively.
     pub fn drain(&mut self) -> impl Iterator<Item = Box<T>> {
         let values = std::mem::take(self.values.get_mut());
         values.into_values().map(|value| {
@@ -90,7 +90,7 @@ impl<K: Eq + Hash, T, S: BuildHasher + Clone + Default> FrozenMap<K, T, S> {
         })
     }
 
-    /// Makes room for one value more in a table beside the present one.
+    /// Makes room for one more value, in a second table beside the present one.
     fn make_room(&self) {
         loop {
             let (len, hasher) = {
@@ -102,7 +102,7 @@ impl<K: Eq + Hash, T, S: BuildHasher + Clone + Default> FrozenMap<K, T, S> {
             };
             let mut table = HashMap::with_capacity_and_hasher(2 * len + 4, hasher);
             let mut values = self.values.borrow_mut();
-            // Unless the allocator has added so many meanwhile.
+            // The allocator may have added too many values in between.
             if values.len() < table.capacity() {
                 table.extend(values.drain());
                 std::mem::swap(&mut *values, &mut table);
@@ -111,18 +111,18 @@ impl<K: Eq + Hash, T, S: BuildHasher + Clone + Default> FrozenMap<K, T, S> {
         }
     }
 
-    /// How many values there are.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.values.borrow().len()
     }
 
-    /// The keys, in no order. To clone one must not allocate: the table is borrowed.
+    /// Returns the keys, in no particular order. `K::clone` must not allocate: the table is borrowed.
     pub fn keys(&self) -> Vec<K>
     where
         K: Clone,
     {
         let mut keys = Vec::new();
-        // As in `insert`: the room is made before the table is borrowed.
+        // As in `insert`, space is allocated before the table is borrowed.
         while keys.capacity() < self.len() {
             keys.reserve(self.len());
         }
@@ -133,11 +133,11 @@ impl<K: Eq + Hash, T, S: BuildHasher + Clone + Default> FrozenMap<K, T, S> {
 
 /// A value that was taken out of a [`FrozenMap`].
 ///
-/// (It is no `Box`: to move one would end the validity of the references that there still are.)
+/// (Not a `Box`: moving one would invalidate references that still exist.)
 pub struct Taken<T>(NonNull<T>);
 
 impl<T> Taken<T> {
-    /// The value.
+    /// Returns the value.
     pub fn value(&self) -> &T {
         // SAFETY: as in `FrozenMap::get`.
         unsafe { self.0.as_ref() }
@@ -146,7 +146,7 @@ impl<T> Taken<T> {
 
 impl<T> Drop for Taken<T> {
     fn drop(&mut self) {
-        // SAFETY: from `Box::into_raw`; by the promise of who took it no reference is left.
+        // SAFETY: from `Box::into_raw`; the caller of `take` promised that no reference is left.
         drop(unsafe { Box::from_raw(self.0.as_ptr()) });
     }
 }
@@ -154,7 +154,7 @@ impl<T> Drop for Taken<T> {
 impl<K, T, S> Drop for FrozenMap<K, T, S> {
     fn drop(&mut self) {
         for value in self.values.get_mut().values() {
-            // SAFETY: from `Box::into_raw`; `&mut self`: no reference into the map is left.
+            // SAFETY: from `Box::into_raw`; with `&mut self`, no reference into the map is left.
             drop(unsafe { Box::from_raw(value.as_ptr()) });
         }
     }
@@ -162,32 +162,32 @@ impl<K, T, S> Drop for FrozenMap<K, T, S> {
 
 impl<K, T, S> fmt::Debug for FrozenMap<K, T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the keys: printing may allocate, and the table must not be borrowed then.
+        // Without the keys: printing them may allocate, and the table must not be borrowed then.
         write!(f, "{} values", self.values.borrow().len())
     }
 }
 
-/// Values of any types that stay at their addresses as long as the list.
+/// Values of any types, each at a fixed address until the list is dropped.
 #[derive(Default)]
 pub struct FrozenList {
     values: RefCell<Vec<NonNull<dyn Any>>>,
 }
 
 impl FrozenList {
-    /// Adds a value.
+    /// Adds a value and returns a reference to it.
     pub fn push<T: 'static>(&self, value: T) -> &T {
         let value = Box::into_raw(Box::new(value));
         // SAFETY: `Box::into_raw` is never null.
         let kept: NonNull<T> = unsafe { NonNull::new_unchecked(value) };
         self.make_room();
         self.values.borrow_mut().push(kept);
-        // SAFETY: freed only in `drop`; shared references only.
+        // SAFETY: freed only in `drop`; only shared references are made.
         unsafe { &*value }
     }
 }
 
 impl FrozenList {
-    /// Makes room for one value more. As in [`FrozenMap`], nothing is allocated or freed while the list is
+    /// Makes room for one more value. As in [`FrozenMap`], nothing is allocated or freed while the list is
     /// borrowed.
     fn make_room(&self) {
         loop {
@@ -209,7 +209,7 @@ impl FrozenList {
 impl Drop for FrozenList {
     fn drop(&mut self) {
         for value in self.values.get_mut() {
-            // SAFETY: from `Box::into_raw`; `&mut self`: no reference into the list is left.
+            // SAFETY: from `Box::into_raw`; with `&mut self`, no reference into the list is left.
             drop(unsafe { Box::from_raw(value.as_ptr()) });
         }
     }

@@ -1,7 +1,7 @@
 //! Hashers with random keys.
 //!
-//! foldhash's own random state is set up under a global spin lock at its first use: a child that was
-//! forked at that moment would wait for ever. Here the loser of a race throws its seed away.
+//! foldhash sets up its own random state under a global spin lock at the first use; a child forked at that moment
+//! would wait forever. Here, the loser of a race discards its seed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,21 +11,21 @@ pub use foldhash::SharedSeed;
 pub use foldhash::fast::SeedableRandomState as RandomState;
 
 static SHARED: RaceCell<SharedSeed> = RaceCell::new();
-/// How many states were made: their own parts differ.
+/// The number of states made so far; it makes their seeds differ.
 static MADE: AtomicU64 = AtomicU64::new(0);
 
-/// A state with keys that differ from process to process, and from one state to the next.
+/// Returns a state whose keys differ between processes and between states.
 pub fn random_state() -> RandomState {
-    // Relaxed: only a number.
+    // Relaxed: only the number matters.
     RandomState::with_seed(MADE.fetch_add(1, Ordering::Relaxed), shared())
 }
 
-/// A state with keys that differ from process to process, and are the same for all who ask for it.
+/// Returns a state whose keys differ between processes, but are the same for all callers of one process.
 pub fn shared_state() -> RandomState {
     RandomState::with_seed(0, shared())
 }
 
 fn shared() -> &'static SharedSeed {
-    // In a mapping: an allocator that counts in groups would come back here for its first allocation.
+    // In a mapping: an allocator that counts in groups would call back here on its first allocation.
     SHARED.get_or_map(|| SharedSeed::from_u64(crate::sys::process::identity::random()))
 }

@@ -1,4 +1,4 @@
-//! Private memory in the place of a parent's files: what a child of a fork has until it makes its own files.
+//! Private memory in place of a parent's files, which the child of a fork has until it creates its own files.
 
 use std::fs;
 use std::ops::Range;
@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::sys::process::procfs::{Reach, mapped, shared_for_writing};
 
-/// The parent of a process, and how many of the files that it has mapped the child has as private memory. `None`
-/// if there are none, or if /proc does not say.
+/// Returns the parent of a process, and how many of the parent's mapped files are private memory in the child.
+/// `None` if there are none, or if /proc does not tell.
 pub fn files(pid: u32, wanted: impl Fn(&Path) -> bool) -> Option<(u32, usize)> {
     let parent = parent(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)?;
     let files = mapped(parent, Reach::All, wanted).ok()?.named;
@@ -17,7 +17,7 @@ pub fn files(pid: u32, wanted: impl Fn(&Path) -> bool) -> Option<(u32, usize)> {
         .filter_map(private)
         .collect();
     let parents = fs::read(format!("/proc/{parent}/maps")).ok()?;
-    // The child has its parent's addresses, until it executes another program.
+    // The child keeps its parent's addresses until it executes another program.
     let inherited = parents.split(|&byte| byte == b'\n').filter(|line| {
         let Some((range, (_, inode))) = range(line).zip(shared_for_writing(line)) else {
             return false;
@@ -29,13 +29,13 @@ pub fn files(pid: u32, wanted: impl Fn(&Path) -> bool) -> Option<(u32, usize)> {
     (count > 0).then_some((parent, count))
 }
 
-/// The number after `PPid:` in `status`; 0 is no process of this namespace.
+/// Returns the number after `PPid:` in `status`. 0 stands for a process outside this pid namespace.
 fn parent(status: &str) -> Option<u32> {
     let line = status.lines().find_map(|line| line.strip_prefix("PPid:"));
     line?.trim().parse().ok().filter(|parent| *parent != 0)
 }
 
-/// The addresses of a line of `maps`: `7f…-7f… rw-p …`.
+/// Returns the addresses of a line of `maps`: `7f…-7f… rw-p …`.
 fn range(line: &[u8]) -> Option<Range<u64>> {
     let addresses = std::str::from_utf8(line.split(|&byte| byte == b' ').next()?).ok()?;
     let (start, end) = addresses.split_once('-')?;
@@ -43,7 +43,7 @@ fn range(line: &[u8]) -> Option<Range<u64>> {
     Some(address(start)?..address(end)?)
 }
 
-/// The addresses of a line of `maps` if it is of private memory.
+/// Returns the addresses of a line of `maps` if it describes private memory.
 fn private(line: &[u8]) -> Option<Range<u64>> {
     let fields = std::str::from_utf8(line).ok()?;
     let mut fields = fields.split_ascii_whitespace().skip(1);

@@ -1,4 +1,4 @@
-//! A value in a mapping of its own: made without an allocation, for who may be called by an allocator.
+//! A value in a mapping of its own, for code that an allocator may call: it is made without an allocation.
 
 use std::fmt;
 use std::ops::Deref;
@@ -6,21 +6,21 @@ use std::ptr::NonNull;
 
 use memmap2::{MmapMut, MmapOptions};
 
-/// An owned value, as a `Box` is one, whose memory does not come from the allocator.
+/// An owned value, like a `Box`, whose memory does not come from the allocator.
 pub struct MappedBox<T> {
     value: NonNull<T>,
-    /// Where it lies: unmapped after it is dropped.
+    /// The memory of the value; unmapped after the value is dropped.
     _memory: MmapMut,
 }
 
 impl<T> MappedBox<T> {
-    /// Places a value. Like an allocation, it ends the process where there is no memory at all.
+    /// Places a value in a new mapping. Aborts the process if no memory is left, as an allocation does.
     pub fn new(value: T) -> MappedBox<T> {
         const { assert!(align_of::<T>() <= 4096, "a mapping begins at a page") };
         let memory = MmapOptions::new().len(size_of::<T>().max(1)).map_anon();
         let mut memory = memory.unwrap_or_else(|_| std::process::abort());
         let place = NonNull::new(memory.as_mut_ptr().cast::<T>()).expect("a mapping is not at 0");
-        // SAFETY: as large as a T, aligned to a page, and ours.
+        // SAFETY: the memory is as large as a `T`, page-aligned, and ours.
         unsafe { place.write(value) };
         MappedBox {
             value: place,
@@ -30,7 +30,7 @@ impl<T> MappedBox<T> {
 }
 
 impl<T: 'static> MappedBox<T> {
-    /// Where it lies.
+    /// Returns the address of the value.
     pub fn as_ptr(&self) -> *mut T {
         self.value.as_ptr()
     }
@@ -39,14 +39,14 @@ impl<T: 'static> MappedBox<T> {
 impl<T> Deref for MappedBox<T> {
     type Target = T;
     fn deref(&self) -> &T {
-        // SAFETY: written in `new`, dropped in `drop` only; shared references only.
+        // SAFETY: written in `new`, dropped only in `drop`; only shared references are made.
         unsafe { self.value.as_ref() }
     }
 }
 
 impl<T> Drop for MappedBox<T> {
     fn drop(&mut self) {
-        // SAFETY: as in `deref`; `&mut self`: no reference to it is left.
+        // SAFETY: as in `deref`; with `&mut self`, no reference to the value is left.
         unsafe { self.value.drop_in_place() };
     }
 }

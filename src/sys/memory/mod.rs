@@ -1,4 +1,4 @@
-//! Memory: mappings and the words in them, and what is kept without an allocator or a lock.
+//! Memory: mappings, the words in them, and collections that need no allocator or lock.
 
 pub mod append_list;
 #[cfg_attr(not(unix), path = "../elsewhere/fallocate.rs")]

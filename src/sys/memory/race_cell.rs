@@ -1,8 +1,9 @@
-//! A value that is made at its first use, without a lock: a fork could catch one, and its child would wait for ever.
+//! A value that is made at its first use, without a lock: a fork could catch a held lock, and its child would wait
+//! forever.
 //!
-//! Threads that come first at the same time each make a value, and the first to put it there wins. Where a value must be
-//! made only once, its users agree on a lock that a fork takes first, as the clock does. For what no fork can catch, and
-//! where no allocator comes back, there is `std::sync::OnceLock`.
+//! Threads that arrive first at the same time each make a value; the first to store its value wins. Where a value
+//! must be made only once, its users agree on a lock that a fork takes first, as the clock does. Where no fork can
+//! interfere and no allocator calls back, use `std::sync::OnceLock`.
 
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use super::mapped::MappedBox;
 use crate::sync::{FIND, PUBLISH};
 
-/// The cell, in a static. Its value is never freed.
+/// A cell, for use in a static. Its value is never freed.
 pub struct RaceCell<T: 'static>(AtomicPtr<T>);
 
 impl<T: Sync> RaceCell<T> {
@@ -20,22 +21,22 @@ impl<T: Sync> RaceCell<T> {
         RaceCell(AtomicPtr::new(ptr::null_mut()))
     }
 
-    /// The value, if it is there.
+    /// Returns the value, if there is one.
     #[inline(always)]
     pub fn get(&self) -> Option<&'static T> {
-        // Who sees the pointer sees the value.
+        // Acquire: whoever sees the pointer sees the value.
         let value = self.0.load(FIND);
-        // SAFETY: null or put there by `keep`, whose caller promises that it stays.
+        // SAFETY: null or stored by `keep`, whose caller promises that the value stays.
         unsafe { value.as_ref() }
     }
 
-    /// The value, made if it is not there. It may lead to other memory of the allocator.
+    /// Returns the value; makes it if there is none. It may point to other memory of the allocator.
     pub fn get_or_box(&self, make: impl FnOnce() -> T) -> &'static T {
         if let Some(known) = self.get() {
             return known;
         }
         let new = Box::into_raw(Box::new(make()));
-        // SAFETY: of a box that nobody else has, and that is freed only if it is not kept.
+        // SAFETY: the pointer is from a box that nobody else has, and that is freed only if it is not kept.
         let kept = unsafe { self.keep(new) };
         kept.unwrap_or_else(|known| {
             // SAFETY: from `Box::into_raw`, and not kept: nobody else has it.
@@ -44,8 +45,8 @@ impl<T: Sync> RaceCell<T> {
         })
     }
 
-    /// The value, made if it is not there. Nothing is allocated: it is in a mapping of its own. It must not lead to
-    /// memory of the allocator, which leak detectors would not find there.
+    /// Returns the value; makes it if there is none. Allocates nothing: the value is in a mapping of its own. It
+    /// must not point to memory of the allocator, because leak detectors would not find the pointers there.
     pub fn get_or_map(&self, make: impl FnOnce() -> T) -> &'static T {
         if let Some(known) = self.get() {
             return known;
@@ -61,20 +62,20 @@ impl<T: Sync> RaceCell<T> {
         }
     }
 
-    /// Puts a value there. An error: another one is there already.
+    /// Stores a value. If there already is one, the error is that value.
     ///
     /// # Safety
-    /// The value is never written, and if it is kept never freed.
+    /// The value must never be written again, and never be freed if it is kept.
     unsafe fn keep(&self, new: *mut T) -> Result<&'static T, &'static T> {
         match (self.0).compare_exchange(ptr::null_mut(), new, PUBLISH, FIND) {
             // SAFETY: the caller's promise.
             Ok(_) => Ok(unsafe { &*new }),
-            // SAFETY: the promise of who was first, whose value FIND makes visible.
+            // SAFETY: the promise of the caller that was first; FIND makes its value visible.
             Err(known) => Err(unsafe { &*known }),
         }
     }
 
-    /// Empties the cell, in the child of a fork: the value is its parent's. Who has it keeps it.
+    /// Empties the cell in the child of a fork, because the value is the parent's. References to it stay valid.
     pub fn forget_in_child(&self) {
         // Relaxed: the child has one thread.
         self.0.store(ptr::null_mut(), Ordering::Relaxed);
@@ -87,10 +88,10 @@ mod tests {
     use std::sync::atomic::AtomicIsize;
     use std::sync::{Barrier, Mutex};
 
-    /// How many there are now.
+    /// The number of values that exist now.
     static LIVE: AtomicIsize = AtomicIsize::new(0);
 
-    /// Values stay for ever, and this cell does not: in sight of leak detectors.
+    /// Values are never freed, but this cell goes away: keeps them reachable for leak detectors.
     static IN_SIGHT: Mutex<Vec<&Counted>> = Mutex::new(Vec::new());
 
     #[derive(Debug)]
@@ -121,7 +122,7 @@ mod tests {
             let before = LIVE.load(Ordering::Relaxed);
             let together = Barrier::new(4);
             let race = &|number| {
-                // All four have found it empty before any value is there.
+                // All four find the cell empty before there is any value.
                 let make = || {
                     together.wait();
                     Counted::new(number)

@@ -1,12 +1,12 @@
-//! Reading a file that nobody vouches for: how it is opened, and a read-only view of its words.
+//! Reads files that nobody vouches for: how they are opened, and a read-only view of their words.
 //!
-//! The promise of this module: whatever another process puts into the file, and whenever, the reader
-//! only ever sees some 64-bit values. A mapped byte is never behind a plain reference, for what a
-//! plain reference points to must not change; the words are atomics and are only loaded.
+//! This module guarantees that, whatever another process writes to the file and whenever it does so, the reader
+//! only sees 64-bit values. No plain reference ever points to a mapped byte, because the target of a plain
+//! reference must not change; the words are atomics and are only loaded.
 //!
-//! What a mapping cannot do is keep its file from being cut short: a load beyond the end is SIGBUS.
-//! So only files that nobody but this user can cut are mapped ([`Opened::may_map`]), their length is
-//! compared before each pass, and [`sigbus`](super::sigbus) catches the rest for those who ask.
+//! A mapping cannot keep its file from being truncated: a load beyond the end raises SIGBUS. So only files that no
+//! other user can truncate are mapped ([`Opened::may_map`]), their length is compared before each pass, and
+//! [`sigbus`](super::sigbus) catches the rest for programs that opt in.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -24,7 +24,7 @@ use crate::sync::{AtomicU64, Ordering, fence};
 use crate::sys::process::identity::ProcessIdentity;
 use crate::sys::process::procfs::is_map_file;
 
-/// A regular file, open for reading, and what the kernel says of it.
+/// A regular file, open for reading, and its metadata.
 #[derive(Debug)]
 pub struct Opened {
     /// The descriptor.
@@ -33,16 +33,16 @@ pub struct Opened {
     pub stat: Stat,
 }
 
-/// What the kernel says of a file.
+/// The metadata of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
-    /// Device and inode: which file it is.
+    /// Device and inode, which identify the file.
     pub identity: (u64, u64),
-    /// Length in bytes. May lie about what is on the disk.
+    /// Length in bytes. May be more than what is allocated.
     pub len: u64,
-    /// Bytes that are really on the disk or in memory.
+    /// Bytes that are actually allocated on disk or in memory.
     pub allocated: u64,
-    /// How many names it has.
+    /// The number of hard links.
     pub links: u64,
     /// Its owner.
     pub uid: u32,
@@ -51,7 +51,7 @@ pub struct Stat {
 }
 
 impl Stat {
-    /// What metadata say.
+    /// Returns what metadata say.
     pub(in crate::sys) fn of(metadata: &Metadata) -> Stat {
         Stat {
             identity: (metadata.dev(), metadata.ino()),
@@ -63,18 +63,18 @@ impl Stat {
         }
     }
 
-    /// What a path names now, itself and not what a symbolic link points to. (Only those of /proc to
-    /// mapped files are followed.)
+    /// Returns the metadata of what a path names now. Symbolic links are not followed, except those in /proc to
+    /// mapped files.
     pub fn of_path(path: &Path) -> io::Result<Stat> {
         metadata(path).map(|metadata| Stat::of(&metadata))
     }
 
-    /// What an open file is now.
+    /// Returns the current metadata of an open file.
     pub fn of_file(file: &File) -> io::Result<Stat> {
         file.metadata().map(|metadata| Stat::of(&metadata))
     }
 
-    /// Whether only this user and root can write it.
+    /// Returns whether only this user and root can write the file.
     pub fn is_private(&self) -> bool {
         const OTHERS_WRITE: u32 = 0o022;
         (self.uid == ProcessIdentity::this().uid() || self.uid == 0)
@@ -82,7 +82,7 @@ impl Stat {
     }
 }
 
-/// The metadata of a path, as [`Stat::of_path`].
+/// Returns the metadata of a path, as [`Stat::of_path`] does.
 pub fn metadata(path: &Path) -> io::Result<Metadata> {
     if is_map_file(path) {
         path.metadata()
@@ -93,11 +93,12 @@ pub fn metadata(path: &Path) -> io::Result<Metadata> {
 
 /// Opens a regular file for reading.
 ///
-/// Nothing is followed (but a link of /proc to a mapped file), waited for or inherited: a symbolic link at the end of the path, a FIFO, a
-/// device, a socket or a directory is an error, and none of them can make the call block.
+/// No symbolic link is followed (except those in /proc to mapped files), nothing is waited for, and the descriptor
+/// is not inherited. A symbolic link at the end of the path, a FIFO, a device, a socket or a directory is an error,
+/// and none of them makes the call block.
 pub fn open(path: &Path) -> io::Result<Opened> {
     let follow = if is_map_file(path) {
-        // Here nothing looks at what it is before it is opened.
+        // O_NOFOLLOW would refuse the link, so the type is checked before opening.
         if !path.metadata()?.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
@@ -107,14 +108,14 @@ pub fn open(path: &Path) -> io::Result<Opened> {
     };
     let file = OpenOptions::new()
         .read(true)
-        // std sets O_CLOEXEC itself; it is named here because the promise names it.
+        // std sets O_CLOEXEC itself; it is named here because the guarantee above includes it.
         .custom_flags(libc::O_NONBLOCK | follow | libc::O_CLOEXEC | libc::O_NOCTTY)
         .open(path)
         .map_err(not_regular)?;
     Opened::regular(file)
 }
 
-/// In words, where the error of open(2) says that there is no regular file.
+/// Replaces an error of open(2) that means "not a regular file" by one that says so.
 pub(in crate::sys) fn not_regular(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(libc::ELOOP) => io::Error::other("a symbolic link, not a regular file"),
@@ -124,7 +125,7 @@ pub(in crate::sys) fn not_regular(error: io::Error) -> io::Error {
 }
 
 impl Opened {
-    /// A file that was just opened, if it is a regular one.
+    /// Wraps a file that was just opened, if it is a regular one.
     pub(in crate::sys) fn regular(file: File) -> io::Result<Opened> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
@@ -136,8 +137,8 @@ impl Opened {
         })
     }
 
-    /// Whether the file may be mapped: it is this user's and nobody else can cut it short.
-    /// (`directory_is_private`: nobody else can put another one in its place.)
+    /// Returns whether the file may be mapped: this user owns it and nobody else can truncate it.
+    /// (`directory_is_private`: nobody else can replace it.)
     pub fn may_map(&self, directory_is_private: bool) -> bool {
         directory_is_private
             && self.stat.uid == ProcessIdentity::this().uid()
@@ -148,7 +149,7 @@ impl Opened {
 /// A read-only view of the first words of a file.
 #[derive(Debug)]
 pub struct View {
-    /// Where the SIGBUS guard knows it. `None`: its table is full. The first field, for it is dropped
+    /// The view's entry in the SIGBUS guard. `None`: its table is full. The first field, so that it is dropped
     /// first: the guard must not know a view that is unmapped.
     guarded: Option<sigbus::ViewEntry>,
     map: MmapRaw,
@@ -158,11 +159,11 @@ pub struct View {
 impl View {
     /// Maps the first `len` bytes, rounded down to whole words.
     ///
-    /// The caller has compared `len` with the file's length.
+    /// The caller must have compared `len` with the file's length.
     ///
     /// # Errors
-    /// Those of mmap; and `OutOfMemory` if the SIGBUS guard is installed and its table is full, so
-    /// that a fault in this view would not be caught.
+    /// Those of mmap; and `OutOfMemory` if the SIGBUS guard is installed and its table is full, because a fault in
+    /// this view would not be caught.
     pub fn new(file: &File, len: usize) -> io::Result<View> {
         let map = MmapOptions::new().len(len).map_raw_read_only(file)?;
         let guarded = sigbus::register(map.as_ptr() as usize, len);
@@ -176,30 +177,30 @@ impl View {
         })
     }
 
-    /// Words in view.
+    /// Returns the number of words in view.
     pub fn len(&self) -> usize {
         self.words
     }
 
-    /// Whether the SIGBUS guard had to put a page of zeros under this view: what was read since then
-    /// means nothing.
+    /// Returns whether the SIGBUS guard had to put pages of zeros under this view. If so, what was read since then
+    /// is meaningless.
     pub fn is_cut(&self) -> bool {
         self.guarded.as_ref().is_some_and(sigbus::ViewEntry::is_cut)
     }
 
-    /// The words. They may only be loaded, and only with `Relaxed`: the pages are read-only, where
-    /// Rust allows no other atomic access. An acquire load is a relaxed one and a fence: see
+    /// Returns the words. They may only be loaded, and only with `Relaxed`: the pages are read-only, and Rust
+    /// allows no other atomic access to such memory. For an acquire load, a relaxed load and a fence, see
     /// [`View::acquire`].
     pub fn words(&self) -> &[AtomicU64] {
-        // SAFETY: `map` maps at least `8 * words` bytes from a page boundary, so they are aligned and
-        // in bounds, and stay mapped as long as `self` is borrowed. Another process may change them at
-        // any time, which an AtomicU64 allows. That they are never stored to is what the callers keep,
-        // all of them in `reader::source`. If the file is cut short a load may raise SIGBUS, which
-        // ends the process or is caught by the guard; it gives no wrong value either way.
+        // SAFETY: `map` maps at least `8 * words` bytes from a page boundary, so the words are aligned and in
+        // bounds, and they stay mapped as long as `self` is borrowed. Another process may change them at any time,
+        // which an AtomicU64 allows. The callers, all in `reader::source`, never store to them. If the file is
+        // truncated, a load may raise SIGBUS, which ends the process or is caught by the guard; neither yields a
+        // wrong value.
         unsafe { std::slice::from_raw_parts(self.map.as_ptr().cast::<AtomicU64>(), self.words) }
     }
 
-    /// The word `index`; everything that its writer did before it stored that value is then visible.
+    /// Returns the word `index`. Everything that its writer did before storing this value is then visible.
     pub fn acquire(&self, index: usize) -> u64 {
         let word = self.words()[index].load(Ordering::Relaxed);
         // Acquire: with the load before it, this is an acquire load (and a little more).
@@ -208,18 +209,18 @@ impl View {
     }
 }
 
-/// An open file that counts against the descriptors that readers may keep.
+/// An open file that counts towards the limit of descriptors that readers may keep.
 #[derive(Debug)]
 pub struct KeptFile(File);
 
-/// Descriptors that are kept in this process.
+/// The number of descriptors that this process keeps.
 static KEPT: AtomicUsize = AtomicUsize::new(0);
 
 impl KeptFile {
-    /// Keeps the file open, if fewer than half of the descriptors that the process may have are kept
-    /// already; else gives it back.
+    /// Keeps the file open if the process keeps fewer than half of the descriptors that it may have; otherwise
+    /// returns the file as the error.
     pub fn new(file: File) -> Result<KeptFile, File> {
-        // Relaxed, here and below: a count, nothing is published by it.
+        // Relaxed, here and below: only a count; it publishes nothing.
         if KEPT.fetch_add(1, Ordering::Relaxed) < most_kept() {
             Ok(KeptFile(file))
         } else {
@@ -228,7 +229,7 @@ impl KeptFile {
         }
     }
 
-    /// The file.
+    /// Returns the file.
     pub fn file(&self) -> &File {
         &self.0
     }
@@ -240,7 +241,7 @@ impl Drop for KeptFile {
     }
 }
 
-/// Half of the descriptors that the process may have.
+/// Returns half of the number of descriptors that the process may have.
 pub(in crate::sys) fn most_kept() -> usize {
     static MOST: OnceLock<usize> = OnceLock::new();
     *MOST.get_or_init(|| {

@@ -1,8 +1,8 @@
-//! A writer's memory: a range of addresses reserved once, under which its file grows.
+//! A writer's memory: a range of addresses, reserved once, into which its file grows.
 //!
-//! A mapping longer than its file is legal; only touching it beyond the file's end is not. So the
-//! pointers handed out never move while the file grows, and whoever hands them out (the writer's
-//! `file.rs`) reserves the file's blocks first.
+//! A mapping may be longer than its file; only accesses beyond the file's end are errors. So pointers into it never
+//! move while the file grows, and the code that hands them out (the writer's `file.rs`) first reserves the file's
+//! blocks.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,29 +14,29 @@ use rustix::process::{Resource, getrlimit};
 use super::words::Words;
 use crate::sync::AtomicU64;
 
-/// Bytes of addresses that are reserved, unless a setting says otherwise.
+/// Bytes of address space to reserve, unless a setting overrides it.
 pub const USUAL: usize = 16 << 20;
-/// The least that is reserved where the address space is scarce (RLIMIT_AS).
+/// The minimum to reserve where the address space is scarce (RLIMIT_AS).
 const LEAST: usize = 64 * 1024;
 
-/// What a region may take where the process has a limit on its addresses (RLIMIT_AS): the program needs the
-/// rest. Sixty threads, each with a file, leave it two fifths of what there was.
+/// The divisor for the share of the free address space that one region may take where the process has a limit on it
+/// (RLIMIT_AS): the program needs the rest. Sixty threads with one file each leave it two fifths.
 const FRACTION: usize = 64;
 
-/// A [`FRACTION`] of the addresses that the limit leaves to the process, at least [`LEAST`]; all, where
-/// there is no limit. Allocates nothing.
+/// Returns the address space that the limit leaves to the process, divided by [`FRACTION`], but at least [`LEAST`];
+/// `usize::MAX` if there is no limit. Allocates nothing.
 fn small_fraction() -> usize {
     let Some(limit) = getrlimit(Resource::As).current else {
         return usize::MAX;
     };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    // Where /proc does not say, half of them are taken.
+    // If /proc does not tell, half of the limit is taken to be in use.
     let taken = addresses_taken().unwrap_or(limit / 2);
     let page = page_size();
     (limit.saturating_sub(taken) / FRACTION / page * page).max(LEAST)
 }
 
-/// Bytes of addresses that the process has: the first number of /proc/self/statm, in pages.
+/// Returns the bytes of address space in use: the first number of /proc/self/statm, in pages.
 fn addresses_taken() -> Option<usize> {
     let mut text = [0; 128];
     let len = File::open("/proc/self/statm").ok()?.read(&mut text).ok()?;
@@ -45,7 +45,7 @@ fn addresses_taken() -> Option<usize> {
     Some(pages * page_size())
 }
 
-/// Bytes of a page. Async-signal-safe: a value that the C library has stored.
+/// Returns the size of a page in bytes. Async-signal-safe: the C library has the value stored.
 pub(super) fn page_size() -> usize {
     // SAFETY: a sysconf query has no preconditions.
     unsafe { libc::sysconf(libc::_SC_PAGESIZE) as usize }
@@ -53,14 +53,14 @@ pub(super) fn page_size() -> usize {
 
 /// A reserved range of addresses over a file, or over private memory.
 ///
-/// After a fork, the child finds private memory of zeros in the place of every file (`sys::lifecycle::files`):
-/// inherited pointers stay valid, and the parent's file stays the parent's.
+/// After a fork, the child has private memory of zeros in place of every file (`sys::lifecycle::files`): inherited
+/// pointers stay valid, and the child cannot write to the parent's file.
 #[derive(Debug)]
 pub struct Region(MmapRaw);
 
 impl Region {
-    /// Reserves up to `most` bytes over a file: less where the limit on addresses forbids it, but at
-    /// least `least`. The file may be shorter than that; see the module.
+    /// Reserves up to `most` bytes over a file; less where the limit on address space requires it, but at least
+    /// `least`. The file may be shorter; see the module documentation.
     pub fn over_file(file: &File, most: usize, least: usize) -> io::Result<Region> {
         let least = least.max(LEAST).min(most);
         let mut len = most.min(small_fraction()).max(least);
@@ -73,19 +73,19 @@ impl Region {
                 Err(error) => return Err(error),
             }
         };
-        // The child of a fork gets private memory instead: it must not write into this file. (Where
-        // the advice does not exist the fork handler maps over what was inherited.)
+        // The child of a fork gets private memory instead, because it must not write to this file. (Where this
+        // advice does not exist, the fork handler maps over the inherited region.)
         #[cfg(target_os = "linux")]
         map.advise(memmap2::Advice::DontFork)?;
         Ok(Region(map))
     }
 
-    /// Reserves up to `len` bytes of private memory, all of it usable; less where the limit on
-    /// addresses forbids it, but at least [`LEAST`]. Its pages cost nothing until they are touched.
+    /// Reserves up to `len` bytes of private memory, all of it usable; less where the limit on address space
+    /// requires it, but at least [`LEAST`]. Its pages cost nothing until they are touched.
     pub fn anonymous(len: usize) -> io::Result<Region> {
         let mut len = len.min(small_fraction());
         let mut options = MmapOptions::new();
-        // Miri knows no such mappings.
+        // Miri does not support such mappings.
         if cfg!(not(miri)) {
             options.no_reserve_swap();
         }
@@ -98,44 +98,43 @@ impl Region {
         }
     }
 
-    /// [`anonymous`](Region::anonymous) for who cannot do without. Like an allocation, it ends the
-    /// process where there is no memory at all.
+    /// Like [`anonymous`](Region::anonymous), but aborts the process if no memory is left, as an allocation does.
     pub fn private(len: usize) -> Region {
         Region::anonymous(len).unwrap_or_else(|_| std::process::abort())
     }
 
-    /// Bytes that are reserved.
+    /// Returns the number of bytes reserved.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Where it begins.
+    /// Returns the address at which the region begins.
     pub fn start(&self) -> usize {
         self.0.as_mut_ptr() as usize
     }
 
-    /// The words of the region.
+    /// Returns the words of the region.
     ///
     /// # Safety
-    /// The caller drops every copy of the view, and what is taken from it, before the region, and
-    /// touches only what the file has blocks for.
+    /// The caller must drop every copy of the view, and everything taken from it, before the region, and must touch
+    /// only what the file has blocks for.
     pub unsafe fn words(&self) -> Words {
         let first =
             NonNull::new(self.0.as_mut_ptr().cast::<AtomicU64>()).expect("a mapping is not at 0");
-        // SAFETY: page-aligned and mapped for reading and writing over the whole length; the rest is
-        // the caller's promise. The bytes are only accessed through AtomicU64, here and by readers.
+        // SAFETY: page-aligned and mapped for reading and writing over the whole length; the caller promises the
+        // rest. The bytes are accessed only through AtomicU64, here and by readers.
         unsafe { Words::new(first, self.0.len() / 8) }
     }
 
-    /// Has the kernel bring the pages from `start` to `end` in for writing, so that a lack of space
-    /// shows now, as an error, and not at the first store, as SIGBUS.
+    /// Has the kernel bring in the pages from `start` to `end` for writing, so that a lack of space is an error now
+    /// rather than a SIGBUS at the first store.
     pub fn populate(&self, start: usize, end: usize) -> io::Result<()> {
         #[cfg(target_os = "linux")]
         {
             assert!(start <= end && end <= self.0.len());
             let advice = memmap2::Advice::PopulateWrite;
             match self.0.advise_range(advice, start, end - start) {
-                // Kernels before 5.14 do not know the advice: there fallocate alone has to do.
+                // Kernels before 5.14 do not know this advice; there, fallocate alone must do.
                 Err(error) if error.raw_os_error() != Some(libc::EINVAL) => return Err(error),
                 _ => {}
             }
@@ -145,22 +144,22 @@ impl Region {
     }
 }
 
-/// Puts private memory of zeros where a region is, or was: in the child of a fork, which did not inherit
-/// it, and at an exit that folds the file.
+/// Maps private memory of zeros over the range of a region: in the child of a fork, which did not inherit the
+/// region, and at an exit that folds the file.
 ///
 /// # Safety
-/// `start..start + len` is the range of a live [`Region`].
+/// `start..start + len` must be the range of a live [`Region`].
 pub unsafe fn replace(start: usize, len: usize) {
-    // FreeBSD has no such flag, and reserves nothing.
+    // FreeBSD has no such flag and reserves nothing.
     #[cfg(target_os = "freebsd")]
     const NO_RESERVE: libc::c_int = 0;
     #[cfg(not(target_os = "freebsd"))]
     const NO_RESERVE: libc::c_int = libc::MAP_NORESERVE;
-    // SAFETY: the range belongs to a region, so nothing else of this process can be there, and its
-    // mapping is only accessed through atomic words; mmap is async-signal-safe in practice on Linux. If
-    // it fails in a child, a later write ends it with SIGSEGV, which is better than a foreign file.
-    // If it fails at an exit, threads write on into the file until it is folded: what they count after
-    // that goes with the process, as it does without folding.
+    // SAFETY: the range belongs to a region, so nothing else of this process can be there, and its mapping is
+    // accessed only through atomic words. mmap is async-signal-safe in practice on Linux. If it fails in a child, a
+    // later write ends the child with SIGSEGV, which is better than writing to another process's file. If it fails
+    // at an exit, threads keep writing to the file until it is folded; what they count after that is lost with the
+    // process, as it is without folding.
     unsafe {
         libc::mmap(
             ptr::with_exposed_provenance_mut(start),

@@ -1,21 +1,20 @@
-//! The guard against SIGBUS: someone who copies over a mapped stats file must not end its reader.
+//! The guard against SIGBUS: truncating or overwriting a mapped stats file must not end its reader.
 //!
-//! A load from a mapping beyond the end of its file is SIGBUS. Readers compare the length before each
-//! pass, but a file can be cut short in between. Where the guard is installed (opt-in, for a signal
-//! handler is the program's, not a library's) a fault inside one of the reader's own views marks
-//! it and puts zero pages under the rest of it; the load then gives zero, the pass ends, and the
-//! reader throws its result away. Every other fault goes to the handler that was there before.
+//! A load from a mapping beyond the end of its file raises SIGBUS. Readers compare the length before each pass, but
+//! a file can be truncated in between. The guard is opt-in, because signal handlers are the program's business, not
+//! a library's. Where it is installed, a fault inside one of the reader's own views marks the view and puts pages
+//! of zeros under the rest of it. The load then returns zero, the pass ends, and the reader discards its result.
+//! Every other fault goes to the previous handler.
 //!
 //! # What the handler may do
-//! It runs in the middle of anything, so it takes no lock and allocates nothing: it reads a table of
-//! atomics in static memory, calls mmap (a plain system call) and restores errno. The thread that
-//! faults is the one that reads the view, and it holds a borrow of it: so the entry of its view is in
-//! the table, complete, and stays there. Entries of other views may change meanwhile; each has a
-//! generation that is odd while it changes, and the handler passes over an entry that it did not read in
-//! one piece: that is never the one it looks for. [`table`] has the proof.
+//! It may interrupt anything, so it takes no lock and allocates nothing: it reads a table of atomics in static
+//! memory, calls mmap (a plain system call) and restores errno. The thread that faults is the one that reads the
+//! view, and it holds a borrow of it: so the entry of its view is in the table, complete, and stays there. Entries
+//! of other views may change meanwhile. Each has a generation that is odd while it changes, and the handler skips
+//! an entry that it could not read consistently: that is never the one it looks for. [`table`] has the proof.
 //!
-//! A process that forks while another of its threads makes or drops a view must not read stats in the
-//! child before exec: the table's lock may be held there for ever.
+//! If a process forks while another of its threads makes or drops a view, the child must not read stats before
+//! exec: the table's lock may be held there forever.
 
 use super::region::page_size;
 use crate::sync::{FIND, PUBLISH};
@@ -27,29 +26,29 @@ use table::ViewTable;
 
 pub mod table;
 
-/// Views that the table has room for. One more costs 32 bytes of zeroed static memory, which takes no
+/// The number of views that the table has space for. Each costs 32 bytes of zeroed static memory, which takes no
 /// memory until it is used.
 const VIEWS: usize = 16_384;
 
 static TABLE: ViewTable<VIEWS> = ViewTable::new();
-/// Free places of the table. Its lock also lets only one thread at a time change entries; the handler
-/// does not take it.
+/// Free places of the table. Its lock also ensures that only one thread at a time changes entries; the handler does
+/// not take it.
 static FREE: Mutex<Vec<u16>> = Mutex::new(Vec::new());
 /// Whether the handler is installed.
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
-/// A view's place in the table; free again when dropped.
+/// A view's place in the table, freed on drop.
 #[derive(Debug)]
 pub struct ViewEntry(u16);
 
-/// Enters a view. `None`: the table is full.
+/// Enters a view. Returns `None` if the table is full.
 pub fn register(start: usize, len: usize) -> Option<ViewEntry> {
     let mut free = FREE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     TABLE.enter(&mut free, start, len).map(ViewEntry)
 }
 
 impl ViewEntry {
-    /// Whether the handler put pages of zeros under the view.
+    /// Returns whether the handler put pages of zeros under the view.
     pub fn is_cut(&self) -> bool {
         TABLE.entry(self.0).is_cut()
     }
@@ -62,7 +61,7 @@ impl Drop for ViewEntry {
     }
 }
 
-/// Whether the handler is there.
+/// Returns whether the handler is installed.
 pub fn is_installed() -> bool {
     INSTALLED.load(FIND)
 }
@@ -79,7 +78,7 @@ mod platform {
     use super::*;
     use std::sync::OnceLock;
 
-    /// What was installed before us. Set before our handler is.
+    /// The action that was installed before ours. Set before our handler is installed.
     static PREVIOUS: OnceLock<Previous> = OnceLock::new();
 
     struct Previous(libc::sigaction);
@@ -99,7 +98,7 @@ mod platform {
         if PREVIOUS.get().is_none() {
             // SAFETY: all zeros is a valid sigaction (SIG_DFL, empty mask).
             let mut previous: libc::sigaction = unsafe { std::mem::zeroed() };
-            // SAFETY: no new action is given; `previous` is valid for writing.
+            // SAFETY: no new action is passed; `previous` is valid for writing.
             if unsafe { libc::sigaction(libc::SIGBUS, std::ptr::null(), &mut previous) } != 0 {
                 return Err(io::Error::last_os_error());
             }
@@ -110,8 +109,8 @@ mod platform {
         let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) = handle;
         action.sa_sigaction = handler as usize;
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-        // SAFETY: `action` is complete: `handle` has the signature that SA_SIGINFO asks for, does only
-        // what is async-signal-safe, and lives as long as the program.
+        // SAFETY: `action` is complete: `handle` has the signature that SA_SIGINFO requires, does only what is
+        // async-signal-safe, and lives as long as the program.
         if unsafe { libc::sigaction(libc::SIGBUS, &action, std::ptr::null_mut()) } != 0 {
             return Err(io::Error::last_os_error());
         }
@@ -124,12 +123,12 @@ mod platform {
         info: *mut libc::siginfo_t,
         context: *mut libc::c_void,
     ) {
-        // SAFETY: SA_SIGINFO: the kernel gives a valid siginfo, of this call alone.
+        // SAFETY: with SA_SIGINFO, the kernel passes a valid siginfo that belongs to this call alone.
         let said = unsafe { &*info };
         let code = said.si_code;
-        // A code above 0 is a fault of this thread with an address; others were sent by someone.
+        // A code above 0 means a fault of this thread, with an address; other signals were sent by a process.
         if code > 0 {
-            // SAFETY: of a fault si_addr is the valid member.
+            // SAFETY: for a fault, si_addr is the valid member.
             let address = unsafe { said.si_addr() } as usize;
             if put_zeros(address) {
                 return;
@@ -138,7 +137,8 @@ mod platform {
         pass_on(signal, code, info, context);
     }
 
-    /// Puts zeros under the page of `address` and all pages after it in the same view of ours.
+    /// Puts zeros under the page of `address` and all later pages of the same view. Returns whether `address` is in
+    /// one of our views and the zeros are in place.
     fn put_zeros(address: usize) -> bool {
         let Some((entry, start, len)) = TABLE.find(address) else {
             return false;
@@ -146,15 +146,14 @@ mod platform {
         let page = page_size();
         let first = address & !(page - 1);
         let end = (start + len + page - 1) & !(page - 1);
-        // Before the zeros are there. Where there will be none, the file is short all the same.
+        // Marked before the zeros are in place. If mmap fails, the file is short all the same.
         entry.cut();
         let errno = errno();
-        // SAFETY: this thread's errno, which is always there.
+        // SAFETY: this thread's errno, which always exists.
         let before = unsafe { errno.read() };
-        // SAFETY: `first..end` lies within the pages of a view that is mapped now: the thread that
-        // faulted holds a borrow of it (see the module's text). Replacing them is what we are for: they
-        // are only ever accessed by atomic loads, which may see any value. The view unmaps them with
-        // its own pages.
+        // SAFETY: `first..end` lies within the pages of a view that is mapped now: the thread that faulted holds a
+        // borrow of it (see the module documentation). Replacing the pages is sound, because they are only accessed
+        // by atomic loads, which may see any value. The view unmaps them with its own pages.
         let mapped = unsafe {
             libc::mmap(
                 first as *mut libc::c_void,
@@ -170,7 +169,7 @@ mod platform {
         mapped != libc::MAP_FAILED
     }
 
-    /// Where this thread's errno is.
+    /// Returns the address of this thread's errno.
     #[cfg(any(target_os = "linux", target_os = "emscripten"))]
     fn errno() -> *mut libc::c_int {
         // SAFETY: no preconditions.
@@ -195,7 +194,7 @@ mod platform {
         unsafe { libc::__errno() }
     }
 
-    /// Not ours: does what would have happened without us.
+    /// Handles a fault that is not ours: does what would have happened without the guard.
     fn pass_on(
         signal: libc::c_int,
         code: libc::c_int,
@@ -210,9 +209,9 @@ mod platform {
                 if previous.sa_sigaction == libc::SIG_IGN && code <= 0 {
                     return;
                 }
-                // The old action back, and the fault happens again. What was sent does not, so it is
-                // raised: it comes when this handler returns, for the signal is blocked until then.
-                // SAFETY: `previous` is what sigaction gave.
+                // Restores the old action; a fault then happens again. A signal that was sent does not, so it is
+                // raised; it is delivered when this handler returns, because the signal is blocked until then.
+                // SAFETY: `previous` is what sigaction returned.
                 unsafe { libc::sigaction(signal, previous, std::ptr::null_mut()) };
                 if code <= 0 {
                     // SAFETY: no preconditions; async-signal-safe.
@@ -220,14 +219,13 @@ mod platform {
                 }
             }
             handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
-                // SAFETY: sigaction gave this address with SA_SIGINFO, so it is a function of this type.
+                // SAFETY: sigaction returned this address with SA_SIGINFO, so it is a function of this type.
                 let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) =
                     unsafe { std::mem::transmute(handler) };
                 handler(signal, info, context);
             }
             handler => {
-                // SAFETY: sigaction gave this address without SA_SIGINFO, so it is a function of this
-                // type.
+                // SAFETY: sigaction returned this address without SA_SIGINFO, so it is a function of this type.
                 let handler: extern "C" fn(libc::c_int) = unsafe { std::mem::transmute(handler) };
                 handler(signal);
             }

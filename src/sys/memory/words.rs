@@ -1,10 +1,10 @@
 //! Views of 64-bit words in a mapping: the word-cast.
 //!
-//! A handle such as [`Counter`](crate::Counter) is a pointer into a mapping. These types wrap the
-//! pointer so that everything above is safe code. They are neither `Send` nor `Sync` (a raw pointer
-//! is neither): that only one thread writes a file is proved by the compiler.
+//! A handle such as [`Counter`](crate::Counter) is a pointer into a mapping. These types wrap the pointer so that
+//! everything above is safe code. They are neither `Send` nor `Sync` (a raw pointer is neither), so the compiler
+//! proves that only one thread writes a file.
 //!
-//! Contract of the whole module: a view is only made from a live [`Region`](super::region::Region), by
+//! Contract of the whole module: a view is made only from a live [`Region`](super::region::Region), by
 //! [`Words::new`], whose caller promises that the view is gone before the mapping is.
 
 use core::cell::{Cell, OnceCell};
@@ -26,37 +26,37 @@ pub struct Words {
 pub struct Word(NonNull<AtomicU64>);
 
 impl Words {
-    /// A view of `len` words at `first`.
+    /// Makes a view of `len` words at `first`.
     ///
     /// # Safety
-    /// `first` is aligned to 8 and valid for reading and writing `8 * len` bytes until the last copy
-    /// of the view, and of what is taken from it, is gone; everyone accesses the bytes atomically.
+    /// `first` must be aligned to 8 and valid for reading and writing `8 * len` bytes until the last copy of the
+    /// view, and of everything taken from it, is gone. All accesses to the bytes must be atomic.
     pub unsafe fn new(first: NonNull<AtomicU64>, len: usize) -> Words {
         Words { first, len }
     }
 
-    /// A view of memory that is never freed, all zeros.
+    /// Returns a view of zeroed memory that is never freed.
     #[cfg(all(test, not(loom)))]
     pub fn leaked(len: usize) -> Words {
-        // Kept in sight of leak detectors.
+        // Keeps them reachable for leak detectors.
         static ALL: std::sync::Mutex<Vec<&[AtomicU64]>> = std::sync::Mutex::new(Vec::new());
         let words: &'static [AtomicU64] = Vec::leak((0..len).map(|_| AtomicU64::new(0)).collect());
         ALL.lock().expect("no panic under it").push(words);
-        // SAFETY: they are there for ever, aligned, and accessed atomically since they are atomics.
+        // SAFETY: the words are never freed, aligned, and accessed atomically since they are atomics.
         unsafe { Words::new(NonNull::from(words).cast(), len) }
     }
 
-    /// The word number `index`.
+    /// Returns the word `index`.
     ///
     /// # Panics
-    /// If there is none.
+    /// If `index` is out of bounds.
     pub fn word(self, index: usize) -> Word {
         assert!(index < self.len, "word {index} of {}", self.len);
         // SAFETY: in bounds by the assertion; valid by the contract of `new`.
         Word(unsafe { self.first.add(index) })
     }
 
-    /// `len` words from `start`.
+    /// Returns `len` words from `start`.
     ///
     /// # Panics
     /// If there are fewer.
@@ -90,14 +90,14 @@ impl Deref for Word {
     }
 }
 
-/// How many words a buffer of a slot has, known at compile time so that no publication loops over a
-/// count or checks a bound.
+/// The number of words in a buffer of a slot, known at compile time so that no publication loops over a count or
+/// checks a bound.
 pub trait Width {
-    /// The words.
+    /// The number of words.
     const WORDS: usize;
 }
 
-/// The buffers of a slot: N × `W::WORDS` words after the sequence.
+/// A slot: the sequence word, then N buffers of `W::WORDS` words.
 #[derive(Debug)]
 pub struct Slot<W: Width> {
     sequence: Word,
@@ -115,10 +115,10 @@ impl<W: Width> Clone for Slot<W> {
 impl<W: Width> Copy for Slot<W> {}
 
 impl<W: Width> Slot<W> {
-    /// A slot of `buffers` buffers over `words`, the sequence first, whose writer is this thread.
+    /// Makes a slot of `buffers` buffers over `words`, whose first word is the sequence. This thread is its writer.
     ///
     /// # Panics
-    /// If `words` has another length or `buffers` is no power of two.
+    /// If `words` has another length or `buffers` is not a power of two.
     pub fn new(words: Words, buffers: usize) -> Slot<W> {
         assert!(buffers.is_power_of_two());
         assert_eq!(words.len, 1 + buffers * W::WORDS);
@@ -130,21 +130,21 @@ impl<W: Width> Slot<W> {
         }
     }
 
-    /// The sequence word.
+    /// Returns the sequence word.
     #[inline(always)]
     pub fn sequence(&self) -> &AtomicU64 {
         &self.sequence
     }
 
-    /// How many buffers it has.
+    /// Returns the number of buffers.
     pub fn buffers(&self) -> usize {
         self.mask + 1
     }
 
-    /// The buffer of publication `p`.
+    /// Returns the buffer of publication `p`.
     #[inline(always)]
     pub fn buffer(&self, p: u64) -> &[AtomicU64] {
-        // (p mod N) × W; for a power of two W it is one operation less this way round.
+        // (p mod N) × W; if W is a power of two, this order saves an operation.
         let start = if W::WORDS.is_power_of_two() {
             (p as usize).wrapping_mul(W::WORDS) & self.mask.wrapping_mul(W::WORDS)
         } else {
@@ -158,8 +158,8 @@ impl<W: Width> Slot<W> {
     }
 }
 
-/// The octaves of a histogram whose space is reserved: for the top bit of a value, an array of counts
-/// of power-of-two length.
+/// The octaves of a histogram that have space: for each top bit of a value, an array of counts whose length is a
+/// power of two.
 #[derive(Debug)]
 pub struct Octaves {
     first: [Cell<Option<NonNull<AtomicU64>>>; 64],
@@ -168,10 +168,10 @@ pub struct Octaves {
 }
 
 impl Octaves {
-    /// A table without arrays, each of which will have `words` words.
+    /// Makes a table without arrays. Each array will have `words` words.
     ///
     /// # Panics
-    /// If `words` is no power of two.
+    /// If `words` is not a power of two.
     pub fn new(words: usize) -> Octaves {
         assert!(words.is_power_of_two());
         Octaves {
@@ -183,27 +183,27 @@ impl Octaves {
     /// Enters the array of a top bit.
     ///
     /// # Panics
-    /// If it has another length, or the bit is not below 64.
+    /// If the array has another length, or the bit is not below 64.
     pub fn insert(&self, top: u32, words: Words) {
         assert_eq!(words.len, self.mask + 1);
         self.first[top as usize].set(Some(words.first));
     }
 
-    /// The word `position` (modulo the length) for a top bit, if it is there.
+    /// Returns the word `position` (modulo the length) for a top bit, if that has an array.
     #[inline(always)]
     pub fn word(&self, top: u32, position: usize) -> Option<Word> {
-        // `get` asks what the compiler knows of a top bit: nothing is left of it.
+        // The compiler knows that a top bit is below 64, so the check in `get` is optimized away.
         let first = self.first.get(top as usize)?.get()?;
         // SAFETY: `insert` checked that mask + 1 words are there.
         Some(Word(unsafe { first.add(position & self.mask) }))
     }
 }
 
-/// The octaves of a histogram of floats whose space is reserved: for sign and exponent of a value (12
-/// bits), an array of counts of power-of-two length.
+/// The octaves of a histogram of floats that have space: for each sign and exponent of a value (12 bits), an array
+/// of counts whose length is a power of two.
 ///
-/// A table of 64 entries in which an octave has a home, so that 64 neighbours of one sign have each their
-/// own; one whose home is taken lies in the next free entry. When a table is full, another one follows.
+/// A table of 64 entries, in which each octave has a home, so that 64 neighbours of one sign have one each. An
+/// octave whose home is taken uses the next free entry. When a table is full, another one follows.
 #[derive(Debug)]
 pub struct FloatOctaves {
     entries: [FloatOctave; 64],
@@ -221,14 +221,14 @@ struct FloatOctave {
     first: Cell<NonNull<AtomicU64>>,
 }
 
-/// No octave: those have 12 bits.
+/// Not an octave: those have 12 bits.
 const VACANT: u32 = u32::MAX;
 
 impl FloatOctaves {
-    /// A table without arrays, each of which will have `words` words.
+    /// Makes a table without arrays. Each array will have `words` words.
     ///
     /// # Panics
-    /// If `words` is no power of two.
+    /// If `words` is not a power of two.
     pub fn new(words: usize) -> FloatOctaves {
         assert!(words.is_power_of_two());
         FloatOctaves {
@@ -243,13 +243,13 @@ impl FloatOctaves {
         }
     }
 
-    /// Where an octave is looked for first. The sign changes the upper half of the place.
+    /// Returns the entry at which an octave is looked up first. The sign changes the upper half of the place.
     #[inline(always)]
     fn home(octave: u32) -> usize {
         (octave ^ (octave >> 6)) as usize % 64
     }
 
-    /// The word `position` (modulo the length) of an octave, if it is there and in its home.
+    /// Returns the word `position` (modulo the length) of an octave, if the octave is in its home.
     #[inline(always)]
     pub fn word(&self, octave: u32, position: usize) -> Option<Word> {
         self.word_at(&self.entries[Self::home(octave)], octave, position)
@@ -260,12 +260,11 @@ impl FloatOctaves {
         if entry.octave.get() != octave {
             return None;
         }
-        // SAFETY: the entry has an octave, so `insert` has set `first` and checked that mask + 1 words are
-        // there.
+        // SAFETY: the entry has an octave, so `insert` has set `first` and checked that mask + 1 words are there.
         Some(Word(unsafe { entry.first.get().add(position & self.mask) }))
     }
 
-    /// The word `position` (modulo the length) of an octave, wherever it is.
+    /// Returns the word `position` (modulo the length) of an octave, wherever the octave is.
     pub fn find(&self, octave: u32, position: usize) -> Option<Word> {
         for entry in self.entries_for(octave) {
             match entry.octave.get() {
@@ -280,16 +279,16 @@ impl FloatOctaves {
         self.next.get()?.find(octave, position)
     }
 
-    /// The entries of this table in the order in which an octave takes them.
+    /// Returns the entries of this table in the order in which an octave tries them.
     fn entries_for(&self, octave: u32) -> impl Iterator<Item = &FloatOctave> {
         let (before, from) = self.entries.split_at(Self::home(octave));
         from.iter().chain(before)
     }
 
-    /// Enters the array of an octave that has none.
+    /// Enters the array of an octave that does not have one.
     ///
     /// # Panics
-    /// If it has another length.
+    /// If the array has another length.
     pub fn insert(&self, octave: u32, words: Words) {
         assert_eq!(words.len, self.mask + 1);
         assert!(octave < VACANT);
@@ -300,8 +299,8 @@ impl FloatOctaves {
                 entry.octave.set(octave);
             }
             None => {
-                // Made before it is entered: an allocator may come here meanwhile, and then its table is
-                // the next one.
+                // Made before it is entered: an allocator may call back here meanwhile and enter its own table
+                // first.
                 let table = Box::new(FloatOctaves::new(self.mask + 1));
                 let _ = self.next.set(table);
                 self.next.get().expect("just set").insert(octave, words);
@@ -309,7 +308,7 @@ impl FloatOctaves {
         }
     }
 
-    /// All octaves that are there, and their counts.
+    /// Returns all octaves that have space, with their counts.
     pub fn iter(&self) -> impl Iterator<Item = (u32, Words)> {
         let tables =
             std::iter::successors(Some(self), |table| table.next.get().map(|next| &**next));
@@ -324,18 +323,19 @@ impl FloatOctaves {
     }
 }
 
-/// A `Copy` type as bytes. Its only use is `bytemuck`'s functions, inside the library.
+/// A `Copy` type as bytes. Used only by `bytemuck`'s functions inside the library.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct Plain<T>(pub T);
 
-/// A type that can lie in a [`Plain`].
+/// A type that a [`Plain`] can hold.
 ///
 /// # Safety
-/// What `bytemuck::Pod` asks for: no padding, every bit pattern valid, no pointers and no interior mutability.
+/// The requirements of `bytemuck::Pod`: no padding, every bit pattern valid, no pointers and no interior
+/// mutability.
 pub unsafe trait PlainData: Copy + 'static {}
 
 // SAFETY: `PlainData` promises that zeros are a value. `Plain` is transparent.
 unsafe impl<T: PlainData> bytemuck::Zeroable for Plain<T> {}
-// SAFETY: `PlainData` promises what Pod asks for. `Plain` is transparent.
+// SAFETY: `PlainData` promises what Pod requires. `Plain` is transparent.
 unsafe impl<T: PlainData> bytemuck::Pod for Plain<T> {}

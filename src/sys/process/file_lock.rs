@@ -1,4 +1,4 @@
-//! Locks on one byte of a file, by which a process shows that it lives; and which file systems keep them.
+//! Locks on one byte of a file, which show that a process lives; and the file systems that keep such locks.
 //!
 //! They belong to the open file description (`F_OFD_SETLK`). Only Linux has them.
 
@@ -6,8 +6,8 @@ use std::fs::File;
 #[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
 
-/// Whether a file is on a file system whose only user is this machine's kernel, which keeps the locks on
-/// its files, too. Only those count that are known to be.
+/// Returns whether a file is on a file system that only this machine's kernel uses, so that the same kernel keeps
+/// the locks on its files. True only for known types of file systems.
 #[cfg(target_os = "linux")]
 pub fn is_local(file: &File) -> bool {
     const RAMFS: u32 = 0x8584_58f6;
@@ -32,7 +32,7 @@ pub fn is_local(file: &File) -> bool {
     .contains(&kind)
 }
 
-/// None is known to be.
+/// No file system is known to be local.
 #[cfg(not(target_os = "linux"))]
 pub fn is_local(_: &File) -> bool {
     false
@@ -49,7 +49,7 @@ fn lock_of(token: u64, kind: libc::c_int) -> libc::flock {
     lock
 }
 
-/// Locks the byte for writing; false: somebody has it, or the file system has no such locks.
+/// Locks the byte for writing. Returns false if it is locked already, or if the file system has no such locks.
 #[cfg(target_os = "linux")]
 pub fn set_lock(file: &File, token: u64) -> bool {
     let mut lock = lock_of(token, libc::F_WRLCK);
@@ -57,11 +57,11 @@ pub fn set_lock(file: &File, token: u64) -> bool {
     unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &mut lock) == 0 }
 }
 
-/// Whether somebody holds the byte for writing; `None`: the file system cannot say. A lock for reading is
-/// no writer's: whoever may read the file could take it.
+/// Returns whether the byte is locked for writing; `None` if the file system cannot tell. A lock for reading is not
+/// a writer's: anybody who may read the file could take one.
 #[cfg(target_os = "linux")]
 pub fn ask_lock(file: &File, token: u64) -> Option<bool> {
-    // Only a lock for writing is in the way of one for reading.
+    // Only a lock for writing conflicts with one for reading.
     let mut lock = lock_of(token, libc::F_RDLCK);
     // SAFETY: the struct is ours.
     match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &mut lock) } {

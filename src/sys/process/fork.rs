@@ -1,8 +1,8 @@
 //! Forks: a number that tells a child from its parent, and what runs before and after.
 //!
-//! A fork takes the locks first under which something is made that a process has once, so that the child finds
-//! nothing half made. [`SETUP`] is the lock of this module; what else a fork has to hold and a child to forget,
-//! `lifecycle::handlers` says.
+//! A fork first takes the locks under which per-process state is set up, so that the child finds nothing half made.
+//! [`SETUP`] is the lock of this module; `lifecycle::handlers` lists what else a fork must hold and a child must
+//! forget.
 
 use std::cell::Cell;
 use std::ptr;
@@ -12,33 +12,33 @@ use super::lock::{self, RawLock};
 pub use super::thread_cells::{ThreadCell, clear_thread_cells, park_thread_cells};
 use crate::sync::{FIND, PUBLISH};
 
-/// Held while the clock is calibrated, and while a root's lock is taken. Nothing is allocated under
-/// it: an instrumented allocator may come back here. Before all other locks that a fork takes.
+/// Held while the clock is calibrated, and while a root's lock is taken. Nothing is allocated under it, because an
+/// instrumented allocator may call back here. Taken before all other locks that a fork takes.
 pub static SETUP: RawLock = RawLock::new();
 
-/// How many forks lie between this process and the first. A handle of an older generation is the
-/// parent's: its drop only unmaps.
+/// The number of forks between the first process and this one. A handle of an older generation is the parent's:
+/// dropping it only unmaps.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 
-/// The generation of this process.
+/// Returns the generation of this process.
 pub fn generation() -> u64 {
     // Relaxed: it changes only in a child that has one thread.
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// What a fork does beside [`SETUP`] and the generation. All run under [`SETUP`].
+/// What a fork does besides [`SETUP`] and the generation. All handlers run under [`SETUP`].
 #[derive(Debug)]
 pub struct Handlers {
-    /// Before the fork, in the thread that forks: takes locks.
+    /// Runs before the fork, in the forking thread: takes locks.
     pub prepare: fn(),
-    /// After it, in the parent: opens them.
+    /// Runs after the fork, in the parent: releases them.
     pub in_parent: fn(),
-    /// After it, in the child, which has one thread: forgets what is the parent's, and opens the locks. It is told
-    /// the parent's generation.
+    /// Runs after the fork, in the child, which has one thread: forgets the parent's state and releases the locks.
+    /// The argument is the parent's generation.
     pub in_child: fn(u64),
 }
 
-/// Set once, under [`SETUP`], to a static. So it does not change while a fork is on its way.
+/// Set once to a static, under [`SETUP`], so it does not change during a fork.
 static HANDLERS: AtomicPtr<Handlers> = AtomicPtr::new(ptr::null_mut());
 
 fn handlers() -> Option<&'static Handlers> {
@@ -46,7 +46,8 @@ fn handlers() -> Option<&'static Handlers> {
     unsafe { HANDLERS.load(FIND).as_ref() }
 }
 
-/// [`register`], and has `handlers` run, too; all calls name the same ones. `then` runs once, with them set.
+/// Does what [`register`] does, and also makes forks run `handlers`; all calls must pass the same ones. `then` runs
+/// once, just before they are set.
 pub fn register_with(handlers: &'static Handlers, then: fn()) {
     if self::handlers().is_some() {
         return;
@@ -60,25 +61,25 @@ pub fn register_with(handlers: &'static Handlers, then: fn()) {
     });
 }
 
-/// 0: not registered; else the pid that registers, or has.
+/// 0: not registered; else the pid of the process that registers or has registered.
 static REGISTERING: AtomicU32 = AtomicU32::new(0);
 static REGISTERED: AtomicBool = AtomicBool::new(false);
 
-/// Has forks take [`SETUP`] and count generations, once.
+/// Makes forks take [`SETUP`] and count generations. Takes effect once.
 pub fn register() {
     let pid = std::process::id();
     // Pairs with the PUBLISH below.
     let mut tries = 0;
     while !REGISTERED.load(FIND) {
         let holder = REGISTERING.load(Ordering::Relaxed);
-        // A holder with another pid was caught by a fork in the middle: this child takes over. The
-        // handlers may then be in twice, which they allow (see `DEPTH`).
+        // A holder with another pid was interrupted by a fork: this child takes over. The handlers may then be
+        // registered twice, which they tolerate (see `DEPTH`).
         if holder != pid
             && REGISTERING
                 .compare_exchange(holder, pid, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
         {
-            // SAFETY: handlers that stay valid for the life of the process.
+            // SAFETY: the handlers stay valid for the life of the process.
             unsafe { libc::pthread_atfork(Some(prepare), Some(in_parent), Some(in_child)) };
             REGISTERED.store(true, PUBLISH);
         } else {
@@ -88,7 +89,7 @@ pub fn register() {
 }
 
 thread_local! {
-    /// How deep in fork handlers this thread is: they may be registered twice.
+    /// How deep this thread is in fork handlers, which may be registered twice.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 

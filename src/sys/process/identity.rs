@@ -1,4 +1,4 @@
-//! Who a process is.
+//! The identity of a process.
 
 #[cfg_attr(target_os = "macos", path = "identity/macos.rs")]
 mod kernel;
@@ -8,10 +8,10 @@ pub(in crate::sys) use kernel::ProcessStat;
 use crate::format::header::{Header, LockToken};
 use crate::sys::memory::race_cell::RaceCell;
 
-/// Name of the lock file in a root.
+/// The name of the lock file in a root.
 pub const LOCK_FILE: &str = ".lock";
 
-/// What a header says of its process: the part that does not change while it lives.
+/// What a header records about its process: the part that does not change while the process lives.
 #[derive(Clone, Debug, Default)]
 pub struct ProcessIdentity {
     pub(in crate::sys) pid: u32,
@@ -20,16 +20,16 @@ pub struct ProcessIdentity {
     pub(in crate::sys) pid_namespace: u64,
     pub(in crate::sys) machine_id: [u8; 16],
     pub(in crate::sys) time_namespace: u64,
-    /// Whether /proc numbers processes as this one's pid namespace does.
+    /// Whether /proc uses the numbers of this process's own pid namespace.
     pub(in crate::sys) proc_is_own: bool,
     pub(in crate::sys) exe: String,
 }
 
-/// This process, once asked for; empty in a fresh fork. Leaked: a few hundred bytes per fork.
+/// This process, once it has been read; empty in a fresh fork. Leaks a few hundred bytes per fork.
 static PROCESS: RaceCell<ProcessIdentity> = RaceCell::new();
 
 impl ProcessIdentity {
-    /// This process. The first call reads /proc.
+    /// Returns the identity of this process. The first call reads /proc.
     pub fn this() -> &'static ProcessIdentity {
         PROCESS.get_or_box(ProcessIdentity::read)
     }
@@ -50,7 +50,7 @@ impl ProcessIdentity {
         }
     }
 
-    /// The header of a file that this process makes now.
+    /// Returns the header for a file that this process creates now.
     pub fn header(&self, model: &str, lock: LockToken) -> Header {
         Header {
             len: 0,
@@ -70,24 +70,24 @@ impl ProcessIdentity {
         }
     }
 
-    /// Whether a file was made since this machine was started, by a process of its kernel. False where
-    /// that is not known.
+    /// Returns whether a file was created since this machine was started, by a process of the same kernel. False
+    /// where that is not known.
     pub(in crate::sys) fn is_of_this_boot(&self, header: &Header) -> bool {
         self.boot_id != [0; 16] && self.boot_id == header.boot_id
     }
 
-    /// Whether a file's start time and the times of its windows are by this process's clocks. (A time
+    /// Returns whether a file's start time and the times of its windows are by this process's clocks. (A time
     /// namespace shifts the monotonic clock and the time since boot.)
     ///
-    /// Where neither side knows its time namespace, but both know the boot, the kernel has none. The
-    /// inode is enough: it is not used again while a process lives in the namespace.
+    /// If neither side knows its time namespace, but both know the boot, the kernel has no time namespaces.
+    /// Comparing the inode is enough: it is not reused while a process lives in the namespace.
     pub(in crate::sys) fn shares_clock(&self, header: &Header) -> bool {
         self.is_of_this_boot(header) && self.time_namespace == header.time_namespace
     }
 
-    /// Its group, likewise.
+    /// Returns the effective group of this process.
     fn gid(&self) -> u32 {
-        // Miri does not know the call.
+        // Miri does not support the call.
         if cfg!(miri) {
             return 0;
         }
@@ -95,29 +95,30 @@ impl ProcessIdentity {
         unsafe { libc::getegid() }
     }
 
-    /// The user whose rights this process has now: a service may give up those it began with.
+    /// Returns the effective user of this process: a service may give up the user it started with.
     ///
-    /// By the C library, as the owners of files that it is compared with: under fakeroot(1) both are another's.
+    /// Asked of the C library, like the owners of files that it is compared with: under fakeroot(1), both are
+    /// faked.
     pub fn uid(&self) -> u32 {
         // SAFETY: geteuid has no preconditions and cannot fail.
         unsafe { libc::geteuid() }
     }
 }
 
-/// This process, as the kernel numbers it.
+/// Returns the kernel's number of this process.
 pub fn process_id() -> u32 {
     std::process::id()
 }
 
-/// The calling thread, as the kernel numbers it; the process, where it is not known how to ask. (The lower 32 bits,
-/// where a number has more.)
+/// Returns the kernel's number of the calling thread; that of the process on systems where the thread's is not
+/// available. (The lower 32 bits, if the number has more.)
 pub fn thread_id() -> u32 {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     return rustix::thread::gettid().as_raw_nonzero().get() as u32;
     #[cfg(target_vendor = "apple")]
     {
         let mut id = 0;
-        // SAFETY: no thread is the calling one, and the number is ours. It only fails for another thread.
+        // SAFETY: 0 stands for the calling thread, and the number is ours. It fails only for other threads.
         unsafe { libc::pthread_threadid_np(0, &mut id) };
         return id as u32;
     }
@@ -131,26 +132,26 @@ pub fn thread_id() -> u32 {
     process_id()
 }
 
-/// Whether the calling thread is the first of its process; `false` where it is not known how to ask.
+/// Returns whether the calling thread is the first of its process; `false` on systems where that is not known.
 pub fn is_main_thread() -> bool {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     return thread_id() == process_id();
     #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
     // SAFETY: cannot fail.
     return unsafe { libc::pthread_main_np() } == 1;
-    // Its first LWP has the number 1.
+    // The first LWP of a process has the number 1.
     #[cfg(target_os = "netbsd")]
     return thread_id() == 1;
     #[allow(unreachable_code)]
     false
 }
 
-/// Whether the times in a file's windows can be compared with this process's monotonic clock.
+/// Returns whether the times in a file's windows can be compared with this process's monotonic clock.
 pub fn shares_clock(header: &Header) -> bool {
     ProcessIdentity::this().shares_clock(header)
 }
 
-/// An id of 32 hexadecimal digits, dashes between them or not. (/etc/machine-id may be empty, or say
+/// Parses an id of 32 hexadecimal digits, with or without dashes. (/etc/machine-id may be empty or contain
 /// "uninitialized".)
 fn hexadecimal(text: &str) -> Option<[u8; 16]> {
     let digits = text.trim_end().replace('-', "");
@@ -160,27 +161,27 @@ fn hexadecimal(text: &str) -> Option<[u8; 16]> {
     Some(u128::from_str_radix(&digits, 16).ok()?.to_be_bytes())
 }
 
-/// In the child of a fork: it is another process.
+/// Forgets the identity in the child of a fork, which is another process.
 pub fn forget_in_child() {
     PROCESS.forget_in_child();
 }
 
-/// A random number; not 0.
+/// Returns a random number other than 0.
 pub fn random() -> u64 {
-    #[allow(unused_mut)] // Where nothing below is there to fill it.
+    #[allow(unused_mut)] // On systems where nothing below fills it.
     let mut bytes = [0; 8];
-    // A failure leaves zeros, which the time and pid make up for.
+    // A failure leaves zeros; the time and pid are used then.
     #[cfg(target_os = "linux")]
     let _ = {
         use rustix::rand::{GetRandomFlags, getrandom};
         getrandom(&mut bytes, GetRandomFlags::NONBLOCK)
     };
-    // SAFETY: the buffer is as long as said. A failure leaves zeros, as above.
+    // SAFETY: the buffer has the given length. A failure leaves zeros, as above.
     #[cfg(target_vendor = "apple")]
     unsafe {
         libc::getentropy(bytes.as_mut_ptr().cast(), bytes.len());
     }
-    // SAFETY: the buffer is as long as said. It cannot fail.
+    // SAFETY: the buffer has the given length. The call cannot fail.
     #[cfg(any(target_os = "android", target_os = "freebsd", target_os = "netbsd"))]
     unsafe {
         libc::arc4random_buf(bytes.as_mut_ptr().cast(), bytes.len());

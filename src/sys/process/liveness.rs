@@ -1,4 +1,4 @@
-//! Whether the process that made a file still lives: the kernel says.
+//! Liveness: whether the process that made a file still lives, according to the kernel.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -17,15 +17,15 @@ use crate::sys::memory::hashing::{RandomState, random_state};
 /// Whether the process that made a file lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
-    /// It does.
+    /// It lives.
     Alive,
-    /// It does not.
+    /// It does not live.
     Dead,
-    /// It cannot be said from here.
+    /// It cannot be determined from here.
     Unknown,
 }
 
-/// Answers whether processes live, each once per round.
+/// Tells whether processes live. Asks once per round for each process.
 #[derive(Debug)]
 pub struct Witness {
     roots: Vec<Root>,
@@ -49,7 +49,7 @@ struct OpenLock {
     inode: u64,
 }
 
-/// What an answer depends on.
+/// Everything that an answer depends on.
 type Asked = (LockToken, u32, u64, [u8; 16], u64, [u8; 16], u64);
 
 fn asked(header: &Header) -> Asked {
@@ -65,7 +65,7 @@ fn asked(header: &Header) -> Asked {
 }
 
 impl Witness {
-    /// A witness who has not been asked yet.
+    /// Makes a witness without answers.
     pub fn new() -> Witness {
         Witness {
             roots: Vec::new(),
@@ -74,14 +74,14 @@ impl Witness {
         }
     }
 
-    /// Forgets the answers: processes may have ended since.
+    /// Forgets the answers, because processes may have ended since.
     pub fn begin_round(&mut self) {
         self.answers.clear();
         self.proofs.clear();
         self.roots.clear();
     }
 
-    /// Whether the process that the header of a file under `root` names lives.
+    /// Returns whether the process lives that the header of a file under `root` names.
     pub fn life(&mut self, root: &Path, header: &Header) -> Life {
         let place = self.root(root);
         let root = &self.roots[place];
@@ -90,11 +90,11 @@ impl Witness {
             .to_owned()
     }
 
-    /// Whether it is proved that it does not live. Only then is anything done to its files.
+    /// Returns whether that process is proved dead. Only then is anything done to its files.
     ///
-    /// Asked once for each process, however many files it left: who is dead stays dead. That wants a
-    /// header that no later process can have, too: a token is random, and two processes of one pid
-    /// start at different times. Where neither is known, each file is asked about.
+    /// Asks once for each process, however many files it left, because a dead process stays dead. This requires a
+    /// header that no later process can have, too: a token is random, and two processes with one pid start at
+    /// different times. If the header has neither, it asks for each file.
     pub fn proved_dead(&mut self, root: &Path, header: &Header) -> bool {
         let place = self.root(root);
         let root = &self.roots[place];
@@ -105,9 +105,9 @@ impl Witness {
         *proof.or_insert_with(|| root.proves_death(header))
     }
 
-    /// The place of a root among those that were asked about.
+    /// Returns the index of a root among those that were asked about.
     fn root(&mut self, root: &Path) -> usize {
-        // As it is spelled: a second spelling would be opened a second time, and say the same.
+        // By spelling: another spelling of the same root is opened again and gives the same answers.
         let spelled = |known: &Root| known.path.as_os_str() == root.as_os_str();
         let known = self.roots.iter().position(spelled);
         known.unwrap_or_else(|| {
@@ -140,7 +140,7 @@ impl Root {
         }
     }
 
-    /// Whether the process of a header lives, as the process `here` sees it: docs/FORMAT.md, "Liveness".
+    /// Returns whether the process of a header lives, as seen by the process `here`: docs/FORMAT.md, "Liveness".
     fn life(&self, header: &Header, here: &ProcessIdentity) -> Life {
         let known = |id: [u8; 16]| id != [0; 16];
         let held = self
@@ -148,9 +148,9 @@ impl Root {
             .as_ref()
             .and_then(|lock| lock.is_held(header.lock));
         if known(header.boot_id) && known(here.boot_id) && header.boot_id != here.boot_id {
-            // Of another kernel. If it was an earlier one of this machine, it is over. Machine ids alone
-            // do not tell, since images are copied with them, and a network file system shows the files
-            // of all machines: none of these can be on a local one.
+            // Of another kernel. If that was an earlier one of this machine, the process is dead. Machine ids alone
+            // do not prove this, since images are copied with them, and a network file system shows the files of
+            // all machines; but none of those can be on a local file system.
             let is_over =
                 known(here.machine_id) && header.machine_id == here.machine_id && self.is_local;
             return match held {
@@ -160,7 +160,7 @@ impl Root {
             };
         }
         match held {
-            // Whoever may write the lock file could hold it for ever.
+            // Anybody who may write the lock file could hold the lock forever.
             Some(true) if is_gone(header, here) => Life::Dead,
             Some(true) => Life::Alive,
             Some(false) if header.lock.pinned => Life::Dead,
@@ -168,7 +168,8 @@ impl Root {
         }
     }
 
-    /// A free lock is no proof while the pid lives. After an exec it does, and so do the files stay.
+    /// Returns whether the process is proved dead. A free lock is no proof while the pid lives: after an exec it
+    /// does, and the files stay.
     fn proves_death(&self, header: &Header) -> bool {
         let here = ProcessIdentity::this();
         self.life(header, here) == Life::Dead && life_by_pid(header, here) != Life::Alive
@@ -176,7 +177,7 @@ impl Root {
 }
 
 impl OpenLock {
-    /// Whether the lock is held; `None`: this lock file cannot say.
+    /// Returns whether the lock is held; `None` if this lock file cannot tell.
     fn is_held(&self, lock: LockToken) -> Option<bool> {
         let here = (lock.device, lock.inode) == (self.device, self.inode);
         if !here || lock.token == 0 || lock.token > i64::MAX as u64 {
@@ -186,8 +187,8 @@ impl OpenLock {
     }
 }
 
-/// The pid of a header, if it is a number that the process `here` can ask about: it means the same
-/// process for both.
+/// Returns the pid of a header if the process `here` can ask about it, that is, if it means the same process for
+/// both.
 fn pid_of(header: &Header, here: &ProcessIdentity) -> Option<Pid> {
     let same = header.pid_namespace != 0 && header.pid_namespace == here.pid_namespace;
     if !same || !here.is_of_this_boot(header) {
@@ -196,19 +197,19 @@ fn pid_of(header: &Header, here: &ProcessIdentity) -> Option<Pid> {
     Pid::from_raw(header.pid.try_into().ok()?)
 }
 
-/// Whether the kernel does not know the pid of a header.
+/// Returns whether no process has the pid of a header.
 fn is_gone(header: &Header, here: &ProcessIdentity) -> bool {
     pid_of(header, here).is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
 }
 
-/// Without a lock: by pid and start time, where they mean something here.
+/// Decides without a lock, by pid and start time, where they have a meaning here.
 fn life_by_pid(header: &Header, here: &ProcessIdentity) -> Life {
     let Some(pid) = pid_of(header, here) else {
         return Life::Unknown;
     };
     match test_kill_process(pid) {
         Err(Errno::SRCH) => return Life::Dead,
-        // Somebody else's: it is there. Whether it is the one, its start time says.
+        // A process with this pid exists, perhaps of another user. Its start time tells whether it is the same one.
         Ok(()) | Err(Errno::PERM) => {}
         Err(_) => return Life::Unknown,
     }
@@ -220,13 +221,13 @@ fn life_by_pid(header: &Header, here: &ProcessIdentity) -> Life {
     let comparable = header.start_time != 0 && here.shares_clock(header);
     match stat {
         Some(stat) if stat.ended => Life::Dead,
-        // The pid belongs to somebody else by now.
+        // The pid belongs to another process by now.
         Some(stat) if comparable && stat.start_time != header.start_time => Life::Dead,
         _ => Life::Alive,
     }
 }
 
-/// When the process started that made a file with this header; `None` if that is not known.
+/// Returns when the process that made a file with this header started; `None` if that is not known.
 pub fn started(header: &Header) -> Option<SystemTime> {
     let here = ProcessIdentity::this();
     if header.start_time == 0 || !here.shares_clock(header) {
@@ -244,7 +245,7 @@ pub fn started(header: &Header) -> Option<SystemTime> {
 mod tests {
     use super::*;
 
-    /// A root without a lock file.
+    /// Returns a root without a lock file.
     fn root(is_local: bool) -> Root {
         Root {
             path: PathBuf::new(),
@@ -253,7 +254,7 @@ mod tests {
         }
     }
 
-    /// This process, as a file of it says.
+    /// Returns a header of a file of this process.
     fn of_this(here: &ProcessIdentity) -> Header {
         here.header("m", LockToken::default())
     }
@@ -280,7 +281,7 @@ mod tests {
         assert_eq!(life(2, 7, false), Life::Unknown, "two machines of one id");
         assert_eq!(life(2, 8, true), Life::Unknown, "another machine");
         assert_eq!(life(2, 0, true), Life::Unknown, "not known which machine");
-        // One kernel: a container may have a machine id of its own.
+        // The same kernel: a container may have its own machine id.
         for machine in [7, 8, 0] {
             assert_eq!(life(1, machine, false), Life::Alive);
         }
@@ -304,7 +305,7 @@ mod tests {
             ..here.clone()
         };
         let header = Header {
-            // No process has it: pids end at 2²².
+            // No process has this pid: they end at 2²².
             pid: i32::MAX as u32,
             ..of_this(here)
         };
@@ -322,7 +323,7 @@ mod tests {
     fn a_start_time_is_compared_only_by_one_clock_and_in_the_own_proc() {
         let here = ProcessIdentity::this();
         let mut header = of_this(here);
-        // On this thread: qemu's emulation of a process says of each when it started.
+        // From this thread: under qemu's user emulation, each thread has its own start time.
         if let Some(stat) = ProcessStat::of(header.pid) {
             header.start_time = stat.start_time;
         }
@@ -352,7 +353,7 @@ mod tests {
             let here = ProcessIdentity::this();
             let header = Header {
                 pid: child.id(),
-                // Its real one, where there is to be one.
+                // The real one, if the case has one.
                 start_time: start_time * ProcessStat::of(child.id()).unwrap().start_time,
                 boot_id: here.boot_id,
                 machine_id: here.machine_id,

@@ -1,34 +1,34 @@
-//! A lock that a fork handler can hold from one function to another.
+//! A lock that a fork handler can take in one function and release in another.
 //!
-//! Nothing is allocated under it: an instrumented allocator could come back to it. A waiter yields, and
-//! then sleeps: a waiter of a real-time class that only yields keeps the processor from a holder of a
-//! lower one.
+//! Nothing is allocated under it, because an instrumented allocator could call back into it. A waiter first yields
+//! and then sleeps: a waiter of a real-time class that only yields keeps the processor from a holder of a lower
+//! class.
 
 use std::time::Duration;
 
 use crate::sync::{AtomicBool, Ordering, yield_now};
 
-/// The lock, without its data.
+/// A lock without data.
 #[derive(Debug)]
 pub struct RawLock(AtomicBool);
 
 impl RawLock {
-    /// An open lock.
+    /// Makes an unlocked lock.
     #[cfg(not(loom))]
     pub const fn new() -> RawLock {
         RawLock(AtomicBool::new(false))
     }
 
-    /// An open lock. (Not const: loom enters its atomics into the model that runs.)
+    /// Makes an unlocked lock. (Not const: loom registers its atomics with the running model.)
     #[cfg(loom)]
     #[allow(clippy::new_without_default)]
     pub fn new() -> RawLock {
         RawLock(AtomicBool::new(false))
     }
 
-    /// Waits until it is open and closes it.
+    /// Waits until the lock is free, and takes it.
     pub fn lock(&self) {
-        // Acquire: sees what the holder before wrote.
+        // Acquire: sees what the previous holder wrote.
         self.lock_ordered(Ordering::Acquire);
     }
 
@@ -45,7 +45,8 @@ impl RawLock {
         }
     }
 
-    /// Opens it. Only who closed it may do so (and a fork's child, for its parent's thread).
+    /// Releases the lock. Only the thread that took it may do so (and a fork's child, on behalf of the parent's
+    /// thread).
     pub fn unlock(&self) {
         // Release: the next holder sees what this one wrote.
         self.unlock_ordered(Ordering::Release);
@@ -57,10 +58,10 @@ impl RawLock {
     }
 }
 
-/// How often a waiter yields before it sleeps.
+/// The number of times a waiter yields before it sleeps.
 const YIELDS: u32 = 64;
 
-/// Waits a little for another thread, for the `tries`th time.
+/// Waits briefly for another thread. `tries` counts the calls.
 pub fn wait(tries: &mut u32) {
     if cfg!(loom) || *tries < YIELDS {
         *tries += 1;
@@ -70,7 +71,7 @@ pub fn wait(tries: &mut u32) {
     }
 }
 
-/// Runs `work` under the lock; opens it also if `work` panics.
+/// Runs `work` under the lock; also releases it if `work` panics.
 pub fn with<R>(lock: &RawLock, work: impl FnOnce() -> R) -> R {
     struct Open<'a>(&'a RawLock);
     impl Drop for Open<'_> {
@@ -99,12 +100,12 @@ mod tests {
             LOCK.unlock();
         });
         let stat = format!("/proc/self/task/{}/stat", told.recv().unwrap());
-        // The state stands behind the name, which is in brackets.
+        // The state follows the name, which is in parentheses.
         let sleeps = || {
             let stat = std::fs::read_to_string(&stat).unwrap();
             stat.rsplit(") ").next().unwrap().starts_with('S')
         };
-        // Once is enough: who only yields is always running.
+        // Once is enough: a thread that only yields is always running.
         while !sleeps() {
             std::thread::yield_now();
         }

@@ -1,13 +1,13 @@
-//! A clock that stands still until a test advances it: what `clock` reads on a thread that has begun one.
+//! A clock that stands still until a test advances it. `clock` reads it on a thread that has called [`begin`].
 
 use std::cell::Cell;
 
-/// What the clocks of a thread show.
+/// The times that a thread's clocks show.
 #[derive(Clone, Copy, Debug)]
 struct Times {
-    /// Instead of [`clock::coarse_nanos`](super::clock::coarse_nanos), and of ticks.
+    /// Replaces [`clock::coarse_nanos`](super::clock::coarse_nanos) and ticks.
     steady: u64,
-    /// Instead of [`clock::unix_nanos`](super::clock::unix_nanos).
+    /// Replaces [`clock::unix_nanos`](super::clock::unix_nanos).
     unix: u64,
 }
 
@@ -15,7 +15,7 @@ thread_local! {
     static MOCK: Cell<Option<Times>> = const { Cell::new(None) };
 }
 
-/// Stops the clocks of this thread at these times. False: they were stopped before.
+/// Stops the clocks of this thread at these times. Returns false if they were already stopped.
 pub fn begin(steady: u64, unix: u64) -> bool {
     let begins = MOCK.get().is_none();
     if begins {
@@ -24,12 +24,12 @@ pub fn begin(steady: u64, unix: u64) -> bool {
     begins
 }
 
-/// The clocks of this thread are the system's again.
+/// Lets the clocks of this thread follow the system's again.
 pub fn end() {
     MOCK.set(None);
 }
 
-/// Moves the clocks of this thread. They stop at the largest time.
+/// Advances the clocks of this thread. They saturate at the largest time.
 pub fn advance(nanos: u64) {
     MOCK.set(MOCK.get().map(|times| Times {
         steady: times.steady.saturating_add(nanos),
@@ -37,12 +37,12 @@ pub fn advance(nanos: u64) {
     }));
 }
 
-/// Nanoseconds of a clock for durations, if this thread's is mocked.
+/// Returns the nanoseconds of a clock for durations, if this thread's is mocked.
 pub fn steady() -> Option<u64> {
     MOCK.get().map(|times| times.steady)
 }
 
-/// Nanoseconds since 1970-01-01 UTC, if this thread's clock is mocked.
+/// Returns the nanoseconds since 1970-01-01 UTC, if this thread's clock is mocked.
 pub fn unix() -> Option<u64> {
     MOCK.get().map(|times| times.unix)
 }

@@ -1,4 +1,4 @@
-//! Processes: who they are, whether they live, their clocks and forks.
+//! Processes: identity, liveness, clocks, forks and locks.
 
 #[cfg_attr(not(unix), path = "../elsewhere/clock.rs")]
 pub mod clock;

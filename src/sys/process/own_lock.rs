@@ -1,33 +1,33 @@
-//! A lock that the child of a fork finds open, whoever held it in the parent.
+//! A lock that the child of a fork finds free, whoever held it in the parent.
 //!
-//! It needs no handler: it says in which process it is held. So more may be done under it than under the locks of
-//! [`fork`](super::fork), which every fork waits for; but what it guards must be whole at any time, or be of one process
-//! only, for the child finds it as it was.
+//! It needs no fork handler, because it records in which process it is held. So more may be done under it than
+//! under the locks of [`fork`](super::fork), for which every fork waits. But the child finds what it guards in any
+//! state, so that must be consistent at any time or belong to one process only.
 
 use super::{fork, lock};
 use crate::sync::{AtomicU64, Ordering};
 
-/// 0: open; else one more than the generation of the process in which it is held.
+/// 0: free; else one more than the generation of the process in which it is held.
 #[derive(Debug)]
 pub struct OwnLock(AtomicU64);
 
 impl OwnLock {
-    /// An open lock.
+    /// Makes a free lock.
     #[cfg(not(loom))]
     pub const fn new() -> OwnLock {
         OwnLock(AtomicU64::new(0))
     }
 
-    /// An open lock. (Not const: loom enters its atomics into the model that runs.)
+    /// Makes a free lock. (Not const: loom registers its atomics with the running model.)
     #[cfg(loom)]
     #[allow(clippy::new_without_default)]
     pub fn new() -> OwnLock {
         OwnLock(AtomicU64::new(0))
     }
 
-    /// Runs `work` under the lock, which is opened also if `work` panics. `work` must not come back to the lock.
+    /// Runs `work` under the lock, which is also released if `work` panics. `work` must not take the lock again.
     pub fn with<R>(&self, work: impl FnOnce() -> R) -> R {
-        // Acquire: sees what the holder before wrote. Release: the next holder sees what this one wrote.
+        // Acquire: sees what the previous holder wrote. Release: the next holder sees what this one wrote.
         self.with_ordered(Ordering::Acquire, Ordering::Release, work)
     }
 
@@ -42,9 +42,10 @@ impl OwnLock {
         let held = fork::generation() + 1;
         let mut tries = 0;
         loop {
-            // Relaxed: only the exchange below takes it.
+            // Relaxed: only the exchange below takes the lock.
             let now = self.0.load(Ordering::Relaxed);
-            // Held in this process? A holder of another one is in the parent: that thread is not here.
+            // Held in this process? If it is held in another one, the holder is a thread of the parent, which does
+            // not exist here.
             if now != held {
                 let taken = self.0.compare_exchange(now, held, take, Ordering::Relaxed);
                 if taken.is_ok() {

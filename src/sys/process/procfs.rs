@@ -1,5 +1,5 @@
-//! Which files other processes have mapped for writing, from /proc: how stats files are found whatever
-//! their root. Where there is no /proc there is nothing to find.
+//! Finds the files that other processes have mapped for writing, from /proc, so that stats files are found whatever
+//! their root is. Without /proc, nothing is found.
 
 mod mounts;
 
@@ -16,37 +16,38 @@ use self::mounts::Mounts;
 use super::identity::LOCK_FILE;
 use crate::format::header::MAGIC;
 
-/// A file that a process has mapped, shared and for writing.
+/// A file that a process has mapped as shared and for writing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MappedFile {
-    /// Where it is found from here.
+    /// The path at which it is found from here.
     pub path: PathBuf,
     /// Its inode number.
     pub inode: u64,
 }
 
-/// The files that a process has mapped, and those that were not looked at.
+/// The files that a process has mapped, and those that were not examined.
 #[derive(Debug, Default)]
 pub struct Mappings {
-    /// Those that have a name, each once.
+    /// Files that have a name, each once.
     pub named: Vec<MappedFile>,
-    /// Those that have none any more, by directory.
+    /// Files that no longer have a name, by directory.
     pub removed: Vec<RemovedMappings>,
-    /// Those that were not looked at: their directories, as the process sees them, and the type of the file system that may hang.
+    /// Files that were not examined: their directories, as the process sees them, and the type of the file system
+    /// that may hang.
     pub skipped: Vec<(PathBuf, String)>,
 }
 
-/// Which files of a process are looked at.
+/// Which files of a process are examined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// All: the process was named.
+    /// All, because the process was named explicitly.
     All,
-    /// Only those that can be reached without asking a server (FUSE, NFS …). The server may be a user's
-    /// program, and who asks one that does not answer cannot even be killed.
+    /// Only those that can be reached without asking a server (FUSE, NFS …). The server may be a user's program,
+    /// and a process that waits for a server that does not answer cannot even be killed.
     Local,
 }
 
-/// The processes that there are.
+/// Returns the pids of all processes.
 pub fn processes() -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
@@ -57,28 +58,28 @@ pub fn processes() -> Vec<u32> {
         .collect()
 }
 
-/// Files that were removed while a process writes them.
+/// Files that were removed while a process still writes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemovedMappings {
     /// The directory in which they were, as the process sees it.
     pub directory: PathBuf,
-    /// The process.
+    /// The pid of the process.
     pub pid: u32,
-    /// Where each is still found: below `/proc/<pid>/map_files`, for root only.
+    /// The path at which each file is still found: below `/proc/<pid>/map_files`, for root only.
     pub files: Vec<PathBuf>,
 }
 
-/// The files that a process has mapped, each once, if `wanted` is true of the name.
+/// Returns the files that a process has mapped and for whose names `wanted` returns true, each once.
 ///
-/// A file that was made without a name (O_TMPFILE) and linked later is there under none: it is looked
-/// for in the directory that it was made in, by its inode number. If it is not there, it was removed.
-/// A directory that cannot be listed says nothing.
+/// A file that was created without a name (O_TMPFILE) and linked later has no name in `maps`. It is looked up by
+/// inode number in the directory in which it was created. If it is not there, it was removed; if the directory
+/// cannot be listed, nothing is concluded.
 ///
 /// # Errors
-/// `NotFound` if there is no such process, `PermissionDenied` if it is not for this user to look at.
+/// `NotFound` if there is no such process, `PermissionDenied` if this user may not look at it.
 pub fn mapped(pid: u32, reach: Reach, wanted: impl Fn(&Path) -> bool) -> io::Result<Mappings> {
     let maps = fs::read(format!("/proc/{pid}/maps")).map_err(|error| {
-        // A process that ends while it is read.
+        // The process ended while it was read.
         if error.raw_os_error() == Some(libc::ESRCH) {
             io::ErrorKind::NotFound.into()
         } else {
@@ -88,7 +89,7 @@ pub fn mapped(pid: u32, reach: Reach, wanted: impl Fn(&Path) -> bool) -> io::Res
     let mut directories = Directories::default();
     let mut found = Mappings::default();
     let mut seen = HashSet::new();
-    // The path is as that process sees it; its root may be another one.
+    // The path is the one that the process sees, and its root may differ from ours.
     let views = [
         ("self".to_owned(), PathBuf::from("/")),
         (pid.to_string(), PathBuf::from(format!("/proc/{pid}/root"))),
@@ -99,7 +100,7 @@ pub fn mapped(pid: u32, reach: Reach, wanted: impl Fn(&Path) -> bool) -> io::Res
             continue;
         };
         let Mapping { path, inode, .. } = mapping;
-        // The name first: files that are none of ours are not touched.
+        // The name is checked first, so that unrelated files are not touched.
         let is_ours = was_nameless(path) || wanted(mapping.deleted().unwrap_or(path));
         if !is_ours || !seen.insert(inode) {
             continue;
@@ -142,8 +143,8 @@ pub fn mapped(pid: u32, reach: Reach, wanted: impl Fn(&Path) -> bool) -> io::Res
     Ok(found)
 }
 
-/// The files that lay below `root`, were removed, and are still written, if `wanted` is true of the path
-/// of one that was made with a name.
+/// Returns the files below `root` that were removed and are still written, if `wanted` returns true for the path of
+/// those that were created with a name.
 pub fn removed(root: &Path, wanted: impl Fn(&Path) -> bool) -> Vec<RemovedMappings> {
     let found = processes().into_iter().flat_map(|pid| {
         let mapped = mapped(pid, Reach::Local, &wanted).unwrap_or_default();
@@ -169,8 +170,8 @@ impl Mappings {
     }
 }
 
-/// Whether a path is a link of /proc to a mapped file: `/proc/812/map_files/7f…-7f…`. It leads to that
-/// file itself, whatever lies under the name that it had.
+/// Returns whether a path is a link of /proc to a mapped file: `/proc/812/map_files/7f…-7f…`. Such a link leads to
+/// the file itself, whatever now has the name that the file had.
 pub fn is_map_file(path: &Path) -> bool {
     let Ok(below) = path.strip_prefix("/proc") else {
         return false;
@@ -183,21 +184,21 @@ pub fn is_map_file(path: &Path) -> bool {
         && parts.next().is_none()
 }
 
-/// Whether a path in `maps` is that of a file that had no name when it was opened: `#123 (deleted)`.
+/// Returns whether a path in `maps` belongs to a file that had no name when it was opened: `#123 (deleted)`.
 fn was_nameless(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_bytes();
     name.starts_with(b"#") && name.ends_with(b" (deleted)")
 }
 
-/// The listings of some directories: names by inode number.
+/// Listings of directories: names by inode number.
 #[derive(Default)]
 struct Directories(HashMap<PathBuf, HashMap<u64, OsString>>);
 
 impl Directories {
-    /// The path of an inode in a directory, `None` if it is not there.
+    /// Returns the path of an inode in a directory; `None` if it is not there.
     ///
     /// # Errors
-    /// The directory is there and cannot be listed.
+    /// If the directory exists and cannot be listed.
     fn name(&mut self, directory: &Path, inode: u64) -> io::Result<Option<PathBuf>> {
         if !self.0.contains_key(directory) {
             let listing = match fs::read_dir(directory) {
@@ -214,7 +215,7 @@ impl Directories {
     }
 }
 
-/// The path and the inode of a line of `maps`, if it is of a file that is mapped for writing.
+/// Returns the path and the inode of a line of `maps`, if it is of a file that is mapped for writing.
 pub(in crate::sys) fn shared_for_writing(line: &[u8]) -> Option<(&Path, u64)> {
     let mapping = Mapping::parse(line).filter(Mapping::is_for_writing)?;
     Some((mapping.path, mapping.inode))
@@ -252,33 +253,33 @@ impl<'a> Mapping<'a> {
         })
     }
 
-    /// Whether it is shared and for writing.
+    /// Returns whether the mapping is shared and for writing.
     fn is_for_writing(&self) -> bool {
         self.permissions.starts_with("rw-s")
     }
 
-    /// The path of a file that has lost its name, or never had one.
+    /// Returns the path of a file that has lost its name, or never had one.
     fn deleted(&self) -> Option<&'a Path> {
         let path = self.path.as_os_str().as_bytes();
         let path = path.strip_suffix(b" (deleted)")?;
         Some(Path::new(OsStr::from_bytes(path)))
     }
 
-    /// Where the file is found as long as it is mapped.
+    /// Returns the path at which the file is found while it is mapped.
     fn link(&self, pid: u32) -> PathBuf {
         format!("/proc/{pid}/map_files/{}", self.range).into()
     }
 
-    /// Whether it is a stats file without a name: it is not in the directory any more in which it was.
+    /// Returns whether the mapping is of a stats file without a name, that is, one no longer in its directory.
     fn is_removed(&self, pid: u32, maps: &[u8], wanted: impl Fn(&Path) -> bool) -> bool {
         match fs::metadata(self.link(pid)) {
-            // It has another name.
+            // The file has another name.
             Ok(found) if found.nlink() > 0 => return false,
-            // Only root may ask that.
+            // Only root may ask.
             _ => {}
         }
-        // One that was made without a name may be anybody's: the root's lock says whose it is, which
-        // writers have mapped.
+        // A file that was created without a name may be anybody's. Writers also have their root's lock file mapped,
+        // which identifies it.
         let lock = (self.path.parent().and_then(Path::parent)).map(|root| root.join(LOCK_FILE));
         let is_lock = |line| {
             let mapping = Mapping::parse(line);
@@ -293,7 +294,7 @@ impl<'a> Mapping<'a> {
     }
 }
 
-/// Whether a file can be read and begins with the magic bytes.
+/// Returns whether a file can be read and begins with the magic bytes.
 fn begins_as_stats_file(path: &Path) -> bool {
     let mut start = [0; MAGIC.len()];
     let is_file = fs::metadata(path).is_ok_and(|found| found.is_file());

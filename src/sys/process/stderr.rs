@@ -1,15 +1,15 @@
-//! Lines on stderr that can end nothing and wait for nobody.
+//! Writes lines to stderr without ending the program or waiting for a lock.
 
 use rustix::io::{Errno, write as write_some};
 
 use super::signals::Set;
 
-/// The signals that a write may raise, and that end a program.
+/// The signals that a write may raise and that end a program.
 const ENDS: [libc::c_int; 2] = [libc::SIGXFSZ, libc::SIGPIPE];
 
-/// One write, past the lock of `std::io::stderr`: a fork could have caught that. It must not end the program:
-/// where stderr is a file at its largest size (RLIMIT_FSIZE) or a pipe without a reader, a write raises a signal.
-/// It is this thread's, and taken, unless one was pending before.
+/// Writes one line, without the lock of `std::io::stderr`, which a fork could have caught. It must not end the
+/// program: where stderr is a file at its largest size (RLIMIT_FSIZE) or a pipe without a reader, a write raises a
+/// signal. The signal goes to this thread and is taken, unless one was already pending.
 pub fn write(text: &str) {
     Set::of(&ENDS).blocked(|| {
         let before = Set::pending();
@@ -23,9 +23,9 @@ pub fn write(text: &str) {
     });
 }
 
-/// If the descriptor is not open, or is another file by now, that is as it would be for any line on stderr.
+/// If the descriptor is closed or is another file by now, this behaves as any write to stderr does.
 fn write_all(mut bytes: &[u8]) {
-    // Only its descriptor: nothing is locked.
+    // Used only for its descriptor: nothing is locked.
     let stderr = std::io::stderr();
     while !bytes.is_empty() {
         match write_some(&stderr, bytes) {

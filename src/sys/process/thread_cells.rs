@@ -1,4 +1,5 @@
-//! The cells of a thread, in which `local` finds its files: emptied when the thread ends, and in the child of a fork.
+//! The cells of a thread, in which `local` finds its files. They are emptied when the thread ends, and in the child
+//! of a fork.
 
 use std::cell::Cell;
 use std::ptr;
@@ -8,7 +9,7 @@ use std::ptr;
 pub struct ThreadCell {
     /// What `local` uses; null: nothing.
     pub model: Cell<*const ()>,
-    /// The model, while `model` is null because something is to be done when `local` is called next.
+    /// The model, while `model` is null because the next call of `local` has something to do first.
     pub parked: Cell<*const ()>,
     next: Cell<*const ThreadCell>,
     entered: Cell<bool>,
@@ -33,7 +34,7 @@ impl ThreadCell {
     /// Enters the cell into its thread's list, once.
     ///
     /// # Safety
-    /// The cell is a thread-local of this thread that needs no drop: it lives as long as the thread.
+    /// The cell must be a thread-local of this thread that needs no drop, so that it lives as long as the thread.
     pub unsafe fn enter(&self) {
         if !self.entered.replace(true) {
             self.next.set(CELLS.replace(self));
@@ -52,7 +53,7 @@ pub fn clear_thread_cells() {
     }
 }
 
-/// Parks the model of every cell of this thread: the next `local` of each takes the way of its first.
+/// Parks the model of every cell of this thread: the next `local` of each takes the path of a first call.
 pub fn park_thread_cells() {
     let mut cell = CELLS.get();
     // SAFETY: as in `clear_thread_cells`.

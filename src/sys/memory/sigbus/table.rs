@@ -1,26 +1,28 @@
-//! The table of views that the handler of SIGBUS reads: which addresses are in a view, and whether it was cut.
+//! The table of views that the SIGBUS handler reads: which addresses are in a view, and whether it was cut.
 //!
 //! # Proof
 //!
-//! *No mix.* Who has the list of free places changes entries, one thread at a time; a handler reads them at any moment.
-//! The words of an entry have the protocol of [`generation`]: even and the same before and after, they are of one view. (Or
-//! zeros, which are no view. As they stand between any two views, the last ordering of the protocol, that of the end, is
-//! not needed here.)
+//! *No mix.* Only the thread that has the list of free places changes entries; a handler reads them at any moment.
+//! The words of an entry follow the protocol of [`generation`]: if the generation is even and the same before and
+//! after, the words are of one view. (Or they are zeros, which are no view. Zeros stand between any two views, so
+//! the last ordering of the protocol, that of the end, is not needed here.)
 //!
-//! *The own view is found.* The thread that faults holds a borrow of its view, so the entry was written before (by this
-//! thread, or by one that it has the view from), and is not changed: its generation is even and stays the same.
+//! *The own view is found.* The thread that faults holds a borrow of its view, so the entry was written before (by
+//! this thread, or by the one that it has the view from) and does not change: its generation is even and stays the
+//! same.
 //!
-//! *No other view is found for its address.* A view leaves the table before it is unmapped. Where another one is mapped in
-//! its place, the kernel has unmapped the first one before: so the handler of the second view sees that the first one has
-//! left.
+//! *No other view is found for its address.* A view leaves the table before it is unmapped. If another view is
+//! mapped at the same address, the kernel has unmapped the first one before, so the handler of the second view sees
+//! that the first one has left.
 //!
-//! *Zeros are known to be zeros.* `cut` is stored before there are pages of zeros, with a fence between them (Release), and
-//! loaded after the words of the view, with a fence between them (Acquire). So who has loaded a zero from such a page sees
-//! `cut`, whichever thread has faulted. In the thread that has faulted itself the fences keep the compiler from moving the
-//! load and the store of `cut` over the words.
+//! *Zeros are known to be zeros.* `cut` is stored before there are pages of zeros, with a fence between (Release),
+//! and loaded after the words of the view, with a fence between (Acquire). So a thread that has loaded a zero from
+//! such a page sees `cut`, whichever thread faulted. In the thread that faulted, the fences keep the compiler from
+//! moving the load and the store of `cut` across the accesses to the words.
 //!
-//! *A new view is not cut by an old one.* `cut` is stored by who holds a borrow of the view, so before it leaves the table;
-//! the list of free places orders that before its place is given to another, and `cut` is cleared then.
+//! *A new view is not cut by an old one.* `cut` is stored by a thread that holds a borrow of the view, so before
+//! the view leaves the table. The list of free places orders that store before its place is given to another view,
+//! which clears `cut`.
 //!
 //! `tests/loom/sigbus.rs` runs this code, and weakens each ordering.
 
@@ -32,16 +34,16 @@ use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 pub struct Guarded {
     /// Odd while the entry changes.
     generation: AtomicU64,
-    /// First byte, 0: the entry is free.
+    /// Address of the first byte; 0: the entry is free.
     start: AtomicUsize,
-    /// Bytes.
+    /// Length in bytes.
     len: AtomicUsize,
-    /// Whether the handler put pages of zeros there.
+    /// Whether the handler put pages of zeros under the view.
     cut: AtomicBool,
 }
 
 impl Guarded {
-    /// A free entry. (Const but under loom, which enters its atomics into the model that runs.)
+    /// Returns a free entry. (Const except under loom, which registers its atomics with the running model.)
     #[cfg(not(loom))]
     const fn new() -> Guarded {
         Guarded {
@@ -71,7 +73,7 @@ impl Guarded {
         generation::end_reuse_ordered(orders, &self.generation);
     }
 
-    /// The view's first byte and length. `None`: there is none, or it changes.
+    /// Returns the view's first byte and length; `None` if the entry is free or changing.
     fn view(&self, orders: Orders) -> Option<(usize, usize)> {
         let first = self.generation.load(Ordering::Relaxed);
         generation::after_first_look_ordered(orders);
@@ -82,7 +84,7 @@ impl Guarded {
         (whole && start != 0).then_some((start, len))
     }
 
-    /// Notes that there are pages of zeros under the view. To be called before they are put there.
+    /// Marks that there are pages of zeros under the view. Call it before they are put there.
     pub fn cut(&self) {
         self.cut_ordered(Ordering::Release);
     }
@@ -93,8 +95,8 @@ impl Guarded {
         fence_unless_relaxed(before_zeros);
     }
 
-    /// Whether there are pages of zeros under the view. If a word that this thread has loaded from the view before is of
-    /// such a page, it is true.
+    /// Returns whether there are pages of zeros under the view. True if this thread has already loaded a word of
+    /// such a page through the view.
     pub fn is_cut(&self) -> bool {
         self.is_cut_ordered(Ordering::Acquire)
     }
@@ -106,10 +108,10 @@ impl Guarded {
     }
 }
 
-/// The views that the handler knows, at most `VIEWS`. All zeros at first.
+/// The views known to the handler, at most `VIEWS`. All zeros at first.
 #[derive(Debug)]
 pub struct ViewTable<const VIEWS: usize> {
-    /// Entries that were ever used: the handler looks no further.
+    /// Number of entries ever used; the handler looks no further.
     used: AtomicUsize,
     entries: [Guarded; VIEWS],
 }
@@ -134,9 +136,9 @@ impl<const VIEWS: usize> ViewTable<VIEWS> {
         }
     }
 
-    /// Enters a view, and returns its place. `None`: the table is full.
+    /// Enters a view and returns its place; `None` if the table is full.
     ///
-    /// `free` are the free places among those that were ever used: there is one list for each table.
+    /// `free` holds the free places among those ever used; there is one list per table.
     pub fn enter(&self, free: &mut Vec<u16>, start: usize, len: usize) -> Option<u16> {
         self.enter_ordered(Orders::PROVED, free, start, len)
     }
@@ -152,12 +154,13 @@ impl<const VIEWS: usize> ViewTable<VIEWS> {
         let place = match free.pop() {
             Some(place) => place,
             None => {
-                // Relaxed: changed only by who has the list.
+                // Relaxed: changed only by the thread that has the list.
                 let used = self.used.load(Ordering::Relaxed);
                 if used >= VIEWS {
                     return None;
                 }
-                // Relaxed: a handler that sees it finds zeros at least, which is a free entry, or its generation.
+                // Relaxed: a handler that sees it finds either zeros, which are a free entry, or the generation of
+                // a change.
                 self.used.store(used + 1, Ordering::Relaxed);
                 used as u16
             }
@@ -166,7 +169,7 @@ impl<const VIEWS: usize> ViewTable<VIEWS> {
         Some(place)
     }
 
-    /// Takes a view out.
+    /// Removes a view.
     pub fn leave(&self, free: &mut Vec<u16>, place: u16) {
         self.leave_ordered(Orders::PROVED, free, place);
     }
@@ -182,15 +185,15 @@ impl<const VIEWS: usize> ViewTable<VIEWS> {
         &self.entries[usize::from(place)]
     }
 
-    /// The entry of the view in which `address` lies, with the view's first byte and length. To be called by who holds a
-    /// borrow of that view, if there is one.
+    /// Returns the entry of the view in which `address` lies, with the view's first byte and length. If there is
+    /// such a view, the caller must hold a borrow of it.
     pub fn find(&self, address: usize) -> Option<(&Guarded, usize, usize)> {
         self.find_ordered(Orders::PROVED, address)
     }
 
     /// [`find`](Self::find) with orderings of the caller's choice: for the model checker.
     pub fn find_ordered(&self, orders: Orders, address: usize) -> Option<(&Guarded, usize, usize)> {
-        // Relaxed: who holds a borrow of the view sees that its place is used.
+        // Relaxed: a thread that holds a borrow of the view sees that its place is used.
         let used = self.used.load(Ordering::Relaxed).min(VIEWS);
         self.entries[..used].iter().find_map(|entry| {
             let (start, len) = entry.view(orders)?;

@@ -1,4 +1,4 @@
-//! What the kernel says of processes and of itself: by /proc. Where there is none, nothing is known.
+//! What the kernel knows about processes and itself, from /proc. Without /proc, nothing is known.
 
 use std::fs;
 use std::io;
@@ -7,21 +7,21 @@ use std::path::PathBuf;
 
 use super::hexadecimal;
 
-/// What the kernel's table says of a process.
+/// What the kernel's process table says about a process.
 pub(in crate::sys) struct ProcessStat {
-    /// When it started, in clock ticks since boot, as the reading process's time namespace counts them.
+    /// The start time, in clock ticks since boot, as counted in the reading process's time namespace.
     pub start_time: u64,
-    /// It has ended and only waits for its parent to ask how.
+    /// Whether the process has ended and only waits to be reaped by its parent.
     pub ended: bool,
 }
 
 impl ProcessStat {
-    /// That of another process; [`ProcessIdentity::proc_is_own`] has to hold.
+    /// Reads another process; valid only if [`ProcessIdentity::proc_is_own`] holds.
     pub fn of(pid: u32) -> Option<ProcessStat> {
         ProcessStat::read(&format!("/proc/{pid}/stat"))
     }
 
-    /// That of this process, however /proc numbers it.
+    /// Reads this process, whatever its number in /proc.
     pub(super) fn this() -> Option<ProcessStat> {
         ProcessStat::read("/proc/self/stat")
     }
@@ -36,7 +36,7 @@ impl ProcessStat {
         let threads: u64 = fields.nth(20 - 4)?.parse().ok()?;
         Some(ProcessStat {
             start_time: fields.nth(22 - 21)?.parse().ok()?,
-            // The first thread of a process may be a zombie while others go on.
+            // The first thread of a process may be a zombie while others keep running.
             ended: matches!(state, "Z" | "X") && threads <= 1,
         })
     }
@@ -50,17 +50,17 @@ pub(super) fn machine_id() -> Option<[u8; 16]> {
     hexadecimal(&fs::read_to_string("/etc/machine-id").ok()?)
 }
 
-/// What tells the numbers of processes apart from those of other namespaces.
+/// Returns what distinguishes the numbers of processes from those of other pid namespaces.
 pub(super) fn pid_namespace() -> Option<u64> {
     namespace("pid")
 }
 
-/// Likewise for clocks.
+/// Returns the same for clocks and time namespaces.
 pub(super) fn time_namespace() -> Option<u64> {
     namespace("time")
 }
 
-/// The program of this process.
+/// Returns the path of this process's program.
 pub(super) fn executable() -> io::Result<PathBuf> {
     fs::read_link("/proc/self/exe").or_else(|_| std::env::current_exe())
 }
@@ -69,13 +69,13 @@ fn namespace(kind: &str) -> Option<u64> {
     Some(fs::metadata(format!("/proc/self/ns/{kind}")).ok()?.ino())
 }
 
-/// Whether /proc is of this process's own pid namespace, and not of one above (`unshare --pid` without a
-/// mount of its own): `NSpid` has a number for each namespace from that of /proc down to the process's.
+/// Returns whether /proc belongs to this process's own pid namespace, not to one above it (`unshare --pid` without
+/// mounting another /proc). `NSpid` has a number for each namespace from that of /proc down to the process's.
 pub(super) fn proc_is_own() -> bool {
     let Ok(status) = fs::read_to_string("/proc/self/status") else {
         return false;
     };
     let pids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
-    // A kernel without pid namespaces does not have the line.
+    // A kernel without pid namespaces does not have this line.
     pids.is_none_or(|pids| pids.split_ascii_whitespace().count() == 1)
 }

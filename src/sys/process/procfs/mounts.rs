@@ -1,27 +1,27 @@
-//! Which paths of a process can be walked without asking a server, from /proc.
+//! Finds out, from /proc, which paths of a process can be walked without asking a server.
 
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// Types of file systems whose answers come from a server, which may be a program of any user.
-/// Subtypes of FUSE are `fuse.<name>`.
+/// Types of file systems that are served by a server, which may be a program of any user. Subtypes of FUSE are
+/// `fuse.<name>`.
 const SERVED: [&str; 18] = [
     "fuse", "fuseblk", "virtiofs", "nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "afs", "autofs",
     "coda", "gfs2", "lustre", "ncpfs", "ocfs2", "orangefs", "vboxsf",
 ];
 
-/// The mounts of such file systems that a process sees.
+/// The mounts of such file systems, as a process sees them.
 #[derive(Debug)]
 pub(super) struct Mounts {
-    /// Where they are, from the root of the process; and their types.
+    /// The mount points, relative to the root of the process, and their types.
     served: Vec<(PathBuf, String)>,
 }
 
 impl Mounts {
-    /// Those of a process: its pid, or "self". None where it cannot be asked: then nothing of the process
-    /// can be reached either.
+    /// Reads the mounts of a process, given by its pid or "self". Empty if they cannot be read; then nothing of the
+    /// process can be reached either.
     pub(super) fn of(pid: &str) -> Mounts {
         let mounts = fs::read(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
         let served = mounts.split(|&byte| byte == b'\n').filter_map(served);
@@ -30,12 +30,12 @@ impl Mounts {
         }
     }
 
-    /// Whether a path below `root`, the root of the process, leads through no such file system and no
-    /// symbolic link: paths in `maps` have none, so what has one is not the file that is meant. The
-    /// error is the type of the file system, or nothing for a link.
+    /// Checks that a path below `root`, the root of the process, leads through no such file system and no symbolic
+    /// link. Paths in `maps` contain no links, so a path with one is not the file that is meant. The error is the
+    /// type of the file system, or `None` for a link.
     ///
-    /// Each part is asked about after it is known that its file system answers. Who mounts one in just this
-    /// moment, or lays an overlayfs over one, is not noticed.
+    /// Each part is examined only after its file system is known to answer. A file system mounted at this very
+    /// moment is not noticed, and neither is an overlayfs over one.
     pub(super) fn server_on_the_way(
         &self,
         root: &Path,
@@ -62,8 +62,8 @@ impl Mounts {
     }
 }
 
-/// The mount point and the type of a line of `mountinfo`, if the type is one of [`SERVED`]:
-/// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`.
+/// Returns the mount point and the type of a line of `mountinfo`, if the type is one of [`SERVED`]: `36 35 98:0
+/// /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`.
 fn served(line: &[u8]) -> Option<(PathBuf, String)> {
     let mut words = line.split(|&byte| byte == b' ');
     let point = words.nth(4)?;
@@ -73,7 +73,7 @@ fn served(line: &[u8]) -> Option<(PathBuf, String)> {
     is_served.then(|| (unescaped(point), kind.to_owned()))
 }
 
-/// A path in which white space and backslashes are `\ooo`.
+/// Decodes a path in which white space and backslashes are written as `\ooo`.
 fn unescaped(text: &[u8]) -> PathBuf {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
