@@ -77,7 +77,7 @@ use value::Value;
 ///
 /// | `#[mmstats(…)]` | meaning | default |
 /// |---|---|---|
-/// | `export = "…"` | what exporters put in front of the names of its metrics: at most 4096 bytes; empty: nothing | the model's name |
+/// | `export = "…"` | the prefix that exporters put before the names of its metrics: at most 4096 bytes; may be empty | the model's name |
 /// | `name = "…"` | the model's name, and that of its directory: at most 255 bytes, no `/`, no control character, no `.` in front | the struct's name |
 /// | `crate = path` | the path at which the generated code finds mmstats, if that is renamed or re-exported by another crate; `crate = "path"` is the same | `::mmstats` |
 ///
@@ -85,16 +85,16 @@ use value::Value;
 ///
 /// | `#[mmstats(…)]` | goes with | meaning | default |
 /// |---|---|---|---|
-/// | `label = "…"` | every field | what other programs call the metric: parts with dots between them, at most 1024 bytes (1017 with a window), no control character; each label once in a model | the field's name |
-/// | `unit = "…"` | fields that hold a number | of what the number is a count or measure: at most 4096 bytes, no control character | none |
+/// | `label = "…"` | every field | the name under which other programs see the metric: parts separated by dots, at most 1024 bytes (1017 with a window), no control character; each label once in a model | the field's name |
+/// | `unit = "…"` | fields that hold a number | what the number counts or measures: at most 4096 bytes, no control character | none |
 /// | `digits = 1` to `5` | `Timer`, `Percentile` | significant digits of the percentiles | 2 |
 /// | `merge = "sum"`, `"max"`, `"min"`, `"mean"` or `"latest"` | `Gauge` | how the values of several files are merged into one | `"sum"` |
 /// | `prefix = "…"` | `Groups` | a prefix for the groups' labels: follows the rules for labels, but may end with a dot | none |
-/// | `group_label = "…"` | `Groups` by name | the key that exporters have for the group's name, as in `handler="index"`: 1 to 256 bytes, neither control characters nor white space nor one of `{ } , = "` | `group` |
-/// | `idle = "10m"` | `Groups` | removes a group when its values have not changed for this time in any thread of the process, nor those of the groups within it: `"1s"` to `"168h"` (`ms`, `s`, `m`, `h`), found up to a quarter of it later. Its series ends as with `remove`. A write costs nothing more, but the process has a thread that looks at the groups four times in this time | none |
+/// | `group_label = "…"` | `Groups` by name | the key that exporters use for the group's name, as in `handler="index"`: 1 to 256 bytes, no control characters, no white space and none of `{ } , = "` | `group` |
+/// | `idle = "10m"` | `Groups` | removes a group once its values, and those of the groups within it, have not changed for this time in any thread of the process: `"1s"` to `"168h"` (`ms`, `s`, `m`, `h`); noticed up to a quarter of the time later. Its series ends as with `remove`. A write costs nothing more, but a thread of the process checks the groups four times in this period | none |
 /// | `value = expression` | `Constant`, which needs it | its value; the expression is evaluated each time a file (or a group) is created, before anything else of it. It must not use the statistics of its own model | |
-/// | `buffers = 2`, `4`, … `64` | `Compound`, `Text`, `Timer`, `Percentile`, `Summary`, `Average`, `MovingAverage`, `SamplingCounter` | how many buffers the writer goes round: with more, a reader that is slower than the writer still gets a whole value | 2 |
-/// | `window = "60s"` | `Counter`, `Summary`, `Timer`, `Percentile` | beside all that was recorded, what was in the last time, `"1s"` to `"24h"` (`ms`, `s`, `m`, `h`): `WindowCount`, `WindowMean`, `WindowMax`, percentiles; of a counter `WindowCount` and `Rate`, per second. Up to a twelfth of it is missing at its far edge. It costs a second record, a reading of the coarse clock and 13 times the space; an increment of a counter costs nothing more, but its process has a thread that looks at the count twelve times in a window | none |
+/// | `buffers = 2`, `4`, … `64` | `Compound`, `Text`, `Timer`, `Percentile`, `Summary`, `Average`, `MovingAverage`, `SamplingCounter` | the number of buffers that the writer cycles through: with more, a reader that is slower than the writer still gets a whole value | 2 |
+/// | `window = "60s"` | `Counter`, `Summary`, `Timer`, `Percentile` | in addition to the totals, what was recorded in the last period, `"1s"` to `"24h"` (`ms`, `s`, `m`, `h`): `WindowCount`, `WindowMean`, `WindowMax`, percentiles; for a counter `WindowCount` and `Rate`, per second. Up to a twelfth of the period is missing at its far edge. It costs a second record, a read of the coarse clock and 13 times the space. An increment of a counter costs nothing more, but a thread of the process reads the count twelve times in a window | none |
 ///
 /// One `#[mmstats(…)]` may contain several attributes.
 #[proc_macro_derive(MmStats, attributes(mmstats))]
@@ -195,7 +195,7 @@ pub fn derive_mm_value(input: TokenStream) -> TokenStream {
 /// | `#[mmstats(…)]` | on | meaning | default |
 /// |---|---|---|---|
 /// | `crate = path` | the struct | the path at which the generated code finds mmstats; `crate = "path"` is the same | `::mmstats` |
-/// | `key = "…"` | a field | the label's key: 1 to 256 bytes, neither control characters nor white space nor one of `{ } , = "`; each key once | the field's name |
+/// | `key = "…"` | a field | the label's key: 1 to 256 bytes, no control characters, no white space and none of `{ } , = "`; each key once | the field's name |
 #[proc_macro_derive(MmLabels, attributes(mmstats))]
 pub fn derive_mm_labels(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
