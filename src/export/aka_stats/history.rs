@@ -15,7 +15,7 @@ pub(crate) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// An entry of a history.
+    /// Converts an entry of a history.
     pub(crate) fn of(entry: &'a HistoryEntry) -> Entry<'a> {
         Entry {
             time: entry.time_ns(),
