@@ -45,7 +45,7 @@ pub struct Clean {
     pub paths: Vec<PathBuf>,
 }
 
-/// An age with its unit.
+/// Parses an age with its unit.
 fn age(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| {
         "an age is a number and its unit: 30s, 45m, 12h, 14d, or several, as in \"1d 12h\""
@@ -106,7 +106,7 @@ pub fn run(arguments: &Clean) -> Outcome {
     Ok(if failed { Exit::Failure } else { Exit::Success })
 }
 
-/// Why nothing was cleaned: what lies there, and why each of it stays.
+/// Returns why nothing was cleaned: what exists, and why it stays.
 fn nothing(arguments: &Clean, input: &Input) -> String {
     let mut kept = Kept::default();
     input.files().for_each(|file| kept.add(file));
@@ -144,7 +144,7 @@ impl Kept {
             _ if file.format() != 3 => self.old_format += 1,
             (_, State::Live | State::Orphan) => self.living += 1,
             (_, State::Unknown) => self.unknown += 1,
-            // It was not removed, and nothing went wrong: so it is the age.
+            // It was not removed and nothing went wrong, so the reason is its age.
             (_, State::Dead) => self.young += 1,
         }
     }

@@ -81,7 +81,7 @@ pub fn run(arguments: &Errors) -> Outcome {
     Ok(input.exit())
 }
 
-/// Model, label and value of all errors.
+/// Returns model, label and value of all error logs.
 fn all(snapshot: &Snapshot) -> impl Iterator<Item = (&str, &Series, &ErrorsValue)> {
     snapshot.models().iter().flat_map(|model| {
         let stats = model.series().iter();
@@ -89,7 +89,7 @@ fn all(snapshot: &Snapshot) -> impl Iterator<Item = (&str, &Series, &ErrorsValue
     })
 }
 
-/// Those that were asked for, the one that came last first.
+/// Returns the wanted errors, the latest first.
 fn sorted<'a>(errors: &'a ErrorsValue, means: &Means) -> Vec<&'a DistinctError> {
     let is_wanted = |error: &&DistinctError| match means {
         Means::Label => true,
@@ -102,7 +102,7 @@ fn sorted<'a>(errors: &'a ErrorsValue, means: &Means) -> Vec<&'a DistinctError> 
     distinct
 }
 
-/// The context of a note; the backtrace of an error only if it is asked for.
+/// Returns the context of a note, or the backtrace of an error if it is wanted.
 fn context(error: &DistinctError, backtrace: bool) -> Option<&Context> {
     error.context().filter(|_| error.is_note() || backtrace)
 }

@@ -81,10 +81,10 @@ fn page(format: Format, input: &Input) -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// Writes a temporary file in the same directory, and renames it.
+/// Writes a temporary file in the same directory and renames it.
 fn replace(file: &Path, page: &[u8]) -> io::Result<()> {
     let mut beside = file.as_os_str().to_owned();
-    // No name that the textfile collector would read (`*.prom`).
+    // Not a name that the textfile collector would read (`*.prom`).
     beside.push(format!(".{}", std::process::id()));
     let beside = PathBuf::from(beside);
     let write = || {

@@ -31,7 +31,7 @@ const COLUMNS: usize = 8;
 const TITLES: [&str; COLUMNS] = [
     "MODEL", "PID", "TID", "STATE", "SIZE", "TAKES", "CREATED", "PATH",
 ];
-/// The columns of numbers, which end at one place.
+/// The columns of numbers, which are aligned right.
 const RIGHT: [bool; COLUMNS] = [false, true, true, false, true, true, false, false];
 
 pub fn run(arguments: &Ls) -> Outcome {
@@ -72,7 +72,7 @@ fn row(file: &File) -> [String; COLUMNS] {
     ]
 }
 
-/// The lines of the table, titles first.
+/// Returns the lines of the table, titles first.
 fn table(rows: &[[String; COLUMNS]]) -> impl Iterator<Item = String> {
     let titles = TITLES.map(str::to_owned);
     let widths: [usize; COLUMNS] = std::array::from_fn(|column| {

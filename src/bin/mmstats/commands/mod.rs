@@ -1,4 +1,4 @@
-//! The commands: each file has the arguments of its command, and what it does.
+//! The commands: each file has the arguments of a command and its implementation.
 
 mod arguments;
 mod autopsy;
@@ -72,7 +72,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Does what the user asked for.
+    /// Runs the command.
     pub fn run(self) -> Outcome {
         match self {
             Command::Ls(arguments) => ls::run(&arguments),

@@ -65,7 +65,7 @@ pub fn run(arguments: &Serve) -> Outcome {
     }
     let runtime = runtime()?;
     let outcome = runtime.block_on(serve(arguments));
-    // Work that still blocks is not waited for.
+    // Does not wait for work that still blocks.
     runtime.shutdown_background();
     outcome
 }
@@ -76,7 +76,7 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 async fn serve(arguments: &Serve) -> Outcome {
-    // Before the line that says it serves: who reads that may send a signal.
+    // Before the line that says it serves, since a program that reads the line may send a signal.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let listener = bind(&arguments.listen).await?;
@@ -111,7 +111,7 @@ async fn bind(address: &str) -> Result<TcpListener, String> {
     })
 }
 
-/// What is served, in words.
+/// Returns what is served, in words.
 fn places(paths: &[PathBuf]) -> String {
     let places = match paths {
         [] => roots(),
@@ -124,14 +124,14 @@ fn places(paths: &[PathBuf]) -> String {
     }
 }
 
-/// An agent beside something else, until it is dropped.
+/// An agent that runs beside something else until it is dropped.
 pub struct Beside {
     pub address: SocketAddr,
     runtime: Option<Runtime>,
 }
 
 impl Beside {
-    /// An agent for one root, on a loopback address.
+    /// Starts an agent for one root, on a loopback address.
     pub fn start(root: &Path, address: &str) -> Result<Beside, Box<dyn Error>> {
         let runtime = runtime()?;
         let listener = runtime.block_on(bind(address))?;

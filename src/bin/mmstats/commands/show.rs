@@ -48,7 +48,7 @@ pub struct Show {
 }
 
 impl Show {
-    /// The seconds of --watch, and the paths. What follows --watch and is no number of seconds is a path.
+    /// Returns the seconds of --watch, and the paths. An argument after --watch that is not a number is a path.
     pub fn watch(&self) -> Result<(Option<f64>, Vec<PathBuf>), String> {
         let mut paths = self.paths.clone();
         let seconds = match &self.watch {
@@ -101,8 +101,8 @@ pub fn run(arguments: &Show) -> Outcome {
     Ok(code)
 }
 
-/// Shows the values again and again. Signals end it as they end any program; it ends by itself when
-/// nothing reads what it prints.
+/// Shows the values again and again. Signals end it like any program; it ends on its own when nobody reads its
+/// output.
 fn watch(arguments: &Show, paths: &[PathBuf], delay: Duration) -> Outcome {
     let mut sources = Sources::open(paths).per_file(arguments.per_file);
     let clear = if io::stdout().is_terminal() {
@@ -115,7 +115,7 @@ fn watch(arguments: &Show, paths: &[PathBuf], delay: Duration) -> Outcome {
     let mut next = Instant::now();
     loop {
         let input = sources.read();
-        // In one piece, so that nothing flickers.
+        // Written in one piece, so that nothing flickers.
         let mut screen = Vec::new();
         let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
         writeln!(screen, "{clear}{} UTC", numbers::date(now))?;
@@ -144,7 +144,7 @@ fn watch(arguments: &Show, paths: &[PathBuf], delay: Duration) -> Outcome {
     }
 }
 
-/// Writes what was read as JSON; with patterns only the labels that they mean.
+/// Writes the reading as JSON; with patterns, only the labels that they match.
 fn write_json(out: &mut impl Write, patterns: &[String], input: &Input) -> io::Result<()> {
     let wanted = |stat: &Series| names::resolve_any(patterns, stat).is_some();
     output::write_json(out, &input.document(&wanted))
@@ -163,8 +163,8 @@ fn write_input(out: &mut impl Write, arguments: &Show, input: &Input) -> io::Res
     Ok(())
 }
 
-/// A model's name and its rows, aligned. A row is made when it is measured and again when it is written: there may
-/// be very many.
+/// Writes a model's name and its rows, aligned. A row is made when it is measured and again when it is written, since
+/// there may be very many.
 fn write_model(out: &mut impl Write, model: &Model, patterns: &[String]) -> io::Result<()> {
     let rows = || model.series().iter().flat_map(|stat| rows(stat, patterns));
     let mut widths = Widths::default();
@@ -193,11 +193,11 @@ fn write_model(out: &mut impl Write, model: &Model, patterns: &[String]) -> io::
     Ok(())
 }
 
-/// How wide the columns of a model are, in characters.
+/// The widths of the columns of a model, in characters.
 #[derive(Default)]
 struct Widths {
     label: Option<usize>,
-    /// For each place of a part, by the part's name: those of the same name in the same place are below each other.
+    /// For each position of a part, by the part's name: parts with the same name and position are aligned.
     parts: Vec<HashMap<String, usize>>,
 }
 
@@ -218,7 +218,7 @@ impl Widths {
         }
     }
 
-    /// A part that is alone has no column.
+    /// Returns the width of a part. A single part has no column.
     fn of_part(&self, parts: &[(String, String)], i: usize) -> usize {
         match parts.len() {
             1 => 0,
@@ -227,10 +227,10 @@ impl Widths {
     }
 }
 
-/// A label, and the names and texts of its parts; all may be printed.
+/// A label, and the names and texts of its parts, all safe to print.
 type Row = (String, Vec<(String, String)>);
 
-/// The row of a label; or those of the parts of it that the patterns mean.
+/// Returns the row of a label, or the rows of the parts that the patterns match.
 fn rows(stat: &Series, patterns: &[String]) -> Vec<Row> {
     match names::resolve_any(patterns, stat) {
         None => Vec::new(),
@@ -246,7 +246,7 @@ fn rows(stat: &Series, patterns: &[String]) -> Vec<Row> {
     }
 }
 
-/// Writes the snapshot to a file, all of it or nothing.
+/// Writes the whole snapshot to a file, or nothing.
 fn save(path: &Path, input: &Input) -> Outcome {
     input.complain();
     if input.is_empty() {
@@ -269,7 +269,7 @@ fn save(path: &Path, input: &Input) -> Outcome {
     Ok(Exit::Success)
 }
 
-/// Each file by itself, by model and the time of its creation.
+/// Writes each file separately, by model and the time of its creation.
 fn write_files(out: &mut impl Write, snapshot: &Snapshot, patterns: &[String]) -> io::Result<()> {
     for own in snapshot.models() {
         write_lines(out, own, patterns)?;
@@ -277,12 +277,12 @@ fn write_files(out: &mut impl Write, snapshot: &Snapshot, patterns: &[String]) -
     Ok(())
 }
 
-/// The path of a file, and its values. A line is made when it is written: there may be very many.
+/// Writes the path of a file and its values. A line is made when it is written, since there may be very many.
 pub fn write_file(out: &mut impl Write, own: &Model) -> io::Result<()> {
     write_lines(out, own, &[])
 }
 
-/// Those that the patterns mean; nothing of a file that has none of them.
+/// Writes the values that the patterns match; nothing for a file that has none of them.
 fn write_lines(out: &mut impl Write, own: &Model, patterns: &[String]) -> io::Result<()> {
     let Some(file) = own.file() else {
         return Ok(());

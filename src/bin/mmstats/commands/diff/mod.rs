@@ -1,4 +1,4 @@
-//! `mmstats diff`: what two snapshots have different, saved or live.
+//! `mmstats diff`: the differences between two snapshots, saved or live.
 
 mod changes;
 
@@ -50,7 +50,7 @@ pub struct Diff {
     pub b: PathBuf,
 }
 
-/// Percent, with or without the sign.
+/// Parses a percentage, with or without the sign.
 fn percent(text: &str) -> Result<f64, String> {
     match text.trim_end_matches('%').trim_end().parse() {
         Ok(percent) if (0.0..f64::INFINITY).contains(&percent) => Ok(percent),
@@ -139,7 +139,7 @@ pub fn run(arguments: &Diff) -> Outcome {
     Ok(Exit::Success)
 }
 
-/// A saved snapshot, or one of what a path holds now; `None` if that is nothing, which has been said.
+/// Returns a saved snapshot, or a snapshot of a path now; `None` if that has no files, which has been reported.
 fn read(path: &PathBuf) -> Result<Option<Json>, String> {
     if let Some(text) = saved(path) {
         let json: Json = serde_json::from_slice(&text).map_err(|error| {
@@ -164,9 +164,9 @@ fn read(path: &PathBuf) -> Result<Option<Json>, String> {
     snapshot(&input).map(Some)
 }
 
-/// The contents of a file that looks like JSON.
+/// Returns the contents of a file that looks like JSON.
 fn saved(path: &Path) -> Option<Vec<u8>> {
-    // A directory, or a FIFO that would block, is none.
+    // Rules out directories, and FIFOs, which would block.
     if !path.metadata().ok()?.is_file() {
         return None;
     }
@@ -174,16 +174,16 @@ fn saved(path: &Path) -> Option<Vec<u8>> {
     text.trim_ascii_start().starts_with(b"{").then_some(text)
 }
 
-/// What `show --json` prints, with the time at which it was, and the buckets of distributions: least and
-/// greatest value (of timers in nanoseconds) and count. From two states of them follow the percentiles of
-/// what was recorded in between.
+/// Returns what `show --json` prints, with the time of the reading and the buckets of distributions: least and
+/// greatest value (in nanoseconds for timers) and count. Two states of the buckets yield the percentiles of the
+/// values recorded in between.
 pub fn snapshot(input: &Input) -> Result<Json, String> {
     let document = serde_json::to_value(input.document(&|_| true));
     let mut object = document.map_err(|error| error.to_string())?;
     let mut seen = HashSet::new();
     for snapshot in &input.snapshots {
         for model in snapshot.models() {
-            // As the object has it.
+            // The name in the object.
             let name = match seen.insert(model.name()) {
                 true => model.name().to_owned(),
                 false => format!("{}@{}", model.name(), snapshot.path().display()),

@@ -1,4 +1,4 @@
-//! `mmstats poll`: a line for each interval, as vmstat does.
+//! `mmstats poll`: a line for each interval, like vmstat.
 
 mod changes;
 mod columns;
@@ -64,7 +64,7 @@ pub struct Poll {
 }
 
 impl Poll {
-    /// The fields as they were typed, and the paths.
+    /// Returns the fields as they were typed, and the paths.
     pub fn fields_and_paths(&self) -> (Option<&str>, Vec<PathBuf>) {
         let is_path = |text: &str| {
             let path = Path::new(text);
@@ -92,7 +92,7 @@ Exit code of a poll that ends:
   0 when files could be read to the end, 1 when a file went bad or every process has ended, 2 for wrong
   usage.";
 
-/// For how wide an output columns are chosen where it has no width.
+/// The width for which columns are chosen if the output has none.
 const WIDTH: usize = 100;
 
 pub fn run(arguments: &Poll) -> Outcome {
@@ -127,7 +127,7 @@ pub fn run(arguments: &Poll) -> Outcome {
         let Some(seconds) = clock.wait() else {
             return Ok(Exit::Success);
         };
-        // That of the tick, however long it takes to read and to print.
+        // The time of the tick, however long reading and printing take.
         let time = UNIX_EPOCH.elapsed().unwrap_or_default();
         let input = poller.read();
         for change in changes.tell(&input) {
@@ -141,7 +141,7 @@ pub fn run(arguments: &Poll) -> Outcome {
             write_json(&mut out, arguments, &patterns, &input, (time, seconds))?;
         } else {
             let now = find(&input);
-            // Those that have gone stay, as long as there are no others.
+            // Columns that are gone stay as long as there are no others.
             let changed = !now.is_empty() && now != columns;
             if changed {
                 columns = now;
@@ -166,17 +166,17 @@ pub fn run(arguments: &Poll) -> Outcome {
     })
 }
 
-/// The patterns of all fields.
+/// Returns the patterns of all fields.
 fn patterns(fields: &str, prefix: &str, input: &Input) -> Vec<String> {
     let is_known = |name: &str| names::is_known(&format!("{prefix}{name}"), input);
     let fields = names::split(fields, is_known).into_iter();
     fields.map(|field| format!("{prefix}{field}")).collect()
 }
 
-/// What is read again and again.
+/// The sources that are read repeatedly.
 struct Poller {
     sources: Sources,
-    /// Which files count, and where they are read to find that out.
+    /// The filters, and the sources that are read to apply them.
     filtered: Option<(Filters, Sources)>,
 }
 
@@ -205,7 +205,7 @@ impl Poller {
     }
 }
 
-/// Ticks that do not drift, whatever the work between them takes.
+/// Ticks that do not drift, however long the work between them takes.
 struct Clock {
     begin: Instant,
     delay: Duration,
@@ -222,8 +222,8 @@ impl Clock {
         }
     }
 
-    /// Waits for the next tick; gives the seconds since the last one, or `None` if nothing reads what is
-    /// printed any more. Ticks that have passed meanwhile are left out.
+    /// Waits for the next tick. Returns the seconds since the last one, or `None` if nobody reads the output any
+    /// more. Missed ticks are left out.
     fn wait(&mut self) -> Option<f64> {
         let next = self.begin + next_tick(self.begin.elapsed(), self.delay);
         if !waiting::until(next) {
@@ -236,7 +236,7 @@ impl Clock {
     }
 }
 
-/// When the next tick is, of those that are `delay` apart, so long after the first.
+/// Returns the time of the next tick after `elapsed`, both counted from the start; ticks are `delay` apart.
 fn next_tick(elapsed: Duration, delay: Duration) -> Duration {
     let ticks = elapsed.as_nanos() / delay.as_nanos() + 1;
     delay.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX))
@@ -264,7 +264,7 @@ fn write_lines(
     Ok(())
 }
 
-/// One object on one line: of what only rises its delta, with `rate` per second.
+/// Writes one object on one line. A value that only rises is shown by its delta, with `rate` per second.
 fn write_json(
     out: &mut impl Write,
     arguments: &Poll,

@@ -20,7 +20,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Makes the file where this user's programs have theirs. Without one the values are not recorded, and that is
+    /// Makes the file in the usual root of this user. If that fails, the values are not recorded, and the reason is
     /// reported.
     pub fn start() -> Option<Stats<Figures>> {
         let stats = Figures::builder().create();
@@ -30,7 +30,7 @@ impl Figures {
         stats.inspect_err(problem).ok()
     }
 
-    /// A push ended: whether it was accepted, and how many points are lost.
+    /// Records the end of a push: whether it was accepted, and how many points were lost.
     pub fn record(&self, is_accepted: bool, dropped: u64) {
         self.dropped.add(dropped);
         if is_accepted {

@@ -1,4 +1,4 @@
-//! `mmstats push`: the values to an engine beyond this machine, again and again.
+//! `mmstats push`: pushes the values to another system again and again.
 
 mod figures;
 mod otlp;
@@ -33,7 +33,7 @@ pub fn run(arguments: &Push) -> Outcome {
     }
 }
 
-/// The time between two pushes.
+/// Parses the time between two pushes.
 fn interval(text: &str) -> Result<Duration, String> {
     let least = Duration::from_millis(100);
     let most = Duration::from_secs(86_400);

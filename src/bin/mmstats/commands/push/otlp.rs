@@ -68,7 +68,7 @@ Examples:
   mmstats push otlp --protocol grpc --endpoint http://collector:4317 /run/app
   mmstats push otlp --once /run/app                              from cron";
 
-/// How long the process may live after a signal, and how much of that the last push may take.
+/// How long the process may run after a signal, and how much of that the last push may take.
 const GRACE: Duration = Duration::from_millis(4800);
 const LAST_PUSH: Duration = Duration::from_secs(4);
 
@@ -94,13 +94,13 @@ pub fn run(arguments: &Otlp) -> Outcome {
     .run(&stop, arguments.interval)
 }
 
-/// Pushes until it is accepted, as long as that is worth waiting for.
+/// Pushes until a push is accepted, or a retry would be later than `timeout`.
 fn once(mut pusher: Pusher, stop: &Stop, timeout: Duration) -> Outcome {
     let end = Instant::now() + timeout;
     loop {
         let error = match pusher.push() {
             Ok(pushed) if is_all(&pushed) => return Ok(Exit::Success),
-            // What is missing was reported.
+            // What is missing has been reported.
             Ok(_) => return Ok(Exit::Failure),
             Err(error) => error,
         };
@@ -123,7 +123,7 @@ fn is_all(pushed: &Pushed) -> bool {
 struct Loop {
     pusher: Pusher,
     figures: Option<Stats<Figures>>,
-    /// What is wrong since the last success: it is reported once.
+    /// The problem since the last success, which is reported once.
     failing: Option<String>,
 }
 
@@ -139,7 +139,7 @@ impl Loop {
             }
             next = match result.as_ref().err().and_then(Error::retry_after) {
                 Some(wait) => Instant::now() + wait,
-                // After a pause (the machine slept) it goes on, and makes up for nothing.
+                // After a pause (the machine slept), missed pushes are not made up for.
                 None => (next + interval).max(began),
             };
             if stop.within(next.saturating_duration_since(Instant::now())) {
