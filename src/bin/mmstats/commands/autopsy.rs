@@ -13,11 +13,11 @@ use crate::input::{self, Input};
 use crate::ui::output::{Exit, Outcome};
 use crate::ui::{numbers, output};
 
-/// Say how processes ended, and their last values
+/// Show how processes ended, and their last values
 ///
-/// Of processes that have ended and left their files: when each started, how it ended where that is
-/// known (clean, by a panic, or vanished), the newest time that one of its values has, and all values as
-/// they were. The message of a panic is there if the program has called mmstats::install_panic_hook().
+/// For each process that has ended and left its files: when it started, how it ended if that is known (clean, by a
+/// panic, or vanished), the newest time among its values, and all its last values. The message of a panic is shown if
+/// the program has called mmstats::install_panic_hook().
 #[derive(Args, Debug)]
 #[command(after_long_help = PATHS)]
 pub struct Autopsy {

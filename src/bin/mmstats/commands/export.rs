@@ -14,8 +14,9 @@ use crate::ui::output::{self, Exit, Outcome};
 
 /// Write all values once, for Prometheus or for another program
 ///
-/// Merged over the files of each model, to stdout or to a file. The file is replaced at once, so that who reads it never sees a part of
-/// one: `-o /var/lib/prometheus/node-exporter/my-app.prom --format prometheus` is for node_exporter's textfile collector.
+/// Writes the values, merged over the files of each model, to stdout or to a file. The file is replaced atomically,
+/// so a reader never sees a part of one: `-o /var/lib/prometheus/node-exporter/my-app.prom --format prometheus` is
+/// for node_exporter's textfile collector.
 #[derive(Args, Debug)]
 #[command(after_long_help = PATHS)]
 pub struct Export {

@@ -17,15 +17,15 @@ use std::path::PathBuf;
 
 /// Show a history: the last values, with times and contexts
 ///
-/// The values of a label, newest first, merged over the files of each model that has it; each with
-/// its context, if it has one. Times are in UTC.
+/// Shows the values of a label, newest first, merged over the files of each model that has it, each
+/// with its context if it has one. Times are in UTC.
 #[derive(Args, Debug)]
 #[command(after_long_help = PATHS)]
 pub struct History {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
-    /// The label or a pattern: `task.history`, or `task` for what is recorded by name
+    /// The label or a pattern: `task.history`, or `task` for a metric that is recorded by name
     pub label: String,
     /// Roots, models' directories or stats files
     pub paths: Vec<PathBuf>,

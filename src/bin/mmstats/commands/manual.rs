@@ -12,7 +12,7 @@ use crate::commands::Arguments;
 use crate::commands::top::keys::BINDINGS;
 use crate::ui::output::{self, Exit, Outcome};
 
-/// Print what completes commands and options in a shell
+/// Print a script that completes commands and options in a shell
 ///
 /// For example: `mmstats completions bash > /etc/bash_completion.d/mmstats`.
 #[derive(Args, Debug)]

@@ -25,9 +25,8 @@ use crate::ui::output::Outcome;
 
 /// The statistics of running programs, read from their stats files.
 ///
-/// A program that uses the library mmstats keeps its statistics in memory-mapped files, one for each
-/// thread that writes. This tool reads them at any time, without the program noticing, and after it
-/// was killed, too.
+/// A program that uses the library mmstats keeps its statistics in memory-mapped files, one for each thread that
+/// writes. This tool reads them at any time, without the program noticing, even after it was killed.
 #[derive(Debug, Parser)]
 #[command(
     name = "mmstats",

@@ -19,16 +19,16 @@ use crate::ui::output::{self, Exit, Outcome};
 
 /// Serve the values over HTTP: a live page, Prometheus, JSON
 ///
-/// Keeps the last hour by the second and the last day by the minute, also of processes that have ended. Its totals never fall
-/// while it runs, whichever processes come and go. It only reads, and waits for files where there are none yet.
-/// Ends with Ctrl-C or SIGTERM.
+/// Keeps the last hour by the second and the last day by the minute, also for processes that have ended. Its totals
+/// never fall while it runs, whichever processes come and go. It only reads, and waits for files if there are none
+/// yet. Ends with Ctrl-C or SIGTERM.
 #[derive(Args, Debug)]
 #[command(after_long_help = format!("{EXAMPLES}\n\n{PATHS}"))]
 pub struct Serve {
     /// The address to listen on; port 0 picks a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7979")]
     pub listen: String,
-    /// How long to keep the past by the second, and series that no file has any more
+    /// How long to keep the past by the second, and series that are in no file any more
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = keep)]
     pub keep: Duration,
     /// How many MiB the past may take

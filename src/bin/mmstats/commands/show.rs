@@ -20,17 +20,17 @@ use crate::ui::{numbers, output, waiting};
 
 /// Show the values, merged per model
 ///
-/// One row for each label, merged over all files of the model, with units; of distributions count, mean,
-/// p50, p90, p99 and max. With --per-file: each file by itself, one line for everything that a value
-/// exposes (`index.response_time.Percentile99th`), times in seconds. With --json: one object. Rates are
-/// per second; a sampling counter's own rate is per millisecond: `per_ms`, and in text `Rate`.
+/// Shows one row for each label, merged over all files of the model, with units; for distributions count, mean, p50,
+/// p90, p99 and max. With --per-file: each file separately, one line for everything that a value exposes
+/// (`index.response_time.Percentile99th`), times in seconds. With --json: one object. Rates are per second; a
+/// sampling counter's own rate is per millisecond: `per_ms`, and in text `Rate`.
 #[derive(Args, Debug)]
 #[command(after_long_help = format!("{SHOWN}\n\n{SEVERAL}\n\n{PATHS}"))]
 pub struct Show {
     /// Only these labels: a label, a pattern (`*` and `?`), or something that a value exposes
     #[arg(short, long = "label", value_name = "PATTERN")]
     pub labels: Vec<String>,
-    /// Repeat it every so many seconds (1 if not given), until Ctrl-C
+    /// Repeat at this interval (1 second if not given), until Ctrl-C
     #[arg(short, long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1",
           conflicts_with_all = ["json", "save"])]
     pub watch: Option<String>,
@@ -40,7 +40,7 @@ pub struct Show {
     /// Write the JSON object to a file, for `mmstats diff`
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
-    /// Each file's own values; with --json: in `files[].stats`, beside the merged ones
+    /// Each file's own values; with --json: in `files[].stats`, in addition to the merged ones
     #[arg(long)]
     pub per_file: bool,
     /// Roots, models' directories, stats files or PIDs
@@ -305,8 +305,8 @@ fn write_lines(out: &mut impl Write, own: &Model, patterns: &[String]) -> io::Re
     written
 }
 
-/// Calls `each` with the label of each value that the patterns mean (none: all), and what makes its text: what
-/// the file says, by label, then what its header says.
+/// Calls `each` with the label of each value that the patterns match (all, without patterns) and a function that
+/// makes its text: first the values of the file, by label, then those of its header.
 pub fn each_line(
     own: &Model,
     patterns: &[String],
@@ -318,7 +318,7 @@ pub fn each_line(
             Some(Means::Label) => None,
             Some(Means::Parts(parts)) => Some(parts),
         };
-        // What is one value stands by itself, also beside what its window exposes.
+        // A single value has its own line, also beside the parts that its window exposes.
         let mut has_parts = false;
         stat.value().expose(|_, _| has_parts = true);
         if wanted.is_none() && !has_parts {
@@ -340,7 +340,7 @@ pub fn each_line(
     }
 }
 
-/// What a value exposes: of a timer, times are in seconds and look like it.
+/// Formats something that a value exposes. Times of a timer are in seconds, with decimals.
 fn exposed_text(stat: &Series, value: &Value) -> String {
     match (stat.value(), value) {
         (Value::Timer(_), Value::Gauge(time)) => numbers::seconds(time.as_f64()),

@@ -17,12 +17,12 @@ use crate::input::Input;
 use crate::ui::output::{Exit, Outcome};
 use crate::ui::{numbers, output, progress};
 
-/// Verify the files, and warn about what will hurt
+/// Verify the files, and warn about likely problems
 ///
-/// Every byte of every file against the format: what is wrong and where. Then their place: a disk
-/// instead of memory, permissions, files of dead processes that pile up, files that are nearly full or
-/// were removed under their writer, groups at their cap. In each root that it may write to it makes a
-/// file for a moment and tests that words are read whole while they are written.
+/// Checks every byte of every file against the format, and tells what is wrong and where. Then checks their place: a
+/// disk instead of memory, permissions, files of dead processes that pile up, files that are nearly full or were
+/// removed under their writer, groups at their cap. In each root that it may write to, it makes a temporary file and
+/// tests that words are read whole while they are written.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Exit code:

@@ -33,13 +33,13 @@ use crate::ui::stop::Stop;
 
 /// Watch a small web service at work: a live table of its rates and percentiles
 ///
-/// Starts a real HTTP service on 127.0.0.1 as a process of its own, all its threads instrumented with
-/// mmstats; sends it a bounded number of requests a second; and shows what its stats files say while
-/// it works. Ends by itself, or with Ctrl-C, and then compares what the service counted with what its
-/// clients did. Run `mmstats show` beside it, with the path that it prints.
+/// Starts a real HTTP service on 127.0.0.1 as a separate process, all its threads instrumented with mmstats; sends it
+/// a bounded number of requests a second; and shows the values in its stats files while it works. Ends on its own, or
+/// with Ctrl-C, and then compares the counts of the service with those of its clients. Run `mmstats show` beside it,
+/// with the path that it prints.
 #[derive(Args, Debug)]
 pub struct Demo {
-    /// How long it runs
+    /// How many seconds it runs
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub seconds: u64,
     /// Worker threads of the service
@@ -48,13 +48,13 @@ pub struct Demo {
     /// The root for the stats files [default: $MMSTATS_PATH, else a temporary directory]
     #[arg(long, value_name = "DIR")]
     pub path: Option<PathBuf>,
-    /// Serve a live page of it, too, at this address
+    /// Also serve a live page of it at this address
     #[cfg(feature = "serve")]
     #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:7979")]
     pub serve: Option<String>,
 }
 
-/// The service of the demo: a process of its own, which the demo starts
+/// The service of the demo, a separate process that the demo starts
 #[derive(Args, Debug)]
 pub struct DemoService {
     /// Worker threads

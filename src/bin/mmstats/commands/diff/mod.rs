@@ -20,9 +20,9 @@ use crate::ui::{numbers, output};
 
 /// Compare two snapshots, saved or live
 ///
-/// Which values are different, the largest change first: counters with their rate; of distributions the
-/// mean and the percentiles of what was recorded between A and B, against those of A. A or B is a file that
-/// `mmstats show --save` wrote, or any PATH, which is read now.
+/// Shows which values differ, the largest change first: counters with their rate; for distributions the mean and the
+/// percentiles of the values recorded between A and B, compared with those of A. A or B is a file that `mmstats show
+/// --save` wrote, or any PATH, which is read now.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Example:
@@ -44,9 +44,9 @@ pub struct Diff {
     /// End with exit code 3 if a value changed by more than N percent, up or down
     #[arg(long, value_name = "N%", value_parser = percent)]
     pub fail_above: Option<f64>,
-    /// The earlier one
+    /// The earlier snapshot
     pub a: PathBuf,
-    /// The later one
+    /// The later snapshot
     pub b: PathBuf,
 }
 

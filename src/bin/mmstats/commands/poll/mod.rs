@@ -23,37 +23,37 @@ use crate::ui::{numbers, output, progress, waiting};
 use mmstats::export::json;
 use std::path::Path;
 
-/// Print a line for each interval, as vmstat does
+/// Print a line for each interval, like vmstat
 ///
-/// Of counters the change per second; of timers and percentiles the rate, and the interval's own median
-/// and 99th percentile; of all others the value. A FIELD is a label, a pattern of labels (`*` and `?`),
-/// or something that a value exposes: `index.response_time.Percentile95th`. Files that come and go make
-/// no rate negative. The first line comes after the first interval. Times are in UTC. Lines fit the
-/// terminal: long titles lose their beginning, and columns without a place are named on stderr. Without a
-/// FIELD: what counts, then levels, as many as have a place. A process that ends and a file that goes bad
-/// are named on stderr; when all processes of the given PIDs have ended, poll ends.
+/// Shows the change per second of counters; the rate and the interval's own median and 99th percentile of timers and
+/// percentiles; and the value of all others. A FIELD is a label, a pattern of labels (`*` and `?`), or something that
+/// a value exposes: `index.response_time.Percentile95th`. Rates do not become negative when files come and go. The
+/// first line comes after the first interval. Times are in UTC. Lines fit the terminal: long titles lose their
+/// beginning, and columns that do not fit are named on stderr. Without a FIELD: counts, then levels, as many as fit.
+/// A process that ends and a file that goes bad are named on stderr. When all processes of the given PIDs have ended,
+/// poll ends.
 #[derive(Args, Debug)]
 #[command(after_long_help = format!("{POLLED}\n\n{PATHS}"))]
 pub struct Poll {
-    /// What every FIELD begins with; the titles go without it
+    /// The beginning of every FIELD; titles omit it
     #[arg(short, long, default_value = "", hide_default_value = true)]
     pub prefix: String,
-    /// End after so many lines
+    /// End after this many lines
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// Seconds between two lines
     #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = delay)]
     pub delay: f64,
-    /// Only files that have this label (a pattern), or this value of it, as `mmstats show` prints it
+    /// Only files with this label (a pattern), or with this value of it, as `mmstats show` prints it
     #[arg(short, long = "filter", value_name = "LABEL[=VALUE]")]
     pub filters: Vec<String>,
-    /// Print the titles again after so many lines, 0: never
+    /// Print the titles again after this many lines, 0: never
     #[arg(short = 'n', long, value_name = "LINES", default_value_t = 20)]
     pub headers: u64,
-    /// One JSON object on each line
+    /// Print one JSON object on each line
     #[arg(long)]
     pub json: bool,
-    /// A line for each file
+    /// Print a line for each file
     #[arg(long)]
     pub per_file: bool,
     /// Labels or patterns, with commas between them; one that is a PID, or a path with a `/`, is a PATH

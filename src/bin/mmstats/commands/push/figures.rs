@@ -4,15 +4,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use mmstats::{Counter, Gauge, MmStats, Stats};
 
-/// What a pusher of mmstats has done.
+/// The results of a pusher of mmstats.
 #[derive(MmStats)]
 #[mmstats(name = "mmstats-push")]
 pub struct Figures {
-    /// Pushes that were accepted, if not every point of them.
+    /// Pushes that were accepted, at least in part.
     pushes: Counter,
-    /// Pushes that failed, each attempt by itself.
+    /// Pushes that failed; each attempt counts.
     failures: Counter,
-    /// Points that were rejected for good; of Redis labels that were refused, which are tried again.
+    /// Points that were rejected for good; for Redis, labels that were refused, which are tried again.
     dropped: Counter,
     /// When a push was last accepted: seconds since 1970-01-01 UTC, and 0 before the first.
     #[mmstats(unit = "seconds")]

@@ -12,7 +12,7 @@ use crate::ui::output::Outcome;
 
 /// Push the values to an OpenTelemetry collector or to Redis
 ///
-/// Runs beside a service until SIGTERM or Ctrl-C, and pushes a last time then. It only reads, and waits for files where
+/// Runs beside a service until SIGTERM or Ctrl-C, and then pushes a last time. It only reads, and waits for files if
 /// there are none yet.
 #[derive(Args, Debug)]
 pub struct Push {

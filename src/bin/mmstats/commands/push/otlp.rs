@@ -14,20 +14,20 @@ use crate::commands::arguments::PATHS;
 use crate::ui::output::{self, Exit, Outcome};
 use crate::ui::stop::Stop;
 
-/// Push to an OpenTelemetry collector, or whatever takes OTLP over HTTP or gRPC
+/// Push to an OpenTelemetry collector, or any other receiver of OTLP over HTTP or gRPC
 ///
-/// The variables OTEL_EXPORTER_OTLP_*, OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES are honoured. A receiver that is
-/// away, or refuses for now (429, 502, 503, 504; or gRPC's UNAVAILABLE and the like), is tried again, each time with what
-/// the files say then. Over HTTP the proxy is used that ALL_PROXY, HTTPS_PROXY or HTTP_PROXY names, unless NO_PROXY names the
-/// receiver; gRPC uses none.
+/// The variables OTEL_EXPORTER_OTLP_*, OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES are honoured. If a receiver
+/// cannot be reached, or refuses temporarily (429, 502, 503, 504; or gRPC's UNAVAILABLE and similar codes), it is
+/// tried again, each time with the current values of the files. HTTP uses the proxy that ALL_PROXY, HTTPS_PROXY or
+/// HTTP_PROXY names, unless NO_PROXY names the receiver; gRPC uses none.
 #[derive(Args, Debug)]
 #[command(after_long_help = format!("{EXAMPLES}\n\n{PATHS}"))]
 pub struct Otlp {
-    /// The base URL of the receiver, to which HTTP appends /v1/metrics [default: as the environment says, or
+    /// The base URL of the receiver, to which HTTP appends /v1/metrics [default: from the environment, or
     /// http://localhost:4318, with gRPC http://localhost:4317]
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
-    /// The protocol [default: as the environment says, or http/protobuf]
+    /// The protocol [default: from the environment, or http/protobuf]
     #[arg(long)]
     protocol: Option<Protocol>,
     /// The time from one push to the next

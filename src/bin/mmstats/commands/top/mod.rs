@@ -37,18 +37,18 @@ use crate::ui::{numbers, output, progress};
 
 /// Watch models, processes, threads and labels
 ///
-/// On the left models, their processes and the threads of these; on the right the labels of what is
-/// selected, with value, rate, the interval's mean, median and 99th percentile, and the last minutes;
-/// below where the values of a timer were over time. Enter on a label shows it by thread, with its last
-/// values and their contexts, or its errors. The line below tells which processes started, ended or
-/// vanished. Without files it waits for them. `?` lists the keys; NO_COLOR turns colours off.
+/// On the left are models, their processes and the threads of these. On the right are the labels of the selection,
+/// with value, rate, the interval's mean, median and 99th percentile, and the last minutes; below them is a map of a
+/// timer's values over time. Enter on a label shows it by thread, with its last values and their contexts, or its
+/// errors. The line at the bottom tells which processes started, ended or vanished. Without files, top waits for
+/// them. `?` lists the keys; NO_COLOR turns colours off.
 #[derive(Args, Debug)]
 #[command(after_long_help = PATHS)]
 pub struct Top {
     /// Seconds between two readings
     #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = delay)]
     pub delay: f64,
-    /// Draw with ASCII only [default: unless the locale says UTF-8]
+    /// Draw with ASCII only [default: unless the locale uses UTF-8]
     #[arg(long)]
     pub ascii: bool,
     /// Roots, models' directories, stats files or PIDs

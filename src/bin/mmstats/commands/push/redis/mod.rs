@@ -18,11 +18,11 @@ use crate::ui::output::{self, Exit, Outcome};
 use crate::ui::stop::Stop;
 use server::Server;
 
-/// Push the values into Redis, as aka-stats keeps them
+/// Push the values into Redis, in the format of aka-stats
 ///
-/// Nothing counts twice and nothing is lost, whichever processes end, and however often this one is killed, or Redis is
-/// away. Readers of aka-stats see the values, and Python programs may write beside.
-/// Ends with Ctrl-C or SIGTERM, after a last push.
+/// Nothing counts twice and nothing is lost, whichever processes end, and however often this one is killed or Redis
+/// is unreachable. Readers of aka-stats see the values, and Python programs may write the same keys. Ends with Ctrl-C
+/// or SIGTERM, after a last push.
 #[derive(Args, Debug)]
 #[command(after_long_help = format!("{ENVIRONMENT}\n\n{PATHS}"))]
 pub struct Redis {
@@ -30,16 +30,16 @@ pub struct Redis {
     /// rediss://… for TLS, or unix:///PATH
     #[arg(long)]
     pub url: Option<String>,
-    /// Certificates (PEM) to trust in place of the system's, with rediss://
+    /// Certificates (PEM) to trust instead of the system's, with rediss://
     #[arg(long, value_name = "FILE")]
     pub cacert: Option<PathBuf>,
-    /// What the keys begin with; on a cluster in braces: '{stats}'
+    /// The beginning of the keys; on a cluster in braces: '{stats}'
     #[arg(long, value_name = "NAME")]
     pub namespace: Option<String>,
     /// How often to push
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = interval)]
     pub interval: Duration,
-    /// Push once, and end: with exit code 0 if everything was accepted
+    /// Push once, and exit with 0 if everything was accepted
     #[arg(long)]
     pub once: bool,
     /// Roots, models' directories, stats files or PIDs
@@ -254,7 +254,7 @@ impl Agent<'_> {
     }
 }
 
-/// What the pusher's own figures say of a round.
+/// Records a round in the pusher's own metrics.
 fn record(figures: Option<&Stats<Figures>>, outcome: &Result<usize, String>) {
     if let Some(figures) = figures {
         let dropped = *outcome.as_ref().unwrap_or(&0);
