@@ -25,7 +25,7 @@ pub enum Error {
     /// A name cannot be a directory, a group or a label.
     #[error("{what} {name:?} {problem}")]
     Name {
-        /// What it was to name, as in "model".
+        /// The thing to be named, as in "model".
         what: &'static str,
         /// The name.
         name: String,

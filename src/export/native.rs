@@ -3,9 +3,9 @@
 //!
 //! The schema `s` is fixed at 4, so `b` is 1.0443. The count of each of our buckets goes into the exponential bucket
 //! that contains its middle `x̂`. With two digits, each value `x` is within `x/256` of the middle of its bucket, and
-//! the order of values is kept. So the bucket that contains a quantile has a bound within `[(1 - 2⁻⁸)/b, (1 +
-//! 2⁻⁸)·b]` times the true quantile: an error of at most 4.9 %. The count of a single exponential bucket is not
-//! exact; the total count is.
+//! the order of values is kept. So the bucket that contains a quantile has a bound within
+//! `[(1 - 2⁻⁸)/b, (1 + 2⁻⁸)·b]` times the true quantile: an error of at most 4.9 %. The count of a single exponential
+//! bucket is not exact; the total count is.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -9,9 +9,9 @@
 //! | `POST /api/v1/stat-contexts` | [`strings`]`("context_ids", body)`, [`contexts`] | 200, an object by id, of ids that are known; 400 and 422 likewise |
 //!
 //! All bodies are `application/json`, whatever type the request's body has. If an argument is given twice, the last
-//! one counts; unknown arguments are ignored. Other methods, including HEAD and OPTIONS: 405, `{"detail":"Method Not
-//! Allowed"}`. A label with a slash, or a missing label: 404, `{"detail":"Not Found"}`. A trailing slash is
-//! redirected (307).
+//! one counts; other arguments are ignored. Other methods, including HEAD and OPTIONS: 405,
+//! `{"detail":"Method Not Allowed"}`. A label with a slash, or a missing label: 404, `{"detail":"Not Found"}`. A
+//! trailing slash is redirected (307).
 //!
 //! # Labels
 //! A label is that of the series: `file:large.csv`. Labels of a group follow it like aka-stats' extra labels, sorted

@@ -91,7 +91,7 @@ fn replace(file: &Path, page: &[u8]) -> io::Result<()> {
     let write = || {
         let mut options = fs::OpenOptions::new();
         let mut out = (options.write(true).create_new(true).mode(0o644)).open(&beside)?;
-        // Whatever the umask is.
+        // Independent of the umask.
         out.set_permissions(fs::Permissions::from_mode(0o644))?;
         out.write_all(page)?;
         out.sync_all()?;

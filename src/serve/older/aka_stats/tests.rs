@@ -1,5 +1,5 @@
-//! The same values, recorded in files of ours, and what aka-stats 21.2.5 answered to them; it did so through uvicorn, from
-//! Redis 7.0.
+//! The same values, recorded in our files, and the answers of aka-stats 21.2.5 to them, which it gave through uvicorn
+//! from Redis 7.0.
 
 use std::path::Path;
 use std::time::Duration;
@@ -36,7 +36,7 @@ fn owned(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
-/// Runs the rest of the test in a process of its own: what is recorded by name goes where the environment says.
+/// Runs the rest of the test in a separate process, since metrics by name go to the root that the environment names.
 macro_rules! in_child {
     ($name:literal) => {{
         let name = concat!("serve::older::aka_stats::tests::", $name);
@@ -111,7 +111,7 @@ fn what_is_recorded_by_name_is_answered_as_by_aka_stats() {
     assert_eq!(timeless(stat(&snapshots, "errors__all")), one);
     assert_eq!(timeless(stat(&snapshots, "errors__EXC:ParseIntError")), one);
     assert_eq!(stat(&snapshots, all[0])["last"], json!(3.0));
-    // In any order, as aka-stats has them in that of the call.
+    // In any order, since aka-stats keeps them in the order of the call.
     let other = "SNMP_WORKER;oid=a_b_cd,host_name=nl-ams_01";
     let asked = stats(&snapshots, &owned(&[other]));
     assert_eq!(asked[other], stat(&snapshots, all[0]));

@@ -1,4 +1,5 @@
-//! The same values, in files of ours and of python-mmstats, and what mmash 0.8.0 answered to them.
+//! The same values, in our files and in those of python-mmstats, and the answers of mmash 0.8.0 to
+//! them.
 
 use std::path::Path;
 

@@ -97,8 +97,8 @@ fn verdict(kind: &str) -> Option<String> {
     })
 }
 
-/// Returns the kind of the file system that contains a path, from the lines of `mountinfo`: `36 35 98:0 /root
-/// /mount/point options … - type source options`.
+/// Returns the kind of the file system that contains a path, from the lines of `mountinfo`:
+/// `36 35 98:0 /root /mount/point options … - type source options`.
 fn file_system(mounts: &str, path: &Path) -> Option<String> {
     let mounts = mounts.lines().filter_map(|line| {
         let (mount, kind) = line.split_once(" - ")?;

@@ -223,7 +223,7 @@ fn interval(old: &[Bucket], new: &[Bucket]) -> Option<Vec<Bucket>> {
 /// Returns the middle of the bucket of the nearest rank.
 fn percentile(buckets: &[Bucket], percent: f64) -> Option<u64> {
     let all: u128 = buckets.iter().map(|&(.., count)| u128::from(count)).sum();
-    // In integers, of millionths of a percent: 99.9 / 100.0 * 1000.0 is more than 999.
+    // In integers, in millionths of a percent, since 99.9 / 100.0 * 1000.0 is more than 999.
     let rank = (((percent * 1e6).round() as u128 * all).div_ceil(100_000_000)).max(1);
     let mut seen = 0;
     let bucket = buckets.iter().find(|&&(.., count)| {

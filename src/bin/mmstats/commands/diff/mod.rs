@@ -21,8 +21,8 @@ use crate::ui::{numbers, output};
 /// Compare two snapshots, saved or live
 ///
 /// Shows which values differ, the largest change first: counters with their rate; for distributions the mean and the
-/// percentiles of the values recorded between A and B, compared with those of A. A or B is a file that `mmstats show
-/// --save` wrote, or any PATH, which is read now.
+/// percentiles of the values recorded between A and B, compared with those of A. A or B is a file that
+/// `mmstats show --save` wrote, or any PATH, which is read now.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Example:

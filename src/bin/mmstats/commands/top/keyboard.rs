@@ -123,7 +123,7 @@ mod tests {
         ];
         let codes = |keys: Vec<KeyEvent>| keys.into_iter().map(|key| key.code).collect::<Vec<_>>();
         assert_eq!(codes(Keyboard::default().keys(bytes)), expected);
-        // In two pieces, cut anywhere but just after an escape: by itself that is the key.
+        // In two pieces, cut anywhere but just after an escape, which alone is the key Esc.
         for cut in (0..bytes.len()).filter(|&cut| cut == 0 || bytes[cut - 1] != 0x1b) {
             let mut keyboard = Keyboard::default();
             let mut keys = keyboard.keys(&bytes[..cut]);
