@@ -1,4 +1,4 @@
-//! The one error type.
+//! The error type of the library.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use crate::format::bytes::Malformed;
 /// What can go wrong when a file is made, grown or read.
 ///
 /// Writing a value never fails; see [`MmStats::local`](crate::MmStats::local) and
-/// [`Groups::group`](crate::Groups::group) for where the values go when there is no file.
+/// [`Groups::group`](crate::Groups::group) for where values go when there is no file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -25,7 +25,7 @@ pub enum Error {
     /// A name cannot be a directory, a group or a label.
     #[error("{what} {name:?} {problem}")]
     Name {
-        /// What it was to name, as in "model".
+        /// The thing to be named, as in "model".
         what: &'static str,
         /// The name.
         name: String,
@@ -50,10 +50,10 @@ pub enum Error {
         path: PathBuf,
         /// Bytes that were asked for.
         wanted: usize,
-        /// Bytes that the file may have: its maximal size, or what a resource limit allows.
+        /// Bytes that the file may have: its maximum size, or what a resource limit allows.
         most: usize,
     },
-    /// There are as many groups as there may be.
+    /// The maximum number of groups is reached.
     #[error("{}: {most} groups are there already; allow more with .max_groups()", path.display())]
     TooManyGroups {
         /// The file.
@@ -61,8 +61,8 @@ pub enum Error {
         /// How many there may be.
         most: usize,
     },
-    /// The thread is in the middle of appending to the file: an allocator, a logger or a `Drop` has
-    /// come back to it.
+    /// The thread is already appending to the file: the call is a reentrant one, from an allocator, a logger or a
+    /// `Drop`.
     #[error(
         "{}: cannot append while this thread is already appending to it; \
          call it later, outside of an allocator or a logger", path.display()
@@ -79,7 +79,7 @@ pub enum Error {
         /// What is wrong with it and what to do.
         problem: &'static str,
     },
-    /// The file is no stats file, or a damaged one.
+    /// The file is not a stats file, or is damaged.
     #[error("{}: {malformed}", path.display())]
     Malformed {
         /// The file.
@@ -87,7 +87,7 @@ pub enum Error {
         /// Where and what.
         malformed: Malformed,
     },
-    /// A value is not what the caller takes it for.
+    /// A value is not of the type that the caller expects.
     #[error("{model}: {label}: {problem}")]
     Value {
         /// The model.
@@ -106,7 +106,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Its text without the path of the file that could not grow, for where the reader knows the file.
+    /// Returns the text without the path of the file that could not grow, for places where the file is known.
     pub(crate) fn of_known_file(&self) -> String {
         let text = self.to_string();
         let (Error::Io { path, .. }
@@ -120,7 +120,7 @@ impl Error {
         text.strip_prefix(&path).unwrap_or(&text).to_owned()
     }
 
-    /// An operating system error about `path`.
+    /// Makes an operating system error about `path`.
     pub(crate) fn io(path: &Path, action: &'static str, source: io::Error) -> Error {
         Error::Io {
             path: path.to_owned(),

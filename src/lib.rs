@@ -52,12 +52,13 @@
 //! | a model | nested: labels `db.queries` | |
 //! | [`Groups`] | instances of a model, added at run time, each with a name or [labels](MmLabels) | label by label |
 //!
-//! A Counter, Summary, Timer or Percentile may have a *window*, `#[mmstats(window = "60s")]`: then readers also
-//! see what it counted in the last minute, at once and whether anybody was reading before.
+//! A Counter, Summary, Timer or Percentile may have a *window*, `#[mmstats(window = "60s")]`: readers then also see
+//! what it counted in the last minute, from their first reading on.
 //!
-//! To write: [`MmStats::local`] has a file for each thread, and [`MmStats::create`] makes one of your own. A
-//! [`SharedCounter`], [`SharedGauge`], [`SharedTimer`] or [`SharedPercentile`] is a static. A [`Writer`] needs no struct,
-//! and [`push_stat`] and [`stats`] need only names. To read, from any process: [`reader::Reader`], or the binary `mmstats`.
+//! To write: [`MmStats::local`] keeps a file for each thread, and [`MmStats::create`] makes a separate one. A
+//! [`SharedCounter`], [`SharedGauge`], [`SharedTimer`] or [`SharedPercentile`] is a static. A [`Writer`] needs no
+//! struct, and [`push_stat`] and [`stats`] need only names. To read, from any process: [`reader::Reader`], or the
+//! binary `mmstats`.
 //!
 //! `docs/GUIDE.md` goes from the first metric to dashboards. `docs/examples` has programs to start from.
 //!
@@ -66,32 +67,32 @@
 //!
 //! # How it works
 //!
-//! Each thread that writes has a file per model, mapped into memory. A handle is a pointer into the
-//! mapping; an increment is a relaxed load and store. A value wider than a word is published through two
-//! buffers and a sequence, so that a reader has it whole or knows that it has not; nobody ever waits.
+//! Each thread that writes has a file per model, mapped into memory. A handle is a pointer into the mapping; an
+//! increment is a relaxed load and store. A value wider than a word is published through two buffers and a sequence,
+//! so a reader gets the whole value or knows that it did not; nobody ever waits.
 //!
 //! # Trade-offs
 //!
-//! - One writer per file: what threads count is added up by readers. [`Stats`] can be sent to another
-//!   thread but not shared, and the compiler sees to it.
-//! - Files hold the present (of a [`History`] the last values), and a group stays as long as its file.
+//! - One writer per file: readers add up what threads count. [`Stats`] can be sent to another thread but not shared;
+//!   the compiler enforces this.
+//! - Files hold current values only (a [`History`] holds the last ones), and a group stays as long as its file.
 //! - A stats file reserves 16 MiB of addresses (not of memory).
-//! - A process with a counter that has a window has a thread that looks at it, with all signals blocked.
+//! - A process that has a counter with a window runs a thread that tends it, with all signals blocked.
 //! - Signal handlers must not write statistics: they could run in the middle of a publication.
-//! - A file that is emptied or cut short under its writer (`truncate`, `cp` over it) ends the program by SIGBUS at
-//!   the next store to a page that is gone. No program that writes through a mapping can prevent that; removing
-//!   a file is harmless.
-//! - What is made before a fork counts only in the parent, until the child calls [`Stats::reopen`].
-//!   [`MmStats::local`] makes a file for each process.
+//! - If a file is emptied or truncated under its writer (`truncate`, `cp` over it), the next store to a missing page
+//!   ends the program by SIGBUS. No program that writes through a mapping can prevent that; removing a file is
+//!   harmless.
+//! - Statistics created before a fork count only in the parent, until the child calls [`Stats::reopen`].
+//!   [`MmStats::local`] makes a new file in each process.
 //! - A process made by raw `clone`, without the C library's fork handlers, must not use what it
 //!   inherited.
 //!
 //! # Never silent
 //!
-//! Where something is not recorded (no file, a refused group, a failed growth, two models of one name), the reason
-//! is reported once: through `log`, or as a line on stderr if no logger is installed (`MMSTATS_QUIET=1` turns
-//! that off). [`status()`] lists each model with its files or the reason. What happens after a file exists is also
-//! noted in it: [`File::notes`](reader::File::notes), `mmstats check`.
+//! If something is not recorded (no file, a refused group, a failed growth, two models of one name), the reason is
+//! reported once: through `log`, or as a line on stderr if no logger is installed (`MMSTATS_QUIET=1` turns that off).
+//! [`status()`] lists each model with its files or the reason. Problems that occur after a file exists are also noted
+//! in it: [`File::notes`](reader::File::notes), `mmstats check`.
 //!
 //! # Features
 //!
@@ -111,9 +112,9 @@
 //! The library alone has no async runtime, no serde and no clap. `cargo install mmstats --features cli,serve,push`
 //! installs the whole tool.
 
-// Not in the manifest: tests may do several system calls in a block.
+// Not in the manifest, because tests may do several system calls in a block.
 #![deny(clippy::multiple_unsafe_ops_per_block)]
-// Nor this: a builder of a test is nobody's interface.
+// Nor this: a builder in a test is not a public interface.
 #![deny(clippy::return_self_not_must_use)]
 #![cfg_attr(loom, allow(dead_code))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -128,7 +129,7 @@ compile_error!(
     "mmstats needs a processor with 64-bit atomics: its values are written as such words"
 );
 
-// Public for this project's own tests, model checks and benches only, which also use what the library itself does not.
+// Public only for this project's own tests, model checks and benches, which also use items that the library does not.
 #[cfg(any(feature = "internals", loom))]
 #[doc(hidden)]
 pub mod format;
@@ -164,14 +165,14 @@ mod shared;
 #[cfg(not(loom))]
 mod status;
 #[cfg(not(loom))]
-#[cfg_attr(not(unix), allow(dead_code))] // What files need is there, and not called.
+#[cfg_attr(not(unix), allow(dead_code))] // The code for files exists there but is never called.
 mod sys;
-/// What of it the model checks are about.
+/// The parts that the model checks cover.
 #[cfg(loom)]
 pub mod sys {
     /// Locks.
     pub mod process {
-        /// Forks: there are none.
+        /// Forks: a stub, since there are none here.
         pub mod fork {
             /// The generation of this process.
             pub fn generation() -> u64 {
@@ -181,7 +182,7 @@ pub mod sys {
         pub mod lock;
         pub mod own_lock;
     }
-    /// Lists, and the views that the handler of SIGBUS knows.
+    /// Lists, and the table of views for the SIGBUS handler.
     pub mod memory {
         pub mod append_list;
         /// The guard against SIGBUS: its table.
@@ -189,7 +190,7 @@ pub mod sys {
             pub mod table;
         }
     }
-    /// Orphans, and the exit.
+    /// Orphans, and the exit of a process.
     pub mod lifecycle {
         pub mod naming;
         pub mod orphans;
@@ -253,7 +254,7 @@ mod library {
     #[doc(hidden)]
     pub use crate::sys::lifecycle::paths::parse_size;
 
-    /// What the derives' code names. Not for anyone else.
+    /// Items that the derives' generated code names. Not for any other use.
     #[doc(hidden)]
     pub mod __private {
         pub use crate::format::scalar::Scalar;

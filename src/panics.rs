@@ -1,4 +1,4 @@
-//! The last words of a process: a panic hook that leaves its message in a stats file.
+//! A panic hook that leaves the panic's message in a stats file.
 
 use std::error::Error;
 use std::fmt;
@@ -13,13 +13,13 @@ use crate::sys::process::fork;
 use crate::writer::LocalCell;
 use crate::{Errors, Gauge, MmStats, Stats, Text};
 
-/// The model that a panic is written to.
+/// The model that panics are written to.
 pub(crate) const MODEL: &str = "panics";
 
-/// Bytes of a message that are kept.
+/// How many bytes of a message are kept.
 const MOST: usize = 2048;
 
-/// The panics of this process. One file, made at the first.
+/// The panics of this process: one file, made at the first panic.
 struct Panics {
     errors: Errors,
     message: Text<MOST>,
@@ -30,8 +30,8 @@ const ERRORS: Options<'_> = Options::NONE.help("Distinct panics, caught ones inc
 const MESSAGE: Options<'_> = Options::NONE.help("What the last panic said, and where.");
 const TIME: Options<'_> = Options::NONE.help("When that was, in seconds since 1970.");
 
-// SAFETY: as the derive does it: every field is made by `Field::bind`, in the order in which it is
-// described; nothing else is kept.
+// SAFETY: as in the derive's code, every field is made by `Field::bind`, in the order in which it is described;
+// nothing else is kept.
 unsafe impl MmStats for Panics {
     const NAME: &'static str = MODEL;
     const HELP: &'static str = "Panics of the process.";
@@ -63,23 +63,22 @@ unsafe impl MmStats for Panics {
     }
 }
 
-/// The file of this process, and of which one in forks. Any thread may panic.
+/// The file of this process, with the generation that made it, to detect forks. Any thread may panic.
 static PANICS: Mutex<Option<(u64, Stats<Panics>)>> = Mutex::new(None);
 
-/// Has panics written to a stats file (of the model `panics`), so that `mmstats autopsy` can tell how a
-/// process ended, and `mmstats errors` what panics there were; then calls the hook that was there before.
+/// Installs a hook that writes panics to a stats file (of the model `panics`) and then calls the previous hook.
+/// `mmstats autopsy` then tells how a process ended, and `mmstats errors` lists its panics.
 ///
-/// If the main thread panics and that ends the process, all its files stay to be looked at, whatever
-/// `MMSTATS_KEEP` says; else the file goes with the others. A panic costs the making of a file, the
-/// first time, or a few stores. Call it once, at the start of the program and after any other hook was
-/// set.
+/// If a panic of the main thread ends the process, all its files are kept for inspection, whatever `MMSTATS_KEEP`
+/// says; otherwise the file is removed with the others. The first panic makes a file; each later one costs a few
+/// stores. Call it once, at the start of the program and after any other hook is set.
 ///
 /// ```no_run
 /// // The first thing that `main` does:
 /// mmstats::install_panic_hook();
 /// ```
 pub fn install_panic_hook() {
-    // Their exit handler is to come after the one that notes the status.
+    // Their exit handler must run after the one that notes the status.
     handlers::register();
     ending::watch_status();
     let previous = panic::take_hook();
@@ -94,23 +93,23 @@ fn record(info: &PanicHookInfo<'_>) {
     let mut panics = match PANICS.try_lock() {
         Ok(panics) => panics,
         Err(TryLockError::Poisoned(panics)) => panics.into_inner(),
-        // Two at once, or a fork that has caught the lock: one message is enough, and none is worth
-        // waiting for.
+        // Two panics at once, or a fork while the lock was held: one message is enough, and none is worth waiting
+        // for.
         Err(TryLockError::WouldBlock) => return,
     };
     let generation = fork::generation();
     if panics.as_ref().is_none_or(|(of, _)| *of != generation) {
-        // A parent's is not dropped: that would take the allocator's locks in a child.
+        // The parent's file is not dropped: that would take the allocator's locks in a child.
         std::mem::forget(panics.take());
         *panics = Panics::create().ok().map(|stats| (generation, stats));
     }
-    // Without a file the previous hook's words have to do.
+    // Without a file, only the previous hook reports the panic.
     if let Some((_, panics)) = &*panics {
         let payload = info.payload();
         let text = payload.downcast_ref::<&str>().copied();
         let text = text.or_else(|| Some(payload.downcast_ref::<String>()?));
         let panic = Panic(text.unwrap_or("Box<dyn Any>").to_owned());
-        // There always is one, says the standard library.
+        // According to the standard library there always is one.
         if let Some(at) = info.location() {
             panics.errors.record_at(&panic, at);
         }
@@ -119,7 +118,7 @@ fn record(info: &PanicHookInfo<'_>) {
     }
 }
 
-/// A panic as an error, by what it says.
+/// A panic as an error, with the panic's message.
 #[derive(Debug)]
 struct Panic(String);
 
@@ -131,7 +130,7 @@ impl fmt::Display for Panic {
 
 impl Error for Panic {}
 
-/// As the standard hook puts it.
+/// Formats the message as the standard hook does.
 fn message(info: &PanicHookInfo<'_>, panic: &Panic) -> String {
     let thread = thread::current();
     let name = thread.name().unwrap_or("<unnamed>");

@@ -23,10 +23,10 @@ pub struct ModelStatus {
     problems: Vec<String>,
 }
 
-/// Returns each model of this process with its files, or the reason why it has none.
+/// Returns each model of this process with its files, or the reason why it is not recorded.
 ///
-/// A reason is also reported when it comes up, once: through the `log` crate, or as one line on stderr if no
-/// logger is installed (`MMSTATS_QUIET=1` turns that off).
+/// A reason is also reported once, when it occurs: through the `log` crate, or as one line on stderr if no logger is
+/// installed (`MMSTATS_QUIET=1` turns that off).
 ///
 /// ```
 /// # use mmstats::MmStats;
@@ -84,7 +84,7 @@ pub fn status() -> Status {
 }
 
 impl Status {
-    /// The models, by name. One without a name stands for the process as a whole.
+    /// Returns the models, ordered by name. One without a name stands for the process as a whole.
     ///
     /// ```
     /// for model in mmstats::status().models() {
@@ -97,7 +97,7 @@ impl Status {
 }
 
 impl ModelStatus {
-    /// The model's name: that of its directory.
+    /// Returns the model's name, which is the name of its directory.
     ///
     /// ```
     /// # use mmstats::{Counter, MmStats};
@@ -111,7 +111,7 @@ impl ModelStatus {
         &self.name
     }
 
-    /// Its files in this process, one for each thread that has used it.
+    /// Returns its files in this process, one for each thread that has used it.
     ///
     /// ```
     /// # use mmstats::{Counter, MmStats};
@@ -125,7 +125,7 @@ impl ModelStatus {
         &self.files
     }
 
-    /// Why some or all of what it counts is not recorded, the oldest first.
+    /// Returns the reasons why some or all of its values are not recorded, oldest first.
     ///
     /// ```
     /// for model in mmstats::status().models() {
@@ -138,7 +138,7 @@ impl ModelStatus {
         &self.problems
     }
 
-    /// Whether it has a file and no problem.
+    /// Returns whether it has a file and no problem.
     ///
     /// ```
     /// # use mmstats::{Counter, MmStats};

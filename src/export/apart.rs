@@ -1,4 +1,4 @@
-//! Points that would be one series: what tells them apart.
+//! Adds labels that distinguish points which would otherwise be one series.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ pub trait HasLabels {
     fn labels(&self) -> &[Self::Label];
     /// Where it comes from.
     fn origin(&self) -> Origin<'_>;
-    /// Adds a label. Where its name is there, it is renamed.
+    /// Adds a label, renamed if its name is already taken.
     fn add_label(&mut self, key: &str, value: &str);
 }
 
@@ -51,7 +51,7 @@ pub fn tell_apart(points: &mut [impl HasLabels]) {
             }
         }
     }
-    // Nothing is known that tells them apart.
+    // Nothing known distinguishes these.
     for alike in alike(points) {
         for (number, at) in (1..).zip(alike).skip(1) {
             points[at].add_label("duplicate", &number.to_string());
@@ -59,7 +59,8 @@ pub fn tell_apart(points: &mut [impl HasLabels]) {
     }
 }
 
-/// The places of points that have the same labels, where there are several.
+/// Returns the indices of points that share their labels with another one, a list for each set of
+/// labels.
 fn alike<P: HasLabels>(points: &[P]) -> Vec<Vec<usize>> {
     if points.len() < 2 {
         return Vec::new();

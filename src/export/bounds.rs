@@ -1,13 +1,13 @@
-//! The classic histogram: how many values are at most `le`, for a constant list of bounds.
+//! The classic histogram: the number of values that are at most `le`, for a fixed list of bounds.
 //!
-//! Each bound is the upper end of one of our own buckets, whatever digits the metric has: `2^k - 1` and
-//! `1.5·2^k - 1` for integers. (A bucket of the octave from `2^k` on is `2^k/h` wide with `h ≥ 16` a power of
-//! two, so that half of an octave is a whole number of buckets.) So a count is exactly the number of recorded
-//! values that are at most the bound, as long as the metric has space for the buckets; what an octave counts
-//! without buckets counts at its end.
+//! Each bound is the upper end of one of our own buckets, for any number of digits that the metric has: `2^k - 1` and
+//! `1.5·2^k - 1` for integers. (A bucket of the octave from `2^k` on is `2^k/h` wide, with `h ≥ 16` a power of two,
+//! so half an octave is a whole number of buckets.) So a count is exactly the number of recorded values that are at
+//! most the bound, as long as the metric has space for the buckets; values that an octave counts without buckets are
+//! counted at its end.
 //!
-//! With `m` bounds for each octave an estimate that a server makes between two bounds and the true quantile
-//! differ by a factor of at most `1 + 1/m`: 1.5 for integers and timers, 2 for floats.
+//! With `m` bounds for each octave, a server's estimate between two bounds differs from the true quantile by a factor
+//! of at most `1 + 1/m`: 1.5 for integers and timers, 2 for floats.
 
 use std::sync::LazyLock;
 
@@ -23,12 +23,12 @@ static FLOATS: LazyLock<Vec<f64>> = LazyLock::new(|| {
     std::iter::once(0.0).chain(powers).collect()
 });
 
-/// `2^k - 1` and between two of them `1.5·2^k - 1`.
+/// Returns the bounds `2^k - 1`, and `1.5·2^k - 1` between two of them.
 fn integers(first: u32, last: u32) -> Vec<u64> {
     let mut bounds = Vec::new();
     for k in first..=last {
         bounds.push((1 << k) - 1);
-        // 1.5·2^0 is no integer.
+        // 1.5·2^0 is not an integer.
         if k > 0 && k < last {
             bounds.push((3 << (k - 1)) - 1);
         }
@@ -36,7 +36,7 @@ fn integers(first: u32, last: u32) -> Vec<u64> {
     bounds
 }
 
-/// The upper bounds and the counts of values up to each of them, ascending; the last bound is infinite, and its
+/// Returns the upper bounds, ascending, each with the count of values up to it. The last bound is infinite, and its
 /// count is the sum of all buckets.
 pub fn classic(histogram: &Histogram<'_>) -> Vec<(f64, u64)> {
     let mut counts: Vec<(f64, u64)> = match histogram.divisor() {
@@ -47,7 +47,7 @@ pub fn classic(histogram: &Histogram<'_>) -> Vec<(f64, u64)> {
             } else {
                 &NANOSECONDS
             };
-            // As the values of buckets are divided, so that a bound is equal to the end of its bucket.
+            // Divided in the same way as the values of buckets, so that a bound equals the end of its bucket.
             let divided = bounds.iter().map(|&bound| (bound as f64 / divisor, 0));
             divided.collect()
         }
@@ -55,7 +55,7 @@ pub fn classic(histogram: &Histogram<'_>) -> Vec<(f64, u64)> {
     counts.push((f64::INFINITY, 0));
     let mut at = 0;
     histogram.each_bucket(|low, high, count| {
-        // The bucket that zero is in stands for zero.
+        // The bucket that contains zero stands for zero.
         let high = if low == 0.0 && histogram.divisor().is_none() {
             0.0
         } else {

@@ -1,4 +1,4 @@
-//! CSV: one line for each number or text that a series says.
+//! CSV: one line for each number or text of a series.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -7,9 +7,9 @@ use crate::reader::{Model, Reading, Sample, Series};
 
 /// Writes the columns `model,series,kind,unit,part,value` for these models, as in RFC 4180 but with `\n` at the end of lines.
 ///
-/// A series has one line for itself (`part` is empty) where it is one number, truth or text, and one for
-/// each part: `Mean`, `Percentile99th`, the fields of a compound, `EXC:ParseIntError`. Numbers that do not exist have
-/// none; of what is not finite the value is `NaN`, `inf` or `-inf`.
+/// A series that is a single number, boolean or text has one line with an empty `part`. Each part of a series has a
+/// line: `Mean`, `Percentile99th`, the fields of a compound, `EXC:ParseIntError`. Numbers that do not exist have no
+/// line. A value that is not finite is written as `NaN`, `inf` or `-inf`.
 ///
 /// ```
 /// # use mmstats::reader::Reader;
@@ -21,7 +21,7 @@ use crate::reader::{Model, Reading, Sample, Series};
 /// ```
 ///
 /// # Errors
-/// Those of `out`.
+/// Returns the errors of `out`.
 pub fn write_csv<'a>(
     out: &mut impl Write,
     models: impl Iterator<Item = &'a Model>,
@@ -62,7 +62,7 @@ fn line(out: &mut String, model: &str, series: &Series, sample: &Sample<'_>) {
     }
 }
 
-/// In quotes where it has to be.
+/// Quotes a text if it needs quoting.
 fn quoted(text: &str) -> Cow<'_, str> {
     if text.contains(['"', ',', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\"")).into()

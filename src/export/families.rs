@@ -1,11 +1,11 @@
-//! Families: from the series of models to what a page of Prometheus has, whatever its format.
+//! Families: turns the series of models into the contents of a Prometheus page, independent of its format.
 //!
-//! A family is all samples of one name: its name, type, unit and help are said once, and a server refuses the page, or
-//! loses samples, where two things share a name. So names are given here once for all formats:
-//! - A second type of a family, or one whose samples would have a name of another family (`x_count` beside the
-//!   histogram `x`), has the kind of its series as a suffix.
-//! - Points of one family with the same labels are told apart by the labels `label`, `model` and `path`, whichever
-//!   differs.
+//! A family is all samples of one name. Its name, type, unit and help are written once. A server rejects the page, or
+//! loses samples, if two families share a name. So names are assigned here, once for all formats:
+//! - A family that has the name of another with a different type, or whose samples would have a name of another
+//!   family (`x_count` beside the histogram `x`), gets the kind of its series as a suffix.
+//! - Points of one family with the same labels are distinguished by the labels `label`, `model` and `path`, whichever
+//!   differ.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -18,25 +18,25 @@ use super::native::Exponential;
 use crate::format::scalar::Number;
 use crate::reader::{Histogram, Model, Reading, Sample, Series};
 
-/// The families of a page, by the order in which they were added.
+/// The families of a page, in the order in which they were added.
 #[derive(Debug, Default)]
 pub struct Families {
     families: Vec<Family>,
-    /// By the name that was wanted, and the type.
+    /// By requested name and type.
     index: HashMap<(String, Type), usize>,
-    /// All names of samples of all families.
+    /// The names of all samples of all families.
     taken: HashSet<String>,
-    /// Whether histograms have exponential buckets, too.
+    /// Whether histograms also have exponential buckets.
     native: bool,
 }
 
 /// All samples of one name.
 #[derive(Debug)]
 pub(super) struct Family {
-    /// Without the `_total` of a counter and the `_info` of an info.
+    /// Without the `_total` of a counter or the `_info` of an info.
     pub name: String,
     pub kind: Type,
-    /// What the name ends with; empty: it has no unit.
+    /// The end of the name; empty if there is no unit.
     pub unit: String,
     pub help: String,
     pub points: Vec<FamilyPoint>,
@@ -57,7 +57,7 @@ pub(super) enum Type {
 pub(super) struct FamilyPoint {
     pub labels: Vec<(String, String)>,
     pub value: PointValue,
-    /// From when it counts.
+    /// The time from which it counts.
     pub since: Option<SystemTime>,
     /// The label text of its series, the model and the path.
     origin: [String; 3],
@@ -86,7 +86,7 @@ impl HasLabels for FamilyPoint {
 
 #[derive(Debug)]
 pub(super) enum PointValue {
-    /// Of a counter or a gauge; of an info 1.
+    /// The value of a counter or a gauge; 1 for an info.
     Number(Number),
     Histogram(Box<HistogramPoint>),
     Summary {
@@ -98,16 +98,16 @@ pub(super) enum PointValue {
 #[derive(Debug)]
 pub(super) struct HistogramPoint {
     pub sum: f64,
-    /// Whether a value is negative, so that the sum is no counter.
+    /// Whether any value is negative, so that the sum is not a counter.
     pub has_negative: bool,
-    /// Upper bounds, ascending, and the values up to each.
+    /// Upper bounds, ascending, each with the count of values up to it.
     pub buckets: Vec<(f64, u64)>,
     pub native: Option<Exponential>,
     /// Ascending.
     pub exemplars: Vec<TraceExemplar>,
 }
 
-/// A value with the id of a trace.
+/// A value with a trace id.
 #[derive(Debug)]
 pub(super) struct TraceExemplar {
     pub value: f64,
@@ -116,7 +116,8 @@ pub(super) struct TraceExemplar {
     pub trace: String,
 }
 
-/// Characters of a trace id: OpenMetrics allows 128 for name and value of an exemplar's labels.
+/// Maximum number of characters of a trace id: OpenMetrics allows 128 for the names and values of an exemplar's
+/// labels.
 const TRACE_MOST: usize = 128 - TRACE.len();
 /// The label of an exemplar.
 pub(super) const TRACE: &str = "trace_id";
@@ -134,12 +135,12 @@ fn exemplars(histogram: &Histogram<'_>) -> Vec<TraceExemplar> {
 }
 
 impl HistogramPoint {
-    /// The sum of the buckets.
+    /// Returns the sum of the buckets.
     pub fn count(&self) -> u64 {
         self.buckets.last().map_or(0, |&(_, count)| count)
     }
 
-    /// The exemplar of the bucket that ends at a bound: of several the last one.
+    /// Returns the exemplar of the bucket that ends at a bound: the latest, if there are several.
     pub fn exemplar(&self, below: f64, bound: f64) -> Option<&TraceExemplar> {
         let of_bucket =
             (self.exemplars.iter()).filter(|one| below < one.value && one.value <= bound);
@@ -148,7 +149,7 @@ impl HistogramPoint {
 }
 
 impl Type {
-    /// Its name in text formats.
+    /// Returns its name in text formats.
     pub fn name(self) -> &'static str {
         match self {
             Type::Counter => "counter",
@@ -159,7 +160,7 @@ impl Type {
         }
     }
 
-    /// What samples may have behind the family's name.
+    /// Returns the suffixes that samples may have after the family's name.
     fn suffixes(self) -> &'static [&'static str] {
         match self {
             Type::Counter => &["_total", "_created"],
@@ -170,25 +171,26 @@ impl Type {
         }
     }
 
-    /// Its samples that have no suffix behind the family's name are another family in text 0.0.4.
+    /// Returns all names that a family of this type takes. Samples without a suffix are a separate family in text
+    /// 0.0.4.
     fn names(self, family: &str) -> impl Iterator<Item = String> {
         let suffixed = self.suffixes().iter();
         std::iter::once(family.to_owned()).chain(suffixed.map(move |end| format!("{family}{end}")))
     }
 }
 
-/// What a family is made for.
+/// A request for a family.
 struct Wanted<'a> {
     name: String,
     kind: Type,
-    /// The kind of the series: the suffix where the name is taken.
+    /// The kind of the series: the suffix if the name is taken.
     series: &'static str,
     unit: &'a str,
     help: &'a dyn Fn() -> String,
 }
 
 impl Families {
-    /// None so far. With `native` histograms have exponential buckets beside the classic ones.
+    /// Makes an empty list. With `native`, histograms have exponential buckets beside the classic ones.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -209,7 +211,8 @@ impl Families {
         }
     }
 
-    /// Adds the series of a model, each with more `labels` (those of its process, say). `path` is where it was read.
+    /// Adds the series of a model, each with additional `labels` (for example those of its process). `path` is where
+    /// it was read.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -260,9 +263,9 @@ impl Families {
             Some(_) => "",
             None => sample.part,
         };
-        // The one word of ours that is written with a capital in its middle.
+        // The only part name with a capital letter in its middle.
         let part = if part == "StdDev" { "stddev" } else { part };
-        // The facade's names are its own.
+        // Names from the facade are kept as they are.
         let name = names::family(
             &[export, series.prefix(), series.metric(), part],
             !export.is_empty(),
@@ -325,7 +328,7 @@ impl Families {
         });
     }
 
-    /// Adds a number that is no series: of the agent, or of a process.
+    /// Adds a number that is not a series: one of the agent, or of a process.
     #[cfg(feature = "serve")]
     pub(crate) fn add_number(
         &mut self,
@@ -357,7 +360,7 @@ impl Families {
         });
     }
 
-    /// The place of the family, made if it is new.
+    /// Returns the index of the family, which is made if it is new.
     fn family(&mut self, wanted: Wanted<'_>) -> usize {
         let Wanted {
             mut name,
@@ -383,7 +386,7 @@ impl Families {
         }
         let name = self.free_name(&key.0, kind, series, unit);
         self.taken.extend(kind.names(&name));
-        // A name that is all unit, or that a clash made end otherwise, has none.
+        // A name that consists of the unit only, or that was changed to avoid a clash, has no unit.
         let unit = if name.ends_with(&format!("_{unit}")) {
             unit
         } else {
@@ -401,8 +404,8 @@ impl Families {
         family
     }
 
-    /// The name; with the kind of the series before its unit if another family has it, and with a number if that one is
-    /// taken, too.
+    /// Returns the name. If another family has it, the kind of the series is inserted before the unit, and a number
+    /// too if that name is also taken.
     fn free_name(&self, name: &str, kind: Type, series: &str, unit: &str) -> String {
         let is_free = |name: &str| !kind.names(name).any(|name| self.taken.contains(&name));
         if is_free(name) {
@@ -421,7 +424,7 @@ impl Families {
             .expect("names do not run out")
     }
 
-    /// The families, whose points have different labels now.
+    /// Returns the families, whose points now have distinct labels.
     pub(super) fn into_families(mut self) -> Vec<Family> {
         for family in &mut self.families {
             tell_apart(&mut family.points);
@@ -430,7 +433,7 @@ impl Families {
     }
 }
 
-/// The labels of a series: those of its process first, then the group's. Names that are the same have a number.
+/// Returns the labels of a series: those of its process first, then the group's. A repeated name is changed.
 fn own_labels(series: &Series, more: &[(&str, String)]) -> Vec<(String, String)> {
     let more = more.iter();
     let mut labels: Vec<(String, String)> = more
@@ -445,7 +448,7 @@ fn own_labels(series: &Series, more: &[(&str, String)]) -> Vec<(String, String)>
     labels
 }
 
-/// Adds a label. Where its name is there, it is renamed.
+/// Adds a label, renamed if its name is already taken.
 fn push_label(labels: &mut Vec<(String, String)>, key: &str, value: &str) {
     let key = names::label_name(key);
     let is_there = |key: &str| labels.iter().any(|(name, _)| name == key);

@@ -1,4 +1,4 @@
-//! Snapshots as one JSON object, in the shape that docs and other programs rely on.
+//! Snapshots as one JSON object, in the documented shape that other programs rely on.
 
 mod distributions;
 mod numbers;
@@ -15,10 +15,10 @@ use self::numbers::{float, number};
 use crate::reader::{File, Model, Series, Snapshot};
 use crate::{Context, DistinctError, ErrorsValue, HistoryEntry, Value, WindowValue};
 
-/// All that was read, as one object: that of `mmstats show --json`.
+/// Everything that was read, as one object: the one of `mmstats show --json`.
 ///
-/// It is made while it is written, one series after another: the text of a large file never is in memory as
-/// a whole.
+/// It is generated while it is written, one series after another, so the text of a large file is never in memory as a
+/// whole.
 ///
 /// ```no_run
 /// use mmstats::export::json::Document;
@@ -29,9 +29,9 @@ use crate::{Context, DistinctError, ErrorsValue, HistoryEntry, Value, WindowValu
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Document<'a> {
-    /// What was read, of one path each.
+    /// The snapshots, one for each path.
     pub snapshots: Vec<&'a Snapshot>,
-    /// Paths that could not be read, and why.
+    /// Paths that could not be read, with the reason.
     pub failures: &'a [(PathBuf, String)],
     /// Which series are shown.
     pub wanted: &'a dyn Fn(&Series) -> bool,
@@ -46,7 +46,7 @@ impl Serialize for Document<'_> {
         for &snapshot in &self.snapshots {
             for model in snapshot.merged() {
                 let mut name = model.name().to_owned();
-                // Only where several paths were given.
+                // Only possible with several paths.
                 if !names.insert(model.name()) {
                     name = format!("{name}@{}", snapshot.path().display());
                 }
@@ -75,7 +75,7 @@ impl Serialize for Document<'_> {
     }
 }
 
-/// An object whose entries are made while it is written.
+/// An object whose entries are generated while it is written.
 struct Object<F>(F);
 
 impl<F, I, K, V> Serialize for Object<F>
@@ -113,7 +113,7 @@ impl Serialize for OfModel<'_> {
             .filter(|stat| wanted(stat))
             .map(|stat| (stat.label(), Some(stat)))
             .collect();
-        // Those of which no file could be read. Their kind is not known here.
+        // Series that could not be read in any file. Their kind is not known here.
         let unread = |label: &&&str| {
             let found = (model.series()).binary_search_by(|series| series.label().cmp(label));
             found.is_err()
@@ -143,7 +143,7 @@ impl Serialize for OfModel<'_> {
     }
 }
 
-/// A file, and its own stats if they were read by themselves.
+/// A file, with its own stats if files were kept apart.
 struct OfFile<'a> {
     file: &'a File,
     own: Option<&'a Model>,
@@ -167,7 +167,7 @@ impl Serialize for OfFile<'_> {
             object.serialize_entry("retired", &files)?;
         }
         if let Some(stats) = self.own.map(Model::series) {
-            // Only those that were read whole are there.
+            // These contain only stats that were read whole.
             let one = |of_label: &Series| (of_label.label().to_owned(), stat(of_label, false));
             let wanted = || stats.iter().filter(|stat| (self.wanted)(stat));
             object.serialize_entry("stats", &Object(|| wanted().map(one)))?;
@@ -176,7 +176,7 @@ impl Serialize for OfFile<'_> {
     }
 }
 
-/// A label's kind, unit and value.
+/// Returns a label's kind, unit and value.
 fn stat(stat: &Series, is_busy: bool) -> Json {
     let mut entry = Map::new();
     entry.insert("kind".to_owned(), stat.value().kind().into());
@@ -201,7 +201,7 @@ fn stat(stat: &Series, is_busy: bool) -> Json {
         ]),
         Value::SamplingCounter(sample) => entry.extend([
             ("count".to_owned(), sample.count.into()),
-            // Not `rate`, which is per second wherever it stands.
+            // Not `rate`, which is per second everywhere else.
             ("per_ms".to_owned(), float(sample.rate)),
         ]),
         Value::History(history) => {
@@ -231,7 +231,7 @@ fn stat(stat: &Series, is_busy: bool) -> Json {
     Json::Object(entry)
 }
 
-/// A context in full, where there is one.
+/// Returns a context in full, or null without one.
 ///
 /// ```
 /// # use mmstats::reader::Reader;
@@ -248,7 +248,7 @@ pub fn context(context: Option<&Context>) -> Json {
     )
 }
 
-/// One value of a history.
+/// Returns one entry of a history.
 ///
 /// ```
 /// # use mmstats::reader::Reader;
@@ -266,7 +266,7 @@ pub fn history_entry(entry: &HistoryEntry) -> Json {
     })
 }
 
-/// What a log has beside its distinct errors.
+/// Returns the contents of an error log except its distinct errors.
 ///
 /// ```
 /// # use mmstats::reader::Reader;
@@ -297,7 +297,7 @@ pub fn error_counts(errors: &ErrorsValue) -> Map<String, Json> {
     .collect()
 }
 
-/// One distinct error; what only errors or only notes have is left out of the others.
+/// Returns one distinct error. A note lacks the fields that only errors have.
 ///
 /// ```
 /// # use mmstats::reader::Reader;
@@ -326,7 +326,7 @@ pub fn distinct_error(error: &DistinctError) -> Json {
     json
 }
 
-/// The id of a context; empty: there is none; null: it was lost.
+/// Returns the id of a context; empty if there is none, null if it was lost.
 fn context_id(context: Option<&Context>, is_lost: bool) -> Json {
     match context {
         Some(context) => context.id().into(),
@@ -335,8 +335,8 @@ fn context_id(context: Option<&Context>, is_lost: bool) -> Json {
     }
 }
 
-/// What a label says of an interval: of what only rises, the interval's values and `rate`, the counts
-/// per second; of a counter its `value`, too.
+/// Returns a series over an interval. One that only rises has the interval's values and `rate`, the count per second;
+/// a counter also has its total as `value`.
 ///
 /// ```
 /// # use mmstats::reader::Reader;
@@ -367,7 +367,7 @@ pub fn interval(of_label: &Series, delta: Option<&Series>, seconds: f64) -> Json
     entry
 }
 
-/// What was recorded in the last time: as of the metric itself.
+/// Returns the contents of a window, in the same form as those of the metric itself.
 fn window_json(window: &WindowValue) -> Json {
     let mut entry = Map::new();
     entry.insert("seconds".to_owned(), float(window.seconds()));
@@ -384,7 +384,7 @@ fn window_json(window: &WindowValue) -> Json {
     Json::Object(entry)
 }
 
-/// A value that is not a distribution.
+/// Returns a value that is not a distribution.
 fn single(value: &Value) -> Json {
     if let Some(compound) = value.as_compound() {
         let fields = compound.fields().map(|(name, is_array, numbers)| {
@@ -406,12 +406,12 @@ fn single(value: &Value) -> Json {
         (Some(n), ..) => number(n),
         (_, Some(flag), _) => flag.into(),
         (.., Some(text)) => text.into(),
-        // A kind that this program does not know yet.
+        // A kind that this version does not know.
         _ => Json::Null,
     }
 }
 
-/// Paths as a list, as in `$PATH`.
+/// Returns paths as a list, as in `$PATH`.
 fn joined<'a>(paths: impl Iterator<Item = &'a Path>) -> String {
     let paths: Vec<&OsStr> = paths.map(Path::as_os_str).collect();
     paths.join(OsStr::new(":")).to_string_lossy().into_owned()

@@ -1,8 +1,8 @@
-//! Encoders: what was read as a page of Prometheus or OpenMetrics, as JSON or as CSV.
+//! Encoders: write a reading as a page for Prometheus or OpenMetrics, as JSON or as CSV.
 //!
-//! They take the series of a snapshot, and know nothing of files. A page for Prometheus is made in two steps:
-//! [`Families`] gives every series its name, type and labels, whatever the format, and then [`TextFormat`] or
-//! [`protobuf`] writes them.
+//! They take the series of a snapshot and know nothing about files. A page for Prometheus is made in two steps:
+//! [`Families`] gives every series its name, type and labels, the same for all formats, and [`TextFormat`] or
+//! [`protobuf`] then writes them.
 //!
 //! ```no_run
 //! use mmstats::export::{Families, TextFormat};
@@ -17,14 +17,14 @@
 //! ```
 //!
 //! # Names
-//! A family is called `<prefix>_<metric>[_<unit>]` in snake case. The prefix is the model's name, or what
-//! `#[mmstats(export = "…")]` says. A group's name is the label `group` (or as `group_label` says), its labels are
-//! labels. See docs/DESIGN.md.
+//! A family is called `<prefix>_<metric>[_<unit>]` in snake case. The prefix is the model's name, unless
+//! `#[mmstats(export = "…")]` sets another. A group's name becomes the label `group` (or the one set by
+//! `group_label`); its labels become labels. See docs/DESIGN.md.
 //!
 //! # Histograms
-//! The bounds `le` are upper ends of our own buckets, and the same for every timer, every integer percentile and every
-//! float percentile. So each count is exactly the number of recorded values up to the bound. Native histograms have the schema
-//! 4; a quantile from them is within 4.9 % of the true one.
+//! The bounds `le` are upper ends of our own buckets, and they are the same for every timer, every integer percentile
+//! and every float percentile. So each count is exactly the number of recorded values up to the bound. Native
+//! histograms have schema 4; a quantile computed from them is within 4.9 % of the true one.
 
 #[cfg(any(feature = "serve", feature = "push"))]
 pub(crate) mod aka_stats;

@@ -1,9 +1,9 @@
-//! Names as Prometheus and OpenMetrics take them.
+//! Names in the form that Prometheus and OpenMetrics accept.
 //!
-//! Families and label names that are made here always match `[a-zA-Z_][a-zA-Z0-9_]*`, which every server takes.
+//! Names of families and labels made here always match `[a-zA-Z_][a-zA-Z0-9_]*`, which every server accepts.
 
-/// A name of a program (`FooBar`, `my-app`, `timers.response`) in snake case: `foo_bar`, `my_app`,
-/// `timers_response`. Whatever is not in `[a-zA-Z0-9_]` becomes an underscore.
+/// Returns a program's name (`FooBar`, `my-app`, `timers.response`) in snake case: `foo_bar`, `my_app`,
+/// `timers_response`. Any character outside `[a-zA-Z0-9_]` becomes an underscore.
 pub fn snake_case(name: &str) -> String {
     let mut out = String::with_capacity(name.len() + 4);
     let mut chars = name.chars().peekable();
@@ -30,7 +30,7 @@ pub fn snake_case(name: &str) -> String {
     out
 }
 
-/// A name with an underscore for whatever is not in `[a-zA-Z0-9_]`.
+/// Returns a name with each character outside `[a-zA-Z0-9_]` replaced by an underscore.
 pub fn sanitized(name: &str) -> String {
     name.chars().map(allowed).collect()
 }
@@ -39,8 +39,8 @@ fn allowed(c: char) -> char {
     if c.is_ascii_alphanumeric() { c } else { '_' }
 }
 
-/// The name of a label. What servers keep for themselves (`__…`, and `le` or `quantile` where they mean
-/// something) is renamed as Prometheus renames it.
+/// Returns the name of a label. Names that servers reserve (`__…`, and `le` or `quantile`, which have a meaning) are
+/// renamed as Prometheus does it.
 pub fn label_name(name: &str) -> String {
     let name = sanitized(name);
     let name = if name.starts_with("__") {
@@ -55,7 +55,7 @@ pub fn label_name(name: &str) -> String {
     }
 }
 
-/// A family's name from its parts, in snake case where `snake` says so; empty parts are left out.
+/// Returns a family's name from its parts, in snake case if `snake` is set; empty parts are left out.
 pub fn family(parts: &[&str], snake: bool) -> String {
     let mut name = String::new();
     for part in parts {
@@ -87,7 +87,7 @@ fn not_a_digit_first(name: String) -> String {
     }
 }
 
-/// Whether a unit may be the end of a family's name: `[a-z][a-z0-9_]*`.
+/// Returns whether a unit may end a family's name: `[a-z][a-z0-9_]*`.
 pub fn is_suffix(unit: &str) -> bool {
     unit.starts_with(|c: char| c.is_ascii_lowercase())
         && unit
@@ -95,24 +95,24 @@ pub fn is_suffix(unit: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
-/// How a server wants names escaped that it might not take as they are. Ours never need it; only `dots` changes
-/// names all the same.
+/// How a server wants names escaped that it might not accept as they are. Our names never need escaping, but `dots`
+/// changes them all the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Escaping {
-    /// Any UTF-8 is taken.
+    /// Any UTF-8 is accepted.
     AllowUtf8,
-    /// Underscores for what is not allowed.
+    /// Underscores for characters that are not allowed.
     #[default]
     Underscores,
-    /// `_dot_` for a dot, and therefore two underscores for one.
+    /// `_dot_` for a dot, and two underscores for one.
     Dots,
-    /// `U__` before a name that has something escaped.
+    /// `U__` before a name that contains an escaped character.
     Values,
 }
 
 impl Escaping {
-    /// That of this name, as in `escaping=dots`.
+    /// Returns the escaping of this name, as in `escaping=dots`.
     ///
     /// ```
     /// use mmstats::export::Escaping;
@@ -131,7 +131,7 @@ impl Escaping {
         .find(|escaping| escaping.name() == name)
     }
 
-    /// Its name in content types.
+    /// Returns its name in content types.
     ///
     /// ```
     /// use mmstats::export::Escaping;
@@ -147,7 +147,7 @@ impl Escaping {
         }
     }
 
-    /// The name of a family or a label as it is to be written.
+    /// Returns the name of a family or a label as it must be written.
     ///
     /// ```
     /// use mmstats::export::Escaping;

@@ -1,10 +1,11 @@
 //! The exponential histogram of Prometheus (native) and OpenTelemetry: buckets whose bounds are the powers of
 //! `b = 2^(2^-s)`.
 //!
-//! The schema `s` is fixed at 4, so `b` is 1.0443. Each of our buckets goes where its middle `x̂` lies. A value `x` of
-//! a bucket of two digits is within `x/256` of that, and the order of values is kept. So the bucket in which a
-//! quantile falls has a bound within `[(1 - 2⁻⁸)/b, (1 + 2⁻⁸)·b]` of the true quantile: an error of at most 4.9 %. The count
-//! of a single exponential bucket is not exact; that of all is.
+//! The schema `s` is fixed at 4, so `b` is 1.0443. The count of each of our buckets goes into the exponential bucket
+//! that contains its middle `x̂`. With two digits, each value `x` is within `x/256` of the middle of its bucket, and
+//! the order of values is kept. So the bucket that contains a quantile has a bound within
+//! `[(1 - 2⁻⁸)/b, (1 + 2⁻⁸)·b]` times the true quantile: an error of at most 4.9 %. The count of a single exponential
+//! bucket is not exact; the total count is.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -13,26 +14,27 @@ use crate::reader::Histogram;
 
 /// The schema.
 pub const SCHEMA: i32 = 4;
-/// Buckets to a power of two.
+/// Buckets per power of two.
 const BUCKETS: i32 = 1 << SCHEMA;
 
-/// The upper bounds of the buckets from a half to one, but for the last, which is one: `2^(i/16 - 1)`, i = 0, 1, …
+/// The upper bounds of the buckets from a half to one, except the last bound, which is one: `2^(i/16 - 1)`, i = 0, 1,
+/// …
 static BOUNDS: LazyLock<[f64; BUCKETS as usize]> =
     LazyLock::new(|| std::array::from_fn(|i| 2f64.powf(i as f64 / f64::from(BUCKETS) - 1.0)));
 
-/// A distribution in exponential buckets: index and count, without those that are empty.
+/// A distribution in exponential buckets: index and count of each nonempty bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exponential {
     /// Bucket `i` counts the values above `b^(i-1)` and up to `b^i`. (OpenTelemetry's index is one less.)
     pub positive: BTreeMap<i32, u64>,
-    /// Likewise, of the amounts of negative values.
+    /// The same for the absolute values of negative values.
     pub negative: BTreeMap<i32, u64>,
-    /// Zeros, and what is too small to be told from zero.
+    /// Zeros, and values too small to be distinguished from zero.
     pub zero: u64,
 }
 
 impl Exponential {
-    /// The distribution of a histogram.
+    /// Converts a histogram.
     pub fn of(histogram: &Histogram<'_>) -> Exponential {
         let mut all = Exponential::default();
         histogram.each_bucket(|low, high, count| {
@@ -48,7 +50,7 @@ impl Exponential {
     }
 }
 
-/// The middle of a bucket. One of subnormal numbers that zero is in stands for zero.
+/// Returns the middle of a bucket. A bucket of subnormal numbers that contains zero stands for zero.
 fn middle(low: f64, high: f64) -> f64 {
     if low.abs() < f64::MIN_POSITIVE && high.abs() < f64::MIN_POSITIVE && low * high <= 0.0 {
         return 0.0;
@@ -57,20 +59,20 @@ fn middle(low: f64, high: f64) -> f64 {
     low / 2.0 + high / 2.0
 }
 
-/// The bucket of a positive, finite value: the least `i` with `x ≤ b^i`.
+/// Returns the bucket of a positive, finite value: the least `i` with `x ≤ b^i`.
 fn index(x: f64) -> i32 {
     let (fraction, exponent) = fraction(x);
-    // Compared, not computed by a logarithm, whose last digit may be wrong at a bound.
+    // Found by comparison, not by a logarithm, whose last digit may be wrong at a bound.
     let place = BOUNDS.partition_point(|&bound| bound < fraction);
     place as i32 + (exponent - 1) * BUCKETS
 }
 
-/// `x` as `f·2^e` with `f` from a half to below one.
+/// Returns `f` and `e` with `x = f·2^e` and `f` from a half to below one.
 fn fraction(x: f64) -> (f64, i32) {
     const MANTISSA: u32 = 52;
     let bits = x.to_bits();
     match (bits >> MANTISSA) as i32 {
-        // Subnormal: 2⁵⁴ times as much is not.
+        // Subnormal; 2⁵⁴ times the value is not.
         0 => {
             let (fraction, exponent) = fraction(x * 2f64.powi(54));
             (fraction, exponent - 54)

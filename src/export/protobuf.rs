@@ -1,7 +1,7 @@
-//! The protobuf format of Prometheus, which alone has native histograms: messages of `io.prometheus.client`, each
-//! after its length.
+//! The protobuf format of Prometheus, the only one with native histograms: messages of `io.prometheus.client`, each
+//! preceded by its length.
 //!
-//! The fields are those of `metrics.proto` in github.com/prometheus/client_model, as far as they are used here.
+//! The fields are those of `metrics.proto` in github.com/prometheus/client_model, as far as this crate uses them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -100,7 +100,7 @@ struct Histogram {
     positive_delta: Vec<i64>,
     #[prost(message, optional, tag = "15")]
     start: Option<prost_types::Timestamp>,
-    /// Those of a native histogram.
+    /// Exemplars of a native histogram.
     #[prost(message, repeated, tag = "16")]
     exemplars: Vec<Exemplar>,
 }
@@ -125,17 +125,17 @@ struct Exemplar {
     timestamp: Option<prost_types::Timestamp>,
 }
 
-/// Buckets one after another.
+/// A run of consecutive buckets.
 #[derive(Clone, PartialEq, Message)]
 struct Span {
-    /// Of the first one: its index; of others: how many empty buckets are before it.
+    /// For the first span, its index; for others, the number of empty buckets before it.
     #[prost(sint32, optional, tag = "1")]
     offset: Option<i32>,
     #[prost(uint32, optional, tag = "2")]
     length: Option<u32>,
 }
 
-/// The page.
+/// Returns the page.
 ///
 /// ```
 /// # use mmstats::reader::Reader;
@@ -162,7 +162,7 @@ pub fn page(families: Families, escaping: Escaping) -> Vec<u8> {
 }
 
 fn message(family: Family, escaping: Escaping) -> MetricFamily {
-    // As in text 0.0.4: there is no type info.
+    // As in text 0.0.4, there is no type info.
     let (suffix, kind) = match family.kind {
         Type::Counter => ("_total", 0),
         Type::Gauge => ("", 1),
@@ -214,7 +214,8 @@ fn metric(point: FamilyPoint, kind: Type, escaping: Escaping) -> Metric {
     metric
 }
 
-/// With classic buckets, and with native ones where there are some: a server takes those that it wants.
+/// Returns the histogram with classic buckets, and with native ones if it has them. A server uses those that it
+/// wants.
 fn histogram(point: HistogramPoint, start: Option<prost_types::Timestamp>) -> Histogram {
     let mut below = f64::NEG_INFINITY;
     let buckets = point.buckets.iter().map(|&(bound, count)| {
@@ -246,7 +247,7 @@ fn histogram(point: HistogramPoint, start: Option<prost_types::Timestamp>) -> Hi
         (histogram.positive_span, histogram.positive_delta) = spans(&positive);
         (histogram.negative_span, histogram.negative_delta) = spans(&negative);
         if positive.is_empty() && negative.is_empty() {
-            // Without a span it would be no native histogram.
+            // Without a span it would not be a native histogram.
             histogram.positive_span.push(Span {
                 offset: Some(0),
                 length: Some(0),
@@ -268,7 +269,7 @@ fn exemplar(exemplar: &TraceExemplar) -> Exemplar {
     }
 }
 
-/// Runs of buckets, and of each bucket how much its count is above that of the one before.
+/// Returns the runs of buckets, and for each bucket the difference of its count from the previous one.
 fn spans(counts: &BTreeMap<i32, u64>) -> (Vec<Span>, Vec<i64>) {
     let (mut spans, mut deltas): (Vec<Span>, Vec<i64>) = (Vec::new(), Vec::new());
     let (mut next, mut before) = (0, 0i64);

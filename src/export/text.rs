@@ -7,14 +7,14 @@ use super::families::{Families, Family, FamilyPoint, HistogramPoint, PointValue,
 use super::names::Escaping;
 use crate::format::scalar::Number;
 
-/// Which of the text formats, and how a page of it is written.
+/// A text format, with options for how a page is written.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TextFormat {
-    /// OpenMetrics, or the older text of Prometheus.
+    /// Whether it is OpenMetrics rather than the older text format of Prometheus.
     pub is_openmetrics: bool,
     /// How names are escaped.
     pub escaping: Escaping,
-    /// Whether each series says from when it counts (`_created`), where the format has a place for that.
+    /// Whether each series says from when it counts (`_created`), if the format supports that.
     pub created: bool,
 }
 
@@ -31,7 +31,7 @@ impl TextFormat {
         ..TextFormat::OPENMETRICS
     };
 
-    /// The page.
+    /// Writes the page.
     ///
     /// ```
     /// # use mmstats::reader::Reader;
@@ -62,7 +62,7 @@ impl TextFormat {
         if points().next().is_none() {
             return Ok(());
         }
-        // In OpenMetrics a family is called without its suffix, and the type info is one of its own.
+        // In OpenMetrics a family's name has no suffix, and info is a type of its own.
         let suffix = match family.kind {
             Type::Counter => "_total",
             Type::Info => "_info",
@@ -96,7 +96,8 @@ impl TextFormat {
         Ok(())
     }
 
-    /// OpenMetrics has no negative counters, and no NaNs as such; of summaries it needs what it forbids.
+    /// Returns whether a point can be shown. OpenMetrics requires the sum of a summary, but forbids one that is
+    /// negative or NaN.
     fn is_shown(self, point: &FamilyPoint) -> bool {
         let PointValue::Summary { sum, .. } = point.value else {
             return true;
@@ -134,7 +135,7 @@ impl TextFormat {
         point: &FamilyPoint,
         histogram: &HistogramPoint,
     ) -> fmt::Result {
-        // The labels are the same for every bucket: written once.
+        // The labels are the same for every bucket, so they are formatted once.
         let mut before = String::new();
         self.sample(&mut before, name, "_bucket", &point.labels, Some(""))?;
         let mut below = f64::NEG_INFINITY;
@@ -162,7 +163,7 @@ impl TextFormat {
         Ok(())
     }
 
-    /// A sample up to its value; with `le` up to the value of that label.
+    /// Writes a sample up to its value; with `le`, up to the value of that label.
     fn sample(
         self,
         out: &mut String,
@@ -199,7 +200,7 @@ impl TextFormat {
         Ok(())
     }
 
-    /// A help text. Quotes are escaped only in OpenMetrics.
+    /// Writes a help text. Quotes are escaped only in OpenMetrics.
     fn help(self, out: &mut String, help: &str) {
         if self.is_openmetrics {
             escaped(out, help);
@@ -219,18 +220,18 @@ fn may_be_created(kind: Type) -> bool {
     matches!(kind, Type::Counter | Type::Histogram | Type::Summary)
 }
 
-/// Whether it can be the value of a counter.
+/// Returns whether it can be the value of a counter.
 fn is_counter(sum: f64) -> bool {
     sum >= 0.0
 }
 
-/// Seconds since 1970-01-01 UTC; none of that day itself, which stands for not known.
+/// Returns seconds since 1970-01-01 UTC; `None` for zero, which stands for an unknown time.
 pub(super) fn unix_seconds(time: SystemTime) -> Option<f64> {
     let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs_f64();
     (seconds > 0.0).then_some(seconds)
 }
 
-/// The value of a label.
+/// Writes the value of a label.
 fn escaped(out: &mut String, text: &str) {
     for c in text.chars() {
         match c {
@@ -242,7 +243,7 @@ fn escaped(out: &mut String, text: &str) {
     }
 }
 
-/// A number and the end of the line.
+/// Writes a number and the end of the line.
 fn number(out: &mut String, number: Number) -> fmt::Result {
     match number {
         Number::Int(n) => writeln!(out, "{n}"),
@@ -254,7 +255,7 @@ fn number(out: &mut String, number: Number) -> fmt::Result {
     }
 }
 
-/// A bound as Prometheus writes it, so that it is the same label whatever the version: the shortest digits, with an
+/// Writes a bound as Prometheus does, so that the label is the same in every version: the shortest digits, with an
 /// exponent of two digits below 10⁻⁴ and from 10⁶ on, and never an integer.
 fn bound_text(out: &mut String, bound: f64) -> fmt::Result {
     if bound.is_infinite() {

@@ -1,4 +1,4 @@
-//! How long to wait after a failure.
+//! The wait after a failure.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ const FIRST: Duration = Duration::from_secs(1);
 /// The longest wait, about.
 const MOST: Duration = Duration::from_secs(30);
 
-/// Failures one after another. Each wait is about twice as long as the one before it. They are random to a degree, so
-/// that not all who were refused come back at the same moment.
+/// Counts consecutive failures. Each wait is about twice as long as the one before it. Waits are partly random, so
+/// that not all refused clients come back at the same moment.
 #[derive(Debug, Default)]
 pub struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
-    /// It went well.
+    /// Notes a success.
     pub fn reset(&mut self) {
         self.failures = 0;
     }
 
-    /// The wait after one more failure: never less than the other side asked for.
+    /// Counts one more failure and returns the wait after it, which is never less than the other side asked for.
     pub fn next(&mut self, asked: Option<Duration>) -> Duration {
         let wait = MOST.min(FIRST.saturating_mul(1 << self.failures.min(16)));
         self.failures += 1;
@@ -33,7 +33,7 @@ impl Backoff {
     }
 }
 
-/// A random number from 0 to below 1.
+/// Returns a random number from 0 to below 1.
 fn fraction() -> f64 {
     (random() >> 11) as f64 / (1u64 << 53) as f64
 }

@@ -1,8 +1,8 @@
-//! One pusher for each root and destination: two would be two writers of one series, which the receiver cannot
-//! tell from one that is broken.
+//! Locks that allow one pusher for each root and destination. Two would be two writers of one series, which the
+//! receiver cannot distinguish from one broken writer.
 //!
-//! The lock is flock(2) on a file in the root, so that all who push the root meet there: services, cron jobs, other
-//! containers. Where this user may not write there, it is in this user's own root.
+//! The lock is flock(2) on a file in the root, so that all pushers of the root find it: services, cron jobs, other
+//! containers. If this user may not write there, the file is in the user's own root.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -21,13 +21,13 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The locks of one destination, by root. They are held until this is dropped.
 #[derive(Debug)]
 pub struct Locks {
-    /// What tells destinations apart.
+    /// Identifies the destination.
     destination: String,
-    /// `None`: it cannot be locked, as was reported.
+    /// `None` if the root cannot be locked, which has been reported.
     roots: HashMap<PathBuf, Option<DirectoryLock<Directory>>>,
 }
 
-/// Somebody else pushes this root to the destination.
+/// Another process pushes this root to the destination.
 #[derive(Debug)]
 pub struct Locked {
     pub root: PathBuf,
@@ -35,7 +35,7 @@ pub struct Locked {
 }
 
 impl Locks {
-    /// None yet.
+    /// Makes a set without any lock.
     pub fn new(destination: &impl Display) -> Locks {
         Locks {
             destination: destination.to_string(),
@@ -43,10 +43,10 @@ impl Locks {
         }
     }
 
-    /// Locks the roots of the files that were read, as far as they are not locked yet.
+    /// Locks the roots of the files that were read, unless they are locked already.
     ///
     /// # Errors
-    /// [`Locked`] if somebody else has one of them.
+    /// [`Locked`] if another process has locked one of them.
     pub fn take(&mut self, snapshots: &[Snapshot]) -> Result<(), Locked> {
         let files = snapshots.iter().flat_map(Snapshot::files);
         for root in files.filter_map(root) {
@@ -87,7 +87,7 @@ impl Locks {
     }
 }
 
-/// The root that a file lies in; `None` for one that was removed, which is read through /proc.
+/// Returns the root that contains a file; `None` for a removed file, which is read through /proc.
 fn root(file: &File) -> Option<&Path> {
     if file.is_removed() {
         return None;
@@ -102,8 +102,8 @@ fn root(file: &File) -> Option<&Path> {
     }
 }
 
-/// The name of the lock file: the same for all who push to this destination. It begins with a dot, so that readers do
-/// not look at it.
+/// Returns the name of the lock file, which is the same for all pushers to this destination. It begins with a dot, so
+/// readers ignore it.
 fn name(what: &str) -> String {
     format!(".push-{:x}", md5::compute(what))
 }

@@ -1,6 +1,6 @@
-//! Pushes: what stats files say goes to an engine beyond this machine, again and again.
+//! Pushes the contents of stats files to a receiver, typically on another machine, again and again.
 //!
-//! `mmstats push` is this as a program.
+//! The program `mmstats push` uses this module.
 
 mod backoff;
 mod lock;

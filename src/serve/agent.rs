@@ -1,7 +1,7 @@
-//! The agent: reads once a second, whoever asks, and keeps what it has read.
+//! The agent: reads once a second, independent of requests, and keeps what it has read.
 //!
-//! A request gets the last reading if that is young enough, else a new one; so any number of clients cost a few
-//! readings a second at most. All work on files is done by threads that may block.
+//! A request gets the last reading if that is young enough, otherwise a new one. So any number of clients cost at
+//! most a few readings a second. All work on files is done by threads that may block.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -18,9 +18,9 @@ use super::totals::{Reading, Totals};
 use crate::reader::Per;
 use crate::reader::sources::{Read, Sources};
 
-/// How often the agent reads by itself.
+/// How often the agent reads on its own.
 const TICK: Duration = Duration::from_secs(1);
-/// How old a reading may be that answers a request.
+/// How old a reading may be when it answers a request.
 const YOUNG: Duration = Duration::from_millis(200);
 
 /// Reads, and keeps what was read.
@@ -28,9 +28,9 @@ const YOUNG: Duration = Duration::from_millis(200);
 pub struct Agent {
     state: Mutex<State>,
     readings: watch::Sender<Arc<Reading>>,
-    /// Those of the agent itself, once a second.
+    /// The agent's own readings, once a second.
     ticks: watch::Sender<Arc<Reading>>,
-    /// What is kept apart, for those who ask for it.
+    /// Readings that keep processes or files apart, made on request.
     apart: Mutex<Vec<Apart>>,
     paths: Vec<PathBuf>,
 }
@@ -41,7 +41,7 @@ struct State {
     totals: Totals,
     past: Past,
     processes: Processes,
-    /// The reading that the past has last.
+    /// The last reading that was added to the past.
     tick: Option<Arc<Reading>>,
 }
 
@@ -54,7 +54,7 @@ struct Apart {
 }
 
 impl Agent {
-    /// Reads for the first time, and from then on once a second until nobody has the agent any more.
+    /// Starts an agent. It reads once before this returns, and then once a second until the agent is dropped.
     pub fn start(options: &Options) -> Arc<Agent> {
         let mut state = State {
             sources: Sources::new(&options.paths, Per::Model, true),
@@ -80,7 +80,7 @@ impl Agent {
         agent
     }
 
-    /// A reading that is young. Blocks while it is made.
+    /// Returns a young reading. Blocks while one is made.
     pub fn reading(&self) -> Arc<Reading> {
         let last = || Arc::clone(&self.readings.borrow());
         let reading = last();
@@ -88,7 +88,7 @@ impl Agent {
             return reading;
         }
         let mut state = lock(&self.state);
-        // Somebody else may have made one meanwhile.
+        // Another thread may have made one meanwhile.
         let reading = last();
         if reading.at.elapsed() < YOUNG {
             return reading;
@@ -98,12 +98,13 @@ impl Agent {
         reading
     }
 
-    /// The readings of every second.
+    /// Returns a receiver of the readings of every second.
     pub fn ticks(&self) -> watch::Receiver<Arc<Reading>> {
         self.ticks.subscribe()
     }
 
-    /// What each process or file has. Without totals of what is gone. Blocks while it is read.
+    /// Returns the values of each process or file, without the carried totals of files that are gone. Blocks while
+    /// they are read.
     pub fn apart(&self, per: Per) -> Arc<Read> {
         let mut all = lock(&self.apart);
         let at = all
@@ -124,7 +125,7 @@ impl Agent {
         read
     }
 
-    /// The past of the series that are `wanted`: see [`Past::lines`].
+    /// Returns the past of the series that are `wanted`: see [`Past::lines`].
     pub fn lines(
         &self,
         range: (f64, f64),
@@ -133,7 +134,7 @@ impl Agent {
         lock(&self.state).past.lines(range, wanted)
     }
 
-    /// What is known of processes.
+    /// Calls `take` with what is known about processes.
     pub fn with_processes<T>(&self, take: impl FnOnce(&Processes) -> T) -> T {
         take(&lock(&self.state).processes)
     }
@@ -141,7 +142,7 @@ impl Agent {
 
 impl State {
     fn read(&mut self, before: Option<&Reading>) -> Arc<Reading> {
-        // Before the values: they are at least as new.
+        // Taken before the values, so they are at least as new.
         let at = (Instant::now(), unix_seconds(SystemTime::now()));
         let read = self.sources.read();
         let reading = self.totals.reading(before, read, at);
@@ -166,16 +167,16 @@ fn tick(agent: &Weak<Agent>) {
         let before = Arc::clone(&agent.readings.borrow());
         let reading = state.read(Some(&before));
         state.tick(&reading);
-        // Before the lock is given back: the next reading is compared with this one.
+        // Before the lock is released, since the next reading is compared with this one.
         agent.readings.send_replace(Arc::clone(&reading));
         drop(state);
         agent.ticks.send_replace(reading);
-        // After a pause (the machine slept) it goes on, and makes up for nothing.
+        // After a pause (the machine slept), missed readings are not made up for.
         next = (next + TICK).max(Instant::now());
     }
 }
 
-/// A thread that panicked left values that are whole: each is replaced at once.
+/// Locks, ignoring poison: a thread that panicked left consistent values, since each is replaced as a whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

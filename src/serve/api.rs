@@ -1,4 +1,4 @@
-//! The agent's own interface: snapshots, the past, a stream, processes. All of it JSON.
+//! The agent's own interface, in JSON: snapshots, the past, a stream, processes.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -21,11 +21,11 @@ use super::time::unix_seconds;
 use crate::export::json::Document;
 use crate::reader::{Per, Series, Snapshot, matches};
 
-/// Series that one question for the past answers.
+/// The maximum number of series in one answer about the past.
 const SERIES_MOST: usize = 2_000;
-/// The longest time of the past.
+/// The longest span of the past, in seconds.
 const LAST_MOST: f64 = 86_400.0;
-/// Streams at a time: the connections that are left are for everything else.
+/// Limits the streams at a time. The remaining connections are for everything else.
 static STREAMS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(256)));
 
 pub async fn snapshot(
@@ -47,7 +47,7 @@ pub async fn snapshot(
     Ok(json_response(text.await?))
 }
 
-/// The object of `show --json`, of the series that match.
+/// Returns the object of `show --json` for the series that match.
 fn document(
     snapshots: &[Snapshot],
     failures: &[(PathBuf, String)],
@@ -62,7 +62,7 @@ fn document(
     serde_json::to_vec(&document).expect("maps with keys that are strings")
 }
 
-/// Whether a label matches one of the patterns; no patterns: any.
+/// Returns whether a label matches one of the patterns. Without patterns, any label matches.
 fn is_wanted(patterns: &[String], label: &str) -> bool {
     patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern, label))
 }
@@ -98,7 +98,7 @@ pub async fn series(
     Ok(json_response(text.await?))
 }
 
-/// A series with its points from a time on. Rates are per second.
+/// Returns a series with its points from a time on. Rates are per second.
 fn series_json(line: &Line, from: f64, with_octaves: bool) -> Json {
     let about = &*line.about;
     let has_percentiles = matches!(about.kind, "timer" | "percentile");
@@ -115,7 +115,7 @@ fn series_json(line: &Line, from: f64, with_octaves: bool) -> Json {
         .filter_map(|(time, point)| {
             let mut row = vec![json!(time), json!(point.value)];
             if about.is_total {
-                // A total that falls began anew.
+                // A total that falls has begun anew.
                 let rate = before
                     .filter(|(at, _)| time > at)
                     .map(|(at, value)| (point.value - value).max(0.0) / (time - at));
@@ -169,12 +169,12 @@ fn series_json(line: &Line, from: f64, with_octaves: bool) -> Json {
     object
 }
 
-/// The number with as many digits as the past keeps, and one more.
+/// Returns the number with one digit more than the past keeps.
 fn four_digits(x: f32) -> Option<f64> {
     format!("{x:.3e}").parse().ok()
 }
 
-/// Server-sent events: a snapshot once a second.
+/// Sends server-sent events: a snapshot once a second.
 pub async fn stream(
     State(shared): State<Shared>,
     RawQuery(raw): RawQuery,
@@ -185,7 +185,7 @@ pub async fn stream(
     };
     let patterns = Query::new(raw.as_deref()).patterns();
     let mut readings = shared.agent.ticks();
-    // The one that is there is sent at once.
+    // The current reading is sent at once.
     readings.mark_changed();
     let state = (readings, patterns, permit);
     let events = stream::unfold(state, |(mut readings, patterns, permit)| async move {
@@ -208,7 +208,7 @@ pub async fn stream(
     Ok((kind, Body::from_stream(events)).into_response())
 }
 
-/// A snapshot as an event. JSON has no ends of lines.
+/// Returns a snapshot as an event. Its JSON contains no line breaks.
 fn event(document: &[u8]) -> Bytes {
     let mut event = b"event: snapshot\ndata: ".to_vec();
     event.extend(document);

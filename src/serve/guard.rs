@@ -1,4 +1,5 @@
-//! What all answers have in common: who may ask, how long it may take, and what browsers may do with them.
+//! Rules for all requests: which ones are accepted, how long they may take, and what browsers may do with the
+//! answers.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -14,16 +15,16 @@ use axum::response::{IntoResponse, Response};
 use tower_http::compression::CompressionLayer;
 use tower_http::timeout::TimeoutLayer;
 
-/// How long a request may take: its body, and the work on it. Streams begin within that time.
+/// How long a request may take: its body and the work on it. A stream must begin within that time.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// Bytes that a body may have: labels and context ids.
+/// The maximum number of bytes of a body, which contains labels or context ids.
 const BODY_MOST: usize = 1 << 20;
 
-/// What the page may do: nothing but load its own files and ask the agent.
+/// The content security policy: the page may only load its own files and query the agent.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The routes behind all that.
+/// Returns the routes with these rules applied.
 pub fn guarded(routes: Router, local_only: bool) -> Router {
     let routes = routes
         .layer(DefaultBodyLimit::max(BODY_MOST))
@@ -57,7 +58,8 @@ async fn headers(request: Request, next: Next) -> Response {
     response
 }
 
-/// Refuses requests for another host than this machine. Those without one (HTTP/1.0) come from no browser.
+/// Refuses requests for a host other than this machine. Requests without a host (HTTP/1.0) do not come from a
+/// browser.
 async fn only_local(request: Request, next: Next) -> Response {
     let header = request.headers().get(HOST);
     let named = header.map(|host| host.to_str().unwrap_or_default());
@@ -73,7 +75,7 @@ async fn only_local(request: Request, next: Next) -> Response {
     (StatusCode::MISDIRECTED_REQUEST, refusal).into_response()
 }
 
-/// Whether a host, with or without a port, is a loopback address or `localhost`.
+/// Returns whether a host, with or without a port, is a loopback address or `localhost`.
 fn is_local(host: &str) -> bool {
     let is_port = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if let Some(rest) = host.strip_prefix('[') {

@@ -1,5 +1,5 @@
-//! Serving connections, bounded: how many there are, how long a request's head may take, and how long a client may take
-//! nothing of its answer.
+//! Serves connections with limits: how many there are, how long a request's head may take, and how long a client may
+//! stop reading its answer.
 
 use std::future::Future;
 use std::io;
@@ -17,19 +17,18 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 
-/// Connections at a time. More wait until one ends.
+/// The maximum number of connections at a time. Others wait until one ends.
 const CONNECTIONS_MOST: usize = 512;
-/// How long the head of a request may take, from the time at which the connection waits for it.
+/// How long the head of a request may take, counted from when the connection begins to wait for it.
 const HEAD: Duration = Duration::from_secs(10);
-/// Bytes of a request's head.
+/// The maximum number of bytes of a request's head.
 const HEAD_BYTES: usize = 32 << 10;
-/// How long a client may take nothing of what it asked for.
+/// How long a client may stop reading its answer.
 const STALLED: Duration = Duration::from_secs(30);
-/// How long requests have that are being answered when it is to end.
+/// How long pending requests have to finish at shutdown.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Serves a router on a listener until `stop` is done; then requests that are being answered have a second to
-/// end.
+/// Serves a router on a listener until `stop` completes. Pending requests then have a second to finish.
 ///
 /// ```no_run
 /// use mmstats::serve::{Options, listen, router};
@@ -44,8 +43,8 @@ const GRACE: Duration = Duration::from_secs(1);
 /// ```
 ///
 /// # Errors
-/// None so far: a connection that fails ends alone, and where none can be accepted (no descriptors are left) it is
-/// tried again.
+/// None so far. A failed connection ends alone. If no connection can be accepted (for example because no descriptors
+/// are left), it tries again.
 pub async fn listen(
     listener: TcpListener,
     router: Router,
@@ -70,7 +69,7 @@ pub async fn listen(
             },
             () = &mut stop => break,
         };
-        // Small answers go at once. Where that is refused they are a little later.
+        // Sends small answers at once. If the option cannot be set, they are only a little later.
         let _ = stream.set_nodelay(true);
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(STALLED));
@@ -84,7 +83,7 @@ pub async fn listen(
             );
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            // A client that breaks off is none of ours.
+            // A client that breaks off is not an error of the agent.
             if let Err(error) = connection.await {
                 log::debug!("mmstats: a connection ended: {error}");
             }
@@ -92,7 +91,7 @@ pub async fn listen(
         });
     }
     drop(listener);
-    // Streams do not end by themselves.
+    // Streams do not end on their own.
     let _ = timeout(GRACE, graceful.shutdown()).await;
     Ok(())
 }

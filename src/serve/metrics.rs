@@ -1,4 +1,4 @@
-//! `/metrics`: which format a server takes, and the pages.
+//! `/metrics`: negotiates the format with a server, and makes the pages.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -19,12 +19,12 @@ use crate::export::{Escaping, Families, TextFormat, protobuf};
 use crate::reader::sources::Read;
 use crate::reader::{Model, Per, Snapshot, State as FileState};
 
-/// What a server that does not say how long it waits waits.
+/// How long a server is assumed to wait if it does not say.
 const DEADLINE: Duration = Duration::from_secs(25);
-/// What of a server's time is left for the way back.
+/// The share of a server's time that the page may take; the rest is for its transfer.
 const FOR_THE_WAY: f64 = 0.9;
 
-/// A format, as it was negotiated.
+/// A negotiated format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     /// OpenMetrics; whether it is 1.0.0.
@@ -43,8 +43,8 @@ enum Format {
 }
 
 impl Format {
-    /// The one that an Accept header wants most, of those that there are. Where it wants none of them: text 0.0.4, as
-    /// every exporter does.
+    /// Returns the supported format that an Accept header prefers. If there is none, text 0.0.4, as in every
+    /// exporter.
     fn negotiate(accept: &str) -> Format {
         let mut best: Option<(f64, Format)> = None;
         for range in accept.split(',') {
@@ -100,7 +100,7 @@ impl Format {
                 }
                 _ => continue,
             };
-            // Of those that are wanted as much the first.
+            // The first one of equal weight.
             if weight > 0.0 && best.is_none_or(|(most, _)| weight > most) {
                 best = Some((weight, format));
             }
@@ -165,7 +165,7 @@ pub struct Pages {
     last: Mutex<(u64, Vec<(Wanted, Bytes)>)>,
 }
 
-/// Which page.
+/// Identifies a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Wanted {
     format: Format,
@@ -173,11 +173,11 @@ struct Wanted {
     model: Option<String>,
 }
 
-/// Pages of one reading that are kept: by format, and by model.
+/// The maximum number of pages of one reading that are kept, by format and model.
 const PAGES_MOST: usize = 16;
 
 impl Pages {
-    /// None yet.
+    /// Makes an empty cache.
     pub fn new(created: bool) -> Pages {
         Pages {
             created,
@@ -185,7 +185,7 @@ impl Pages {
         }
     }
 
-    /// The page, made anew if the reading is. Pages that keep processes or files apart are not kept.
+    /// Returns the page, which is made anew for a new reading. Pages that keep processes or files apart are not kept.
     fn page(&self, agent: &Agent, wanted: Wanted) -> Bytes {
         let families = || Families::new(matches!(wanted.format, Format::Protobuf { .. }));
         if wanted.per != Per::Model {
@@ -201,7 +201,7 @@ impl Pages {
         if let Some((_, page)) = last.1.iter().find(|(of, _)| *of == wanted) {
             return page.clone();
         }
-        // Others that want the same wait for it, and those that want another one as well.
+        // Requests for the same page wait for it, and so do those for another page.
         let page = wanted
             .format
             .page(merged(families(), &reading, &wanted, agent), self.created);
@@ -212,7 +212,7 @@ impl Pages {
     }
 }
 
-/// The merged series with their totals.
+/// Adds the merged series with their totals.
 fn merged(mut families: Families, reading: &Reading, wanted: &Wanted, agent: &Agent) -> Families {
     let is_wanted = |model: &str| wanted.model.as_ref().is_none_or(|wanted| wanted == model);
     for shown in reading.series().filter(|shown| is_wanted(shown.model)) {
@@ -229,7 +229,7 @@ fn merged(mut families: Families, reading: &Reading, wanted: &Wanted, agent: &Ag
     families
 }
 
-/// What each process or file has.
+/// Adds the values of each process or file.
 fn apart(mut families: Families, read: &Read, wanted: &Wanted, agent: &Agent) -> Families {
     let is_wanted = |model: &str| wanted.model.as_ref().is_none_or(|wanted| wanted == model);
     let (snapshots, failures) = read;
@@ -248,7 +248,7 @@ fn apart(mut families: Families, read: &Read, wanted: &Wanted, agent: &Agent) ->
     families
 }
 
-/// The labels that tell whose part of a model it is.
+/// Returns the labels that identify the process or file of a model's part.
 fn whose(model: &Model) -> Vec<(&'static str, String)> {
     let mut labels = match model.process() {
         Some(process) => vec![("pid", process.pid().to_string())],
@@ -261,7 +261,7 @@ fn whose(model: &Model) -> Vec<(&'static str, String)> {
     labels
 }
 
-/// How many files there are, and how many cannot be read.
+/// Adds the number of files, and of files that cannot be read.
 fn add_files(
     families: &mut Families,
     snapshots: &[Snapshot],
@@ -307,7 +307,7 @@ fn add_files(
     );
 }
 
-/// What /proc says of the processes that live.
+/// Adds the figures from /proc of the living processes.
 fn add_processes(families: &mut Families, agent: &Agent) {
     agent.with_processes(|processes| {
         processes.figures(|pid, exe, figures| {
@@ -379,7 +379,7 @@ pub async fn metrics(
     Ok((headers, page).into_response())
 }
 
-/// How long a server waits.
+/// Returns how long the page may take, from the time that the server says it waits.
 fn deadline(headers: &HeaderMap) -> Duration {
     let header = headers.get("x-prometheus-scrape-timeout-seconds");
     let seconds = header.and_then(|value| value.to_str().ok()?.trim().parse::<f64>().ok());

@@ -1,6 +1,6 @@
 //! The agent's HTTP interface: a page to look at, Prometheus, JSON, and the interfaces of aka-stats and mmash.
 //!
-//! `mmstats serve` is this as a program. The same as a part of one's own:
+//! The program `mmstats serve` uses this module. To embed it in an application:
 //!
 //! ```no_run
 //! use mmstats::serve::{Options, router};
@@ -16,8 +16,8 @@
 //! # }
 //! ```
 //!
-//! It only reads. One reading a second is kept for the history; requests get the last one, or one that is at most 0.2 s old.
-//! Totals never fall while the router lives: what vanished files had counted at the last reading stays.
+//! It only reads. It takes one reading a second for the history; requests get a reading that is at most 0.2 s old.
+//! Totals never fall while the router lives: counts of removed files are kept as of the last reading.
 
 mod agent;
 mod api;
@@ -42,18 +42,18 @@ use self::agent::Agent;
 pub use self::listen::listen;
 pub use self::options::Options;
 
-/// What handlers share.
+/// The state that handlers share.
 #[derive(Clone)]
 struct Shared {
     agent: Arc<Agent>,
     pages: Arc<metrics::Pages>,
 }
 
-/// The agent's routes, to be nested into an application: see the [module](self).
+/// Returns the agent's routes, to be nested into an application: see the [module](self).
 ///
-/// Reads the paths for the first time before it returns, and from then on in a thread of its own, which ends when
-/// the router is dropped. The table of docs/DESIGN.md ("The agent") says what each path answers. URLs on the page are relative,
-/// so below a prefix it is found at the prefix with a slash at its end.
+/// Reads the paths for the first time before it returns, and after that in a separate thread, which ends when the
+/// router is dropped. The table in docs/DESIGN.md ("The agent") lists what each path returns. URLs on the page are
+/// relative, so below a prefix the page is at the prefix with a trailing slash.
 ///
 /// ```
 /// use mmstats::serve::{Options, router};

@@ -1,4 +1,4 @@
-//! The page: plain files, embedded.
+//! The page: plain files, embedded in the program.
 
 use axum::extract::Path;
 use axum::http::StatusCode;
@@ -34,12 +34,12 @@ files! {
     "view.js" SCRIPT;
 }
 
-/// The document.
+/// Returns the document.
 pub async fn index() -> Html<&'static str> {
     Html(include_str!("page/index.html"))
 }
 
-/// A script or a style sheet.
+/// Returns a script or a style sheet.
 pub async fn file(Path(name): Path<String>) -> Response {
     match FILES.iter().find(|(known, ..)| *known == name) {
         Some((_, kind, text)) => ([(CONTENT_TYPE, *kind)], *text).into_response(),
@@ -47,7 +47,7 @@ pub async fn file(Path(name): Path<String>) -> Response {
     }
 }
 
-/// mmash's page of plots: the page.
+/// Redirects mmash's page of plots to the page.
 pub async fn graph() -> Redirect {
     Redirect::to("../")
 }

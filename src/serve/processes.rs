@@ -1,5 +1,5 @@
-//! The processes that the agent has seen: those that live, with what /proc says of them, and those that have ended,
-//! with how.
+//! The processes that the agent has seen: living ones with their figures from /proc, and ended ones with how they
+//! ended.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
@@ -10,19 +10,19 @@ use super::time::unix_seconds;
 use super::totals::Reading;
 use crate::reader::{Ending, File, State};
 
-/// Ended processes that are remembered.
+/// The maximum number of ended processes that are remembered.
 const ENDED_MOST: usize = 500;
 
-/// What is remembered of processes.
+/// The processes that are remembered.
 #[derive(Debug, Default)]
 pub struct Processes {
     /// Those of the last reading.
     there: BTreeMap<Id, Process>,
-    /// Those of which there are no files any more, the last one last.
+    /// Processes without files, the latest one last.
     gone: VecDeque<Process>,
 }
 
-/// Which process: a number may be used again.
+/// Identifies a process: PID and start, since a PID may be reused.
 type Id = (u32, Option<u64>);
 
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ struct Process {
 }
 
 impl Processes {
-    /// Takes in a reading.
+    /// Adds a reading.
     pub fn add(&mut self, reading: &Reading) {
         let mut there: BTreeMap<Id, Process> = BTreeMap::new();
         let files = reading
@@ -68,7 +68,7 @@ impl Processes {
                     .push_back(process.clone().without_files(reading.time));
             }
         }
-        // One that had no files for a moment.
+        // Some had no files only for a moment.
         self.gone.retain(|process| {
             let is_back = |new: &Process| new.pid == process.pid && new.started == process.started;
             !there.values().any(is_back)
@@ -79,7 +79,7 @@ impl Processes {
         self.there = there;
     }
 
-    /// All of them, those that live first, then the last one that ended.
+    /// Returns all of them: the living ones first, then the ended ones, latest first.
     pub fn json(&self) -> Json {
         let (live, ended): (Vec<&Process>, Vec<&Process>) =
             (self.there.values()).partition(|process| process.state != State::Dead);
@@ -93,7 +93,7 @@ impl Processes {
         json!({ "processes": all })
     }
 
-    /// Calls `each` with number, program and figures of those that live here.
+    /// Calls `each` with PID, program and figures of the processes that live on this machine.
     pub fn figures(&self, mut each: impl FnMut(u32, &str, Figures)) {
         for process in self
             .there
@@ -124,7 +124,7 @@ impl Process {
             State::Live | State::Orphan => self.state = State::Live,
             State::Unknown => {}
         }
-        // A panic is known where one file says so, a sudden end where one was not left in good order.
+        // One file is enough to show a panic, or a sudden end if it was not closed properly.
         let ending = match file.ending() {
             Some(Ending::Panicked) => Some("panicked in its main thread"),
             Some(Ending::Vanished) => Some("killed by a signal, or crashed"),
@@ -143,7 +143,7 @@ impl Process {
         }
     }
 
-    /// As it is when its files are gone.
+    /// Returns the process as it is after its files are gone.
     fn without_files(mut self, now: f64) -> Process {
         self.ended = self.ended.or(Some(now));
         self.ending = self
@@ -176,7 +176,7 @@ impl Process {
     }
 }
 
-/// What /proc says of a process.
+/// The figures of a process from /proc.
 #[derive(Debug)]
 pub struct Figures {
     /// Processor time in user and kernel mode.
@@ -192,7 +192,7 @@ pub struct Figures {
 impl Figures {
     fn of(pid: u32, started: Option<f64>) -> Option<Figures> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name in it may have spaces and parentheses.
+        // The name may contain spaces and parentheses.
         let (_, fields) = stat.rsplit_once(')')?;
         let fields: Vec<&str> = fields.split_whitespace().collect();
         let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
@@ -207,7 +207,7 @@ impl Figures {
     }
 }
 
-/// Whether a process of this number lives here that is not a younger one.
+/// Returns whether a process with this PID lives on this machine and is not a younger one.
 fn lives(pid: u32, started: Option<f64>) -> bool {
     let Ok(found) = fs::metadata(format!("/proc/{pid}")) else {
         return false;

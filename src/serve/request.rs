@@ -1,4 +1,4 @@
-//! What the handlers of requests need: the query, the work off their threads, and the answer or refusal.
+//! Shared parts of the request handlers: the query, work on other threads, and the answer or refusal.
 
 use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
@@ -7,24 +7,24 @@ use axum::response::{IntoResponse, Response};
 
 use crate::reader::Per;
 
-/// A query string: keys and values, in their order.
+/// A query string: keys and values, in order.
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Decodes it. What is not UTF-8 is replaced.
+    /// Decodes a query string. Invalid UTF-8 is replaced.
     pub fn new(raw: Option<&str>) -> Query {
         let pairs = form_urlencoded::parse(raw.unwrap_or_default().as_bytes());
         Query(pairs.into_owned().collect())
     }
 
-    /// The first value of a key.
+    /// Returns the first value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
         let mut pairs = self.0.iter();
         let (_, value) = pairs.find(|(name, _)| name == key)?;
         Some(value)
     }
 
-    /// All values of a key.
+    /// Returns all values of a key.
     pub fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
         let pairs = self.0.iter();
         pairs
@@ -32,7 +32,7 @@ impl Query {
             .map(|(_, value)| &**value)
     }
 
-    /// What `per` says.
+    /// Returns the value of `per`.
     pub fn per(&self) -> Result<Per, Refused> {
         match self.get("per") {
             None | Some("" | "model") => Ok(Per::Model),
@@ -44,7 +44,7 @@ impl Query {
         }
     }
 
-    /// The seconds of a key, if there are some.
+    /// Returns the seconds of a key, if it is given.
     pub fn seconds(&self, key: &str) -> Result<Option<f64>, Refused> {
         let Some(text) = self.get(key) else {
             return Ok(None);
@@ -57,17 +57,17 @@ impl Query {
         }
     }
 
-    /// The patterns of labels.
+    /// Returns the patterns of labels.
     pub fn patterns(&self) -> Vec<String> {
         self.all("match").map(str::to_owned).collect()
     }
 }
 
-/// A request that is refused: the status, and why.
+/// A refused request: the status and the reason.
 pub struct Refused(pub StatusCode, pub String);
 
 impl Refused {
-    /// For wrong usage.
+    /// Refuses wrong usage.
     pub fn bad(problem: String) -> Refused {
         Refused(StatusCode::BAD_REQUEST, problem)
     }
@@ -79,7 +79,7 @@ impl IntoResponse for Refused {
     }
 }
 
-/// Does work that blocks or computes, off the threads that serve connections.
+/// Runs work that blocks or computes on another thread than those that serve connections.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Refused> {
@@ -90,7 +90,7 @@ pub async fn blocking<T: Send + 'static>(
     })
 }
 
-/// JSON as an answer.
+/// Returns JSON as an answer.
 pub fn json_response(text: impl Into<Bytes>) -> Response {
     (
         [(CONTENT_TYPE, "application/json")],

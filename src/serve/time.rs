@@ -1,8 +1,8 @@
-//! The time as the agent gives it.
+//! Times in the agent's answers.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Seconds since 1970-01-01 UTC.
+/// Returns seconds since 1970-01-01 UTC.
 pub fn unix_seconds(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH)
         .unwrap_or_default()

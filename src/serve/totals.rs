@@ -1,12 +1,13 @@
-//! Totals that never fall: what files counted that are gone.
+//! Totals that never fall, because they include the counts of files that are gone.
 //!
-//! A worker that ends takes its files away, and a sum over the files falls. A server takes that for a reset, and shows a
-//! spike. So the agent keeps for each series that counts what is in no file any more (`carry`), and adds it to what it
-//! shows. From one reading to the next that is: what the series had, and what was counted since ([`Model::deltas`]), less
-//! what there is now. It counts from when the first of these files was created: a later time would be a reset.
+//! A worker that ends removes its files, and a sum over the files falls. A server takes that for a reset and shows a
+//! spike. So for each series that counts, the agent keeps the part that is in no file any more (`carry`), and adds it
+//! to the value that it shows. From one reading to the next, that part grows by the previous value, plus what was
+//! counted since ([`Model::deltas`]), minus the current value. The total counts from the creation of the first of
+//! these files: a later time would be a reset.
 //!
-//! A series that no file has any more is shown as it was last, for a time. One that its writers removed, while all their
-//! files stay, is gone at once.
+//! A series that is in no file any more is shown with its last value for a time. A series that its writers removed
+//! while all their files stay disappears at once.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,24 +20,24 @@ use crate::Value;
 use crate::reader::changes::{Change, changes};
 use crate::reader::{Model, Series, Snapshot};
 
-/// One reading: what was read at a time, with the totals.
+/// One reading: the snapshots of one moment, with the totals.
 #[derive(Debug)]
 pub struct Reading {
-    /// Which reading it is.
+    /// The number of the reading.
     pub number: u64,
     /// When it was, by the monotonic clock.
     pub at: Instant,
     /// When it was, in seconds since 1970-01-01 UTC.
     pub time: f64,
-    /// What was read, of one path each.
+    /// The snapshots, one for each path.
     pub snapshots: Vec<Snapshot>,
-    /// Paths that could not be read, and why.
+    /// Paths that could not be read, with the reason.
     pub failures: Vec<(std::path::PathBuf, String)>,
-    /// The totals of series of which files are gone.
+    /// The totals of series that had files that are gone.
     totals: HashMap<Key, Series>,
-    /// Series that no file has any more.
+    /// Series that are in no file any more.
     gone: Vec<Arc<Gone>>,
-    /// The reading as an event of the stream: made once for all who listen.
+    /// The reading as an event of the stream, made once for all listeners.
     event: OnceLock<Bytes>,
 }
 
@@ -48,7 +49,7 @@ struct Key {
     label: Arc<str>,
 }
 
-/// A series that no file has any more, as it was last.
+/// A series that is in no file any more, with its last value.
 #[derive(Debug)]
 pub struct Gone {
     model: Arc<str>,
@@ -63,23 +64,23 @@ pub struct Gone {
 pub struct Shown<'a> {
     /// Its model.
     pub model: &'a str,
-    /// What exporters put in front of the model's names.
+    /// The prefix that exporters put before the model's names.
     pub export: &'a str,
     /// The path that was read.
     pub path: &'a Path,
-    /// What it is, and its value with what gone files had counted.
+    /// The series, with a value that includes the counts of files that are gone.
     pub series: &'a Series,
-    /// Whether some file still has it.
+    /// Whether it is still in some file.
     pub is_there: bool,
 }
 
 impl Reading {
-    /// The reading as an event: as `make` makes it the first time.
+    /// Returns the reading as an event, which the first call makes with `make`.
     pub fn event(&self, make: impl FnOnce() -> Bytes) -> Bytes {
         self.event.get_or_init(make).clone()
     }
 
-    /// All series, with their totals.
+    /// Returns all series with their totals.
     pub fn series(&self) -> impl Iterator<Item = Shown<'_>> {
         let there = self.snapshots.iter().flat_map(move |snapshot| {
             let models = snapshot.merged().iter();
@@ -121,7 +122,7 @@ impl Key {
         }
     }
 
-    /// The series of this name.
+    /// Returns the series with this key.
     fn find<'a>(&self, snapshots: &'a [Snapshot]) -> Option<&'a Series> {
         let mut snapshots = snapshots.iter();
         let snapshot = snapshots.find(|snapshot| snapshot.path() == &*self.path)?;
@@ -131,19 +132,19 @@ impl Key {
     }
 }
 
-/// What is kept from one reading to the next.
+/// The state that is kept from one reading to the next.
 #[derive(Debug)]
 pub struct Totals {
-    /// What gone files had counted, and from when.
+    /// The counts of files that are gone, with the time from which they count.
     carry: HashMap<Key, (Value, SystemTime)>,
     gone: HashMap<Key, Arc<Gone>>,
-    /// How long series stay that no file has.
+    /// How long series are kept that are in no file.
     keep: Duration,
     number: u64,
 }
 
 impl Totals {
-    /// Nothing yet.
+    /// Makes an empty state.
     pub fn new(keep: Duration) -> Totals {
         Totals {
             carry: HashMap::new(),
@@ -153,7 +154,7 @@ impl Totals {
         }
     }
 
-    /// The reading of what was read now, after the one `before`.
+    /// Makes a reading from what was read now; `before` is the previous reading.
     pub fn reading(
         &mut self,
         before: Option<&Reading>,
@@ -196,7 +197,7 @@ impl Totals {
         }
     }
 
-    /// Keeps what a model had that it has no more.
+    /// Carries the counts that a model does not have any more.
     fn compare(
         &mut self,
         at: Instant,
@@ -232,7 +233,7 @@ impl Totals {
         });
     }
 
-    /// A series with what is carried of it.
+    /// Returns a series with its carried counts added.
     fn total(&self, key: &Key, series: Series) -> Series {
         match self.carry.get(key) {
             Some((counted, since)) => series.with_counted_since(counted, *since),
@@ -240,7 +241,7 @@ impl Totals {
         }
     }
 
-    /// The totals of series that are there and of which something is gone.
+    /// Returns the totals of series that exist and have carried counts.
     fn totals(&self, snapshots: &[Snapshot]) -> HashMap<Key, Series> {
         let carried = self.carry.iter();
         let there = carried.filter_map(|(key, (counted, since))| {

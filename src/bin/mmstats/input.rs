@@ -1,4 +1,4 @@
-//! What the paths of a command line turn out to hold.
+//! Reads what the paths of a command line name.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -13,21 +13,21 @@ use mmstats::reader::{File, Model, Per, Reader, Series, Snapshot, guard_sigbus, 
 use crate::ui::output::Exit;
 use crate::ui::{output, progress};
 
-/// A slot whose writer never rests may be missed in one snapshot; hardly ever in so many.
+/// A slot whose writer never pauses may be missed in one snapshot, but hardly ever in this many.
 const TRIES: usize = 4;
-/// Places elsewhere that are named where nothing was found.
+/// The maximum number of other places that are named if nothing was found.
 const HINTS_MOST: usize = 8;
 
-/// What the command line names, to be read again and again.
+/// The sources that a command line names, to be read repeatedly.
 pub struct Sources {
     readers: Vec<(PathBuf, Reader)>,
     failures: Vec<(PathBuf, String)>,
     asked: Asked,
-    /// Whether each reading is to be compared with the one before.
+    /// Whether each reading is compared with the previous one.
     watched: bool,
 }
 
-/// What was asked for, to tell where nothing was found.
+/// What was asked for, to name the places where nothing was found.
 #[derive(Clone)]
 enum Asked {
     Paths(Vec<PathBuf>),
@@ -35,11 +35,12 @@ enum Asked {
 }
 
 impl Sources {
-    /// The paths, each a PID if there is no such file; or where the environment says if there are none.
+    /// Opens the paths, each of which is a PID if there is no such file. Without paths, opens those that the
+    /// environment names.
     pub fn open(paths: &[PathBuf]) -> Sources {
         let mut sources = Sources::new(Asked::Paths(paths.to_owned()));
         if paths.is_empty() {
-            // An error means that no usual root is there: `complain` says which ones they are.
+            // An error means that no usual root exists: `complain` lists them.
             let reader = Reader::from_env().ok();
             sources
                 .readers
@@ -58,7 +59,7 @@ impl Sources {
         sources
     }
 
-    /// The files of every process that may be looked at.
+    /// Opens the files of every process that this user may inspect.
     pub fn for_all_processes() -> Sources {
         let mut sources = Sources::new(Asked::AllProcesses);
         sources
@@ -67,7 +68,7 @@ impl Sources {
         sources
     }
 
-    /// Of files that [`set_files`](Self::set_files) will name.
+    /// Makes a source for files that [`set_files`](Self::set_files) will name.
     pub fn of_files() -> Sources {
         let mut sources = Sources::new(Asked::Paths(Vec::new()));
         sources
@@ -97,7 +98,7 @@ impl Sources {
         }
     }
 
-    /// With the values of each file by itself, too, if `wanted`: see [`Input::apart`].
+    /// If `wanted`, also reads the values of each file separately: see [`Input::apart`].
     pub fn per_file(mut self, wanted: bool) -> Sources {
         for (_, reader) in &mut self.readers {
             reader.per(if wanted { Per::File } else { Per::Model });
@@ -105,7 +106,7 @@ impl Sources {
         self
     }
 
-    /// With what was counted since the reading before.
+    /// Also computes what was counted since the previous reading.
     pub fn watched(mut self) -> Sources {
         for (_, reader) in &mut self.readers {
             reader.deltas(true);
@@ -114,7 +115,7 @@ impl Sources {
         self
     }
 
-    /// Reads all files that are there now.
+    /// Reads all files that exist now.
     pub fn read(&mut self) -> Input {
         let mut input = Input {
             snapshots: Vec::new(),
@@ -137,7 +138,7 @@ impl Sources {
     }
 }
 
-/// The process that a path means: a number, unless there is a file of that name.
+/// Returns the PID that a path means: a number, unless there is a file of that name.
 pub fn pid(path: &Path) -> Option<u32> {
     let pid = path.to_str()?.parse().ok()?;
     (!path.exists()).then_some(pid)
@@ -151,19 +152,19 @@ pub struct Input {
 }
 
 impl Input {
-    /// Reads all files below the paths, or where the environment says if there are none.
+    /// Reads all files below the paths, or below those that the environment names if there are none.
     pub fn read(paths: &[PathBuf], per_file: bool) -> Input {
         let mut sources = Sources::open(paths).per_file(per_file);
         progress::during("reading stats files", || sources.read())
     }
 
-    /// The models, each merged over all of its files.
+    /// Returns the models, each merged over all of its files.
     pub fn merged(&self) -> impl Iterator<Item = &Model> {
         self.snapshots.iter().flat_map(Snapshot::merged)
     }
 
-    /// What each file has by itself, in the order of [`files`](Self::files). Only sources
-    /// [per file](Sources::per_file) have that.
+    /// Returns the separate values of each file, in the order of [`files`](Self::files). Only sources [per
+    /// file](Sources::per_file) have them.
     pub fn apart(&self) -> impl Iterator<Item = &Model> {
         let snapshots = self.snapshots.iter();
         snapshots.flat_map(|snapshot| {
@@ -172,12 +173,12 @@ impl Input {
         })
     }
 
-    /// The files of all snapshots.
+    /// Returns the files of all snapshots.
     pub fn files(&self) -> impl Iterator<Item = &File> {
         self.snapshots.iter().flat_map(Snapshot::files)
     }
 
-    /// All of it as JSON, but for series that are not `wanted`.
+    /// Returns everything as JSON, except series that are not `wanted`.
     pub fn document<'a>(&'a self, wanted: &'a dyn Fn(&Series) -> bool) -> Document<'a> {
         Document {
             snapshots: self.snapshots.iter().collect(),
@@ -186,12 +187,12 @@ impl Input {
         }
     }
 
-    /// Whether no file could be read.
+    /// Returns whether no file could be read.
     pub fn is_empty(&self) -> bool {
         self.files().next().is_none()
     }
 
-    /// What could not be read, and why: paths first, then files.
+    /// Returns what could not be read, with the reason: paths first, then files.
     pub fn errors(&self) -> impl Iterator<Item = (&Path, &str)> {
         let paths = self
             .failures
@@ -201,7 +202,7 @@ impl Input {
         paths.chain(files.map(|problem| (problem.path(), problem.error())))
     }
 
-    /// Names on stderr what could not be read; if that was everything, with what to do about it.
+    /// Reports on stderr what could not be read; if that was everything, also what to do about it.
     pub fn complain(&self) {
         for (path, error) in self.errors() {
             output::complain(&format!("{}: {error}", output::path(path)));
@@ -217,7 +218,7 @@ impl Input {
         }
     }
 
-    /// Names the files that were removed under their writers, below the paths; whether there are any. Looks
+    /// Reports the files below the paths that were removed under their writers. Returns whether there are any. Looks
     /// at all processes.
     pub fn complain_of_removed(&self) -> bool {
         let paths = match &self.asked {
@@ -228,7 +229,7 @@ impl Input {
         let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
         let mut any = false;
         for removed in unlinked("/") {
-            // Those of a process are among its errors.
+            // Removed files of a given process are among its errors.
             let is_known = matches!(self.asked, Asked::AllProcesses)
                 || paths.iter().any(|path| pid(path) == Some(removed.pid()));
             if !is_known {
@@ -243,7 +244,7 @@ impl Input {
         any
     }
 
-    /// How a command ends that only had to read: it fails where nothing could be read.
+    /// Returns the exit of a command that only reads: it fails if nothing could be read.
     pub fn exit(&self) -> Exit {
         if self.is_empty() {
             Exit::Failure
@@ -252,7 +253,7 @@ impl Input {
         }
     }
 
-    /// Where was looked, as in "in /run/app".
+    /// Returns where it looked, as in "in /run/app".
     pub fn place(&self) -> String {
         let paths = match &self.asked {
             Asked::AllProcesses => {
@@ -287,7 +288,7 @@ impl Input {
         format!("{places}, and MMSTATS_PATH is not set")
     }
 
-    /// What to do where nothing was found: look where running programs have their files.
+    /// Returns what to do if nothing was found: look where running programs have their files.
     fn advice(&self) -> String {
         let mut roots: BTreeMap<PathBuf, Vec<u32>> = BTreeMap::new();
         if let Asked::Paths(_) = self.asked {
@@ -319,7 +320,7 @@ impl Input {
     }
 }
 
-/// The root that a file lies in.
+/// Returns the root that contains a file.
 pub fn root(file: &File) -> PathBuf {
     let above = if file.format() == 3 { 2 } else { 1 };
     file.path()
@@ -329,7 +330,7 @@ pub fn root(file: &File) -> PathBuf {
         .to_owned()
 }
 
-/// The bytes that a file takes of its file system. That can be far more than its length.
+/// Returns the bytes that a file takes in its file system, which can be far more than its length.
 pub fn taken(file: &File) -> u64 {
     let path = file.path();
     let found = if file.is_removed() {
@@ -340,14 +341,14 @@ pub fn taken(file: &File) -> u64 {
     found.map_or(file.bytes(), |found| found.blocks().saturating_mul(512))
 }
 
-/// Whether a process of this number lives here, whoever's it is.
+/// Returns whether a process with this PID lives on this machine, whoever owns it.
 pub fn lives(pid: u32) -> bool {
     use rustix::process::{Pid, test_kill_process};
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     pid.is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
-/// A snapshot with every value, if one can be taken.
+/// Takes a snapshot with every value, if possible.
 fn whole_snapshot(reader: &mut Reader) -> Result<Snapshot, Error> {
     let mut snapshot = reader.snapshot()?;
     for _ in 1..TRIES {
@@ -359,7 +360,7 @@ fn whole_snapshot(reader: &mut Reader) -> Result<Snapshot, Error> {
     Ok(snapshot)
 }
 
-/// The path and what is wrong with it, without the path again.
+/// Returns the path and its problem, without the path in the text again.
 fn failure(path: &Path, error: Error) -> (PathBuf, String) {
     match error {
         Error::Io {
@@ -377,7 +378,7 @@ fn failure(path: &Path, error: Error) -> (PathBuf, String) {
     }
 }
 
-/// The series of a label among those that are sorted by it, as those of a snapshot are.
+/// Finds a label's series in a list sorted by label, as in a snapshot.
 pub fn find<'a>(all: &'a [Series], label: &str) -> Option<&'a Series> {
     let index = all
         .binary_search_by(|series| series.label().cmp(label))

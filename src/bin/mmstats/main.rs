@@ -1,4 +1,4 @@
-//! `mmstats`: looks at the statistics of running programs.
+//! `mmstats`: shows the statistics of running programs.
 
 mod commands;
 mod input;
@@ -20,14 +20,14 @@ fn main() -> ExitCode {
     output::end(arguments.command.run())
 }
 
-/// Takes as many descriptors as this process may have. A reader keeps files open while it has less than half of
-/// them, and the usual 1,024 are few for a large root.
+/// Raises the limit of descriptors to its maximum. A reader keeps files open while they take less than half of the
+/// limit, and the usual 1,024 are few for a large root.
 fn allow_open_files() {
     let limit = getrlimit(Resource::Nofile);
     let most = Rlimit {
         current: limit.maximum,
         ..limit
     };
-    // Where that is refused, some files cost a few system calls more.
+    // If that is refused, some files cost a few more system calls.
     let _ = setrlimit(Resource::Nofile, most);
 }

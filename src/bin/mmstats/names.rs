@@ -1,37 +1,38 @@
-//! What a name means that a user typed: a label, a pattern of labels, or something that a value exposes.
-//! All commands take the names that `mmstats show` prints.
+//! Interprets a name that a user typed: a label, a pattern of labels, or something that a value exposes. All commands
+//! accept the names that `mmstats show` prints.
 
 use mmstats::reader::{Model, Series, matches, printable};
 
 use crate::input::Input;
 
-/// Labels that are named where none matches.
+/// How many labels are named if none matches.
 const EXAMPLES: usize = 5;
 
-/// What a pattern means of a label.
+/// What a pattern means for a label.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Means {
     /// The label.
     Label,
-    /// What its value, or its window, exposes: names as in [`Series::exposed`].
+    /// Things that its value or its window exposes, by names as in [`Series::exposed`].
     Parts(Vec<String>),
 }
 
-/// What a pattern means of a stat; see [`means`].
+/// Returns what a pattern means for a stat; see [`means`].
 pub fn resolve(pattern: &str, stat: &Series) -> Option<Means> {
     let exposed = || stat.exposed().iter().map(|(name, _)| &**name).collect();
     means(pattern, stat.label(), exposed)
 }
 
-/// What a pattern (`*` and `?`) means of a label, whose value has parts of these names; `None`: it does not
-/// concern it. Names match as they are and as they are printed; what rows have also as there: `p99`, `mean`.
+/// Returns what a pattern (`*` and `?`) means for a label whose value has parts of these names; `None` if it does not
+/// match. Names match as they are and as they are printed. Parts that rows show also match by their names there:
+/// `p99`, `mean`.
 pub fn means<'a>(pattern: &str, label: &str, parts: impl Fn() -> Vec<&'a str>) -> Option<Means> {
     let is =
         |pattern: &str, name: &str| matches(pattern, name) || matches(pattern, &printable(name));
     if is(pattern, label) {
         return Some(Means::Label);
     }
-    // A part may have separators in its own name.
+    // A part may have separators in its name.
     [".", ":", "__"].into_iter().find_map(|separator| {
         pattern.rmatch_indices(separator).find_map(|(at, _)| {
             if !is(&pattern[..at], label) {
@@ -47,7 +48,7 @@ pub fn means<'a>(pattern: &str, label: &str, parts: impl Fn() -> Vec<&'a str>) -
     })
 }
 
-/// Percentiles as rows and titles have them: `p99`.
+/// Returns the name of a percentile as in rows and titles: `p99`.
 pub fn short(name: &str) -> &str {
     match name {
         "Median" | "Percentile50th" => "p50",
@@ -60,7 +61,7 @@ pub fn short(name: &str) -> &str {
     }
 }
 
-/// The same of all that a row has.
+/// Returns the name of any part as in rows.
 fn in_row(name: &str) -> &str {
     match name {
         "Count" => "count",
@@ -71,7 +72,7 @@ fn in_row(name: &str) -> &str {
     }
 }
 
-/// What some patterns mean of a label together; no patterns mean all labels.
+/// Returns what several patterns together mean for a label. Without patterns, every label matches.
 pub fn resolve_any(patterns: &[String], stat: &Series) -> Option<Means> {
     if patterns.is_empty() {
         return Some(Means::Label);
@@ -93,13 +94,13 @@ pub fn resolve_any(patterns: &[String], stat: &Series) -> Option<Means> {
     (!parts.is_empty()).then_some(Means::Parts(parts))
 }
 
-/// The name of a part, as `mmstats show --per-file` prints it.
+/// Returns the name of a part, as `mmstats show --per-file` prints it.
 pub fn of_part(stat: &Series, part: &str) -> String {
     format!("{}{}{part}", stat.label(), stat.value().separator())
 }
 
-/// Patterns with commas between them. A comma in the braces of labels (`ok{a="1",b="2"}`) separates
-/// nothing, nor does one in a name that `is_known`.
+/// Splits patterns at commas. A comma in the braces of labels (`ok{a="1",b="2"}`) does not separate, nor does one in
+/// a name that `is_known`.
 pub fn split(text: &str, is_known: impl Fn(&str) -> bool) -> Vec<String> {
     let (mut depth, mut quoted, mut escaped) = (0, false, false);
     let pieces: Vec<&str> = text
@@ -132,7 +133,7 @@ pub fn split(text: &str, is_known: impl Fn(&str) -> bool) -> Vec<String> {
     patterns
 }
 
-/// Whether this is, letter by letter, the name of a label or of something that one exposes.
+/// Returns whether this is the exact name of a label or of something that one exposes.
 pub fn is_known(name: &str, input: &Input) -> bool {
     stats(input).any(|stat| {
         let is = |known: &str| known == name || printable(known) == name;
@@ -143,7 +144,7 @@ pub fn is_known(name: &str, input: &Input) -> bool {
     })
 }
 
-/// The sentence for a pattern that matches nothing.
+/// Returns the message for a pattern that matches nothing.
 pub fn no_label(input: &Input, pattern: &str) -> String {
     let some: Vec<_> = stats(input).take(EXAMPLES + 1).map(Series::label).collect();
     let more = if some.len() > EXAMPLES { ", …" } else { "" };
@@ -151,13 +152,13 @@ pub fn no_label(input: &Input, pattern: &str) -> String {
     format!("no label matches {pattern:?}: there are {some}{more} (`mmstats show` prints all)")
 }
 
-/// The patterns that match nothing.
+/// Returns the patterns that match nothing.
 pub fn unmatched<'a>(patterns: &'a [String], input: &'a Input) -> impl Iterator<Item = &'a String> {
     let matches = |pattern: &str| stats(input).any(|stat| resolve(pattern, stat).is_some());
     patterns.iter().filter(move |pattern| !matches(pattern))
 }
 
-/// The merged series of all models.
+/// Returns the merged series of all models.
 pub fn stats(input: &Input) -> impl Iterator<Item = &Series> {
     input.merged().flat_map(Model::series)
 }

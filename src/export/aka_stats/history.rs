@@ -1,4 +1,4 @@
-//! Entries of histories, and the contexts of what is in them.
+//! Entries of histories, and their contexts.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use crate::metric::context::Context;
 use crate::metric::errors::value::{DistinctError, ErrorsValue};
 use crate::metric::history::value::HistoryEntry;
 
-/// What is in a history.
+/// An entry of a history.
 pub(crate) struct Entry<'a> {
     /// Nanoseconds since 1970-01-01 UTC.
     pub(crate) time: u64,
@@ -15,7 +15,7 @@ pub(crate) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// An entry of a history.
+    /// Converts an entry of a history.
     pub(crate) fn of(entry: &'a HistoryEntry) -> Entry<'a> {
         Entry {
             time: entry.time_ns(),
@@ -25,8 +25,8 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Of an error log, which does not keep every time: the last and the first time of each distinct error whose
-/// name is wanted.
+/// Returns the entries of an error log for each distinct error whose name is wanted. The log does not keep every
+/// time, so these are the last and the first time.
 pub(crate) fn of_errors<'a>(
     errors: &'a ErrorsValue,
     is_wanted: impl Fn(&str) -> bool,
@@ -50,13 +50,13 @@ pub(crate) fn of_errors<'a>(
 #[derive(Clone, Copy)]
 pub(crate) enum ContextOf<'a> {
     Stored(&'a Context),
-    /// Of an error what it was, and the backtrace if there is one. In aka-stats it is Python's traceback, which
-    /// says both.
+    /// For an error: its description, and its backtrace if there is one. In aka-stats this is Python's traceback,
+    /// which contains both.
     Error(&'a DistinctError),
 }
 
 impl<'a> ContextOf<'a> {
-    /// An empty one is none.
+    /// An empty context counts as none.
     pub(crate) fn stored(context: Option<&'a Context>) -> Option<ContextOf<'a>> {
         let context = context.filter(|context| !context.bytes().is_empty());
         context.map(ContextOf::Stored)
@@ -69,7 +69,7 @@ impl<'a> ContextOf<'a> {
         }
     }
 
-    /// As everywhere the MD5 of the text.
+    /// Returns the MD5 of the text, as everywhere.
     pub(crate) fn id(self) -> Cow<'a, str> {
         match self {
             ContextOf::Stored(context) => context.id().into(),
@@ -94,7 +94,7 @@ impl<'a> ContextOf<'a> {
         }
     }
 
-    /// Its bytes.
+    /// Returns its bytes.
     #[cfg(feature = "push")]
     pub(crate) fn content(self) -> Vec<u8> {
         match self {

@@ -1,6 +1,6 @@
-//! What aka-stats calls things: labels, the numbers of a label, and histories with contexts, made of series.
+//! Series in the terms of aka-stats: labels, the numbers of a label, and histories with contexts.
 //!
-//! Its HTTP interface (`serve`) and its Redis keys (`push`) say the same.
+//! Its HTTP interface (`serve`) and its Redis keys (`push`) both use these.
 
 pub(crate) mod history;
 pub(crate) mod source;

@@ -1,4 +1,4 @@
-//! Which labels there are, and what their stats are made of.
+//! The labels that exist, and the sources of their stats.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,11 +9,11 @@ use crate::metric::Value;
 use crate::metric::errors::value::{DistinctError, ErrorsValue};
 use crate::reader::Series;
 
-/// What a label's stat is made of: only made where it is asked for.
+/// The source of a label's stat, which is computed only on request.
 pub(crate) enum Source<'a> {
-    /// A value that counts what was recorded, and that is this many.
+    /// A value with a count, and that count.
     Value(&'a Value, u64),
-    /// So many errors; nanoseconds since 1970-01-01 UTC of the last one.
+    /// A number of errors, and the time of the last one in nanoseconds since 1970-01-01 UTC.
     Errors(u64, u64),
 }
 
@@ -63,7 +63,7 @@ impl Source<'_> {
     }
 }
 
-/// Calls `each` with every label under which a series has a stat, once for each source of it.
+/// Calls `each` with every label under which a series has a stat, once for each of its sources.
 pub(crate) fn sources_of<'a>(series: &'a Series, mut each: impl FnMut(Cow<'a, str>, Source<'a>)) {
     let value = series.value();
     let count = value.count().filter(|count| *count > 0);
@@ -81,12 +81,12 @@ pub(crate) fn sources_of<'a>(series: &'a Series, mut each: impl FnMut(Cow<'a, st
 /// The name of all errors of a log.
 pub(crate) const ALL: &str = "all";
 
-/// What follows the label of an error log, of errors with this name.
+/// Returns what follows the label of an error log, for errors with this name.
 pub(crate) fn part(name: &str) -> String {
     format!("__{name}")
 }
 
-/// How many errors of each name there are, and when the last one was.
+/// Returns the number of errors of each name, and the time of the last one.
 fn by_name(errors: &ErrorsValue) -> BTreeMap<String, (u64, u64)> {
     let mut names: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for error in errors.sites() {
@@ -96,12 +96,12 @@ fn by_name(errors: &ErrorsValue) -> BTreeMap<String, (u64, u64)> {
     }
     let each = errors.sites().iter().chain(errors.distinct());
     let last = each.map(DistinctError::last_ns).max().unwrap_or(0);
-    // Also of a note that is called so: it is one of all.
+    // This also replaces a note of that name, which is one of all.
     names.insert(ALL.to_owned(), (errors.all(), last));
     names
 }
 
-/// The label that aka-stats would have for a series, with `suffix` after its name.
+/// Returns the label that aka-stats would use for a series, with `suffix` after its name.
 pub(crate) fn label_of<'a>(series: &'a Series, suffix: &str) -> Cow<'a, str> {
     let labels = series.labels();
     if labels.is_empty() {
@@ -110,7 +110,7 @@ pub(crate) fn label_of<'a>(series: &'a Series, suffix: &str) -> Cow<'a, str> {
             suffix => format!("{}{suffix}", series.label()).into(),
         };
     }
-    // What is recorded by name (`push_stat`) has its own label among the others, and no other name.
+    // A metric recorded by name (`push_stat`) has its own label among the others, and no other name.
     let own = (labels.iter().find(|(key, _)| key == "label"))
         .filter(|_| matches!(series.metric(), "" | "history"));
     let name = own.map_or(series.metric(), |(_, label)| label);
@@ -125,7 +125,7 @@ pub(crate) fn label_of<'a>(series: &'a Series, suffix: &str) -> Cow<'a, str> {
     text.into()
 }
 
-/// A label with its extra labels sorted. In aka-stats they are in the order in which they were given.
+/// Returns a label with its extra labels sorted. In aka-stats they are in the order in which they were given.
 #[cfg(feature = "serve")]
 pub(crate) fn in_order(label: &str) -> Cow<'_, str> {
     match label.split_once(';') {
@@ -138,7 +138,7 @@ pub(crate) fn in_order(label: &str) -> Cow<'_, str> {
     }
 }
 
-/// A character of an extra label, as aka-stats writes it.
+/// Returns a character of an extra label as aka-stats writes it.
 fn safe(c: char) -> Option<char> {
     match c {
         ',' | ';' | '=' | ' ' => Some('_'),

@@ -3,7 +3,7 @@
 #[cfg(feature = "serve")]
 use serde_json::{Value as Json, json};
 
-/// The numbers of a label; `None` is what is not known.
+/// The numbers of a label; `None` means not known.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stat {
     pub(crate) count: f64,
@@ -18,12 +18,12 @@ pub(crate) struct Stat {
 
 #[cfg(feature = "serve")]
 impl Stat {
-    /// What is answered; `{}` where there is none.
+    /// Returns the body of the answer; `{}` without a stat.
     pub(crate) fn json(stat: Option<&Stat>) -> Json {
         let Some(stat) = stat else {
             return json!({});
         };
-        // By name, as they always are here. (There they are in any order.)
+        // In the order of their names. (In aka-stats they are in any order.)
         json!({
             "avg": stat.avg,
             "count": stat.count,
@@ -36,7 +36,8 @@ impl Stat {
         })
     }
 
-    /// Adds another one, as if the values of both had one label. What is not known of one is not known of both.
+    /// Adds another stat, as if the values of both had one label. A number that is unknown in one is unknown in the
+    /// sum.
     pub(crate) fn add(sum: &mut Option<Stat>, other: Stat) {
         let Some(one) = *sum else {
             *sum = Some(other);
@@ -44,7 +45,7 @@ impl Stat {
         };
         let count = one.count + other.count;
         let apart = both(one.avg, other.avg, |a, b| b - a);
-        // The squares about a common mean, as `SummaryValue` merges them.
+        // The squares about a common mean, merged as in `SummaryValue`.
         let squares = |stat: &Stat| stat.stdev.map(|stdev| stdev * stdev * (stat.count - 1.0));
         let within = both(squares(&one), squares(&other), |a, b| a + b);
         let between = apart.map(|apart| apart * apart * one.count * other.count / count);
@@ -67,7 +68,7 @@ impl Stat {
     }
 }
 
-/// Of two numbers, if both are known.
+/// Applies `f` to two numbers if both are known.
 #[cfg(feature = "serve")]
 fn both(a: Option<f64>, b: Option<f64>, f: impl Fn(f64, f64) -> f64) -> Option<f64> {
     Some(f(a?, b?))

@@ -5,11 +5,11 @@ use serde_json::{Map, Value as Json, json};
 use super::numbers::{float, integer};
 use crate::{Context, Distribution, Exemplar, FloatDistribution, PERCENTILES, SummaryValue};
 
-/// How the numbers of a distribution are shown.
+/// How numbers of a distribution are shown.
 pub(super) struct Show {
-    /// One that was recorded, or the sum of such.
+    /// A recorded value, or a sum of recorded values.
     whole: fn(u128) -> Json,
-    /// One that was computed.
+    /// A computed value.
     fraction: fn(f64) -> Json,
 }
 
@@ -20,7 +20,7 @@ impl Show {
     };
     pub(super) const NUMBERS: Show = Show {
         whole: |n| i128::try_from(n).map_or_else(|_| float(n as f64), integer),
-        // A mean of integers that is one looks like one.
+        // A mean of integers that is an integer is written as one.
         fraction: |x| {
             if x.fract() == 0.0 {
                 integer(x as i128)
@@ -56,7 +56,7 @@ pub(super) fn insert_distribution(
     insert_exemplars(entry, exemplars, |value| (show.whole)(value.into()));
 }
 
-/// Values with contexts, where there are some.
+/// Inserts the values with contexts, if there are any.
 fn insert_exemplars<'a, T: Copy + 'a>(
     entry: &mut Map<String, Json>,
     exemplars: impl Iterator<Item = &'a Exemplar<T>>,

@@ -1,4 +1,4 @@
-//! Numbers as JSON has them.
+//! Numbers in JSON.
 
 use serde_json::Value as Json;
 
@@ -11,7 +11,8 @@ pub(super) fn number(number: Number) -> Json {
     }
 }
 
-/// The integer, or the nearest float where 64 bits do not hold it (a sum over many files).
+/// Returns the integer, or the nearest float if it does not fit into 64 bits (a sum over many
+/// files).
 pub(super) fn integer(n: i128) -> Json {
     match (u64::try_from(n), i64::try_from(n)) {
         (Ok(n), _) => n.into(),
@@ -20,7 +21,7 @@ pub(super) fn integer(n: i128) -> Json {
     }
 }
 
-/// The float; NaN and infinities are null.
+/// Returns the float; NaN and infinities are null.
 pub(super) fn float(x: f64) -> Json {
     serde_json::Number::from_f64(x).map_or(Json::Null, Json::Number)
 }

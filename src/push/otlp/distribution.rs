@@ -1,4 +1,4 @@
-//! Distributions as histogram points: with explicit bounds, or with exponential buckets.
+//! Distributions as histogram points, with explicit bounds or exponential buckets.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,11 @@ use crate::export::bounds;
 use crate::export::native::{self, SCHEMA};
 use crate::reader::Histogram;
 
-/// Buckets that an exponential histogram has at most, for positive and for negative values each: what the
+/// The maximum number of buckets of an exponential histogram, for positive and for negative values each, as the
 /// specification of the SDK says (`MaxSize`).
 const BUCKETS_MOST: i32 = 160;
 
-/// With explicit bounds, the same for each distribution of a kind: each count is exact.
+/// Returns a point with explicit bounds, which are the same for each distribution of a kind. Each count is exact.
 pub fn explicit(histogram: &Histogram<'_>) -> HistogramPoint {
     let buckets = bounds::classic(histogram);
     let mut before = 0;
@@ -26,7 +26,7 @@ pub fn explicit(histogram: &Histogram<'_>) -> HistogramPoint {
         count: before,
         sum: sum(histogram),
         bucket_counts,
-        // The last one is infinite, and not written.
+        // The last bound is infinite and not written.
         explicit_bounds: bounds.filter(|bound| bound.is_finite()).collect(),
         min: histogram.min(),
         max: histogram.max(),
@@ -34,7 +34,7 @@ pub fn explicit(histogram: &Histogram<'_>) -> HistogramPoint {
     }
 }
 
-/// With exponential buckets, as fine as they may be.
+/// Returns a point with exponential buckets, as fine as the limit allows.
 pub fn exponential(histogram: &Histogram<'_>) -> ExponentialPoint {
     let native::Exponential {
         positive,
@@ -59,16 +59,16 @@ pub fn exponential(histogram: &Histogram<'_>) -> ExponentialPoint {
     }
 }
 
-/// The sum, which has to be left out where a value is negative: receivers take it for a counter.
+/// Returns the sum, or `None` if a value is negative, because receivers take the sum for a counter.
 fn sum(histogram: &Histogram<'_>) -> Option<f64> {
     let has_negative = histogram.min().is_some_and(|min| min < 0.0);
     (!has_negative).then(|| histogram.sum())
 }
 
-/// The attribute of an exemplar whose context is not the id of a trace. The pages for Prometheus call it the same.
+/// The attribute of an exemplar whose context is not a trace id. The pages for Prometheus use the same name.
 const CONTEXT: &str = "trace_id";
 
-/// The last values that came with a context. One that was cut or lost leads nowhere.
+/// Returns the last values that were recorded with a context. A context that was cut or lost is useless and left out.
 fn exemplars(histogram: &Histogram<'_>) -> Vec<Exemplar> {
     let mut all = Vec::new();
     histogram.each_exemplar(|value, time, context| {
@@ -91,14 +91,14 @@ fn exemplars(histogram: &Histogram<'_>) -> Vec<Exemplar> {
     all
 }
 
-/// The bytes of the id of a trace: 32 hex digits, and not all of them zero.
+/// Returns the bytes of a trace id, which is 32 hex digits that are not all zero.
 fn trace_id(text: &str) -> Option<[u8; 16]> {
     let is_hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let id = u128::from_str_radix(text, 16).ok().filter(|_| is_hex)?;
     (id != 0).then(|| id.to_be_bytes())
 }
 
-/// How much coarser the buckets have to be.
+/// Returns by how many scales the buckets have to be coarser.
 fn shift(counts: &BTreeMap<i32, u64>) -> i32 {
     let (Some((&first, _)), Some((&last, _))) = (counts.first_key_value(), counts.last_key_value())
     else {
@@ -111,13 +111,13 @@ fn shift(counts: &BTreeMap<i32, u64>) -> i32 {
     shift
 }
 
-/// OpenTelemetry's index of one of Prometheus' buckets, for a scale that is coarser by `shift`.
+/// Returns OpenTelemetry's index for one of Prometheus' buckets, at a scale that is coarser by `shift`.
 fn index(of: i32, shift: i32) -> i32 {
-    // Rounded down, also below zero: buckets `2i` and `2i + 1` are bucket `i` of the next scale.
+    // Rounds down, also below zero: buckets `2i` and `2i + 1` are bucket `i` of the next scale.
     (of - 1) >> shift
 }
 
-/// All buckets from the first to the last that counts something.
+/// Returns all buckets from the first to the last nonempty one.
 fn buckets(counts: &BTreeMap<i32, u64>, shift: i32) -> Option<Buckets> {
     let (&first, _) = counts.first_key_value()?;
     let offset = index(first, shift);

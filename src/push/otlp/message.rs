@@ -1,9 +1,9 @@
-//! The messages of OTLP metrics: of what is sent those that are few ([`request`](super::request) writes the others), and
-//! the answers.
+//! The messages of OTLP metrics: the answers, and those requests' messages that are few ([`request`](super::request)
+//! writes the others).
 //!
 //! The fields are those of opentelemetry/proto/metrics/v1/metrics.proto and its neighbours in
-//! github.com/open-telemetry/opentelemetry-proto, as far as they are used here. They are not taken from the crate
-//! opentelemetry-proto, which depends on an API and an SDK of which nothing is needed. The tests decode with it.
+//! github.com/open-telemetry/opentelemetry-proto, as far as this crate uses them. The crate opentelemetry-proto is
+//! not used, because it depends on an API and an SDK that are not needed. The tests decode with it.
 
 use prost::{Message, Oneof};
 
@@ -22,7 +22,7 @@ pub struct PartialSuccess {
     pub error_message: String,
 }
 
-/// `google.rpc.Status`: what a failed request is answered with.
+/// `google.rpc.Status`: the answer to a failed request.
 #[derive(Clone, PartialEq, Message)]
 pub struct Status {
     #[prost(int32, tag = "1")]
@@ -143,7 +143,7 @@ pub enum Any {
 }
 
 impl KeyValue {
-    /// An attribute.
+    /// Makes an attribute.
     pub fn new(key: impl Into<String>, value: Any) -> KeyValue {
         KeyValue {
             key: key.into(),
@@ -151,7 +151,7 @@ impl KeyValue {
         }
     }
 
-    /// An attribute that is a text.
+    /// Makes an attribute with a text.
     pub fn text(key: impl Into<String>, value: impl Into<String>) -> KeyValue {
         KeyValue::new(key, Any::String(value.into()))
     }

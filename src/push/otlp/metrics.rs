@@ -1,8 +1,9 @@
-//! From the series of a resource to metrics with points.
+//! Converts the series of a resource to metrics with points.
 //!
-//! A metric is called `<prefix>.<metric>`, as the model writes it. Its unit is a field, the group and the labels are
-//! attributes. A receiver takes points of one metric with the same attributes for one, and two types of one name for
-//! an error: so attributes that are alike get more, and a second type of a name has its type as a suffix.
+//! A metric is called `<prefix>.<metric>`, spelled as in the model. Its unit is a field; the group and the labels are
+//! attributes. A receiver takes points of one metric with equal attributes for one point, and two types of one name
+//! for an error. So points with equal attributes get additional ones, and a second type of a name gets its type as a
+//! suffix.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -19,12 +20,12 @@ use crate::format::scalar::Number;
 use crate::reader::{Reading, Sample, Series};
 use crate::sys::memory::hashing::{RandomState, random_state};
 
-/// The metrics of one resource. Of most a text is all that is allocated: there is one for each series, and each push makes
-/// them anew.
+/// The metrics of one resource. Most need a single allocation, for a text: there is one for each series, and each
+/// push makes them anew.
 #[derive(Debug)]
 pub struct Metrics<'a> {
     metrics: Vec<Metric<'a>>,
-    /// Of all metrics.
+    /// The points of all metrics.
     points: Vec<Point<'a>>,
     names: HashMap<Rc<str>, usize, RandomState>,
     /// The name that is being made.
@@ -33,11 +34,11 @@ pub struct Metrics<'a> {
     exponential: bool,
 }
 
-/// A name and what is said of it.
+/// A name and its description.
 #[derive(Debug)]
 pub struct Metric<'a> {
     pub name: Rc<str>,
-    /// How much of the name was wanted: the rest tells it from another metric.
+    /// The length of the requested name; the rest distinguishes it from another metric.
     wanted: usize,
     pub kind: Type,
     pub unit: String,
@@ -60,11 +61,11 @@ pub enum Type {
 /// One set of attributes, with its value.
 #[derive(Debug)]
 pub struct Point<'a> {
-    /// The place of its metric.
+    /// The index of its metric.
     metric: usize,
     pub attributes: Attributes<'a>,
     pub value: PointValue,
-    /// From when it counts: nanoseconds since 1970-01-01 UTC.
+    /// The time from which it counts: nanoseconds since 1970-01-01 UTC.
     pub since: u64,
     origin: Origin<'a>,
 }
@@ -98,7 +99,7 @@ impl<'a> HasLabels for Point<'a> {
 }
 
 impl Type {
-    /// As a suffix of names.
+    /// Returns the type as a suffix of names.
     fn name(self) -> &'static str {
         match self {
             Type::Counter => "counter",
@@ -111,7 +112,7 @@ impl Type {
 }
 
 impl<'a> Metrics<'a> {
-    /// None so far; about so many series will come.
+    /// Makes an empty list with space for about `series` series.
     pub fn new(exponential: bool, series: usize) -> Metrics<'a> {
         Metrics {
             metrics: Vec::with_capacity(series),
@@ -122,7 +123,7 @@ impl<'a> Metrics<'a> {
         }
     }
 
-    /// Adds what a series says. `export` is what stands in front of its model's names, `path` where it was read.
+    /// Adds a series. `export` is the prefix of its model's names, and `path` is where it was read.
     pub fn add(&mut self, (model, export, path): (&'a str, &str, &'a Path), series: &'a Series) {
         let of = Of {
             series,
@@ -139,7 +140,7 @@ impl<'a> Metrics<'a> {
         series.value().samples(series.unit(), |sample| {
             match (sample.part, sample.reading) {
                 ("Min", Reading::Level(min)) => has_negative = min.as_f64() < 0.0,
-                // Once it is known whether its sum may fall.
+                // Added below, when it is known whether its sum may fall.
                 ("", Reading::Summary { count, sum }) => {
                     summary = Some((count, sum));
                     return;
@@ -220,8 +221,8 @@ impl<'a> Metrics<'a> {
         });
     }
 
-    /// The place of the metric that wants this `name`, made if it is new: with its type as a suffix, or with a number if
-    /// others have the name.
+    /// Returns the index of the metric for this `name`, which is made if it is new. If the name is taken, it gets its
+    /// type as a suffix, and then a number.
     fn metric(&mut self, kind: Type, unit: &str, help: &'a str) -> usize {
         let wanted = self.name.len();
         for number in 0.. {
@@ -258,9 +259,9 @@ impl<'a> Metrics<'a> {
         at
     }
 
-    /// Calls `each` with the metrics and their points, whose attributes differ now.
+    /// Calls `each` with the metrics and their points, whose attributes are now distinct.
     pub fn each(mut self, mut each: impl FnMut(&Metric<'a>, &[Point<'a>])) {
-        // Stable, and nearly always sorted already.
+        // The sort is stable, and the points are nearly always sorted already.
         self.points.sort_by_key(|point| point.metric);
         for points in (self.points).chunk_by_mut(|one, next| one.metric == next.metric) {
             tell_apart(points);
@@ -269,7 +270,7 @@ impl<'a> Metrics<'a> {
     }
 }
 
-/// What all samples of a series have in common.
+/// The data that all samples of a series have in common.
 struct Of<'a, 'b> {
     series: &'a Series,
     export: &'b str,
@@ -278,7 +279,7 @@ struct Of<'a, 'b> {
     since: u64,
 }
 
-/// Writes the parts that are there, with a dot between two of them.
+/// Writes the nonempty parts, separated by dots.
 fn write_name(parts: &[&str], name: &mut String) {
     name.clear();
     for part in parts {
@@ -296,7 +297,7 @@ fn write_name(parts: &[&str], name: &mut String) {
     }
 }
 
-/// Names of our own (`Min`, `StdDev`) in lower case; those of fields as they are.
+/// Returns the name of a part: our own names (`Min`, `StdDev`) in lower case, those of fields unchanged.
 fn part_name(part: &str) -> Cow<'_, str> {
     match part {
         "StdDev" => "stddev".into(),
@@ -305,7 +306,7 @@ fn part_name(part: &str) -> Cow<'_, str> {
     }
 }
 
-/// The group or the labels of a series.
+/// Returns the group or the labels of a series.
 fn attributes(series: &Series) -> Attributes<'_> {
     let mut attributes = Vec::new();
     if let Some(group) = series.group() {
@@ -317,7 +318,7 @@ fn attributes(series: &Series) -> Attributes<'_> {
     attributes
 }
 
-/// Adds an attribute. Where its key is there, or is empty, it is renamed: keys must be unique.
+/// Adds an attribute. A key that is taken or empty is renamed, since keys must be unique.
 fn push_attribute<'a>(attributes: &mut Attributes<'a>, key: Cow<'a, str>, value: Cow<'a, str>) {
     let key = if key.is_empty() { "label".into() } else { key };
     let is_taken = |key: &str| attributes.iter().any(|(there, _)| there == key);

@@ -1,5 +1,5 @@
-//! To an OpenTelemetry collector, or whatever takes OTLP over HTTP or gRPC: a reading of the stats files, pushed again and
-//! again.
+//! Pushes readings of the stats files to an OpenTelemetry collector, or to any other receiver of OTLP over HTTP or
+//! gRPC.
 //!
 //! ```no_run
 //! use mmstats::push::otlp::{Options, Pusher, at_base};
@@ -25,8 +25,8 @@
 //! ```
 //!
 //! # What is pushed
-//! A metric is called `<prefix>.<metric>`: the prefix is the model's name, or what `#[mmstats(export = "…")]` says.
-//! Units are written as UCUM has them (`s`, `By`). Groups and labels are attributes.
+//! A metric is called `<prefix>.<metric>`. The prefix is the model's name, unless `#[mmstats(export = "…")]` sets
+//! another. Units are UCUM codes (`s`, `By`). Groups and labels are attributes.
 //!
 //! | kind | metric |
 //! |---|---|
@@ -39,27 +39,27 @@
 //! | Timer, Percentile | histogram with explicit bounds, or exponential ([`Options::exponential`]) |
 //! | Summary, by name | summary without quantiles; gauges `.min`, `.max`, `.last`, `.stddev` |
 //!
-//! All sums are cumulative. A distribution with negative values has no sum; a Summary with negative values is the sums
-//! `.count` and `.sum`. Histories and windows are not pushed. Values that were recorded with a context are exemplars: a
-//! context of 32 hex digits is their `trace_id`, any other one an attribute of that name.
+//! All sums are cumulative. A distribution with negative values has no sum; a Summary with negative values becomes
+//! the sums `.count` and `.sum`. Histories and windows are not pushed. Values that were recorded with a context are
+//! exemplars: a context of 32 hex digits is their `trace_id`, any other context is an attribute of that name.
 //!
 //! Each process is a resource, with `process.pid`, `process.creation.time`, `process.executable.path`, `host.name`,
 //! `service.name` and `service.instance.id`. The totals of processes that have ended and were folded are a resource
-//! without a process, and with `mmstats.retired` = true. What is folded was pushed before as that of its process. So
-//! for rates leave the retired totals out; for totals add them to those of processes that live.
+//! without a process, and with `mmstats.retired` = true. Folded values were pushed before as values of their process.
+//! So leave the retired totals out of rates; for totals, add them to those of living processes.
 //!
 //! # What can be relied on
-//! Points are cumulative, with the time from which they count. So a point that is pushed again counts once, and
-//! one that was missed is made up for by the next: whatever is restarted, nothing is counted twice or lost. Of a
-//! failed push nothing is kept but the last totals of processes that are gone since. A process that has ended and left
-//! its files is pushed once more.
+//! Points are cumulative, with the time from which they count. So a point that is pushed again counts once, and the
+//! next point makes up for a missed one: whatever is restarted, nothing is counted twice or lost. After a failed
+//! push, only the last totals of processes that have gone since are kept. A process that has ended and left its files
+//! is pushed once more.
 //!
-//! The totals of a process do not fall when it drops a `Stats` and keeps another: the pusher adds what it read of files
-//! that are gone. (If they were folded, it takes that off the retired totals until the process is gone.) A pusher that
-//! starts anew, and so each run of `mmstats push otlp --once`, knows only the files that are there. Totals are smaller
-//! then. Their start is as late as the creation of the earliest file that is left, so where the oldest file went, the
-//! start says that it is a reset; where a younger one went, receivers see that from the value alone. A process that drops
-//! all its files and makes new ones counts from zero again, with a new start.
+//! The totals of a process do not fall when it drops a `Stats` and keeps another: the pusher adds what it read from
+//! files that are gone. (If they were folded, it subtracts that from the retired totals until the process is gone.) A
+//! pusher that starts anew, such as each run of `mmstats push otlp --once`, knows only the files that exist. Its
+//! totals are then smaller. Their start is the creation of the earliest file that is left. So if the oldest file
+//! went, the start indicates a reset; if a younger one went, receivers see the reset from the value alone. A process
+//! that drops all its files and makes new ones counts from zero again, with a new start.
 
 mod client;
 mod distribution;
@@ -78,11 +78,11 @@ use std::time::Duration;
 pub use self::options::{Options, Protocol, at_base};
 pub use self::pusher::{OWN_MODEL, Pushed, Pusher};
 
-/// Why nothing was pushed, or not all.
+/// The reason why nothing, or not everything, was pushed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// What was asked for is wrong, or not there.
+    /// An option is invalid or not supported.
     #[error("{0}")]
     Options(String),
     /// Another process pushes a root to this destination.
@@ -95,31 +95,32 @@ pub enum Error {
     Locked {
         /// The root.
         root: PathBuf,
-        /// Where to.
+        /// The URL of the receiver.
         endpoint: String,
         /// The file that is locked.
         lock: PathBuf,
     },
-    /// The receiver is away, or did not accept it.
+    /// The receiver cannot be reached, or did not accept the request.
     #[error("cannot push to {endpoint}: {problem}")]
     #[non_exhaustive]
     Failed {
-        /// Where to.
+        /// The URL of the receiver.
         endpoint: String,
         /// What happened.
         problem: String,
-        /// The status of the answer, if there was one: HTTP's, or gRPC's code, which is below 100.
+        /// The status of the answer, if there was one: the HTTP status, or the gRPC code, which is below 100.
         status: Option<u16>,
-        /// How long to wait before the next push, if it may succeed then. See [`Error::retry_after`].
+        /// How long to wait before the next push, if that may succeed. See [`Error::retry_after`].
         retry_after: Option<Duration>,
-        /// How many points are lost: of requests that will not be accepted later either.
+        /// How many points are lost because their requests will not be accepted later either.
         dropped: u64,
     },
 }
 
 impl Error {
-    /// How long to wait before the next push, where the failure is temporary: what the receiver asked for, else longer
-    /// with each failure; a bit at random. `None`: nothing is gained by pushing earlier than planned.
+    /// Returns how long to wait before the next push if the failure is temporary: what the receiver asked for, or
+    /// else a time that grows with each failure. The wait is partly random. `None` means that pushing earlier than
+    /// planned gains nothing.
     ///
     /// ```no_run
     /// use std::thread;

@@ -1,4 +1,4 @@
-//! What is pushed where: from the environment of OpenTelemetry, or as a program says.
+//! Options: what is pushed and where to, from OpenTelemetry's environment variables or set by a program.
 
 use std::env;
 use std::path::PathBuf;
@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::Error;
 
-/// The path at a base URL that takes metrics.
+/// The path below a base URL that accepts metrics.
 const METRICS: &str = "v1/metrics";
 
-/// How requests are sent. There is no `http/json`: what takes that takes `http/protobuf` too, and JSON is some times
-/// as large.
+/// How requests are sent. There is no `http/json`: receivers that accept it also accept `http/protobuf`, and JSON is
+/// several times as large.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Protocol {
@@ -22,7 +22,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// The base URL where receivers listen that were told nothing else.
+    /// Returns the base URL where receivers listen by default.
     fn default_base(self) -> &'static str {
         match self {
             Protocol::HttpProtobuf => "http://localhost:4318",
@@ -30,7 +30,7 @@ impl Protocol {
         }
     }
 
-    /// The URL of a base: with gRPC it is the base, and may be without its scheme.
+    /// Returns the URL for a base. With gRPC it is the base itself, which may lack its scheme.
     fn endpoint(self, base: &str, is_insecure: bool) -> String {
         match self {
             Protocol::HttpProtobuf => at_base(base),
@@ -39,7 +39,7 @@ impl Protocol {
     }
 }
 
-/// What a [`Pusher`](super::Pusher) pushes, where to, and how.
+/// What a [`Pusher`](super::Pusher) pushes, where to and how.
 ///
 /// ```
 /// use mmstats::push::otlp::{Options, at_base};
@@ -53,27 +53,27 @@ impl Protocol {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Roots, models' directories, stats files or PIDs; none: where the environment says. They need not be there
-    /// yet.
+    /// Roots, models' directories, stats files or PIDs. If empty, the paths that the environment names. They need not
+    /// exist yet.
     pub paths: Vec<PathBuf>,
-    /// How requests are sent. At first as protobuf over HTTP.
+    /// How requests are sent. The default is protobuf over HTTP.
     pub protocol: Protocol,
-    /// The URL that takes the requests, as it is. At first `http://localhost:4318/v1/metrics`. With gRPC it has no path:
-    /// `http://localhost:4317`.
+    /// The URL that receives the requests, used as it is. The default is `http://localhost:4318/v1/metrics`. With
+    /// gRPC it has no path: `http://localhost:4317`.
     pub endpoint: String,
-    /// Headers of each request, for authentication say.
+    /// Headers of each request, for example for authentication.
     pub headers: Vec<(String, String)>,
-    /// How long a request may take, from the connection to the answer. At first ten seconds.
+    /// How long a request may take, from the connection to the answer. The default is ten seconds.
     pub timeout: Duration,
-    /// Whether requests are compressed with gzip. At first not.
+    /// Whether requests are compressed with gzip. The default is `false`.
     pub gzip: bool,
-    /// Certificates (PEM) of those that may vouch for the server, in the place of the usual ones.
+    /// Certificates (PEM) of the authorities trusted to vouch for the server, instead of the usual ones.
     pub certificate: Option<PathBuf>,
-    /// Certificate and key (PEM) that this client shows.
+    /// Certificate and key (PEM) that this client presents.
     pub client_certificate: Option<(PathBuf, PathBuf)>,
-    /// Whether distributions have exponential buckets rather than explicit bounds. At first not.
+    /// Whether distributions have exponential buckets rather than explicit bounds. The default is `false`.
     pub exponential: bool,
-    /// `service.name` of all resources; at first the name of each process' program.
+    /// `service.name` of all resources. The default is the name of each process' program.
     pub service_name: Option<String>,
     /// Further attributes of all resources.
     pub attributes: Vec<(String, String)>,
@@ -97,7 +97,7 @@ impl Default for Options {
     }
 }
 
-/// The URL that takes metrics below a base URL.
+/// Returns the URL that accepts metrics below a base URL.
 ///
 /// ```
 /// use mmstats::push::otlp::at_base;
@@ -108,7 +108,7 @@ pub fn at_base(base: &str) -> String {
     format!("{}/{METRICS}", base.trim_end_matches('/'))
 }
 
-/// With the scheme that the variable `…_INSECURE` decides on where there is none.
+/// Returns a base URL with a scheme. If it has none, the variable `…_INSECURE` decides which.
 fn with_scheme(base: &str, is_insecure: bool) -> String {
     match base {
         _ if base.contains("://") => base.to_owned(),
@@ -118,10 +118,12 @@ fn with_scheme(base: &str, is_insecure: bool) -> String {
 }
 
 impl Options {
-    /// As the variables `OTEL_…` say: `OTEL_EXPORTER_OTLP_[METRICS_]ENDPOINT`, `…PROTOCOL`, `…HEADERS`, `…TIMEOUT`,
-    /// `…COMPRESSION`, `…CERTIFICATE`, `…CLIENT_CERTIFICATE`, `…CLIENT_KEY`, `…INSECURE` (with gRPC, of an endpoint without
-    /// `http://` or `https://`), `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`, `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`.
-    /// A variable for metrics is preferred to the general one. An empty one is as if it were not set.
+    /// Returns the options that the variables `OTEL_…` set: `OTEL_EXPORTER_OTLP_[METRICS_]ENDPOINT`, `…PROTOCOL`,
+    /// `…HEADERS`, `…TIMEOUT`, `…COMPRESSION`, `…CERTIFICATE`, `…CLIENT_CERTIFICATE`, `…CLIENT_KEY`, `…INSECURE`
+    /// (with gRPC, for an endpoint without `http://` or `https://`),
+    /// `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`, `OTEL_SERVICE_NAME` and
+    /// `OTEL_RESOURCE_ATTRIBUTES`. A variable for metrics overrides the general one. An empty variable counts as
+    /// unset.
     ///
     /// ```no_run
     /// let options = mmstats::push::otlp::Options::from_env()?;
@@ -130,17 +132,16 @@ impl Options {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Options`] if one of them means nothing, or something that is not there
-    /// (`http/json`).
+    /// [`Error::Options`] if one of them is invalid or not supported (`http/json`).
     pub fn from_env() -> Result<Options, Error> {
         Options::from_env_but(None, None)
     }
 
-    /// As [`from_env`](Self::from_env), but with this protocol, and to the receiver at this base URL, where they are
+    /// Like [`from_env`](Self::from_env), but with this protocol and this base URL of the receiver, if they are
     /// given.
     ///
     /// # Errors
-    /// As [`from_env`](Self::from_env).
+    /// The same as for [`from_env`](Self::from_env).
     ///
     /// ```
     /// use mmstats::push::otlp::{Options, Protocol};
@@ -251,7 +252,7 @@ fn wrong(name: &str, value: &str, problem: &str) -> Error {
     Error::Options(format!("{name}={value}: {problem}"))
 }
 
-/// `key=value,key=value`, percent-encoded. The values may be secret, so that errors do not have them.
+/// Parses `key=value,key=value`, percent-encoded. The values may be secret, so errors do not contain them.
 fn pairs(name: &str, text: &str) -> Result<Vec<(String, String)>, Error> {
     let parts = text.split(',').map(str::trim);
     let pairs = parts.filter(|part| !part.is_empty()).map(|part| {
@@ -266,7 +267,7 @@ fn pairs(name: &str, text: &str) -> Result<Vec<(String, String)>, Error> {
     })
 }
 
-/// A text without percent-encoding; `None` if it is wrongly encoded.
+/// Returns a text without percent-encoding; `None` if the encoding is invalid.
 fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -278,7 +279,7 @@ fn decoded(text: &str) -> Option<String> {
         }
         let (digits, after) = rest.split_at_checked(2)?;
         let digits = std::str::from_utf8(digits).ok()?;
-        // (`from_str_radix` takes a sign.)
+        // (`from_str_radix` accepts a sign.)
         if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return None;
         }
@@ -330,7 +331,7 @@ mod tests {
         assert_eq!(endpoint(&[bare, insecure("True")]), "http://a:1");
         let whole = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://b:2");
         assert_eq!(endpoint(&[bare, whole]), "http://b:2");
-        // What a program says wins.
+        // Arguments of a program win.
         let get = |name: &str| (name == GENERAL).then(|| "http://a:1".to_owned());
         let endpoint = |protocol, base| {
             let options = Options::from_variables(get, Some(protocol), base);

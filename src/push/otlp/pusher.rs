@@ -1,4 +1,4 @@
-//! A push: read all, encode it, send it, and know what is still to be sent.
+//! A push: reads everything, encodes it, sends it, and tracks what is still to be sent.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -19,17 +19,17 @@ use crate::reader::{Model, Per, Process, Series, Snapshot, State};
 /// the receiver.
 pub const OWN_MODEL: &str = "mmstats-push";
 
-/// How many bytes the last totals of processes that are gone may take while the receiver is away.
+/// How many bytes the last totals of processes that are gone may take while the receiver is unreachable.
 const ENDED_MOST: usize = 16 << 20;
 
-/// Pushes a reading at a time: see the [module](super).
+/// Pushes one reading at a time: see the [module](super).
 ///
-/// It blocks. In asynchronous code keep it on a thread of its own, or call it by `spawn_blocking`: within a task it holds up
-/// the task's thread. Over HTTP it uses the proxy that the environment names (the first of `ALL_PROXY`, `HTTPS_PROXY` and
+/// It blocks. In asynchronous code run it on a separate thread or with `spawn_blocking`: within a task it blocks the
+/// task's thread. Over HTTP it uses the proxy that the environment names (the first of `ALL_PROXY`, `HTTPS_PROXY` and
 /// `HTTP_PROXY`, unless `NO_PROXY` names the receiver). gRPC uses no proxy.
 #[derive(Debug)]
 pub struct Pusher {
-    /// Whether readings are not compared.
+    /// Whether this pusher pushes once, so readings are not compared.
     is_once: bool,
     sources: Sources,
     client: Client,
@@ -38,17 +38,17 @@ pub struct Pusher {
     locks: Locks,
     options: Options,
     backoff: Backoff,
-    /// Processes that have ended, and whose last totals were pushed.
+    /// Processes that have ended and whose last totals were pushed.
     done: HashSet<Whose>,
-    /// What of the last reading was not accepted.
+    /// Pieces of the last reading that were not accepted.
     unsent: HashMap<Whose, Vec<Piece>>,
-    /// What was not accepted of processes that are gone, the oldest first.
+    /// Pieces of processes that are gone that were not accepted, oldest first.
     ended: VecDeque<Piece>,
-    /// What was reported last: it is reported once.
+    /// The warnings of the last push: each is reported once.
     reported: Vec<String>,
 }
 
-/// What a push came to.
+/// The result of a push.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pushed {
@@ -60,13 +60,13 @@ pub struct Pushed {
     pub unread: usize,
 }
 
-/// Something to send: a piece, and of whom it is, unless that one is gone.
+/// Something to send: a piece, and its resource unless that is gone.
 struct Item {
     whose: Option<Whose>,
     piece: Piece,
 }
 
-/// What all requests of a push came to.
+/// The results of all requests of a push.
 #[derive(Default)]
 struct Round {
     points: u64,
@@ -77,7 +77,7 @@ struct Round {
 }
 
 impl Pusher {
-    /// Makes a pusher. Reads the certificates, if there are some, and nothing else yet.
+    /// Makes a pusher. It reads the certificates, if any, and nothing else yet.
     ///
     /// ```
     /// use mmstats::push::otlp::{Options, Pusher};
@@ -92,8 +92,8 @@ impl Pusher {
         Pusher::make(options, false)
     }
 
-    /// Makes a pusher for a single push. It remembers no reading and so takes half the memory. If it pushes again,
-    /// totals fall where a process dropped a `Stats`.
+    /// Makes a pusher for a single push. It does not keep a reading and so takes half the memory. If it pushes again,
+    /// totals fall if a process has dropped a `Stats`.
     ///
     /// ```no_run
     /// use mmstats::push::otlp::{Options, Pusher};
@@ -126,9 +126,9 @@ impl Pusher {
         })
     }
 
-    /// Reads all values and pushes them: one attempt. What of it the receiver rejects for good, and what cannot be
-    /// read, is also reported through `log`, once. Blocks for [`Options::timeout`] for each request at most, and for a
-    /// second more if another pusher holds a lock.
+    /// Reads all values and pushes them, in one attempt. Points that the receiver rejects for good, and files that
+    /// cannot be read, are also reported once through `log`. Blocks for at most [`Options::timeout`] for each
+    /// request, and for a second more if another pusher holds a lock.
     ///
     /// ```no_run
     /// use mmstats::push::otlp::{Options, Pusher};
@@ -145,13 +145,13 @@ impl Pusher {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Locked`]: nothing was pushed. [`Error::Failed`]: not all was. Then call it again, after
-    /// [`Error::retry_after`]: it reads anew.
+    /// [`Error::Locked`] if another process pushes a root; nothing was pushed. [`Error::Failed`] if not everything
+    /// was pushed. Then call it again after [`Error::retry_after`]: it reads anew.
     pub fn push(&mut self) -> Result<Pushed, Error> {
         self.push_by(None)
     }
 
-    /// [`push`](Self::push), but for the requests there is no more than this time: for a last one before the end.
+    /// Like [`push`](Self::push), but limits the total time of the requests. For a last push before the process ends.
     ///
     /// ```no_run
     /// use mmstats::push::otlp::{Options, Pusher};
@@ -162,14 +162,14 @@ impl Pusher {
     /// ```
     ///
     /// # Errors
-    /// As [`push`](Self::push).
+    /// The same as for [`push`](Self::push).
     pub fn push_within(&mut self, time: Duration) -> Result<Pushed, Error> {
         self.push_by(Some(Instant::now() + time))
     }
 
     fn push_by(&mut self, end: Option<Instant>) -> Result<Pushed, Error> {
         let (mut snapshots, failures) = self.sources.read();
-        // After the values: nothing that was read is from later.
+        // Taken after the values, so nothing that was read is later.
         let time = unix_nanos(SystemTime::now());
         self.locks
             .take(&snapshots)
@@ -184,7 +184,7 @@ impl Pusher {
         let unread = failures.len();
         round.warnings.extend(problems(&snapshots, &failures));
         if self.is_once {
-            // They may be large, and the requests may take long.
+            // The snapshots may be large, and the requests may take long.
             drop(snapshots);
         } else {
             self.totals.keep(snapshots);
@@ -195,7 +195,7 @@ impl Pusher {
         self.outcome(round, unread)
     }
 
-    /// What is to be sent, and which of these processes have ended.
+    /// Returns what is to be sent, and which of these processes have ended.
     fn items(
         &mut self,
         snapshots: &[Snapshot],
@@ -249,7 +249,7 @@ impl Pusher {
         (items, dead)
     }
 
-    /// Forgets the oldest of what is too much to be kept. Returns how many points that were.
+    /// Drops the oldest pieces of ended processes beyond the limit. Returns how many points they had.
     fn forget_ended(&mut self) -> u64 {
         let mut bytes: usize = self.ended.iter().map(|piece| piece.bytes.len()).sum();
         let mut points = 0;
@@ -262,7 +262,7 @@ impl Pusher {
         points
     }
 
-    /// Sends as much as is accepted. Returns what may be accepted later.
+    /// Sends until a temporary failure. Returns the items that may be accepted later.
     fn send(
         &mut self,
         mut items: VecDeque<Item>,
@@ -308,7 +308,7 @@ impl Pusher {
         items
     }
 
-    /// Keeps what was not accepted, until the next reading says what of it is still wanted.
+    /// Keeps the items that were not accepted, until the next reading decides which are still needed.
     fn keep(&mut self, rest: VecDeque<Item>, dead: Vec<Whose>) {
         for item in rest {
             match item.whose {
@@ -320,7 +320,7 @@ impl Pusher {
         self.done.extend(dead.into_iter().filter(is_done));
     }
 
-    /// Reports what was not reported last time.
+    /// Reports the warnings that were not reported last time.
     fn report(&mut self, warnings: &[String]) {
         for warning in warnings {
             if !self.reported.contains(warning) {
@@ -350,7 +350,7 @@ impl Pusher {
     }
 }
 
-/// What one resource has of each model.
+/// The models of one resource.
 struct Group<'a> {
     whose: Whose,
     is_dead: bool,
@@ -363,7 +363,7 @@ impl Group<'_> {
     }
 }
 
-/// The resources, by the order in which they were read.
+/// Returns the resources, in the order in which they were read.
 fn groups(snapshots: &[Snapshot]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut index: HashMap<Whose, usize> = HashMap::new();
@@ -391,7 +391,7 @@ fn groups(snapshots: &[Snapshot]) -> Vec<Group<'_>> {
     groups
 }
 
-/// What the receiver says of a request that it accepted.
+/// Returns the receiver's warning about a request that it accepted, if any.
 fn warning(rejected: u64, message: &str) -> Option<String> {
     match (rejected, message) {
         (0, "") => None,
@@ -400,7 +400,7 @@ fn warning(rejected: u64, message: &str) -> Option<String> {
     }
 }
 
-/// What could not be read.
+/// Returns what could not be read.
 fn problems(snapshots: &[Snapshot], failures: &[(PathBuf, String)]) -> Vec<String> {
     let failures = failures.iter();
     let failures = failures.map(|(path, error)| format!("{}: {error}", path.display()));

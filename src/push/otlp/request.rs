@@ -1,8 +1,8 @@
-//! Metrics as bytes of requests.
+//! Encodes metrics as requests.
 //!
-//! There is a point for each series of each process, so they are written as they are read, without messages of Rust in
-//! between. The numbers of the fields are those of opentelemetry/proto/metrics/v1/metrics.proto and its neighbours, see
-//! [`message`](super::message).
+//! There is a point for each series of each process, so points are written directly, without Rust structs for their
+//! messages. The numbers of the fields are those of opentelemetry/proto/metrics/v1/metrics.proto and its neighbours,
+//! see [`message`](super::message).
 //!
 //! A resource is encoded in pieces, each a `ResourceMetrics` of its own, so that no request is too large whatever a
 //! process counts. Between two attempts only the bytes are kept.
@@ -14,12 +14,12 @@ use super::message::Scope;
 use super::metrics::{Metric, Metrics, Point, PointValue, Type};
 use crate::format::scalar::Number;
 
-/// About how many bytes a piece has at most.
+/// About the maximum number of bytes of a piece.
 const PIECE: usize = 1 << 20;
 /// `AGGREGATION_TEMPORALITY_CUMULATIVE`.
 const CUMULATIVE: u64 = 2;
 
-/// A part of a resource, encoded.
+/// An encoded part of a resource.
 #[derive(Debug)]
 pub struct Piece {
     /// A `ResourceMetrics`.
@@ -28,9 +28,9 @@ pub struct Piece {
     pub points: u64,
 }
 
-/// An `ExportMetricsServiceRequest`.
+/// Returns an `ExportMetricsServiceRequest`.
 pub fn request<'a>(pieces: impl Iterator<Item = &'a Piece> + Clone) -> Vec<u8> {
-    // The length of each takes 5 bytes at most.
+    // The length of each takes at most 5 bytes.
     let length = pieces.clone().map(|piece| piece.bytes.len() + 6).sum();
     let mut request = Vec::with_capacity(length);
     for piece in pieces {
@@ -39,7 +39,7 @@ pub fn request<'a>(pieces: impl Iterator<Item = &'a Piece> + Clone) -> Vec<u8> {
     request
 }
 
-/// All metrics of a resource, read at this time. `resource` is a `Resource`.
+/// Returns all metrics of a resource, read at `time`, in pieces. `resource` is an encoded `Resource`.
 pub fn pieces(resource: &[u8], metrics: Metrics<'_>, time: u64) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut part = Part::default();
@@ -57,7 +57,7 @@ pub fn pieces(resource: &[u8], metrics: Metrics<'_>, time: u64) -> Vec<Piece> {
     pieces
 }
 
-/// What will be a piece.
+/// A piece under construction.
 #[derive(Default)]
 struct Part {
     /// The field `metrics` of `ScopeMetrics`.
@@ -66,7 +66,7 @@ struct Part {
 }
 
 impl Part {
-    /// Adds a metric with as many of its points as there is space for, and returns the others.
+    /// Adds a metric with as many of its points as there is space for, and returns the remaining points.
     fn add<'p, 'a>(
         &mut self,
         metric: &Metric<'_>,
@@ -120,7 +120,7 @@ impl Part {
     }
 }
 
-/// The field of `Metric` that a type has.
+/// Returns the number of the field of `Metric` for a type.
 fn data(kind: Type) -> u32 {
     match kind {
         Type::Gauge => 5,
@@ -131,14 +131,14 @@ fn data(kind: Type) -> u32 {
     }
 }
 
-/// A point, as the message of its type.
+/// Writes a point as the message of its type.
 fn write_point(point: &Point<'_>, kind: Type, time: u64, out: &mut Vec<u8>) {
-    // That of exponential histograms has other numbers.
+    // The number of the field for attributes differs between the types.
     let attributes = match &point.value {
         PointValue::Number(number) => {
             match *number {
                 Number::Float(float) => double(4, float, out),
-                // Above 2^63 - 1 there is no integer.
+                // Above 2^63 - 1 an integer does not fit.
                 Number::Int(int) => match i64::try_from(int) {
                     Ok(int) => fixed(6, int.to_le_bytes(), out),
                     Err(_) => double(4, int as f64, out),
@@ -160,7 +160,7 @@ fn write_point(point: &Point<'_>, kind: Type, time: u64, out: &mut Vec<u8>) {
             7
         }
     };
-    // A level is from no time on. Else never from after it was read, and from zero where that is not known.
+    // A level has no start. Otherwise the start is never after the reading, and zero if it is not known.
     if kind != Type::Gauge {
         fixed(2, point.since.min(time).to_le_bytes(), out);
     }
@@ -170,26 +170,26 @@ fn write_point(point: &Point<'_>, kind: Type, time: u64, out: &mut Vec<u8>) {
     }
 }
 
-/// The fields of a message, to which others may be added.
+/// Writes the fields of a message, to which others may be added.
 fn write_message(message: &impl prost::Message, out: &mut Vec<u8>) {
     message.encode(out).expect("a vector grows");
 }
 
-/// A `KeyValue` whose value is a text.
+/// Writes a `KeyValue` whose value is a text.
 fn write_attribute(key: &str, value: &str, out: &mut Vec<u8>) {
     bytes(1, key.as_bytes(), out);
     message(2, out, |out| {
-        // Of several kinds of values, so it is there if it is empty, too.
+        // The value is a oneof, so it is written even if it is empty.
         encode_key(1, WireType::LengthDelimited, out);
         encode_varint(value.len() as u64, out);
         out.extend(value.as_bytes());
     });
 }
 
-/// A message within another.
+/// Writes a message within another.
 fn message(tag: u32, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     encode_key(tag, WireType::LengthDelimited, out);
-    // Its length is known afterwards, and is nearly always one byte long.
+    // The length is known only afterwards, and nearly always takes one byte.
     let at = out.len();
     out.push(0);
     write(out);
@@ -203,7 +203,7 @@ fn message(tag: u32, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
-/// A text, or a message that is encoded. An empty one is not written.
+/// Writes a text, or an encoded message. An empty one is not written.
 fn bytes(tag: u32, bytes: &[u8], out: &mut Vec<u8>) {
     if !bytes.is_empty() {
         encode_key(tag, WireType::LengthDelimited, out);

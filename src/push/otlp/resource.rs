@@ -1,4 +1,5 @@
-//! Resources: whose the metrics are. One for each process, and one for the totals of processes that have ended.
+//! Resources, which say to whom metrics belong: one for each process, and one for the totals of processes that have
+//! ended.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -13,12 +14,12 @@ use super::message::{Any, KeyValue, Resource};
 use crate::format::header::ProcessId;
 use crate::reader::{Model, Process};
 
-/// The namespace of `service.instance.id`, as the semantic conventions say.
+/// The namespace of `service.instance.id`, from the semantic conventions.
 const NAMESPACE: Uuid = Uuid::from_u128(0x4d63009a_8d0f_11ee_aad7_4c796ed8e320);
-/// What these say every resource has that was given no name.
+/// The name that the conventions give to a resource without a name.
 const UNKNOWN: &str = "unknown_service";
 
-/// Whose metrics they are: the same at each reading, and whoever reads.
+/// The owner of metrics: the same at each reading and for every reader.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Whose {
     /// A process.
@@ -28,12 +29,12 @@ pub enum Whose {
 }
 
 impl Whose {
-    /// That of what a process has of a model, or of the totals.
+    /// Returns the owner of a model's values: a process, or the retired totals.
     pub fn of(model: &Model, path: &Path) -> Whose {
         match model.process() {
             Some(process) => {
                 let (pid, start_time, boot, namespace, token) = process.id();
-                // It has another token in each root. Where its start is known, that is not needed.
+                // A process has a different token in each root. The token is not needed if the start time is known.
                 let token = if start_time == 0 { token } else { 0 };
                 Whose::Process((pid, start_time, boot, namespace, token))
             }
@@ -42,18 +43,18 @@ impl Whose {
     }
 }
 
-/// What resources have in common, and how they are made.
+/// The attributes that resources have in common, and the resources made so far.
 #[derive(Debug)]
 pub struct Resources {
     host: String,
     service_name: Option<String>,
     attributes: Vec<(String, String)>,
-    /// The resources, encoded once: an attribute that changes would make another resource.
+    /// The resources, encoded once: a changed attribute would make another resource.
     encoded: HashMap<Whose, Box<[u8]>>,
 }
 
 impl Resources {
-    /// As the user wants them.
+    /// Takes the attributes from the user's options.
     pub fn new(options: &Options) -> Resources {
         let mut attributes = options.attributes.clone();
         let mut take = |wanted: &str| {
@@ -72,12 +73,12 @@ impl Resources {
         }
     }
 
-    /// Forgets those that are not there any more.
+    /// Drops resources that do not exist any more.
     pub fn forget_others(&mut self, there: &HashSet<&Whose>) {
         self.encoded.retain(|whose, _| there.contains(whose));
     }
 
-    /// The resource as its message, encoded.
+    /// Returns the encoded message of a resource.
     pub fn encoded(&mut self, whose: &Whose, process: Option<&Process>) -> &[u8] {
         if !self.encoded.contains_key(whose) {
             let encoded = self.resource(whose, process).encode_to_vec();
@@ -86,7 +87,7 @@ impl Resources {
         &self.encoded[whose]
     }
 
-    /// What tells processes apart is ours to say; else attributes that the user gives win.
+    /// Makes a resource. The user's attributes override others, except those that identify a process.
     fn resource(&self, whose: &Whose, process: Option<&Process>) -> Resource {
         let mut own = Vec::new();
         let instance = match whose {
@@ -104,7 +105,7 @@ impl Resources {
             }
         };
         if let Some(started) = process.and_then(Process::started) {
-            // Each reading of the clocks gives a little other time. A second is as much as different pushers agree on.
+            // Each reading of the clocks gives a slightly different time. Different pushers agree to a second.
             own.push(KeyValue::text("process.creation.time", rfc3339(started)));
         }
         let exe = process.map_or("", Process::exe);
@@ -120,7 +121,7 @@ impl Resources {
         let name = name.unwrap_or_else(|| UNKNOWN.to_owned());
         own.push(KeyValue::text("service.name", name));
         for (at, (key, value)) in self.attributes.iter().enumerate() {
-            // The last of several wins, as the specification says of what is merged.
+            // The last of several wins, as the specification requires for merging.
             let again = self.attributes[at + 1..]
                 .iter()
                 .any(|(other, _)| other == key);
@@ -132,17 +133,18 @@ impl Resources {
     }
 }
 
-/// Nanoseconds since 1970-01-01 UTC.
+/// Returns nanoseconds since 1970-01-01 UTC.
 pub fn unix_nanos(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// As in `2026-11-29T04:31:00Z`, to the nearest second: by the civil calendar of days since 1970-01-01.
+/// Formats a time as in `2026-11-29T04:31:00Z`, to the nearest second, by computing the civil date from the days
+/// since 1970-01-01.
 fn rfc3339(time: SystemTime) -> String {
     let seconds = unix_nanos(time).saturating_add(500_000_000) / 1_000_000_000;
     let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Years that begin in March: then the day of a leap year is the last one. (Howard Hinnant, "chrono-Compatible
+    // Years begin in March here, so the leap day is the last day of the year. (Howard Hinnant, "chrono-Compatible
     // Low-Level Date Algorithms".)
     let shifted = days + 719_468;
     let (era, day) = (shifted / 146_097, shifted % 146_097);

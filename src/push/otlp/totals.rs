@@ -1,9 +1,9 @@
 //! Totals of living processes that do not fall.
 //!
-//! A process that drops a `Stats` has a file less, and the sums over its files fall: a receiver takes that for a
-//! restart. So for as long as a process has any file, what its other files had counted is kept, and added to what it
-//! has. If such a file was folded, the retired totals have it too. They are pushed without it until the process is
-//! gone.
+//! When a process drops a `Stats`, it has one file less, and the sums over its files fall. A receiver would take that
+//! for a restart. So for as long as a process has any file, the counts of its files that are gone are kept and added
+//! to those of its current files. If such a file was folded, the retired totals contain its counts too. Those are
+//! subtracted from the pushed retired totals until the process is gone.
 
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -15,7 +15,7 @@ use crate::Value;
 use crate::reader::changes::{Change, changes, gone_files};
 use crate::reader::{File, Model, Series, Snapshot};
 
-/// What is kept from one reading to the next.
+/// The state that is kept from one reading to the next.
 #[derive(Debug, Default)]
 pub struct Totals {
     /// The last reading of each path, without its deltas.
@@ -30,23 +30,23 @@ struct Place {
     model: Box<str>,
 }
 
-/// What a process had counted of a model in files that are gone. All by label.
+/// The counts of a model that a process had in files that are gone. All maps are by label.
 #[derive(Debug, Default)]
 struct Carry {
     export: Box<str>,
     counted: HashMap<Box<str>, (Value, SystemTime)>,
-    /// Series that no file of the process has any more, with their totals.
+    /// Series that are in no file of the process any more, with their totals.
     gone: BTreeMap<Box<str>, Series>,
-    /// What of it the retired file has too.
+    /// The part of these counts that is also in the retired file.
     folded: HashMap<Box<str>, Value>,
 }
 
-/// What each process has of each model, and where that was read.
+/// The model of each process and place, with the snapshot that it was read in.
 type Parts<'a> = HashMap<(Whose, Place), (&'a Snapshot, &'a Model)>;
 
 impl Totals {
-    /// Compares a reading with the one before, of which only paths stay that could not be read now. Takes the deltas
-    /// out of this one: nothing else wants them, and each is as large as its series.
+    /// Compares a reading with the previous one, of which it keeps only paths that could not be read now. Removes the
+    /// deltas from this one: nothing else needs them, and each is as large as its series.
     pub fn compare(&mut self, now: &mut [Snapshot]) {
         let mut before = std::mem::take(&mut self.before);
         if !before.is_empty() {
@@ -100,12 +100,12 @@ impl Totals {
         }
     }
 
-    /// Keeps the reading that was [compared](Self::compare), for the next one.
+    /// Keeps the [compared](Self::compare) reading for the next comparison.
     pub fn keep(&mut self, now: Vec<Snapshot>) {
         self.before.extend(now);
     }
 
-    /// The series that `whose` has in a model, by label, of which the total is another than that of the files.
+    /// Returns the series that `whose` has in a model, ordered by label, whose total differs from that of the files.
     pub fn totals(&self, whose: &Whose, path: &Path, model: &Model) -> Vec<Series> {
         if self.processes.is_empty() {
             return Vec::new();
@@ -131,8 +131,8 @@ impl Totals {
         model.series().iter().filter_map(total).collect()
     }
 
-    /// The series of which `whose` has no file any more: with the model, what exporters put in front of its names, and
-    /// where it was read.
+    /// Returns the series that are in no file of `whose` any more, with the model, the export prefix of its names,
+    /// and the path where it was read.
     pub fn gone(&self, whose: &Whose) -> impl Iterator<Item = ((&str, &str, &Path), &Series)> {
         let places = self.processes.get(whose).into_iter().flatten();
         places.flat_map(|(place, carry)| {
@@ -152,7 +152,7 @@ impl Place {
 }
 
 impl Carry {
-    /// Takes in what became of a series.
+    /// Applies a change of a series.
     fn take(&mut self, series: &Series, change: Change, is_folded: bool) {
         let label = series.label();
         let is_gone = matches!(change, Change::Gone);
@@ -185,7 +185,7 @@ impl Carry {
     }
 }
 
-/// What processes have of models.
+/// Returns the models of processes.
 fn parts(snapshots: &[Snapshot]) -> Parts<'_> {
     let models = snapshots.iter().flat_map(|snapshot| {
         let models = snapshot.models().iter();
@@ -203,7 +203,7 @@ fn parts(snapshots: &[Snapshot]) -> Parts<'_> {
         .collect()
 }
 
-/// Whether a retired file has what a file of an earlier reading had.
+/// Returns whether a file of an earlier reading was folded into a retired file.
 fn was_folded(file: &File, now: &Snapshot) -> bool {
     now.files().iter().any(|retired| {
         retired.model() == file.model()

@@ -1,6 +1,6 @@
 //! Units as OpenTelemetry writes them (UCUM).
 
-/// The code of a unit; what has none is as it is.
+/// Returns the code of a unit, or the unit itself if it has none.
 pub fn ucum(unit: &str) -> &str {
     const UNITS: [(&str, &str); 24] = [
         ("days", "d"),

@@ -1,13 +1,13 @@
-//! What can go wrong with a push, and what to do.
+//! Errors of a push, and their remedies.
 
 use std::fmt;
 
-/// Why a round of pushing failed. Nothing is lost by it: the next round pushes what this one did not.
+/// The reason why a round of pushing failed. Nothing is lost: the next round pushes what this one did not.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The connection failed, or the server did not answer in time. It was dropped: push with
-    /// [a new one](super::Pusher::reconnect).
+    /// The connection failed, or the server did not answer in time. The connection was dropped: push with [a new
+    /// one](super::Pusher::reconnect).
     #[error("the connection to Redis failed: {}: check that it runs at this address", reason(.0))]
     Connection(#[source] redis::RedisError),
     /// The connection has failed in an earlier round.
@@ -21,10 +21,10 @@ pub enum Error {
         /// `host:port`, or `:port` on the host that was asked.
         node: String,
     },
-    /// The server takes no writes.
+    /// The server does not accept writes.
     #[error("Redis refused to write: {message}: {remedy}")]
     Refused {
-        /// What it answered.
+        /// The answer of the server.
         message: String,
         /// What to do.
         remedy: &'static str,
@@ -58,10 +58,10 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What a cluster wants: all keys of a label in one slot, which is what the text in braces says.
+/// The remedy for a cluster, which requires all keys of a label in one slot. The text in braces determines the slot.
 const ONE_SLOT: &str = "on a cluster the namespace has to be in braces: `--namespace '{stats}'`";
 
-/// Answers that are about the server and not about one label.
+/// Answers that concern the server and not one label.
 const REFUSALS: [(&str, &str); 13] = [
     (
         "READONLY",
@@ -97,7 +97,8 @@ const REFUSALS: [(&str, &str); 13] = [
 ];
 
 impl Error {
-    /// No node has all keys of a namespace without braces, whichever one is named.
+    /// Replaces [`Error::Moved`] for a namespace without braces: no node has all of its keys, so naming one does not
+    /// help.
     pub(super) fn or_one_slot(self, namespace: &str) -> Error {
         let begin = namespace.find('{').map(|begin| &namespace[begin + 1..]);
         let has_braces = begin.and_then(|text| text.find('}')) > Some(0);
@@ -110,7 +111,7 @@ impl Error {
         }
     }
 
-    /// What an answer means for the whole round; `None`: it is about one label.
+    /// Returns the error that an answer means for the whole round; `None` if it concerns one label.
     pub(super) fn of_answer(error: &redis::RedisError) -> Option<Error> {
         if error.is_io_error() || error.is_connection_dropped() || error.is_timeout() {
             return Some(Error::Connection(error.clone()));
@@ -124,14 +125,14 @@ impl Error {
         }
         let message = error.to_string();
         let code = error.code().unwrap_or_default();
-        // Servers before 7 hide the code of what failed within a script in the text.
+        // In servers before version 7, the code of an error within a script is only in the text.
         let means = |wanted: &str| code == wanted || message.contains(&format!("-{wanted} "));
         let (_, remedy) = REFUSALS.iter().find(|(code, _)| means(code))?;
         Some(Error::Refused { message, remedy })
     }
 }
 
-/// What to do where one label is refused.
+/// Returns the problem of a label that was refused, with its remedy.
 pub(super) fn of_label(error: &redis::RedisError) -> String {
     let message = error.to_string();
     let remedy = if message.contains("WRONGTYPE") {

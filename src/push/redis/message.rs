@@ -1,4 +1,4 @@
-//! What is sent of a snapshot: a message for each source that has something new.
+//! The messages of a snapshot: one for each source that has something new.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,7 +10,7 @@ use crate::metric::errors::value::ErrorsValue;
 use crate::metric::history::value::HistoryEntry;
 use crate::reader::{File, Model, Series};
 
-/// What a source says of a label.
+/// The values of a label from one source.
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) source: String,
@@ -19,9 +19,9 @@ pub(super) struct Message {
     pub(super) is_retired: bool,
     pub(super) version: u64,
     pub(super) numbers: Numbers,
-    /// Entries that are new, the oldest first: number, and as they stand in Redis.
+    /// New entries, oldest first: the number, and the text that Redis stores.
     pub(super) entries: Vec<(u64, String)>,
-    /// Contexts of these: id and content.
+    /// Contexts of the new entries: id and content.
     pub(super) contexts: Vec<(String, Vec<u8>)>,
 }
 
@@ -30,12 +30,12 @@ pub(super) struct Message {
 pub(super) struct Numbers {
     pub(super) count: u64,
     pub(super) total: f64,
-    /// The sum of the squares of the differences to the mean.
+    /// The sum of the squared differences from the mean.
     pub(super) squares: f64,
     pub(super) min: f64,
     pub(super) max: f64,
     pub(super) last: Option<f64>,
-    /// Seconds since 1970-01-01 UTC; where nobody knows: when it was read.
+    /// Seconds since 1970-01-01 UTC; the time of the reading if the time of the last value is not known.
     pub(super) last_time: f64,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Known {
 }
 
 impl Message {
-    /// What Redis has once it has taken this.
+    /// Returns what Redis has after it has taken this message.
     pub(super) fn known(&self, before: Known) -> Known {
         Known {
             version: self.version,
@@ -62,8 +62,8 @@ impl Message {
     }
 }
 
-/// The messages of what a file of this name has of its model, with all that is not `known`. `now` is in nanoseconds
-/// since 1970-01-01 UTC.
+/// Returns the messages of a file with everything that is not `known`. `model` holds the file's values, and `file` is
+/// its name in sources. `now` is in nanoseconds since 1970-01-01 UTC.
 pub(super) fn of_file(
     model: &Model,
     file: &str,
@@ -84,7 +84,7 @@ pub(super) fn of_file(
                 made.message(series, &label).numbers = numbers;
             }
         });
-        // (A retired file has no histories. The errors in it are in the histories of the files that it had them from.)
+        // (A retired file has no histories. Its errors are in the histories of the files that were folded.)
         if made.is_retired {
             continue;
         }
@@ -110,7 +110,7 @@ struct Made {
 }
 
 impl Made {
-    /// A new message of a series.
+    /// Adds a message for a series.
     fn message(&mut self, series: &Series, label: &str) -> &mut Message {
         let at = self.messages.len();
         self.by_label.entry(label.to_owned()).or_insert(at);
@@ -126,7 +126,7 @@ impl Made {
         &mut self.messages[at]
     }
 
-    /// A history is that of its own label, or of the one beside it: `<label>.history` of `<label>`.
+    /// Adds a history to its own label or, for `<label>.history`, to `<label>`.
     fn add_history(
         &mut self,
         series: &Series,
@@ -161,7 +161,7 @@ impl Made {
             };
             let message = &mut self.messages[at];
             let last = known.get(&message.source).map_or(0, |known| known.entry);
-            // Their times are their numbers: in microseconds, which Redis has exactly.
+            // Entries are numbered by their times in microseconds, which Redis represents exactly.
             let mut new: Vec<(u64, Entry<'_>)> = of_errors(errors, |of| name == ALL || of == name)
                 .map(|entry| (entry.time / 1000, entry))
                 .filter(|(number, _)| *number > last)
@@ -175,7 +175,7 @@ impl Made {
 impl Message {
     fn add<'a>(&mut self, entries: impl Iterator<Item = (u64, Entry<'a>)>) {
         for (number, entry) in entries {
-            // What is no number was not recorded either, and those who read histories do not expect it.
+            // NaNs and infinities do not count as recorded either, and readers of histories do not expect them.
             let text = if entry.value.is_finite() {
                 let context = entry
                     .context
@@ -193,10 +193,10 @@ impl Message {
 }
 
 impl Numbers {
-    /// `None` for kinds that do not know all of them.
+    /// Returns the numbers; `None` for kinds that do not have all of them.
     fn of(source: &Source<'_>, now: u64) -> Option<Numbers> {
         let (stat, count) = match *source {
-            // As if each had been recorded as 1.
+            // As if each count had been recorded as 1.
             Source::Value(Value::Counter(_) | Value::SamplingCounter(_), count) => {
                 (Source::Errors(count, now).stat(), count)
             }
@@ -215,7 +215,7 @@ impl Numbers {
     }
 }
 
-/// Redis' readers take no infinities: the largest number instead.
+/// Returns the nearest finite number, since readers of Redis do not accept infinities. NaN becomes 0.
 fn finite(number: f64) -> f64 {
     if number.is_nan() {
         return 0.0;
@@ -223,7 +223,7 @@ fn finite(number: f64) -> f64 {
     number.clamp(f64::MIN, f64::MAX)
 }
 
-/// The shortest decimal of a number, never hundreds of digits.
+/// Returns the shortest decimal of a number, never hundreds of digits.
 pub(super) fn number_text(number: f64) -> String {
     match number.abs() {
         0.0 | 1e-5..1e15 => number.to_string(),
@@ -231,7 +231,7 @@ pub(super) fn number_text(number: f64) -> String {
     }
 }
 
-/// Seconds with a fraction.
+/// Returns seconds with a fraction.
 fn time(nanoseconds: u64) -> String {
     let micros = nanoseconds / 1000;
     format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)

@@ -1,4 +1,4 @@
-//! Pushing to Redis, exactly once, into the keys of aka-stats.
+//! Pushes to Redis, exactly once, into the keys of aka-stats.
 //!
 //! ```no_run
 //! use mmstats::push::redis::Pusher;
@@ -20,12 +20,12 @@
 //! ```
 //!
 //! # What is pushed
-//! Everything that knows count, total, deviation, extremes: Summary, Timer (in seconds), Percentile; Counter,
+//! Every kind that has count, total, deviation and extremes: Summary, Timer (in seconds), Percentile; Counter,
 //! SamplingCounter and Errors as if each had been recorded as 1. Histories with their contexts. Labels are those of
-//! aka-stats: `SNMP_WORKER;host_name=nl-ams_01`, `errors__EXC:ParseIntError`, `errors__all`. Models are not kept apart:
-//! what has the same label adds up, in Redis as on other machines, and with what Python's aka-stats writes there. The
-//! last value of a Timer, Percentile or Counter has the time at which it was read; where nobody knows the last value
-//! (all processes have ended) it is the mean.
+//! aka-stats: `SNMP_WORKER;host_name=nl-ams_01`, `errors__EXC:ParseIntError`, `errors__all`. Models are not kept
+//! apart: values with the same label add up, also with those of other machines and with those that Python's aka-stats
+//! writes. The last value of a Timer, Percentile or Counter has the time at which it was read. If the last value is
+//! not known (all processes have ended), it is the mean.
 //!
 //! | key | type | expires |
 //! |---|---|---|
@@ -39,27 +39,29 @@
 //! | `NS::MMSTATS-PUSHER::<id>` | string: the last round of a pusher | 28 days |
 //!
 //! # Exactly once
-//! What is sent are totals of a *source* (one series of one file), never differences. A script (`push.lua`) knows
-//! from the state what it has added of this source, and adds the rest, in one atomic step. So a repetition adds
-//! nothing, and a lost answer, a killed pusher or a second one does no harm. A file that is folded moves its
-//! totals to another source, the retired file; before that is pushed the files it names become members of
-//! `MMSTATS-FOLDED`. From then on the script stops them, and takes what they had added as a part of the retired
-//! file's. One set for all labels takes the place of a mark in each: a retired file names 1,025 files.
+//! The pusher sends totals of a *source* (one series of one file), never differences. A script (`push.lua`) reads
+//! from the state what it has already added from this source, and adds the rest, in one atomic step. So a repetition
+//! adds nothing, and a lost answer, a killed pusher or a second pusher does no harm. When a file is folded, its
+//! totals move to another source, the retired file. Before the retired file is pushed, the files that it names become
+//! members of `MMSTATS-FOLDED`. From then on the script ignores them as sources, and counts what they had added as
+//! part of the retired file's totals. One set for all labels is used instead of a mark in each, because a retired
+//! file names up to 1,025 files.
 //!
-//! A server that loses its last writes (it was restarted from an old dump) loses state and data together. The pusher
-//! sees from its own key that its last round is not there, and pushes everything anew; the script adds what is missing.
+//! A server that loses its last writes (for example when restarted from an old dump) loses state and data together.
+//! The pusher sees from its own key that its last round is missing, and pushes everything anew; the script adds what
+//! is missing.
 //!
 //! # Bounds
-//! - A source that nobody pushes for 28 days is forgotten: pushed again it would count twice where others keep the
-//!   label alive. Idle ones are touched daily.
-//! - If more than 1,024 files are folded between two pushes, some that were pushed are no longer named: they count
-//!   twice, and a [`Problem`] says so.
+//! - A source that is not pushed for 28 days is forgotten. If it is pushed again, it counts twice if other sources
+//!   have kept the label alive. Idle sources are touched daily.
+//! - If more than 1,024 files are folded between two pushes, some that were pushed are no longer named. They count
+//!   twice, and a [`Problem`] reports it.
 //! - Entries that a history loses between two pushes are lost (it keeps 1,000), and so are those between the last
 //!   push and the end of a process whose files were folded.
 //! - Counts are exact up to 2⁵³.
-//! - STDEV is exact, however large the values are, for what is pushed. What Python adds to the same label is known by
-//!   its TOTAL_SQ only.
-//! - An eviction policy other than `noeviction` may drop the state of a label and leave its data.
+//! - STDEV is exact for pushed values, however large they are. Values that Python adds to the same label are known
+//!   only through TOTAL_SQ.
+//! - An eviction policy other than `noeviction` may drop the state of a label but keep its data.
 
 mod error;
 mod message;
@@ -77,33 +79,34 @@ pub use self::error::{Error, Problem};
 use self::message::Known;
 use crate::reader::Snapshot;
 
-/// The namespace where nothing else is said, as in aka-stats.
+/// The default namespace, as in aka-stats.
 pub const NAMESPACE: &str = "AKA-STATS";
-/// How many entries of a history are kept where nothing else is said.
+/// How many entries of a history are kept by default.
 pub const HISTORY_SIZE: usize = 1000;
-/// The model of a pusher's own figures, which is not pushed: labels do not say of which model they are.
+/// The model of a pusher's own metrics, which is not pushed, because labels do not say which model they belong to.
 pub const OWN_MODEL: &str = "mmstats-push";
 
 /// Pushes snapshots to Redis: see the [module](self).
 ///
-/// It remembers what Redis has, and sends only what is new. That costs some 100 bytes for each series of each
-/// file. It makes no connection, and only uses the one that it was given: for a Redis with replicas that of the primary.
+/// It remembers what Redis has, and sends only what is new. That takes about 100 bytes for each series of each file.
+/// It makes no connection of its own, but uses the one that it is given; if Redis has replicas, that must be one to
+/// the primary.
 pub struct Pusher {
-    /// `None` after it failed: answers to what was sent may still be on their way.
+    /// `None` after it failed, because answers to earlier commands may still arrive.
     connection: Option<Connection>,
     namespace: String,
     history_size: usize,
     script: Script,
-    /// The key that says which round was the last.
+    /// The key that holds the number of the last round.
     marker: String,
     round: u64,
-    /// The day on which everything was pushed.
+    /// The day on which everything was last pushed.
     day: u64,
-    /// By file, and by source.
+    /// What Redis has, by file and by source.
     known: HashMap<String, HashMap<String, Known>>,
 }
 
-/// What a round came to.
+/// The result of a round.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pushed {
@@ -112,7 +115,7 @@ pub struct Pushed {
 }
 
 impl Pushed {
-    /// How many sources had something new.
+    /// Returns how many sources had something new.
     ///
     /// ```no_run
     /// use mmstats::push::redis::Pusher;
@@ -129,7 +132,7 @@ impl Pushed {
         self.sent
     }
 
-    /// Labels that were refused, and other trouble. Refused labels are tried again in the next round.
+    /// Returns refused labels and other problems. Refused labels are tried again in the next round.
     ///
     /// ```no_run
     /// use mmstats::push::redis::Pusher;
@@ -150,7 +153,7 @@ impl Pushed {
 }
 
 impl Pusher {
-    /// A pusher that writes through this connection, into the namespace `AKA-STATS`.
+    /// Makes a pusher that writes through this connection into the namespace `AKA-STATS`.
     ///
     /// ```no_run
     /// let connection = redis::Client::open("redis://127.0.0.1/")?.get_connection()?;
@@ -171,7 +174,7 @@ impl Pusher {
         }
     }
 
-    /// The namespace; on a cluster it has to be in braces: `{stats}`.
+    /// Sets the namespace. On a cluster it must be in braces: `{stats}`.
     ///
     /// ```no_run
     /// use mmstats::push::redis::Pusher;
@@ -188,7 +191,7 @@ impl Pusher {
         self
     }
 
-    /// How many entries of each history are kept.
+    /// Sets how many entries of each history are kept.
     ///
     /// ```no_run
     /// use mmstats::push::redis::Pusher;
@@ -203,7 +206,7 @@ impl Pusher {
         self
     }
 
-    /// Takes another connection from now on, where the one before has failed ([`Error::Connection`]).
+    /// Uses another connection from now on, after the previous one has failed ([`Error::Connection`]).
     ///
     /// ```no_run
     /// use mmstats::push::redis::Pusher;
@@ -218,10 +221,11 @@ impl Pusher {
         self.connection = Some(connection);
     }
 
-    /// Pushes what is new in these snapshots, which have to be all that it pushes: what is not in them is forgotten.
+    /// Pushes what is new in these snapshots. They must contain everything that this pusher pushes: it forgets files
+    /// that are not in them.
     ///
-    /// A round trip for every 500 sources. 5,000 labels take some 0.3 s the first time, and next to nothing while
-    /// nothing changes.
+    /// Makes a round trip for every 500 sources. 5,000 labels take about 0.3 s the first time, and next to nothing
+    /// while nothing changes.
     ///
     /// ```no_run
     /// use mmstats::push::redis::Pusher;
@@ -235,10 +239,10 @@ impl Pusher {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Connection`] and [`Error::Refused`]: the server is away, or takes no writes; some of the round may have
-    /// been pushed, and the next one pushes the rest. A connection that failed is dropped: [`reconnect`](Self::reconnect).
-    /// Give it timeouts, or a server that does not answer holds the caller up. [`Error::Moved`] comes from clusters.
-    /// [`Error::NotPerFile`]: see there.
+    /// [`Error::Connection`] and [`Error::Refused`] if the server cannot be reached or does not accept writes. Part
+    /// of the round may have been pushed, and the next one pushes the rest. A failed connection is dropped: call
+    /// [`reconnect`](Self::reconnect). Set timeouts on the connection, or a server that does not answer blocks the
+    /// caller. [`Error::Moved`] comes from clusters. [`Error::NotPerFile`] if a snapshot does not keep files apart.
     pub fn push(&mut self, snapshots: &[Snapshot]) -> Result<Pushed, Error> {
         let pushed = self.push_round(snapshots);
         pushed.map_err(|error| error.or_one_slot(&self.namespace))
@@ -256,7 +260,7 @@ impl Pusher {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         let (now, day) = (since.as_nanos() as u64, since.as_secs() / 86_400);
-        // Until this round has ended well nobody knows what the server has.
+        // Until this round has succeeded, it is not known what the server has.
         let known_on = std::mem::take(&mut self.day);
         if day != known_on || !self.is_as_it_was()? {
             self.known.clear();
@@ -264,7 +268,7 @@ impl Pusher {
         let mut pushed = Pushed::default();
         let models = snapshots.iter().flat_map(Snapshot::models);
         let models = models.filter(|model| model.name() != OWN_MODEL);
-        // Only those that are there now stay known.
+        // Only files that exist now stay known.
         let mut before = std::mem::take(&mut self.known);
         let (mut folded, mut messages) = (Vec::new(), Vec::new());
         for model in models {

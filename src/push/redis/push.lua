@@ -1,20 +1,20 @@
--- Adds what a source has counted since it was pushed last to the keys of a label, exactly once.
+-- Adds what a source has counted since its last push to the keys of a label, exactly once.
 --
 -- The state of a label is a hash. A field for each source, "<file><series>" of 16 + 8 characters, holds what was
--- added of it already:  version count total squares entry day. 8 more tell a group that can be removed from a later one
--- of its name.
--- The field "=" holds what COUNT, TOTAL and TOTAL_SQ were after the last push, and the squares:
+-- already added from it: version count total squares entry day. 8 more characters distinguish a group that can be
+-- removed from a later one of the same name. The field "=" holds what COUNT, TOTAL and TOTAL_SQ were after the last
+-- push, and the squares:
 --   count total total_sq squares.
--- "squares" are sums about the mean, so that no digits cancel as they do in TOTAL_SQ. "entry" is the number of the last
--- entry of a history. "version" of a retired file rises with every fold; else it is 0, or -1 if the group was removed and
--- made anew.
+-- "squares" are sums of squares about the mean, so that no digits cancel as they do in TOTAL_SQ. "entry" is the
+-- number of the last entry of a history. "version" of a retired file rises with every fold; otherwise it is 0, or -1
+-- if the group was removed and made anew.
 --
--- A retired file absorbs the sources that are members of FOLDED and have the same series: what they had added is a
--- part of its own. From then on they are stopped.
+-- A retired file absorbs the sources whose files are members of FOLDED and that have the same series: what they had
+-- added is part of its own totals. From then on they are ignored.
 --
--- Nothing is written before everything was read and understood: an error leaves all keys as they were.
+-- Nothing is written before everything has been read and checked, so an error leaves all keys as they were.
 --
--- Most of its time is that of the commands, so there are few: several keys or fields in each.
+-- Most of the time is spent in commands, so there are few, each with several keys or fields.
 local STATE, FOLDED, INDEX = KEYS[1], KEYS[2], KEYS[3]
 local COUNT, TOTAL, TOTAL_SQ, AVG, STDEV = KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local MIN, MAX, LAST, LAST_TIME, HISTORY = KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13]
@@ -32,7 +32,7 @@ local function numbers(text)
     return found
 end
 
--- The shortest decimal that is this number. Nothing here is a NaN or infinite.
+-- Returns the shortest decimal that equals this number. The result is never a NaN or infinite.
 local function text(x)
     if x ~= x then x = 0 end
     x = math.max(-1.7976931348623157e308, math.min(x, 1.7976931348623157e308))
@@ -43,7 +43,7 @@ local function text(x)
     return string.format('%.17g', x)
 end
 
--- Of numbers n with the sum t, the squares q: those of two sets together (Chan, Golub, LeVeque).
+-- Merges two sets of n numbers with sum t and squares q (Chan, Golub, LeVeque).
 local function both(a, b)
     if a.n == 0 then return b end
     if b.n == 0 then return a end
@@ -51,7 +51,7 @@ local function both(a, b)
     return {n = n, t = a.t + b.t, q = a.q + b.q + apart * apart * a.n / n * b.n}
 end
 
--- What is in a, but not in its subset b.
+-- Returns what is in a but not in its subset b.
 local function without(a, b)
     if b.n == 0 then return a end
     local n, t = a.n - b.n, a.t - b.t
@@ -81,7 +81,7 @@ if retired then
         if #field >= 24 and field ~= source and string.sub(field, 17, 24) == series
             and redis.call('ZSCORE', FOLDED, string.sub(field, 1, 16)) then
             local of = numbers(fields[i + 1])
-            -- What a group had counted that was removed stays counted, and is in no retired file.
+            -- The counts of a removed group stay, and are in no retired file.
             if of[1] >= 0 then had = both(had, {n = of[2], t = of[3], q = of[4]}) end
             absorbed[#absorbed + 1] = field
         end
@@ -117,7 +117,7 @@ for i, key in ipairs(number_keys) do
     if texts[i] then there = there + 1 end
 end
 if redis.call('EXISTS', unpack(number_keys)) > there then
-    -- One holds something else, of which MGET says that it is not there, and GET what is wrong.
+    -- A key holds another type, which MGET reports as missing. GET returns the error.
     for _, key in ipairs(number_keys) do redis.call('GET', key) end
 end
 local count, total, total_sq, min, max, time = unpack(number, 1, 6)
@@ -137,7 +137,7 @@ if new.n > 0 then
     else
         set(COUNT, string.format('%.0f', count + new.n))
     end
-    -- All that is in the keys: what we left there, and what others have added since.
+    -- Everything in the keys: what this script left there, and what others have added since.
     local all = {n = count, t = total, q = count > 0 and math.max(total_sq - total * total / count, 0) or 0}
     left = left and numbers(left)
     if left and count >= left[1] then
@@ -163,7 +163,7 @@ if new.n > 0 then
         redis.call('SET', LAST, last)
         redis.call('SET', LAST_TIME, last_time)
     elseif not last_text or not time_text then
-        -- Nobody knows the last one, and without any the label could not be read.
+        -- The last value is not known, and without one the label could not be read.
         redis.call('SET', LAST, text(mean))
         redis.call('SET', LAST_TIME, last_time)
     end
@@ -193,7 +193,7 @@ for _, field in ipairs(absorbed) do
     redis.call('HDEL', STATE, field)
 end
 if pruned > 0 and pruned < day then
-    -- Sources that nobody has pushed for as long as a state lives.
+    -- Drop sources that have not been pushed for as long as a state lives.
     local fields = redis.call('HGETALL', STATE)
     for i = 1, #fields, 2 do
         local of = #fields[i] >= 24 and numbers(fields[i + 1])

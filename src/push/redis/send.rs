@@ -1,4 +1,4 @@
-//! Sending: commands in pipelines, and what their answers mean.
+//! Sends commands in pipelines and interprets their answers.
 
 use std::collections::HashSet;
 
@@ -13,12 +13,12 @@ use super::{Pusher, source};
 
 /// Sources in one pipeline.
 const PIPELINE: usize = 500;
-/// Seconds for which contexts stay, as in aka-stats.
+/// Seconds for which contexts are kept, as in aka-stats.
 const TWO_WEEKS: u64 = 1_209_600;
-/// Seconds for which a state stays.
+/// Seconds for which a state is kept.
 const FOUR_WEEKS: u64 = 2 * TWO_WEEKS;
 
-/// The script, which says what its keys and arguments are.
+/// The script, which documents its keys and arguments.
 pub(super) const SCRIPT: &str = include_str!("push.lua");
 /// Keys of a label, in the script's order, after its state, the folded files and the index.
 const KEYS: [&str; 10] = [
@@ -39,8 +39,8 @@ impl Pusher {
         format!("{}::{name}", self.namespace)
     }
 
-    /// Whether the server has the last round of this pusher. One that was restarted from an old dump, or replaced by a
-    /// replica that had not all, has not.
+    /// Returns whether the server has the last round of this pusher. It does not if it was restarted from an old
+    /// dump, or replaced by a replica that was behind.
     pub(super) fn is_as_it_was(&mut self) -> Result<bool, Error> {
         let mut get = cmd("GET");
         get.arg(self.key(&self.marker));
@@ -48,7 +48,7 @@ impl Pusher {
         Ok(round == Some(self.round))
     }
 
-    /// Notes that this round is there, behind all that it has written.
+    /// Stores the number of this round, after all of its other writes.
     pub(super) fn mark(&mut self) -> Result<(), Error> {
         let mut set = cmd("SET");
         set.arg(self.key(&self.marker))
@@ -60,7 +60,7 @@ impl Pusher {
         Ok(())
     }
 
-    /// Makes files members of the set of folded ones, before the retired file is pushed that names them.
+    /// Adds files to the set of folded files, before the retired file that names them is pushed.
     pub(super) fn send_folded(&mut self, files: &[String], now: u64) -> Result<(), Error> {
         if files.is_empty() {
             return Ok(());
@@ -98,7 +98,7 @@ impl Pusher {
         })
     }
 
-    /// Sends messages. Those that were taken are known from now on.
+    /// Sends messages. Those that were accepted are known from now on.
     pub(super) fn send(
         &mut self,
         messages: Vec<Message>,
@@ -117,7 +117,8 @@ impl Pusher {
                                   pushed of some may count twice: push more often"
                             .to_owned(),
                     }),
-                    // Another pusher has sent a later state. So what it has is not known, and it is sent again.
+                    // Another pusher has sent a later state. So what Redis has is not known, and the message is sent
+                    // again.
                     Ok("stale" | "folded") => continue,
                     Ok(_) => {}
                     Err(refusal) => {
@@ -140,7 +141,7 @@ impl Pusher {
         Ok(())
     }
 
-    /// Contexts are there before what refers to them.
+    /// Sends the contexts, before the entries that refer to them.
     fn send_contexts(
         &mut self,
         messages: &[Message],
@@ -183,7 +184,7 @@ impl Pusher {
         }
         let mut pipeline = Pipeline::new();
         for (place, &index) in again.iter().enumerate() {
-            // The first one brings the script.
+            // The first command contains the script.
             pipeline.add_command(self.command(&messages[index], day, place == 0));
         }
         let repeated: Vec<RedisResult<String>> = self.query(&pipeline)?;
@@ -193,8 +194,8 @@ impl Pusher {
         Ok(answers)
     }
 
-    /// All answers; an error only if the connection failed, which then is dropped. Unlike `Pipeline::query` it does not
-    /// wait for each further answer once one did not come in time.
+    /// Returns all answers; an error only if the connection failed, which is then dropped. Unlike `Pipeline::query`,
+    /// it does not wait for further answers after one has timed out.
     fn query<T: FromRedisValue>(
         &mut self,
         pipeline: &Pipeline,

@@ -1,34 +1,36 @@
-//! Which source a value is of: the name by which its label's state in Redis knows what was added of it.
+//! Names of sources. A label's state in Redis uses them as keys for what it has added from each source.
 //!
-//! A name has 24 characters: 16 for the file, and 8 for the series. What a retired file absorbs it knows by the
-//! first 16. They are digests of what a retired file says of a folded one, of the model, and of the user to whom the
-//! file belongs: so a retired file can only absorb files of its own user, as for readers. The creation time has
-//! nanoseconds and the token is random: machine, boot and pid namespace, which a retired file does not say, are not
-//! needed.
+//! A name has 24 characters: 16 for the file, and 8 for the series. A retired file identifies the files that it
+//! absorbs by the first 16. These are a digest of what a retired file records of a folded file, of the model, and of
+//! the user who owns the file. So a retired file can only absorb files of its own user, as for readers. The creation
+//! time has nanoseconds and the token is random, so machine, boot and pid namespace, which a retired file does not
+//! record, are not needed.
 
 use crate::format::retired::FileId;
 use crate::reader::{File, Series};
 
-/// Characters of a name that are its file's.
+/// The number of characters of a name that identify the file.
 pub(super) const FILE: usize = 16;
 
-/// The part of a source's name that is its file's; `None` for a retired file that does not say what it has.
+/// Returns the part of a source's name that identifies its file; `None` for a retired file that does not name any
+/// folded file.
 pub(super) fn of_file(file: &File) -> Option<String> {
     match file.folded() {
         None => Some(name("", file.id(), file)),
-        // Which file was folded first never changes, whatever is folded later.
+        // The file that was folded first never changes, whatever is folded later.
         Some(retired) => Some(name("retired ", retired.named.first()?.id, file)),
     }
 }
 
-/// The same, of all files that a retired file names.
+/// Returns the same part for all files that a retired file names.
 pub(super) fn folded(file: &File) -> impl Iterator<Item = String> {
     let named = file.folded().into_iter().flat_map(|retired| &retired.named);
     named.map(|folded| name("", folded.id, file))
 }
 
-/// A source's name. A series may have several: of an error log each name is one. Of a group that can be removed it has
-/// 8 characters more, by which the group is told from a later one of its name, that counts from zero again.
+/// Returns a source's name. A series may have several: in an error log, each name is a source. For a group that can
+/// be removed, the name has 8 more characters, which distinguish the group from a later one of the same name that
+/// counts from zero again.
 pub(super) fn of_series(file: &str, series: &Series, label: &str) -> String {
     let digest = |text: String| format!("{:x}", md5::compute(text))[..8].to_owned();
     let name = digest(format!("{}\n{label}", series.label()));

@@ -8,19 +8,19 @@
 //! | `GET /api/v1/stats-history/{label}` | [`history()`] | 200, a list; `[]` for a label without a history |
 //! | `POST /api/v1/stat-contexts` | [`strings`]`("context_ids", body)`, [`contexts`] | 200, an object by id, of ids that are known; 400 and 422 likewise |
 //!
-//! All bodies are `application/json`, whatever type the request's body has. Of an argument that is given twice the last
-//! one counts, and others are ignored. Other methods, HEAD and OPTIONS too: 405, `{"detail":"Method Not Allowed"}`. A
-//! label with a slash, or none where one is wanted: 404, `{"detail":"Not Found"}`. A slash at the end is redirected
-//! (307).
+//! All bodies are `application/json`, whatever type the request's body has. If an argument is given twice, the last
+//! one counts; other arguments are ignored. Other methods, including HEAD and OPTIONS: 405,
+//! `{"detail":"Method Not Allowed"}`. A label with a slash, or a missing label: 404, `{"detail":"Not Found"}`. A
+//! trailing slash is redirected (307).
 //!
 //! # Labels
-//! A label is that of the series: `file:large.csv`. Labels of a group follow it as aka-stats' extra labels do, sorted by
-//! key: `SNMP_WORKER;host_name=nl-ams_01,oid=a_b`. A request may have them in any order. An error log has a stat for each
-//! name: `errors__all`, `errors__EXC:ParseIntError`. Models are not kept apart: as in one Redis, what has the same label
-//! adds up.
+//! A label is that of the series: `file:large.csv`. Labels of a group follow it like aka-stats' extra labels, sorted
+//! by key: `SNMP_WORKER;host_name=nl-ams_01,oid=a_b`. A request may have them in any order. An error log has a stat
+//! for each name: `errors__all`, `errors__EXC:ParseIntError`. Models are not kept apart: as in one Redis, values with
+//! the same label add up.
 //!
 //! # Stats
-//! A label has a stat once something was recorded under it. All numbers are floats; `null` is what is not known.
+//! A label has a stat once something has been recorded under it. All numbers are floats; `null` means not known.
 //!
 //! | kind | its stat |
 //! |---|---|
@@ -33,9 +33,9 @@
 //!
 //! # Differences
 //! Standard deviations are exact, and the maximum of negative values is negative. A context that is not UTF-8 is
-//! answered with U+FFFD in it; aka-stats answers 500. Python's JSON has `NaN`; here such a body is refused (400). A
-//! history of errors has the first and the last time of each distinct error, as no other times are kept. The context of
-//! an error is its name, message, causes and place, and its backtrace if there is one.
+//! returned with U+FFFD in it; aka-stats answers 500. Python's JSON accepts `NaN`; here such a body is refused (400).
+//! A history of errors has the first and the last time of each distinct error, since no other times are kept. The
+//! context of an error consists of its name, message, causes and place, and its backtrace if there is one.
 
 mod history;
 
@@ -53,7 +53,7 @@ use crate::reader::{Series, Snapshot};
 #[cfg(test)]
 mod tests;
 
-/// The labels that have a stat and match a glob of Redis, sorted; all of them without one.
+/// Returns the labels that have a stat and match a Redis glob, sorted; all of them without a glob.
 pub(crate) fn available_stats(
     snapshots: &[Snapshot],
     matcher: Option<&str>,
@@ -77,13 +77,13 @@ pub(crate) fn available_stats(
     Ok(labels.into_iter().collect())
 }
 
-/// The stat of a label, or `{}`.
+/// Returns the stat of a label, or `{}`.
 pub(crate) fn stat(snapshots: &[Snapshot], label: &str) -> Json {
     let mut stats = stats(snapshots, &[label.to_owned()]);
     stats.remove(label).unwrap_or_default()
 }
 
-/// The stats of labels, by label; `{}` for one without.
+/// Returns the stats of labels, by label; `{}` for a label without a stat.
 pub(crate) fn stats(snapshots: &[Snapshot], labels: &[String]) -> Map<String, Json> {
     let none = labels.iter().map(|label| (in_order(label), None));
     let mut found: HashMap<Cow<'_, str>, Option<Stat>> = none.collect();
@@ -99,7 +99,8 @@ pub(crate) fn stats(snapshots: &[Snapshot], labels: &[String]) -> Map<String, Js
     stats.collect()
 }
 
-/// The list of texts in a request's body; `name` is what an error calls it. Numbers and booleans are texts, too.
+/// Returns the list of texts in a request's body; `name` is its name in errors. Numbers and booleans are converted to
+/// texts.
 pub(crate) fn strings(name: &str, body: &[u8]) -> Result<Vec<String>, Refusal> {
     let problem = |place: &[Json], message: &str, kind: &str| {
         let place = [&[json!("body"), json!(name)], place].concat();
@@ -150,18 +151,18 @@ pub(crate) fn strings(name: &str, body: &[u8]) -> Result<Vec<String>, Refusal> {
     }
 }
 
-/// What FastAPI answers to arguments that it cannot take.
+/// Returns FastAPI's answer to invalid arguments.
 fn invalid(problems: Vec<Json>) -> Refusal {
     Refusal::new(422, problems)
 }
 
-/// All series, merged over the files of their models.
+/// Returns all series, merged over the files of their models.
 fn all_series(snapshots: &[Snapshot]) -> impl Iterator<Item = &Series> {
     let models = snapshots.iter().flat_map(Snapshot::merged);
     models.flat_map(|model| model.series())
 }
 
-/// Calls `each` with every label that has a stat, once for each source of it.
+/// Calls `each` with every label that has a stat, once for each of its sources.
 fn each_source<'a>(snapshots: &'a [Snapshot], mut each: impl FnMut(Cow<'a, str>, Source<'a>)) {
     for series in all_series(snapshots) {
         sources_of(series, &mut each);

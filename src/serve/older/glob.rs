@@ -1,6 +1,6 @@
-//! Globs as the older systems have them: those of Redis, and those of a shell.
+//! The globs of the older systems: those of Redis, and those of a shell.
 
-/// A pattern, taken apart.
+/// A parsed pattern.
 #[derive(Debug)]
 pub(super) struct Glob(Vec<Token>);
 
@@ -11,7 +11,7 @@ enum Token {
     /// `?`
     One,
     Exactly(char),
-    /// `[a-c]`: one character that is in a range, or that is in none.
+    /// `[a-c]`: one character that is in a range, or in none if negated.
     Set {
         is_negated: bool,
         ranges: Vec<(char, char)>,
@@ -30,20 +30,20 @@ impl Token {
     }
 }
 
-/// The bytes of a text as characters: Redis knows no others, and its `?` is one byte.
+/// Returns the bytes of a text as characters: Redis matches bytes, so its `?` is one byte.
 fn bytes(text: &str) -> Vec<char> {
     text.bytes().map(char::from).collect()
 }
 
-/// Whether a text matches a glob of Redis: `*`, `?`, `[a-c]`, `[^a]`, and `\` before what means itself. A set that is not
-/// closed ends with the pattern.
+/// Returns a matcher for a Redis glob: `*`, `?`, `[a-c]`, `[^a]`, and `\` before a literal character. A set that is
+/// not closed ends with the pattern.
 pub(super) fn redis(pattern: &str) -> impl Fn(&str) -> bool {
     let glob = Glob::redis(&bytes(pattern));
     move |text| glob.matches(&bytes(text))
 }
 
-/// Whether a path matches a glob of a shell: `*`, `?`, `[a-c]` and `[!a]`, none of which matches a slash. A set that is
-/// not closed means its bracket.
+/// Returns a matcher of paths for a shell glob: `*`, `?`, `[a-c]` and `[!a]`, none of which matches a slash. The
+/// bracket of a set that is not closed is literal.
 pub(super) fn shell(pattern: &str) -> impl Fn(&str) -> bool {
     let parts = |path: &str| -> Vec<Vec<char>> {
         let parts = path.split('/');
@@ -95,10 +95,10 @@ impl Glob {
         }
     }
 
-    /// Takes time proportional to the product of the lengths at worst.
+    /// Takes at worst time proportional to the product of the lengths.
     fn matches(&self, text: &[char]) -> bool {
         let (mut token, mut at) = (0, 0);
-        // Where to go on after a mismatch: the last `*` takes one character more.
+        // Where to continue after a mismatch: the last `*` takes one more character.
         let mut star: Option<(usize, usize)> = None;
         while at < text.len() {
             match self.0.get(token) {
@@ -125,7 +125,7 @@ impl Glob {
     }
 }
 
-/// A set of Redis, after its bracket, and what follows it.
+/// Parses a set of a Redis glob, after its bracket, and returns it with the rest.
 fn redis_set(is_negated: bool, mut rest: &[char]) -> (Token, &[char]) {
     let mut ranges = Vec::new();
     loop {
@@ -133,7 +133,7 @@ fn redis_set(is_negated: bool, mut rest: &[char]) -> (Token, &[char]) {
             [] => return (Token::Set { is_negated, ranges }, rest),
             [']', after @ ..] => return (Token::Set { is_negated, ranges }, after),
             ['\\', c, after @ ..] => ((*c, *c), after),
-            // Whatever the second end is, a closing bracket too.
+            // The second end may be any character, even a closing bracket.
             [a, '-', b, after @ ..] => ((*a.min(b), *a.max(b)), after),
             [c, after @ ..] => ((*c, *c), after),
         };
@@ -142,8 +142,8 @@ fn redis_set(is_negated: bool, mut rest: &[char]) -> (Token, &[char]) {
     }
 }
 
-/// A set of a shell, after its bracket, and what follows it; `None` if it is not closed. A bracket that comes first
-/// does not close it.
+/// Parses a set of a shell glob, after its bracket, and returns it with the rest; `None` if it is not closed. A
+/// closing bracket that comes first does not close it.
 fn shell_set(rest: &[char]) -> Option<(Token, &[char])> {
     let (is_negated, inside) = match rest {
         ['!', inside @ ..] => (true, inside),

@@ -1,4 +1,4 @@
-//! The requests of the older systems' clients, as their servers take them.
+//! The routes and handlers for clients of the older systems.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -13,7 +13,7 @@ use crate::reader::Per;
 use crate::serve::Shared;
 use crate::serve::request::{Query, Refused, blocking, json_response};
 
-/// The routes of aka-stats and of mmash.
+/// Returns the routes of aka-stats and of mmash.
 pub(in crate::serve) fn routes() -> Router<Shared> {
     Router::new()
         .route("/api/v1/available-stats", strict(get(available_stats)))
@@ -27,7 +27,7 @@ pub(in crate::serve) fn routes() -> Router<Shared> {
         .route("/files/{*glob}", get(mmash_files_of))
 }
 
-/// With FastAPI's answer to other methods.
+/// Adds FastAPI's answer to other methods.
 fn strict(route: MethodRouter<Shared>) -> MethodRouter<Shared> {
     route.fallback(|| async {
         let body = json!({"detail": "Method Not Allowed"});
@@ -45,10 +45,10 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// What handlers give.
+/// The result of a handler.
 type Answer = Result<Response, Refused>;
 
-/// An answer made of the last reading, or of what each file has.
+/// Makes an answer from the last reading, or from the values of each file.
 async fn answer<A: Into<Json>>(
     shared: Shared,
     per: Per,
@@ -67,12 +67,12 @@ async fn answer<A: Into<Json>>(
     })
 }
 
-/// The last value of a key: what FastAPI takes.
+/// Returns the last value of a key, which is the one that FastAPI uses.
 fn last(query: &Query, key: &str) -> Option<String> {
     query.all(key).last().map(str::to_owned)
 }
 
-/// The first value of a key, if it is not empty: what Flask and mmash take.
+/// Returns the first value of a key if it is not empty, as in Flask and mmash.
 fn first(query: &Query, key: &str) -> Option<String> {
     query
         .get(key)

@@ -6,21 +6,23 @@
 //! | `GET /stats/{label}?exact=&aggr=&glob=` | [`stat`] | 200, `{}` where nothing matches; 400 where the values cannot be aggregated, or the glob has `..` |
 //! | `GET /files/`, `GET /files/{glob}` | [`files`] | 200; 400 likewise |
 //!
-//! Of an argument that is given twice the first one counts; an empty one is none, and any other text for `exact` is true,
-//! `0` too. `/stats` and `/files` are redirected (308) to what ends with a slash. HEAD and OPTIONS are answered; other
-//! methods: 405.
+//! If an argument is given twice, the first one counts. An empty argument counts as missing, and any other text for
+//! `exact` is true, even `0`. `/stats` and `/files` are redirected (308) to the path with a trailing slash. HEAD and
+//! OPTIONS are answered; other methods: 405.
 //!
-//! Snapshots must be of [`Per::File`](crate::reader::Per::File): others have no files here. Labels and values are those
-//! that `mmstats show --per-file` prints. A label without a value (an average of nothing, a history) is left out. NaN
-//! and infinities are `null`.
+//! Snapshots must be made with [`Per::File`](crate::reader::Per::File): others show no files here. Labels and values
+//! are those that `mmstats show --per-file` prints. A label without a value (an average of nothing, a history) is
+//! left out. NaN and infinities are `null`.
 //!
 //! # Globs
-//! A glob selects among the files that were read, so it never leaves their root. One without a slash is for the file's
-//! name, as all files of python-mmstats are in one directory; one with a slash is for the path below the root, or from
-//! `/` on. So the path of a request may have slashes after `/files/` here; there it is a 404.
+//! A glob selects among the files that were read, so it never leaves their root. A glob without a slash matches the
+//! file's name, as all files of python-mmstats are in one directory. A glob with a slash matches the path below the
+//! root, or the absolute path if it begins with `/`. So the path of a request may have slashes after `/files/` here;
+//! in mmash that is a 404.
 //!
 //! # Differences
-//! With `exact` the answer has that label only. In mmash 0.8.0 `exact` has no effect, by mistake. Its error pages are HTML.
+//! With `exact` the answer has that label only. In mmash 0.8.0 `exact` has no effect, due to a bug. Its error pages
+//! are HTML.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +38,7 @@ use crate::reader::{File, Model, Snapshot};
 #[cfg(test)]
 mod tests;
 
-/// The labels of all files, sorted: `{"stats": […]}`.
+/// Returns the labels of all files, sorted: `{"stats": […]}`.
 pub(crate) fn stats(snapshots: &[Snapshot]) -> Json {
     let mut labels = BTreeSet::new();
     for own in files_of(snapshots) {
@@ -49,9 +51,9 @@ pub(crate) fn stats(snapshots: &[Snapshot]) -> Json {
     json!({"stats": labels})
 }
 
-/// The values of all labels that begin with `prefix`, or with `exact` of that label: a list with one value for each file
-/// that has the label, or what `aggr` makes of the list. The files are those that `glob` selects. An `aggr` that is not
-/// known makes nothing of it.
+/// Returns the values of all labels that begin with `prefix`, or with `exact` of that label only. For each label that
+/// is a list with one value for each file that has it, or the list aggregated by `aggr`. `glob` selects the files. An
+/// unknown `aggr` leaves the list as it is.
 pub(crate) fn stat(
     snapshots: &[Snapshot],
     prefix: &str,
@@ -86,14 +88,14 @@ pub(crate) fn stat(
     answers.collect()
 }
 
-/// The paths of the files that `glob` selects: `{"files": […]}`.
+/// Returns the paths of the files that `glob` selects: `{"files": […]}`.
 pub(crate) fn files(snapshots: &[Snapshot], glob: Option<&str>) -> Result<Json, Refusal> {
     let selected = files_of(snapshots).filter(selection(glob)?);
     let paths = selected.map(|own| own.file.path().to_string_lossy());
     Ok(json!({"files": paths.collect::<Vec<_>>()}))
 }
 
-/// What one file has by itself.
+/// The values of one file.
 struct Own<'a> {
     root: &'a Path,
     file: &'a File,
@@ -113,10 +115,10 @@ fn files_of(snapshots: &[Snapshot]) -> impl Iterator<Item = Own<'_>> {
 }
 
 impl Own<'_> {
-    /// Calls `each` with the labels that begin with `prefix`, and their values: what the file and its header have.
+    /// Calls `each` with the labels that begin with `prefix` and their values, from the file and its header.
     fn each_value(&self, prefix: &str, mut each: impl FnMut(&str, &Value)) {
         let mut each = |label: &str, value: &Value| {
-            // A value of several parts is neither.
+            // A value of several parts is neither a number nor a text.
             let is_value = number(value).is_some() || value.as_str().is_some();
             if is_value && label.starts_with(prefix) {
                 each(label, value);
@@ -125,14 +127,14 @@ impl Own<'_> {
         for series in self.model.series() {
             let (label, separator) = (series.label(), series.value().separator());
             each(label, series.value());
-            // To compute percentiles takes its time.
+            // Computing percentiles takes time.
             if label.starts_with(prefix) || prefix.starts_with(label) {
                 series.expose(|part, value| each(&format!("{label}{separator}{part}"), &value));
             }
         }
         let own = self.model.series();
         for (label, value) in self.file.system() {
-            // Files of python-mmstats have these among their values.
+            // Files of python-mmstats contain these among their values.
             if !own.iter().any(|series| series.label() == *label) {
                 each(label, value);
             }
@@ -140,7 +142,7 @@ impl Own<'_> {
     }
 }
 
-/// Whether a glob selects a file; all of them without one.
+/// Returns a function that tells whether a glob selects a file. Without a glob, all are selected.
 fn selection(glob: Option<&str>) -> Result<impl Fn(&Own<'_>) -> bool, Refusal> {
     let glob = glob.filter(|glob| !glob.is_empty());
     if glob.is_some_and(|glob| glob.contains("..")) {
@@ -161,7 +163,8 @@ fn selection(glob: Option<&str>) -> Result<impl Fn(&Own<'_>) -> bool, Refusal> {
     })
 }
 
-/// How many values become one. As in Python 2, a flag is a number, 0 or 1, and a text is more than any number.
+/// How several values are aggregated. As in Python 2, a flag is a number, 0 or 1, and a text is greater than any
+/// number.
 #[derive(Clone, Copy, Debug)]
 enum Aggregation {
     Average { nonzero: bool },
@@ -185,7 +188,8 @@ impl Aggregation {
         })
     }
 
-    /// `None`: there is none of such values, as texts have no sum, and zeros no least one of those that are not zero.
+    /// Aggregates values. `None` if the values have no such result: texts have no sum, and zeros have no least
+    /// nonzero value.
     fn of(self, values: &[Value]) -> Option<Json> {
         let counted = |nonzero: bool| {
             values
@@ -206,7 +210,7 @@ impl Aggregation {
     }
 }
 
-/// The first value to which no other one compares like this.
+/// Returns the first value to which no other value compares like this.
 fn first<'a>(values: impl Iterator<Item = &'a Value>, order: Ordering) -> Option<Json> {
     let first = values.reduce(|first, value| {
         if compare(value, first) == Some(order) {
@@ -228,7 +232,7 @@ fn compare(a: &Value, b: &Value) -> Option<Ordering> {
     }
 }
 
-/// The sum of numbers: of integers it is one.
+/// Returns the sum of numbers, which is an integer if all are integers.
 fn sum<'a>(mut values: impl Iterator<Item = &'a Value>) -> Option<Number> {
     values.try_fold(Number::Int(0), |sum, value| {
         Some(match (sum, number(value)?) {
@@ -245,7 +249,7 @@ fn is_zero(value: &Value) -> bool {
     }
 }
 
-/// The number that a value is, if it is one.
+/// Returns the value as a number, if it is one.
 fn number(value: &Value) -> Option<Number> {
     let flag = || value.as_bool().map(|flag| Number::Int(flag.into()));
     value.number().or_else(flag)

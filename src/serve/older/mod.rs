@@ -1,6 +1,6 @@
-//! The HTTP interfaces of the older systems, so that their clients work unchanged: as functions of snapshots, without a
-//! server. `aka_stats` answers as the FastAPI application of aka-stats 21.2.5 does, `mmash` as the Flask application of
-//! python-mmstats 0.8.0.
+//! The HTTP interfaces of the older systems, so that their clients work unchanged. They are functions of snapshots,
+//! without a server. `aka_stats` answers as the FastAPI application of aka-stats 21.2.5 does, `mmash` as the Flask
+//! application of python-mmstats 0.8.0.
 
 pub(crate) mod aka_stats;
 mod glob;
@@ -9,12 +9,12 @@ pub(crate) mod mmash;
 
 use serde_json::{Value, json};
 
-/// A request that is answered with an error.
+/// An error in answer to a request.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Refusal {
     /// The HTTP status.
     pub(crate) status: u16,
-    /// What is wrong, as FastAPI says it: a sentence, or a list of problems.
+    /// The problem in FastAPI's form: a sentence, or a list of problems.
     pub(crate) detail: Value,
 }
 
@@ -26,7 +26,7 @@ impl Refusal {
         }
     }
 
-    /// The body of the answer: `{"detail": …}`.
+    /// Returns the body of the answer: `{"detail": …}`.
     pub(crate) fn body(&self) -> Value {
         json!({"detail": self.detail})
     }

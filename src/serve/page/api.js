@@ -10,5 +10,5 @@ export const snapshot = (query = {}) => answer("snapshot", query);
 export const processes = () => answer("processes", {});
 export const contexts = (ids) => answer("stat-contexts", {}, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(ids) });
 
-/** The past of the series whose labels match one of the globs. */
+/** Returns the past of the series whose labels match one of the globs. */
 export const past = (globs, query, signal) => answer("series", [...globs.map((glob) => ["match", glob]), ...Object.entries(query)], { signal });

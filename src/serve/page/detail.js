@@ -1,4 +1,4 @@
-// One series: its past as plots and as a table, what it is now, and what it is in each thread.
+// One series: its past as plots and as a table, its current value, and its values in each thread.
 
 import * as api from "./api.js";
 import { $, setText, show } from "./dom.js";
@@ -9,7 +9,7 @@ import { makePlot } from "./plot.js";
 import { get, store } from "./store.js";
 import { span, view } from "./view.js";
 
-const POINTS = 180; // of a rate in a plot, each the mean of its time: rates of 0 and 1 in turns would be a wall
+const POINTS = 180; // of a rate in a plot, each the mean of its span: alternating rates of 0 and 1 would look like a wall
 
 export const plots = new Map();
 export let past = null;
@@ -19,7 +19,7 @@ new ResizeObserver(draw).observe($("plots"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 $("data").addEventListener("toggle", draw);
 
-/** Shows what the view says. */
+/** Shows the view. */
 export function update(before) {
 	const { series } = view;
 	$("detail").hidden = !series;
@@ -38,7 +38,7 @@ function open() {
 	show($("threads"));
 	setText($("detail-title"), view.series);
 	if (!view.series || !store.snapshot) return;
-	// Of a series that ended the agent may still know the past.
+	// The agent may still know the past of a series that has ended.
 	row = get(view.model, view.series) ?? { model: view.model, label: view.series, stat: {}, ended: true };
 	past = follow(row, draw);
 	askThreads();
@@ -90,7 +90,7 @@ function facts() {
 	show($("special"), row.stat.distinct && parts.errors(row.stat, facts), row.stat.entries && parts.history(row.stat, row.unit, facts), row.stat.exemplars && parts.exemplars(row.stat, row.unit));
 }
 
-/** The plots of a series, by the columns that it has. */
+/** Returns the plots of a series, according to its columns. */
 function plotsOf(series, { now, earlier }) {
 	const { columns, points, heat, unit, valueUnit, part } = series;
 	const before = earlier?.series.find(({ label }) => label === series.label);

@@ -1,8 +1,8 @@
-// Elements. All that comes from the agent is untrusted: it becomes text nodes and attributes, never markup.
+// Elements. All data from the agent is untrusted: it becomes text nodes and attributes, never markup.
 
 export const $ = (id) => document.getElementById(id);
 
-/** Makes an element: `el("td.number", { title }, "text", otherElement)`. What is false or null is left out. */
+/** Makes an element: `el("td.number", { title }, "text", otherElement)`. False and null parts are left out. */
 export function el(what, ...parts) {
 	const [tag, ...classes] = what.split(".");
 	const node = document.createElement(tag);
@@ -14,13 +14,13 @@ export function el(what, ...parts) {
 	return node;
 }
 
-/** Sets a text only where it differs, so that nothing is laid out or read aloud twice. */
+/** Sets a text only if it differs, so that nothing is laid out or read aloud twice. */
 export function setText(node, text) {
 	if (node.textContent !== text) node.textContent = text;
 }
 
 /**
- * Makes `old` look like `fresh` and keeps its nodes: the focus, the selection and the scroll position survive an
+ * Makes `old` look like `fresh` but keeps its nodes, so the focus, the selection and the scroll position survive the
  * update each second. Listeners therefore belong on an ancestor that stays.
  */
 function morph(old, fresh) {
@@ -38,7 +38,7 @@ export function show(container, ...parts) {
 	morph(container, fresh);
 }
 
-/** A small table; a column whose name ends with `#` has numbers. */
+/** Makes a small table; a column whose name ends with `#` has numbers. */
 export function table(caption, columns, rows) {
 	const kinds = columns.map((name) => (name.endsWith("#") ? ".number" : ""));
 	return el("div.scroll", { tabindex: 0, role: "group", "aria-label": caption }, el("table",
@@ -48,7 +48,7 @@ export function table(caption, columns, rows) {
 
 export const muted = (text) => el("p.muted", text);
 
-/** A button that opens a series; main.js listens to all of them. */
+/** Makes a button that opens a series; main.js listens to all of them. */
 export function seriesButton({ model, label }) {
 	return el("button.link", { "data-model": model, "data-label": label, title: `${model} · ${label}` }, label);
 }

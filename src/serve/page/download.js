@@ -1,4 +1,4 @@
-// Downloads: the open series in the span that is shown, else the rows of the table as they are now.
+// Downloads: the open series in the visible span, or otherwise the current rows of the table.
 
 import { past, plots } from "./detail.js";
 import { list } from "./table.js";
@@ -25,7 +25,7 @@ export function json() {
 	save(new Blob([JSON.stringify(shown(), null, 1)], { type: "application/json" }), "json");
 }
 
-/** A text that a spreadsheet would take for a formula gets an apostrophe. */
+/** Returns a cell; a text that a spreadsheet would take for a formula gets an apostrophe. */
 function cell(value) {
 	const text = typeof value === "object" && value ? JSON.stringify(value) : String(value ?? "");
 	const plain = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;

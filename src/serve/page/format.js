@@ -1,10 +1,10 @@
-// How numbers, durations, sizes and times look: the same value looks the same everywhere.
+// Formats of numbers, durations, sizes and times, so that a value looks the same everywhere.
 
 const grouped = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const HM = { hour: "2-digit", minute: "2-digit" };
 const [short, clock, dated] = [HM, { ...HM, second: "2-digit" }, { ...HM, month: "short", day: "numeric" }].map((one) => new Intl.DateTimeFormat("en-GB", one));
 
-/** What units of time are in seconds. */
+/** Units of time in seconds. */
 const TIMES = new Map([["seconds", 1], ["milliseconds", 1e-3], ["microseconds", 1e-6], ["nanoseconds", 1e-9]]);
 const SECONDS = [[3600, "h", 36000], [60, "min", 600], [1, "s"], [1e-3, "ms"], [1e-6, "µs"], [1e-9, "ns"]];
 const BYTES = ["EiB", "PiB", "TiB", "GiB", "MiB", "KiB", "B"].map((name, i) => [1024 ** (6 - i), name]);
@@ -12,7 +12,7 @@ const BYTES = ["EiB", "PiB", "TiB", "GiB", "MiB", "KiB", "B"].map((name, i) => [
 export const NONE = "–";
 export const isBytes = (unit) => unit === "bytes" || unit === "By";
 
-/** Three significant digits, without an exponent where people read them. */
+/** Formats with three significant digits, without an exponent if that is readable. */
 function digits(value) {
 	const size = Math.abs(value);
 	if (size >= 1e15 || (size > 0 && size < 1e-3)) return value.toExponential(2);
@@ -31,7 +31,7 @@ export function number(value) {
 	return Number.isInteger(value) && Math.abs(value) < 1e15 ? grouped.format(value) : digits(value);
 }
 
-/** A value in its unit; texts, flags and objects of fields are values, too. */
+/** Formats a value in its unit; texts, flags and objects of fields are values, too. */
 export function quantity(value, unit) {
 	if (Array.isArray(value)) return `[${value.map((one) => quantity(one)).join(", ")}]`;
 	if (value && typeof value === "object") return Object.entries(value).map(([name, part]) => `${name} ${quantity(part)}`).join(" · ");

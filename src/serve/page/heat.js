@@ -1,5 +1,5 @@
-// Heat maps: how many values fell into each octave, over time. Colour-blind people can read Cividis; the counts are
-// logarithmic; where nothing was recorded the background shows.
+// Heat maps: how many values fell into each octave, over time. Colour-blind people can read Cividis. The colours
+// show the logarithm of the counts. Where nothing was recorded, the background is visible.
 
 import { isBytes } from "./format.js";
 
@@ -13,7 +13,7 @@ function cividis(share) {
 	return `rgb(${low.map((value, i) => Math.round(value + (high[i] - value) * (at % 1)))})`;
 }
 
-/** The ends of an octave by its bound as the agent gives it: `[low, 2·low)`, below zero mirrored. */
+/** Returns the ends of an octave from its bound in the agent's answer: `[low, 2·low)`, mirrored below zero. */
 export const octave = (low) => (low < 0 ? [2 * low, low] : [low, 2 * low]);
 
 /** Adds up lists of `[bound, count]`. */
@@ -23,7 +23,7 @@ export function add(lists = []) {
 	return counts;
 }
 
-/** A logarithmic axis for any numbers: negative ones, one band for zeros, positive ones. `at` is from 0 to 1. */
+/** Makes a logarithmic axis for any numbers: negative ones, one band for zeros, positive ones. `at` is from 0 to 1. */
 export function logScale(values, unit) {
 	const ends = (sizes) => sizes.reduce(([a, b], one) => [Math.min(a, one), Math.max(b, one)], [sizes[0] ?? 1, sizes[0] ?? 1]);
 	const [least, most] = ends(values.filter((value) => value < 0).map((value) => -value));
@@ -35,7 +35,7 @@ export function logScale(values, unit) {
 	return { at, ticks, ends: (bound) => (bound ? octave(bound).map(at) : [below / all, (below + zero) / all]) };
 }
 
-/** Round numbers, about five, on a logarithmic axis. */
+/** Returns about five round numbers on a logarithmic axis. */
 function powers(low, high, unit) {
 	if (low === high) return [];
 	const base = isBytes(unit) ? 2 : 10;
@@ -47,7 +47,7 @@ function powers(low, high, unit) {
 	return ticks.filter((tick) => tick > low * 0.999 && tick < high * 1.001);
 }
 
-/** Paints a heat map; `x` and `y` turn a time and a share of the axis into pixels. */
+/** Paints a heat map; `x` and `y` convert a time and a share of the axis to pixels. */
 export function paint(context, { times, heat, interval }, [from, to], scale, x, y) {
 	const width = interval * Math.max(1, Math.ceil(((to - from) / interval / (x(to) - x(from))) * CELL));
 	const lists = new Map();

@@ -1,4 +1,4 @@
-// The page: brings the stream, the overview, the table and the detail together, and listens to the operator.
+// The page: connects the stream, the overview, the table and the detail, and handles the user's input.
 
 import * as api from "./api.js";
 import * as detail from "./detail.js";
@@ -11,7 +11,7 @@ import * as stream from "./stream.js";
 import * as table from "./table.js";
 import { go, onView, span, view } from "./view.js";
 
-const PROCESSES = 5000; // milliseconds from one look at the processes to the next
+const PROCESSES = 5000; // milliseconds between two requests for the processes
 let [asked, typed] = [-Infinity, -Infinity];
 
 function receive(snapshot) {
@@ -81,7 +81,7 @@ document.addEventListener("click", ({ target }) => {
 
 $("range").addEventListener("change", ({ target }) => go({ range: Number(target.value), from: 0, to: 0 }));
 $("filter").addEventListener("input", ({ target, timeStamp }) => {
-	// The first key makes an entry in the history; those that follow quickly change that one.
+	// The first key makes an entry in the history; keys that follow quickly change that entry.
 	go({ q: target.value }, timeStamp - typed < 2000);
 	typed = timeStamp;
 });
@@ -108,5 +108,5 @@ document.addEventListener("keydown", (event) => {
 stream.connect(receive, tell);
 onView(apply);
 apply();
-// Values at once, not only with the first event of the stream.
+// Loads values at once, without waiting for the first event of the stream.
 api.snapshot().then((snapshot) => store.time || receive(snapshot), () => view.paused && tell("lost"));

@@ -1,4 +1,4 @@
-// What an operator looks for first: what goes wrong, what changed, which models and processes there are.
+// The overview that an operator looks at first: problems, changes, models and processes.
 
 import { $, el, muted, seriesButton, setText, show, table } from "./dom.js";
 import { ago, moment, NONE, number, quantity, rate } from "./format.js";
@@ -28,7 +28,7 @@ export function overview() {
 
 const pairs = (rows) => rows.length > 0 && el("ul", rows.map(([name, text]) => el("li", name, el("span.number", text))));
 
-/** How long a process lives, or how it ended. */
+/** Returns how long a process has lived, or how it ended. */
 function state({ state: now, started, ended, ending }) {
 	if (now === "live") return el("span.live", started ? `live for ${ago(started)}` : "live");
 	const how = ending ?? (now === "dead" ? "ended" : now);
@@ -37,7 +37,7 @@ function state({ state: now, started, ended, ending }) {
 
 let before = new Map();
 
-/** Live processes by their load, then those that ended, the latest first. */
+/** Shows live processes by their load, then those that have ended, latest first. */
 export function processes(list) {
 	const now = performance.now() / 1000;
 	const rows = list.map((one) => {

@@ -1,4 +1,4 @@
-// What is beside the plots of a series: facts, its distribution, its past as a table, each thread, errors, a history.
+// The parts beside the plots of a series: facts, its distribution, its past as a table, threads, errors, a history.
 
 import * as api from "./api.js";
 import { el, muted, table } from "./dom.js";
@@ -7,7 +7,7 @@ import { add, octave } from "./heat.js";
 import { span } from "./view.js";
 
 const MOST = 100; // rows of a table
-const ROWS = 60; // of the table that says what the plots show
+const ROWS = 60; // of the table with the data of the plots
 const contexts = new Map(); // by id; they never change
 
 function list(title, columns, all, row) {
@@ -28,7 +28,7 @@ export function facts(row, { kind }) {
 
 const ordered = (bounds) => [...new Set(bounds)].sort((a, b) => a - b);
 
-/** What the plots show, newest first. A row is the last point of an equal part of the time, and all values of that. */
+/** Shows the data of the plots, newest first. A row is the last point of an equal part of the time, with all values in it. */
 export function past({ label, columns, points, heat, unit, valueUnit }, interval) {
 	const [from, to] = span();
 	const step = Math.ceil((to - from) / interval / ROWS);
@@ -40,7 +40,7 @@ export function past({ label, columns, points, heat, unit, valueUnit }, interval
 		...point.map((value, i) => (formats[columns[i]] ?? quantity)(value, unit)), ...bounds.map((bound) => number(counts.get(bound) ?? 0))]));
 }
 
-/** How the values of the last minute are spread: a bar for each octave. */
+/** Shows the distribution of the last minute's values: a bar for each octave. */
 export function distribution({ points, heat, unit }) {
 	const counts = add(heat.filter((_, i) => points[i][0] > points.at(-1)[0] - 60));
 	const all = [...counts.values()];
@@ -50,7 +50,7 @@ export function distribution({ points, heat, unit }) {
 		number(counts.get(bound)), `${((counts.get(bound) / sum) * 100).toFixed(1)} %`]);
 }
 
-/** A row for each file, that is for each thread; `before` is the answer before this one, for rates. */
+/** Shows a row for each file, that is for each thread; `before` is the previous answer, for rates. */
 export function threads({ label, grows, spreads, unit, valueUnit }, files, before) {
 	const amount = (file) => { const stat = file?.stats?.[label] ?? {}; return stat.count ?? stat.all ?? stat.entries?.length ?? stat.value; };
 	const all = files.list.filter(({ stats }) => stats?.[label]).sort((a, b) => a.pid - b.pid);
@@ -61,7 +61,7 @@ export function threads({ label, grows, spreads, unit, valueUnit }, files, befor
 		...(grows ? [rate(speed(file) >= 0 ? speed(file) : null, valueUnit)] : []), ...(spreads ? ["50", "99"] : []).map((p) => quantity(file.stats[label].percentiles?.[p], unit))]);
 }
 
-/** Asks for the contexts that are not known yet; `then` shows them. */
+/** Requests the contexts that are not known yet; `then` shows them. */
 function learn(all, then) {
 	const ids = ordered(all.slice(0, MOST).map(({ context_id: id }) => id)).filter((id) => id && !contexts.has(id));
 	for (const id of ids) contexts.set(id, `context ${id}`);
@@ -85,6 +85,6 @@ export function history({ entries }, unit, then) {
 	return list("Last values", ["time", "value#", "context"], entries, (one) => [moment(one.timestamp), quantity(one.value, unit), context(one)]);
 }
 
-/** The last value of each magnitude that was recorded with a context: a trace id. */
+/** Shows the last value of each magnitude that was recorded with a context, such as a trace id. */
 export const exemplars = (stat, unit) => list("Exemplars", ["value#", "trace", "when"], [...stat.exemplars].reverse(), (one) => [
 	quantity(one.value, unit), one.context ?? muted("its context is lost"), el("span", { title: moment(one.timestamp) }, `${ago(one.timestamp)} ago`)]);

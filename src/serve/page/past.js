@@ -1,4 +1,4 @@
-// The past of the open series, from the agent: asked for again whenever the plots have moved by about a pixel.
+// The past of the open series, requested again from the agent whenever the plots have moved by about a pixel.
 
 import * as api from "./api.js";
 import { valueUnit } from "./store.js";
@@ -7,7 +7,7 @@ import { span, view } from "./view.js";
 export const HOUR = 3600;
 const PIXELS = 300; // the narrowest plot
 
-/** Follows a series until `close`; `onData` after each answer. `now` and `earlier` are answers of the agent. */
+/** Follows a series until `close`; calls `onData` after each answer. `now` and `earlier` are answers of the agent. */
 export function follow({ model, label, kind }, onData) {
 	const past = { now: { interval: 1, series: [] }, load, tick, close: () => stopped?.abort() };
 	let stopped, loaded;
@@ -36,7 +36,7 @@ export function follow({ model, label, kind }, onData) {
 		onData();
 	}
 
-	/** With each snapshot. */
+	/** Called with each snapshot. */
 	function tick() {
 		const [from, to] = span();
 		if (!past.busy && !view.from && !view.paused && to - loaded > Math.max((to - from) / PIXELS, past.now.interval) - 0.5) load();
@@ -44,7 +44,7 @@ export function follow({ model, label, kind }, onData) {
 
 	async function ask(query, signal) {
 		const answer = await api.past(kind === "compound" ? [label, `${label}.*`] : [label], { ...query, model }, signal);
-		// A label may hold the signs of a glob, and match others, too.
+		// A label may contain glob characters, and so match others, too.
 		answer.series = answer.series.filter((one) => one.model === model && (one.label === label || one.label === `${label}.${one.part}`));
 		for (const one of answer.series) one.valueUnit = valueUnit(one);
 		return answer;

@@ -8,7 +8,7 @@ import { go } from "./view.js";
 const [LEFT, RIGHT, TOP, BOTTOM] = [66, 8, 10, 22];
 const TIMES = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600];
 
-/** A linear axis with round ticks; from zero unless the values are all far from it. */
+/** Makes a linear axis with round ticks, from zero unless all values are far from it. */
 function linearScale(values, unit) {
 	let [low, high] = values.reduce(([a, b], one) => [Math.min(a, one), Math.max(b, one)], [Infinity, -Infinity]);
 	if (low > high) [low, high] = [0, 1];
@@ -92,13 +92,13 @@ export function makePlot(withHeat) {
 		let last = -Infinity;
 		for (const [time, value] of points) {
 			const [left, top] = [x(time), y(scale.at(value))];
-			// Where nothing was recorded for a while there is no line; a point alone is a short dash.
+			// No line is drawn where nothing was recorded for a while; a single point is a short dash.
 			if (time - last > interval * 3.5) path.moveTo(left - 1, top);
 			path.lineTo(left, top);
 			last = time;
 		}
 		const stroke = (strokeStyle, lineWidth) => Object.assign(context, { strokeStyle, lineWidth, lineJoin: "round" }).stroke(path);
-		// A casing in the colour of the background: a line is readable on every colour of the heat map.
+		// A casing in the colour of the background makes a line readable on every colour of the heat map.
 		if (data.heat) stroke(colour("card"), faint ? 2.5 : 4);
 		context.setLineDash(faint ? [3, 4] : []);
 		stroke(colour(name), faint ? 1.25 : 1.75);
@@ -112,7 +112,7 @@ export function makePlot(withHeat) {
 		context.fillRect(cursor, TOP, 1, height);
 	}
 
-	/** Says the values at the cursor, else the last ones. */
+	/** Shows the values at the cursor, or the last ones. */
 	function read(from, to) {
 		const at = cursor ? timeAt(cursor) : to;
 		const values = data.lines.filter(({ faint }) => !faint).map((one) => {

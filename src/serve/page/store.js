@@ -1,26 +1,26 @@
-// The series as they are now: a row for each, brought up to date by every snapshot.
+// The current series: a row for each, updated by every snapshot.
 
 export const SPARK = 60; // seconds that a sparkline shows
-const RATE = 5; // seconds over which a rate is taken: one that can be read, and not 0 and 1 in turns
-/** Kinds whose number only grows: people look at its rate. */
+const RATE = 5; // seconds over which a rate is taken, so that it is readable and does not alternate between 0 and 1
+/** Kinds whose number only grows, so that its rate is of interest. */
 const GROWING = /counter|errors|timer|percentile|summary/;
-/** What counts errors by its usual names, beside the kind. */
+/** Usual names of metrics that count errors, beside the kind. */
 const WRONG = /(^|[._-])(errors?|fail(ed|ures?)?|bad|exceptions?|panics?|timeouts?|rejected|dropped)$/i;
 
-/** The unit of a value: that of what was recorded, but how often something was recorded has none. */
+/** Returns the unit of a value: that of the recorded values; a count of recorded values has none. */
 export const valueUnit = ({ kind, unit }) => (/timer|percentile|summary/.test(kind) ? "" : unit);
 
 export const store = { rows: new Map(), snapshot: null, time: 0, generation: 0 }; // changes when series come or go
 
 const mean = (signals) => signals.reduce((sum, one) => sum + one, 0) / signals.length;
 
-/** How far the last seconds of a signal are from the minute before: `score` from 0, as usual, to 1, nothing like it. */
+/** Compares the last seconds of a signal with the minute before: `score` is from 0, as usual, to 1, completely different. */
 function trend(signals, counted) {
 	const [earlier, last] = [signals.slice(0, -RATE), signals.slice(-RATE)];
 	if (earlier.length < 2 * RATE) return { score: 0 };
 	const [before, now] = [mean(earlier), mean(last)];
 	const usual = Math.sqrt(mean(earlier.map((one) => (one - before) ** 2)));
-	// Events that come by chance vary by the square root of their number: that is no change.
+	// Random events vary by the square root of their number, which is not a change.
 	const noise = 2 * Math.max(usual, counted ? Math.sqrt(before / RATE) : 0);
 	const off = Math.abs(now - before);
 	return { before, now, score: off > noise ? off / Math.max(Math.abs(before), Math.abs(now)) : 0 };
@@ -56,7 +56,7 @@ class Row {
 		if (this.grows) this.rate = mean(this.spark.slice(-RATE));
 	}
 
-	/** Puts the agent's past, `[time, signal]`, before what this tab saw itself. */
+	/** Puts the agent's past, `[time, signal]`, before the points that this tab has seen. */
 	seed(points) {
 		const own = this.spark;
 		this.spark = [];
@@ -68,8 +68,8 @@ class Row {
 export function apply(snapshot) {
 	const time = snapshot.time ?? Date.now() / 1000;
 	const since = time - store.time;
-	if (since >= 0 && since < 0.5) return; // too close to the last one for a rate
-	// After a gap (hidden, paused, no agent, a clock that was set) rates begin anew, and sparklines with the agent's past.
+	if (since >= 0 && since < 0.5) return; // too soon after the last one for a rate
+	// After a gap (hidden, paused, no agent, a changed clock) rates begin anew, and sparklines begin with the agent's past.
 	const old = since > 0 && since < 4 ? store.rows : new Map();
 	const rows = new Map();
 	let fresh = 0;

@@ -7,7 +7,7 @@ const SILENCE = 4000; // milliseconds after which an open stream counts as lost:
 const channel = new BroadcastChannel(NAME);
 let wanted, running, source, heard, state, watch, retry, onSnapshot, onState;
 
-// The text as it came: parsing it in each tab is cheaper than cloning the object.
+// The text as received: parsing it in each tab is cheaper than cloning the object.
 channel.onmessage = ({ data }) => source || receive(data);
 document.addEventListener("visibilitychange", update);
 
@@ -32,7 +32,7 @@ function start() {
 	heard = performance.now();
 	watch = setInterval(() => performance.now() - heard > SILENCE && tell("lost"), 1000);
 	if (!navigator.locks) return lead(signal);
-	// Held until this tab is hidden, paused or closed; then the next one leads.
+	// The lock is held until this tab is hidden, paused or closed; then the next tab leads.
 	const hold = () => new Promise((free) => {
 		signal.addEventListener("abort", free);
 		lead(signal);
@@ -48,7 +48,7 @@ function stop() {
 	clearTimeout(retry);
 }
 
-/** Opens the stream, and again whenever it breaks. */
+/** Opens the stream, and reopens it whenever it breaks. */
 function lead(signal, failures = 0) {
 	if (signal.aborted) return;
 	source = new EventSource("api/v1/stream");

@@ -1,5 +1,5 @@
 // The table of series. Only the rows on the screen are elements, so that 10,000 series cost no more than 60; empty rows
-// take the space of the others. The elements are reused: each shows whichever series is at its place now.
+// take the space of the others. The elements are reused: each shows the series that is currently at its position.
 
 import * as api from "./api.js";
 import { $, setText } from "./dom.js";
@@ -7,7 +7,7 @@ import { number, quantity, rate } from "./format.js";
 import { get, SPARK, store } from "./store.js";
 import { go, view } from "./view.js";
 
-const STEP = 16; // rows by which the window moves, and that are ready above and below it
+const STEP = 16; // rows by which the window moves, and that are kept ready above and below it
 const ROW = 30; // pixels, as in style.css
 const NUMBERS = /value|rate|p50|p99/;
 const collator = new Intl.Collator("en", { numeric: true });
@@ -23,7 +23,7 @@ head.addEventListener("click", ({ target }) => target.matches("button") && sortB
 addEventListener("scroll", draw, { passive: true });
 addEventListener("resize", draw);
 
-/** Whether a text matches a glob of `*` and `?`; the time that it takes is bounded whatever they are. */
+/** Returns whether a text matches a glob of `*` and `?`, in bounded time for any input. */
 function globMatches(glob, text) {
 	let [g, t, star, mark] = [0, 0, -1, 0];
 	while (t < text.length) {
@@ -35,7 +35,7 @@ function globMatches(glob, text) {
 	return /^\**$/.test(glob.slice(g));
 }
 
-/** The filter: with `*` or `?` a glob for the label, else words that the model and the label contain. */
+/** Makes the filter: with `*` or `?` a glob for the label, otherwise words that the model and the label contain. */
 function matcher(filter) {
 	const text = filter.trim().toLowerCase();
 	if (/[*?]/.test(text)) return (row) => globMatches(text, row.label.toLowerCase());
@@ -43,7 +43,7 @@ function matcher(filter) {
 	return (row) => words.every((word) => row.text.includes(word));
 }
 
-/** Numbers before texts, and what does not exist last, in both directions. */
+/** Orders numbers before texts, and missing values last, in both directions. */
 function compare(a, b, sign) {
 	const kind = (value) => (value === null ? 2 : typeof value === "number" ? 0 : 1);
 	return kind(a) - kind(b) || sign * (kind(a) ? collator.compare(a, b) : a - b);
@@ -54,7 +54,7 @@ function sortBy(column) {
 	go({ sort: choices[view.sort === choices[0] ? 1 : 0] });
 }
 
-/** After a snapshot. Under the pointer or the focus rows stay where they are, whatever their values do. */
+/** Called after a snapshot. Rows under the pointer or the focus keep their positions, however their values change. */
 export function tick() {
 	const held = body.matches(":hover") || body.contains(document.activeElement);
 	if (generation !== store.generation || (NUMBERS.test(view.sort) && !held)) arrange();
@@ -77,7 +77,7 @@ export function arrange() {
 	draw();
 }
 
-/** Where the first row is on the screen, or would be. */
+/** Returns the position of the first row on the screen, even if it is outside. */
 const top = () => $("series").getBoundingClientRect().top + head.offsetHeight;
 
 function draw() {
@@ -101,11 +101,11 @@ function pad(space, rows) {
 	space.rows[0].cells[0].style.height = `${rows * ROW}px`;
 }
 
-/** Asks for the last minute of the rows on the screen, some labels at a time: an address has its limits. */
+/** Requests the last minute of the rows on the screen, some labels at a time, since the length of a URL is limited. */
 function ask(rows) {
 	const wanted = rows.filter((row) => !row.asked && row.spark.length && row.spark.length < SPARK && row.label.length < 200);
 	for (const row of wanted) row.asked = true;
-	// Without the past the sparklines fill by themselves: no reason to disturb anybody.
+	// Without the past, the sparklines fill on their own, so a failure is not reported.
 	while (wanted.length) api.past(wanted.splice(0, 25).map(({ label }) => label), { last: SPARK }).then(seed, () => {});
 }
 
@@ -128,7 +128,7 @@ function onKey(event) {
 	focus(Math.min(list.length - 1, active + by));
 }
 
-/** Moves the focus to a row, and scrolls as far as that takes. */
+/** Moves the focus to a row, and scrolls as far as necessary. */
 export function focus(index) {
 	active = Math.max(0, index);
 	const y = top() + active * ROW;

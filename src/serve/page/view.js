@@ -1,6 +1,6 @@
-// The view is the address: the query string says what is shown, so that a link shows the same, and back and forward work.
+// The view is the URL: the query string says what is shown, so a link shows the same, and back and forward work.
 
-/** What is not in the address. Times are Unix seconds, 0 for none: from and to (zoom), paused (when). */
+/** Defaults, which are not in the URL. Times are Unix seconds, 0 for none: from and to (zoom), paused (when). */
 const USUAL = { q: "", sort: "label", model: "", series: "", range: 900, from: 0, to: 0, paused: 0, compare: 0 };
 const SORTS = /^-?(model|label|value|rate|p50|p99)$/;
 export const RANGES = [300, 900, 3600, 21600, 86400];
@@ -34,10 +34,10 @@ export function go(changes, replace) {
 	change(changes);
 }
 
-/** Calls back after each change with the view before. */
+/** Registers a callback, which is called after each change with the previous view. */
 export const onView = (listener) => listeners.push(listener);
 
-/** The times that the plots show. */
+/** Returns the span of time that the plots show. */
 export function span() {
 	const end = view.paused || Date.now() / 1000;
 	return view.from ? [view.from, view.to] : [end - view.range, end];

@@ -1,8 +1,8 @@
-//! The past: what the agent itself has seen, an hour by the second and a day by the minute.
+//! The past: what the agent has seen, an hour by the second and a day by the minute.
 //!
-//! Each series has its points in chunks of a minute (or an hour), encoded. Points are numbered, and when each was is kept
-//! once for all series. A chunk that is older than what is to be kept goes as a whole; where all of them take more memory
-//! than they may, the oldest go earlier.
+//! Each series stores its points in encoded chunks of a minute (or an hour). Points are numbered, and their times are
+//! stored once for all series. A chunk that is older than what is to be kept is dropped as a whole. If all chunks
+//! take more memory than allowed, the oldest are dropped earlier.
 
 mod point;
 
@@ -15,11 +15,11 @@ pub use self::point::PastPoint;
 use super::totals::{Reading, Shown};
 use crate::Value;
 
-/// Points of a chunk.
+/// The number of points in a chunk.
 const CHUNK: u64 = 60;
-/// Series whose past is kept; of others only what they say now is shown.
+/// The maximum number of series whose past is kept. Others are shown with their current values only.
 const SERIES_MOST: usize = 20_000;
-/// What a series and a chunk take beside their bytes, about.
+/// About how many bytes a series and a chunk take beside their points.
 const SERIES_BYTES: usize = 400;
 const CHUNK_BYTES: usize = 64;
 
@@ -30,24 +30,24 @@ pub struct Past {
     minutes: Level,
     /// The reading of the last minute.
     minute: Option<Arc<Reading>>,
-    /// Bytes that all points may take.
+    /// The maximum number of bytes that all points may take.
     memory: usize,
 }
 
-/// The past in one interval.
+/// The past with one interval between points.
 #[derive(Debug)]
 struct Level {
     interval: Duration,
     /// How many points are kept.
     most: u64,
-    /// When the points were, in seconds since 1970-01-01 UTC; the first one has the number `first`.
+    /// The times of the points, in seconds since 1970-01-01 UTC. The first point has the number `first`.
     times: VecDeque<f64>,
     first: u64,
     series: HashMap<Name, Track>,
     bytes: usize,
 }
 
-/// The name of a series: path, model, label, and part of its value.
+/// The name of a series: path, model, label and part of its value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Name {
     path: Arc<Path>,
@@ -56,7 +56,7 @@ struct Name {
     part: Arc<str>,
 }
 
-/// What is known of a series, and its points.
+/// The description of a series, and its points.
 #[derive(Debug)]
 struct Track {
     about: Arc<About>,
@@ -64,12 +64,12 @@ struct Track {
     last: f64,
 }
 
-/// What does not change of a series.
+/// The description of a series, which does not change.
 #[derive(Clone, Debug)]
 pub struct About {
     /// Its model.
     pub model: String,
-    /// Its label text; with the name of the field if it is one of a compound.
+    /// Its label text, with the name of the field for a field of a compound.
     pub label: String,
     /// The name of its metric.
     pub metric: String,
@@ -85,22 +85,22 @@ pub struct About {
     pub unit: String,
     /// What it means.
     pub help: String,
-    /// Whether its value is a total, of which the rise is shown.
+    /// Whether its value is a total, which is shown as a rate.
     pub is_total: bool,
-    /// What the octaves' bounds are divided by.
+    /// The divisor for the bounds of octaves.
     pub divisor: f64,
 }
 
-/// Points one after another.
+/// Consecutive points.
 #[derive(Debug)]
 struct Chunk {
-    /// The number of the first.
+    /// The number of the first point.
     first: u64,
     count: u64,
     bytes: Vec<u8>,
 }
 
-/// The points of a series in a time.
+/// The points of a series in a span of time.
 #[derive(Debug)]
 pub struct Line {
     /// Which series.
@@ -110,7 +110,7 @@ pub struct Line {
 }
 
 impl Past {
-    /// Nothing yet: of so much time by the second, and a day by the minute, in so many bytes.
+    /// Makes an empty past, for `keep` by the second and a day by the minute, in at most `memory` bytes.
     pub fn new(keep: Duration, memory: usize) -> Past {
         let seconds = keep.as_secs().max(CHUNK);
         Past {
@@ -121,7 +121,7 @@ impl Past {
         }
     }
 
-    /// Keeps what a reading says, one second after the one `before`.
+    /// Adds a reading, one second after the one `before`.
     pub fn add(&mut self, now: &Arc<Reading>, before: Option<&Reading>) {
         self.seconds.add(now, before);
         let is_due = (self.minute.as_ref())
@@ -146,8 +146,9 @@ impl Past {
         }
     }
 
-    /// What the series that are `wanted` said from one time to another (seconds since 1970-01-01 UTC) and at the
-    /// point before, and the interval of their points: a second as far as that is kept, else a minute.
+    /// Returns the interval between points, and the points of the series that are `wanted` from one time to another
+    /// (seconds since 1970-01-01 UTC) with the point before. The interval is a second if that reaches back far
+    /// enough, otherwise a minute.
     pub fn lines(
         &self,
         (from, until): (f64, f64),
@@ -236,7 +237,7 @@ impl Level {
             }
         });
         if track.about.kind != shown.series.kind() {
-            // Its kind has changed: what it was is told as what it is now, but not in one chunk.
+            // Its kind has changed. Earlier points are now shown as the new kind, but new points begin a new chunk.
             track.about = Arc::new(About::of(shown, part, is_total));
         }
         let is_next = |chunk: &Chunk| chunk.count < CHUNK && chunk.first + chunk.count == number;
@@ -260,7 +261,7 @@ impl Level {
         self.bytes = (self.bytes + chunk.bytes.capacity()).saturating_sub(length);
     }
 
-    /// Keeps no more than so many points.
+    /// Keeps at most `most` points.
     fn forget(&mut self, most: u64) {
         while self.times.len() as u64 > most {
             self.times.pop_front();

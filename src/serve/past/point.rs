@@ -1,24 +1,24 @@
-//! What the past keeps of a series at one time, in a few bytes.
+//! A point of the past: a series at one time, in a few bytes.
 //!
-//! A point of a busy timer takes 15 to 50 bytes, one of a counter 3, and one that says nothing new two. (An hour of 1,000
-//! counters, one point a second: 12 MB.)
-//! Percentiles are kept as the upper 16 bits of an `f32`, which have 8 significant ones: as fine as our buckets.
+//! A point of a busy timer takes 15 to 50 bytes, one of a counter takes 3, and one without a change takes two. (An
+//! hour of 1,000 counters, one point a second: 12 MB.) Percentiles are kept as the upper 16 bits of an `f32`, which
+//! have 8 significant bits: as fine as our buckets.
 
 use crate::Value;
 use crate::reader::{Histogram, Reading};
 
-/// What a series said at one time.
+/// The value of a series at one time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PastPoint {
     /// A level, or a total.
     pub value: f64,
-    /// p50, p90 and p99 of what was recorded since the point before, if anything was.
+    /// p50, p90 and p99 of the values recorded since the previous point, if any.
     pub percentiles: Option<[f32; 3]>,
-    /// Octaves of it: see [`Octave`], and how many values.
+    /// The octaves of these values, each with its count: see [`Octave`].
     pub octaves: Vec<(Octave, u64)>,
 }
 
-/// An octave of values, from a power of two to the next; or zero.
+/// An octave of values, from a power of two to the next, or zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Octave(u64);
 
@@ -26,7 +26,7 @@ impl Octave {
     /// Beyond any exponent of an f64.
     const SHIFT: i32 = 1100;
 
-    /// The octave of a value.
+    /// Returns the octave of a value.
     fn of(value: f64) -> Octave {
         if value == 0.0 {
             return Octave(0);
@@ -36,7 +36,7 @@ impl Octave {
         Octave(((exponent + Octave::SHIFT) as u64) << 1 | sign)
     }
 
-    /// Its bound that is nearer to zero, divided by `divisor`.
+    /// Returns its bound nearer to zero, divided by `divisor`.
     pub fn low(self, divisor: f64) -> f64 {
         match self.0 {
             0 => 0.0,
@@ -48,8 +48,8 @@ impl Octave {
     }
 }
 
-/// The parts of a value that the past keeps: the name of each, and what it says since `before`. Of a
-/// compound these are its fields, else the value itself.
+/// Calls `each` for the parts of a value that the past keeps, with the name, whether it is a total, and the point
+/// since `before`. The parts of a compound are its fields; otherwise the value itself is the only one.
 pub fn points(value: &Value, before: Option<&Value>, mut each: impl FnMut(&str, bool, PastPoint)) {
     let mut whole = None;
     value.samples("", |sample| {
@@ -91,7 +91,7 @@ impl PastPoint {
         }
     }
 
-    /// What a distribution recorded since `before`.
+    /// Adds what a distribution recorded since `before`.
     fn add_distribution(&mut self, now: &Value, before: &Value) {
         if now.count() == before.count() || now.kind() != before.kind() {
             return;
@@ -107,7 +107,7 @@ impl PastPoint {
         });
     }
 
-    /// Its bytes, behind those of others; `before` is the value of the point before.
+    /// Appends its bytes to `out`; `before` is the value of the previous point.
     pub fn encode(&self, before: f64, out: &mut Vec<u8>) {
         let rise = self.value - before;
         let is_whole = rise.fract() == 0.0 && (0.0..1e15).contains(&rise) && before.abs() < 1e15;
@@ -120,7 +120,7 @@ impl PastPoint {
             out.extend(self.value.to_le_bytes());
         }
         for percentile in self.percentiles.into_iter().flatten() {
-            // Rounded to what is kept.
+            // Rounds to the bits that are kept.
             let bits = percentile.to_bits().saturating_add(0x8000);
             out.extend(((bits >> 16) as u16).to_le_bytes());
         }
@@ -130,7 +130,7 @@ impl PastPoint {
         }
     }
 
-    /// The point that [`encode`](Self::encode) wrote at the begin of `bytes`, which are then those behind it.
+    /// Reads a point that [`encode`](Self::encode) wrote from the beginning of `bytes`, and advances `bytes` past it.
     pub fn decode(before: f64, bytes: &mut &[u8]) -> Option<PastPoint> {
         let head = *bytes.split_off_first()?;
         let value = match head & 1 {
@@ -154,7 +154,8 @@ impl PastPoint {
     }
 }
 
-/// p50, p90 and p99: the middle of the bucket of the value of that rank; `None` of nothing.
+/// Returns p50, p90 and p99: for each, the middle of the bucket that contains the value of that rank. `None` if there
+/// are no values.
 fn percentiles(histogram: &Histogram<'_>) -> Option<[f32; 3]> {
     let mut total: u64 = 0;
     histogram.each_bucket(|_, _, count| total = total.saturating_add(count));
@@ -176,7 +177,7 @@ fn percentiles(histogram: &Histogram<'_>) -> Option<[f32; 3]> {
     Some(found)
 }
 
-/// How many values each octave has, ascending.
+/// Returns the number of values in each octave, ascending.
 fn octaves(histogram: &Histogram<'_>) -> Vec<(Octave, u64)> {
     let divisor = histogram.divisor().unwrap_or(1.0);
     let mut octaves: Vec<(Octave, u64)> = Vec::new();

@@ -1,6 +1,6 @@
-//! What the arguments of several commands have in common.
+//! Shared parts of the arguments of several commands.
 
-/// Where stats files are looked for.
+/// Help: where stats files are looked for.
 pub const PATHS: &str = "\
 Where it looks:
   A PATH is a root (the directory that MMSTATS_PATH names), a model's directory below it, one
@@ -13,13 +13,13 @@ Exit code:
   0 when something was read, 1 when nothing was, 2 for wrong usage.
   What could not be read is named on stderr and never hides the rest.";
 
-/// How several paths become one object.
+/// Help: how several paths become one object.
 pub const SEVERAL: &str = "\
 Several PATHs in JSON:
   `path` has them all, joined with ':'. Files are merged within one PATH only: a model that an
   earlier PATH has, too, appears as \"<model>@<path>\".";
 
-/// Seconds from a hundredth to a day.
+/// Parses seconds, from a hundredth to a day.
 pub fn delay(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(seconds) if (0.01..=86_400.0).contains(&seconds) => Ok(seconds),

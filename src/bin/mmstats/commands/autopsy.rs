@@ -13,11 +13,11 @@ use crate::input::{self, Input};
 use crate::ui::output::{Exit, Outcome};
 use crate::ui::{numbers, output};
 
-/// Say how processes ended, and their last values
+/// Show how processes ended, and their last values
 ///
-/// Of processes that have ended and left their files: when each started, how it ended where that is
-/// known (clean, by a panic, or vanished), the newest time that one of its values has, and all values as
-/// they were. The message of a panic is there if the program has called mmstats::install_panic_hook().
+/// For each process that has ended and left its files: when it started, how it ended if that is known (clean, by a
+/// panic, or vanished), the newest time among its values, and all its last values. The message of a panic is shown if
+/// the program has called mmstats::install_panic_hook().
 #[derive(Args, Debug)]
 #[command(after_long_help = PATHS)]
 pub struct Autopsy {
@@ -29,7 +29,7 @@ pub struct Autopsy {
 const PANICS: &str = "panics";
 
 pub fn run(arguments: &Autopsy) -> Outcome {
-    // The files of a dead process are found by their headers: it has none mapped any more.
+    // The files of a dead process are found by their headers, since it has none mapped any more.
     let pids: Vec<u32> = (arguments.paths.iter())
         .filter_map(|path| input::pid(path))
         .collect();
@@ -59,7 +59,7 @@ pub fn run(arguments: &Autopsy) -> Outcome {
         }
     }
     out.flush()?;
-    // With nothing there, a PID has a sentence of its own below.
+    // If nothing was found, a PID gets its own message below.
     if pids.is_empty() || !input.is_empty() {
         input.complain();
     }
@@ -88,7 +88,7 @@ pub fn run(arguments: &Autopsy) -> Outcome {
     Ok(if found { Exit::Success } else { Exit::Failure })
 }
 
-/// Files by the process that made them, in the order of their creation.
+/// Groups files by the process that made them, in the order of their creation.
 fn by_process(files: Vec<&File>) -> Vec<Vec<&File>> {
     let mut processes: Vec<Vec<&File>> = Vec::new();
     for file in files {
@@ -103,7 +103,7 @@ fn by_process(files: Vec<&File>) -> Vec<Vec<&File>> {
     processes
 }
 
-/// What is known of a process, and the last values of its files.
+/// Writes what is known of a process, and the last values of its files.
 fn process(out: &mut impl Write, snapshot: &Snapshot, files: &[&File]) -> io::Result<()> {
     let first = files[0];
     let own: Vec<&Model> = (files.iter())
@@ -152,7 +152,7 @@ fn process(out: &mut impl Write, snapshot: &Snapshot, files: &[&File]) -> io::Re
     Ok(())
 }
 
-/// How a process ended. One file is enough to know: others may have been made or left since.
+/// Returns how a process ended. One file is enough to know, since others may have been made or left since.
 fn how(files: &[&File]) -> &'static str {
     let any = |ending| files.iter().any(|file| file.ending() == Some(ending));
     if any(Ending::Panicked) {
@@ -165,14 +165,14 @@ fn how(files: &[&File]) -> &'static str {
     }
 }
 
-/// The newest time that a value has, in seconds since 1970, and which value.
+/// Returns the newest time of any value, in seconds since 1970, and the label of that value.
 fn newest_stamp(files: &[&Model]) -> Option<(f64, String)> {
     (files.iter().flat_map(|own| own.series()))
         .filter_map(|stat| Some((stat.value().stamp()?, stat.label().to_owned())))
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
 }
 
-/// The message of the last panic, and when it was.
+/// Returns the message of the last panic, and its time.
 fn last_words(files: &[&Model]) -> Option<(String, f64)> {
     let file = files.iter().find(|own| own.name() == PANICS)?;
     let words = file.get("message")?.as_str()?.to_owned();

@@ -15,10 +15,10 @@ use crate::ui::{output, progress};
 
 /// Remove the files of processes that have ended
 ///
-/// Only files whose process is proved dead: by the lock that it would hold, and by its pid, start time
-/// and boot. Others are left alone, and so is what is no stats file. Files whose state is `unknown`
-/// (another machine, another pid namespace) can never be proved: --unknown removes them by age. With --fold their totals stay, in
-/// one retired file for each model, which readers count with the others.
+/// Removes only files whose process is proved dead: by the lock that it would hold, and by its pid, start time and
+/// boot. All other files are left alone. For files whose state is `unknown` (another machine, another pid namespace)
+/// there is no proof: --unknown removes them by age. With --fold the totals are kept, in one retired file for each
+/// model, which readers count with the others.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Where it looks:
@@ -31,11 +31,11 @@ pub struct Clean {
     /// Only say what would be done
     #[arg(long)]
     pub dry_run: bool,
-    /// Leave files that were made, or grew, less than this ago: 14d, 12h, 30m …
+    /// Keep files that were made, or grew, less than this ago: 14d, 12h, 30m …
     #[arg(long, value_name = "AGE", value_parser = age)]
     pub older_than: Option<Duration>,
-    /// Also files whose state is `unknown`, if they are older than --older-than and no process of this
-    /// machine has them mapped
+    /// Also remove files whose state is `unknown`, if they are older than --older-than and no process of this machine
+    /// has them mapped
     #[arg(long, requires = "older_than")]
     pub unknown: bool,
     /// Keep the totals: add them to the retired file of each model first
@@ -45,7 +45,7 @@ pub struct Clean {
     pub paths: Vec<PathBuf>,
 }
 
-/// An age with its unit.
+/// Parses an age with its unit.
 fn age(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| {
         "an age is a number and its unit: 30s, 45m, 12h, 14d, or several, as in \"1d 12h\""
@@ -106,7 +106,7 @@ pub fn run(arguments: &Clean) -> Outcome {
     Ok(if failed { Exit::Failure } else { Exit::Success })
 }
 
-/// Why nothing was cleaned: what lies there, and why each of it stays.
+/// Returns why nothing was cleaned: what exists, and why it stays.
 fn nothing(arguments: &Clean, input: &Input) -> String {
     let mut kept = Kept::default();
     input.files().for_each(|file| kept.add(file));
@@ -144,7 +144,7 @@ impl Kept {
             _ if file.format() != 3 => self.old_format += 1,
             (_, State::Live | State::Orphan) => self.living += 1,
             (_, State::Unknown) => self.unknown += 1,
-            // It was not removed, and nothing went wrong: so it is the age.
+            // It was not removed and nothing went wrong, so the reason is its age.
             (_, State::Dead) => self.young += 1,
         }
     }

@@ -17,19 +17,19 @@ use crate::ui::{numbers, output};
 use mmstats::export::json;
 use std::path::PathBuf;
 
-/// Show the errors: what went wrong, how often, when first and when last
+/// Show the errors: what went wrong, how often, and when first and last
 ///
-/// Each distinct error, the one that came last first, merged over the files of each model; with what
-/// caused it, and with --backtrace its backtrace, if RUST_BACKTRACE asked for one when it was recorded.
-/// Times are in UTC. A file keeps the 256 distinct errors that were seen last; where others were evicted,
-/// the counts of each name and place, which are kept for ever, are shown as well.
+/// Shows each distinct error, latest first, merged over the files of each model, with its causes. With --backtrace it
+/// also shows the backtrace, if RUST_BACKTRACE was set when the error was recorded. Times are in UTC. A file keeps
+/// the 256 distinct errors that were seen last; if others were evicted, the counts of each name and place, which are
+/// always kept, are shown as well.
 #[derive(Args, Debug)]
 #[command(after_long_help = PATHS)]
 pub struct Errors {
     /// Only these error logs or errors: `errors`, `errors__EXC:ParseIntError`; `*` and `?` match any
     #[arg(short, long = "label", value_name = "PATTERN")]
     pub labels: Vec<String>,
-    /// Show the backtraces, too
+    /// Also show the backtraces
     #[arg(long)]
     pub backtrace: bool,
     /// Print one JSON object
@@ -81,7 +81,7 @@ pub fn run(arguments: &Errors) -> Outcome {
     Ok(input.exit())
 }
 
-/// Model, label and value of all errors.
+/// Returns model, label and value of all error logs.
 fn all(snapshot: &Snapshot) -> impl Iterator<Item = (&str, &Series, &ErrorsValue)> {
     snapshot.models().iter().flat_map(|model| {
         let stats = model.series().iter();
@@ -89,7 +89,7 @@ fn all(snapshot: &Snapshot) -> impl Iterator<Item = (&str, &Series, &ErrorsValue
     })
 }
 
-/// Those that were asked for, the one that came last first.
+/// Returns the wanted errors, the latest first.
 fn sorted<'a>(errors: &'a ErrorsValue, means: &Means) -> Vec<&'a DistinctError> {
     let is_wanted = |error: &&DistinctError| match means {
         Means::Label => true,
@@ -102,7 +102,7 @@ fn sorted<'a>(errors: &'a ErrorsValue, means: &Means) -> Vec<&'a DistinctError> 
     distinct
 }
 
-/// The context of a note; the backtrace of an error only if it is asked for.
+/// Returns the context of a note, or the backtrace of an error if it is wanted.
 fn context(error: &DistinctError, backtrace: bool) -> Option<&Context> {
     error.context().filter(|_| error.is_note() || backtrace)
 }

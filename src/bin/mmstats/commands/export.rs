@@ -14,8 +14,9 @@ use crate::ui::output::{self, Exit, Outcome};
 
 /// Write all values once, for Prometheus or for another program
 ///
-/// Merged over the files of each model, to stdout or to a file. The file is replaced at once, so that who reads it never sees a part of
-/// one: `-o /var/lib/prometheus/node-exporter/my-app.prom --format prometheus` is for node_exporter's textfile collector.
+/// Writes the values, merged over the files of each model, to stdout or to a file. The file is replaced atomically,
+/// so a reader never sees a part of one: `-o /var/lib/prometheus/node-exporter/my-app.prom --format prometheus` is
+/// for node_exporter's textfile collector.
 #[derive(Args, Debug)]
 #[command(after_long_help = PATHS)]
 pub struct Export {
@@ -81,16 +82,16 @@ fn page(format: Format, input: &Input) -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// Writes a temporary file in the same directory, and renames it.
+/// Writes a temporary file in the same directory and renames it.
 fn replace(file: &Path, page: &[u8]) -> io::Result<()> {
     let mut beside = file.as_os_str().to_owned();
-    // No name that the textfile collector would read (`*.prom`).
+    // Not a name that the textfile collector would read (`*.prom`).
     beside.push(format!(".{}", std::process::id()));
     let beside = PathBuf::from(beside);
     let write = || {
         let mut options = fs::OpenOptions::new();
         let mut out = (options.write(true).create_new(true).mode(0o644)).open(&beside)?;
-        // Whatever the umask is.
+        // Independent of the umask.
         out.set_permissions(fs::Permissions::from_mode(0o644))?;
         out.write_all(page)?;
         out.sync_all()?;

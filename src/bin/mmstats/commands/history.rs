@@ -17,21 +17,21 @@ use std::path::PathBuf;
 
 /// Show a history: the last values, with times and contexts
 ///
-/// The values of a label, newest first, merged over the files of each model that has it; each with
-/// its context, if it has one. Times are in UTC.
+/// Shows the values of a label, newest first, merged over the files of each model that has it, each
+/// with its context if it has one. Times are in UTC.
 #[derive(Args, Debug)]
 #[command(after_long_help = PATHS)]
 pub struct History {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
-    /// The label or a pattern: `task.history`, or `task` for what is recorded by name
+    /// The label or a pattern: `task.history`, or `task` for a metric that is recorded by name
     pub label: String,
     /// Roots, models' directories or stats files
     pub paths: Vec<PathBuf>,
 }
 
-/// Labels that are named where none matches.
+/// How many labels are named if none matches.
 const EXAMPLES: usize = 5;
 
 pub fn run(arguments: &History) -> Outcome {
@@ -53,7 +53,7 @@ pub fn run(arguments: &History) -> Outcome {
         )?;
     } else {
         for (model, label, history) in &found {
-            // One that was named needs no name.
+            // A single history was named by the user, so it needs no label.
             let label = (found.len() > 1).then_some(*label);
             write_text(&mut out, model, label, history)?;
         }
@@ -70,7 +70,8 @@ pub fn run(arguments: &History) -> Outcome {
     })
 }
 
-/// The histories that a name means: itself or a pattern of labels, or what is before `.history`.
+/// Returns the histories that a name means: a label, a pattern of labels, or the part before
+/// `.history`.
 fn of_label<'a>(
     snapshot: &'a Snapshot,
     name: &str,
@@ -84,7 +85,7 @@ fn of_label<'a>(
         .filter_map(|(model, stat)| Some((model, stat.label(), stat.value().as_history()?)))
 }
 
-/// The sentence for a name without a history.
+/// Returns the message for a name without a history.
 fn none(input: &Input, name: &str) -> String {
     let of = |stat: &&Series| names::resolve(name, stat).is_some();
     let what = match names::stats(input).find(of) {
@@ -163,7 +164,7 @@ fn write_text(
     Ok(())
 }
 
-/// A context in one line.
+/// Formats a context in one line.
 fn context(entry: &HistoryEntry) -> String {
     match entry.context() {
         Some(context) => {

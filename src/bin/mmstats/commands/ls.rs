@@ -13,14 +13,13 @@ use std::path::PathBuf;
 
 /// List the stats files: one line each
 ///
-/// STATE is `live`; `orphan`: its thread has ended, its process lives; `dead`: its process is gone;
-/// or `unknown`: it cannot be found out from here. PID is the process that made the file, TID the
-/// thread that writes it. SIZE is its length, TAKES what it takes of its file system (whole huge pages, on
-/// some). CREATED is in UTC.
+/// STATE is `live`; `orphan`: its thread has ended, its process lives; `dead`: its process is gone; or `unknown`: it
+/// cannot be determined from here. PID is the process that made the file, TID the thread that writes it. SIZE is its
+/// length, TAKES the space that it takes in its file system (whole huge pages, on some). CREATED is in UTC.
 #[derive(Args, Debug)]
 #[command(after_long_help = PATHS)]
 pub struct Ls {
-    /// Those of every process that may be looked at, whatever its MMSTATS_PATH
+    /// The files of every process that this user may inspect, whatever its MMSTATS_PATH
     #[arg(long, conflicts_with = "paths")]
     pub all: bool,
     /// Roots, models' directories, stats files or PIDs
@@ -31,7 +30,7 @@ const COLUMNS: usize = 8;
 const TITLES: [&str; COLUMNS] = [
     "MODEL", "PID", "TID", "STATE", "SIZE", "TAKES", "CREATED", "PATH",
 ];
-/// The columns of numbers, which end at one place.
+/// The columns of numbers, which are aligned right.
 const RIGHT: [bool; COLUMNS] = [false, true, true, false, true, true, false, false];
 
 pub fn run(arguments: &Ls) -> Outcome {
@@ -72,7 +71,7 @@ fn row(file: &File) -> [String; COLUMNS] {
     ]
 }
 
-/// The lines of the table, titles first.
+/// Returns the lines of the table, titles first.
 fn table(rows: &[[String; COLUMNS]]) -> impl Iterator<Item = String> {
     let titles = TITLES.map(str::to_owned);
     let widths: [usize; COLUMNS] = std::array::from_fn(|column| {

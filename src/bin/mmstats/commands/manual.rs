@@ -1,5 +1,5 @@
-//! `mmstats man` and `mmstats completions`: what packagers and shells want, from the same table of
-//! arguments that is parsed.
+//! `mmstats man` and `mmstats completions`: the manual for packagers and the completions for
+//! shells, made from the same table of arguments that is parsed.
 
 use std::io::{self, Write};
 
@@ -12,7 +12,7 @@ use crate::commands::Arguments;
 use crate::commands::top::keys::BINDINGS;
 use crate::ui::output::{self, Exit, Outcome};
 
-/// Print what completes commands and options in a shell
+/// Print a script that completes commands and options in a shell
 ///
 /// For example: `mmstats completions bash > /etc/bash_completion.d/mmstats`.
 #[derive(Args, Debug)]
@@ -45,7 +45,7 @@ pub fn man() -> Outcome {
     Ok(Exit::Success)
 }
 
-/// The list of commands without names of pages like `mmstats-ls(1)`: there is one page.
+/// Removes names of pages like `mmstats-ls(1)` from the list of commands, since there is one page.
 fn without_pages(command: &Command, page: &[u8]) -> String {
     let mut text = String::from_utf8_lossy(page).into_owned();
     for command in command
@@ -59,7 +59,7 @@ fn without_pages(command: &Command, page: &[u8]) -> String {
     text
 }
 
-/// One command, under a heading of its own.
+/// Writes one command under its own heading.
 fn section(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
     let name = format!("mmstats {}", command.get_name());
     let mut heading = Roff::new();
@@ -70,7 +70,7 @@ fn section(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
     man.render_synopsis_section(&mut body)?;
     man.render_description_section(&mut body)?;
     man.render_options_section(&mut body)?;
-    // The headings within are of a lower level here.
+    // The headings within are one level lower here.
     let body = String::from_utf8_lossy(&body).replace(".SH", ".SS");
     page.write_all(body.as_bytes())
 }

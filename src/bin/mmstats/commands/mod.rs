@@ -1,4 +1,4 @@
-//! The commands: each file has the arguments of its command, and what it does.
+//! The commands: each file has the arguments of a command and its implementation.
 
 mod arguments;
 mod autopsy;
@@ -25,9 +25,8 @@ use crate::ui::output::Outcome;
 
 /// The statistics of running programs, read from their stats files.
 ///
-/// A program that uses the library mmstats keeps its statistics in memory-mapped files, one for each
-/// thread that writes. This tool reads them at any time, without the program noticing, and after it
-/// was killed, too.
+/// A program that uses the library mmstats keeps its statistics in memory-mapped files, one for each thread that
+/// writes. This tool reads them at any time, without the program noticing, even after it was killed.
 #[derive(Debug, Parser)]
 #[command(
     name = "mmstats",
@@ -72,7 +71,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Does what the user asked for.
+    /// Runs the command.
     pub fn run(self) -> Outcome {
         match self {
             Command::Ls(arguments) => ls::run(&arguments),

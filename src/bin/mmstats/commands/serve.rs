@@ -19,16 +19,16 @@ use crate::ui::output::{self, Exit, Outcome};
 
 /// Serve the values over HTTP: a live page, Prometheus, JSON
 ///
-/// Keeps the last hour by the second and the last day by the minute, also of processes that have ended. Its totals never fall
-/// while it runs, whichever processes come and go. It only reads, and waits for files where there are none yet.
-/// Ends with Ctrl-C or SIGTERM.
+/// Keeps the last hour by the second and the last day by the minute, also for processes that have ended. Its totals
+/// never fall while it runs, whichever processes come and go. It only reads, and waits for files if there are none
+/// yet. Ends with Ctrl-C or SIGTERM.
 #[derive(Args, Debug)]
 #[command(after_long_help = format!("{EXAMPLES}\n\n{PATHS}"))]
 pub struct Serve {
     /// The address to listen on; port 0 picks a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7979")]
     pub listen: String,
-    /// How long to keep the past by the second, and series that no file has any more
+    /// How long to keep the past by the second, and series that are in no file any more
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = keep)]
     pub keep: Duration,
     /// How many MiB the past may take
@@ -65,7 +65,7 @@ pub fn run(arguments: &Serve) -> Outcome {
     }
     let runtime = runtime()?;
     let outcome = runtime.block_on(serve(arguments));
-    // Work that still blocks is not waited for.
+    // Does not wait for work that still blocks.
     runtime.shutdown_background();
     outcome
 }
@@ -76,7 +76,7 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 async fn serve(arguments: &Serve) -> Outcome {
-    // Before the line that says it serves: who reads that may send a signal.
+    // Before the line that says it serves, since a program that reads the line may send a signal.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let listener = bind(&arguments.listen).await?;
@@ -111,7 +111,7 @@ async fn bind(address: &str) -> Result<TcpListener, String> {
     })
 }
 
-/// What is served, in words.
+/// Returns what is served, in words.
 fn places(paths: &[PathBuf]) -> String {
     let places = match paths {
         [] => roots(),
@@ -124,14 +124,14 @@ fn places(paths: &[PathBuf]) -> String {
     }
 }
 
-/// An agent beside something else, until it is dropped.
+/// An agent that runs beside something else until it is dropped.
 pub struct Beside {
     pub address: SocketAddr,
     runtime: Option<Runtime>,
 }
 
 impl Beside {
-    /// An agent for one root, on a loopback address.
+    /// Starts an agent for one root, on a loopback address.
     pub fn start(root: &Path, address: &str) -> Result<Beside, Box<dyn Error>> {
         let runtime = runtime()?;
         let listener = runtime.block_on(bind(address))?;

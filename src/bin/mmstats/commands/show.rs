@@ -20,17 +20,17 @@ use crate::ui::{numbers, output, waiting};
 
 /// Show the values, merged per model
 ///
-/// One row for each label, merged over all files of the model, with units; of distributions count, mean,
-/// p50, p90, p99 and max. With --per-file: each file by itself, one line for everything that a value
-/// exposes (`index.response_time.Percentile99th`), times in seconds. With --json: one object. Rates are
-/// per second; a sampling counter's own rate is per millisecond: `per_ms`, and in text `Rate`.
+/// Shows one row for each label, merged over all files of the model, with units; for distributions count, mean, p50,
+/// p90, p99 and max. With --per-file: each file separately, one line for everything that a value exposes
+/// (`index.response_time.Percentile99th`), times in seconds. With --json: one object. Rates are per second; a
+/// sampling counter's own rate is per millisecond: `per_ms`, and in text `Rate`.
 #[derive(Args, Debug)]
 #[command(after_long_help = format!("{SHOWN}\n\n{SEVERAL}\n\n{PATHS}"))]
 pub struct Show {
     /// Only these labels: a label, a pattern (`*` and `?`), or something that a value exposes
     #[arg(short, long = "label", value_name = "PATTERN")]
     pub labels: Vec<String>,
-    /// Repeat it every so many seconds (1 if not given), until Ctrl-C
+    /// Repeat at this interval (1 second if not given), until Ctrl-C
     #[arg(short, long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1",
           conflicts_with_all = ["json", "save"])]
     pub watch: Option<String>,
@@ -40,7 +40,7 @@ pub struct Show {
     /// Write the JSON object to a file, for `mmstats diff`
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
-    /// Each file's own values; with --json: in `files[].stats`, beside the merged ones
+    /// Each file's own values; with --json: in `files[].stats`, in addition to the merged ones
     #[arg(long)]
     pub per_file: bool,
     /// Roots, models' directories, stats files or PIDs
@@ -48,7 +48,7 @@ pub struct Show {
 }
 
 impl Show {
-    /// The seconds of --watch, and the paths. What follows --watch and is no number of seconds is a path.
+    /// Returns the seconds of --watch, and the paths. An argument after --watch that is not a number is a path.
     pub fn watch(&self) -> Result<(Option<f64>, Vec<PathBuf>), String> {
         let mut paths = self.paths.clone();
         let seconds = match &self.watch {
@@ -101,8 +101,8 @@ pub fn run(arguments: &Show) -> Outcome {
     Ok(code)
 }
 
-/// Shows the values again and again. Signals end it as they end any program; it ends by itself when
-/// nothing reads what it prints.
+/// Shows the values again and again. Signals end it like any program; it ends on its own when nobody reads its
+/// output.
 fn watch(arguments: &Show, paths: &[PathBuf], delay: Duration) -> Outcome {
     let mut sources = Sources::open(paths).per_file(arguments.per_file);
     let clear = if io::stdout().is_terminal() {
@@ -115,7 +115,7 @@ fn watch(arguments: &Show, paths: &[PathBuf], delay: Duration) -> Outcome {
     let mut next = Instant::now();
     loop {
         let input = sources.read();
-        // In one piece, so that nothing flickers.
+        // Written in one piece, so that nothing flickers.
         let mut screen = Vec::new();
         let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos() as u64;
         writeln!(screen, "{clear}{} UTC", numbers::date(now))?;
@@ -144,7 +144,7 @@ fn watch(arguments: &Show, paths: &[PathBuf], delay: Duration) -> Outcome {
     }
 }
 
-/// Writes what was read as JSON; with patterns only the labels that they mean.
+/// Writes the reading as JSON; with patterns, only the labels that they match.
 fn write_json(out: &mut impl Write, patterns: &[String], input: &Input) -> io::Result<()> {
     let wanted = |stat: &Series| names::resolve_any(patterns, stat).is_some();
     output::write_json(out, &input.document(&wanted))
@@ -163,8 +163,8 @@ fn write_input(out: &mut impl Write, arguments: &Show, input: &Input) -> io::Res
     Ok(())
 }
 
-/// A model's name and its rows, aligned. A row is made when it is measured and again when it is written: there may
-/// be very many.
+/// Writes a model's name and its rows, aligned. A row is made when it is measured and again when it is written, since
+/// there may be very many.
 fn write_model(out: &mut impl Write, model: &Model, patterns: &[String]) -> io::Result<()> {
     let rows = || model.series().iter().flat_map(|stat| rows(stat, patterns));
     let mut widths = Widths::default();
@@ -193,11 +193,11 @@ fn write_model(out: &mut impl Write, model: &Model, patterns: &[String]) -> io::
     Ok(())
 }
 
-/// How wide the columns of a model are, in characters.
+/// The widths of the columns of a model, in characters.
 #[derive(Default)]
 struct Widths {
     label: Option<usize>,
-    /// For each place of a part, by the part's name: those of the same name in the same place are below each other.
+    /// For each position of a part, by the part's name: parts with the same name and position are aligned.
     parts: Vec<HashMap<String, usize>>,
 }
 
@@ -218,7 +218,7 @@ impl Widths {
         }
     }
 
-    /// A part that is alone has no column.
+    /// Returns the width of a part. A single part has no column.
     fn of_part(&self, parts: &[(String, String)], i: usize) -> usize {
         match parts.len() {
             1 => 0,
@@ -227,10 +227,10 @@ impl Widths {
     }
 }
 
-/// A label, and the names and texts of its parts; all may be printed.
+/// A label, and the names and texts of its parts, all safe to print.
 type Row = (String, Vec<(String, String)>);
 
-/// The row of a label; or those of the parts of it that the patterns mean.
+/// Returns the row of a label, or the rows of the parts that the patterns match.
 fn rows(stat: &Series, patterns: &[String]) -> Vec<Row> {
     match names::resolve_any(patterns, stat) {
         None => Vec::new(),
@@ -246,7 +246,7 @@ fn rows(stat: &Series, patterns: &[String]) -> Vec<Row> {
     }
 }
 
-/// Writes the snapshot to a file, all of it or nothing.
+/// Writes the whole snapshot to a file, or nothing.
 fn save(path: &Path, input: &Input) -> Outcome {
     input.complain();
     if input.is_empty() {
@@ -269,7 +269,7 @@ fn save(path: &Path, input: &Input) -> Outcome {
     Ok(Exit::Success)
 }
 
-/// Each file by itself, by model and the time of its creation.
+/// Writes each file separately, by model and the time of its creation.
 fn write_files(out: &mut impl Write, snapshot: &Snapshot, patterns: &[String]) -> io::Result<()> {
     for own in snapshot.models() {
         write_lines(out, own, patterns)?;
@@ -277,12 +277,12 @@ fn write_files(out: &mut impl Write, snapshot: &Snapshot, patterns: &[String]) -
     Ok(())
 }
 
-/// The path of a file, and its values. A line is made when it is written: there may be very many.
+/// Writes the path of a file and its values. A line is made when it is written, since there may be very many.
 pub fn write_file(out: &mut impl Write, own: &Model) -> io::Result<()> {
     write_lines(out, own, &[])
 }
 
-/// Those that the patterns mean; nothing of a file that has none of them.
+/// Writes the values that the patterns match; nothing for a file that has none of them.
 fn write_lines(out: &mut impl Write, own: &Model, patterns: &[String]) -> io::Result<()> {
     let Some(file) = own.file() else {
         return Ok(());
@@ -305,8 +305,8 @@ fn write_lines(out: &mut impl Write, own: &Model, patterns: &[String]) -> io::Re
     written
 }
 
-/// Calls `each` with the label of each value that the patterns mean (none: all), and what makes its text: what
-/// the file says, by label, then what its header says.
+/// Calls `each` with the label of each value that the patterns match (all, without patterns) and a function that
+/// makes its text: first the values of the file, by label, then those of its header.
 pub fn each_line(
     own: &Model,
     patterns: &[String],
@@ -318,7 +318,7 @@ pub fn each_line(
             Some(Means::Label) => None,
             Some(Means::Parts(parts)) => Some(parts),
         };
-        // What is one value stands by itself, also beside what its window exposes.
+        // A single value has its own line, also beside the parts that its window exposes.
         let mut has_parts = false;
         stat.value().expose(|_, _| has_parts = true);
         if wanted.is_none() && !has_parts {
@@ -340,7 +340,7 @@ pub fn each_line(
     }
 }
 
-/// What a value exposes: of a timer, times are in seconds and look like it.
+/// Formats something that a value exposes. Times of a timer are in seconds, with decimals.
 fn exposed_text(stat: &Series, value: &Value) -> String {
     match (stat.value(), value) {
         (Value::Timer(_), Value::Gauge(time)) => numbers::seconds(time.as_f64()),

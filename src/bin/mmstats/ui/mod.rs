@@ -1,4 +1,4 @@
-//! What a person sees: output, numbers, progress, and when to end.
+//! The user interface: output, numbers, progress, and when to end.
 
 pub mod numbers;
 pub mod output;

@@ -1,9 +1,9 @@
-//! Numbers, sizes, durations and dates as people read them.
+//! Numbers, sizes, durations and dates in readable form.
 
 pub use mmstats::reader::{bytes, counted, date, duration, float};
 use mmstats::{Number, Value};
 
-/// A number in full: floats with as many digits as it takes to read the same one again.
+/// Formats a number in full: floats with enough digits to read the same one back.
 pub fn number(number: Number) -> String {
     match number {
         Number::Int(n) => n.to_string(),
@@ -11,7 +11,7 @@ pub fn number(number: Number) -> String {
     }
 }
 
-/// Seconds as a plain decimal: to the nanosecond where needed, to the millisecond always.
+/// Formats seconds as a plain decimal: always to the millisecond, and to the nanosecond if needed.
 pub fn seconds(seconds: f64) -> String {
     if !seconds.is_finite() {
         return format!("{seconds:?}");
@@ -22,7 +22,7 @@ pub fn seconds(seconds: f64) -> String {
     text[..needed.max(to_the_millisecond)].to_owned()
 }
 
-/// A single value in a column: `None` of what has several parts.
+/// Formats a single value in a column; `None` for a value with several parts.
 pub fn value(value: &Value) -> Option<String> {
     match (value.number(), value.as_bool(), value.as_str()) {
         (Some(Number::Float(x)), ..) => Some(float(x)),
@@ -32,7 +32,7 @@ pub fn value(value: &Value) -> Option<String> {
     }
 }
 
-/// A count in some seconds, as a rate per second.
+/// Formats a count over some seconds as a rate per second.
 pub fn rate(count: u64, seconds: f64) -> String {
     let rate = if seconds > 0.0 {
         count as f64 / seconds
@@ -46,7 +46,7 @@ pub fn rate(count: u64, seconds: f64) -> String {
     }
 }
 
-/// A rate per second in a column.
+/// Formats a rate per second in a column.
 pub fn per_second(rate: f64) -> String {
     match rate {
         0.0 => "0".to_owned(),
@@ -55,7 +55,7 @@ pub fn per_second(rate: f64) -> String {
     }
 }
 
-/// A whole number with its thousands apart: `1,234,567`.
+/// Formats a whole number with separated thousands: `1,234,567`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
@@ -68,7 +68,7 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// Nanoseconds since 1970 in UTC, to the millisecond: `2026-11-21 01:27:03.500`.
+/// Formats nanoseconds since 1970 in UTC, to the millisecond: `2026-11-21 01:27:03.500`.
 pub fn date_millis(nanos: u64) -> String {
     format!("{}.{:03}", date(nanos), nanos / 1_000_000 % 1_000)
 }

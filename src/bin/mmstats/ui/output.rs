@@ -1,5 +1,4 @@
-//! What goes to the terminal: nothing that could do something to it other than be read, and nothing
-//! that makes a closed pipe an error.
+//! Output to the terminal. It contains nothing that could control the terminal, and a closed pipe is not an error.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -12,21 +11,21 @@ use mmstats::reader::printable;
 
 use crate::ui::waiting;
 
-/// What a command comes to: how it ended, or what went wrong in words for the user.
+/// The outcome of a command: how it ended, or what went wrong, in words for the user.
 pub type Outcome = Result<Exit, Box<dyn Error>>;
 
-/// How a command ended. (2, for wrong usage, is what clap ends with.)
+/// How a command ended. (clap exits with 2 for wrong usage.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Something was read, or all that was to be done was done: 0.
+    /// Something was read, or everything was done: 0.
     Success,
-    /// Nothing was, or not all: 1.
+    /// Nothing was read, or not everything was done: 1.
     Failure,
-    /// A value is beyond the bound that the user gave: 3.
+    /// A value exceeds the bound that the user gave: 3.
     Exceeded,
 }
 
-/// What the process ends with. A reader of the output that has gone away is no failure.
+/// Returns the exit code of the process. It is not a failure if the reader of the output has gone away.
 pub fn end(outcome: Outcome) -> ExitCode {
     let exit = match outcome {
         Ok(exit) => exit,
@@ -43,28 +42,28 @@ pub fn end(outcome: Outcome) -> ExitCode {
     })
 }
 
-/// Stdout, for output that is written as a whole. It is flushed by who writes, for only then an error is seen.
+/// Returns stdout, for output that is written as a whole. The caller must flush it, since only then errors are seen.
 pub fn stdout() -> BufWriter<StdoutLock<'static>> {
     BufWriter::new(io::stdout().lock())
 }
 
-/// Writes all of it to stdout.
+/// Writes all bytes to stdout.
 pub fn print(bytes: &[u8]) -> io::Result<()> {
     let mut out = stdout();
     out.write_all(bytes)?;
     out.flush()
 }
 
-/// Writes a message to stderr, each line of it as this program's.
+/// Writes a message to stderr, with each line prefixed by this program's name.
 pub fn complain(message: &str) {
     let mut stderr = io::stderr().lock();
     for line in message.lines() {
-        // Where stderr is closed there is nobody to tell.
+        // If stderr is closed, nobody can be told.
         let _ = writeln!(stderr, "mmstats: {}", printable(line));
     }
 }
 
-/// Warnings of the library (and more, with RUST_LOG) go to stderr.
+/// Sends warnings of the library (and more, with RUST_LOG) to stderr.
 pub fn log_to_stderr() {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"))
         .format(|out, record| {
@@ -80,15 +79,15 @@ pub fn log_to_stderr() {
         .init();
 }
 
-/// Whether the reader of our output has gone away, a pipe's or a terminal: no reason to complain.
+/// Returns whether the reader of the output, a pipe or a terminal, has gone away, which is not reported.
 fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| {
         error.kind() == io::ErrorKind::BrokenPipe || waiting::is_gone(Duration::ZERO)
     })
 }
 
-/// How many columns the output has: those of its terminal; of what is no terminal, COLUMNS, where that is
-/// set.
+/// Returns the number of columns of the output: those of its terminal, or COLUMNS if it is set and the output is not
+/// a terminal.
 pub fn width() -> Option<usize> {
     if io::stdout().is_terminal()
         && let Ok((columns, _)) = ratatui::crossterm::terminal::size()
@@ -103,8 +102,8 @@ pub fn width() -> Option<usize> {
         .filter(|&columns| columns > 0)
 }
 
-/// Whether what is printed may have colours: a person looks at it who does not say otherwise (NO_COLOR,
-/// see no-color.org).
+/// Returns whether the output may have colours: it is a terminal, and the user has not turned them off (NO_COLOR, see
+/// no-color.org).
 pub fn has_colours() -> bool {
     let off = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     io::stdout().is_terminal()
@@ -112,7 +111,7 @@ pub fn has_colours() -> bool {
         && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// A heading, bold where that can be shown.
+/// Returns a heading, bold if that can be shown.
 pub fn bold(text: &str) -> Cow<'_, str> {
     if has_colours() {
         format!("\x1b[1m{text}\x1b[0m").into()
@@ -121,18 +120,18 @@ pub fn bold(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A path as it may be printed.
+/// Returns a path that is safe to print.
 pub fn path(path: &Path) -> String {
     printed(&path.to_string_lossy())
 }
 
-/// A text as it may be printed.
+/// Returns a text that is safe to print.
 pub fn printed(text: &str) -> String {
     printable(text).into_owned()
 }
 
-/// JSON as it may be printed. The same JSON: what is harmful can only be within its strings, where
-/// `\u…` means the same character. (The serializer escapes those below U+0020 itself.)
+/// Returns JSON that is safe to print. It is equivalent: harmful characters can only be within strings, where `\u…`
+/// means the same character. (The serializer escapes those below U+0020 itself.)
 pub fn json(text: &str) -> Cow<'_, str> {
     let is_harmful =
         |c: char| c != '\n' && matches!(printable(c.encode_utf8(&mut [0; 4])), Cow::Owned(_));
@@ -152,13 +151,13 @@ pub fn json(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Writes a value as JSON that may be printed, and an end of the line, while it is made.
+/// Writes a value as JSON that is safe to print, and a line end, while it is generated.
 pub fn write_json(out: &mut impl Write, value: &impl serde::Serialize) -> io::Result<()> {
     serde_json::to_writer_pretty(Escaping(&mut *out), value)?;
     writeln!(out)
 }
 
-/// Escapes JSON on its way. The serializer writes whole characters at a time.
+/// Escapes JSON that passes through. The serializer writes whole characters at a time.
 struct Escaping<W>(W);
 
 impl<W: Write> Write for Escaping<W> {

@@ -1,4 +1,4 @@
-//! That something is going on, where a person waits for it.
+//! Shows progress while a person waits.
 
 use std::io::{self, IsTerminal};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Nobody wants to be told about less.
+/// Shorter waits are not shown.
 const AFTER: Duration = Duration::from_millis(400);
 
-/// Does some work; when it takes long, says on a terminal that it is being done, and for how long.
+/// Does some work. If it takes long and stderr is a terminal, shows what is being done and for how
+/// long.
 pub fn during<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
     if !io::stderr().is_terminal() {
         return work();

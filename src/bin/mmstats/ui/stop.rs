@@ -1,7 +1,7 @@
-//! When a command that runs on has to end: a signal asks for it, or its terminal is gone.
+//! Tells a long-running command when to end: on a signal, or when its terminal is gone.
 //!
-//! `poll(2)` says both without reading, so a terminal that is gone (reading it returns 0 bytes or EIO
-//! from then on) is never read in a loop.
+//! `poll(2)` reports both without reading. So a terminal that is gone, from which every read returns 0 bytes or EIO,
+//! is never read in a loop.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -18,26 +18,26 @@ use signal_hook::low_level::pipe;
 
 /// Requests to end: by signals, and by a terminal or pipe that is gone.
 pub struct Stop {
-    /// Readable as soon as a signal came. It is never read, so that it stays so.
+    /// Readable once a signal has come. It is never read, so it stays readable.
     signals: UnixStream,
 }
 
-/// Why a wait is over.
+/// The reason why a wait is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
     /// The command has to end.
     Stop,
     /// Stdin can be read.
     Input,
-    /// The time has passed, or a signal came that asks for nothing (the size of the terminal changed).
+    /// The time has passed, or a signal came that does not ask to end (the size of the terminal changed).
     Time,
 }
 
 impl Stop {
     /// Listens for SIGHUP (unless it is ignored, as below nohup), SIGINT and SIGTERM.
     ///
-    /// After a signal the command has the time `grace` to end by itself. Then the process exits,
-    /// whatever it waits for: a terminal that takes no output, or a file system that does not answer.
+    /// After a signal the command has the time `grace` to end on its own. Then the process exits, whatever it waits
+    /// for: a terminal that accepts no output, or a file system that does not answer.
     pub fn listen(grace: Duration) -> io::Result<Stop> {
         let (signals, sender) = UnixStream::pair()?;
         for signal in [SIGHUP, SIGINT, SIGTERM] {
@@ -52,14 +52,14 @@ impl Stop {
                 let mut signals = [PollFd::new(&watched, PollFlags::IN)];
                 while let Err(Errno::INTR) = poll(&mut signals, None) {}
                 thread::sleep(grace);
-                // Nothing that waits: only the modes of the terminal.
+                // Restores only the modes of the terminal, which does not block.
                 let _ = disable_raw_mode();
                 process::exit(1);
             })?;
         Ok(Stop { signals })
     }
 
-    /// Waits for some time; true as soon as the command has to end.
+    /// Waits for some time; returns true as soon as the command has to end.
     pub fn within(&self, time: Duration) -> bool {
         let end = Instant::now() + time;
         loop {
@@ -79,8 +79,8 @@ impl Stop {
 
     fn wait(&self, time: Duration, input: PollFlags) -> Woken {
         let (stdin, stdout) = (io::stdin(), io::stdout());
-        // Of stdout only what is always reported: that nobody is at its other end. Stdin may end without
-        // that meaning anything, so it is asked only by those who read it.
+        // For stdout, only what is always reported: that its other end is gone. The end of stdin alone means nothing,
+        // so only callers that read stdin poll it.
         let mut all = [
             PollFd::new(&self.signals, PollFlags::IN),
             PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::empty()),
@@ -91,12 +91,12 @@ impl Stop {
         } else {
             &mut all[..]
         };
-        // A time that does not fit is longer than anybody waits.
+        // A time that does not fit is as good as no timeout.
         let time = Timespec::try_from(time).ok();
         match poll(asked, time.as_ref()) {
             Ok(_) => {}
             Err(Errno::INTR) => return Woken::Time,
-            // Without an answer nothing says when to end: better now than never.
+            // Without an answer, nothing would tell when to end, so it ends now.
             Err(_) => return Woken::Stop,
         }
         let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
@@ -111,7 +111,7 @@ impl Stop {
     }
 }
 
-/// Whether this process was started with a signal ignored, as far as /proc says.
+/// Returns whether this process was started with a signal ignored, according to /proc.
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -1,6 +1,7 @@
 //! OTLP over gRPC: each request is a call of `MetricsService/Export`.
 //!
-//! The call is blocking: a runtime of its own turns only meanwhile. Proxies of the environment are not used.
+//! The call blocks: the client has its own runtime, which runs only during a call. Proxies of the environment are not
+//! used.
 
 use std::error::Error as _;
 use std::path::Path;
@@ -21,9 +22,9 @@ use super::{endpoint, first_line, read};
 use crate::push::otlp::message::{self, Response, RetryInfo};
 use crate::push::otlp::{Error, Options};
 
-/// What is called.
+/// The method that is called.
 const EXPORT: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
-/// The type of the detail of a status that says when to come again.
+/// The type of the status detail that says when to retry.
 const RETRY_INFO: &str = "google.rpc.RetryInfo";
 
 /// Sends requests to one server.
@@ -39,7 +40,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// For the server that the options say. Reads the certificates.
+    /// Makes a client for the server in the options. Reads the certificates.
     ///
     /// # Errors
     /// [`Error::Options`] if URL, headers or certificates are wrong.
@@ -69,7 +70,7 @@ impl Client {
         })
     }
 
-    /// Sends a request, and waits so long for the answer.
+    /// Sends a request and waits for the answer, for at most `timeout`.
     pub fn send(&mut self, request: Vec<u8>, timeout: Duration) -> Result<Accepted, Failure> {
         let is_young = |used: &Instant| used.elapsed() < IDLE;
         let kept = self.channel.take().filter(|(_, used)| is_young(used));
@@ -97,7 +98,7 @@ impl Client {
     }
 }
 
-/// Waits for a future, also where this thread runs a task of another runtime: tokio would panic there.
+/// Waits for a future. It also works if this thread runs a task of another runtime, where tokio would panic.
 fn block_on<T: Send>(runtime: &Runtime, future: impl Future<Output = T> + Send) -> T {
     if Handle::try_current().is_err() {
         return runtime.block_on(future);
@@ -111,7 +112,7 @@ fn block_on<T: Send>(runtime: &Runtime, future: impl Future<Output = T> + Send) 
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // Without waiting for its threads, for which tokio would panic within a task of another runtime.
+        // Does not wait for its threads: tokio would panic for that within a task of another runtime.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
@@ -140,7 +141,7 @@ async fn call(
     Ok(response.into_inner())
 }
 
-/// Requests are encoded already; answers are [`Response`]s.
+/// A codec for requests that are already encoded, with [`Response`]s as answers.
 #[derive(Debug)]
 struct Encoded;
 
@@ -181,7 +182,7 @@ impl Decoder for Encoded {
 }
 
 fn failure(status: &Status) -> Failure {
-    // Of the transport: the server did not say it.
+    // An error of the transport, not an answer of the server.
     let is_broken = status.source().is_some();
     let retry_after = retry_after(status.details());
     let is_temporary = match status.code() {
@@ -191,7 +192,7 @@ fn failure(status: &Status) -> Failure {
         | Code::OutOfRange
         | Code::Unavailable
         | Code::DataLoss => true,
-        // Without that it is a limit that stays.
+        // Without a wait, the limit is permanent.
         Code::ResourceExhausted => retry_after.is_some(),
         _ => is_broken,
     };
@@ -209,7 +210,7 @@ fn failure(status: &Status) -> Failure {
     }
 }
 
-/// What an error says, and its causes: where this one alone would be "transport error".
+/// Returns the message of an error and of its causes, since the error alone may only say "transport error".
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let (mut text, mut cause) = (error.to_string(), error.source());
     while let Some(error) = cause {
@@ -222,7 +223,7 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// What a `RetryInfo` in the details of a status asks for.
+/// Returns the wait that a `RetryInfo` in the details of a status asks for.
 fn retry_after(details: &[u8]) -> Option<Duration> {
     let status = message::Status::decode(details).ok()?;
     let is_retry = |url: &str| url.rsplit('/').next() == Some(RETRY_INFO);
@@ -230,7 +231,7 @@ fn retry_after(details: &[u8]) -> Option<Duration> {
     let detail = details.find(|detail| is_retry(&detail.type_url))?;
     let info = RetryInfo::decode(&*detail.value).ok()?;
     let delay = info.retry_delay.unwrap_or_default();
-    // Below zero: at once.
+    // A negative delay means at once.
     let delay = Duration::try_from(delay).unwrap_or_default();
     Some(delay.min(RETRY_AFTER_MOST))
 }
@@ -264,7 +265,7 @@ fn tls(options: &Options) -> Result<ClientTlsConfig, Error> {
     Ok(tls)
 }
 
-/// A file with something of that name in it.
+/// Reads a PEM file that contains an item of the kind `wanted`.
 fn pem(path: &Path, wanted: &str) -> Result<Vec<u8>, Error> {
     let pem = read(path)?;
     let is_there = String::from_utf8_lossy(&pem).lines().any(|line| {
@@ -284,7 +285,7 @@ mod tests {
     use super::*;
     use prost::bytes::Bytes;
 
-    /// Details that ask to come again so many milliseconds later.
+    /// Details with a `RetryInfo` of this delay.
     fn details(url: &str, seconds: i64, nanos: i32) -> Bytes {
         let info = RetryInfo {
             retry_delay: Some(prost_types::Duration { seconds, nanos }),

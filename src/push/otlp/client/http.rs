@@ -40,7 +40,7 @@ impl Failure {
 }
 
 impl Client {
-    /// For the URL that the options say. Reads the certificates.
+    /// Makes a client for the URL in the options. Reads the certificates.
     ///
     /// # Errors
     /// [`Error::Options`] if URL, headers or certificates are wrong.
@@ -48,7 +48,7 @@ impl Client {
         let endpoint = endpoint(options, "http://localhost:4318")?;
         let config = Agent::config_builder()
             .http_status_as_error(false)
-            // A request that is led elsewhere would become a GET, without what was to be sent.
+            // A redirected request would become a GET without its body.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .max_idle_age(IDLE)
@@ -62,7 +62,7 @@ impl Client {
         })
     }
 
-    /// Sends a request, and waits so long for the answer.
+    /// Sends a request and waits for the answer, for at most `timeout`.
     pub fn send(&self, request: &[u8], timeout: Duration) -> Result<Accepted, Failure> {
         let config = self.agent.post(&self.endpoint).config();
         let mut builder = config.timeout_global(Some(timeout)).build();
@@ -81,13 +81,13 @@ impl Client {
         let body = body.read_to_vec();
         match status {
             200..=299 => accepted(status, &body.map_err(broken)?),
-            // What it says is worth having, but the status is what counts.
+            // The body is useful, but the status decides.
             _ => Err(refused(status, answer.headers(), &body.unwrap_or_default())),
         }
     }
 }
 
-/// What an answer to a request says that was taken.
+/// Interprets the answer to an accepted request.
 fn accepted(status: u16, body: &[u8]) -> Result<Accepted, Failure> {
     let response = Response::decode(body).map_err(|_| {
         let problem = "answered, but not as OTLP does: is it the URL of an OTLP receiver?";
@@ -120,7 +120,7 @@ fn refused(status: u16, headers: &HeaderMap, body: &[u8]) -> Failure {
     }
 }
 
-/// A request without an answer.
+/// Makes the failure of a request without an answer.
 fn broken(error: ureq::Error) -> Failure {
     let is_ours = matches!(
         error,
@@ -134,7 +134,7 @@ fn broken(error: ureq::Error) -> Failure {
     }
 }
 
-/// What the header `Retry-After` asks for: seconds, or a date.
+/// Returns the wait that the header `Retry-After` asks for, in seconds or as a date.
 fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     let wait = if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {

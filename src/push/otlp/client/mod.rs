@@ -1,4 +1,4 @@
-//! Requests to the receiver, and what its answers mean: over HTTP, or over gRPC.
+//! Sends requests to the receiver and interprets its answers, over HTTP or gRPC.
 
 #[cfg(feature = "push-grpc")]
 mod grpc;
@@ -13,13 +13,13 @@ use ureq::http::Uri;
 use super::message::PartialSuccess;
 use super::{Error, Options, Protocol};
 
-/// How much of an answer is read: a partial success or an error has some text.
+/// How many bytes of an answer are read: a partial success or an error contains some text.
 const ANSWER_MOST: usize = 1 << 20;
-/// How long a connection is kept that is not used. Many servers close it after five seconds.
+/// How long an unused connection is kept. Many servers close it after five seconds.
 const IDLE: Duration = Duration::from_secs(4);
-/// What a receiver may ask to wait for at most. More is taken for a mistake.
+/// The longest wait that a receiver may ask for. A longer one is taken for a mistake.
 const RETRY_AFTER_MOST: Duration = Duration::from_secs(3600);
-/// How this client calls itself.
+/// The user agent of this client.
 const USER_AGENT: &str = concat!("mmstats/", env!("CARGO_PKG_VERSION"));
 
 /// Sends requests to one receiver.
@@ -30,29 +30,29 @@ pub enum Client {
     Grpc(Box<grpc::Client>),
 }
 
-/// A request was accepted, if not all of it.
+/// A request was accepted, at least in part.
 #[derive(Debug, Default)]
 pub struct Accepted {
-    /// Points that were not.
+    /// Points that were not accepted.
     pub rejected: u64,
-    /// What the receiver says, or empty.
+    /// The receiver's message, or empty.
     pub message: String,
 }
 
 /// A request was not accepted.
 #[derive(Debug)]
 pub struct Failure {
-    /// HTTP's status, or gRPC's code.
+    /// The HTTP status, or the gRPC code.
     pub status: Option<u16>,
     pub problem: String,
     /// Whether it may be accepted later.
     pub is_temporary: bool,
-    /// How long the receiver wants to be left alone.
+    /// How long the receiver asks to wait before the next request.
     pub retry_after: Option<Duration>,
 }
 
 impl Client {
-    /// For what the options say. Reads the certificates.
+    /// Makes a client with these options. Reads the certificates.
     ///
     /// # Errors
     /// [`Error::Options`] if URL, headers or certificates are wrong.
@@ -70,18 +70,18 @@ impl Client {
         }
     }
 
-    /// About how many bytes a request has at most.
+    /// Returns about how many bytes a request may have.
     pub fn request_most(&self) -> usize {
         match self {
-            // Receivers take 20 MiB (the collector) to 64 MiB.
+            // Receivers accept 20 MiB (the collector) to 64 MiB.
             Client::Http(_) => 16 << 20,
-            // Those of most libraries take 4 MiB, unless they are told otherwise.
+            // Most gRPC libraries accept 4 MiB by default.
             #[cfg(feature = "push-grpc")]
             Client::Grpc(_) => 5 << 19,
         }
     }
 
-    /// Sends a request, and waits so long for the answer.
+    /// Sends a request and waits for the answer, for at most `timeout`.
     pub fn send(&mut self, request: Vec<u8>, timeout: Duration) -> Result<Accepted, Failure> {
         match self {
             Client::Http(client) => client.send(&request, timeout),
@@ -101,7 +101,7 @@ impl From<Option<PartialSuccess>> for Accepted {
     }
 }
 
-/// The URL that the options have.
+/// Returns the URL of the options.
 fn endpoint(options: &Options, example: &str) -> Result<Uri, Error> {
     let wrong = |problem| {
         let endpoint = &options.endpoint;
@@ -119,7 +119,7 @@ fn endpoint(options: &Options, example: &str) -> Result<Uri, Error> {
     Ok(endpoint)
 }
 
-/// A line of what a receiver says: it may be a page.
+/// Returns the first line of a receiver's text, which may be a whole page.
 fn first_line(said: &str) -> String {
     let line = said.trim().lines().next().unwrap_or_default();
     line.chars().take(200).collect()

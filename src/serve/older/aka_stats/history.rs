@@ -1,4 +1,4 @@
-//! Histories of labels, and the contexts of what is in them.
+//! Histories of labels, and the contexts of their entries.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -13,8 +13,8 @@ use crate::metric::errors::value::ErrorsValue;
 use crate::metric::history::value::HistoryValue;
 use crate::reader::{Series, Snapshot};
 
-/// The last values of a label, newest first. Of an error log, which does not keep every time: the first and the last
-/// time of each distinct error.
+/// Returns the last values of a label, newest first. An error log does not keep every time, so it has the first and
+/// the last time of each distinct error.
 pub(crate) fn history(snapshots: &[Snapshot], label: &str) -> Vec<Json> {
     let wanted = in_order(label);
     let mut entries = Vec::new();
@@ -25,7 +25,7 @@ pub(crate) fn history(snapshots: &[Snapshot], label: &str) -> Vec<Json> {
             _ => {}
         }
     }
-    // Those of one time stay in their order, which is that of their file.
+    // Entries of the same time keep their order, which is that of their file.
     entries.sort_by_key(|entry: &Entry<'_>| Reverse(entry.time));
     let entries = entries.into_iter().map(|entry| {
         json!({
@@ -38,7 +38,7 @@ pub(crate) fn history(snapshots: &[Snapshot], label: &str) -> Vec<Json> {
     entries.collect()
 }
 
-/// The contexts of ids, by id; of those that there are.
+/// Returns the contexts of ids that exist, by id.
 pub(crate) fn contexts(snapshots: &[Snapshot], ids: &[String]) -> Map<String, Json> {
     let mut all = HashMap::new();
     for value in all_series(snapshots).map(Series::value) {
@@ -51,7 +51,7 @@ pub(crate) fn contexts(snapshots: &[Snapshot], ids: &[String]) -> Map<String, Js
             .into_iter()
             .flat_map(ErrorsValue::distinct);
         let of_entries = entries.map(|entry| ContextOf::stored(entry.context()));
-        // By the id of the backtrace alone, too: other pages have that one.
+        // Also by the id of the backtrace alone, which other pages use.
         let of_errors =
             errors.flat_map(|error| [ContextOf::error(error), ContextOf::stored(error.context())]);
         let contexts = of_entries.chain(of_errors).flatten();

@@ -1,5 +1,5 @@
-//! The same values, recorded in files of ours, and what aka-stats 21.2.5 answered to them; it did so through uvicorn, from
-//! Redis 7.0.
+//! The same values, recorded in our files, and the answers of aka-stats 21.2.5 to them, which it gave through uvicorn
+//! from Redis 7.0.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::reader::Reader;
 use crate::{Writer, push_stat};
 
 #[path = "../../../../tests/writer/child.rs"]
-#[allow(dead_code)] // Not all of it.
+#[allow(dead_code)] // Not all of it is used.
 mod child;
 
 fn snapshots(roots: &[&Path]) -> Vec<Snapshot> {
@@ -25,7 +25,7 @@ fn snapshots(roots: &[&Path]) -> Vec<Snapshot> {
     snapshots
 }
 
-/// Without the time, which is of now.
+/// Without the time, which is the current one.
 fn timeless(mut stat: Json) -> Json {
     let time = stat.as_object_mut().unwrap().shift_remove("last_time");
     assert!(time.unwrap().as_f64().unwrap() > 1.7e9);
@@ -36,7 +36,7 @@ fn owned(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
-/// Runs the rest of the test in a process of its own: what is recorded by name goes where the environment says.
+/// Runs the rest of the test in a separate process, since metrics by name go to the root that the environment names.
 macro_rules! in_child {
     ($name:literal) => {{
         let name = concat!("serve::older::aka_stats::tests::", $name);
@@ -111,7 +111,7 @@ fn what_is_recorded_by_name_is_answered_as_by_aka_stats() {
     assert_eq!(timeless(stat(&snapshots, "errors__all")), one);
     assert_eq!(timeless(stat(&snapshots, "errors__EXC:ParseIntError")), one);
     assert_eq!(stat(&snapshots, all[0])["last"], json!(3.0));
-    // In any order, as aka-stats has them in that of the call.
+    // In any order, since aka-stats keeps them in the order of the call.
     let other = "SNMP_WORKER;oid=a_b_cd,host_name=nl-ams_01";
     let asked = stats(&snapshots, &owned(&[other]));
     assert_eq!(asked[other], stat(&snapshots, all[0]));
@@ -168,7 +168,7 @@ fn what_is_recorded_by_name_is_answered_as_by_aka_stats() {
     );
     assert_eq!(contexts(&snapshots, &[]).len(), 0);
 
-    // Of an error what it was and where, as in Python's traceback.
+    // The context of an error says what it was and where, as in Python's traceback.
     let context = |id: &str| {
         contexts(&snapshots, &owned(&[id]))[id]
             .as_str()
@@ -292,7 +292,7 @@ fn what_has_one_label_in_several_places_adds_up() {
         json!({"avg": 1e9 + 2.0, "count": 3.0, "last": 1e9 + 3.0, "max": 1e9 + 3.0, "min": 1e9 + 1.0, "stdev": 1.0,
                "total": 3e9 + 6.0})
     );
-    // Of the counter nothing but this is known.
+    // Nothing else is known of the counter.
     assert_eq!(
         stat(&snapshots, "mixed.x"),
         json!({"avg": null, "count": 6.0, "last": null, "last_time": null, "max": null, "min": null, "stdev": null,

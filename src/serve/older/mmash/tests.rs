@@ -1,4 +1,5 @@
-//! The same values, in files of ours and of python-mmstats, and what mmash 0.8.0 answered to them.
+//! The same values, in our files and in those of python-mmstats, and the answers of mmash 0.8.0 to
+//! them.
 
 use std::path::Path;
 
@@ -133,7 +134,7 @@ fn values_are_aggregated_as_by_mmash() {
     assert_eq!(exact("re"), json!({}));
 }
 
-/// As Python's numbers do.
+/// As with Python's numbers.
 #[test]
 fn sums_of_integers_do_not_overflow_and_no_number_is_invalid_json() {
     let (most, none) = (Value::Counter(u64::MAX), Value::Counter(0));
@@ -146,7 +147,7 @@ fn sums_of_integers_do_not_overflow_and_no_number_is_invalid_json() {
     );
     let infinite = Value::Gauge(Number::Float(f64::INFINITY));
     assert_eq!(of("avg", &[infinite.clone(), none]), Some(Json::Null));
-    // A text is more than any number.
+    // A text is greater than any number.
     let values = [infinite, Value::Text("1".to_owned()), most];
     assert_eq!(of("max", &values), Some(json!("1")));
     assert_eq!(of("sum", &values), None);
@@ -284,7 +285,7 @@ fn files_of_python_mmstats_are_answered_as_by_mmash() {
     ];
     let found = stats(&snapshots);
     let found: Vec<&Json> = (found["stats"].as_array().unwrap().iter())
-        // Which the header of our own files has.
+        // From the header of our own files.
         .filter(|label| *label != "sys.exe")
         .collect();
     assert_eq!(found, labels);

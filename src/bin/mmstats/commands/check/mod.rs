@@ -1,4 +1,4 @@
-//! `mmstats check`: whether the files are what the format says, and what about their place will hurt.
+//! `mmstats check`: checks the files against the format, and reports likely problems with their place.
 
 mod place;
 mod rights;
@@ -17,12 +17,12 @@ use crate::input::Input;
 use crate::ui::output::{Exit, Outcome};
 use crate::ui::{numbers, output, progress};
 
-/// Verify the files, and warn about what will hurt
+/// Verify the files, and warn about likely problems
 ///
-/// Every byte of every file against the format: what is wrong and where. Then their place: a disk
-/// instead of memory, permissions, files of dead processes that pile up, files that are nearly full or
-/// were removed under their writer, groups at their cap. In each root that it may write to it makes a
-/// file for a moment and tests that words are read whole while they are written.
+/// Checks every byte of every file against the format, and tells what is wrong and where. Then checks their place: a
+/// disk instead of memory, permissions, files of dead processes that pile up, files that are nearly full or were
+/// removed under their writer, groups at their cap. In each root that it may write to, it makes a temporary file and
+/// tests that words are read whole while they are written.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Exit code:
@@ -33,14 +33,14 @@ pub struct Check {
     pub paths: Vec<PathBuf>,
 }
 
-/// So many files of dead processes in a model, and people begin to wonder.
+/// From this many files of dead processes in a model on, a warning is given.
 const DEAD_MANY: usize = 20;
-/// The size that a file may have, unless its program was told otherwise.
+/// The default maximum size of a file.
 const MAX_SIZE: u64 = 16 << 20;
-/// Files that are named of those that have one thing wrong.
+/// How many files with the same problem are named.
 const NAMED: usize = 3;
 
-/// What was found, as it is printed.
+/// The findings, as they are printed.
 #[derive(Default)]
 struct Findings {
     errors: Vec<String>,
@@ -108,7 +108,7 @@ pub fn run(arguments: &Check) -> Outcome {
     })
 }
 
-/// Files that were removed under their writers: below what was asked for or what was read.
+/// Reports files that were removed under their writers, below the given paths or the roots that were read.
 fn removed(paths: &[PathBuf], input: &Input, findings: &mut Findings) {
     let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
     let mut roots: Vec<PathBuf> = paths.iter().map(absolute).collect();
@@ -119,17 +119,17 @@ fn removed(paths: &[PathBuf], input: &Input, findings: &mut Findings) {
             || (paths.iter()).any(|path| crate::input::pid(path) == Some(removed.pid()))
         {
             let text = format!("{}: {removed}", output::path(directory));
-            // A warning wherever it was found out: nothing is wrong with the bytes.
+            // Always a warning, wherever it was detected, since nothing is wrong with the bytes.
             findings.errors.retain(|error| *error != text);
             findings.warnings.push(text);
         }
     }
 }
 
-/// Every byte of every file.
+/// Checks every byte of every file.
 fn bytes(input: &Input, findings: &mut Findings) {
     let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
-    // A copy does not count, but may be damaged, too.
+    // A copy does not count, but it may also be damaged.
     let problems = input.snapshots.iter().flat_map(Snapshot::errors);
     let copies: Vec<_> = problems
         .filter(|problem| problem.copy_of().is_some())
@@ -153,7 +153,7 @@ fn bytes(input: &Input, findings: &mut Findings) {
             Err(error) => findings.errors.push(error.to_string()),
         }
     }
-    // What could not be read at all, or not understood as a whole.
+    // Files that could not be read at all, or not interpreted as a whole.
     for (path, error) in input.errors() {
         let found = format!("{}: {error}", output::path(path));
         if copies
@@ -169,14 +169,15 @@ fn bytes(input: &Input, findings: &mut Findings) {
     }
 }
 
-/// What MMSTATS_MAX_SIZE says here. Programs with another setting, or with a builder's, have another one.
+/// Returns the size that MMSTATS_MAX_SIZE sets here, or the default. Programs with another setting, or with one in a
+/// builder, have another limit.
 fn max_size() -> u64 {
     let set = std::env::var("MMSTATS_MAX_SIZE").ok();
     let set = set.and_then(|size| mmstats::parse_size(&size));
     set.map_or(MAX_SIZE, |size| size as u64)
 }
 
-/// What is about to go wrong with the files of a model.
+/// Reports likely problems with the files of a model.
 fn set_files(model: &Model, files: &[&File], findings: &mut Findings) {
     let name = output::printed(model.name());
     if model.types().len() > 1 {
@@ -259,7 +260,7 @@ fn set_files(model: &Model, files: &[&File], findings: &mut Findings) {
     }
 }
 
-/// A warning about some files, of which the first are named.
+/// Adds a warning about some files, of which it names the first.
 fn named<'a>(
     files: impl Iterator<Item = &'a &'a File>,
     findings: &mut Findings,

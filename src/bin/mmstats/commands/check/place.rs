@@ -1,4 +1,4 @@
-//! Where a root lies: whether its file system suits files that are written through a mapping.
+//! The place of a root: whether its file system suits files that are written through a mapping.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -12,9 +12,9 @@ use crate::ui::{numbers, output};
 
 /// File systems in memory: a store to a mapped page is a store.
 const IN_MEMORY: [&str; 3] = ["tmpfs", "ramfs", "hugetlbfs"];
-/// The least that a huge page has.
+/// The smallest size of a huge page.
 const HUGE_PAGE: u64 = 2 << 20;
-/// File systems whose mappings another machine, or a reader here, may not see.
+/// File systems where another machine, or a reader on this one, may not see writes through a mapping.
 const NOT_SHARED: [&str; 12] = [
     "nfs",
     "nfs4",
@@ -57,8 +57,8 @@ pub fn check(root: &Path, findings: &mut Findings) {
     }
 }
 
-/// Whether the files of a root take far more than they hold: on a tmpfs with huge=always or =within_size
-/// each takes a huge page.
+/// Warns if the files of a root take far more space than they hold: on a tmpfs with huge=always or =within_size each
+/// takes a huge page.
 pub fn sizes<'a>(root: &Path, files: impl Iterator<Item = &'a File>, findings: &mut Findings) {
     let files = files.filter(|file| file.path().starts_with(root));
     let sizes = files.map(|file| (file.bytes(), input::taken(file)));
@@ -76,12 +76,12 @@ pub fn sizes<'a>(root: &Path, files: impl Iterator<Item = &'a File>, findings: &
     }
 }
 
-/// What is to be said of a kind of file system.
+/// Returns the warning about a kind of file system, if any.
 fn verdict(kind: &str) -> Option<String> {
     if IN_MEMORY.contains(&kind) {
         return None;
     }
-    // Of fuse there are many: fuse.sshfs, …
+    // There are many kinds of fuse: fuse.sshfs, …
     let family = kind.split('.').next().unwrap_or(kind);
     Some(if NOT_SHARED.contains(&family) {
         format!(
@@ -97,7 +97,7 @@ fn verdict(kind: &str) -> Option<String> {
     })
 }
 
-/// The kind of the file system in which a path lies, by the lines of `mountinfo`:
+/// Returns the kind of the file system that contains a path, from the lines of `mountinfo`:
 /// `36 35 98:0 /root /mount/point options … - type source options`.
 fn file_system(mounts: &str, path: &Path) -> Option<String> {
     let mounts = mounts.lines().filter_map(|line| {
@@ -107,13 +107,13 @@ fn file_system(mounts: &str, path: &Path) -> Option<String> {
         path.starts_with(&point)
             .then_some((point.components().count(), kind))
     });
-    // Of two at one place the later one covers the earlier.
+    // Of two mounts at one place, the later one covers the earlier.
     mounts
         .max_by_key(|(depth, _)| *depth)
         .map(|(_, kind)| kind.to_owned())
 }
 
-/// Whether logind removes what a user who has logged out has in /dev/shm: it does unless told not to.
+/// Returns whether logind removes the files of a user in /dev/shm at logout, which it does by default.
 fn removes_ipc() -> bool {
     let is_running = Path::new("/run/systemd/system").exists();
     let configured = fs::read_to_string("/etc/systemd/logind.conf").unwrap_or_default();

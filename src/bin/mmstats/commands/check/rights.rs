@@ -1,5 +1,5 @@
-//! Whether processes may still make files where they made some: one that has given up its rights since may not,
-//! and the threads that it starts count for nobody.
+//! Checks whether processes may still make files where they made some. A process that has dropped its rights since
+//! may not, and new threads of it are not recorded.
 
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
@@ -14,7 +14,7 @@ use crate::ui::output;
 /// A process that has CAP_DAC_OVERRIDE may write to every directory.
 const DAC_OVERRIDE: u64 = 1 << 1;
 
-/// Looks at the process and the model's directory of each file that is written.
+/// Checks the process and the model's directory of each file that is being written.
 pub fn check<'a>(files: impl Iterator<Item = &'a File>, findings: &mut Findings) {
     let mut seen = BTreeSet::new();
     for file in files.filter(|file| matches!(file.state(), State::Live | State::Orphan)) {
@@ -29,7 +29,7 @@ pub fn check<'a>(files: impl Iterator<Item = &'a File>, findings: &mut Findings)
         let (Some(rights), Ok(metadata)) = (rights, directory.metadata()) else {
             continue;
         };
-        // In another pid namespace the number is another process's.
+        // In another pid namespace the PID belongs to another process.
         if !rights.is_of(file.exe()) || rights.may_write(&metadata) {
             continue;
         }
@@ -46,10 +46,10 @@ pub fn check<'a>(files: impl Iterator<Item = &'a File>, findings: &mut Findings)
     }
 }
 
-/// What the kernel goes by when a process makes a file.
+/// The rights that the kernel checks when a process makes a file.
 #[derive(Debug, PartialEq)]
 struct Rights {
-    /// The first 15 bytes of the program's name, unless it has named itself.
+    /// The first 15 bytes of the program's name, unless it has renamed itself.
     name: String,
     uid: u32,
     gids: Vec<u32>,
@@ -57,13 +57,13 @@ struct Rights {
 }
 
 impl Rights {
-    /// Those of a `/proc/<pid>/status`.
+    /// Parses a `/proc/<pid>/status`.
     fn parse(status: &str) -> Option<Rights> {
         let field = |name: &str| {
             let mut lines = status.lines();
             lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
         };
-        // Real, effective, saved, of the file system: the last decides about files.
+        // Real, effective, saved, file system: the last one decides about files.
         let last = |name: &str| field(name)?.split_whitespace().nth(3)?.parse().ok();
         let mut gids = vec![last("Gid")?];
         let groups = field("Groups").unwrap_or_default();
@@ -86,8 +86,8 @@ impl Rights {
         self.name.as_bytes() == &name[..name.len().min(15)]
     }
 
-    /// Whether the mode lets it make files in a directory. Access control lists are not looked
-    /// at: one may allow it nevertheless.
+    /// Returns whether the mode lets it make files in a directory. Access control lists are not checked; one may
+    /// allow it nevertheless.
     fn may_write(&self, directory: &Metadata) -> bool {
         let shift = if self.uid == directory.uid() {
             6

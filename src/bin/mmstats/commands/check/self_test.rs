@@ -1,5 +1,5 @@
-//! Whether reading a file here gives whole words of what is written to it through a mapping, and the
-//! last of them: what all readers that do not map rely on.
+//! Tests whether reading a file here returns whole words that are written through a mapping, and the latest ones. All
+//! readers that do not map files rely on this.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -13,18 +13,18 @@ use mmstats::Writer;
 use super::Findings;
 use crate::ui::output;
 
-/// Readings while somebody writes.
+/// The number of readings during the writes.
 const READINGS: usize = 20_000;
-/// What the word is set to at first, by which it is found in the file: both halves are equal.
+/// The initial value of the word, by which it is found in the file. Both halves are equal.
 const FIRST: u64 = 0x5EAF_00D5_5EAF_00D5;
 /// The bytes that are read: the file of one gauge.
 const LEN: usize = 4096;
 
 pub fn run(root: &Path, findings: &mut Findings) {
-    // Readers pass over what begins with a dot.
+    // Readers ignore names that begin with a dot.
     let directory = root.join(format!(".check-{}", process::id()));
     let found = test(&directory);
-    // It may not be there: then the root is not for this user to write, and nothing was tested.
+    // It may not exist: then this user may not write to the root, and nothing was tested.
     let _ = fs::remove_dir_all(&directory);
     if let Some(problem) = found {
         findings
@@ -33,7 +33,7 @@ pub fn run(root: &Path, findings: &mut Findings) {
     }
 }
 
-/// What is wrong, if anything is, or can be tested.
+/// Returns the problem; `None` if there is none, or if the test is not possible.
 fn test(directory: &Path) -> Option<String> {
     let writer = Writer::builder("check").path(directory).create().ok()?;
     let file = File::open(writer.path()?).ok()?;

@@ -1,4 +1,4 @@
-//! The load: a few clients that send requests at a fixed rate, and count the answers by themselves.
+//! The load: a few clients that send requests at a fixed rate and count the answers themselves.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,8 +10,8 @@ use ureq::Agent;
 use ureq::http::StatusCode;
 
 const CLIENTS: u32 = 4;
-/// Each client sends a request as often as this, and later only if it had to wait for an answer. So
-/// the load is bounded, whatever the machine.
+/// The interval between the requests of a client, which is longer only if it had to wait for an
+/// answer. So the load is bounded on any machine.
 const INTERVAL: Duration = Duration::from_millis(4);
 
 /// Answers as clients counted them.
@@ -51,7 +51,7 @@ impl Answers {
 
 /// The clients, at work until this is stopped or dropped.
 pub struct Load {
-    /// Dropped, they tell the clients to stop.
+    /// Dropping these tells the clients to stop.
     stop: Vec<Sender<()>>,
     clients: Vec<JoinHandle<Counted>>,
 }
@@ -65,7 +65,7 @@ impl Load {
         let begin = Instant::now();
         for client in 0..CLIENTS {
             let (stop, stopped) = channel();
-            // They take turns.
+            // The clients take turns.
             let first = begin + INTERVAL * client / CLIENTS;
             let body = move || send_requests(service, first, &stopped);
             load.clients.push(
@@ -78,7 +78,7 @@ impl Load {
         Ok(load)
     }
 
-    /// Lets the clients take their last answers, and adds up what they counted.
+    /// Lets the clients receive their last answers, and adds up their counts.
     pub fn stop(mut self) -> Counted {
         let mut sum = Counted::default();
         for counted in self.join() {
@@ -105,12 +105,12 @@ impl Drop for Load {
     }
 }
 
-/// What a client does until its channel is closed.
+/// Runs a client until its channel is closed.
 fn send_requests(service: SocketAddr, first: Instant, stopped: &Receiver<()>) -> Counted {
     let agent: Agent = Agent::config_builder()
         .http_status_as_error(false)
         .timeout_global(Some(Duration::from_secs(5)))
-        // Never by a proxy that the environment names.
+        // Never through a proxy that the environment names.
         .proxy(None)
         .build()
         .into();
@@ -128,7 +128,8 @@ fn send_requests(service: SocketAddr, first: Instant, stopped: &Receiver<()>) ->
         let (answers, answer) = if number % 4 < 3 {
             (&mut counted.index, agent.get(&index).call())
         } else {
-            // Of a hundred logins ten fail by a wrong password, two by an error of the service.
+            // Of a hundred logins, ten fail due to a wrong password and two due to an error of the
+            // service.
             let credentials = match number / 4 % 50 {
                 0..44 => "ada:secret",
                 44..49 => "eve:guess",
@@ -136,7 +137,7 @@ fn send_requests(service: SocketAddr, first: Instant, stopped: &Receiver<()>) ->
             };
             (&mut counted.login, agent.post(&login).send(credentials))
         };
-        // To the end, so that the connection can be used again.
+        // Read to the end, so that the connection can be reused.
         let read = answer.and_then(|mut answer| {
             answer.body_mut().read_to_vec()?;
             Ok(answer.status())
@@ -144,14 +145,14 @@ fn send_requests(service: SocketAddr, first: Instant, stopped: &Receiver<()>) ->
         match read {
             Ok(status) => answers.count(status),
             Err(error) => {
-                // One of many says enough.
+                // One of many is enough.
                 if counted.failed == 0 {
                     log::warn!("a request of the demo had no answer: {error}");
                 }
                 counted.failed += 1;
             }
         }
-        // Late ones are not made up for: no burst follows a pause.
+        // Late requests are not made up for, so no burst follows a pause.
         due = (due + INTERVAL).max(Instant::now());
     }
     counted

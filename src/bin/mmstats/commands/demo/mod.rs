@@ -1,8 +1,8 @@
-//! `mmstats demo`: a web service at work, and what its stats files say meanwhile.
+//! `mmstats demo`: a web service at work, observed through its stats files.
 //!
-//! Two processes: the service (`server`) writes its stats files. This one, the one that was started,
-//! sends it requests (`load`) and reads the files (`view`); it has no other way to know what the
-//! service does. At the end it compares the two.
+//! There are two processes. The service (`server`) writes its stats files. The process that the user started sends it
+//! requests (`load`) and reads the files (`view`); it has no other way to know what the service does. At the end it
+//! compares the two.
 
 mod load;
 mod server;
@@ -33,13 +33,13 @@ use crate::ui::stop::Stop;
 
 /// Watch a small web service at work: a live table of its rates and percentiles
 ///
-/// Starts a real HTTP service on 127.0.0.1 as a process of its own, all its threads instrumented with
-/// mmstats; sends it a bounded number of requests a second; and shows what its stats files say while
-/// it works. Ends by itself, or with Ctrl-C, and then compares what the service counted with what its
-/// clients did. Run `mmstats show` beside it, with the path that it prints.
+/// Starts a real HTTP service on 127.0.0.1 as a separate process, all its threads instrumented with mmstats; sends it
+/// a bounded number of requests a second; and shows the values in its stats files while it works. Ends on its own, or
+/// with Ctrl-C, and then compares the counts of the service with those of its clients. Run `mmstats show` beside it,
+/// with the path that it prints.
 #[derive(Args, Debug)]
 pub struct Demo {
-    /// How long it runs
+    /// How many seconds it runs
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub seconds: u64,
     /// Worker threads of the service
@@ -48,13 +48,13 @@ pub struct Demo {
     /// The root for the stats files [default: $MMSTATS_PATH, else a temporary directory]
     #[arg(long, value_name = "DIR")]
     pub path: Option<PathBuf>,
-    /// Serve a live page of it, too, at this address
+    /// Also serve a live page of it at this address
     #[cfg(feature = "serve")]
     #[arg(long, value_name = "HOST:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:7979")]
     pub serve: Option<String>,
 }
 
-/// The service of the demo: a process of its own, which the demo starts
+/// The service of the demo, a separate process that the demo starts
 #[derive(Args, Debug)]
 pub struct DemoService {
     /// Worker threads
@@ -62,18 +62,18 @@ pub struct DemoService {
     pub threads: u16,
 }
 
-/// The service's process.
+/// Runs the process of the service.
 pub fn serve(arguments: &DemoService) -> Outcome {
     server::run(arguments.threads.into())?;
     Ok(Exit::Success)
 }
 
-/// The demo itself.
+/// Runs the demo itself.
 pub fn run(arguments: &Demo) -> Outcome {
-    // First of all, so that from here on nothing ends this process without tidying up.
+    // First, so that from here on nothing ends this process without cleanup.
     let stop = Stop::listen(GRACE)?;
 
-    // Dropped in reverse: the clients stop, then the service, then its directory goes.
+    // Dropped in reverse order: the clients stop, then the service, then its directory is removed.
     let root = Root::choose(arguments.path.as_deref())?;
     let service = Service::start(&root.path, arguments.threads)?;
     let mut reader = Reader::open(&root.path).map_err(|_| NO_FILES)?;
@@ -134,7 +134,7 @@ pub fn run(arguments: &Demo) -> Outcome {
     Ok(if agree { Exit::Success } else { Exit::Failure })
 }
 
-/// How long it may take to end the clients and the service, and to tidy up.
+/// How long ending the clients and the service and cleaning up may take.
 const GRACE: Duration = Duration::from_secs(5);
 const NO_FILES: &str =
     "the service has no stats files: see the warnings; --path DIR puts them elsewhere";
@@ -142,19 +142,19 @@ const NO_FILES: &str =
 /// The directory for the stats files.
 struct Root {
     path: PathBuf,
-    /// Made here, so removed at the end.
+    /// Whether it was made here, so that it is removed at the end.
     is_ours: bool,
 }
 
 impl Root {
-    /// The one that was typed, else that of the environment, else a new one.
+    /// Returns the directory that was typed, else that of the environment, else a new one.
     fn choose(typed: Option<&Path>) -> Result<Root, Box<dyn Error>> {
         let named = env::var_os("MMSTATS_PATH")
             .filter(|path| !path.is_empty())
             .map(PathBuf::from);
         let Some(path) = typed.map(Path::to_owned).or(named) else {
             let path = env::temp_dir().join(format!("mmstats-demo-{}", process::id()));
-            // Fails if something is there already: what somebody else put there is not ours to use.
+            // Fails if the path already exists, since it may belong to somebody else.
             let made = DirBuilder::new().mode(0o700).create(&path);
             made.map_err(|error| {
                 format!("cannot create the directory {}: {error}", path.display())
@@ -165,7 +165,7 @@ impl Root {
             });
         };
         let path = std::path::absolute(path)?;
-        // The files of another demo would be added to ours.
+        // The files of another demo would be merged with ours.
         let others = path.join(server::Web::NAME);
         if let Ok(mut reader) = Reader::open(&others)
             && !reader.snapshot()?.files().is_empty()
@@ -194,14 +194,14 @@ impl Drop for Root {
     }
 }
 
-/// The service's process. It ends when its stdin is closed: so also when this process is killed.
+/// The process of the service. It ends when its stdin is closed, so also when this process is killed.
 struct Service {
     process: Child,
     address: SocketAddr,
 }
 
 impl Service {
-    /// Starts it and waits until its worker threads are there.
+    /// Starts it and waits until its worker threads are ready.
     fn start(root: &Path, threads: u16) -> Result<Service, Box<dyn Error>> {
         let mut process = Command::new(env::current_exe()?)
             .args(["demo-service", "--threads", &threads.to_string()])

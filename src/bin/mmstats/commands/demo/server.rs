@@ -62,8 +62,8 @@ struct Answered {
     bytes: u64,
 }
 
-/// A request that is being answered: counted as long as it is not dropped. Its client may hang up, and
-/// then it is dropped in the middle.
+/// A request that is being answered, counted until this is dropped. If the client hangs up, it is dropped in the
+/// middle of the request.
 struct InFlight;
 
 impl InFlight {
@@ -87,7 +87,7 @@ async fn measured(name: &'static str, request: Request, next: Next) -> Response 
     let _in_flight = InFlight::begin();
     let watch = Stopwatch::start();
     let response = next.run(request).await;
-    // Another thread may go on here than began: so `local` again, and the time is in a Stopwatch.
+    // Another thread may continue here, so `local` is called again, and a Stopwatch measures the time.
     Web::local(|web| {
         let bytes = response.body().size_hint().lower();
         web.body_size.record(bytes);
@@ -105,13 +105,13 @@ async fn measured(name: &'static str, request: Request, next: Next) -> Response 
     response
 }
 
-/// A page that is soon made.
+/// Returns a page that costs little.
 async fn index() -> String {
     let requests = Web::local(|web| web.answered.get().requests);
     format!("Hello! This thread has answered {requests} requests.\n")
 }
 
-/// Hashes a password of a `user:password`, which is work; and does not know everybody.
+/// Hashes the password of a `user:password`, which takes time, and rejects unknown users.
 async fn login(credentials: String) -> (StatusCode, String) {
     let Some((user, password)) = credentials.split_once(':') else {
         return (StatusCode::BAD_REQUEST, "Say user:password.\n".to_owned());
@@ -132,7 +132,7 @@ async fn login(credentials: String) -> (StatusCode, String) {
     (StatusCode::OK, format!("Welcome, {user}.\n"))
 }
 
-/// A hash that takes its time, on several threads as it may be. (No hash for real passwords.)
+/// A slow hash, which may run on several threads. (Not for real passwords.)
 async fn stretched(password: &str) -> u64 {
     const ROUNDS: u64 = 2_000;
     let mut hash = 0;
@@ -145,13 +145,13 @@ async fn stretched(password: &str) -> u64 {
         }
         let seconds = watch.elapsed().as_secs_f64();
         Web::local(|web| web.hash_rate.set(ROUNDS as f64 / seconds));
-        // Others get their turn.
+        // Lets other tasks run.
         tokio::task::yield_now().await;
     }
     hash
 }
 
-/// Serves until stdin is closed. Says its address on stdout when every thread is ready.
+/// Serves until stdin is closed. Prints its address on stdout when every thread is ready.
 pub fn run(threads: usize) -> io::Result<()> {
     let (ready, readies) = mpsc::channel();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -159,7 +159,7 @@ pub fn run(threads: usize) -> io::Result<()> {
         .thread_name("demo-worker")
         .enable_all()
         .on_thread_start(move || {
-            // The thread's file is made here, at its first use, and not while somebody waits.
+            // The thread's file is made here, at its first use, and not while a client waits.
             Web::local(|web| web.ready.set(true));
             let _ = ready.send(());
         })
@@ -188,7 +188,7 @@ pub fn run(threads: usize) -> io::Result<()> {
     writeln!(stdout, "{address}")?;
     stdout.flush()?;
 
-    // Nothing comes, but the end.
+    // There is no input; this waits for the end of stdin.
     io::stdin().lock().read_to_end(&mut Vec::new())?;
     runtime.shutdown_timeout(Duration::from_secs(1));
     Ok(())

@@ -1,4 +1,4 @@
-//! The table: what the stats files of the service say.
+//! The table: shows the contents of the service's stats files.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -12,17 +12,17 @@ use super::server::Web;
 use crate::ui::numbers::{bytes, counted, duration, grouped};
 
 const HANDLERS: [&str; 2] = ["index", "login"];
-/// Rates are those of the time since the oldest picture that is not older than this.
+/// Rates cover the time since the oldest picture that is not older than this.
 const WINDOW: Duration = Duration::from_millis(1100);
 
-/// What the files said at one time.
+/// The contents of the files at one time.
 #[derive(Clone, Debug)]
 pub struct Picture {
     at: Instant,
     files: usize,
     requests: u64,
     in_flight: i64,
-    /// The half of all answers is not larger.
+    /// The median size of the answers.
     body_size: Option<u64>,
     handlers: [Handler; 2],
 }
@@ -68,18 +68,18 @@ impl Picture {
         }))
     }
 
-    /// Stats files, so threads.
+    /// Returns the number of stats files, which is that of threads.
     pub fn files(&self) -> usize {
         self.files
     }
 }
 
-/// The pictures of a while, and how they are shown.
+/// The recent pictures, and how they are shown.
 pub struct View {
     first: Picture,
-    /// The last ones, never empty.
+    /// The last pictures, never empty.
     recent: VecDeque<Picture>,
-    /// Lines on the terminal that the next table replaces.
+    /// The number of lines on the terminal that the next table replaces.
     drawn: usize,
 }
 
@@ -92,20 +92,20 @@ impl View {
         }
     }
 
-    /// The last picture.
+    /// Returns the last picture.
     pub fn now(&self) -> &Picture {
         &self.recent[self.recent.len() - 1]
     }
 
     pub fn add(&mut self, picture: Picture) {
-        // One that is older may stay if there is no other.
+        // An older one may stay if there is no other.
         while self.recent.len() > 1 && picture.at - self.recent[0].at > WINDOW {
             self.recent.pop_front();
         }
         self.recent.push_back(picture);
     }
 
-    /// Draws the table over the one before.
+    /// Draws the table over the previous one.
     pub fn redraw(&mut self, out: &mut impl Write) -> io::Result<()> {
         self.erase(out)?;
         let lines = self.table(&self.recent[0]);
@@ -119,12 +119,12 @@ impl View {
     fn erase(&mut self, out: &mut impl Write) -> io::Result<()> {
         match std::mem::take(&mut self.drawn) {
             0 => Ok(()),
-            // Up so many lines, and everything below goes.
+            // Moves up this many lines and clears everything below.
             lines => write!(out, "\x1b[{lines}A\x1b[J"),
         }
     }
 
-    /// One line, where nothing can be drawn over.
+    /// Writes one line, for output that cannot be drawn over.
     pub fn write_line(&self, out: &mut impl Write) -> io::Result<()> {
         let (now, before) = (self.now(), &self.recent[0]);
         write!(
@@ -147,7 +147,7 @@ impl View {
         out.flush()
     }
 
-    /// The last picture: its table for the whole time.
+    /// Shows the last picture, with its table for the whole time.
     pub fn finish(
         &mut self,
         picture: Picture,
@@ -172,7 +172,7 @@ impl View {
         Ok(())
     }
 
-    /// Says what the clients counted, and whether the files say the same.
+    /// Writes what the clients counted, and whether the files agree.
     pub fn compare(&self, counted: &Counted, out: &mut impl Write) -> io::Result<bool> {
         let now = self.now();
         let answers = now.handlers.each_ref().map(|handler| handler.answers);
@@ -205,7 +205,7 @@ impl View {
 
     fn rate(&self, before: &Picture, count: impl Fn(&Picture) -> u64) -> f64 {
         let seconds = (self.now().at - before.at).as_secs_f64();
-        // Less than before, if somebody removed a file.
+        // Saturates, since the count is smaller if somebody removed a file.
         let count = count(self.now()).saturating_sub(count(before));
         if seconds > 0.0 {
             count as f64 / seconds
@@ -214,7 +214,7 @@ impl View {
         }
     }
 
-    /// A line for each handler, with rates since an earlier picture.
+    /// Returns a line for each handler, with rates since an earlier picture.
     fn table(&self, before: &Picture) -> Vec<String> {
         let now = self.now();
         let row = |cells: [&str; 8]| {

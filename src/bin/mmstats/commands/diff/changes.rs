@@ -1,4 +1,4 @@
-//! What has changed between two states of a model's stats, as JSON.
+//! The changes between two states of a model's stats, given as JSON.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -9,16 +9,16 @@ use serde_json::{Map, Value as Json};
 use crate::names::{self, Means};
 use crate::ui::numbers;
 
-/// What has changed of one value.
+/// A change of one value.
 pub struct Change {
-    /// The label, and what of it.
+    /// The label and the part of its value.
     pub name: String,
     pub text: String,
-    /// By how much, if both are numbers; infinite from zero.
+    /// The change in percent, if both are numbers; infinite from zero.
     pub percent: Option<f64>,
 }
 
-/// The keys of both, each once.
+/// Returns the keys of both, each once.
 pub fn names<'a>(a: &'a Map<String, Json>, b: &'a Map<String, Json>) -> Vec<&'a String> {
     let mut names: Vec<_> = a.keys().chain(b.keys()).collect();
     names.sort();
@@ -26,8 +26,8 @@ pub fn names<'a>(a: &'a Map<String, Json>, b: &'a Map<String, Json>) -> Vec<&'a 
     names
 }
 
-/// What is different of the labels that the patterns mean (none: all): the largest change first. Patterns
-/// that mean something are taken out of `unmatched`.
+/// Returns the differences of the labels that match the patterns (all, without patterns), the largest change first.
+/// Patterns that match are removed from `unmatched`.
 pub fn changes(
     before: &Map<String, Json>,
     after: &Map<String, Json>,
@@ -92,7 +92,7 @@ pub fn changes(
             });
         }
     }
-    // What is no number, and what comes or goes, is a change beyond any measure.
+    // Changes of values that are not numbers, and of series that appear or disappear, rank first.
     let size = |change: &Change| change.percent.map_or(f64::INFINITY, f64::abs);
     changes.sort_by(|a, b| {
         size(b)
@@ -102,12 +102,12 @@ pub fn changes(
     changes
 }
 
-/// Whether two parts are the same: a mean that is whole may be an integer in one and a float in the other.
+/// Returns whether two parts are the same: a whole mean may be an integer in one and a float in the other.
 fn is_same(a: &Json, b: &Json) -> bool {
     a == b || ((a.is_f64() || b.is_f64()) && a.is_number() && a.as_f64() == b.as_f64())
 }
 
-/// Whether a part of a stat counts something, so that it has a rate and no unit.
+/// Returns whether a part of a stat counts something, so that it has a rate and no unit.
 fn counts(stat: &Json, part: &str) -> bool {
     match (stat["kind"].as_str(), part) {
         (_, "count") | (Some("errors"), _) => true,
@@ -118,8 +118,8 @@ fn counts(stat: &Json, part: &str) -> bool {
 
 type Parts = Map<String, Json>;
 
-/// What can be compared of a stat's two states, by the names of its parts (empty: the value itself). The
-/// percentiles and the mean of the later state are those of what was recorded in between.
+/// Returns the comparable parts of a stat's two states, by name (the empty name is the value itself). The percentiles
+/// and the mean of the later state are those of the values recorded in between.
 fn parts(old: Option<&Json>, new: Option<&Json>) -> (Parts, Parts) {
     let (mut a, mut b) = (of_state(old), of_state(new));
     if let (Some(old), Some(new)) = (old, new)
@@ -127,7 +127,7 @@ fn parts(old: Option<&Json>, new: Option<&Json>) -> (Parts, Parts) {
     {
         match between {
             Between::Nothing => {
-                // The earlier ones stand for both: nothing is to be said.
+                // Both get the earlier values, so no change is reported.
                 for name in a.keys().filter(|name| is_of_values(name)) {
                     b.insert(name.clone(), a[name].clone());
                 }
@@ -135,7 +135,7 @@ fn parts(old: Option<&Json>, new: Option<&Json>) -> (Parts, Parts) {
             Between::Values(values) => b.extend(values),
         }
     }
-    // What neither has, as the mean of nothing.
+    // Parts without a value, such as the mean of nothing.
     for parts in [&mut a, &mut b] {
         parts.retain(|_, value| !value.is_null());
     }
@@ -146,13 +146,13 @@ fn is_of_values(name: &str) -> bool {
     name == "mean" || name.starts_with('p')
 }
 
-/// What was recorded between two states of a distribution or summary.
+/// The values recorded between two states of a distribution or summary.
 enum Between {
     Nothing,
     Values(Parts),
 }
 
-/// `None`: the later state does not go on from the earlier one, or has no count.
+/// Returns `None` if the later state does not continue the earlier one, or has no count.
 fn between(old: &Json, new: &Json) -> Option<Between> {
     let count = |stat: &Json| stat["count"].as_u64();
     let (from, to) = (count(old)?, count(new)?);
@@ -202,7 +202,7 @@ fn buckets(stat: &Json) -> Option<Vec<Bucket>> {
     stat["buckets"].as_array()?.iter().map(bucket).collect()
 }
 
-/// What was counted in each since; `None` if one has less than it had.
+/// Returns what was counted in each bucket since; `None` if a bucket has less than before.
 fn interval(old: &[Bucket], new: &[Bucket]) -> Option<Vec<Bucket>> {
     let mut interval: BTreeMap<(u64, u64), u64> = BTreeMap::new();
     for &(low, high, count) in new {
@@ -220,10 +220,10 @@ fn interval(old: &[Bucket], new: &[Bucket]) -> Option<Vec<Bucket>> {
     )
 }
 
-/// The middle of the bucket of the nearest rank.
+/// Returns the middle of the bucket of the nearest rank.
 fn percentile(buckets: &[Bucket], percent: f64) -> Option<u64> {
     let all: u128 = buckets.iter().map(|&(.., count)| u128::from(count)).sum();
-    // In integers, of millionths of a percent: 99.9 / 100.0 * 1000.0 is more than 999.
+    // In integers, in millionths of a percent, since 99.9 / 100.0 * 1000.0 is more than 999.
     let rank = (((percent * 1e6).round() as u128 * all).div_ceil(100_000_000)).max(1);
     let mut seen = 0;
     let bucket = buckets.iter().find(|&&(.., count)| {
@@ -233,7 +233,7 @@ fn percentile(buckets: &[Bucket], percent: f64) -> Option<u64> {
     bucket.map(|&(low, high, _)| low + high.saturating_sub(low) / 2)
 }
 
-/// The parts of one state. Sums, deviations and times are left out: what follows from the others.
+/// Returns the parts of one state. Sums, deviations and times are left out, since they follow from the others.
 fn of_state(stat: Option<&Json>) -> Parts {
     let mut parts = Parts::new();
     for (key, value) in stat.and_then(Json::as_object).into_iter().flatten() {
@@ -277,7 +277,7 @@ fn of_state(stat: Option<&Json>) -> Parts {
     parts
 }
 
-/// Fields and elements by names with dots between them.
+/// Adds fields and elements under names joined with dots.
 fn flatten(name: &str, value: &Json, parts: &mut Parts) {
     let below = |part: &str| match name {
         "" => part.to_owned(),
@@ -310,12 +310,12 @@ fn text(value: &Json, unit: &str) -> String {
     }
 }
 
-/// By how much it has changed, as ` (+5, +50 %, 0.5/s)`, and the percentage.
+/// Returns the change, as ` (+5, +50 %, 0.5/s)`, and the percentage.
 fn by(a: &Json, b: &Json, unit: &str, seconds: Option<f64>) -> (String, Option<f64>) {
     let (Some(x), Some(y)) = (a.as_f64(), b.as_f64()) else {
         return (String::new(), None);
     };
-    // Exactly, where both are whole.
+    // Exact if both are whole numbers.
     let whole = |n: &Json| n.as_i64().map(i128::from).or(n.as_u64().map(i128::from));
     let difference = whole(a).zip(whole(b)).map(|(a, b)| b - a);
     let percent = match difference.map_or(y - x, |n| n as f64) {
@@ -431,7 +431,7 @@ mod tests {
                    "percentiles": {"50": p50}, "buckets": buckets}})
         };
         let before = timer(100, 0.1, 0.001, json!([[1_000_000, 1_000_000, 100]]));
-        // Ten slow ones are not seen in the percentiles of everything.
+        // Ten slow values are not visible in the percentiles of all values.
         let after = timer(
             110,
             0.14,
@@ -448,7 +448,7 @@ mod tests {
             ]
         );
         assert_eq!(shown(after.clone(), after.clone(), &[]), [""; 0]);
-        // Another run, which does not go on from the first: all of it.
+        // Another run does not continue the first, so all its values count.
         let other = timer(120, 0.24, 0.002, json!([[2_000_000, 2_000_000, 120]]));
         assert_eq!(
             shown(before, other, &["t.p50"]),

@@ -1,4 +1,4 @@
-//! `mmstats diff`: what two snapshots have different, saved or live.
+//! `mmstats diff`: the differences between two snapshots, saved or live.
 
 mod changes;
 
@@ -20,8 +20,8 @@ use crate::ui::{numbers, output};
 
 /// Compare two snapshots, saved or live
 ///
-/// Which values are different, the largest change first: counters with their rate; of distributions the
-/// mean and the percentiles of what was recorded between A and B, against those of A. A or B is a file that
+/// Shows which values differ, the largest change first: counters with their rate; for distributions the mean and the
+/// percentiles of the values recorded between A and B, compared with those of A. A or B is a file that
 /// `mmstats show --save` wrote, or any PATH, which is read now.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
@@ -44,13 +44,13 @@ pub struct Diff {
     /// End with exit code 3 if a value changed by more than N percent, up or down
     #[arg(long, value_name = "N%", value_parser = percent)]
     pub fail_above: Option<f64>,
-    /// The earlier one
+    /// The earlier snapshot
     pub a: PathBuf,
-    /// The later one
+    /// The later snapshot
     pub b: PathBuf,
 }
 
-/// Percent, with or without the sign.
+/// Parses a percentage, with or without the sign.
 fn percent(text: &str) -> Result<f64, String> {
     match text.trim_end_matches('%').trim_end().parse() {
         Ok(percent) if (0.0..f64::INFINITY).contains(&percent) => Ok(percent),
@@ -139,7 +139,7 @@ pub fn run(arguments: &Diff) -> Outcome {
     Ok(Exit::Success)
 }
 
-/// A saved snapshot, or one of what a path holds now; `None` if that is nothing, which has been said.
+/// Returns a saved snapshot, or a snapshot of a path now; `None` if that has no files, which has been reported.
 fn read(path: &PathBuf) -> Result<Option<Json>, String> {
     if let Some(text) = saved(path) {
         let json: Json = serde_json::from_slice(&text).map_err(|error| {
@@ -164,9 +164,9 @@ fn read(path: &PathBuf) -> Result<Option<Json>, String> {
     snapshot(&input).map(Some)
 }
 
-/// The contents of a file that looks like JSON.
+/// Returns the contents of a file that looks like JSON.
 fn saved(path: &Path) -> Option<Vec<u8>> {
-    // A directory, or a FIFO that would block, is none.
+    // Rules out directories, and FIFOs, which would block.
     if !path.metadata().ok()?.is_file() {
         return None;
     }
@@ -174,16 +174,16 @@ fn saved(path: &Path) -> Option<Vec<u8>> {
     text.trim_ascii_start().starts_with(b"{").then_some(text)
 }
 
-/// What `show --json` prints, with the time at which it was, and the buckets of distributions: least and
-/// greatest value (of timers in nanoseconds) and count. From two states of them follow the percentiles of
-/// what was recorded in between.
+/// Returns what `show --json` prints, with the time of the reading and the buckets of distributions: least and
+/// greatest value (in nanoseconds for timers) and count. Two states of the buckets yield the percentiles of the
+/// values recorded in between.
 pub fn snapshot(input: &Input) -> Result<Json, String> {
     let document = serde_json::to_value(input.document(&|_| true));
     let mut object = document.map_err(|error| error.to_string())?;
     let mut seen = HashSet::new();
     for snapshot in &input.snapshots {
         for model in snapshot.models() {
-            // As the object has it.
+            // The name in the object.
             let name = match seen.insert(model.name()) {
                 true => model.name().to_owned(),
                 false => format!("{}@{}", model.name(), snapshot.path().display()),

@@ -1,4 +1,4 @@
-//! What happens to files and processes while they are polled.
+//! Changes of files and processes while they are polled.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -8,18 +8,18 @@ use mmstats::reader::{Ending, State};
 use crate::input::Input;
 use crate::ui::output;
 
-/// What has been seen, to tell what is new.
+/// What has been seen, to detect what is new.
 pub struct Changes {
     /// The process of each file, and whether it was known to be dead.
     files: BTreeMap<PathBuf, (u32, bool)>,
     errors: BTreeSet<String>,
-    /// Processes whose end was told.
+    /// Processes whose end was reported.
     ended: BTreeSet<u32>,
     went_bad: bool,
 }
 
 impl Changes {
-    /// Whose errors were told already.
+    /// Starts from an input whose errors were already reported.
     pub fn since(input: &Input) -> Changes {
         Changes {
             files: files(input),
@@ -29,12 +29,12 @@ impl Changes {
         }
     }
 
-    /// A sentence for each thing that has happened since the last call.
+    /// Returns a message for each change since the last call.
     pub fn tell(&mut self, input: &Input) -> Vec<String> {
         let (files, errors) = (files(input), errors(input));
         let mut told: Vec<String> = errors.difference(&self.errors).cloned().collect();
         self.went_bad |= !told.is_empty();
-        // What is bad was told as such.
+        // A bad file was reported as such.
         let is_bad = |path: &PathBuf| input.errors().any(|(bad, _)| bad == path);
         for (path, (pid, was_dead)) in &self.files {
             let now = files.get(path);
@@ -58,7 +58,7 @@ impl Changes {
                 told.push(sentence);
             }
         }
-        // A pid may be used again.
+        // A PID may be reused.
         let lives = |pid: &u32| files.values().any(|(other, dead)| other == pid && !dead);
         self.ended.retain(|pid| !lives(pid));
         if !told.is_empty() && !self.files.is_empty() && !has_life(&files) {
@@ -69,7 +69,7 @@ impl Changes {
         told
     }
 
-    /// Whether a file went bad, or every process that was polled has ended.
+    /// Returns whether a file went bad, or every polled process has ended.
     pub fn is_the_end(&self) -> bool {
         self.went_bad || (!self.ended.is_empty() && !has_life(&self.files))
     }
@@ -79,7 +79,7 @@ fn has_life(files: &BTreeMap<PathBuf, (u32, bool)>) -> bool {
     files.values().any(|(_, dead)| !dead)
 }
 
-/// Those of processes: a retired file is of none.
+/// Returns the files of processes: a retired file belongs to none.
 fn files(input: &Input) -> BTreeMap<PathBuf, (u32, bool)> {
     let files = input.files().filter(|file| file.retired().is_none());
     let entry = |file: &mmstats::reader::File| {

@@ -1,4 +1,4 @@
-//! The columns of a poll: which values they are, and what they say of an interval.
+//! The columns of a poll: which values they show, and what they show for an interval.
 
 use std::io::{self, Write};
 
@@ -44,10 +44,10 @@ impl<'a> Values<'a> {
 #[derive(Debug, Default)]
 pub struct Columns {
     columns: Vec<Column>,
-    /// Labels without the prefix, with the model where it takes that to tell them apart.
+    /// Labels without the prefix, with the model if it is needed to distinguish them.
     titles: Vec<String>,
     widths: Vec<usize>,
-    /// Titles of those that have no place.
+    /// Titles of the columns that do not fit.
     left_out: Vec<String>,
     unmatched: Vec<String>,
 }
@@ -62,23 +62,23 @@ impl PartialEq for Columns {
 struct Column {
     model: String,
     label: String,
-    /// Between the label and what is exposed.
+    /// The text between the label and the exposed name.
     separator: &'static str,
     shows: Shows,
 }
 
-/// What of a label a column shows.
+/// What a column shows of a label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Shows {
     /// The value.
     Value,
-    /// By how much a counter, or the count of recorded values, rises in a second.
+    /// The rise per second of a counter, or of the count of recorded values.
     Rate,
-    /// Something that the value exposes; of what only rises, that of the interval.
+    /// Something that the value exposes; for a value that only rises, that of the interval.
     Exposed(String),
 }
 
-/// What a column shows of a label that was named as such.
+/// Returns what is shown of a label that was named itself.
 fn usual(stat: &Series) -> Vec<Shows> {
     let exposed = |names: &[&str]| {
         let names = names.iter().map(|name| Shows::Exposed((*name).to_owned()));
@@ -108,8 +108,8 @@ fn usual(stat: &Series) -> Vec<Shows> {
 }
 
 impl Columns {
-    /// Those of the labels that are there now; titles go without the prefix.
-    /// If the output has a width, those that have no place are left out.
+    /// Finds the columns of the labels that exist now; titles omit the prefix. If the output has a width, columns
+    /// that do not fit are left out.
     pub fn find(input: &Input, patterns: &[String], prefix: &str, width: Option<usize>) -> Columns {
         let mut found = Columns::default();
         for pattern in patterns {
@@ -146,17 +146,17 @@ impl Columns {
         self.columns.is_empty()
     }
 
-    /// The patterns that match nothing.
+    /// Returns the patterns that match nothing.
     pub fn unmatched(&self) -> impl Iterator<Item = &String> {
         self.unmatched.iter()
     }
 
-    /// Whether one of them is of this model.
+    /// Returns whether any column is of this model.
     pub fn concern(&self, model: &str) -> bool {
         self.columns.iter().any(|column| column.model == model)
     }
 
-    /// Shortens titles, the longest first, then leaves out the last columns, until all have a place.
+    /// Shortens titles, the longest first, then leaves out the last columns, until all fit.
     fn fit(&mut self, width: Option<usize>) {
         self.widths = (self.titles.iter())
             .map(|title| title.chars().count().max(WIDTH))
@@ -166,7 +166,7 @@ impl Columns {
         while taken(&self.widths) > width {
             match self.widths.iter_mut().max() {
                 Some(widest) if *widest > WIDTH => *widest -= 1,
-                // One column there is always.
+                // At least one column stays.
                 Some(_) if self.columns.len() > 1 => {
                     self.widths.pop();
                     self.columns.pop();
@@ -175,7 +175,7 @@ impl Columns {
                 _ => return,
             }
         }
-        // Those that went may have left some place.
+        // Columns that were left out may have freed some space.
         let full: Vec<usize> = self
             .titles
             .iter()
@@ -188,7 +188,7 @@ impl Columns {
         }
     }
 
-    /// Names the columns without a place on stderr.
+    /// Names the columns that do not fit on stderr.
     pub fn complain_of_left_out(&self) {
         if !self.left_out.is_empty() {
             let titles: Vec<_> = self.left_out.iter().rev().map(String::as_str).collect();
@@ -234,7 +234,8 @@ impl Columns {
         writeln!(out, "{}", output::bold(line.trim_end()))
     }
 
-    /// A line of the values of an interval: its time of day and seconds; `values` are those of a model.
+    /// Writes a line of the values of an interval, with its time of day and seconds. `values` returns the values of a
+    /// model.
     pub fn write_line<'a>(
         &self,
         out: &mut impl Write,
@@ -255,7 +256,7 @@ impl Columns {
     }
 }
 
-/// A text in so many columns: its end, which tells labels apart.
+/// Returns a text shortened to `width` columns: its end, which distinguishes labels.
 fn end_of(text: &str, width: usize) -> String {
     let length = text.chars().count();
     if length <= width {
@@ -265,8 +266,8 @@ fn end_of(text: &str, width: usize) -> String {
     format!("…{end}")
 }
 
-/// Labels for columns where none are named: what counts before levels, what has a value before what has
-/// none, as many as have a place.
+/// Chooses labels for columns if none are named: counts before levels, series with a value before those without, as
+/// many as fit.
 pub fn sensible(input: &Input, prefix: &str, width: usize) -> Vec<String> {
     let rank = |stat: &Series| match (stat.value().count(), stat.value()) {
         (Some(0), _) => Some(2),
@@ -287,7 +288,7 @@ pub fn sensible(input: &Input, prefix: &str, width: usize) -> Vec<String> {
     };
     match (1..=labels.len()).take_while(fits).last() {
         Some(count) => labels[..count].to_vec(),
-        // Nothing that is usual: whatever there is.
+        // None of the usual ones exists, so any label is used.
         None => vec![
             labels
                 .first()
@@ -298,11 +299,11 @@ pub fn sensible(input: &Input, prefix: &str, width: usize) -> Vec<String> {
 }
 
 impl Column {
-    /// What it says; `None`: there is no such value now.
+    /// Returns the text of a cell; `None` if there is no such value now.
     fn cell<'a>(&self, values: Values<'a>, seconds: f64) -> Option<String> {
         let stat = values.series_of(&self.label)?;
         let delta = values.delta_of(&self.label);
-        // What only rises says something of the interval.
+        // For a value that only rises, the interval is shown.
         let rises = stat.value().count().is_some();
         let of = if rises { delta } else { Some(stat) };
         match &self.shows {
@@ -317,7 +318,7 @@ impl Column {
                 count.map(|count| numbers::rate(count, seconds))
             }
             Shows::Exposed(name) => {
-                // What was counted since the last line has no window: that is of its own time.
+                // The delta since the last line has no window, which covers its own span.
                 let is_of_window = stat.window().is_some() && !is_of_value(stat, name);
                 let of = if is_of_window { Some(stat) } else { of };
                 let (_, value) = of?.exposed().iter().find(|(exposed, _)| exposed == name)?;
@@ -335,7 +336,7 @@ impl Column {
     }
 }
 
-/// Whether the value itself exposes something of this name, not its window.
+/// Returns whether the value itself, not its window, exposes something of this name.
 fn is_of_value(stat: &Series, name: &str) -> bool {
     let mut found = false;
     stat.value().expose(|exposed, _| found |= exposed == name);

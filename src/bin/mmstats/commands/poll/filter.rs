@@ -1,4 +1,4 @@
-//! Which files a poll is about.
+//! Selects the files of a poll.
 
 use mmstats::reader::{Model, matches};
 
@@ -7,14 +7,14 @@ use crate::commands::show;
 /// Conditions that a file has to meet, all of them.
 pub struct Filters(Vec<Filter>);
 
-/// A label that the file has, a pattern; and the text of its value, if that is asked for.
+/// A pattern for a label that the file must have, and optionally the text of its value.
 struct Filter {
     label: String,
     value: Option<String>,
 }
 
 impl Filters {
-    /// From `LABEL` or `LABEL=VALUE`.
+    /// Parses `LABEL` or `LABEL=VALUE`.
     pub fn parse(filters: &[String]) -> Filters {
         let parse = |filter: &String| match filter.split_once('=') {
             Some((label, value)) => Filter {
@@ -33,7 +33,7 @@ impl Filters {
         self.0.is_empty()
     }
 
-    /// Whether a file that was read by itself meets all of them.
+    /// Returns whether a separately read file meets all conditions.
     pub fn pass(&self, own: &Model) -> bool {
         let mut met = vec![false; self.0.len()];
         show::each_line(own, &[], |label, value| {

@@ -1,4 +1,4 @@
-//! `mmstats poll`: a line for each interval, as vmstat does.
+//! `mmstats poll`: a line for each interval, like vmstat.
 
 mod changes;
 mod columns;
@@ -23,37 +23,37 @@ use crate::ui::{numbers, output, progress, waiting};
 use mmstats::export::json;
 use std::path::Path;
 
-/// Print a line for each interval, as vmstat does
+/// Print a line for each interval, like vmstat
 ///
-/// Of counters the change per second; of timers and percentiles the rate, and the interval's own median
-/// and 99th percentile; of all others the value. A FIELD is a label, a pattern of labels (`*` and `?`),
-/// or something that a value exposes: `index.response_time.Percentile95th`. Files that come and go make
-/// no rate negative. The first line comes after the first interval. Times are in UTC. Lines fit the
-/// terminal: long titles lose their beginning, and columns without a place are named on stderr. Without a
-/// FIELD: what counts, then levels, as many as have a place. A process that ends and a file that goes bad
-/// are named on stderr; when all processes of the given PIDs have ended, poll ends.
+/// Shows the change per second of counters; the rate and the interval's own median and 99th percentile of timers and
+/// percentiles; and the value of all others. A FIELD is a label, a pattern of labels (`*` and `?`), or something that
+/// a value exposes: `index.response_time.Percentile95th`. Rates do not become negative when files come and go. The
+/// first line comes after the first interval. Times are in UTC. Lines fit the terminal: long titles lose their
+/// beginning, and columns that do not fit are named on stderr. Without a FIELD: counts, then levels, as many as fit.
+/// A process that ends and a file that goes bad are named on stderr. When all processes of the given PIDs have ended,
+/// poll ends.
 #[derive(Args, Debug)]
 #[command(after_long_help = format!("{POLLED}\n\n{PATHS}"))]
 pub struct Poll {
-    /// What every FIELD begins with; the titles go without it
+    /// The beginning of every FIELD; titles omit it
     #[arg(short, long, default_value = "", hide_default_value = true)]
     pub prefix: String,
-    /// End after so many lines
+    /// End after this many lines
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// Seconds between two lines
     #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = delay)]
     pub delay: f64,
-    /// Only files that have this label (a pattern), or this value of it, as `mmstats show` prints it
+    /// Only files with this label (a pattern), or with this value of it, as `mmstats show` prints it
     #[arg(short, long = "filter", value_name = "LABEL[=VALUE]")]
     pub filters: Vec<String>,
-    /// Print the titles again after so many lines, 0: never
+    /// Print the titles again after this many lines, 0: never
     #[arg(short = 'n', long, value_name = "LINES", default_value_t = 20)]
     pub headers: u64,
-    /// One JSON object on each line
+    /// Print one JSON object on each line
     #[arg(long)]
     pub json: bool,
-    /// A line for each file
+    /// Print a line for each file
     #[arg(long)]
     pub per_file: bool,
     /// Labels or patterns, with commas between them; one that is a PID, or a path with a `/`, is a PATH
@@ -64,7 +64,7 @@ pub struct Poll {
 }
 
 impl Poll {
-    /// The fields as they were typed, and the paths.
+    /// Returns the fields as they were typed, and the paths.
     pub fn fields_and_paths(&self) -> (Option<&str>, Vec<PathBuf>) {
         let is_path = |text: &str| {
             let path = Path::new(text);
@@ -92,7 +92,7 @@ Exit code of a poll that ends:
   0 when files could be read to the end, 1 when a file went bad or every process has ended, 2 for wrong
   usage.";
 
-/// For how wide an output columns are chosen where it has no width.
+/// The width for which columns are chosen if the output has none.
 const WIDTH: usize = 100;
 
 pub fn run(arguments: &Poll) -> Outcome {
@@ -127,7 +127,7 @@ pub fn run(arguments: &Poll) -> Outcome {
         let Some(seconds) = clock.wait() else {
             return Ok(Exit::Success);
         };
-        // That of the tick, however long it takes to read and to print.
+        // The time of the tick, however long reading and printing take.
         let time = UNIX_EPOCH.elapsed().unwrap_or_default();
         let input = poller.read();
         for change in changes.tell(&input) {
@@ -141,7 +141,7 @@ pub fn run(arguments: &Poll) -> Outcome {
             write_json(&mut out, arguments, &patterns, &input, (time, seconds))?;
         } else {
             let now = find(&input);
-            // Those that have gone stay, as long as there are no others.
+            // Columns that are gone stay as long as there are no others.
             let changed = !now.is_empty() && now != columns;
             if changed {
                 columns = now;
@@ -166,17 +166,17 @@ pub fn run(arguments: &Poll) -> Outcome {
     })
 }
 
-/// The patterns of all fields.
+/// Returns the patterns of all fields.
 fn patterns(fields: &str, prefix: &str, input: &Input) -> Vec<String> {
     let is_known = |name: &str| names::is_known(&format!("{prefix}{name}"), input);
     let fields = names::split(fields, is_known).into_iter();
     fields.map(|field| format!("{prefix}{field}")).collect()
 }
 
-/// What is read again and again.
+/// The sources that are read repeatedly.
 struct Poller {
     sources: Sources,
-    /// Which files count, and where they are read to find that out.
+    /// The filters, and the sources that are read to apply them.
     filtered: Option<(Filters, Sources)>,
 }
 
@@ -205,7 +205,7 @@ impl Poller {
     }
 }
 
-/// Ticks that do not drift, whatever the work between them takes.
+/// Ticks that do not drift, however long the work between them takes.
 struct Clock {
     begin: Instant,
     delay: Duration,
@@ -222,8 +222,8 @@ impl Clock {
         }
     }
 
-    /// Waits for the next tick; gives the seconds since the last one, or `None` if nothing reads what is
-    /// printed any more. Ticks that have passed meanwhile are left out.
+    /// Waits for the next tick. Returns the seconds since the last one, or `None` if nobody reads the output any
+    /// more. Missed ticks are left out.
     fn wait(&mut self) -> Option<f64> {
         let next = self.begin + next_tick(self.begin.elapsed(), self.delay);
         if !waiting::until(next) {
@@ -236,7 +236,7 @@ impl Clock {
     }
 }
 
-/// When the next tick is, of those that are `delay` apart, so long after the first.
+/// Returns the time of the next tick after `elapsed`, both counted from the start; ticks are `delay` apart.
 fn next_tick(elapsed: Duration, delay: Duration) -> Duration {
     let ticks = elapsed.as_nanos() / delay.as_nanos() + 1;
     delay.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX))
@@ -264,7 +264,7 @@ fn write_lines(
     Ok(())
 }
 
-/// One object on one line: of what only rises its delta, with `rate` per second.
+/// Writes one object on one line. A value that only rises is shown by its delta, with `rate` per second.
 fn write_json(
     out: &mut impl Write,
     arguments: &Poll,

@@ -4,15 +4,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use mmstats::{Counter, Gauge, MmStats, Stats};
 
-/// What a pusher of mmstats has done.
+/// The results of a pusher of mmstats.
 #[derive(MmStats)]
 #[mmstats(name = "mmstats-push")]
 pub struct Figures {
-    /// Pushes that were accepted, if not every point of them.
+    /// Pushes that were accepted, at least in part.
     pushes: Counter,
-    /// Pushes that failed, each attempt by itself.
+    /// Pushes that failed; each attempt counts.
     failures: Counter,
-    /// Points that were rejected for good; of Redis labels that were refused, which are tried again.
+    /// Points that were rejected for good; for Redis, labels that were refused, which are tried again.
     dropped: Counter,
     /// When a push was last accepted: seconds since 1970-01-01 UTC, and 0 before the first.
     #[mmstats(unit = "seconds")]
@@ -20,7 +20,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Makes the file where this user's programs have theirs. Without one the values are not recorded, and that is
+    /// Makes the file in the usual root of this user. If that fails, the values are not recorded, and the reason is
     /// reported.
     pub fn start() -> Option<Stats<Figures>> {
         let stats = Figures::builder().create();
@@ -30,7 +30,7 @@ impl Figures {
         stats.inspect_err(problem).ok()
     }
 
-    /// A push ended: whether it was accepted, and how many points are lost.
+    /// Records the end of a push: whether it was accepted, and how many points were lost.
     pub fn record(&self, is_accepted: bool, dropped: u64) {
         self.dropped.add(dropped);
         if is_accepted {

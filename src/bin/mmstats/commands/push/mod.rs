@@ -1,4 +1,4 @@
-//! `mmstats push`: the values to an engine beyond this machine, again and again.
+//! `mmstats push`: pushes the values to another system again and again.
 
 mod figures;
 mod otlp;
@@ -12,7 +12,7 @@ use crate::ui::output::Outcome;
 
 /// Push the values to an OpenTelemetry collector or to Redis
 ///
-/// Runs beside a service until SIGTERM or Ctrl-C, and pushes a last time then. It only reads, and waits for files where
+/// Runs beside a service until SIGTERM or Ctrl-C, and then pushes a last time. It only reads, and waits for files if
 /// there are none yet.
 #[derive(Args, Debug)]
 pub struct Push {
@@ -33,7 +33,7 @@ pub fn run(arguments: &Push) -> Outcome {
     }
 }
 
-/// The time between two pushes.
+/// Parses the time between two pushes.
 fn interval(text: &str) -> Result<Duration, String> {
     let least = Duration::from_millis(100);
     let most = Duration::from_secs(86_400);

@@ -14,20 +14,20 @@ use crate::commands::arguments::PATHS;
 use crate::ui::output::{self, Exit, Outcome};
 use crate::ui::stop::Stop;
 
-/// Push to an OpenTelemetry collector, or whatever takes OTLP over HTTP or gRPC
+/// Push to an OpenTelemetry collector, or any other receiver of OTLP over HTTP or gRPC
 ///
-/// The variables OTEL_EXPORTER_OTLP_*, OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES are honoured. A receiver that is
-/// away, or refuses for now (429, 502, 503, 504; or gRPC's UNAVAILABLE and the like), is tried again, each time with what
-/// the files say then. Over HTTP the proxy is used that ALL_PROXY, HTTPS_PROXY or HTTP_PROXY names, unless NO_PROXY names the
-/// receiver; gRPC uses none.
+/// The variables OTEL_EXPORTER_OTLP_*, OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES are honoured. If a receiver
+/// cannot be reached, or refuses temporarily (429, 502, 503, 504; or gRPC's UNAVAILABLE and similar codes), it is
+/// tried again, each time with the current values of the files. HTTP uses the proxy that ALL_PROXY, HTTPS_PROXY or
+/// HTTP_PROXY names, unless NO_PROXY names the receiver; gRPC uses none.
 #[derive(Args, Debug)]
 #[command(after_long_help = format!("{EXAMPLES}\n\n{PATHS}"))]
 pub struct Otlp {
-    /// The base URL of the receiver, to which HTTP appends /v1/metrics [default: as the environment says, or
+    /// The base URL of the receiver, to which HTTP appends /v1/metrics [default: from the environment, or
     /// http://localhost:4318, with gRPC http://localhost:4317]
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
-    /// The protocol [default: as the environment says, or http/protobuf]
+    /// The protocol [default: from the environment, or http/protobuf]
     #[arg(long)]
     protocol: Option<Protocol>,
     /// The time from one push to the next
@@ -68,7 +68,7 @@ Examples:
   mmstats push otlp --protocol grpc --endpoint http://collector:4317 /run/app
   mmstats push otlp --once /run/app                              from cron";
 
-/// How long the process may live after a signal, and how much of that the last push may take.
+/// How long the process may run after a signal, and how much of that the last push may take.
 const GRACE: Duration = Duration::from_millis(4800);
 const LAST_PUSH: Duration = Duration::from_secs(4);
 
@@ -94,13 +94,13 @@ pub fn run(arguments: &Otlp) -> Outcome {
     .run(&stop, arguments.interval)
 }
 
-/// Pushes until it is accepted, as long as that is worth waiting for.
+/// Pushes until a push is accepted, or a retry would be later than `timeout`.
 fn once(mut pusher: Pusher, stop: &Stop, timeout: Duration) -> Outcome {
     let end = Instant::now() + timeout;
     loop {
         let error = match pusher.push() {
             Ok(pushed) if is_all(&pushed) => return Ok(Exit::Success),
-            // What is missing was reported.
+            // What is missing has been reported.
             Ok(_) => return Ok(Exit::Failure),
             Err(error) => error,
         };
@@ -123,7 +123,7 @@ fn is_all(pushed: &Pushed) -> bool {
 struct Loop {
     pusher: Pusher,
     figures: Option<Stats<Figures>>,
-    /// What is wrong since the last success: it is reported once.
+    /// The problem since the last success, which is reported once.
     failing: Option<String>,
 }
 
@@ -139,7 +139,7 @@ impl Loop {
             }
             next = match result.as_ref().err().and_then(Error::retry_after) {
                 Some(wait) => Instant::now() + wait,
-                // After a pause (the machine slept) it goes on, and makes up for nothing.
+                // After a pause (the machine slept), missed pushes are not made up for.
                 None => (next + interval).max(began),
             };
             if stop.within(next.saturating_duration_since(Instant::now())) {

@@ -1,4 +1,4 @@
-//! How `top` looks. Draws what the state says and decides nothing.
+//! Draws `top` from its state, and decides nothing.
 
 use mmstats::reader::{State, printable};
 use ratatui::Frame;
@@ -15,11 +15,11 @@ use super::rows::{Column, Row};
 use super::state::App;
 use crate::ui::numbers;
 
-/// The least size at which everything is to be seen.
+/// The smallest size at which everything is visible.
 const LEAST: (u16, u16) = (60, 15);
-/// Lines from which on there is room for the details.
+/// The number of lines from which there is room for the details.
 const ROOMY: u16 = 22;
-/// Lines of the details with their border.
+/// The number of lines of the details with their border.
 const DETAILS: u16 = 9;
 const SPARKS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 const ASCII_SPARKS: [&str; 9] = [" ", "_", ".", "-", "=", "+", "*", "#", "@"];
@@ -96,7 +96,8 @@ fn draw_all(frame: &mut Frame<'_>, app: &App, scrolled: &mut Scrolled) {
     }
 }
 
-/// Has nothing on the screen but ASCII: units have other letters, and labels may have any.
+/// Replaces everything but ASCII on the screen: units have other characters, and labels may have
+/// any.
 fn plain(frame: &mut Frame<'_>) {
     for cell in &mut frame.buffer_mut().content {
         match cell.symbol() {
@@ -160,7 +161,7 @@ fn title_line(app: &App) -> Line<'static> {
     Line::from(spans)
 }
 
-/// What went wrong and what happened, the last first. Warnings about files and models belong here.
+/// Returns problems and events, latest first. Warnings about files and models belong here.
 fn event_line(app: &App) -> Line<'static> {
     let mut spans = Vec::new();
     if app.events.is_over() {
@@ -176,7 +177,7 @@ fn event_line(app: &App) -> Line<'static> {
     Line::from(spans)
 }
 
-/// Red, or where there are no colours, reversed.
+/// Returns red, or reversed without colours.
 fn alarm(app: &App) -> Style {
     if app.colours {
         Style::new().fg(Color::Red)
@@ -185,7 +186,7 @@ fn alarm(app: &App) -> Style {
     }
 }
 
-/// How a line is drawn that is of this state.
+/// Returns the style of a line with this state.
 fn of_state(app: &App, state: State) -> Style {
     match state {
         State::Dead if app.colours => Style::new().fg(Color::Red),
@@ -210,7 +211,7 @@ fn foot_line(app: &App) -> String {
     format!("?: keys  /: filter  s: sort  Space: freeze  q: quit{filter}")
 }
 
-/// What a label means.
+/// Describes a label.
 fn help_line(row: &Row) -> String {
     let unit = if row.unit.is_empty() {
         String::new()
@@ -241,10 +242,10 @@ fn draw_tree(frame: &mut Frame<'_>, app: &App, scrolled: &mut Scrolled, area: Re
 }
 
 fn draw_rows(frame: &mut Frame<'_>, app: &App, scrolled: &mut Scrolled, area: Rect) {
-    // The sparkline takes what the others leave, if that is of any use.
+    // The sparkline takes what the other columns leave, if that is enough.
     let wide = area.width >= 84;
     let sparks = if wide { area.width / 5 } else { 0 };
-    // Where it is narrow, mean and median go first.
+    // If it is narrow, mean and median are dropped first.
     let columns = (Column::ALL.into_iter())
         .filter(|column| wide || !matches!(column, Column::Mean | Column::Median));
     let columns: Vec<Column> = columns.collect();
@@ -293,7 +294,7 @@ fn draw_rows(frame: &mut Frame<'_>, app: &App, scrolled: &mut Scrolled, area: Re
     frame.render_stateful_widget(table, area, &mut scrolled.rows);
 }
 
-/// One series in full, from the line on to which it was scrolled.
+/// Draws one series in full, from the line to which it is scrolled.
 fn draw_series(frame: &mut Frame<'_>, app: &App, label: &str, area: Rect) {
     let lines = app.lines.iter().skip(app.line);
     let lines: Vec<_> = lines.map(|line| Line::from(line.as_str())).collect();
@@ -315,7 +316,7 @@ fn sparkline(app: &App, row: &Row, width: usize) -> String {
             .collect::<String>()
 }
 
-/// A heat map of a distribution over time, or the past of another label.
+/// Draws a heat map of a distribution over time, or the past of another label.
 fn draw_details(frame: &mut Frame<'_>, app: &App, row: &Row, area: Rect) {
     let inner = block(app, String::new(), false).inner(area);
     let rows = usize::from(inner.height);
@@ -335,7 +336,7 @@ fn draw_details(frame: &mut Frame<'_>, app: &App, row: &Row, area: Rect) {
     for (exponent, counts) in &map {
         let at = row.of_interval(Some(1u64 << exponent));
         let cells = counts.iter().map(|&count| {
-            // By its logarithm: a tail of a few is what one looks for.
+            // Logarithmic, because a tail of a few values is of interest.
             let level = f64::from(count).ln_1p() / f64::from(greatest.max(1)).ln_1p() * 4.0;
             steps[if count == 0 {
                 0

@@ -1,17 +1,17 @@
-//! What happened to the processes that are watched: which came, and how others ended.
+//! Events of the watched processes: which started, and how others ended.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use mmstats::reader::{Ending, File, State};
 
-/// Events that are kept.
+/// The maximum number of events that are kept.
 const MOST: usize = 100;
 
-/// How a process is.
+/// The state of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
     Alive,
-    /// With how it ended, in a word.
+    /// With a word for how it ended.
     Ended(&'static str),
 }
 
@@ -26,17 +26,17 @@ impl Life {
     }
 }
 
-/// The processes as they were, and what happened since the first look.
+/// The processes at the last update, and the events since the first one.
 #[derive(Debug, Default)]
 pub struct Events {
     known: Option<BTreeMap<u32, Life>>,
     all: VecDeque<String>,
-    /// Whether there ever was a process that was alive.
+    /// Whether any process has ever been alive.
     had_any: bool,
 }
 
 impl Events {
-    /// Takes in the files that there are now.
+    /// Updates from the files that exist now.
     pub fn update<'a>(&mut self, files: impl Iterator<Item = &'a File>, time: &str) {
         let mut now: BTreeMap<u32, Life> = BTreeMap::new();
         for file in files.filter(|file| file.retired().is_none()) {
@@ -72,12 +72,12 @@ impl Events {
         self.all.push_front(event);
     }
 
-    /// What happened, the last first.
+    /// Returns the events, latest first.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.all.iter().map(String::as_str)
     }
 
-    /// Whether there were processes, and none of them is alive any more.
+    /// Returns whether there were processes and none of them is alive any more.
     pub fn is_over(&self) -> bool {
         let alive = |known: &BTreeMap<u32, Life>| known.values().any(|life| *life == Life::Alive);
         self.had_any && !self.known.as_ref().is_some_and(alive)

@@ -1,17 +1,18 @@
-//! The last minutes of a label: its rate or value, and of a distribution where its values were.
+//! The last minutes of a label: its rate or value, and for a distribution also how its values were
+//! spread.
 
 use std::collections::VecDeque;
 
 use mmstats::Distribution;
 
-/// Points that are kept: four minutes at one a second.
+/// The number of points that are kept: four minutes at one a second.
 pub const POINTS: usize = 240;
 
-/// The last points of one label, the newest last.
+/// The last points of one label, newest last.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     points: VecDeque<f32>,
-    /// Of a distribution: the counts of each interval by power of two, only those that are not 0.
+    /// For a distribution: the nonzero counts of each interval by power of two.
     heat: VecDeque<Box<[(u8, u32)]>>,
 }
 
@@ -23,7 +24,7 @@ impl History {
         self.points.push_back(point as f32);
     }
 
-    /// Adds where the values of an interval were.
+    /// Adds the distribution of an interval.
     pub fn push_heat(&mut self, interval: Option<&Distribution>) {
         let mut counts = [0u32; 64];
         if let Some(interval) = interval {
@@ -39,7 +40,8 @@ impl History {
         self.heat.push_back(counts.collect());
     }
 
-    /// The last `width` points, each from 0 to `steps`, where `steps` is the greatest of them.
+    /// Returns the last `width` points, each from 0 to `steps`, where `steps` stands for the
+    /// greatest of them.
     pub fn levels(&self, width: usize, steps: usize) -> Vec<usize> {
         let points = self
             .points
@@ -52,7 +54,7 @@ impl History {
             .fold(0.0, f32::max);
         let level = |point: &f32| {
             if greatest > 0.0 && *point > 0.0 {
-                // What is there is seen, however little.
+                // Any positive value is visible, however small.
                 ((point / greatest * steps as f32).round() as usize).clamp(1, steps)
             } else {
                 0
@@ -61,8 +63,8 @@ impl History {
         points.map(level).collect()
     }
 
-    /// A map of the last `width` intervals, the newest last: for each power of two that `rows` have
-    /// room for, from the highest, its exponent and the counts.
+    /// Returns a map of the last `width` intervals, newest last: for each power of two, from the
+    /// highest and as far as `rows` allow, its exponent and the counts.
     pub fn heat(&self, width: usize, rows: usize) -> Vec<(u8, Vec<u32>)> {
         let columns = self.heat.iter().skip(self.heat.len().saturating_sub(width));
         let exponents = columns.clone().flatten().map(|(exponent, _)| *exponent);

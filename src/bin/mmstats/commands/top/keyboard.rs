@@ -1,7 +1,6 @@
-//! What a terminal sends for keys, as keys.
+//! Parses what a terminal sends into keys.
 //!
-//! crossterm has such a reader, but that one spins when the terminal is gone and blocks on half a
-//! sequence.
+//! crossterm has such a reader, but it spins when the terminal is gone and blocks on half a sequence.
 
 use std::io::{self, Read};
 
@@ -13,19 +12,19 @@ const SEQUENCE_MOST: usize = 32;
 /// The keyboard: stdin of a terminal in raw mode.
 #[derive(Default)]
 pub struct Keyboard {
-    /// The beginning of a sequence or character whose rest has not come yet.
+    /// The beginning of a sequence or character whose rest has not arrived yet.
     begun: Vec<u8>,
 }
 
 impl Keyboard {
-    /// Reads what there is, after a wait said that there is something. `None`: the terminal is gone.
+    /// Reads what is available, after a wait has reported input. `None` if the terminal is gone.
     pub fn read(&mut self) -> io::Result<Option<Vec<KeyEvent>>> {
         let mut bytes = [0; 1024];
         match io::stdin().lock().read(&mut bytes) {
             Ok(0) => Ok(None),
             Ok(len) => Ok(Some(self.keys(&bytes[..len]))),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Some(Vec::new())),
-            // EIO: nobody holds the other end any more.
+            // EIO: the other end of the terminal is closed.
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
                 Ok(None)
             }
@@ -33,7 +32,7 @@ impl Keyboard {
         }
     }
 
-    /// The keys of some bytes that came.
+    /// Returns the keys of some received bytes.
     fn keys(&mut self, bytes: &[u8]) -> Vec<KeyEvent> {
         self.begun.extend_from_slice(bytes);
         let mut rest = &self.begun[..];
@@ -52,8 +51,7 @@ impl Keyboard {
     }
 }
 
-/// The length of the first key or sequence, and the key if it is one that is used here. `None`: more
-/// has to come first.
+/// Returns the length of the first key or sequence, and the key if it is used here. `None` if more bytes are needed.
 fn first(bytes: &[u8]) -> Option<(usize, Option<KeyEvent>)> {
     let key = |code| Some(KeyEvent::new(code, KeyModifiers::NONE));
     match *bytes {
@@ -87,7 +85,7 @@ fn first(bytes: &[u8]) -> Option<(usize, Option<KeyEvent>)> {
     }
 }
 
-/// The key of a control sequence: `ESC [ parameters last`.
+/// Returns the key of a control sequence: `ESC [ parameters last`.
 fn sequence(parameters: &[u8], last: u8) -> Option<KeyCode> {
     Some(match (last, parameters) {
         (b'A', _) => KeyCode::Up,
@@ -125,7 +123,7 @@ mod tests {
         ];
         let codes = |keys: Vec<KeyEvent>| keys.into_iter().map(|key| key.code).collect::<Vec<_>>();
         assert_eq!(codes(Keyboard::default().keys(bytes)), expected);
-        // In two pieces, cut anywhere but just after an escape: by itself that is the key.
+        // In two pieces, cut anywhere but just after an escape, which alone is the key Esc.
         for cut in (0..bytes.len()).filter(|&cut| cut == 0 || bytes[cut - 1] != 0x1b) {
             let mut keyboard = Keyboard::default();
             let mut keys = keyboard.keys(&bytes[..cut]);

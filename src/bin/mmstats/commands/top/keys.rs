@@ -1,8 +1,8 @@
-//! The keys of `top`: one table for what they do, the help in it and the manual.
+//! The keys of `top`: one table for their actions, the help and the manual.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-/// What a key asks for.
+/// The action of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     Move(isize),
@@ -20,7 +20,7 @@ pub enum Action {
     Quit,
 }
 
-/// A key (or several), what it is called, what it does, and in words.
+/// One or more keys, their name, their action, and its description.
 pub struct Binding {
     keys: &'static [(KeyCode, KeyModifiers)],
     pub name: &'static str,
@@ -50,7 +50,7 @@ const fn binding(
     }
 }
 
-/// How far a page goes.
+/// The number of lines in a page.
 const PAGE: isize = 10;
 
 pub const BINDINGS: [Binding; 17] = [
@@ -158,7 +158,7 @@ pub const BINDINGS: [Binding; 17] = [
     ),
 ];
 
-/// What a key asks for, if anything.
+/// Returns the action of a key, if it has one.
 pub fn action(key: KeyEvent) -> Option<Action> {
     let pressed = (key.code, key.modifiers & KeyModifiers::CONTROL);
     let binding = BINDINGS

@@ -1,4 +1,4 @@
-//! `mmstats top`: what all programs are doing, as one watches it.
+//! `mmstats top`: shows live what all programs are doing.
 
 mod draw;
 mod events;
@@ -37,25 +37,25 @@ use crate::ui::{numbers, output, progress};
 
 /// Watch models, processes, threads and labels
 ///
-/// On the left models, their processes and the threads of these; on the right the labels of what is
-/// selected, with value, rate, the interval's mean, median and 99th percentile, and the last minutes;
-/// below where the values of a timer were over time. Enter on a label shows it by thread, with its last
-/// values and their contexts, or its errors. The line below tells which processes started, ended or
-/// vanished. Without files it waits for them. `?` lists the keys; NO_COLOR turns colours off.
+/// On the left are models, their processes and the threads of these. On the right are the labels of the selection,
+/// with value, rate, the interval's mean, median and 99th percentile, and the last minutes; below them is a map of a
+/// timer's values over time. Enter on a label shows it by thread, with its last values and their contexts, or its
+/// errors. The line at the bottom tells which processes started, ended or vanished. Without files, top waits for
+/// them. `?` lists the keys; NO_COLOR turns colours off.
 #[derive(Args, Debug)]
 #[command(after_long_help = PATHS)]
 pub struct Top {
     /// Seconds between two readings
     #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = delay)]
     pub delay: f64,
-    /// Draw with ASCII only [default: unless the locale says UTF-8]
+    /// Draw with ASCII only [default: unless the locale uses UTF-8]
     #[arg(long)]
     pub ascii: bool,
     /// Roots, models' directories, stats files or PIDs
     pub paths: Vec<PathBuf>,
 }
 
-/// How long it may take to give the terminal back.
+/// How long it may take to restore the terminal.
 const GRACE: Duration = Duration::from_millis(800);
 
 pub fn run(arguments: &Top) -> Outcome {
@@ -69,7 +69,7 @@ pub fn run(arguments: &Top) -> Outcome {
     let first = progress::during("reading stats files", || sources.read());
     let is_pid = |path: &PathBuf| pid(path).is_some_and(|pid| !lives(pid));
     if first.is_empty() && !arguments.paths.is_empty() && arguments.paths.iter().all(is_pid) {
-        // Nobody waits for a process that has ended.
+        // It does not wait for a process that has ended.
         first.complain();
         return Ok(Exit::Failure);
     }
@@ -95,27 +95,27 @@ pub fn run(arguments: &Top) -> Outcome {
     let stop = Stop::listen(GRACE)?;
     let mut terminal = Terminal::enter()?;
     let ended = watch.run(arguments, &stop, &mut terminal);
-    // Before anything is said about it.
+    // Before any message is printed.
     drop(terminal);
     ended.map(|()| Exit::Success)
 }
 
-/// What is watched, and what is known of it.
+/// What is watched, and its current state.
 struct Watch {
     sources: Sources,
     paths: Vec<PathBuf>,
     /// How long the last reading took.
     took: Duration,
-    /// Of the process that is selected.
+    /// The meter of the selected process.
     meter: Option<Meter>,
-    /// The process or thread that is looked at, by itself.
+    /// The selected process or thread, with its own sources.
     scoped: Option<(Scope, Sources)>,
-    /// The files of a series that is shown in full, each by itself.
+    /// The files of a series that is shown in full, each read separately.
     drilled: Option<(Scope, Sources)>,
     input: Input,
     /// When.
     read: Instant,
-    /// The time from the reading before to that one, 0: there was none.
+    /// The seconds from the previous reading to this one; 0 if there was none.
     seconds: f64,
     app: App,
 }
@@ -133,7 +133,7 @@ impl Watch {
         let mut next = Instant::now() + delay;
         loop {
             if let Err(error) = terminal.draw(|frame| draw::draw(frame, &self.app, &mut scrolled)) {
-                // Of a terminal that is gone there is nothing to say, and nowhere.
+                // If the terminal is gone, there is nothing to report and nowhere to report it.
                 return if stop.within(Duration::ZERO) {
                     Ok(())
                 } else {
@@ -167,13 +167,13 @@ impl Watch {
         }
     }
 
-    /// Reads all anew.
+    /// Reads everything anew.
     fn refresh(&mut self) {
         let now = Instant::now();
         self.seconds = (now - self.read).as_secs_f64();
         self.read = now;
         if self.input.is_empty() {
-            // The root may not have been there when it was opened.
+            // The root may not have existed when it was opened.
             self.sources = Sources::open(&self.paths).watched();
         }
         self.input = self.sources.read();
@@ -181,7 +181,7 @@ impl Watch {
         self.show();
     }
 
-    /// Shows what was read.
+    /// Updates the state from the last reading.
     fn show(&mut self) {
         self.app.tree.update(self.input.files());
         let seconds = self.seconds;
@@ -216,15 +216,14 @@ impl Watch {
         self.show_series();
     }
 
-    /// Shows the labels of what is selected now.
+    /// Shows the labels of the current selection.
     fn rescope(&mut self) {
         self.app.tree.update(self.input.files());
         self.show_rows(false);
         self.show_series();
     }
 
-    /// Reads the files of the series that is shown in full, if one is. The first time there is nothing to
-    /// compare with.
+    /// Reads the files of the series that is shown in full, if any. The first reading has nothing to compare with.
     fn show_series(&mut self) {
         let (Some(label), Some(scope)) = (&self.app.series, self.app.tree.selected()) else {
             self.drilled = None;
@@ -247,7 +246,7 @@ impl Watch {
         self.app.lines = series::lines(label, merged, input.apart(), seconds);
     }
 
-    /// `is_next`: an interval has passed.
+    /// Updates the rows. `is_next` says that an interval has passed.
     fn show_rows(&mut self, is_next: bool) {
         let seconds = self.seconds;
         let pid = self.app.tree.selected().and_then(Scope::pid);
@@ -298,7 +297,7 @@ impl Watch {
     }
 }
 
-/// The rows of all models of a name: there is one for each path that has it.
+/// Returns the rows of all models with a name: there is one for each path that has it.
 fn model(
     input: &Input,
     name: &str,
@@ -314,7 +313,7 @@ fn model(
         .collect()
 }
 
-/// Whether the terminal takes more than ASCII, as far as the environment says.
+/// Returns whether the terminal supports more than ASCII, according to the environment.
 fn is_utf8() -> bool {
     let set = ["LC_ALL", "LC_CTYPE", "LANG"];
     let locale = set

@@ -1,11 +1,11 @@
-//! What /proc says of a process: its threads' names, its CPU time and its memory.
+//! Data about a process from /proc: its threads' names, its CPU time and its memory.
 
 use std::fs;
 use std::time::Instant;
 
 use mmstats::reader::printable;
 
-/// The name of a thread, if there is one of that number here.
+/// Returns the name of a thread, if it exists on this machine.
 pub fn thread_name(pid: u32, tid: u32) -> Option<String> {
     let name = fs::read_to_string(format!("/proc/{pid}/task/{tid}/comm")).ok()?;
     Some(printable(name.trim_end()).into_owned())
@@ -15,7 +15,7 @@ pub fn thread_name(pid: u32, tid: u32) -> Option<String> {
 #[derive(Debug)]
 pub struct Meter {
     pid: u32,
-    /// Clock ticks, and when they were read.
+    /// Clock ticks, and the time when they were read.
     before: Option<(u64, Instant)>,
 }
 
@@ -28,7 +28,7 @@ impl Meter {
         self.pid
     }
 
-    /// What it took since the last reading, in words; empty if it cannot be read.
+    /// Returns its usage since the last reading, in words; empty if it cannot be read.
     pub fn read(&mut self) -> String {
         let pid = self.pid;
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -50,8 +50,8 @@ impl Meter {
     }
 }
 
-/// Ticks in user and kernel mode, and resident pages, of a line of `/proc/<pid>/stat`. The name in it
-/// may have spaces and parentheses.
+/// Parses ticks in user and kernel mode, and resident pages, from a line of `/proc/<pid>/stat`. The name in it may
+/// contain spaces and parentheses.
 fn parse(stat: &str) -> Option<(u64, u64)> {
     let (_, fields) = stat.rsplit_once(')')?;
     let fields: Vec<&str> = fields.split_whitespace().collect();

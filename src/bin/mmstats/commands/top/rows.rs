@@ -1,4 +1,4 @@
-//! What `top` shows of the labels of a model, a process or a thread.
+//! The rows that `top` shows for the labels of a model, a process or a thread.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use super::history::History;
 use crate::input::find;
 use crate::ui::numbers;
 
-/// Labels of which the past is kept: more are shown, but without theirs.
+/// The maximum number of labels whose past is kept. More are shown, but without a past.
 const HISTORIES_MOST: usize = 20_000;
 
 /// A column by which rows are sorted.
@@ -70,7 +70,7 @@ pub struct Row {
     /// The mean of the values of the interval, as text and as a number to sort by.
     pub mean: Option<String>,
     pub mean_number: f64,
-    /// Of the values of the interval, as recorded.
+    /// Percentiles of the values of the interval, as recorded.
     pub median: Option<u64>,
     pub p99: Option<u64>,
     /// Whether it has a distribution.
@@ -80,7 +80,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// A value of the distribution, as text.
+    /// Returns a value of the distribution, as text.
     pub fn of_interval(&self, value: Option<u64>) -> String {
         match value {
             None => "-".to_owned(),
@@ -109,7 +109,7 @@ impl Row {
     }
 }
 
-/// Sorts by a column: numbers from the greatest on, unless it is the other way round.
+/// Sorts by a column: numbers from the greatest on, unless `reversed`.
 pub fn sort(rows: &mut [Row], column: Column, reversed: bool) {
     rows.sort_by(|a, b| {
         if reversed {
@@ -120,7 +120,7 @@ pub fn sort(rows: &mut [Row], column: Column, reversed: bool) {
     });
 }
 
-/// The rows of a model, with its deltas of so many seconds.
+/// Returns the rows of a model, with its deltas over `seconds`.
 pub fn of_model(model: &Model, seconds: f64) -> Vec<Row> {
     let mut rows = Vec::new();
     for stat in model.series() {
@@ -190,7 +190,7 @@ pub fn of_model(model: &Model, seconds: f64) -> Vec<Row> {
                 ..row
             });
         } else {
-            // The parts of what has several, each by itself.
+            // The parts of a value with several, one row each.
             rows.extend(stat.exposed().iter().map(|(name, value)| {
                 Row {
                     label: format!("{}{}{name}", stat.label(), stat.value().separator()),
@@ -207,14 +207,14 @@ pub fn of_model(model: &Model, seconds: f64) -> Vec<Row> {
     rows
 }
 
-/// The count that a value exposes by this name; one that is not there has not counted.
+/// Returns the count that a value exposes by this name; 0 if it is missing.
 fn count_of(stat: &Series, name: &str) -> u64 {
     let exposed = stat.exposed().iter().find(|(exposed, _)| exposed == name);
     exposed.map_or(0, |(_, value)| value.as_u64().unwrap_or(0))
 }
 
 fn rate(count: u64, seconds: f64) -> Option<f64> {
-    // The first reading has nothing to be compared with.
+    // The first reading has nothing to compare with.
     (seconds > 0.0).then(|| count as f64 / seconds)
 }
 
@@ -223,7 +223,7 @@ fn rate(count: u64, seconds: f64) -> Option<f64> {
 pub struct Histories(HashMap<String, HashMap<String, History>>);
 
 impl Histories {
-    /// Adds what a model says of an interval.
+    /// Adds a model's values of an interval.
     pub fn add(&mut self, model: &Model, seconds: f64) {
         let room = HISTORIES_MOST.saturating_sub(self.0.values().map(HashMap::len).sum());
         if !self.0.contains_key(model.name()) {
@@ -233,7 +233,7 @@ impl Histories {
         let most = histories.len() + room;
         for stat in model.series() {
             let delta = find(model.deltas(), stat.label());
-            // Of an average it is the value whose past is of interest; what has several parts has none.
+            // For an average, the past of its value is of interest. A value with several parts has no past.
             let counts =
                 stat.value().count().is_some() && !matches!(stat.value(), Value::Average(_));
             let point = (delta.filter(|_| counts))
@@ -254,7 +254,7 @@ impl Histories {
                 history.push_heat(delta.and_then(|delta| delta.value().as_distribution()));
             }
         }
-        // Labels that are no longer there.
+        // Drops labels that no longer exist.
         if histories.len() > 2 * model.series().len() + 64 {
             histories.retain(|label, _| find(model.series(), label).is_some());
         }

@@ -9,11 +9,11 @@ use super::rows;
 use crate::input::find;
 use crate::ui::numbers;
 
-/// Entries of a history, or errors, that are shown.
+/// The maximum number of history entries, or errors, that are shown.
 const MOST: usize = 100;
 
-/// The lines about a series. `label` is that of a row, `merged` are those of all files together, `apart` is what
-/// each file has by itself.
+/// Returns the lines about a series. `label` is the label of a row, `merged` are the series of all files together,
+/// and `apart` are the separate values of each file.
 pub fn lines<'a>(
     label: &str,
     merged: &[Series],
@@ -52,7 +52,7 @@ pub fn lines<'a>(
     lines
 }
 
-/// The stat that a row is of: a row may be a part of one.
+/// Returns the stat of a row, which may be one of its parts.
 fn of_row<'a>(stats: &'a [Series], label: &str) -> Option<&'a Series> {
     let part = |stat: &&Series| {
         let rest = label.strip_prefix(stat.label());
@@ -93,7 +93,7 @@ fn history(value: &Value, lines: &mut Vec<String>) {
     }
 }
 
-/// The last value of each magnitude that came with a context.
+/// Adds the last value of each magnitude that was recorded with a context.
 fn exemplars(value: &Value, lines: &mut Vec<String>) {
     let mut line = |time: u64, value: String, context: Option<&Context>| {
         let context = context.map(|context| context.text().into_owned());

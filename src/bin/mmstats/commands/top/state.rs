@@ -1,4 +1,4 @@
-//! What `top` knows and what keys change in it: without a terminal, so that it can be tested.
+//! The state of `top`, and how keys change it: without a terminal, so that it can be tested.
 
 use mmstats::reader::matches;
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
@@ -8,28 +8,28 @@ use super::keys::{self, Action};
 use super::rows::{Column, Histories, Row, sort};
 use super::tree::{Scope, Tree};
 
-/// What is to be done outside of the state.
+/// What must be done outside of the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     Nothing,
-    /// The labels of something else are to be read.
+    /// The labels of a new selection must be read.
     Rescope,
     Suspend,
     Quit,
 }
 
-/// All of it.
+/// The whole state.
 #[derive(Default)]
 pub struct App {
     pub tree: Tree,
-    /// Of what is selected, as they were read.
+    /// The rows of the selection, as they were read.
     pub all: Vec<Row>,
-    /// Those that pass the filter, sorted.
+    /// The rows that pass the filter, sorted.
     pub rows: Vec<Row>,
-    /// The place of the selected one.
+    /// The index of the selected row.
     pub row: usize,
     pub histories: Histories,
-    /// Those of the process or thread that is selected.
+    /// The histories of the selected process or thread.
     pub scoped: Histories,
     pub column: Column,
     pub reversed: bool,
@@ -40,33 +40,33 @@ pub struct App {
     pub on_labels: bool,
     pub frozen: bool,
     pub help: bool,
-    /// Whether details are shown; `None`: if there is room.
+    /// Whether details are shown; `None` means if there is room.
     pub details: Option<bool>,
     /// What could not be read, in a few words.
     pub trouble: String,
-    /// Whether the terminal shows more than ASCII.
+    /// Whether only ASCII is drawn.
     pub ascii: bool,
-    /// Whether it may have colours.
+    /// Whether colours may be used.
     pub colours: bool,
     pub events: Events,
-    /// The label that is shown in full, its lines, and the first one that is shown.
+    /// The label that is shown in full, its lines, and the first visible line.
     pub series: Option<String>,
     pub lines: Vec<String>,
     pub line: usize,
     /// Whether there are no files (yet).
     pub is_waiting: bool,
-    /// Processes and files, and how long they took to be read, in words.
+    /// The numbers of processes and files, and how long reading them took, in words.
     pub counts: String,
-    /// What the selected process takes, in words.
+    /// The usage of the selected process, in words.
     pub usage: String,
     /// What is read, in words.
     pub place: String,
-    /// When it was read, in words.
+    /// The time of the reading, in words.
     pub time: String,
 }
 
 impl App {
-    /// Takes in new rows; the same label stays selected.
+    /// Sets new rows; the same label stays selected.
     pub fn set_rows(&mut self, rows: Vec<Row>) {
         self.all = rows;
         self.arrange();
@@ -94,7 +94,7 @@ impl App {
             .min(self.rows.len().saturating_sub(1));
     }
 
-    /// The label that is selected.
+    /// Returns the selected row.
     pub fn selected(&self) -> Option<&Row> {
         self.rows.get(self.row)
     }
@@ -193,7 +193,7 @@ impl App {
         self.arrange();
     }
 
-    /// The past of a label of what is selected.
+    /// Returns the past of a label of the selection.
     pub fn history(&self, label: &str) -> Option<&super::history::History> {
         match self.tree.selected()? {
             Scope::Model(model) => self.histories.get(model, label),

@@ -1,4 +1,4 @@
-//! The terminal while `top` has it, and giving it back whatever happens.
+//! The terminal while `top` uses it. It is restored whatever happens.
 
 use std::io;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use ratatui::{DefaultTerminal, Frame};
 use rustix::process::{Signal, getpid, kill_process};
 use signal_hook::consts::SIGWINCH;
 
-/// The terminal in raw mode, on its alternate screen: until it is dropped, or a panic (of which
-/// ratatui's hook takes care).
+/// The terminal in raw mode, on its alternate screen, until it is dropped or a panic happens (which ratatui's hook
+/// handles).
 pub struct Terminal(DefaultTerminal);
 
 impl Terminal {
     pub fn enter() -> io::Result<Terminal> {
-        // A resize is to wake those who wait for a key; what it does is found out when something is drawn.
+        // A resize must wake a wait for a key; the new size is found at the next drawing.
         signal_hook::flag::register(SIGWINCH, Arc::default())?;
         ratatui::try_init().map(Terminal)
     }
@@ -25,14 +25,14 @@ impl Terminal {
         self.0.draw(draw).map(drop)
     }
 
-    /// Stops this process as Ctrl-Z does others; goes on when it is continued.
+    /// Stops this process as Ctrl-Z stops others; returns when it is continued.
     pub fn suspend(&mut self) -> io::Result<()> {
         ratatui::try_restore()?;
         kill_process(getpid(), Signal::TSTP)?;
-        // The panic hook is there already: only the modes are set again.
+        // The panic hook is already installed, so only the modes are set again.
         enable_raw_mode()?;
         execute!(io::stdout(), EnterAlternateScreen, Clear(ClearType::All))?;
-        // A new one draws everything. (To clear the old one asks the terminal where its cursor is.)
+        // A new one draws everything. (Clearing the old one would ask the terminal for its cursor position.)
         self.0 = ratatui::Terminal::new(CrosstermBackend::new(io::stdout()))?;
         Ok(())
     }
@@ -40,7 +40,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // It may be gone: then nothing is to be given back.
+        // If the terminal is gone, there is nothing to restore.
         let _ = ratatui::try_restore();
     }
 }

@@ -7,7 +7,7 @@ use mmstats::reader::{File, State};
 
 use super::process::thread_name;
 
-/// What the labels on the right are of.
+/// The scope of the labels on the right.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
     Model(String),
@@ -22,7 +22,7 @@ impl Scope {
         }
     }
 
-    /// The process, unless it is a model.
+    /// Returns the process, unless it is a model.
     pub fn pid(&self) -> Option<u32> {
         match self {
             Scope::Model(_) => None,
@@ -30,7 +30,7 @@ impl Scope {
         }
     }
 
-    /// Whether a file belongs to it.
+    /// Returns whether a file belongs to it.
     pub fn has(&self, file: &File) -> bool {
         file.model() == self.model()
             && match self {
@@ -40,7 +40,7 @@ impl Scope {
             }
     }
 
-    /// What it is part of.
+    /// Returns what it is part of.
     fn parent(&self) -> Option<Scope> {
         match self {
             Scope::Model(_) => None,
@@ -70,12 +70,12 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Takes in the files that there are now.
+    /// Updates from the files that exist now.
     pub fn update<'a>(&mut self, files: impl Iterator<Item = &'a File>) {
         let mut models: BTreeMap<&str, BTreeMap<u32, Vec<&File>>> = BTreeMap::new();
         for file in files {
             let processes = models.entry(file.model()).or_default();
-            // The totals of ended processes are of the model, and of no process.
+            // The totals of ended processes belong to the model, not to a process.
             if file.retired().is_none() {
                 processes.entry(file.pid()).or_default().push(file);
             }
@@ -91,7 +91,7 @@ impl Tree {
             for (pid, mut files) in processes {
                 let scope = Scope::Process(model.to_owned(), pid);
                 let is_dead = files.iter().all(has_ended);
-                // The program last: it is what may be cut off.
+                // The program comes last, since it may be cut off.
                 let text = format!(
                     "{pid}{} ({}) {}",
                     dead(is_dead),
@@ -115,7 +115,7 @@ impl Tree {
         }
         self.opened
             .retain(|scope| self.nodes.iter().any(|node| node.scope == *scope));
-        // What was selected may be gone: then what it was part of.
+        // If the selection is gone, its parent is selected.
         while let Some(selected) = &self.selected
             && self.position().is_none()
         {
@@ -126,7 +126,7 @@ impl Tree {
         }
     }
 
-    /// Adds a line; whether it is open.
+    /// Adds a line; returns whether it is open.
     fn push(
         &mut self,
         scope: Scope,
@@ -159,7 +159,7 @@ impl Tree {
         self.nodes.iter().position(|node| node.scope == *selected)
     }
 
-    /// Selects the line so many further on, or the last one there is.
+    /// Selects the line `by` lines further on, limited to the first and last line.
     pub fn step(&mut self, by: isize) {
         let last = self.nodes.len().saturating_sub(1);
         let at = self
@@ -170,7 +170,7 @@ impl Tree {
         self.selected = self.nodes.get(at).map(|node| node.scope.clone());
     }
 
-    /// Opens the selected line; false if it cannot be.
+    /// Opens the selected line; returns false if it cannot be opened.
     pub fn open(&mut self) -> bool {
         let Some(node) = self.position().map(|at| &self.nodes[at]) else {
             return false;
@@ -178,7 +178,7 @@ impl Tree {
         node.open == Some(false) && self.opened.insert(node.scope.clone())
     }
 
-    /// Closes the selected line; if it is not open, goes to what it is part of.
+    /// Closes the selected line; if it is not open, selects its parent.
     pub fn close(&mut self) {
         let Some(selected) = self.selected.clone() else {
             return;
@@ -199,12 +199,12 @@ fn ended(is_dead: bool) -> State {
     if is_dead { State::Dead } else { State::Live }
 }
 
-/// What is said of those that nobody writes any more.
+/// Returns the mark of a model or process that has ended.
 fn dead(is_dead: bool) -> &'static str {
     if is_dead { " dead" } else { "" }
 }
 
-/// The name of the program that wrote a file.
+/// Returns the name of the program that wrote a file.
 fn program(file: &File) -> &str {
     file.exe().rsplit('/').next().unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! What is wrong with the files that are watched, in a line: `mmstats check` says all of it.
+//! Problems of the watched files, in one line: `mmstats check` reports all of them.
 
 use mmstats::ErrorsValue;
 use mmstats::reader::{File, printable};
@@ -6,7 +6,7 @@ use mmstats::reader::{File, printable};
 use crate::input::Input;
 use crate::ui::numbers::counted;
 
-/// The line; empty where nothing is wrong.
+/// Returns the line; empty if nothing is wrong.
 pub fn of(input: &Input) -> String {
     let mut found = Vec::new();
     match input.errors().count() {

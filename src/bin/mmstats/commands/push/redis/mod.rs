@@ -1,4 +1,4 @@
-//! `mmstats push redis`: into the keys of aka-stats, again and again or once.
+//! `mmstats push redis`: pushes into the keys of aka-stats, repeatedly or once.
 
 mod server;
 
@@ -18,11 +18,11 @@ use crate::ui::output::{self, Exit, Outcome};
 use crate::ui::stop::Stop;
 use server::Server;
 
-/// Push the values into Redis, as aka-stats keeps them
+/// Push the values into Redis, in the format of aka-stats
 ///
-/// Nothing counts twice and nothing is lost, whichever processes end, and however often this one is killed, or Redis is
-/// away. Readers of aka-stats see the values, and Python programs may write beside.
-/// Ends with Ctrl-C or SIGTERM, after a last push.
+/// Nothing counts twice and nothing is lost, whichever processes end, and however often this one is killed or Redis
+/// is unreachable. Readers of aka-stats see the values, and Python programs may write the same keys. Ends with Ctrl-C
+/// or SIGTERM, after a last push.
 #[derive(Args, Debug)]
 #[command(after_long_help = format!("{ENVIRONMENT}\n\n{PATHS}"))]
 pub struct Redis {
@@ -30,16 +30,16 @@ pub struct Redis {
     /// rediss://… for TLS, or unix:///PATH
     #[arg(long)]
     pub url: Option<String>,
-    /// Certificates (PEM) to trust in place of the system's, with rediss://
+    /// Certificates (PEM) to trust instead of the system's, with rediss://
     #[arg(long, value_name = "FILE")]
     pub cacert: Option<PathBuf>,
-    /// What the keys begin with; on a cluster in braces: '{stats}'
+    /// The beginning of the keys; on a cluster in braces: '{stats}'
     #[arg(long, value_name = "NAME")]
     pub namespace: Option<String>,
     /// How often to push
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = interval)]
     pub interval: Duration,
-    /// Push once, and end: with exit code 0 if everything was accepted
+    /// Push once, and exit with 0 if everything was accepted
     #[arg(long)]
     pub once: bool,
     /// Roots, models' directories, stats files or PIDs
@@ -55,11 +55,11 @@ Environment, where no option says else:
 const URL: &str = "redis://127.0.0.1:6379";
 /// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The same after a signal. A round that was under way and two more fit into [`GRACE`] together.
+/// The same after a signal. A round under way and two more fit into [`GRACE`] together.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the command may take to end after a signal.
 const GRACE: Duration = Duration::from_secs(5);
-/// How often one round may be sent to another node of the cluster.
+/// How often one round may be redirected to another node of the cluster.
 const REDIRECTS: usize = 3;
 /// The longest time between two tries.
 const BACKOFF_MOST: Duration = Duration::from_secs(60);
@@ -97,7 +97,7 @@ pub fn run(arguments: &Redis) -> Outcome {
         failed = if is_well { 0 } else { failed + 1 };
         let wait = match failed {
             0 => arguments.interval.saturating_sub(begin.elapsed()),
-            // At once, for the connection may have been closed while it was idle; then ever later.
+            // The first retry is immediate, since the connection may have been closed while idle; later waits grow.
             1 => Duration::from_millis(200),
             failed => (Duration::from_secs(1) * 2u32.pow((failed - 2).min(6))).min(BACKOFF_MOST),
         };
@@ -107,7 +107,7 @@ pub fn run(arguments: &Redis) -> Outcome {
     }
 }
 
-/// The first of these variables that is set.
+/// Returns the value of the first of these variables that is set.
 fn variable(names: &[&str]) -> Option<String> {
     let mut values = names.iter().filter_map(|name| env::var(name).ok());
     values.find(|value| !value.is_empty())
@@ -126,19 +126,19 @@ struct Agent<'a> {
     server: Server,
     history_size: usize,
     pusher: Option<Pusher>,
-    /// Whether the pusher has a connection of which nothing bad is known.
+    /// Whether the pusher has a connection that is not known to have failed.
     is_connected: bool,
     sources: Option<Sources>,
-    /// What was said last, so that it is not said every few seconds.
+    /// The last complaint, so that it is not repeated every few seconds.
     complaint: String,
 }
 
 impl Agent<'_> {
-    /// A round, and what the figures say of it. Whether it is well.
+    /// Does a round and records it in the figures. Returns whether it succeeded.
     fn push(&mut self, figures: Option<&Stats<Figures>>) -> bool {
         let outcome = self.round(PATIENCE);
         record(figures, &outcome);
-        // What is refused of a single label is no reason to hurry.
+        // A refused single label does not call for an early retry.
         let complaint = outcome.err().unwrap_or_default();
         if complaint != self.complaint {
             if complaint.is_empty() {
@@ -151,7 +151,7 @@ impl Agent<'_> {
         self.complaint.is_empty()
     }
 
-    /// The last round. A connection may hang that a new one replaces.
+    /// Does the last round. If the connection hangs, a new one replaces it.
     fn push_last(&mut self, figures: Option<&Stats<Figures>>) -> Exit {
         let mut outcome = self.round(LAST_PATIENCE);
         if outcome.is_err() && !self.is_connected {
@@ -171,7 +171,7 @@ impl Agent<'_> {
         }
     }
 
-    /// One round: how many labels were refused.
+    /// Does one round. Returns how many labels were refused.
     fn round(&mut self, patience: Duration) -> Result<usize, String> {
         let paths = &self.arguments.paths;
         let sources = self
@@ -179,7 +179,7 @@ impl Agent<'_> {
             .get_or_insert_with(|| Sources::open(paths).per_file(true));
         let input = sources.read();
         if !input.failures.is_empty() || input.snapshots.is_empty() {
-            // They may be there next time.
+            // The paths may exist next time.
             self.sources = None;
         }
         if self.arguments.once {
@@ -216,7 +216,7 @@ impl Agent<'_> {
         )
     }
 
-    /// The pusher, with a connection.
+    /// Returns the pusher, with a connection.
     fn connected(&mut self, patience: Duration) -> Result<&mut Pusher, String> {
         if !self.is_connected {
             let connection = self.connect(patience)?;
@@ -254,7 +254,7 @@ impl Agent<'_> {
     }
 }
 
-/// What the pusher's own figures say of a round.
+/// Records a round in the pusher's own metrics.
 fn record(figures: Option<&Stats<Figures>>, outcome: &Result<usize, String>) {
     if let Some(figures) = figures {
         let dropped = *outcome.as_ref().unwrap_or(&0);

@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use redis::{Client, Connection, ConnectionAddr, ConnectionInfo, RedisError, TlsCertificates};
 
-/// Where the connections go.
+/// The server to connect to.
 pub struct Server {
-    /// As it was given.
+    /// The address as it was given.
     given: ConnectionInfo,
-    /// The node of a cluster that has the namespace, once another one has said so.
+    /// The node of a cluster that has the namespace, once another node has named it.
     node: Option<ConnectionAddr>,
 }
 
 impl Server {
-    /// The server of an address. With `authority`, a file of certificates, these are trusted in place of the system's.
+    /// Parses an address. If `authority`, a file of certificates, is given, these are trusted instead of the
+    /// system's.
     pub fn open(url: &str, authority: Option<&Path>) -> Result<Server, String> {
         let wrong = |error: RedisError| {
             format!(
@@ -42,7 +43,7 @@ impl Server {
         })
     }
 
-    /// A connection. Whatever is done on it, the server has the time `patience` to answer.
+    /// Opens a connection, on which the server has the time `patience` for each answer.
     pub fn connect(&self, patience: Duration) -> Result<Connection, String> {
         let address = self.address();
         let connect = || {
@@ -57,7 +58,7 @@ impl Server {
         })
     }
 
-    /// Goes to another node of the cluster (`host:port`, or `:port` on the host that said so).
+    /// Switches to another node of the cluster (`host:port`, or `:port` on the host that named it).
     pub fn moved(&mut self, node: &str) {
         let Some((host, port)) = node.rsplit_once(':') else {
             return;
@@ -79,7 +80,7 @@ impl Server {
         }
     }
 
-    /// Goes back to the address that was given: the node may have left the cluster.
+    /// Returns to the address that was given, since the node may have left the cluster.
     pub fn forget_node(&mut self) {
         self.node = None;
     }
@@ -92,7 +93,7 @@ impl Server {
 fn certificates(path: &Path) -> Result<Vec<u8>, String> {
     let name = path.display();
     let text = fs::read_to_string(path).map_err(|error| format!("cannot read {name}: {error}"))?;
-    // Others are passed over where they are read, and then nobody is trusted.
+    // The parser skips other contents, and without certificates no server would be trusted.
     if text.contains("-----BEGIN CERTIFICATE-----") {
         Ok(text.into_bytes())
     } else {
