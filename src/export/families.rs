@@ -180,7 +180,7 @@ impl Type {
 }
 
 /// A request for a family.
-struct Wanted<'a> {
+struct FamilySpec<'a> {
     name: String,
     kind: Type,
     /// The kind of the series: the suffix if the name is taken.
@@ -313,7 +313,7 @@ impl Families {
             }
             help
         };
-        let family = self.family(Wanted {
+        let family = self.family(FamilySpec {
             name,
             kind,
             series: series.kind(),
@@ -338,7 +338,7 @@ impl Families {
         labels: &[(&str, String)],
         value: Number,
     ) {
-        let family = self.family(Wanted {
+        let family = self.family(FamilySpec {
             name: name.to_owned(),
             kind: if is_counter {
                 Type::Counter
@@ -361,8 +361,8 @@ impl Families {
     }
 
     /// Returns the index of the family, which is made if it is new.
-    fn family(&mut self, wanted: Wanted<'_>) -> usize {
-        let Wanted {
+    fn family(&mut self, wanted: FamilySpec<'_>) -> usize {
+        let FamilySpec {
             mut name,
             kind,
             series,

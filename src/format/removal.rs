@@ -8,18 +8,18 @@ use crate::sync::{AtomicU64, Ordering};
 
 /// A group that is to end.
 #[derive(Debug)]
-pub struct Ended {
+pub struct EndedGroup {
     /// The record of its schema.
     pub schema: Vec<u64>,
     /// Its record from byte [`FIXED_FOR_EVER`] to the end of the texts, padded with zeros.
     pub texts: Vec<u64>,
     /// What the groups within it have in common; `None` if there are none.
-    pub within: Option<Within>,
+    pub within: Option<NestedGroups>,
 }
 
 /// What the groups within a group have in common.
 #[derive(Debug)]
-pub struct Within(Vec<Common>);
+pub struct NestedGroups(Vec<Common>);
 
 /// What some of the groups within a group have in common: the start of their prefixes, and some of their
 /// labels.
@@ -29,23 +29,23 @@ struct Common {
     labels: Labels,
 }
 
-impl Within {
+impl NestedGroups {
     /// What the groups within this one have in common. They have all of its labels. If it has a name, the
     /// name is in front of theirs, or is a label of those that go by labels.
-    pub fn of(group: &Instance) -> Within {
+    pub fn of(group: &Instance) -> NestedGroups {
         let by_labels = |labels| Common {
             prefix: group.prefix.clone(),
             labels,
         };
         if group.group.is_empty() {
-            return Within(vec![by_labels(group.labels.clone())]);
+            return NestedGroups(vec![by_labels(group.labels.clone())]);
         }
         let key = labels::key_of_name(&group.labels).to_owned();
         let in_front = Common {
             prefix: group.label_prefix(),
             labels: Labels::new(),
         };
-        Within(vec![in_front, by_labels(vec![(key, group.group.clone())])])
+        NestedGroups(vec![in_front, by_labels(vec![(key, group.group.clone())])])
     }
 
     /// Whether a group is one of them. Labels alone do not show whether a group is within this one, or is a
@@ -138,7 +138,7 @@ impl Texts<'_> {
 /// the group was there.
 ///
 /// The records are not trusted: this process has written them, but others may have written to them, too.
-pub fn end_in(words: &[AtomicU64], header: usize, committed: usize, ended: &Ended) -> bool {
+pub fn end_in(words: &[AtomicU64], header: usize, committed: usize, ended: &EndedGroup) -> bool {
     let mut any = false;
     let committed = committed.min(8 * words.len());
     let mut at = header;
@@ -157,7 +157,7 @@ pub fn end_in(words: &[AtomicU64], header: usize, committed: usize, ended: &Ende
 
 /// Ends the instance of the record at `at` if it is the group, or within it. Returns true if it was the group
 /// and has ended now.
-fn end_record(words: &[AtomicU64], at: usize, len: usize, ended: &Ended) -> bool {
+fn end_record(words: &[AtomicU64], at: usize, len: usize, ended: &EndedGroup) -> bool {
     if len < FIXED_FOR_EVER {
         return false;
     }

@@ -322,7 +322,7 @@ pub(crate) struct WindowPlace {
 
 /// A group with a name, as the instances within it see it.
 #[derive(Clone, Debug)]
-pub struct Named {
+pub struct EnclosingName {
     /// The key that exporters use for its name.
     pub key: String,
     /// Where the name is in the prefix of their labels. A dot follows it.
@@ -343,7 +343,7 @@ pub struct Binder<'a> {
     /// The labels that groups within the instance have as well.
     labels: Labels,
     /// The group that the instance is, if it has a name.
-    named: Option<Named>,
+    named: Option<EnclosingName>,
     /// When the instance, and the groups around it, are idle.
     idle: Vec<Idle>,
     /// The places of windows, which change with the clock, not only by a write.
@@ -378,7 +378,7 @@ impl<'a> Binder<'a> {
     }
 
     /// Sets the group that the instance is, if it has a name.
-    pub(crate) fn named(self, named: Option<Named>) -> Binder<'a> {
+    pub(crate) fn named(self, named: Option<EnclosingName>) -> Binder<'a> {
         Binder { named, ..self }
     }
 
@@ -455,7 +455,7 @@ impl<'a> Binder<'a> {
     }
 
     /// Returns the group that the instance is, if it has a name.
-    pub(crate) fn named_group(&self) -> Option<&Named> {
+    pub(crate) fn named_group(&self) -> Option<&EnclosingName> {
         self.named.as_ref()
     }
 

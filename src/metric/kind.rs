@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::context::Copied;
+use super::context::CopiedContexts;
 use super::extents::Extents;
 use super::sample::Sink;
 use super::value::Value;
@@ -18,7 +18,7 @@ pub struct Raw<'a> {
     /// are the sequence of the publication that was read (0 if none was) and its words.
     pub extents: &'a [(u32, &'a [u64])],
     /// The contexts of the file.
-    pub contexts: &'a Copied<'a>,
+    pub contexts: &'a CopiedContexts<'a>,
     /// Whether a thread writes the file now, as far as is known.
     pub current: bool,
     /// Whether it is a retired file, in which the last values of distributions are not known.

@@ -29,7 +29,7 @@ pub struct Locks {
 
 /// Another process pushes this root to the destination.
 #[derive(Debug)]
-pub struct Locked {
+pub struct LockedElsewhere {
     pub root: PathBuf,
     pub lock: PathBuf,
 }
@@ -46,8 +46,8 @@ impl Locks {
     /// Locks the roots of the files that were read, unless they are locked already.
     ///
     /// # Errors
-    /// [`Locked`] if another process has locked one of them.
-    pub fn take(&mut self, snapshots: &[Snapshot]) -> Result<(), Locked> {
+    /// [`LockedElsewhere`] if another process has locked one of them.
+    pub fn take(&mut self, snapshots: &[Snapshot]) -> Result<(), LockedElsewhere> {
         let files = snapshots.iter().flat_map(Snapshot::files);
         for root in files.filter_map(root) {
             if !self.roots.contains_key(root) {
@@ -58,7 +58,7 @@ impl Locks {
         Ok(())
     }
 
-    fn lock(&self, root: &Path) -> Result<Option<DirectoryLock<Directory>>, Locked> {
+    fn lock(&self, root: &Path) -> Result<Option<DirectoryLock<Directory>>, LockedElsewhere> {
         let in_root = name(&self.destination);
         let in_own = name(&format!("{}\n{}", self.destination, root.display()));
         let own = default_root();
@@ -70,7 +70,7 @@ impl Locks {
             match lock {
                 Ok(lock) => return Ok(Some(lock)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Err(Locked {
+                    return Err(LockedElsewhere {
                         root: root.to_owned(),
                         lock: place.join(name),
                     });

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use super::identity::Identity;
 use super::plan::{Plan, PlannedMetric, PlannedSlot, Plans};
-use super::source::{Access, Trouble};
+use super::source::{Access, ReadError};
 use crate::format::LINE;
 use crate::format::bytes::{Bytes, Malformed};
 use crate::format::description::Description;
@@ -114,12 +114,12 @@ pub struct Values {
     /// Metrics that could not be read in the last pass: the instance, and the metric in its plan.
     pub busy: Vec<(usize, usize)>,
     /// Contexts of the last pass that differ from those in their places.
-    pub again: Again,
+    pub again: RecopiedContexts,
 }
 
 /// Contexts that were copied together with the entries that refer to them.
 #[derive(Debug, Default)]
-pub struct Again {
+pub struct RecopiedContexts {
     /// For each context its sequence and its buffer.
     pub words: Vec<u64>,
     /// Where each lies in `words`, by reference.
@@ -202,10 +202,10 @@ impl Contents {
         access: &Access<'_>,
         plans: &mut Plans,
         committed: u64,
-        allocated: impl FnOnce() -> Result<u64, Trouble>,
-    ) -> Result<(), Trouble> {
+        allocated: impl FnOnce() -> Result<u64, ReadError>,
+    ) -> Result<(), ReadError> {
         if committed < self.walked {
-            return Err(Trouble::Bad(format!(
+            return Err(ReadError::Bad(format!(
                 "{committed} bytes are committed, fewer than the {} that were",
                 self.walked
             )));
@@ -219,11 +219,11 @@ impl Contents {
         while self.walked < committed && !self.broken {
             match self.record(access, plans, self.walked, committed) {
                 Ok(next) => self.walked = next,
-                Err(Trouble::Bad(problem)) => {
+                Err(ReadError::Bad(problem)) => {
                     self.broken = true;
                     self.problem(problem);
                 }
-                Err(Trouble::Gone) => return Err(Trouble::Gone),
+                Err(ReadError::Gone) => return Err(ReadError::Gone),
             }
         }
         // Sorted once and not at each record, because a file may have any number of them in any order.
@@ -258,7 +258,7 @@ impl Contents {
         plans: &mut Plans,
         at: u64,
         committed: u64,
-    ) -> Result<u64, Trouble> {
+    ) -> Result<u64, ReadError> {
         let left = committed - at;
         let head = Head::decode(&access.bytes(at, left.min(HEAD as u64) as usize)?, at, left)?;
         let end = at + head.len as u64;
@@ -281,7 +281,7 @@ impl Contents {
         plans: &mut Plans,
         at: u64,
         head: Head,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ReadError> {
         let Ok(offset) = u32::try_from(at) else {
             // No instance can refer to it.
             return Ok(());
@@ -297,7 +297,7 @@ impl Contents {
         Ok(())
     }
 
-    fn instance(&mut self, access: &Access<'_>, at: u64, head: Head) -> Result<(), Trouble> {
+    fn instance(&mut self, access: &Access<'_>, at: u64, head: Head) -> Result<(), ReadError> {
         if head.has_generation {
             return self.removable(access, at, head);
         }
@@ -340,7 +340,7 @@ impl Contents {
         identity: Identity,
         texts: usize,
         generation: Option<Generation>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ReadError> {
         // The texts of a removable instance may change, so their maximum is charged.
         let (beside, pairs) = match generation {
             None => (identity.label("").len() + 1, identity.labels.len()),
@@ -381,7 +381,7 @@ impl Contents {
         Ok(())
     }
 
-    fn note(&mut self, access: &Access<'_>, at: u64, head: Head) -> Result<(), Trouble> {
+    fn note(&mut self, access: &Access<'_>, at: u64, head: Head) -> Result<(), ReadError> {
         if self.notes.len() == NOTES_MOST {
             return Ok(());
         }
@@ -392,7 +392,7 @@ impl Contents {
         Ok(())
     }
 
-    fn description(&mut self, access: &Access<'_>, at: u64, head: Head) -> Result<(), Trouble> {
+    fn description(&mut self, access: &Access<'_>, at: u64, head: Head) -> Result<(), ReadError> {
         self.budget
             .charge(4 * head.len as u64 + 64, at, "the description")?;
         let record = access.bytes(at, head.len)?;
@@ -401,7 +401,7 @@ impl Contents {
         Ok(())
     }
 
-    fn retired(&mut self, access: &Access<'_>, at: u64, head: Head) -> Result<(), Trouble> {
+    fn retired(&mut self, access: &Access<'_>, at: u64, head: Head) -> Result<(), ReadError> {
         // A decoded name takes a few times the bytes of its record.
         self.budget
             .charge(4 * head.len as u64, at, "the names of folded files")?;
@@ -413,12 +413,12 @@ impl Contents {
 }
 
 /// Returns the first `len` bytes of a record: its metadata, before the values.
-fn metadata(access: &Access<'_>, at: u64, head: Head, len: usize) -> Result<Vec<u8>, Trouble> {
+fn metadata(access: &Access<'_>, at: u64, head: Head, len: usize) -> Result<Vec<u8>, ReadError> {
     start(access, at, head.len, len)
 }
 
 /// Returns the first `len` bytes of a record that has `room` bytes for its metadata.
-fn start(access: &Access<'_>, at: u64, room: usize, len: usize) -> Result<Vec<u8>, Trouble> {
+fn start(access: &Access<'_>, at: u64, room: usize, len: usize) -> Result<Vec<u8>, ReadError> {
     if len > room {
         return Err(wrong(
             at,
@@ -431,7 +431,11 @@ fn start(access: &Access<'_>, at: u64, room: usize, len: usize) -> Result<Vec<u8
 
 /// Decodes the instance record at `at`, which has `room` bytes for its metadata. Also returns how many it
 /// takes.
-fn texts(access: &Access<'_>, at: u64, room: usize) -> Result<(record::Instance, usize), Trouble> {
+fn texts(
+    access: &Access<'_>,
+    at: u64,
+    room: usize,
+) -> Result<(record::Instance, usize), ReadError> {
     let fixed = start(access, at, room, FIXED)?;
     let texts: usize = fixed[16..20]
         .chunks(2)

@@ -15,9 +15,9 @@ mod again;
 #[cfg(test)]
 mod tests;
 
-use super::contents::{Again, Contents, ExtentPlace, ReadInstance, Segment, Values};
+use super::contents::{Contents, ExtentPlace, ReadInstance, RecopiedContexts, Segment, Values};
 use super::plan::PlannedSlot;
-use super::source::{Access, GAP, Positioned, SPAN, Trouble, load};
+use super::source::{Access, GAP, ReadAt, ReadError, SPAN, load};
 use crate::format::slot::{self, Orders};
 use crate::sync::{AtomicU64, Ordering, fence};
 
@@ -122,14 +122,14 @@ pub fn copy(
     access: &Access<'_>,
     contents: &mut Contents,
     scratch: &mut Scratch,
-) -> Result<(), Trouble> {
+) -> Result<(), ReadError> {
     contents.values.busy.clear();
-    contents.values.again = Again::default();
+    contents.values.again = RecopiedContexts::default();
     match access {
         Access::Mapped(view) => {
             copy_mapped(view.words(), contents, scratch);
             if view.is_cut() {
-                Err(Trouble::cut())
+                Err(ReadError::cut())
             } else {
                 Ok(())
             }
@@ -188,7 +188,7 @@ fn copy_mapped(words: &[AtomicU64], contents: &mut Contents, scratch: &mut Scrat
         ))
     };
     // It fails only where a file is read with pread.
-    let _: Result<(), Trouble> = again::again(contents, &mut left, try_cell);
+    let _: Result<(), ReadError> = again::again(contents, &mut left, try_cell);
 }
 
 /// Copies the cells and the plain words of an extent of instance `number`.
@@ -218,10 +218,10 @@ fn copy_extent(
 }
 
 fn copy_read(
-    file: &impl Positioned,
+    file: &impl ReadAt,
     contents: &mut Contents,
     scratch: &mut Scratch,
-) -> Result<(), Trouble> {
+) -> Result<(), ReadError> {
     let Contents {
         instances,
         segments,
@@ -244,13 +244,13 @@ fn copy_read(
 
 /// Reads segments, which must be in the order of the file.
 fn read_segments(
-    file: &impl Positioned,
+    file: &impl ReadAt,
     instances: &[ReadInstance],
     segments: &[Segment],
     values: &mut Values,
     scratch: &mut Scratch,
     left: &mut RetryBudget,
-) -> Result<(), Trouble> {
+) -> Result<(), ReadError> {
     let mut rest = segments;
     while let Some(first) = rest.first() {
         let mut end = first.from + first.words;
@@ -271,14 +271,14 @@ fn read_segments(
 
 /// Reads segments that lie close together, up to word `end`.
 fn read_span(
-    file: &impl Positioned,
+    file: &impl ReadAt,
     instances: &[ReadInstance],
     span: &[Segment],
     end: usize,
     values: &mut Values,
     scratch: &mut Scratch,
     left: &mut RetryBudget,
-) -> Result<(), Trouble> {
+) -> Result<(), ReadError> {
     let start = span[0].from;
     let Scratch {
         data,
@@ -366,11 +366,11 @@ fn slots_of<'a>(
 /// Tries once to read one slot of a block that begins at word `block`, in the three phases. Returns the
 /// number of the publication that was read.
 fn read_slot(
-    file: &impl Positioned,
+    file: &impl ReadAt,
     block: usize,
     slot: PlannedSlot,
     words: &mut [u64],
-) -> Result<Option<u64>, Trouble> {
+) -> Result<Option<u64>, ReadError> {
     let mut first = [0];
     file.read(block + slot.from, &mut first)?;
     fence(Ordering::Acquire);

@@ -121,10 +121,10 @@ fn number(number: Number, unit: &str) -> String {
 }
 
 /// A part of a row: its name (empty: the value itself) and its text.
-type Shown = (String, String);
+type RowPart = (String, String);
 
 /// Returns the parts of a value, in its unit. Text is escaped for terminals.
-fn parts(value: &Value, unit: &str) -> Vec<Shown> {
+fn parts(value: &Value, unit: &str) -> Vec<RowPart> {
     let one = |text: String| vec![(String::new(), text)];
     match value {
         Value::Timer(times) => integers(times, |nanos| seconds(nanos / 1e9)),
@@ -223,7 +223,7 @@ fn parts_of_one(value: &Value, unit: &str) -> String {
     }
 }
 
-fn integers(values: &Distribution, text: impl Fn(f64) -> String) -> Vec<Shown> {
+fn integers(values: &Distribution, text: impl Fn(f64) -> String) -> Vec<RowPart> {
     let float = |n: Option<u64>| n.map(|n| n as f64);
     let percentiles = values.percentiles(&SHOWN).map(float);
     distribution(
@@ -241,7 +241,7 @@ fn distribution(
     percentiles: [Option<f64>; SHOWN.len()],
     max: Option<f64>,
     text: impl Fn(f64) -> String,
-) -> Vec<Shown> {
+) -> Vec<RowPart> {
     let mut parts = vec![("count".to_owned(), count.to_string())];
     parts.extend(mean.map(|mean| ("mean".to_owned(), text(mean))));
     for (percent, value) in SHOWN.iter().zip(percentiles) {
@@ -251,7 +251,7 @@ fn distribution(
     parts
 }
 
-fn of_window(window: &WindowValue, unit: &str) -> Vec<Shown> {
+fn of_window(window: &WindowValue, unit: &str) -> Vec<RowPart> {
     let mut parts = parts(window.value(), unit);
     let count = parts.remove(0).1;
     let mut shown = vec![(format!("in {}", seconds(window.seconds())), count)];
@@ -276,7 +276,7 @@ pub fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-fn join(parts: &[Shown], f: &mut Formatter<'_>) -> fmt::Result {
+fn join(parts: &[RowPart], f: &mut Formatter<'_>) -> fmt::Result {
     for (i, (name, text)) in parts.iter().enumerate() {
         let gap = if i > 0 { "  " } else { "" };
         let name_gap = if name.is_empty() { "" } else { " " };

@@ -10,10 +10,10 @@ use super::contents::Contents;
 use super::copy::{Scratch, copy};
 use super::plan::Plans;
 use super::preamble::Preamble;
-use super::source::{Pass, Source, Trouble};
+use super::source::{Pass, ReadError, Source};
 use super::v1::OldFile;
 use crate::format::header::{Header, Owner};
-use crate::sys::memory::read_map::{self, Opened, Stat};
+use crate::sys::memory::read_map::{self, FileStat, RegularFile};
 
 /// How long it may take, in nanoseconds, from the creation time that a file states until the file appears.
 const MAKING: u64 = 1_000_000_000;
@@ -69,18 +69,18 @@ impl OpenFile {
         path: PathBuf,
         root: &Arc<Path>,
         directory_is_private: bool,
-    ) -> Result<OpenFile, Trouble> {
-        let opened = read_map::open(&path).map_err(|error| Trouble::io("open it", error))?;
+    ) -> Result<OpenFile, ReadError> {
+        let opened = read_map::open(&path).map_err(|error| ReadError::io("open it", error))?;
         OpenFile::of_opened(path, opened, root, directory_is_private)
     }
 
     /// Like [`open`](Self::open), for a file that is already open and was found at `path`.
     pub fn of_opened(
         path: PathBuf,
-        opened: Opened,
+        opened: RegularFile,
         root: &Arc<Path>,
         directory_is_private: bool,
-    ) -> Result<OpenFile, Trouble> {
+    ) -> Result<OpenFile, ReadError> {
         let start = Preamble::read(&path, &opened)?;
         let (header, stat) = (start.header, opened.stat);
         let format = match start.committed {
@@ -100,7 +100,7 @@ impl OpenFile {
         path: PathBuf,
         root: &Arc<Path>,
         header: Header,
-        stat: Stat,
+        stat: FileStat,
         format: Format,
     ) -> OpenFile {
         let owner = Owner {
@@ -133,7 +133,7 @@ impl OpenFile {
     }
 
     /// Makes one pass: decodes new records and copies all values.
-    pub fn refresh(&mut self, plans: &mut Plans, scratch: &mut Scratch) -> Result<(), Trouble> {
+    pub fn refresh(&mut self, plans: &mut Plans, scratch: &mut Scratch) -> Result<(), ReadError> {
         let result = self.refresh_with(plans, scratch, || {});
         self.spoiled |= result.is_err();
         result
@@ -173,7 +173,7 @@ impl OpenFile {
 
     /// Returns whether `now` describes this file, unchanged in length. While the file is held open or mapped,
     /// no other file can have its inode number.
-    pub fn is_still(&self, now: &Stat) -> bool {
+    pub fn is_still(&self, now: &FileStat) -> bool {
         let holds = matches!(&self.format, Format::Three(source) if source.holds());
         now.identity == self.identity && now.len == self.len && holds
     }
@@ -184,7 +184,7 @@ impl OpenFile {
         plans: &mut Plans,
         scratch: &mut Scratch,
         before_copy: impl FnOnce(),
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ReadError> {
         let source = match &mut self.format {
             Format::Three(source) => source,
             Format::One(old) => {

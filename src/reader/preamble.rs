@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use super::source::{Access, Trouble};
+use super::source::{Access, ReadError};
 use super::v1;
 use crate::format::bytes::Bytes;
 use crate::format::header::{COMMITTED, Header, NAME_MOST};
-use crate::sys::memory::read_map::{FileExt, Opened};
+use crate::sys::memory::read_map::{FileExt, RegularFile};
 
 /// Bytes that are read first, a multiple of 8. One call is enough for every header but those with very long
 /// paths.
@@ -26,11 +26,11 @@ pub struct Preamble {
 
 impl Preamble {
     /// Reads the start of a file that was just opened.
-    pub fn read(path: &Path, opened: &Opened) -> Result<Preamble, Trouble> {
+    pub fn read(path: &Path, opened: &RegularFile) -> Result<Preamble, ReadError> {
         // An array of words, so that the words that change are not torn.
         let mut words = [0u64; FIRST / 8];
         let first: &mut [u8] = bytemuck::cast_slice_mut(&mut words);
-        let read = fill(&opened.file, first).map_err(|error| Trouble::io("read it", error))?;
+        let read = fill(&opened.file, first).map_err(|error| ReadError::io("read it", error))?;
         let first = &first[..read];
         if v1::is_old(first) {
             let header = v1::header(path, opened)?;
@@ -43,28 +43,28 @@ impl Preamble {
         let have = usize::try_from(stat.len).unwrap_or(usize::MAX).min(32);
         // Files consist of whole words.
         if read < have.next_multiple_of(8) {
-            return Err(Trouble::cut());
+            return Err(ReadError::cut());
         }
         let len = Header::length(&first[..have])?;
         if len as u64 > stat.len {
-            return Err(Trouble::Bad(format!(
+            return Err(ReadError::Bad(format!(
                 "a header of {len} bytes in a file of {}",
                 stat.len
             )));
         }
         if len <= FIRST {
-            Preamble::decode(first.get(..len).ok_or_else(Trouble::cut)?)
+            Preamble::decode(first.get(..len).ok_or_else(ReadError::cut)?)
         } else {
             Preamble::decode(&Access::Read(&opened.file).bytes(0, len)?)
         }
     }
 
     /// Decodes a whole header of format 3.
-    fn decode(bytes: &[u8]) -> Result<Preamble, Trouble> {
+    fn decode(bytes: &[u8]) -> Result<Preamble, ReadError> {
         let header = Header::decode(bytes)?;
         if !(1..=NAME_MOST).contains(&header.model.len()) {
             let len = header.model.len();
-            return Err(Trouble::Bad(format!("a model's name of {len} bytes")));
+            return Err(ReadError::Bad(format!("a model's name of {len} bytes")));
         }
         let mut committed = Bytes::new(&bytes[COMMITTED..], COMMITTED as u64);
         let committed = committed.u64("the committed length")?;

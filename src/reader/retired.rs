@@ -9,9 +9,9 @@ use super::copy::Scratch;
 use super::file::OpenFile;
 use super::plan::Plans;
 use super::snapshot::Problem;
-use super::source::Trouble;
+use super::source::ReadError;
 use crate::format::retired::{FileId, NAMED, RETIRED_FILE};
-use crate::sys::memory::read_map::Stat;
+use crate::sys::memory::read_map::FileStat;
 
 /// The retired file of one directory.
 #[derive(Debug, Default)]
@@ -106,7 +106,7 @@ impl RetiredFile {
         self.trouble = None;
         for _ in 0..TRIES {
             // Nothing was folded here, or the retired file was removed.
-            let Ok(now) = Stat::of_path(&path) else {
+            let Ok(now) = FileStat::of_path(&path) else {
                 self.file = None;
                 break;
             };
@@ -127,8 +127,8 @@ impl RetiredFile {
                     (self.file, self.trouble) = (None, Some(problem));
                 }
                 // Replaced just now.
-                Err(Trouble::Gone) => continue,
-                Err(Trouble::Bad(problem)) => {
+                Err(ReadError::Gone) => continue,
+                Err(ReadError::Bad(problem)) => {
                     (self.file, self.trouble) = (None, Some(problem));
                 }
             }

@@ -19,13 +19,13 @@ use super::file::OpenFile;
 use super::plan::Plans;
 use super::retired::RetiredFile;
 use super::snapshot::Problem;
-use super::source::Trouble;
+use super::source::ReadError;
 use super::text::matches;
 use crate::Error;
 use crate::format::retired::RETIRED_FILE;
 use crate::sys::lifecycle::paths;
 use crate::sys::memory::hashing::{RandomState, random_state};
-use crate::sys::memory::read_map::{self, DirEntryExt, Stat};
+use crate::sys::memory::read_map::{self, DirEntryExt, FileStat};
 use crate::sys::process::identity::LOCK_FILE;
 
 pub use self::copies::without_copies;
@@ -52,7 +52,7 @@ pub enum Location {
 #[derive(Debug)]
 pub struct ScannedDirectory {
     root: Arc<Path>,
-    files: HashMap<OsString, Known, RandomState>,
+    files: HashMap<OsString, KnownFile, RandomState>,
     /// Files whose names other files have now.
     replaced: Vec<OpenFile>,
     retired: RetiredFile,
@@ -74,7 +74,7 @@ pub struct Tools<'a> {
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownFile {
     inode: u64,
     /// The number of the last scan that saw it.
     seen: u64,
@@ -138,7 +138,7 @@ fn is_model(path: &Path, found: &[Found]) -> bool {
         || (!found.is_empty()
             && !any(&Found::is_directory)
             && !any(&Found::is_flat)
-            && Stat::of_path(&path.join(LOCK_FILE)).is_err())
+            && FileStat::of_path(&path.join(LOCK_FILE)).is_err())
 }
 
 fn parent(path: &Path) -> PathBuf {
@@ -182,13 +182,13 @@ impl Files {
                 }
             }
             Location::File(path) => {
-                let stat =
-                    Stat::of_path(path).map_err(|error| Error::io(path, "find the file", error))?;
+                let stat = FileStat::of_path(path)
+                    .map_err(|error| Error::io(path, "find the file", error))?;
                 self.scan_file(path, stat.identity.1, tools);
             }
             Location::Files(paths) => {
                 for path in paths {
-                    if let Ok(stat) = Stat::of_path(path) {
+                    if let Ok(stat) = FileStat::of_path(path) {
                         self.scan_file(path, stat.identity.1, tools);
                     }
                 }
@@ -360,12 +360,12 @@ impl ScannedDirectory {
         // The order of inode numbers is nearly the order of creation, in which files are read and merged. So
         // their data lies in memory in the order in which it is used.
         found.sort_unstable_by_key(|found| found.inode);
-        let private = Stat::of_path(path).is_ok_and(|stat| stat.is_private());
+        let private = FileStat::of_path(path).is_ok_and(|stat| stat.is_private());
         for found in found {
             let file = path.join(&found.name);
             match open(file.clone(), &self.root, private, &found.kind) {
                 Ok(file) => {
-                    let known = Known {
+                    let known = KnownFile {
                         inode: found.inode,
                         seen: scan,
                         file: Box::new(file),
@@ -375,8 +375,8 @@ impl ScannedDirectory {
                     self.replaced.extend(other.map(|old| *old.file));
                 }
                 // Removed since the listing.
-                Err(Trouble::Gone) => {}
-                Err(Trouble::Bad(problem)) => tools.problems.push(Problem::new(&file, problem)),
+                Err(ReadError::Gone) => {}
+                Err(ReadError::Bad(problem)) => tools.problems.push(Problem::new(&file, problem)),
             }
         }
     }
@@ -399,8 +399,8 @@ impl Tools<'_> {
                 (self.problems).extend(problems.map(|problem| Problem::new(&file.path, problem)));
                 true
             }
-            Err(Trouble::Gone) => false,
-            Err(Trouble::Bad(problem)) => {
+            Err(ReadError::Gone) => false,
+            Err(ReadError::Bad(problem)) => {
                 self.problems.push(Problem::new(&file.path, problem));
                 false
             }
@@ -413,7 +413,7 @@ fn open(
     root: &Arc<Path>,
     private: bool,
     kind: &io::Result<std::fs::FileType>,
-) -> Result<OpenFile, Trouble> {
+) -> Result<OpenFile, ReadError> {
     // Known not to be a regular file. It is not even opened, because opening a device may have effects.
     if let Ok(kind) = kind
         && !kind.is_file()
@@ -423,7 +423,7 @@ fn open(
             () if kind.is_symlink() => "a symbolic link",
             () => "a FIFO, socket or device",
         };
-        return Err(Trouble::Bad(format!("{what}, not a regular file")));
+        return Err(ReadError::Bad(format!("{what}, not a regular file")));
     }
     OpenFile::open(path, root, private)
 }

@@ -8,48 +8,48 @@ use super::text::printable;
 use crate::format::bytes::Malformed;
 use crate::format::header::{COMMITTED, OWNER};
 use crate::sync::{AtomicU64, Ordering, fence};
-use crate::sys::memory::read_map::{self, FileExt, KeptFile, Opened, Stat, View};
+use crate::sys::memory::read_map::{self, FileExt, FileStat, KeptFile, RegularFile, View};
 
 /// Why a file cannot be read now.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum ReadError {
     /// It no longer exists, or another file has its name.
     Gone,
     /// Anything else, described in words.
     Bad(String),
 }
 
-impl Trouble {
-    pub fn io(action: &str, error: io::Error) -> Trouble {
+impl ReadError {
+    pub fn io(action: &str, error: io::Error) -> ReadError {
         match error.kind() {
-            io::ErrorKind::NotFound => Trouble::Gone,
-            io::ErrorKind::UnexpectedEof => Trouble::cut(),
-            _ => Trouble::Bad(format!("cannot {action}: {error}")),
+            io::ErrorKind::NotFound => ReadError::Gone,
+            io::ErrorKind::UnexpectedEof => ReadError::cut(),
+            _ => ReadError::Bad(format!("cannot {action}: {error}")),
         }
     }
 
     /// Returns the error for a file that ends before its stated contents do.
-    pub fn cut() -> Trouble {
-        Trouble::Bad("cut short while it was read".to_owned())
+    pub fn cut() -> ReadError {
+        ReadError::Bad("cut short while it was read".to_owned())
     }
 }
 
-impl From<Malformed> for Trouble {
-    fn from(malformed: Malformed) -> Trouble {
-        Trouble::Bad(printable(&malformed.to_string()).into_owned())
+impl From<Malformed> for ReadError {
+    fn from(malformed: Malformed) -> ReadError {
+        ReadError::Bad(printable(&malformed.to_string()).into_owned())
     }
 }
 
 /// Reads words at an offset: of a file, or in tests of something less well-behaved.
-pub trait Positioned {
+pub trait ReadAt {
     /// Fills `words` from word `at` on.
-    fn read(&self, at: usize, words: &mut [u64]) -> Result<(), Trouble>;
+    fn read(&self, at: usize, words: &mut [u64]) -> Result<(), ReadError>;
 }
 
-impl Positioned for File {
-    fn read(&self, at: usize, words: &mut [u64]) -> Result<(), Trouble> {
+impl ReadAt for File {
+    fn read(&self, at: usize, words: &mut [u64]) -> Result<(), ReadError> {
         self.read_exact_at(bytemuck::cast_slice_mut(words), 8 * at as u64)
-            .map_err(|error| Trouble::io("read it", error))
+            .map_err(|error| ReadError::io("read it", error))
     }
 }
 
@@ -100,7 +100,7 @@ impl Source {
     /// A file with holes is not mapped. On a tmpfs a load from a hole fills it, so reading would make the
     /// file take all the space that its length claims. (A writer's file has no holes, because its space is
     /// reserved.)
-    pub fn new(opened: Opened, len: u64, directory_is_private: bool) -> Source {
+    pub fn new(opened: RegularFile, len: u64, directory_is_private: bool) -> Source {
         if opened.may_map(directory_is_private)
             && len <= opened.stat.allocated
             && let Ok(len) = usize::try_from(len)
@@ -117,20 +117,20 @@ impl Source {
     }
 
     /// Begins a pass: loads the committed length, and gives access to that many bytes.
-    pub fn begin(&mut self, path: &Path, identity: (u64, u64)) -> Result<Pass<'_>, Trouble> {
+    pub fn begin(&mut self, path: &Path, identity: (u64, u64)) -> Result<Pass<'_>, ReadError> {
         // The mapping is renewed first, so that the borrow below stays valid.
         if let Source::Mapped(view, kept) = self {
-            let stat = match kept.as_ref().map(|kept| Stat::of_file(kept.file())) {
+            let stat = match kept.as_ref().map(|kept| FileStat::of_file(kept.file())) {
                 Some(Ok(stat)) if stat.links > 0 => Ok(stat),
                 // Not kept, or removed: check what has its name now.
-                _ => Stat::of_path(path),
+                _ => FileStat::of_path(path),
             };
             let stat = same(stat, identity)?;
             if stat.len < 8 * view.len() as u64 || view.is_cut() {
-                return Err(Trouble::cut());
+                return Err(ReadError::cut());
             }
             let (len, committed) = within(stat.len, view.acquire(COMMITTED / 8), || {
-                same(Stat::of_path(path), identity).map(|stat| stat.len)
+                same(FileStat::of_path(path), identity).map(|stat| stat.len)
             })?;
             if committed > 8 * view.len() as u64 {
                 *self = remapped(path, identity, committed)?;
@@ -151,9 +151,10 @@ impl Source {
         let access = match kept {
             Some(kept) => Access::Read(kept.file()),
             None => {
-                let opened = read_map::open(path).map_err(|error| Trouble::io("open it", error))?;
+                let opened =
+                    read_map::open(path).map_err(|error| ReadError::io("open it", error))?;
                 if opened.stat.identity != identity {
-                    return Err(Trouble::Gone);
+                    return Err(ReadError::Gone);
                 }
                 Access::ReadOnce(opened.file)
             }
@@ -177,19 +178,19 @@ impl Source {
 }
 
 /// Returns the stat of a file, if it is still the same file.
-fn same(stat: io::Result<Stat>, identity: (u64, u64)) -> Result<Stat, Trouble> {
-    let stat = stat.map_err(|error| Trouble::io("stat it", error))?;
+fn same(stat: io::Result<FileStat>, identity: (u64, u64)) -> Result<FileStat, ReadError> {
+    let stat = stat.map_err(|error| ReadError::io("stat it", error))?;
     if stat.identity == identity {
         Ok(stat)
     } else {
-        Err(Trouble::Gone)
+        Err(ReadError::Gone)
     }
 }
 
 /// Returns the length of an open file. Seeking its end costs less than half of a stat.
-fn length(mut file: &File) -> Result<u64, Trouble> {
+fn length(mut file: &File) -> Result<u64, ReadError> {
     file.seek(SeekFrom::End(0))
-        .map_err(|error| Trouble::io("find its end", error))
+        .map_err(|error| ReadError::io("find its end", error))
 }
 
 /// Returns length and committed length. It is an error if the file is shorter than the committed length; it
@@ -197,11 +198,11 @@ fn length(mut file: &File) -> Result<u64, Trouble> {
 fn within(
     len: u64,
     committed: u64,
-    again: impl FnOnce() -> Result<u64, Trouble>,
-) -> Result<(u64, u64), Trouble> {
+    again: impl FnOnce() -> Result<u64, ReadError>,
+) -> Result<(u64, u64), ReadError> {
     let len = if committed > len { again()? } else { len };
     if committed > len {
-        return Err(Trouble::Bad(format!(
+        return Err(ReadError::Bad(format!(
             "{committed} bytes are committed according to the header, but the file has {len}: it was cut short"
         )));
     }
@@ -209,10 +210,10 @@ fn within(
 }
 
 /// Returns a longer view of a file that has grown.
-fn remapped(path: &Path, identity: (u64, u64), committed: u64) -> Result<Source, Trouble> {
-    let opened = read_map::open(path).map_err(|error| Trouble::io("open it", error))?;
+fn remapped(path: &Path, identity: (u64, u64), committed: u64) -> Result<Source, ReadError> {
+    let opened = read_map::open(path).map_err(|error| ReadError::io("open it", error))?;
     if opened.stat.identity != identity {
-        return Err(Trouble::Gone);
+        return Err(ReadError::Gone);
     }
     // The directory was private when the file was first mapped; the file itself is checked again.
     Ok(Source::new(opened, committed, true))
@@ -228,7 +229,7 @@ impl Access<'_> {
     }
 
     /// Loads the committed length again, after values were copied.
-    pub fn committed(&self) -> Result<u64, Trouble> {
+    pub fn committed(&self) -> Result<u64, ReadError> {
         // The copy ended with an acquire fence, so nothing that it read refers to a record that was committed
         // after this load.
         let mut word = [0];
@@ -241,20 +242,20 @@ impl Access<'_> {
     }
 
     /// Returns how many bytes the file really takes. `path` and `identity` are those of the file.
-    pub fn allocated(&self, path: &Path, identity: (u64, u64)) -> Result<u64, Trouble> {
+    pub fn allocated(&self, path: &Path, identity: (u64, u64)) -> Result<u64, ReadError> {
         let stat = match self.file() {
-            Some(file) => Stat::of_file(file),
-            None => Stat::of_path(path),
+            Some(file) => FileStat::of_file(file),
+            None => FileStat::of_path(path),
         };
         same(stat, identity).map(|stat| stat.allocated)
     }
 
     /// Loads one word.
-    pub fn word(&self, at: usize) -> Result<u64, Trouble> {
+    pub fn word(&self, at: usize) -> Result<u64, ReadError> {
         let mut word = [0];
         match self {
             Access::Mapped(view) => {
-                let view = view.words().get(at..=at).ok_or_else(Trouble::cut)?;
+                let view = view.words().get(at..=at).ok_or_else(ReadError::cut)?;
                 load(view, &mut word);
             }
             Access::Read(file) => file.read(at, &mut word)?,
@@ -268,12 +269,12 @@ impl Access<'_> {
         &self,
         places: impl Iterator<Item = usize> + Clone,
         words: &mut Vec<u64>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ReadError> {
         match self {
             Access::Mapped(view) => {
                 let view = view.words();
                 for at in places {
-                    let word = view.get(at).ok_or_else(Trouble::cut)?;
+                    let word = view.get(at).ok_or_else(ReadError::cut)?;
                     words.push(word.load(Ordering::Relaxed));
                 }
                 Ok(())
@@ -285,10 +286,10 @@ impl Access<'_> {
 
     /// Copies `len` bytes of metadata from `at`, a multiple of 8. They are copied once and parsed from the
     /// copy, so that a writer cannot change what has been checked.
-    pub fn bytes(&self, at: u64, len: usize) -> Result<Vec<u8>, Trouble> {
+    pub fn bytes(&self, at: u64, len: usize) -> Result<Vec<u8>, ReadError> {
         debug_assert!(at.is_multiple_of(8));
         // A file may have more bytes than a 32-bit program can count.
-        let first = usize::try_from(at / 8).map_err(|_| Trouble::cut())?;
+        let first = usize::try_from(at / 8).map_err(|_| ReadError::cut())?;
         let count = len.div_ceil(8);
         let mut words = vec![0; count];
         match self {
@@ -296,7 +297,7 @@ impl Access<'_> {
                 let view = view
                     .words()
                     .get(first..first + count)
-                    .ok_or_else(Trouble::cut)?;
+                    .ok_or_else(ReadError::cut)?;
                 load(view, &mut words);
             }
             Access::Read(file) => file.read(first, &mut words)?,
@@ -316,10 +317,10 @@ pub const SPAN: usize = 256 << 10;
 /// Appends the words at these places, which must ascend, to `words`. Those that lie close together are read
 /// in one call.
 fn read_some(
-    file: &impl Positioned,
+    file: &impl ReadAt,
     places: impl Iterator<Item = usize> + Clone,
     words: &mut Vec<u64>,
-) -> Result<(), Trouble> {
+) -> Result<(), ReadError> {
     let (mut rest, mut data) = (places.peekable(), Vec::new());
     while let Some(first) = rest.next() {
         let (mut last, mut span) = (first, vec![first]);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::format::header::{Header, OwnerState};
-use crate::sys::process::liveness::{Life, Witness};
+use crate::sys::process::liveness::{Liveness, Witness};
 
 /// Whether someone still writes a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,12 +20,12 @@ pub enum State {
 }
 
 impl State {
-    pub(super) fn of(life: Life, owner: OwnerState) -> State {
+    pub(super) fn of(life: Liveness, owner: OwnerState) -> State {
         match (life, owner) {
-            (Life::Dead, _) => State::Dead,
-            (Life::Unknown, _) => State::Unknown,
-            (Life::Alive, OwnerState::Live) => State::Live,
-            (Life::Alive, _) => State::Orphan,
+            (Liveness::Dead, _) => State::Dead,
+            (Liveness::Unknown, _) => State::Unknown,
+            (Liveness::Alive, OwnerState::Live) => State::Live,
+            (Liveness::Alive, _) => State::Orphan,
         }
     }
 
@@ -83,7 +83,7 @@ pub trait ProcessStates: fmt::Debug + Send {
     /// Forgets the answers of the last snapshot.
     fn begin_round(&mut self);
     /// Returns whether the process that made a file of this root lives.
-    fn life(&mut self, root: &Path, header: &Header) -> Life;
+    fn life(&mut self, root: &Path, header: &Header) -> Liveness;
 }
 
 /// Asks the kernel.
@@ -100,7 +100,7 @@ impl ProcessStates for Kernel {
         self.0.begin_round();
     }
 
-    fn life(&mut self, root: &Path, header: &Header) -> Life {
+    fn life(&mut self, root: &Path, header: &Header) -> Liveness {
         self.0.life(root, header)
     }
 }

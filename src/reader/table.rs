@@ -19,9 +19,9 @@ mod value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use self::cell::{Cell, HotCell, Twice, other_identity, other_kind};
+use self::cell::{Cell, DuplicateLabels, HotCell, other_identity, other_kind};
 use self::retired::RetiredDeltas;
-use self::value::{Seen, contexts, decode, has_value};
+use self::value::{FileStatus, contexts, decode, has_value};
 #[cfg(feature = "push")]
 use super::contents::Generation;
 use super::contents::ReadInstance;
@@ -32,7 +32,7 @@ use super::snapshot::{Origin, Problem, Series};
 use super::state::State;
 use crate::format::description::Description;
 use crate::metric::Value;
-use crate::metric::context::Copied;
+use crate::metric::context::CopiedContexts;
 use crate::metric::counter;
 use crate::metric::kind::{Counts, code};
 use crate::sys::process::clock::coarse_nanos;
@@ -306,7 +306,7 @@ impl MergeTable {
         let contexts = contexts(file);
         let seen = self.seen(file, current, &contexts);
         let (since, is_retired) = (file.since(), file.contents.retired.is_some());
-        let mut twice = Twice::default();
+        let mut twice = DuplicateLabels::default();
         for (_, instance) in file.contents.there() {
             let shape = &mut self.shapes[instance.shape.expect("set by begin") as usize];
             #[cfg(feature = "push")]
@@ -399,9 +399,14 @@ impl MergeTable {
         }
     }
 
-    fn seen<'a>(&self, file: &OpenFile, current: bool, contexts: &'a Copied<'a>) -> Seen<'a> {
+    fn seen<'a>(
+        &self,
+        file: &OpenFile,
+        current: bool,
+        contexts: &'a CopiedContexts<'a>,
+    ) -> FileStatus<'a> {
         let now = shares_clock(&file.header).then_some(self.now);
-        Seen {
+        FileStatus {
             current,
             retired: file.contents.retired.is_some(),
             now,

@@ -12,7 +12,7 @@ use crate::format::record::{Instance, Octave};
 use crate::format::scalar::Scalar;
 use crate::format::schema::{FieldSchema, Geometry, Merge, MetricSchema, Schema};
 use crate::metric::kind::code;
-use crate::sys::process::liveness::Life;
+use crate::sys::process::liveness::Liveness;
 
 /// Returns a header of `model`, created at `created` by the process `pid`. The pid is also its lock token, by
 /// which [`Stub`] finds it.
@@ -303,16 +303,16 @@ pub fn reader(path: &Path) -> Reader {
 
 /// Answers as the test says whether processes live. Those not named live.
 #[derive(Debug, Default)]
-pub struct Stub(pub HashMap<u64, Life>);
+pub struct Stub(pub HashMap<u64, Liveness>);
 
 impl ProcessStates for Stub {
     fn begin_round(&mut self) {}
 
-    fn life(&mut self, _: &Path, header: &Header) -> Life {
+    fn life(&mut self, _: &Path, header: &Header) -> Liveness {
         match self.0.get(&header.lock.token) {
-            Some(Life::Dead) => Life::Dead,
-            Some(Life::Unknown) => Life::Unknown,
-            Some(Life::Alive) | None => Life::Alive,
+            Some(Liveness::Dead) => Liveness::Dead,
+            Some(Liveness::Unknown) => Liveness::Unknown,
+            Some(Liveness::Alive) | None => Liveness::Alive,
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::format::schema::{Geometry, MetricSchema};
 use crate::format::slot;
 use crate::metric::Value;
 use crate::metric::kind::code;
-use crate::sys::process::liveness::Life;
+use crate::sys::process::liveness::Liveness;
 
 fn u64_of(snapshot: &Snapshot, label: &str) -> Option<u64> {
     snapshot.get("m", label).and_then(Value::as_u64)

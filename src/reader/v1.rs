@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::contents::{self, Contents, ReadInstance};
 use super::plan::Plans;
-use super::source::Trouble;
+use super::source::ReadError;
 use super::text::printable;
 use crate::format::bytes::{cut, words};
 use crate::format::header::{Header, NAME_MOST};
@@ -20,7 +20,7 @@ use crate::format::scalar::Scalar;
 use crate::format::schema::{Geometry, Merge, MetricSchema, Schema};
 use crate::format::v1::{self, Field};
 use crate::metric::kind::code;
-use crate::sys::memory::read_map::{self, FileExt, Opened, Stat};
+use crate::sys::memory::read_map::{self, FileExt, FileStat, RegularFile};
 
 /// How often a file is read at most until two readings agree. A Python program writes at most once in a
 /// microsecond.
@@ -42,7 +42,7 @@ pub fn is_old(start: &[u8]) -> bool {
 }
 
 /// Returns the header that the file would have in format 3.
-pub fn header(path: &Path, opened: &Opened) -> Result<Header, Trouble> {
+pub fn header(path: &Path, opened: &RegularFile) -> Result<Header, ReadError> {
     let bytes = read(opened)?;
     let fields = v1::fields(&bytes)?;
     let number = |label: &str| {
@@ -91,10 +91,10 @@ impl OldFile {
         identity: (u64, u64),
         contents: &mut Contents,
         plans: &mut Plans,
-    ) -> Result<Stat, Trouble> {
-        let opened = read_map::open(path).map_err(|error| Trouble::io("open it", error))?;
+    ) -> Result<FileStat, ReadError> {
+        let opened = read_map::open(path).map_err(|error| ReadError::io("open it", error))?;
         if opened.stat.identity != identity {
-            return Err(Trouble::Gone);
+            return Err(ReadError::Gone);
         }
         let (bytes, torn) = settled(|| read(&opened))?;
         let fields = v1::fields(&bytes)?;
@@ -120,24 +120,25 @@ impl OldFile {
 }
 
 /// Reads the bytes of the file. It is an error if they are out of proportion to the space that it takes.
-fn read(opened: &Opened) -> Result<Vec<u8>, Trouble> {
+fn read(opened: &RegularFile) -> Result<Vec<u8>, ReadError> {
     let len = opened.stat.len;
     if len > contents::most(opened.stat.allocated) {
-        return Err(Trouble::Bad(format!(
+        return Err(ReadError::Bad(format!(
             "{len} bytes: out of proportion to the space that the file takes"
         )));
     }
-    let len = usize::try_from(len).map_err(|_| Trouble::Bad("too large to be read".to_owned()))?;
+    let len =
+        usize::try_from(len).map_err(|_| ReadError::Bad("too large to be read".to_owned()))?;
     let mut bytes = vec![0; len];
-    (opened.file.read_exact_at(&mut bytes, 0)).map_err(|error| Trouble::io("read it", error))?;
+    (opened.file.read_exact_at(&mut bytes, 0)).map_err(|error| ReadError::io("read it", error))?;
     Ok(bytes)
 }
 
 /// Returns the first reading that equals the one before it; otherwise the last one, with the labels whose
 /// values still differed.
 fn settled(
-    mut read: impl FnMut() -> Result<Vec<u8>, Trouble>,
-) -> Result<(Vec<u8>, Vec<String>), Trouble> {
+    mut read: impl FnMut() -> Result<Vec<u8>, ReadError>,
+) -> Result<(Vec<u8>, Vec<String>), ReadError> {
     let mut bytes = read()?;
     let mut torn = Vec::new();
     for _ in 1..TRIES {
@@ -199,10 +200,10 @@ fn schema(fields: &[Field<'_>]) -> Schema {
 }
 
 /// Returns contents with space for the values of these fields, whose schema record is `record`.
-fn laid_out(plans: &mut Plans, record: &[u8], fields: &[Field<'_>]) -> Result<Contents, Trouble> {
+fn laid_out(plans: &mut Plans, record: &[u8], fields: &[Field<'_>]) -> Result<Contents, ReadError> {
     let plan = plans.get(record, 0)?;
     if plan.metrics.len() != fields.len() {
-        return Err(Trouble::Bad(plan.problems.join("; ")));
+        return Err(ReadError::Bad(plan.problems.join("; ")));
     }
     let mut contents = Contents::new(0);
     contents.values.words = vec![0; plan.words];

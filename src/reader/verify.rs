@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::contents::most;
 use super::plan::OctaveLimits;
-use super::source::{Access, Trouble};
+use super::source::{Access, ReadError};
 use super::text::printable;
 use crate::Error;
 use crate::format::bytes::{Bytes, Malformed};
@@ -58,8 +58,8 @@ pub fn verify(path: impl AsRef<Path>) -> Result<Vec<Malformed>, Error> {
     };
     let bytes = Access::Read(&opened.file).bytes(0, whole);
     let bytes = bytes.map_err(|trouble| match trouble {
-        Trouble::Gone => malformed(0, "it has been removed".to_owned()),
-        Trouble::Bad(what) => malformed(0, what),
+        ReadError::Gone => malformed(0, "it has been removed".to_owned()),
+        ReadError::Bad(what) => malformed(0, what),
     })?;
     let found = if bytes.first() == Some(&v1::VERSION) {
         v1::fields(&bytes).map(|_| Vec::new())

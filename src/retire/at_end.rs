@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::clean::Cleaner;
 use super::fold::{Folding, fold};
-use super::{Doomed, dead};
+use super::{FileToRemove, dead};
 use crate::sys::lifecycle::directory::Directory;
 use crate::sys::lifecycle::directory_lock::Patience;
 use crate::sys::lifecycle::files::FileName;
@@ -37,8 +37,8 @@ pub fn at_end(files: &[FileName]) {
         let (these, others) =
             (left.into_iter()).partition::<Vec<_>, _>(|(path, _)| path.parent() == Some(&*parent));
         left = others;
-        let doomed: Vec<Doomed> = (these.iter())
-            .map(|(path, identity)| Doomed {
+        let doomed: Vec<FileToRemove> = (these.iter())
+            .map(|(path, identity)| FileToRemove {
                 name: path.file_name().unwrap_or_default().to_owned(),
                 identity: *identity,
             })

@@ -5,12 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Doomed;
+use super::FileToRemove;
 use super::fold::{Folding, fold};
 use super::judge::{Entries, Judge, Rules};
 use crate::Error;
 use crate::reader::Problem;
-use crate::reader::source::Trouble;
+use crate::reader::source::ReadError;
 use crate::sys::lifecycle::directory::{self, AsOwner, Directory};
 use crate::sys::lifecycle::directory_lock::Patience;
 use crate::sys::lifecycle::paths;
@@ -357,8 +357,8 @@ impl<'a> Cleaning<'a> {
         for name in entries.files {
             match self.judge.file(directory, &name, root) {
                 Ok(Some((file, _))) => doomed.push(file),
-                Ok(None) | Err(Trouble::Gone) => {}
-                Err(Trouble::Bad(problem)) => self.problem(&directory.path().join(name), problem),
+                Ok(None) | Err(ReadError::Gone) => {}
+                Err(ReadError::Bad(problem)) => self.problem(&directory.path().join(name), problem),
             }
         }
         let making = (entries.making.iter())
@@ -375,7 +375,7 @@ impl<'a> Cleaning<'a> {
     }
 
     /// Removes files; on a dry run, reports that `outcome` would happen to them.
-    fn remove(&mut self, directory: &Directory, files: Vec<Doomed>, outcome: Outcome) {
+    fn remove(&mut self, directory: &Directory, files: Vec<FileToRemove>, outcome: Outcome) {
         for file in files {
             let path = directory.path().join(&file.name);
             let done = if self.cleaner.dry_run {
@@ -390,7 +390,7 @@ impl<'a> Cleaning<'a> {
         }
     }
 
-    fn fold(&mut self, directory: &Directory, doomed: &[Doomed]) {
+    fn fold(&mut self, directory: &Directory, doomed: &[FileToRemove]) {
         let mut folding = Folding::default();
         let result = fold(directory, doomed, &self.patience, &mut folding);
         let path = |name: &OsStr| directory.path().join(name);

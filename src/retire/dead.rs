@@ -4,10 +4,10 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::Doomed;
+use super::FileToRemove;
 use super::fold::{Folding, fold};
 use super::judge::{Judge, Rules, is_of_stats};
-use crate::reader::source::Trouble;
+use crate::reader::source::ReadError;
 use crate::sys::lifecycle::directory::{Directory, FileType};
 use crate::sys::lifecycle::directory_lock::Patience;
 use crate::sys::process::fork;
@@ -41,7 +41,7 @@ pub fn fold_beyond(keep: usize, root: &std::path::Path, directory: &Directory) {
         only_of: Some(own),
         ..Rules::default()
     });
-    let mut dead: Vec<(Doomed, u64)> = Vec::new();
+    let mut dead: Vec<(FileToRemove, u64)> = Vec::new();
     for entry in files {
         if Instant::now() >= end {
             break;
@@ -49,12 +49,12 @@ pub fn fold_beyond(keep: usize, root: &std::path::Path, directory: &Directory) {
         match judge.file(directory, &entry.name, root) {
             Ok(file) => dead.extend(file),
             // Readers and `clean` report bad files.
-            Err(Trouble::Gone | Trouble::Bad(_)) => {}
+            Err(ReadError::Gone | ReadError::Bad(_)) => {}
         }
     }
     dead.sort_by_key(|(_, created)| *created);
     dead.truncate(dead.len().saturating_sub(keep));
-    let dead: Vec<Doomed> = dead.into_iter().map(|(file, _)| file).collect();
+    let dead: Vec<FileToRemove> = dead.into_iter().map(|(file, _)| file).collect();
     let mut folding = Folding::default();
     for step in dead.chunks(STEP) {
         // Without waiting: a process that has the lock does the same.
@@ -74,11 +74,11 @@ pub fn fold_beyond(keep: usize, root: &std::path::Path, directory: &Directory) {
 }
 
 /// The generation of a process, and a directory in which it has folded.
-type Seen = (u64, (u64, u64));
+type FoldedDirectory = (u64, (u64, u64));
 
 /// Returns whether this is the process's first file in a directory.
 fn is_first_in(directory: &Directory) -> bool {
-    static SEEN: Mutex<Vec<Seen>> = Mutex::new(Vec::new());
+    static SEEN: Mutex<Vec<FoldedDirectory>> = Mutex::new(Vec::new());
     // Never waited for: a fork may have caught it, and an allocator may call back here. A thread that does not get
     // it does not fold; others will.
     let Ok(mut seen) = SEEN.try_lock() else {

@@ -6,18 +6,18 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Doomed;
+use super::FileToRemove;
 use super::totals::RetiredTotals;
 use crate::Error;
 use crate::format::retired::{FileId, Folded, NAMED, RETIRED_FILE};
 use crate::reader::copy::Scratch;
 use crate::reader::file::OpenFile;
 use crate::reader::plan::Plans;
-use crate::reader::source::Trouble;
+use crate::reader::source::ReadError;
 use crate::sys::lifecycle::directory::{self, Directory};
 use crate::sys::lifecycle::directory_lock::{DirectoryLock, FOLD, Patience};
 use crate::sys::memory::fallocate::reserve;
-use crate::sys::memory::read_map::Stat;
+use crate::sys::memory::read_map::FileStat;
 
 /// The name of the next retired file while it is written. Only the holder of the directory's lock may have one.
 const NEXT: &str = ".mmstats-retired";
@@ -40,7 +40,7 @@ pub struct Folding {
 /// folded even then; the rest is unchanged.
 pub fn fold(
     directory: &Directory,
-    files: &[Doomed],
+    files: &[FileToRemove],
     patience: &Patience,
     folding: &mut Folding,
 ) -> Result<(), Error> {
@@ -86,8 +86,8 @@ impl<'a> Step<'a> {
         };
         let retired = match step.read(OsStr::new(RETIRED_FILE)) {
             Ok((retired, _)) => retired,
-            Err(Trouble::Gone) => return Ok(step),
-            Err(Trouble::Bad(problem)) => return Err(unreadable(problem)),
+            Err(ReadError::Gone) => return Ok(step),
+            Err(ReadError::Bad(problem)) => return Err(unreadable(problem)),
         };
         let totals = RetiredTotals::of(&retired).map_err(unreadable)?;
         step.uid = Some(retired.uid);
@@ -99,9 +99,10 @@ impl<'a> Step<'a> {
         Ok(step)
     }
 
-    fn read(&mut self, name: &OsStr) -> Result<(OpenFile, Stat), Trouble> {
+    fn read(&mut self, name: &OsStr) -> Result<(OpenFile, FileStat), ReadError> {
         let root: Arc<Path> = self.directory.path().into();
-        let opened = (self.directory.file(name)).map_err(|error| Trouble::io("open it", error))?;
+        let opened =
+            (self.directory.file(name)).map_err(|error| ReadError::io("open it", error))?;
         let stat = opened.stat;
         let mut file = OpenFile::of_opened(root.join(name), opened, &root, false)?;
         file.refresh(&mut self.plans, &mut self.scratch)?;
@@ -120,7 +121,7 @@ impl<'a> Step<'a> {
         match self.read(name) {
             Ok((file, _)) if FileId::of(&file.header) == left.id => {
                 let identity = file.identity();
-                (Doomed {
+                (FileToRemove {
                     name: name.to_owned(),
                     identity,
                 })
@@ -128,12 +129,12 @@ impl<'a> Step<'a> {
                 .map_err(fail)
             }
             // Gone, or another file by now.
-            Ok(_) | Err(Trouble::Gone) => Ok(()),
-            Err(Trouble::Bad(problem)) => Err(fail(io::Error::other(problem))),
+            Ok(_) | Err(ReadError::Gone) => Ok(()),
+            Err(ReadError::Bad(problem)) => Err(fail(io::Error::other(problem))),
         }
     }
 
-    fn run(mut self, files: &[Doomed], folding: &mut Folding) -> Result<(), Error> {
+    fn run(mut self, files: &[FileToRemove], folding: &mut Folding) -> Result<(), Error> {
         let (mut added, mut ids) = (Vec::new(), HashSet::new());
         for file in files {
             match self.add(file, &mut ids) {
@@ -171,13 +172,13 @@ impl<'a> Step<'a> {
     /// there.
     fn add(
         &mut self,
-        doomed: &Doomed,
+        doomed: &FileToRemove,
         added: &mut HashSet<FileId>,
-    ) -> Result<Option<(FileId, Stat)>, String> {
+    ) -> Result<Option<(FileId, FileStat)>, String> {
         let (file, stat) = match self.read(&doomed.name) {
             Ok((file, stat)) if stat.identity == doomed.identity => (file, stat),
-            Ok(_) | Err(Trouble::Gone) => return Ok(None),
-            Err(Trouble::Bad(problem)) => return Err(problem),
+            Ok(_) | Err(ReadError::Gone) => return Ok(None),
+            Err(ReadError::Bad(problem)) => return Err(problem),
         };
         // A retired file hides only files of its own user.
         if *self.uid.get_or_insert(file.uid) != file.uid {
@@ -212,7 +213,7 @@ impl<'a> Step<'a> {
 }
 
 /// Replaces the retired file by a new one, with the owner and permissions of `like`.
-fn replace(directory: &Directory, bytes: &[u8], like: &Stat) -> Result<(), Error> {
+fn replace(directory: &Directory, bytes: &[u8], like: &FileStat) -> Result<(), Error> {
     let path = || directory.path().join(RETIRED_FILE);
     if bytes.len() > MAX_SIZE {
         return Err(Error::Full {
@@ -232,10 +233,10 @@ fn replace(directory: &Directory, bytes: &[u8], like: &Stat) -> Result<(), Error
     })
 }
 
-fn write(directory: &Directory, name: &OsStr, bytes: &[u8], like: &Stat) -> io::Result<()> {
+fn write(directory: &Directory, name: &OsStr, bytes: &[u8], like: &FileStat) -> io::Result<()> {
     // The permissions of `like`, but never those to execute: the file contains what others wrote.
     let mut file = directory.new_file(name, like.mode & 0o666)?;
-    if Stat::of_file(&file)?.uid != like.uid {
+    if FileStat::of_file(&file)?.uid != like.uid {
         // The superuser folds for the owner, who must be able to continue with the file.
         directory::give_to(&file, like.uid)?;
     }

@@ -9,16 +9,16 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::Doomed;
+use super::FileToRemove;
 use crate::format::header::Header;
 use crate::format::retired::RETIRED_FILE;
 use crate::format::temp_name::{self, TEMP_PREFIX};
 use crate::reader::preamble::Preamble;
-use crate::reader::source::Trouble;
+use crate::reader::source::ReadError;
 use crate::sync::{Ordering, fence};
 use crate::sys::lifecycle::directory::{Directory, DirectoryEntry, FileType};
-use crate::sys::memory::read_map::Opened;
-use crate::sys::process::liveness::{Life, Witness};
+use crate::sys::memory::read_map::RegularFile;
+use crate::sys::process::liveness::{Liveness, Witness};
 
 /// The entries of a directory, sorted by name.
 #[derive(Debug, Default)]
@@ -112,8 +112,8 @@ impl Judge {
         directory: &Directory,
         name: &OsStr,
         root: &Path,
-    ) -> Result<Option<(Doomed, u64)>, Trouble> {
-        let opened = (directory.file(name)).map_err(|error| Trouble::io("open it", error))?;
+    ) -> Result<Option<(FileToRemove, u64)>, ReadError> {
+        let opened = (directory.file(name)).map_err(|error| ReadError::io("open it", error))?;
         let start = Preamble::read(&directory.path().join(name), &opened)?;
         if start.committed.is_none() {
             // Format 1, which does not identify its process well enough.
@@ -127,7 +127,12 @@ impl Judge {
     /// Returns a file in the making if it is to be removed. If it cannot be read, nothing is reported: files in the
     /// making are like that. A file without a complete header stays, because its name alone proves nothing: a pid
     /// without its namespace, boot and machine may be anybody's.
-    pub fn making(&mut self, directory: &Directory, name: &OsStr, root: &Path) -> Option<Doomed> {
+    pub fn making(
+        &mut self,
+        directory: &Directory,
+        name: &OsStr,
+        root: &Path,
+    ) -> Option<FileToRemove> {
         let path = directory.path().join(name);
         let opened = directory.file(name).ok()?;
         Preamble::read(&path, &opened).ok()?;
@@ -145,9 +150,9 @@ impl Judge {
         &mut self,
         name: &OsStr,
         root: &Path,
-        opened: &Opened,
+        opened: &RegularFile,
         header: &Header,
-    ) -> Result<Option<Doomed>, Trouble> {
+    ) -> Result<Option<FileToRemove>, ReadError> {
         let rules = &self.rules;
         if rules.only_of.is_some_and(|uid| uid != opened.stat.uid) {
             return Ok(None);
@@ -155,7 +160,7 @@ impl Judge {
         if !rules.older_than.is_zero() {
             let changed = (opened.file.metadata())
                 .and_then(|found| found.modified())
-                .map_err(|error| Trouble::io("read its metadata", error))?;
+                .map_err(|error| ReadError::io("read its metadata", error))?;
             let created = SystemTime::UNIX_EPOCH + Duration::from_nanos(header.created);
             let age = self.now.duration_since(changed.max(created));
             if age.unwrap_or_default() < rules.older_than {
@@ -166,9 +171,9 @@ impl Judge {
             || rules.unknown
                 // A retired file belongs to no process, and has the totals of many.
                 && header.pid != 0
-                && self.witness.life(root, header) == Life::Unknown
+                && self.witness.life(root, header) == Liveness::Unknown
                 && !is_in_use(&opened.file);
-        Ok(goes.then(|| Doomed {
+        Ok(goes.then(|| FileToRemove {
             name: name.to_owned(),
             identity: opened.stat.identity,
         }))

@@ -26,13 +26,13 @@ use crate::sys::lifecycle::directory::Directory;
 
 /// A file to be removed: its name in its directory, and its identity, which must still match.
 #[derive(Clone, Debug)]
-struct Doomed {
+struct FileToRemove {
     name: OsString,
     /// Device and inode.
     identity: (u64, u64),
 }
 
-impl Doomed {
+impl FileToRemove {
     /// Removes the file, if it still is the same one.
     fn remove(&self, directory: &Directory) -> std::io::Result<()> {
         match directory.identity(&self.name) {

@@ -19,14 +19,14 @@ pub struct RetiredTotals {
     header: Header,
     /// What has been folded so far.
     pub retired: Retired,
-    entries: Vec<Entry>,
+    entries: Vec<InstanceTotals>,
     /// Indexes of entries, by identity and by the address of the plan (which the entry keeps alive).
     index: HashMap<(usize, Arc<Identity>), usize>,
 }
 
 /// The totals of one instance.
 #[derive(Clone, Debug)]
-struct Entry {
+struct InstanceTotals {
     plan: Arc<Plan>,
     identity: Arc<Identity>,
     /// In the reader's layout: for each metric, the published words of its slot, then its plain words.
@@ -87,7 +87,7 @@ impl RetiredTotals {
                 let next = entry(contents, instance, created);
                 let sum = match self.index.get(place.key()) {
                     Some(&index) => self.entries[index].with(next, self.retired.folds)?,
-                    None => Entry::nothing(&next).with(next, 0)?,
+                    None => InstanceTotals::nothing(&next).with(next, 0)?,
                 };
                 place.insert(sum);
             }
@@ -119,7 +119,7 @@ impl RetiredTotals {
         out[OWNER..][..8].copy_from_slice(&owner.pack().to_le_bytes());
         out.extend(self.retired.encode());
         // If two versions of a program have a label in common, the first one in the file counts.
-        let mut entries: Vec<&Entry> = self.entries.iter().collect();
+        let mut entries: Vec<&InstanceTotals> = self.entries.iter().collect();
         entries.sort_by(|a, b| {
             let newest_first = b.created.cmp(&a.created);
             newest_first.then_with(|| a.identity.cmp(&b.identity))
@@ -160,7 +160,7 @@ fn check(contents: &Contents) -> Result<(), String> {
 }
 
 /// Returns what a file has for one instance.
-fn entry(contents: &Contents, instance: &ReadInstance, created: u64) -> Entry {
+fn entry(contents: &Contents, instance: &ReadInstance, created: u64) -> InstanceTotals {
     let values = &contents.values.words;
     let mut octaves: BTreeMap<_, Vec<u64>> = BTreeMap::new();
     let mut extents: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
@@ -209,7 +209,7 @@ fn entry(contents: &Contents, instance: &ReadInstance, created: u64) -> Entry {
             None => drop(octaves.insert((octave.metric, octave.number), counts.to_vec())),
         }
     }
-    Entry {
+    InstanceTotals {
         plan: Arc::clone(&instance.plan),
         identity: Arc::clone(&instance.identity),
         words,
@@ -225,10 +225,10 @@ fn add(sums: &mut [u64], counts: &[u64]) {
     }
 }
 
-impl Entry {
+impl InstanceTotals {
     /// Makes an empty entry for the instance of another one.
-    fn nothing(of: &Entry) -> Entry {
-        Entry {
+    fn nothing(of: &InstanceTotals) -> InstanceTotals {
+        InstanceTotals {
             words: vec![0; of.words.len()],
             octaves: BTreeMap::new(),
             extents: BTreeMap::new(),
@@ -237,7 +237,7 @@ impl Entry {
     }
 
     /// Returns the entry with the values of one more file added. `files` is the number of files in it so far.
-    fn with(&self, next: Entry, files: u64) -> Result<Entry, String> {
+    fn with(&self, next: InstanceTotals, files: u64) -> Result<InstanceTotals, String> {
         let mut sum = self.clone();
         for metric in &self.plan.metrics {
             let range = metric.at..metric.at + metric.words;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 
 use super::options::Options;
-use super::past::{About, Line, Past};
+use super::past::{Line, Past, TrackInfo};
 use super::processes::Processes;
 use super::time::unix_seconds;
 use super::totals::{Reading, Totals};
@@ -31,7 +31,7 @@ pub struct Agent {
     /// The agent's own readings, once a second.
     ticks: watch::Sender<Arc<Reading>>,
     /// Readings that keep processes or files apart, made on request.
-    apart: Mutex<Vec<Apart>>,
+    apart: Mutex<Vec<PerReading>>,
     paths: Vec<PathBuf>,
 }
 
@@ -47,7 +47,7 @@ struct State {
 
 /// Readings of another [`Per`].
 #[derive(Debug)]
-struct Apart {
+struct PerReading {
     per: Per,
     sources: Sources,
     last: Option<(Instant, Arc<Read>)>,
@@ -111,7 +111,7 @@ impl Agent {
             .iter()
             .position(|apart| apart.per == per)
             .unwrap_or_else(|| {
-                all.push(Apart {
+                all.push(PerReading {
                     per,
                     sources: Sources::new(&self.paths, per, false),
                     last: None,
@@ -129,7 +129,7 @@ impl Agent {
     pub fn lines(
         &self,
         range: (f64, f64),
-        wanted: impl Fn(&About) -> bool,
+        wanted: impl Fn(&TrackInfo) -> bool,
     ) -> (Duration, Vec<Line>) {
         lock(&self.state).past.lines(range, wanted)
     }

@@ -15,8 +15,8 @@ use serde_json::{Map, Value as Json, json};
 use tokio::sync::Semaphore;
 
 use super::Shared;
-use super::past::{About, Line};
-use super::request::{Query, Refused, blocking, json_response};
+use super::past::{Line, TrackInfo};
+use super::request::{Query, RequestError, blocking, json_response};
 use super::time::unix_seconds;
 use crate::export::json::Document;
 use crate::reader::{Per, Series, Snapshot, matches};
@@ -31,7 +31,7 @@ static STREAMS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::
 pub async fn snapshot(
     State(shared): State<Shared>,
     RawQuery(raw): RawQuery,
-) -> Result<Response, Refused> {
+) -> Result<Response, RequestError> {
     let query = Query::new(raw.as_deref());
     let (per, patterns) = (query.per()?, query.patterns());
     let text = blocking(move || match per {
@@ -70,7 +70,7 @@ fn is_wanted(patterns: &[String], label: &str) -> bool {
 pub async fn series(
     State(shared): State<Shared>,
     RawQuery(raw): RawQuery,
-) -> Result<Response, Refused> {
+) -> Result<Response, RequestError> {
     let query = Query::new(raw.as_deref());
     let patterns = query.patterns();
     let model = query.get("model").map(str::to_owned);
@@ -79,7 +79,7 @@ pub async fn series(
     let last = query.seconds("last")?.unwrap_or(300.0).min(LAST_MOST);
     let until = until.unwrap_or_else(|| unix_seconds(SystemTime::now()));
     let text = blocking(move || {
-        let wanted = |about: &About| {
+        let wanted = |about: &TrackInfo| {
             is_wanted(&patterns, &about.label)
                 && model.as_ref().is_none_or(|model| *model == about.model)
         };
@@ -178,10 +178,10 @@ fn four_digits(x: f32) -> Option<f64> {
 pub async fn stream(
     State(shared): State<Shared>,
     RawQuery(raw): RawQuery,
-) -> Result<Response, Refused> {
+) -> Result<Response, RequestError> {
     let Ok(permit) = Arc::clone(&STREAMS).try_acquire_owned() else {
         let problem = "too many streams: try again later".to_owned();
-        return Err(Refused(StatusCode::SERVICE_UNAVAILABLE, problem));
+        return Err(RequestError(StatusCode::SERVICE_UNAVAILABLE, problem));
     };
     let patterns = Query::new(raw.as_deref()).patterns();
     let mut readings = shared.agent.ticks();
@@ -216,7 +216,7 @@ fn event(document: &[u8]) -> Bytes {
     event.into()
 }
 
-pub async fn processes(State(shared): State<Shared>) -> Result<Response, Refused> {
+pub async fn processes(State(shared): State<Shared>) -> Result<Response, RequestError> {
     let text = blocking(move || {
         shared.agent.reading();
         shared

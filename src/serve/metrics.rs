@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::Shared;
 use super::agent::Agent;
-use super::request::{Query, Refused, blocking};
+use super::request::{Query, RequestError, blocking};
 use super::totals::Reading;
 use crate::Number;
 use crate::export::{Escaping, Families, TextFormat, protobuf};
@@ -162,12 +162,12 @@ impl Format {
 #[derive(Debug)]
 pub struct Pages {
     created: bool,
-    last: Mutex<(u64, Vec<(Wanted, Bytes)>)>,
+    last: Mutex<(u64, Vec<(PageKey, Bytes)>)>,
 }
 
 /// Identifies a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Wanted {
+struct PageKey {
     format: Format,
     per: Per,
     model: Option<String>,
@@ -186,7 +186,7 @@ impl Pages {
     }
 
     /// Returns the page, which is made anew for a new reading. Pages that keep processes or files apart are not kept.
-    fn page(&self, agent: &Agent, wanted: Wanted) -> Bytes {
+    fn page(&self, agent: &Agent, wanted: PageKey) -> Bytes {
         let families = || Families::new(matches!(wanted.format, Format::Protobuf { .. }));
         if wanted.per != Per::Model {
             let read = agent.apart(wanted.per);
@@ -213,7 +213,7 @@ impl Pages {
 }
 
 /// Adds the merged series with their totals.
-fn merged(mut families: Families, reading: &Reading, wanted: &Wanted, agent: &Agent) -> Families {
+fn merged(mut families: Families, reading: &Reading, wanted: &PageKey, agent: &Agent) -> Families {
     let is_wanted = |model: &str| wanted.model.as_ref().is_none_or(|wanted| wanted == model);
     for shown in reading.series().filter(|shown| is_wanted(shown.model)) {
         let path = shown.path.to_string_lossy();
@@ -230,7 +230,7 @@ fn merged(mut families: Families, reading: &Reading, wanted: &Wanted, agent: &Ag
 }
 
 /// Adds the values of each process or file.
-fn apart(mut families: Families, read: &Read, wanted: &Wanted, agent: &Agent) -> Families {
+fn apart(mut families: Families, read: &Read, wanted: &PageKey, agent: &Agent) -> Families {
     let is_wanted = |model: &str| wanted.model.as_ref().is_none_or(|wanted| wanted == model);
     let (snapshots, failures) = read;
     for snapshot in snapshots {
@@ -353,14 +353,14 @@ pub async fn metrics(
     State(shared): State<Shared>,
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, Refused> {
+) -> Result<Response, RequestError> {
     let query = Query::new(raw.as_deref());
     let accept: Vec<&str> = headers
         .get_all(ACCEPT)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .collect();
-    let wanted = Wanted {
+    let wanted = PageKey {
         format: Format::negotiate(&accept.join(",")),
         per: query.per()?,
         model: query.get("model").map(str::to_owned),
@@ -370,7 +370,7 @@ pub async fn metrics(
     let page = blocking(move || pages.page(&agent, wanted));
     let page = timeout(deadline(&headers), page).await.map_err(|_| {
         let late = "the page would be later than the scrape's time-out".to_owned();
-        Refused(StatusCode::SERVICE_UNAVAILABLE, late)
+        RequestError(StatusCode::SERVICE_UNAVAILABLE, late)
     })??;
     let headers = [
         (CONTENT_TYPE, content_type),

@@ -33,25 +33,25 @@ impl Query {
     }
 
     /// Returns the value of `per`.
-    pub fn per(&self) -> Result<Per, Refused> {
+    pub fn per(&self) -> Result<Per, RequestError> {
         match self.get("per") {
             None | Some("" | "model") => Ok(Per::Model),
             Some("process") => Ok(Per::Process),
             Some("file") => Ok(Per::File),
-            Some(other) => Err(Refused::bad(format!(
+            Some(other) => Err(RequestError::bad(format!(
                 "per={other:?}: there are model, process and file"
             ))),
         }
     }
 
     /// Returns the seconds of a key, if it is given.
-    pub fn seconds(&self, key: &str) -> Result<Option<f64>, Refused> {
+    pub fn seconds(&self, key: &str) -> Result<Option<f64>, RequestError> {
         let Some(text) = self.get(key) else {
             return Ok(None);
         };
         match text.parse::<f64>() {
             Ok(seconds) if seconds.is_finite() && seconds >= 0.0 => Ok(Some(seconds)),
-            _ => Err(Refused::bad(format!(
+            _ => Err(RequestError::bad(format!(
                 "{key}={text:?} is no number of seconds"
             ))),
         }
@@ -64,16 +64,16 @@ impl Query {
 }
 
 /// A refused request: the status and the reason.
-pub struct Refused(pub StatusCode, pub String);
+pub struct RequestError(pub StatusCode, pub String);
 
-impl Refused {
+impl RequestError {
     /// Refuses wrong usage.
-    pub fn bad(problem: String) -> Refused {
-        Refused(StatusCode::BAD_REQUEST, problem)
+    pub fn bad(problem: String) -> RequestError {
+        RequestError(StatusCode::BAD_REQUEST, problem)
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for RequestError {
     fn into_response(self) -> Response {
         (self.0, format!("{}\n", self.1)).into_response()
     }
@@ -82,11 +82,11 @@ impl IntoResponse for Refused {
 /// Runs work that blocks or computes on another thread than those that serve connections.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Refused> {
+) -> Result<T, RequestError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|_| {
         let problem = "the request failed: see the agent's log".to_owned();
-        Refused(StatusCode::INTERNAL_SERVER_ERROR, problem)
+        RequestError(StatusCode::INTERNAL_SERVER_ERROR, problem)
     })
 }
 

@@ -36,7 +36,7 @@ pub struct Reading {
     /// The totals of series that had files that are gone.
     totals: HashMap<Key, Series>,
     /// Series that are in no file any more.
-    gone: Vec<Arc<Gone>>,
+    gone: Vec<Arc<EndedSeries>>,
     /// The reading as an event of the stream, made once for all listeners.
     event: OnceLock<Bytes>,
 }
@@ -51,7 +51,7 @@ struct Key {
 
 /// A series that is in no file any more, with its last value.
 #[derive(Debug)]
-pub struct Gone {
+pub struct EndedSeries {
     model: Arc<str>,
     export: Arc<str>,
     path: Arc<Path>,
@@ -61,7 +61,7 @@ pub struct Gone {
 
 /// A series of a reading, with its total.
 #[derive(Clone, Copy)]
-pub struct Shown<'a> {
+pub struct SeriesTotal<'a> {
     /// Its model.
     pub model: &'a str,
     /// The prefix that exporters put before the model's names.
@@ -81,12 +81,12 @@ impl Reading {
     }
 
     /// Returns all series with their totals.
-    pub fn series(&self) -> impl Iterator<Item = Shown<'_>> {
+    pub fn series(&self) -> impl Iterator<Item = SeriesTotal<'_>> {
         let there = self.snapshots.iter().flat_map(move |snapshot| {
             let models = snapshot.merged().iter();
             models.flat_map(move |model| self.of_model(snapshot.path(), model))
         });
-        there.chain(self.gone.iter().map(|gone| Shown {
+        there.chain(self.gone.iter().map(|gone| SeriesTotal {
             model: &gone.model,
             export: &gone.export,
             path: &gone.path,
@@ -95,7 +95,11 @@ impl Reading {
         }))
     }
 
-    fn of_model<'a>(&'a self, path: &'a Path, model: &'a Model) -> impl Iterator<Item = Shown<'a>> {
+    fn of_model<'a>(
+        &'a self,
+        path: &'a Path,
+        model: &'a Model,
+    ) -> impl Iterator<Item = SeriesTotal<'a>> {
         let total = move |series: &Series| {
             if self.totals.is_empty() {
                 return None;
@@ -103,7 +107,7 @@ impl Reading {
             self.totals
                 .get(&Key::new(path, model.name(), series.label()))
         };
-        model.series().iter().map(move |series| Shown {
+        model.series().iter().map(move |series| SeriesTotal {
             model: model.name(),
             export: model.export(),
             path,
@@ -137,7 +141,7 @@ impl Key {
 pub struct Totals {
     /// The counts of files that are gone, with the time from which they count.
     carry: HashMap<Key, (Value, SystemTime)>,
-    gone: HashMap<Key, Arc<Gone>>,
+    gone: HashMap<Key, Arc<EndedSeries>>,
     /// How long series are kept that are in no file.
     keep: Duration,
     number: u64,
@@ -182,7 +186,8 @@ impl Totals {
         self.number += 1;
         let mut gone: Vec<_> = self.gone.values().map(Arc::clone).collect();
         gone.sort_by(|a, b| {
-            let key = |gone: &Gone| (Arc::clone(&gone.model), gone.series.label().to_owned());
+            let key =
+                |gone: &EndedSeries| (Arc::clone(&gone.model), gone.series.label().to_owned());
             key(a).cmp(&key(b))
         });
         Reading {
@@ -218,7 +223,7 @@ impl Totals {
                 Change::Gone if series.counts() => {
                     let total = self.total(&key, series.with_value(series.value().clone()));
                     let counted = (series.counted_part(total.value()), total.since());
-                    let gone = Gone {
+                    let gone = EndedSeries {
                         model: model.name().into(),
                         export: model.export().into(),
                         path: before.path().into(),

@@ -9,7 +9,7 @@ use crate::sys::lifecycle::idle::{Idle, Place};
 use crate::sys::lifecycle::report;
 use crate::sys::memory::append_list::AppendList;
 use crate::sys::memory::hashing;
-use crate::writer::{Builder, Lasts, Procedural, SharedMetric, Writer};
+use crate::writer::{Builder, Lifetime, Procedural, SharedMetric, Writer};
 
 /// The name, and the value of each label, of metrics that count together because there is no space for more.
 pub const OTHER: &str = "_other";
@@ -80,11 +80,11 @@ impl Home {
 
     /// Returns how long one of its metrics lasts. `identity` is the same for the metric in all threads; `place` is
     /// where one of them finds it.
-    pub fn lasts(&self, identity: impl Hash, place: Option<&'static dyn Place>) -> Lasts {
+    pub fn lasts(&self, identity: impl Hash, place: Option<&'static dyn Place>) -> Lifetime {
         match self.ends {
-            None => Lasts::Always,
-            Some(0) => Lasts::UntilEnded(None),
-            Some(nanos) => Lasts::UntilEnded(Some(Idle {
+            None => Lifetime::Always,
+            Some(0) => Lifetime::UntilEnded(None),
+            Some(nanos) => Lifetime::UntilEnded(Some(Idle {
                 key: hashing::shared_state().hash_one((self.number, identity)),
                 nanos,
                 place,

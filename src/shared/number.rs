@@ -79,13 +79,14 @@ impl<C: 'static> Lazy<C> {
     /// Returns the number of the metric with this identity, which is given if it is new. Statics with the same
     /// identity have the same number.
     pub fn get_or_give(&self, identity: StaticIdentity) -> Number<C> {
-        static GIVEN: AppendList<Given> = AppendList::new();
+        static GIVEN: AppendList<StaticNumber> = AppendList::new();
         let known = self.get();
         if known.index() > 0 {
             return known;
         }
         let cells = TypeId::of::<C>();
-        let same = |given: &&Given| given.cells == cells && given.identity.is_same(&identity);
+        let same =
+            |given: &&StaticNumber| given.cells == cells && given.identity.is_same(&identity);
         let number = loop {
             if let Some(given) = GIVEN.iter().find(same) {
                 break given.number;
@@ -94,7 +95,7 @@ impl<C: 'static> Lazy<C> {
             if number == 0 {
                 break 0;
             }
-            let given = Given {
+            let given = StaticNumber {
                 cells,
                 identity,
                 number,
@@ -110,7 +111,7 @@ impl<C: 'static> Lazy<C> {
 }
 
 /// A number that a static has.
-struct Given {
+struct StaticNumber {
     cells: TypeId,
     identity: StaticIdentity,
     number: u32,

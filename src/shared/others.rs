@@ -13,16 +13,16 @@ use std::collections::BTreeMap;
 use super::home::Spec;
 use crate::format::labels::Labels;
 use crate::metric::field::Field;
-use crate::writer::{Lasts, SharedMetric, Writer};
+use crate::writer::{Lifetime, SharedMetric, Writer};
 use crate::{Counter, Error, Errors, Gauge, Percentile, Timer};
 
 /// The `_other` metrics of a file, for which there is space. They never end, because many metrics count there.
 #[derive(Default)]
-pub struct Others(RefCell<BTreeMap<Key, Option<*const ()>>>);
+pub struct OtherMetrics(RefCell<BTreeMap<Key, Option<*const ()>>>);
 
 // SAFETY: the cells are those of a `Writer`, which is `Send`, and a thread that has one has the other: they are
 // together in a `ThreadFile` or a `ProcessFile`.
-unsafe impl Send for Others {}
+unsafe impl Send for OtherMetrics {}
 
 /// Identifies an `_other` metric: the type of the cells, the label and the labels.
 type Key = (TypeId, String, Labels);
@@ -38,22 +38,22 @@ const LONGEST: &str = "_other.float_percentile";
 /// The help text of `_other` metrics without labels.
 const HELP: &str = "Metrics for which the file had no space.";
 
-impl Others {
+impl OtherMetrics {
     /// Makes those of a new file of a thread. Keeps aside the space for one of each kind.
-    pub fn of_thread(file: &Writer) -> Others {
+    pub fn of_thread(file: &Writer) -> OtherMetrics {
         keep::<Counter>(file);
         keep::<Timer>(file);
         keep::<Percentile>(file);
         keep::<Percentile<f64>>(file);
         keep::<Errors>(file);
-        Others::default()
+        OtherMetrics::default()
     }
 
     /// Makes those of a new file of a process, which has only gauges.
-    pub fn of_process(file: &Writer) -> Others {
+    pub fn of_process(file: &Writer) -> OtherMetrics {
         keep::<Gauge<i64>>(file);
         keep::<Gauge<f64>>(file);
-        Others::default()
+        OtherMetrics::default()
     }
 
     /// Keeps aside the space for the `_other` of metrics with this name and labels of these keys, unless that was
@@ -74,7 +74,7 @@ impl Others {
         file: &'static Writer,
         spec: &Spec,
     ) -> Result<&'static C, Error> {
-        self.find_or_add(file, spec.labelled(), Lasts::Always)
+        self.find_or_add(file, spec.labelled(), Lifetime::Always)
     }
 
     /// Returns the cell in which a metric counts that has no space of its own.
@@ -85,7 +85,7 @@ impl Others {
     ) -> Result<&'static C, Error> {
         let key = key::<C>(&spec.metric, &spec.other);
         if !spec.other.is_empty() && self.0.borrow().contains_key(&key) {
-            match self.find_or_add(file, of_its_name(spec), Lasts::InKeptSpace) {
+            match self.find_or_add(file, of_its_name(spec), Lifetime::InKeptSpace) {
                 // Another kind has these labels, under the same name.
                 Err(Error::DuplicateLabel { .. }) => {}
                 found => return found,
@@ -93,7 +93,7 @@ impl Others {
         }
         if TypeId::of::<C>() == TypeId::of::<Errors>() {
             // A file has one error log, so the space that was kept is its own.
-            return self.find_or_add(file, spec.labelled(), Lasts::InKeptSpace);
+            return self.find_or_add(file, spec.labelled(), Lifetime::InKeptSpace);
         }
         let nameless = SharedMetric {
             label: &spec.home.other(spec.kind),
@@ -101,21 +101,21 @@ impl Others {
             unit: "",
             help: HELP,
         };
-        self.find_or_add(file, nameless, Lasts::InKeptSpace)
+        self.find_or_add(file, nameless, Lifetime::InKeptSpace)
     }
 
     fn find_or_add<C: Field + 'static>(
         &self,
         file: &'static Writer,
         metric: SharedMetric<'_>,
-        lasts: Lasts,
+        lasts: Lifetime,
     ) -> Result<&'static C, Error> {
         let key = key::<C>(metric.label, metric.labels);
         let known = self.0.borrow().get(&key).copied();
         let lasts = match known {
             // SAFETY: entered below, as a `C` that is never freed.
             Some(Some(cell)) => return Ok(unsafe { &*cell.cast::<C>() }),
-            Some(None) => Lasts::InKeptSpace,
+            Some(None) => Lifetime::InKeptSpace,
             None => lasts,
         };
         let (cell, _) = file.add_labelled::<C>(metric, lasts)?;

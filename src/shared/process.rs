@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::ended::{self, EndingMetric};
 use super::home::{Home, Refusal, Spec};
-use super::others::{self, Others};
+use super::others::{self, OtherMetrics};
 use super::table;
 #[cfg(feature = "metrics")]
 use crate::format::description::Description;
@@ -24,7 +24,7 @@ use crate::sys::lifecycle::thread_root;
 use crate::sys::memory::append_list::AppendList;
 use crate::sys::process::fork;
 use crate::sys::process::own_lock::OwnLock;
-use crate::writer::{Lasts, Writer, WrittenBy};
+use crate::writer::{Lifetime, Writer, WrittenBy};
 use crate::{Error, Gauge};
 
 /// Where a gauge finds its word, which is looked up once in each process.
@@ -36,7 +36,7 @@ pub struct GaugeWord {
     generation: AtomicU64,
     word: &'static AtomicU64,
     /// Where it is, if it can end. Used only under MAKING.
-    ends: Option<Ends>,
+    ends: Option<EndableGauge>,
 }
 
 // SAFETY: `ends` is only used by a thread that holds MAKING, and a `Writer` is `Send`. Everything else is atomic or
@@ -44,7 +44,7 @@ pub struct GaugeWord {
 unsafe impl Sync for GaugeWord {}
 
 /// The file of a gauge that can end, and the offset of its block.
-struct Ends {
+struct EndableGauge {
     process: u64,
     file: &'static Writer,
     block: u32,
@@ -140,7 +140,7 @@ impl Level {
         }));
         // See `known`.
         self.0.store(ptr::from_ref(found).cast_mut(), PUBLISH);
-        if let Some(Ends { file, block, .. }) = &found.ends {
+        if let Some(EndableGauge { file, block, .. }) = &found.ends {
             let metric = EndingMetric::Gauge(ptr::from_ref(found).addr());
             ended::add(metric, file.generation(*block), found);
         }
@@ -184,7 +184,7 @@ struct ProcessFile {
     home: u32,
     generation: u64,
     /// `None` if there cannot be one, not even in private memory.
-    writer: Option<(Writer, Others)>,
+    writer: Option<(Writer, OtherMetrics)>,
 }
 
 // SAFETY: files are only used under MAKING, by one thread at a time, and a `Writer` is `Send`. Other threads have
@@ -194,7 +194,7 @@ unsafe impl Sync for ProcessFile {}
 static FILES: AppendList<ProcessFile> = AppendList::new();
 
 /// The word of a static, for other statics of the same identity.
-struct Given {
+struct StaticWord {
     home: u32,
     generation: u64,
     metric: String,
@@ -203,19 +203,21 @@ struct Given {
     word: &'static AtomicU64,
 }
 
-static GIVEN: AppendList<Given> = AppendList::new();
+static GIVEN: AppendList<StaticWord> = AppendList::new();
 
 /// Returns the word of a metric in this process; where it is, if it can end; and the reason, if it is not recorded
 /// under its own name.
 ///
 /// # Safety
 /// The calling thread holds MAKING.
-unsafe fn word<T: Numeric>(mut spec: Spec) -> (&'static AtomicU64, Option<Ends>, Option<Refusal>) {
+unsafe fn word<T: Numeric>(
+    mut spec: Spec,
+) -> (&'static AtomicU64, Option<EndableGauge>, Option<Refusal>) {
     let generation = fork::generation();
     let home = spec.home;
     spec.labels.sort();
     spec.other.sort();
-    let is_same = |given: &&Given| {
+    let is_same = |given: &&StaticWord| {
         (given.home, given.generation, given.scalar) == (home.number, generation, T::SCALAR)
             && given.metric == spec.metric
             && given.labels == spec.labels
@@ -226,16 +228,16 @@ unsafe fn word<T: Numeric>(mut spec: Spec) -> (&'static AtomicU64, Option<Ends>,
     let (file, mut refused) = file(home, generation);
     // Never by the clock: setting a level to the value that it has leaves no trace.
     let lasts = match home.ends {
-        Some(_) => Lasts::UntilEnded(None),
-        None => Lasts::Always,
+        Some(_) => Lifetime::UntilEnded(None),
+        None => Lifetime::Always,
     };
-    let add = |(file, others): &'static (Writer, Others)| {
+    let add = |(file, others): &'static (Writer, OtherMetrics)| {
         if spec.is_other() {
             return others.own(file, &spec).map(|gauge| (gauge, None));
         }
         others.keep::<Gauge<T>>(file, &spec);
         let (gauge, block) = file.add_labelled::<Gauge<T>>(spec.labelled(), lasts)?;
-        let ends = matches!(lasts, Lasts::UntilEnded(_)).then_some(Ends {
+        let ends = matches!(lasts, Lifetime::UntilEnded(_)).then_some(EndableGauge {
             process: generation,
             file,
             block,
@@ -262,7 +264,7 @@ unsafe fn word<T: Numeric>(mut spec: Spec) -> (&'static AtomicU64, Option<Ends>,
         }
     };
     if home.has_statics {
-        let given = Given {
+        let given = StaticWord {
             home: home.number,
             generation,
             metric: spec.metric,
@@ -289,7 +291,7 @@ pub fn describe(home: &'static Home, description: &Description) -> bool {
 fn file(
     home: &'static Home,
     generation: u64,
-) -> (Option<&'static (Writer, Others)>, Option<Error>) {
+) -> (Option<&'static (Writer, OtherMetrics)>, Option<Error>) {
     let known = || {
         let mut files = FILES.iter();
         files.find(|file| (file.home, file.generation) == (home.number, generation))
@@ -305,7 +307,7 @@ fn file(
             make(home.builder.clone().anonymous())
         });
         let with_others = |file: Writer| {
-            let others = Others::of_process(&file);
+            let others = OtherMetrics::of_process(&file);
             (file, others)
         };
         let file = ProcessFile {

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use super::ended::{self, EndingMetric};
 use super::home::{Home, Refusal, Spec};
 use super::number::Number;
-use super::others::{self, Others};
+use super::others::{self, OtherMetrics};
 use crate::format::generation::is_there;
 use crate::metric::field::Field;
 use crate::sync::{FIND, PUBLISH, told_before_looking};
@@ -28,7 +28,9 @@ use crate::sys::lifecycle::report;
 use crate::sys::lifecycle::thread_root;
 use crate::sys::memory::append_list::AppendList;
 use crate::sys::process::fork::{self, ThreadCell};
-use crate::writer::{Lasts, SharedMetric, Writer, WrittenBy, is_torn_down, keep_until_thread_ends};
+use crate::writer::{
+    Lifetime, SharedMetric, Writer, WrittenBy, is_torn_down, keep_until_thread_ends,
+};
 use crate::{Counter, Error};
 
 /// A shared metric, as its handle knows it.
@@ -44,7 +46,7 @@ pub trait Shared<C> {
 }
 
 /// The contents of the thread-local. It has no destructor, so it can be used at any time.
-struct Local {
+struct ThreadState {
     /// Its `model` is the thread's [`Slots`].
     cell: ThreadCell,
     /// Set while a cell is being made. A reentrant call, from an allocator or a logger, is not recorded.
@@ -52,15 +54,15 @@ struct Local {
 }
 
 thread_local! {
-    static LOCAL: Local = const {
-        Local {
+    static LOCAL: ThreadState = const {
+        ThreadState {
             cell: ThreadCell::new(),
             busy: Cell::new(false),
         }
     };
 }
 
-impl Local {
+impl ThreadState {
     #[inline(always)]
     fn slots(&self) -> Option<&'static Slots> {
         let slots = self.cell.model.get().cast::<Slots>();
@@ -100,8 +102,8 @@ pub fn end_cells<C>(number: Number<C>) -> bool {
 /// Runs `make`, unless this thread is already making something: a reentrant call returns `None`.
 pub fn alone<R>(make: impl FnOnce() -> R) -> Option<R> {
     /// Clears `busy` when dropped, also after a panic.
-    struct Done;
-    impl Drop for Done {
+    struct BusyGuard;
+    impl Drop for BusyGuard {
         fn drop(&mut self) {
             LOCAL.with(|local| local.busy.set(false));
         }
@@ -109,7 +111,7 @@ pub fn alone<R>(make: impl FnOnce() -> R) -> Option<R> {
     if LOCAL.with(|local| local.busy.replace(true)) {
         return None;
     }
-    let _done = Done;
+    let _done = BusyGuard;
     Some(make())
 }
 
@@ -179,30 +181,30 @@ pub struct ThreadTable {
     slots: AtomicPtr<Slots>,
     /// The generation of the process that it belongs to.
     generation: u64,
-    mine: Mine,
+    mine: ThreadOwned,
 }
 
 /// The part of a table that only its thread uses.
 #[derive(Default)]
-struct Mine {
+struct ThreadOwned {
     /// The file of each home.
     files: RefCell<Vec<&'static ThreadFile>>,
     /// For each kind, a cell for the metrics that no file can have.
     unseen: RefCell<Vec<(TypeId, *const ())>>,
     /// The cells that can end, by their numbers.
-    ending: RefCell<BTreeMap<usize, Ends>>,
+    ending: RefCell<BTreeMap<usize, EndableCell>>,
 }
 
 /// The file of a home that a thread writes.
 struct ThreadFile {
     home: u32,
     /// `None` if there cannot be one, not even in private memory.
-    writer: Option<(Writer, Others)>,
+    writer: Option<(Writer, OtherMetrics)>,
 }
 
 /// A cell that can end.
 #[derive(Clone, Copy)]
-struct Ends {
+struct EndableCell {
     cell: *const (),
     file: &'static Writer,
     /// The offset of its block.
@@ -232,7 +234,7 @@ unsafe impl Send for ThreadTable {}
 static TABLES: AppendList<&'static ThreadTable> = AppendList::new();
 
 /// A table as an orphan.
-struct Handed(&'static ThreadTable);
+struct OrphanTable(&'static ThreadTable);
 
 impl fmt::Debug for ThreadTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -256,23 +258,23 @@ impl ThreadTable {
             if is_torn_down() {
                 return None;
             }
-            let key = TypeId::of::<Handed>();
+            let key = TypeId::of::<OrphanTable>();
             // A test counts in files of its own, which are not handed on.
             let is_of_test = thread_root::get().is_some();
             let found = if is_of_test { None } else { orphans::take(key) };
             let (table, orphan) = match found {
                 Some(orphan) => {
-                    let table = orphan.value.downcast_ref::<Handed>()?.0;
+                    let table = orphan.value.downcast_ref::<OrphanTable>()?.0;
                     table.files(Writer::adopt);
                     (table, orphan)
                 }
                 None => {
                     let table = ThreadTable::new();
-                    (table, Orphan::new(key, Box::new(Handed(table))))
+                    (table, Orphan::new(key, Box::new(OrphanTable(table))))
                 }
             };
             let hand_on = |orphan: &Orphan| {
-                if let Some(Handed(table)) = orphan.value.downcast_ref() {
+                if let Some(OrphanTable(table)) = orphan.value.downcast_ref() {
                     table.files(Writer::abandon);
                 }
                 // Also if it has only private memory, because it is never freed.
@@ -296,7 +298,7 @@ impl ThreadTable {
         let table: &'static ThreadTable = Box::leak(Box::new(ThreadTable {
             slots: AtomicPtr::new(ptr::null_mut()),
             generation: fork::generation(),
-            mine: Mine::default(),
+            mine: ThreadOwned::default(),
         }));
         table.set_slots(Slots::new(table, FEW, None));
         TABLES.push_unless(table, |_, _| false);
@@ -326,9 +328,9 @@ impl ThreadTable {
         &'static self,
         number: Number<C>,
         spec: Spec,
-    ) -> Option<Made<C>> {
+    ) -> Option<MadeCell<C>> {
         let known = self.mine.ending.borrow().get(&number.index()).copied();
-        let Some(Ends {
+        let Some(EndableCell {
             cell,
             file,
             block,
@@ -337,7 +339,7 @@ impl ThreadTable {
         else {
             return self.add(number, spec);
         };
-        if let Lasts::UntilEnded(idle) = spec.home.lasts(number.index(), Some(place))
+        if let Lifetime::UntilEnded(idle) = spec.home.lasts(number.index(), Some(place))
             && !file.begin_anew(block, idle)
         {
             return None;
@@ -350,13 +352,17 @@ impl ThreadTable {
 
     /// Adds a cell. Also returns the reason if it is not recorded under its own name. Returns `None` if there cannot
     /// be a cell now.
-    fn add<C: Field + 'static>(&'static self, number: Number<C>, spec: Spec) -> Option<Made<C>> {
+    fn add<C: Field + 'static>(
+        &'static self,
+        number: Number<C>,
+        spec: Spec,
+    ) -> Option<MadeCell<C>> {
         let home = spec.home;
         let (file, mut refused) = self.file(home);
         let index = number.index();
         let place = (home.ends).map(|_| &*Box::leak(Box::new(CellPlace(self, index))) as _);
         let lasts = home.lasts(index, place);
-        let add = |(file, others): &'static (Writer, Others)| {
+        let add = |(file, others): &'static (Writer, OtherMetrics)| {
             if spec.is_other() {
                 return others.own(file, &spec);
             }
@@ -364,7 +370,7 @@ impl ThreadTable {
             let (cell, block) = file.add_labelled::<C>(spec.labelled(), lasts)?;
             if let Some(place) = place {
                 let cell = ptr::from_ref(cell).cast();
-                let ends = Ends {
+                let ends = EndableCell {
                     cell,
                     file,
                     block,
@@ -376,7 +382,7 @@ impl ThreadTable {
             Ok(cell)
         };
         let uncounted = |error| Refusal::new(home, spec.metric.clone(), error);
-        let (cell, refusal): Made<C> = match file.map(|file| (file, add(file))) {
+        let (cell, refusal): MadeCell<C> = match file.map(|file| (file, add(file))) {
             Some((_, Ok(cell))) => (cell, refused.map(uncounted)),
             // A reentrant call from an allocator, while the file grows for a histogram. The next call makes the
             // cell.
@@ -401,7 +407,10 @@ impl ThreadTable {
     }
 
     /// Returns the file of a home, or private memory and the reason for it.
-    fn file(&self, home: &'static Home) -> (Option<&'static (Writer, Others)>, Option<Error>) {
+    fn file(
+        &self,
+        home: &'static Home,
+    ) -> (Option<&'static (Writer, OtherMetrics)>, Option<Error>) {
         let known = |file: &&&ThreadFile| file.home == home.number;
         if let Some(file) = self.mine.files.borrow().iter().find(known) {
             return (file.writer.as_ref(), None);
@@ -413,7 +422,7 @@ impl ThreadTable {
             make(home.builder.clone().anonymous())
         });
         let with_others = |file: Writer| {
-            let others = Others::of_thread(&file);
+            let others = OtherMetrics::of_thread(&file);
             (file, others)
         };
         let file: &ThreadFile = Box::leak(Box::new(ThreadFile {
@@ -440,7 +449,7 @@ impl ThreadTable {
             unit: "",
             help: "",
         };
-        let (cell, _) = file.add_labelled::<C>(unseen, Lasts::Always).ok()?;
+        let (cell, _) = file.add_labelled::<C>(unseen, Lifetime::Always).ok()?;
         let entry = (key, ptr::from_ref(cell).cast());
         self.mine.unseen.borrow_mut().push(entry);
         Some(cell)
@@ -497,7 +506,7 @@ impl ThreadTable {
     /// Takes out a cell if it has ended. To be called after `told_before_looking`: the cell was stored before that,
     /// and a thread that ends it stores its generation before it takes the cell out. So either this call sees the
     /// generation, or the cell is taken out after it was stored.
-    fn forget_if_ended(&self, index: usize, ends: &Ends) {
+    fn forget_if_ended(&self, index: usize, ends: &EndableCell) {
         // Relaxed: see `told_before_looking`.
         if !is_there(ends.file.generation(ends.block).load(Ordering::Relaxed)) {
             self.forget(index);
@@ -506,4 +515,4 @@ impl ThreadTable {
 }
 
 /// A cell, and what is to be reported about it.
-type Made<C> = (&'static C, Option<Refusal>);
+type MadeCell<C> = (&'static C, Option<Refusal>);

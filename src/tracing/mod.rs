@@ -38,7 +38,7 @@ use tracing_subscriber::registry::{LookupSpan, Scope};
 use crate::Stopwatch;
 use crate::format::labels::Labels;
 use crate::shared::with;
-use series::All;
+use series::LayerSeries;
 use visit::{FieldsAsLabels, Message};
 
 /// Returns the layer: see the [module](self).
@@ -51,7 +51,7 @@ use visit::{FieldsAsLabels, Message};
 /// ```
 pub fn layer() -> Layer {
     Layer {
-        series: Arc::new(All::new()),
+        series: Arc::new(LayerSeries::new()),
         labels: Arc::default(),
         trace: None,
     }
@@ -61,7 +61,7 @@ pub fn layer() -> Layer {
 #[derive(Clone, Debug)]
 #[must_use = "nothing is recorded before it is part of a subscriber"]
 pub struct Layer {
-    series: Arc<All>,
+    series: Arc<LayerSeries>,
     /// Fields that become labels.
     labels: Arc<[Box<str>]>,
     /// Returns the id of the trace that a span belongs to.

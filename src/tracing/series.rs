@@ -92,7 +92,7 @@ pub struct Spans {
 }
 
 /// All series of the layer.
-pub struct All {
+pub struct LayerSeries {
     home: &'static Home,
     hasher: RandomState,
     events: AppendTable<Events>,
@@ -102,17 +102,17 @@ pub struct All {
     pub errors: Series<Errors>,
 }
 
-impl fmt::Debug for All {
+impl fmt::Debug for LayerSeries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("All").finish_non_exhaustive()
+        f.debug_struct("LayerSeries").finish_non_exhaustive()
     }
 }
 
-impl All {
+impl LayerSeries {
     /// Returns a set without events and spans.
-    pub fn new() -> All {
+    pub fn new() -> LayerSeries {
         let home = Home::own(Writer::builder(MODEL), None, None);
-        All {
+        LayerSeries {
             home,
             hasher: hashing::random_state(),
             events: AppendTable::new(),

@@ -82,7 +82,7 @@ impl Message {
         }
         if self.has_error {
             let (text, take) = (&self.text, Some(take));
-            event.record(&mut First { text, take });
+            event.record(&mut FirstError { text, take });
         } else {
             take(None, &self.text);
         }
@@ -105,12 +105,12 @@ impl Visit for Message {
 }
 
 /// Runs `take` with the first error, which is borrowed only while it is visited.
-struct First<'a, F> {
+struct FirstError<'a, F> {
     text: &'a str,
     take: Option<F>,
 }
 
-impl<F: FnOnce(Option<&(dyn Error + 'static)>, &str)> Visit for First<'_, F> {
+impl<F: FnOnce(Option<&(dyn Error + 'static)>, &str)> Visit for FirstError<'_, F> {
     fn record_error(&mut self, _: &Field, value: &(dyn Error + 'static)) {
         if let Some(take) = self.take.take() {
             take(Some(value), self.text);

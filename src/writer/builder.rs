@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::file::{Config, StatsFile};
-use super::groups::{Around, Groups};
+use super::groups::{Groups, Placement};
 use super::local::PRIVATE;
 use super::model::{self, MmStats};
 use super::names;
@@ -22,16 +22,16 @@ use crate::sys::lifecycle::report;
 /// Builds a file: `.create()` makes it.
 #[derive(Debug)]
 #[must_use = "nothing is made before .create()"]
-pub struct Builder<T, What = Fields> {
+pub struct Builder<T, ExtentKey = Fields> {
     config: Config,
     name: String,
-    what: What,
+    what: ExtentKey,
     model: PhantomData<fn() -> T>,
 }
 
 // Not derived, because the derive would require `T: Clone`.
-impl<T, What: Clone> Clone for Builder<T, What> {
-    fn clone(&self) -> Builder<T, What> {
+impl<T, ExtentKey: Clone> Clone for Builder<T, ExtentKey> {
+    fn clone(&self) -> Builder<T, ExtentKey> {
         Builder {
             config: self.config.clone(),
             name: self.name.clone(),
@@ -67,7 +67,7 @@ pub(crate) enum WrittenBy {
     Process,
 }
 
-impl<T, What> Builder<T, What> {
+impl<T, ExtentKey> Builder<T, ExtentKey> {
     /// Sets the root. The file appears below it, in the directory with the model's name. Default: `MMSTATS_PATH`,
     /// else `$XDG_RUNTIME_DIR/mmstats`, else `/dev/shm/mmstats-<uid>`.
     ///
@@ -233,7 +233,7 @@ impl<T, What> Builder<T, What> {
     }
 
     /// Returns a builder with the settings of an existing file.
-    pub(super) fn like(file: &StatsFile, what: What) -> Builder<T, What> {
+    pub(super) fn like(file: &StatsFile, what: ExtentKey) -> Builder<T, ExtentKey> {
         Builder {
             config: file.config().clone(),
             name: file.model().to_owned(),
@@ -353,11 +353,11 @@ impl<T: MmStats> Builder<T, Names> {
         let file = StatsFile::new(&self.config, &self.name, model::type_path::<T>())?;
         let storage: Rc<dyn Storage> = file.clone();
         let append = Append::begin(&*file).expect("the first of the file");
-        let around = Around {
+        let placement = Placement {
             prefix: self.config.label_prefix.clone(),
-            ..Around::default()
+            ..Placement::default()
         };
-        let groups = Groups::<T>::new(Some(&storage), around);
+        let groups = Groups::<T>::new(Some(&storage), placement);
         if let Some(error) = file.failure() {
             return Err(error);
         }

@@ -30,22 +30,22 @@ use crate::sys::lifecycle::paths::Settings;
 /// A thread's file keeps at most as many values of each label as a [`History`] does. All histories of a file share
 /// one budget. See [`stats`](crate::stats) for contexts and errors.
 pub fn push_stat(label: &str, value: f64) {
-    Labelled::local(|stats| stats.named.group(label).record(value));
+    StatsByLabel::local(|stats| stats.named.group(label).record(value));
 }
 
 /// The model.
-pub(super) struct Labelled {
+pub(super) struct StatsByLabel {
     pub(super) errors: Errors,
-    pub(super) named: Groups<Named>,
+    pub(super) named: Groups<LabelStats>,
 }
 
 /// The metrics of each label.
-pub(super) struct Named {
+pub(super) struct LabelStats {
     summary: Summary,
     history: History,
 }
 
-impl Named {
+impl LabelStats {
     fn record(&self, value: f64) {
         self.summary.record(value);
         self.history.push(value);
@@ -68,31 +68,31 @@ const NAME: &str = "stats";
 
 // SAFETY: as in the derive, `prepare_fields` makes every field by `Field::bind` and keeps nothing of the binder, and
 // there are no other fields.
-unsafe impl MmStats for Labelled {
+unsafe impl MmStats for StatsByLabel {
     const NAME: &'static str = NAME;
     const HELP: &'static str = "Statistics by name.";
     const TRAITS: FieldTraits = |_, _| ();
 
     fn describe_fields(describe: &mut Describe) {
         Errors::describe(describe, "errors", ERRORS);
-        Groups::<Named>::describe(describe, "named", NAMED);
+        Groups::<LabelStats>::describe(describe, "named", NAMED);
     }
 
-    fn prepare_fields() -> impl FnOnce(&mut Binder<'_>) -> Labelled {
-        |binder| Labelled {
+    fn prepare_fields() -> impl FnOnce(&mut Binder<'_>) -> StatsByLabel {
+        |binder| StatsByLabel {
             errors: Errors::bind(binder, "errors", ERRORS),
             named: Groups::bind(binder, "named", NAMED),
         }
     }
 
-    fn with_local<R>(f: impl FnOnce(&LocalCell<Labelled>) -> R) -> R {
+    fn with_local<R>(f: impl FnOnce(&LocalCell<StatsByLabel>) -> R) -> R {
         thread_local! {
-            static CELL: LocalCell<Labelled> = const { LocalCell::new() };
+            static CELL: LocalCell<StatsByLabel> = const { LocalCell::new() };
         }
         CELL.with(f)
     }
 
-    fn builder() -> Builder<Labelled> {
+    fn builder() -> Builder<StatsByLabel> {
         Builder::new(Settings::get().namespace.as_deref().unwrap_or(NAME))
     }
 }
@@ -106,7 +106,7 @@ const ERRORS: Options<'static> =
     Options::NONE.help("Errors that were recorded in a scope or left it.");
 
 // SAFETY: as above.
-unsafe impl MmStats for Named {
+unsafe impl MmStats for LabelStats {
     const NAME: &'static str = "stat";
     const HELP: &'static str = "The values of one label.";
     const TRAITS: FieldTraits = |_, _| ();
@@ -120,14 +120,14 @@ unsafe impl MmStats for Named {
         History::<1000>::describe(describe, "history", Options::NONE);
     }
 
-    fn prepare_fields() -> impl FnOnce(&mut Binder<'_>) -> Named {
-        |binder| Named {
+    fn prepare_fields() -> impl FnOnce(&mut Binder<'_>) -> LabelStats {
+        |binder| LabelStats {
             summary: Summary::bind(binder, "", Options::NONE),
             history: Field::bind(binder, "history", Options::NONE),
         }
     }
 
-    fn with_local<R>(_: impl FnOnce(&LocalCell<Named>) -> R) -> R {
+    fn with_local<R>(_: impl FnOnce(&LocalCell<LabelStats>) -> R) -> R {
         unreachable!("only groups of `Labelled` are made")
     }
 }

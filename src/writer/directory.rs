@@ -12,13 +12,13 @@ use crate::format::temp_name;
 use crate::sys::lifecycle::directory::{self, Directory};
 use crate::sys::lifecycle::held_locks;
 use crate::sys::lifecycle::retained;
-use crate::sys::memory::read_map::Stat;
+use crate::sys::memory::read_map::FileStat;
 use crate::sys::process::clock;
 use crate::sys::process::identity::{self, LOCK_FILE, ProcessIdentity};
 
 /// A file without its final name.
 #[derive(Debug)]
-pub struct Nameless {
+pub struct UnnamedFile {
     /// The file, open for reading and writing.
     pub file: File,
     /// The directory in which it is to appear.
@@ -138,16 +138,16 @@ fn refused(path: &Path, action: &'static str, error: io::Error) -> Error {
     )
 }
 
-impl Nameless {
+impl UnnamedFile {
     /// Makes a new file in `directory`.
-    pub fn create(directory: Directory, mode: u32) -> Result<Nameless, Error> {
+    pub fn create(directory: Directory, mode: u32) -> Result<UnnamedFile, Error> {
         let fail =
             |directory: &Directory, error| refused(directory.path(), "create a file in", error);
         let nameless = directory
             .nameless(mode)
             .map_err(|error| fail(&directory, error))?;
         if let Some(file) = nameless {
-            return Ok(Nameless {
+            return Ok(UnnamedFile {
                 file,
                 directory,
                 temporary: None,
@@ -156,7 +156,7 @@ impl Nameless {
         let (pid, tid) = (identity::process_id(), identity::thread_id());
         let name: OsString = temp_name::name(pid, tid, clock::system_nanos()).into();
         match directory.new_file(&name, mode) {
-            Ok(file) => Ok(Nameless {
+            Ok(file) => Ok(UnnamedFile {
                 file,
                 directory,
                 temporary: Some(name),
@@ -166,7 +166,7 @@ impl Nameless {
     }
 
     /// Gives the file the first free name among `<base>`, `<base>-1`, `<base>-2`, …. No file is ever replaced.
-    pub fn publish(self, base: &str) -> Result<(PathBuf, Stat), Error> {
+    pub fn publish(self, base: &str) -> Result<(PathBuf, FileStat), Error> {
         let directory = &self.directory;
         let link = |name: &OsStr| match &self.temporary {
             Some(temporary) => directory.link(temporary, name),
@@ -187,7 +187,7 @@ impl Nameless {
             let error = match link(OsStr::new(&name)) {
                 Ok(()) => {
                     LAST_SUFFIX.set((hash, suffix));
-                    let found = Stat::of_file(&self.file);
+                    let found = FileStat::of_file(&self.file);
                     return match found {
                         Ok(found) => Ok((path, found)),
                         Err(error) => Err(Error::io(&path, "read the metadata of the file", error)),
@@ -207,7 +207,7 @@ impl Nameless {
     }
 }
 
-impl Drop for Nameless {
+impl Drop for UnnamedFile {
     fn drop(&mut self) {
         if let Some(name) = &self.temporary {
             // Whether the file was published or not, the temporary name is removed. If that fails, nothing can be
@@ -227,7 +227,7 @@ pub fn c_path(path: &Path) -> Result<CString, Error> {
 pub fn reopen(path: &Path, identity: (u64, u64)) -> Result<File, Error> {
     let file = retained::reopen(path)
         .map_err(|error| Error::io(path, "open the file to grow it", error))?;
-    let found = Stat::of_file(&file)
+    let found = FileStat::of_file(&file)
         .map_err(|error| Error::io(path, "read the metadata of the file", error))?;
     if found.identity != identity {
         return Err(Error::io(

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use self::spaces::Spaces;
-use super::directory::{self, Nameless};
+use super::directory::{self, UnnamedFile};
 use super::names;
 use crate::Error;
 use crate::format::header::{LockToken, OWNER};
@@ -89,7 +89,7 @@ enum Backing {
     Anonymous,
     /// A file that has no name yet.
     Nameless {
-        nameless: Option<Nameless>,
+        nameless: Option<UnnamedFile>,
         end: End,
     },
     /// A file at `path`. It is kept open only where it may be impossible to open it again later.
@@ -210,7 +210,7 @@ impl StatsFile {
             held_locks::hold_directory(directory.path());
             retire::before_the_first_file(&root, &directory);
             let path = directory.path().to_owned();
-            let nameless = Nameless::create(directory, mode)?;
+            let nameless = UnnamedFile::create(directory, mode)?;
             held_locks::keep_from_cleaners(&nameless.file);
             let region = Region::over_file(&nameless.file, max_size, PAGE)
                 .map_err(|error| Error::io(&path, "map a file in", error))?;

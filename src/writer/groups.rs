@@ -33,10 +33,10 @@ use crate::sys::memory::hashing::{self, RandomState};
 use crate::sys::memory::mapped::MappedBox;
 
 use self::key::shown;
-pub use self::key::{Around, ByName, GroupBy, GroupId};
+pub use self::key::{ByName, GroupBy, GroupId, Placement};
 pub use self::pairs::Pairs;
 use self::pairs::{AsHashed, LookupPairs, OwnedPairs};
-use self::removal::{KnownGroup, Lent};
+use self::removal::{KnownGroup, LentFlag};
 
 /// Instances of the model `T` that are added at run time, as a field of another model or as a whole file
 /// ([`MmStats::groups`]).
@@ -110,13 +110,13 @@ pub struct Groups<T, L: GroupBy = ByName> {
     reported: Cell<bool>,
     /// The file and the model's schema in it; `None` for private memory, which has no groups.
     file: Option<(Rc<dyn Storage>, PlacedSchema)>,
-    lent: Lent,
-    around: Around,
+    lent: LentFlag,
+    placement: Placement,
 }
 
 impl<T: MmStats, L: GroupBy> Groups<T, L> {
-    /// Makes groups in a file, where `around` says how they are placed. A failure is kept in `storage`.
-    pub(super) fn new(storage: Option<&Rc<dyn Storage>>, around: Around) -> Groups<T, L> {
+    /// Makes groups in a file, where `placement` says how they are placed. A failure is kept in `storage`.
+    pub(super) fn new(storage: Option<&Rc<dyn Storage>>, placement: Placement) -> Groups<T, L> {
         let mut groups = Groups {
             known: FrozenMap::default(),
             paired: FrozenMap::with_hasher(BuildHasherDefault::new()),
@@ -128,14 +128,14 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
             asking: Cell::new(false),
             reported: Cell::new(false),
             file: None,
-            lent: Lent::of(storage),
-            around,
+            lent: LentFlag::of(storage),
+            placement,
         };
         if let Some(storage) = storage {
             let reserved = storage
                 .schema(model::key::<T>(), &model::schema::<T>)
                 .and_then(|schema| {
-                    let other = L::other(&groups.around)?;
+                    let other = L::other(&groups.placement)?;
                     storage.keep_aside(schema, &groups.instance(schema, other))?;
                     Ok(schema)
                 });
@@ -192,7 +192,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
             self.make_other()?;
             return Ok(self.other_now());
         }
-        match self.make(L::id(key, &self.around)?) {
+        match self.make(L::id(key, &self.placement)?) {
             Ok(group) => Ok(self.known.insert(L::owned(key), group).lend(&self.lent)),
             // The user's `value = …` or an allocator may have made it meanwhile.
             Err(error) => self
@@ -270,8 +270,8 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
 
     /// Returns when the group, and each group around it, is idle.
     fn idle(&self, storage: &Rc<dyn Storage>, instance: &Instance) -> Vec<Idle> {
-        let mut idle = self.around.idle.clone();
-        if let Some(nanos) = self.around.idle_after {
+        let mut idle = self.placement.idle.clone();
+        if let Some(nanos) = self.placement.idle_after {
             let path = storage.path();
             let Instance {
                 prefix,
@@ -390,7 +390,7 @@ impl<T: MmStats> Groups<T> {
         }
         self.let_go(&self.paired, wanted);
         let labels = wanted.pairs.to_labels();
-        match self.make(GroupId::labelled(labels, &self.around)?) {
+        match self.make(GroupId::labelled(labels, &self.placement)?) {
             Ok(group) => Ok(self.paired.insert(wanted.to_kept(), group).lend(&self.lent)),
             // As in `try_group`.
             Err(error) => (self.paired.get(wanted))
@@ -446,19 +446,19 @@ unsafe impl<T: MmStats, L: GroupBy> Field for Groups<T, L> {
     }
 
     fn bind(binder: &mut Binder<'_>, _: &str, options: Options<'_>) -> Groups<T, L> {
-        let mut around = Around::default();
+        let mut placement = Placement::default();
         if let Some(storage) = binder.storage() {
-            around.prefix = format!("{}{}", binder.prefix(), options.prefix);
-            around.labels = binder.labels().to_vec();
-            around.named = binder.named_group().cloned();
-            around.group_label = options.group_label.to_owned();
-            around.idle_after = options.idle;
-            around.idle = binder.idle_groups().to_vec();
+            placement.prefix = format!("{}{}", binder.prefix(), options.prefix);
+            placement.labels = binder.labels().to_vec();
+            placement.named = binder.named_group().cloned();
+            placement.group_label = options.group_label.to_owned();
+            placement.idle_after = options.idle;
+            placement.idle = binder.idle_groups().to_vec();
             if let Err(error) = names::check_prefix(options.prefix) {
                 storage.fail(error);
             }
         }
-        Groups::new(binder.storage(), around)
+        Groups::new(binder.storage(), placement)
     }
 }
 

@@ -1,6 +1,6 @@
 //! One file for each thread and model, made at first use.
 //!
-//! A thread's cell for a model points to the model of a [`Stats`] that [`Owned`] keeps. At the end of the thread its
+//! A thread's cell for a model points to the model of a [`Stats`] that [`ThreadModels`] keeps. At the end of the thread its
 //! files become orphans, and the next thread that needs the model adopts one. So a model never has more files than
 //! the largest number of threads that were alive at once.
 
@@ -120,23 +120,23 @@ impl Drop for Lending<'_> {
 /// What a thread keeps for its cells; dropped at its end. It is a list of nodes that are allocated beforehand,
 /// because an allocation while a node is entered could reenter this code through the allocator.
 #[derive(Default)]
-struct Owned(Cell<Option<Box<Keep>>>);
+struct ThreadModels(Cell<Option<Box<KeptModel>>>);
 
 /// A thread's file of one model, of any type.
-struct Keep {
+struct KeptModel {
     orphan: Box<Orphan>,
     /// Marks the file as an orphan. Returns whether it is handed on.
     abandon: fn(&Orphan) -> bool,
     /// The generation of the process that it belongs to.
     generation: u64,
-    next: Option<Box<Keep>>,
+    next: Option<Box<KeptModel>>,
 }
 
 thread_local! {
-    static OWNED: Owned = Owned::default();
+    static OWNED: ThreadModels = ThreadModels::default();
 }
 
-impl Drop for Owned {
+impl Drop for ThreadModels {
     fn drop(&mut self) {
         // First: no later destructor of this thread may find a model that another thread has by then.
         fork::clear_thread_cells();
@@ -159,7 +159,7 @@ impl Drop for Owned {
 /// Keeps an orphan's node until this thread ends. Then `abandon` says whether it is handed on as an orphan. Returns
 /// `false`, and keeps nothing, if the thread is already being torn down.
 pub(crate) fn keep_until_thread_ends(orphan: Box<Orphan>, abandon: fn(&Orphan) -> bool) -> bool {
-    let mut keep = Box::new(Keep {
+    let mut keep = Box::new(KeptModel {
         orphan,
         abandon,
         generation: fork::generation(),
@@ -178,15 +178,15 @@ pub(crate) fn is_torn_down() -> bool {
 }
 
 /// A model of this thread. It is boxed in an orphan node from the beginning, so the thread's end allocates nothing.
-struct Local<T>(Stats<T>);
+struct LocalModel<T>(Stats<T>);
 
 /// Handles the first use of a model in a thread, the first use after groups were removed, and every use for which no
 /// model can be kept.
 #[cold]
 fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
     /// Clears `busy` when dropped, also after a panic in the user's `value = …`.
-    struct Done<'a>(&'a Cell<bool>);
-    impl Drop for Done<'_> {
+    struct BusyGuard<'a>(&'a Cell<bool>);
+    impl Drop for BusyGuard<'_> {
         fn drop(&mut self) {
             self.0.set(false);
         }
@@ -210,7 +210,7 @@ fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
     if cell.busy.replace(true) {
         return with_private(f);
     }
-    let busy = Done(&cell.busy);
+    let busy = BusyGuard(&cell.busy);
     let Some((orphan, model, file, error)) = adopt_or_create::<T>() else {
         drop(busy);
         return with_private(f);
@@ -240,22 +240,27 @@ fn first<T: MmStats, R>(cell: &LocalCell<T>, f: impl FnOnce(&T) -> R) -> R {
 
 /// What a thread keeps for a model, pointers to the model and its file, and the error if there is no file that
 /// readers see.
-type Made<T> = (Box<Orphan>, *const T, *const StatsFile, Option<Error>);
+type MadeModel<T> = (Box<Orphan>, *const T, *const StatsFile, Option<Error>);
 
 /// Takes an orphan of this model, makes a new file or, if there can be none, uses private memory. Returns pointers
 /// to the model and its file, and the error if there is no file. Returns `None` while this thread is being torn
 /// down, or if there is no memory either.
-fn adopt_or_create<T: MmStats>() -> Option<Made<T>> {
+fn adopt_or_create<T: MmStats>() -> Option<MadeModel<T>> {
     if is_torn_down() {
         return None;
     }
-    let key = TypeId::of::<Local<T>>();
+    let key = TypeId::of::<LocalModel<T>>();
     let mut refused = None;
     let root = thread_root::get();
     // A test counts in its own files, from zero.
     let orphan = match root.map_or_else(|| orphans::take(key), |_| None) {
         Some(orphan) => {
-            orphan.value.downcast_ref::<Local<T>>()?.0.file().adopt();
+            orphan
+                .value
+                .downcast_ref::<LocalModel<T>>()?
+                .0
+                .file()
+                .adopt();
             orphan
         }
         None => {
@@ -272,10 +277,10 @@ fn adopt_or_create<T: MmStats>() -> Option<Made<T>> {
                     .make()
                     .or_else(|_| T::builder().unseen())
             });
-            Orphan::new(key, Box::new(Local(stats.ok()?)))
+            Orphan::new(key, Box::new(LocalModel(stats.ok()?)))
         }
     };
-    let stats = &orphan.value.downcast_ref::<Local<T>>()?.0;
+    let stats = &orphan.value.downcast_ref::<LocalModel<T>>()?.0;
     stats.file().set_local();
     let (model, file): (*const T, *const StatsFile) = (&**stats, stats.file());
     Some((orphan, model, file, refused))
@@ -284,7 +289,7 @@ fn adopt_or_create<T: MmStats>() -> Option<Made<T>> {
 /// Called when the thread of this model's file ends. Returns whether the file is handed on. Private memory is not,
 /// because the next thread may get a file again. Nor is the file of a test, which is in a root of its own.
 fn abandon<T: MmStats>(orphan: &Orphan) -> bool {
-    let local = orphan.value.downcast_ref::<Local<T>>();
+    let local = orphan.value.downcast_ref::<LocalModel<T>>();
     local.is_some_and(|local| {
         local.0.file().abandon();
         !local.0.file().is_anonymous() && local.0.file().config().root.is_none()

@@ -33,6 +33,6 @@ pub(crate) use names::valid_label;
 #[cfg(feature = "metrics")]
 pub(crate) use names::{check_model, valid_label_text};
 pub use procedural::{Group, MetricBuilder, Writer};
-pub(crate) use procedural::{Lasts, SharedMetric};
+pub(crate) use procedural::{Lifetime, SharedMetric};
 pub use scope::{Laps, Measurement, Scope, laps, stats, stats_async};
 pub use stats::Stats;

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use super::builder::{Builder, Procedural};
 use super::file::StatsFile;
-use super::groups::{Around, GroupId};
+use super::groups::{GroupId, Placement};
 use crate::Error;
 use crate::metric::constant::{Constant, ConstantType};
 use crate::metric::one_thread::of_one_thread;
@@ -20,7 +20,7 @@ use crate::{
     Percentile, SamplingCounter, Summary, Text, Timer, UpDown,
 };
 
-pub(crate) use self::metric_builder::Lasts;
+pub(crate) use self::metric_builder::Lifetime;
 pub use self::metric_builder::MetricBuilder;
 pub(crate) use self::shared::SharedMetric;
 
@@ -109,7 +109,7 @@ impl Writer {
     pub fn group(&self, name: &str) -> Result<Group<'_>, Error> {
         Ok(Group {
             writer: self,
-            id: GroupId::named(name, &Around::default())?,
+            id: GroupId::named(name, &Placement::default())?,
         })
     }
 
@@ -132,7 +132,7 @@ impl Writer {
         let labels = labels.iter().map(owned).collect();
         Ok(Group {
             writer: self,
-            id: GroupId::labelled(labels, &Around::default())?,
+            id: GroupId::labelled(labels, &Placement::default())?,
         })
     }
 }

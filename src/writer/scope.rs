@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
-use super::by_name::{LABEL, Labelled};
+use super::by_name::{LABEL, StatsByLabel};
 use super::groups::Pairs;
 use super::model::MmStats;
 use super::names;
@@ -88,11 +88,11 @@ pub fn stats_async<R>(
 }
 
 fn record<E: Error + ?Sized>(error: &E, site: &Location<'_>) {
-    Labelled::local(|stats| stats.errors.record_at(error, site));
+    StatsByLabel::local(|stats| stats.errors.record_at(error, site));
 }
 
 fn record_boxed(error: &(dyn Error + 'static), site: &Location<'_>) {
-    Labelled::local(|stats| stats.errors.record_boxed(error, site));
+    StatsByLabel::local(|stats| stats.errors.record_boxed(error, site));
 }
 
 /// Records a panic and resumes it.
@@ -251,7 +251,7 @@ impl Drop for Measurement<'_> {
             value,
             context,
         } = *self;
-        Labelled::local(|stats| {
+        StatsByLabel::local(|stats| {
             let named = if stat.more.is_empty() {
                 stats.named.group(label)
             } else {

@@ -22,14 +22,14 @@ const HINTS_MOST: usize = 8;
 pub struct Sources {
     readers: Vec<(PathBuf, Reader)>,
     failures: Vec<(PathBuf, String)>,
-    asked: Asked,
+    asked: Selection,
     /// Whether each reading is compared with the previous one.
     watched: bool,
 }
 
 /// What was asked for, to name the places where nothing was found.
 #[derive(Clone)]
-enum Asked {
+enum Selection {
     Paths(Vec<PathBuf>),
     AllProcesses,
 }
@@ -38,7 +38,7 @@ impl Sources {
     /// Opens the paths, each of which is a PID if there is no such file. Without paths, opens those that the
     /// environment names.
     pub fn open(paths: &[PathBuf]) -> Sources {
-        let mut sources = Sources::new(Asked::Paths(paths.to_owned()));
+        let mut sources = Sources::new(Selection::Paths(paths.to_owned()));
         if paths.is_empty() {
             // An error means that no usual root exists: `complain` lists them.
             let reader = Reader::from_env().ok();
@@ -61,7 +61,7 @@ impl Sources {
 
     /// Opens the files of every process that this user may inspect.
     pub fn for_all_processes() -> Sources {
-        let mut sources = Sources::new(Asked::AllProcesses);
+        let mut sources = Sources::new(Selection::AllProcesses);
         sources
             .readers
             .push((PathBuf::from("/proc"), Reader::for_all_processes()));
@@ -70,7 +70,7 @@ impl Sources {
 
     /// Makes a source for files that [`set_files`](Self::set_files) will name.
     pub fn of_files() -> Sources {
-        let mut sources = Sources::new(Asked::Paths(Vec::new()));
+        let mut sources = Sources::new(Selection::Paths(Vec::new()));
         sources
             .readers
             .push((PathBuf::new(), Reader::for_files(Vec::new())));
@@ -84,7 +84,7 @@ impl Sources {
         }
     }
 
-    fn new(asked: Asked) -> Sources {
+    fn new(asked: Selection) -> Sources {
         if let Err(error) = guard_sigbus() {
             log::warn!(
                 "a stats file that is cut short while it is read will end this program: {error}"
@@ -148,7 +148,7 @@ pub fn pid(path: &Path) -> Option<u32> {
 pub struct Input {
     pub snapshots: Vec<Snapshot>,
     pub failures: Vec<(PathBuf, String)>,
-    asked: Asked,
+    asked: Selection,
 }
 
 impl Input {
@@ -222,15 +222,15 @@ impl Input {
     /// at all processes.
     pub fn complain_of_removed(&self) -> bool {
         let paths = match &self.asked {
-            Asked::AllProcesses => Vec::new(),
-            Asked::Paths(paths) if paths.is_empty() => roots(),
-            Asked::Paths(paths) => paths.clone(),
+            Selection::AllProcesses => Vec::new(),
+            Selection::Paths(paths) if paths.is_empty() => roots(),
+            Selection::Paths(paths) => paths.clone(),
         };
         let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
         let mut any = false;
         for removed in unlinked("/") {
             // Removed files of a given process are among its errors.
-            let is_known = matches!(self.asked, Asked::AllProcesses)
+            let is_known = matches!(self.asked, Selection::AllProcesses)
                 || paths.iter().any(|path| pid(path) == Some(removed.pid()));
             if !is_known {
                 if !(paths.iter()).any(|path| removed.directory().starts_with(absolute(path))) {
@@ -256,10 +256,10 @@ impl Input {
     /// Returns where it looked, as in "in /run/app".
     pub fn place(&self) -> String {
         let paths = match &self.asked {
-            Asked::AllProcesses => {
+            Selection::AllProcesses => {
                 return "of any process that this user may look at".to_owned();
             }
-            Asked::Paths(paths) => paths,
+            Selection::Paths(paths) => paths,
         };
         if !paths.is_empty() {
             let named = |path: &PathBuf| match pid(path) {
@@ -291,7 +291,7 @@ impl Input {
     /// Returns what to do if nothing was found: look where running programs have their files.
     fn advice(&self) -> String {
         let mut roots: BTreeMap<PathBuf, Vec<u32>> = BTreeMap::new();
-        if let Asked::Paths(_) = self.asked {
+        if let Selection::Paths(_) = self.asked {
             for file in Sources::for_all_processes().read().files() {
                 let pids = roots.entry(root(file)).or_default();
                 if !pids.contains(&file.pid()) {

@@ -10,7 +10,7 @@ const EXAMPLES: usize = 5;
 
 /// What a pattern means for a label.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Means {
+pub enum PatternMatch {
     /// The label.
     Label,
     /// Things that its value or its window exposes, by names as in [`Series::exposed`].
@@ -18,7 +18,7 @@ pub enum Means {
 }
 
 /// Returns what a pattern means for a stat; see [`means`].
-pub fn resolve(pattern: &str, stat: &Series) -> Option<Means> {
+pub fn resolve(pattern: &str, stat: &Series) -> Option<PatternMatch> {
     let exposed = || stat.exposed().iter().map(|(name, _)| &**name).collect();
     means(pattern, stat.label(), exposed)
 }
@@ -26,11 +26,15 @@ pub fn resolve(pattern: &str, stat: &Series) -> Option<Means> {
 /// Returns what a pattern (`*` and `?`) means for a label whose value has parts of these names; `None` if it does not
 /// match. Names match as they are and as they are printed. Parts that rows show also match by their names there:
 /// `p99`, `mean`.
-pub fn means<'a>(pattern: &str, label: &str, parts: impl Fn() -> Vec<&'a str>) -> Option<Means> {
+pub fn means<'a>(
+    pattern: &str,
+    label: &str,
+    parts: impl Fn() -> Vec<&'a str>,
+) -> Option<PatternMatch> {
     let is =
         |pattern: &str, name: &str| matches(pattern, name) || matches(pattern, &printable(name));
     if is(pattern, label) {
-        return Some(Means::Label);
+        return Some(PatternMatch::Label);
     }
     // A part may have separators in its name.
     [".", ":", "__"].into_iter().find_map(|separator| {
@@ -43,7 +47,7 @@ pub fn means<'a>(pattern: &str, label: &str, parts: impl Fn() -> Vec<&'a str>) -
                 .filter(|name| is(wanted, name) || in_row(wanted) == in_row(name))
                 .map(str::to_owned)
                 .collect();
-            (!names.is_empty()).then_some(Means::Parts(names))
+            (!names.is_empty()).then_some(PatternMatch::Parts(names))
         })
     })
 }
@@ -73,15 +77,15 @@ fn in_row(name: &str) -> &str {
 }
 
 /// Returns what several patterns together mean for a label. Without patterns, every label matches.
-pub fn resolve_any(patterns: &[String], stat: &Series) -> Option<Means> {
+pub fn resolve_any(patterns: &[String], stat: &Series) -> Option<PatternMatch> {
     if patterns.is_empty() {
-        return Some(Means::Label);
+        return Some(PatternMatch::Label);
     }
     let mut parts = Vec::new();
     for pattern in patterns {
         match resolve(pattern, stat) {
-            Some(Means::Label) => return Some(Means::Label),
-            Some(Means::Parts(names)) => {
+            Some(PatternMatch::Label) => return Some(PatternMatch::Label),
+            Some(PatternMatch::Parts(names)) => {
                 for name in names {
                     if !parts.contains(&name) {
                         parts.push(name);
@@ -91,7 +95,7 @@ pub fn resolve_any(patterns: &[String], stat: &Series) -> Option<Means> {
             None => {}
         }
     }
-    (!parts.is_empty()).then_some(Means::Parts(parts))
+    (!parts.is_empty()).then_some(PatternMatch::Parts(parts))
 }
 
 /// Returns the name of a part, as `mmstats show --per-file` prints it.

@@ -393,7 +393,7 @@ impl ResolvedContext {
 
 /// The contexts of one file as they were copied: the number of each place, and the words of its cell.
 #[derive(Debug, Default)]
-pub struct Copied<'a> {
+pub struct CopiedContexts<'a> {
     /// Sorted by number.
     places: Vec<(u32, &'a [u64])>,
     /// By reference: contexts that have been replaced in their places.
@@ -402,10 +402,10 @@ pub struct Copied<'a> {
     found: RefCell<HashMap<u64, Arc<Context>>>,
 }
 
-impl<'a> Copied<'a> {
+impl<'a> CopiedContexts<'a> {
     /// Makes a set of these places, which are sorted by number.
-    pub fn new(places: Vec<(u32, &'a [u64])>) -> Copied<'a> {
-        Copied {
+    pub fn new(places: Vec<(u32, &'a [u64])>) -> CopiedContexts<'a> {
+        CopiedContexts {
             places,
             replaced: HashMap::default(),
             found: RefCell::default(),
@@ -413,7 +413,7 @@ impl<'a> Copied<'a> {
     }
 
     /// Adds contexts that are no longer in their places.
-    pub fn with(mut self, replaced: impl Iterator<Item = (u64, &'a [u64])>) -> Copied<'a> {
+    pub fn with(mut self, replaced: impl Iterator<Item = (u64, &'a [u64])>) -> CopiedContexts<'a> {
         self.replaced.extend(replaced);
         self
     }

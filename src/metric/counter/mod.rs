@@ -12,7 +12,7 @@ use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{Geometry, MetricSchema};
 use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
-use crate::sys::lifecycle::ticker::{Locked, Tick};
+use crate::sys::lifecycle::ticker::{Tick, TicksLocked};
 use crate::sys::memory::words::Word;
 
 /// A count of events. It never falls, and adds up over threads and processes.
@@ -139,7 +139,7 @@ const STEP: usize = 1 + STEP_WORDS;
 pub(super) const STEP_WORDS: usize = 2;
 
 impl Tick for Steps {
-    fn tick(&self, now: u64, _: &Locked) -> u64 {
+    fn tick(&self, now: u64, _: &TicksLocked) -> u64 {
         let begun = Cell::new(false);
         self.ring.at(now, |_| begun.set(true));
         if begun.get() {

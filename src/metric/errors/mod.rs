@@ -30,9 +30,9 @@ use crate::sys::memory::words::Words;
 use crate::sys::process::clock;
 use entry::plain;
 use kind::GEOMETRY;
-use table::{ErrorTable, New, RecordOutcome};
+use table::{ErrorTable, NewError, RecordOutcome};
 use text::{Name, Site, Texts};
-use type_name::Leading;
+use type_name::LeadingIdentifier;
 
 /// A log of distinct errors. Each has a count, the times of the first and the last occurrence, its message, its
 /// causes, and a context. The context of an error is the backtrace of the first occurrence, if `RUST_BACKTRACE`
@@ -91,17 +91,17 @@ pub struct Errors {
 
 /// What distinguishes an error from others.
 #[derive(Clone, Copy)]
-enum Called<'a> {
+enum ErrorIdentity<'a> {
     /// The full name of its type. The name that is shown is cut from it only when the error is new: finding it
     /// took a third of the time of counting a known error.
     Type(&'static str),
     Name(Name<'a>),
 }
 
-impl<'a> Called<'a> {
+impl<'a> ErrorIdentity<'a> {
     /// An error with this path and name.
-    fn error((path, text): (&'a str, &'a str)) -> Called<'a> {
-        Called::Name(Name {
+    fn error((path, text): (&'a str, &'a str)) -> ErrorIdentity<'a> {
+        ErrorIdentity::Name(Name {
             path,
             text,
             is_note: false,
@@ -111,8 +111,8 @@ impl<'a> Called<'a> {
     /// Returns the name that is shown.
     fn name(self) -> Name<'a> {
         match self {
-            Called::Name(name) => name,
-            Called::Type(name) => {
+            ErrorIdentity::Name(name) => name,
+            ErrorIdentity::Type(name) => {
                 let (path, text) = type_name::split(name);
                 Name {
                     path,
@@ -145,10 +145,10 @@ impl Errors {
 
     /// Records an error for this place in the source.
     pub(crate) fn record_at<E: Error + ?Sized>(&self, error: &E, site: &Location<'_>) {
-        let mut leading = Leading::default();
+        let mut leading = LeadingIdentifier::default();
         let name = match type_name::static_type::<E>() {
-            Some(name) => Called::Type(name),
-            None => Called::error(type_name::dyn_type(error, &mut leading)),
+            Some(name) => ErrorIdentity::Type(name),
+            None => ErrorIdentity::error(type_name::dyn_type(error, &mut leading)),
         };
         self.enter(name, Some(site.into()), &error, error.source(), None);
     }
@@ -157,7 +157,7 @@ impl Errors {
     pub(crate) fn record_boxed(&self, error: &(dyn Error + 'static), site: &Location<'_>) {
         match type_name::known(error) {
             Some(known) => {
-                let name = Called::error(known);
+                let name = ErrorIdentity::error(known);
                 self.enter(name, Some(site.into()), &error, error.source(), None);
             }
             None => self.record_at(error, site),
@@ -175,7 +175,7 @@ impl Errors {
         (file, line): (&str, u32),
         context: &str,
     ) {
-        let mut leading = Leading::default();
+        let mut leading = LeadingIdentifier::default();
         let called = match error {
             Some(error) => {
                 type_name::known(error).unwrap_or_else(|| type_name::dyn_type(error, &mut leading))
@@ -189,7 +189,13 @@ impl Errors {
         };
         let source = error.and_then(Error::source);
         let context = (!context.is_empty()).then_some(context.as_bytes());
-        self.enter(Called::error(called), Some(site), &message, source, context);
+        self.enter(
+            ErrorIdentity::error(called),
+            Some(site),
+            &message,
+            source,
+            context,
+        );
     }
 
     /// Records, under a name, a problem that is not an `Error`, with a context: a text or any bytes. Only the
@@ -209,7 +215,13 @@ impl Errors {
             text: name,
             is_note: true,
         };
-        self.enter(Called::Name(name), None, &"", None, Some(context.as_ref()));
+        self.enter(
+            ErrorIdentity::Name(name),
+            None,
+            &"",
+            None,
+            Some(context.as_ref()),
+        );
     }
 
     /// Returns how many errors and notes were recorded in this thread's file.
@@ -228,7 +240,7 @@ impl Errors {
     #[inline]
     fn enter(
         &self,
-        name: Called<'_>,
+        name: ErrorIdentity<'_>,
         site: Option<Site<'_>>,
         message: &dyn Display,
         source: Option<&(dyn Error + 'static)>,
@@ -261,11 +273,11 @@ impl Errors {
         }
     }
 
-    fn hash(&self, name: Called<'_>, site: Option<Site<'_>>, message: &dyn Display) -> u64 {
+    fn hash(&self, name: ErrorIdentity<'_>, site: Option<Site<'_>>, message: &dyn Display) -> u64 {
         let mut hash = Hashing(self.hasher.build_hasher());
         match name {
-            Called::Type(name) => hash.0.write(name.as_bytes()),
-            Called::Name(name) => {
+            ErrorIdentity::Type(name) => hash.0.write(name.as_bytes()),
+            ErrorIdentity::Name(name) => {
                 hash.0.write_u8(name.is_note.into());
                 hash.0.write(name.path.as_bytes());
                 hash.0.write(name.text.as_bytes());
@@ -293,12 +305,12 @@ impl Errors {
         context: Option<&[u8]>,
     ) -> Option<RecordOutcome> {
         let storage = self.storage.as_deref()?;
-        let total_hash = self.hash(Called::Name(name), site, &"");
+        let total_hash = self.hash(ErrorIdentity::Name(name), site, &"");
         // Nothing is borrowed here, because making the texts runs the user's code.
         let texts = Texts::of_message(name, site, message, source);
         let wanted = context.is_none() && self.table.try_borrow().ok()?.wants_backtrace(total_hash);
         let backtrace = if wanted { captured() } else { None };
-        let new = New {
+        let new = NewError {
             hash,
             total_hash,
             texts: &texts,

@@ -47,7 +47,7 @@ struct Message {
 }
 
 /// An error that is not known yet.
-pub(in crate::metric) struct New<'a> {
+pub(in crate::metric) struct NewError<'a> {
     /// The hashes of the message, and of its name and place.
     pub(in crate::metric) hash: u64,
     pub(in crate::metric) total_hash: u64,
@@ -126,7 +126,7 @@ impl ErrorTable {
         &mut self,
         storage: &dyn Storage,
         owner: u32,
-        new: &New<'_>,
+        new: &NewError<'_>,
     ) -> RecordOutcome {
         // Making the texts ran the user's code, which may have recorded the same error.
         if let Some(counted) = self.count(Some(storage), new.hash, new.context, new.number, new.now)
@@ -160,7 +160,12 @@ impl ErrorTable {
     }
 
     /// Counts a new message under its name and place. Returns the index of the total, if there is one.
-    fn enter_total(&mut self, storage: &dyn Storage, owner: u32, new: &New<'_>) -> Option<usize> {
+    fn enter_total(
+        &mut self,
+        storage: &dyn Storage,
+        owner: u32,
+        new: &NewError<'_>,
+    ) -> Option<usize> {
         if let Some(&known) = self.total_by_hash.get(&new.total_hash) {
             count(self.totals[known], new.now, Reference::NONE);
             return Some(known);
@@ -255,7 +260,7 @@ fn append<W: Width>(
 }
 
 /// Publishes an entry with new texts into each buffer, so that [`count`] may leave them as they are.
-fn publish<W: Width>(slot: Slot<W>, new: &New<'_>, texts: &Texts, context: Reference) {
+fn publish<W: Width>(slot: Slot<W>, new: &NewError<'_>, texts: &Texts, context: Reference) {
     let words = [1, new.now, new.now, context.0]
         .into_iter()
         .chain(texts.words())

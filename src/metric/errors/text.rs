@@ -166,9 +166,9 @@ impl Texts {
     }
 
     /// Adds the next text, of at most `most` bytes.
-    fn add(&mut self, most: usize, text: impl FnOnce(&mut Cut<'_>) -> fmt::Result) {
+    fn add(&mut self, most: usize, text: impl FnOnce(&mut TruncatedText<'_>) -> fmt::Result) {
         let most = most.min(TEXTS_MOST - self.len);
-        let mut to = Cut {
+        let mut to = TruncatedText {
             bytes: &mut self.bytes[self.len..][..most],
             len: 0,
             full: false,
@@ -189,14 +189,14 @@ impl Texts {
 }
 
 /// A text that is cut, at a character boundary, where its space ends.
-struct Cut<'a> {
+struct TruncatedText<'a> {
     bytes: &'a mut [u8],
     len: usize,
     /// Whether something was left out. If so, nothing follows.
     full: bool,
 }
 
-impl Write for Cut<'_> {
+impl Write for TruncatedText<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         if self.full {
             return Err(fmt::Error);
@@ -211,7 +211,7 @@ impl Write for Cut<'_> {
 }
 
 /// Writes a text as one line: line feeds become spaces.
-struct OneLine<'a, 'b>(&'a mut Cut<'b>);
+struct OneLine<'a, 'b>(&'a mut TruncatedText<'b>);
 
 impl Write for OneLine<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {

@@ -44,9 +44,9 @@ pub(in crate::metric) fn split(name: &str) -> (&str, &str) {
 /// Returns path and name of a `dyn Error`, without a word of its message.
 pub(in crate::metric) fn dyn_type<'a, E: Error + ?Sized>(
     error: &E,
-    leading: &'a mut Leading,
+    leading: &'a mut LeadingIdentifier,
 ) -> (&'a str, &'a str) {
-    let mut of_message = Leading::default();
+    let mut of_message = LeadingIdentifier::default();
     of_message.read(format_args!("{error}"));
     leading.read(format_args!("{error:?}"));
     // `anyhow` and others write the message where a derived `Debug` writes the type.
@@ -106,12 +106,12 @@ pub(in crate::metric) fn known(
 
 /// The identifier at the beginning of a text.
 #[derive(Default)]
-pub(in crate::metric) struct Leading {
+pub(in crate::metric) struct LeadingIdentifier {
     bytes: [u8; 32],
     len: usize,
 }
 
-impl Leading {
+impl LeadingIdentifier {
     fn read(&mut self, text: fmt::Arguments<'_>) {
         // `write_str` fails at the end of the identifier, which ends the formatting.
         let _ = self.write_fmt(text);
@@ -122,7 +122,7 @@ impl Leading {
     }
 }
 
-impl Write for Leading {
+impl Write for LeadingIdentifier {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for byte in text.bytes() {
             let belongs = byte == b'_'

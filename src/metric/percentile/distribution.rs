@@ -3,7 +3,7 @@
 mod merge;
 
 use super::exemplars::{self, ByMagnitude, Exemplar};
-use crate::metric::context::Copied;
+use crate::metric::context::CopiedContexts;
 use std::collections::BTreeMap;
 
 use crate::format::histogram::Layout;
@@ -75,7 +75,7 @@ impl Distribution {
     pub(in crate::metric) fn set_exemplars(
         &mut self,
         extents: &[(u32, &[u64])],
-        contexts: &Copied<'_>,
+        contexts: &CopiedContexts<'_>,
     ) {
         // By the highest bit and not by the octave: with other digits the octaves are others.
         let value = |bits: u64| Some((u64::BITS - bits.leading_zeros(), bits));

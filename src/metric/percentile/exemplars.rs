@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use crate::format::extent::{Extent, Shape};
 use crate::format::slot;
-use crate::metric::context::{Context, Copied, Reference, ResolvedContext};
+use crate::metric::context::{Context, CopiedContexts, Reference, ResolvedContext};
 use crate::metric::extents::Extents;
 use crate::metric::storage::Storage;
 use crate::sys::memory::words::{Slot, Width};
@@ -47,17 +47,17 @@ pub(in crate::metric) static EXTENTS: Extents = Extents {
 
 /// The writer's side.
 #[derive(Default)]
-pub(in crate::metric) struct Exemplars(RefCell<Option<Box<Table>>>);
+pub(in crate::metric) struct Exemplars(RefCell<Option<Box<ExemplarTable>>>);
 
-struct Table {
+struct ExemplarTable {
     storage: Rc<dyn Storage>,
     owner: u32,
-    kept: Vec<Kept>,
+    kept: Vec<KeptExemplar>,
     /// How many times the file had no space for another one.
     refused: u64,
 }
 
-struct Kept {
+struct KeptExemplar {
     octave: u32,
     slot: Slot<ExemplarWidth>,
     context: Reference,
@@ -79,7 +79,7 @@ impl Exemplars {
             return;
         };
         let table = table.get_or_insert_with(|| {
-            Box::new(Table {
+            Box::new(ExemplarTable {
                 storage: Rc::clone(storage),
                 owner,
                 kept: Vec::new(),
@@ -98,7 +98,7 @@ impl Exemplars {
     }
 }
 
-impl Table {
+impl ExemplarTable {
     /// Returns the index of the octave's exemplar, which is made if it is new and there is space.
     fn place(&mut self, octave: u32) -> Option<usize> {
         let known = self.kept.iter().position(|kept| kept.octave == octave);
@@ -120,7 +120,7 @@ impl Table {
             self.refused += 1;
             return None;
         };
-        self.kept.push(Kept {
+        self.kept.push(KeptExemplar {
             octave,
             slot: Slot::new(words, BUFFERS),
             context: Reference::NONE,
@@ -129,7 +129,7 @@ impl Table {
     }
 }
 
-impl Drop for Table {
+impl Drop for ExemplarTable {
     /// Releases the contexts of a removed group. (Its extents go to the next group in its place.)
     fn drop(&mut self) {
         for kept in &self.kept {
@@ -208,7 +208,7 @@ pub(super) type ByMagnitude<T> = BTreeMap<u32, Exemplar<T>>;
 /// bits.
 pub(super) fn decode<T: Copy>(
     extents: &[(u32, &[u64])],
-    contexts: &Copied<'_>,
+    contexts: &CopiedContexts<'_>,
     value: impl Fn(u64) -> Option<(u32, T)>,
 ) -> ByMagnitude<T> {
     let mut found = ByMagnitude::new();

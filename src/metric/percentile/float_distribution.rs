@@ -1,7 +1,7 @@
 //! The read side of `Percentile<f64>`: a distribution with moments and buckets.
 
 use super::exemplars::{self, ByMagnitude, Exemplar};
-use crate::metric::context::Copied;
+use crate::metric::context::CopiedContexts;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -61,7 +61,7 @@ impl FloatDistribution {
     pub(in crate::metric) fn set_exemplars(
         &mut self,
         extents: &[(u32, &[u64])],
-        contexts: &Copied<'_>,
+        contexts: &CopiedContexts<'_>,
     ) {
         let value = |bits: u64| {
             let value = f64::from_bits(bits);

@@ -4,7 +4,7 @@ use crate::format::histogram::Layout;
 use crate::format::scalar::{Number, Scalar};
 use crate::format::schema::{FieldSchema, Geometry, Merge, MetricSchema};
 use crate::metric::average::value::AverageValue;
-use crate::metric::context::Copied;
+use crate::metric::context::CopiedContexts;
 use crate::metric::double_double::Sum;
 use crate::metric::kind::{Counts, Raw, code};
 use crate::metric::percentile::distribution::Distribution;
@@ -194,7 +194,7 @@ fn a_compound_is_a_level_or_a_count_for_each_number() {
     let raw = Raw {
         words: &[7 | 8 << 32, 9],
         extents: &[],
-        contexts: &Copied::default(),
+        contexts: &CopiedContexts::default(),
         current: true,
         retired: false,
         now: None,

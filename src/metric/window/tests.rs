@@ -16,7 +16,7 @@ use crate::format::record::Instance;
 use crate::format::schema::MetricSchema;
 use crate::format::schema::Schema;
 use crate::format::slot;
-use crate::metric::context::{Contexts, Copied};
+use crate::metric::context::{Contexts, CopiedContexts};
 use crate::metric::counter::Counter;
 use crate::metric::field::{Binder, Describe, Field, Options};
 use crate::metric::kind::Raw;
@@ -171,7 +171,7 @@ impl<M: Field> Written<M> {
         let raw = Raw {
             words: &words,
             extents: &octaves,
-            contexts: &Copied::default(),
+            contexts: &CopiedContexts::default(),
             current: true,
             retired: false,
             now: Some(now),
@@ -396,7 +396,7 @@ fn hostile_windows_are_read_as_something() {
             let raw = Raw {
                 words: &vec![filled; words],
                 extents: &octaves,
-                contexts: &Copied::default(),
+                contexts: &CopiedContexts::default(),
                 current: true,
                 retired: false,
                 now,

@@ -125,7 +125,7 @@ impl<'a> Metrics<'a> {
 
     /// Adds a series. `export` is the prefix of its model's names, and `path` is where it was read.
     pub fn add(&mut self, (model, export, path): (&'a str, &str, &'a Path), series: &'a Series) {
-        let of = Of {
+        let of = SeriesCommon {
             series,
             export,
             origin: Origin {
@@ -174,7 +174,7 @@ impl<'a> Metrics<'a> {
         }
     }
 
-    fn add_sample(&mut self, of: &Of<'a, '_>, sample: &Sample<'_>) {
+    fn add_sample(&mut self, of: &SeriesCommon<'a, '_>, sample: &Sample<'_>) {
         let mut attributes = of.attributes.clone();
         let owned = |text: &str| Cow::Owned(text.to_owned());
         let number = |kind, number| (kind, PointValue::Number(number));
@@ -271,7 +271,7 @@ impl<'a> Metrics<'a> {
 }
 
 /// The data that all samples of a series have in common.
-struct Of<'a, 'b> {
+struct SeriesCommon<'a, 'b> {
     series: &'a Series,
     export: &'b str,
     origin: Origin<'a>,

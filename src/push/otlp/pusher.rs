@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::client::{Client, Failure};
 use super::metrics::Metrics;
 use super::request::{Piece, pieces, request};
-use super::resource::{Resources, Whose, unix_nanos};
+use super::resource::{ResourceOwner, Resources, unix_nanos};
 use super::totals::Totals;
 use super::{Error, Options};
 use crate::push::backoff::Backoff;
@@ -39,9 +39,9 @@ pub struct Pusher {
     options: Options,
     backoff: Backoff,
     /// Processes that have ended and whose last totals were pushed.
-    done: HashSet<Whose>,
+    done: HashSet<ResourceOwner>,
     /// Pieces of the last reading that were not accepted.
-    unsent: HashMap<Whose, Vec<Piece>>,
+    unsent: HashMap<ResourceOwner, Vec<Piece>>,
     /// Pieces of processes that are gone that were not accepted, oldest first.
     ended: VecDeque<Piece>,
     /// The warnings of the last push: each is reported once.
@@ -62,7 +62,7 @@ pub struct Pushed {
 
 /// Something to send: a piece, and its resource unless that is gone.
 struct Item {
-    whose: Option<Whose>,
+    whose: Option<ResourceOwner>,
     piece: Piece,
 }
 
@@ -201,9 +201,9 @@ impl Pusher {
         snapshots: &[Snapshot],
         time: u64,
         round: &mut Round,
-    ) -> (VecDeque<Item>, Vec<Whose>) {
+    ) -> (VecDeque<Item>, Vec<ResourceOwner>) {
         let groups = groups(snapshots);
-        let there: HashSet<&Whose> = groups.iter().map(|group| &group.whose).collect();
+        let there: HashSet<&ResourceOwner> = groups.iter().map(|group| &group.whose).collect();
         self.done.retain(|whose| there.contains(whose));
         self.resources.forget_others(&there);
         for (whose, pieces) in std::mem::take(&mut self.unsent) {
@@ -309,14 +309,14 @@ impl Pusher {
     }
 
     /// Keeps the items that were not accepted, until the next reading decides which are still needed.
-    fn keep(&mut self, rest: VecDeque<Item>, dead: Vec<Whose>) {
+    fn keep(&mut self, rest: VecDeque<Item>, dead: Vec<ResourceOwner>) {
         for item in rest {
             match item.whose {
                 Some(whose) => self.unsent.entry(whose).or_default().push(item.piece),
                 None => self.ended.push_back(item.piece),
             }
         }
-        let is_done = |whose: &Whose| !self.unsent.contains_key(whose);
+        let is_done = |whose: &ResourceOwner| !self.unsent.contains_key(whose);
         self.done.extend(dead.into_iter().filter(is_done));
     }
 
@@ -352,7 +352,7 @@ impl Pusher {
 
 /// The models of one resource.
 struct Group<'a> {
-    whose: Whose,
+    whose: ResourceOwner,
     is_dead: bool,
     models: Vec<(&'a Path, &'a Model)>,
 }
@@ -366,13 +366,13 @@ impl Group<'_> {
 /// Returns the resources, in the order in which they were read.
 fn groups(snapshots: &[Snapshot]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
-    let mut index: HashMap<Whose, usize> = HashMap::new();
+    let mut index: HashMap<ResourceOwner, usize> = HashMap::new();
     for snapshot in snapshots {
         for model in snapshot.models() {
             if model.name() == OWN_MODEL {
                 continue;
             }
-            let whose = Whose::of(model, snapshot.path());
+            let whose = ResourceOwner::of(model, snapshot.path());
             let is_dead = model
                 .process()
                 .is_some_and(|process| process.state() == State::Dead);

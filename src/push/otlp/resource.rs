@@ -21,24 +21,24 @@ const UNKNOWN: &str = "unknown_service";
 
 /// The owner of metrics: the same at each reading and for every reader.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Whose {
+pub enum ResourceOwner {
     /// A process.
     Process(ProcessId),
     /// The totals of processes that have ended, in the retired files of this path.
     Retired(Box<Path>),
 }
 
-impl Whose {
+impl ResourceOwner {
     /// Returns the owner of a model's values: a process, or the retired totals.
-    pub fn of(model: &Model, path: &Path) -> Whose {
+    pub fn of(model: &Model, path: &Path) -> ResourceOwner {
         match model.process() {
             Some(process) => {
                 let (pid, start_time, boot, namespace, token) = process.id();
                 // A process has a different token in each root. The token is not needed if the start time is known.
                 let token = if start_time == 0 { token } else { 0 };
-                Whose::Process((pid, start_time, boot, namespace, token))
+                ResourceOwner::Process((pid, start_time, boot, namespace, token))
             }
-            None => Whose::Retired(path.into()),
+            None => ResourceOwner::Retired(path.into()),
         }
     }
 }
@@ -50,7 +50,7 @@ pub struct Resources {
     service_name: Option<String>,
     attributes: Vec<(String, String)>,
     /// The resources, encoded once: a changed attribute would make another resource.
-    encoded: HashMap<Whose, Box<[u8]>>,
+    encoded: HashMap<ResourceOwner, Box<[u8]>>,
 }
 
 impl Resources {
@@ -74,12 +74,12 @@ impl Resources {
     }
 
     /// Drops resources that do not exist any more.
-    pub fn forget_others(&mut self, there: &HashSet<&Whose>) {
+    pub fn forget_others(&mut self, there: &HashSet<&ResourceOwner>) {
         self.encoded.retain(|whose, _| there.contains(whose));
     }
 
     /// Returns the encoded message of a resource.
-    pub fn encoded(&mut self, whose: &Whose, process: Option<&Process>) -> &[u8] {
+    pub fn encoded(&mut self, whose: &ResourceOwner, process: Option<&Process>) -> &[u8] {
         if !self.encoded.contains_key(whose) {
             let encoded = self.resource(whose, process).encode_to_vec();
             self.encoded.insert(whose.clone(), encoded.into());
@@ -88,10 +88,10 @@ impl Resources {
     }
 
     /// Makes a resource. The user's attributes override others, except those that identify a process.
-    fn resource(&self, whose: &Whose, process: Option<&Process>) -> Resource {
+    fn resource(&self, whose: &ResourceOwner, process: Option<&Process>) -> Resource {
         let mut own = Vec::new();
         let instance = match whose {
-            Whose::Process((pid, start_time, boot, namespace, token)) => {
+            ResourceOwner::Process((pid, start_time, boot, namespace, token)) => {
                 own.push(KeyValue::new("process.pid", Any::Int((*pid).into())));
                 let boot = u128::from_le_bytes(*boot);
                 format!(
@@ -99,7 +99,7 @@ impl Resources {
                     self.host
                 )
             }
-            Whose::Retired(path) => {
+            ResourceOwner::Retired(path) => {
                 own.push(KeyValue::new("mmstats.retired", Any::Bool(true)));
                 format!("{}/retired/{}", self.host, path.display())
             }
@@ -202,7 +202,7 @@ mod tests {
             ],
             ..Options::default()
         };
-        let whose = Whose::Process((7, 5, [1; 16], 3, 0));
+        let whose = ResourceOwner::Process((7, 5, [1; 16], 3, 0));
         let resource = Resources::new(&options).resource(&whose, None);
         assert_eq!(get(&resource, "service.name"), [&text("from-attributes")]);
         assert_eq!(get(&resource, "host.name"), [&text("box")]);

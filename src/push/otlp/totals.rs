@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::resource::Whose;
+use super::resource::ResourceOwner;
 use crate::Value;
 use crate::reader::changes::{Change, changes, gone_files};
 use crate::reader::{File, Model, Series, Snapshot};
@@ -20,12 +20,12 @@ use crate::reader::{File, Model, Series, Snapshot};
 pub struct Totals {
     /// The last reading of each path, without its deltas.
     before: Vec<Snapshot>,
-    processes: HashMap<Whose, BTreeMap<Place, Carry>>,
+    processes: HashMap<ResourceOwner, BTreeMap<ModelPath, Carry>>,
 }
 
 /// A model of a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Place {
+struct ModelPath {
     path: Box<Path>,
     model: Box<str>,
 }
@@ -42,7 +42,7 @@ struct Carry {
 }
 
 /// The model of each process and place, with the snapshot that it was read in.
-type Parts<'a> = HashMap<(Whose, Place), (&'a Snapshot, &'a Model)>;
+type Parts<'a> = HashMap<(ResourceOwner, ModelPath), (&'a Snapshot, &'a Model)>;
 
 impl Totals {
     /// Compares a reading with the previous one, of which it keeps only paths that could not be read now. Removes the
@@ -52,7 +52,7 @@ impl Totals {
         if !before.is_empty() {
             let now = &*now;
             let parts_now = parts(now);
-            let there: HashSet<&Whose> = parts_now.keys().map(|(whose, _)| whose).collect();
+            let there: HashSet<&ResourceOwner> = parts_now.keys().map(|(whose, _)| whose).collect();
             let mut unread = HashSet::new();
             for ((whose, place), part) in parts(&before) {
                 let Some(snapshot) = now.iter().find(|now| now.path() == &*place.path) else {
@@ -75,7 +75,7 @@ impl Totals {
 
     fn compare_part(
         &mut self,
-        (whose, place): (Whose, Place),
+        (whose, place): (ResourceOwner, ModelPath),
         before: (&Snapshot, &Model),
         now: Option<(&Snapshot, &Model)>,
         all_now: &Snapshot,
@@ -106,15 +106,15 @@ impl Totals {
     }
 
     /// Returns the series that `whose` has in a model, ordered by label, whose total differs from that of the files.
-    pub fn totals(&self, whose: &Whose, path: &Path, model: &Model) -> Vec<Series> {
+    pub fn totals(&self, whose: &ResourceOwner, path: &Path, model: &Model) -> Vec<Series> {
         if self.processes.is_empty() {
             return Vec::new();
         }
-        let place = Place::new(path, model.name());
+        let place = ModelPath::new(path, model.name());
         let carry = self.processes.get(whose).and_then(|of| of.get(&place));
         let others: Vec<&Carry> = match whose {
-            Whose::Process(_) => Vec::new(),
-            Whose::Retired(_) => {
+            ResourceOwner::Process(_) => Vec::new(),
+            ResourceOwner::Retired(_) => {
                 let carries = self.processes.values();
                 carries.filter_map(|of| of.get(&place)).collect()
             }
@@ -133,7 +133,10 @@ impl Totals {
 
     /// Returns the series that are in no file of `whose` any more, with the model, the export prefix of its names,
     /// and the path where it was read.
-    pub fn gone(&self, whose: &Whose) -> impl Iterator<Item = ((&str, &str, &Path), &Series)> {
+    pub fn gone(
+        &self,
+        whose: &ResourceOwner,
+    ) -> impl Iterator<Item = ((&str, &str, &Path), &Series)> {
         let places = self.processes.get(whose).into_iter().flatten();
         places.flat_map(|(place, carry)| {
             let origin = (&*place.model, &*carry.export, &*place.path);
@@ -142,9 +145,9 @@ impl Totals {
     }
 }
 
-impl Place {
-    fn new(path: &Path, model: &str) -> Place {
-        Place {
+impl ModelPath {
+    fn new(path: &Path, model: &str) -> ModelPath {
+        ModelPath {
             path: path.into(),
             model: model.into(),
         }
@@ -194,9 +197,9 @@ fn parts(snapshots: &[Snapshot]) -> Parts<'_> {
     let processes = models.filter(|(_, model)| model.process().is_some());
     processes
         .map(|(snapshot, model)| {
-            let whose = Whose::of(model, snapshot.path());
+            let whose = ResourceOwner::of(model, snapshot.path());
             (
-                (whose, Place::new(snapshot.path(), model.name())),
+                (whose, ModelPath::new(snapshot.path(), model.name())),
                 (snapshot, model),
             )
         })

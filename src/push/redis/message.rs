@@ -41,7 +41,7 @@ pub(super) struct Numbers {
 
 /// What Redis is known to have of a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Known {
+pub(super) struct DeliveredState {
     pub(super) version: u64,
     pub(super) count: u64,
     /// The number of the last entry of its history.
@@ -50,8 +50,8 @@ pub(super) struct Known {
 
 impl Message {
     /// Returns what Redis has after it has taken this message.
-    pub(super) fn known(&self, before: Known) -> Known {
-        Known {
+    pub(super) fn known(&self, before: DeliveredState) -> DeliveredState {
+        DeliveredState {
             version: self.version,
             count: self.numbers.count,
             entry: self
@@ -67,11 +67,11 @@ impl Message {
 pub(super) fn of_file(
     model: &Model,
     file: &str,
-    known: &HashMap<String, Known>,
+    known: &HashMap<String, DeliveredState>,
     now: u64,
 ) -> Vec<Message> {
     let folds = model.file().and_then(File::retired);
-    let mut made = Made {
+    let mut made = FileMessages {
         file: file.to_owned(),
         version: folds.unwrap_or(0),
         is_retired: folds.is_some(),
@@ -101,7 +101,7 @@ pub(super) fn of_file(
     made.messages
 }
 
-struct Made {
+struct FileMessages {
     file: String,
     version: u64,
     is_retired: bool,
@@ -109,7 +109,7 @@ struct Made {
     by_label: HashMap<String, usize>,
 }
 
-impl Made {
+impl FileMessages {
     /// Adds a message for a series.
     fn message(&mut self, series: &Series, label: &str) -> &mut Message {
         let at = self.messages.len();
@@ -131,7 +131,7 @@ impl Made {
         &mut self,
         series: &Series,
         entries: &[HistoryEntry],
-        known: &HashMap<String, Known>,
+        known: &HashMap<String, DeliveredState>,
     ) {
         let own = label_of(series, "");
         let beside = own.strip_suffix(".history").unwrap_or(&own);
@@ -149,7 +149,7 @@ impl Made {
         &mut self,
         series: &Series,
         errors: &ErrorsValue,
-        known: &HashMap<String, Known>,
+        known: &HashMap<String, DeliveredState>,
     ) {
         let mut names: BTreeSet<String> = BTreeSet::new();
         names.extend(errors.distinct().iter().map(|error| error.exposed_as()));

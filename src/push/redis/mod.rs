@@ -76,7 +76,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use redis::{Connection, Script};
 
 pub use self::error::{Error, Problem};
-use self::message::Known;
+use self::message::DeliveredState;
 use crate::reader::Snapshot;
 
 /// The default namespace, as in aka-stats.
@@ -103,7 +103,7 @@ pub struct Pusher {
     /// The day on which everything was last pushed.
     day: u64,
     /// What Redis has, by file and by source.
-    known: HashMap<String, HashMap<String, Known>>,
+    known: HashMap<String, HashMap<String, DeliveredState>>,
 }
 
 /// The result of a round.

@@ -1,7 +1,7 @@
 //! Octaves, extents and contexts: values of a metric in a record of their own.
 
 use super::super::plan::{Plan, PlannedSlot, Run};
-use super::super::source::{Access, Trouble};
+use super::super::source::{Access, ReadError};
 use super::{Contents, FIXED, metadata, within_record, wrong};
 use crate::format::bytes::Bytes;
 use crate::format::extent::{self, Extent, Shape};
@@ -86,7 +86,7 @@ impl Contents {
         access: &Access<'_>,
         at: u64,
         head: Head,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ReadError> {
         let metadata = metadata(access, at, head, FIXED)?;
         let octave = record::Octave::decode(Bytes::new(&metadata[HEAD..], at + HEAD as u64))?;
         let counts = within_record(
@@ -135,7 +135,7 @@ impl Contents {
         access: &Access<'_>,
         at: u64,
         head: Head,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ReadError> {
         let metadata = metadata(access, at, head, extent::FIXED)?;
         let extent = Extent::decode(Bytes::new(&metadata[HEAD..], at + HEAD as u64))?;
         let shape = extent.shape;

@@ -9,7 +9,7 @@ use crate::format::generation;
 use crate::format::labels::{self, LABELS_MOST};
 use crate::format::record::{FIXED_FOR_EVER, Head};
 use crate::reader::identity::Identity;
-use crate::reader::source::{Access, Trouble};
+use crate::reader::source::{Access, ReadError};
 
 /// The generation of an instance that can be removed.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +71,7 @@ impl Contents {
         access: &Access<'_>,
         at: u64,
         head: Head,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ReadError> {
         let fixed = start(access, at, head.len, FIXED_FOR_EVER)?;
         let number = |at: usize| u32::from_le_bytes(std::array::from_fn(|i| fixed[at + i]));
         // The word lies between the lengths of the texts and the block.
@@ -103,7 +103,7 @@ impl Contents {
         &mut self,
         access: &Access<'_>,
         mut before: Option<&mut Vec<u64>>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ReadError> {
         if self.removable.is_empty() {
             return Ok(());
         }
@@ -136,7 +136,7 @@ impl Contents {
 
     /// Decodes the texts of an instance with a new generation. If they are invalid, this is reported once and
     /// the instance is left out.
-    fn take_in(&mut self, access: &Access<'_>, number: usize, now: u64) -> Result<(), Trouble> {
+    fn take_in(&mut self, access: &Access<'_>, number: usize, now: u64) -> Result<(), ReadError> {
         let instance = &self.instances[number];
         let known = instance.generation.expect("it can be removed");
         let (at, plan) = (known.record, instance.plan.clone());
@@ -151,8 +151,8 @@ impl Contents {
             // Changed meanwhile: the next pass tries again.
             _ if !is_same => (None, NONE, false),
             Ok(identity) => (Some(identity), now, false),
-            Err(Trouble::Gone) => return Err(Trouble::Gone),
-            Err(Trouble::Bad(problem)) => {
+            Err(ReadError::Gone) => return Err(ReadError::Gone),
+            Err(ReadError::Bad(problem)) => {
                 self.problem(problem);
                 (None, now, true)
             }
@@ -168,7 +168,7 @@ impl Contents {
 
     /// Loads all generations a second time, after all values were copied. An instance whose generation has
     /// changed is left out of this pass.
-    pub fn confirm(&mut self, access: &Access<'_>) -> Result<(), Trouble> {
+    pub fn confirm(&mut self, access: &Access<'_>) -> Result<(), ReadError> {
         if self.removable.is_empty() {
             return Ok(());
         }
@@ -189,7 +189,7 @@ impl Contents {
     }
 
     /// Loads all generations.
-    fn look(&self, access: &Access<'_>, generations: &mut Vec<u64>) -> Result<(), Trouble> {
+    fn look(&self, access: &Access<'_>, generations: &mut Vec<u64>) -> Result<(), ReadError> {
         generations.clear();
         let instances = self.removable.iter().map(|&number| &self.instances[number]);
         let places = instances.map(|instance| instance.block - 1);

@@ -10,9 +10,9 @@
 
 use super::RetryBudget;
 use crate::metric::context::Reference;
-use crate::reader::contents::{Again, Contents, ExtentPlace, Values};
+use crate::reader::contents::{Contents, ExtentPlace, RecopiedContexts, Values};
 use crate::reader::plan::PlannedSlot;
-use crate::reader::source::Trouble;
+use crate::reader::source::ReadError;
 use crate::sync::{Ordering, fence};
 
 /// How often an entry is copied again for its context.
@@ -23,8 +23,8 @@ const TRIES: usize = 32;
 pub fn again(
     contents: &mut Contents,
     left: &mut RetryBudget,
-    mut copy: impl FnMut(usize, PlannedSlot, &mut Vec<u64>) -> Result<Option<u64>, Trouble>,
-) -> Result<(), Trouble> {
+    mut copy: impl FnMut(usize, PlannedSlot, &mut Vec<u64>) -> Result<Option<u64>, ReadError>,
+) -> Result<(), ReadError> {
     let Contents {
         instances,
         contexts,
@@ -97,7 +97,7 @@ fn lost<'a>(
     (!is_there && values.again.get(reference).is_none()).then_some((reference, place))
 }
 
-impl Again {
+impl RecopiedContexts {
     /// Returns how many words are kept.
     fn words(&self) -> usize {
         self.words.len()

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::*;
 use crate::format::extent::Shape;
 use crate::format::schema::{Geometry, MetricSchema};
-use crate::metric::context::{Copied, Reference};
+use crate::metric::context::{CopiedContexts, Reference};
 use crate::reader::plan::Plans;
 use crate::reader::testing::{compound, history, schema, text};
 
@@ -56,8 +56,8 @@ impl Memory {
     }
 }
 
-impl Positioned for Memory {
-    fn read(&self, at: usize, words: &mut [u64]) -> Result<(), Trouble> {
+impl ReadAt for Memory {
+    fn read(&self, at: usize, words: &mut [u64]) -> Result<(), ReadError> {
         let len = words.len() as u32;
         let mut order: Vec<u32> = (0..len).collect();
         for i in (1..len).rev() {
@@ -137,8 +137,8 @@ fn two_phases_would_accept_torn_values() {
 /// A file whose slots are always being written.
 struct Busy(std::cell::Cell<(u64, usize)>);
 
-impl Positioned for Busy {
-    fn read(&self, _: usize, words: &mut [u64]) -> Result<(), Trouble> {
+impl ReadAt for Busy {
+    fn read(&self, _: usize, words: &mut [u64]) -> Result<(), ReadError> {
         let (sequence, read) = self.0.get();
         self.0.set((sequence + 4, read + words.len()));
         words.fill(sequence + 4);
@@ -209,8 +209,8 @@ impl Ring {
     }
 }
 
-impl Positioned for Ring {
-    fn read(&self, at: usize, words: &mut [u64]) -> Result<(), Trouble> {
+impl ReadAt for Ring {
+    fn read(&self, at: usize, words: &mut [u64]) -> Result<(), ReadError> {
         if words.len() > CELL && at == CONTEXTS {
             (0..2 * ENTRIES).for_each(|_| self.push());
         }
@@ -255,7 +255,7 @@ fn contexts_that_are_replaced_while_they_are_read_are_found() {
     let places =
         (contents.contexts.iter()).map(|context| (context.number, context.values(&values.words)));
     let replaced = values.again.places.iter();
-    let copied = Copied::new(places.collect())
+    let copied = CopiedContexts::new(places.collect())
         .with(replaced.map(|(&reference, range)| (reference, &values.again.words[range.clone()])));
     for entry in extent.values(&values.words).chunks(CELL) {
         let found = copied.find(Reference(entry[3]));

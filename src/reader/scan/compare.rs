@@ -1,6 +1,6 @@
 //! Compares one snapshot with the next: which values are compared, and which files are gone.
 
-use super::{Files, Known, in_order};
+use super::{Files, KnownFile, in_order};
 use crate::reader::file::OpenFile;
 
 impl Files {
@@ -28,7 +28,7 @@ impl Files {
         let mut gone: Vec<_> = self.gone.iter().filter(is_retired).collect();
         let mut files = Vec::new();
         for directory in self.directories.values_mut() {
-            for Known { file, .. } in directory.files.values_mut() {
+            for KnownFile { file, .. } in directory.files.values_mut() {
                 file.compare(last);
                 if !file.left_out {
                     files.push(file);

@@ -9,7 +9,7 @@ use crate::reader::name::is_stats;
 use crate::reader::removed::Removed;
 use crate::reader::snapshot::Problem;
 use crate::sys::lifecycle::paths;
-use crate::sys::memory::read_map::Stat;
+use crate::sys::memory::read_map::FileStat;
 use crate::sys::process::procfs::{self, MappedFile, Mappings, Reach};
 
 impl Files {
@@ -74,7 +74,7 @@ impl Files {
 }
 
 fn still(path: PathBuf) -> Option<MappedFile> {
-    let inode = Stat::of_path(&path).ok()?.identity.1;
+    let inode = FileStat::of_path(&path).ok()?.identity.1;
     Some(MappedFile { path, inode })
 }
 

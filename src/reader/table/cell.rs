@@ -90,9 +90,9 @@ impl HotCell {
 
 /// Labels that occur twice in one file: how many, and the first of them.
 #[derive(Default)]
-pub(super) struct Twice(usize, Option<Arc<str>>);
+pub(super) struct DuplicateLabels(usize, Option<Arc<str>>);
 
-impl Twice {
+impl DuplicateLabels {
     pub(super) fn push(&mut self, cell: &Cell) {
         self.0 += 1;
         self.1.get_or_insert_with(|| Arc::clone(&cell.label));

@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use super::MergeTable;
 use super::retired::{ByPath, Sums};
-use super::value::{Seen, contexts, decode, was_read};
+use super::value::{FileStatus, contexts, decode, was_read};
 use crate::metric::Value;
-use crate::metric::context::Copied;
+use crate::metric::context::CopiedContexts;
 use crate::reader::contents::ReadInstance;
 use crate::reader::file::OpenFile;
 use crate::reader::plan::PlannedMetric;
@@ -131,10 +131,10 @@ fn each_delta<'a>(
     instance: &'a ReadInstance,
     now: &'a [u64],
     before: Option<&'a [u64]>,
-    contexts: &'a Copied<'a>,
+    contexts: &'a CopiedContexts<'a>,
 ) -> impl Iterator<Item = (usize, &'a PlannedMetric, Value)> {
     // The decoding of values that only rise needs no time.
-    let seen = Seen {
+    let seen = FileStatus {
         current: true,
         retired: file.contents.retired.is_some(),
         now: None,

@@ -1,7 +1,7 @@
 //! Decodes the value of one metric in one file, from everything that its kind needs.
 
 use crate::metric::Value;
-use crate::metric::context::Copied;
+use crate::metric::context::CopiedContexts;
 use crate::metric::kind::{Raw, code};
 use crate::reader::contents::{ExtentPlace, ReadInstance};
 use crate::reader::file::OpenFile;
@@ -20,26 +20,26 @@ pub(super) fn has_value(
     file: &OpenFile,
     instance: &ReadInstance,
     metric: &PlannedMetric,
-    seen: Seen<'_>,
+    seen: FileStatus<'_>,
 ) -> bool {
     let is_timeless = metric.kind.code == code::WINDOW && seen.now.is_none();
     !is_timeless && was_read(file, instance, metric)
 }
 
 /// Returns the contexts of a file.
-pub(super) fn contexts(file: &OpenFile) -> Copied<'_> {
+pub(super) fn contexts(file: &OpenFile) -> CopiedContexts<'_> {
     let contents = &file.contents;
     let places = (contents.contexts.iter())
         .map(|context| (context.number, context.values(&contents.values.words)));
     let again = &contents.values.again;
     let replaced = again.places.iter();
-    Copied::new(places.collect())
+    CopiedContexts::new(places.collect())
         .with(replaced.map(|(&reference, range)| (reference, &again.words[range.clone()])))
 }
 
 /// The conditions under which a file was read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seen<'a> {
+pub(super) struct FileStatus<'a> {
     /// Whether, as far as is known, a thread writes it now.
     pub(super) current: bool,
     /// Whether it is a retired file.
@@ -47,7 +47,7 @@ pub(super) struct Seen<'a> {
     /// The time by its writer's clock, if known.
     pub(super) now: Option<u64>,
     /// Its contexts.
-    pub(super) contexts: &'a Copied<'a>,
+    pub(super) contexts: &'a CopiedContexts<'a>,
 }
 
 /// Decodes the value of a metric from `all` words of its file's values. `extents` are the remaining extents
@@ -58,7 +58,7 @@ pub(super) fn decode(
     index: usize,
     metric: &PlannedMetric,
     extents: &mut &[ExtentPlace],
-    seen: Seen<'_>,
+    seen: FileStatus<'_>,
 ) -> Value {
     let words = &all[instance.at + metric.at..][..metric.words];
     let mut of_metric: Vec<(u32, &[u64])> = Vec::new();

@@ -1,7 +1,7 @@
 //! Files with invalid parts: the rest is read, and the problems are reported.
 
 use super::*;
-use crate::reader::source::Trouble;
+use crate::reader::source::ReadError;
 
 #[test]
 fn an_unknown_kind_is_skipped_and_a_wrong_metric_named() {
@@ -302,5 +302,5 @@ fn a_file_cut_short_in_the_middle_of_a_pass_is_an_error_with_the_guard() {
             .set_len(4096)
             .unwrap();
     });
-    assert!(matches!(result, Err(Trouble::Bad(why)) if why.contains("cut short")));
+    assert!(matches!(result, Err(ReadError::Bad(why)) if why.contains("cut short")));
 }

@@ -115,7 +115,7 @@ fn a_mapped_file_that_was_removed_or_replaced_is_gone() {
         } else {
             std::fs::remove_file(&path).unwrap();
         }
-        assert!(matches!(read(), Err(source::Trouble::Gone)));
+        assert!(matches!(read(), Err(source::ReadError::Gone)));
     }
 }
 
@@ -169,7 +169,7 @@ fn which_files_count_depends_on_who_lives() {
         root.write(&format!("mmstats-{pid}-0"), &file);
     }
     let mut reader = root.reader();
-    reader.states = Box::new(Stub([(3, Life::Dead), (4, Life::Unknown)].into()));
+    reader.states = Box::new(Stub([(3, Liveness::Dead), (4, Liveness::Unknown)].into()));
     let snapshot = reader.snapshot().unwrap();
     let states: Vec<_> = snapshot
         .files()
@@ -191,7 +191,7 @@ fn which_files_count_depends_on_who_lives() {
     assert_eq!(snapshot.get("m", "flag").unwrap().as_bool(), Some(false));
     assert_eq!(u64_of(&snapshot, "constant"), Some(4));
 
-    reader.states = Box::new(Stub((1..5).map(|pid| (pid, Life::Dead)).collect()));
+    reader.states = Box::new(Stub((1..5).map(|pid| (pid, Liveness::Dead)).collect()));
     let snapshot = reader.snapshot().unwrap();
     assert_eq!(u64_of(&snapshot, "counter"), Some(4));
     assert_eq!(

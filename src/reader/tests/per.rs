@@ -29,7 +29,11 @@ fn entries(snapshot: &Snapshot) -> Vec<(Option<u32>, [Option<u64>; 3])> {
 }
 
 fn dead(pids: &[u32]) -> Stub {
-    Stub(pids.iter().map(|&pid| (pid.into(), Life::Dead)).collect())
+    Stub(
+        pids.iter()
+            .map(|&pid| (pid.into(), Liveness::Dead))
+            .collect(),
+    )
 }
 
 /// Process 1 has two files, process 2 has one and is dead.

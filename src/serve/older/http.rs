@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use super::{Refusal, aka_stats, mmash};
 use crate::reader::Per;
 use crate::serve::Shared;
-use crate::serve::request::{Query, Refused, blocking, json_response};
+use crate::serve::request::{Query, RequestError, blocking, json_response};
 
 /// Returns the routes of aka-stats and of mmash.
 pub(in crate::serve) fn routes() -> Router<Shared> {
@@ -46,7 +46,7 @@ impl IntoResponse for Refusal {
 }
 
 /// The result of a handler.
-type Answer = Result<Response, Refused>;
+type Answer = Result<Response, RequestError>;
 
 /// Makes an answer from the last reading, or from the values of each file.
 async fn answer<A: Into<Json>>(

@@ -96,16 +96,16 @@ pub(crate) fn files(snapshots: &[Snapshot], glob: Option<&str>) -> Result<Json, 
 }
 
 /// The values of one file.
-struct Own<'a> {
+struct FileValues<'a> {
     root: &'a Path,
     file: &'a File,
     model: &'a Model,
 }
 
-fn files_of(snapshots: &[Snapshot]) -> impl Iterator<Item = Own<'_>> {
+fn files_of(snapshots: &[Snapshot]) -> impl Iterator<Item = FileValues<'_>> {
     snapshots.iter().flat_map(|snapshot| {
         snapshot.models().iter().filter_map(|model| {
-            Some(Own {
+            Some(FileValues {
                 root: snapshot.path(),
                 file: model.file()?,
                 model,
@@ -114,7 +114,7 @@ fn files_of(snapshots: &[Snapshot]) -> impl Iterator<Item = Own<'_>> {
     })
 }
 
-impl Own<'_> {
+impl FileValues<'_> {
     /// Calls `each` with the labels that begin with `prefix` and their values, from the file and its header.
     fn each_value(&self, prefix: &str, mut each: impl FnMut(&str, &Value)) {
         let mut each = |label: &str, value: &Value| {
@@ -143,13 +143,13 @@ impl Own<'_> {
 }
 
 /// Returns a function that tells whether a glob selects a file. Without a glob, all are selected.
-fn selection(glob: Option<&str>) -> Result<impl Fn(&Own<'_>) -> bool, Refusal> {
+fn selection(glob: Option<&str>) -> Result<impl Fn(&FileValues<'_>) -> bool, Refusal> {
     let glob = glob.filter(|glob| !glob.is_empty());
     if glob.is_some_and(|glob| glob.contains("..")) {
         return Err(Refusal::new(400, "a glob must not contain \"..\""));
     }
     let kind = glob.map(|glob| (glob.starts_with('/'), glob.contains('/'), glob::shell(glob)));
-    Ok(move |own: &Own<'_>| {
+    Ok(move |own: &FileValues<'_>| {
         let path = own.file.path();
         let Some((is_absolute, is_path, matches)) = &kind else {
             return true;

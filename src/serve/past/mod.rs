@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::point::PastPoint;
-use super::totals::{Reading, Shown};
+use super::totals::{Reading, SeriesTotal};
 use crate::Value;
 
 /// The number of points in a chunk.
@@ -59,14 +59,14 @@ struct Name {
 /// The description of a series, and its points.
 #[derive(Debug)]
 struct Track {
-    about: Arc<About>,
+    about: Arc<TrackInfo>,
     chunks: VecDeque<Chunk>,
     last: f64,
 }
 
 /// The description of a series, which does not change.
 #[derive(Clone, Debug)]
-pub struct About {
+pub struct TrackInfo {
     /// Its model.
     pub model: String,
     /// Its label text, with the name of the field for a field of a compound.
@@ -104,7 +104,7 @@ struct Chunk {
 #[derive(Debug)]
 pub struct Line {
     /// Which series.
-    pub about: Arc<About>,
+    pub about: Arc<TrackInfo>,
     /// The points with their times, oldest first.
     pub points: Vec<(f64, PastPoint)>,
 }
@@ -152,7 +152,7 @@ impl Past {
     pub fn lines(
         &self,
         (from, until): (f64, f64),
-        wanted: impl Fn(&About) -> bool,
+        wanted: impl Fn(&TrackInfo) -> bool,
     ) -> (Duration, Vec<Line>) {
         let reaches = (self.seconds.times.front()).is_some_and(|&first| first <= from + 1.0);
         let is_all = self.minutes.times.front() >= self.seconds.times.front();
@@ -214,7 +214,7 @@ impl Level {
     fn push(
         &mut self,
         number: u64,
-        shown: Shown<'_>,
+        shown: SeriesTotal<'_>,
         part: &str,
         is_total: bool,
         point: PastPoint,
@@ -231,14 +231,14 @@ impl Level {
         let track = self.series.entry(name).or_insert_with(|| {
             self.bytes += SERIES_BYTES;
             Track {
-                about: Arc::new(About::of(shown, part, is_total)),
+                about: Arc::new(TrackInfo::of(shown, part, is_total)),
                 chunks: VecDeque::new(),
                 last: 0.0,
             }
         });
         if track.about.kind != shown.series.kind() {
             // Its kind has changed. Earlier points are now shown as the new kind, but new points begin a new chunk.
-            track.about = Arc::new(About::of(shown, part, is_total));
+            track.about = Arc::new(TrackInfo::of(shown, part, is_total));
         }
         let is_next = |chunk: &Chunk| chunk.count < CHUNK && chunk.first + chunk.count == number;
         if !track.chunks.back().is_some_and(is_next) {
@@ -302,14 +302,14 @@ impl Level {
     }
 }
 
-impl About {
-    fn of(shown: Shown<'_>, part: &str, is_total: bool) -> About {
+impl TrackInfo {
+    fn of(shown: SeriesTotal<'_>, part: &str, is_total: bool) -> TrackInfo {
         let series = shown.series;
         let label = match part {
             "" => series.label().to_owned(),
             part => format!("{}{}{part}", series.label(), series.value().separator()),
         };
-        About {
+        TrackInfo {
             model: shown.model.to_owned(),
             label,
             metric: series.metric().to_owned(),

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use crate::Error;
-use crate::sys::memory::read_map::{Opened, Stat};
+use crate::sys::memory::read_map::{FileStat, RegularFile};
 use crate::sys::unsupported;
 
 /// An open directory.
@@ -62,7 +62,7 @@ impl Directory {
         match self.never {}
     }
 
-    pub fn file(&self, _: &OsStr) -> io::Result<Opened> {
+    pub fn file(&self, _: &OsStr) -> io::Result<RegularFile> {
         match self.never {}
     }
 
@@ -102,7 +102,7 @@ impl Directory {
         match self.never {}
     }
 
-    pub fn stat(&self) -> &Stat {
+    pub fn stat(&self) -> &FileStat {
         match self.never {}
     }
 }

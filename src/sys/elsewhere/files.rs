@@ -34,7 +34,7 @@ pub enum End {
 
 /// A file that this process writes, or inherited.
 #[derive(Debug)]
-pub struct Written {
+pub struct WrittenFile {
     /// The path.
     pub path: PathBuf,
     /// Whether it is a parent's file.
@@ -43,7 +43,7 @@ pub struct Written {
 }
 
 /// Returns all files.
-pub fn all() -> Vec<Written> {
+pub fn all() -> Vec<WrittenFile> {
     Vec::new()
 }
 

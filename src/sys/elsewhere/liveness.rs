@@ -8,7 +8,7 @@ use crate::format::header::Header;
 /// Whether the process that made a file lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum Life {
+pub enum Liveness {
     Alive,
     Dead,
     Unknown,
@@ -28,8 +28,8 @@ impl Witness {
     pub fn begin_round(&mut self) {}
 
     /// Returns whether the process lives that the header of a file under `root` names.
-    pub fn life(&mut self, _: &Path, _: &Header) -> Life {
-        Life::Unknown
+    pub fn life(&mut self, _: &Path, _: &Header) -> Liveness {
+        Liveness::Unknown
     }
 
     /// Returns whether that process is proved dead.

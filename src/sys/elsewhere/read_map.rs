@@ -35,15 +35,15 @@ impl DirEntryExt for DirEntry {}
 /// A regular file, open for reading.
 #[derive(Debug)]
 #[allow(missing_docs)]
-pub struct Opened {
+pub struct RegularFile {
     pub file: File,
-    pub stat: Stat,
+    pub stat: FileStat,
 }
 
 /// The metadata of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub struct Stat {
+pub struct FileStat {
     pub identity: (u64, u64),
     pub len: u64,
     pub allocated: u64,
@@ -53,9 +53,9 @@ pub struct Stat {
 }
 
 #[allow(missing_docs)]
-impl Stat {
-    pub(in crate::sys) fn of(metadata: &Metadata) -> Stat {
-        Stat {
+impl FileStat {
+    pub(in crate::sys) fn of(metadata: &Metadata) -> FileStat {
+        FileStat {
             identity: (0, 0),
             len: metadata.len(),
             allocated: metadata.len(),
@@ -65,11 +65,11 @@ impl Stat {
         }
     }
 
-    pub fn of_path(_: &Path) -> io::Result<Stat> {
+    pub fn of_path(_: &Path) -> io::Result<FileStat> {
         Err(unsupported())
     }
 
-    pub fn of_file(_: &File) -> io::Result<Stat> {
+    pub fn of_file(_: &File) -> io::Result<FileStat> {
         Err(unsupported())
     }
 
@@ -84,11 +84,11 @@ pub fn metadata(_: &Path) -> io::Result<Metadata> {
 }
 
 /// Opens a regular file for reading.
-pub fn open(_: &Path) -> io::Result<Opened> {
+pub fn open(_: &Path) -> io::Result<RegularFile> {
     Err(unsupported())
 }
 
-impl Opened {
+impl RegularFile {
     /// Returns whether the file may be mapped.
     pub fn may_map(&self, _: bool) -> bool {
         false

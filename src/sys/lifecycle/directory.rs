@@ -12,7 +12,7 @@ pub use rustix::fs::FileType;
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, RawMode};
 
 use crate::Error;
-use crate::sys::memory::read_map::{self, Opened, Stat};
+use crate::sys::memory::read_map::{self, FileStat, RegularFile};
 use crate::sys::process::identity::ProcessIdentity;
 
 /// An open directory and its metadata.
@@ -20,7 +20,7 @@ use crate::sys::process::identity::ProcessIdentity;
 pub struct Directory {
     file: File,
     path: PathBuf,
-    stat: Stat,
+    stat: FileStat,
 }
 
 /// An entry of a directory, not opened.
@@ -94,7 +94,7 @@ impl Directory {
         });
         let file = File::from(opened?);
         Ok(Directory {
-            stat: Stat::of_file(&file)?,
+            stat: FileStat::of_file(&file)?,
             file,
             path,
         })
@@ -118,18 +118,18 @@ impl Directory {
         let mut directory = self.directory(name)?;
         if made && directory.stat.uid == ProcessIdentity::this().uid() {
             set_mode(directory.file.as_fd(), directory.stat.mode, mode)?;
-            directory.stat = Stat::of_file(&directory.file)?;
+            directory.stat = FileStat::of_file(&directory.file)?;
         }
         Ok(directory)
     }
 
     /// Opens a regular file for reading, as [`read_map::open`] does.
-    pub fn file(&self, name: &OsStr) -> io::Result<Opened> {
+    pub fn file(&self, name: &OsStr) -> io::Result<RegularFile> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = self
             .open_file(name, flags, 0)
             .map_err(read_map::not_regular)?;
-        Opened::regular(file)
+        RegularFile::regular(file)
     }
 
     /// Opens a file. If `flags` make the call create it, it gets exactly these permissions.
@@ -139,7 +139,7 @@ impl Directory {
         let file = rustix::fs::openat(&self.file, name, flags, permissions(mode))?;
         let file = File::from(file);
         if flags.contains(OFlags::EXCL) {
-            set_mode(file.as_fd(), Stat::of_file(&file)?.mode, mode)?;
+            set_mode(file.as_fd(), FileStat::of_file(&file)?.mode, mode)?;
         }
         Ok(file)
     }
@@ -164,7 +164,7 @@ impl Directory {
                 Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => return Ok(None),
                 Err(error) => return Err(error.into()),
             };
-            set_mode(file.as_fd(), Stat::of_file(&file)?.mode, mode)?;
+            set_mode(file.as_fd(), FileStat::of_file(&file)?.mode, mode)?;
             Ok(can_be_linked(&file).then_some(file))
         }
         #[cfg(not(target_os = "linux"))]
@@ -259,7 +259,7 @@ impl Directory {
     }
 
     /// Returns the metadata as of opening.
-    pub fn stat(&self) -> &Stat {
+    pub fn stat(&self) -> &FileStat {
         &self.stat
     }
 
@@ -288,8 +288,8 @@ fn in_proc(file: &File) -> PathBuf {
 /// some kernels.)
 #[cfg(target_os = "linux")]
 fn can_be_linked(file: &File) -> bool {
-    match (std::fs::metadata(in_proc(file)), Stat::of_file(file)) {
-        (Ok(by_path), Ok(open)) => Stat::of(&by_path).identity == open.identity,
+    match (std::fs::metadata(in_proc(file)), FileStat::of_file(file)) {
+        (Ok(by_path), Ok(open)) => FileStat::of(&by_path).identity == open.identity,
         _ => false,
     }
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, Gid, OFlags, Uid};
 
 use super::directory::Directory;
-use crate::sys::memory::read_map::Stat;
+use crate::sys::memory::read_map::FileStat;
 
 /// The name of the lock file for folding. (It begins with a dot, so readers ignore it.)
 pub const FOLD: &str = ".fold";
@@ -65,7 +65,7 @@ impl<D: Borrow<Directory>> DirectoryLock<D> {
         loop {
             // Not a blocking lock: a holder may be stopped, and the waiter may be about to exit.
             match try_once(directory.borrow(), OsStr::new(name))? {
-                Try::Taken(file) => {
+                LockAttempt::Taken(file) => {
                     return Ok(DirectoryLock {
                         directory,
                         name: name.to_owned(),
@@ -73,8 +73,8 @@ impl<D: Borrow<Directory>> DirectoryLock<D> {
                     });
                 }
                 // The file was removed meanwhile, so its holder is done.
-                Try::Again => continue,
-                Try::Busy => {}
+                LockAttempt::Again => continue,
+                LockAttempt::Busy => {}
             }
             if Instant::now() >= patience.until {
                 return Err(io::ErrorKind::WouldBlock.into());
@@ -91,7 +91,7 @@ impl<D: Borrow<Directory>> DirectoryLock<D> {
     }
 }
 
-fn try_once(directory: &Directory, name: &OsStr) -> io::Result<Try> {
+fn try_once(directory: &Directory, name: &OsStr) -> io::Result<LockAttempt> {
     let file = match open(directory, name) {
         Ok(file) => file,
         Err(error) => {
@@ -99,11 +99,11 @@ fn try_once(directory: &Directory, name: &OsStr) -> io::Result<Try> {
                 io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists
                     if directory_is_there(directory) =>
                 {
-                    Ok(Try::Again)
+                    Ok(LockAttempt::Again)
                 }
                 // Belongs to a user who locks here, too, and created it a moment ago.
                 io::ErrorKind::PermissionDenied if directory.identity(name).is_ok() => {
-                    Ok(Try::Busy)
+                    Ok(LockAttempt::Busy)
                 }
                 _ => Err(error),
             };
@@ -111,18 +111,18 @@ fn try_once(directory: &Directory, name: &OsStr) -> io::Result<Try> {
     };
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => return Ok(Try::Busy),
-        Err(rustix::io::Errno::INTR) => return Ok(Try::Again),
+        Err(rustix::io::Errno::WOULDBLOCK) => return Ok(LockAttempt::Busy),
+        Err(rustix::io::Errno::INTR) => return Ok(LockAttempt::Again),
         Err(error) => return Err(error.into()),
     }
-    let ours = Stat::of_file(&file)?.identity;
+    let ours = FileStat::of_file(&file)?.identity;
     Ok(match directory.identity(name) {
-        Ok(named) if named == ours => Try::Taken(file),
-        _ => Try::Again,
+        Ok(named) if named == ours => LockAttempt::Taken(file),
+        _ => LockAttempt::Again,
     })
 }
 
-enum Try {
+enum LockAttempt {
     Taken(File),
     Busy,
     Again,

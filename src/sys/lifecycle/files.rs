@@ -14,7 +14,7 @@ use super::ending;
 use super::retained;
 use crate::format::header::{COMMITTED, FIXED, OWNER, OwnerState};
 use crate::format::owner;
-use crate::format::removal::{Ended, end_in};
+use crate::format::removal::{EndedGroup, end_in};
 use crate::sync::FIND;
 use crate::sys::memory::region;
 use crate::sys::process::fork;
@@ -120,26 +120,26 @@ unsafe impl Sync for ListHead {}
 static HEAD: ListHead = ListHead(Cell::new(ptr::null()));
 
 /// Iterates over the entries of the list while [`LIST`] is held.
-struct Listed<'a> {
+struct FileList<'a> {
     next: *const Registered,
     /// The lock is held for this lifetime.
     held: PhantomData<&'a Registered>,
 }
 
-impl Listed<'_> {
+impl FileList<'_> {
     /// For callers that took the lock in another way.
     ///
     /// # Safety
     /// This thread must hold [`LIST`] as long as it has the iterator or an entry.
     unsafe fn assume() -> Self {
-        Listed {
+        FileList {
             next: HEAD.0.get(),
             held: PhantomData,
         }
     }
 }
 
-impl<'a> Iterator for Listed<'a> {
+impl<'a> Iterator for FileList<'a> {
     type Item = &'a Registered;
 
     fn next(&mut self) -> Option<&'a Registered> {
@@ -152,9 +152,9 @@ impl<'a> Iterator for Listed<'a> {
 }
 
 /// Runs `work` on the entries, under the lock.
-fn with_listed<R>(work: impl FnOnce(Listed) -> R) -> R {
+fn with_listed<R>(work: impl FnOnce(FileList) -> R) -> R {
     // SAFETY: under LIST; `work` cannot keep an entry, since it must accept any lifetime.
-    lock::with(&LIST, || work(unsafe { Listed::assume() }))
+    lock::with(&LIST, || work(unsafe { FileList::assume() }))
 }
 
 /// Enters a region. [`handlers`](super::handlers) must be registered.
@@ -263,7 +263,7 @@ pub fn end_next(path: &mut [u8]) -> Option<(u64, u64, End)> {
 
 /// Ends a group in the files that this process writes in a directory, except the one whose region begins at `own`.
 /// Returns whether any of them had the group.
-pub fn end_group(own: usize, directory: &[u8], ended: &Ended) -> bool {
+pub fn end_group(own: usize, directory: &[u8], ended: &EndedGroup) -> bool {
     with_listed(|listed| {
         let mut any = false;
         for this in listed {
@@ -297,7 +297,7 @@ pub fn end_group(own: usize, directory: &[u8], ended: &Ended) -> bool {
 
 /// A file that this process writes, or inherited.
 #[derive(Debug)]
-pub struct Written {
+pub struct WrittenFile {
     /// The path.
     pub path: PathBuf,
     /// Whether it is a parent's file: what is counted here goes to private memory.
@@ -305,13 +305,13 @@ pub struct Written {
 }
 
 /// Returns all files, as of now: files that are added or removed meanwhile may be missing or appear twice.
-pub fn all() -> Vec<Written> {
+pub fn all() -> Vec<WrittenFile> {
     let mut all = Vec::new();
     // Copied one by one, because nothing is allocated under the lock.
     let mut buffer = [0u8; libc::PATH_MAX as usize];
     while let Some((len, inherited)) = nth(all.len(), &mut buffer) {
         let path = PathBuf::from(OsStr::from_bytes(&buffer[..len]));
-        all.push(Written { path, inherited });
+        all.push(WrittenFile { path, inherited });
     }
     all
 }
@@ -334,7 +334,7 @@ fn nth(n: usize, buffer: &mut [u8]) -> Option<(usize, bool)> {
 pub unsafe fn replace_in_child(old: u64) {
     // SAFETY: the caller's promise. (Entries are alive, because their boxes were copied with the rest of the
     // memory.)
-    let listed = unsafe { Listed::assume() };
+    let listed = unsafe { FileList::assume() };
     for this in listed {
         // Regions older than the parent's generation are already private memory, and were inherited.
         if this.generation != old {

@@ -9,7 +9,7 @@
 //! registered at first use, a fork could already be in progress. Its child would find the locks taken by a thread
 //! that it does not have, no handler would have run in it, and it would take its parent's pid for its own.
 
-use super::ticker::{self, Locked, TICKS};
+use super::ticker::{self, TICKS, TicksLocked};
 use super::{ending, exit, files, held_locks, idle, orphans};
 use crate::sys::process::fork::{self, Handlers};
 use crate::sys::process::identity;
@@ -71,7 +71,7 @@ fn in_child(old: u64) {
     // SAFETY: as above.
     unsafe { orphans::forget_in_child() };
     // SAFETY: TICKS is held until `unlock_all` below.
-    let locked = unsafe { Locked::assume() };
+    let locked = unsafe { TicksLocked::assume() };
     ticker::forget_in_child(&locked);
     idle::forget_in_child(&locked);
     identity::forget_in_child();

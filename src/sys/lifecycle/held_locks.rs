@@ -32,15 +32,15 @@ use crate::sys::process::lock;
 
 /// A lock that this process holds in a root, or on a directory (token 0). Leaked and linked: a process has few
 /// roots.
-struct Held {
+struct HeldLock {
     lock: LockToken,
     /// Kept open if a mapping does not keep the lock.
     fd: Option<RawFd>,
-    next: *const Held,
+    next: *const HeldLock,
 }
 
 /// The locks that this process holds. Entries are added under [`SETUP`](fork::SETUP).
-static HELD: AtomicPtr<Held> = AtomicPtr::new(ptr::null_mut());
+static HELD: AtomicPtr<HeldLock> = AtomicPtr::new(ptr::null_mut());
 
 /// Returns the token of this process's lock in `root`; takes the lock if this is the first file there. Returns no
 /// lock (token 0) if the file system has none.
@@ -63,8 +63,8 @@ fn find_or_take(path: &CStr, mode: u32) -> io::Result<LockToken> {
 /// Calls `take` with a new entry for the list, under the lock that a fork takes first: a child with a copy of a
 /// descriptor, or of a mapping that is not yet marked, would keep the lock of a dead parent. Nothing is allocated
 /// meanwhile.
-fn with_new<T>(take: impl FnOnce(&mut Option<Box<Held>>) -> T) -> T {
-    let mut new = Some(Box::new(Held {
+fn with_new<T>(take: impl FnOnce(&mut Option<Box<HeldLock>>) -> T) -> T {
+    let mut new = Some(Box::new(HeldLock {
         lock: LockToken::default(),
         fd: None,
         next: ptr::null(),
@@ -73,9 +73,9 @@ fn with_new<T>(take: impl FnOnce(&mut Option<Box<Held>>) -> T) -> T {
 }
 
 /// Enters a lock into the list. Called under [`SETUP`](fork::SETUP).
-fn enter(new: &mut Option<Box<Held>>, lock: LockToken, kept: Option<File>) {
+fn enter(new: &mut Option<Box<HeldLock>>, lock: LockToken, kept: Option<File>) {
     if let Some(mut held) = new.take() {
-        *held = Held {
+        *held = HeldLock {
             lock,
             fd: kept.map(IntoRawFd::into_raw_fd),
             next: HELD.load(Ordering::Relaxed),
@@ -86,7 +86,7 @@ fn enter(new: &mut Option<Box<Held>>, lock: LockToken, kept: Option<File>) {
 }
 
 /// Takes the lock and enters it into the list, as `new`. Called under [`SETUP`](fork::SETUP).
-fn take_lock(path: &CStr, mode: u32, new: &mut Option<Box<Held>>) -> io::Result<LockToken> {
+fn take_lock(path: &CStr, mode: u32, new: &mut Option<Box<HeldLock>>) -> io::Result<LockToken> {
     let file = open_lock(path, mode)?;
     let metadata = file.metadata()?;
     let (device, inode) = (metadata.dev(), metadata.ino());
@@ -154,7 +154,7 @@ fn directories_held() -> usize {
 }
 
 /// Locks a directory. Called under [`SETUP`](fork::SETUP).
-fn take_directory(path: &CStr, new: &mut Option<Box<Held>>) -> io::Result<()> {
+fn take_directory(path: &CStr, new: &mut Option<Box<HeldLock>>) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK;
     let directory = open(path, flags, 0)?;
     let metadata = directory.metadata()?;
@@ -179,10 +179,10 @@ fn find_held(device: u64, inode: u64) -> Option<LockToken> {
 }
 
 /// Iterates over the list.
-fn held() -> impl Iterator<Item = &'static Held> {
+fn held() -> impl Iterator<Item = &'static HeldLock> {
     // SAFETY: null or leaked, and never written after it was shared. (The child of a fork empties the list, but
     // does not free it.) Pairs with the PUBLISH in `enter`.
-    let shared = |held: *const Held| unsafe { held.as_ref() };
+    let shared = |held: *const HeldLock| unsafe { held.as_ref() };
     let first = shared(HELD.load(FIND));
     std::iter::successors(first, move |held| shared(held.next))
 }

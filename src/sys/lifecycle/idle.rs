@@ -10,7 +10,7 @@ use std::fmt;
 use std::ptr;
 
 use super::ended_groups;
-use super::ticker::{self, Locked, Tick, Ticking};
+use super::ticker::{self, Tick, Ticking, TicksLocked};
 use crate::format::generation;
 use crate::sync::Ordering;
 use crate::sys::memory::words::{Word, Words};
@@ -60,7 +60,7 @@ struct Watch {
 /// The number of lists, which are by key. Guarded by the ticker's lock.
 const LISTS: usize = 256;
 struct Lists([Cell<*const Watch>; LISTS]);
-// SAFETY: only touched by threads that have a `Locked`.
+// SAFETY: only touched by threads that have a `TicksLocked`.
 unsafe impl Sync for Lists {}
 static WATCHED: Lists = Lists([const { Cell::new(ptr::null()) }; LISTS]);
 
@@ -89,7 +89,7 @@ pub unsafe fn watch(idle: Idle, generation: Word, words: Box<[Words]>) -> Tickin
 }
 
 impl Tick for Watch {
-    fn tick(&self, now: u64, locked: &Locked) -> u64 {
+    fn tick(&self, now: u64, locked: &TicksLocked) -> u64 {
         if !self.listed.replace(true) {
             self.enter(locked);
         }
@@ -136,7 +136,7 @@ impl Watch {
         }
     }
 
-    fn enter(&self, locked: &Locked) {
+    fn enter(&self, locked: &TicksLocked) {
         let first = list(self.idle.key, locked);
         self.next.set(first.get());
         // SAFETY: entries of the lists are alive, since a drop first takes them out.
@@ -169,12 +169,12 @@ impl Drop for Watch {
 }
 
 /// Returns the head of the list for a key.
-fn list(key: u64, _: &Locked) -> &Cell<*const Watch> {
+fn list(key: u64, _: &TicksLocked) -> &Cell<*const Watch> {
     &WATCHED.0[key as usize % LISTS]
 }
 
 /// Calls `look` with every watched instance of a key.
-fn each(key: u64, locked: &Locked, mut look: impl FnMut(&Watch)) {
+fn each(key: u64, locked: &TicksLocked, mut look: impl FnMut(&Watch)) {
     let mut watch = list(key, locked).get();
     // SAFETY: entries of the lists are alive, since a drop first takes them out, under the lock.
     while let Some(this) = unsafe { watch.as_ref() } {
@@ -186,7 +186,7 @@ fn each(key: u64, locked: &Locked, mut look: impl FnMut(&Watch)) {
 }
 
 /// Empties the lists in the child of a fork: the watched instances are the parent's.
-pub fn forget_in_child(locked: &Locked) {
+pub fn forget_in_child(locked: &TicksLocked) {
     for key in 0..LISTS {
         list(key as u64, locked).set(ptr::null());
     }

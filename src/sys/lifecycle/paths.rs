@@ -11,7 +11,7 @@ use super::thread_root;
 use crate::Error;
 use crate::sys::NO_FILES;
 use crate::sys::memory::race_cell::RaceCell;
-use crate::sys::memory::read_map::Stat;
+use crate::sys::memory::read_map::FileStat;
 use crate::sys::process::identity::ProcessIdentity;
 
 /// The settings from the environment, read once.
@@ -213,7 +213,7 @@ fn default_roots() -> Vec<PathBuf> {
     // (So nobody else can put another root there.)
     let ours = |path: &Path| {
         fs::metadata(path).is_ok_and(|found| {
-            let stat = Stat::of(&found);
+            let stat = FileStat::of(&found);
             found.is_dir() && stat.uid == uid && stat.mode & 0o022 == 0
         })
     };

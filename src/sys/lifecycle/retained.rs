@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::sys::memory::read_map::{Stat, most_kept};
+use crate::sys::memory::read_map::{FileStat, most_kept};
 
 /// A retained descriptor. The program may have closed it along with all others, and its number may be another
 /// file's by now, so it is always compared before it is used.
@@ -28,7 +28,7 @@ impl Retained {
         if !may_lose_access() {
             return None;
         }
-        let identity = Stat::of_file(file).ok()?.identity;
+        let identity = FileStat::of_file(file).ok()?.identity;
         // Relaxed, here and below: only a count; it publishes nothing.
         if RETAINED.fetch_add(1, Ordering::Relaxed) < most_kept() / 2
             && let Some(descriptor) = duplicate(file.as_raw_fd())
@@ -53,7 +53,7 @@ impl Retained {
         let copy = duplicate(self.descriptor)?;
         // SAFETY: the descriptor is new, hence only ours.
         let file = unsafe { File::from_raw_fd(copy) };
-        let same = Stat::of_file(&file).is_ok_and(|found| found.identity == self.identity);
+        let same = FileStat::of_file(&file).is_ok_and(|found| found.identity == self.identity);
         same.then_some(file)
     }
 }
@@ -122,12 +122,12 @@ mod tests {
             RETAINED.fetch_add(1, Ordering::Relaxed);
             Retained {
                 descriptor,
-                identity: Stat::of_file(file).unwrap().identity,
+                identity: FileStat::of_file(file).unwrap().identity,
             }
         };
         let good = new(duplicate(one.as_raw_fd()).unwrap(), &one);
         let found = good.file().unwrap();
-        assert_eq!(Stat::of_file(&found).unwrap().identity, good.identity);
+        assert_eq!(FileStat::of_file(&found).unwrap().identity, good.identity);
         let stale = new(duplicate(other.as_raw_fd()).unwrap(), &one);
         assert!(stale.file().is_none());
         let descriptor = stale.descriptor;
@@ -135,6 +135,6 @@ mod tests {
         // It was not closed, because it is not ours.
         // SAFETY: made above, and closed only here.
         let still = unsafe { File::from_raw_fd(descriptor) };
-        assert!(Stat::of_file(&still).is_ok());
+        assert!(FileStat::of_file(&still).is_ok());
     }
 }

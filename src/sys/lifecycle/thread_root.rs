@@ -16,7 +16,7 @@ pub fn get() -> Option<&'static Path> {
 /// Runs `f` without this thread's own root.
 pub fn without<R>(f: impl FnOnce() -> R) -> R {
     #[cfg(feature = "testing")]
-    let _without = of_tests::Without::begin();
+    let _without = of_tests::RootGuard::begin();
     f()
 }
 
@@ -52,15 +52,15 @@ mod of_tests {
     }
 
     /// Restores the root when dropped.
-    pub struct Without(Option<&'static Path>);
+    pub struct RootGuard(Option<&'static Path>);
 
-    impl Without {
-        pub fn begin() -> Without {
-            Without(ROOT.take())
+    impl RootGuard {
+        pub fn begin() -> RootGuard {
+            RootGuard(ROOT.take())
         }
     }
 
-    impl Drop for Without {
+    impl Drop for RootGuard {
         fn drop(&mut self) {
             ROOT.set(self.0);
         }

@@ -23,7 +23,7 @@ pub static TICKS: RawLock = RawLock::new();
 pub trait Tick {
     /// Does the work, at a time of [`coarse_nanos`](clock::coarse_nanos), and returns the time at which it is due
     /// next. Must allocate nothing and take no lock.
-    fn tick(&self, now: u64, locked: &Locked) -> u64;
+    fn tick(&self, now: u64, locked: &TicksLocked) -> u64;
 
     /// Returns the time by the mock clock of this thread, if there is one and the work goes by it. Not for work
     /// that concerns several threads, which have clocks of their own.
@@ -35,28 +35,28 @@ pub trait Tick {
 
 /// Proof that this thread holds [`TICKS`].
 #[derive(Debug)]
-pub struct Locked(());
+pub struct TicksLocked(());
 
-impl Locked {
+impl TicksLocked {
     /// For callers that took the lock in another way.
     ///
     /// # Safety
     /// This thread must hold [`TICKS`] as long as it has the value.
-    pub unsafe fn assume() -> Locked {
-        Locked(())
+    pub unsafe fn assume() -> TicksLocked {
+        TicksLocked(())
     }
 }
 
 /// Runs `work` under [`TICKS`].
-pub fn locked<R>(work: impl FnOnce(&Locked) -> R) -> R {
-    lock::with(&TICKS, || work(&Locked(())))
+pub fn locked<R>(work: impl FnOnce(&TicksLocked) -> R) -> R {
+    lock::with(&TICKS, || work(&TicksLocked(())))
 }
 
 /// Work in the list; dropping it takes it out.
-pub struct Ticking(Box<Entry>);
+pub struct Ticking(Box<TickerEntry>);
 
 /// An entry of the list. It stays at its address (boxed) while it is listed.
-struct Entry {
+struct TickerEntry {
     work: Box<dyn Tick>,
     generation: u64,
     /// The thread by whose mock clock it is due, if any; that thread then does the work.
@@ -64,8 +64,8 @@ struct Entry {
     mocked: Cell<Option<thread::ThreadId>>,
     /// When it is due. This and its neighbours in the list are guarded by [`TICKS`].
     due: Cell<u64>,
-    next: Cell<*const Entry>,
-    previous: Cell<*const Entry>,
+    next: Cell<*const TickerEntry>,
+    previous: Cell<*const TickerEntry>,
 }
 
 impl std::fmt::Debug for Ticking {
@@ -76,33 +76,36 @@ impl std::fmt::Debug for Ticking {
 
 /// The list and its thread; guarded by [`TICKS`].
 struct State {
-    first: *const Entry,
+    first: *const TickerEntry,
     /// Whether the thread runs or is being started.
     running: bool,
     /// The thread, once it is running.
     thread: Option<Thread>,
 }
 
-struct Guarded(UnsafeCell<State>);
+struct StateCell(UnsafeCell<State>);
 // SAFETY: only touched under TICKS.
-unsafe impl Sync for Guarded {}
-static STATE: Guarded = Guarded(UnsafeCell::new(State {
+unsafe impl Sync for StateCell {}
+static STATE: StateCell = StateCell(UnsafeCell::new(State {
     first: ptr::null(),
     running: false,
     thread: None,
 }));
 
 /// Runs `work` on the state, under the lock.
-fn with_state<R>(work: impl FnOnce(&mut State, &Locked) -> R) -> R {
+fn with_state<R>(work: impl FnOnce(&mut State, &TicksLocked) -> R) -> R {
     // SAFETY: under TICKS, and no `work` (all are in this file) calls this again.
     locked(|locked| work(unsafe { &mut *STATE.0.get() }, locked))
 }
 
 /// The entries of the list.
-fn entries<'a>(state: &State, _: &'a Locked) -> impl Iterator<Item = &'a Entry> + use<'a> {
+fn entries<'a>(
+    state: &State,
+    _: &'a TicksLocked,
+) -> impl Iterator<Item = &'a TickerEntry> + use<'a> {
     // SAFETY: null, or in the list. Entries in the list are alive: a drop first takes them out, under TICKS, which
     // is held.
-    let entry = |at: *const Entry| unsafe { at.as_ref() };
+    let entry = |at: *const TickerEntry| unsafe { at.as_ref() };
     std::iter::successors(entry(state.first), move |this| entry(this.next.get()))
 }
 
@@ -118,7 +121,7 @@ pub unsafe fn begin(work: Box<dyn Tick>) -> Ticking {
     let mocked = work.mocked();
     #[cfg(feature = "testing")]
     let now = mocked.unwrap_or(now);
-    let entry = Box::new(Entry {
+    let entry = Box::new(TickerEntry {
         work,
         generation: fork::generation(),
         #[cfg(feature = "testing")]
@@ -257,7 +260,7 @@ pub fn end_mocked() {
 
 /// Calls `each` with the entries that are due by the mock clock of this thread.
 #[cfg(feature = "testing")]
-fn with_mocked(mut each: impl FnMut(&Entry, &Locked)) {
+fn with_mocked(mut each: impl FnMut(&TickerEntry, &TicksLocked)) {
     let me = Some(thread::current().id());
     with_state(|state, locked| {
         entries(state, locked)
@@ -267,7 +270,7 @@ fn with_mocked(mut each: impl FnMut(&Entry, &Locked)) {
 }
 
 /// Forgets the list and the thread in the child of a fork: both are the parent's.
-pub fn forget_in_child(_: &Locked) {
+pub fn forget_in_child(_: &TicksLocked) {
     // SAFETY: under TICKS, and in the only thread.
     let state = unsafe { &mut *STATE.0.get() };
     state.first = ptr::null();

@@ -5,7 +5,7 @@
 //! reference must not change; the words are atomics and are only loaded.
 //!
 //! A mapping cannot keep its file from being truncated: a load beyond the end raises SIGBUS. So only files that no
-//! other user can truncate are mapped ([`Opened::may_map`]), their length is compared before each pass, and
+//! other user can truncate are mapped ([`RegularFile::may_map`]), their length is compared before each pass, and
 //! [`sigbus`](super::sigbus) catches the rest for programs that opt in.
 
 use std::fs::{File, Metadata, OpenOptions};
@@ -26,16 +26,16 @@ use crate::sys::process::procfs::is_map_file;
 
 /// A regular file, open for reading, and its metadata.
 #[derive(Debug)]
-pub struct Opened {
+pub struct RegularFile {
     /// The descriptor.
     pub file: File,
     /// Its metadata, as of opening.
-    pub stat: Stat,
+    pub stat: FileStat,
 }
 
 /// The metadata of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stat {
+pub struct FileStat {
     /// Device and inode, which identify the file.
     pub identity: (u64, u64),
     /// Length in bytes. May be more than what is allocated.
@@ -50,10 +50,10 @@ pub struct Stat {
     pub mode: u32,
 }
 
-impl Stat {
+impl FileStat {
     /// Returns what metadata say.
-    pub(in crate::sys) fn of(metadata: &Metadata) -> Stat {
-        Stat {
+    pub(in crate::sys) fn of(metadata: &Metadata) -> FileStat {
+        FileStat {
             identity: (metadata.dev(), metadata.ino()),
             len: metadata.len(),
             allocated: metadata.blocks().saturating_mul(512),
@@ -65,13 +65,13 @@ impl Stat {
 
     /// Returns the metadata of what a path names now. Symbolic links are not followed, except those in /proc to
     /// mapped files.
-    pub fn of_path(path: &Path) -> io::Result<Stat> {
-        metadata(path).map(|metadata| Stat::of(&metadata))
+    pub fn of_path(path: &Path) -> io::Result<FileStat> {
+        metadata(path).map(|metadata| FileStat::of(&metadata))
     }
 
     /// Returns the current metadata of an open file.
-    pub fn of_file(file: &File) -> io::Result<Stat> {
-        file.metadata().map(|metadata| Stat::of(&metadata))
+    pub fn of_file(file: &File) -> io::Result<FileStat> {
+        file.metadata().map(|metadata| FileStat::of(&metadata))
     }
 
     /// Returns whether only this user and root can write the file.
@@ -82,7 +82,7 @@ impl Stat {
     }
 }
 
-/// Returns the metadata of a path, as [`Stat::of_path`] does.
+/// Returns the metadata of a path, as [`FileStat::of_path`] does.
 pub fn metadata(path: &Path) -> io::Result<Metadata> {
     if is_map_file(path) {
         path.metadata()
@@ -96,7 +96,7 @@ pub fn metadata(path: &Path) -> io::Result<Metadata> {
 /// No symbolic link is followed (except those in /proc to mapped files), nothing is waited for, and the descriptor
 /// is not inherited. A symbolic link at the end of the path, a FIFO, a device, a socket or a directory is an error,
 /// and none of them makes the call block.
-pub fn open(path: &Path) -> io::Result<Opened> {
+pub fn open(path: &Path) -> io::Result<RegularFile> {
     let follow = if is_map_file(path) {
         // O_NOFOLLOW would refuse the link, so the type is checked before opening.
         if !path.metadata()?.is_file() {
@@ -112,7 +112,7 @@ pub fn open(path: &Path) -> io::Result<Opened> {
         .custom_flags(libc::O_NONBLOCK | follow | libc::O_CLOEXEC | libc::O_NOCTTY)
         .open(path)
         .map_err(not_regular)?;
-    Opened::regular(file)
+    RegularFile::regular(file)
 }
 
 /// Replaces an error of open(2) that means "not a regular file" by one that says so.
@@ -124,15 +124,15 @@ pub(in crate::sys) fn not_regular(error: io::Error) -> io::Error {
     }
 }
 
-impl Opened {
+impl RegularFile {
     /// Wraps a file that was just opened, if it is a regular one.
-    pub(in crate::sys) fn regular(file: File) -> io::Result<Opened> {
+    pub(in crate::sys) fn regular(file: File) -> io::Result<RegularFile> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
-        Ok(Opened {
-            stat: Stat::of(&metadata),
+        Ok(RegularFile {
+            stat: FileStat::of(&metadata),
             file,
         })
     }

@@ -16,7 +16,7 @@ use crate::sys::memory::hashing::{RandomState, random_state};
 
 /// Whether the process that made a file lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Life {
+pub enum Liveness {
     /// It lives.
     Alive,
     /// It does not live.
@@ -29,8 +29,8 @@ pub enum Life {
 #[derive(Debug)]
 pub struct Witness {
     roots: Vec<Root>,
-    answers: HashMap<(usize, Asked), Life, RandomState>,
-    proofs: HashMap<(usize, Asked), bool, RandomState>,
+    answers: HashMap<(usize, LivenessKey), Liveness, RandomState>,
+    proofs: HashMap<(usize, LivenessKey), bool, RandomState>,
 }
 
 /// A root that was asked about.
@@ -50,9 +50,9 @@ struct OpenLock {
 }
 
 /// Everything that an answer depends on.
-type Asked = (LockToken, u32, u64, [u8; 16], u64, [u8; 16], u64);
+type LivenessKey = (LockToken, u32, u64, [u8; 16], u64, [u8; 16], u64);
 
-fn asked(header: &Header) -> Asked {
+fn asked(header: &Header) -> LivenessKey {
     (
         header.lock,
         header.pid,
@@ -82,7 +82,7 @@ impl Witness {
     }
 
     /// Returns whether the process lives that the header of a file under `root` names.
-    pub fn life(&mut self, root: &Path, header: &Header) -> Life {
+    pub fn life(&mut self, root: &Path, header: &Header) -> Liveness {
         let place = self.root(root);
         let root = &self.roots[place];
         (self.answers.entry((place, asked(header))))
@@ -141,7 +141,7 @@ impl Root {
     }
 
     /// Returns whether the process of a header lives, as seen by the process `here`: docs/FORMAT.md, "Liveness".
-    fn life(&self, header: &Header, here: &ProcessIdentity) -> Life {
+    fn life(&self, header: &Header, here: &ProcessIdentity) -> Liveness {
         let known = |id: [u8; 16]| id != [0; 16];
         let held = self
             .lock
@@ -154,16 +154,16 @@ impl Root {
             let is_over =
                 known(here.machine_id) && header.machine_id == here.machine_id && self.is_local;
             return match held {
-                Some(true) => Life::Alive,
-                _ if is_over => Life::Dead,
-                _ => Life::Unknown,
+                Some(true) => Liveness::Alive,
+                _ if is_over => Liveness::Dead,
+                _ => Liveness::Unknown,
             };
         }
         match held {
             // Anybody who may write the lock file could hold the lock forever.
-            Some(true) if is_gone(header, here) => Life::Dead,
-            Some(true) => Life::Alive,
-            Some(false) if header.lock.pinned => Life::Dead,
+            Some(true) if is_gone(header, here) => Liveness::Dead,
+            Some(true) => Liveness::Alive,
+            Some(false) if header.lock.pinned => Liveness::Dead,
             _ => life_by_pid(header, here),
         }
     }
@@ -172,7 +172,7 @@ impl Root {
     /// does, and the files stay.
     fn proves_death(&self, header: &Header) -> bool {
         let here = ProcessIdentity::this();
-        self.life(header, here) == Life::Dead && life_by_pid(header, here) != Life::Alive
+        self.life(header, here) == Liveness::Dead && life_by_pid(header, here) != Liveness::Alive
     }
 }
 
@@ -203,15 +203,15 @@ fn is_gone(header: &Header, here: &ProcessIdentity) -> bool {
 }
 
 /// Decides without a lock, by pid and start time, where they have a meaning here.
-fn life_by_pid(header: &Header, here: &ProcessIdentity) -> Life {
+fn life_by_pid(header: &Header, here: &ProcessIdentity) -> Liveness {
     let Some(pid) = pid_of(header, here) else {
-        return Life::Unknown;
+        return Liveness::Unknown;
     };
     match test_kill_process(pid) {
-        Err(Errno::SRCH) => return Life::Dead,
+        Err(Errno::SRCH) => return Liveness::Dead,
         // A process with this pid exists, perhaps of another user. Its start time tells whether it is the same one.
         Ok(()) | Err(Errno::PERM) => {}
-        Err(_) => return Life::Unknown,
+        Err(_) => return Liveness::Unknown,
     }
     let stat = if here.proc_is_own {
         ProcessStat::of(header.pid)
@@ -220,10 +220,10 @@ fn life_by_pid(header: &Header, here: &ProcessIdentity) -> Life {
     };
     let comparable = header.start_time != 0 && here.shares_clock(header);
     match stat {
-        Some(stat) if stat.ended => Life::Dead,
+        Some(stat) if stat.ended => Liveness::Dead,
         // The pid belongs to another process by now.
-        Some(stat) if comparable && stat.start_time != header.start_time => Life::Dead,
-        _ => Life::Alive,
+        Some(stat) if comparable && stat.start_time != header.start_time => Liveness::Dead,
+        _ => Liveness::Alive,
     }
 }
 
@@ -277,15 +277,23 @@ mod tests {
             };
             root(is_local).life(&header, &here)
         };
-        assert_eq!(life(2, 7, true), Life::Dead);
-        assert_eq!(life(2, 7, false), Life::Unknown, "two machines of one id");
-        assert_eq!(life(2, 8, true), Life::Unknown, "another machine");
-        assert_eq!(life(2, 0, true), Life::Unknown, "not known which machine");
+        assert_eq!(life(2, 7, true), Liveness::Dead);
+        assert_eq!(
+            life(2, 7, false),
+            Liveness::Unknown,
+            "two machines of one id"
+        );
+        assert_eq!(life(2, 8, true), Liveness::Unknown, "another machine");
+        assert_eq!(
+            life(2, 0, true),
+            Liveness::Unknown,
+            "not known which machine"
+        );
         // The same kernel: a container may have its own machine id.
         for machine in [7, 8, 0] {
-            assert_eq!(life(1, machine, false), Life::Alive);
+            assert_eq!(life(1, machine, false), Liveness::Alive);
         }
-        assert_eq!(life(0, 7, true), Life::Unknown, "not known which boot");
+        assert_eq!(life(0, 7, true), Liveness::Unknown, "not known which boot");
         let nowhere = ProcessIdentity {
             machine_id: [0; 16],
             ..here.clone()
@@ -294,7 +302,7 @@ mod tests {
             boot_id: [2; 16],
             ..Header::default()
         };
-        assert_eq!(root(true).life(&header, &nowhere), Life::Unknown);
+        assert_eq!(root(true).life(&header, &nowhere), Liveness::Unknown);
     }
 
     #[test]
@@ -309,14 +317,14 @@ mod tests {
             pid: i32::MAX as u32,
             ..of_this(here)
         };
-        assert_eq!(root(true).life(&header, here), Life::Dead);
-        assert_eq!(root(true).life(&header, &unknown), Life::Unknown);
+        assert_eq!(root(true).life(&header, here), Liveness::Dead);
+        assert_eq!(root(true).life(&header, &unknown), Liveness::Unknown);
         let header = Header {
             boot_id: [0; 16],
             ..header
         };
-        assert_eq!(root(true).life(&header, here), Life::Unknown);
-        assert_eq!(root(true).life(&header, &unknown), Life::Unknown);
+        assert_eq!(root(true).life(&header, here), Liveness::Unknown);
+        assert_eq!(root(true).life(&header, &unknown), Liveness::Unknown);
     }
 
     #[test]
@@ -327,17 +335,17 @@ mod tests {
         if let Some(stat) = ProcessStat::of(header.pid) {
             header.start_time = stat.start_time;
         }
-        assert_eq!(root(true).life(&header, here), Life::Alive);
+        assert_eq!(root(true).life(&header, here), Liveness::Alive);
         header.start_time += 1;
-        assert_eq!(root(true).life(&header, here), Life::Dead, "used again");
+        assert_eq!(root(true).life(&header, here), Liveness::Dead, "used again");
         let elsewhere = ProcessIdentity {
             proc_is_own: false,
             ..here.clone()
         };
-        assert_eq!(root(true).life(&header, &elsewhere), Life::Alive);
+        assert_eq!(root(true).life(&header, &elsewhere), Liveness::Alive);
         assert!(started(&header).is_some());
         header.time_namespace ^= 1;
-        assert_eq!(root(true).life(&header, here), Life::Alive);
+        assert_eq!(root(true).life(&header, here), Liveness::Alive);
         assert_eq!(started(&header), None);
         assert!(!here.shares_clock(&header));
     }

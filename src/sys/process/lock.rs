@@ -73,14 +73,14 @@ pub fn wait(tries: &mut u32) {
 
 /// Runs `work` under the lock; also releases it if `work` panics.
 pub fn with<R>(lock: &RawLock, work: impl FnOnce() -> R) -> R {
-    struct Open<'a>(&'a RawLock);
-    impl Drop for Open<'_> {
+    struct UnlockGuard<'a>(&'a RawLock);
+    impl Drop for UnlockGuard<'_> {
         fn drop(&mut self) {
             self.0.unlock();
         }
     }
     lock.lock();
-    let _open = Open(lock);
+    let _open = UnlockGuard(lock);
     work()
 }
 

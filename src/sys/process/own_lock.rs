@@ -33,8 +33,8 @@ impl OwnLock {
 
     /// [`with`](Self::with) with orderings of the caller's choice: for the model checker.
     pub fn with_ordered<R>(&self, take: Ordering, open: Ordering, work: impl FnOnce() -> R) -> R {
-        struct Open<'a>(&'a OwnLock, Ordering);
-        impl Drop for Open<'_> {
+        struct UnlockGuard<'a>(&'a OwnLock, Ordering);
+        impl Drop for UnlockGuard<'_> {
             fn drop(&mut self) {
                 self.0.0.store(0, self.1);
             }
@@ -54,7 +54,7 @@ impl OwnLock {
             }
             lock::wait(&mut tries);
         }
-        let _open = Open(self, open);
+        let _open = UnlockGuard(self, open);
         work()
     }
 }

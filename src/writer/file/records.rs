@@ -7,7 +7,7 @@ use std::hash::BuildHasher;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::spaces::What;
+use super::spaces::ExtentKey;
 use super::{PAGE, StatsFile};
 use crate::Error;
 use crate::format::LINE;
@@ -139,7 +139,7 @@ impl StatsFile {
     fn append_values(
         &self,
         encode: impl FnOnce(usize) -> record::PlacedRecord,
-        what: What,
+        what: ExtentKey,
         plain: &[u64],
     ) -> Option<Words> {
         let append = Append::begin(self)?;
@@ -317,7 +317,7 @@ impl Storage for StatsFile {
             counts: 0,
             len: len as u32,
         };
-        let what = What {
+        let what = ExtentKey {
             owner,
             number: octave.octave,
             shape: Shape {
@@ -329,7 +329,7 @@ impl Storage for StatsFile {
     }
 
     fn extent(&self, extent: Extent, plain: &[u64]) -> Option<Words> {
-        let what = What {
+        let what = ExtentKey {
             owner: extent.owner,
             number: extent.number,
             shape: extent.shape,

@@ -6,23 +6,23 @@ use crate::sys::lifecycle::report;
 use crate::sys::memory::append_list::AppendList;
 
 /// The type that first used a model's directory in this process.
-struct First {
+struct FirstType {
     directory: PathBuf,
     type_path: &'static str,
 }
 
-static FIRST: AppendList<First> = AppendList::new();
+static FIRST: AppendList<FirstType> = AppendList::new();
 
 /// Notes that a type (empty: none) writes to a model's directory. Reports it if another type does so, too, because
 /// their values with the same label are mixed.
 pub fn enter(directory: &Path, model: &str, type_path: &'static str) {
-    let same = |first: &First| first.directory == directory;
+    let same = |first: &FirstType| first.directory == directory;
     if type_path.is_empty() {
         return;
     }
     if !FIRST.iter().any(same) {
         let directory = directory.to_owned();
-        let first = First {
+        let first = FirstType {
             directory,
             type_path,
         };

@@ -37,13 +37,13 @@ struct GroupSpace {
     schema: PlacedSchema,
     /// The group that has it; `None` when the group's labels are free again.
     group: Option<Instance>,
-    further: Vec<Further>,
+    further: Vec<BlockExtent>,
 }
 
 /// An octave or an extent of a metric in the block.
 #[derive(Debug)]
-struct Further {
-    what: What,
+struct BlockExtent {
+    what: ExtentKey,
     words: Words,
     /// Whether the group that has the space uses it. Otherwise it is zeros.
     used: bool,
@@ -51,7 +51,7 @@ struct Further {
 
 /// Identifies an octave or an extent: its metric, its number and its shape (an octave has no cells).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct What {
+pub(super) struct ExtentKey {
     pub(super) owner: u32,
     pub(super) number: u32,
     pub(super) shape: Shape,
@@ -65,7 +65,7 @@ impl Spaces {
     }
 
     /// Takes an existing octave or extent that the group does not use yet. It is zeros.
-    pub(super) fn take_further(&mut self, what: What) -> Option<Words> {
+    pub(super) fn take_further(&mut self, what: ExtentKey) -> Option<Words> {
         let further = &mut self.at(what.owner)?.further;
         let found = further
             .iter_mut()
@@ -75,10 +75,10 @@ impl Spaces {
     }
 
     /// Notes an octave or an extent that was appended.
-    pub(super) fn add_further(&mut self, what: What, words: Words) {
+    pub(super) fn add_further(&mut self, what: ExtentKey, words: Words) {
         if let Some(space) = self.at(what.owner) {
             let used = true;
-            space.further.push(Further { what, words, used });
+            space.further.push(BlockExtent { what, words, used });
         }
     }
 

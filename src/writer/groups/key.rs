@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use crate::Error;
 use crate::format::labels::{self, Labels};
-use crate::metric::field::Named;
+use crate::metric::field::EnclosingName;
 use crate::sys::lifecycle::idle::Idle;
 use crate::writer::labels::MmLabels;
 use crate::writer::names;
@@ -30,10 +30,10 @@ pub trait GroupBy: Sized + 'static {
     fn owned(key: &Self::Key) -> Self::Owned;
 
     /// Returns the id of the group in the file.
-    fn id(key: &Self::Key, around: &Around) -> Result<GroupId, Error>;
+    fn id(key: &Self::Key, placement: &Placement) -> Result<GroupId, Error>;
 
     /// Returns the id of the group that counts what the others cannot.
-    fn other(around: &Around) -> Result<GroupId, Error>;
+    fn other(placement: &Placement) -> Result<GroupId, Error>;
 
     /// Returns whether the key is that of [`other`](Self::other).
     fn is_other(key: &Self::Key) -> bool;
@@ -48,14 +48,14 @@ pub enum ByName {}
 
 /// Where the groups of a field stand in their file.
 #[derive(Debug, Default)]
-pub struct Around {
+pub struct Placement {
     /// The prefix of their labels.
     pub prefix: String,
     /// The labels of the instance around them. Each group has them, too.
     pub labels: Labels,
     /// The group around them, if it has a name. The name is in the prefix; a group with labels has it as a label
     /// instead.
-    pub named: Option<Named>,
+    pub named: Option<EnclosingName>,
     /// The key under which exporters show a group's name; empty if none was set.
     pub group_label: String,
     /// The nanoseconds without a change after which a group ends.
@@ -77,29 +77,29 @@ pub struct GroupId {
 
 impl GroupId {
     /// Returns the id of a group with a name.
-    pub fn named(name: &str, around: &Around) -> Result<GroupId, Error> {
+    pub fn named(name: &str, placement: &Placement) -> Result<GroupId, Error> {
         names::check_label("group", name)?;
         let pair = |key: &str| (key.to_owned(), name.to_owned());
-        let own: Labels = match around.group_label.as_str() {
+        let own: Labels = match placement.group_label.as_str() {
             "" => Labels::new(),
             key => vec![pair(key)],
         };
-        if !around.labels.is_empty() {
+        if !placement.labels.is_empty() {
             // Groups with different labels may each contain a group with this name.
-            return GroupId::labelled(vec![pair(labels::key_of_name(&own))], around);
+            return GroupId::labelled(vec![pair(labels::key_of_name(&own))], placement);
         }
         Ok(GroupId {
-            prefix: around.prefix.clone(),
+            prefix: placement.prefix.clone(),
             name: name.to_owned(),
             labels: own,
         })
     }
 
     /// Returns the id of a group with labels.
-    pub fn labelled(mut labels: Labels, around: &Around) -> Result<GroupId, Error> {
-        let mut prefix = around.prefix.clone();
-        labels.extend_from_slice(&around.labels);
-        if let Some(Named { key, at }) = &around.named
+    pub fn labelled(mut labels: Labels, placement: &Placement) -> Result<GroupId, Error> {
+        let mut prefix = placement.prefix.clone();
+        labels.extend_from_slice(&placement.labels);
+        if let Some(EnclosingName { key, at }) = &placement.named
             // Otherwise there would be two labels with this key; then the name stays in front.
             && labels.iter().all(|(other, _)| other != key)
         {
@@ -124,9 +124,9 @@ impl GroupId {
     }
 
     /// Returns its name, for the groups with labels within it.
-    pub fn named_within(&self) -> Option<Named> {
+    pub fn named_within(&self) -> Option<EnclosingName> {
         let begin = self.prefix.len();
-        (!self.name.is_empty()).then(|| Named {
+        (!self.name.is_empty()).then(|| EnclosingName {
             key: labels::key_of_name(&self.labels).to_owned(),
             at: begin..begin + self.name.len(),
         })
@@ -149,12 +149,12 @@ impl GroupBy for ByName {
         name.into()
     }
 
-    fn id(name: &str, around: &Around) -> Result<GroupId, Error> {
-        GroupId::named(name, around)
+    fn id(name: &str, placement: &Placement) -> Result<GroupId, Error> {
+        GroupId::named(name, placement)
     }
 
-    fn other(around: &Around) -> Result<GroupId, Error> {
-        GroupId::named(OTHER, around)
+    fn other(placement: &Placement) -> Result<GroupId, Error> {
+        GroupId::named(OTHER, placement)
     }
 
     fn is_other(name: &str) -> bool {
@@ -174,15 +174,15 @@ impl<L: MmLabels> GroupBy for L {
         Rc::new(key.clone())
     }
 
-    fn id(key: &L, around: &Around) -> Result<GroupId, Error> {
+    fn id(key: &L, placement: &Placement) -> Result<GroupId, Error> {
         let values = key.values().into_iter().map(|value| value.into_owned());
         let keys = L::KEYS.iter().map(|&key| key.to_owned());
-        GroupId::labelled(keys.zip(values).collect(), around)
+        GroupId::labelled(keys.zip(values).collect(), placement)
     }
 
-    fn other(around: &Around) -> Result<GroupId, Error> {
+    fn other(placement: &Placement) -> Result<GroupId, Error> {
         let pair = |&key: &&str| (key.to_owned(), OTHER.to_owned());
-        GroupId::labelled(L::KEYS.iter().map(pair).collect(), around)
+        GroupId::labelled(L::KEYS.iter().map(pair).collect(), placement)
     }
 
     fn is_other(key: &L) -> bool {

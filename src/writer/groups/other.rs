@@ -20,8 +20,8 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         shown: &dyn Fn() -> String,
     ) -> &'a T {
         /// Clears `asking` when dropped, also after a panic in the user's `value = …`.
-        struct Asked<'a>(&'a Cell<bool>);
-        impl Drop for Asked<'_> {
+        struct AskingGuard<'a>(&'a Cell<bool>);
+        impl Drop for AskingGuard<'_> {
             fn drop(&mut self) {
                 self.0.set(false);
             }
@@ -29,7 +29,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         if self.file.is_none() || self.asking.replace(true) {
             return self.other_now();
         }
-        let asking = Asked(&self.asking);
+        let asking = AskingGuard(&self.asking);
         let refused = self.refused.get();
         let mut error = None;
         // Many new groups on a full file must not cost a system call each.
@@ -92,7 +92,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     pub(super) fn make_other(&self) -> Result<(), Error> {
         if self.other.get().is_none() {
             // It may be set already, by a reentrant call.
-            let other = Box::new(self.bind(L::other(&self.around)?, Room::KeptAside)?.0);
+            let other = Box::new(self.bind(L::other(&self.placement)?, Room::KeptAside)?.0);
             let _ = self.other.set(other);
         }
         Ok(())

@@ -24,11 +24,11 @@ pub(super) struct KnownGroup<T> {
 }
 
 /// A file's [`Storage::lent`](crate::metric::storage::Storage::lent).
-pub(super) struct Lent(Option<Rc<Cell<bool>>>);
+pub(super) struct LentFlag(Option<Rc<Cell<bool>>>);
 
-impl Lent {
-    pub(super) fn of(storage: Option<&Rc<dyn Storage>>) -> Lent {
-        Lent(storage.map(|storage| storage.lent().clone()))
+impl LentFlag {
+    pub(super) fn of(storage: Option<&Rc<dyn Storage>>) -> LentFlag {
+        LentFlag(storage.map(|storage| storage.lent().clone()))
     }
 }
 
@@ -44,7 +44,7 @@ impl<T> KnownGroup<T> {
     /// Returns the group. Notes that a reference to it is lent: no group's space is reused before that reference
     /// ends.
     #[inline(always)]
-    pub(super) fn lend(&self, lent: &Lent) -> &T {
+    pub(super) fn lend(&self, lent: &LentFlag) -> &T {
         if let Some(lent) = &lent.0 {
             lent.set(true);
         }
@@ -101,7 +101,7 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
     /// ```
     pub fn remove(&self, key: &L::Key) -> bool {
         // An invalid key has no group.
-        let id = L::id(key, &self.around);
+        let id = L::id(key, &self.placement);
         id.is_ok_and(|id| self.end(&self.known, key, id))
     }
 
@@ -182,7 +182,7 @@ impl<T: MmStats> Groups<T> {
     pub fn remove_with(&self, pairs: &[(&str, &str)]) -> bool {
         let wanted = LookupPairs::new(&pairs, &self.pair_hashes);
         // Invalid labels have no group.
-        let id = GroupId::labelled(pairs.to_labels(), &self.around);
+        let id = GroupId::labelled(pairs.to_labels(), &self.placement);
         id.is_ok_and(|id| self.end(&self.paired, &wanted, id))
     }
 }

@@ -21,7 +21,7 @@ use crate::writer::groups::GroupId;
 
 /// How long a metric lasts. Only a metric that threads share may end.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Lasts {
+pub(crate) enum Lifetime {
     /// As long as its file.
     Always,
     /// As long as its file, in space that [`Writer::keep_aside`] reserved.
@@ -43,7 +43,7 @@ pub struct MetricBuilder<'w, M, V = ()> {
     merge: Merge,
     buffers: Option<u16>,
     window: Option<Duration>,
-    pub(super) lasts: Lasts,
+    pub(super) lasts: Lifetime,
     value: V,
     metric: std::marker::PhantomData<fn() -> M>,
 }
@@ -65,7 +65,7 @@ impl<'w, M, V> MetricBuilder<'w, M, V> {
             merge: Merge::Sum,
             buffers: None,
             window: None,
-            lasts: Lasts::Always,
+            lasts: Lifetime::Always,
             value,
             metric: std::marker::PhantomData,
         }
@@ -159,9 +159,9 @@ impl<'w, M, V> MetricBuilder<'w, M, V> {
         let schema = self.schema(options, describe);
         let append = Append::begin(&**file).ok_or_else(|| Error::Busy { path: file.path() })?;
         let (room, idle) = match self.lasts {
-            Lasts::Always => (Room::Stays, None),
-            Lasts::InKeptSpace => (Room::KeptAside, None),
-            Lasts::UntilEnded(idle) => (Room::Removable, idle),
+            Lifetime::Always => (Room::Stays, None),
+            Lifetime::InKeptSpace => (Room::KeptAside, None),
+            Lifetime::UntilEnded(idle) => (Room::Removable, idle),
         };
         let placed = file.append_schema(&schema, room)?;
         let instance = self.instance(placed.record);

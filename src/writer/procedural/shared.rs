@@ -2,7 +2,7 @@
 //! handles.
 
 use super::Writer;
-use super::metric_builder::{Lasts, MetricBuilder};
+use super::metric_builder::{Lifetime, MetricBuilder};
 use crate::Error;
 #[cfg(feature = "metrics")]
 use crate::format::description::Description;
@@ -12,7 +12,7 @@ use crate::metric::field::{Field, Options};
 use crate::metric::storage::Storage;
 use crate::sys::lifecycle::idle::Idle;
 use crate::sys::memory::words::Word;
-use crate::writer::groups::{Around, GroupId};
+use crate::writer::groups::{GroupId, Placement};
 
 /// The description of a shared metric in a file.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +32,7 @@ impl Writer {
     pub(crate) fn add_labelled<M: Field + 'static>(
         &self,
         metric: SharedMetric<'_>,
-        lasts: Lasts,
+        lasts: Lifetime,
     ) -> Result<(&M, u32), Error> {
         let mut metric = self.labelled::<M>(metric)?;
         metric.lasts = lasts;
@@ -41,7 +41,7 @@ impl Writer {
         })
     }
 
-    /// Keeps aside the space for a metric that is added later ([`Lasts::InKeptSpace`]), so that it can be added when
+    /// Keeps aside the space for a metric that is added later ([`Lifetime::InKeptSpace`]), so that it can be added when
     /// the file is full.
     pub(crate) fn keep_aside<M: Field + 'static>(
         &self,
@@ -56,7 +56,7 @@ impl Writer {
     fn labelled<M>(&self, metric: SharedMetric<'_>) -> Result<MetricBuilder<'_, M>, Error> {
         let group = match metric.labels.is_empty() {
             true => GroupId::default(),
-            false => GroupId::labelled(metric.labels.clone(), &Around::default())?,
+            false => GroupId::labelled(metric.labels.clone(), &Placement::default())?,
         };
         let mut builder = MetricBuilder::new(self, group, metric.label, ()).help(metric.help);
         builder.unit = metric.unit.to_owned();

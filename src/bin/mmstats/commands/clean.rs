@@ -108,7 +108,7 @@ pub fn run(arguments: &Clean) -> Outcome {
 
 /// Returns why nothing was cleaned: what exists, and why it stays.
 fn nothing(arguments: &Clean, input: &Input) -> String {
-    let mut kept = Kept::default();
+    let mut kept = KeptFiles::default();
     input.files().for_each(|file| kept.add(file));
     let places: Vec<_> = arguments
         .paths
@@ -129,7 +129,7 @@ fn nothing(arguments: &Clean, input: &Input) -> String {
 
 /// Files that stay, by reason.
 #[derive(Default)]
-struct Kept {
+struct KeptFiles {
     living: usize,
     unknown: usize,
     young: usize,
@@ -137,7 +137,7 @@ struct Kept {
     retired: Vec<(String, u64)>,
 }
 
-impl Kept {
+impl KeptFiles {
     fn add(&mut self, file: &File) {
         match (file.retired(), file.state()) {
             (Some(folds), _) => self.retired.push((output::path(file.path()), folds)),
@@ -196,11 +196,11 @@ mod tests {
 
     #[test]
     fn what_stays_has_its_own_reason() {
-        let kept = Kept {
+        let kept = KeptFiles {
             living: 2,
             young: 1,
             retired: vec![("/r/m/mmstats-retired".to_owned(), 3)],
-            ..Kept::default()
+            ..KeptFiles::default()
         };
         let reasons = kept.reasons(Some(Duration::from_secs(3600)));
         assert_eq!(reasons.len(), 3, "{reasons:?}");

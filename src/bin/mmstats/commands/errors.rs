@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::commands::arguments::PATHS;
 use crate::input::Input;
-use crate::names::{self, Means};
+use crate::names::{self, PatternMatch};
 use crate::ui::output::{Exit, Outcome};
 use crate::ui::{numbers, output};
 use mmstats::export::json;
@@ -90,10 +90,10 @@ fn all(snapshot: &Snapshot) -> impl Iterator<Item = (&str, &Series, &ErrorsValue
 }
 
 /// Returns the wanted errors, the latest first.
-fn sorted<'a>(errors: &'a ErrorsValue, means: &Means) -> Vec<&'a DistinctError> {
+fn sorted<'a>(errors: &'a ErrorsValue, means: &PatternMatch) -> Vec<&'a DistinctError> {
     let is_wanted = |error: &&DistinctError| match means {
-        Means::Label => true,
-        Means::Parts(parts) => parts
+        PatternMatch::Label => true,
+        PatternMatch::Parts(parts) => parts
             .iter()
             .any(|part| part == "all" || *part == error.exposed_as()),
     };
@@ -111,7 +111,7 @@ fn in_json(
     model: &str,
     label: &str,
     errors: &ErrorsValue,
-    means: &Means,
+    means: &PatternMatch,
     backtrace: bool,
 ) -> serde_json::Value {
     let distinct: Vec<_> = (sorted(errors, means).into_iter())
@@ -133,7 +133,7 @@ fn write_text(
     model: &str,
     label: &str,
     errors: &ErrorsValue,
-    means: &Means,
+    means: &PatternMatch,
     backtrace: bool,
 ) -> io::Result<()> {
     write!(

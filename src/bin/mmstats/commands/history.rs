@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::commands::arguments::PATHS;
 use crate::input::Input;
-use crate::names::{self, Means};
+use crate::names::{self, PatternMatch};
 use crate::ui::output::{Exit, Outcome};
 use crate::ui::{numbers, output};
 use mmstats::export::json;
@@ -77,7 +77,8 @@ fn of_label<'a>(
     name: &str,
 ) -> impl Iterator<Item = (&'a Model, &'a str, &'a HistoryValue)> {
     let patterns = [name.to_owned(), format!("{name}.history")];
-    let means = move |stat: &Series| names::resolve_any(&patterns, stat) == Some(Means::Label);
+    let means =
+        move |stat: &Series| names::resolve_any(&patterns, stat) == Some(PatternMatch::Label);
     let stats = (snapshot.models().iter())
         .flat_map(|model| model.series().iter().map(move |stat| (model, stat)));
     stats

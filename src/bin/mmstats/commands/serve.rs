@@ -125,14 +125,14 @@ fn places(paths: &[PathBuf]) -> String {
 }
 
 /// An agent that runs beside something else until it is dropped.
-pub struct Beside {
+pub struct BackgroundAgent {
     pub address: SocketAddr,
     runtime: Option<Runtime>,
 }
 
-impl Beside {
+impl BackgroundAgent {
     /// Starts an agent for one root, on a loopback address.
-    pub fn start(root: &Path, address: &str) -> Result<Beside, Box<dyn Error>> {
+    pub fn start(root: &Path, address: &str) -> Result<BackgroundAgent, Box<dyn Error>> {
         let runtime = runtime()?;
         let listener = runtime.block_on(bind(address))?;
         let address = listener.local_addr()?;
@@ -142,14 +142,14 @@ impl Beside {
             ..Options::default()
         });
         runtime.spawn(listen(listener, router, future::pending()));
-        Ok(Beside {
+        Ok(BackgroundAgent {
             address,
             runtime: Some(runtime),
         })
     }
 }
 
-impl Drop for Beside {
+impl Drop for BackgroundAgent {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();

@@ -14,7 +14,7 @@ use mmstats::reader::{File, Model, Series, Snapshot, matches, printable};
 use crate::commands::arguments::{PATHS, SEVERAL, delay};
 use crate::commands::diff;
 use crate::input::{Input, Sources};
-use crate::names::{self, Means};
+use crate::names::{self, PatternMatch};
 use crate::ui::output::{Exit, Outcome};
 use crate::ui::{numbers, output, waiting};
 
@@ -234,8 +234,8 @@ type Row = (String, Vec<(String, String)>);
 fn rows(stat: &Series, patterns: &[String]) -> Vec<Row> {
     match names::resolve_any(patterns, stat) {
         None => Vec::new(),
-        Some(Means::Label) => vec![(output::printed(stat.label()), stat.shown())],
-        Some(Means::Parts(parts)) => {
+        Some(PatternMatch::Label) => vec![(output::printed(stat.label()), stat.shown())],
+        Some(PatternMatch::Parts(parts)) => {
             let row = |part: String| {
                 let text = stat.shown_part(&part)?;
                 let label = output::printed(&names::of_part(stat, &part));
@@ -315,8 +315,8 @@ pub fn each_line(
     for stat in own.series() {
         let wanted = match names::resolve_any(patterns, stat) {
             None => continue,
-            Some(Means::Label) => None,
-            Some(Means::Parts(parts)) => Some(parts),
+            Some(PatternMatch::Label) => None,
+            Some(PatternMatch::Parts(parts)) => Some(parts),
         };
         // A single value has its own line, also beside the parts that its window exposes.
         let mut has_parts = false;

@@ -24,7 +24,7 @@ pub struct Stop {
 
 /// The reason why a wait is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Woken {
+pub enum WakeReason {
     /// The command has to end.
     Stop,
     /// Stdin can be read.
@@ -65,7 +65,7 @@ impl Stop {
         loop {
             let left = end.saturating_duration_since(Instant::now());
             match self.wait(left, PollFlags::empty()) {
-                Woken::Stop => return true,
+                WakeReason::Stop => return true,
                 _ if left.is_zero() => return false,
                 _ => {}
             }
@@ -73,11 +73,11 @@ impl Stop {
     }
 
     /// Waits for input for some time.
-    pub fn or_input_within(&self, time: Duration) -> Woken {
+    pub fn or_input_within(&self, time: Duration) -> WakeReason {
         self.wait(time, PollFlags::IN)
     }
 
-    fn wait(&self, time: Duration, input: PollFlags) -> Woken {
+    fn wait(&self, time: Duration, input: PollFlags) -> WakeReason {
         let (stdin, stdout) = (io::stdin(), io::stdout());
         // For stdout, only what is always reported: that its other end is gone. The end of stdin alone means nothing,
         // so only callers that read stdin poll it.
@@ -95,18 +95,18 @@ impl Stop {
         let time = Timespec::try_from(time).ok();
         match poll(asked, time.as_ref()) {
             Ok(_) => {}
-            Err(Errno::INTR) => return Woken::Time,
+            Err(Errno::INTR) => return WakeReason::Time,
             // Without an answer, nothing would tell when to end, so it ends now.
-            Err(_) => return Woken::Stop,
+            Err(_) => return WakeReason::Stop,
         }
         let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
         let signal = !all[0].revents().is_empty();
         if signal || all[1..].iter().any(|fd| fd.revents().intersects(gone)) {
-            Woken::Stop
+            WakeReason::Stop
         } else if all[2].revents().contains(PollFlags::IN) {
-            Woken::Input
+            WakeReason::Input
         } else {
-            Woken::Time
+            WakeReason::Time
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// One view, or none.
 #[derive(Debug)]
-pub struct Guarded {
+pub struct GuardedView {
     /// Odd while the entry changes.
     generation: AtomicU64,
     /// Address of the first byte; 0: the entry is free.
@@ -42,11 +42,11 @@ pub struct Guarded {
     cut: AtomicBool,
 }
 
-impl Guarded {
+impl GuardedView {
     /// Returns a free entry. (Const except under loom, which registers its atomics with the running model.)
     #[cfg(not(loom))]
-    const fn new() -> Guarded {
-        Guarded {
+    const fn new() -> GuardedView {
+        GuardedView {
             generation: AtomicU64::new(0),
             start: AtomicUsize::new(0),
             len: AtomicUsize::new(0),
@@ -55,8 +55,8 @@ impl Guarded {
     }
 
     #[cfg(loom)]
-    fn new() -> Guarded {
-        Guarded {
+    fn new() -> GuardedView {
+        GuardedView {
             generation: AtomicU64::new(0),
             start: AtomicUsize::new(0),
             len: AtomicUsize::new(0),
@@ -113,7 +113,7 @@ impl Guarded {
 pub struct ViewTable<const VIEWS: usize> {
     /// Number of entries ever used; the handler looks no further.
     used: AtomicUsize,
-    entries: [Guarded; VIEWS],
+    entries: [GuardedView; VIEWS],
 }
 
 impl<const VIEWS: usize> ViewTable<VIEWS> {
@@ -122,7 +122,7 @@ impl<const VIEWS: usize> ViewTable<VIEWS> {
     pub const fn new() -> ViewTable<VIEWS> {
         ViewTable {
             used: AtomicUsize::new(0),
-            entries: [const { Guarded::new() }; VIEWS],
+            entries: [const { GuardedView::new() }; VIEWS],
         }
     }
 
@@ -132,7 +132,7 @@ impl<const VIEWS: usize> ViewTable<VIEWS> {
     pub fn new() -> ViewTable<VIEWS> {
         ViewTable {
             used: AtomicUsize::new(0),
-            entries: std::array::from_fn(|_| Guarded::new()),
+            entries: std::array::from_fn(|_| GuardedView::new()),
         }
     }
 
@@ -181,18 +181,22 @@ impl<const VIEWS: usize> ViewTable<VIEWS> {
     }
 
     /// The entry at a place that [`enter`](Self::enter) returned.
-    pub fn entry(&self, place: u16) -> &Guarded {
+    pub fn entry(&self, place: u16) -> &GuardedView {
         &self.entries[usize::from(place)]
     }
 
     /// Returns the entry of the view in which `address` lies, with the view's first byte and length. If there is
     /// such a view, the caller must hold a borrow of it.
-    pub fn find(&self, address: usize) -> Option<(&Guarded, usize, usize)> {
+    pub fn find(&self, address: usize) -> Option<(&GuardedView, usize, usize)> {
         self.find_ordered(Orders::PROVED, address)
     }
 
     /// [`find`](Self::find) with orderings of the caller's choice: for the model checker.
-    pub fn find_ordered(&self, orders: Orders, address: usize) -> Option<(&Guarded, usize, usize)> {
+    pub fn find_ordered(
+        &self,
+        orders: Orders,
+        address: usize,
+    ) -> Option<(&GuardedView, usize, usize)> {
         // Relaxed: a thread that holds a borrow of the view sees that its place is used.
         let used = self.used.load(Ordering::Relaxed).min(VIEWS);
         self.entries[..used].iter().find_map(|entry| {

@@ -7,7 +7,7 @@ use crate::Error;
 use crate::format::bytes::words;
 use crate::format::generation::{self, is_there};
 use crate::format::record::{FIXED_FOR_EVER, HEAD, Instance};
-use crate::format::removal::{Ended, Within};
+use crate::format::removal::{EndedGroup, NestedGroups};
 use crate::format::schema::whole_label;
 use crate::metric::storage::{PlacedSchema, Storage};
 use crate::sync::Ordering;
@@ -98,10 +98,10 @@ impl StatsFile {
         let Some(directory) = path.parent() else {
             return false;
         };
-        let ended = Ended {
+        let ended = EndedGroup {
             schema: self.record(instance.schema),
             texts: texts(instance),
-            within: within.then(|| Within::of(instance)),
+            within: within.then(|| NestedGroups::of(instance)),
         };
         let directory = directory.as_os_str().as_encoded_bytes();
         files::end_group(self.words().as_ptr() as usize, directory, &ended)
@@ -135,7 +135,7 @@ impl StatsFile {
             Some((space.schema.record, group))
         });
         if let Some((schema, group)) = group.filter(|_| within) {
-            let within = Within::of(&group);
+            let within = NestedGroups::of(&group);
             let mut any = false;
             for (&inner, space) in &mut spaces.all {
                 let same_schema = space.schema.record == schema;

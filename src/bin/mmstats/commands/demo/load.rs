@@ -16,7 +16,7 @@ const INTERVAL: Duration = Duration::from_millis(4);
 
 /// Answers as clients counted them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counted {
+pub struct AnswerCounts {
     pub index: Answers,
     pub login: Answers,
     /// Requests without an answer.
@@ -53,7 +53,7 @@ impl Answers {
 pub struct Load {
     /// Dropping these tells the clients to stop.
     stop: Vec<Sender<()>>,
-    clients: Vec<JoinHandle<Counted>>,
+    clients: Vec<JoinHandle<AnswerCounts>>,
 }
 
 impl Load {
@@ -79,8 +79,8 @@ impl Load {
     }
 
     /// Lets the clients receive their last answers, and adds up their counts.
-    pub fn stop(mut self) -> Counted {
-        let mut sum = Counted::default();
+    pub fn stop(mut self) -> AnswerCounts {
+        let mut sum = AnswerCounts::default();
         for counted in self.join() {
             sum.index.add(counted.index);
             sum.login.add(counted.login);
@@ -89,7 +89,7 @@ impl Load {
         sum
     }
 
-    fn join(&mut self) -> Vec<Counted> {
+    fn join(&mut self) -> Vec<AnswerCounts> {
         self.stop.clear();
         // A client that panicked has said so on stderr; its requests are missed in the comparison.
         self.clients
@@ -106,7 +106,7 @@ impl Drop for Load {
 }
 
 /// Runs a client until its channel is closed.
-fn send_requests(service: SocketAddr, first: Instant, stopped: &Receiver<()>) -> Counted {
+fn send_requests(service: SocketAddr, first: Instant, stopped: &Receiver<()>) -> AnswerCounts {
     let agent: Agent = Agent::config_builder()
         .http_status_as_error(false)
         .timeout_global(Some(Duration::from_secs(5)))
@@ -118,7 +118,7 @@ fn send_requests(service: SocketAddr, first: Instant, stopped: &Receiver<()>) ->
         format!("http://{service}/"),
         format!("http://{service}/login"),
     );
-    let mut counted = Counted::default();
+    let mut counted = AnswerCounts::default();
     let mut due = first;
     for number in 0u64.. {
         match stopped.recv_timeout(due.saturating_duration_since(Instant::now())) {

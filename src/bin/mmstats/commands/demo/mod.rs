@@ -26,7 +26,7 @@ use mmstats::reader::Reader;
 use self::load::Load;
 use self::view::{Picture, View};
 #[cfg(feature = "serve")]
-use crate::commands::serve::Beside;
+use crate::commands::serve::BackgroundAgent;
 use crate::ui::output;
 use crate::ui::output::{Exit, Outcome};
 use crate::ui::stop::Stop;
@@ -101,7 +101,7 @@ pub fn run(arguments: &Demo) -> Outcome {
     #[cfg(feature = "serve")]
     let _agent = match &arguments.serve {
         Some(address) => {
-            let agent = Beside::start(&root.path, address)?;
+            let agent = BackgroundAgent::start(&root.path, address)?;
             writeln!(out, "or open http://{}/", agent.address)?;
             Some(agent)
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use mmstats::reader::Reader;
 use mmstats::{Error, MmStats, Value};
 
-use super::load::{Answers, Counted};
+use super::load::{AnswerCounts, Answers};
 use super::server::Web;
 use crate::ui::numbers::{bytes, counted, duration, grouped};
 
@@ -173,7 +173,7 @@ impl View {
     }
 
     /// Writes what the clients counted, and whether the files agree.
-    pub fn compare(&self, counted: &Counted, out: &mut impl Write) -> io::Result<bool> {
+    pub fn compare(&self, counted: &AnswerCounts, out: &mut impl Write) -> io::Result<bool> {
         let now = self.now();
         let answers = now.handlers.each_ref().map(|handler| handler.answers);
         let total = counted.index.total() + counted.login.total();
@@ -297,9 +297,9 @@ mod tests {
     #[test]
     fn a_missing_answer_is_no_agreement() {
         let view = View::new(picture(Instant::now(), 9));
-        let mut counted = Counted {
+        let mut counted = AnswerCounts {
             index: Answers { ok: 9, bad: 1 },
-            ..Counted::default()
+            ..AnswerCounts::default()
         };
         counted.login = counted.index;
         assert!(view.compare(&counted, &mut Vec::new()).unwrap());

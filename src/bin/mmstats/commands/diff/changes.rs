@@ -6,7 +6,7 @@ use mmstats::PERCENTILES;
 use mmstats::reader::printable;
 use serde_json::{Map, Value as Json};
 
-use crate::names::{self, Means};
+use crate::names::{self, PatternMatch};
 use crate::ui::numbers;
 
 /// A change of one value.
@@ -51,8 +51,10 @@ pub fn changes(
         for pattern in patterns {
             let known = || of_label.iter().map(|name| name.as_str()).collect();
             match names::means(pattern, label, known) {
-                Some(Means::Label) => wanted.extend(of_label.iter().map(|name| name.as_str())),
-                Some(Means::Parts(parts)) => {
+                Some(PatternMatch::Label) => {
+                    wanted.extend(of_label.iter().map(|name| name.as_str()))
+                }
+                Some(PatternMatch::Parts(parts)) => {
                     wanted.extend(
                         of_label
                             .iter()
@@ -126,13 +128,13 @@ fn parts(old: Option<&Json>, new: Option<&Json>) -> (Parts, Parts) {
         && let Some(between) = between(old, new)
     {
         match between {
-            Between::Nothing => {
+            IntervalChange::Nothing => {
                 // Both get the earlier values, so no change is reported.
                 for name in a.keys().filter(|name| is_of_values(name)) {
                     b.insert(name.clone(), a[name].clone());
                 }
             }
-            Between::Values(values) => b.extend(values),
+            IntervalChange::Values(values) => b.extend(values),
         }
     }
     // Parts without a value, such as the mean of nothing.
@@ -147,13 +149,13 @@ fn is_of_values(name: &str) -> bool {
 }
 
 /// The values recorded between two states of a distribution or summary.
-enum Between {
+enum IntervalChange {
     Nothing,
     Values(Parts),
 }
 
 /// Returns `None` if the later state does not continue the earlier one, or has no count.
-fn between(old: &Json, new: &Json) -> Option<Between> {
+fn between(old: &Json, new: &Json) -> Option<IntervalChange> {
     let count = |stat: &Json| stat["count"].as_u64();
     let (from, to) = (count(old)?, count(new)?);
     new["total"].as_f64()?;
@@ -165,7 +167,7 @@ fn between(old: &Json, new: &Json) -> Option<Between> {
         _ => None,
     };
     if to == from {
-        return Some(Between::Nothing);
+        return Some(IntervalChange::Nothing);
     }
     let total = |stat: &Json| stat["total"].as_f64();
     let mut values = Parts::new();
@@ -185,7 +187,7 @@ fn between(old: &Json, new: &Json) -> Option<Between> {
         };
         values.insert(format!("p{percent}"), value);
     }
-    Some(Between::Values(values))
+    Some(IntervalChange::Values(values))
 }
 
 /// Least value, greatest value and count, ascending.

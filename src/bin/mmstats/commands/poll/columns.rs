@@ -6,7 +6,7 @@ use mmstats::Value;
 use mmstats::reader::{Model, Series};
 
 use crate::input::{Input, find};
-use crate::names::{self, Means};
+use crate::names::{self, PatternMatch};
 use crate::ui::{numbers, output};
 
 /// The least width of a column: a rate of eight digits.
@@ -118,8 +118,10 @@ impl Columns {
             for (model, stat) in input.merged().flat_map(each) {
                 let shows = match names::resolve(pattern, stat) {
                     None => continue,
-                    Some(Means::Label) => usual(stat),
-                    Some(Means::Parts(parts)) => parts.into_iter().map(Shows::Exposed).collect(),
+                    Some(PatternMatch::Label) => usual(stat),
+                    Some(PatternMatch::Parts(parts)) => {
+                        parts.into_iter().map(Shows::Exposed).collect()
+                    }
                 };
                 for shows in shows {
                     let column = Column {

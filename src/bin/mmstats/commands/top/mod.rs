@@ -32,7 +32,7 @@ use self::tree::Scope;
 use crate::commands::arguments::{PATHS, delay};
 use crate::input::{Input, Sources, lives, pid};
 use crate::ui::output::{Exit, Outcome};
-use crate::ui::stop::{Stop, Woken};
+use crate::ui::stop::{Stop, WakeReason};
 use crate::ui::{numbers, output, progress};
 
 /// Watch models, processes, threads and labels
@@ -142,9 +142,9 @@ impl Watch {
             }
             let left = next.saturating_duration_since(Instant::now());
             match stop.or_input_within(left) {
-                Woken::Stop => return Ok(()),
-                Woken::Time => {}
-                Woken::Input => {
+                WakeReason::Stop => return Ok(()),
+                WakeReason::Time => {}
+                WakeReason::Input => {
                     let Some(keys) = keyboard.read()? else {
                         return Ok(());
                     };
