@@ -123,7 +123,7 @@ fn layout(ident: &Ident, value: &Value<'_>) -> TokenStream {
         |bytes| format!("padding at the end of `{ident}`: add a last field `{pad}: [u8; {bytes}]`");
     let aligned = format!("padding at the end of `{ident}`: remove `align(…)`");
     checks.extend(no_gap(ident, &quote!(#size - (#end)), message, &aligned));
-    let large = format!("`{ident}` is too large: a value has at most {SIZE_MOST} bytes");
+    let large = format!("`{ident}` is too large: a value can have at most {SIZE_MOST} bytes");
     checks.extend(refuse(ident, &quote!(#size > #SIZE_MOST), &large));
     checks
 }

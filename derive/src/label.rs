@@ -9,16 +9,16 @@ const MOST: usize = 1024;
 /// What the main crate appends to the label of a metric with a window, for the window.
 pub const WINDOW: &str = ".Window";
 
-/// Returns what is wrong with a label, if anything, as the end of a sentence.
+/// Returns the rule that a label breaks, if any, as the end of a sentence.
 pub fn problem(label: &str) -> Option<&'static str> {
     Some(if label.is_empty() {
-        "is not empty"
+        "must not be empty"
     } else if label.len() > MOST {
-        "has at most 1024 bytes"
+        "must have at most 1024 bytes"
     } else if label.chars().any(char::is_control) {
-        "has no control characters"
+        "must not contain control characters"
     } else if label.split('.').any(str::is_empty) {
-        "has no empty parts: it neither begins nor ends with a dot, nor contains `..`"
+        "must not have empty parts: it cannot begin or end with a dot or contain `..`"
     } else {
         return None;
     })
@@ -32,27 +32,27 @@ pub fn prefix_problem(prefix: &str) -> Option<&'static str> {
 /// The maximum length of the key of a label, in bytes.
 const KEY_MOST: usize = 256;
 
-/// Returns what is wrong with the key of a label, as in `{key="value"}`.
+/// Returns the rule that the key of a label breaks, as in `{key="value"}`.
 pub fn key_problem(key: &str) -> Option<&'static str> {
     Some(if key.is_empty() {
-        "is not empty"
+        "must not be empty"
     } else if key.len() > KEY_MOST {
-        "has at most 256 bytes"
+        "must have at most 256 bytes"
     } else if key.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        "has neither white space nor control characters"
+        "must not contain white space or control characters"
     } else if key.contains(['{', '}', ',', '=', '"']) {
-        "has none of `{`, `}`, `,`, `=` and `\"`"
+        "must not contain `{`, `}`, `,`, `=` or `\"`"
     } else {
         return None;
     })
 }
 
-/// Returns what is wrong with the value of a label.
+/// Returns the rule that the value of a label breaks.
 pub fn value_problem(value: &str) -> Option<&'static str> {
     Some(if value.len() > MOST {
-        "has at most 1024 bytes"
+        "must have at most 1024 bytes"
     } else if value.chars().any(|c| c.is_control() && c != '\n') {
-        "has no control characters but the line feed"
+        "must not contain control characters except the line feed"
     } else {
         return None;
     })

@@ -47,7 +47,7 @@ impl<'a> LabelValue<'a> {
         if item.variants.is_empty() {
             context.error(
                 &input.ident,
-                "the value of a label has at least one variant",
+                "the value of a label must have at least one variant",
             );
         }
         let mut texts = HashMap::new();
@@ -69,7 +69,7 @@ fn text<'a>(
     if !matches!(variant.fields, Fields::Unit) {
         context.error(
             &variant.fields,
-            "a variant of a label's value has no fields: write another field of the labels for them",
+            "a variant of a label's value cannot have fields: write another field of the labels for them",
         );
     }
     let mut text = snake_case(&shape::plain_name(ident));
@@ -86,7 +86,7 @@ fn text<'a>(
     }
     if let Some(first) = texts.get(&text) {
         let message = format!(
-            "the text \"{text}\" is that of the variant `{first}` already: give one of them another \
+            "the text \"{text}\" is already used by the variant `{first}`: give one of them another \
              with `#[mmstats(name = \"…\")]`"
         );
         context.error(&place, message);

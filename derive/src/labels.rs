@@ -58,10 +58,10 @@ impl<'a> Labels<'a> {
             return labels;
         };
         if fields.is_empty() {
-            context.error(&input.ident, "labels have at least one field");
+            context.error(&input.ident, "labels must have at least one field");
         }
         if let Some((ident, _)) = fields.get(MOST) {
-            context.error(ident, "labels have at most 64 fields");
+            context.error(ident, "labels can have at most 64 fields");
         }
         let mut keys = HashMap::new();
         for (ident, field) in fields {
@@ -95,7 +95,7 @@ impl<'a> LabelField<'a> {
         }
         if let Some(first) = keys.get(&key) {
             let message = format!(
-                "the key \"{key}\" is that of the field `{first}` already: give one of them another \
+                "the key \"{key}\" is already used by the field `{first}`: give one of them another \
                  with `#[mmstats(key = \"…\")]`"
             );
             context.error(&place, message);

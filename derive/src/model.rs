@@ -242,7 +242,7 @@ impl<'a> ModelField<'a> {
         let window = format!("{}{}", read.label, label::WINDOW);
         let windowed = (read.choices.iter()).any(|choice| matches!(choice, Choice::Window(_)));
         if windowed && label::problem(&read.label).is_none() {
-            let problem = label::problem(&window).map(|_| "has at most 1017 bytes");
+            let problem = label::problem(&window).map(|_| "must have at most 1017 bytes");
             check_label(
                 context,
                 "the label of a metric with a window",
@@ -254,7 +254,7 @@ impl<'a> ModelField<'a> {
             let Some(label) = label else { continue };
             if let Some(first) = labels.get(&label) {
                 let message = format!(
-                    "the label \"{label}\" is that of the field `{first}` already: give one of them \
+                    "the label \"{label}\" is already used by the field `{first}`: give one of them \
                      another with `#[mmstats(label = \"…\")]`",
                 );
                 context.error(&place, message);
@@ -266,7 +266,7 @@ impl<'a> ModelField<'a> {
         if is_constant(read.ty) && read.value.is_none() && context.len() == earlier {
             context.error(
                 read.ty,
-                "a Constant needs its value: write `#[mmstats(value = …)]`",
+                "a Constant needs a value: write `#[mmstats(value = …)]`",
             );
         }
         read
@@ -302,7 +302,7 @@ fn check_label(context: &mut Context, what: &str, problem: Option<&str>, at: imp
 /// Checks the length of a text that the file stores in full.
 fn check_length(context: &mut Context, what: &str, text: &str, at: impl ToTokens) {
     if text.len() > TEXT_MOST {
-        context.error(at, format!("{what} has at most {TEXT_MOST} bytes"));
+        context.error(at, format!("{what} must have at most {TEXT_MOST} bytes"));
     }
 }
 

@@ -17,14 +17,14 @@ pub fn named_fields<'a>(
         Data::Enum(item) => {
             context.error(
                 item.enum_token,
-                format!("{what} is a struct with named fields, not an enum"),
+                format!("{what} must be a struct with named fields, not an enum"),
             );
             return None;
         }
         Data::Union(item) => {
             context.error(
                 item.union_token,
-                format!("{what} is a struct with named fields, not a union"),
+                format!("{what} must be a struct with named fields, not a union"),
             );
             return None;
         }
@@ -72,6 +72,6 @@ pub fn plain_name(ident: &Ident) -> String {
 /// Rejects control characters in a `text` that other programs will print.
 pub fn no_control(context: &mut Context, what: &str, text: &str, at: impl ToTokens) {
     if text.chars().any(char::is_control) {
-        context.error(at, format!("{what} has no control characters"));
+        context.error(at, format!("{what} must not contain control characters"));
     }
 }

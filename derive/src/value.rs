@@ -14,9 +14,15 @@ const ON_FIELD: &[Key] = &[attributes::MERGE, attributes::COUNTER];
 
 /// Types that cannot be elements, and what to write instead.
 const NO_ELEMENT: [(&str, &str); 3] = [
-    ("usize", "usize has not the same size everywhere: write u64"),
-    ("isize", "isize has not the same size everywhere: write i64"),
-    ("bool", "not every byte in a file is a bool: write u8"),
+    (
+        "usize",
+        "the size of usize depends on the platform: write u64",
+    ),
+    (
+        "isize",
+        "the size of isize depends on the platform: write i64",
+    ),
+    ("bool", "not every byte is a valid bool: write u8"),
 ];
 
 /// A struct that is the value of a `Compound`.
@@ -83,7 +89,7 @@ impl<'a> Value<'a> {
             if let (Some(setting), true) = (setting("counter"), read.merge != Merge::SUM) {
                 context.error(
                     &setting.key,
-                    "a counter adds up over files: remove its `merge`, or `counter`",
+                    "a counter is merged by summing: remove `merge` or `counter`",
                 );
             }
             if let (true, Some(setting)) = (read.is_padding(), settings.first()) {
@@ -101,7 +107,7 @@ impl<'a> Value<'a> {
         if value.fields.iter().all(ElementField::is_padding) {
             context.error(
                 &input.ident,
-                "a value has at least one field beside padding",
+                "a value must have at least one field besides padding",
             );
         }
         value
@@ -134,7 +140,7 @@ fn check_repr(context: &mut Context, input: &DeriveInput) {
             if meta.path().is_ident("packed") {
                 context.error(
                     &meta,
-                    "a value is not packed: write padding as fields, `_pad: [u8; N]`",
+                    "a value must not be packed: write padding as fields, `_pad: [u8; N]`",
                 );
                 // Avoids a second error at the same attribute.
                 c = true;
@@ -142,7 +148,7 @@ fn check_repr(context: &mut Context, input: &DeriveInput) {
         }
     }
     if !c {
-        let message = "a value has its fields in order: write `#[repr(C)]` above the struct";
+        let message = "a value needs a fixed field order: write `#[repr(C)]` above the struct";
         context.error(&input.ident, message);
     }
 }
@@ -152,10 +158,7 @@ fn check_type(context: &mut Context, ty: &Type) {
     match ty {
         Type::Array(array) => match &*array.elem {
             Type::Array(inner) => {
-                context.error(
-                    inner,
-                    "an array of arrays has no place in a file: write one array",
-                );
+                context.error(inner, "arrays of arrays are not supported: write one array");
             }
             element => check_type(context, element),
         },

@@ -3081,7 +3081,7 @@ static void mms_keep(mms_reader *r, mms_file *f) {
 static mms_file *mms_open_retired(mms_reader *r, const char *path, const char *root, bool silent) {
     mms_file *f = mms_open_file(r, path, root, silent);
     if (!f || f->is_retired) return f;
-    if (!silent) mms_report(r, path, "it does not say what was folded into it");
+    if (!silent) mms_report(r, path, "it does not list the files folded into it");
     return NULL;
 }
 

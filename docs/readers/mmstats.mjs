@@ -912,7 +912,7 @@ class StatsFile {
             if (this.retired) this.parts.push(new Map()); // a label is there once for each version of its schema
             this.decodeInstance(instance, this.parts.at(-1), { now, context, retired: this.retired !== null }, twice);
         }
-        const more = twice.length > 1 ? ` (and ${twice.length - 1} labels more)` : "";
+        const more = twice.length > 1 ? ` (and ${twice.length - 1} more labels)` : "";
         if (twice.length) this.problems.push(`the label ${quoted(twice[0])} is there twice${more}: the first counts`);
         this.records = null;
         for (const instance of there) instance.values = null;
@@ -2365,7 +2365,7 @@ function sentenceOf(problem) {
 function openRetired(file, root, errors) {
     const found = openFile(file, root, errors);
     if (!found || found.retired) return found;
-    errors.push({ path: file, error: "it does not say what was folded into it: remove it, or restore it" });
+    errors.push({ path: file, error: "it does not list the files folded into it: remove it, or restore it" });
     return null;
 }
 

@@ -1647,7 +1647,7 @@ def open_retired(path, root, errors):
     """Retired files: without a valid record all of it is bad."""
     file = open_file(path, root, errors)
     if file and not file.retired:
-        errors.append({"path": path, "error": "it does not say what was folded into it"})
+        errors.append({"path": path, "error": "it does not list the files folded into it"})
         return None
     return file
 

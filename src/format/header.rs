@@ -231,9 +231,9 @@ impl Header {
             return Err(Malformed {
                 offset: 0,
                 what: match magic[0] {
-                    1 => "a python-mmstats file (format 1); this reader wants format 3".into(),
+                    1 => "a python-mmstats file (format 1); this reader needs format 3".into(),
                     n if magic[1..] == MAGIC[1..] => {
-                        format!("format {n}; this reader wants 3: read it with a newer mmstats")
+                        format!("format {n}; this reader needs 3: read it with a newer mmstats")
                     }
                     _ => "not a stats file: it does not begin with 03 and \"mmstats\"".into(),
                 },

@@ -78,7 +78,7 @@ pub fn decode(body: &mut Bytes<'_>, count: u32) -> Result<Labels, Malformed> {
         let value = body.text(value.into(), "a label's value")?;
         if labels.last().map_or("", |(last, _)| last) >= key.as_str() {
             return Err(body.error(format!(
-                "the label {key:?} does not follow the one before it"
+                "the label key {key:?} is not greater than the previous one"
             )));
         }
         labels.push((key, value));
@@ -90,7 +90,9 @@ pub fn decode(body: &mut Bytes<'_>, count: u32) -> Result<Labels, Malformed> {
 pub fn check_count(count: u32) -> Result<usize, String> {
     match usize::try_from(count) {
         Ok(count) if count <= LABELS_MOST => Ok(count),
-        _ => Err(format!("{count} labels, where {LABELS_MOST} are allowed")),
+        _ => Err(format!(
+            "{count} labels, but at most {LABELS_MOST} are allowed"
+        )),
     }
 }
 

@@ -105,7 +105,7 @@ impl Head {
         if (len as usize) < HEAD || len % 8 != 0 || u64::from(len) > left {
             return Err(Malformed {
                 offset: at,
-                what: format!("a record of {len} bytes where {left} are committed"),
+                what: format!("a record of {len} bytes, but only {left} are committed"),
             });
         }
         if kind.is_none() && flags & MUST_BE_UNDERSTOOD != 0 {

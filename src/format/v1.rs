@@ -57,7 +57,7 @@ pub fn fields(file: &[u8]) -> Result<Vec<Field<'_>>, Malformed> {
     let mut bytes = Bytes::new(file, 0);
     let version = bytes.u8("the version")?;
     if version != VERSION {
-        return Err(Bytes::new(file, 0).error(format!("version {version} where 1 is wanted")));
+        return Err(Bytes::new(file, 0).error(format!("version {version}, expected 1")));
     }
     let mut fields = Vec::new();
     while bytes.left() >= 2 {

@@ -204,7 +204,7 @@ pub trait TakesBuffers {}
 
 /// A field that takes `unit = …`.
 #[diagnostic::on_unimplemented(
-    message = "`unit = …` goes with a field that is a number, not `{Self}` (and a Timer is always in seconds)",
+    message = "`unit = …` goes with a numeric field, not `{Self}` (a Timer is always in seconds)",
     label = "has no unit"
 )]
 pub trait TakesUnit {}

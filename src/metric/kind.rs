@@ -138,7 +138,7 @@ pub mod code {
 /// Checks that a metric is one word.
 pub(super) fn check_word(schema: &MetricSchema) -> Result<(), String> {
     if schema.geometry != Geometry::WORD {
-        return Err(format!("{:?} where one word is wanted", schema.geometry));
+        return Err(format!("expected one word, found {:?}", schema.geometry));
     }
     Ok(())
 }
@@ -157,7 +157,7 @@ pub(super) fn check_slot(
     } = schema.geometry;
     if buffers == 0 || !wanted.contains(&words.into()) || u32::from(plain) != beside {
         return Err(format!(
-            "{name} with {buffers} buffers of {words} words, {plain} beside"
+            "{name} with {buffers} buffers of {words} words and {plain} plain words"
         ));
     }
     Ok(())
@@ -168,7 +168,7 @@ pub(super) fn check_number(schema: &MetricSchema) -> Result<(), String> {
     check_word(schema)?;
     match schema.scalar {
         None | Some(Scalar::Bool | Scalar::Text) => {
-            Err(format!("{:?} where a number is wanted", schema.scalar))
+            Err(format!("expected a number, found {:?}", schema.scalar))
         }
         Some(_) => Ok(()),
     }

@@ -152,7 +152,7 @@ pub struct Mark {
 /// There is at most one at a time. A reentrant call (from an allocator, a logger or a user's `Drop` that uses the
 /// same statistics) is refused, because a rollback would remove its records as well.
 #[derive(Debug)]
-#[must_use = "dropped, it takes everything back"]
+#[must_use = "dropping it rolls everything back"]
 pub struct Append<'a> {
     storage: &'a dyn Storage,
     start: Mark,

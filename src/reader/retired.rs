@@ -122,7 +122,7 @@ impl RetiredFile {
                     let why = (file.contents.problems.first())
                         .map_or_else(String::new, |problem| format!(" ({problem})"));
                     let problem = format!(
-                        "it does not say what was folded into it{why}: not read; move it away"
+                        "it does not list the files folded into it{why}: not read; move it away"
                     );
                     (self.file, self.trouble) = (None, Some(problem));
                 }

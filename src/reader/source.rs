@@ -202,7 +202,7 @@ fn within(
     let len = if committed > len { again()? } else { len };
     if committed > len {
         return Err(Trouble::Bad(format!(
-            "{committed} bytes are said to be committed, but the file has {len}: it was cut short"
+            "{committed} bytes are committed according to the header, but the file has {len}: it was cut short"
         )));
     }
     Ok((len, committed))

@@ -238,8 +238,9 @@ impl Walk<'_> {
             if on_a_line(at, head.len, metadata, block, size as usize) {
                 return Ok(());
             }
-            let what =
-                format!("instance: a block at bytes {block}+{size}, not on a line of its record");
+            let what = format!(
+                "instance: a block at bytes {block}+{size}, not on a cache line within its record"
+            );
             Err(wrong(at + 12, what))
         };
         on_a_line(24)?;
@@ -265,7 +266,7 @@ impl Walk<'_> {
             }
         }
         if let Some(label) = twice {
-            let what = format!("instance: the label {label:?} is there already: the first counts");
+            let what = format!("instance: duplicate label {label:?}: the first one counts");
             self.found.push(wrong(at, what));
         }
         self.zeros(metadata, word, "instance: padding before the values");
@@ -280,7 +281,9 @@ impl Walk<'_> {
         );
         if !on_a_line(at, len, 24, counts, size) {
             let (from, len) = (octave.counts, octave.len);
-            let what = format!("octave: {len} counts at byte {from}, not on a line of its record");
+            let what = format!(
+                "octave: {len} counts at byte {from}, not on a cache line within its record"
+            );
             return Err(wrong(at + 16, what));
         }
         let Some(metric) = self.owner(octave.owner) else {
@@ -304,7 +307,9 @@ impl Walk<'_> {
         let (values, size) = (extent.values as usize, 8 * extent.shape.total_words());
         if !on_a_line(at, len, extent::FIXED, values, size) {
             let from = extent.values;
-            let what = format!("extent: {size} bytes at byte {from}, not on a line of its record");
+            let what = format!(
+                "extent: {size} bytes at byte {from}, not on a cache line within its record"
+            );
             return Err(wrong(at + 16, what));
         }
         let fits = if extent.owner == 0 {
@@ -317,7 +322,8 @@ impl Walk<'_> {
         };
         if !fits {
             let (owner, shape) = (extent.owner, extent.shape);
-            let what = format!("extent: no metric at byte {owner} has extents such as {shape:?}");
+            let what =
+                format!("extent: no metric at byte {owner} has extents of the shape {shape:?}");
             self.found.push(wrong(at + 8, what));
         }
         Ok(())

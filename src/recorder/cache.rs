@@ -199,7 +199,7 @@ fn new<H: Cached>(registry: &Registry, key: &Key) -> Option<Arc<H>> {
         // A variable of its own: Rust 1.89 drops what is made within `format_args!` too early.
         let most = registry.most();
         let text = format_args!(
-            "there are {most} metrics; further ones count under \"_other\": allow more with .max_label_sets()"
+            "the limit of {most} metrics is reached; further ones count under \"_other\": allow more with .max_label_sets()"
         );
         report::later(registry.model(), "label sets", &text);
     }

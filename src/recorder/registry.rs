@@ -232,7 +232,7 @@ impl Registry {
         };
         if !describe(self.home, &description) {
             let text = format_args!(
-                "there is no space for a description of {:?}: readers show the one that was there before",
+                "no space for a description of {:?}: readers keep showing the previous one",
                 name.text
             );
             report::once(self.model(), "descriptions", &text);

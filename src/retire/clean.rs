@@ -227,7 +227,7 @@ impl Cleaner {
         if self.rules.unknown && self.rules.older_than.is_zero() {
             let source = io::Error::new(
                 io::ErrorKind::InvalidInput,
-                "whether their processes live is not known: say how old they have to be (--older-than)",
+                "it is not known whether their processes live: set a minimum age (--older-than)",
             );
             return Err(Error::io(path, "remove such files of any age", source));
         }

@@ -48,9 +48,9 @@ pub fn fold(
         DirectoryLock::take(directory, FOLD, patience).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => {
                 let busy = io::Error::new(error.kind(), "another process is folding there");
-                Error::io(directory.path(), "lock, for folding files,", busy)
+                Error::io(directory.path(), "lock it for folding", busy)
             }
-            _ => Error::io(directory.path(), "lock, for folding files,", error),
+            _ => Error::io(directory.path(), "lock it for folding", error),
         })?;
     for step in files.chunks(NAMED) {
         Step::begin(directory)?.run(step, folding)?;
@@ -80,7 +80,7 @@ impl<'a> Step<'a> {
             uid: None,
         };
         let unreadable = |problem| {
-            let wanted = "read: move it away to begin a new one";
+            let wanted = "read it: move it away to start a new one";
             let path = directory.path().join(RETIRED_FILE);
             Error::io(&path, wanted, io::Error::other(problem))
         };
@@ -116,7 +116,7 @@ impl<'a> Step<'a> {
         }
         let name = OsStr::new(&left.name);
         let path = self.directory.path().join(name);
-        let fail = |error| Error::io(&path, "remove what was folded already,", error);
+        let fail = |error| Error::io(&path, "remove it after folding it", error);
         match self.read(name) {
             Ok((file, _)) if FileId::of(&file.header) == left.id => {
                 let identity = file.identity();
@@ -201,7 +201,7 @@ impl<'a> Step<'a> {
             .get_or_insert_with(|| RetiredTotals::new(&file.header));
         if totals.model() != model {
             return Err(format!(
-                "it is of the model {model}, not {}",
+                "it belongs to the model {model}, not {}",
                 totals.model()
             ));
         }

@@ -155,7 +155,7 @@ impl Judge {
         if !rules.older_than.is_zero() {
             let changed = (opened.file.metadata())
                 .and_then(|found| found.modified())
-                .map_err(|error| Trouble::io("look at it", error))?;
+                .map_err(|error| Trouble::io("read its metadata", error))?;
             let created = SystemTime::UNIX_EPOCH + Duration::from_nanos(header.created);
             let age = self.now.duration_since(changed.max(created));
             if age.unwrap_or_default() < rules.older_than {

@@ -59,7 +59,7 @@ impl RetiredTotals {
     pub fn of(file: &OpenFile) -> Result<RetiredTotals, String> {
         let mut totals = RetiredTotals::new(&file.header);
         let Some(retired) = &file.contents.retired else {
-            return Err("it does not say what was folded into it".to_owned());
+            return Err("it does not list the files folded into it".to_owned());
         };
         totals.add(file)?;
         totals.retired = Retired::clone(retired);
@@ -148,7 +148,7 @@ fn check(contents: &Contents) -> Result<(), String> {
     }
     let plans = contents.instances.iter().map(|instance| &instance.plan);
     if contents.unknown || plans.clone().any(|plan| !plan.complete) {
-        return Err("it has values of a newer mmstats, which only that can fold".to_owned());
+        return Err("it has values of a newer mmstats: fold it with that version".to_owned());
     }
     let mut had = contents
         .there()

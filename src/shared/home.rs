@@ -132,7 +132,7 @@ impl Refusal {
     pub fn counted(home: &'static Home, metric: String, error: Error, file: &Writer) -> Refusal {
         let problem = error.of_known_file();
         file.note_refusal(&format_args!(
-            "{problem}; metrics that are new count under {OTHER:?}, {metric:?} first"
+            "{problem}; new metrics count under {OTHER:?}; the first is {metric:?}"
         ));
         Refusal {
             is_counted: true,
@@ -150,9 +150,8 @@ impl Refusal {
         } = self;
         let model = home.builder.name();
         if *is_counted {
-            let text = format_args!(
-                "{error}; metrics that are new count under {OTHER:?}, {metric:?} first"
-            );
+            let text =
+                format_args!("{error}; new metrics count under {OTHER:?}; the first is {metric:?}");
             return report::once(model, "full", &text);
         }
         match error {

@@ -49,7 +49,7 @@ impl<C> Number<C> {
             Ok(number) => Number(number, PhantomData),
             Err(_) => {
                 let text = format_args!(
-                    "there are {MOST} shared metrics in this process; further ones are not recorded"
+                    "there are {MOST} shared metrics in this process; more are not recorded"
                 );
                 report::later(model, "shared", &text);
                 Number::NONE

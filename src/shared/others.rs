@@ -36,7 +36,7 @@ pub fn is_full(error: &Error) -> bool {
 const LONGEST: &str = "_other.float_percentile";
 
 /// The help text of `_other` metrics without labels.
-const HELP: &str = "Metrics for which their file had no space.";
+const HELP: &str = "Metrics for which the file had no space.";
 
 impl Others {
     /// Makes those of a new file of a thread. Keeps aside the space for one of each kind.

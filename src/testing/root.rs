@@ -89,7 +89,7 @@ impl Root {
     pub fn temporary() -> Root {
         let directory = match TempDirectory::new() {
             Ok(directory) => directory,
-            Err(error) => panic!("cannot make a root: {error}"),
+            Err(error) => panic!("cannot create a root: {error}"),
         };
         assert!(
             thread_root::begin(directory.path()),

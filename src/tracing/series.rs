@@ -219,7 +219,7 @@ impl All {
                 busy: timer(("span_busy", "How long spans were entered.")),
                 total: timer((
                     "span_total",
-                    "How long spans were there, from their begin to their close.",
+                    "How long spans existed, from creation to close.",
                 )),
             };
             (self.spans.find_or_push(hash, is, new), is_other)
@@ -241,7 +241,7 @@ fn take(made: &AtomicUsize) -> bool {
 fn report_others(is_other: bool) {
     if is_other {
         let text = format_args!(
-            "there are {MOST} targets or spans already; further ones count under {OTHER:?}"
+            "the limit of {MOST} series is reached; further ones count under {OTHER:?}"
         );
         report::once(MODEL, "series", &text);
     } else {

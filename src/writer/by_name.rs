@@ -102,7 +102,8 @@ pub(super) const LABEL: &str = "label";
 
 const NAMED: Options<'static> = Options::NONE.group_label(LABEL);
 
-const ERRORS: Options<'static> = Options::NONE.help("Errors that passed through.");
+const ERRORS: Options<'static> =
+    Options::NONE.help("Errors that were recorded in a scope or left it.");
 
 // SAFETY: as above.
 unsafe impl MmStats for Named {

@@ -40,7 +40,7 @@ thread_local! {
 /// permissions are not checked.
 pub fn prepare(root: &Path, model: &str, mode: u32, trusted: bool) -> Result<Directory, Error> {
     let permissions = directory_mode(mode);
-    let refused = |path: &Path, error| refused(path, "make the directory", error);
+    let refused = |path: &Path, error| refused(path, "create the directory", error);
     let above = if trusted {
         make_all(root, permissions).map_err(|error| refused(root, error))?
     } else {
@@ -190,13 +190,13 @@ impl Nameless {
                     let found = Stat::of_file(&self.file);
                     return match found {
                         Ok(found) => Ok((path, found)),
-                        Err(error) => Err(Error::io(&path, "look at the file", error)),
+                        Err(error) => Err(Error::io(&path, "read the metadata of the file", error)),
                     };
                 }
                 Err(error) => error,
             };
             if error.kind() != io::ErrorKind::AlreadyExists {
-                return Err(Error::io(&path, "give its name to the file", error));
+                return Err(Error::io(&path, "name the file", error));
             }
         }
         Err(Error::io(
@@ -227,7 +227,8 @@ pub fn c_path(path: &Path) -> Result<CString, Error> {
 pub fn reopen(path: &Path, identity: (u64, u64)) -> Result<File, Error> {
     let file = retained::reopen(path)
         .map_err(|error| Error::io(path, "open the file to grow it", error))?;
-    let found = Stat::of_file(&file).map_err(|error| Error::io(path, "look at the file", error))?;
+    let found = Stat::of_file(&file)
+        .map_err(|error| Error::io(path, "read the metadata of the file", error))?;
     if found.identity != identity {
         return Err(Error::io(
             path,

@@ -18,9 +18,9 @@ pub fn check_model(name: &str) -> Result<(), Error> {
     let problem = if name.is_empty() {
         "is empty"
     } else if name.contains('/') {
-        "contains '/': it is the name of one directory"
+        "contains '/', but must be the name of a single directory"
     } else if name.starts_with('.') {
-        "begins with '.': such names are not looked at"
+        "begins with '.': such names are ignored"
     } else if name.len() > crate::format::header::NAME_MOST {
         "is longer than 255 bytes"
     } else if name.chars().any(char::is_control) {
@@ -64,7 +64,7 @@ pub fn check_labels(labels: &[(String, String)]) -> Result<(), Error> {
         return Err(Error::Name {
             what: "number of labels",
             name: labels.len().to_string(),
-            problem: "is not one of 1 to 64",
+            problem: "is not between 1 and 64",
         });
     }
     for (key, value) in labels {

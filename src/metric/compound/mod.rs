@@ -117,7 +117,7 @@ pub struct ValueField {
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of a compound value",
-    label = "not a number of a fixed size, nor an array of such",
+    label = "not a fixed-size number or an array of them",
     note = "write u8 to u64, i8 to i64, f32, f64 or an array of one of them; for a bool write u8"
 )]
 pub unsafe trait ValueElement {

@@ -169,7 +169,7 @@ fn check(schema: &MetricSchema) -> Result<(), String> {
 fn check_text(schema: &MetricSchema) -> Result<(), String> {
     let geometry = schema.geometry;
     if geometry.buffers != 0 || geometry.words != 0 || geometry.plain == 0 {
-        return Err(format!("{geometry:?} where a constant text is wanted"));
+        return Err(format!("expected a constant text, found {geometry:?}"));
     }
     Ok(())
 }

@@ -56,7 +56,7 @@ pub(in crate::metric) static KIND: Kind = Kind {
 fn check(schema: &MetricSchema) -> Result<(), String> {
     if schema.geometry != GEOMETRY {
         return Err(format!(
-            "{:?} where four plain words are wanted",
+            "expected four plain words, found {:?}",
             schema.geometry
         ));
     }

@@ -395,7 +395,7 @@ pub trait OrRecord: Sized {
     /// # Ok::<(), mmstats::Error>(())
     /// ```
     #[track_caller] // applies to the implementations, too
-    #[must_use = "the result is still to be looked at"]
+    #[must_use = "the result still has to be handled"]
     fn or_record(self, errors: &Errors) -> Self;
 }
 

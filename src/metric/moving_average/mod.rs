@@ -33,7 +33,7 @@ pub struct MovingAverage<const N: usize = 100> {
 impl<const N: usize> MovingAverage<N> {
     const LEGAL: () = assert!(
         N >= 1 && N <= 4096,
-        "MovingAverage<N> is of the last 1 to 4096 values: choose N in this range"
+        "MovingAverage<N> averages the last 1 to 4096 values: choose N in this range"
     );
 
     fn geometry(options: Options<'_>) -> Geometry {

@@ -382,7 +382,9 @@ pub(in super::super) fn fold(
 ) -> Result<(), String> {
     let words = usize::from(schema.geometry.words);
     if words > MOMENTS {
-        return Err(format!("moments of {words} words, of a newer mmstats"));
+        return Err(format!(
+            "moments of {words} words, written by a newer mmstats"
+        ));
     }
     let moments = |words: &[u64]| Moments::from_words(words.first_chunk().expect("as checked"));
     let merged = moments(into).merge(moments(next));
@@ -405,7 +407,7 @@ pub(in super::super) fn check(schema: &MetricSchema) -> Result<(), String> {
     // Words beyond the moments are a later writer's (a stamp, say) and are ignored.
     if buffers == 0 || usize::from(words) < MOMENTS || usize::from(plain) != layout.octaves() {
         return Err(format!(
-            "a distribution with {buffers} buffers of {words} words, {plain} beside"
+            "a distribution with {buffers} buffers of {words} words and {plain} plain words"
         ));
     }
     Ok(())

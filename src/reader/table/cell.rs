@@ -101,12 +101,12 @@ impl Twice {
     pub(super) fn problem(self) -> Option<String> {
         let (label, more) = (self.1?, self.0 - 1);
         let more = if more > 0 {
-            format!(" (and {more} labels more)")
+            format!(" (and {more} more labels)")
         } else {
             String::new()
         };
         Some(format!(
-            "the label {label:?} is there twice{more}: the first counts"
+            "the label {label:?} occurs twice{more}: the first one counts"
         ))
     }
 }

@@ -60,7 +60,7 @@ impl Directory {
         let directory = Directory::open(path).map_err(|error| match is_something_else(&error) {
             true => Error::Directory {
                 path: path.to_owned(),
-                problem: "is a symbolic link or no directory: remove it, or set MMSTATS_PATH",
+                problem: "is a symbolic link or not a directory: remove it, or set MMSTATS_PATH",
             },
             false => Error::io(path, "open the directory", error),
         })?;

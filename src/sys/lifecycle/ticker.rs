@@ -180,7 +180,8 @@ fn start() {
     let started = signals::blocked(|| thread.spawn(run));
     if let Err(error) = started {
         with_state(|state, _| state.running = false);
-        let text = format_args!("cannot start a thread ({error}): windows of counters stand still");
+        let text =
+            format_args!("cannot start a thread ({error}): windows of counters are not updated");
         report::once("", "ticks", &text);
     }
 }

@@ -158,7 +158,7 @@ impl StatsFile {
             drop(append);
             let problem = error.of_known_file();
             let text = format_args!(
-                "{problem}; histograms count coarsely, histories and error logs stay as long as they are"
+                "{problem}; histograms count coarsely, histories and error logs no longer grow"
             );
             self.report(Cause::Growth, &text);
             return None;

@@ -31,8 +31,8 @@ pub fn enter(directory: &Path, model: &str, type_path: &'static str) {
     let first = FIRST.iter().find(|first| same(first));
     if let Some(first) = first.filter(|first| first.type_path != type_path) {
         let text = format_args!(
-            "two models have this name, {} and {type_path}: their values are mixed; give one of them \
-             another, #[mmstats(name = \"…\")]",
+            "two models have this name, {} and {type_path}: their values are mixed; rename one of \
+             them with #[mmstats(name = \"…\")]",
             first.type_path
         );
         report::later(model, "same name", &text);

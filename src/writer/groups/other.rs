@@ -70,14 +70,14 @@ impl<T: MmStats, L: GroupBy> Groups<T, L> {
         match lost {
             None => {
                 let text = format_args!(
-                    "{}; the group {group} and further ones count under {OTHER:?}",
+                    "{}; the group {group} and later ones count under {OTHER:?}",
                     error.of_known_file()
                 );
                 storage.report(Cause::Group, &text);
             }
             Some(lost) => {
                 let text = format_args!(
-                    "{}; the group {group} and further ones are not recorded, because {OTHER:?} cannot \
+                    "{}; the group {group} and more are not recorded, because {OTHER:?} cannot \
                      be made either: {}",
                     error.of_known_file(),
                     lost.of_known_file()

@@ -139,7 +139,7 @@ impl<'w, M, V> MetricBuilder<'w, M, V> {
         let window = self.window.map(nanos);
         if window.is_some_and(|nanos| !LENGTHS.contains(&nanos)) {
             let window = format!("{:?}", self.window.unwrap_or_default());
-            return bad("window", window, "is not one of 1 second to 24 hours");
+            return bad("window", window, "is not between 1 second and 24 hours");
         }
         let options = Options {
             unit: &self.unit,

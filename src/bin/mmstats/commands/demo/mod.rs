@@ -156,7 +156,9 @@ impl Root {
             let path = env::temp_dir().join(format!("mmstats-demo-{}", process::id()));
             // Fails if something is there already: what somebody else put there is not ours to use.
             let made = DirBuilder::new().mode(0o700).create(&path);
-            made.map_err(|error| format!("cannot make the directory {}: {error}", path.display()))?;
+            made.map_err(|error| {
+                format!("cannot create the directory {}: {error}", path.display())
+            })?;
             return Ok(Root {
                 path,
                 is_ours: true,
