@@ -1,14 +1,14 @@
-//! Where the files of a bench lie.
+//! The directory that holds the files of a bench.
 
 use std::ffi::CString;
 use std::mem::zeroed;
 use std::path::{Path, PathBuf};
 
-/// A directory for files, removed when this is dropped.
+/// A directory for the files of a bench, removed when this is dropped.
 pub struct Directory(PathBuf);
 
 impl Directory {
-    /// A new one for the bench of this name.
+    /// Creates a new directory for the bench of this name.
     pub fn new(bench: &str) -> Directory {
         let name = format!("mmstats-bench-{bench}-{}", std::process::id());
         let path = place().join(name);
@@ -27,9 +27,10 @@ impl Drop for Directory {
     }
 }
 
-/// In memory, as the files of most users, unless TMPDIR says where or there is little of it, as in some
-/// containers. A disk is measured with them: ext4 writes 10,000 new files back while they are read, looks the
-/// longer for a free inode the more were freed within the last seconds, and waits for its journal.
+/// Returns where to create the directory: in memory, like the files of most users, unless TMPDIR is set or little
+/// memory is free there, as in some containers. On a disk, the disk is measured as well: ext4 writes 10,000 new
+/// files back while they are read, searches longer for a free inode the more were freed within the last few
+/// seconds, and waits for its journal.
 fn place() -> PathBuf {
     let memory = Path::new("/dev/shm");
     if std::env::var_os("TMPDIR").is_none() && free(memory) >= 1 << 30 {
@@ -38,10 +39,10 @@ fn place() -> PathBuf {
     std::env::temp_dir()
 }
 
-/// Bytes that are free there, as far as is known.
+/// Returns the bytes that are free in `directory`; 0 if that is unknown.
 fn free(directory: &Path) -> u64 {
     let path = CString::new(directory.as_os_str().as_encoded_bytes()).expect("no NUL");
-    // SAFETY: zeros are a valid value, the path ends in a NUL, and the place is valid for writing.
+    // SAFETY: zeros are a valid `statvfs`, the path ends in a NUL, and `found` is valid for writes.
     unsafe {
         let mut found: libc::statvfs = zeroed();
         match libc::statvfs(path.as_ptr(), &mut found) {

@@ -1,5 +1,5 @@
-//! What a bench found, as Markdown: printed while it runs, and kept under target/ with what the other
-//! benches found last, as `bench/summary.md`.
+//! The results of a bench, as Markdown: printed while it runs, and kept under target/. `bench/summary.md` there
+//! combines them with the latest results of the other benches.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ const PARTS: [&str; 7] = [
 
 /// A bench's part of the summary.
 pub struct Report {
-    /// Which part.
+    /// The name of the part, one of [`PARTS`].
     name: String,
     text: String,
     bounds: Vec<(String, String, bool)>,
@@ -43,7 +43,7 @@ impl Report {
         report
     }
 
-    /// A paragraph, or a heading.
+    /// Adds a paragraph or a heading.
     pub fn say(&mut self, text: &str) {
         self.line("");
         self.line(text);
@@ -56,12 +56,12 @@ impl Report {
         self.line(&format!("|---|{}", "---:|".repeat(heads.len() - 1)));
     }
 
-    /// A row of the table.
+    /// Adds a row to the table.
     pub fn row(&mut self, cells: &[String]) {
         self.line(&format!("| {} |", cells.join(" | ")));
     }
 
-    /// What it must reach, what it did reach, and whether that is enough.
+    /// Adds a bound: what the bench must reach, what it reached, and whether that is enough.
     #[allow(dead_code)] // Not every bench has such bounds.
     pub fn bound(&mut self, wanted: impl Into<String>, found: impl Into<String>, kept: bool) {
         self.bounds.push((wanted.into(), found.into(), kept));
@@ -73,7 +73,7 @@ impl Report {
         self.text.push('\n');
     }
 
-    /// Shows the bounds and, if it was the whole bench, writes the summary anew.
+    /// Prints the bounds and, if the whole bench ran, rewrites the summary.
     pub fn finish(mut self, whole: bool) {
         if !self.bounds.is_empty() {
             self.table(&["what it must reach", "found", ""]);
@@ -100,7 +100,7 @@ impl Report {
     }
 }
 
-/// `bench` under the target directory.
+/// Returns the directory `bench` under the target directory, which it creates if it is missing.
 fn directory() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
     let directory = target.expect("target/tmp").join("bench");
@@ -108,7 +108,7 @@ fn directory() -> PathBuf {
     directory
 }
 
-/// When and on what.
+/// Returns the date, the processor, and the versions of the system and of rustc.
 fn machine() -> String {
     let said = |program: &str, arguments: &[&str]| {
         let output = Command::new(program).args(arguments).output().ok()?;

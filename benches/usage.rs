@@ -1,13 +1,13 @@
-//! What another process takes of memory and processor.
+//! The memory and the processor time that another process uses.
 
 use std::time::Duration;
 
-/// Bytes of resident memory.
+/// Returns the resident memory in bytes.
 pub fn resident(pid: u32) -> u64 {
     status(pid, "VmRSS:")
 }
 
-/// Bytes of resident memory, the most so far.
+/// Returns the peak of the resident memory so far, in bytes.
 #[allow(dead_code, reason = "not every bench wants it")]
 pub fn peak(pid: u32) -> u64 {
     status(pid, "VmHWM:")
@@ -21,9 +21,9 @@ fn status(pid: u32, name: &str) -> u64 {
     kilobytes << 10
 }
 
-/// In user and kernel mode, of the threads that it has now.
+/// Returns the time in user and kernel mode, of the threads that the process has now.
 pub fn processor_time(pid: u32) -> Duration {
-    // Nanoseconds, of each thread: /proc/<pid>/stat has ticks of 10 ms.
+    // schedstat has nanoseconds, for each thread; /proc/<pid>/stat has ticks of 10 ms.
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("its threads");
     let of = |task: std::fs::DirEntry| -> Option<u64> {
         let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;

@@ -12,12 +12,12 @@ use super::{Model, timed};
 /// The argument that asks this program for [`write`].
 pub const RUN: &str = "--dead";
 
-/// Cleaning a file away may take this many times its bare removal.
+/// Cleaning up a file may take at most this many times as long as its bare removal.
 const MOST: f64 = 3.0;
 
-/// The process that ends: it leaves so many files.
+/// The process that ends: leaves `number` files behind.
 pub fn write(number: usize, root: &Path) {
-    // Threads of some files each: a thread looks for a free name from the first one on.
+    // Each thread makes only a few files, because it searches for a free name from the first one on.
     for first in (0..number).step_by(50) {
         let some = || {
             for _ in first..number.min(first + 50) {
@@ -31,7 +31,7 @@ pub fn write(number: usize, root: &Path) {
     }
 }
 
-/// Leaves so many files of a dead process under a new root.
+/// Leaves `number` files of a dead process under a new root.
 fn leave(root: &Path, number: usize) {
     let status = Command::new(std::env::current_exe().expect("this program"))
         .args([RUN, &number.to_string()])
@@ -40,7 +40,7 @@ fn leave(root: &Path, number: usize) {
     assert!(status.expect("this program again").success());
 }
 
-/// Measures each once: so many files take longer to make than to remove.
+/// Measures each row once, because so many files take longer to make than to remove.
 pub fn measure(rows: &mut Rows, root: &Path) {
     let fold = "fold 1,000 dead files";
     if rows.wants(fold) {
@@ -55,9 +55,9 @@ pub fn measure(rows: &mut Rows, root: &Path) {
     if !rows.wants(clean) && !rows.wants(bare) {
         return;
     }
-    // Such files, and not some of the same length: what a file system takes to remove one depends on how
-    // it was made. On ext4 one whose blocks were reserved takes six times as long as one whose bytes were
-    // written just now, and have no blocks yet.
+    // The baseline removes files made in the same way, not just files of the same length: how long a file system
+    // takes to remove a file depends on how it was made. On ext4, a file whose blocks were reserved takes six times
+    // as long as one whose bytes were just written and have no blocks yet.
     let [cleaned, unlinked] = ["cleaned", "unlinked"].map(|name| root.join(name));
     leave(&cleaned, 10_000);
     leave(&unlinked, 10_000);
@@ -79,7 +79,7 @@ pub fn measure(rows: &mut Rows, root: &Path) {
     );
 }
 
-/// The files under a root, in the order of their names.
+/// Returns the model's files under a root, sorted by name.
 fn files(root: &Path) -> Vec<PathBuf> {
     let directory = std::fs::read_dir(root.join("bench-lifecycle")).expect("the model's directory");
     let mut paths: Vec<PathBuf> = directory

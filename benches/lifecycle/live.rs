@@ -1,4 +1,4 @@
-//! The first file of a process beside files of processes that live: what a start pays to look for dead ones.
+//! The first file of a process beside the files of live processes: what looking for dead ones costs at the start.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,9 +12,9 @@ use super::{Model, timed};
 /// The argument that asks this program for [`start`].
 pub const RUN: &str = "--start";
 
-/// Files of this process.
+/// Files that this process holds.
 const FILES: usize = 10_000;
-/// Starts of a process.
+/// Processes started for each row.
 const STARTS: usize = 20;
 
 pub fn measure(rows: &mut Rows, root: &Path) {
@@ -34,7 +34,7 @@ pub fn measure(rows: &mut Rows, root: &Path) {
     }
 }
 
-/// The time that the first file of a new process takes.
+/// Returns the time that the first file of a new process takes.
 fn started(root: &Path, dead: &str) -> Duration {
     let output = Command::new(std::env::current_exe().expect("this program"))
         .arg(RUN)
@@ -47,7 +47,7 @@ fn started(root: &Path, dead: &str) -> Duration {
     Duration::from_nanos(text.trim().parse().expect("a number"))
 }
 
-/// The process that starts: says how long its first file took, in nanoseconds.
+/// The process that starts: prints how long its first file took, in nanoseconds.
 pub fn start(root: &Path) {
     let (time, stats) = timed(|| Model::builder().path(root).create());
     println!("{}", time.as_nanos());

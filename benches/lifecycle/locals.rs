@@ -13,29 +13,29 @@ use super::{Model, timed};
 /// The argument that asks this program for [`make`].
 pub const RUN: &str = "--locals";
 
-/// Threads of one process at most.
+/// The most threads of one process.
 const THREADS: u64 = 100;
 
 pub fn measure(rows: &mut Rows) {
-    // In processes of their own: here later threads would adopt the files of earlier ones.
+    // In processes of their own: in this one, later threads would adopt the files of earlier ones.
     rows.repeated("first `local` of a thread: a new file", |number| {
         let processes = (0..number.div_ceil(THREADS)).map(|n| THREADS.min(number - n * THREADS));
         processes.flat_map(made).collect()
     });
     rows.repeated("first `local` of a thread: one adopted", |number| {
         let run = || thread::spawn(first).join().expect("no panic");
-        // The first one of all makes the file.
+        // The very first thread makes the file.
         run();
         (0..number).map(|_| run()).collect()
     });
 }
 
-/// The time that this thread's first use takes.
+/// Returns the time that this thread's first use takes.
 fn first() -> Duration {
     timed(|| Model::local(|stats| stats.requests.inc())).0
 }
 
-/// The times of as many threads of a new process.
+/// Returns the times of that many threads of a new process.
 fn made(threads: u64) -> Vec<Duration> {
     let output = Command::new(std::env::current_exe().expect("this program"))
         .args([RUN, &threads.to_string()])
@@ -47,20 +47,20 @@ fn made(threads: u64) -> Vec<Duration> {
     nanos.map(Duration::from_nanos).collect()
 }
 
-/// The process that makes files: says of each of its threads how long its first use took, in nanoseconds.
+/// The process that makes files: prints how long the first use of each of its threads took, in nanoseconds.
 pub fn make(threads: usize) {
-    // What is done once in a process.
+    // Does what a process does only once.
     first();
     let end = Barrier::new(threads + 1);
     let (say, said) = mpsc::channel();
     thread::scope(|scope| {
         for _ in 0..threads {
-            // Nobody ends before the last one has begun, so that there is nothing to adopt.
+            // No thread ends before the last one has begun, so there is no file to adopt.
             scope.spawn(|| {
                 say.send(first()).expect("a listener");
                 end.wait();
             });
-            // One after the other: what they do to each other is another question.
+            // One after the other: how they affect each other is another question.
             println!("{}", said.recv().expect("a thread").as_nanos());
         }
         end.wait();

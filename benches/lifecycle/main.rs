@@ -1,9 +1,9 @@
-//! What files cost: making and dropping one, a thread's first, taking over another thread's, adding
-//! groups, a start beside many live files, and clearing away what dead processes left.
+//! The cost of files: creating and dropping one, a thread's first one, adopting another thread's, adding
+//! groups, starting beside many live files, and cleaning up what dead processes left.
 //!
-//! `cargo bench --bench lifecycle` prints the table. What can be repeated is run by criterion, with its
-//! statistics and its comparison with the last run; `-- NAME…` runs the rows whose names contain one.
-//! The files are in memory; TMPDIR says where else.
+//! `cargo bench --bench lifecycle` prints the table. criterion runs the rows that can be repeated, with its
+//! statistics and its comparison with the last run; `-- NAME…` runs the rows whose names contain one of the
+//! names. The files are in memory unless TMPDIR names another directory.
 
 mod dead;
 #[path = "../directory.rs"]
@@ -47,11 +47,11 @@ fn main() {
         [one, threads] if one == locals::RUN => return locals::make(number(threads)),
         _ => {}
     }
-    // Options are those of other benches: `cargo bench` gives each of them all.
+    // Options belong to other benches: `cargo bench` passes all of them to every bench.
     let named = arguments.iter().filter(|word| !word.starts_with("--"));
     let mut rows = Rows::new(named.cloned().collect());
     let root = Directory::new("lifecycle");
-    // SAFETY: no other thread was started yet.
+    // SAFETY: no other thread has been started yet.
     unsafe { std::env::set_var("MMSTATS_PATH", root.path()) };
     repeated::measure(&mut rows, root.path());
     locals::measure(&mut rows);

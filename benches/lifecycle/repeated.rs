@@ -1,4 +1,4 @@
-//! What can be done again and again in one process.
+//! Operations that can be repeated in one process.
 
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -30,7 +30,7 @@ pub fn measure(rows: &mut Rows, root: &Path) {
     });
 }
 
-/// What no one can do without.
+/// The least that every implementation has to do.
 fn bare(path: &Path) {
     let file = OpenOptions::new()
         .read(true)
@@ -50,7 +50,7 @@ fn create(root: &Path) {
     stats.requests.inc();
 }
 
-/// Adds groups to a new file; the time of the last one.
+/// Adds groups to a new file and returns the time that the last one took.
 fn last_group(root: &Path, names: &[String]) -> Duration {
     let stats = Model::builder().path(root).create().expect("a file");
     let mut last = Duration::ZERO;

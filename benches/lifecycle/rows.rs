@@ -1,4 +1,4 @@
-//! The rows of the table: run by criterion, or once.
+//! The rows of the table: run by criterion, or measured once.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ const SAMPLES: usize = 100;
 /// The rows that were asked for.
 pub struct Rows {
     criterion: Criterion,
-    /// Parts of names; all rows if there are none.
+    /// Parts of names; all rows were asked for if there are none.
     named: Vec<String>,
-    /// Shown at the end: criterion prints its own in between.
+    /// Printed at the end, because criterion prints its own output in between.
     found: Vec<[String; 3]>,
     bounds: Vec<(String, String, bool)>,
 }
 
 impl Rows {
-    /// Those whose names contain one of `named`; if there are none, all.
+    /// Selects the rows whose names contain one of `named`, or all rows if it is empty.
     pub fn new(named: Vec<String>) -> Rows {
-        // Without criterion's reading of the arguments, which ends at what it does not know.
+        // Criterion does not parse the arguments: it would exit at one that it does not know.
         let criterion = Criterion::default()
             .without_plots()
             .sample_size(SAMPLES)
@@ -36,12 +36,12 @@ impl Rows {
         }
     }
 
-    /// Whether a row was asked for.
+    /// Returns whether a row was asked for.
     pub fn wants(&self, name: &str) -> bool {
         self.named.is_empty() || self.named.iter().any(|part| name.contains(part))
     }
 
-    /// A row that criterion runs: `run` does something so many times and gives the time of each.
+    /// Adds a row that criterion runs: `run` repeats an operation as often as it is told and returns the time of each.
     pub fn repeated(&mut self, name: &str, mut run: impl FnMut(u64) -> Vec<Duration>) {
         if !self.wants(name) {
             return;
@@ -55,18 +55,18 @@ impl Rows {
                 sum
             });
         });
-        // What came before them was to warm up.
+        // The samples before these were the warm-up.
         let measured = samples.split_off(samples.len() - SAMPLES);
         self.measured(name, measured.concat());
     }
 
-    /// A row of times that were measured elsewhere.
+    /// Adds a row of times that were measured elsewhere.
     pub fn measured(&mut self, name: &str, mut times: Vec<Duration>) {
         times.sort_unstable();
         self.row(name, times[times.len() / 2], times[0]);
     }
 
-    /// A row that was measured once: so many files together, and each of them.
+    /// Adds a row that was measured once, for all files together, and a row for each file.
     pub fn once(&mut self, name: &str, time: Duration, files: usize) {
         self.row(name, time, time);
         let each = time / files as u32;
@@ -81,12 +81,12 @@ impl Rows {
         ]);
     }
 
-    /// What it must reach, what it did reach, and whether that is enough.
+    /// Adds a bound: what the bench must reach, what it reached, and whether that is enough.
     pub fn bound(&mut self, wanted: String, found: String, kept: bool) {
         self.bounds.push((wanted, found, kept));
     }
 
-    /// Shows the table and, if no rows were named, puts it into the summary.
+    /// Prints the table and, if no rows were named, adds it to the summary.
     pub fn finish(self) {
         let mut report = Report::new("lifecycle", "The life of files");
         report.table(&["", "median", "least"]);

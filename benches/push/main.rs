@@ -1,7 +1,7 @@
-//! What the pushers cost: 1,000 processes of 100 counters to a receiver of OTLP, and 5,000 labels to a Redis.
+//! The cost of the pushers: 1,000 processes of 100 counters each to an OTLP receiver, and 5,000 labels to Redis.
 //!
-//! `cargo bench --bench push` prints the table; `-- --quick` takes shorter times. The pusher is a process of its own, so that
-//! its memory and its processor time are only its. Its receiver runs on the same cores.
+//! `cargo bench --bench push` prints the table; `-- --quick` measures for a shorter time. The pusher is a process of
+//! its own, so its memory and its processor time include nothing else. Its receiver runs on the same cores.
 
 #[path = "../directory.rs"]
 mod directory;
@@ -22,11 +22,11 @@ use std::time::{Duration, Instant};
 use pusher::Pusher;
 use report::Report;
 
-/// The time between two pushes of an idle pusher, as `mmstats push` has it.
+/// The time between two pushes of an idle pusher, as in `mmstats push`.
 const INTERVAL: Duration = Duration::from_secs(10);
-/// Pushes without a pause, which find all their memory where they left it.
+/// Pushes without a pause between them, so that all of their memory is still resident.
 const IN_A_ROW: u32 = 10;
-/// The most that a pusher may have been resident.
+/// The bound on the peak resident memory of a pusher, in bytes.
 const MEMORY: u64 = 96_000_000;
 
 fn main() {
@@ -56,8 +56,9 @@ fn row(report: &mut Report, what: &str, figure: String) {
     report.row(&[what.to_owned(), figure]);
 }
 
-/// What the first access to a page of memory costs that was not used for an interval. Next to nothing, except where a
-/// hypervisor takes such memory away. There a pusher pays this for each page of its own and of the files, once a push.
+/// Returns the cost of the first access to a page of memory that was not used for an interval. It is next to nothing,
+/// except where a hypervisor takes such memory away. There a pusher pays it for each page of its own and of the files,
+/// once per push.
 fn idle_page() -> Duration {
     const PAGE: usize = 4096;
     const PAGES: usize = 4096;
@@ -70,8 +71,8 @@ fn idle_page() -> Duration {
     begin.elapsed() / PAGES as u32
 }
 
-/// What a pusher takes in pushes one after another, and over so many whole intervals, each with a push at its end, and
-/// its memory then.
+/// Reports what a pusher uses in pushes one after another, then over `intervals` whole intervals with a push at the end
+/// of each, and its memory after that.
 fn idle(report: &mut Report, what: &str, pusher: &mut Pusher, intervals: u32) {
     let before = pusher.processor_time();
     for _ in 0..IN_A_ROW {

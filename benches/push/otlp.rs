@@ -1,4 +1,4 @@
-//! OTLP over HTTP, to a receiver that takes everything at once.
+//! OTLP over HTTP, to a receiver that accepts everything immediately.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -21,7 +21,7 @@ const PROCESSES: u64 = 1_000;
 /// Processes that push once.
 const RUNS: usize = 11;
 
-/// The pusher.
+/// The process of the pusher.
 pub fn run(endpoint: &str, root: &str, is_once: bool) {
     let options = otlp::Options {
         paths: vec![root.into()],
@@ -41,7 +41,7 @@ pub fn run(endpoint: &str, root: &str, is_once: bool) {
 }
 
 pub fn measure(report: &mut Report, intervals: u32) {
-    // Before the receiver, whose threads are this process'.
+    // Before the receiver, because its threads run in this process.
     let processes = Processes::start(Content::Counters, PROCESSES);
     let endpoint = format!("http://{}", receive());
     let start = |how| Pusher::start(&[how, &endpoint, path(processes.root())]);
@@ -77,7 +77,7 @@ pub fn path(path: &Path) -> &str {
     path.to_str().expect("a path of ours")
 }
 
-/// Starts the receiver, which stays until this process ends.
+/// Starts the receiver, which runs until this process ends.
 fn receive() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -89,7 +89,7 @@ fn receive() -> SocketAddr {
     address
 }
 
-/// Answers the requests of a connection: accepted, all of it.
+/// Answers the requests of a connection: each is accepted in full.
 fn answer(stream: TcpStream) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let mut stream = BufReader::new(stream);

@@ -1,4 +1,4 @@
-//! Processes with a file each, all alive.
+//! Live processes with one file each.
 
 use std::io::{PipeWriter, Read, Write, pipe};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,12 +11,12 @@ use super::files::Content;
 pub struct Processes {
     root: Directory,
     pids: Vec<libc::pid_t>,
-    /// When it is closed they end.
+    /// The processes end when it is closed.
     stay: Option<PipeWriter>,
 }
 
 impl Processes {
-    /// Forks so many. This process must have no other thread.
+    /// Forks `number` processes. This process must have no other thread.
     pub fn start(content: Content, number: u64) -> Processes {
         let root = Directory::new("push");
         let (mut stays, stay) = pipe().expect("a pipe");
@@ -24,7 +24,7 @@ impl Processes {
         let (mut stay, mut is_ready) = (Some(stay), Some(is_ready));
         let mut pids = Vec::new();
         for n in 0..number {
-            // SAFETY: there is no other thread, so the child finds no lock that nobody will release.
+            // SAFETY: there is no other thread, so no lock is held in the child that nobody will release.
             let pid = unsafe { libc::fork() };
             assert!(pid >= 0, "no more processes");
             if pid > 0 {
@@ -38,9 +38,9 @@ impl Processes {
                 is_ready.expect("ours").write_all(&[0]).expect("read");
                 let _ = stays.read(&mut [0]);
             };
-            // Whatever happens: what the parent has to drop is not the child's.
+            // Whatever happens, the child must not drop what the parent has to drop.
             let result = catch_unwind(AssertUnwindSafe(live));
-            // SAFETY: it ends the process, and runs nothing of it.
+            // SAFETY: it ends the process and runs none of its exit handlers.
             unsafe { libc::_exit(result.is_err().into()) };
         }
         drop(is_ready);
@@ -59,7 +59,7 @@ impl Drop for Processes {
     fn drop(&mut self) {
         drop(self.stay.take());
         for &pid in &self.pids {
-            // SAFETY: a child of ours, which nobody else waits for, and no status is asked for.
+            // SAFETY: it is a child of ours that nobody else waits for, and a null pointer asks for no status.
             unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
         }
     }

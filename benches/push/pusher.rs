@@ -1,4 +1,4 @@
-//! A pusher's process, which pushes when it is told to.
+//! The process of a pusher, which pushes when it is told to.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::usage;
 
-/// The pusher's side: pushes for each line, and says how long that took and how much was sent.
+/// The pusher's side: pushes once for each line on stdin, and prints how long that took and how much was sent.
 pub fn obey(mut push: impl FnMut() -> u64) {
     for _ in std::io::stdin().lines() {
         let begin = Instant::now();
@@ -22,11 +22,11 @@ pub struct Pusher {
     stdout: BufReader<ChildStdout>,
 }
 
-/// What a push came to.
+/// The result of a push.
 pub struct Push {
-    /// From the reading to the last answer.
+    /// From the start of the reading to the last answer.
     pub time: Duration,
-    /// How many points or labels.
+    /// The number of points or labels.
     pub sent: u64,
 }
 

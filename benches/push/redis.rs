@@ -21,7 +21,7 @@ pub const LABELS: &str = "--labels";
 
 const NUMBER: u64 = 5_000;
 
-/// The pusher.
+/// The process of the pusher.
 pub fn run(url: &str, root: &str) {
     let mut pusher = Pusher::new(connect(url).expect("a connection"));
     let mut reader = Reader::open(root).expect("a root");
@@ -34,7 +34,7 @@ pub fn run(url: &str, root: &str) {
     });
 }
 
-/// The process that has the labels, until its stdin ends.
+/// The process that holds the labels until its stdin ends.
 pub fn labels() {
     for label in 0..NUMBER {
         mmstats::push_stat(&format!("label:{label}"), label as f64);
@@ -84,7 +84,7 @@ struct Server {
 }
 
 impl Server {
-    /// `None` if there is no redis-server.
+    /// Starts the server. Returns `None` if there is no redis-server.
     fn start() -> Option<Server> {
         let free = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = free.local_addr().expect("an address").port();

@@ -1,4 +1,4 @@
-//! The public face: what a program writes and what another one reads with [`Reader`].
+//! The public API: one program writes values, and another one reads them with [`Reader`].
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -47,22 +47,22 @@ pub fn write_timer(root: &Path, pace: Pace) {
     });
 }
 
-/// The n-th duration: each eighth is a new maximum, so that publications of a few words and of all words
+/// Returns the n-th duration. Every eighth is a new maximum, so publications of a few words and of all words
 /// follow each other.
 fn nth(n: u64) -> u64 {
     if n.is_multiple_of(8) { n } else { 7 }
 }
 
-/// The first `count` of them together.
+/// Returns the sum of the first `count` durations.
 fn total(count: u64) -> u128 {
     let maxima = u128::from(count / 8);
     7 * (u128::from(count) - maxima) + 8 * maxima * (maxima + 1) / 2
 }
 
-/// Compounds in one file.
+/// The number of compounds in the file.
 const LINES: u64 = 200;
 
-/// Writes the compounds in turn, and adds one after so many writes.
+/// Writes the compounds in turn, and adds one every `grow` writes.
 pub fn write_many(root: &Path, pace: Pace) {
     let stats = Many::create().expect("a file");
     let lines: Vec<&One> = (0..LINES)
@@ -81,7 +81,7 @@ pub fn write_many(root: &Path, pace: Pace) {
     });
 }
 
-/// Makes the directory such that readers map its files, or that they do not: where others may write.
+/// Creates the directory. Readers map its files only where no other user may write; so `mapped` sets its mode.
 pub fn prepare(root: &Path, mapped: bool) {
     let directory = root.join(Alone::NAME);
     std::fs::create_dir_all(&directory).expect("a directory of ours");
@@ -89,7 +89,7 @@ pub fn prepare(root: &Path, mapped: bool) {
     std::fs::set_permissions(&directory, PermissionsExt::from_mode(mode)).expect("ours");
 }
 
-/// Takes snapshots for so long; `look` counts what is in one.
+/// Takes snapshots for `time`; `look` counts what is in each.
 fn snapshots(root: &Path, time: Duration, mut look: impl FnMut(&Snapshot, &mut Tally)) -> Tally {
     let mut reader = Reader::open(root.join(Alone::NAME)).expect("the writer's file");
     let mut tally = Tally::default();
@@ -137,7 +137,7 @@ pub fn read_timer(root: &Path, time: Duration) -> Tally {
         let time = time
             .and_then(|time| time.as_distribution())
             .expect("a timer");
-        // All of one publication: total and last value belong to the count.
+        // All are of one publication if the total and the last value match the count.
         let n = time.count();
         if time.total() == total(n) && (n == 0 || time.last() == Some(nth(n))) {
             tally.whole(n, &mut last);
@@ -165,7 +165,7 @@ pub fn read_many(root: &Path, time: Duration) -> Tally {
                 words: std::array::from_fn(|i| words[i].as_u64().expect("a number")),
             };
             match line.whole() {
-                // What was not had is that of an earlier snapshot.
+                // A value that could not be read is repeated from an earlier snapshot.
                 Some(n) => tally.whole(n, &mut last[number.parse::<usize>().expect("a number")]),
                 None => tally.torn(),
             }

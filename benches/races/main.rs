@@ -1,8 +1,8 @@
-//! Two processes over one file: does a reader ever see half of a value, and what does it cost either?
+//! Two processes over one file: does a reader ever see half of a value, and what does either of them pay?
 //!
-//! A writer and a reader, for each protocol and each pace of writing. `cargo bench --bench races` takes
-//! two to three minutes; `-- --long` ten times as long, for 10⁹ reads and more of ours. `-- NAME…` races
-//! the protocols whose names contain one; `-- --plot` draws the pictures in docs/.
+//! A writer races a reader, for each protocol and each pace of writing. `cargo bench --bench races` takes two to
+//! three minutes; `-- --long` takes ten times as long, to make at least 10⁹ reads of our protocols. `-- NAME…` races
+//! the protocols whose names contain one of the names; `-- --plot` draws the pictures in docs/.
 
 #[path = "../directory.rs"]
 mod directory;
@@ -30,9 +30,9 @@ use writer::{PACES, Pace, Writer};
 enum Whose {
     /// May tear.
     Others,
-    /// Is to be exact.
+    /// Must be exact.
     Ours,
-    /// Ours as it must not be done.
+    /// Ours, made wrong on purpose.
     Wrong,
 }
 
@@ -52,7 +52,7 @@ fn bare<P: Protocol>(name: &'static str, whose: Whose, mapped: bool) -> Case {
         name,
         whose,
         mapped,
-        // The quickest of ours: most of the reads that a whole run has to have.
+        // The fastest of ours make most of the reads that a whole run needs.
         longer: if whose == Whose::Ours && mapped { 2 } else { 1 },
         write: |root, pace| {
             let mut protocol = P::open(Memory::open(root));
@@ -112,7 +112,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// A directory for the files of one race.
+/// Creates a directory for the files of one race.
 fn root(mapped: bool) -> Directory {
     let root = Directory::new("races");
     Memory::make(root.path());
@@ -120,7 +120,7 @@ fn root(mapped: bool) -> Directory {
     root
 }
 
-/// What one race showed.
+/// The result of one race.
 struct Race {
     case: usize,
     pace: Pace,
@@ -216,7 +216,7 @@ fn row(report: &mut Report, name: &str, race: &Race) {
     ]);
 }
 
-/// A number with as many digits as mean something.
+/// Formats a number with as many digits as are significant.
 fn count(n: f64) -> String {
     match n {
         0.0 => "0".to_owned(),
@@ -227,10 +227,10 @@ fn count(n: f64) -> String {
     }
 }
 
-/// Reads of ours that a whole run has to have.
+/// The reads of our protocols that a whole run must make.
 const READS: u64 = 1_000_000_000;
 
-/// What the races must show; whether ours gave whole values only.
+/// Reports the bounds. Returns whether our protocols returned whole values only, and none backwards.
 fn verdict(report: &mut Report, cases: &[Case], races: &[Race], whole: bool) -> bool {
     let of = |whose| {
         races
@@ -292,7 +292,7 @@ fn verdict(report: &mut Report, cases: &[Case], races: &[Race], whole: bool) -> 
     torn == 0 && backwards == 0
 }
 
-/// The races as bars.
+/// Draws the races as bars.
 fn draw(cases: &[Case], races: &[Race]) {
     for (pace, file) in PACES.into_iter().zip(["full-speed", "microsecond", "slow"]) {
         let bars: Vec<(&str, f64)> = races

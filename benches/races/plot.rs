@@ -4,7 +4,7 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-/// Bars on a logarithmic axis, from top to bottom; what is zero has no bar and says so.
+/// Draws bars on a logarithmic axis, from top to bottom. A zero has no bar, and its label says 0.
 pub fn bars(file: &str, title: &str, bars: &[(&str, f64)]) {
     draw(file, title, bars).expect("a picture in docs");
 }

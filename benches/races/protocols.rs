@@ -1,4 +1,4 @@
-//! Protocols over the bare words of a file, each as its authors have it.
+//! Protocols over the bare words of a file, each as its authors wrote it.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -18,14 +18,14 @@ pub trait Protocol {
     fn attempt(&mut self) -> Try;
 }
 
-/// A file of zeros that both processes have.
+/// A file of zeros that both processes map and hold open.
 pub struct Memory {
     words: &'static [AtomicU64],
     file: File,
 }
 
 impl Memory {
-    /// Bytes; a slot of 16 buffers and more.
+    /// In bytes: more than a slot of 16 buffers.
     const SIZE: usize = 8192;
     const FILE: &'static str = "slot";
 
@@ -58,28 +58,29 @@ fn load(from: &[AtomicU64]) -> Line {
     }
 }
 
-/// python-mmstats: a byte names the buffer that is written next, the other one is to be read; nothing
-/// tells a reader that it was written meanwhile. The byte lies at `BYTE`, the buffers follow it at
-/// `FIRST`, `LEN` bytes each; where they lie in real files, the length of labels decides.
+/// python-mmstats: a byte names the buffer that is written next, and readers read the other one. Nothing tells a
+/// reader that its buffer was written meanwhile. The byte is at `BYTE`; the buffers follow at `FIRST`, `LEN` bytes
+/// each. In real files, their places depend on the lengths of labels.
 pub struct V1<const BYTE: usize, const FIRST: usize, const LEN: usize>(*mut u8);
 
-/// 64 bytes, each buffer on a line of its own.
+/// 64 bytes, each buffer on a cache line of its own.
 pub type Aligned = V1<63, 64, 64>;
-/// 64 bytes, right behind the byte, as in its files.
+/// 64 bytes, right after the byte, as in the files of python-mmstats.
 pub type Packed = V1<77, 78, 64>;
 /// An integer of 8 bytes on aligned words.
 pub type Integer = V1<63, 64, 8>;
-/// Integers of 8 bytes, the first of which straddles two lines.
+/// Integers of 8 bytes, the first of which straddles two cache lines.
 pub type Straddling = V1<123, 124, 8>;
 
 impl<const BYTE: usize, const FIRST: usize, const LEN: usize> V1<BYTE, FIRST, LEN> {
-    /// A copy such as Python makes, between this memory and `line`.
+    /// Copies a buffer as Python does: from `line` if `publish` is set, else into `line`.
     #[inline(always)]
     fn copy(&self, buffer: u8, line: &mut [u64; WORDS], publish: bool) {
         let shared = FIRST + usize::from(buffer & 1) * LEN;
-        // SAFETY: FIRST + 2 × LEN bytes are there, LEN is at most 64, and no reference to them exists
-        // in this process. Another one may write meanwhile: that is what is measured, and every value
-        // of a byte is a byte. The compiler cannot see through `black_box`, so it makes each copy.
+        // SAFETY: the memory has at least FIRST + 2 × LEN bytes (see `open`), LEN is at most 64, the size of
+        // `line`, and no reference to those bytes is left in this process. Another process may write them
+        // meanwhile: that is what is measured, and every bit pattern is a valid byte. The compiler cannot see
+        // through `black_box`, so it makes each copy.
         unsafe {
             let shared = std::hint::black_box(self.0.add(shared));
             let own = line.as_mut_ptr().cast::<u8>();
@@ -106,7 +107,7 @@ impl<const BYTE: usize, const FIRST: usize, const LEN: usize> Protocol for V1<BY
         } else {
             Line::of(n).words
         };
-        // SAFETY: the byte is there, see `open`.
+        // SAFETY: the byte is within the memory, see `open`.
         let byte = unsafe { self.0.add(BYTE) };
         // SAFETY: as above.
         let buffer = unsafe { byte.read_volatile() };
@@ -118,7 +119,7 @@ impl<const BYTE: usize, const FIRST: usize, const LEN: usize> Protocol for V1<BY
     #[inline(always)]
     fn attempt(&mut self) -> Try {
         let mut words = [0; WORDS];
-        // SAFETY: the byte is there, see `open`.
+        // SAFETY: the byte is within the memory, see `open`.
         let buffer = unsafe { self.0.add(BYTE).read_volatile() };
         self.copy(buffer ^ 1, &mut words, false);
         if LEN != 8 {
@@ -133,7 +134,7 @@ impl<const BYTE: usize, const FIRST: usize, const LEN: usize> Protocol for V1<BY
     }
 }
 
-/// Two buffers and a sequence that says which is current; readers do not look again.
+/// Two buffers and a sequence that says which is current; readers do not load the sequence again.
 pub struct Unvalidated(&'static [AtomicU64]);
 
 impl Protocol for Unvalidated {
@@ -154,7 +155,7 @@ impl Protocol for Unvalidated {
     }
 }
 
-/// A seqlock: one buffer, odd while it is written.
+/// A seqlock: one buffer, and a sequence that is odd while the buffer is written.
 pub struct SeqLock(&'static [AtomicU64]);
 
 impl Protocol for SeqLock {
@@ -182,7 +183,7 @@ impl Protocol for SeqLock {
     }
 }
 
-/// Where the buffer of publication `p` begins, in words.
+/// Returns the word at which the buffer of publication `p` begins.
 const fn at<const N: usize>(p: u64) -> usize {
     1 + p as usize % N * WORDS
 }
@@ -220,7 +221,7 @@ impl<const N: usize> Protocol for Mapped<N> {
     }
 }
 
-/// Reads words of the file by one system call.
+/// Reads words of the file with one system call.
 fn pread(file: &File, at: usize, words: &mut [u64]) {
     let mut bytes = [0; 8 * (1 + 16 * WORDS)];
     let bytes = &mut bytes[..8 * words.len()];
@@ -260,8 +261,8 @@ impl<const N: usize> Protocol for ThreePhases<N> {
     }
 }
 
-/// The same in two phases, which is wrong: the first look at the sequence is within the copy of the
-/// buffers, whose loads have no order.
+/// The same in two phases, which is wrong: the first load of the sequence is part of the copy of the buffers, and
+/// the loads of that copy have no order.
 pub struct TwoPhases<const N: usize>(Memory);
 
 impl<const N: usize> Protocol for TwoPhases<N> {

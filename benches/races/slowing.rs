@@ -1,4 +1,4 @@
-//! How much a reader that looks a thousand times a second slows the writer down.
+//! How much a reader that reads a thousand times a second slows the writer down.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use super::{Case, root};
 
 const ROUNDS: usize = 20;
 
-/// The writer at full speed, in turns with and without a reader.
+/// Measures the writer at full speed, with and without a reader in turn.
 pub fn measure(report: &mut Report, cases: &[Case], window: Duration) {
     report.say("A reader that takes a snapshot each millisecond, and the writer at full speed:");
     report.table(&["written", "ns alone", "ns with the reader", "slower by %"]);
@@ -49,7 +49,7 @@ pub fn measure(report: &mut Report, cases: &[Case], window: Duration) {
     }
 }
 
-/// What a write took while `during` ran.
+/// Returns the nanoseconds that a write took while `during` ran.
 fn nanoseconds(writer: &Writer, during: impl FnOnce()) -> f64 {
     let (start, from) = (Instant::now(), writer.written());
     during();

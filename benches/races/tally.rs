@@ -1,18 +1,18 @@
-//! What a reader counts, and how it reads: as the library does, in tries with a pause between them.
+//! What a reader counts, and how it reads: like the library, in tries with a pause between them.
 
 use std::time::{Duration, Instant};
 
-/// What a try at a value came to.
+/// The result of one try to read a value.
 pub enum Try {
-    /// All of the value number so many.
+    /// The whole value of this number.
     Whole(u64),
-    /// Accepted, and of two values.
+    /// Accepted, but mixed from two values.
     Torn,
     /// Not accepted.
     Rejected,
 }
 
-/// Tries before a snapshot does without the value: as many as the library makes.
+/// Tries before a snapshot gives up on a value, as many as in the library.
 pub const BOUND: u64 = 4_000;
 
 /// What a reader saw.
@@ -23,28 +23,28 @@ pub struct Tally {
     pub torn: u64,
     pub backwards: u64,
     pub rejected: u64,
-    /// The longest run of tries without a value; `None` where the library does not tell.
+    /// The longest run of tries without a value; `None` where the library does not report it.
     pub longest: Option<u64>,
-    /// Values that were not had whole within the bound.
+    /// Values that could not be read whole within the bound.
     pub missed: u64,
     pub elapsed: Duration,
 }
 
 impl Tally {
-    /// A whole value that should not be older than `last`.
+    /// Counts a whole value, which should not be older than `last`.
     pub fn whole(&mut self, n: u64, last: &mut u64) {
         self.reads += 1;
         self.backwards += u64::from(n < *last);
         *last = n;
     }
 
-    /// A torn one.
+    /// Counts a torn value.
     pub fn torn(&mut self) {
         self.reads += 1;
         self.torn += 1;
     }
 
-    /// Reads again and again for so long.
+    /// Reads repeatedly for `time`.
     #[inline(always)]
     pub fn run(time: Duration, mut attempt: impl FnMut() -> Try) -> Tally {
         let mut tally = Tally {
@@ -64,7 +64,7 @@ impl Tally {
                             tally.rejected += 1;
                             if tries < BOUND {
                                 tries += 1;
-                                // xorshift32, as the library's pause.
+                                // xorshift32, as in the library's pause.
                                 random ^= random << 13;
                                 random ^= random >> 17;
                                 random ^= random << 5;
@@ -84,18 +84,18 @@ impl Tally {
         tally
     }
 
-    /// `of` in a million reads.
+    /// Returns `of` per million reads.
     pub fn per_million(&self, of: u64) -> f64 {
         of as f64 * 1e6 / self.reads.max(1) as f64
     }
 
-    /// Rejected tries, of all: percent.
+    /// Returns the percentage of tries that were rejected.
     pub fn rejected_percent(&self) -> f64 {
         let tries = self.reads + self.rejected;
         100.0 * self.rejected as f64 / tries.max(1) as f64
     }
 
-    /// Snapshots without the value, of all: percent.
+    /// Returns the percentage of snapshots without the value.
     pub fn missed_percent(&self) -> f64 {
         let snapshots = self.reads + self.missed;
         100.0 * self.missed as f64 / snapshots.max(1) as f64

@@ -1,4 +1,4 @@
-//! The value that is raced for: it shows of which publication it is, and whether it is of one.
+//! The value of the races: it shows which publication it is from, and whether all of it is from one.
 
 use mmstats::MmValue;
 
@@ -19,7 +19,7 @@ impl Line {
         }
     }
 
-    /// `n`, if it is whole.
+    /// Returns `n` if the value is whole.
     #[inline(always)]
     pub fn whole(self) -> Option<u64> {
         (self == Line::of(self.words[0])).then_some(self.words[0])

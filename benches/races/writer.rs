@@ -1,4 +1,4 @@
-//! The writing process: how fast it writes, and how it is started, asked and ended.
+//! The writing process: how fast it writes, and how it is started, queried and stopped.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -32,16 +32,16 @@ impl Pace {
     }
 }
 
-/// The words of a file of zeros, mapped by both processes for as long as they live.
+/// Maps the words of a file of zeros. Both processes keep them mapped for as long as they live.
 pub fn map(path: &Path) -> &'static [AtomicU64] {
     let file = File::options().read(true).write(true).open(path);
     let map = MmapRaw::map_raw(&file.expect("the file")).expect("a mapping");
     let map = std::mem::ManuallyDrop::new(map);
-    // SAFETY: page-aligned, never unmapped, and as long as it says.
+    // SAFETY: the mapping is page-aligned, is never unmapped, and has `map.len()` bytes.
     unsafe { std::slice::from_raw_parts(map.as_mut_ptr().cast(), map.len() / 8) }
 }
 
-/// What the processes tell each other beside the values: a line of its own each.
+/// What the processes tell each other besides the values: each word on a cache line of its own.
 struct Control(&'static [AtomicU64]);
 
 impl Control {
@@ -53,11 +53,11 @@ impl Control {
     fn written(&self) -> &AtomicU64 {
         &self.0[0]
     }
-    /// Picoseconds a write took.
+    /// Picoseconds that a write took.
     fn cost(&self) -> &AtomicU64 {
         &self.0[8]
     }
-    /// Set when the writer is to end.
+    /// Set when the writer is to stop.
     fn stop(&self) -> &AtomicU64 {
         &self.0[16]
     }
@@ -71,7 +71,7 @@ pub fn write(root: &Path, pace: Pace, mut publish: impl FnMut(u64)) {
     let mut empty = Mean::default();
     (0..10_001).for_each(|_| empty.add(clock.delta_as_nanos(clock.raw(), clock.raw())));
     let mut writes = Mean::default();
-    // Nobody waits for a writer whose parent has gone.
+    // A writer stops when its parent has gone: then nobody waits for it.
     let parent = std::os::unix::process::parent_id();
     let orphaned = || std::os::unix::process::parent_id() != parent;
     println!("ready");
@@ -91,7 +91,8 @@ pub fn write(root: &Path, pace: Pace, mut publish: impl FnMut(u64)) {
                 publish(n);
                 let after = clock.raw();
                 writes.add(clock.delta_as_nanos(before, after));
-                // From now on, not from the last one: a writer that was interrupted does not hurry.
+                // The interval counts from this write, not from when it was due: a writer that was interrupted does
+                // not catch up.
                 while clock.delta_as_nanos(before, clock.raw()) < interval.as_nanos() as u64 {
                     std::hint::spin_loop();
                 }
@@ -102,7 +103,7 @@ pub fn write(root: &Path, pace: Pace, mut publish: impl FnMut(u64)) {
         if end || control.stop().load(Ordering::Relaxed) != 0 {
             let cost = match pace {
                 Pace::FullSpeed => start.elapsed().as_nanos() as f64 / n as f64,
-                // Few enough to time each.
+                // These are few enough to time each one.
                 Pace::Every(_) => (writes.get() - empty.get()).max(0.0),
             };
             control
@@ -113,8 +114,8 @@ pub fn write(root: &Path, pace: Pace, mut publish: impl FnMut(u64)) {
     }
 }
 
-/// The mean of many short times, interruptions aside. (A median would be a multiple of what the clock
-/// can tell apart, which is ten nanoseconds on some machines.)
+/// The mean of many short times, without interruptions. (A median would be a multiple of the clock's
+/// resolution, which is ten nanoseconds on some machines.)
 #[derive(Default)]
 struct Mean {
     sum: u64,
@@ -122,7 +123,7 @@ struct Mean {
 }
 
 impl Mean {
-    /// What takes longer was interrupted.
+    /// A time that is longer, in nanoseconds, was interrupted.
     const LONGEST: u64 = 500;
 
     fn add(&mut self, nanoseconds: u64) {
@@ -137,7 +138,7 @@ impl Mean {
     }
 }
 
-/// A running writer. It is ended when this is dropped.
+/// A running writer, killed when this is dropped.
 pub struct Writer {
     child: Child,
     control: Control,
@@ -164,12 +165,12 @@ impl Writer {
         writer
     }
 
-    /// Values written so far, in thousands at full speed.
+    /// Returns the values written so far; at full speed, this grows in steps of 1,024.
     pub fn written(&self) -> u64 {
         self.control.written().load(Ordering::Relaxed)
     }
 
-    /// Ends it; the nanoseconds that a write took.
+    /// Stops the writer and returns the nanoseconds that a write took.
     pub fn stop(mut self) -> f64 {
         self.control.stop().store(1, Ordering::Relaxed);
         let status = self.child.wait().expect("our child");
@@ -180,7 +181,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // By its id; it may have ended already.
+        // This kills by process id; the writer may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

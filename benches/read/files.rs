@@ -8,7 +8,7 @@ use mmstats::{Counter, MmStats, Timer};
 
 use super::directory::Directory;
 
-/// Ten of a type: ten models of ten are a hundred counters, as labels `a.a` to `j.j`.
+/// Ten fields of a type. Ten models of ten are a hundred counters, with the labels `a.a` to `j.j`.
 macro_rules! ten {
     ($name:ident of $type:ty) => {
         #[derive(MmStats)]
@@ -45,11 +45,11 @@ struct Mixed {
     timers: Timers,
 }
 
-/// What is in each file.
+/// The content of each file.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Content {
     Counters,
-    /// The counters and ten timers, with values over three decades.
+    /// The counters and ten timers, with values in seven octaves.
     WithTimers,
 }
 
@@ -68,7 +68,7 @@ impl Content {
         }
     }
 
-    /// Writes the file number `n`, and keeps it.
+    /// Writes file number `n`, and keeps it.
     pub fn write(self, root: &Path, n: u64) {
         match self {
             Content::Counters => {
@@ -86,7 +86,7 @@ impl Content {
         }
     }
 
-    /// Values in a file.
+    /// Returns the number of values in a file.
     pub fn values(self) -> usize {
         match self {
             Content::Counters => 100,
@@ -95,7 +95,7 @@ impl Content {
     }
 }
 
-/// Kept files under a root of their own, which is removed with them.
+/// Kept files under a root of their own, which is removed with them when this is dropped.
 pub struct Files {
     root: Directory,
     pub content: Content,
@@ -105,7 +105,7 @@ pub struct Files {
 impl Files {
     pub fn write(content: Content, number: usize) -> Files {
         let root = Directory::new("read");
-        // Threads of some files each: a thread looks for a free name from the first one on.
+        // Each thread makes only a few files, because it searches for a free name from the first one on.
         for first in (0..number).step_by(50) {
             let write = || {
                 (first..number.min(first + 50)).for_each(|n| content.write(root.path(), n as u64))
@@ -134,7 +134,7 @@ impl Files {
             .collect()
     }
 
-    /// Bytes of their blocks.
+    /// Returns the bytes of their blocks.
     pub fn bytes(&self) -> u64 {
         let blocks = |path: &Path| std::fs::metadata(path).expect("a file").blocks();
         self.paths().iter().map(|path| 512 * blocks(path)).sum()

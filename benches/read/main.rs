@@ -1,6 +1,6 @@
-//! What reading costs, and how it grows: 10, 1,000 and 10,000 files of 100 counters, beside the bare
-//! cost of pread over the same files, and where Python is installed beside `docs/readers/mmstats.py` and
-//! prometheus_client's multiprocess mode.
+//! The cost of reading, and how it grows: 10, 1,000 and 10,000 files of 100 counters, beside the bare cost of
+//! pread over the same files and, where Python is installed, `docs/readers/mmstats.py` and prometheus_client's
+//! multiprocess mode.
 //!
 //! `cargo bench --bench read` prints the tables; `-- 100000` adds a size; `-- --plot` draws the curves
 //! in docs/.
@@ -39,7 +39,7 @@ struct Size {
 
 const WAYS: [&str; 2] = ["mapped", "pread"];
 
-/// One pread of each open file's values: the least that reading without a mapping can cost.
+/// Times one pread of each open file's values: the least that reading without a mapping can cost.
 fn bare(files: &Files) -> Duration {
     let open = |path| File::open(path).expect("a file");
     let open: Vec<File> = files.paths().into_iter().map(open).collect();
@@ -52,13 +52,13 @@ fn bare(files: &Files) -> Duration {
     })
 }
 
-/// As many open files as the bare cost needs.
+/// Raises the limit of open files as far as possible, because the bare cost needs all files open.
 fn raise_limit() {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
     };
-    // SAFETY: the struct is ours.
+    // SAFETY: `limit` is ours, and valid for reads and writes.
     unsafe {
         libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
         limit.rlim_cur = limit.rlim_max;
@@ -112,7 +112,7 @@ fn main() {
 }
 
 fn measure(report: &mut Report, content: Content, number: usize, python: Option<&Python>) -> Size {
-    // Not of more: that takes minutes.
+    // Python reads no larger sizes, which would take minutes.
     let is_small = number <= 10_000;
     let python = python.filter(|_| is_small);
     let files = Files::write(content, number);
@@ -150,7 +150,7 @@ fn measure(report: &mut Report, content: Content, number: usize, python: Option<
     }
 }
 
-/// System calls, which are counted for one size: strace is slow.
+/// Counts system calls, for one size only because strace is slow.
 fn calls(report: &mut Report) {
     const NUMBER: usize = 200;
     let files = Files::write(Content::Counters, NUMBER);
@@ -175,7 +175,7 @@ fn calls(report: &mut Report) {
     }
 }
 
-/// What reading must reach.
+/// Reports the bounds on reading.
 fn bounds(report: &mut Report, sizes: &[Size]) {
     let of = |files: usize| sizes.iter().find(|size| size.files == files);
     let (Some(small), Some(large)) = (of(1_000), of(10_000)) else {

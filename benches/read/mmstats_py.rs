@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::files::{Content, Files};
 use super::process;
 
-/// Time of `python3 mmstats.py <root>`, its start included: it has read nothing before.
+/// Returns the time of `python3 mmstats.py <root>`, including its start. It has read nothing before.
 pub fn read(files: &Files) -> Option<Duration> {
     if Command::new("python3").arg("--version").output().is_err() {
         eprintln!("SKIPPED: no python3 to run mmstats.py");

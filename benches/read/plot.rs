@@ -4,10 +4,10 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-/// A name, and for each number of files the milliseconds.
+/// A name, and the milliseconds for each number of files.
 pub type Curve = (String, Vec<(f64, f64)>);
 
-/// Curves on logarithmic axes.
+/// Draws curves on logarithmic axes.
 pub fn curves(file: &str, title: &str, curves: &[Curve]) {
     draw(file, title, curves).expect("a picture in docs");
 }

@@ -1,5 +1,5 @@
-//! The reading process: one of its own for each measurement, so that its memory and its system calls
-//! are those of the reader.
+//! The reading process: each measurement has one of its own, so that its memory and its system calls are those of
+//! the reader.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -13,22 +13,22 @@ use super::files::{Content, Files};
 /// The argument that asks this program for [`run`].
 pub const RUN: &str = "--read";
 
-/// What a reader took.
+/// What a reader used.
 pub struct Taken {
     pub open: Duration,
     pub first: Duration,
-    /// The next snapshot, merged: the median of some.
+    /// The next snapshot, merged: the median of several.
     pub next: Duration,
     /// The same with each file's own values beside the merged ones.
     pub per_file: Duration,
-    /// Resident memory beyond what the process had before, in bytes: its own, and mapped pages.
+    /// Resident memory beyond what the process had before, in bytes: its own, and that of mapped pages.
     pub own: u64,
     pub mapped: u64,
     /// Bytes that a snapshot read by system calls.
     pub bytes: u64,
 }
 
-/// Reads in a process of its own; `mapped`, or by pread.
+/// Reads in a process of its own, through a mapping if `mapped` is set, else by pread.
 pub fn read(files: &Files, mapped: bool) -> Taken {
     allow(files, mapped);
     let output = command(files, 11).output().expect("this program again");
@@ -52,13 +52,13 @@ pub fn read(files: &Files, mapped: bool) -> Taken {
     }
 }
 
-/// System calls of a snapshot, if strace is there to count them.
+/// Returns the number of system calls of a snapshot; `None` if strace is not installed.
 pub fn system_calls(files: &Files, mapped: bool) -> Option<f64> {
     allow(files, mapped);
     let count = |snapshots: usize| -> Option<f64> {
         let reader = command(files, snapshots);
         let output = Command::new("strace")
-            // Not the allocator's: of those, snapshots with each file's values have most.
+            // Without those of the allocator, most of which are from snapshots with each file's values.
             .args(["-f", "-c", "-U", "calls,name", "-e", "trace=!%memory"])
             .arg(reader.get_program())
             .args(reader.get_args())
@@ -70,11 +70,11 @@ pub fn system_calls(files: &Files, mapped: bool) -> Option<f64> {
             .find(|line| line.trim_end().ends_with(" total"))?;
         total.split_whitespace().next()?.parse().ok()
     };
-    // Each is taken twice, merged and with each file's values.
+    // Each snapshot is taken twice, merged and with each file's values.
     Some((count(11)? - count(1)?) / 20.0)
 }
 
-/// Where others may write, a reader does not map.
+/// Sets the mode of the directory: a reader does not map files where others may write.
 fn allow(files: &Files, mapped: bool) {
     let mode = if mapped { 0o700 } else { 0o777 };
     std::fs::set_permissions(files.directory(), PermissionsExt::from_mode(mode)).expect("ours");
@@ -130,7 +130,7 @@ pub fn run(content: &str, number: u64, snapshots: usize, root: &Path) {
     );
 }
 
-/// The median time of some runs.
+/// Returns the median time of `runs` runs.
 pub fn median(runs: usize, mut run: impl FnMut()) -> Duration {
     let mut times: Vec<Duration> = (0..runs)
         .map(|_| {
@@ -143,7 +143,7 @@ pub fn median(runs: usize, mut run: impl FnMut()) -> Duration {
     times[times.len() / 2]
 }
 
-/// A figure of one of the kernel's files about this process; 0 where there is none.
+/// Returns a figure from one of the kernel's files about this process; 0 if it is missing.
 fn figure(file: &str, name: &str) -> u64 {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix(name));
@@ -151,7 +151,7 @@ fn figure(file: &str, name: &str) -> u64 {
     word.and_then(|word| word.parse().ok()).unwrap_or(0)
 }
 
-/// Resident memory in bytes: the process's own, and pages of files.
+/// Returns the resident memory in bytes: the process's own, and that of pages of files.
 fn resident() -> (u64, u64) {
     let kilobytes = |name| 1024 * figure("/proc/self/status", name);
     let files = kilobytes("RssFile:") + kilobytes("RssShmem:");

@@ -1,4 +1,4 @@
-//! PyPI's prometheus_client in its multiprocess mode, on as many values.
+//! PyPI's prometheus_client in its multiprocess mode, on the same number of values.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,8 +13,8 @@ pub struct Python {
 }
 
 impl Python {
-    /// The `python3` of this machine if it has the package, else one of its own with the package from
-    /// PyPI. Without either it says why, and is not there.
+    /// Finds the `python3` of this machine if it has the package, else makes an environment with the package from
+    /// PyPI. If neither works, this prints why and returns `None`, or panics if `MMSTATS_REQUIRE_REAL` is set.
     pub fn find() -> Option<Python> {
         let name = format!("mmstats-bench-python-{}", std::process::id());
         let directory = std::env::temp_dir().join(name);
@@ -41,7 +41,7 @@ impl Python {
         Some(python)
     }
 
-    /// Time to collect and render so many files of so many counters.
+    /// Returns the time to collect and render `files` files of `counters` counters each.
     pub fn collect(&self, files: usize, counters: usize) -> Duration {
         let data = Directory::new("python");
         let output = Command::new(&self.program)

@@ -1,4 +1,4 @@
-//! The agent's process, and a client.
+//! The process of the agent, and a client.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,7 +13,7 @@ use super::usage;
 /// The argument that asks this program for [`run`].
 pub const RUN: &str = "--serve";
 
-/// The agent: prints its address, and serves until its stdin ends.
+/// The agent: prints its address and serves until its stdin ends.
 pub fn run(root: &Path) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -62,7 +62,7 @@ impl Agent {
         connect(self.address)
     }
 
-    /// Bytes of resident memory.
+    /// Returns the resident memory in bytes.
     pub fn resident(&self) -> u64 {
         usage::resident(self.process.id())
     }
@@ -79,7 +79,7 @@ impl Drop for Agent {
     }
 }
 
-/// A connection that is used again and again.
+/// A connection that is reused.
 pub struct Client(BufReader<TcpStream>);
 
 pub fn connect(address: SocketAddr) -> Client {
@@ -89,7 +89,7 @@ pub fn connect(address: SocketAddr) -> Client {
 }
 
 impl Client {
-    /// The body of an answer, which has to be a good one.
+    /// Returns the body of an answer, which must have status 200 and be whole.
     pub fn get(&mut self, path: &str) -> Vec<u8> {
         write!(
             self.0.get_mut(),

@@ -1,8 +1,8 @@
-//! What the agent costs: a page for Prometheus of 1,000 files of 100 counters beside prometheus_client's multiprocess mode,
-//! many scrapes, an agent that nobody asks, and what a writer has of being scraped.
+//! The cost of the agent: a page for Prometheus of 1,000 files of 100 counters beside prometheus_client's multiprocess
+//! mode, many scrapes, an agent without requests, and how much a scrape slows a writer.
 //!
-//! `cargo bench --bench serve` prints the table; `-- --quick` takes shorter times. The agent is a process of its own, so that
-//! its memory and its processor time are only its.
+//! `cargo bench --bench serve` prints the table; `-- --quick` measures for a shorter time. The agent is a process of
+//! its own, so its memory and its processor time include nothing else.
 
 mod agent;
 #[path = "../directory.rs"]
@@ -26,7 +26,7 @@ use mmstats::{Counter, MmStats};
 use python::Python;
 use report::Report;
 
-/// Longer than a reading is young: each request makes the agent read.
+/// Longer than the agent reuses a reading, so each request makes it read.
 const BETWEEN: Duration = Duration::from_millis(400);
 const SCRAPES_A_SECOND: u32 = 200;
 
@@ -76,7 +76,7 @@ fn row(report: &mut Report, what: &str, figure: String) {
     report.row(&[what.to_owned(), figure]);
 }
 
-/// Pages of readings that are made for them.
+/// Times pages that each need a new reading, and returns the median.
 fn page(report: &mut Report, agent: &Agent) -> Duration {
     let mut times: Vec<Duration> = (0..21)
         .map(|_| {
@@ -134,7 +134,7 @@ fn many(report: &mut Report, agent: &Agent, seconds: u32) {
     );
 }
 
-/// What an agent takes that nobody asks: 1,000 series of ten files, and their past.
+/// Measures an agent without requests: 1,000 series of one file, and their past.
 fn idle(report: &mut Report, seconds: u32) {
     let root = directory::Directory::new("serve");
     let write = mmstats::Writer::builder("idle")
@@ -153,7 +153,7 @@ fn idle(report: &mut Report, seconds: u32) {
         .map(|n| write.timer(&format!("timer_{n}")).add().expect("a timer"))
         .collect();
     let agent = Agent::start(root.path());
-    // So that chunks of the past end and begin meanwhile.
+    // By then, the agent has read the file and has begun the past of each series.
     sleep(Duration::from_secs(2));
     let before = agent.processor_time();
     let begin = Instant::now();
@@ -182,7 +182,7 @@ struct Written {
     count: Counter,
 }
 
-/// A writer in a window with a scrape beside those without one.
+/// Times a writer during a scrape, beside the same writer without one.
 fn writer(report: &mut Report, pairs: u32) {
     let root = directory::Directory::new("serve");
     let written = Written::builder()

@@ -8,7 +8,7 @@ use super::setup::Setup;
 /// The argument that asks this program for [`run`].
 pub const RUN: &str = "--run";
 
-/// Instructions per operation; `None` where valgrind is not installed.
+/// Returns the instructions per operation; `None` where valgrind is not installed.
 pub fn count(row: &Row) -> Option<f64> {
     let steps = (row.operations / row.per_step).min(20_000);
     let output = Command::new("valgrind")
@@ -27,7 +27,7 @@ pub fn count(row: &Row) -> Option<f64> {
     Some(total / (steps * row.per_step) as f64)
 }
 
-/// What is counted: a row, so many times, after what only its first steps do.
+/// Runs what is counted: `steps` steps of a row, after those that do what only the first steps do.
 pub fn run(row: &Row, setup: &mut Setup, steps: u64) {
     (row.run)(setup, 100);
     measured(row, setup, steps);

@@ -1,8 +1,8 @@
 //! All cores on one logical metric: a counter, a histogram, a compound of 64 bytes.
 //!
-//! What the peers have is one value that all threads write. Ours is one for each thread, which `local` finds,
-//! and the readers make one of them: counters and histograms they add up, of a compound each number by its own
-//! rule. So the bound of ours is that threads are not in each other's way at all.
+//! The peers have one value that all threads write. Ours have one for each thread, which `local` finds, and
+//! readers merge them: they add up counters and histograms, and merge each number of a compound by its own rule.
+//! So the bound on ours is that threads do not slow each other down at all.
 
 use std::hint::black_box;
 use std::ops::Range;
@@ -18,10 +18,10 @@ use super::row::spread;
 use super::setup::{Facade, Line};
 
 const ROUNDS: usize = 15;
-/// Long enough that waking the threads does not count.
+/// Long enough that waking the threads does not matter.
 const ROUND: Duration = Duration::from_millis(20);
-/// Operations between two looks at the clock: so many that looking does not count, and so few that what is
-/// quick alone and slow together, as some peers are, ends in time.
+/// Operations between two reads of the clock: enough that the reads do not matter, and few enough that a peer that
+/// is fast alone but slow on all cores, as some are, ends in time.
 const CHUNK: u64 = 4_096;
 
 #[derive(MmStats)]
@@ -32,10 +32,10 @@ struct Shared {
     line: Compound<Line>,
 }
 
-/// Does an operation for each of these numbers.
+/// Does one operation for each of these numbers.
 type Operations<'a> = Box<dyn Fn(Range<u64>) + Sync + 'a>;
 
-/// Names, and what is done. The first one is ours, and keeps the bound.
+/// Names and operations. The first is ours, and the bound is on it.
 type Contenders<'a> = Vec<(&'static str, Operations<'a>)>;
 
 macro_rules! operations {
@@ -152,7 +152,7 @@ fn structs(peers: &Peers) -> Contenders<'_> {
     ]
 }
 
-/// A table of those who write one `what`, and the bound of the first.
+/// Reports a table of the contenders that write one `what`, and the bound on the first.
 fn compare(report: &mut Report, what: &str, contenders: &Contenders) {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     report.say(&format!("All {cores} cores on one logical {what}:"));
@@ -164,7 +164,7 @@ fn compare(report: &mut Report, what: &str, contenders: &Contenders) {
     ]);
     let mut found: Vec<Vec<(f64, f64)>> = contenders.iter().map(|_| Vec::new()).collect();
     for _ in 0..ROUNDS {
-        // In turns: where a core is lent to somebody else for a second, no row has all of it.
+        // In turns: if a core is lent to somebody else for a second, no single row bears all of it.
         for ((_, operations), rounds) in contenders.iter().zip(&mut found) {
             rounds.push(throughput(cores, operations));
         }
@@ -189,13 +189,14 @@ fn compare(report: &mut Report, what: &str, contenders: &Contenders) {
     }
 }
 
-/// Operations per nanosecond of a thread while the others sleep, which each of them is once, in the mean; and
-/// of all together. The same threads with the same fields: a field may be slow by where it lies.
+/// Returns the operations per nanosecond of one thread while the others sleep, as the mean over all threads, and of
+/// all threads together. Both are of the same threads with the same fields, because the place of a field may make it
+/// slow.
 fn throughput(threads: usize, operations: &Operations) -> (f64, f64) {
     let all = Barrier::new(threads);
     let run = |thread: usize| {
         stay_on_core(thread);
-        // Numbers of its own: threads that all record the same values would meet more often than in life.
+        // Each thread has its own numbers: threads that record the same values would contend more than in practice.
         let mut next = (thread as u64) << 32;
         let mut chunk = || {
             operations(next..next + CHUNK);
@@ -231,10 +232,10 @@ fn throughput(threads: usize, operations: &Operations) -> (f64, f64) {
     })
 }
 
-/// Keeps this thread on one of the cores that the process may use: two that have just been started are on one
-/// core for a while, and in the way of each other.
+/// Pins this thread to one of the cores that the process may use: two threads that have just been started share one
+/// core for a while, and slow each other down.
 fn stay_on_core(number: usize) {
-    // SAFETY: zeros are an empty set, it is as long as said, and the macros ask for no more than it has.
+    // SAFETY: zeros are an empty set, each size is that of the set, and no core number reaches `CPU_SETSIZE`.
     unsafe {
         let mut all: libc::cpu_set_t = std::mem::zeroed();
         libc::sched_getaffinity(0, size_of_val(&all), &mut all);

@@ -8,7 +8,7 @@ use mmstats::{
 
 use super::setup::{Line, MANY};
 
-/// All fields in one file: those of a kind are a model of their own in it.
+/// Declares all fields, in one file. Those of one kind are a model of their own in it.
 macro_rules! fields {
     ($($field:ident: $model:ident of $kind:ty,)*) => {
         $(
@@ -20,10 +20,10 @@ macro_rules! fields {
             }
 
             impl $model {
-                /// The fields as an array, as the peers' and plain memory are: references to them would be
-                /// one more load in each step.
+                /// Returns the fields as an array, like those of the peers and plain memory: references to them
+                /// would cost one more load in each step.
                 fn all(&self) -> &[$kind; MANY] {
-                    // SAFETY: by `repr(C)` it is laid out as an array of its sixteen fields.
+                    // SAFETY: with `repr(C)`, it has the layout of an array of its sixteen fields.
                     unsafe { &*std::ptr::from_ref(self).cast() }
                 }
             }
@@ -41,7 +41,7 @@ macro_rules! fields {
         }
 
         impl Fields {
-            /// In a file under `root`, which lives as long as the process: so they can be referred to.
+            /// Creates them in a file under `root`, which lives as long as the process, so they are `'static`.
             pub fn new(root: &Path) -> Fields {
                 let stats = All::builder().path(root).create().expect("a second file");
                 let stats: &'static Stats<All> = Box::leak(Box::new(stats));

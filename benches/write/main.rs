@@ -1,9 +1,9 @@
-//! What a write costs, beside plain memory and the peers, in one run.
+//! The cost of a write, beside plain memory and the peers, in one run.
 //!
 //! `cargo bench --bench write` prints a table: nanoseconds per operation (the median and the least of
-//! interleaved rounds, so that all rows share the machine's moods), instructions per operation, counted
-//! by callgrind where valgrind is installed, and what each row must keep to. `-- NAME…` runs the rows
-//! whose names contain one; `-- --quick` counts no instructions. For the figures with LTO:
+//! interleaved rounds, so that disturbances affect all rows), instructions per operation (counted by callgrind
+//! where valgrind is installed), and the bounds of each row. `-- NAME…` runs the rows whose names contain one of
+//! the names; `-- --quick` counts no instructions. For the figures with LTO:
 //! `cargo bench --profile lto --bench write`.
 
 mod callgrind;
@@ -33,7 +33,7 @@ fn main() {
         .filter(|word| word != "--bench")
         .collect();
     let root = Directory::new("write");
-    // SAFETY: no other thread was started yet.
+    // SAFETY: no other thread has been started yet.
     unsafe { std::env::set_var("MMSTATS_PATH", root.path()) };
     if let [one, name, n] = &arguments[..]
         && one == callgrind::RUN
@@ -77,7 +77,7 @@ fn main() {
     report.finish(named.is_empty());
 }
 
-/// Nanoseconds per operation of each row, round by round.
+/// Returns the nanoseconds per operation of each row, round by round.
 fn time(rows: &[Row], setup: &mut Setup) -> Vec<Vec<f64>> {
     let mut times: Vec<Vec<f64>> = rows.iter().map(|_| Vec::new()).collect();
     for _ in 0..ROUNDS {
@@ -91,14 +91,14 @@ fn time(rows: &[Row], setup: &mut Setup) -> Vec<Vec<f64>> {
     times
 }
 
-/// Compares a row with others round by round: what disturbs both does not disturb the ratio.
+/// Compares a row with others round by round: what disturbs both does not change the ratio.
 fn judge(report: &mut Report, rows: &[Row], times: &[Vec<f64>], index: usize, bound: &Bound) {
     let name_of = |name: &str| format!("{name}{}", rows[index].ending);
     let of = |name: &str| {
         let other = rows.iter().position(|row| row.name == name_of(name))?;
         Some(&times[other])
     };
-    // A row that was not asked for limits nothing.
+    // A bound that refers to a row that was not asked for does not apply.
     let all = |names: &[&str]| {
         names
             .iter()

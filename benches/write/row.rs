@@ -1,24 +1,24 @@
-//! A row of the table: a step in a loop, and what limits it.
+//! A row of the table: a step in a loop, and its bounds.
 
 use super::setup::Setup;
 
-/// What a row must keep to.
+/// A bound on the time of a row.
 #[derive(Clone, Copy)]
 pub enum Bound {
-    /// Nanoseconds.
+    /// At most this many nanoseconds.
     Most(f64),
-    /// So many times the sum of these rows.
+    /// At most this many times the sum of these rows.
     Times(f64, &'static [&'static str]),
-    /// So many nanoseconds beyond another row.
+    /// At most this many nanoseconds more than another row.
     Beyond(f64, &'static str),
-    /// The fastest of these rows takes so many times as long.
+    /// The fastest of these rows takes at least this many times as long.
     Faster(f64, &'static [&'static str]),
 }
 
 pub struct Row {
     pub name: &'static str,
     pub bounds: Vec<Bound>,
-    /// What the names of the rows that its bounds name end in.
+    /// The suffix of the rows that its bounds refer to.
     pub ending: &'static str,
     /// Operations in a step.
     pub per_step: u64,
@@ -49,14 +49,14 @@ impl Row {
         self
     }
 
-    /// For what takes microseconds.
+    /// Runs fewer operations, for rows that take microseconds.
     pub fn slow(mut self) -> Row {
         self.operations = 200;
         self
     }
 }
 
-/// A row on one cell again and again, and its twin that takes [`MANY`](super::setup::MANY) in turns.
+/// A row that writes one cell repeatedly, and its twin that writes [`MANY`](super::setup::MANY) in turn.
 pub struct Twins {
     one: Row,
     turns: Row,
@@ -68,20 +68,20 @@ impl Twins {
         Twins { one, turns }
     }
 
-    /// What both must keep to: the one that takes turns beside the others that do.
+    /// Adds a bound to both rows. The one that takes turns is compared with others that take turns.
     pub fn bound(mut self, bound: Bound) -> Twins {
         self.one.bounds.push(bound);
         self.turns.bounds.push(bound);
         self
     }
 
-    /// What the row on one cell must keep to.
+    /// Adds a bound to the row on one cell.
     pub fn bound_of_one(mut self, bound: Bound) -> Twins {
         self.one.bounds.push(bound);
         self
     }
 
-    /// All rows on one cell, and after them all that take turns.
+    /// Returns all rows on one cell, followed by all that take turns.
     pub fn rows(twins: impl IntoIterator<Item = Twins>) -> Vec<Row> {
         let (mut rows, turns): (Vec<Row>, Vec<Row>) = twins
             .into_iter()
@@ -104,8 +104,8 @@ macro_rules! row {
 }
 pub(crate) use row;
 
-/// [`Twins`] whose step is an expression of one of many cells. Of ours the one cell is a field by itself,
-/// as users have it: `(one, many)`.
+/// [`Twins`] whose step is an expression of one of many cells. For our metrics, the one cell is a field by itself,
+/// as in the models of users: `(one, many)`.
 macro_rules! twins {
     ($name:literal, |$setup:ident, $i:ident| ($one:expr, $many:expr), |$cell:ident| $step:expr) => {
         $crate::row::twins!(
@@ -137,7 +137,7 @@ macro_rules! twins {
 }
 pub(crate) use twins;
 
-/// Values over two decades, different at every step.
+/// Returns values over two decades, different at every step.
 pub fn spread(i: u64) -> u64 {
     1_000 + (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) % 99_000
 }

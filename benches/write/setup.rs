@@ -61,7 +61,7 @@ pub struct Route {
     pub status: u16,
 }
 
-/// Labels of a group that is known.
+/// Labels of a known group.
 pub const ROUTE: Route = Route {
     handler: "index",
     status: 200,
@@ -74,7 +74,7 @@ pub struct PathLabels {
     pub status: u16,
 }
 
-/// A borrowed form of them.
+/// The borrowed form of [`PathLabels`].
 #[derive(Clone, Copy, Hash)]
 pub struct PathRef<'a> {
     pub path: &'a str,
@@ -94,13 +94,13 @@ impl LabelsRef<PathLabels> for PathRef<'_> {
     }
 }
 
-/// Borrowed labels of a group that is known.
+/// Borrowed labels of a known group.
 pub const PATH: PathRef<'static> = PathRef {
     path: "/index",
     status: 200,
 };
 
-/// Pairs of another one, not in the order of their keys.
+/// Pairs of another known group, not in the order of their keys.
 pub const PAIRS: [(&str, &str); 2] = [("method", "GET"), ("handler", "index")];
 
 #[derive(MmStats)]
@@ -132,7 +132,7 @@ pub struct Setup {
     pub recorder: Facade,
 }
 
-/// Our recorder for `metrics`, and handles of it.
+/// Our recorder for `metrics`, and handles from it.
 pub struct Facade {
     pub recorder: Recorder,
     pub counter: metrics::Counter,

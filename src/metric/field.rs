@@ -331,7 +331,7 @@ pub struct EnclosingName {
 
 /// Hands out the places of one instance's block, in the order of the schema.
 pub struct Binder<'a> {
-    /// The file. `None`: private memory, which cannot grow.
+    /// The file; `None` for private memory, which cannot grow.
     storage: Option<&'a Rc<dyn Storage>>,
     block: Words,
     /// Offset of the block in the file.

@@ -1,6 +1,6 @@
-//! The kinds of metrics. Each folder is one kind: its handle (how it is written), its value, its
-//! decoding and merging (how it is read), and the parts that it shows to exporters (`samples`). A new
-//! kind needs a folder, its lines in [`registry`], a variant of [`Value`] and a code in [`kind::code`].
+//! The kinds of metrics. Each kind has a folder with its handle (how it is written), its value, its decoding
+//! and merging (how it is read), and the parts that it shows to exporters (`samples`). A new kind needs a
+//! folder, its lines in [`registry`], a variant of [`Value`] and a code in [`kind::code`].
 //!
 //! Every kind reads zero bytes as "nothing yet", so a block is ready as soon as its space is.
 

@@ -108,7 +108,7 @@ fn a_fold_keeps_prefix_group_labels_and_since() {
     assert_eq!(all(&root), before, "one is folded");
     fold(&root, &["mmstats-2-2"]);
     assert_eq!(all(&root), before, "both are");
-    // And a file that begins after them.
+    // The same holds beside a file that begins after them.
     root.write("mmstats-3-3", &file(&header("m", 3, 9), 0));
     let identities = |all: Vec<(Known, String)>| all.into_iter().map(|(known, _)| known);
     assert!(identities(all(&root)).eq(identities(before)));

@@ -433,8 +433,9 @@ impl<T, L: GroupBy> fmt::Debug for Groups<T, L> {
 
 of_one_thread!(Groups<T, L>, T, L: GroupBy);
 
-// SAFETY: what is kept of the binder is in private fields, and a group is only lent, as `&T`. The copies of the keys
-// are not bound to a thread: `MmLabels` are `Send`, and the `Rc<str>` of a name is never handed out.
+// SAFETY: everything kept from the binder is in private fields of the handle, which cannot be cloned. A group is only
+// lent, as `&T`. The copies of the keys are not bound to a thread: `MmLabels` are `Send`, and the `Rc<str>` of a name
+// is never handed out.
 unsafe impl<T: MmStats, L: GroupBy> Field for Groups<T, L> {
     #[inline(always)]
     fn has_groups() -> bool {

@@ -1,4 +1,4 @@
-//! Places for a value of several words.
+//! Containers for a value of several words.
 
 use std::array::from_fn;
 use std::sync::Mutex;

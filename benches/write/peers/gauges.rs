@@ -1,5 +1,5 @@
-//! Gauges, and what goes up and down. Where a peer has gauges of integers as well as of floats, the integers
-//! are for what goes up and down, which is then a single instruction.
+//! Gauges, and metrics that go up and down. Where a peer has integer gauges as well as float gauges, the integer
+//! ones go up and down, which is then a single instruction.
 
 use std::sync::atomic::AtomicU64;
 

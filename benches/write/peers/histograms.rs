@@ -15,7 +15,7 @@ pub struct Histograms {
     pub prometheus_client: [prometheus_client::Histogram; MANY],
     pub metrics: [metrics::Histogram; MANY],
     pub opentelemetry: [opentelemetry::metrics::Histogram<u64>; MANY],
-    /// One, whose writes take so long that it does not matter where they go.
+    /// Only one: its writes take so long that it does not matter where they go.
     pub hornet: hornet_metric::Histogram,
 }
 
@@ -30,7 +30,7 @@ impl Histograms {
             hdrhistogram: many("size", |_| {
                 hdrhistogram::Histogram::new_with_bounds(1, u64::MAX / 2, 2).expect("two digits")
             }),
-            // 0.8 %, as two digits; metriken's too.
+            // A precision of 0.8 %, like two digits; that of metriken, too.
             histogram: many("size", |_| {
                 histogram::Histogram::new(7, 64).expect("powers of two")
             }),

@@ -1,5 +1,5 @@
-//! What a user would pick instead, each set up as its documentation has it: as many of each as a row
-//! rotates over.
+//! What a user would pick instead, each set up as its documentation shows, and as many of each as a row rotates
+//! over.
 
 mod cells;
 mod counters;
@@ -18,7 +18,7 @@ use counters::Counters;
 use gauges::Gauges;
 use histograms::Histograms;
 
-/// Values after which the exporter of `metrics` sorts those that it has put off.
+/// The number of values after which the exporter of `metrics` sorts those that it has deferred.
 pub const UPKEEP: u64 = 1 << 16;
 
 pub struct Peers {
@@ -26,20 +26,20 @@ pub struct Peers {
     pub gauges: Gauges,
     pub histograms: Histograms,
     pub cells: Cells,
-    /// Of `metrics`: what its histograms put off is done by it.
+    /// The exporter of `metrics`, which does the work that its histograms defer.
     pub exporter: PrometheusHandle,
     /// Without it opentelemetry's instruments do nothing.
     _provider: SdkMeterProvider,
 }
 
 impl Peers {
-    /// `root` is for what makes files.
+    /// Creates the peers. Those that make files make them under `root`.
     pub fn new(root: &Path) -> Peers {
         let exporter = PrometheusBuilder::new().install_recorder();
         let reader = PeriodicReader::builder(InMemoryMetricExporter::default()).build();
         let provider = SdkMeterProvider::builder().with_reader(reader).build();
         let meter = provider.meter("bench");
-        // SAFETY: opentelemetry's thread, which is the only other one, reads no variables.
+        // SAFETY: the only other thread is opentelemetry's, which reads no environment variables.
         unsafe { std::env::set_var("PCP_TMP_DIR", root) };
         Peers {
             exporter: exporter.expect("no other recorder"),
@@ -52,14 +52,14 @@ impl Peers {
     }
 }
 
-/// As many as a row rotates over, made from their names.
+/// Makes as many as a row rotates over, from their names.
 fn many<T>(what: &str, make: impl Fn(&str) -> T) -> [T; MANY] {
     std::array::from_fn(|i| make(&format!("{what}_{i}")))
 }
 
-/// Puts metrics of hornet's into a PCP memory-mapped-values file.
+/// Exports metrics of hornet to a PCP memory-mapped-values file.
 ///
-/// A macro, since hornet does not name the trait of what it exports: so the casts leave it open.
+/// It is a macro because hornet does not make public the trait of what it exports, so the casts leave it open.
 macro_rules! export {
     ($file:literal, $($metrics:expr),+) => {{
         let mut writers = Vec::new();

@@ -1,4 +1,4 @@
-//! Counters: the same one again and again, and in turns.
+//! Counters: the same one repeatedly, and several in turn.
 
 use std::hint::black_box;
 use std::sync::atomic::Ordering;
@@ -60,7 +60,7 @@ fn unrolled() -> Vec<Row> {
         row!("fetch_add", |s, _i| black_box(&s.atomic)
             .fetch_add(1, Ordering::Relaxed)),
         row!("plain, 8 cells in turn", |s, _i| {
-            // Atomics only so that the eight are not made one vector.
+            // Atomics only so that the compiler does not vectorize the eight stores.
             for cell in black_box(&s.cells) {
                 cell.store(cell.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
             }

@@ -1,10 +1,10 @@
-//! Levels: what is set, and what goes up and down.
+//! Levels: metrics that are set, and metrics that go up and down.
 
 use std::hint::black_box;
 
 use crate::row::{Bound, Row, Twins, twins};
 
-/// Levels of 32 bits: a processor without AVX-512 takes longer to make a float of 64 than to store it.
+/// Returns levels of 32 bits: without AVX-512, a processor takes longer to convert 64 bits to a float than to store it.
 fn level(i: u64) -> f64 {
     f64::from(i as u32)
 }
@@ -14,7 +14,7 @@ pub fn rows() -> Vec<Row> {
     twins.into_iter().flat_map(Twins::rows).collect()
 }
 
-/// What `UpDown` is limited by is the plain counter.
+/// The bound of `UpDown` is relative to the plain counter.
 fn ours() -> Vec<Twins> {
     vec![
         twins!(
@@ -48,7 +48,7 @@ fn ours() -> Vec<Twins> {
     ]
 }
 
-/// Beside `UpDown`.
+/// The peers of `UpDown`.
 fn peers_up() -> Vec<Twins> {
     vec![
         twins!(
@@ -84,7 +84,7 @@ fn peers_up() -> Vec<Twins> {
     ]
 }
 
-/// Beside `Gauge`; beside `Flag` as well, since none of them has one.
+/// The peers of `Gauge`, and of `Flag` as well, since none of them has flags.
 fn peers_set() -> Vec<Twins> {
     vec![
         twins!(

@@ -1,4 +1,4 @@
-//! Distributions of values, and other summaries of them. Each row makes a random value of its own.
+//! Distributions of values, and other summaries of them. Each row generates its own random values.
 
 use std::hint::black_box;
 
@@ -120,13 +120,13 @@ fn peers() -> Vec<Twins> {
     ]
 }
 
-/// What a summary reads the time of its last value from.
+/// Reads the clock that a summary uses for the time of its last value.
 fn coarse_clock() -> libc::timespec {
     let mut now = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: the place is valid for writing.
+    // SAFETY: `now` is valid for writes.
     unsafe { libc::clock_gettime(libc::CLOCK_REALTIME_COARSE, &raw mut now) };
     now
 }

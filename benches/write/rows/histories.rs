@@ -1,4 +1,4 @@
-//! What keeps more than a number: histories, errors, and statistics by name.
+//! Metrics that keep more than a number: histories, errors, and statistics by name.
 
 use std::hint::black_box;
 

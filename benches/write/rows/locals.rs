@@ -1,4 +1,4 @@
-//! Through the thread's own file, and through groups.
+//! Writes through the thread's own file, and through groups.
 
 use std::hint::black_box;
 
@@ -43,7 +43,7 @@ pub fn rows() -> Vec<Row> {
         })
         .bound(Bound::Most(0.5))
         .bound(Bound::Times(2.2, &["plain u64 += 1"])),
-        // A model whose groups can be removed: `local` looks whether one was lent.
+        // The groups of this model can be removed, so `local` checks whether one was lent.
         row!("local Counter::inc, with groups", |_s, _i| {
             black_box(());
             Model::local(|model| model.a.inc());

@@ -1,4 +1,4 @@
-//! Statics, and the facade `metrics` with our recorder, beside its exporter for Prometheus.
+//! Statics, and the facade `metrics` with our recorder, beside the facade's exporter for Prometheus.
 
 use std::hint::black_box;
 
@@ -59,8 +59,8 @@ fn statics() -> Vec<Row> {
     ]
 }
 
-/// The macros ask for the recorder of the thread first, and for that of the program only then. So ours are a little
-/// nearer here; what it is, "empty" says.
+/// The macros look for the thread's recorder first, and fall back to the program's. So ours is found a little sooner
+/// here.
 fn facade() -> Vec<Row> {
     vec![
         row!("recorder, handle", |s, _i| black_box(&s.recorder.counter)

@@ -9,7 +9,7 @@ use crate::row::{Bound, Row, Twins, twins};
 pub fn rows() -> Vec<Row> {
     Twins::rows([
         twins!("10 plain stores", |s, i| black_box(&mut s.tens), |cells| {
-            // What the publication of 64 bytes has to store: two marks and eight words.
+            // What a publication of 64 bytes has to store: the begin mark, the end mark and eight words.
             for cell in cells.iter() {
                 cell.store(i, Ordering::Relaxed);
             }
@@ -18,7 +18,7 @@ pub fn rows() -> Vec<Row> {
             "64 bytes copied by words",
             |s, _i| black_box(&mut s.tens),
             |cells| {
-                // What a value that comes from memory costs by itself: eight words loaded and stored.
+                // The cost of a value from memory by itself: eight words loaded and stored.
                 for (cell, word) in cells.iter().zip(black_box(&s.line).words) {
                     cell.store(word, Ordering::Relaxed);
                 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::row::{Row, Twins, twins};
 
-/// As long as a text may be there.
+/// As long as a `Text<32>` may be.
 const TEXT: &str = "2026-11-21 build 4e69834 release";
 
 const _: () = assert!(TEXT.len() == 32);
@@ -14,7 +14,7 @@ const _: () = assert!(TEXT.len() == 32);
 pub fn rows() -> Vec<Row> {
     Twins::rows([
         twins!("7 plain stores", |s, i| black_box(&mut s.sevens), |cells| {
-            // What the publication of 32 bytes has to store: two marks, the length and four words.
+            // What a publication of 32 bytes has to store: the begin mark, the end mark, the length and four words.
             for cell in cells.iter() {
                 cell.store(i, Ordering::Relaxed);
             }

@@ -1,4 +1,4 @@
-//! Every kind of field and every attribute, in a crate that forbids what it can.
+//! Every kind of field and every attribute, in a crate that forbids unsafe code and denies warnings.
 #![forbid(unsafe_code)]
 #![deny(warnings, missing_docs, unused_qualifications, rust_2018_idioms)]
 

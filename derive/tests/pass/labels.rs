@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use mmstats::{Counter, Groups, MmLabelValue, MmLabels, MmStats};
 
-/// Every type, in an order that is not that of the keys.
+/// Every type, not in the order of the keys.
 #[derive(MmLabels, Clone, PartialEq, Eq, Hash)]
 struct Route {
     status: u16,

@@ -1,4 +1,4 @@
-//! Names of the user's that might meet those of generated code.
+//! Names of the user that might collide with those in generated code.
 #![deny(warnings)]
 #![allow(dead_code, non_camel_case_types)]
 
@@ -34,7 +34,7 @@ macro_rules! describe {
 }
 use describe;
 
-// All that a prelude has.
+// Names that the prelude has.
 struct Option;
 struct Some;
 struct None;

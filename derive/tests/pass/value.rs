@@ -1,4 +1,4 @@
-//! All element types of a value, and how it is described.
+//! All element types of a value, and its description.
 #![forbid(unsafe_code)]
 #![deny(warnings, missing_docs)]
 
@@ -27,14 +27,14 @@ struct Everything {
     m: [i64; 2],
 }
 
-/// Of one odd byte.
+/// A single byte.
 #[derive(Clone, Copy, Default, Debug, PartialEq, MmValue)]
 #[repr(C)]
 struct Byte {
     open: u8,
 }
 
-/// As large as it may be.
+/// As large as a value may be.
 #[derive(Clone, Copy, Debug, PartialEq, MmValue)]
 #[repr(C)]
 struct Full {

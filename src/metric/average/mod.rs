@@ -101,7 +101,7 @@ impl fmt::Debug for Average {
 
 of_one_thread!(Average);
 
-// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+// SAFETY: everything kept from the binder is in private fields of the handle, which cannot be cloned.
 unsafe impl Field for Average {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         let geometry = Geometry::slot(AverageWidth::WORDS, options.buffers);

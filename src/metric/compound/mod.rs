@@ -247,7 +247,7 @@ impl<T: MmValue + fmt::Debug> fmt::Debug for Compound<T> {
 
 of_one_thread!(Compound<T>, T: MmValue);
 
-// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+// SAFETY: everything kept from the binder is in private fields of the handle, which cannot be cloned.
 unsafe impl<T: MmValue> Field for Compound<T> {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         let geometry = Geometry::slot(ValueWidth::<T>::WORDS, options.buffers);

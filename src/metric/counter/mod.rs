@@ -97,7 +97,7 @@ impl Counter {
 
 of_one_thread!(Counter);
 
-// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+// SAFETY: everything kept from the binder is in private fields of the handle, which cannot be cloned.
 unsafe impl Field for Counter {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         schema

@@ -236,7 +236,7 @@ mod tests {
         struct Endless;
         impl fmt::Display for Endless {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                // Goes on, whatever the formatter returns.
+                // Continues, whatever the formatter returns.
                 for _ in 0..10_000 {
                     let _ = f.write_str("€");
                 }

@@ -50,7 +50,7 @@ impl Flag {
 
 of_one_thread!(Flag);
 
-// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+// SAFETY: everything kept from the binder is in private fields of the handle, which cannot be cloned.
 unsafe impl Field for Flag {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         schema

@@ -142,7 +142,7 @@ impl<T: Numeric + fmt::Debug> fmt::Debug for Gauge<T> {
 
 of_one_thread!(Gauge<T>, T: Numeric);
 
-// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+// SAFETY: everything kept from the binder is in private fields of the handle, which cannot be cloned.
 unsafe impl<T: Numeric> Field for Gauge<T> {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         schema

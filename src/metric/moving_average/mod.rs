@@ -119,7 +119,7 @@ impl<const N: usize> fmt::Debug for MovingAverage<N> {
 
 of_one_thread!(MovingAverage<N>, const N: usize);
 
-// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+// SAFETY: everything kept from the binder is in private fields of the handle, which cannot be cloned.
 unsafe impl<const N: usize> Field for MovingAverage<N> {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         let () = Self::LEGAL;

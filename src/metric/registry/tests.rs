@@ -24,7 +24,7 @@ fn the_table_is_in_the_order_of_the_codes() {
     assert!(kind(u16::MAX).is_none());
 }
 
-/// The samples of a value whose unit is `u`: of each its part, unit and reading, after a `-` if
+/// Returns the samples of a value whose unit is `u`: the part, unit and reading of each, after a `-` if
 /// exporters leave it out.
 fn said(value: &Value) -> Vec<String> {
     let mut said = Vec::new();
@@ -64,7 +64,7 @@ fn said(value: &Value) -> Vec<String> {
     said
 }
 
-/// The samples that exporters show.
+/// Returns the samples that exporters show.
 fn exported(value: &Value) -> Vec<String> {
     let mut said = said(value);
     said.retain(|sample| !sample.starts_with('-'));

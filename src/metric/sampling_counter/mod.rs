@@ -158,7 +158,7 @@ impl<const N: u64> fmt::Debug for SamplingCounter<N> {
 
 of_one_thread!(SamplingCounter<N>, const N: u64);
 
-// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+// SAFETY: everything kept from the binder is in private fields of the handle, which cannot be cloned.
 unsafe impl<const N: u64> Field for SamplingCounter<N> {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         let () = Self::LEGAL;

@@ -114,7 +114,7 @@ pub(super) fn from_words(words: &[u64]) -> String {
 
 of_one_thread!(Text<N>, const N: usize);
 
-// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+// SAFETY: everything kept from the binder is in private fields of the handle, which cannot be cloned.
 unsafe impl<const N: usize> Field for Text<N> {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         let () = Self::LEGAL;

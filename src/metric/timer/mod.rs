@@ -276,7 +276,7 @@ impl Stopwatch {
 
 of_one_thread!(Timer);
 
-// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+// SAFETY: everything kept from the binder is in private fields of the handle, which cannot be cloned.
 unsafe impl Field for Timer {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         // The unit of the words. The kind says that readers show seconds.

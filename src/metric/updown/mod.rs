@@ -84,7 +84,7 @@ impl UpDown {
 
 of_one_thread!(UpDown);
 
-// SAFETY: all that is kept of the binder is in the private fields of the handle, which cannot be cloned.
+// SAFETY: everything kept from the binder is in private fields of the handle, which cannot be cloned.
 unsafe impl Field for UpDown {
     fn describe(schema: &mut Describe, label: &str, options: Options<'_>) {
         schema

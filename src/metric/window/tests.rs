@@ -242,7 +242,7 @@ proptest! {
         }
     }
 
-    /// The monotonic clock does not go back; if it did, nothing would be counted twice or out of its time.
+    /// The monotonic clock does not go back; if it did, nothing would be counted twice or outside its time.
     #[test]
     fn a_clock_that_goes_anywhere_counts_nothing_twice(
         jumps in prop::collection::vec((-3 * WINDOW as i64..3 * WINDOW as i64, 1..100u64), 0..40),

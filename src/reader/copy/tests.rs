@@ -116,7 +116,7 @@ fn three_phases_never_accept_a_torn_value_whatever_the_order_of_a_copy() {
 
 #[test]
 fn two_phases_would_accept_torn_values() {
-    // The error that the test above guards against: the first look at the sequence is within the copy of the
+    // The error that the test above guards against: the first load of the sequence is part of the copy of the
     // data. Step 1 of the proof is then missing, and the same memory shows it.
     let slot = instance().plan.slots[0];
     let memory = Memory::new(50);

@@ -304,7 +304,7 @@ fn read_errors(bytes: &[u8], check: impl Fn(&Snapshot)) {
     });
 }
 
-/// Name, site, message and count.
+/// Returns the name, site, message and count of each error.
 fn distinct(snapshot: &Snapshot) -> Vec<(String, String, String, u64)> {
     let Some((_, errors)) = snapshot.errors_of("m").next() else {
         return Vec::new();

@@ -129,7 +129,7 @@ fn totals_under_another_name_do_not_count_twice() {
 fn the_last_value_of_what_was_folded_is_not_known_whatever_the_least_and_the_greatest_are() {
     let root = Root::new();
     let schema = schema([percentile("p")]);
-    // No word is outside the least and the greatest value.
+    // Every word lies between the least and the greatest value.
     for last in [0, 7, u64::MAX] {
         let mut maker = Maker::new(&header("m", 0, 1));
         maker.bytes.extend(names([1], 1).encode());

@@ -190,7 +190,7 @@ mod tests {
         }
         assert!(!is(&pairs[..3]));
         assert!(!is(&[("b", "2"), ("a", "1"), ("c", "3"), ("aa", "x")]));
-        // As many, but one of them twice.
+        // The same number of pairs, but one of them twice.
         assert!(!is(&[("b", "2"), ("a", "1"), ("a", "1"), ("aa", "")]));
         assert!(!is(&[]));
     }

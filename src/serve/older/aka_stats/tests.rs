@@ -1,5 +1,5 @@
-//! The same values, recorded in our files, and the answers of aka-stats 21.2.5 to them, which it gave through uvicorn
-//! from Redis 7.0.
+//! Compares answers for values in our files with those that aka-stats 21.2.5 gave for the same values, through uvicorn
+//! and from Redis 7.0.
 
 use std::path::Path;
 use std::time::Duration;
@@ -111,7 +111,7 @@ fn what_is_recorded_by_name_is_answered_as_by_aka_stats() {
     assert_eq!(timeless(stat(&snapshots, "errors__all")), one);
     assert_eq!(timeless(stat(&snapshots, "errors__EXC:ParseIntError")), one);
     assert_eq!(stat(&snapshots, all[0])["last"], json!(3.0));
-    // In any order, since aka-stats keeps them in the order of the call.
+    // Labels may be in any order, because aka-stats has them in the order of the call.
     let other = "SNMP_WORKER;oid=a_b_cd,host_name=nl-ams_01";
     let asked = stats(&snapshots, &owned(&[other]));
     assert_eq!(asked[other], stat(&snapshots, all[0]));
@@ -240,7 +240,7 @@ fn every_kind_that_counts_has_a_stat_and_no_other() {
     assert_eq!(stat("ok;handler=a_b,status=200"), counted(None, 7.0, 7.0));
     assert_eq!(stat("sampled"), counted(None, 100.0, 100.0));
     assert_eq!(stat("db.errors__timeout")["count"], json!(1.0));
-    // Not one more for the note of that name.
+    // The note of that name is not counted twice.
     assert_eq!(stat("db.errors__all")["total"], json!(2.0));
     assert_eq!(
         available_stats(&snapshots, None).unwrap(),

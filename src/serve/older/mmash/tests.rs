@@ -1,5 +1,5 @@
-//! The same values, in our files and in those of python-mmstats, and the answers of mmash 0.8.0 to
-//! them.
+//! Compares answers for values in our files and in those of python-mmstats with those that mmash 0.8.0 gave for the
+//! same values.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ fn snapshot(root: &Path) -> [Snapshot; 1] {
     [snapshot]
 }
 
-/// Three files of one model; the order is that of their creation.
+/// Writes three files of one model, in the order of their creation.
 fn three_files() -> (TempDir, Vec<Writer>) {
     let root = tempfile::tempdir().unwrap();
     let files = [
