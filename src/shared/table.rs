@@ -8,21 +8,24 @@
 //! Other threads look into a table only to add up what was counted ([`total`]), and to take out cells that have
 //! ended (`forget`).
 
+mod ending;
+mod slots;
+
 use std::any::TypeId;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ptr::{self, NonNull};
+use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use self::ending::{CellPlace, EndableCell};
+use self::slots::{FEW, Slots};
 use super::ended::{self, EndingMetric};
 use super::home::{Home, Refusal, Spec};
 use super::number::Number;
 use super::others::{self, OtherMetrics};
-use crate::format::generation::is_there;
 use crate::metric::field::Field;
 use crate::sync::{FIND, PUBLISH, told_before_looking};
-use crate::sys::lifecycle::idle;
 use crate::sys::lifecycle::orphans::{self, Orphan};
 use crate::sys::lifecycle::report;
 use crate::sys::lifecycle::thread_root;
@@ -142,40 +145,6 @@ fn make<C: Field + 'static>(metric: &dyn Shared<C>) -> Option<&'static C> {
     Some(cell)
 }
 
-/// The cells of a table. They are replaced when the table grows; the old ones stay, because other threads may be
-/// looking at them.
-struct Slots {
-    cells: Box<[AtomicPtr<()>]>,
-    table: &'static ThreadTable,
-    /// The slots that these replace, kept in sight of leak detectors.
-    _older: Option<&'static Slots>,
-}
-
-/// The minimum number of cells in a table.
-const FEW: usize = 64;
-
-impl Slots {
-    fn new(table: &'static ThreadTable, len: usize, old: Option<&'static Self>) -> &'static Self {
-        let cells = (0..len).map(|_| AtomicPtr::new(ptr::null_mut()));
-        Box::leak(Box::new(Slots {
-            cells: cells.collect(),
-            table,
-            _older: old,
-        }))
-    }
-
-    /// Returns the cell of a number. For the table's own thread `order` is Relaxed: that thread made the cell
-    /// itself, or took it over through the list of orphans. A thread that looks into the table of another thread
-    /// needs FIND, to see what is in the cell.
-    #[inline(always)]
-    fn find<C>(&self, number: Number<C>, order: Ordering) -> Option<&'static C> {
-        let cell = self.cells.get(number.index())?.load(order);
-        // SAFETY: null, or put here by `put` under a number of cells `C`. A number is given to one kind of cell. What
-        // was put here is never freed.
-        Some(unsafe { NonNull::new(cell.cast::<C>())?.as_ref() })
-    }
-}
-
 /// A thread's cells of shared metrics and their files. When the thread ends, another thread takes the table over.
 pub struct ThreadTable {
     slots: AtomicPtr<Slots>,
@@ -200,26 +169,6 @@ struct ThreadFile {
     home: u32,
     /// `None` if there cannot be one, not even in private memory.
     writer: Option<(Writer, OtherMetrics)>,
-}
-
-/// A cell that can end.
-#[derive(Clone, Copy)]
-struct EndableCell {
-    cell: *const (),
-    file: &'static Writer,
-    /// The offset of its block.
-    block: u32,
-    place: &'static dyn idle::Place,
-}
-
-/// Where a thread finds a cell that can end: its table, and the index there.
-#[derive(Debug)]
-struct CellPlace(&'static ThreadTable, usize);
-
-impl idle::Place for CellPlace {
-    fn forget(&self) {
-        self.0.forget(self.1);
-    }
 }
 
 // SAFETY: `mine` is used by one thread at a time: by the one that took the table out of the list of orphans, or made
@@ -476,40 +425,6 @@ impl ThreadTable {
         if let Some(ends) = self.mine.ending.borrow().get(&index) {
             told_before_looking();
             self.forget_if_ended(index, ends);
-        }
-    }
-
-    /// Takes out a cell that has ended. Its thread begins it anew when it is written again. Any thread may call
-    /// this.
-    fn forget(&self, index: usize) {
-        // Pairs with those in `put` and `forget_ended`.
-        told_before_looking();
-        if let Some(cell) = self.slots().cells.get(index) {
-            // Relaxed: a null pointer leads to nothing that is read.
-            cell.store(ptr::null_mut(), Ordering::Relaxed);
-        }
-    }
-
-    /// Takes out the cells that have ended. To be called when the table has grown: a cell that ended meanwhile may
-    /// have been taken out of the old slots only.
-    ///
-    /// A thread that ends a metric stores its generation, and then loads the slots (`forget`). This thread has
-    /// stored the slots, and now loads the generations. So the cell is taken out of the new slots, by that thread or
-    /// by this one.
-    fn forget_ended(&self) {
-        told_before_looking();
-        for (index, ends) in self.mine.ending.borrow().iter() {
-            self.forget_if_ended(*index, ends);
-        }
-    }
-
-    /// Takes out a cell if it has ended. To be called after `told_before_looking`: the cell was stored before that,
-    /// and a thread that ends it stores its generation before it takes the cell out. So either this call sees the
-    /// generation, or the cell is taken out after it was stored.
-    fn forget_if_ended(&self, index: usize, ends: &EndableCell) {
-        // Relaxed: see `told_before_looking`.
-        if !is_there(ends.file.generation(ends.block).load(Ordering::Relaxed)) {
-            self.forget(index);
         }
     }
 }
