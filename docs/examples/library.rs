@@ -4,8 +4,9 @@
 //! cargo run --example library
 //! ```
 //!
-//! The library asks nobody: its model is a directory of its own, below the root that the application's environment
-//! names. Neither knows of the other's metrics, and each can be read alone: `mmstats show -l 'users.*'`.
+//! The library needs nothing from the application: its model has a directory of its own below the root that the
+//! application's environment names. Neither knows the other's metrics, and each can be read alone:
+//! `mmstats show -l 'users.*'`.
 
 use std::thread;
 use std::time::Duration;
@@ -13,11 +14,11 @@ use std::time::Duration;
 use mmstats::reader::Reader;
 use mmstats::{Counter, MmStats};
 
-/// As a crate of its own would be: a toolkit for databases.
+/// Stands for a crate of its own: a toolkit for databases.
 mod sql {
     use mmstats::{Counter, Groups, MmStats, Percentile, Timer};
 
-    /// What a library counts is a part of its documentation. So it is private as code, and public as names.
+    /// What a library counts is part of its documentation. So the struct is private as code, and its names are public.
     #[derive(MmStats)]
     #[mmstats(name = "sql")]
     struct Sql {
@@ -43,7 +44,7 @@ mod sql {
             Connection
         }
 
-        /// The rows whose number is below a bound.
+        /// Returns the rows whose number is below a bound.
         pub fn select(&self, table: &str, below: u64) -> Vec<u64> {
             Sql::local(|stats| {
                 let stats = stats.tables.group(table);
