@@ -398,7 +398,7 @@ def texts_of(file, at, length, place, metrics):
 
 
 def instance_texts(data, at, metrics):
-    """Records, Instance record, from byte 16 on: prefix and suffix of its labels, its identity, its metrics by label."""
+    """Records, Instance record, from byte 16 on: prefix and suffix of its labels, its identity, and metrics by label."""
     cursor = Cursor(data)
     prefix, group, pairs = cursor.numbers("HHI")
     prefix, group = cursor.text(prefix), cursor.text(group)
@@ -1861,8 +1861,8 @@ class Series:
 
 class Collector:
     """For prometheus_client: `REGISTRY.register(Collector("/run/app"))`. The families have the names and types that
-    `mmstats serve` gives them. Each `le` of a distribution is the end of a bucket, so the counts are exact. (If two types
-    or two series meet in one family, only the first one is exported.)"""
+    `mmstats serve` gives them. Each `le` of a distribution is the end of a bucket, so the counts are exact. (If two
+    types or two series meet in one family, only the first one is exported.)"""
 
     def __init__(self, path=None):
         self.path = path
