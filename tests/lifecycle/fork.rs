@@ -1,6 +1,7 @@
-//! Forks: whatever a child does, its parent's files stay as they are; and no child ever hangs.
+//! Forks: whatever a child does, its parent's files stay unchanged; and no child ever hangs.
 //!
-//! Children leave by `libc::_exit` or `libc::exit`: std's own exit takes locks that a fork may catch.
+//! Children leave through `libc::_exit` or `libc::exit`: std's own exit takes locks that a fork may have copied
+//! locked.
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -38,7 +39,7 @@ fn write(s: &All, n: u64) {
     s.time.time(|| ());
 }
 
-/// The bytes of every file of this process.
+/// Returns the bytes of every file of this process.
 fn bytes(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let read = |path: PathBuf| {
         let bytes = std::fs::read(&path).unwrap();
@@ -47,7 +48,7 @@ fn bytes(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files(root, "All").into_iter().map(read).collect()
 }
 
-/// The files that a process has made.
+/// Returns the files that a process has made.
 fn made_by(root: &Path, pid: libc::pid_t) -> Vec<PathBuf> {
     let start = format!("mmstats-{pid}-");
     let mut found = files(root, "All");
@@ -58,7 +59,7 @@ fn made_by(root: &Path, pid: libc::pid_t) -> Vec<PathBuf> {
     found
 }
 
-/// What a dead child has to have left: `files` with a sum of `n`, all dead. They are removed.
+/// Asserts what a dead child must have left: `count` files with a sum of `n`, all dead. Removes them.
 fn left(root: &Path, pid: libc::pid_t, count: usize, n: u64) {
     let found = made_by(root, pid);
     assert_eq!(found.len(), count, "{found:?}");
@@ -74,7 +75,7 @@ fn left(root: &Path, pid: libc::pid_t, count: usize, n: u64) {
     assert_eq!(sum, n);
 }
 
-/// The parent's, as a child inherits it.
+/// The parent's state, as a child inherits it.
 struct Inherited {
     /// A child may take it out: its parent still has it.
     own: Option<Stats<All>>,
@@ -89,7 +90,7 @@ impl Inherited {
 
 type Sort = (&'static str, fn(&mut Inherited));
 
-/// A child of each sort: what it does, and what it checks about it.
+/// The kinds of children: what each does, and what it checks.
 const SORTS: [Sort; 11] = [
     ("uses what it inherits", |parent| {
         let pid = fork(|| {
