@@ -398,7 +398,7 @@ def texts_of(file, at, length, place, metrics):
 
 
 def instance_texts(data, at, metrics):
-    """Records, Instance record, from byte 16 on: prefix and suffix of its labels, its identity, and metrics by label."""
+    """Records, Instance record, from byte 16 on: prefix and suffix of labels, the identity, and metrics by label."""
     cursor = Cursor(data)
     prefix, group, pairs = cursor.numbers("HHI")
     prefix, group = cursor.text(prefix), cursor.text(group)

@@ -12,7 +12,7 @@ use super::{Tasks, push};
 
 const TWO_WEEKS: i64 = 1_209_600;
 
-/// All that readers of aka-stats want, but for the time.
+/// All keys that readers of aka-stats need, except the time.
 const KEYS: [&str; 8] = [
     "COUNT", "TOTAL", "TOTAL_SQ", "AVG", "STDEV", "MIN", "MAX", "LAST",
 ];
