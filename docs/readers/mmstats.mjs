@@ -1998,9 +1998,9 @@ const PERCENTILE = distributionKind("percentile", 1);
 
 /**
  * The kinds by code. A kind has a `name`; `fits`: whether an entry has its geometry; `decode`, `merge` and `show` for a
- * value; `nothing`: the value if no file counts; `files`: which files count (all by default); `isFlat`: whether JSON has
- * the keys of the value beside those of the label; and if it has such records, `octaves`: their greatest number and
- * their counts, and `cells`: whether an extent belongs to the kind.
+ * value; `nothing`: the value if no file counts; `files`: which files count (all by default); `isFlat`: whether JSON
+ * has the keys of the value beside those of the label; and if it has such records, `octaves`: their greatest number
+ * and their counts, and `cells`: whether an extent belongs to the kind.
  */
 const KINDS = new Map([
     [1, COUNTER],
