@@ -1,4 +1,4 @@
-//! Threads, forks, ends, and reentrant calls.
+//! Threads, forks, and the ends of threads and processes.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
