@@ -18,7 +18,7 @@ use mmstats::{Counter, MmStats};
 mod sql {
     use mmstats::{Counter, Groups, MmStats, Percentile, Timer};
 
-    /// What a library counts is part of its documentation. So the struct is private as code, and its names are public.
+    /// What a library counts is a part of its documentation. So it is private as code, and public as names.
     #[derive(MmStats)]
     #[mmstats(name = "sql")]
     struct Sql {

@@ -242,7 +242,7 @@ fn statistics_made_before_a_fork_say_so_and_can_be_reopened() {
 }
 
 mod library {
-    /// Has the same name as another model.
+    /// Has the name of another model.
     #[derive(mmstats::MmStats)]
     #[mmstats(name = "silence")]
     pub struct Model {
