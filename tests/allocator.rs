@@ -1,4 +1,4 @@
-//! A program whose allocator counts, through `local`, what it allocates.
+//! A program whose allocator counts its allocations through `local`.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -49,10 +49,10 @@ struct Size {
     frees: Counter,
 }
 
-/// Whether the allocator counts sizes, too.
+/// Whether the allocator also counts sizes.
 static SIZES: AtomicBool = AtomicBool::new(false);
 
-/// The group of a size: thousands of names, none of which takes an allocation.
+/// Calls `count` with the group of a size: there are thousands of names, and none of them takes an allocation.
 fn with_class(layout: Layout, count: impl FnOnce(&Size)) {
     if SIZES.load(Ordering::Relaxed) {
         let mut digits = [b'0'; 6];
@@ -68,7 +68,7 @@ fn with_class(layout: Layout, count: impl FnOnce(&Size)) {
 
 struct Instrumented;
 
-/// Off in the process that only looks after the others.
+/// Off in the process that only runs the others.
 static ON: AtomicBool = AtomicBool::new(false);
 
 // SAFETY: the system's allocator does the work.
@@ -108,7 +108,7 @@ fn files(root: &Path, model: &str) -> usize {
     std::fs::read_dir(root.join(model)).map_or(0, |entries| entries.count())
 }
 
-/// Whether this is the child, which instruments its allocator; else it is run.
+/// Returns whether this is the child, which instruments its allocator; the parent runs the child.
 fn is_child(name: &str) -> bool {
     if child::is_child(name) {
         ON.store(true, Ordering::Relaxed);
@@ -135,7 +135,7 @@ fn every_allocation_is_counted() {
             drop(std::hint::black_box(Box::new(7u64)));
         }
         let after = counts();
-        // The first value of an octave in `Times` takes an allocation itself.
+        // The first value of an octave in `Times` allocates, too.
         let counted = (after.0 - before.0, after.1 - before.1);
         assert_eq!(counted.0, counted.1);
         assert!((1000..1050).contains(&counted.0), "{counted:?}");
@@ -168,7 +168,7 @@ fn every_allocation_is_counted() {
         assert_eq!(part.unwrap().as_distribution().unwrap().count(), 20);
     }
     for model in ["Heap", "Times", "Work"] {
-        // Four at once, the test's thread and the first one.
+        // Four threads at once, the thread of the test and the main thread.
         let count = files(&root(), model);
         assert!(count <= 6, "{model}: {count}");
     }
@@ -189,7 +189,7 @@ fn an_allocator_may_make_groups_while_groups_are_made() {
                 part.time.time(|| drop(vec![0u8; size]));
             });
         }
-        // Known by now, and counted exactly.
+        // The group exists by now, so everything is counted exactly.
         let counted = || {
             Sizes::local(|s| {
                 let class = s.classes.group("002999");
@@ -226,20 +226,20 @@ fn a_child_of_a_fork_counts_its_own() {
         drop(std::hint::black_box(many));
         Heap::local(|s| s.allocations.get())
     };
-    // The first use, in which only some are counted.
+    // The first use, in which only some allocations are counted.
     allocate(1);
-    // So many more than in the child that what it has from here would be seen.
+    // So many more than in the child that inherited counts would be noticed there.
     assert!(allocate(10_000) >= 10_000);
-    // SAFETY: the child only counts, and leaves.
+    // SAFETY: the child only counts, and exits.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
-        // Those before its own file is made go to private memory.
+        // Allocations before the child has its own file go to private memory.
         let good = (90..1000).contains(&allocate(100)) && files(&root(), "Heap") >= 2;
         // SAFETY: runs the exit handlers.
         unsafe { libc::exit(i32::from(!good)) };
     }
     let mut status = 0;
-    // SAFETY: our child, our integer.
+    // SAFETY: our child, and a pointer to our integer.
     assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
     assert_eq!(status, 0);
 }
@@ -286,7 +286,7 @@ static AT_END: extern "C" fn() = {
     extern "C" fn at_end() {
         if AFTER.load(Ordering::Relaxed) {
             use_late();
-            // The library's own files went before.
+            // The library has removed its own files before.
             assert_eq!(files(&root(), "Work") + files(&root(), "Heap"), 0);
         }
     }
@@ -312,10 +312,10 @@ fn after_the_exit_handler() {
     }
     Work::local(|s| s.done.inc());
     AFTER.store(true, Ordering::Relaxed);
-    // SAFETY: a function that stays.
+    // SAFETY: the function is never unloaded.
     unsafe { libc::atexit(at_exit) };
     let (tell, told) = std::sync::mpsc::channel();
-    // Detached: goes on while the process exits.
+    // Detached: it keeps running while the process exits.
     thread::spawn(move || {
         loop {
             use_late();

@@ -1,4 +1,4 @@
-//! The binary: what it says of files that this process writes.
+//! The binary: what it prints about files that this process writes.
 
 #![cfg(feature = "cli")]
 
@@ -144,7 +144,7 @@ fn path_of<T>(stats: &Stats<T>) -> PathBuf {
     stats.path().unwrap()
 }
 
-/// A file of this process with a value of every kind.
+/// Creates a file of this process with a value of every kind.
 fn first(root: &Path) -> Stats<Web> {
     let web = web(root);
     web.requests.add(7);
@@ -167,7 +167,7 @@ fn first(root: &Path) -> Stats<Web> {
     web
 }
 
-/// Another one, by another thread.
+/// Creates another file, on another thread.
 fn second(root: &Path) -> Stats<Web> {
     let root = root.to_owned();
     let write = move || {

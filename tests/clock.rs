@@ -1,5 +1,5 @@
-//! The time of the system is set while a program writes: counts and windows do not notice, and a stamp is
-//! what the clock said. This program has a `clock_gettime` of its own, which the library calls.
+//! The system time is set while a program writes: counts and windows are not affected, and a time stamp is what the
+//! clock said. This program has its own `clock_gettime`, which the library calls.
 
 #![cfg(target_os = "linux")]
 
@@ -11,31 +11,31 @@ use std::time::SystemTime;
 use mmstats::reader::{Reader, Snapshot};
 use mmstats::{Counter, Errors, History, HistoryValue, MmStats, Stats, Summary, Value};
 
-/// Seconds by which the time of the day is off.
+/// Seconds by which the time of day is off.
 static OFF: AtomicI64 = AtomicI64::new(0);
-/// One test at a time moves it.
+/// Lets one test at a time change it.
 static MOVING: Mutex<()> = Mutex::new(());
 
 fn moving() -> MutexGuard<'static, ()> {
-    // Another test that failed is no reason for this one to.
+    // A failure of another test is no reason for this one to fail.
     MOVING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const HOUR: i64 = 3600;
 
-/// Takes the place of the C library's.
+/// Replaces the function of the C library.
 ///
 /// # Safety
-/// As there: `time` is a place for a timespec.
+/// As there: `time` points to a timespec.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn clock_gettime(
     clock: libc::clockid_t,
     time: *mut libc::timespec,
 ) -> libc::c_int {
-    // SAFETY: the same arguments, to the same effect.
+    // SAFETY: the same arguments, with the same effect.
     let result = unsafe { libc::syscall(libc::SYS_clock_gettime, clock, time) };
     if matches!(clock, libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE) {
-        // SAFETY: filled above, and the caller's.
+        // SAFETY: it belongs to the caller, and was filled above.
         unsafe { (*time).tv_sec += OFF.load(Ordering::Relaxed) };
     }
     result as libc::c_int
@@ -57,7 +57,7 @@ fn create(root: &Path) -> Stats<Clock> {
 }
 
 impl Clock {
-    /// A value while the clock is so many seconds off; gives its time by that clock.
+    /// Records a value while the clock is off by so many seconds; returns its time on that clock.
     fn record(&self, value: f64, off: i64) -> f64 {
         OFF.store(off, Ordering::Relaxed);
         self.load.record(value);
@@ -94,7 +94,7 @@ fn values(history: &HistoryValue) -> Vec<f64> {
         .collect()
 }
 
-/// The coarse clock is late by a tick, and a busy machine by more; the steps are of hours.
+/// The coarse clock lags by a tick, and on a busy machine by more; the steps are hours.
 fn near(stamp: f64, time: f64) {
     assert!((stamp - time).abs() < 600.0, "{stamp} is not {time}");
 }
@@ -104,7 +104,7 @@ fn a_clock_that_is_set_changes_no_count_no_window_and_no_order_of_a_thread() {
     let _moving = moving();
     let root = tempfile::tempdir().unwrap();
     let clock = create(root.path());
-    // To and fro, by years too, and to a time before 1970, which is 0.
+    // Back and forth, also by years, and to a time before 1970, which is stored as 0.
     let steps = [
         0,
         -HOUR,
@@ -128,7 +128,7 @@ fn a_clock_that_is_set_changes_no_count_no_window_and_no_order_of_a_thread() {
     }
     assert_eq!(number(&snapshot, "load.Last"), 6.0);
     near(number(&snapshot, "load.LastTime"), told[5]);
-    // The order is that of the pushes, the times are the clock's.
+    // The order is that of the pushes; the times are those of the clock.
     let history = history(&snapshot);
     assert_eq!(values(history), [6.0, 5.0, 4.0, 3.0, 2.0, 1.0]);
     told.reverse();
@@ -136,7 +136,7 @@ fn a_clock_that_is_set_changes_no_count_no_window_and_no_order_of_a_thread() {
         near(entry.timestamp(), *told);
     }
     assert!(history.entries()[1].timestamp() < 1.0, "before 1970");
-    // An error's last time may be before its first.
+    // The last time of an error may be before its first.
     let (_, errors) = snapshot.errors_of("clock").next().unwrap();
     let noted = &errors.distinct()[0];
     assert_eq!(noted.count(), 6);
@@ -151,16 +151,16 @@ fn of_two_files_the_stamps_say_what_was_last() {
     let root = tempfile::tempdir().unwrap();
     let (before, after) = (create(root.path()), create(root.path()));
     before.record(1.0, 0);
-    // Later, by a clock that was set back in between.
+    // Later, on a clock that was set back in between.
     after.record(2.0, -HOUR);
     after.record(3.0, -2 * HOUR);
     let first = snapshot(root.path());
     assert_eq!(number(&first, "load.Count"), 3.0);
     assert_eq!(number(&first, "load.WindowCount"), 3.0);
     assert_eq!(number(&first, "load.Last"), 1.0);
-    // Between files by time, within one as it was pushed.
+    // Entries of several files are ordered by time, those of one file by push.
     assert_eq!(values(history(&first)), [1.0, 3.0, 2.0]);
-    // And forwards: it comes before all others again.
+    // And forward: the value comes before all others again.
     after.record(4.0, HOUR);
     let second = snapshot(root.path());
     assert_eq!(number(&second, "load.Last"), 4.0);
@@ -187,7 +187,7 @@ fn a_file_made_after_the_clock_was_set_back_counts_whole() {
     let new = create(root.path());
     new.record(1.0, 0);
     assert_eq!(delta(), 2);
-    // A process never stamps a file earlier than the one before.
+    // A process never stamps a file earlier than its previous one.
     old.record(1.0, -HOUR);
     let stamped_before = create(root.path());
     stamped_before.record(1.0, -HOUR);

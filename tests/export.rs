@@ -1,4 +1,4 @@
-//! `mmstats export`: names, types and values on the pages, also of what does not want to fit.
+//! `mmstats export`: names, types and values on the pages, including those that are hard to represent.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -159,7 +159,7 @@ fn pages_have_every_value_under_its_name() {
     ] {
         assert!(page.lines().any(|found| found == line), "{line}\n{page}");
     }
-    // A distribution with a negative value has neither there.
+    // A distribution with a negative value has neither sum nor count.
     assert!(!page.contains("my_app_ratio_sum") && !page.contains("my_app_ratio_count"));
     assert!(page.ends_with("\n# EOF\n"));
     assert_eq!(
@@ -236,7 +236,7 @@ fn names_that_clash_lose_nothing() {
     }
     let two = writer.group_with(&[("a.b", "1"), ("a_b", "2")]).unwrap();
     two.counter("labelled").add().unwrap().inc();
-    // A model with the names of another one.
+    // A model with the same names as another one.
     let other = Writer::builder("other")
         .path(root.path())
         .export("app")

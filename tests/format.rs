@@ -1,8 +1,8 @@
-//! docs/FORMAT.md, kept true: its tables against the source, its example against the golden file, and a
+//! Keeps docs/FORMAT.md true: compares its tables with the source and its example with the golden file, and has a
 //! reader that takes its offsets from the tables. (`tests/readers.rs` has the readers in other languages.)
 //!
-//! The golden files in `tests/golden` are made by `docs/examples/golden.rs`, by hand only: see there.
-//! Nothing here writes them anew.
+//! The golden files in `tests/golden` are made by `docs/examples/golden.rs`, by hand only: see there. Nothing here
+//! overwrites them.
 
 #[path = "format/by_tables.rs"]
 mod by_tables;

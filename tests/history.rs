@@ -1,6 +1,6 @@
 //! Histories, contexts and errors: from the handle to the reader.
 
-// Not all that other tests need of it.
+// Other tests need more of it.
 #[allow(dead_code)]
 #[path = "writer/child.rs"]
 mod child;
@@ -54,7 +54,7 @@ fn values(history: &HistoryValue) -> Vec<f64> {
         .collect()
 }
 
-/// Context and value of each entry.
+/// Returns context and value of each entry.
 fn contexts_of(history: &HistoryValue) -> Vec<(String, f64)> {
     (history.entries().iter())
         .filter_map(|entry| Some((entry.context()?.text().into_owned(), entry.value())))

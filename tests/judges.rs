@@ -1,5 +1,5 @@
-//! The agent and the exporters before judges that are not ours: promtool, Prometheus, the parser of prometheus_client.
-//! And the agent before clients that mean it no good.
+//! The agent and the exporters, judged by independent programs: promtool, Prometheus, the parser of prometheus_client.
+//! And the agent with hostile clients.
 
 #[path = "judges/agent.rs"]
 mod agent;
@@ -27,11 +27,11 @@ use std::io::{Read, Write};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// How to get what is missing.
+/// How to install what is missing.
 const PROMETHEUS: &str = "apt-get install --no-install-recommends prometheus";
 const CLIENT: &str = "pip install prometheus_client";
 
-/// Whether a test has no judge: then it says so. With MMSTATS_REQUIRE_REAL=1 it fails instead.
+/// Returns whether a test's judge is missing, and reports it. With MMSTATS_REQUIRE_REAL=1 it fails instead.
 fn is_missing(judge: &mut Command, how: &str) -> bool {
     let found = (judge.stdin(Stdio::null()).output()).is_ok_and(|output| output.status.success());
     if !found {
@@ -54,7 +54,7 @@ fn run(command: &mut Command, input: &[u8]) -> Output {
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    // From a thread: it may answer before it has read all.
+    // On a thread: the program may answer before it has read everything.
     std::thread::scope(|scope| {
         scope.spawn(move || {
             let _ = stdin.write_all(input);
@@ -63,9 +63,9 @@ fn run(command: &mut Command, input: &[u8]) -> Output {
     })
 }
 
-/// Reads what a child says until a line is this one, maybe behind what the test's harness says.
+/// Reads the child's output until a line ends with this text, since the test's harness may print before it.
 fn wait_for_line(child: &mut child::Running, wanted: &str) {
-    // By the byte: nothing is taken of what comes behind.
+    // Byte by byte, so that nothing after the line is consumed.
     let stdout = child.0.stdout.as_mut().unwrap();
     let (mut line, mut byte) = (Vec::new(), [0]);
     while stdout.read(&mut byte).unwrap() == 1 {
@@ -78,7 +78,7 @@ fn wait_for_line(child: &mut child::Running, wanted: &str) {
     panic!("the child ended without {wanted}");
 }
 
-/// Asks until there is an answer.
+/// Calls `ask` until there is an answer.
 fn poll<T>(what: &str, patience: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
@@ -86,7 +86,7 @@ fn poll<T>(what: &str, patience: Duration, mut ask: impl FnMut() -> Option<T>) -
             return answer;
         }
         assert!(start.elapsed() < patience, "waited in vain for {what}");
-        // Only not to ask all the time.
+        // Only to avoid a busy loop.
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -1,7 +1,7 @@
-//! The life of stats files: kills, threads that come and go, forks, who is alive, and no space. All
-//! provoked for real, in processes of their own.
+//! The life of stats files: kills, threads that come and go, forks, who is alive, and no space. All of this is
+//! provoked for real, in separate processes.
 //!
-//! The numbers are for a debug build; `MMSTATS_LIFECYCLE=full` wants those that the promises name.
+//! The numbers are for a debug build; `MMSTATS_LIFECYCLE=full` uses those that the promises name.
 
 #[path = "writer/child.rs"]
 mod child;
@@ -53,7 +53,7 @@ use mmstats::{
 
 use line::Line;
 
-/// As many as are wanted in a full run, or `short` of them.
+/// Returns `full` in a full run, otherwise `short`.
 fn many(full: u64, short: u64) -> u64 {
     if std::env::var_os("MMSTATS_LIFECYCLE").is_some_and(|value| value == "full") {
         full
@@ -62,13 +62,12 @@ fn many(full: u64, short: u64) -> u64 {
     }
 }
 
-/// The root of a test's child.
+/// Returns the root of a test's child.
 fn root() -> PathBuf {
     std::env::var_os("MMSTATS_PATH").unwrap().into()
 }
 
-/// Whether a test that needs root, or a tool, has to be skipped: then it says so. With
-/// MMSTATS_REQUIRE_REAL it fails instead.
+/// Reports that a test that needs root, or a tool, is skipped. With MMSTATS_REQUIRE_REAL it fails instead.
 fn skip(what: &str) {
     assert!(
         std::env::var_os("MMSTATS_REQUIRE_REAL").is_none(),
@@ -78,7 +77,7 @@ fn skip(what: &str) {
 }
 
 fn is_root() -> bool {
-    // SAFETY: cannot fail.
+    // SAFETY: geteuid cannot fail.
     unsafe { libc::geteuid() == 0 }
 }
 
@@ -86,7 +85,7 @@ fn snapshot(path: impl AsRef<Path>) -> Snapshot {
     Reader::open(path).unwrap().snapshot().unwrap()
 }
 
-/// The stats files of a model, sorted; none where there is no directory.
+/// Returns the stats files of a model, sorted; none if there is no directory.
 fn files(root: &Path, model: &str) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(root.join(model)) else {
         return Vec::new();

@@ -1,7 +1,7 @@
-//! The protocols, in every interleaving and with every reordering that the memory model allows.
+//! The protocols, checked in every interleaving and with every reordering that the memory model allows.
 //!
-//! `RUSTFLAGS='--cfg loom' cargo test --release --test loom`. Each ordering that the proofs in
-//! `src/format/slot.rs`, `generation.rs` and `owner.rs` ask for is also weakened once, and the check has to fail then.
+//! Run with `RUSTFLAGS='--cfg loom' cargo test --release --test loom`. Each ordering that the proofs in
+//! `src/format/slot.rs`, `generation.rs` and `owner.rs` require is also weakened once, and the check must fail then.
 #![cfg(loom)]
 
 #[path = "loom/generations.rs"]
@@ -26,7 +26,7 @@ use loom::sync::atomic::{AtomicU64, Ordering, fence};
 use loom::thread;
 use mmstats::format::slot::{self, Orders};
 
-/// A slot of `N` buffers of two words.
+/// A slot with `N` buffers of two words.
 struct Slot<const N: usize> {
     sequence: AtomicU64,
     buffers: [[AtomicU64; 2]; N],
@@ -50,7 +50,7 @@ impl<const N: usize> Slot<N> {
         slot::publish_ordered(orders, &self.sequence, |p| self.buffer(p), words);
     }
 
-    /// The value, if it was read whole. Panics where it is torn.
+    /// Returns the value if it was read whole. Panics if it is torn.
     fn read(&self, orders: Orders) -> Option<u64> {
         let mut out = [0; 2];
         slot::try_read_ordered(orders, &self.sequence, N, |p| self.buffer(p), &mut out)?;
@@ -59,15 +59,15 @@ impl<const N: usize> Slot<N> {
     }
 }
 
-/// Checks a model in all interleavings with up to three preemptions: enough to find each ordering that is
-/// weakened below, and few enough to go through.
+/// Checks a model in all interleavings with up to three preemptions: enough to detect each ordering that is weakened
+/// below, and few enough to finish.
 fn bounded(check: impl Fn() + Send + Sync + 'static) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
     model.check(check);
 }
 
-/// A writer publishes 1, 2, …, `values`; a reader reads twice: whole values, never backwards.
+/// A writer publishes 1, 2, …, `values`; a reader reads twice and sees whole values that never go backwards.
 fn check<const N: usize>(orders: Orders, values: u64) {
     bounded(move || {
         let slot = Arc::new(Slot::<N>::new(0));
@@ -130,7 +130,7 @@ fn the_sequence_wraps() {
     });
 }
 
-/// Loom has to find the hole that a weaker ordering leaves.
+/// Asserts that loom finds the hole that a weaker ordering leaves.
 fn finds_a_hole(weaken: impl FnOnce(&mut Orders)) {
     let mut orders = Orders::PROVED;
     weaken(&mut orders);
@@ -154,8 +154,8 @@ fn a_missing_writer_fence_is_found() {
 #[test]
 fn a_relaxed_end_mark_is_found() {
     finds_a_hole(|orders| {
-        // The next begin mark is Release and comes after the words, too: alone the end mark's
-        // weakness shows only in the last value, which the reader may then have torn.
+        // The next begin mark is Release and also comes after the words. So the weakness of the end mark alone shows
+        // only in the last value, which the reader may then read torn.
         orders.end = Ordering::Relaxed;
     });
 }
@@ -170,8 +170,8 @@ fn a_missing_reader_fence_is_found() {
     finds_a_hole(|orders| orders.reader_fence = None);
 }
 
-/// A slot of two buffers whose first word changes seldom: it is stored again until `full` publications in a
-/// row have had it, and left out then. The second word is ten times the number of the publication more.
+/// A slot of two buffers whose first word changes rarely: it is stored until `full` publications in a row have had it,
+/// and omitted after that. The second word is the first plus ten times the number of the publication.
 fn some_words(full: u64) {
     bounded(move || {
         let slot = Arc::new(Slot::<2>::new(0));
@@ -179,7 +179,7 @@ fn some_words(full: u64) {
             let slot = slot.clone();
             move || {
                 let mut settled = 0;
-                // What changes seldom, in each publication.
+                // The word that changes rarely, for each publication.
                 for (p, seldom) in (1..).zip([1, 1, 1, 2, 2, 2]) {
                     let buffer = |p| slot.buffer(p);
                     let often = 10 * p + seldom;
@@ -222,7 +222,7 @@ fn words_that_only_one_buffer_has_are_missed() {
     some_words(1);
 }
 
-/// An entry of a ring: a slot of one buffer, whose number tells which value it has.
+/// An entry of a ring: a slot with one buffer, whose number says which value it has.
 struct Entry(Slot<1>);
 
 impl Entry {
@@ -242,7 +242,7 @@ impl Entry {
     }
 }
 
-/// A ring of two entries: the reader has each value under its own number, or knows that it has not.
+/// A ring of two entries: the reader gets each value under its own number, or knows that it does not have it.
 fn ring(orders: Orders) {
     bounded(move || {
         let ring = Arc::new([0; 2].map(|_| Entry(Slot::new(0))));
@@ -293,8 +293,8 @@ fn a_relaxed_end_mark_is_found_in_a_ring() {
     finds_a_hole_in_a_ring(|orders| orders.end = Ordering::Relaxed);
 }
 
-/// An entry refers to a context by place and publication. The context's place is used again once the
-/// entry is gone; the reader copies entries first, contexts after them.
+/// An entry refers to a context by place and publication. The place of the context is reused once the entry is gone;
+/// the reader copies entries first, and contexts after them.
 fn contexts(entries_first: bool) {
     bounded(move || {
         let shared = Arc::new([0; 2].map(|_| Entry(Slot::new(0))));
@@ -339,7 +339,7 @@ fn contexts_that_are_copied_first_may_come_too_early() {
     contexts(false);
 }
 
-/// Records: written first, published by one Release store of the committed length.
+/// Records: written first, then published by one Release store of the committed length.
 fn records(publish: Ordering, look: Ordering) {
     loom::model(move || {
         let committed = Arc::new(AtomicU64::new(0));
@@ -377,9 +377,9 @@ fn a_relaxed_look_at_the_length_is_found() {
     records(Ordering::Release, Ordering::Relaxed);
 }
 
-/// Reading with pread copies all sequences, then all data, then all sequences, with a fence between.
-/// `merged` leaves out the second copy's phase: sequences and data in one pass of no particular
-/// order, as a kernel's copy is.
+/// Reading with pread copies all sequences, then all data, then all sequences, with a fence between the copies.
+/// `merged` omits the phase of the second copy: sequences and data are read in one pass in no particular order, like a
+/// copy by the kernel.
 fn phases(merged: bool) {
     bounded(move || {
         let slot = Arc::new(Slot::<2>::new(0));
@@ -391,7 +391,7 @@ fn phases(merged: bool) {
             [0, 1].map(|b| [0, 1].map(|i| slot.buffers[b][i].load(Ordering::Relaxed)))
         };
         let (first, data) = if merged {
-            // One copy: the loads in it have no order.
+            // One copy: its loads are not ordered.
             let data = copy(&slot);
             (slot.sequence.load(Ordering::Relaxed), data)
         } else {

@@ -1,5 +1,5 @@
-//! What reading a file costs in memory: in proportion to the blocks that the file takes (FORMAT.md,
-//! "Untrusted bytes"), whatever is in it. The heap is counted, so this is a program of its own.
+//! What reading a file costs in memory: in proportion to the blocks that the file occupies (FORMAT.md, "Untrusted
+//! bytes"), whatever it contains. The heap is counted, so this is a separate program.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::os::unix::fs::MetadataExt;
@@ -14,8 +14,8 @@ struct Heap;
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: everything is passed on to the system's allocator as it came; only counts are kept. (A
-// reallocation is the default one: an allocation, a copy, and a release.)
+// SAFETY: every call is passed unchanged to the system's allocator; only counts are kept. (Reallocation is the default
+// implementation: an allocation, a copy, and a release.)
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let live = LIVE.fetch_add(layout.size(), Relaxed) + layout.size();
@@ -90,7 +90,7 @@ struct OfTimes {
     windowed: Percentile,
 }
 
-/// The blocks of all files below a root.
+/// Returns the blocks of all files below a root.
 fn blocks(directory: &Path) -> usize {
     let entries = std::fs::read_dir(directory).unwrap();
     let sizes = entries.map(|entry| match entry.unwrap() {
@@ -100,7 +100,7 @@ fn blocks(directory: &Path) -> usize {
     sizes.sum()
 }
 
-/// Reads all values twice, merged and by file, and asks for all that they expose.
+/// Reads all values twice, merged and by file, and reads everything that they expose.
 fn assert_in_proportion<T>(root: &Path, stats: Stats<T>, labels: usize) {
     let blocks = blocks(root);
     let before = LIVE.load(Relaxed);
@@ -143,7 +143,7 @@ fn reading_takes_memory_in_proportion_to_the_file() {
     }
     assert_in_proportion(root.path(), texts, GROUPS);
 
-    // As many as there can be in a file: none of it is out of proportion.
+    // As many as a file can have: none of this is out of proportion.
     let root = tempfile::tempdir().unwrap();
     let summaries = Summaries::builder().path(root.path()).create().unwrap();
     for name in &names {

@@ -1,5 +1,5 @@
-//! A panic of the main thread, which is the end of a process, and one that is caught, which is none. A
-//! program of its own: tests do not run in the main thread.
+//! A panic of the main thread, which ends the process, and a caught panic, which does not. A separate program, because
+//! tests do not run on the main thread.
 
 use std::path::Path;
 use std::process::Command;
@@ -38,13 +38,13 @@ fn be_the_child(how: &str) {
         assert!(caught.is_err());
         return;
     }
-    // Dropped on the way.
+    // Dropped during unwinding.
     let owned = Work::create().unwrap();
     owned.done.add(7);
     panic!("{how}");
 }
 
-/// Runs a child; gives its status.
+/// Runs a child; returns its status.
 fn run(root: &Path, how: &str, fold: &str) -> Option<i32> {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command

@@ -1,4 +1,5 @@
-//! Pushers as programs: what a receiver gets of files that this process writes, and what they do when it refuses.
+//! Pushers as programs: what a receiver gets of the files that this process writes, and what pushers do when it
+//! refuses.
 
 #[path = "push/answers.rs"]
 mod answers;

@@ -41,7 +41,7 @@ fn snapshot(root: &Path) -> Snapshot {
     reader.per(Per::File).snapshot().unwrap()
 }
 
-/// Pushes what is there now, and wants all of it to be accepted.
+/// Pushes the current values, and asserts that all of them are accepted.
 fn push(pusher: &mut Pusher, root: &Path) -> Pushed {
     let pushed = pusher.push(&[snapshot(root)]).unwrap();
     assert_eq!(pushed.problems(), [], "{:?}", pushed.problems());

@@ -1,4 +1,4 @@
-//! The reader against the library's own writers: in this process and in ones that have died.
+//! The reader against the library's own writers, in this process and in processes that have died.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -156,7 +156,7 @@ fn later_snapshots_follow_the_writers() {
     let two = web(root.path());
     two.requests.add(10);
     assert_eq!(u64_of(&mut reader, "requests"), Some(11));
-    // So many groups that the file grows beyond what was mapped.
+    // So many groups that the file grows beyond the part that was mapped.
     for i in 0..200 {
         let group = two.handlers.group(&format!("group{i}"));
         group.response_ok.add(i);
@@ -238,7 +238,7 @@ fn the_counts_of_a_killed_process_stay_and_its_levels_go() {
     );
 }
 
-/// Not a test of its own: the process that the next test expects to die.
+/// Not a test of its own: the process that the next test expects to crash.
 #[test]
 fn child_with_a_fault_of_its_own() {
     let Some(path) = std::env::var_os("READER_TEST_FAULT") else {
@@ -250,7 +250,7 @@ fn child_with_a_fault_of_its_own() {
         .write(true)
         .open(path)
         .unwrap();
-    // SAFETY: not safe at all: it is cut short below, and the load from it is to end this process.
+    // SAFETY: not safe: the file is cut short below, and the load from it must end this process.
     let map = unsafe { memmap2::Mmap::map(&file) }.unwrap();
     assert_eq!(map[8192], 1);
     file.set_len(0).unwrap();
@@ -272,7 +272,7 @@ fn the_sigbus_guard_passes_on_faults_that_are_not_the_readers() {
     assert_eq!(output.status.signal(), Some(SIGBUS), "{output:?}");
 }
 
-/// Values of kinds that a counter is not: of each what was recorded in the interval.
+/// Kinds other than counters: the delta of each is what was recorded in the interval.
 #[test]
 fn each_kind_that_rises_says_what_it_had_of_the_interval() {
     #[derive(MmStats)]

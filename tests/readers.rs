@@ -1,9 +1,9 @@
-//! The readers in other languages, of `docs/readers`: each is one file that was written from docs/FORMAT.md
-//! alone, and each prints, value by value, what `mmstats show --json` prints.
+//! The readers in other languages, from `docs/readers`: each is one file that was written from docs/FORMAT.md alone,
+//! and each prints, value by value, what `mmstats show --json` prints.
 //!
-//! A scene (`golden`, `live`, `damaged`, `racing`) is made once, and all readers read it. A reader is added by a
-//! module that says how to start it, and a line in [`compare::readers`]. One whose language is not installed is
-//! skipped, loudly; with MMSTATS_REQUIRE_REAL=1 that is a failure.
+//! A scene (`golden`, `live`, `damaged`, `racing`) is created once, and all readers read it. To add a reader, add a
+//! module that says how to start it, and a line in [`compare::readers`]. A reader whose language is not installed is
+//! skipped with a message; with MMSTATS_REQUIRE_REAL=1 that is a failure.
 
 #[path = "readers/c.rs"]
 mod c;

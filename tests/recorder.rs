@@ -1,4 +1,4 @@
-//! The recorder for the facade `metrics` and the layer for `tracing`, through their public faces.
+//! The recorder for the facade `metrics` and the layer for `tracing`, through their public interfaces.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ mod spans;
 #[path = "recorder/threads.rs"]
 mod threads;
 
-/// A recorder with a root of its own.
+/// Returns a recorder with a root of its own.
 fn recorder() -> (Recorder, TempDir) {
     let root = tempfile::tempdir().unwrap();
     let recorder = Recorder::builder().path(root.path()).build().unwrap();
@@ -43,12 +43,12 @@ fn snapshot(root: &Path) -> Snapshot {
     snapshot
 }
 
-/// What readers see of a counter.
+/// Returns the count of a counter, as readers see it.
 fn count(root: &Path, label: &str) -> Option<u64> {
     snapshot(root).get("metrics", label)?.as_u64()
 }
 
-/// What readers display.
+/// Returns the value that readers display.
 fn shown(root: &Path, label: &str) -> Option<String> {
     Some(snapshot(root).get("metrics", label)?.to_string())
 }

@@ -1,4 +1,4 @@
-//! The agent as a program: what it answers about files that this process writes, and how it ends.
+//! The agent as a program: its answers about files that this process writes, and its end.
 
 #[path = "serve/agent.rs"]
 mod agent;

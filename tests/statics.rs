@@ -1,5 +1,5 @@
-//! Statics through the public face: what threads count, what becomes of it at their ends, in forks and at the exit, and
-//! in an allocator.
+//! Statics through the public interface: what threads count, what becomes of it when threads end, in forks and at the
+//! exit, and in an allocator.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::{Path, PathBuf};
@@ -23,13 +23,13 @@ mod process;
 #[path = "statics/values.rs"]
 mod values;
 
-/// Counts allocations in a static where a test asks for it.
+/// Counts allocations in a static if a test asks for it.
 struct Instrumented;
 
 static ON: AtomicBool = AtomicBool::new(false);
 static ALLOCATIONS: SharedCounter = SharedCounter::new("heap", "allocations");
 static BYTES: SharedGauge<i64> = SharedGauge::new("heap", "bytes");
-/// All that there were, for comparison.
+/// The number of all allocations, for comparison.
 static EXPECTED: AtomicU64 = AtomicU64::new(0);
 
 // SAFETY: the system's allocator does the work.
@@ -53,14 +53,14 @@ unsafe impl GlobalAlloc for Instrumented {
 #[global_allocator]
 static ALLOCATOR: Instrumented = Instrumented;
 
-/// Whether this is the child that runs the test; else it is run.
+/// Returns whether this is the child that runs the test; the parent runs the child.
 fn is_child(name: &str) -> bool {
     if child::is_child(name) {
         return true;
     }
     let root = tempfile::tempdir().unwrap();
     child::run(&mut child::command(name, root.path()));
-    // A clean end leaves nothing.
+    // A clean exit leaves nothing.
     for model in std::fs::read_dir(root.path()).unwrap() {
         let model = model.unwrap().path();
         if model.is_dir() {

@@ -33,7 +33,7 @@ mod stores;
 use example::connector::MemoryConnector;
 use example::store::{Builder, Store};
 
-/// A builder of a store with a name of its own: tests run at once.
+/// Returns a builder of a store with a unique name, because tests run in parallel.
 fn builder() -> Builder {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     Store::builder(&format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed))).cache_size(16)

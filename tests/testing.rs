@@ -1,4 +1,4 @@
-//! `mmstats::testing`, as the unit tests of a user have it.
+//! `mmstats::testing`, used as in the unit tests of a user.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -63,7 +63,7 @@ fn window_counts(shop: &Stats<Shop>) -> [u64; 3] {
     })
 }
 
-/// The message of what panics.
+/// Returns the message of an assertion that panics.
 fn failure(assertion: impl FnOnce()) -> String {
     let panic = catch_unwind(AssertUnwindSafe(assertion)).expect_err("the assertion held");
     match panic.downcast::<String>() {
@@ -101,7 +101,7 @@ fn windows_forget_when_the_clock_is_advanced() {
         [1; 3],
         "the first is more than a minute old"
     );
-    // Years are skipped and not walked through.
+    // Years are skipped in one step, not step by step.
     clock.advance(1_000_000_000 * SECOND);
     assert_eq!(window_counts(&shop), [0; 3]);
     shop.sell(5.0);
@@ -138,7 +138,7 @@ fn a_clock_is_of_its_thread_and_ends_with_its_guard() {
     let twice = failure(|| drop(Clock::mock()));
     assert!(twice.contains("mocked already"), "{twice}");
     drop(clock);
-    // Time goes on: a fast clock shows another time after some readings.
+    // Time passes again: a fast clock shows another time after a few readings.
     let watch = Stopwatch::start();
     while watch.elapsed().is_zero() {}
     Clock::mock().advance(SECOND);
@@ -170,7 +170,7 @@ fn a_snapshot_has_every_value_of_private_memory() {
     assert_value(&snapshot, series.label(), 4);
 }
 
-/// Groups of several threads end together, and these have clocks of their own.
+/// Groups of several threads end together, and these threads have clocks of their own.
 #[test]
 fn idle_groups_keep_the_system_s_clock() {
     let root = std::env::temp_dir().join(format!("mmstats-testing-idle-{}", std::process::id()));
@@ -205,7 +205,7 @@ fn an_assertion_that_fails_names_values() {
         "there is no value `salse` (expected 2); the most similar are"
     );
     assert!(list.lines().any(|line| line == "  sales = 2"), "{list}");
-    // Of another kind of value.
+    // Another kind of value.
     failure(|| assert_value(&snapshot, "sales", "2"));
     failure(|| assert_value(&snapshot, "sales", -2));
 }

@@ -1,5 +1,4 @@
-//! The writing side through the public face: files, groups, threads, space, and what a write does not
-//! do.
+//! The writing side through the public interface: files, groups, threads, space, and what a write does not do.
 
 #[path = "writer/allocations.rs"]
 mod allocations;

@@ -1,4 +1,4 @@
-//! A web service of axum whose middleware counts and times requests by route, with the agent's page beside it.
+//! An axum web service whose middleware counts and times requests by route, with the agent's page beside it.
 //!
 //! ```sh
 //! cargo run --example axum_service --features serve
@@ -6,7 +6,7 @@
 //! mmstats show                                   # or open http://127.0.0.1:8080/stats/
 //! ```
 //!
-//! With `-- --requests N` it takes a free port, sends itself N requests, and ends.
+//! With `-- --requests N` it listens on a free port, sends itself N requests, and exits.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -36,8 +36,8 @@ struct Answers {
     response_time: Timer,
 }
 
-/// Counts and times what lies below it. A task may move to another thread at each `.await`: so nothing of `Web` is kept
-/// across one, and what measures is a `Stopwatch`.
+/// Counts and times the handlers below it. A task may move to another thread at each `.await`, so nothing of `Web` is
+/// kept across one, and time is measured by a `Stopwatch`.
 async fn count(route: Option<MatchedPath>, request: Request, next: Next) -> Response {
     let watch = Stopwatch::start();
     let method = request.method().clone();
@@ -45,7 +45,7 @@ async fn count(route: Option<MatchedPath>, request: Request, next: Next) -> Resp
     let response = next.run(request).await;
     Web::local(|web| {
         web.in_flight.dec();
-        // The route, not the path: there are few of them, whatever clients ask for.
+        // The route, not the path: there are few routes, whatever clients ask for.
         let answers = web.answers.group_with(&[
             ("route", route.as_ref().map_or("none", MatchedPath::as_str)),
             ("method", method.as_str()),
@@ -68,7 +68,7 @@ async fn user(Path(id): Path<String>) -> Response {
     }
 }
 
-/// A client that asks and waits for each answer.
+/// A client that sends requests and waits for each answer.
 fn ask(address: SocketAddr, requests: usize) -> std::io::Result<()> {
     for n in 0..requests {
         let path = ["/", "/users/7", "/users/x", "/nothing"][n % 4];
@@ -93,7 +93,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .route("/", get(index))
         .route("/users/{id}", get(user))
         .layer(middleware::from_fn(count))
-        // After the layer, so not counted.
+        // Added after the layer, so not counted.
         .nest("/stats", serve::router(serve::Options::default()));
     let port = if requests.is_some() { 0 } else { 8080 };
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
@@ -111,7 +111,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     axum::serve(listener, app)
         .with_graceful_shutdown(end)
         .await?;
-    // For a look at what was counted, the files stay until the process ends.
+    // The files stay until the process ends, so the values can be read here.
     for (model, label, value) in mmstats::reader::Reader::from_env()?.snapshot()?.iter() {
         println!("{model}: {label} = {value}");
     }

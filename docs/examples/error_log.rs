@@ -1,4 +1,4 @@
-//! Errors with what they were about: counted by type, message and place, and readable with their contexts.
+//! Errors with their contexts: counted by type, message and place.
 //!
 //! ```sh
 //! cargo run --example error_log -- --stay &
@@ -20,12 +20,12 @@ struct Import {
     failed: Errors,
 }
 
-/// The sum of the numbers in a table. A bad row is recorded and left out.
+/// Returns the sum of the numbers in a table. A bad row is recorded and skipped.
 fn import(import: &Import, table: &str) -> u64 {
     let mut sum = 0;
     for row in table.lines() {
         import.rows.inc();
-        // Known by its type, its message and this line of the source.
+        // Identified by its type, its message and this line of the source.
         let number: Result<u64, ParseIntError> = row.trim().parse();
         sum += number.or_record(&import.failed).unwrap_or(0);
     }
@@ -35,7 +35,7 @@ fn import(import: &Import, table: &str) -> u64 {
 fn main() -> Result<(), mmstats::Error> {
     Import::local(|stats| {
         println!("sum: {}", import(stats, "1\n2\nthree\n4\n-5\nthree"));
-        // What is no `Error` has a name, and a context that says more.
+        // A failure that is not an `Error` gets a name, and a context that says more.
         stats.failed.note("row-too-long", "table 7, row 12");
         if let Err(error) = fs::read("/no/such/table") {
             stats.failed.record(&error);

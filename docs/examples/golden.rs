@@ -1,6 +1,6 @@
 //! Makes the golden files of `tests/golden`: stats files whose every value is known.
 //!
-//! They are made by hand only, and looked at before they are kept:
+//! They are made by hand only, and reviewed before they are committed:
 //!
 //! ```sh
 //! cargo run --example golden -- tests/golden
@@ -11,9 +11,9 @@
 //! git diff tests/golden docs/FORMAT.md   # every change here is a change of the format, or a mistake
 //! ```
 //!
-//! Who made a file, and when, is overwritten with fixed values, so that the same writer makes the
-//! same bytes. A golden file that the present reader cannot read is a broken promise: files outlive
-//! the programs that wrote them.
+//! The identity and the time stamps of a file are overwritten with fixed values, so that the same writer makes the
+//! same bytes. A golden file that the current reader cannot read is a broken promise: files outlive the programs that
+//! wrote them.
 
 #[path = "golden/made.rs"]
 mod made;
@@ -267,7 +267,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{} {} bytes", path.display(), bytes.len());
         fs::write(path, bytes)
     };
-    // First, because of the first file of a thread the values begin on line 0 of 32: a round offset.
+    // First, because the values of a thread's first file begin on line 0 of 32, which is a round offset.
     golden("minimal.mmstats", minimal(&root)?)?;
     golden("every-kind.mmstats", every_kind(&root)?)?;
     golden("odd-sequence.mmstats", odd_sequence(&root)?)?;
@@ -290,8 +290,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The header has the path of the program, and is as long as it needs: so the program goes on as a
-/// copy of itself at a path that is the same everywhere.
+/// The header contains the path of the program and is as long as that path requires. So the program runs a copy of
+/// itself at a path that is the same everywhere.
 fn from_a_fixed_path() -> Result<(), Box<dyn std::error::Error>> {
     let fixed = env::temp_dir().join("mmstats-golden").join("golden");
     let me = env::current_exe()?;
@@ -326,11 +326,11 @@ fn every_kind(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     web.temperature.set(36.6);
     web.not_a_number.set(f64::NAN);
     web.ready.set(true);
-    // The shorter text after the longer: what is beyond its end in the buffer must not be read.
+    // The shorter text follows the longer one: the bytes beyond its end in the buffer must not be read.
     web.release.set("a text that is 30 bytes long …");
     web.release.set("version 1");
     web.release.set("Grüße aus Köln");
-    // Seven bytes, of which the sixth and seventh are the ß: cut to five.
+    // Seven bytes; the sixth and seventh are the ß. Cut to five.
     web.cut.set("Straße");
     for millis in 1..=100 {
         web.response_time.record(Duration::from_millis(millis));
@@ -372,7 +372,7 @@ fn minimal(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     Ok(taken(&minimal, Identity::OfAnotherMachine)?)
 }
 
-/// A writer that died while it published, and whose thread had marked the file as an orphan.
+/// A file of a writer that died while it published, and that its thread had already marked as an orphan.
 fn odd_sequence(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let odd = OddSequence::builder().path(root).create()?;
     let pair = Pair {
@@ -403,7 +403,7 @@ fn odd_sequence(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
         &5u64.to_le_bytes(),
         &u64::MAX.to_le_bytes(),
     );
-    // And a bucket of a third value, whose moments were never published: value 5 is in octave 0.
+    // And one bucket count of a third value whose moments were never published: value 5 is in octave 0.
     let counts = find(&bytes, &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
     patch(&mut bytes, counts, &1u64.to_le_bytes(), &2u64.to_le_bytes());
     // The owner word: state 1, orphan.
@@ -445,7 +445,7 @@ fn summaries(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
         samples.push(summaries.hits.value());
     }
     let mut bytes = taken(&summaries, Identity::Unknown)?;
-    // What differs from one run to the next, in all buffers: the times of last values, and rates.
+    // Overwritten in all buffers because they differ from one run to the next: the times of last values, and rates.
     fix_times(&mut bytes, begin);
     samples.dedup();
     for sample in samples.iter().filter(|sample| sample.count > 0) {
@@ -459,13 +459,13 @@ fn summaries(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
 fn histories(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let begin = now();
     let histories = Histories::builder().path(root).max_contexts(5).create()?;
-    // The ring of 20 goes round; contexts come and go, and one is cut.
+    // The ring of 20 wraps around; contexts come and go, and one is cut.
     for value in 0..45 {
         let context = format!("context {}", value / 8);
         match value {
             _ if value % 4 == 0 => histories.times.push(f64::from(value)),
             33 => histories.times.push_with(f64::NAN, "x".repeat(20_000)),
-            // There is no space for this one.
+            // There is no space for this context.
             43 => histories.times.push_with(-0.5, "one more"),
             _ if value > 40 => histories.times.push_with(value.into(), "größe\x1b"),
             _ => histories.times.push_with(value.into(), context),
@@ -484,7 +484,7 @@ fn histories(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     histories.by_name.group("task.one").count.add(5);
     let mut bytes = taken(&histories, Identity::Unknown)?;
     fix_times(&mut bytes, begin);
-    // A metric without a label of its own, as those of statistics by name: it is called as its group.
+    // A metric without a label of its own, like those recorded by name: it has the name of its group.
     let entry = find(&bytes, &[1, 0, 0, 0, 0, 0, 0, 0, b'x', 0]);
     patch(&mut bytes, entry, &[1], &[0]);
     Ok(bytes)
@@ -498,7 +498,7 @@ fn now() -> u64 {
 
 /// Overwrites every word that is a time since `begin`.
 fn fix_times(bytes: &mut [u8], begin: u64) {
-    // The coarse clock is late.
+    // The coarse clock lags behind.
     let times = begin - 1_000_000_000..=now();
     for word in bytes.chunks_exact_mut(8) {
         let time = u64::from_le_bytes(word.try_into().expect("8 bytes"));
@@ -508,10 +508,10 @@ fn fix_times(bytes: &mut [u8], begin: u64) {
     }
 }
 
-/// The number of a worker, whose process has only to write one file.
+/// The variable that holds the number of a worker: a process that only writes one file.
 const WORKER: &str = "MMSTATS_GOLDEN_WORKER";
 
-/// The number of the one whose process has gauges that all of its threads write.
+/// The number of the process whose gauges are written by all of its threads.
 const LEVELS: u64 = 9;
 
 static SIZE: SharedGauge<i64> = SharedGauge::new("levels", "size")
@@ -537,8 +537,7 @@ fn work(worker: u64) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Three processes that have ended, folded.
-/// By a struct, by pairs, by names; values that the label text escapes, and what does not fit any more.
+/// Groups by struct, by pairs and by names; values that the label text escapes; and a group beyond `max_groups`.
 fn labels(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let labelled = Labelled::builder().path(root).max_groups(3).create()?;
     let route = |path, status, method| Route {
@@ -565,7 +564,7 @@ fn labels(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     Ok(taken(&labelled, Identity::Unknown)?)
 }
 
-/// One group is removed, one has the space of another that was, and a third stays.
+/// One group is removed, one uses the space of another that was removed, and a third stays.
 fn removed(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let mut removed = Removed::builder().path(root).create()?;
     for (n, name) in (1..).zip(["removed", "reused", "stays"]) {
@@ -593,7 +592,8 @@ fn counting_fields(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     Ok(taken(&counting, Identity::Unknown)?)
 }
 
-/// A file whose metrics are described after their schema, twice; and one of another kind that is not there.
+/// A file in which one metric is described twice after its schema; a third description is of a kind of which the file
+/// has no metric.
 fn described(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let writer = Writer::builder("described").path(root).create()?;
     writer.counter("size").unit("blocks").add()?.add(1);
@@ -623,7 +623,7 @@ fn described(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     Ok(bytes)
 }
 
-/// Values with contexts: of several magnitudes, one after another in one, and without one.
+/// Values with contexts: of several magnitudes, two of the same magnitude, and one value without a context.
 fn exemplars(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let begin = now();
     let traced = Traced::builder().path(root).create()?;
@@ -647,7 +647,7 @@ fn exemplars(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     Ok(bytes)
 }
 
-/// The file of a process, which no single thread writes.
+/// The file of a process, which is not written by any single thread.
 fn of_a_process(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let directory = root.join("levels");
     let _ = fs::remove_dir_all(&directory);
@@ -669,6 +669,7 @@ fn of_a_process(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     Ok(bytes)
 }
 
+/// Three processes that have ended, folded.
 fn retired(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let directory = root.join(Worker::NAME);
     let _ = fs::remove_dir_all(&directory);
@@ -679,14 +680,14 @@ fn retired(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
             .env("MMSTATS_PATH", root)
             .status()?;
         assert!(status.success());
-        // A name that is as long in every run.
+        // A name that has the same length in every run.
         let made = fs::read_dir(&directory)?.map(|entry| entry.map(|entry| entry.path()));
         let made: Vec<PathBuf> = made.collect::<Result<_, _>>()?;
         let is_new = |path: &&PathBuf| !path.to_string_lossy().contains("mmstats-812-");
         let new = made.iter().find(is_new).ok_or("the worker's file")?;
         fs::rename(new, directory.join(format!("mmstats-812-81{worker}")))?;
     }
-    // Two in one step, and one after it.
+    // Two are folded in one step, and one after it.
     let third = directory.join("mmstats-812-813");
     fs::rename(&third, root.join("aside"))?;
     Cleaner::new().fold(true).clean(&directory)?;
@@ -694,7 +695,7 @@ fn retired(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     Cleaner::new().fold(true).clean(&directory)?;
     let mut bytes = fs::read(directory.join("mmstats-retired"))?;
     let created = 1_795_214_569_920_000_000u64.to_le_bytes();
-    // The names of the folded files, each of 56 bytes, follow the header and 24 of their record.
+    // The names of the folded files (56 bytes each) follow the header and 24 bytes of their record.
     let header = u32::from_le_bytes(bytes[8..12].try_into().expect("4 bytes")) as usize;
     let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
     put(48, &created);
@@ -708,14 +709,14 @@ fn retired(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
         put(at + 24, &812u32.to_le_bytes());
         put(at + 28, &tid.to_le_bytes());
     }
-    // The time of the last value, which follows the greatest and the last.
+    // The time of the last value, which follows the maximum and the last value.
     let most = 1.5f64.to_le_bytes();
     let at = find(&bytes, &[most, most].concat()) + 16;
     bytes[at..at + 8].copy_from_slice(&created);
     Ok(bytes)
 }
 
-/// What a later version might write, among what this one knows.
+/// What a later version might write, between records that this version knows.
 fn unknown_record_and_kind(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let writer = Writer::builder("unknown").path(root).create()?;
     writer.counter("before").add()?.add(1);
@@ -741,7 +742,7 @@ fn unknown_record_and_kind(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::E
     writer.counter("beyond").add()?.add(10);
     let mut bytes = std::fs::read(writer.path().ok_or("it has a path")?)?;
     finish(&mut bytes, Identity::Unknown);
-    // An instance record becomes one of a type that nobody knows.
+    // An instance record becomes a record of an unknown type.
     let record = find(&bytes, b"skipped") - 24;
     patch(
         &mut bytes,
@@ -761,7 +762,7 @@ fn unknown_record_and_kind(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::E
     patch(&mut bytes, merge, &[0], &[200]);
     let scalar = entry(b"of_future_type", &bytes) + 6;
     patch(&mut bytes, scalar, &[3], &[200]);
-    // A kind of the future may give fields a meaning of its own, but not another shape.
+    // A future kind may give fields a meaning of its own, but not another shape.
     let fields = entry(b"of_future_fields", &bytes) + 4;
     patch(
         &mut bytes,
@@ -776,25 +777,25 @@ fn unknown_record_and_kind(root: &Path) -> Result<Vec<u8>, Box<dyn std::error::E
     // What follows cannot be read without knowing what this record means.
     let record = find(&bytes, b"must_be_understood") - 24;
     patch(&mut bytes, record + 4, &[2, 0, 0, 0], &[0xe7, 3, 1, 0]);
-    // A compatible feature, and a state of the owner.
+    // A compatible feature, and a state of the owner word.
     patch(&mut bytes, 24, &[0; 8], &(1u64 << 63).to_le_bytes());
     patch(&mut bytes, 40 + 4, &[0], &[77]);
     Ok(bytes)
 }
 
-/// The bytes of a file up to its committed length, with the identity of nobody.
+/// Returns the bytes of a file up to its committed length, with the given identity.
 fn taken<T>(stats: &Stats<T>, identity: Identity) -> io::Result<Vec<u8>> {
     let mut bytes = fs::read(stats.path().expect("it is a file"))?;
     finish(&mut bytes, identity);
     Ok(bytes)
 }
 
-/// Who is said to have made a file.
+/// The process that a golden file names as its writer.
 #[derive(Clone, Copy, PartialEq)]
 enum Identity {
-    /// Nothing is known of the process: its state is "unknown", so all of its values count.
+    /// Nothing is known of the process. Its state is "unknown", so all of its values count.
     Unknown,
-    /// A process on another machine: from here, its state is "unknown" as well.
+    /// A process on another machine. Its state is "unknown" here as well.
     OfAnotherMachine,
 }
 
@@ -837,7 +838,7 @@ fn finish(bytes: &mut Vec<u8>, identity: Identity) {
     }
 }
 
-/// Where these bytes are: the only place.
+/// Returns the offset of these bytes, which must occur exactly once.
 fn find(bytes: &[u8], what: &[u8]) -> usize {
     let mut places = bytes
         .windows(what.len())
@@ -848,7 +849,7 @@ fn find(bytes: &[u8], what: &[u8]) -> usize {
     at
 }
 
-/// Exchanges bytes, and insists on what was there.
+/// Replaces bytes, and asserts what was there before.
 fn patch(bytes: &mut [u8], at: usize, from: &[u8], to: &[u8]) {
     assert_eq!(&bytes[at..at + from.len()], from, "at {at}");
     bytes[at..at + to.len()].copy_from_slice(to);

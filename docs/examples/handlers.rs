@@ -1,11 +1,11 @@
-//! Handlers that are counted and timed without a line of their own: a wrapper does it, in one group for each.
+//! Handlers that are counted and timed by a wrapper, in one group for each, without a line of their own.
 //!
 //! ```sh
 //! cargo run --example handlers
 //! ```
 //!
-//! Each handler gets the series `<name>.ok`, `<name>.bad` and `<name>.time`. With `-- --stay` it stays for a minute;
-//! then, in another terminal, `mmstats show -l 'login.*'` shows those of one.
+//! Each handler gets the series `<name>.ok`, `<name>.bad` and `<name>.time`. With `-- --stay` the program runs for a
+//! minute; meanwhile `mmstats show -l 'login.*'` in another terminal shows the series of one handler.
 
 use std::thread;
 use std::time::Duration;
@@ -37,7 +37,7 @@ struct Request {
 
 type Response = Result<String, String>;
 
-/// A handler that counts how it answers, and times it.
+/// Wraps a handler: counts its answers and times it.
 fn stats_wrapper(
     name: &'static str,
     handler: impl Fn(&Request) -> Response,

@@ -4,8 +4,9 @@
 //! cargo run --example library
 //! ```
 //!
-//! The library asks nobody: its model is a directory of its own, below the root that the application's environment
-//! names. Neither knows of the other's metrics, and each can be read alone: `mmstats show -l 'users.*'`.
+//! The library needs nothing from the application: its model has a directory of its own below the root that the
+//! application's environment names. Neither knows the other's metrics, and each can be read alone:
+//! `mmstats show -l 'users.*'`.
 
 use std::thread;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use mmstats::reader::Reader;
 use mmstats::{Counter, MmStats};
 
-/// As a crate of its own would be: a toolkit for databases.
+/// Stands for a crate of its own: a toolkit for databases.
 mod sql {
     use mmstats::{Counter, Groups, MmStats, Percentile, Timer};
 
@@ -43,7 +44,7 @@ mod sql {
             Connection
         }
 
-        /// The rows whose number is below a bound.
+        /// Returns the rows whose number is below a bound.
         pub fn select(&self, table: &str, below: u64) -> Vec<u64> {
             Sql::local(|stats| {
                 let stats = stats.tables.group(table);

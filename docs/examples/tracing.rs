@@ -1,6 +1,6 @@
 //! Events counted and spans timed. `cargo run --example tracing --features tracing`
 //!
-//! With `-- --stay` it stays for a minute; then, in another terminal, `mmstats show` shows the same.
+//! With `-- --stay` it runs for a minute; meanwhile `mmstats show` in another terminal shows the same.
 
 use std::thread;
 use std::time::Duration;
@@ -34,7 +34,7 @@ fn main() -> Result<(), mmstats::Error> {
     for (model, label, value) in Reader::from_env()?.snapshot()?.iter() {
         println!("{model}: {label} = {value}");
     }
-    // To look at it with the binary.
+    // Time to look at the metrics with `mmstats`.
     if std::env::args().any(|argument| argument == "--stay") {
         thread::sleep(Duration::from_secs(60));
     }

@@ -1,14 +1,15 @@
-//! Statistics in async code: a task moves between threads, its statistics do not.
+//! Statistics in async code: a task moves between threads, but its statistics do not.
 //!
 //! ```sh
 //! cargo run --example workers
 //! ```
 //!
-//! - Each thread of the runtime has a file of its own, so a task asks for its model anew after each
-//!   `.await`: `Service::local` costs a load and a comparison.
-//! - A `Stopwatch` goes with the task. What `Timer::start` gives borrows the statistics of its thread; the
-//!   compiler refuses a task that keeps it across an `.await` and may move.
-//! - What goes up before an `.await` and down after it is an `UpDown`, for the two may be on two threads.
+//! - Each thread of the runtime has a file of its own, so a task looks up its model again after each `.await`.
+//!   `Service::local` costs a load and a comparison.
+//! - A `Stopwatch` moves with the task. The guard that `Timer::start` returns borrows the statistics of its thread;
+//!   the compiler rejects a task that keeps it across an `.await` and may move.
+//! - A value that goes up before an `.await` and down after it is an `UpDown`, because the two may happen on two
+//!   threads.
 
 use std::error::Error;
 use std::sync::mpsc;
@@ -26,7 +27,7 @@ struct Service {
     response_time: Timer,
 }
 
-/// A request. Gives whether it ended on another thread than it began on.
+/// Handles a request. Returns whether it ended on another thread than the one it began on.
 async fn handle(request: usize) -> bool {
     let first = thread::current().id();
     let watch = Stopwatch::start();
@@ -40,8 +41,8 @@ async fn handle(request: usize) -> bool {
     thread::current().id() != first
 }
 
-/// Each tenth request calls something that blocks. The runtime gives the tasks of the thread to another
-/// one then, and this task goes on there, too.
+/// Every tenth request calls something that blocks. The runtime then gives the thread's tasks to another thread, and
+/// this task continues there, too.
 async fn answer(request: usize) {
     if request.is_multiple_of(10) {
         let (tell, told) = mpsc::channel();
@@ -57,7 +58,7 @@ async fn answer(request: usize) {
 pub struct Counted {
     /// Requests that ended on another thread than they began on.
     pub moved: usize,
-    /// Of all threads together: `Service::requests`.
+    /// `Service::requests`, over all threads.
     pub requests: Option<u64>,
     /// `Service::in_flight`.
     pub in_flight: Option<i64>,
@@ -65,9 +66,9 @@ pub struct Counted {
     pub response_times: Option<u64>,
 }
 
-/// Handles some requests, and reads what was counted as any other process could.
+/// Handles some requests, then reads what was counted as any other process could.
 pub fn run(requests: usize) -> Result<Counted, Box<dyn Error>> {
-    // One thread at a time, so that the example does the same each time; a service takes them all.
+    // One thread at a time, so that the example behaves the same every time; a service takes all of them.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .build()?;

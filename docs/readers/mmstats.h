@@ -1,11 +1,11 @@
-/* mmstats.h: reads mmstats stats files, format 3. C11 (or C++17), Linux, no library but libc and libm.
+/* mmstats.h: reads mmstats stats files, format 3. C11 (or C++17), Linux, no libraries except libc and libm.
  *
- * Written from docs/FORMAT.md alone, whose chapters the comments name. One C file of a program has the code:
+ * Written from docs/FORMAT.md alone; the comments name its chapters. One C file of a program contains the code:
  *
  *     #define MMSTATS_IMPLEMENTATION
  *     #include "mmstats.h"                  // before all other headers
  *
- * and all others only include it. Link with -lm. An example, which prints each counter of a service:
+ * and all others only include the header. Link with -lm. An example, which prints each counter of a service:
  *
  *     mmstats *read = mmstats_read("/run/app", 0);
  *     if (!read) return perror("mmstats_read"), 1;
@@ -22,16 +22,15 @@
  *         printf("99th percentile: %g s\n", mmstats_percentile(times->distribution, 990).f);
  *     mmstats_free(read);
  *
- * mmstats_read takes one consistent look at all files of a path. Everything it returns belongs to the `mmstats`
- * and lives until mmstats_free. It keeps no state elsewhere: threads may read at the same time, each its own.
- * To follow values over time, read again; counters, counts and totals are differences of two looks.
+ * mmstats_read reads all files of a path once. Everything it returns belongs to the `mmstats` and lives until
+ * mmstats_free. There is no other state, so several threads may read at the same time, each for itself. To follow
+ * values over time, read again: for counters, counts and totals take the difference of two reads.
  *
- * It copies with pread and maps nothing, so a file that is cut short is an error and no signal. It believes no
- * byte of a file: what is wrong is left out, and is among the errors. Values of a thread that writes without a
- * pause may be too busy to be read whole; such a series is `busy`
- * and has no value.
+ * It copies with pread and maps nothing, so a file that is cut short causes an error and not a signal. It trusts no
+ * byte of a file: invalid parts are left out, and are among the errors. Values of a thread that writes without a
+ * pause may be too busy to be read whole; such a series is `busy` and has no value.
  *
- * tests/readers/show.c prints all of it as `mmstats show --json` does.
+ * tests/readers/show.c prints everything in the form of `mmstats show --json`.
  */
 #ifndef MMSTATS_H
 #define MMSTATS_H
@@ -47,8 +46,8 @@
 extern "C" {
 #endif
 
-/* UTF-8, whatever was in the file, with a zero after it (and perhaps within it). Never null. It may contain
- * control characters: escape them before a terminal or a page sees them. */
+/* UTF-8, whatever was in the file, followed by a zero (and it may contain zeros). Never null. It may contain
+ * control characters: escape them before they reach a terminal or a page. */
 typedef struct mmstats_text {
     const char *data;
     size_t length;
@@ -56,18 +55,18 @@ typedef struct mmstats_text {
 
 typedef enum mmstats_type { MMSTATS_NONE, MMSTATS_BOOL, MMSTATS_UINT, MMSTATS_INT, MMSTATS_FLOAT } mmstats_type;
 
-/* A number that may not exist (the mean of nothing). An integer beyond 64 bits, as of a sum over many files, is
+/* A number that may not exist (the mean of nothing). An integer beyond 64 bits, such as a sum over many files, is
  * the nearest double. */
 typedef struct mmstats_number {
     mmstats_type type;
-    uint64_t u; /* of MMSTATS_BOOL and MMSTATS_UINT */
-    int64_t i;  /* of MMSTATS_INT, which is negative */
-    double f;   /* of all: the number as a double; a NaN where there is none */
+    uint64_t u; /* for MMSTATS_BOOL and MMSTATS_UINT */
+    int64_t i;  /* for MMSTATS_INT, which is negative */
+    double f;   /* for all types: the number as a double; a NaN if there is none */
 } mmstats_number;
 
-/* "Kind codes". No series is a window: it is part of the series that it is of. */
+/* "Kind codes". No series is a window: a window is part of the series that it belongs to. */
 typedef enum mmstats_kind {
-    MMSTATS_UNREAD, /* in no file could the value be read: it was too busy */
+    MMSTATS_UNREAD, /* the value was too busy to be read in any file */
     MMSTATS_COUNTER,
     MMSTATS_UPDOWN,
     MMSTATS_GAUGE,
@@ -87,29 +86,29 @@ typedef enum mmstats_kind {
     MMSTATS_FLOATPERCENTILE
 } mmstats_kind;
 
-/* What a value came with. */
+/* The context that a value was recorded with. */
 typedef struct mmstats_context {
-    bool exists;       /* there was one */
-    bool lost;         /* and it is not in the file any more */
-    mmstats_text text; /* of one that is there */
-    char id[33];       /* the MD5 of its bytes in hexadecimal; empty where none is there */
+    bool exists;       /* whether there was one */
+    bool lost;         /* whether it is no longer in the file */
+    mmstats_text text; /* its text, if it exists and is not lost */
+    char id[33];       /* the MD5 of its bytes in hexadecimal; empty if there is none or it is lost */
 } mmstats_context;
 
 typedef struct mmstats_exemplar {
-    uint64_t time; /* nanoseconds since 1970-01-01 UTC, as all times here */
+    uint64_t time; /* nanoseconds since 1970-01-01 UTC, like all times here */
     mmstats_number value;
     mmstats_context context;
 } mmstats_exemplar;
 
 #define MMSTATS_PERCENTILES 6 /* 50, 75, 90, 95, 99, 99.9 */
 
-/* Of a timer (in seconds), percentile, floatpercentile and summary. */
+/* The value of a timer (in seconds), percentile, floatpercentile or summary. */
 typedef struct mmstats_distribution {
     uint64_t count;
     mmstats_number total, mean, stddev, min, max, last;
-    uint64_t last_time;                              /* of a summary with values */
-    uint64_t rejected;                               /* of floats: NaNs and infinities */
-    mmstats_number percentiles[MMSTATS_PERCENTILES]; /* none of a summary */
+    uint64_t last_time;                              /* for a summary with values */
+    uint64_t rejected;                               /* for floats: NaNs and infinities */
+    mmstats_number percentiles[MMSTATS_PERCENTILES]; /* none for a summary */
     const mmstats_exemplar *exemplars;               /* by ascending value */
     size_t exemplar_count;
     const struct mms_dist *buckets; /* for mmstats_percentile */
@@ -119,7 +118,7 @@ typedef struct mmstats_distribution {
 typedef struct mmstats_field {
     mmstats_text name;
     bool is_array;
-    size_t count; /* 1 if it is no array */
+    size_t count; /* 1 if it is not an array */
     const mmstats_number *numbers;
 } mmstats_field;
 
@@ -130,7 +129,7 @@ typedef struct mmstats_entry {
 } mmstats_entry;
 
 typedef struct mmstats_logged {
-    mmstats_text name; /* its type; of a note what it is called */
+    mmstats_text name; /* its type; for a note, its name */
     mmstats_text site, message, sources;
     bool is_note;
     uint64_t count, first, last; /* times of the first and the last */
@@ -139,18 +138,18 @@ typedef struct mmstats_logged {
 
 typedef struct mmstats_log {
     uint64_t all, overflow, evicted, unnamed;
-    const mmstats_logged *distinct; /* those seen last */
+    const mmstats_logged *distinct; /* the most recent ones */
     size_t distinct_count;
     const mmstats_logged *sites; /* totals by name and site, without message and sources */
     size_t site_count;
 } mmstats_log;
 
-/* What another metric counted in its last time. */
+/* What another metric counted in its most recent time. */
 typedef struct mmstats_window {
     double seconds;
-    uint64_t count;                           /* of a counter */
-    double rate;                              /* of a counter, per second */
-    const mmstats_distribution *distribution; /* null of a counter */
+    uint64_t count;                           /* for a counter */
+    double rate;                              /* for a counter, per second */
+    const mmstats_distribution *distribution; /* null for a counter */
 } mmstats_window;
 
 typedef struct mmstats_pair {
@@ -159,16 +158,16 @@ typedef struct mmstats_pair {
 
 /* A metric of a model, with its value merged over the files. */
 typedef struct mmstats_series {
-    mmstats_text label;  /* the whole of it, unique in the model */
+    mmstats_text label;  /* the whole label, unique in the model */
     mmstats_text metric; /* without group and labels */
-    mmstats_text group;  /* empty: none */
+    mmstats_text group;  /* empty if there is none */
     mmstats_text unit;
     mmstats_text help;
     const mmstats_pair *labels;
     size_t label_count;
     mmstats_kind kind;
-    bool busy;    /* there is no value: in some file it was too busy */
-    bool is_text; /* of a text, and of a constant that is one */
+    bool busy;    /* there is no value: it was too busy in some file */
+    bool is_text; /* true for a text, and for a constant that is a text */
     mmstats_text text;
     mmstats_number number;  /* counter, updown, gauge, flag, constant; the average of an average and movingaverage; the
                                rate of a samplingcounter, per millisecond */
@@ -179,7 +178,7 @@ typedef struct mmstats_series {
     const mmstats_entry *entries; /* history, newest first */
     size_t entry_count;
     const mmstats_log *log;       /* errors */
-    const mmstats_window *window; /* null: it has none */
+    const mmstats_window *window; /* null if it has none */
 } mmstats_series;
 
 typedef struct mmstats_note {
@@ -195,16 +194,16 @@ typedef struct mmstats_file {
     mmstats_life state;
     uint64_t created, bytes;
     bool retired;
-    uint64_t folds;               /* of a retired file: how many it is the total of */
-    const mmstats_series *series; /* with MMSTATS_PER_FILE: its own, by label */
+    uint64_t folds;               /* for a retired file: how many files were folded into it */
+    const mmstats_series *series; /* with MMSTATS_PER_FILE: its own series, by label */
     size_t series_count;
-    const mmstats_note *notes; /* what it does not record, and why */
+    const mmstats_note *notes; /* what the file does not record, and why */
     size_t note_count;
 } mmstats_file;
 
 typedef struct mmstats_model {
     mmstats_text name;
-    size_t processes;          /* that made its files */
+    size_t processes;          /* the number of processes that made its files */
     const mmstats_file *files; /* by creation time */
     size_t file_count;
     const mmstats_series *series; /* by label, as bytes */
@@ -217,7 +216,7 @@ typedef struct mmstats_error {
 } mmstats_error;
 
 typedef struct mmstats {
-    const char *path;            /* what was read; without MMSTATS_PATH the first of the usual roots */
+    const char *path;            /* the path that was read; without MMSTATS_PATH the first of the usual roots */
     const mmstats_model *models; /* by name */
     size_t model_count;
     const mmstats_error *errors;
@@ -226,17 +225,17 @@ typedef struct mmstats {
 
 enum { MMSTATS_PER_FILE = 1 };
 
-/* Reads a root, a model's directory or a stats file; with null what MMSTATS_PATH says, else the usual roots.
- * Null (and errno) only if there is no memory. What cannot be read is among the errors. */
+/* Reads a root, a model's directory or a stats file; with null the path in MMSTATS_PATH, or else the usual roots.
+ * Returns null (and sets errno) only if there is no memory. What cannot be read is among the errors. */
 mmstats *mmstats_read(const char *path, unsigned flags);
 void mmstats_free(mmstats *read);
-/* The series with this label; null: there is none. */
+/* Returns the series with this label, or null if there is none. */
 const mmstats_series *mmstats_find(const mmstats *read, const char *model, const char *label);
-/* The value at so many thousandths (990: the 99th percentile). */
+/* Returns the value of the percentile given in thousandths (990 is the 99th percentile). */
 mmstats_number mmstats_percentile(const mmstats_distribution *distribution, unsigned thousandths);
-/* "counter" and so on, as in JSON: both kinds of percentiles are a "percentile". */
+/* Returns "counter" and so on, as in JSON: both kinds of percentiles are a "percentile". */
 const char *mmstats_kind_name(mmstats_kind kind);
-/* "live" and so on. */
+/* Returns "live" and so on. */
 const char *mmstats_life_name(mmstats_life state);
 
 #ifdef __cplusplus
@@ -274,7 +273,7 @@ const char *mmstats_life_name(mmstats_life state);
 __extension__ typedef __int128 mms_i128;
 __extension__ typedef unsigned __int128 mms_u128;
 
-/* ---- Memory: all of a snapshot is freed at once, and so is what was copied of one file. ---- */
+/* ---- Memory: a whole snapshot is freed at once, and so are the copies from one file. ---- */
 
 typedef struct mms_chunk {
     struct mms_chunk *next;
@@ -287,7 +286,7 @@ typedef struct mms_arena {
 } mms_arena;
 
 #if defined(__SANITIZE_ADDRESS__)
-#define MMS_CHUNK 0 /* each allocation by itself, so that its ends are guarded */
+#define MMS_CHUNK 0 /* each allocation separately, so that its ends are guarded */
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define MMS_CHUNK 0
@@ -297,22 +296,22 @@ typedef struct mms_arena {
 #define MMS_CHUNK 65536
 #endif
 
-/* A text that is there once in a snapshot, and what is found by it while files are merged. */
+/* A text that is stored once in a snapshot, and what is looked up by it while files are merged. */
 typedef struct mms_label {
     mmstats_text text;
     uint64_t hash;
     struct mms_label *next;
-    uint64_t part;                /* the part of a file that had it last */
-    uint64_t merge[3];            /* the merge that the following are of */
-    struct mms_merged *merged[2]; /* of the metric, and of its window */
+    uint64_t part;                /* the last part of a file that had it */
+    uint64_t merge[3];            /* the merges to which the following belong */
+    struct mms_merged *merged[2]; /* for the metric, and for its window */
     struct mms_description *description;
 } mms_label;
 
 typedef struct mms_reader {
-    mmstats shown; /* first: it is what the caller gets */
+    mmstats shown; /* must be first: the caller gets a pointer to it */
     mms_arena arena, scratch;
-    jmp_buf *trap; /* where a fault goes */
-    jmp_buf *top;  /* where the lack of memory goes */
+    jmp_buf *trap; /* where a fault jumps to */
+    jmp_buf *top;  /* where a failed allocation jumps to */
     char problem[512];
     int descriptor;
     DIR *directory;
@@ -341,7 +340,7 @@ static void mms_clear(mms_arena *arena) {
 
 static void mms_no_memory(mms_reader *r) { longjmp(*r->top, 1); }
 
-/* Zeros. */
+/* Returns zeroed memory. */
 static void *mms_allocate(mms_reader *r, mms_arena *arena, size_t count, size_t size) {
     if (size && count > (SIZE_MAX / 4) / size) mms_no_memory(r);
     size_t need = (count * size + 15) / 16 * 16;
@@ -351,7 +350,7 @@ static void *mms_allocate(mms_reader *r, mms_arena *arena, size_t count, size_t 
         mms_chunk *fresh = (mms_chunk *)calloc(1, sizeof(mms_chunk) + (room ? room : 16));
         if (!fresh) mms_no_memory(r);
         fresh->size = room;
-        if (chunk && room == need && need <= MMS_CHUNK) { /* behind the one that still has space */
+        if (chunk && room == need && need <= MMS_CHUNK) { /* behind the chunk that still has space */
             fresh->next = chunk->next;
             chunk->next = fresh;
         } else {
@@ -368,7 +367,7 @@ static void *mms_allocate(mms_reader *r, mms_arena *arena, size_t count, size_t 
 #define MMS_NEW(r, type, count) ((type *)mms_allocate(r, &(r)->arena, count, sizeof(type)))
 #define MMS_SCRATCH(r, count) ((unsigned char *)mms_allocate(r, &(r)->scratch, count, 1))
 
-/* An array that grows: that with room for one more. */
+/* Returns the array, or a larger copy of it, with room for one more item. */
 static void *mms_grow(mms_reader *r, void *items, size_t count, size_t *room, size_t size) {
     if (count < *room) return items;
     *room = *room ? 2 * *room : 8;
@@ -388,9 +387,9 @@ static void *mms_grow(mms_reader *r, void *items, size_t count, size_t *room, si
             to_ = i;                                               \
     }
 
-/* Of two numbers, as qsort asks. */
+/* Compares two numbers for qsort. */
 #define MMS_ORDER(a, b) (((a) > (b)) - ((a) < (b)))
-/* A copy of a struct, to be changed. */
+/* A copy of a struct that may be changed. */
 #define MMS_COPY(r, type, of) ((type *)memcpy(MMS_NEW(r, type, 1), of, sizeof(type)))
 
 /* ---- Faults ---- */
@@ -406,7 +405,7 @@ static void mms_fail(mms_reader *r, const char *format, ...) {
     longjmp(*r->trap, 1);
 }
 
-/* Whether it went to its end. Else `problem` says why not. */
+/* Returns whether `attempt` returned normally. Otherwise `problem` has the reason. */
 static bool mms_try(mms_reader *r, void (*attempt)(mms_reader *, void *), void *of) {
     jmp_buf trap, *outer = r->trap;
     r->trap = &trap;
@@ -451,7 +450,7 @@ static double mms_float(uint64_t bits) {
     return value;
 }
 
-/* How many bytes from here on are one character, or (negative) the maximal subpart of what is ill-formed. */
+/* Returns how many bytes from here on are one character, or (negated) the maximal subpart of an ill-formed sequence. */
 static int mms_character(const unsigned char *at, size_t left) {
     unsigned char low = 0x80, high = 0xBF;
     int more;
@@ -470,7 +469,7 @@ static int mms_character(const unsigned char *at, size_t left) {
     return more + 1;
 }
 
-/* "Untrusted bytes": nothing that acts on a terminal or a page. */
+/* "Untrusted bytes": escapes what acts on a terminal or a page. */
 static const char *mms_printable(mms_reader *r, const char *text) {
     size_t length = strlen(text), used = 0;
     char *shown = MMS_NEW(r, char, 9 * length + 1);
@@ -554,7 +553,7 @@ static uint32_t mms_take32(mms_reader *r, mms_cursor *c) { return (uint32_t)mms_
 static uint16_t mms_take16(mms_reader *r, mms_cursor *c) { return (uint16_t)mms_number(r, c, 2); }
 static mmstats_text mms_take_text(mms_reader *r, mms_cursor *c, size_t count) { return mms_text(r, mms_take(r, c, count), count); }
 
-/* The label with this text. A file may choose texts, but does not know the seed. */
+/* Returns the label with this text. A file may choose texts, but does not know the seed. */
 static mms_label *mms_intern(mms_reader *r, mmstats_text text, bool is_copied) {
     uint64_t hash = r->seed;
     for (size_t i = 0; i < text.length; i++) {
@@ -626,7 +625,7 @@ static uint64_t mms_add(uint64_t a, uint64_t b) { return a > UINT64_MAX - b ? UI
 
 static mms_u128 mms_add_wide(mms_u128 a, mms_u128 b) { return a > ~(mms_u128)0 - b ? ~(mms_u128)0 : a + b; }
 
-/* "Summary": two floats to be added, about 106 bits (Knuth's TwoSum; a fused multiplication for products). */
+/* "Summary": the sum of two floats, about 106 bits (Knuth's TwoSum; a fused multiplication for products). */
 typedef struct mms_sum {
     double high, low;
 } mms_sum;
@@ -669,10 +668,10 @@ static mms_sum mms_squared(mms_sum a) {
     return mms_normal(square);
 }
 
-/* Of a sum that has overflowed `low` is no number. */
+/* In a sum that has overflowed, `low` is not a number. */
 static double mms_value_of(mms_sum a) { return mms_is_finite(a) ? a.high + a.low : a.high; }
 
-/* A number while it is merged: integers are exact. */
+/* A number during merging: integers are exact. */
 typedef struct mms_num {
     mms_i128 i;
     double f;
@@ -721,7 +720,7 @@ static mmstats_number mms_none(void) {
     return none;
 }
 
-/* "Merge rules": `a` is that of `files` files before. */
+/* "Merge rules": `a` is the merged value of `files` earlier files. */
 static mms_num mms_merge_numbers(unsigned rule, mms_num a, mms_num b, uint64_t files) {
     if (rule == 4) return b;
     if (rule == 3) return mms_real(a.f + (b.f - a.f) / (double)(files + 1));
@@ -794,7 +793,7 @@ static void mms_merge_summary(mms_summary *s, const mms_summary *other) {
         mms_sum squares = mms_plus_sum(mms_plus_sum(mms_about_mean(s), mms_about_mean(other)), between);
         s->count = mms_add(s->count, other->count);
         s->total = mms_plus_sum(s->total, other->total);
-        /* Moved to the mean, or rather to the double next to it. */
+        /* The shift moves to the double next to the mean. */
         mms_sum mean = mms_over(s->total, (double)s->count);
         mms_sum moved = mms_plus_sum(squares, mms_times(mms_squared(mms_sum_of(mean.low, 0)), (double)s->count));
         bool fits = isfinite(mean.high) && mms_is_finite(moved);
@@ -810,7 +809,7 @@ static void mms_merge_summary(mms_summary *s, const mms_summary *other) {
     s->rejected = rejected;
 }
 
-typedef struct mms_found { /* a reference, looked up */
+typedef struct mms_found { /* a reference that has been looked up */
     bool exists, lost;
     const unsigned char *bytes;
     size_t length;
@@ -823,7 +822,7 @@ typedef struct mms_exemplar {
 } mms_exemplar;
 
 typedef struct mms_octave {
-    uint32_t order; /* its number; of floats its rank */
+    uint32_t order; /* its number; for floats its rank */
     uint64_t *counts;
 } mms_octave;
 
@@ -832,7 +831,7 @@ typedef struct mms_dist {
     unsigned digits;
     uint64_t count, min, max, last;
     mms_u128 total, squares;
-    mms_summary moments; /* of floats, instead of the above */
+    mms_summary moments; /* for floats, instead of the above */
     uint64_t coarse[64];
     mms_octave *octaves; /* ascending */
     size_t octave_count, octave_room;
@@ -867,11 +866,11 @@ static uint64_t mms_high_of(unsigned digits, uint32_t octave, uint64_t bucket) {
     return mms_low_of(digits, octave, bucket) + (octave ? ((uint64_t)1 << (octave - 1)) - 1 : 0);
 }
 
-/* Of floats octaves are kept by rank: in the order of their values. */
+/* For floats, octaves are kept by rank: in the order of their values. */
 static uint32_t mms_rank(uint32_t octave) { return octave < 2048 ? octave + 2048 : 4095 - octave; }
 static uint32_t mms_unrank(uint32_t rank) { return rank < 2048 ? 4095 - rank : rank - 2048; }
 
-/* The counts of an octave; zeros if it had none. */
+/* Returns the counts of an octave; new zeros if it had none. */
 static uint64_t *mms_counts(mms_reader *r, mms_dist *d, uint32_t order) {
     size_t from = 0;
     MMS_SEARCH(from, d->octave_count, d->octaves[i].order < order)
@@ -891,7 +890,7 @@ static mms_dist *mms_new_dist(mms_reader *r, bool is_float, unsigned digits) {
     return d;
 }
 
-/* Buckets and coarse counts, expressed in the digits of `d`, which are no more than those of the other. */
+/* Adds buckets and coarse counts, expressed in the digits of `d`, which has at most as many as the other. */
 static void mms_add_counts(mms_reader *r, mms_dist *d, const mms_dist *other) {
     unsigned fine = other->digits, finer = mms_bits_of(fine) - mms_bits_of(d->digits);
     for (size_t n = 0; n < other->octave_count; n++) {
@@ -921,7 +920,7 @@ static void mms_add_counts(mms_reader *r, mms_dist *d, const mms_dist *other) {
     }
 }
 
-/* "Exemplars": of those of one magnitude the latest, of one time the first. */
+/* "Exemplars": of one magnitude the latest counts; of several with the same time, the first. */
 static void mms_add_exemplar(mms_reader *r, mms_dist *d, const mms_exemplar *one) {
     size_t at = 0;
     while (at < d->exemplar_count && d->exemplars[at].magnitude < one->magnitude) at++;
@@ -935,7 +934,7 @@ static void mms_add_exemplar(mms_reader *r, mms_dist *d, const mms_exemplar *one
     d->exemplar_count++;
 }
 
-/* A copy in so many digits, no more than it has. */
+/* Returns a copy with the given number of digits, at most as many as `d` has. */
 static mms_dist *mms_clone_dist(mms_reader *r, const mms_dist *d, unsigned digits) {
     mms_dist *clone = MMS_NEW(r, mms_dist, 1);
     *clone = *d;
@@ -975,8 +974,8 @@ static void mms_merge_dist(mms_reader *r, mms_dist *d, const mms_dist *other) {
     d->squares = mms_add_wide(d->squares, other->squares);
 }
 
-/* Calls `each` with the least and the greatest value (of floats their bits) and the count of all that is not
- * empty, ascending, until it returns false. */
+/* Calls `each` with the least and the greatest value (for floats their bits) and the count of each nonempty bucket,
+ * in ascending order, until it returns false. */
 typedef bool mms_each(void *of, uint64_t low, uint64_t high, uint64_t count);
 
 static void mms_ascend(const mms_dist *d, mms_each *each, void *of) {
@@ -1055,7 +1054,7 @@ static bool mms_each_rank(void *of, uint64_t low, uint64_t high, uint64_t count)
     return p->next < p->count;
 }
 
-/* "Percentiles": of thousandths that ascend. */
+/* "Percentiles": the thousandths must ascend. */
 static void mms_find_percentiles(const mms_dist *d, mms_percentiles *p, const unsigned *thousandths, size_t count) {
     uint64_t n = mms_in_buckets(d);
     p->d = d;
@@ -1070,8 +1069,8 @@ static void mms_find_percentiles(const mms_dist *d, mms_percentiles *p, const un
     if (n) mms_ascend(d, mms_each_rank, p);
 }
 
-/* "Mean and standard deviation". The mean is the double next to the quotient: with the highest bit of the total in
- * place 127 the quotient has more bits than a double keeps, and its last one says whether there is a rest. */
+/* "Mean and standard deviation". The mean is the double nearest to the quotient: with the highest bit of the total in
+ * place 127 the quotient has more bits than a double keeps, and its last bit is set if there is a remainder. */
 static double mms_mean(const mms_dist *d) {
     int shift = 0;
     mms_u128 total = d->total;
@@ -1098,7 +1097,7 @@ static double mms_deviation(const mms_dist *d) {
         mms_ascend(d, mms_each_square, &spread);
         return spread.count > 1 ? sqrt(spread.squares / (spread.count - 1)) : 0;
     }
-    /* Against the integer next to the mean, so that nothing is rounded but what is left at the end. */
+    /* About the integer nearest to the mean, so that only the difference at the end is rounded. */
     mms_u128 count = d->count, near = d->total / count, rest = d->total % count, taken;
     bool above = rest > count / 2;
     if (above) near += 1;
@@ -1133,11 +1132,11 @@ typedef struct mms_schema {
     uint32_t block;
     const mms_metric *metrics;
     size_t metric_count;
-    const uint32_t *by_offset; /* those that octaves and extents may belong to */
+    const uint32_t *by_offset; /* the metrics that octaves and extents may belong to */
     size_t by_offset_count;
 } mms_schema;
 
-/* What a label begins and ends with, and what it says. */
+/* The prefix and the suffix of labels, and the identity that they stand for. */
 typedef struct mms_identity {
     mmstats_text prefix, suffix, group;
     const mmstats_pair *labels;
@@ -1145,19 +1144,19 @@ typedef struct mms_identity {
 } mms_identity;
 
 typedef struct mms_space { /* an octave or an extent */
-    struct mms_space *next, *sibling; /* of the instance; of the metric */
+    struct mms_space *next, *sibling; /* in the list of the instance; in that of the metric */
     const unsigned char *words;       /* a copy of its values */
     uint32_t metric, number;
     uint64_t place;
-    uint32_t cells; /* of an octave its counts */
-    uint16_t buffers, width; /* of an extent: W */
+    uint32_t cells; /* for an octave, the number of its counts */
+    uint16_t buffers, width; /* for an extent; `width` is W */
     bool busy;               /* a cell was written too fast */
 } mms_space;
 
 typedef struct mms_instance {
     const mms_schema *schema;
     uint64_t place;
-    const mms_identity *identity; /* null: it is not there */
+    const mms_identity *identity; /* null if the instance is not there */
     bool has_generation;
     uint64_t generation;
     size_t entries, entries_end;
@@ -1165,7 +1164,7 @@ typedef struct mms_instance {
 } mms_instance;
 
 typedef struct mms_description {
-    struct mms_description *next; /* of the same file */
+    struct mms_description *next; /* in the same file */
     mms_label *about;             /* kind and label */
     uint64_t time;
     mmstats_text unit, help;
@@ -1178,12 +1177,12 @@ typedef struct mms_history {
 
 typedef struct mms_pushed {
     uint64_t number;
-    mmstats_entry shown; /* but for its context */
+    mmstats_entry shown; /* without its context */
     mms_found context;
 } mms_pushed;
 
 typedef struct mms_logged {
-    mmstats_logged shown; /* but for its context */
+    mmstats_logged shown; /* without its context */
     mms_found context;
 } mms_logged;
 
@@ -1197,7 +1196,7 @@ typedef struct mms_log {
     mms_log_list lists[2]; /* messages, totals */
 } mms_log;
 
-/* The value of one metric of one file, or merged. */
+/* The value of one metric, of one file or merged. */
 typedef struct mms_value {
     mms_num number;
     mmstats_text text;
@@ -1215,8 +1214,8 @@ typedef struct mms_entry {
     mms_label *label;
     const mms_metric *metric;
     const mms_identity *identity;
-    struct mms_value *value; /* null: none was read */
-    size_t of;               /* of a window: the entry of its metric, plus 1 */
+    struct mms_value *value; /* null if none was read */
+    size_t of;               /* for a window: the entry of its metric, plus 1 */
     bool busy, dead;
 } mms_entry;
 
@@ -1236,7 +1235,7 @@ typedef struct mms_file {
     unsigned owner_state;
     mmstats_life state;
     int64_t budget, tries;
-    /* The records. From here on everything is of one pass. */
+    /* The records. From here on everything belongs to one pass. */
     uint64_t committed, window, window_length;
     const unsigned char *window_bytes; /* a copy of some metadata */
     unsigned char *piece;
@@ -1258,8 +1257,8 @@ typedef struct mms_file {
     mms_entry *entries;
     size_t entry_count, entry_room;
     const char **problems;
-    size_t problem_count, problem_room, whole; /* `whole`: before the schema that is just read */
-    mms_label *twice;                          /* the first label that is there twice */
+    size_t problem_count, problem_room, whole; /* `whole`: the problems before the schema that is being read */
+    mms_label *twice;                          /* the first label that occurs twice */
     size_t twice_count;
 } mms_file;
 
@@ -1282,7 +1281,7 @@ static void mms_charge(mms_file *f, uint64_t bytes) {
     f->budget -= (int64_t)bytes;
 }
 
-/* One call of its own, to an aligned place: the kernel copies whole words. */
+/* Copies with one call, to an aligned address: the kernel copies whole words. */
 static void mms_copy(mms_file *f, uint64_t at, unsigned char *to, uint64_t count) {
     uint64_t had = 0;
     while (had < count) {
@@ -1306,12 +1305,12 @@ static uint64_t mms_load(mms_file *f, uint64_t at) {
     return mms_word((const unsigned char *)&aligned, 0);
 }
 
-/* No later load may be done before an earlier one. */
+/* Acquire: no later load may be performed before an earlier one. */
 static void mms_fence(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
 
 #define MMS_PIECE 32768u
 
-/* A copy of metadata, which does not change: of a piece of the file at once. */
+/* Returns a copy of metadata, which does not change. Reads a whole piece of the file at once. */
 static const unsigned char *mms_metadata(mms_file *f, uint64_t at, uint64_t count) {
     if (at < f->window || at + count > f->window + f->window_length) {
         uint64_t left = f->committed - at;
@@ -1336,21 +1335,21 @@ static bool mms_is_dist(unsigned kind) {
     return kind == MMSTATS_TIMER || kind == MMSTATS_PERCENTILE || kind == MMSTATS_FLOATPERCENTILE;
 }
 
-#define MMS_STEPS 12u /* of a window, that count */
+#define MMS_STEPS 12u /* the number of steps of a window that count */
 #define MMS_PLACES 13u
 #define MMS_RANGES 64u
 #define MMS_FLOAT_OCTAVES 4096u
 
-/* "Window": the kind and the digits of what it is of. */
+/* "Window": the kind and the digits of the metric that it belongs to. */
 static unsigned mms_step_kind(const mms_metric *m) { return m->kind == MMSTATS_WINDOW ? m->parameter & 0xFF : m->kind; }
 static uint32_t mms_digits(const mms_metric *m) { return m->kind == MMSTATS_WINDOW ? m->parameter >> 8 : m->parameter; }
 
-/* The coarse counts of a distribution. */
+/* Returns the number of coarse counts of a distribution. */
 static uint32_t mms_coarse(unsigned kind, uint32_t digits) {
     return kind == MMSTATS_FLOATPERCENTILE ? MMS_RANGES : mms_octaves(digits);
 }
 
-/* How many octaves it may have; 0: it is no distribution. */
+/* Returns how many octaves it may have; 0 if it is not a distribution. */
 static uint32_t mms_octave_numbers(const mms_metric *m) {
     unsigned kind = mms_step_kind(m);
     if (!mms_is_dist(kind)) return 0;
@@ -1358,7 +1357,7 @@ static uint32_t mms_octave_numbers(const mms_metric *m) {
            (m->kind == MMSTATS_WINDOW ? MMS_PLACES : 1);
 }
 
-/* "Kind codes": whether it has the form of its kind. */
+/* "Kind codes": returns whether the metric has the form of its kind. */
 static bool mms_has_form(const mms_metric *m) {
     bool slot = m->buffers > 0, plain_word = !slot && m->words == 0 && m->plain == 1;
     bool digits = mms_digits(m) >= 1 && mms_digits(m) <= 5;
@@ -1421,7 +1420,7 @@ static void mms_parse_metric(mms_reader *r, void *of) {
     m->parameter = mms_take32(r, c);
     uint16_t label = mms_take16(r, c), unit = mms_take16(r, c), help = mms_take16(r, c), counters = mms_take16(r, c);
     p->is_known = m->kind >= MMSTATS_COUNTER && m->kind <= MMSTATS_FLOATPERCENTILE;
-    if (!p->is_known) return; /* of a later version: no reason to complain */
+    if (!p->is_known) return; /* a later version's: no reason to complain */
     if (m->buffers && (m->buffers < 2 || m->buffers > 64 || (m->buffers & (m->buffers - 1))))
         mms_fail(r, "%u buffers", (unsigned)m->buffers);
     m->slot_words = m->buffers ? 1 + (uint32_t)m->buffers * m->words : 0;
@@ -1481,7 +1480,7 @@ static void mms_schema_record(mms_file *f, uint64_t at, mms_cursor *c) {
     mms_take(r, c, (size_t)name + help + type);
     mms_take(r, c, (8 - c->at % 8) % 8);
     size_t most = (c->length - c->at) / 32, taken = 0, with_space = 0;
-    if (count > most) most = most + 1; /* it ends the list below */
+    if (count > most) most = most + 1; /* the entry that is too many ends the list below */
     mms_metric *metrics = MMS_NEW(r, mms_metric, count < most ? count : most);
     const mms_metric *before = NULL;
     uint64_t room = block / 8;
@@ -1524,7 +1523,7 @@ static void mms_within(mms_file *f, uint64_t at, uint64_t length, uint64_t texts
         mms_fail(f->r, "values outside the record at %" PRIu64, at);
 }
 
-/* "Instance record": labels, and a text of them after that of the metric. */
+/* "Instance record": the text of the labels, which follows the label of the metric. */
 static mmstats_text mms_suffix(mms_reader *r, const mmstats_pair *labels, size_t count) {
     size_t room = 3, used = 0;
     for (size_t i = 0; i < count; i++) room += labels[i].key.length + 2 * labels[i].value.length + 4;
@@ -1546,7 +1545,7 @@ static mmstats_text mms_suffix(mms_reader *r, const mmstats_pair *labels, size_t
     return mms_piece(data, used);
 }
 
-/* The length of a label, and the label if there is space for it. */
+/* Returns the length of a whole label, and writes the label if `to` is not null. */
 static size_t mms_whole_label(const mms_identity *identity, mmstats_text label, char *to) {
     size_t prefix = identity->prefix.length;
     if (label.length == 0 && prefix && identity->prefix.data[prefix - 1] == '.') prefix--;
@@ -1566,17 +1565,17 @@ typedef struct mms_texts {
     const mms_identity *identity;
 } mms_texts;
 
-/* From the first `length` bytes of a record. */
+/* Reads the texts of an instance from the first `length` bytes of its record. */
 static void mms_take_texts(mms_reader *r, void *of) {
     mms_texts *t = (mms_texts *)of;
     mms_file *f = t->f;
     mms_identity *identity = MMS_NEW(r, mms_identity, 1);
     uint64_t most = t->place - t->at < t->length ? t->place - t->at : t->length;
-    /* At most 64 labels and two texts, so what is after them need not be copied. */
+    /* There are at most 64 labels and two texts, so bytes beyond these need not be copied. */
     if (most > 24 + 2 * 65535 + 64 * (4 + 2 * 65535)) most = 24 + 2 * 65535 + 64 * (4 + 2 * 65535);
     if (t->changes) most = most / 8 * 8;
     mms_charge(f, most > 4096 ? most : 0);
-    /* Texts that may change are copied now, between two looks at the generation. */
+    /* Texts that may change are copied now, between two reads of the generation. */
     mms_cursor c = {t->changes ? mms_words(f, t->at, most / 8) : mms_metadata(f, t->at, most), (size_t)most, 16};
     uint16_t prefix = mms_take16(r, &c), group = mms_take16(r, &c), lengths[128];
     uint32_t pairs = mms_take32(r, &c);
@@ -1600,7 +1599,7 @@ static void mms_take_texts(mms_reader *r, void *of) {
         joined[before.length + identity->group.length] = '.';
         identity->prefix.data = joined;
         identity->prefix.length = before.length + identity->group.length + 1;
-    } else { /* what exporters call a group is no label of it */
+    } else { /* the key of a group's label is only the exporters' name for it */
         identity->labels = labels;
         identity->label_count = pairs;
     }
@@ -1662,9 +1661,9 @@ static void mms_chain(mms_space **first, mms_space **last, mms_space *one) {
     *last = one;
 }
 
-/* The instance with this place in its block, and where in the order of offsets its metrics with this place begin. */
+/* Returns the instance whose block contains this place; `first` is set to the first metric there, by offset. */
 static mms_instance *mms_owner(mms_file *f, uint64_t owner, size_t *first) {
-    size_t from = 0; /* blocks lie in their records, so they ascend */
+    size_t from = 0; /* blocks are within their records, so they ascend */
     MMS_SEARCH(from, f->instance_count, f->instances[i].place <= owner)
     if (from == 0) return NULL;
     mms_instance *instance = &f->instances[from - 1];
@@ -1757,7 +1756,7 @@ static void mms_note_record(mms_file *f, mms_cursor *c) {
     f->note_count++;
 }
 
-/* What a metric is called where it is described: its kind, then its label. */
+/* Returns the label by which a metric's description is found: its kind, followed by its label. */
 static mms_label *mms_described(mms_reader *r, unsigned kind, mmstats_text label) {
     char *data = MMS_NEW(r, char, label.length + 4);
     data[1] = (char)(kind >> 8);
@@ -1784,7 +1783,7 @@ static void mms_description_record(mms_file *f, mms_cursor *c) {
     f->descriptions_end = one;
 }
 
-/* "Retired record": the names stay as they are there. */
+/* "Retired record": the names are kept as the bytes of the record. */
 static void mms_retired_record(mms_file *f, mms_cursor *c) {
     mms_reader *r = f->r;
     uint64_t folds = mms_number(r, c, 8);
@@ -1856,7 +1855,7 @@ static void mms_records(mms_reader *r, void *of) {
         } else if (type == MMS_EXTENT) {
             mms_extent_record(f, at, length);
         } else if (type == MMS_NOTE && f->note_count == 16) {
-            /* enough of them */
+            /* there are enough notes */
         } else if (type == MMS_SCHEMA || type == MMS_RETIRED || type == MMS_NOTE || type == MMS_DESCRIPTION) {
             mms_charge(f, 4 * length);
             mms_cursor c = {mms_metadata(f, at, length), (size_t)length, 8};
@@ -1871,19 +1870,19 @@ static void mms_records(mms_reader *r, void *of) {
     }
 }
 
-/* "The slot protocol": whether the copy is publication first/2. */
+/* "The slot protocol": returns whether the copy is publication first/2. */
 static bool mms_is_whole(uint64_t first, uint64_t second, unsigned buffers) {
     return second - first / 2 * 2 <= 2 * ((uint64_t)buffers - 1);
 }
 
-/* A pause whose length varies: a fixed one can keep step with the writer. */
+/* A pause of varying length: a fixed one can keep step with the writer. */
 static void mms_pause(mms_reader *r) {
     r->noise = r->noise * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
     for (volatile unsigned i = (unsigned)(r->noise >> 54); i; i--) {
     }
 }
 
-/* Copies a slot or cell anew. Whether it is whole; then `words` is the buffer and `published` its number. */
+/* Copies a slot or cell again. Returns whether it is whole; then `words` is the buffer and `published` its number. */
 static bool mms_try_slot(mms_file *f, uint64_t at, unsigned buffers, unsigned count, unsigned char *words, uint64_t *published) {
     uint64_t first = mms_load(f, at);
     mms_fence();
@@ -1893,7 +1892,7 @@ static bool mms_try_slot(mms_file *f, uint64_t at, unsigned buffers, unsigned co
     return mms_is_whole(first, mms_load(f, at), buffers);
 }
 
-/* The cells of an extent: of each its number (0: none) and the words of its buffer. */
+/* Copies the cells of an extent: for each cell its number (0 if there is none) and the words of its buffer. */
 static const unsigned char *mms_read_cells(mms_file *f, mms_space *extent) {
     size_t size = 1 + (size_t)extent->buffers * extent->width, one = 8 * (1 + (size_t)extent->width);
     const unsigned char *firsts = mms_words(f, extent->place, extent->cells * size);
@@ -1912,13 +1911,13 @@ static const unsigned char *mms_read_cells(mms_file *f, mms_space *extent) {
             mms_pause(f->r);
             whole = mms_try_slot(f, extent->place + 8 * i * size, extent->buffers, extent->width, words, &published);
         }
-        extent->busy |= !whole && extent->buffers > 1; /* numbered cells: what is being overwritten is gone */
+        extent->busy |= !whole && extent->buffers > 1; /* a numbered cell that is being overwritten is gone */
         for (unsigned byte = 0; byte < 8 && whole; byte++) had[i * one + byte] = (unsigned char)(published >> (8 * byte));
     }
     return had;
 }
 
-/* "Contexts": by number, of one number the first. */
+/* "Contexts": by number; of several with the same number the first counts. */
 static int mms_order_contexts(const void *a, const void *b) {
     const mms_read_context *x = (const mms_read_context *)a, *y = (const mms_read_context *)b;
     return x->number != y->number ? MMS_ORDER(x->number, y->number) : MMS_ORDER(x->order, y->order);
@@ -1963,7 +1962,7 @@ static void mms_add_octave(mms_reader *r, mms_dist *d, uint32_t octave, const mm
     for (uint32_t i = 0; i < space->cells; i++) counts[i] = mms_add(counts[i], mms_word(space->words, i));
 }
 
-/* Moments and coarse counts; `rejected` of floats. */
+/* Returns a distribution with these moments and coarse counts; `rejected` is for floats. */
 static mms_dist *mms_moments(mms_reader *r, unsigned kind, uint32_t digits, const unsigned char *words,
                              const unsigned char *coarse, uint64_t rejected) {
     mms_dist *d = mms_new_dist(r, kind == MMSTATS_FLOATPERCENTILE, digits);
@@ -1984,7 +1983,7 @@ static mms_dist *mms_moments(mms_reader *r, unsigned kind, uint32_t digits, cons
 
 static uint64_t mms_count_of(const mms_dist *d) { return d->is_float ? d->moments.count : d->count; }
 
-/* "Window", of a counter: since the begin of the first step that counts. */
+/* "Window": the count of a counter since the beginning of the first step that counts. */
 static void mms_count_window(mms_value *v, const unsigned char *words, uint64_t first, uint64_t total, uint64_t now) {
     const unsigned char *highest = NULL, *lowest = NULL;
     bool later = false;
@@ -2031,7 +2030,7 @@ static void mms_decode_window(mms_reader *r, const mms_metric *m, mms_value *v, 
         mms_dist *d = mms_moments(r, kind, digits, step + 8, plain + 8 * (1 + (size_t)i * coarse), 0);
         for (const mms_space *o = octaves; o; o = o->sibling)
             if (o->number / numbers == i) mms_add_octave(r, d, o->number % numbers, o);
-        if (mms_in_buckets(d) / 2 > mms_add(mms_count_of(d), 1000)) { /* those of a step before */
+        if (mms_in_buckets(d) / 2 > mms_add(mms_count_of(d), 1000)) { /* the counts belong to an earlier step */
             memset(d->coarse, 0, sizeof d->coarse);
             d->octave_count = 0;
         }
@@ -2194,7 +2193,7 @@ static void mms_exemplars(mms_file *f, mms_dist *d, const mms_space *extents) {
 
 /* ---- A pass over the values: "A polling reader, by pread" ---- */
 
-/* The begin of a text of /proc or /etc, with a zero after it; empty if it cannot be read. */
+/* Reads the beginning of a file of /proc or /etc, and adds a zero; empty if it cannot be read. */
 static void mms_text_of(const char *path, char *text, size_t size) {
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t got = descriptor < 0 ? 0 : read(descriptor, text, size - 1);
@@ -2202,7 +2201,7 @@ static void mms_text_of(const char *path, char *text, size_t size) {
     text[got > 0 ? got : 0] = 0;
 }
 
-/* 32 hexadecimal digits; zeros if it is something else. */
+/* Reads an identifier of 32 hexadecimal digits; zeros if the file contains anything else. */
 static void mms_identifier(const char *path, unsigned char id[16]) {
     static const char hex[] = "00112233445566778899aAbBcCdDeEfF";
     char text[80];
@@ -2233,7 +2232,7 @@ static bool mms_shares_clock(const mms_file *f) {
            f->time_namespace == f->r->time_namespace;
 }
 
-/* The octaves or extents of each metric, one list after another. */
+/* Returns the octaves or extents of each metric, as an array of lists. */
 static mms_space **mms_by_metric(mms_reader *r, mms_space *spaces, size_t metrics) {
     mms_space **lists = (mms_space **)(void *)MMS_SCRATCH(r, 2 * metrics * sizeof *lists), **ends = lists + metrics;
     for (; spaces; spaces = spaces->next) {
@@ -2253,7 +2252,7 @@ static void mms_instance_values(mms_file *f, mms_instance *instance) {
     const mms_schema *schema = instance->schema;
     const unsigned char *firsts = NULL, *seconds = NULL;
     bool slots = false;
-    if (f->is_retired) r->parts++; /* a label counts once for each version of its schema */
+    if (f->is_retired) r->parts++; /* a label counts once per version of its schema */
     for (size_t i = 0; i < schema->metric_count; i++) slots |= schema->metrics[i].buffers > 0;
     if (slots) firsts = mms_words(f, instance->place, schema->block / 8);
     mms_fence();
@@ -2317,7 +2316,7 @@ static void mms_instance_values(mms_file *f, mms_instance *instance) {
         }
         if (is_window) {
             const mms_value *of = f->entries[entry->of - 1].value;
-            if (!shares_clock) continue; /* nothing is known of it */
+            if (!shares_clock) continue; /* its clock is not known here */
             entry->value = MMS_NEW(r, mms_value, 1);
             mms_decode_window(r, m, entry->value, words, plain, octaves[i], now, of);
         } else {
@@ -2326,7 +2325,7 @@ static void mms_instance_values(mms_file *f, mms_instance *instance) {
     }
 }
 
-/* What was copied of an extent. Contexts are after all that refers to them. */
+/* Copies the extents of an instance. Contexts are copied after everything that refers to them. */
 static void mms_copy_extents(mms_file *f, mms_instance *instance) {
     for (mms_space *extent = instance->extents; extent; extent = extent->next) extent->words = mms_read_cells(f, extent);
 }
@@ -2356,7 +2355,7 @@ static void mms_pass(mms_reader *r, void *of) {
     memset(&f->committed, 0, sizeof *f - offsetof(mms_file, committed));
     f->committed = mms_load(f, 32);
     uint64_t owner = mms_load(f, 40);
-    mms_fence(); /* the records after the length that says they are there */
+    mms_fence(); /* the records are read after the length that covers them */
     f->tid = (uint32_t)owner;
     f->owner_state = (unsigned)(owner >> 32 & 0xFF);
     if (f->committed > f->length) {
@@ -2370,7 +2369,7 @@ static void mms_pass(mms_reader *r, void *of) {
         char problem[sizeof r->problem];
         memcpy(problem, r->problem, sizeof problem);
         if (f->whole < f->problem_count) f->problem_count = f->whole;
-        mms_problem(f, problem); /* what came before it is used */
+        mms_problem(f, problem); /* the records before it are used */
     }
     r->parts++;
     for (size_t i = 0; i < f->instance_count; i++) {
@@ -2384,7 +2383,7 @@ static void mms_pass(mms_reader *r, void *of) {
     mms_fence();
     mms_contexts(f);
     for (size_t i = 0; i < f->instance_count; i++) mms_decode_extents(f, &f->instances[i]);
-    /* The second look: of what has another generation by now nothing counts. */
+    /* The second read of the generations: values of instances whose generation has changed do not count. */
     mms_fence();
     for (size_t i = 0; i < f->instance_count; i++) {
         mms_instance *instance = &f->instances[i];
@@ -2416,7 +2415,7 @@ static void mms_read_open(mms_reader *r, void *of) {
     mms_header(r, f);
     for (unsigned passes = 0; passes < 8; passes++) {
         mms_pass(r, f);
-        /* A context that was copied may be in a record that is new since. */
+        /* A copied reference may lead to a context in a record added since. */
         mms_fence();
         if (mms_load(f, 32) == f->committed) break;
         if (fstat(f->descriptor, &found) == 0) f->blocks = (uint64_t)found.st_blocks;
@@ -2424,7 +2423,7 @@ static void mms_read_open(mms_reader *r, void *of) {
     }
 }
 
-/* The file; null, with an error unless `silent`, if it is gone or bad. */
+/* Returns the file; null, with an error unless `silent`, if it is gone or invalid. */
 static mms_file *mms_open_file(mms_reader *r, const char *path, const char *root, bool silent) {
     mms_file *f = MMS_NEW(r, mms_file, 1);
     mms_open o = {f, false};
@@ -2453,7 +2452,7 @@ typedef struct mms_lock {
     bool is_local;
 } mms_lock;
 
-typedef struct mms_life { /* an answer, of a process and a root */
+typedef struct mms_life { /* an answer, for a process and a root */
     struct mms_life *next;
     const mms_file *of;
     mmstats_life life;
@@ -2498,7 +2497,7 @@ static int mms_ask_lock(const mms_lock *lock, const mms_file *f) {
     return question.l_type == F_UNLCK ? MMS_FREE : MMS_HELD;
 }
 
-/* What the pid says; `gone`: the kernel does not know it. */
+/* Returns the state by the pid; `gone` is set if the kernel does not know the pid. */
 static mmstats_life mms_ask_pid(const mms_file *f, bool *gone) {
     const mms_reader *r = f->r;
     char path[40], text[2048], *field;
@@ -2508,7 +2507,7 @@ static mmstats_life mms_ask_pid(const mms_file *f, bool *gone) {
     if (kill((pid_t)f->pid, 0) != 0) {
         *gone = errno == ESRCH;
         if (*gone) return MMSTATS_DEAD;
-        if (errno != EPERM) return MMSTATS_UNKNOWN; /* EPERM: somebody else's, so it is there */
+        if (errno != EPERM) return MMSTATS_UNKNOWN; /* EPERM: the process exists and belongs to another user */
     }
     if (!r->proc_is_own) return MMSTATS_LIVE;
     snprintf(path, sizeof path, "/proc/%u/stat", (unsigned)f->pid);
@@ -2566,18 +2565,18 @@ static mmstats_life mms_state(mms_reader *r, const mms_file *f) {
 typedef struct mms_merged {
     mms_label *label;
     bool is_window, seen, current, owned, busy;
-    bool is_flat, is_ambiguous;    /* of a retired file without groups and labels; reported as two identities */
-    uint32_t kinds;                /* that were reported */
-    const mms_file *file;          /* the last one that has it */
-    const mms_metric *metric;      /* whose kind, unit and help count */
+    bool is_flat, is_ambiguous;    /* from a retired file without groups and labels; reported as two identities */
+    uint32_t kinds;                /* the kinds that were reported */
+    const mms_file *file;          /* the last file that has it */
+    const mms_metric *metric;      /* the one that determines kind, unit and help */
     const mms_identity *identity;
-    const mms_metric *form;        /* that of the value: of compounds the last one's fields */
-    const mms_value *first;        /* while there is one only, that of the file */
+    const mms_metric *form;        /* the one of the value: the fields of a compound are the last one's */
+    const mms_value *first;        /* the file's own value, while there is only one */
     mms_value value;
     uint64_t files;
 } mms_merged;
 
-/* Merges change the value, so not the file's own. */
+/* Copies the value before a merge changes it: the file's own value stays. */
 static void mms_own(mms_reader *r, mms_merged *m) {
     if (m->owned) return;
     m->owned = true;
@@ -2595,7 +2594,7 @@ static void mms_own(mms_reader *r, mms_merged *m) {
     }
 }
 
-/* "Compound": the value of a later file, with what the earlier ones had under the same names. */
+/* "Compound": the value of a later file, merged with the fields of the same names in the earlier files. */
 static mms_num *mms_merge_compounds(mms_reader *r, const mms_metric *before, const mms_num *had, const mms_metric *m,
                                     const mms_num *next, uint64_t files) {
     mms_num *numbers = MMS_NEW(r, mms_num, m->number_count);
@@ -2605,7 +2604,7 @@ static mms_num *mms_merge_compounds(mms_reader *r, const mms_metric *before, con
         const mms_field *field = &m->fields[i];
         size_t count = field->count ? field->count : 1, from = 0, other;
         for (size_t n = 0; n < before->field_count; n++, from += other) {
-            /* That in the same place first: mostly they are the same. */
+            /* The first field with the same name that is an array, or not one, as this field is. */
             const mms_field *one = &before->fields[n];
             other = one->count ? one->count : 1;
             if (!mms_same(one->name, field->name) || (one->count > 0) != (field->count > 0)) continue;
@@ -2696,7 +2695,7 @@ static void mms_merge_entry(mms_reader *r, mms_merged *m, mmstats_life state, co
     if (m->files == 0 || latest) {
         m->first = entry->value;
         m->owned = false;
-        if (kind == MMSTATS_SAMPLINGCOUNTER && !current) { /* who does not write has no rate */
+        if (kind == MMSTATS_SAMPLINGCOUNTER && !current) { /* a file that is not written has no rate */
             mms_own(r, m);
             m->value.number = mms_real(0);
         }
@@ -2722,7 +2721,7 @@ static mmstats_context mms_show_context(mms_reader *r, mms_found found) {
     return context;
 }
 
-/* Of a timer in seconds: divided, not multiplied by 1e-9, which is no double. */
+/* A timer is shown in seconds: divided, not multiplied by 1e-9, which is not a double. */
 static mmstats_number mms_scaled(mmstats_number n, double divisor) {
     return n.type == MMSTATS_NONE || divisor == 1 ? n : mms_double(n.f / divisor);
 }
@@ -2872,7 +2871,7 @@ static const mmstats_window *mms_show_window(mms_reader *r, const mms_metric *m,
     return shown;
 }
 
-/* The value of nothing. */
+/* The value of a metric for which no file counts. */
 static void mms_nothing(mms_reader *r, const mms_metric *m, mms_value *v) {
     unsigned kind = mms_step_kind(m);
     memset(v, 0, sizeof *v);
@@ -2914,7 +2913,7 @@ static void mms_report_label(mms_reader *r, const mms_file *f, const mms_label *
     mms_report(r, f->path, mms_join(r, label->text.data, " ", problem));
 }
 
-/* Merges files, which are in the order of their creation, into series. Of a file by itself all values count. */
+/* Merges files, which are in the order of their creation, into series. For a file by itself all values count. */
 static const mmstats_series *mms_merge(mms_reader *r, mms_file **files, size_t file_count, bool by_itself, size_t *series_count) {
     mms_merged **all = NULL;
     size_t count = 0, room = 0;
@@ -2932,7 +2931,7 @@ static const mmstats_series *mms_merge(mms_reader *r, mms_file **files, size_t f
             if (entry->dead) continue;
             mms_merged *m = mms_merged_of(r, entry, &all, &count, &room);
             bool plain = entry->identity->group.length == 0 && entry->identity->label_count == 0;
-            /* "Retired files": totals of earlier versions say nothing of groups and labels. */
+            /* "Retired files": totals of earlier versions do not contain groups and labels. */
             if (files[n]->is_retired && plain && m->metric && m->metric->kind == entry->metric->kind &&
                 (m->identity->group.length || m->identity->label_count))
                 continue;
@@ -3029,7 +3028,7 @@ static int mms_order_names(const void *a, const void *b) {
     return strcmp(((const mms_name *)a)->name, ((const mms_name *)b)->name);
 }
 
-/* The entries that do not begin with a dot; null, with an error, if they cannot be listed. */
+/* Returns the entries whose names do not begin with a dot; null, with an error, if they cannot be listed. */
 static mms_name *mms_list(mms_reader *r, const char *path, size_t *count) {
     mms_name *names = NULL;
     size_t room = 0;
@@ -3077,7 +3076,7 @@ static void mms_keep(mms_reader *r, mms_file *f) {
     r->files[r->file_count++] = f;
 }
 
-/* The retired file; without a valid record all of it is bad. */
+/* Returns the retired file; without a valid retired record the whole file is invalid. */
 static mms_file *mms_open_retired(mms_reader *r, const char *path, const char *root, bool silent) {
     mms_file *f = mms_open_file(r, path, root, silent);
     if (!f || f->is_retired) return f;
@@ -3240,7 +3239,8 @@ static void mms_read_path(mms_reader *r, const char *path) {
         if (names[i].is_directory) mms_read_directory(r, mms_join(r, path, "/", names[i].name), path);
 }
 
-/* Without a dot, a double slash or a slash at the end; relative paths from the current directory. */
+/* Returns an absolute path without "." parts, double slashes or a slash at the end; a relative path starts at the
+ * current directory. */
 static const char *mms_absolute(mms_reader *r, const char *path) {
     char here[4096];
     if (path[0] != '/' && getcwd(here, sizeof here)) path = mms_join(r, here, "/", path);
@@ -3266,7 +3266,7 @@ static bool mms_is_own_directory(const char *path) {
     return lstat(path, &found) == 0 && S_ISDIR(found.st_mode) && found.st_uid == geteuid();
 }
 
-/* "Where files are": where to look if nobody says. */
+/* "Where files are": reads the usual roots, if no path is given. */
 static void mms_read_roots(mms_reader *r) {
     const char *given = getenv("MMSTATS_PATH"), *runtime = getenv("XDG_RUNTIME_DIR"), *temporary = getenv("TMPDIR");
     const char *roots[3];
@@ -3335,7 +3335,7 @@ static void mms_read_all(mms_reader *r, const char *path) {
 
 /* ---- The interface ---- */
 
-/* Whether there was memory for it. */
+/* Returns whether there was enough memory. */
 static bool mms_read_within(mms_reader *r, const char *path) {
     jmp_buf top;
     r->top = r->trap = &top;

@@ -14,16 +14,16 @@
  *     node mmstats.mjs [--per-file] [PATH...]
  *     deno run -A mmstats.mjs [--per-file] [PATH...]
  *
- * It is written from docs/FORMAT.md. The sections below have the names and the order of its chapters.
+ * It is written from docs/FORMAT.md. The sections below have the names and the order of the chapters there.
  *
  * - **Integers**: a Number from -(2^53 - 1) to 2^53 - 1, otherwise a BigInt. So no digit is ever lost, and
  *   `Number(value)` is the nearest double in both cases. The JSON text has all digits of up to 64 bits.
- * - **Torn values**: the protocol of the format is followed, by copies of the kernel (`fs.readSync`). A value whose
- *   writer is too fast is marked as `busy`. A wrong value is never shown.
+ * - **Torn values**: the reader follows the protocol of the format and lets the kernel copy (`fs.readSync`). A value
+ *   whose writer is too fast is marked as `busy`. A wrong value is never shown.
  * - **States of files**: JavaScript cannot ask for a lock with fcntl(2). On Linux /proc/locks lists the locks of all
- *   processes, and is read instead. Where it cannot be read, the lock says nothing (see "Liveness").
+ *   processes, and is read instead. If it cannot be read, the lock says nothing (see "Liveness").
  * - **Windows**: they need the monotonic clock of the system. Deno has no call for it, so it is taken from
- *   /proc/uptime if the machine has never been suspended. Where the clock is not known, windows are left out.
+ *   /proc/uptime if the machine has never been suspended. If the clock is not known, windows are left out.
  * - **Not read**: files of format 1 (python-mmstats). They are reported as errors.
  *
  * @module
@@ -37,7 +37,7 @@ import process from "node:process";
  * What was read.
  *
  * @typedef {object} Result
- * @property {string[]} paths what was read, and then what could not be read
+ * @property {string[]} paths the paths that were read, followed by those that could not be read
  * @property {Model[]} models the models, by name; if several paths were given, those of each path
  * @property {{path: string, error: string}[]} errors what could not be read, and why; the text has no control
  *   characters
@@ -49,7 +49,7 @@ import process from "node:process";
  * @typedef {object} Model
  * @property {string} name the name of the model
  * @property {string} path the path that was given
- * @property {number} processes how many processes made the files; those of retired files are not counted
+ * @property {number} processes how many processes made the files, not counting those of retired files
  * @property {File[]} files the files in the order of their creation
  * @property {Series[]} series the values, merged over all files, by label
  */
@@ -60,7 +60,7 @@ import process from "node:process";
  * @typedef {object} File
  * @property {string} path
  * @property {number} pid the process that made it
- * @property {number} tid the thread that writes it, or wrote it last; 0: all threads of the process
+ * @property {number} tid the thread that writes it, or wrote it last; 0 if all threads of the process write it
  * @property {number} uid the effective user of the process
  * @property {number} gid the effective group of the process
  * @property {string} exe the path of the executable
@@ -68,13 +68,13 @@ import process from "node:process";
  * @property {number} created seconds since 1970-01-01 UTC
  * @property {number} bytes its length
  * @property {{cause: number, text: string}[]} notes what the file does not record, and why
- * @property {number | bigint} [retired] of a retired file: how many files were folded into it
+ * @property {number | bigint} [retired] for a retired file: how many files were folded into it
  * @property {Series[]} [series] with `perFile`: the values of this file, whatever its state
  */
 
 /**
- * A label and its value. Times of a timer are in seconds; all other values are as they were recorded. What does not
- * exist (the mean of nothing) is null.
+ * A label and its value. Times of a timer are in seconds; all other values are as they were recorded. A value that
+ * does not exist (the mean of nothing) is null.
  *
  * @typedef {object} Series
  * @property {string} label the whole label: `handler.index.response_time`
@@ -83,13 +83,13 @@ import process from "node:process";
  * @property {Object<string, string>} [labels] its labels by key
  * @property {string} kind `counter`, `updown`, `gauge`, `flag`, `text`, `constant`, `timer`, `percentile`, `compound`,
  *   `summary`, `average`, `movingaverage`, `samplingcounter`, `history` or `errors`
- * @property {string} unit empty: it has none
- * @property {string} help empty: it has none
- * @property {any} value of a counter, updown, gauge, flag, text or constant the value itself; of a compound an object
- *   by field; of any other kind an object with the keys that FORMAT.md, "JSON", has for the kind. Null if it is busy
- * @property {boolean} busy whether a writer was too fast to read the value in some file
- * @property {object} [window] what was recorded in the last time: `seconds`, and the keys of its kind; of a counter
- *   `count` and `rate` (per second)
+ * @property {string} unit empty if it has none
+ * @property {string} help empty if it has none
+ * @property {any} value for a counter, updown, gauge, flag, text or constant the value itself; for a compound an object
+ *   by field; for any other kind an object with the keys that FORMAT.md, "JSON", has for the kind. Null if it is busy
+ * @property {boolean} busy whether in some file the value was written too fast to be read
+ * @property {object} [window] what was recorded in the most recent time: `seconds`, and the keys of its kind; for a
+ *   counter `count` and `rate` (per second)
  */
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -102,14 +102,14 @@ const NANOSECONDS = 1e9;
 
 /** A file, or a part of it, that cannot be read. */
 class Malformed extends Error {}
-/** A file that nothing may be taken from. */
+/** A file of which no part may be used. */
 class Refused extends Malformed {}
 
 function need(condition, problem, Problem = Malformed) {
     if (!condition) throw new Problem(typeof problem === "function" ? problem() : problem);
 }
 
-/** Replaces each maximal subpart of what is no UTF-8. A byte order mark is a character like any other. */
+/** Replaces each maximal subpart of an ill-formed sequence. A byte order mark is a character like any other. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 const textOf = (view, at, length) => decoder.decode(new Uint8Array(view.buffer, view.byteOffset + at, length));
@@ -142,7 +142,7 @@ function bitLength(value) {
     return high ? 64 - Math.clz32(high) : 32 - Math.clz32(Number(value & 0xffffffffn));
 }
 
-/** The Number if it is exact, otherwise the BigInt; of a float the float. */
+/** The Number if it is exact, otherwise the BigInt; a float stays a float. */
 function plain(value) {
     if (typeof value !== "bigint") return value;
     const number = Number(value);
@@ -211,7 +211,7 @@ class Cursor {
 
 // Exact arithmetic ----------------------------------------------------------------------------------------------------
 
-/** `x * 2^exponent`, in steps, since the power alone may be beyond a double. */
+/** `x * 2^exponent`, in steps, since the power alone may be beyond the range of a double. */
 function scaled(x, exponent) {
     for (; exponent > 1000; exponent -= 1000) x *= 2 ** 1000;
     for (; exponent < -1000; exponent += 1000) x *= 2 ** -1000;
@@ -222,15 +222,15 @@ function scaled(x, exponent) {
 function ratio(a, b, exponent = 0) {
     if (b === 0n) return NaN;
     const size = (n) => 4 * (n < 0n ? -n : n).toString(16).length;
-    const shift = 72 - (size(a) - size(b)); // more bits than a double has, in any case
+    const shift = 72 - (size(a) - size(b)); // so that the quotient has more bits than a double
     if (shift > 0) a <<= BigInt(shift);
     else b <<= BigInt(-shift);
     let quotient = a / b;
-    if (quotient * b !== a) quotient |= 1n; // so that it is no tie
+    if (quotient * b !== a) quotient |= 1n; // so that it is not a tie
     return scaled(Number(quotient), exponent - shift);
 }
 
-/** A finite double as `{m, e}`, which is m * 2^e; any other as it is. Sums and products of such are exact. */
+/** A finite double as `{m, e}`, which is m * 2^e; any other as it is. Sums and products of these are exact. */
 function exact(double) {
     if (!Number.isFinite(double)) return double;
     const bits = floatToBits(double);
@@ -264,7 +264,7 @@ function dividedBy(a, n) {
     return isExact(a) ? ratio(a.m, n, a.e) : a / Number(n);
 }
 
-/** Two floats to be added; where the first is none, that one alone. */
+/** The exact sum of two floats; if one of them is not finite, the first one. */
 function twoFloats(high, low) {
     return Number.isFinite(high) && Number.isFinite(low) ? plus(exact(high), exact(low)) : high;
 }
@@ -281,7 +281,7 @@ function listing(directory) {
     return entries.filter((entry) => !entry.name.startsWith(".")).sort((a, b) => compareTexts(a.name, b.name));
 }
 
-/** The directories of models below a directory that was given, each with its root. */
+/** The directories of models below a given directory, each with its root. */
 function modelDirectories(given) {
     const entries = listing(given);
     const hasFiles = entries.some((entry) => !entry.isDirectory() && entry.name.startsWith("mmstats-"));
@@ -294,7 +294,7 @@ function modelDirectories(given) {
     return directories.map((entry) => ({ directory: path.join(given, entry.name), root: given }));
 }
 
-/** Where to look if nobody says. What is wrong with a root goes to `errors`. */
+/** The roots to read if no path is given. Problems with a root go to `errors`. */
 function defaultRoots(errors) {
     const { MMSTATS_PATH, XDG_RUNTIME_DIR, TMPDIR } = process.env;
     if (MMSTATS_PATH) return [MMSTATS_PATH];
@@ -313,7 +313,7 @@ function defaultRoots(errors) {
     });
 }
 
-/** What stat says, or null. */
+/** The result of `stat`, or null if it fails. */
 function statOf(file, stat, options) {
     try {
         return stat(file, options);
@@ -322,7 +322,7 @@ function statOf(file, stat, options) {
     }
 }
 
-/** The text of a file of /proc, or empty. */
+/** The text of a file of /proc; empty if it cannot be read. */
 function contentsOf(file) {
     try {
         return fs.readFileSync(file, "latin1");
@@ -380,7 +380,7 @@ function readHeader(copy, length) {
     return header;
 }
 
-/** What tells processes apart. */
+/** A key that differs between processes. */
 function processKey({ pid, startTime, bootId, pidNamespace, token }) {
     return `${pid} ${startTime} ${bootId} ${pidNamespace} ${token}`;
 }
@@ -425,7 +425,7 @@ const isRule = (rule) => rule <= LATEST;
 
 const areBuffers = (buffers, fewest) => buffers >= fewest && buffers <= 64 && (buffers & (buffers - 1)) === 0;
 
-/** An entry of a schema; null if its kind is not known. The `room` are the words of the block that are left. */
+/** An entry of a schema; null if its kind is not known. `room` is the number of words left in the block. */
 function parseMetric(view, block, room, before) {
     const cursor = new Cursor(view, 4);
     const metric = {
@@ -438,7 +438,7 @@ function parseMetric(view, block, room, before) {
         plain: cursor.u16(),
     };
     const kind = KINDS.get(metric.kind);
-    if (!kind) return null; // of a later version
+    if (!kind) return null; // a later version's
     const fields = cursor.u16();
     metric.parameter = cursor.u32();
     const [label, unit, help, counters] = [cursor.u16(), cursor.u16(), cursor.u16(), cursor.u16()];
@@ -507,14 +507,14 @@ function parseSchema(view) {
             }
         } catch (problem) {
             if (!(problem instanceof Malformed)) throw problem;
-            schema.problems.push(problem.message); // costs the metric
+            schema.problems.push(problem.message); // costs only this metric
         }
     }
     if (exported) cursor.take(exported - 1);
     return schema;
 }
 
-/** The last schemas of this reading, and their bytes: the files of a model have the same, as a rule. */
+/** The most recent schemas of this read, and their bytes: the files of a model usually have the same ones. */
 const knownSchemas = [];
 const KNOWN_MOST = 16;
 
@@ -529,7 +529,7 @@ function schemaOf(view) {
     return schema;
 }
 
-/** The texts of an instance, from the bytes of its record that they may take. */
+/** The texts of an instance, from those bytes of its record that they may occupy. */
 function parseTexts(view, schema) {
     const cursor = new Cursor(view, 16);
     const [prefixLength, groupLength, count] = [cursor.u16(), cursor.u16(), cursor.u32()];
@@ -546,7 +546,7 @@ function parseTexts(view, schema) {
         labels.push([key, value]);
     }
     const texts = { prefix: group ? `${prefix}${group}.` : prefix, suffix: "", identity: {} };
-    if (group) texts.identity = { group }; // labels beside it say what exporters call the group
+    if (group) texts.identity = { group }; // the key of a label beside it is the exporters' name for the group
     else if (count) {
         texts.suffix = labelsText(labels);
         texts.identity = { labels: objectOf(labels) };
@@ -556,7 +556,7 @@ function parseTexts(view, schema) {
     return texts;
 }
 
-/** An object by key, whatever the keys are (`__proto__`). */
+/** An object with these entries, whatever the keys are (`__proto__`). */
 function objectOf(entries) {
     const object = Object.create(null);
     for (const [key, value] of entries) object[key] = value;
@@ -588,13 +588,13 @@ function parseDescription(view) {
     return [key, { time, unit: cursor.text(unit), help: cursor.text(help) }];
 }
 
-/** Of several descriptions of the same metrics the latest counts; at the same time the first. */
+/** Of several descriptions of the same metrics the latest counts; of several with the same time, the first. */
 function describe(descriptions, key, description) {
     const known = descriptions.get(key);
     if (!known || known.time < description.time) descriptions.set(key, description);
 }
 
-/** A retired record: how many files were folded, and the keys of those that are named. */
+/** A retired record: how many files were folded, and the keys of those that it names. */
 function parseRetired(view) {
     const cursor = new Cursor(view, 8);
     const [folds, count] = [cursor.u64(), cursor.u32()];
@@ -627,30 +627,30 @@ const PAUSE_MOST = 0.004; // milliseconds
 const fenceWord = new Int32Array(new SharedArrayBuffer(4));
 
 /**
- * Keeps later loads from being done before earlier ones. A store and a load of one word of shared memory are
- * sequentially consistent: no load before the store is done after it, and none after the load is done before it.
+ * Keeps later loads from being performed before earlier ones. A store and a load of one word of shared memory are
+ * sequentially consistent: no load before the store is performed after it, and no load after the load before it.
  */
 function fence() {
     Atomics.store(fenceWord, 0, 0);
     Atomics.load(fenceWord, 0);
 }
 
-/** For a time that varies: a fixed one could keep step with the writer. */
+/** Waits for a varying time: a fixed one could keep step with the writer. */
 function pause() {
     const end = performance.now() + Math.random() * PAUSE_MOST;
     while (performance.now() < end);
 }
 
-/** `length` bytes of a file. The offset and the address are multiples of 8, so that the kernel copies whole words. */
+/** Reads `length` bytes of a file. Offset and address are multiples of 8, so that the kernel copies whole words. */
 function pread(descriptor, at, length) {
-    // Not a small array of JavaScript, which need not be aligned.
+    // On an ArrayBuffer, because a small array made without one need not be aligned.
     const bytes = new Uint8Array(new ArrayBuffer(length));
     const got = length && fs.readSync(descriptor, bytes, 0, length, at);
     need(got === length, "cut short while it was read", Refused);
     return new DataView(bytes.buffer);
 }
 
-/** The bytes of a file, read ahead, so that a small file takes one call. No load is ordered with another one. */
+/** The bytes of a file, read ahead, so that a small file takes one call. Its loads are not ordered. */
 class Copy {
     constructor(descriptor, end) {
         this.descriptor = descriptor;
@@ -669,8 +669,8 @@ class Copy {
 }
 
 /**
- * The three phases of "A polling reader, by pread": three copies of the same bytes, with fences between. Sequences are
- * taken from the first and the last, everything else from the one in the middle.
+ * The three phases of "A polling reader, by pread": three copies of the same bytes, with fences in between. Sequences
+ * are taken from the first and the last copy, everything else from the middle one.
  */
 class Phases {
     constructor(descriptor, end) {
@@ -693,7 +693,7 @@ class Phases {
     }
 }
 
-/** Whether the copy is publication `p` of a slot. */
+/** Whether the copy of a slot is publication `p`. */
 const isWhole = (p, second, buffers) => BigInt.asUintN(64, second - 2n * p) <= BigInt(2 * (buffers - 1));
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -704,7 +704,7 @@ const PASSES = 8;
 const PROPORTION = 16;
 const ALLOWANCE = 1 << 20;
 
-/** A stats file, read once. Throws `Malformed`, or what the system says. */
+/** A stats file, read once. Throws `Malformed` or the system's error. */
 class StatsFile {
     constructor(file, root) {
         this.path = file;
@@ -721,7 +721,7 @@ class StatsFile {
             for (let pass = 0; pass < PASSES; pass++) {
                 this.readRecords();
                 this.readValues();
-                // A context that was copied may be in a record that is new since.
+                // A copied reference may lead to a context in a record added since.
                 fence();
                 if (!this.refers || word(pread(this.descriptor, COMMITTED, 8), 0) === BigInt(this.committed)) break;
             }
@@ -737,7 +737,7 @@ class StatsFile {
         return found;
     }
 
-    /** Allocation is in proportion to the blocks that the file takes. */
+    /** Keeps allocation in proportion to the blocks that the file occupies. */
     charge(bytes) {
         this.budget -= bytes;
         need(this.budget >= 0, "out of proportion to the space that the file takes");
@@ -745,7 +745,7 @@ class StatsFile {
 
     readRecords() {
         const start = pread(this.descriptor, COMMITTED, 16);
-        fence(); // the records after the length that says they are there
+        fence(); // the records are read after the length that covers them
         const [committed, owner] = [word(start, 0), word(start, 1)];
         this.tid = Number(owner & 0xffffffffn);
         this.ownerState = Number((owner >> 32n) & 0xffn);
@@ -771,7 +771,7 @@ class StatsFile {
         }
     }
 
-    /** Takes in the record at an offset, and returns its length. */
+    /** Reads the record at an offset, and returns its length. */
     readRecord(at) {
         const left = this.committed - at;
         need(left >= 8, `the record at ${at} is beyond the committed length`);
@@ -794,7 +794,7 @@ class StatsFile {
         return length;
     }
 
-    /** The first bytes of a record, which has at least so many. */
+    /** A cursor over the first bytes of a record, which must have at least that many. */
     head(at, length, bytes) {
         need(length >= bytes, `the record at ${at} has ${length} bytes`);
         return new Cursor(this.records.view(at, bytes), 8);
@@ -827,7 +827,7 @@ class StatsFile {
         this.instances.push(instance);
     }
 
-    /** Groups that come and go: the first look at the generation, and the texts after it. */
+    /** Groups that come and go: the first read of the generation, and then the texts. */
     readGeneration(at, instance) {
         const generation = () => word(pread(this.descriptor, instance.place - 8, 8), 0);
         const first = generation();
@@ -845,7 +845,7 @@ class StatsFile {
         }
     }
 
-    /** The instance that has this place, and those of its metrics that have it. */
+    /** The instance that contains this place, and its metrics at this place. */
     ownerOf(place) {
         let [first, end] = [0, this.instances.length]; // they ascend, as their records do
         while (first < end) {
@@ -903,13 +903,13 @@ class StatsFile {
         for (const instance of there) instance.values = this.copyInstance(instance, phases, counts);
         const now = hasClockOf(this.header) ? monotonicNow() : null;
         const context = this.readContexts();
-        // The second look: of what has another generation by now nothing counts.
+        // The second read of the generations: values of instances whose generation has changed do not count.
         fence();
         const still = there.filter((instance) => !instance.isStill || instance.isStill());
         this.parts = [new Map()];
         const twice = [];
         for (const instance of still) {
-            if (this.retired) this.parts.push(new Map()); // a label is there once for each version of its schema
+            if (this.retired) this.parts.push(new Map()); // a label occurs once per version of its schema
             this.decodeInstance(instance, this.parts.at(-1), { now, context, retired: this.retired !== null }, twice);
         }
         const more = twice.length > 1 ? ` (and ${twice.length - 1} more labels)` : "";
@@ -918,7 +918,7 @@ class StatsFile {
         for (const instance of there) instance.values = null;
     }
 
-    /** What was copied of each metric of an instance. */
+    /** Copies the values of each metric of an instance. */
     copyInstance({ place, schema, octaves, extents }, phases, counts) {
         const [firsts, chunk, seconds] = phases.views(place, schema.block);
         const data = sliceOf(chunk, 0, schema.block);
@@ -935,13 +935,13 @@ class StatsFile {
                 return { number, counts: sliceOf(counts.view(place, 8 * count), 0, 8 * count) };
             });
             const cells = (extents.get(metric) ?? []).map((piece) => this.copyCells(piece, phases));
-            if (cells.includes(null)) values.buffer = null; // as if its slot was too busy
+            if (cells.includes(null)) values.buffer = null; // as if its slot were too busy
             else values.cells = cells.flat();
             return values;
         });
     }
 
-    /** The cells of an extent that have a value: the number of the publication, and its words. Null: one is too busy. */
+    /** The cells of an extent that have a value: publication number and words. Null if one of them is too busy. */
     copyCells(piece, phases) {
         const found = [];
         const end = piece.place + piece.cells * piece.cellBytes;
@@ -953,12 +953,12 @@ class StatsFile {
                 ? { p, words: sliceOf(data, bufferAt(p, piece), 8 * piece.words) }
                 : this.retry(at, piece, TRIES_OF_CELL);
             if (cell && cell.p !== 0n) found.push(cell);
-            if (!cell && piece.buffers > 1) return null; // a numbered cell that is being overwritten is gone
+            if (!cell && piece.buffers > 1) return null; // with one buffer, a cell that is being overwritten is gone
         }
         return found;
     }
 
-    /** A slot that was written while it was copied: three phases of its own, a bounded number of times. */
+    /** Copies a slot again that was written during its copy: in three phases, a bounded number of times. */
     retry(at, slot, tries) {
         for (let tried = 1; tried < tries && this.tries > 0; tried++) {
             this.tries--;
@@ -972,7 +972,7 @@ class StatsFile {
         return null;
     }
 
-    /** Contexts, copied after all that may refer to them: a function from a reference to a context. */
+    /** Copies the contexts, after everything that may refer to them; returns a function from reference to context. */
     readContexts() {
         const places = new Map();
         if (this.refers) {
@@ -990,7 +990,7 @@ class StatsFile {
         };
     }
 
-    /** Adds the series of an instance to those of the file; labels that are there already go to `twice`. */
+    /** Adds the series of an instance to those of the file; labels that already exist go to `twice`. */
     decodeInstance(instance, stats, of, twice) {
         const { schema, texts, values } = instance;
         let before = null;
@@ -1016,7 +1016,7 @@ class StatsFile {
     }
 }
 
-/** Where the buffer of a publication begins, in bytes from the sequence. */
+/** The offset of a publication's buffer, in bytes from the sequence. */
 const bufferAt = (p, { buffers, words }) => 8 * (1 + Number(p & BigInt(buffers - 1)) * words);
 
 function append(lists, key, item) {
@@ -1028,7 +1028,7 @@ function append(lists, key, item) {
 // Contexts
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What a reference leads to if its context is not there any more. */
+/** What a reference leads to if its context is no longer there. */
 const LOST = Symbol("lost");
 
 /** A text, or any bytes, that entries refer to. */
@@ -1046,7 +1046,7 @@ class Context {
     }
 }
 
-/** The id of a context; empty: there is none; null: it is lost. */
+/** The id of a context; empty if there is none, null if it is lost. */
 const contextId = (context) => (context === LOST ? null : context === null ? "" : context.id);
 
 const MD5_SHIFTS = [7, 12, 17, 22, 5, 9, 14, 20, 4, 11, 16, 23, 6, 10, 15, 21];
@@ -1091,7 +1091,7 @@ const PERCENTILES = [
     ["99.9", 999n],
 ];
 
-/** `k`, `h` and the octaves of the layout with so many digits. */
+/** `k`, `h` and the number of octaves of the layout with this many digits. */
 function layoutOf(digits) {
     const k = Math.ceil(Math.log2(2 * 10 ** digits));
     return { k, h: 2 ** (k - 1), octaves: 66 - k };
@@ -1131,7 +1131,7 @@ class Histogram {
         }
     }
 
-    /** Adds exemplars: of those of one magnitude the latest counts, at the same time the first. */
+    /** Adds an exemplar: of one magnitude the latest counts; of several with the same time, the first. */
     addExemplar(magnitude, exemplar) {
         const known = this.exemplars.get(magnitude);
         if (!known || known.time < exemplar.time) this.exemplars.set(magnitude, exemplar);
@@ -1144,12 +1144,12 @@ class Histogram {
         return copy;
     }
 
-    /** The sum of all counts, by a list of what is not empty. */
+    /** The sum of all counts in a list of nonempty buckets. */
     static sum(ascending) {
         return ascending.reduce((sum, { count }) => saturated(sum, count), 0n);
     }
 
-    /** The percentiles by name. `middle` gives the value for what is at a place of the list. */
+    /** The percentiles by name. `middle` returns the value for an item of the list. */
     percentiles(middle) {
         const ascending = this.ascending();
         const n = Histogram.sum(ascending);
@@ -1220,7 +1220,7 @@ class Distribution extends Histogram {
         for (const [magnitude, exemplar] of next.exemplars) this.addExemplar(magnitude, exemplar);
     }
 
-    /** Goes to the layout with so many digits if that is coarser. */
+    /** Changes to the layout with this many digits if that is coarser. */
     coarsen(digits) {
         if (digits >= this.digits) return;
         const { buckets, coarse } = this;
@@ -1252,7 +1252,7 @@ class Distribution extends Histogram {
         return { low: BigInt(h + first) * width, high: BigInt(h + last + 1) * width - 1n };
     }
 
-    /** What is not empty, in ascending order: of an octave its coarse count first. */
+    /** The nonempty buckets in ascending order; in each octave the coarse count is first. */
     ascending() {
         const layout = this.layout;
         const all = [...this.coarse].map(([octave, count]) => [octave * layout.h - 0.5, octave, true, count]);
@@ -1289,9 +1289,9 @@ class Distribution extends Histogram {
         return n > 1 ? Math.sqrt(squares / (n - 1)) : 0;
     }
 
-    /** With the JSON keys of the kind. The divisor is 1, or that from nanoseconds to seconds. */
+    /** An object with the JSON keys of the kind. The divisor is 1, or the one from nanoseconds to seconds. */
     show(divisor) {
-        // Divided, not multiplied by 1e-9, which is no double.
+        // Divided, not multiplied by 1e-9, which is not a double.
         const show = (x) => (x === null ? null : divisor === 1 ? plain(x) : Number(x) / divisor);
         const percentiles = this.percentiles((place) => show(this.middle(place)));
         const shown = {
@@ -1346,8 +1346,8 @@ const lesser = (a, b) => (b < a || a !== a ? b : a);
 const greater = (a, b) => (b > a || a !== a ? b : a);
 
 /**
- * f64 values, summarized. The squares are those about 0, exactly: so those of several files add up, and nothing is lost
- * when those about the mean are taken from them.
+ * A summary of f64 values. The squares are about 0, and exact. So the squares of several files add up, and the squares
+ * about the mean are computed from them without loss.
  */
 class Summary {
     constructor() {
@@ -1470,7 +1470,7 @@ class FloatDistribution extends Histogram {
         for (const [key, n] of buckets) addCount(this.buckets, Math.floor((key * this.layout.h) / from), n);
     }
 
-    /** What is not empty, in ascending order, by the bits of its least and greatest absolute value. */
+    /** The nonempty buckets in ascending order, with the bits of their least and greatest absolute values. */
     ascending() {
         const { h } = this.layout;
         const width = 2n ** 52n / BigInt(h);
@@ -1479,7 +1479,7 @@ class FloatDistribution extends Histogram {
             const first = range * OCTAVES_OF_RANGE;
             const last = first + OCTAVES_OF_RANGE - 1;
             const end = last % NEGATIVE === NO_NUMBERS ? last : last + 1; // the greatest finite value
-            // Before all octaves of the range, of which the last one is the least below 0.
+            // Before all octaves of the range; below 0 the last octave has the least values.
             const order = first >= NEGATIVE ? -(last + 1) * h : first * h;
             all.push([order - 0.5, BigInt(first) << 52n, (BigInt(end) << 52n) - 1n, count]);
         }
@@ -1520,7 +1520,7 @@ const FLOATS = {
         for (const { time, bits, context } of exemplarsOf(found, of)) {
             const octave = Number(bits >> 52n);
             if (octave % NEGATIVE === NO_NUMBERS) continue;
-            // In ascending order, those of negative values first.
+            // Magnitudes ascend with the values: negative ones come first.
             const magnitude = octave < NEGATIVE ? NEGATIVE + octave : OCTAVES_OF_FLOATS - 1 - octave;
             value.addExemplar(magnitude, { time, value: bitsToFloat(bits), context });
         }
@@ -1533,7 +1533,7 @@ const FLOATS = {
 // The other kinds
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** Merge rules: `merged` is that of `files` files before. */
+/** Merge rules: `merged` is the merged value of `files` earlier files. */
 function mergeNumbers(rule, merged, next, files) {
     if (rule === LATEST) return next;
     if (rule === MEAN) return Number(merged) + (Number(next) - Number(merged)) / (files + 1);
@@ -1630,7 +1630,7 @@ const COMPOUND = {
             if (!count) return load(found.buffer, offset);
             return Array.from({ length: count }, (_, i) => load(found.buffer, offset + i * bytes));
         }),
-    /** Each field of the later file gets what the earlier ones had under the same name. */
+    /** Merges each field of the later file with the field of the same name in the earlier files. */
     merge(merged, next, { before, metric, files }) {
         const had = new Map();
         before.fields.forEach(({ name, count }, i) => had.set(name, { isArray: count > 0, value: merged[i] }));
@@ -1686,7 +1686,7 @@ const SAMPLING_COUNTER = {
     fits: ({ buffers, words, plain }) => buffers > 0 && words === 2 && plain === 1,
     nothing: () => ({ count: 0n, rate: 0 }),
     decode: ({ buffer }) => ({ count: word(buffer, 0), rate: float(buffer, 1) }),
-    /** Who does not write has no rate. */
+    /** A file that is not written has no rate. */
     inactive: ({ count }) => ({ count, rate: 0 }),
     merge: (merged, next) => ({ count: saturated(merged.count, next.count), rate: merged.rate + next.rate }),
     show: ({ count, rate }) => ({ count: plain(count), per_ms: rate }),
@@ -1753,7 +1753,7 @@ const HISTORY = {
 const FIXED_WORDS = 6;
 const [IS_NOTE, IS_TOTAL] = [1n, 2n];
 
-/** An error log: `messages` and `totals` are entries by what they are about. */
+/** An error log: `messages` and `totals` hold entries by what identifies them. */
 class ErrorLog {
     constructor(counts = [0n, 0n, 0n, 0n]) {
         this.counts = counts;
@@ -1779,7 +1779,7 @@ class ErrorLog {
         const [name, site, message, sources] = texts;
         const flags = word(words, 5);
         const entry = {
-            // In the order in which they are shown.
+            // In the order of the output.
             what: [name, (flags & IS_NOTE) === 0n ? "" : "note", message, site, sources],
             count: word(words, 0),
             first: word(words, 1),
@@ -1859,10 +1859,10 @@ const ERRORS = {
 // Window
 // ---------------------------------------------------------------------------------------------------------------------
 
-const STEPS = 12; // that count
+const STEPS = 12; // the number of steps that count
 const PLACES = STEPS + 1;
 
-/** What a step of a window has: the kind, the words beside its stamp, coarse counts and octaves. */
+/** The parts of a window's step: the kind, the words beside its stamp, coarse counts and octaves. */
 function stepOf({ parameter }) {
     const [kind, digits] = [parameter & 0xff, parameter >>> 8];
     const step = { kind: KINDS.get(kind), parameter: digits, coarse: 0 };
@@ -1874,7 +1874,7 @@ function stepOf({ parameter }) {
     return step.kind === TIMER || step.kind === PERCENTILE ? { ...step, words: 8, coarse: octaves, octaves } : null;
 }
 
-/** What another metric counted in its last time: the steps that count, merged. Times are nanoseconds. */
+/** What another metric counted in its most recent time: the steps that count, merged. Times are in nanoseconds. */
 class WindowValue {
     constructor(step, length) {
         this.step = step;
@@ -1895,7 +1895,7 @@ class WindowValue {
         this.value = merged(this.step.kind, this.value, other.value);
     }
 
-    /** Adds the steps that count, of a metric that is no counter. */
+    /** Adds the steps that count, for a metric that is not a counter. */
     addSteps(found, stepLength, now) {
         const { step } = this;
         for (let place = 0; place < PLACES; place++) {
@@ -1905,7 +1905,7 @@ class WindowValue {
             const age = now / stepLength - (stamp - 1n);
             if (age < 0n || age >= STEPS) continue;
             const own = { ...found, buffer: part(found.buffer, 8 * (at + 1), 8 * step.words), cells: [], octaves: [] };
-            // One word more: what a summary has rejected, which is not known of a step.
+            // One word more: a summary's count of rejected values, which a step does not have.
             own.plain = new DataView(new ArrayBuffer(8 * (step.coarse + 1)));
             const empty = step.kind.decode(own, step, NO_CONTEXTS);
             for (let i = 0; i < step.coarse; i++) {
@@ -1915,13 +1915,13 @@ class WindowValue {
                 .filter(({ number }) => Math.floor(number / step.octaves) === place)
                 .map(({ number, counts }) => ({ number: number % step.octaves, counts }));
             const value = step.kind.decode(own, step, NO_CONTEXTS);
-            // Counts of the step that was here before.
+            // True if the counts belong to the step that was here before.
             const isOld = step.coarse && Histogram.sum(value.ascending()) / 2n > word(own.buffer, 0) + 1000n;
             this.value = merged(step.kind, this.value, isOld ? empty : value);
         }
     }
 
-    /** What a counter counted since the begin of the first step that counts. */
+    /** Adds what a counter counted since the beginning of the first step that counts. */
     addCount(found, stepLength, now, count) {
         if (stepLength === 0n) return;
         const first = most(0n, now / stepLength - BigInt(STEPS - 1));
@@ -1950,7 +1950,7 @@ class WindowValue {
 
 const NO_CONTEXTS = { context: () => LOST, retired: false };
 
-/** It has no series of its own: it is decoded, merged and shown with its metric. */
+/** A window has no series of its own: it is decoded, merged and shown with its metric. */
 const WINDOW = {
     name: "window",
     fits(metric) {
@@ -1971,11 +1971,11 @@ const WINDOW = {
     },
 };
 
-/** CLOCK_MONOTONIC in nanoseconds; null: it cannot be had. */
+/** CLOCK_MONOTONIC in nanoseconds; null if it cannot be read. */
 function monotonicNow() {
     if (process.platform !== "linux") return null;
     if (!process.versions.deno) return process.hrtime.bigint();
-    // Deno counts from its own begin. The uptime is the same clock if the machine has never been suspended.
+    // Deno counts from its own start. The uptime is the same clock if the machine has never been suspended.
     const suspended = contentsOf("/sys/power/suspend_stats/success").trim();
     const isKnown = suspended === "0" || (suspended === "" && statOf("/sys/power/state", fs.statSync));
     const isShifted = /[1-9]/.test(contentsOf("/proc/self/timens_offsets"));
@@ -1983,7 +1983,7 @@ function monotonicNow() {
     return isKnown && !isShifted && uptime ? BigInt(uptime[1] + uptime[2]) * 10_000_000n : null;
 }
 
-/** Whether start times and the times of windows are by the clock of this process. */
+/** Whether start times and the times of windows are on the clock of this process. */
 function hasClockOf({ bootId, timeNamespace }) {
     const here = thisProcess();
     return bootId !== NO_ID && bootId === here.bootId && timeNamespace === here.timeNamespace;
@@ -1997,10 +1997,10 @@ const TIMER = distributionKind("timer", NANOSECONDS);
 const PERCENTILE = distributionKind("percentile", 1);
 
 /**
- * By code. A kind has a `name`; `fits`: whether an entry has its geometry; `decode`, `merge` and `show` of a value;
- * `nothing`: the value of no file; `files`: which files count (all, if it does not say); `isFlat`: whether JSON has
- * the keys of the value beside those of the label; and where it has such records, `octaves`: their greatest number and
- * their counts, and `cells`: whether an extent is one of its own.
+ * The kinds by code. A kind has a `name`; `fits`: whether an entry has its geometry; `decode`, `merge` and `show` for a
+ * value; `nothing`: the value if no file counts; `files`: which files count (all by default); `isFlat`: whether JSON
+ * has the keys of the value beside those of the label; and if it has such records, `octaves`: their greatest number
+ * and their counts, and `cells`: whether an extent belongs to the kind.
  */
 const KINDS = new Map([
     [1, COUNTER],
@@ -2026,7 +2026,7 @@ const KINDS = new Map([
 // Merging
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** The merged value of two. `before` is changed if it is an object that merges by itself. */
+/** Returns two values merged. `before` is changed if it is an object with a `merge` method. */
 function merged(kind, before, next, of) {
     if (kind.merge) return kind.merge(before, next, of);
     before.merge(next);
@@ -2045,21 +2045,21 @@ function areSame(one, two) {
 class Label {
     constructor(label) {
         this.label = label;
-        this.metric = null; // that of the file created last: kind, unit, help and identity are its
+        this.metric = null; // of the file created last, which determines kind, unit, help and identity
         this.identity = null;
         this.value = null;
-        this.before = null; // the metric of the value before
+        this.before = null; // the metric of the value merged last
         this.files = 0;
         this.isCurrent = false;
         this.isSeen = false;
         this.isBusy = false;
         this.window = null;
-        this.named = new Set(); // what was reported
+        this.named = new Set(); // what has been reported
     }
 
-    /** Says what the label is, by a later file. */
+    /** Sets the metric and the identity of the label, from a later file. */
     identify(series, file) {
-        // Retired files of earlier versions know neither groups nor labels.
+        // Retired files of earlier versions contain neither groups nor labels.
         const isOlder = this.metric && file.retired && !hasIdentity(series.identity) && hasIdentity(this.identity);
         if (isOlder && this.metric.kind === series.metric.kind) return;
         this.metric = series.metric;
@@ -2072,7 +2072,7 @@ class Label {
         errors.push({ path: file.path, error: `the label ${quoted(this.label)} ${error}` });
     }
 
-    /** Adds what a file in a state has of it. */
+    /** Adds the value that a file in this state has for the label. */
     add(series, file, state, errors) {
         const { metric } = series;
         if (series.isBusy) {
@@ -2111,7 +2111,7 @@ class Label {
         this.files++;
     }
 
-    /** As a `Series`. */
+    /** The label as a `Series`. */
     show(descriptions) {
         const { label, identity, isBusy } = this;
         const metric = this.before ?? this.metric;
@@ -2133,7 +2133,7 @@ class Label {
     }
 }
 
-/** The series of some files of one model, which are in the order of their creation. */
+/** The merged series of some files of one model, which are in the order of their creation. */
 function mergeFiles(files, errors, stateOf = (file) => file.state) {
     const labels = new Map();
     const descriptions = new Map();
@@ -2157,7 +2157,7 @@ function mergeFiles(files, errors, stateOf = (file) => file.state) {
     return shown.map((label) => label.show(descriptions));
 }
 
-/** Each file counts once: of several that are the same one the most like the one that its writer made. */
+/** Each file counts once: of several copies, the one most like the file that its writer made. */
 function withoutCopies(files, errors) {
     const strangeness = (file) => {
         const { uid, model, pid, tid } = file.header;
@@ -2188,7 +2188,7 @@ function withoutCopies(files, errors) {
 // Liveness
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** File systems that only the kernel of this machine writes, by their names in /proc/self/mountinfo. */
+/** File systems that only the kernel of this machine writes to, by their names in /proc/self/mountinfo. */
 const LOCAL = new Set(
     ["tmpfs", "ramfs", "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "bcachefs", "zfs", "overlay"],
 );
@@ -2196,20 +2196,20 @@ const LOCK_READINGS = 16;
 
 let knownProcess = null;
 
-/** What the kernel says of this process; asked once. */
+/** What the kernel says about this process; asked once. */
 function thisProcess() {
     knownProcess ??= {
         bootId: identifier("/proc/sys/kernel/random/boot_id"),
         machineId: identifier("/etc/machine-id"),
         pidNamespace: namespaceOf("pid"),
         timeNamespace: namespaceOf("time"),
-        // /proc of another pid namespace has other numbers than this process.
+        // The /proc of another pid namespace has other pids than this process sees.
         isProcOwn: !/^NSpid:\s+\d+\s+\d/m.test(contentsOf("/proc/self/status")),
     };
     return knownProcess;
 }
 
-/** 32 hexadecimal digits; zeros if it is something else. */
+/** The identifier of 32 hexadecimal digits in a file; zeros if the file contains anything else. */
 function identifier(file) {
     const digits = contentsOf(file).trim().replaceAll("-", "").toLowerCase();
     return /^[0-9a-f]{32}$/.test(digits) ? digits : NO_ID;
@@ -2218,16 +2218,17 @@ function identifier(file) {
 const namespaceOf = (kind) => statOf(`/proc/self/ns/${kind}`, fs.statSync, { bigint: true })?.ino ?? 0n;
 
 /**
- * The write locks on a single byte, as `inode token`, by /proc/locks, which lists the locks of all processes of the
- * machine, those of other pid namespaces, too. `isComplete`: whether what is not there is free. Null: it is not there.
+ * The write locks on a single byte, as `inode token`, from /proc/locks, which lists the locks of all processes of the
+ * machine, including those of other pid namespaces. `isComplete`: whether a lock that is not listed is free. Null if
+ * the list cannot be read.
  *
- * The kernel gives a page of the list at a time. A lock may be missed if an earlier one goes away between two pages, so
- * the list is read until it is the same twice. The device is not compared: the list has that of the file system, stat
- * may have another one. A token is a random number of 63 bits, so inode and token are enough.
+ * The kernel returns a page of the list at a time. A lock may be missed if an earlier one goes away between two pages,
+ * so the list is read until two reads are equal. The device is not compared: the list has the device of the file
+ * system, while stat may return another one. A token is a random number of 63 bits, so inode and token are enough.
  */
 function heldLocks() {
     const found = statOf("/proc/locks", fs.statSync);
-    // A sandbox may put another file in its place.
+    // A sandbox may have another file in this place.
     if (!found?.isFile() || found.dev !== statOf("/proc/self", fs.statSync)?.dev) return null;
     const held = new Set();
     let before = null;
@@ -2245,11 +2246,11 @@ function heldLocks() {
     return { held, isComplete: false };
 }
 
-/** Whether processes live. Asks once per process and pass. */
+/** Whether processes are alive. Asks once per process and pass. */
 class Liveness {
     constructor() {
         this.answers = new Map();
-        this.locks = new Map(); // what has the name .lock, by root
+        this.locks = new Map(); // the file named .lock, by root
         this.heldLocks = undefined;
     }
 
@@ -2279,7 +2280,7 @@ class Liveness {
         return byPid === "gone" ? "dead" : byPid;
     }
 
-    /** Whether the lock is held; undefined: the lock says nothing. */
+    /** Whether the lock is held; undefined if the lock says nothing. */
     isHeld({ token, lockDevice, lockInode }, root) {
         if (token < 1n || token >= 2n ** 63n) return undefined;
         if (!this.locks.has(root)) {
@@ -2287,7 +2288,7 @@ class Liveness {
         }
         const lock = this.locks.get(root);
         if (!lock?.isFile() || lock.dev !== lockDevice || lock.ino !== lockInode) return undefined;
-        if (this.heldLocks === undefined) this.heldLocks = heldLocks(); // after all files were read
+        if (this.heldLocks === undefined) this.heldLocks = heldLocks(); // after all files have been read
         if (!this.heldLocks) return undefined;
         const { held, isComplete } = this.heldLocks;
         return held.has(`${lockInode} ${token}`) || (isComplete ? false : undefined);
@@ -2304,7 +2305,7 @@ function lifeByPid(header) {
         process.kill(pid, 0);
     } catch ({ code }) {
         if (code === "ESRCH") return "gone";
-        if (code !== "EPERM") return "unknown"; // Deno without the permission to ask, say
+        if (code !== "EPERM") return "unknown"; // for example Deno without permission to ask
     }
     if (!here.isProcOwn) return "lives";
     // Fields 3, 20 and 22; the second is a name in parentheses, which may contain anything.
@@ -2316,7 +2317,7 @@ function lifeByPid(header) {
     return "lives";
 }
 
-/** Whether only this machine's kernel can write there: by the type of the innermost mount. */
+/** Whether only this machine's kernel can write there, according to the type of the innermost mount. */
 function isLocal(directory) {
     const real = statOf(directory, fs.realpathSync);
     if (!real) return false;
@@ -2340,7 +2341,7 @@ function isLocal(directory) {
 const NAMED = 1024n;
 const STARTS = 16;
 
-/** The file; null if it is gone, or cannot be read, which goes to `errors`. */
+/** The file; null if it is gone or cannot be read. The latter goes to `errors`. */
 function openFile(file, root, errors) {
     try {
         const found = new StatsFile(file, root);
@@ -2348,7 +2349,7 @@ function openFile(file, root, errors) {
         return found;
     } catch (problem) {
         const isGone = problem.code === "ENOENT" && !file.includes("\uFFFD");
-        if (isGone) return null; // since the directory was listed
+        if (isGone) return null; // it was removed since the directory was listed
         errors.push({ path: file, error: printable(sentenceOf(problem)) });
         return null;
     }
@@ -2358,10 +2359,10 @@ function sentenceOf(problem) {
     if (problem instanceof Malformed) return problem.message;
     if (problem.code === "ELOOP") return "a symbolic link, not a regular file";
     if (problem.code === "ENOENT") return "cannot be opened: its name is not UTF-8, or it was removed";
-    return `cannot be read: ${problem.message}`; // what the system says, or no memory
+    return `cannot be read: ${problem.message}`; // the system's error, or no memory
 }
 
-/** The retired file of a directory, without a valid record of which nothing counts. */
+/** The retired file of a directory. Without a valid retired record, nothing in it counts. */
 function openRetired(file, root, errors) {
     const found = openFile(file, root, errors);
     if (!found || found.retired) return found;
@@ -2403,8 +2404,8 @@ function readDirectory(directory, root, errors) {
 /**
  * Reads stats files.
  *
- * It takes some 30 microseconds for a small file. A directory that cannot be read, a damaged file and the like do not
- * throw: they are in `errors`, and everything else is read.
+ * It takes about 30 microseconds for a small file. A directory that cannot be read, a damaged file and the like do not
+ * throw an error: they are in `errors`, and everything else is read.
  *
  * @example
  * const { models, errors } = read("/run/app");
@@ -2415,7 +2416,7 @@ function readDirectory(directory, root, errors) {
  *
  * @param {string | string[]} [paths] roots, directories of models or stats files. By default `$MMSTATS_PATH`, or else
  *   the usual roots of this user. If there are several, each is read by itself
- * @param {{perFile?: boolean}} [options] `perFile`: each file has the `series` of its own, too
+ * @param {{perFile?: boolean}} [options] `perFile`: each file also has its own `series`
  * @returns {Result}
  */
 export function read(paths = [], { perFile = false } = {}) {
@@ -2441,7 +2442,7 @@ export function read(paths = [], { perFile = false } = {}) {
     return result;
 }
 
-/** Adds the models below some paths, of which each file counts once. */
+/** Adds the models below some paths; each file counts once. */
 function readPaths(paths, perFile, { paths: read, models, errors }) {
     read.push(paths[0]);
     let files = [];
@@ -2487,7 +2488,7 @@ function readPaths(paths, perFile, { paths: read, models, errors }) {
     }
 }
 
-/** As a `File`. */
+/** A file as a `File`. */
 function fileShown(file, perFile) {
     const { pid, uid, gid, exe, created } = file.header;
     return {
@@ -2502,7 +2503,7 @@ function fileShown(file, perFile) {
         bytes: file.length,
         notes: file.notes,
         ...(file.retired && { retired: plain(file.retired.folds) }),
-        // All that it has, whatever its state.
+        // All of its values, whatever its state.
         ...(perFile && { series: mergeFiles([file], [], () => "live").filter(({ busy }) => !busy) }),
     };
 }
@@ -2511,7 +2512,7 @@ function fileShown(file, perFile) {
 // JSON
 // ---------------------------------------------------------------------------------------------------------------------
 
-/** What acts on a terminal or a page, or is not seen. */
+/** Characters that act on a terminal or a page, or are invisible. */
 const HARMFUL =
     /[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff]/g;
 const SHORT = { "\t": "\\t", "\r": "\\r", "\n": "\\n" };
@@ -2533,7 +2534,7 @@ export function show(result) {
     const models = [];
     const names = new Set();
     for (const { name, path: of, processes, files, series } of result.models) {
-        const key = names.has(name) ? `${name}@${of}` : name; // where several paths were given
+        const key = names.has(name) ? `${name}@${of}` : name; // if several paths were given
         names.add(name);
         const shown = files.map(({ path, pid, tid, state, created, bytes, retired, series }) => {
             const stats = series && statsShown(series);
@@ -2561,8 +2562,8 @@ function statsShown(series) {
  * JSON text with all digits of integers of up to 64 bits. Numbers beyond them are the nearest double; NaN and
  * infinities are null. Doubles beyond 2^53 are written with an exponent, so that they do not look like exact integers.
  *
- * @param {any} value numbers, BigInts, texts, booleans, null, lists and objects; what is undefined is left out
- * @param {string} [indent] what the lines of its parts begin with
+ * @param {any} value numbers, BigInts, texts, booleans, null, lists and objects; undefined values are left out
+ * @param {string} [indent] the indentation of its lines
  * @returns {string}
  */
 export function stringify(value, indent = "") {
@@ -2625,7 +2626,7 @@ function main(given) {
             return;
         } else paths.push(argument);
     }
-    // A reader of the output that has gone away is no failure.
+    // A closed pipe is not a failure.
     process.stdout.on("error", ({ code }) => process.exit(code === "EPIPE" ? 0 : 1));
     const result = read(paths, { perFile });
     process.exitCode = result.models.length ? 0 : 1;

@@ -8,18 +8,18 @@
     timer = mmstats.read("/run/app").get("my-app", "response_time")
     print(timer.count, timer.mean, timer.percentiles["99"])          # in seconds
 
-As a program it prints what `mmstats show --json` prints: exit code 0 if something was read, 1 if nothing was, 2 for
-wrong usage.
+As a program it prints what `mmstats show --json` prints. It exits with 0 if it has read something, 1 if it has read
+nothing, and 2 if it was called wrongly.
 
-    python3 mmstats.py [--per-file] [PATH]...      roots, models' directories, or files
+    python3 mmstats.py [--per-file] [PATH]...      roots, directories of models, or files
 
 For prometheus_client:
 
     prometheus_client.REGISTRY.register(mmstats.Collector("/run/app"))
 
-Written from docs/FORMAT.md alone, in the order of its chapters, so that one reads beside the other. It copies values
-with three phases of preadv ("A polling reader, by pread"), so it may read any file, whoever wrote it. It does not read
-files of format 1 (python-mmstats) and does not find files by the pid of their writer.
+It is written from docs/FORMAT.md alone, in the order of its chapters, so that the two can be read side by side. It
+copies values in three phases of preadv ("A polling reader, by pread"), so it may read any file, whoever wrote it. It
+does not read files of format 1 (python-mmstats) and does not find files by the pid of their writer.
 """
 
 import array
@@ -104,13 +104,13 @@ def contents(path):
 # ===============
 
 def listing(directory):
-    """The entries that do not begin with a dot: name, and whether it is a directory."""
+    """The entries whose name does not begin with a dot: the name, and whether it is a directory."""
     with os.scandir(directory) as entries:
         return sorted((e.name, e.is_dir(follow_symlinks=False)) for e in entries if not e.name.startswith("."))
 
 
 def directories(path):
-    """Path and root of each model's directory under `path`, which may be one itself."""
+    """Path and root of each model's directory under `path`, which may be such a directory itself."""
     found = listing(path)
     if any(not is_dir and name.startswith("mmstats-") for name, is_dir in found) \
             or (found and not any(is_dir for _, is_dir in found) and not os.path.lexists(os.path.join(path, ".lock"))):
@@ -119,7 +119,7 @@ def directories(path):
 
 
 def roots(errors):
-    """Where to look if nobody says. What is wrong with a root goes to `errors`."""
+    """The roots to read if no path is given. Problems with a root go to `errors`."""
     if os.environ.get("MMSTATS_PATH"):
         return [os.path.abspath(os.environ["MMSTATS_PATH"])]
     uid, runtime = os.geteuid(), os.environ.get("XDG_RUNTIME_DIR", "")
@@ -172,7 +172,7 @@ class File:
                 self.problems, self.busy = [], []
                 committed = self.read_records()
                 read_values(self)
-                # A polling reader, by pread: a context that was copied may be in a record that is new since.
+                # A polling reader, by pread: a copied reference may lead to a context in a record added since.
                 fence()
                 if self.words(32, 1)[0] == committed:
                     break
@@ -206,14 +206,14 @@ class File:
          self.token, self.device, self.inode, self.machine_id, model, exe, strings,
          _) = header.numbers("QIIIIQ16sQQQQ16sHHHH")
         self.tid_created = self.tid
-        # Not there in files of earlier versions; what a later version has before the strings follows.
+        # Files of earlier versions do not have it; fields of later versions follow it, before the strings.
         self.time_namespace, = struct.unpack("<Q", header.take(strings - header.at)[:8].ljust(8, b"\0"))
         self.model, self.exe = header.text(model), header.text(exe)
         need(self.model, "a model without a name")
 
     def read_records(self):
         committed, owner = self.words(32, 2)
-        fence()  # the records after the length that says they are there
+        fence()  # the records are read after the length that covers them
         self.tid, self.owner_state = owner & 0xFFFFFFFF, owner >> 32 & 0xFF
         if committed > self.length:
             self.length = os.fstat(self.descriptor).st_size
@@ -233,14 +233,14 @@ class File:
                     need(flags & 1 == 0, "the record at %d must be understood" % at)
                 at += length
         except Malformed as problem:
-            self.problems.append(str(problem))  # what came before it is used
+            self.problems.append(str(problem))  # the records before it are used
         return committed
 
     def process(self):
         return self.pid, self.start_time, self.boot_id, self.pid_namespace, self.token
 
     def name(self):
-        """What a retired file calls it."""
+        """Its name in a retired file."""
         return self.created, self.token, self.start_time, self.pid, self.tid_created
 
 
@@ -253,12 +253,12 @@ LABELS_MOST, NOTES_MOST = 64, 16
 RULES = range(5)
 SCALARS = {1: "B", 2: "H", 3: "I", 4: "Q", 5: "b", 6: "h", 7: "i", 8: "q", 9: "f", 10: "d", 11: "B"}
 BOOL, TEXT = 11, 12
-# Schemas, and the labels of instances, that were decoded already: the files of a model have the same, as a rule.
+# Schemas, and the labels of instances, that have been decoded: the files of a model usually have the same ones.
 DECODED, DECODED_MOST = {}, 4096
 
 
 def decoded(key, decode):
-    """What `decode` returns, once for each key."""
+    """The result of `decode`, which is called once for each key."""
     found = DECODED.get(key)
     if found is None:
         if len(DECODED) >= DECODED_MOST:
@@ -297,7 +297,7 @@ class Entry:
         return 0 < self.kind < len(KINDS) and KINDS[self.kind] is not None
 
     def of(self, identity, exported):
-        """The same for one instance, whose group or labels these are; what exporters put before the name of the
+        """A copy for one instance, with its group or labels; and with what exporters put before the name of the
         metric, and their key of the group."""
         metric = copy.copy(self)
         metric.identity, (metric.prefix, metric.group_key) = identity, exported
@@ -313,7 +313,7 @@ def schema_record(file, at, length, _):
 
 
 def schema_of(data):
-    """Records, Schema record: block, metrics, and what is wrong with the others."""
+    """Records, Schema record: block, valid metrics, and what is wrong with the others."""
     record = Cursor(data, 8)
     block, count, name, help_, type_, export = record.numbers("IIHHHH")
     need(block % 8 == 0, "a block of %d bytes" % block)
@@ -349,7 +349,7 @@ def within(at, length, texts, place, size):
          "values outside the record at %d" % at)
 
 
-# In the place of the texts of an instance that was removed, or whose texts are wrong.
+# Stands for the texts of an instance that was removed or whose texts are invalid.
 GONE = None, "", {}, ()
 
 
@@ -362,12 +362,12 @@ def instance_record(file, at, length, flags):
     if not flags & HAS_GENERATION:
         texts = texts_of(file, at, length, place, metrics)
     else:
-        # Groups that come and go: the first look, and the texts after it.
+        # Groups that come and go: the first read of the generation, and then the texts.
         generation = file.words(place - 8, 1)[0]
         fence()
         if generation % 2:
             file.instances.append((place, block, GONE, metrics, {}, {}))
-            return  # removed: nothing of it is read, but its octaves and extents are checked
+            return  # removed: its values are not read, but its octaves and extents are checked
         try:
             texts = texts_of(file, at, place - 8 - at, place, metrics)
         except Malformed as problem:
@@ -383,8 +383,8 @@ def instance_record(file, at, length, flags):
 
 
 def texts_of(file, at, length, place, metrics):
-    """What the labels of an instance begin and end with, and its identity, from the first `length` bytes of its
-    record."""
+    """The prefix and suffix of an instance's labels, its identity, and its metrics by label, from the first `length`
+    bytes of its record."""
     prefix, group, pairs = struct.unpack("<HHI", file.bytes(at, 24)[16:])
     table = 24 + prefix + group
     need(pairs <= LABELS_MOST and table + 4 * pairs <= length, "a short record at %d" % at)
@@ -392,13 +392,13 @@ def texts_of(file, at, length, place, metrics):
     texts = table + 4 * pairs + sum(lengths)
     need(texts <= length, "a short record at %d" % at)
     need(at + texts <= place, "values outside the record at %d" % at)
-    # The metrics are those of a schema, which is kept as long as this is.
+    # The cached result keeps `metrics` alive, so that its id stays unique.
     data = file.bytes(at, texts)[16:]
     return decoded((id(metrics), data), lambda: (*instance_texts(data, at, metrics), metrics))[:4]
 
 
 def instance_texts(data, at, metrics):
-    """Records, Instance record, from byte 16 on: what labels begin and end with, its identity, its metrics by label."""
+    """Records, Instance record, from byte 16 on: prefix and suffix of labels, the identity, and metrics by label."""
     cursor = Cursor(data)
     prefix, group, pairs = cursor.numbers("HHI")
     prefix, group = cursor.text(prefix), cursor.text(group)
@@ -410,7 +410,7 @@ def instance_texts(data, at, metrics):
     exported = prefix, labels[0][0] if group and labels else "group"
     prefix += group + "." if group else ""
     need(suffix or all(whole_label(prefix, metric.label) for metric in metrics), "a metric without a label at %d" % at)
-    # What exporters call the group is no label of it.
+    # Beside a group, the key of the label is only the exporters' name for the group.
     identity = {"group": group} if group else {"labels": dict(labels)} if labels else {}
     named = []
     for metric in metrics:
@@ -489,7 +489,7 @@ def description_record(file, at, length, _):
 
 
 def describe(known, more):
-    """Description record: the latest counts; at the same time the first."""
+    """Description record: the latest one counts; of several with the same time, the first."""
     for what, said in more.items():
         if what not in known or known[what][0] < said[0]:
             known[what] = said
@@ -502,13 +502,13 @@ TRIES, TRIES_PER_FILE, TRIES_OF_CELL = 4_000, 256_000, 64
 
 
 def is_whole(first, second, buffers):
-    """Whether the copy between two looks at the sequence is publication first // 2."""
+    """Whether the copy made between two reads of the sequence is publication first // 2."""
     return (second - first // 2 * 2) % 2**64 <= 2 * (buffers - 1)
 
 
 def try_slot(file, sequence, buffers, words):
-    """A polling reader, by pread, of one slot: the number and the words of its publication, None if it was written too
-    fast."""
+    """A polling reader, by pread, of one slot: the number and the words of its publication, or None if it was written
+    too fast."""
     time.sleep(random.random() * 2e-6)
     first, = file.words(sequence, 1)
     fence()
@@ -519,8 +519,8 @@ def try_slot(file, sequence, buffers, words):
 
 
 def read_cells(file, piece):
-    """A polling reader, by pread, of the cells of an extent: number and words of each publication. 0: there is none; None:
-    it was written too fast."""
+    """A polling reader, by pread, of the cells of an extent: number and words of each publication. The number is 0 if
+    there is none; instead of the pair there is None if the cell was written too fast."""
     _, place, cells, buffers, words = piece
     size = 1 + buffers * words
     firsts = file.words(place, cells * size)
@@ -536,7 +536,7 @@ def read_cells(file, piece):
             cell = firsts[at] // 2, list(data[start:start + words])
         while cell is None and tried < TRIES_OF_CELL:
             cell, tried = try_slot(file, place + 8 * at, buffers, words), tried + 1
-        # Numbered cells: what is being overwritten is gone.
+        # Numbered cells: an entry that is being overwritten is gone.
         found.append((0, ()) if cell is None and buffers == 1 else cell)
     return found
 
@@ -548,7 +548,7 @@ LOST = object()
 
 
 def read_contexts(file):
-    """Contexts: after all that may refer to them."""
+    """Contexts: read after everything that may refer to them."""
     places = {}
     for piece in file.contexts:
         places.setdefault(piece[0], read_cells(file, piece)[0])
@@ -566,7 +566,7 @@ def read_contexts(file):
 
 
 def context_id(context):
-    """Contexts: of the bytes, of none, and of one that is lost."""
+    """Contexts: the id of the bytes; empty if there is no context, None if it is lost."""
     return None if context is LOST else "" if context is None else hashlib.md5(context).hexdigest()
 
 
@@ -574,7 +574,7 @@ def context_id(context):
 # =============
 
 def retired_record(file, at, length, _):
-    """How many files were folded, and which."""
+    """How many files were folded, and the names of those that the record lists."""
     file.charge(4 * length)
     record = Cursor(file.bytes(at, length), 8)
     folds, count, _ = record.numbers("QII")
@@ -601,10 +601,10 @@ RECORDS = {SCHEMA: schema_record, INSTANCE: instance_record, OCTAVE: octave_reco
 
 KINDS = ["", "counter", "updown", "gauge", "flag", "text", "constant", "timer", "percentile", "compound",
          "summary", "average", "movingaverage", "samplingcounter", "history", "errors", "window", "floats"]
-# Words of a buffer and plain words; None: as the parameter says.
+# Words of a buffer, and plain words; None if the parameter determines them.
 SLOTS = {"floats": (10, 65), "summary": (10, 1), "average": (3, 0), "movingaverage": (3, None),
          "samplingcounter": (2, 1)}
-# Cells of the extents of a kind: buffers, and the fewest and the most words of each.
+# Cells of the extents of a kind: buffers, and the minimum and maximum number of words of each.
 CELLS = {"history": (1, 3, 3), "errors": (2, 6, 65535), "timer": (2, 3, 3), "percentile": (2, 3, 3),
          "floats": (2, 3, 3)}
 
@@ -646,7 +646,7 @@ class Metric(Entry):
         need(good, "%s: not the form of a %s" % (self.label, name))
 
     def layout(self):
-        """Buckets, and how many octaves there may be; None if it is no distribution."""
+        """The layout of the buckets and the greatest number of octaves; None if the metric is no distribution."""
         name = KINDS[self.kind]
         if name in ("timer", "percentile"):
             return Layout(self.parameter), Layout(self.parameter).octaves
@@ -659,7 +659,7 @@ class Metric(Entry):
         return None
 
     def step(self):
-        """Window: the metric of one step, None if there is none."""
+        """Window: the metric of one step, or None if there is none."""
         kind, digits = self.parameter & 0xFF, self.parameter >> 8
         step = Metric.__new__(Metric)
         step.kind, step.parameter, step.buffers, step.unit = kind, digits, self.buffers, self.unit
@@ -679,15 +679,15 @@ class Metric(Entry):
         return metric and self.label == metric.label + WINDOW and self.step().kind == metric.kind
 
     def decode(self, words, octaves, now=None, of=None, retired=False):
-        """The value: an int, float, bool, str, Distribution, or a list with one item (a number or a
-        list of them) for each field. `now` is the time by the writer's clock, if it is known; `of` the
-        value of the metric that a window is of."""
+        """The value: an int, float, bool or str, an object such as a Distribution, or a list with one item (a number
+        or a list of numbers) for each field. `now` is the time by the writer's clock, if it is known; `of` is the
+        value of the metric that a window belongs to."""
         name = KINDS[self.kind]
         if name == "window":
             return Window(self.step(), words, octaves, now, of)
         raw = struct.pack("<%dQ" % len(words), *words)
         if name in ("timer", "percentile"):
-            moments, coarse = words[:8], words[self.words:]  # of a later version there may be words between
+            moments, coarse = words[:8], words[self.words:]  # later versions may have words in between
             value = Distribution(self.parameter, moments, coarse, octaves)
             if retired:
                 value.last = None  # Timer and Percentile, Moments
@@ -717,7 +717,7 @@ class Metric(Entry):
         return struct.unpack_from("<" + SCALARS[self.scalar], raw)[0]
 
     def decode_extents(self, words, cells, context):
-        """The value of a History or Errors: `cells` are those of its extents."""
+        """The value of a History or Errors; `cells` are the cells of its extents."""
         if KINDS[self.kind] == "history":
             return History(self.parameter, words[0], cells, context)
         entries = [entry for published, entry in cells if published]
@@ -740,7 +740,7 @@ class Metric(Entry):
         return {"flag": False, "text": ""}.get(name, 0)
 
     def named(self, descriptions=()):
-        """JSON, what does not depend on the value."""
+        """JSON: the part that does not depend on the value."""
         name = KINDS[self.kind]
         described = descriptions[self.kind, self.label][1] if (self.kind, self.label) in descriptions else self.unit
         shown = {"kind": "percentile" if name == "floats" else name, "metric": self.label, **self.identity}
@@ -769,7 +769,7 @@ def add(counts, key, n):
 # Timer and Percentile
 # ====================
 
-# Percentiles in thousandths, as they are shown.
+# Percentiles in thousandths, and their names in the output.
 PERCENTILES = [(500, "50"), (750, "75"), (900, "90"), (950, "95"), (990, "99"), (999, "99.9")]
 
 
@@ -823,7 +823,7 @@ class Distribution:
         return copy
 
     def merge(self, other):
-        """Timer and Percentile, Merged moments and buckets. Takes `other` to pieces."""
+        """Timer and Percentile, Merged moments and buckets. May coarsen `other`."""
         digits = min(self.digits, other.digits)
         self.coarsen(digits)
         other.coarsen(digits)
@@ -852,7 +852,7 @@ class Distribution:
             add(self.coarse, self.layout.octave_of(low + (high - low) // 2), n)
 
     def ascending(self):
-        """Least value, greatest value and count of what is not empty: per octave its coarse count first."""
+        """Least value, greatest value and count of each nonempty bucket; in each octave the coarse count is first."""
         places = [((o, -1), self.layout.bounds(o), n) for o, n in self.coarse.items()]
         places += [(place, self.layout.bounds(*place), n) for place, n in self.buckets.items()]
         return [(low, high, n) for _, (low, high), n in sorted(places)]
@@ -887,7 +887,7 @@ class Distribution:
                 squares += count * ((low + high) / 2 - mean) ** 2
             return math.sqrt(squares / (n - 1)) if n > 1 else 0
         difference = max(0, self.count * self.squares - self.total * self.total)
-        # In integers up to here; the quotient of integers is rounded once.
+        # Integers up to here; the quotient of integers is rounded once.
         return math.sqrt(difference / (self.count * (self.count - 1)))
 
     def as_json(self, divisor):
@@ -901,7 +901,7 @@ class Distribution:
 
 
 class Exemplars(dict):
-    """Timer and Percentile, Exemplars: by magnitude, time, value and context."""
+    """Timer and Percentile, Exemplars: time, value and context, by magnitude."""
 
     def enter(self, magnitude, exemplar):
         if magnitude not in self or self[magnitude][0] < exemplar[0]:
@@ -978,7 +978,7 @@ class Floats:
         for number, count in self.coarse.items():
             octaves = range(64 * number, 64 * number + 64)
             last = octaves[-1] - (octaves[-1] % 2048 == 2047)
-            # Before all octaves of the range, the first of which in ascending order is the last one below 0.
+            # Before all octaves of the range; below 0 the last octave is the first one in ascending order.
             begin = octaves[-1] if number >= 32 else octaves[0]
             found.append((order(begin, 0, 0), octaves[0] * 2**52, last * 2**52 + 2**52 - 1, count))
         return [(a, b, count) for _, a, b, count in sorted(found)]
@@ -1010,7 +1010,7 @@ class Floats:
 # ========
 
 def merge_compounds(before, merged, entry, value, files):
-    """The value of a later file, with what the earlier ones had under the same names."""
+    """The value of a later file, merged with the fields of the same names in the earlier files."""
     had = {field[0]: (field[3] > 0, number) for field, number in zip(before.fields, merged)}
     result = []
     for (name, _, rule, count, _), number in zip(entry.fields, value):
@@ -1029,13 +1029,13 @@ def merge_compounds(before, merged, entry, value, files):
 # =======
 
 def two(words):
-    """Two floats to be added, exactly; where the first is none, that one alone."""
+    """The exact sum of two floats; if the first one is not finite, that one alone."""
     high, low = floats(words)
     return Fraction(high) + Fraction(low) if math.isfinite(high) and math.isfinite(low) else high
 
 
 def exact(function):
-    """The result of exact arithmetic as a float; None where something has overflowed."""
+    """The result of exact arithmetic as a float; None if something has overflowed."""
     try:
         return float(function())
     except (ValueError, OverflowError, TypeError):
@@ -1051,7 +1051,7 @@ class Summary:
         self.min, self.max, self.last = floats(words[6:9])
         shift, = floats(words[1:2])
         try:
-            # About the mean at once: exact fractions need no shift.
+            # Directly about the mean: exact fractions need no shift.
             self.squares = two(words[4:6]) - (self.total - self.count * Fraction(shift)) ** 2 / self.count
         except (ZeroDivisionError, ValueError, OverflowError, TypeError):
             self.squares = math.nan if self.count else Fraction(0)
@@ -1170,7 +1170,7 @@ class History:
 # ======
 
 class Errors:
-    """Errors. By what an error is: count, first and last time, context."""
+    """Errors. Count, first and last time, and context, by what identifies an error."""
 
     def __init__(self, counts=(0,) * 4, found=()):
         self.counts, self.distinct, self.sites = list(counts), {}, {}
@@ -1216,7 +1216,7 @@ class Errors:
 
 
 def what_error(fixed):
-    """Errors, the words of an entry from the fourth on: whether it is a total, and of what."""
+    """Errors, the words of an entry from the fourth on: whether it is a total, and which error it counts."""
     raw, at, texts = struct.pack("<%dQ" % len(fixed), *fixed)[16:], 0, []
     for shift in (0, 16, 32, 48):
         size = fixed[0] >> shift & 0xFFFF
@@ -1229,9 +1229,9 @@ def what_error(fixed):
 # Window
 # ======
 
-# Steps of a window that count, and what its label ends with.
+# The number of steps of a window that count, and the suffix of its label.
 COUNTED, WINDOW = 12, ".Window"
-OF_WINDOW = "\0window"  # after the label of a metric: the key of its window, which no text has
+OF_WINDOW = "\0window"  # after the label of a metric: the key of its window, which no label can equal
 MONOTONIC_COARSE = 6
 
 
@@ -1268,7 +1268,7 @@ class Window:
         return copy
 
     def count(self, words, first, total, now):
-        """A counter's: since the begin of the first step that counts."""
+        """The count of a counter since the beginning of the first step that counts."""
         steps = [words[3 * index:3 * index + 3] for index in range(COUNTED + 1)]
         steps = [step for step in steps if step[0] > 0 and 1 <= step[2] <= now]
         if all(stamp <= first for stamp, _, _ in steps):
@@ -1306,7 +1306,7 @@ def read_values(file):
         if prefix is None:
             continue
         if file.retired:
-            file.parts.append(({}, {}))  # a label counts once for each version of its schema
+            file.parts.append(({}, {}))  # a label counts once per version of its schema
         file.entries, file.stats = file.parts[-1]
         firsts = file.words(place, block // 8)
         fence()
@@ -1339,7 +1339,7 @@ def read_values(file):
                     file.busy.append(label)
                     continue
             if KINDS[metric.kind] == "window" and now is None:
-                continue  # Window: nothing is known of it
+                continue  # Window: its clock is not known here
             words += data[at + metric.slot_words:at + metric.total]
             cells = [cell for piece in pieces.get(index, ()) for cell in read_cells(file, piece)]
             if None in cells:
@@ -1356,7 +1356,7 @@ def read_values(file):
         value.exemplars.read(cells, context, KINDS[metric.kind] == "floats")
     for stats, label, metric, words, cells in with_extents:
         stats[label] = metric.decode_extents(words, cells, context)
-    # The second look: of what has another generation by now nothing counts.
+    # The second read of the generations: values of instances whose generation has changed do not count.
     fence()
     for number, word, generation in file.generations:
         if file.words(word, 1)[0] != generation:
@@ -1414,16 +1414,16 @@ class Merged:
     """One label over all files."""
 
     def __init__(self):
-        self.kind_of = self.of = None  # the entry whose kind, unit and help count, and its file
+        self.kind_of = self.of = None  # the entry that determines kind, unit and help, and its file
         self.value = self.entry = None
         self.files, self.current, self.seen = 0, False, False
-        self.busy = False  # in some file: of a sum without it nobody knows how much it lacks
+        self.busy = False  # in some file; a sum without that file would lack an unknown amount
         self.is_flat = self.is_ambiguous = False
 
     def enter(self, file, label, entry, errors):
-        """An entry of a later file, or of the same one: what it is counts, and not what the earlier one was."""
+        """Enters an entry of a later file, or of the same one; its kind and identity override the earlier ones."""
         flat, before = file.retired and not entry.identity, self.kind_of
-        # Retired files: totals that were folded before groups and labels were kept say nothing of them.
+        # Retired files: totals that were folded before groups and labels were kept do not contain them.
         if flat and before and before.identity and before.kind == entry.kind:
             return
         is_other = before and self.of is not file and before.identity != entry.identity
@@ -1449,7 +1449,7 @@ class Merged:
                 self.files = 0
             self.current = current
         if name == "samplingcounter" and not current:
-            value = Sampled(value.count)  # who does not write has no rate
+            value = Sampled(value.count)  # a file that is not written has no rate
         if self.files == 0 or name in ("text", "constant"):
             self.value = value
         elif name == "counter":
@@ -1495,13 +1495,13 @@ def merge(files, errors):
             if KINDS[entry.kind] == "window" and (of not in stats or labels[of].kind_of.kind != entries[of].kind):
                 continue  # its metric does not count here
             if entry.kind != merged.kind_of.kind:
-                if (label, entry.kind) not in named:  # once
+                if (label, entry.kind) not in named:  # reported once
                     named.add((label, entry.kind))
                     error = "%s is of another kind in a file created later" % label
                     errors.append({"path": file.path, "error": printable(error)})
                 continue
             if isinstance(value, (Distribution, Floats, Summary, Average, Sampled, Window, History, Errors)):
-                value = value.copy()  # the file's own is still to be shown
+                value = value.copy()  # the file's own value is still to be shown
             merged.add(file, entry, value)
     return {label: merged for label, merged in sorted(labels.items()) if merged.seen or merged.busy}, descriptions
 
@@ -1509,7 +1509,7 @@ def merge(files, errors):
 # Liveness
 # ========
 
-# File systems that only one kernel writes, by their names in mountinfo.
+# File systems that only one kernel writes to, by their names in mountinfo.
 LOCAL = ["tmpfs", "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "overlay", "ramfs", "bcachefs", "zfs"]
 
 
@@ -1568,7 +1568,7 @@ class Liveness:
         return struct.unpack(form, answer)[0] != fcntl.F_UNLCK
 
     def by_pid(self, file):
-        """"gone": the kernel does not know the pid."""
+        """The state by the pid; "gone" if the kernel does not know the pid."""
         if not any(self.boot_id) or file.boot_id != self.boot_id:
             return "unknown"
         if file.pid_namespace == 0 or file.pid_namespace != self.pid_namespace or not 0 < file.pid < 2**31:
@@ -1578,7 +1578,7 @@ class Liveness:
         except ProcessLookupError:
             return "gone"
         except PermissionError:
-            pass  # somebody else's: it is there
+            pass  # the process exists and belongs to another user
         except OSError:
             return "unknown"
         if not self.proc_is_own:
@@ -1605,12 +1605,12 @@ def boot_id():
 
 
 def shares_clock(file):
-    """Whether the start time and the times of windows are by this process's clocks."""
+    """Whether the start time and the times of windows are on this process's clocks."""
     return any(file.boot_id) and file.boot_id == boot_id() and file.time_namespace == namespace("time")
 
 
 def is_local(path):
-    """Whether only this machine's kernel can write there. Python has no statfs with a type: by /proc/self/mountinfo."""
+    """Whether only this machine's kernel can write there. Reads /proc/self/mountinfo: Python's statvfs has no type."""
     try:
         found = os.stat(path).st_dev
     except OSError:
@@ -1621,7 +1621,7 @@ def is_local(path):
 
 
 def identifier(path):
-    """32 hexadecimal digits; zeros if it is something else."""
+    """The identifier of 32 hexadecimal digits in a file; zeros if the file contains anything else."""
     digits = contents(path).rstrip().replace("-", "")
     return bytes.fromhex(digits) if re.fullmatch("[0-9a-fA-F]{32}", digits) else bytes(16)
 
@@ -1633,18 +1633,18 @@ RETIRED_FILE, NAMED, STARTS = "mmstats-retired", 1024, 16
 
 
 def open_file(path, root, errors):
-    """The file; None if it is gone or bad."""
+    """The file, or None if it is gone or invalid."""
     try:
         return File(path, root)
     except FileNotFoundError:
-        return None  # removed since the listing
+        return None  # removed since the directory was listed
     except (Malformed, OSError) as problem:
         errors.append({"path": path, "error": printable(str(problem))})
         return None
 
 
 def open_retired(path, root, errors):
-    """Retired files: without a valid record all of it is bad."""
+    """Retired files: without a valid retired record the whole file is invalid."""
     file = open_file(path, root, errors)
     if file and not file.retired:
         errors.append({"path": path, "error": "it does not list the files folded into it"})
@@ -1653,7 +1653,7 @@ def open_retired(path, root, errors):
 
 
 def read_directory(path, root, errors):
-    """Folding: each file once."""
+    """Folding: each file counts once."""
     retired_path, before = os.path.join(path, RETIRED_FILE), len(errors)
     for _ in range(STARTS):
         del errors[before:]
@@ -1682,7 +1682,7 @@ def read_directory(path, root, errors):
 # ===============
 
 def printable(text):
-    """Untrusted bytes: nothing that acts on a terminal or a page. For messages; JSON has the original texts."""
+    """Untrusted bytes: escapes what acts on a terminal or a page. For messages; JSON has the original texts."""
 
     def escaped(char):
         code = ord(char)
@@ -1699,7 +1699,7 @@ def printable(text):
 # ====
 
 def show(paths=(), per_file=False):
-    """What `mmstats show --json` prints for these paths; for none, of the usual roots."""
+    """What `mmstats show --json` prints for these paths, or for the usual roots if there are none."""
     had, failed, models, failures, errors = [], [], {}, [], []
     for path in paths or [None]:
         try:
@@ -1720,7 +1720,7 @@ def file_json(file, per_file):
     shown = {"path": file.path, "pid": file.pid, "tid": file.tid, "state": file.state,
              "created": file.created / 1e9, "bytes": file.length}
     if per_file:
-        # All that it has, whatever its state. What a retired file has of a label several times adds up.
+        # All of its values, whatever its state. Values that a retired file has several times for a label add up.
         state, file.state = file.state, "live"
         labels, descriptions = merge([file], [])
         whole = {label: merged for label, merged in labels.items() if not merged.busy}
@@ -1732,12 +1732,12 @@ def file_json(file, per_file):
 
 
 def stats_json(labels, descriptions):
-    """JSON: stats by label."""
+    """JSON: the values by label."""
     return with_windows({label: merged.as_json(descriptions) for label, merged in labels.items()})
 
 
 def with_windows(stats):
-    """Window: each is shown with its metric, and only so."""
+    """Window: each is shown with its metric, and only there."""
     for label in [label for label, shown in stats.items() if shown["kind"] == "window"]:
         window = stats.pop(label)
         of = stats.get(label[:-len(OF_WINDOW)])
@@ -1750,7 +1750,7 @@ def with_windows(stats):
 
 
 def finite(value):
-    """NaN and infinities are null."""
+    """The value with NaNs and infinities replaced by null."""
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -1763,8 +1763,8 @@ def finite(value):
 # --------------------------------------------------------------------------------------------------------------------
 
 def read(path=None):
-    """Reads all files under a root, a model's directory, or one file. Without a path: those of the usual roots that are
-    there. Raises OSError if there is no such path. Bad files are in `errors`, and never hide the good ones."""
+    """Reads all files under a root, a model's directory, or one file. Without a path it reads the usual roots that
+    exist. Raises OSError if there is no such path. Invalid files are in `errors`, and never hide the valid ones."""
     if path is not None:
         return read_paths([os.path.abspath(os.fspath(path))], [])
     errors = []
@@ -1772,7 +1772,7 @@ def read(path=None):
 
 
 def read_paths(paths, errors):
-    """What is under some paths, merged together."""
+    """The files under some paths, merged together."""
     files, liveness = [], Liveness()
     for path in paths:
         os.stat(path)
@@ -1796,8 +1796,8 @@ def read_paths(paths, errors):
 
 
 class Snapshot:
-    """What was read of one path: its `models`, and `errors`, a list of dicts with `path` and `error`. To iterate over it
-    is to iterate over the series of all models."""
+    """What was read from one path: its `models`, and `errors`, a list of dicts with `path` and `error`. Iterating over
+    it yields the series of all models."""
 
     def __init__(self, path, models, errors):
         self.path, self.models, self.errors = path, models, errors
@@ -1806,13 +1806,13 @@ class Snapshot:
         return (series for model in self.models for series in model.series)
 
     def get(self, model, label):
-        """The series, or None."""
+        """The series with this label, or None."""
         return next((series for series in self if (series.model, series.label) == (model, label)), None)
 
 
 class Model:
-    """The files of one model: `name`, and its `series` in the order of their labels. `len(model.files)` files of
-    `model.processes` processes."""
+    """The files of one model: its `name`, and its `series` in the order of their labels. There are `len(model.files)`
+    files of `model.processes` processes."""
 
     def __init__(self, name, files, labels, descriptions):
         self.name, self.files, self._labels, self._descriptions = name, files, labels, descriptions
@@ -1834,11 +1834,11 @@ class Model:
 
 class Series:
     """One metric of one model and group, merged over all files: `model`, `label`, `metric`, `kind`, `unit`, `help`,
-    `group` (None if there is none), `labels` (a dict), `value` (a number, a text, a bool; of a compound a dict), `busy`
-    (whether it was written too fast to be read whole in some file: then it has no value).
+    `group` (None if there is none), `labels` (a dict), `value` (a number, a text or a bool; for a compound a dict), and
+    `busy` (in some file it was written too fast to be read whole; then it has no value).
 
-    What else its kind has in the chapter "JSON" is an attribute, too: `count`, `total`, `mean`, `stddev`, `min`, `max`,
-    `last`, `percentiles`, `entries`, `window`. Times of a timer are in seconds."""
+    The other keys of its kind in the chapter "JSON" are attributes, too: `count`, `total`, `mean`, `stddev`, `min`,
+    `max`, `last`, `percentiles`, `entries`, `window`. Times of a timer are in seconds."""
 
     def __init__(self, model, label, merged, shown, help_):
         self.model, self.label, self.shown, self.help = model, label, shown, help_
@@ -1861,14 +1861,14 @@ class Series:
 
 class Collector:
     """For prometheus_client: `REGISTRY.register(Collector("/run/app"))`. The families have the names and types that
-    `mmstats serve` gives them; of distributions each `le` is the end of a bucket, so the counts are exact. (Where two
-    types or two series meet in one family, only the first is there.)"""
+    `mmstats serve` gives them. Each `le` of a distribution is the end of a bucket, so the counts are exact. (If two
+    types or two series meet in one family, only the first one is exported.)"""
 
     def __init__(self, path=None):
         self.path = path
 
     def describe(self):
-        return []  # nothing is read when it is registered
+        return []  # so that registering it reads nothing
 
     def collect(self):
         families = {}
@@ -1882,7 +1882,7 @@ class Collector:
 
 
 def samples(series, prefix):
-    """Type, name, more labels, and value of what a series exports."""
+    """Type, name, additional labels and value of each sample that a series exports."""
     if series.busy:
         return []
     entry, unit = series._merged.kind_of, series.unit
@@ -1914,7 +1914,7 @@ def samples(series, prefix):
 
 
 def classic(series):
-    """The counts of values up to each bound: the ends of buckets whatever the digits."""
+    """The counts of values up to each bound. The bounds are ends of buckets, whatever the digits."""
     value = series._merged.value
     if value is None:
         return [("+Inf", 0)]
@@ -1944,7 +1944,7 @@ def add_sample(families, series, kind, name, labels, value):
     family = families.setdefault(name, None) or types[kind](name, series.help or series.label)
     families[name] = family
     if family.type != kind or any(sample.labels == own for sample in family.samples):
-        return  # two types, or two series, of one name
+        return  # two types or two series with one name
     if kind == "counter":
         family.add_sample(family.name + "_total", own, value)
     elif kind == "gauge":
@@ -1961,7 +1961,7 @@ def add_sample(families, series, kind, name, labels, value):
 
 
 def family_name(parts, unit=""):
-    """A part that is a unit already is not said twice."""
+    """The parts joined to a name; a unit that the name already ends with is not repeated."""
     name = ""
     for part in parts:
         part = snake_case(part).rstrip("_")
@@ -1977,7 +1977,7 @@ def snake_case(name):
 
 
 def snake_key(key):
-    """A label of Prometheus."""
+    """The key as a valid Prometheus label."""
     key = re.sub("[^a-zA-Z0-9]", "_", key)
     return "_" + key if key[:1].isdigit() else key or "label"
 

@@ -1,4 +1,4 @@
-//! `mmstats check`: what is wrong with files, and with where they are.
+//! `mmstats check`: what is wrong with files, and with their location.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +13,7 @@ fn check(path: &std::path::Path) -> Output {
     mmstats().arg("check").arg(path).output().unwrap()
 }
 
-/// A root in memory, if there is a place for one: elsewhere there is a warning.
+/// Returns a root in memory if there is such a place: elsewhere `check` warns.
 fn root() -> TempDir {
     let shm = std::path::Path::new("/dev/shm");
     if shm.is_dir() {
@@ -87,7 +87,7 @@ fn what_will_hurt_is_warned_of() {
     fs::set_permissions(root.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let bytes = fs::read(&path).unwrap();
     for i in 0..20 {
-        // A process that cannot be: no lock is held with that token.
+        // A process that cannot exist: no lock is held with that token.
         let mut bytes = bytes.clone();
         bytes[104..112].copy_from_slice(&(1u64 << 60 | i).to_le_bytes());
         fs::write(path.with_file_name(format!("mmstats-9-{i}")), bytes).unwrap();
@@ -158,7 +158,7 @@ fn refused_groups_are_told_with_their_true_cause() {
     );
 }
 
-/// On a tmpfs with huge=always the smallest file takes 2 MiB.
+/// On a tmpfs with huge=always the smallest file occupies 2 MiB.
 #[test]
 fn files_that_take_whole_huge_pages_are_shown_with_what_they_take() {
     let place = TempDir::new().unwrap();
@@ -182,7 +182,7 @@ fn files_that_take_whole_huge_pages_are_shown_with_what_they_take() {
     let checked = check(place.path());
     let listed = mmstats().arg("ls").arg(place.path()).output().unwrap();
     drop(stats);
-    // Lazily: a child that another test starts just now may hold a copy of what is open.
+    // A lazy unmount: a child that another test is just starting may hold a copy of an open descriptor.
     assert!(mount("umount", &["-l"]));
     assert!(
         text_of(&checked.stdout).contains("and take 2 MiB"),

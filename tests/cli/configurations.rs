@@ -1,5 +1,5 @@
-//! Units of systemd and manifests of Kubernetes in the documents: judged by systemd and by the schemas of the API, and
-//! their commands by mmstats.
+//! Units of systemd and manifests of Kubernetes in the documents: checked by systemd and against the schemas of the
+//! API; their commands are checked by mmstats.
 
 use std::fs;
 use std::io::Write;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::links::documents;
 use super::{mmstats, text_of};
 
-/// The blocks of all documents in this language.
+/// Returns the code blocks in this language from all documents.
 fn blocks(language: &str) -> Vec<String> {
     let fence = format!("\n```{language}\n");
     let mut blocks = Vec::new();
@@ -22,14 +22,14 @@ fn blocks(language: &str) -> Vec<String> {
     blocks
 }
 
-/// Fails if what judges has to be there.
+/// Reports a missing tool, and fails if it is required.
 fn skip(missing: &str) {
     let is_required = std::env::var_os("MMSTATS_REQUIRE_REAL").is_some();
     assert!(!is_required, "{missing} is not there");
     eprintln!("SKIPPED: {missing} is not there");
 }
 
-/// Wants these arguments to be ones that mmstats has.
+/// Asserts that mmstats accepts these arguments.
 #[track_caller]
 fn assert_accepted<'a>(arguments: impl Iterator<Item = &'a str>) {
     let output = mmstats().args(arguments).arg("--help").output().unwrap();
@@ -44,7 +44,7 @@ fn systemd_takes_the_units() {
     for unit in blocks("ini") {
         let first = unit.lines().next().unwrap();
         let name = first.strip_prefix("# /etc/systemd/system/");
-        // What has no name is a part of another program's unit.
+        // A unit without a name is a part of another program's unit.
         let (name, start) = match name {
             Some(name) => (name.to_owned(), ""),
             None => ("my-app.service".to_owned(), "ExecStart=/bin/true\n"),
@@ -83,7 +83,7 @@ fn kubernetes_takes_the_manifests() {
     let mut manifests = blocks("yaml");
     manifests.retain(|block| block.starts_with("apiVersion:"));
     assert_eq!(manifests.len(), 2);
-    // In an environment of its own, say.
+    // The Python of a virtual environment, for example.
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let python = Command::new(python)
         .arg("tests/python/kubernetes_manifests.py")
@@ -94,7 +94,7 @@ fn kubernetes_takes_the_manifests() {
     let Ok(mut python) = python else {
         return skip("python3");
     };
-    // Without what it needs it reads nothing.
+    // Without its packages it exits and reads nothing.
     let mut stdin = python.stdin.take().unwrap();
     let _ = stdin.write_all(manifests.join("---\n").as_bytes());
     drop(stdin);

@@ -50,7 +50,7 @@ fn the_demo_can_be_read_beside_and_ends_when_asked() {
     let mut demo = start();
     let mut stdout = demo.stdout.take().unwrap();
     let mut shown = Vec::new();
-    // Its first words come when the service is there, with its files.
+    // Its first text appears when the service runs and has its files.
     while !text_of(&shown).contains("\n\n") {
         let mut byte = [0];
         stdout.read_exact(&mut byte).unwrap();
@@ -69,7 +69,7 @@ fn the_demo_can_be_read_beside_and_ends_when_asked() {
         json!({"kind": "flag", "value": true, "metric": "ready"})
     );
 
-    // Another one there would be added to it.
+    // Another demo there would be added to its values.
     let refused = start().wait_with_output().unwrap();
     assert_eq!(refused.status.code(), Some(1));
     assert!(
@@ -77,7 +77,7 @@ fn the_demo_can_be_read_beside_and_ends_when_asked() {
         "{refused:?}"
     );
 
-    // SAFETY: our child, which was not waited for yet.
+    // SAFETY: our child, which has not been waited for yet.
     assert_eq!(unsafe { libc::kill(demo.id() as i32, libc::SIGINT) }, 0);
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();

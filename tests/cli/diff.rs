@@ -1,4 +1,4 @@
-//! `mmstats diff`: saved against live, and what is no snapshot.
+//! `mmstats diff`: saved values against live ones, and files that are not a snapshot.
 
 use std::fs;
 
@@ -27,7 +27,7 @@ fn a_saved_snapshot_is_compared_with_a_live_one() {
         let output = mmstats().arg("diff").args([a, b]).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         let shown = text_of(&output.stdout);
-        // How long it took, and the rates that follow from it.
+        // Without the time that has passed, and without the rates, which depend on it.
         let lines = shown.lines().filter(|line| !line.starts_with("in "));
         let without_rate = |line: &str| match line.rsplit_once(", ") {
             Some((change, rate)) if rate.ends_with("/s)") => format!("{change})"),
@@ -40,7 +40,7 @@ fn a_saved_snapshot_is_compared_with_a_live_one() {
     stats.release.set("1.5");
     stats.body_size.record(512);
     insta::assert_snapshot!("diff", diff(&saved, &directory));
-    // It can be shown again, too: it is what `show --json` prints.
+    // It can also be shown again: it is the output of `show --json`.
     let json: serde_json::Value = serde_json::from_slice(&fs::read(&saved).unwrap()).unwrap();
     assert_eq!(json["models"]["my-app"]["stats"]["requests"]["value"], 7);
 }
@@ -59,7 +59,7 @@ fn what_is_no_snapshot_says_so() {
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         assert!(text_of(&output.stderr).contains(said), "{output:?}");
     }
-    // A file that is there is not lost when the new one cannot be written, or has nothing in it.
+    // An existing file is not lost if the new one cannot be written, or would have nothing in it.
     fs::write(&path, "kept").unwrap();
     let output = mmstats()
         .args(["show", "--save"])

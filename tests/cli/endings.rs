@@ -1,4 +1,4 @@
-//! What is said of processes that have ended, and what is done with their files.
+//! What is printed about processes that have ended, and what is done with their files.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -10,7 +10,7 @@ use mmstats::MmStats;
 
 use super::{Db, child, mmstats, show_json, text_of};
 
-/// Runs the test `name` as a child that ends as `how` says. Its files stay unless it exits in good order.
+/// Runs the test `name` as a child that ends in the way `how`. Its files stay unless it exits cleanly.
 fn end(name: &str, root: &Path, how: &str) -> Output {
     let mut command = child::command(name, root);
     command.env("HOW", how).output().unwrap()
@@ -98,7 +98,7 @@ fn an_autopsy_says_how_each_process_ended() {
         said(&living).contains("no process has ended and left files here; 1 file of"),
         "{living:?}"
     );
-    // By its pid, which nobody has any more.
+    // A pid that no process has any more.
     let mut pid = mmstats();
     let status = Command::new("true").spawn().unwrap();
     let gone = status.id().to_string();
@@ -145,7 +145,7 @@ fn clean_says_what_it_would_do_and_does_it() {
         text_of(&young.stderr).contains("nothing to clean in"),
         "{young:?}"
     );
-    // Each file has its own reason: three are of dead processes, one is written.
+    // Each file has its own reason: three belong to dead processes, one is being written.
     for reason in [
         "3 files of a process that has ended, but younger than 14days",
         "1 file of a process that is alive",
@@ -173,7 +173,7 @@ fn clean_says_what_it_would_do_and_does_it() {
         "{removed:?}"
     );
     assert_eq!(queries(), 22);
-    // What is no stats file is left, and named.
+    // A file that is not a stats file is left, and is named.
     let foreign = root.path().join("Db/mmstats-1-1");
     let mut file = std::fs::File::create(&foreign).unwrap();
     file.write_all(b"mine").unwrap();
@@ -181,7 +181,7 @@ fn clean_says_what_it_would_do_and_does_it() {
     assert_eq!(left.status.code(), Some(1), "{left:?}");
     assert!(text_of(&left.stderr).contains("mmstats-1-1"), "{left:?}");
     assert!(foreign.exists());
-    // Whether a process lives can never be said of a copy without its boot: only its age can.
+    // Without its boot, whether the process of a copy lives is never known: only the age of the file counts.
     let mut bytes = std::fs::read(live.path().unwrap()).unwrap();
     bytes[48..56].fill(0);
     bytes[80..128].fill(0);
@@ -227,7 +227,7 @@ fn a_pid_gets_the_sentence_that_fits_whether_it_lives_or_not() {
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         said(&output)
     };
-    // One that lives and has no files, and one that no process can have.
+    // A process that lives and has no files, and a pid that no process can have.
     let mut child = Command::new("cat")
         .stdin(std::process::Stdio::piped())
         .spawn()

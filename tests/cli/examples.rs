@@ -1,4 +1,5 @@
-//! The programs in docs/examples, as cargo builds them: what each recorded, by `mmstats show --json`.
+//! The programs in docs/examples, as cargo builds them: what each of them recorded, according to
+//! `mmstats show --json`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +10,8 @@ use tempfile::TempDir;
 
 use super::{child, mmstats, show_json, text_of};
 
-/// Where cargo puts an example. `cargo test` without names of targets has built all of them before; else it is built now.
+/// Returns where cargo puts an example. `cargo test` without target names has built all of them before; otherwise it
+/// is built now.
 fn path(name: &str) -> PathBuf {
     let mut path = std::env::current_exe().unwrap();
     path.pop();
@@ -23,7 +25,7 @@ fn path(name: &str) -> PathBuf {
     path
 }
 
-/// The example, with a root of its own and files that stay.
+/// Returns the command for an example, with its own root and with files that stay.
 fn command(name: &str, root: &Path) -> Command {
     let mut command = Command::new(path(name));
     command
@@ -33,7 +35,7 @@ fn command(name: &str, root: &Path) -> Command {
     command
 }
 
-/// Runs an example to its end. Returns what it printed, and the series of one of its models.
+/// Runs an example to completion. Returns what it printed, and the series of one of its models.
 fn run(name: &str, arguments: &[&str], model: &str) -> (String, Value, TempDir) {
     let root = TempDir::new().unwrap();
     let output = child::run(command(name, root.path()).args(arguments));
@@ -51,7 +53,7 @@ fn assert_values(series: &Value, expected: &[(&str, &str, u64)]) {
     }
 }
 
-/// README.md's first program, to the letter. It runs for ever.
+/// README.md's first program, exactly as printed there. It runs forever.
 #[test]
 fn quickstart() {
     let source = include_str!("../../docs/examples/quickstart.rs");
@@ -64,7 +66,7 @@ fn quickstart() {
     let _running = child::start(&mut command("quickstart", root.path()));
     let end = Instant::now() + Duration::from_secs(60);
     loop {
-        // Until its file is there, nothing is read, which is status 1.
+        // Until its file exists, nothing is read, which is status 1.
         let output = mmstats().args(["show", "--json"]).arg(root.path()).output();
         let shown: Value = serde_json::from_slice(&output.unwrap().stdout).unwrap_or_default();
         let stats = &shown["models"]["quickstart"]["stats"];

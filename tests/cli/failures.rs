@@ -1,4 +1,4 @@
-//! What cannot be read, and what was not meant.
+//! Paths that cannot be read, and arguments that are wrong.
 
 use std::ffi::CString;
 use std::fs;
@@ -75,7 +75,7 @@ fn what_cannot_be_read_is_an_error_and_hides_nothing() {
         .map(|name| directory.join(name))
         .into();
     let fifo = CString::new(bad[0].as_os_str().as_bytes()).unwrap();
-    // SAFETY: a text with its zero.
+    // SAFETY: a text that ends with a zero.
     assert_eq!(unsafe { libc::mkfifo(fifo.as_ptr(), 0o600) }, 0);
     fs::write(&bad[1], [b'x'; 10_000]).unwrap();
     symlink(path_of(&stats), &bad[2]).unwrap();

@@ -1,4 +1,4 @@
-//! Files that are found through the processes that have them mapped.
+//! Files that are found through the processes that map them.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -17,7 +17,7 @@ fn a_process_is_a_path() {
     a.queries.add(3);
     let pid = process::id().to_string();
     let shown = show_json(&[], &[Path::new(&pid)]);
-    // This process has those of other tests, too.
+    // This process also has files of other tests.
     let paths = |model: &str| shown["models"][model]["files"].to_string();
     for (model, path) in [("Db", path_of(&a)), ("my-app", path_of(&b))] {
         assert!(paths(model).contains(path.to_str().unwrap()), "{shown}");
@@ -95,7 +95,7 @@ fn where_nothing_is_found_other_roots_are_named() {
         said.contains("running programs have some elsewhere"),
         "{said}"
     );
-    // Among those of other tests, of which there may be too many to name.
+    // It is among the roots of other tests, of which there may be too many to name.
     let named = said.contains(root.path().to_str().unwrap());
     assert!(named || said.contains("mmstats ls --all"), "{said}");
 }
@@ -113,7 +113,7 @@ fn a_file_system_whose_server_hangs_does_not_hang_ls_all() {
             let mounted = unsafe { libc::mount(kind, target, kind, 0, options) };
             assert_eq!(mounted, 0, "{}", std::io::Error::last_os_error());
         };
-        // In a mount namespace of its own, so that its file is seen through it only. Over it a file system
+        // In a mount namespace of its own, so that its file is visible only through it. On top of it, a file system
         // whose server, this process, never answers.
         mount("tmpfs", "");
         let stats = db(&root);
@@ -127,7 +127,7 @@ fn a_file_system_whose_server_hangs_does_not_hang_ls_all() {
         );
         println!("\nready");
         let _ = std::io::stdin().read_line(&mut String::new());
-        // No end in good order: it would wait for its own answer.
+        // Not a clean exit: that would wait for this process's own answer.
         // SAFETY: ends this process.
         unsafe { libc::_exit(0) };
     }
@@ -152,7 +152,7 @@ fn a_file_system_whose_server_hangs_does_not_hang_ls_all() {
     let mut writer = child::start(&mut command);
     let mut lines = BufReader::new(writer.0.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap() == "ready"));
-    // Another one, which is found.
+    // Another root, which is found.
     let other = TempDir::new().unwrap();
     let stats = db(other.path());
     let output = mmstats()
@@ -175,7 +175,7 @@ fn a_file_system_whose_server_hangs_does_not_hang_ls_all() {
     );
 }
 
-/// Removes the file of a child under it, or all of its root, and asks what the tools say.
+/// Removes the file of a child while it runs, or its whole root, and checks what the tools print.
 #[test]
 fn files_removed_under_a_live_process_are_named_and_root_reads_them() {
     const NAME: &str = "finding::files_removed_under_a_live_process_are_named_and_root_reads_them";
@@ -183,7 +183,7 @@ fn files_removed_under_a_live_process_are_named_and_root_reads_them() {
         let stats = db(Path::new(&std::env::var_os("MMSTATS_PATH").unwrap()));
         stats.queries.add(5);
         println!("ready");
-        // Until the parent has looked.
+        // Until the parent has checked.
         let _ = std::io::stdin().read_line(&mut String::new());
         return;
     }
@@ -203,7 +203,7 @@ fn files_removed_under_a_live_process_are_named_and_root_reads_them() {
         format!("{}{}", text_of(&output.stdout), text_of(&output.stderr))
     };
     let removed = format!("1 file removed while process {pid} writes it");
-    // Others that are there change nothing about it.
+    // Other files at the same place do not change that.
     let other = db(&path);
     let shown = path.to_str().unwrap();
     let model = path_of(&other).parent().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! `mmstats history`, `mmstats errors`, and how `mmstats show` has them.
+//! `mmstats history`, `mmstats errors`, and how `mmstats show` shows them.
 
 use mmstats::{Errors, History, MmStats, Summary};
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ fn tasks(root: &TempDir) -> mmstats::Stats<Tasks> {
     tasks
 }
 
-/// The output of the command, and whether it ended well.
+/// Returns the output of the command, and whether it succeeded.
 fn run(arguments: &[&str], root: &TempDir) -> (String, bool) {
     let output = mmstats().args(arguments).arg(root.path()).output().unwrap();
     (
@@ -150,7 +150,7 @@ fn errors_are_shown_with_causes_and_contexts() {
     let mut contexts: Vec<_> = log["distinct"].as_array().unwrap().iter().collect();
     contexts.retain(|error| error["name"] == "timeout");
     assert_eq!(contexts[0]["context"]["text"], "host:abc\nport:1");
-    // Where there are no errors, nothing was wrong.
+    // Without files there is nothing to report, so the command fails.
     let empty = TempDir::new().unwrap();
     assert!(!run(&["errors"], &empty).1, "but there are no files");
 }
@@ -215,7 +215,7 @@ fn evicted_messages_are_said_by_errors_and_check() {
         first,
         "tasks: errors: 303 in all, 47 of them not listed, 46 messages evicted"
     );
-    // What went first: it is still counted.
+    // The first message is no longer listed, but still counted.
     assert!(!text.contains("EXC:ParseIntError: invalid"), "{text}");
     assert!(
         text.contains("\n      2×  EXC:ParseIntError at tests/cli/history.rs:"),

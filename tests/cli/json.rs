@@ -140,7 +140,7 @@ fn json_has_the_values_of_each_file_if_asked() {
     );
     assert_eq!(files[0]["stats"]["index.response_time"]["last"], 0.01);
     assert_eq!(files[0]["stats"].get("login.response_time"), None);
-    // Nothing was recorded: there is no least value.
+    // Nothing was recorded, so there is no least value.
     let nothing = &files[1]["stats"]["body_size"];
     assert_eq!(
         (&nothing["count"], &nothing["total"]),
@@ -150,7 +150,7 @@ fn json_has_the_values_of_each_file_if_asked() {
         assert_eq!(nothing[absent], Value::Null, "{absent}");
     }
     assert_eq!(nothing["percentiles"]["99.9"], Value::Null);
-    // A total that no u64 holds.
+    // A total that does not fit in a u64.
     assert_eq!(files[1]["stats"]["pool"]["value"]["open"], u64::MAX);
     assert_eq!(shown["models"]["my-app"]["stats"]["in_flight"]["value"], -3);
 }

@@ -1,10 +1,10 @@
-//! Links between the documents: each leads to a file of the repository, and to a heading that is there.
+//! Links between the documents: each leads to a file of the repository, and to an existing heading.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The documents: what is read on GitHub.
+/// The documents that are read on GitHub.
 pub fn documents() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
@@ -19,7 +19,7 @@ pub fn documents() -> Vec<PathBuf> {
     found
 }
 
-/// The lines of a document that are not code.
+/// Returns the lines of a document that are not code.
 fn prose(text: &str) -> impl Iterator<Item = &str> {
     let mut is_code = false;
     text.lines().filter(move |line| {
@@ -29,7 +29,8 @@ fn prose(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What GitHub makes of headings: lower case, hyphens for spaces, other signs left out; a repeated one has a number.
+/// Returns GitHub's anchors of headings: lower case, hyphens for spaces, other punctuation removed; a repeated one has
+/// a number.
 fn anchors(text: &str) -> Vec<String> {
     let mut seen = HashMap::new();
     let headings = prose(text).filter_map(|line| {
@@ -53,15 +54,15 @@ fn anchors(text: &str) -> Vec<String> {
     slugs.collect()
 }
 
-/// The targets of the links of a line: `[text](target)`.
+/// Returns the targets of the links in a line: `[text](target)`.
 fn targets(line: &str) -> impl Iterator<Item = &str> {
-    // Code may look like a link: every other piece between backticks.
+    // Code may look like a link, so every other piece between backticks is skipped.
     let outside = line.split('`').step_by(2);
     let links = outside.flat_map(|piece| piece.split("](").skip(1));
     links.filter_map(|rest| rest.split_once(')').map(|(target, _)| target))
 }
 
-/// What is wrong with the links of a document.
+/// Returns what is wrong with the links of a document.
 fn problems(path: &Path) -> Vec<String> {
     let text = fs::read_to_string(path).unwrap();
     let mut problems = Vec::new();

@@ -1,4 +1,4 @@
-//! One set of names: what `show` prints, the other commands take.
+//! One set of names: the other commands accept the names that `show` prints.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
@@ -70,7 +70,7 @@ fn poll_prints_every_name_that_show_prints() {
             "{name}: {output:?}"
         );
     }
-    // The window is not that of the interval, in which nothing was counted.
+    // The window is not limited to the interval, in which nothing was counted.
     let fields = "recent.WindowCount,a,b.done,recent.Rate";
     let output = run(&["poll", "-c", "1", "-d", "0.01", fields], &root);
     let shown = text_of(&output.stdout);
@@ -161,7 +161,7 @@ fn watching_repeats_until_nothing_reads_it() {
     );
 }
 
-/// Nothing is written in the hour until the next reading.
+/// Nothing is written during the hour before the next reading.
 #[test]
 fn watching_ends_at_a_closed_pipe_before_the_next_reading() {
     let root = TempDir::new().unwrap();

@@ -1,4 +1,4 @@
-//! Files of python-mmstats: read beside ours, each value as it was written there.
+//! Files of python-mmstats: read together with ours, with each value as it was written there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use tempfile::TempDir;
 
 use super::{db, mmstats, show_json, text_of};
 
-/// Genuine files, which mmstats 0.8.0 wrote under CPython 2.7.
+/// Real files, which mmstats 0.8.0 wrote under CPython 2.7.
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden/v1")
         .join(name)
 }
 
-/// Copies a golden file into a directory; gives its new path.
+/// Copies a golden file into a directory; returns its new path.
 fn place(name: &str, directory: &Path) -> PathBuf {
     let path = directory.join(name);
     fs::write(&path, fs::read(golden(name)).unwrap()).unwrap();
@@ -29,7 +29,7 @@ fn a_file_has_every_value_that_its_own_tool_shows() {
     let shown = show_json(&[], &[root.path()]);
     assert_eq!(shown["errors"], json!([]));
     let stats = shown["models"]["all-initial"]["stats"].as_object().unwrap();
-    // What slurpstats printed: label, spaces, Python's text of the value.
+    // The output of slurpstats: label, spaces, Python's text of the value.
     let expected = fs::read_to_string(golden("all-initial.txt")).unwrap();
     let mut labels = Vec::new();
     for line in expected.lines().filter(|line| !line.trim().is_empty()) {
@@ -67,7 +67,7 @@ fn both_formats_lie_in_one_root() {
     fs::write(root.path().join("notes.txt"), "not ours").unwrap();
     for shown in [
         show_json(&["--per-file"], &[root.path()]),
-        // Python-mmstats says that its files lie here; so does the environment.
+        // The environment names this directory both to python-mmstats and to us.
         from_environment(root.path()),
     ] {
         assert_eq!(shown["errors"], json!([]));
@@ -112,7 +112,7 @@ fn the_glob_names_files_of_other_names() {
     let root = TempDir::new().unwrap();
     let file = place("mk_v1-28049-28049.mmstats", root.path());
     fs::rename(&file, root.path().join("web.stats")).unwrap();
-    // A directory: else files of any name in a directory of files are looked at.
+    // With a subdirectory the root is not a directory of files; in one of those, files of any name are read.
     fs::create_dir(root.path().join("directory")).unwrap();
     let models = |glob: &str| {
         let output = mmstats()
@@ -164,7 +164,7 @@ fn half_built_files_are_errors() {
     let root = TempDir::new().unwrap();
     place("mk_v1-28049-28049.mmstats", root.path());
     let whole = fs::read(golden("all-initial.mmstats")).unwrap();
-    // Left in the middle: a label without a type, a list without what every model has, nothing.
+    // Abandoned halfway: a label without a type, a list without what every model has, nothing.
     for (name, len) in [("in-field", 9), ("in-list", 0x50), ("nothing", 1)] {
         let mut bytes = whole.clone();
         bytes[len..].fill(0);

@@ -10,13 +10,13 @@ use vt100::{Cell, Color};
 use super::screen::Screen;
 use super::{BIN, child};
 
-/// Of one character, in pixels.
+/// The size of one character, in pixels.
 const WIDTH: u16 = 8;
 const HEIGHT: u16 = 17;
 const BACKGROUND: &str = "#16181d";
 const FOREGROUND: &str = "#d4d7dd";
 
-/// A colour of a terminal with a dark background.
+/// Returns the colour that a terminal with a dark background shows.
 fn css(color: Color, default: &'static str) -> String {
     const ANSI: [&str; 16] = [
         "#16181d", "#e5646e", "#7fc36f", "#e2b75b", "#6ea8f0", "#c48be8", "#57bdc4", "#d4d7dd",
@@ -29,7 +29,7 @@ fn css(color: Color, default: &'static str) -> String {
     }
 }
 
-/// Foreground, background, and whether it is bold.
+/// Returns foreground, background, and whether the text is bold.
 fn style(cell: &Cell) -> (String, String, bool) {
     let front = css(cell.fgcolor(), FOREGROUND);
     let back = css(cell.bgcolor(), BACKGROUND);
@@ -39,7 +39,8 @@ fn style(cell: &Cell) -> (String, String, bool) {
     }
 }
 
-/// The screen as a picture. Each run of one style has its place and its width, so that it does not depend on the font.
+/// Returns the screen as a picture. Each run of one style has a fixed place and width, so that it does not depend on
+/// the font.
 fn svg(screen: &vt100::Screen) -> String {
     let (rows, columns) = screen.size();
     let mut svg = format!(
@@ -101,7 +102,7 @@ fn a_screen_is_drawn_with_its_colours_and_escaped() {
     }
 }
 
-/// Makes README.md's picture of the demo, where MMSTATS_SCREENSHOT says: docs/top.svg.
+/// Makes README.md's picture of the demo and writes it to the path in MMSTATS_SCREENSHOT: docs/top.svg.
 #[test]
 fn top_has_its_picture_taken() {
     let Some(path) = std::env::var_os("MMSTATS_SCREENSHOT").map(PathBuf::from) else {
@@ -113,9 +114,9 @@ fn top_has_its_picture_taken() {
     let _demo = child::start(demo.arg(root.path()));
     let mut screen = Screen::start(26, 140, "C.UTF-8", root.path());
     screen.until_shows("index.re");
-    // The model with its process, and the first timer.
+    // Opens the model and its process, and moves to the first timer.
     screen.press("\x1b[C\tjjjjjjj");
-    // A minute's past makes a curve; some seconds of it are enough.
+    // A curve normally covers a minute; several seconds of it are enough.
     let begin = std::time::Instant::now();
     screen.until("some seconds", |_| begin.elapsed().as_secs() >= 20);
     std::fs::write(path, svg(screen.parser.screen())).unwrap();

@@ -1,4 +1,4 @@
-//! `mmstats poll` against a writer that counts when a line has come.
+//! `mmstats poll` against a writer that counts after each line.
 
 use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
@@ -10,14 +10,14 @@ use tempfile::TempDir;
 use super::{BIN, Db, child, db, first, mmstats, text_of};
 use mmstats::{Average, Errors, MmStats, Percentile, Summary};
 
-/// A poll that goes on until it is dropped.
+/// A poll that runs until it is dropped.
 struct Polling {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Polling {
-    /// Polls a root; returns after the first line, so after it has something to compare with.
+    /// Polls a root; returns after the first line, when there is something to compare with.
     fn start(arguments: &[&str], root: &Path) -> Polling {
         let mut child = Command::new(BIN)
             .args(["poll", "--json", "-d", "0.05"])
@@ -37,8 +37,8 @@ impl Polling {
         serde_json::from_str(&line).unwrap()
     }
 
-    /// The sum of what the counter of `Db` has risen by, over so many lines as it takes to be `wanted`,
-    /// and two more.
+    /// Returns the sum of the increases of the counter of `Db`, over as many lines as it takes to reach `wanted`, and
+    /// two more.
     fn sum(&mut self, wanted: u64) -> u64 {
         let mut sum = 0;
         let mut left = 2;
@@ -73,14 +73,14 @@ fn nothing_is_counted_twice_or_lost_while_files_come_and_go() {
     let mut polling = Polling::start(&["queries"], root.path());
     stats.queries.add(7_000);
     assert_eq!(polling.sum(7_000), 7_000);
-    // It goes, and takes nothing away from the rate of the others.
+    // A file that is removed does not reduce the rate of the others.
     drop(stats);
     other.queries.add(3);
     assert_eq!(polling.sum(3), 3);
     let new = db(root.path());
     new.queries.add(11);
     assert_eq!(polling.sum(11), 11);
-    // The last ones go: there is nothing, and then there is again.
+    // The last files are removed: there is nothing, and then there is a file again.
     drop((other, new));
     polling.line();
     let again = db(root.path());
@@ -116,7 +116,7 @@ fn processes_that_die_are_counted_once_whatever_becomes_of_their_files() {
         clean(&["--fold"]);
         assert_eq!(polling.sum(0), 0, "folded: what it had was counted before");
     }
-    // It is folded before it was ever seen, perhaps: then it counts by the retired file.
+    // It may be folded before it was ever read: then it counts through the retired file.
     child::command(NAME, root.path()).output().unwrap();
     clean(&["--fold"]);
     live.queries.add(4);
@@ -183,7 +183,7 @@ fn percentiles_and_rates_are_those_of_the_interval() {
     assert!(stat["rate"].as_f64().unwrap() > 0.0);
 }
 
-/// Lines without the time of day, which is the first column.
+/// Returns the lines without the time of day, which is the first column.
 fn without_times(lines: &str) -> String {
     let cut = |line: &str| {
         let time = &line[..8];
@@ -245,7 +245,7 @@ fn means_and_errors_are_those_of_the_interval() {
     stats.load.record(2.0);
     stats.mean.record(4.0);
     stats.errors.note("now", "");
-    // Each when it has come: a line may be between two of them.
+    // Each value is taken when it appears: a line may be printed between two of them.
     let (mut load, mut mean, mut errors) = (Value::Null, Value::Null, Value::Null);
     while load.is_null() || mean.is_null() || errors.is_null() {
         let line = polling.line();
@@ -353,14 +353,14 @@ fn a_closed_pipe_is_a_clean_end() {
     );
 }
 
-/// The child counts until its file is cut short or it is killed.
+/// Starts a child that counts until its file is cut short or it is killed.
 fn service(name: &str, root: &Path) -> Child {
     let mut child = child::command(name, root)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    // Its file is there once it says so.
+    // Its file exists once it prints this.
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().ends_with("ready")));
     child
@@ -373,7 +373,7 @@ fn serve() {
     let _ = std::io::stdin().read_line(&mut String::new());
 }
 
-/// A poll as a person sees it.
+/// Starts a poll with the output for people.
 fn watched(root: &Path, fields: &str) -> Child {
     Command::new(BIN)
         .args(["poll", "-d", "0.05", fields])
@@ -473,7 +473,7 @@ fn lines_fit_the_width_and_columns_without_a_place_are_named() {
         said.contains("too narrow for") && said.contains("release"),
         "{said}"
     );
-    // None named: those that count come first.
+    // No fields named: the fields that count come first.
     let (shown, said) = poll(&[]);
     let titles = shown.lines().next().unwrap();
     assert!(

@@ -1,4 +1,4 @@
-//! `mmstats top` in a real pseudo-terminal, with a terminal that keeps its screen.
+//! `mmstats top` in a real pseudo-terminal, with a terminal emulator that keeps its screen.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
-/// Longer than anything takes on a slow machine: a screen that never comes is a failure.
+/// Longer than anything takes on a slow machine: a screen that does not appear by then is a failure.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Screen {
@@ -44,7 +44,7 @@ impl Screen {
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader().unwrap();
         let (send, output) = mpsc::channel();
-        // Ends with the child: then there is nothing more to read.
+        // Ends with the child: then there is nothing left to read.
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(len @ 1..) = reader.read(&mut bytes) {
@@ -67,7 +67,7 @@ impl Screen {
         self.keys.flush().unwrap();
     }
 
-    /// Reads until the screen is as it should be; gives it.
+    /// Reads until the screen is as expected; returns it.
     #[track_caller]
     pub fn until(&mut self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
         let end = Instant::now() + PATIENCE;
@@ -91,7 +91,7 @@ impl Screen {
         self.until(text, |shown| shown.contains(text))
     }
 
-    /// As `until`, doing something between two looks.
+    /// Like `until`, but does something between two checks.
     #[track_caller]
     pub fn until_while(
         &mut self,
@@ -113,7 +113,7 @@ impl Screen {
         }
     }
 
-    /// Waits for the end; gives the exit code. The terminal has to be as it was.
+    /// Waits for the end; returns the exit code. The terminal must be in its original state.
     #[track_caller]
     pub fn ended(mut self) -> u32 {
         let end = Instant::now() + PATIENCE;
@@ -133,7 +133,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // Of a test that failed; it may have ended.
+        // After a test that failed; the child may have ended.
         let _ = self.child.kill();
     }
 }

@@ -1,4 +1,4 @@
-//! Summaries, averages, sampling counters and windows, as `mmstats show` has them.
+//! Summaries, averages, sampling counters and windows, as `mmstats show` prints them.
 
 use std::path::Path;
 
@@ -81,7 +81,7 @@ fn text_has_a_line_for_each_number() {
     insta::assert_snapshot!("summaries", values.join("\n"));
 }
 
-/// Windows that no test outlasts.
+/// Windows that are longer than any test.
 #[test]
 fn json_has_the_windows() {
     #[derive(MmStats)]
@@ -104,7 +104,7 @@ fn json_has_the_windows() {
     for stats in [&model["stats"], &model["files"][0]["stats"]] {
         assert_eq!(stats.as_object().unwrap().len(), 3, "{stats}");
         assert_eq!(stats["requests"]["value"], 72);
-        // Two hours are a step, for which a rate is at least.
+        // A step is two hours, which is the shortest time for a rate.
         assert_eq!(
             stats["requests"]["window"],
             json!({"seconds": 86_400.0, "count": 72, "rate": 0.01})

@@ -1,4 +1,4 @@
-//! What is printed for people: aligned, escaped, and without complaint where nobody reads on.
+//! The output for people: aligned, escaped, and without an error if its reader stops.
 
 use std::fs;
 use std::io::Read;
@@ -76,7 +76,7 @@ fn a_counter_with_a_window_has_a_line_of_its_own_beside_those_of_its_window() {
     };
     assert_eq!(value("recent").as_deref(), Some("7"), "{shown}");
     assert!(value("recent.WindowCount").is_some(), "{shown}");
-    // What show prints, poll takes.
+    // `poll` accepts the names that `show` prints.
     let output = mmstats()
         .args([
             "poll",
@@ -92,7 +92,7 @@ fn a_counter_with_a_window_has_a_line_of_its_own_beside_those_of_its_window() {
     let shown = text_of(&output.stdout);
     let line = shown.lines().last().unwrap();
     let cells: Vec<_> = line.split_whitespace().collect();
-    // The time comes first.
+    // The first cell is the time.
     assert!(cells.len() == 3 && !cells.contains(&"-"), "{shown}");
 }
 
@@ -176,7 +176,7 @@ fn nothing_acts_on_the_terminal() {
             assert!(!text.is_empty());
         }
         if command.contains(&"--json") {
-            // The same paths all the same.
+            // JSON still has the original path.
             let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
             assert_eq!(shown["path"], json!(root));
         }
@@ -187,7 +187,7 @@ fn nothing_acts_on_the_terminal() {
 fn a_closed_pipe_is_a_clean_end() {
     let root = TempDir::new().unwrap();
     let stats = web(root.path());
-    // More than a pipe holds.
+    // More output than a pipe holds.
     for i in 0..1000 {
         stats.handlers.group(&format!("group{i}")).response_ok.inc();
     }

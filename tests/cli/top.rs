@@ -17,7 +17,7 @@ fn the_screen_follows_values_and_keys() {
     let stats = first(root.path());
     let _other = db(root.path());
     let mut screen = Screen::start(44, 100, "C.UTF-8", root.path());
-    // The first model is Db: its only label is there.
+    // The first model is Db; its only label is shown.
     screen.until_shows("queries");
     screen.press("j");
     let shown = screen.until_shows("index.response_time");
@@ -27,7 +27,7 @@ fn the_screen_follows_values_and_keys() {
     );
     stats.requests.add(1_234_560);
     screen.until_shows("1234567");
-    // Down to the process and to the thread.
+    // Down to the process and the thread.
     screen.press("\x1b[C");
     screen.until_shows(&format!("{}", std::process::id()));
     screen.press("j\x1b[C");
@@ -36,7 +36,7 @@ fn the_screen_follows_values_and_keys() {
     screen.until_shows(&format!("{tid} live"));
     screen.press("j");
     screen.until_shows("1234567");
-    // Filter as one types.
+    // Filters while the user types.
     screen.press("/body");
     screen.until("one label", |shown| {
         shown.contains("labels (1)") && shown.contains("body_size") && !shown.contains("in_flight")
@@ -51,7 +51,7 @@ fn the_screen_follows_values_and_keys() {
     });
     screen.press("x");
     screen.until("without help", |shown| !shown.contains("any key goes back"));
-    // A file that goes takes its line away, not the program.
+    // A file that is removed takes its line away, and does not end the program.
     drop(stats);
     screen.until("without my-app", |shown| !shown.contains("my-app"));
     screen.press("q");
@@ -66,7 +66,7 @@ fn a_distribution_has_a_map_of_where_its_values_were() {
     screen.until_shows("body_size");
     screen.press("/body_size\r");
     screen.until_shows("where its values were");
-    // Until it is in an interval, however long these are.
+    // Until it falls in an interval, however long intervals are.
     let is_there = |shown: &str| shown.contains('█');
     screen.until_while("the map", is_there, || stats.body_size.record(70_000));
     screen.until_shows("64 KiB");
@@ -91,7 +91,7 @@ fn small_screens_and_plain_ascii_will_do() {
         all.iter().all(|text| shown.contains(text))
     });
     assert!(shown.is_ascii(), "{shown}");
-    // Smaller, and large again.
+    // Smaller, and then large again.
     screen.master.resize(size(10, 40)).unwrap();
     screen.parser.screen_mut().set_size(10, 40);
     screen.until_shows("top wants 60x15");
@@ -108,7 +108,7 @@ fn processes_that_have_ended_are_shown_as_such() {
     let stats = db(root.path());
     let path = stats.path().unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
-    // Of a process that cannot be: no lock is held with that token.
+    // A file of a process that cannot exist: no lock is held with that token.
     bytes[104..112].copy_from_slice(&(1u64 << 60).to_le_bytes());
     bytes[56..60].copy_from_slice(&99_999_999u32.to_le_bytes());
     std::fs::write(path.with_file_name("mmstats-99999999-1"), bytes).unwrap();
@@ -144,12 +144,12 @@ fn a_signal_gives_the_terminal_back() {
     assert_eq!(screen.ended(), 0);
 }
 
-/// Stops, gives the terminal back to the shell, and goes on where it was.
+/// Stops, returns the terminal to the shell, and continues where it was.
 #[test]
 fn ctrl_z_suspends() {
     let root = TempDir::new().unwrap();
     let _stats = db(root.path());
-    // A shell with jobs: nobody else can bring a stopped one back.
+    // A shell with job control: nothing else can continue a stopped job.
     let mut command = CommandBuilder::new("sh");
     let script = format!(
         "{BIN} top -d 0.1 {}; echo in the shell; read line; fg; echo done",
@@ -179,7 +179,7 @@ fn without_a_terminal_it_says_what_to_use() {
     );
 }
 
-/// Starts `mmstats` in a terminal, and gives it when the first output has come. Nothing else reads it.
+/// Starts `mmstats` in a terminal, and returns it after the first output. Nothing else reads the terminal.
 fn start(command: CommandBuilder) -> (Box<dyn MasterPty + Send>, Box<dyn Child + Send + Sync>) {
     let pair = native_pty_system().openpty(size(24, 80)).unwrap();
     let child = pair.slave.spawn_command(command).unwrap();
@@ -188,7 +188,7 @@ fn start(command: CommandBuilder) -> (Box<dyn MasterPty + Send>, Box<dyn Child +
     (pair.master, child)
 }
 
-/// Waits for the end of a process that has to end by itself.
+/// Waits for the end of a process that must end by itself.
 #[track_caller]
 fn ends(what: &str, mut child: Box<dyn Child + Send + Sync>) -> u32 {
     let mut killer = child.clone_killer();
@@ -200,7 +200,7 @@ fn ends(what: &str, mut child: Box<dyn Child + Send + Sync>) -> u32 {
     })
 }
 
-/// ssh breaks, tmux is killed: reading the terminal returns 0 bytes or EIO from then on.
+/// ssh breaks, or tmux is killed: from then on reading the terminal returns 0 bytes or EIO.
 #[test]
 fn what_runs_on_ends_when_its_terminal_goes() {
     let root = TempDir::new().unwrap();
@@ -211,7 +211,7 @@ fn what_runs_on_ends_when_its_terminal_goes() {
         format!("top -d 60 {path}"),
         format!("demo --seconds 60 --path {path}/demo"),
     ] {
-        // With SIGHUP, and where that is ignored.
+        // With SIGHUP, and with SIGHUP ignored.
         for before in ["", "trap '' HUP; "] {
             let mut command = CommandBuilder::new("sh");
             command.args(["-c", &format!("{before}exec {BIN} {arguments}")]);
@@ -233,13 +233,13 @@ fn a_signal_ends_top_even_while_it_waits_for_the_next_reading() {
         command.arg(root.path());
         let (_master, child) = start(command);
         let pid = child.process_id().unwrap() as i32;
-        // SAFETY: our child, which was not waited for yet.
+        // SAFETY: our child, which has not been waited for yet.
         assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
         assert_eq!(ends(&format!("signal {signal}"), child), 0);
     }
 }
 
-/// A root that is empty, or not even there, is waited for; and the end of all processes is said.
+/// `top` waits for a root that is empty or does not exist, and reports when all processes have ended.
 #[test]
 fn top_waits_for_files_and_says_when_all_processes_ended() {
     const NAME: &str = "top::top_waits_for_files_and_says_when_all_processes_ended";
@@ -262,7 +262,7 @@ fn top_waits_for_files_and_says_when_all_processes_ended() {
     let pid = child.id();
     screen.until_shows("queries");
     screen.until_shows(&format!("process {pid} started"));
-    // Down to the thread: its name, and what the process takes.
+    // Down to the thread: its name, and the resources that the process uses.
     screen.press("\x1b[Cj\x1b[Cj");
     screen.until_shows(&format!("{pid}: CPU"));
     screen.until(" the thread's name", |shown| {
@@ -322,7 +322,7 @@ fn a_series_opens_with_its_threads_contexts_and_errors() {
             && shown.matches(" live ").count() == 2
             && shown.contains("thread")
     });
-    // Back, and to the next one.
+    // Back, and on to the next series.
     screen.press("\x1b[D");
     screen.until_shows("labels (1)");
     screen.press("\x1b/sizes\r\r");
@@ -332,7 +332,7 @@ fn a_series_opens_with_its_threads_contexts_and_errors() {
     screen.press("\x1b");
     screen.until_shows("labels (1)");
     screen.press("\x1b/weight\r");
-    // The mean of an interval, however long these are.
+    // The mean of an interval, however long intervals are.
     let is_there = |shown: &str| shown.contains("2.5 ");
     screen.until_while("the mean", is_there, || jobs.weight.record(2.5));
     screen.press("q");

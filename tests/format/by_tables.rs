@@ -25,7 +25,7 @@ struct Tables<'a> {
 }
 
 impl Tables<'_> {
-    /// The number that the row `name` of a table says to be at that offset from `at`.
+    /// Returns the number at the offset from `at` that the row `name` of a table states.
     fn get(&self, at: usize, heading: &str, name: &str) -> usize {
         let table = table(heading);
         let row = table
@@ -44,7 +44,7 @@ impl Tables<'_> {
         at + table(heading).last().unwrap()[0].parse::<usize>().unwrap()
     }
 
-    /// Label, kind, and first plain word of each metric.
+    /// Returns label, kind and first plain word of each metric.
     fn metrics(&self) -> Vec<(String, usize, u64)> {
         let text =
             |at: usize, len: usize| String::from_utf8(self.bytes[at..at + len].to_vec()).unwrap();

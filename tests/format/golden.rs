@@ -1,10 +1,10 @@
-//! Values of the golden files, by hand. (`tests/readers/golden.rs` compares all of them.)
+//! Values of the golden files, written by hand. (`tests/readers/golden.rs` compares all of them.)
 
 use mmstats::reader::Reader;
 
 use super::golden;
 
-/// The expected JSON came from a program: a few of its values by hand.
+/// The expected JSON was written by a program; this checks a few of its values by hand.
 #[test]
 fn golden_values_are_those_that_were_written() {
     let mut reader = Reader::open(golden("every-kind.mmstats")).unwrap();
@@ -71,7 +71,7 @@ fn golden_values_are_those_that_were_written() {
     let large = get("large").as_summary().unwrap();
     assert_eq!((large.count(), large.total()), (5, 5e9 + 10.5));
     assert_eq!(large.mean(), Some(1e9 + 2.1));
-    // Of 1, 2, 3, 2, 2.5: the squares about 2.1 add up to 2.2.
+    // For 1, 2, 3, 2 and 2.5, the squared differences from 2.1 add up to 2.2.
     assert!((large.stddev().unwrap() - (2.2f64 / 4.0).sqrt()).abs() < 1e-15);
     assert_eq!(get("tasks").as_summary().unwrap().rejected(), 2);
     assert_eq!(get("tasks.LastTime").as_f64(), Some(1_795_214_569.92));
@@ -86,7 +86,7 @@ fn golden_values_are_those_that_were_written() {
         .history("lost-contexts", "times")
         .unwrap()
         .entries();
-    // Newest first: none, four that are lost in four ways, one that is there.
+    // Newest first: one without a context, four that are lost in four ways, one that is there.
     let lost: Vec<bool> = entries
         .iter()
         .map(|entry| entry.has_lost_context())

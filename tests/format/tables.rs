@@ -1,4 +1,4 @@
-//! The tables and the example of docs/FORMAT.md against the source and the golden file.
+//! Compares the tables and the example of docs/FORMAT.md with the source and the golden file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,14 +17,14 @@ const SCALAR: &str = include_str!("../../src/format/scalar.rs");
 const ERROR_ENTRY: &str = include_str!("../../src/metric/errors/entry.rs");
 const KIND: &str = include_str!("../../src/metric/kind.rs");
 
-/// The title of a heading of any level.
+/// Returns the title of a heading of any level.
 fn title(line: &str) -> Option<&str> {
     line.trim_start_matches('#')
         .strip_prefix(' ')
         .filter(|_| line.starts_with('#'))
 }
 
-/// The rows of the first table after a heading, without its head.
+/// Returns the rows of the first table after a heading, without the table's head.
 pub fn table(heading: &str) -> Vec<Vec<String>> {
     let found = FORMAT.lines().filter(|line| title(line) == Some(heading));
     assert_eq!(found.count(), 1, "headings {heading:?}");
@@ -49,7 +49,7 @@ pub fn table(heading: &str) -> Vec<Vec<String>> {
 #[derive(Clone, Debug, PartialEq)]
 struct Row {
     offset: usize,
-    /// As in the text; an array is `[u8]`, what has no fixed length `bytes`.
+    /// As in the text; an array is `[u8]`, and an item without a fixed length is `bytes`.
     kind: String,
 }
 
@@ -74,7 +74,7 @@ fn rows(heading: &str) -> Vec<Row> {
         .collect()
 }
 
-/// The maps in the documentation of a module: one ends where an offset is not above the one before.
+/// Returns the maps in the documentation of a module: a map ends where an offset is not greater than the previous one.
 fn maps(source: &str) -> Vec<Vec<Row>> {
     let mut maps: Vec<Vec<Row>> = Vec::new();
     let mut inside = false;
@@ -106,7 +106,7 @@ fn the_tables_have_the_offsets_of_the_source() {
     let header = maps(HEADER);
     assert_eq!(header.len(), 1);
     two("Header", &header[0]);
-    // In the source an instance's map goes on after the head's: both tables together are one map.
+    // In the source, the map of an instance continues that of the head, so both tables together are one map.
     let record = maps(RECORD);
     let all: Vec<Row> = record.concat();
     two("Record head", &all[..3]);
@@ -171,7 +171,7 @@ fn the_tables_have_no_gaps() {
     }
 }
 
-/// Names and numbers of lines such as `    Name = 1,` or `pub const NAME: u16 = 1;` after `from`.
+/// Returns names and numbers of lines such as `    Name = 1,` or `pub const NAME: u16 = 1;` after `from`.
 fn constants(source: &str, from: &str) -> BTreeMap<u32, String> {
     let source = &source[source.find(from).unwrap_or_else(|| panic!("no {from:?}"))..];
     let constants: BTreeMap<u32, String> = source[from.len()..]
@@ -191,7 +191,7 @@ fn constants(source: &str, from: &str) -> BTreeMap<u32, String> {
     constants
 }
 
-/// Codes and names in a text such as "1 schema, 2 instance, 3 octave; …".
+/// Returns codes and names in a text such as "1 schema, 2 instance, 3 octave; …".
 fn named(text: &str) -> BTreeMap<u32, String> {
     text.split([',', ';'])
         .filter_map(|part| {
@@ -218,7 +218,7 @@ fn the_tables_have_the_codes_of_the_source() {
         codes("Words of an error log"),
         constants(ERROR_ENTRY, "pub(super) mod plain {")
     );
-    // As the map of a buffer in the source has them.
+    // In the form of the map of a buffer in the source.
     let words: Vec<String> = codes("Words of an entry").into_values().collect();
     assert!(ERROR_ENTRY.contains(&format!("//! | {} | name, site,", words.join(" | "))));
     assert_eq!(
@@ -245,7 +245,7 @@ fn the_tables_have_the_codes_of_the_source() {
     }
 }
 
-/// The text of each chapter of Part II by the kinds that it is about, in the order of the text.
+/// Returns the text of each chapter of Part II with the kinds it describes, in the order of the text.
 fn chapters() -> Vec<(Vec<String>, &'static str)> {
     let part = FORMAT
         .split("\n# ")

@@ -1,5 +1,5 @@
-//! What the targets share: a heap that is measured, a root in memory, and a mutator that knows where
-//! the lengths are.
+//! Shared by the targets: a heap that is measured, a root in memory, and a mutator that knows where lengths are
+//! stored.
 
 pub mod versions;
 
@@ -13,13 +13,12 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use mmstats::format::header::{COMMITTED, FIXED, MAGIC};
 use mmstats::reader::{Per, Reader, Snapshot};
 
-/// What may be allocated at any time to read a file: so many times the blocks that it really takes …
+/// The most that may be allocated at any time to read a file: so many times the blocks that it occupies …
 pub const FACTOR: usize = 16;
-/// … and this much more: what the reader grants every file (1 MiB), its fixed buffers, and a header
-/// of the greatest length.
+/// … plus this: what the reader grants every file (1 MiB), its fixed buffers, and a header of the greatest length.
 pub const CONSTANT: usize = 4 << 20;
 
-/// The system's heap, counted.
+/// The system's heap, with counts.
 struct Heap;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
@@ -33,7 +32,7 @@ fn grow(bytes: usize) {
     PEAK.fetch_max(live, Relaxed);
 }
 
-// SAFETY: everything is passed on to the system's allocator as it came; only counts are kept.
+// SAFETY: every call is passed unchanged to the system's allocator; only counts are kept.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grow(layout.size());
@@ -54,7 +53,7 @@ unsafe impl GlobalAlloc for Heap {
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Both are there while it is moved.
+        // Both blocks exist while it is moved.
         grow(size);
         LIVE.fetch_sub(layout.size(), Relaxed);
         // SAFETY: as the caller promised.
@@ -62,7 +61,7 @@ unsafe impl GlobalAlloc for Heap {
     }
 }
 
-/// Runs `run`; gives the most bytes that were allocated beyond those before it, at any time.
+/// Runs `run`; returns the peak of allocated bytes beyond those allocated before.
 pub fn measured(run: impl FnOnce()) -> usize {
     let before = LIVE.load(Relaxed);
     PEAK.store(before, Relaxed);
@@ -70,7 +69,7 @@ pub fn measured(run: impl FnOnce()) -> usize {
     PEAK.load(Relaxed) - before
 }
 
-/// Panics if more was allocated than a file of these blocks may cost.
+/// Panics if more was allocated than a file with these blocks may cost.
 pub fn assert_in_proportion(peak: usize, blocks: usize) {
     assert!(
         peak <= FACTOR * blocks + CONSTANT,
@@ -91,7 +90,7 @@ pub enum Way {
 pub const WAYS: [Way; 2] = [Way::Mapped, Way::Read];
 
 impl Roots {
-    /// Those of this process.
+    /// Returns the roots of this process.
     pub fn get() -> &'static Roots {
         static ROOTS: OnceLock<Roots> = OnceLock::new();
         ROOTS.get_or_init(|| {
@@ -102,7 +101,7 @@ impl Roots {
                 std::env::temp_dir()
             };
             let base = base.join("mmstats-fuzz");
-            // A run that ends leaves its root behind: the fuzzer's exit runs no destructor.
+            // A run that ends leaves its root behind, because the fuzzer exits without running destructors.
             for left in base.read_dir().into_iter().flatten().flatten() {
                 if !PathBuf::from("/proc").join(left.file_name()).exists() {
                     let _ = std::fs::remove_dir_all(left.path());
@@ -123,7 +122,7 @@ impl Roots {
         self.0.join(format!("{way:?}"))
     }
 
-    /// A stats file of this content, which is the only one of its root.
+    /// Creates a stats file with this content, the only file of its root.
     pub fn file(&self, way: Way, bytes: &[u8]) -> Stats {
         let path = self.root(way).join("m/mmstats-1-1");
         let file = OpenOptions::new()
@@ -137,7 +136,7 @@ impl Roots {
         stats
     }
 
-    /// A reader that has each file's own values, too.
+    /// Returns a reader that also has each file's own values.
     pub fn reader(&self, way: Way) -> Reader {
         let mut reader = Reader::open(self.root(way)).expect("open the root");
         reader.per(Per::File);
@@ -149,8 +148,8 @@ impl Roots {
 pub struct Stats(File);
 
 impl Stats {
-    /// Writes the bytes over what is there, and as many zeros that take no space as the reserved
-    /// bytes of the header say (which no reader looks at): see [`sparse`].
+    /// Overwrites the file with the bytes, followed by as many zeros that occupy no space as the reserved bytes of the
+    /// header say (which no reader looks at): see [`sparse`].
     pub fn write(&self, bytes: &[u8]) {
         self.0.write_all_at(bytes, 0).expect("write");
         let len = bytes.len() as u64 + sparse(bytes);
@@ -161,13 +160,13 @@ impl Stats {
         self.0.set_len(len).expect("set the length");
     }
 
-    /// Bytes that it really takes.
+    /// Returns the bytes that it occupies.
     pub fn blocks(&self) -> usize {
         512 * self.0.metadata().expect("stat").blocks() as usize
     }
 }
 
-/// Zeros after the bytes of a file: at most 256 MiB, a multiple of 64.
+/// Returns the number of zeros after the bytes of a file: at most 256 MiB, a multiple of 64.
 fn sparse(bytes: &[u8]) -> u64 {
     match bytes.get(12..16) {
         Some(n) => 64 * u64::from(u32::from_le_bytes(n.try_into().expect("4 bytes")) & 0x3f_ffff),
@@ -175,7 +174,7 @@ fn sparse(bytes: &[u8]) -> u64 {
     }
 }
 
-/// Asks for everything that a snapshot has.
+/// Reads everything that a snapshot has.
 pub fn examine(snapshot: &Snapshot) {
     for model in snapshot.models().iter().chain(snapshot.merged()) {
         assert!(!model.name().is_empty());
@@ -239,7 +238,7 @@ fn set_u32(data: &mut [u8], at: usize, n: usize) {
     }
 }
 
-/// The records of a file as far as they can be followed: begin and end.
+/// Returns the records of a file as far as they can be followed: begin and end.
 pub fn records(data: &[u8]) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     let mut at = u32_at(data, 8).unwrap_or(data.len());
@@ -253,7 +252,7 @@ pub fn records(data: &[u8]) -> Vec<(usize, usize)> {
     found
 }
 
-/// Bytes of a record that say something of others, or of its shape: most of a file is values.
+/// Returns how many bytes of a record describe other records or its own shape: most of a file is values.
 fn telling(data: &[u8], (from, to): (usize, usize)) -> usize {
     match data[from + 4] {
         1 => to - from,
@@ -261,9 +260,9 @@ fn telling(data: &[u8], (from, to): (usize, usize)) -> usize {
     }
 }
 
-/// Changes the bytes of a file: half of the time anywhere and anyhow (as `plain` does), else a number
-/// in its metadata, or whole records; and half of the time what says how long things are is put
-/// right, so that what lies behind it is reached.
+/// Changes the bytes of a file: in half of the cases anywhere and in any way (as `plain` does), otherwise a number in
+/// its metadata, or whole records. In half of the cases it then repairs the lengths, so that what lies behind them is
+/// reached.
 pub fn mutate(
     data: &mut [u8],
     size: usize,
@@ -315,7 +314,7 @@ fn number(data: &mut [u8], size: usize, random: &mut Random) -> usize {
     size
 }
 
-/// Doubles, drops, exchanges or stretches a record.
+/// Duplicates, drops or stretches a record, or changes its count of entries.
 fn record(data: &mut [u8], size: usize, max: usize, random: &mut Random) -> usize {
     let records = records(&data[..size]);
     if records.is_empty() {
@@ -325,7 +324,7 @@ fn record(data: &mut [u8], size: usize, max: usize, random: &mut Random) -> usiz
     let (at, _) = records[random.below(records.len())];
     let len = to - from;
     match random.below(4) {
-        // A copy of it elsewhere, its values with it: offsets are mended below.
+        // A copy at another place, together with its values: its offset is adjusted below.
         0 if size + len <= max => {
             let copy = data[from..to].to_vec();
             data.copy_within(at..size, at + len);
@@ -344,7 +343,7 @@ fn record(data: &mut [u8], size: usize, max: usize, random: &mut Random) -> usiz
             set_u32(data, from, len + 64);
             size + 64
         }
-        // A metric entry of a schema once more: the entries are in bytes 24 and on.
+        // Another number of metric entries, if the record is a schema.
         _ => {
             set_u32(data, from + 12, 1 + random.below(300));
             size
@@ -352,7 +351,7 @@ fn record(data: &mut [u8], size: usize, max: usize, random: &mut Random) -> usiz
     }
 }
 
-/// Moves the offset that an instance or octave record states along with it.
+/// Adjusts the offset in an instance or octave record that has moved.
 fn rebase(data: &mut [u8], at: usize, from: usize, random: &mut Random) {
     let field = match data[at + 4] {
         2 => at + 12,
@@ -367,7 +366,7 @@ fn rebase(data: &mut [u8], at: usize, from: usize, random: &mut Random) {
     }
 }
 
-/// Puts right what keeps a reader from going on.
+/// Repairs what keeps a reader from continuing.
 fn mend(data: &mut [u8], size: usize, random: &mut Random) -> usize {
     if size < FIXED {
         return size;
@@ -376,7 +375,7 @@ fn mend(data: &mut [u8], size: usize, random: &mut Random) -> usize {
     data[..8].copy_from_slice(&MAGIC);
     data[16..24].fill(0);
     if random.one_in(4) {
-        // Zeros beyond the end; mostly none.
+        // Zeros beyond the end; none in half of the cases.
         let zeros = if random.one_in(2) {
             0
         } else {
@@ -389,7 +388,7 @@ fn mend(data: &mut [u8], size: usize, random: &mut Random) -> usize {
     if random.one_in(4) {
         len += sparse(&data[..size]);
     }
-    // The last record reaches to the end, so that all of it is looked at.
+    // Extends the last record to the end, so that all of it is read.
     if let Some(&(from, _)) = records.last()
         && random.one_in(4)
     {

@@ -1,10 +1,10 @@
-//! An input of two versions of one stats file:
+//! An input with two versions of one stats file:
 //!
 //! ```text
 //! | length of the first: u32 | how: u32 | first | second |
 //! ```
 //!
-//! Bytes that begin as a stats file are both versions.
+//! Bytes that begin like a stats file are both versions.
 
 use mmstats::format::header::MAGIC;
 
@@ -12,7 +12,7 @@ use crate::{Random, mutate};
 
 const HEAD: usize = 8;
 
-/// `how`, and both versions.
+/// Returns `how` and both versions.
 pub fn parts(data: &[u8]) -> (u32, &[u8], &[u8]) {
     if data.starts_with(&MAGIC) || data.len() < HEAD {
         return (0, data, data);
@@ -23,7 +23,7 @@ pub fn parts(data: &[u8]) -> (u32, &[u8], &[u8]) {
     (word(4), first, second)
 }
 
-/// Changes one of the versions, and at times `how`.
+/// Changes one of the versions, and sometimes `how`.
 pub fn mutate_parts(
     data: &mut [u8],
     size: usize,
@@ -56,7 +56,7 @@ pub fn mutate_parts(
     if max < HEAD {
         return size;
     }
-    // A first length that is never the magic.
+    // A first length that never equals the magic.
     let mut out = (first.len() as u32).to_le_bytes().to_vec();
     out.extend(how.to_le_bytes());
     out.extend(first);

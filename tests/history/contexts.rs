@@ -1,4 +1,4 @@
-//! Contexts: stored once, bounded, and never another's.
+//! Contexts: stored once, bounded, and never mixed up.
 
 use super::*;
 
@@ -57,7 +57,7 @@ fn contexts_may_be_anything() {
 #[test]
 fn contexts_stay_while_entries_refer_to_them_and_give_way_after() {
     let root = tempfile::tempdir().unwrap();
-    // As many as the ring has entries, and one that is being replaced.
+    // As many as the ring has entries, plus one that is being replaced.
     let tasks = Tasks::builder()
         .path(root.path())
         .max_contexts(21)
@@ -120,7 +120,7 @@ fn bytes_are_bounded_too_and_a_long_context_takes_the_place_of_a_short_one() {
         .max_context_bytes(64 * 10)
         .create()
         .unwrap();
-    // Ten places of 48 bytes; then what is longer is cut to them.
+    // Ten places of 48 bytes; after that, longer contexts are cut to them.
     for value in 0..10 {
         tasks
             .times

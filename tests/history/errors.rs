@@ -1,4 +1,4 @@
-//! Errors: what is distinct, what is counted, what happens when the table is full.
+//! Errors: what is distinct, what is counted, and what happens when the table is full.
 
 use std::error::Error;
 use std::fmt;
@@ -170,7 +170,7 @@ fn a_dyn_error_is_called_as_its_debug_text_begins() {
     assert_eq!(names("Box"), Some(1));
 }
 
-/// As `anyhow` does: its `Debug` text is the message.
+/// Like `anyhow`: its `Debug` text is the message.
 struct Opaque(Option<io::Error>);
 
 impl fmt::Debug for Opaque {
@@ -257,7 +257,7 @@ fn a_context_that_is_used_again_before_its_place_is_stays() {
         .max_contexts(2)
         .create()
         .unwrap();
-    // "one" is free for a moment; both places are in use when "three" comes.
+    // "one" is free for a moment; both places are in use when "three" is recorded.
     for (name, context) in [("a", "one"), ("a", "two"), ("b", "one"), ("c", "three")] {
         failing.errors.note(name, context);
     }

@@ -1,4 +1,4 @@
-//! Errors in a log that is full: what goes, what stays, and what readers see of it.
+//! Errors in a log that is full: what is evicted, what stays, and what readers see of it.
 
 use std::error::Error;
 use std::fmt;
@@ -16,7 +16,7 @@ struct Failing {
     errors: Errors,
 }
 
-/// An error whose message says which one it is.
+/// An error whose message has its number.
 #[derive(Debug)]
 struct Numbered(u64);
 
@@ -88,7 +88,7 @@ fn the_error_that_was_least_recently_seen_is_evicted() {
         }
     };
     record(0..256);
-    // Seen again: the others are older now.
+    // Seen again, so the others are older now.
     record(0..100);
     record(1000..1156);
     let snapshot = snapshot(root.path());
@@ -230,7 +230,7 @@ fn an_interval_has_what_was_recorded_in_it_whatever_was_evicted() {
     }
     let mut reader = Reader::open(root.path()).unwrap();
     reader.deltas(true).snapshot().unwrap();
-    // It goes, and comes again, within one interval. The clock is coarse: its next tick is waited for.
+    // It is evicted and recorded again within one interval. The clock is coarse, so this waits for its next tick.
     let tick = || reader_time(root.path());
     let begin = tick();
     while tick() == begin {
@@ -253,7 +253,7 @@ fn an_interval_has_what_was_recorded_in_it_whatever_was_evicted() {
     assert!(value.evicted() > 0 && value.overflow() == 0);
 }
 
-/// The last time that a log shows.
+/// Returns the latest time in a log.
 fn reader_time(root: &Path) -> u64 {
     let snapshot = snapshot(root);
     (errors(&snapshot).distinct().iter())
@@ -273,7 +273,7 @@ fn folding_evicted_logs_keeps_all_counts() {
     };
     if child::is_child(NAME) {
         failing(std::process::id().into());
-        // So that its file stays.
+        // Aborts, so that its file stays.
         std::process::abort();
     }
     let root = tempfile::tempdir().unwrap();
@@ -289,22 +289,21 @@ fn folding_evicted_logs_keeps_all_counts() {
     let (before, after) = (errors(&before), errors(&after));
     assert_eq!((after.all(), sum(after.sites())), (900, 900));
     assert_eq!(after.sites(), before.sites());
-    // Of the messages a retired file has as many as any other, the newest.
+    // A retired file has as many messages as any other file: the newest ones.
     assert_eq!(after.distinct().len(), 256);
     assert_eq!(after.evicted(), before.evicted() + 2 * 256);
     let newest = |value: &ErrorsValue| value.distinct().iter().map(DistinctError::last_ns).max();
     assert_eq!(newest(after), newest(before));
 }
 
-/// Reads while a thread makes each entry another error all the time. Of each error all must be of one: the
-/// name, the message and the cause have the same number, the count is how often that one was recorded in
-/// a row.
+/// Reads while a thread keeps replacing each entry by another error. All parts of an error must belong together: name,
+/// message and cause have the same number, and the count is how often that error was recorded in a row.
 fn race(mapped: bool) {
     #[derive(Debug)]
     struct Caused(u64, Numbered);
     impl fmt::Display for Caused {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            // Of different lengths.
+            // With different lengths.
             write!(f, "{:>1$}", self.0, (self.0 % 300) as usize)
         }
     }
@@ -314,7 +313,7 @@ fn race(mapped: bool) {
         }
     }
     let root = tempfile::tempdir().unwrap();
-    // Few parts, so that each is used again soon.
+    // Little space, so that each entry is soon used again.
     let failing = Failing::builder()
         .path(root.path())
         .max_size(16 << 10)

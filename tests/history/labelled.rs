@@ -1,4 +1,5 @@
-//! Statistics by name: each test in a process of its own, for they go where the environment says.
+//! Statistics by name: each test runs in a process of its own, because the environment determines where they are
+//! written.
 
 use std::error::Error;
 use std::fmt::{self, Write};
@@ -12,7 +13,7 @@ use mmstats::{SummaryValue, push_stat, stats, stats_async};
 
 use super::*;
 
-/// Runs the rest of the test in a child; true in the child.
+/// Runs the rest of the test in a child; returns the root there.
 macro_rules! in_child {
     ($name:literal $(, $variable:literal = $value:expr)*) => {{
         let name = concat!("labelled::", $name);
@@ -68,7 +69,7 @@ fn a_label_has_its_summary_and_its_history() {
         snapshot.get("stats", "task.Mean").and_then(|v| v.as_f64()),
         Some(7.5)
     );
-    // By the label itself, or by its own.
+    // By the label of the summary, or by that of the history.
     for label in ["file:large.csv", "file:large.csv.history"] {
         assert_eq!(
             values(snapshot.history("stats", label).unwrap()),
@@ -121,7 +122,7 @@ fn what_a_scope_records_stays_when_it_fails() {
     assert_eq!(contexts, [b"\xff", &b"hourly"[..], b"nightly"]);
     assert_eq!(of_errors(&snapshot, "errors__all"), Some(2));
     assert_eq!(of_errors(&snapshot, "errors__EXC:fmt::Error"), Some(1));
-    // Of a dyn Error, as its Debug text begins.
+    // From a dyn Error, by the beginning of its Debug text.
     assert_eq!(of_errors(&snapshot, "errors__EXC:ParseIntError"), Some(1));
     let (_, errors) = snapshot.errors_of("stats").next().unwrap();
     for error in errors.distinct() {
@@ -143,7 +144,7 @@ fn an_error_of_a_scope_is_called_as_its_type_or_its_known_cause() {
     let _: Result<(), _> = stats(|_| Err(lost().into()));
     let _: Result<(), _> = stats(|_| Err(io::Error::other("secret").into()));
     let _: Result<(), _> = stats(|_| Err(fmt::Error.into()));
-    // anyhow hides the type of what it was made from, but not its cause.
+    // anyhow hides the type of the error that it was made from, but not its cause.
     let failed = Err::<(), _>(lost()).context("secret of alice");
     let _: Result<(), _> = stats(|_| Ok(failed?));
     let _: Result<(), _> = stats(|_| Err(anyhow::anyhow!("secret of bob").into()));
@@ -196,7 +197,7 @@ fn a_panic_that_passes_through_is_recorded_and_goes_on() {
     assert_eq!(messages, ["a String", "a str"]);
 }
 
-/// Polls until it is ready.
+/// Polls a future until it is ready.
 fn block_on<R>(future: impl Future<Output = R>) -> R {
     let mut future = pin!(future);
     loop {
@@ -209,7 +210,7 @@ fn block_on<R>(future: impl Future<Output = R>) -> R {
     }
 }
 
-/// Pending once.
+/// Is pending once.
 async fn pause() {
     let mut paused = false;
     std::future::poll_fn(|_| match std::mem::replace(&mut paused, true) {
@@ -260,7 +261,7 @@ fn more_labels_are_labels_beside_that_of_the_statistic() {
             .record("task", 2.0);
         labelled.record(&long, 3.0);
         stat.record("task", 4.0);
-        // Keys that cannot be as they are.
+        // Keys that have to be changed.
         stat.with(&[("label", "\""), ("a b", "")])
             .record("task", 5.0);
         Ok(())
@@ -287,7 +288,7 @@ fn more_labels_are_labels_beside_that_of_the_statistic() {
     assert_eq!(contexts_of(history.unwrap()), [("nightly".to_owned(), 1.0)]);
 }
 
-/// The most memory that this process has had, in bytes.
+/// Returns the peak memory of this process, in bytes.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -321,13 +322,13 @@ fn labels_that_cannot_be_and_a_million_count_under_other() {
         }
     };
     let labels = 1_000_000;
-    // More than the cap, and so all the memory that there may be.
+    // More than the cap, so memory has reached its maximum.
     push(0..20_000);
     let before = peak();
     push(20_000..labels);
     let (after, here) = (peak(), snapshot(&root));
     assert!(after < before + (1 << 20), "{before} and then {after}");
-    // Of the program itself, its file's pages and the handles.
+    // The program itself, the pages of its file and the handles.
     assert!(before < 64 << 20, "{before}");
     println!("{before} bytes at most after 20,000 labels, {after} after {labels}");
     let counted = here
@@ -338,7 +339,7 @@ fn labels_that_cannot_be_and_a_million_count_under_other() {
     let other = summary(&here, "_other").count();
     assert_eq!(other, bad.len() as u64 + labels - counted);
     assert!(here.files()[0].bytes() <= 16 << 20);
-    // Whatever the contexts of a full file are, they keep no value from being counted.
+    // The contexts of a full file, whatever they are, do not keep a value from being counted.
     stats(|stat| {
         for context in [&b""[..], b"\xff\xfe", b"\x1b]0;x\x07", huge.as_bytes()] {
             stat.record("label 0", 2.0).context(context);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 
-/// Stops the writer also where an assertion fails: the scope waits for it.
+/// Stops the writer even if an assertion fails, because the scope waits for it.
 pub struct Stop<'a>(pub &'a AtomicBool);
 
 impl Drop for Stop<'_> {
@@ -14,13 +14,13 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// Makes a directory one that others may write: then a reader does not map its files.
+/// Makes a directory writable by others: a reader does not map files there.
 pub fn not_mapped(directory: &Path) {
     let mode = std::fs::Permissions::from_mode(0o777);
     std::fs::set_permissions(directory, mode).unwrap();
 }
 
-/// Reads while a thread pushes as fast as it can, each value with a context that says the same.
+/// Reads while a thread pushes as fast as it can, each value with a context of the same number.
 fn race(mapped: bool) {
     let root = tempfile::tempdir().unwrap();
     let tasks = Tasks::builder()
@@ -38,7 +38,7 @@ fn race(mapped: bool) {
             let mut value = 0.0;
             while !stop.load(Ordering::Relaxed) {
                 value += 1.0;
-                // Of different lengths, and some for the second time.
+                // With different lengths, and some of them for the second time.
                 let context = format!("{:>1$}", value, (value % 7.0) as usize * 9);
                 tasks.times.push_with(value, &context);
             }

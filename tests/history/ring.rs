@@ -1,4 +1,4 @@
-//! The ring: what is kept, how it grows, what it costs.
+//! The ring: which entries it keeps, how it grows, and what it costs.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -30,7 +30,7 @@ fn the_last_values_are_there_newest_first() {
     for pair in entries.windows(2) {
         assert!(pair[0].time_ns() >= pair[1].time_ns());
     }
-    // The coarse clock is a tick behind at most: up to 10 ms.
+    // The coarse clock lags by at most one tick: up to 10 ms.
     let first = entries.last().unwrap().timestamp();
     assert!(first >= before.as_secs_f64() - 0.1 && first <= after.as_secs_f64() + 0.1);
     assert!(entries.iter().all(|entry| entry.context().is_none()));
@@ -95,7 +95,7 @@ fn ten_thousand_labels_of_a_few_values_take_less_than_a_kilobyte_each() {
 #[test]
 fn the_budget_bounds_all_rings_together() {
     let root = tempfile::tempdir().unwrap();
-    // A first part takes 64 + 8 · 32 bytes, the next one as many, the third 64 + 16 · 32.
+    // A first part takes 64 + 8 · 32 bytes, the second as many, the third 64 + 16 · 32.
     let tasks = Tasks::builder()
         .path(root.path())
         .max_history_bytes(320 * 4 + 100)
@@ -166,7 +166,7 @@ fn histories_of_several_threads_become_one_by_time() {
         .map(|entry| entry.time_ns())
         .collect();
     assert!(times.windows(2).all(|two| two[0] >= two[1]), "{times:?}");
-    // Each file's own order stays, whatever the resolution of the clock.
+    // The order within each file is kept, whatever the resolution of the clock.
     for file in 0..3 {
         let own: Vec<f64> = (values(merged).into_iter())
             .filter(|value| *value as u32 % 3 == file)

@@ -11,7 +11,7 @@ use crate::poll;
 
 pub const BIN: &str = env!("CARGO_BIN_EXE_mmstats");
 
-/// A process that is ended, by its id, when the guard is dropped.
+/// A process that is killed by its id when the guard is dropped.
 pub struct Ended(pub Child);
 
 impl Drop for Ended {
@@ -36,7 +36,7 @@ pub fn mmstats() -> Command {
     command
 }
 
-/// An agent that serves.
+/// A running agent.
 pub struct Agent {
     process: Ended,
     pub address: SocketAddr,
@@ -69,17 +69,17 @@ impl Agent {
         self.process.0.id()
     }
 
-    /// How many descriptors it has open.
+    /// Returns how many descriptors it has open.
     pub fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.id()))
             .unwrap()
             .count()
     }
 
-    /// Sends SIGTERM; how it ended, and how long that took.
+    /// Sends SIGTERM; returns how it ended, and how long that took.
     pub fn terminate(mut self) -> (ExitStatus, Duration) {
         let start = Instant::now();
-        // SAFETY: a signal to our child, which was not waited for yet.
+        // SAFETY: a signal to our child, which has not been waited for yet.
         assert_eq!(unsafe { libc::kill(self.id() as i32, libc::SIGTERM) }, 0);
         let status = poll("the agent's end", Duration::from_secs(20), || {
             self.process.0.try_wait().unwrap()

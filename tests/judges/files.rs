@@ -1,4 +1,4 @@
-//! Files that come, go and are damaged while the agent serves.
+//! Files that appear, disappear and are damaged while the agent serves.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ fn golden() -> Vec<PathBuf> {
     files
 }
 
-/// A file as it never was: cut short, or with bytes that are others.
+/// Returns a file in an invalid form: cut short, or with changed bytes.
 fn damaged(bytes: &[u8], round: usize) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     if round.is_multiple_of(4) {
@@ -71,7 +71,7 @@ fn damaged_files_come_and_go_while_it_serves() {
                 String::from_utf8_lossy(&answer.body)
             );
             if path == "/metrics" {
-                // What is bad hides nothing that is good.
+                // Invalid files do not hide valid ones.
                 assert!(
                     answer.text().contains("\ngood_n_total 7\n"),
                     "{}",

@@ -1,4 +1,4 @@
-//! Names and values that no page should break at, and what a page has to say of them.
+//! Names and values that must not break a page, and what a page must say about them.
 
 use std::any::Any;
 use std::path::Path;
@@ -52,11 +52,11 @@ pub struct Expected {
     pub name: String,
     pub labels: Vec<(String, String)>,
     pub value: f64,
-    /// Whether OpenMetrics forbids it.
+    /// Whether OpenMetrics forbids the sample.
     pub is_forbidden: bool,
 }
 
-/// What was written, and keeps its files while it lives.
+/// The samples that were written. Keeps their files while it lives.
 pub struct Written {
     _writers: Vec<Box<dyn Any>>,
     pub expected: Vec<Expected>,
@@ -81,7 +81,7 @@ impl Written {
     }
 }
 
-/// Writes all, below a root.
+/// Writes everything, below a root.
 pub fn write(root: &Path) -> Written {
     let mut written = Written {
         _writers: Vec::new(),
@@ -143,7 +143,7 @@ fn label_values(root: &Path, written: &mut Written) {
         written.expect(count, &[("value", value)], 1.0);
         written.expect(sum, &[("value", value)], n as f64 / 1000.0);
     }
-    // A value has at most 1024 bytes, but there may be many: 60 kB.
+    // A value has at most 1024 bytes, but there may be many of them: 60 kB.
     let keys: Vec<String> = (10..70).map(|n| format!("key_{n}")).collect();
     let long: Vec<(&str, &str)> = keys
         .iter()
@@ -181,7 +181,7 @@ fn label_names(root: &Path, written: &mut Written) {
         written.expect("label_names_size_count", &[(label, "v")], 1.0);
         written.expect("label_names_size_sum", &[(label, "v")], n as f64);
     }
-    // Two that become one.
+    // Two keys that become one.
     let group = writer.group_with(&[("x.y", "1"), ("x-y", "2")]).unwrap();
     group.counter("n").add().unwrap().add(2100);
     written.expect(
@@ -192,7 +192,7 @@ fn label_names(root: &Path, written: &mut Written) {
     written._writers.push(Box::new(writer));
 }
 
-/// Names that become one, and names that are those of another family's samples.
+/// Names that become one, and names that equal those of another family's samples.
 fn clashes(root: &Path, written: &mut Written) {
     let writer = writer(root, "clashes");
     let counter = |label: &str, n: u64| writer.counter(label).add().unwrap().add(n);
@@ -202,7 +202,7 @@ fn clashes(root: &Path, written: &mut Written) {
     for (label, n) in [("a.b", 3000.0), ("a-b", 3001.0), ("aB", 3002.0)] {
         written.expect("clashes_a_b_total", &[("label", label)], n);
     }
-    // A histogram, and a gauge or counter for each of its samples, by the order of labels: `x` is first.
+    // A histogram, and a gauge or counter with the name of each of its samples, in the order of labels: `x` is first.
     writer
         .timer("x")
         .add()
@@ -241,7 +241,7 @@ fn clashes(root: &Path, written: &mut Written) {
     written._writers.push(Box::new(writer));
 }
 
-/// One label of two kinds: in two files of a model the newer one counts. In two models they are two families.
+/// One label with two kinds: in two files of a model the newer one counts. In two models they are two families.
 fn kinds(root: &Path, written: &mut Written) {
     let older = writer(root, "kinds");
     older.counter("x").add().unwrap().add(4000);
@@ -321,7 +321,7 @@ fn values(root: &Path, written: &mut Written) {
     written._writers.push(Box::new(odd));
 }
 
-/// By name, from a child that stays: these files belong to a thread, in the root that the environment names.
+/// By name, from a child that keeps running: these files belong to a thread, in the root that the environment names.
 fn by_name(root: &Path, written: &mut Written) {
     let mut child = child::start(&mut child::command("hostile::pushes_by_name", root));
     wait_for_line(&mut child, "ready");

@@ -1,10 +1,10 @@
-//! A client of HTTP/1.1 that sends what it is told, right or wrong.
+//! An HTTP/1.1 client that sends what it is told, valid or not.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Longer than any answer may take, on a busy machine too.
+/// Longer than any answer may take, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
@@ -66,14 +66,14 @@ pub fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Sends bytes, and reads until the other side closes the connection; `None` where that says nothing.
+/// Sends bytes, and reads until the other side closes the connection; `None` if it sends nothing.
 pub fn raw(address: SocketAddr, request: &[u8]) -> Option<Answer> {
     let mut stream = connect(address);
-    // Who refuses a request may close the connection before it has read all.
+    // A server that refuses a request may close the connection before it has read all of it.
     let _ = stream.write_all(request);
     let mut answer = Vec::new();
     let mut buffer = [0; 65536];
-    // A reset after the answer is the same as its end.
+    // A reset after the answer counts as its end.
     while let Ok(read @ 1..) = stream.read(&mut buffer) {
         answer.extend_from_slice(&buffer[..read]);
     }

@@ -1,4 +1,4 @@
-//! Clients that mean the agent no good, and its end.
+//! Hostile clients of the agent, and its end.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use crate::agent::Agent;
 use crate::http::{connect, raw};
 use crate::poll;
 
-/// The agent's time-outs, 10 s and 30 s, and what a busy machine adds.
+/// The agent's time-outs, 10 s and 30 s, plus some time for a busy machine.
 const HEAD: Duration = Duration::from_secs(25);
 const BODY: Duration = Duration::from_secs(55);
 
@@ -70,7 +70,7 @@ fn wrong_requests_are_refused() {
         let request = format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         assert_eq!(status(&agent, &request), 421, "{host}");
     }
-    // Without a host: no browser.
+    // Without a host it is not a browser.
     let answer = raw(agent.address, b"GET /healthz HTTP/1.0\r\n\r\n").unwrap();
     assert_eq!((answer.status, answer.text()), (200, "ok"));
     assert_eq!(
@@ -97,7 +97,7 @@ fn what_is_too_long_is_refused() {
     assert_eq!(agent.get("/healthz", &[]).status, 200);
 }
 
-/// Each of them is rid of, while others are answered as ever.
+/// The agent closes each of these connections, while it answers others as usual.
 #[test]
 fn slow_clients_are_rid_of() {
     let (_root, agent) = agent();
@@ -107,13 +107,13 @@ fn slow_clients_are_rid_of() {
     let mut bodyless = connect(agent.address);
     let head = "POST /api/v1/stats HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n[";
     bodyless.write_all(head.as_bytes()).unwrap();
-    // Asks, and reads none of the answers, so that they fill what the systems keep between them.
+    // Sends requests and reads none of the answers, so that they fill the systems' buffers in between.
     let deaf = connect(agent.address);
     deaf.set_write_timeout(Some(Duration::from_millis(200)))
         .unwrap();
     let many = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1000);
     while (&deaf).write_all(many.as_bytes()).is_ok() && start.elapsed() < HEAD {}
-    // Its head comes by the byte.
+    // Its head arrives byte by byte.
     let mut slow = connect(agent.address);
     slow.set_read_timeout(Some(Duration::from_millis(100)))
         .unwrap();
@@ -138,7 +138,7 @@ fn slow_clients_are_rid_of() {
     assert!(start.elapsed() > Duration::from_secs(9), "they had time");
 }
 
-/// Whether the other side has closed it, by an answer or without.
+/// Returns whether the other side has closed the connection, with or without an answer.
 fn is_closed(stream: &mut TcpStream) -> bool {
     stream
         .set_read_timeout(Some(Duration::from_millis(50)))

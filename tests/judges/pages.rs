@@ -13,7 +13,7 @@ use crate::{CLIENT, PROMETHEUS, is_missing, run};
 const TEXT: &str = "text/plain;version=0.0.4";
 const OPENMETRICS: &str = "application/openmetrics-text;version=1.0.0";
 
-/// What a sample is called: its name and its labels, sorted.
+/// What identifies a sample: its name and its labels, sorted.
 type Key = (String, BTreeMap<String, String>);
 
 /// A line that page.py prints: family, type, sample, labels, value.
@@ -35,7 +35,7 @@ fn scraped(agent: &Agent, accept: &str) -> Vec<u8> {
     answer.body
 }
 
-/// The samples of a page without the agent's own, by a parser of prometheus_client that takes nothing that is wrong.
+/// Returns the samples of a page without the agent's own, according to prometheus_client's strict parser.
 fn parsed(format: &str, page: &[u8]) -> BTreeMap<Key, f64> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/page.py");
     let output = run(Command::new("python3").args([script, format]), page);
@@ -56,7 +56,7 @@ fn parsed(format: &str, page: &[u8]) -> BTreeMap<Key, f64> {
         .collect()
 }
 
-/// Whether the page has what was written, and nothing else but buckets.
+/// Asserts that the page has what was written, and nothing else except buckets.
 fn compare(mut page: BTreeMap<Key, f64>, expected: &[Expected], is_openmetrics: bool) {
     for Expected {
         name,
@@ -104,7 +104,7 @@ fn prometheus_client_reads_every_hostile_value() {
             format == "openmetrics",
         );
     }
-    // Pages that keep processes or files apart have the same numbers in more samples.
+    // Pages that separate processes or files have the same values in more samples.
     for per in ["process", "file"] {
         let path = format!("/metrics?per={per}");
         let answer = agent.get(&path, &[("Accept", OPENMETRICS)]);
@@ -124,7 +124,7 @@ fn promtool_reads_the_hostile_page() {
     let agent = Agent::start(root.path());
     for page in [export("prometheus", root.path()), scraped(&agent, TEXT)] {
         let output = run(Command::new("promtool").args(["check", "metrics"]), &page);
-        // 3: it reads the page, and does not like some name. They are not meant to be liked.
+        // 3: promtool can read the page, but objects to names. These names are not meant to be good ones.
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(matches!(output.status.code(), Some(0 | 3)), "{said}");
         assert!(!said.contains("error while linting"), "{said}");

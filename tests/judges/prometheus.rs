@@ -1,4 +1,4 @@
-//! Prometheus itself: what it stores and what its queries say, while workers come and go.
+//! Prometheus itself: what it stores and what its queries return, while workers come and go.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use crate::worker::{self, Worker};
 use crate::{PROMETHEUS, http, is_missing, poll};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long workers work, and how many requests a second they count together.
+/// How long the workers count, and how many requests per second they count together.
 const DRIVE: Duration = Duration::from_secs(14);
 const RATE: f64 = 1000.0;
 
@@ -82,7 +82,7 @@ impl Server {
         assert!(is_within, "{query}: {value:?}, not in {low}..={high}");
     }
 
-    /// A query at every second from one time to another.
+    /// Returns the values of a query for every second between two times.
     fn range(&self, query: &str, from: f64, to: f64) -> Vec<f64> {
         let (start, end) = (from.to_string(), to.to_string());
         let parameters = [
@@ -101,8 +101,8 @@ fn number(value: &Value) -> f64 {
     value.as_str().unwrap().parse().unwrap()
 }
 
-/// Has workers count for a time, and replaces one of them every two seconds: in turn it is killed and
-/// ends by itself. Returns how many requests they counted.
+/// Lets workers count for a time, and replaces one of them every two seconds: alternately it is killed and ends by
+/// itself. Returns how many requests they counted.
 fn drive(root: &Path, agent: &Agent) -> u64 {
     let mut workers: Vec<Worker> = (0..3).map(|_| Worker::start(root)).collect();
     let (start, mut sent, mut replaced) = (Instant::now(), 0, 0);
@@ -116,7 +116,7 @@ fn drive(root: &Path, agent: &Agent) -> u64 {
             let worker = workers.remove(0);
             workers.push(Worker::start(root));
             if replaced % 2 == 0 {
-                // A file goes with the process that ends well, and what the agent has not read of it is lost.
+                // The file of a process that exits cleanly is removed, and what the agent has not read of it is lost.
                 poll("the agent to read all", PATIENCE, || {
                     let page = agent.get("/metrics", &[]);
                     let total = format!("\nload_requests_total {sent}\n");
@@ -127,7 +127,7 @@ fn drive(root: &Path, agent: &Agent) -> u64 {
                 worker.kill();
             }
         }
-        // The rhythm of the work.
+        // The interval between pieces of work.
         std::thread::sleep(Duration::from_millis(50));
     }
     sent
@@ -165,7 +165,8 @@ fn queries_give_the_truth_while_workers_are_restarted() {
         server.expect("load_requests_total", requests as f64, requests as f64);
         server.expect("min_over_time(up[1m])", 1.0, 1.0);
         server.expect("resets(load_requests_total[1m])", 0.0, 0.0);
-        // A reset would be a spike of thousands. Besides them a busy machine makes the work and the scrapes uneven.
+        // A reset would be a spike of thousands. Apart from resets, a busy machine makes the work and the scrapes
+        // uneven.
         let rates = server.range("rate(load_requests_total[5s])", begin + 6.0, end);
         assert!(rates.len() > 4, "{rates:?}");
         assert!(
@@ -200,14 +201,14 @@ fn queries_give_the_truth_while_workers_are_restarted() {
     }
     for q in [0.1, 0.5, 0.9, 0.99] {
         let truth = times[(q * count).ceil() as usize - 1] as f64 / 1e9;
-        // The promises of src/export: bounds.rs and native.rs.
+        // What src/export promises: bounds.rs and native.rs.
         for (server, series, factor) in [
             (&classic, "load_response_time_seconds_bucket", 1.5),
             (&native, "load_response_time_seconds", 1.049),
         ] {
             let query = format!("histogram_quantile({q}, {series})");
             server.expect(&query, truth / factor, truth * factor);
-            // Of a part of the time the truth is nearly the same: the values are spread evenly.
+            // For a part of the time the true value is nearly the same: the values are spread evenly.
             let query = format!("histogram_quantile({q}, rate({series}[10s]))");
             let rated = server.range(&query, end, end)[0];
             let factor = factor * 1.02;
@@ -219,7 +220,7 @@ fn queries_give_the_truth_while_workers_are_restarted() {
     }
 }
 
-/// What Prometheus 3 asks for, with native histograms and without.
+/// What Prometheus 3 requests, with native histograms and without.
 #[test]
 fn answers_are_of_the_type_that_prometheus_3_asks_for() {
     let root = tempfile::tempdir().unwrap();

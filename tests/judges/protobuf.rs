@@ -1,4 +1,4 @@
-//! The protobuf page, by a description of its own of `io.prometheus.client`.
+//! The protobuf page, decoded by its own description of `io.prometheus.client`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -47,7 +47,7 @@ struct Distribution {
     count: u64,
     #[prost(double, tag = "2")]
     sum: f64,
-    // Of histograms alone from here on.
+    // The remaining fields are for histograms only.
     #[prost(sint32, tag = "5")]
     schema: i32,
     #[prost(uint64, tag = "7")]
@@ -145,7 +145,7 @@ struct Native {
     ratio: Percentile<f64>,
 }
 
-/// The buckets in ascending order: what is above the first and up to the second bound, how many times.
+/// Returns the buckets in ascending order: lower bound (exclusive), upper bound (inclusive), count.
 fn buckets(histogram: &Distribution) -> Vec<(f64, f64, u64)> {
     let base = 2f64.powf(2f64.powi(-histogram.schema));
     let side = |spans: &[Span], deltas: &[i64]| {
@@ -178,7 +178,7 @@ fn buckets(histogram: &Distribution) -> Vec<(f64, f64, u64)> {
     .collect()
 }
 
-/// What src/export/native.rs promises: the bounds of the bucket that a quantile falls in are within
+/// Asserts what src/export/native.rs promises: the bounds of the bucket that a quantile falls in are within
 /// `[(1 - 2⁻⁸)/b, (1 + 2⁻⁸)·b]` of it.
 fn judge(histogram: &Distribution, mut values: Vec<f64>) {
     assert_eq!(histogram.schema, 4);
@@ -215,7 +215,7 @@ fn quantiles_of_native_histograms_are_within_the_promise() {
     let root = tempfile::tempdir().unwrap();
     let native = Native::builder().path(root.path()).create().unwrap();
     let (mut times, mut sizes, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    // Multiples of an irrational number are spread evenly; as exponents over all magnitudes.
+    // Multiples of an irrational number are spread evenly; used as exponents, they cover all magnitudes.
     for n in 0..5000u32 {
         let spread = (f64::from(n) * 0.618_033_988_749_895).fract();
         let nanoseconds = 10f64.powf(spread * 11.0) as u64;

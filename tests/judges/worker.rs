@@ -1,4 +1,4 @@
-//! Worker processes that count requests as they are told.
+//! Worker processes that count requests on command.
 
 use std::io::{BufRead, Write};
 use std::path::Path;
@@ -15,8 +15,8 @@ struct Load {
     response_time: Timer,
 }
 
-/// How long the request of this number took: from 1 ms to 1 s, spread evenly over the magnitudes, whichever part of the
-/// numbers is taken.
+/// Returns how long the request with this number took: from 1 ms to 1 s, spread evenly over the magnitudes in any
+/// range of numbers.
 pub fn nanoseconds(number: u64) -> u64 {
     let spread = (number as f64 * 0.618_033_988_749_895).fract();
     10f64.powf(6.0 + 3.0 * spread) as u64
@@ -31,14 +31,14 @@ impl Worker {
         Worker(worker)
     }
 
-    /// Has it count requests, and waits until it has.
+    /// Lets it count requests, and waits until it has done so.
     pub fn count(&mut self, first: u64, many: u64) {
         let stdin = self.0.0.stdin.as_mut().unwrap();
         writeln!(stdin, "{first} {many}").unwrap();
         wait_for_line(&mut self.0, "ok");
     }
 
-    /// Has it end by itself.
+    /// Lets it end by itself.
     pub fn end(mut self) {
         drop(self.0.0.stdin.take());
         assert!(self.0.0.wait().unwrap().success());

@@ -1,4 +1,4 @@
-//! Threads that come and go: never more files than threads, and totals that never fall.
+//! Threads that come and go: never more files than threads, and totals that never decrease.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -28,7 +28,7 @@ struct Third {
 }
 
 const AT_ONCE: usize = 16;
-/// Threads that have begun.
+/// The number of threads that have started.
 static STARTED: AtomicU64 = AtomicU64::new(0);
 
 #[test]
@@ -54,7 +54,7 @@ fn threads_come_and_go() {
                 if i % 3 == 0 {
                     Third::local(|s| s.done.inc());
                 }
-                // As many as there may be are alive at once.
+                // The maximum number of threads is alive at once.
                 while STARTED.load(Ordering::Relaxed) < threads.min(i + AT_ONCE as u64) {
                     thread::yield_now();
                 }
@@ -65,7 +65,7 @@ fn threads_come_and_go() {
         }
         println!("\ndone");
         std::io::stdout().flush().unwrap();
-        // Stays until its parent has looked.
+        // Stays until its parent has checked.
         let _ = std::io::stdin().read_line(&mut String::new());
         return;
     }
@@ -100,7 +100,7 @@ fn threads_come_and_go() {
     };
     thread::scope(|scope| {
         scope.spawn(|| {
-            // Kept open: the child has more to say at its end.
+            // Kept open: the child prints more at its end.
             let mut lines = output.by_ref().lines();
             let said = lines.any(|line| line.unwrap() == "done");
             done.store(true, Ordering::Relaxed);
@@ -136,7 +136,7 @@ fn an_exit_while_threads_make_files_leaves_none() {
                 let _ = tell.send(());
                 loop {
                     drop(Second::create());
-                    // One that ends in the middle of the exit.
+                    // A thread that may end in the middle of the exit.
                     let _ = thread::spawn(|| Third::local(|s| s.done.inc())).join();
                 }
             });
@@ -144,7 +144,7 @@ fn an_exit_while_threads_make_files_leaves_none() {
         for _ in 0..3 {
             told.recv().unwrap();
         }
-        // How many files it makes before the exit is different in each round.
+        // In each round it makes another number of files before the exit.
         let wanted = std::process::id() % 7;
         for _ in 0..wanted {
             First::local(|s| s.done.inc());

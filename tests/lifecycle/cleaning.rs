@@ -1,4 +1,4 @@
-//! What is removed of processes that have ended, and what stays beside it.
+//! What is removed after processes have ended, and what stays.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use mmstats::retire::{Cleaner, Outcome};
 
 use super::{All, child, files, root, snapshot};
 
-/// What is done to the bytes of a file.
+/// A change to the bytes of a file.
 type Change<'a> = &'a dyn Fn(&mut Vec<u8>);
 
 /// Leaves two files of a dead process.
@@ -24,7 +24,7 @@ fn be_the_child() {
     other.n.add(3);
 }
 
-/// The name that a file had in the making: pid and tid are those of its header.
+/// Returns the name that a file has before it is complete: pid and tid are those in its header.
 fn in_the_making(file: &Path, nanos: u64) -> PathBuf {
     let bytes = std::fs::read(file).unwrap();
     let id = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
@@ -44,13 +44,13 @@ fn what_a_dead_process_was_making_goes_and_nothing_else_does() {
         .into_iter()
         .find(|path| !dead.contains(path))
         .unwrap();
-    // Killed before it appeared; and just after, with both names.
+    // Killed before the file appeared; and just after it, with both names.
     let unseen = in_the_making(&dead[0], 1);
     std::fs::copy(&dead[0], &unseen).unwrap();
     let both = in_the_making(&dead[1], 2);
     std::fs::hard_link(&dead[1], &both).unwrap();
-    // Of a process that lives; of one that is not known, since the header is not whole or is that of
-    // another file; and what only leads to one.
+    // A file of a process that lives; files of an unknown process, since the header is incomplete or belongs to
+    // another file; and a link to a file.
     let of_the_living = in_the_making(&live, 3);
     std::fs::copy(&live, &of_the_living).unwrap();
     let mut bytes = std::fs::read(&dead[0]).unwrap();
@@ -97,7 +97,7 @@ fn what_a_dead_process_was_making_goes_and_nothing_else_does() {
     left.sort();
     assert_eq!(files(root.path(), "All"), left);
     assert_eq!(sum(), Some(9), "what was seen still is, once");
-    // A retired file is of no process, and is never taken for one of an unknown process.
+    // A retired file belongs to no process, and is never taken for a file of an unknown process.
     let retired = root.path().join("All/mmstats-retired");
     let mut bytes = std::fs::read(&retired).unwrap();
     bytes[48..56].fill(0);
@@ -126,18 +126,18 @@ fn a_file_with_any_header_is_judged_by_it_alone() {
         change(&mut bytes);
         std::fs::write(named(name), bytes).unwrap();
     };
-    // Its records are not needed to remove it: they may be anything.
+    // Its records are not needed to remove it, so they may be anything.
     write("mmstats-records", &|bytes| {
         let header = u32::from_le_bytes(bytes[8..12].try_into().unwrap());
         bytes[header as usize..].fill(0xff);
     });
-    // A header that is longer than what is read at first.
+    // A header that is longer than the part that is read first.
     write("mmstats-long", &|bytes| {
         let short = u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize;
         bytes.splice(short..short, vec![0; 4096]);
         bytes[8..12].copy_from_slice(&(short as u32 + 4096).to_le_bytes());
     });
-    // Not stats files, each in its way.
+    // Files that are not stats files, each in a different way.
     let wrong: [(&str, Change, &str); 7] = [
         ("mmstats-x0", &|bytes| bytes.clear(), "0 are left"),
         ("mmstats-x1", &|bytes| bytes.truncate(31), "cut short"),

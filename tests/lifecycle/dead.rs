@@ -6,13 +6,13 @@ use mmstats::MmStats;
 
 use super::{All, child, files, root, snapshot};
 
-/// The child: one file that stays, as that of a process that was killed.
+/// The child: one file that stays, like that of a killed process.
 fn be_the_child() {
     let all = All::builder().path(root()).keep(true).create().unwrap();
     all.n.add(1);
 }
 
-/// Runs a process that counts one, and says how many files there are then, and the sum of all.
+/// Runs a process that counts one; returns how many files there are then, and the sum of all.
 fn run(name: &str, root: &Path, dead: Option<&str>) -> (usize, Option<u64>) {
     let mut command = child::command(name, root);
     match dead {
@@ -40,7 +40,7 @@ fn a_start_folds_the_files_of_dead_processes_beyond_the_newest_eight() {
         let created: [u8; 8] = created(path).try_into().unwrap();
         u64::from_le_bytes(created)
     });
-    // Eight of nine, the retired file, and that of the process itself.
+    // Eight of nine files, the retired file, and the file of the process itself.
     assert_eq!(run(NAME, root.path(), None), (10, Some(10)));
     assert!(!oldest.unwrap().exists(), "the oldest goes first");
     assert_eq!(run(NAME, root.path(), Some("all")), (11, Some(11)));
@@ -65,7 +65,7 @@ fn a_start_leaves_the_files_of_the_living_alone() {
         .collect();
     living.iter().for_each(|all| all.n.add(1));
     assert_eq!(run(NAME, root.path(), Some("0")), (21, Some(21)));
-    // Not the second file either, where there is one of the first already.
+    // When the living files are gone, the next start folds the file of the first run.
     let ours = files(root.path(), "All");
     drop(living);
     assert_eq!(run(NAME, root.path(), Some("0")), (2, Some(2)));
@@ -82,7 +82,7 @@ fn a_start_succeeds_where_dead_files_cannot_be_folded() {
     for _ in 0..3 {
         run(NAME, root.path(), Some("all"));
     }
-    // A retired file that nothing can be added to.
+    // A retired file to which nothing can be added.
     let retired = root.path().join("All/mmstats-retired");
     std::fs::write(&retired, "mine").unwrap();
     child::run(child::command(NAME, root.path()).env("MMSTATS_DEAD", "0"));

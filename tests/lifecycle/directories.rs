@@ -1,4 +1,4 @@
-//! Directories that others have made, locks that others hold, and modes that an umask overrides.
+//! Directories that others have made, locks that others hold, and modes that override an umask.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
@@ -18,7 +18,7 @@ fn mode(path: impl AsRef<Path>) -> u32 {
     path.as_ref().symlink_metadata().unwrap().mode() & 0o7777
 }
 
-/// One file of a process that has ended.
+/// Leaves one file of a process that has ended.
 fn leave_dead(name: &str, root: &Path) {
     child::run(child::command(name, root).env("MMSTATS_KEEP", "1"));
 }
@@ -32,7 +32,7 @@ fn be_the_child() {
 fn the_mode_is_exact_whatever_the_umask_is() {
     const NAME: &str = "directories::the_mode_is_exact_whatever_the_umask_is";
     if child::is_child(NAME) {
-        // SAFETY: about this process only.
+        // SAFETY: it affects this process only.
         unsafe { libc::umask(0o077) };
         return be_the_child();
     }
@@ -49,7 +49,7 @@ fn the_mode_is_exact_whatever_the_umask_is() {
         let found = files(&root, "All");
         assert_eq!(found.len(), 2, "one that was kept, and a retired one");
         assert!(found.iter().all(|file| mode(file) == wanted), "{found:?}");
-        // (The sticky bit keeps it from cleaners of temporary directories.)
+        // (The sticky bit protects it from cleaners of temporary directories.)
         assert_eq!(mode(root.join(".lock")) & 0o777, wanted);
         for directory in [&root.join("All"), &root, root.parent().unwrap()] {
             assert_eq!(mode(directory), of_directories, "{directory:?}");
@@ -189,7 +189,7 @@ fn a_retired_file_can_never_be_executed() {
     assert_eq!(mode(root.path().join("All/mmstats-retired")), 0o644);
 }
 
-/// This test's child, with default roots in a `/dev/shm` of its own, after `before`.
+/// Returns the command for this test's child, with default roots in its own `/dev/shm`, after running `before`.
 fn in_own_shm(name: &str, before: &str) -> Option<Command> {
     if !is_root() {
         skip("mount without being root");
@@ -220,7 +220,7 @@ fn a_default_root_of_somebody_else_is_used_by_nobody() {
         let root = Path::new("/dev/shm/mmstats-0");
         let error = All::create().err().unwrap().to_string();
         assert!(error.contains("MMSTATS_PATH"), "{error}");
-        // Nothing was made where the link leads.
+        // Nothing was created at the target of the link.
         assert_eq!(std::fs::read_dir("/dev/shm/elsewhere").unwrap().count(), 0);
         assert!(!mmstats::reader::roots().contains(&root.to_owned()));
         let mut reader = mmstats::reader::Reader::from_env().unwrap();

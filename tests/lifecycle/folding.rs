@@ -1,4 +1,4 @@
-//! Totals of processes that have ended: each count is seen once, at every moment, whoever is killed.
+//! Totals of processes that have ended: each count is seen once, at every moment, whichever process is killed.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -16,9 +16,9 @@ use mmstats::{MmStats, Value};
 use super::disk::SmallDisk;
 use super::{All, Line, child, files, many, root, snapshot};
 
-/// What one worker counts, in each of two threads.
+/// Counts what one worker counts, on each of two threads.
 fn work() {
-    // Both are there at once: none adopts the file of the other.
+    // Both threads exist at the same time, so neither adopts the file of the other.
     let both = Barrier::new(2);
     let count = || {
         All::local(|s| {
@@ -36,7 +36,7 @@ fn work() {
             }
             s.hits.add(2);
             s.errors.record(&std::fmt::Error);
-            // Each process has one of its own.
+            // Each process has an error of its own.
             let own = std::process::id() % 1000 + 300;
             s.errors.record(&own.to_string().parse::<u8>().unwrap_err());
             s.last.push_with(1.0, "gone with its file");
@@ -49,7 +49,7 @@ fn work() {
     });
 }
 
-/// A worker by the name of its test, and its environment.
+/// Returns the command for a worker, by the name of its test, with its environment.
 fn worker(name: &str, root: &Path) -> Command {
     let mut command = child::command(name, root);
     command.env("MMSTATS_FOLD", "1");
@@ -61,7 +61,7 @@ fn total(snapshot: &Snapshot) -> u64 {
     (snapshot.get("All", "n")).map_or(0, |value| value.as_u64().unwrap())
 }
 
-/// All that does not end with a process: contexts and histories do.
+/// Returns everything that outlives a process: gauges, up-downs, flags and histories do not.
 fn totals(snapshot: &Snapshot) -> BTreeMap<String, Value> {
     let ends = |value: &Value| {
         matches!(
@@ -178,7 +178,7 @@ fn what_threads_count_while_their_process_exits_never_falls_back() {
                 break;
             }
         }
-        // What it counted after the last look, too.
+        // Including what it counted after the last snapshot.
         let end = total(&reader.snapshot().unwrap());
         assert!(end >= last, "{last} and then {end}");
         (begin, last) = (end, end);
@@ -186,7 +186,7 @@ fn what_threads_count_while_their_process_exits_never_falls_back() {
     assert_eq!(files(root.path(), "All").len(), 1);
 }
 
-/// Leaves files of dead processes; gives how many.
+/// Leaves files of dead processes; returns how many.
 fn leave_dead(name: &str, root: &Path, workers: usize) -> usize {
     for _ in 0..workers {
         let mut worker = child::command(name, root);
@@ -215,7 +215,7 @@ fn folding_changes_no_total() {
         (dry.files().len(), files(root.path(), "All").len()),
         (dead, dead)
     );
-    // One by one, a model and all: it is the same.
+    // One by one, a model, and everything: the result is the same.
     let first = &files(root.path(), "All")[0];
     let one = Cleaner::new().fold(true).clean(first).unwrap();
     assert_eq!(one.files(), [(first.clone(), Outcome::Folded)]);
@@ -242,7 +242,7 @@ fn folding_changes_no_total() {
         Some(2 * 7)
     );
     assert_eq!(after.files()[0].state(), State::Dead);
-    // A living process goes on beside it.
+    // A living process counts beside it.
     let live = All::builder().path(root.path()).create().unwrap();
     live.n.add(7);
     assert_eq!(total(&snapshot(root.path())), 7 * 10 + 7);
@@ -262,7 +262,7 @@ fn whoever_folds_is_killed_and_nothing_is_lost_or_doubled() {
         }
         println!("go");
         std::io::stdout().flush().unwrap();
-        // Step by step, so that there is much to be killed in the middle of.
+        // One at a time, so that there are many moments at which it can be killed.
         for file in files(&root(), "All") {
             let _ = Cleaner::new().fold(true).clean(file);
         }
@@ -307,7 +307,7 @@ fn whoever_folds_is_killed_and_nothing_is_lost_or_doubled() {
             folds(&at_rest)
         );
         unfinished += u64::from((1..16).contains(&folds(&at_rest)));
-        // The next one finishes it, whatever was left.
+        // The next run finishes it, whatever was left.
         let rest = Cleaner::new().fold(true).clean(root.path()).unwrap();
         assert!(rest.problems().is_empty(), "{:?}", rest.problems());
         let end = snapshot(root.path());
@@ -335,7 +335,7 @@ fn a_file_that_was_folded_and_is_still_there_is_not_counted_twice() {
     let mut reader = Reader::open(root.path()).unwrap();
     reader.snapshot().unwrap();
     Cleaner::new().fold(true).clean(&first).unwrap();
-    // As if its folder had been killed before it removed the file.
+    // As if the process that folded it had been killed before it removed the file.
     std::fs::write(&first, &bytes).unwrap();
     assert_eq!(totals(&snapshot(root.path())), before);
     assert_eq!(
@@ -343,7 +343,7 @@ fn a_file_that_was_folded_and_is_still_there_is_not_counted_twice() {
         before,
         "with what it knew before"
     );
-    // By itself the file can be read all the same.
+    // Read by itself, the file still has its values.
     assert_eq!(snapshot(&first).get("All", "n").unwrap().as_u64(), Some(5));
     let rest = Cleaner::new().fold(true).clean(root.path()).unwrap();
     assert!(rest.problems().is_empty(), "{:?}", rest.problems());
@@ -360,14 +360,13 @@ fn what_is_not_understood_stays() {
     let root = tempfile::tempdir().unwrap();
     leave_dead(NAME, root.path(), 1);
     let mine = files(root.path(), "All");
-    // A record of a later version, behind the others.
+    // A record of a later version, after the others.
     let mut bytes = std::fs::read(&mine[0]).unwrap();
     let committed = u64::from_le_bytes(bytes[32..40].try_into().unwrap()) as usize;
     bytes.truncate(committed);
     bytes.extend([8, 0, 0, 0, 99, 0, 0, 0]);
     bytes[32..40].copy_from_slice(&(committed as u64 + 8).to_le_bytes());
     std::fs::write(&mine[0], &bytes).unwrap();
-    // Nor is a damaged retired file touched.
     let cleaned = Cleaner::new().fold(true).clean(root.path()).unwrap();
     assert_eq!(cleaned.files(), [(mine[1].clone(), Outcome::Folded)]);
     let [problem] = cleaned.problems() else {
@@ -375,6 +374,7 @@ fn what_is_not_understood_stays() {
     };
     assert!(problem.error().contains("newer mmstats"), "{problem:?}");
     assert_eq!(total(&snapshot(root.path())), 10);
+    // A damaged retired file is not touched either.
     let retired = root.path().join("All/mmstats-retired");
     std::fs::write(&retired, b"\x03mmstats and nothing more").unwrap();
     let cleaned = Cleaner::new().fold(true).clean(root.path()).unwrap();
@@ -418,7 +418,7 @@ fn a_service_stopped_by_a_signal_is_cleaned_by_the_next() {
                 line.clear();
                 assert!(output.read_line(&mut line).unwrap() > 0);
             }
-            // Two threads of this one, and what is left of the others.
+            // Two threads of this service, and what is left of the previous ones.
             let here = files(root.path(), "All").len();
             assert_eq!(here, if fold && round > 0 { 3 } else { 2 }, "{round}");
             let expected = if fold { 10 * (round + 1) } else { 10 };
@@ -469,7 +469,7 @@ fn without_space_nothing_changes() {
     };
     leave_dead(NAME, root.path(), 2);
     let before = totals(&snapshot(root.path()));
-    // Until nothing goes in any more.
+    // Until nothing more fits.
     let full = root.path().join("full");
     let mut file = std::fs::File::create(&full).unwrap();
     while file.write_all(&[1; 4096]).is_ok() {}
@@ -484,7 +484,7 @@ fn without_space_nothing_changes() {
         4,
         "nothing in the making is left"
     );
-    // Emptied, too: a child that another test forks just now may have it open until it execs.
+    // Also emptied: a child that another test is just forking may have it open until it execs.
     file.set_len(0).unwrap();
     std::fs::remove_file(&full).unwrap();
     let cleaned = Cleaner::new().fold(true).clean(root.path()).unwrap();

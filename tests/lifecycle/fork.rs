@@ -1,6 +1,7 @@
-//! Forks: whatever a child does, its parent's files stay as they are; and no child ever hangs.
+//! Forks: whatever a child does, its parent's files stay unchanged; and no child ever hangs.
 //!
-//! Children leave by `libc::_exit` or `libc::exit`: std's own exit takes locks that a fork may catch.
+//! Children leave through `libc::_exit` or `libc::exit`: std's own exit takes locks that a fork may have copied
+//! locked.
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -38,7 +39,7 @@ fn write(s: &All, n: u64) {
     s.time.time(|| ());
 }
 
-/// The bytes of every file of this process.
+/// Returns the bytes of every file of this process.
 fn bytes(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let read = |path: PathBuf| {
         let bytes = std::fs::read(&path).unwrap();
@@ -47,7 +48,7 @@ fn bytes(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files(root, "All").into_iter().map(read).collect()
 }
 
-/// The files that a process has made.
+/// Returns the files that a process has made.
 fn made_by(root: &Path, pid: libc::pid_t) -> Vec<PathBuf> {
     let start = format!("mmstats-{pid}-");
     let mut found = files(root, "All");
@@ -58,7 +59,7 @@ fn made_by(root: &Path, pid: libc::pid_t) -> Vec<PathBuf> {
     found
 }
 
-/// What a dead child has to have left: `files` with a sum of `n`, all dead. They are removed.
+/// Asserts what a dead child must have left: `count` files with a sum of `n`, all dead. Removes them.
 fn left(root: &Path, pid: libc::pid_t, count: usize, n: u64) {
     let found = made_by(root, pid);
     assert_eq!(found.len(), count, "{found:?}");
@@ -74,7 +75,7 @@ fn left(root: &Path, pid: libc::pid_t, count: usize, n: u64) {
     assert_eq!(sum, n);
 }
 
-/// The parent's, as a child inherits it.
+/// The parent's state, as a child inherits it.
 struct Inherited {
     /// A child may take it out: its parent still has it.
     own: Option<Stats<All>>,
@@ -89,7 +90,7 @@ impl Inherited {
 
 type Sort = (&'static str, fn(&mut Inherited));
 
-/// A child of each sort: what it does, and what it checks about it.
+/// The kinds of children: what each does, and what it checks.
 const SORTS: [Sort; 11] = [
     ("uses what it inherits", |parent| {
         let pid = fork(|| {
@@ -115,7 +116,7 @@ const SORTS: [Sort; 11] = [
     ("exits with what it inherits", |parent| {
         let pid = fork(|| {
             write(parent.own(), 1000);
-            // SAFETY: the handlers of this exit are what is tested.
+            // SAFETY: this test checks the handlers that this exit runs.
             unsafe { libc::exit(0) }
         });
         wait_well(pid);
@@ -148,7 +149,7 @@ const SORTS: [Sort; 11] = [
                     n
                 })
             });
-            // Inherited handles may move to a thread of the child, too.
+            // An inherited handle may also move to a thread of the child.
             let own = parent.own.take().unwrap();
             let other = thread::spawn(move || write(&own, 1000));
             let sum: u64 = threads.map(|thread| thread.join().unwrap()).iter().sum();
@@ -169,7 +170,7 @@ const SORTS: [Sort; 11] = [
         let (mut ours, theirs) = UnixStream::pair().unwrap();
         let pid = fork(|| {
             All::local(|s| s.n.add(10));
-            // SAFETY: descriptors of this process; others are closed by the exec.
+            // SAFETY: descriptors of this process; the exec closes all others.
             unsafe {
                 libc::dup2(theirs.as_raw_fd(), 0);
                 libc::dup2(theirs.as_raw_fd(), 1);
@@ -177,11 +178,11 @@ const SORTS: [Sort; 11] = [
             exec(&["/bin/cat"])
         });
         drop(theirs);
-        // The program that came after it lives: it answers.
+        // The program that replaced the child is alive: it answers.
         ours.write_all(b"x").unwrap();
         ours.read_exact(&mut [0]).unwrap();
         left(&parent.root, pid, 1, 10);
-        // The end of its input ends it.
+        // It ends at the end of its input.
         drop(ours);
         wait_well(pid);
     }),
@@ -201,7 +202,7 @@ const SORTS: [Sort; 11] = [
             own.as_ref().unwrap().n.add(5);
             let before = bytes(&parent.root);
             let grandchild = fork(|| {
-                // Both its parent's and its grandparent's; and a handle of its parent's thread.
+                // A handle of its parent and one of its grandparent; and a handle of its parent's thread.
                 write(own.as_ref().unwrap(), 1000);
                 write(parent.own(), 1000);
                 parent.own = None;
@@ -223,7 +224,7 @@ const SORTS: [Sort; 11] = [
         let mut plain = Command::new("/bin/true").spawn().unwrap();
         assert!(plain.wait().unwrap().success());
         let mut forked = Command::new("/bin/true");
-        // SAFETY: asks for its own pid only. With it std has to fork.
+        // SAFETY: it only reads its own pid. With it, std has to fork.
         let spawned = unsafe {
             forked
                 .pre_exec(|| {
@@ -244,7 +245,7 @@ fn exec(program: &[&str]) -> i32 {
     let words: Vec<CString> = program.iter().map(|w| CString::new(*w).unwrap()).collect();
     let mut words: Vec<_> = words.iter().map(|word| word.as_ptr()).collect();
     words.push(std::ptr::null());
-    // SAFETY: C strings and a null at the end.
+    // SAFETY: C strings, followed by a null pointer.
     unsafe { libc::execv(words[0], words.as_ptr()) };
     1
 }
@@ -259,7 +260,7 @@ fn children_of_every_sort() {
         return;
     }
     let root = root();
-    // Other threads of the parent have files too: one that has ended, and one that lives.
+    // Other threads of the parent have files, too: one thread has ended, and one lives.
     All::local(|s| s.n.add(3));
     thread::spawn(|| All::local(|s| s.n.add(1))).join().unwrap();
     let (tell, told) = std::sync::mpsc::channel();
@@ -276,7 +277,7 @@ fn children_of_every_sort() {
         let (name, sort) = SORTS[round as usize % SORTS.len()];
         let owned = All::create().unwrap();
         owned.n.add(4);
-        // Its next values are published in a few words, and the other words are not in a child's memory.
+        // Its next values are published with only a few words, and the other words are not in a child's memory.
         (0..4).for_each(|_| owned.size.record(2000));
         let path = owned.path().unwrap();
         let before = bytes(&root);
@@ -286,7 +287,7 @@ fn children_of_every_sort() {
             root: root.clone(),
         };
         All::local(|s| {
-            // A handle of `local` is in use at the fork.
+            // A handle of `local` is in use during the fork.
             let seen = s.n.get();
             sort(&mut parent);
             assert_eq!(s.n.get(), seen);
@@ -306,7 +307,7 @@ fn children_of_every_sort() {
     live.join().unwrap();
 }
 
-/// What every child does that must not hang.
+/// Does everything that must not hang in a child.
 fn use_everything(root: &Path) -> i32 {
     let watch = Stopwatch::start();
     All::local(|s| {
@@ -362,7 +363,7 @@ fn forks_while_threads_start_and_end() {
             let pid = fork(|| {
                 let code = use_everything(&root);
                 if i % 2 == 0 {
-                    // SAFETY: its handlers are the library's and those of the C library.
+                    // SAFETY: it runs the handlers of this library and of the C library.
                     unsafe { libc::exit(code) }
                 }
                 code
@@ -377,7 +378,7 @@ fn forks_while_threads_start_and_end() {
     });
 }
 
-/// Ends the other threads, also where a test fails: the scope waits for them.
+/// Ends the other threads even if a test fails, because the scope waits for them.
 struct StopAtEnd<'a>(&'a AtomicBool);
 
 impl Drop for StopAtEnd<'_> {
@@ -429,9 +430,9 @@ fn a_lock_does_not_outlive_its_process_in_a_child() {
                 All::local(|s| s.n.add(1));
             });
             ready.wait();
-            // Children that wait until the pipe at their input ends, forked at every instant of it.
+            // Children that wait for the end of the pipe at their input, forked at every moment of the first use.
             for _ in 0..20 {
-                // SAFETY: the child only reads, and leaves.
+                // SAFETY: the child only reads, and exits.
                 unsafe {
                     if libc::fork() == 0 {
                         libc::close(1);
@@ -442,7 +443,7 @@ fn a_lock_does_not_outlive_its_process_in_a_child() {
                 }
             }
         });
-        // SAFETY: dies at once.
+        // SAFETY: it exits at once.
         unsafe { libc::_exit(0) };
     }
     for _ in 0..many(150, 10) {
@@ -467,7 +468,7 @@ fn a_lock_does_not_outlive_its_process_in_a_child() {
 fn a_child_of_a_process_that_has_only_read_is_itself() {
     const NAME: &str = "fork::a_child_of_a_process_that_has_only_read_is_itself";
     if child::is_child(NAME) {
-        // Without a lock file it has to ask who it is itself.
+        // Without a lock file it has to find out its own identity.
         let snapshot = snapshot(super::root());
         assert_eq!(snapshot.files()[0].state(), State::Live);
         let pid = fork(|| {
@@ -491,7 +492,8 @@ struct Looked {
     n: Counter,
 }
 
-/// Counts until its window has left a part of it behind: somebody looks at the count. False: nobody did.
+/// Counts until the window has dropped a part of its count, which takes a ticker. Returns false if that does not
+/// happen.
 fn is_looked_at(root: &Path) -> bool {
     let own = Looked::builder().path(root).create().unwrap();
     let path = own.path().unwrap();
@@ -500,7 +502,7 @@ fn is_looked_at(root: &Path) -> bool {
         own.n.inc();
         let snapshot = snapshot(&path);
         let get = |label| snapshot.get("Looked", label).unwrap().as_u64().unwrap();
-        // Twice: the window that its begin falls into may be of another step by now.
+        // With a margin of two: by now the window may begin at another step.
         if (1..get("n") / 2).contains(&get("n.WindowCount")) {
             return true;
         }
@@ -508,7 +510,7 @@ fn is_looked_at(root: &Path) -> bool {
     false
 }
 
-/// The thread that looks at counters is the parent's; a child has one when it needs it.
+/// The ticker belongs to the parent; a child starts its own when it needs one.
 #[test]
 fn a_child_looks_at_its_own_counters() {
     const NAME: &str = "fork::a_child_looks_at_its_own_counters";
@@ -518,7 +520,7 @@ fn a_child_looks_at_its_own_counters() {
         return;
     }
     let root = root();
-    // Forks while the thread starts, looks and ends.
+    // Forks while the thread starts, takes steps and ends.
     for _ in 0..many(300, 30) {
         let inherited = Looked::builder().path(&root).create().unwrap();
         inherited.n.add(3);
@@ -549,7 +551,8 @@ struct Session {
     n: Counter,
 }
 
-/// What the parent has watched is its own: a child may drop its copy, and has a group of the same name watched.
+/// The groups that the parent watches are its own: a child may drop its copy, and its own group with the same name is
+/// watched.
 #[test]
 fn a_child_watches_its_own_groups_only() {
     const NAME: &str = "fork::a_child_watches_its_own_groups_only";

@@ -1,4 +1,4 @@
-//! Who is alive: after an exec, with a pid used again, in another pid namespace, without locks.
+//! Who is alive: after an exec, with a reused pid, in another pid namespace, without locks.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -12,7 +12,7 @@ use mmstats::reader::State;
 use super::process::{fork, wait_well};
 use super::{All, child, is_root, skip, snapshot};
 
-// Places in the header: docs/FORMAT.md.
+// Offsets in the header: see docs/FORMAT.md.
 const PID: usize = 56;
 const START_TIME: usize = 72;
 const BOOT_ID: usize = 80;
@@ -27,7 +27,7 @@ pub fn state(path: impl AsRef<Path>) -> State {
     snapshot.files()[0].state()
 }
 
-/// A copy of a file beside it, with other bytes in its header.
+/// Writes a copy of a file beside it, with other bytes in its header.
 fn edited(path: &Path, edit: impl FnOnce(&mut [u8])) -> PathBuf {
     let mut bytes = std::fs::read(path).unwrap();
     edit(&mut bytes);
@@ -40,7 +40,7 @@ fn put(bytes: &mut [u8], at: usize, value: u64) {
     bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
 }
 
-/// Starts a child that writes a file and stays. Its output is kept open: it has more to say at its end.
+/// Starts a child that writes a file and stays. Its output is kept open, because it prints more at its end.
 pub fn live_writer(command: &mut Command) -> (child::Running, BufReader<ChildStdout>) {
     let mut writer = child::start(command);
     let mut output = BufReader::new(writer.0.stdout.take().unwrap());
@@ -49,7 +49,7 @@ pub fn live_writer(command: &mut Command) -> (child::Running, BufReader<ChildStd
     (writer, output)
 }
 
-/// The child's side of it.
+/// The child: writes a file and stays.
 pub fn write_and_stay() {
     All::local(|s| s.n.add(1));
     println!("\nready");
@@ -91,7 +91,7 @@ fn a_pid_that_is_used_again_is_somebody_else() {
     // Our pid, but a lock that nobody holds: it was another process.
     let other = edited(&path, |bytes| bytes[TOKEN + 2] ^= 1);
     assert_eq!(state(other), State::Dead);
-    // Without a lock: by its start time, by its boot.
+    // Without a lock: by the start time, and by the boot.
     let without = |at: usize| {
         edited(&path, |bytes| {
             put(bytes, TOKEN, 0);
@@ -128,17 +128,17 @@ fn a_file_system_without_locks_is_judged_by_pid() {
     let made = unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) };
     assert_eq!(made, 0);
     let pid = fork(|| {
-        // SAFETY: waits until the pipe ends.
+        // SAFETY: it waits until the pipe ends.
         unsafe {
             libc::close(ends[1]);
             libc::read(ends[0], [0u8].as_mut_ptr().cast(), 1) as i32
         }
     });
     assert_eq!(state(by_pid(pid)), State::Live);
-    // SAFETY: ours. It ends the child.
+    // SAFETY: the descriptor is ours. Closing it ends the child.
     unsafe { libc::close(ends[1]) };
-    // It has ended, and nobody has asked how yet: a zombie keeps its pid and its start time.
-    // SAFETY: zeros are a valid siginfo; our child.
+    // The child has ended and has not been waited for: a zombie keeps its pid and its start time.
+    // SAFETY: zeros are a valid siginfo; it is our child.
     unsafe {
         let mut info: libc::siginfo_t = std::mem::zeroed();
         let waited = libc::waitid(
@@ -167,7 +167,7 @@ fn a_lock_file_that_was_deleted_or_made_again_is_not_asked() {
     assert_eq!(state(root.path()), State::Live);
     std::fs::remove_file(&lock).unwrap();
     assert_eq!(state(root.path()), State::Live, "by pid");
-    // Made again, by another writer: the old file's lock is not in it.
+    // Another writer creates the lock file again: the lock of the old file is not in it.
     let second = All::builder().path(root.path()).create().unwrap();
     second.n.add(5);
     let states = || -> Vec<_> {
@@ -203,7 +203,7 @@ fn a_writer_in_another_pid_namespace_is_seen_alive() {
         command.args(["--pid", "--fork", "--kill-child", "--mount-proc"]);
         command
     };
-    // In a container root may not, and the tool may be missing.
+    // In a container root may not be allowed to do this, and the tool may be missing.
     if !unshare()
         .arg("true")
         .status()
@@ -221,7 +221,7 @@ fn a_writer_in_another_pid_namespace_is_seen_alive() {
             None => command.env_remove(name),
         };
     }
-    // Two containers on one volume: both are pid 1, or nearly.
+    // Two containers on one volume: both have pid 1, or nearly so.
     let mut writers = [(); 2].map(|()| live_writer(&mut command));
     let look = || {
         let snapshot = snapshot(root.path());
@@ -231,21 +231,21 @@ fn a_writer_in_another_pid_namespace_is_seen_alive() {
         (states, snapshot.get("All", "n").unwrap().as_u64())
     };
     assert_eq!(look(), (vec![State::Live; 2], Some(2)));
-    // Without the lock nothing can be said from here.
+    // Without the lock, nothing is known about them here.
     let lock = root.path().join(".lock");
     let aside = root.path().join(".aside");
     std::fs::rename(&lock, &aside).unwrap();
     assert_eq!(look().0, [State::Unknown; 2]);
     std::fs::rename(&aside, &lock).unwrap();
-    // The first ends in good order, and removes its file; the second is killed.
+    // The first exits cleanly and removes its file; the second is killed.
     drop(writers[0].0.0.stdin.take());
     assert!(writers[0].0.0.wait().unwrap().success());
     assert_eq!(look(), (vec![State::Live], Some(1)));
-    // Its input stays open until then (`wait` closes it), or it might end in good order after all.
+    // Its input stays open until then (`wait` closes it), or it might exit cleanly after all.
     let input = writers[1].0.0.stdin.take();
     writers[1].0.0.kill().unwrap();
     writers[1].0.0.wait().unwrap();
-    // unshare is gone; its child is killed by that, a moment later.
+    // unshare is gone; that kills its child a moment later.
     while look().0 == [State::Live] {
         std::thread::yield_now();
     }
@@ -261,12 +261,12 @@ fn a_process_that_may_not_be_signalled_is_alive() {
     const NAME: &str = "identity::a_process_that_may_not_be_signalled_is_alive";
     let nobody = 65534;
     if child::is_child(NAME) {
-        // SAFETY: this process only.
+        // SAFETY: it affects this process only.
         unsafe {
             assert_eq!(libc::setgroups(0, std::ptr::null()), 0);
             assert_eq!(libc::setgid(nobody), 0);
             assert_eq!(libc::setuid(nobody), 0);
-            // SAFETY: asks only.
+            // SAFETY: it only asks.
             assert_eq!(libc::kill(libc::getppid(), 0), -1, "root's");
         }
         let states: Vec<_> = (snapshot(super::root()).files().iter())
@@ -286,7 +286,7 @@ fn a_process_that_may_not_be_signalled_is_alive() {
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(directory, open).unwrap();
     }
-    // With a lock that it may ask; and without.
+    // With a lock that it may query, and without.
     child::run(&mut child::command(NAME, root.path()));
     std::fs::remove_file(root.path().join(".lock")).unwrap();
     child::run(&mut child::command(NAME, root.path()));
@@ -300,7 +300,7 @@ fn whoever_gives_up_rights_is_named_as_it_is_now() {
     const NAME: &str = "identity::whoever_gives_up_rights_is_named_as_it_is_now";
     if child::is_child(NAME) {
         let first = All::create().unwrap();
-        // SAFETY: this process only.
+        // SAFETY: it affects this process only.
         unsafe {
             assert_eq!(libc::setgid(65534), 0);
             assert_eq!(libc::setuid(65534), 0);

@@ -1,4 +1,4 @@
-//! A writer that is killed, at any instant: its last values are there, whole.
+//! A writer that is killed at any moment: its last values are there, whole.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -13,7 +13,7 @@ use mmstats::{MmStats, Value};
 use super::{All, Line, child, many};
 
 const THREADS: u64 = 3;
-/// A new group every so many publications.
+/// The number of publications after which a new group is created.
 const EVERY: u64 = 64;
 
 /// Publishes `n` in every way.
@@ -32,9 +32,9 @@ fn publish(s: &All, n: u64) {
     }
 }
 
-/// What a thread says when `n` is published: fits into a pipe as a whole, so that threads do not mix.
+/// Writes what a thread reports after publishing `n`: it fits into a pipe as a whole, so threads do not mix.
 fn acknowledge(n: u64) {
-    // SAFETY: cannot fail.
+    // SAFETY: gettid cannot fail.
     let thread = unsafe { libc::gettid() } as u64;
     let message = [thread.to_ne_bytes(), n.to_ne_bytes()].concat();
     // SAFETY: the bytes are ours; descriptor 2 is the pipe.
@@ -64,7 +64,7 @@ fn a_writer_killed_at_a_random_instant() {
         let root = tempfile::tempdir().unwrap();
         let mut writer = child::start(child::command(NAME, root.path()).stderr(Stdio::piped()));
         let mut pipe = writer.0.stderr.take().unwrap();
-        // A random instant: after so many acknowledgements, and a little.
+        // A random moment: after a number of acknowledgements, and a little later.
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
@@ -100,7 +100,7 @@ fn a_writer_killed_at_a_random_instant() {
     );
 }
 
-/// Reads what a killed writer left. Gives how many files were in the middle of something.
+/// Reads what a killed writer left. Returns how many files were in the middle of an update.
 fn check(root: &Path, acknowledged: &HashMap<u32, u64>) -> Option<(u64, u64)> {
     let mut reader = Reader::open(root).unwrap();
     let snapshot = reader.per(Per::File).snapshot().unwrap();
@@ -138,7 +138,7 @@ fn check(root: &Path, acknowledged: &HashMap<u32, u64>) -> Option<(u64, u64)> {
             u128::from(time.count()) * (u128::from(time.count()) + 1) / 2
         );
         assert_eq!(size.total(), 5 * u128::from(size.count()));
-        // One after the other: each is of this publication or of the one before.
+        // In the order of writing: each has this publication or the one before.
         let order = [
             n,
             number(own, "level"),
@@ -175,7 +175,7 @@ fn line(own: &Model, label: &str) -> u64 {
     .expect("torn")
 }
 
-/// Groups that are there at once, in a writer that removes them and uses their space again.
+/// Groups that exist at once, in a writer that removes them and reuses their space.
 const AT_ONCE: u64 = 4;
 
 #[test]
@@ -184,11 +184,11 @@ fn a_writer_killed_while_it_uses_the_space_of_a_group_again() {
     if child::is_child(NAME) {
         for n in 0.. {
             All::local(|s| {
-                // The name is as long as it will be: every space has room for it.
+                // The name has its final length from the start: every space has room for it.
                 let part = s.parts.group(&format!("g{n:016}"));
                 part.n.set(n);
                 part.line.set(Line::of(n));
-                // Another octave for each: it stays with the space, and has another group's counts next.
+                // A different octave for each group: it stays with the space, and later has another group's counts.
                 part.time.record(Duration::from_nanos(1 << (n % 40)));
                 if let Some(gone) = n.checked_sub(AT_ONCE) {
                     assert!(s.parts.remove(&format!("g{gone:016}")));
@@ -231,7 +231,7 @@ fn a_writer_killed_while_it_uses_the_space_of_a_group_again() {
             .filter(|series| series.metric() == "n")
             .filter_map(|series| series.group()?.strip_prefix('g')?.parse().ok())
             .collect();
-        // One may have been made, and one not yet removed.
+        // One group may have been created, and another not yet removed.
         let expected = (last + 1).saturating_sub(AT_ONCE)..=last + 1;
         assert!(
             (AT_ONCE..=AT_ONCE + 1).contains(&(groups.len() as u64)),
@@ -271,7 +271,7 @@ fn a_crash_in_the_middle_of_an_update() {
                 s.line.update(|line| {
                     line.words = [7; 8];
                     match &*how {
-                        // SAFETY: no: this is what the test is about.
+                        // SAFETY: none: this crash is what the test is about.
                         "segv" => unsafe { std::ptr::null_mut::<u64>().write_volatile(1) },
                         "abort" => std::process::abort(),
                         _ => panic!("in the middle of an update"),
@@ -281,7 +281,7 @@ fn a_crash_in_the_middle_of_an_update() {
             });
         };
         std::thread::spawn(work).join().unwrap_err();
-        // The thread has ended. Who comes next goes on with its file.
+        // The thread has ended. The next one continues with its file.
         std::thread::spawn(|| All::local(|s| s.n.add(1)))
             .join()
             .unwrap();

@@ -1,4 +1,4 @@
-//! Files in use say so to cleaners of temporary directories, by a lock that their mapping keeps.
+//! Files in use are marked for cleaners of temporary directories, by a lock that their mapping keeps.
 
 use std::fs::{File, TryLockError};
 use std::io::{BufRead, Read, Write};
@@ -12,7 +12,7 @@ use super::identity::{live_writer, write_and_stay};
 use super::process::fork;
 use super::{All, child, files, root};
 
-/// Whether a cleaner would leave a file: somebody has a lock on it.
+/// Returns whether a cleaner would leave a file: some process holds a lock on it.
 fn is_locked(path: &Path) -> bool {
     match File::open(path).unwrap().try_lock() {
         Ok(()) => false,
@@ -57,7 +57,7 @@ fn a_file_stays_locked_when_it_grows_and_when_its_thread_ends() {
     let file = stats.path().unwrap();
     assert!(is_locked(&file));
     drop(stats);
-    // Removed at the drop, or else free.
+    // Removed at the drop.
     assert!(!file.exists());
     assert!(is_locked(&root.path().join(".lock")), "this process lives");
 }
@@ -70,8 +70,8 @@ fn the_child_of_a_fork_keeps_its_own_files_locked_and_not_its_parent_s() {
         All::local(|s| s.n.add(1));
         let of_parent = files(&root(), "All").remove(0);
         println!("\nparent {}", of_parent.display());
-        // One that keeps nothing has nothing of its parent's, either: the root is free when both have no
-        // more files in it.
+        // A child without files keeps nothing of its parent's, either: the root is free when neither has files in it
+        // any more.
         if std::env::var_os(IDLE).is_some() {
             fork(|| {
                 println!("\nchild -\nready");
@@ -90,7 +90,7 @@ fn the_child_of_a_fork_keeps_its_own_files_locked_and_not_its_parent_s() {
                 .find(|path| *path != of_parent);
             println!("\nchild {}\nready", of_child.unwrap().display());
             std::io::stdout().flush().unwrap();
-            // Until the test ends: the parent does not, for it is killed.
+            // Until the test ends: the parent does not wait for it, because it is killed.
             let _ = std::io::stdin().read(&mut [0]);
             0
         });
@@ -108,7 +108,7 @@ fn the_child_of_a_fork_keeps_its_own_files_locked_and_not_its_parent_s() {
     }
 }
 
-/// Says to the child of a test that its own child makes no files.
+/// Tells the child of a test that its own child makes no files.
 const IDLE: &str = "MMSTATS_TEST_IDLE";
 
 fn parent_is_killed(root: &Path, command: &mut Command, idle: bool) {
@@ -128,7 +128,7 @@ fn parent_is_killed(root: &Path, command: &mut Command, idle: bool) {
     writer.0.kill().unwrap();
     writer.0.wait().unwrap();
     assert!(!is_locked(of_parent.as_ref()));
-    // The child lives.
+    // The child is alive.
     assert!(idle || is_locked(of_child.as_ref()));
     assert_eq!(is_locked(root), !idle);
     drop(input);

@@ -14,7 +14,7 @@ struct Windowed {
 }
 
 /// Counts.
-// SAFETY: no other function of the process has this name: it is looked up in this object.
+// SAFETY: no other function of the process has this name, and it is looked up in this object.
 #[unsafe(no_mangle)]
 pub extern "C" fn mmstats_test_plain() {
     Plugin::local(|s| s.n.inc());
@@ -27,7 +27,7 @@ pub extern "C" fn mmstats_test_hook() {
     mmstats::install_panic_hook();
 }
 
-/// Counts with a window, for which the object has a thread.
+/// Counts with a window, for which the object starts a thread.
 // SAFETY: as above.
 #[unsafe(no_mangle)]
 pub extern "C" fn mmstats_test_window() {

@@ -1,14 +1,14 @@
-//! Children by fork, and how they end.
+//! Children created by fork, and how they end.
 
 use std::time::{Duration, Instant};
 
-/// Longer than any child may take, on a busy machine too.
+/// Longer than any child may take, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Forks; the child runs `work` and leaves by `_exit` with what it returns.
+/// Forks; the child runs `work` and leaves through `_exit` with the result.
 pub fn fork(work: impl FnOnce() -> i32) -> libc::pid_t {
-    // SAFETY: the child does what its test is about, and never returns from here. A panic in it would
-    // go on in the parent's code: it ends the child instead.
+    // SAFETY: the child does what its test is about, and never returns from here. A panic in it would continue in the
+    // parent's code, so it ends the child instead.
     unsafe {
         match libc::fork() {
             0 => {
@@ -23,12 +23,12 @@ pub fn fork(work: impl FnOnce() -> i32) -> libc::pid_t {
     }
 }
 
-/// Waits for a child and gives its status. One that hangs is described, ended by its id, and fails.
+/// Waits for a child and returns its status. A child that hangs is described and killed by its id, and the test fails.
 pub fn wait(pid: libc::pid_t) -> i32 {
     let start = Instant::now();
     let mut status = 0;
     loop {
-        // SAFETY: our child, our integer.
+        // SAFETY: our child, and a pointer to our integer.
         match unsafe { libc::waitpid(pid, &mut status, libc::WNOHANG) } {
             0 => {}
             found => {
@@ -41,19 +41,19 @@ pub fn wait(pid: libc::pid_t) -> i32 {
                 std::fs::read_to_string(format!("/proc/{pid}/{what}")).unwrap_or_default()
             };
             let report = ["stack", "wchan", "status"].map(read).join("\n");
-            // SAFETY: our child, which was not waited for yet.
+            // SAFETY: our child, which has not been waited for yet.
             unsafe {
                 libc::kill(pid, libc::SIGKILL);
                 libc::waitpid(pid, &mut status, 0);
             }
             panic!("child {pid} hangs:\n{report}");
         }
-        // Not to wait for anything: only to leave it the processor.
+        // Not a wait for an event: it only leaves the processor to the child.
         std::thread::yield_now();
     }
 }
 
-/// Waits for a child and wants it to end well.
+/// Waits for a child and asserts that it succeeded.
 pub fn wait_well(pid: libc::pid_t) {
     let status = wait(pid);
     assert_eq!(status, 0, "child {pid}: status {status:#x}");

@@ -1,4 +1,4 @@
-//! A process that lives is never proved dead, however it looks from here; one that is dead is, whatever
+//! A process that lives is never proved dead, whatever is visible from here; one that is dead is proved dead, whatever
 //! others do to its lock.
 
 use std::fs::File;
@@ -17,7 +17,7 @@ use super::identity::{live_writer, state, write_and_stay};
 use super::process::{fork, wait_well};
 use super::{All, child, files, is_root, root, skip, snapshot};
 
-/// `unshare` with these namespaces; `None`, having said so, where they cannot be made.
+/// Returns `unshare` with these namespaces; `None`, after reporting it, if they cannot be made.
 fn unshare(arguments: &[&str]) -> Option<Command> {
     let command = || {
         let mut command = Command::new("unshare");
@@ -28,7 +28,7 @@ fn unshare(arguments: &[&str]) -> Option<Command> {
         skip("make a namespace without being root");
         return None;
     }
-    // In a container root may not, and the tool or the kernel may not know it.
+    // In a container root may not be allowed to do this, and the tool or the kernel may not support it.
     let made = command().arg("true").status();
     if !made.is_ok_and(|status| status.success()) {
         skip(&format!("run unshare {arguments:?}"));
@@ -37,7 +37,7 @@ fn unshare(arguments: &[&str]) -> Option<Command> {
     Some(command())
 }
 
-/// The child of a test, started by `outer`.
+/// Returns the command that runs the child of a test inside `outer`.
 fn inside(mut outer: Command, inner: Command) -> Command {
     outer.arg(inner.get_program()).args(inner.get_args());
     for (name, value) in inner.get_envs() {
@@ -49,7 +49,7 @@ fn inside(mut outer: Command, inner: Command) -> Command {
     outer
 }
 
-/// What is removed, of whatever age.
+/// Removes what can be removed, of any age; returns how many files.
 fn removed(path: &Path) -> usize {
     let cleaned = Cleaner::new().clean(path).unwrap();
     assert!(cleaned.problems().is_empty(), "{cleaned:?}");
@@ -61,14 +61,14 @@ fn header(path: &Path) -> Header {
     Header::decode(&bytes[..Header::length(&bytes).unwrap()]).unwrap()
 }
 
-/// Field 22 of what /proc says of this process.
+/// Returns field 22 of /proc/self/stat.
 fn start_time() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields = stat.rsplit_once(") ").unwrap().1;
     fields.split(' ').nth(19).unwrap().parse().unwrap()
 }
 
-/// An open file description lock of a kind on all bytes of a file.
+/// Takes an open file description lock of this kind on all bytes of a file.
 fn lock_all(file: &File, kind: libc::c_int) {
     // SAFETY: zeros are a valid `flock`; the descriptor is open.
     let result = unsafe {
@@ -116,7 +116,7 @@ fn a_live_process_of_another_time_namespace_is_not_dead() {
     assert_eq!(removed(root.path()), 0);
     drop(writer.0.stdin.take());
     assert!(writer.0.wait().unwrap().success());
-    // A window of our own clock is there.
+    // A window on our own clock is available.
     All::builder().path(root.path()).create().unwrap().n.inc();
     let ours = All::builder().path(root.path()).create().unwrap();
     ours.n.inc();
@@ -166,15 +166,15 @@ fn a_service_on_overlayfs_that_closes_all_descriptors_is_not_dead() {
             child::run(&mut inside(outer, inner));
         };
         look("live");
-        // SAFETY: what is open beyond the standard three is used no more.
+        // SAFETY: descriptors beyond the standard three are not used any more.
         unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
         look("unknown");
         assert_eq!(state(root()), State::Live, "by its pid");
         stats.n.add(1);
-        // The numbers of the descriptors are used again, and a child of a fork has its copies.
+        // The descriptors' numbers are used again, and the child of a fork keeps its copies.
         let others = [(); 16].map(|()| File::open("/dev/null").unwrap());
         let kept = fork(|| {
-            // SAFETY: asks only.
+            // SAFETY: it only asks.
             let is_open =
                 |file: &File| unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFD) } >= 0;
             others.iter().all(is_open) as i32 - 1
@@ -227,12 +227,12 @@ fn a_lock_that_is_not_pinned_proves_nothing_by_being_free() {
         header.pid_namespace = pid_namespace;
         let mut bytes = std::fs::read(&path).unwrap();
         let encoded = header.encode();
-        // What changes with the file stays: the committed length and the owner.
+        // The parts that change with the file stay: the committed length and the owner word.
         bytes[..32].copy_from_slice(&encoded[..32]);
         bytes[48..header.len].copy_from_slice(&encoded[48..]);
         std::fs::write(&path, bytes).unwrap();
     };
-    // Of another pid namespace only the lock can tell.
+    // From another pid namespace, only the lock can tell.
     edit(false, 1);
     assert_eq!(state(root.path()), State::Unknown);
     assert_eq!(removed(root.path()), 0);
@@ -277,11 +277,11 @@ fn a_lock_for_reading_is_no_sign_of_life_in_another_pid_namespace() {
     let (mut writer, _output) = live_writer(&mut command);
     let lock = File::open(root.path().join(".lock")).unwrap();
     assert_eq!(state(root.path()), State::Live);
-    // Its input stays open until then (`wait` closes it), or it might end in good order.
+    // Its input stays open until then (`wait` closes it), or it might exit cleanly.
     let input = writer.0.stdin.take();
     writer.0.kill().unwrap();
     writer.0.wait().unwrap();
-    // unshare is gone; its child is killed by that, a moment later.
+    // unshare is gone; that kills its child a moment later.
     while state(root.path()) == State::Live {
         std::thread::yield_now();
     }
@@ -296,7 +296,7 @@ fn what_can_never_be_proved_goes_by_age_unless_it_is_mapped() {
     let live = All::builder().path(root.path()).create().unwrap();
     live.n.add(1);
     let path = live.path().unwrap();
-    // As if of another machine. A copy is mapped by nobody.
+    // As if from another machine. No process maps the copy.
     let mut bytes = std::fs::read(&path).unwrap();
     let foreign = |bytes: &mut [u8]| bytes[80..104].fill(0);
     foreign(&mut bytes);
@@ -307,7 +307,7 @@ fn what_can_never_be_proved_goes_by_age_unless_it_is_mapped() {
     bytes[104..112].fill(0);
     let copy = path.with_file_name("mmstats-1-1");
     std::fs::write(&copy, &bytes).unwrap();
-    // And the file itself, which is.
+    // The same for the file itself, which is mapped.
     let mut file = File::options().write(true).open(&path).unwrap();
     file.write_all(&bytes[..256.min(bytes.len())]).unwrap();
     drop(file);

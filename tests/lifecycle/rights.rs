@@ -1,4 +1,4 @@
-//! Processes that give up their rights, or their root, after their first file.
+//! Processes that give up their rights, or change their root, after their first file.
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
@@ -11,8 +11,8 @@ use super::{All, child, is_root, root, skip, snapshot};
 /// A user who has no rights that matter here.
 pub const NOBODY: u32 = 65534;
 
-/// Makes this process one of an ordinary user, to whom `root` belongs then; that of an ordinary user stays
-/// as it is.
+/// Turns this process into one of an ordinary user, who then owns `root`; a process of an ordinary user stays as it
+/// is.
 pub fn give_up(root: &Path) {
     if !is_root() {
         return;
@@ -22,7 +22,7 @@ pub fn give_up(root: &Path) {
 }
 
 fn become_nobody() {
-    // SAFETY: about this process only, a child of its test.
+    // SAFETY: it affects this process only, the child of a test.
     unsafe {
         assert_eq!(libc::setgroups(0, std::ptr::null()), 0);
         assert_eq!(libc::setresgid(NOBODY, NOBODY, NOBODY), 0);
@@ -30,7 +30,7 @@ fn become_nobody() {
     }
 }
 
-/// Counts, loses the access to the file by `lose`, and counts in many new groups, which need space.
+/// Counts, loses access to the file through `lose`, and counts in many new groups, which need space.
 fn count_and_lose(lose: impl FnOnce()) {
     let all = All::builder().keep(true).create().unwrap();
     all.n.inc();
@@ -68,7 +68,7 @@ fn a_file_grows_after_its_process_has_changed_its_root() {
     if child::is_child(NAME) {
         return count_and_lose(|| {
             let jail = CString::new(root().join("jail").as_os_str().as_bytes()).unwrap();
-            // SAFETY: about this process only; a C string that outlives the call.
+            // SAFETY: it affects this process only; a C string that outlives the call.
             unsafe {
                 assert_eq!(libc::chroot(jail.as_ptr()), 0);
                 assert_eq!(libc::chdir(c"/".as_ptr()), 0);

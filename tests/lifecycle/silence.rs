@@ -1,5 +1,4 @@
-//! Never silent: what is not recorded is reported once, on stderr where there is no logger, and listed by
-//! `status()`.
+//! Never silent: what is not recorded is reported once, on stderr if there is no logger, and is listed by `status()`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -24,7 +23,7 @@ struct Part {
     n: Counter,
 }
 
-/// Runs a test again in a process of its own, with settings; what it printed. `None`: this is the child.
+/// Runs a test again in a process of its own, with these settings; returns its output. `None` in the child.
 fn in_child(name: &str, root: &Path, set: &[(&str, &str)]) -> Option<Output> {
     let name = format!("silence::{name}");
     if child::is_child(&name) {
@@ -36,14 +35,14 @@ fn in_child(name: &str, root: &Path, set: &[(&str, &str)]) -> Option<Output> {
     Some(output)
 }
 
-/// The lines of stderr that are ours.
+/// Returns the lines of stderr that this library wrote.
 fn reported(output: &Output) -> Vec<String> {
     let text = String::from_utf8_lossy(&output.stderr);
     let lines = text.lines().filter(|line| line.contains("mmstats: "));
     lines.map(str::to_owned).collect()
 }
 
-/// A root in which nothing can be made, whoever asks: a file.
+/// Returns a root in which no user can create anything: a file.
 fn no_root() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("file");
@@ -125,7 +124,7 @@ fn groups_and_growth_that_are_refused_are_reported_once() {
         assert_eq!(problems.len(), 2, "{problems:?}");
         assert!(problems[0].contains("coarsely") && problems[0].contains("MMSTATS_MAX_SIZE"));
         assert!(problems[1].contains("_other"));
-        // The file is full, and says so nevertheless.
+        // The file is full, and its notes still say so.
         let snapshot = snapshot(super::root());
         let notes = snapshot.files()[0].notes();
         let causes: Vec<_> = notes.iter().map(|note| note.cause()).collect();
@@ -144,7 +143,7 @@ fn groups_and_growth_that_are_refused_are_reported_once() {
     assert_eq!(reported(&output).len(), 2);
 }
 
-/// A logger that uses groups and statistics by name, and so comes to what it is told of.
+/// A logger that uses groups and statistics by name, and so causes the problems that it reports.
 struct Counting;
 
 impl log::Log for Counting {
@@ -170,7 +169,7 @@ fn a_logger_that_uses_statistics_is_called_once_and_counts() {
     let Some(output) = in_child(name, root.path(), &set) else {
         log::set_logger(&Counting).unwrap();
         log::set_max_level(log::LevelFilter::Trace);
-        // A setting, and a name that no group can have.
+        // An invalid setting, and a name that no group can have.
         Model::local(|s| s.parts.group("a\nb").n.inc());
         Model::local(|s| s.parts.group("c\nd").n.inc());
         let calls = Model::local(|s| s.n.get());
@@ -295,7 +294,7 @@ fn two_models_of_one_name_are_reported_by_writer_and_reader() {
 fn a_report_on_a_stderr_that_is_full_does_not_end_the_program() {
     const NAME: &str = "silence::a_report_on_a_stderr_that_is_full_does_not_end_the_program";
     if child::is_child(NAME) {
-        // SAFETY: the struct is ours, and the default action is what any program may have set.
+        // SAFETY: the struct is ours, and any program may set the default action.
         unsafe {
             let limit = libc::rlimit {
                 rlim_cur: 0,

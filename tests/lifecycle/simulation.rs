@@ -1,9 +1,8 @@
-//! The life of files at random: processes and threads that start, count, fork, end and are killed, and
-//! a disk that is full, in an order that comes from one seed. After each step a reader has to see what
-//! a model of it all expects.
+//! The life of files at random: processes and threads that start, count, fork, end and are killed, and a disk that is
+//! full, in an order determined by one seed. After each step a reader must see what a model of all this expects.
 //!
-//! A step is a command to a process, which answers when it is done: so a seed replays exactly.
-//! `MMSTATS_SEED=… cargo test --test lifecycle simulation` does that.
+//! A step is a command to a process, which answers when it has finished: so a seed replays exactly, with
+//! `MMSTATS_SEED=… cargo test --test lifecycle simulation`.
 
 #[path = "simulation/actor.rs"]
 mod actor;
@@ -24,12 +23,12 @@ use actor::Actor;
 use model::{Gone, Observed, World};
 
 const NAME: &str = "simulation::the_life_of_files_at_random";
-/// Set in the process that simulates, and not in those that are simulated.
+/// Set in the process that simulates, and not in the simulated processes.
 const SIMULATOR: &str = "MMSTATS_TEST_SIMULATOR";
 const PROCESSES: usize = 4;
 const THREADS: usize = 5;
 
-/// What can happen. A new sort of step is a variant here, a line in `choose` and an arm in `take`.
+/// The possible steps. A new kind of step is a variant here, a line in `choose` and an arm in `take`.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     /// A process starts.
@@ -44,17 +43,17 @@ enum Step {
     },
     /// A thread ends.
     End { process: usize, thread: usize },
-    /// A process forks; its child counts, and leaves by exit or without.
+    /// A process forks; its child counts, and leaves with or without exit handlers.
     Fork { process: usize, n: u64, exit: bool },
     /// A process is killed.
     Kill { process: usize },
-    /// A process ends in good order.
+    /// A process exits cleanly.
     Exit { process: usize },
     /// The disk is full from now on.
     Fill,
     /// There is space again.
     Free,
-    /// Someone removes or folds the files of dead processes.
+    /// The files of dead processes are removed or folded.
     Clean { fold: bool },
 }
 
@@ -77,14 +76,14 @@ impl Random {
 
 /// The root, and how its disk becomes full.
 enum Disk {
-    /// A file system of its own, which is filled with a file.
+    /// A separate file system, which is filled with a file.
     Mounted(SmallDisk),
     /// A limit on the size of the files that processes write.
     Limited(tempfile::TempDir),
 }
 
 impl Disk {
-    /// Every second seed wants a file system, which takes root; limits are there for everybody.
+    /// Every second seed uses a file system, which needs root; limits are available to all users.
     fn new(seed: u64) -> Disk {
         let mounted = (seed.is_multiple_of(2) && is_root()).then(|| SmallDisk::mount("16m"));
         match mounted.flatten() {
@@ -100,7 +99,7 @@ impl Disk {
         }
     }
 
-    /// Fills what there is.
+    /// Fills the disk.
     fn fill(&self) {
         let Disk::Mounted(disk) = self else {
             return;
@@ -117,14 +116,14 @@ impl Disk {
     fn free(&self) {
         if let Disk::Mounted(disk) = self {
             let filler = disk.path().join("filler");
-            // Emptied, too: a child that another test forks just now may have it open until it execs.
+            // Also emptied: a child that another test is just forking may have it open until it execs.
             File::create(&filler).unwrap();
             std::fs::remove_file(filler).unwrap();
         }
     }
 }
 
-/// What a process does with its files when it ends in good order.
+/// What a process does with its files when it exits cleanly.
 #[derive(Clone, Copy, Debug)]
 enum End {
     Remove,
@@ -133,7 +132,7 @@ enum End {
 }
 
 impl End {
-    /// What becomes of its files then. Where there is no space to fold them they stay.
+    /// Returns what happens to its files then. If there is no space to fold them, they stay.
     fn leaves(self, full: bool) -> Gone {
         match self {
             End::Remove => Gone::Removed,
@@ -150,7 +149,7 @@ struct Simulation {
     full: bool,
     actors: Vec<Actor>,
     world: World,
-    /// Sees all of it, from the beginning.
+    /// Reads everything, from the beginning.
     reader: Reader,
     last: Observed,
 }
@@ -194,7 +193,7 @@ impl Simulation {
                 exit: random.one_in(2),
             },
             15..25 if threads < THREADS => Step::Thread { process },
-            // The first one ends with its process.
+            // The first thread ends with its process.
             25..35 if threads > 1 => Step::End {
                 process,
                 thread: 1 + random.below(threads - 1),
@@ -207,10 +206,10 @@ impl Simulation {
         }
     }
 
-    /// Takes a step, here and in the model.
+    /// Performs a step, both here and in the model.
     fn take(&mut self, step: Step) {
         if self.full {
-            // Each time: a file may have gone, with its last reader.
+            // Each time, because a file may have disappeared with its last reader.
             self.disk.fill();
         }
         let (world, full) = (&mut self.world, self.full);
@@ -267,7 +266,7 @@ impl Simulation {
             }
             Step::Clean { fold } => {
                 let cleaned = Cleaner::new().fold(fold).clean(self.disk.root()).unwrap();
-                // Folding needs space, and where there is none the files stay as they are.
+                // Folding needs space; without space the files stay as they are.
                 if fold && full && matches!(self.disk, Disk::Mounted(_)) {
                     assert_eq!(cleaned.files(), []);
                 } else {
@@ -284,7 +283,7 @@ impl Simulation {
         }
     }
 
-    /// What holds after each step.
+    /// Checks what holds after each step.
     fn check(&mut self, step: Step) {
         let expected = self.world.expected();
         let seen = Observed::of(&self.reader.snapshot().unwrap());
@@ -313,7 +312,7 @@ impl Simulation {
     }
 }
 
-/// Says how to do it again, where a step fails.
+/// Prints how to replay the simulation if a step fails.
 struct Replay {
     seed: u64,
     steps: Vec<Step>,
@@ -345,8 +344,8 @@ fn simulate(seed: u64, steps: u64) {
     println!("seed {seed}: {steps} steps, {}", simulation.last.counted);
 }
 
-/// In a process of its own, in which nothing else forks: a child that another test is about to start would
-/// hold the mapping of a removed file, whose space would be free again only when the disk had been filled.
+/// Runs in a process of its own, in which nothing else forks: a child that another test is about to start would hold
+/// the mapping of a removed file, whose space would not be free until the disk had been filled.
 #[test]
 fn the_life_of_files_at_random() {
     if !child::is_child(NAME) {
@@ -360,7 +359,7 @@ fn the_life_of_files_at_random() {
     }
 }
 
-/// The simulations: that of a seed that is asked for, or some new ones.
+/// Runs the simulation of the seed that is set, or else some new ones.
 fn simulate_some() {
     let steps = many(1000, 300);
     if let Some(seed) = std::env::var_os("MMSTATS_SEED") {
@@ -373,11 +372,11 @@ fn simulate_some() {
     }
 }
 
-/// The command of a simulated process.
+/// Returns the command of a simulated process.
 fn command(root: &Path, end: End) -> std::process::Command {
     let mut command = child::command(NAME, root);
     command.env_remove(SIMULATOR).env_remove("MMSTATS_SEED");
-    // Who folds what, the model says.
+    // The model determines who folds what.
     command.env("MMSTATS_DEAD", "all");
     match end {
         End::Remove => {}

@@ -1,4 +1,4 @@
-//! Limits and file systems that forbid: an error, a fallback, never a death.
+//! Limits, and file systems that refuse: an error or a fallback, never a crash.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -47,7 +47,7 @@ fn limit(what: libc::__rlimit_resource_t, to: u64) {
     assert_eq!(unsafe { libc::setrlimit(what, &limit) }, 0);
 }
 
-/// Runs a test in a child; in the child, gives its root.
+/// Runs a test in a child; returns the root in the child.
 fn in_child(name: &str) -> Option<PathBuf> {
     if child::is_child(name) {
         return Some(root());
@@ -57,7 +57,7 @@ fn in_child(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// `create` fails, and `local` falls back with one warning however many threads there are.
+/// Asserts that `create` fails, and that `local` falls back with one warning, whatever the number of threads.
 fn wants_one_warning() {
     let error = All::create().err().unwrap();
     assert!(
@@ -69,7 +69,7 @@ fn wants_one_warning() {
             for _ in 0..3 {
                 All::local(|s| s.n.inc());
             }
-            // 1000 of the logger's, where this thread was the one that warned.
+            // The logger adds 1000 on the thread that warned.
             All::local(|s| s.n.get() % 1000)
         })
     });
@@ -83,7 +83,7 @@ fn wants_one_warning() {
     assert_eq!(fallbacks.len(), 1, "{warnings:?}");
 }
 
-/// Without space, groups of a file that was there before count, all of them.
+/// Asserts that without space the groups of an existing file count all values.
 fn wants_other(root: &Path, before: &Stats<All>) {
     let mut refused = 0;
     for i in 0..2000 {
@@ -103,7 +103,7 @@ fn wants_other(root: &Path, before: &Stats<All>) {
     assert!(refused > 0 && of("_other.n") > 0, "{refused} refused");
 }
 
-/// What is no name is warned of once, and not at full length.
+/// An invalid name is reported once, and not at full length.
 #[test]
 fn the_warning_for_a_refused_group_is_short() {
     if in_child("space::the_warning_for_a_refused_group_is_short").is_none() {
@@ -130,7 +130,7 @@ fn with_little_address_space() {
         return;
     };
     LOGGER.install();
-    // What the process has now, and a little: 16 MiB for a file are refused, 4 are not.
+    // The current size of the process, and a little more: a file of 16 MiB is refused, one of 4 MiB is not.
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
     let now = 4096 * pages.split(' ').next().unwrap().parse::<u64>().unwrap();
     limit(libc::RLIMIT_AS, now + (12 << 20));
@@ -176,7 +176,7 @@ fn no_descriptor_is_kept_for_a_file() {
     let Some(root) = in_child("space::no_descriptor_is_kept_for_a_file") else {
         return;
     };
-    // (A superuser's process keeps some: see `rights`.)
+    // (A process of a superuser keeps some: see `rights`.)
     super::rights::give_up(&root);
     let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
     let before = open();
@@ -190,7 +190,7 @@ fn no_descriptor_is_kept_for_a_file() {
             stats.parts.group(&format!("g{i}")).n.add(n as u64);
         }
     }
-    // One for the root; where a mapping does not keep the lock (overlayfs), one for the lock.
+    // One for the root; and one for the lock if a mapping does not keep it (overlayfs).
     assert!(open() <= before + 2, "{before} before, {} now", open());
     drop(many);
     assert!(files(&root, "All").is_empty());
@@ -224,7 +224,7 @@ fn without_descriptors() {
         .map(|label| snapshot.get("All", label).unwrap().as_u64().unwrap())
         .sum();
     assert_eq!(sum, 200);
-    // They are back: new files work again, on another thread.
+    // Descriptors are available again: new files work, on another thread.
     std::thread::spawn(|| All::local(|s| s.n.add(7)))
         .join()
         .unwrap();
@@ -244,7 +244,7 @@ fn on_a_read_only_file_system() {
     if !is_root() {
         return skip("mount without being root");
     }
-    // The model's directory is there or not: both ways of being refused.
+    // With and without the model's directory: two ways to be refused.
     let disk = tempfile::tempdir().unwrap();
     let mount = |arguments: &[&str]| {
         let status = Command::new("mount")
@@ -290,7 +290,7 @@ fn in_a_directory_that_may_not_be_written() {
         std::fs::set_permissions(&root, mode).unwrap();
     };
     open(0o777);
-    // SAFETY: this process only; both at once, so that there is room for the files.
+    // SAFETY: it affects this process only; both ids change before any file is made.
     unsafe {
         assert_eq!(libc::setgid(65534), 0);
         assert_eq!(libc::setuid(65534), 0);

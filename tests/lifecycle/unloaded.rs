@@ -1,4 +1,4 @@
-//! A shared object that counts is unloaded: its host lives on and ends in good order.
+//! A shared object that counts is unloaded: its host keeps running and exits cleanly.
 
 use std::ffi::{CString, c_void};
 use std::os::unix::ffi::OsStrExt;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::child;
 
-/// The shared object that cargo makes of the example `plugin`.
+/// Returns the shared object that cargo builds from the example `plugin`.
 fn plugin() -> PathBuf {
     let mut path = std::env::current_exe().unwrap();
     path.pop();
@@ -14,8 +14,8 @@ fn plugin() -> PathBuf {
     path.join("examples/libplugin.so")
 }
 
-/// Calls a function of the plugin in a thread that ends, and closes the plugin. Returns whether its code
-/// is still there.
+/// Calls a function of the plugin on a thread that ends, and closes the plugin. Returns whether its code is still
+/// loaded.
 fn called(function: &str) -> bool {
     let path = CString::new(plugin().as_os_str().as_bytes()).unwrap();
     let name = CString::new(function).unwrap();
@@ -34,11 +34,11 @@ fn called(function: &str) -> bool {
     .unwrap();
     // SAFETY: the object that was opened above.
     unsafe { libc::dlclose(object as *mut c_void) };
-    // SAFETY: as above; nothing is loaded by it.
+    // SAFETY: as above; it loads nothing.
     !unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD) }.is_null()
 }
 
-/// Runs the test in a child, which has to end in good order: its exit runs the handlers.
+/// Runs the test in a child, which must exit cleanly: its exit runs the handlers.
 fn in_child(name: &str) -> bool {
     if child::is_child(name) {
         return true;

@@ -1,12 +1,13 @@
-//! Groups that come and go: what a reader takes of an instance is of one group, whatever the writer and who
-//! removes do meanwhile.
+//! Groups that come and go: what a reader reads of an instance belongs to one group, whatever the writer and the
+//! remover do meanwhile.
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::thread;
 use mmstats::format::generation::{self, Orders};
 
-/// A space: its generation, the text of the group, a value in its block and one in an octave of its own record.
+/// A space: its generation, the text of the group, a value in its block, and a value in an octave, which is a separate
+/// record.
 struct Space {
     generation: AtomicU64,
     text: AtomicU64,
@@ -15,7 +16,7 @@ struct Space {
 }
 
 impl Space {
-    /// With the group 1, which has written 1 everywhere.
+    /// Contains group 1, which has written 1 everywhere.
     fn new() -> Space {
         Space {
             generation: AtomicU64::new(0),
@@ -25,7 +26,7 @@ impl Space {
         }
     }
 
-    /// The writer gives the space to a new group, which writes then. Only if somebody has removed the old one.
+    /// The writer gives the space to a new group, which then writes. Only if the old group has been removed.
     fn reuse(&self, orders: Orders, group: u64) -> bool {
         if generation::is_there(self.generation.load(Ordering::Relaxed)) {
             return false;
@@ -40,7 +41,7 @@ impl Space {
         true
     }
 
-    /// What a pass takes: the text's group, and the values. Panics where they are of another one.
+    /// Reads in one pass the group of the text, and the values. Panics if they belong to different groups.
     fn read(&self, orders: Orders) -> Option<u64> {
         let first = self.generation.load(Ordering::Relaxed);
         if !generation::is_there(first) {
@@ -64,7 +65,7 @@ impl Space {
     }
 }
 
-/// One thread removes, the writer uses the space again, a reader reads twice.
+/// One thread removes the group, the writer reuses the space, a reader reads twice.
 fn check(orders: Orders) {
     super::bounded(move || {
         let space = Arc::new(Space::new());
@@ -77,7 +78,7 @@ fn check(orders: Orders) {
         });
         let writer = thread::spawn({
             let space = space.clone();
-            // It is removed by the other thread, or by this one.
+            // The group is removed by the other thread, or by this one.
             move || {
                 if !space.reuse(orders, 2) {
                     let known = space.generation.load(Ordering::Relaxed);

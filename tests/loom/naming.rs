@@ -1,6 +1,6 @@
-//! The exit of a process, and threads that give files their names and take them away.
+//! The exit of a process, and threads that give names to files and remove them.
 //!
-//! Who is waited for is counted by the real code, and the list's lock is the real one.
+//! The real code counts the threads that are waited for, and the list's lock is the real one.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn wait_for_all(names: &Names, orders: Orders) {
     names.wait_for_all_ordered(orders, Duration::MAX);
 }
 
-/// `N` threads each give a file its name while the process exits: the exit sees every file that will have one.
+/// `N` threads each give a file its name while the process exits: the exit sees every file that will have a name.
 fn named<const N: usize>(naming: Orders, exit: Orders) {
     super::bounded(move || {
         let shared = Arc::new((Names::new(), [0; N].map(|_| AtomicU64::new(0))));
@@ -46,7 +46,7 @@ fn the_exit_sees_all_that_is_named() {
     named::<2>(Orders::PROVED, Orders::PROVED);
 }
 
-/// A thread takes a file out of the list and then its name away, or the exit does.
+/// A thread removes a file from the list and then removes its name, or the exit does.
 fn unnamed(orders: Orders) {
     super::bounded(move || {
         let shared = Arc::new((

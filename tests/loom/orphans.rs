@@ -1,4 +1,4 @@
-//! A thread ends, and another one goes on with its file: what a reader sees meanwhile.
+//! A thread ends, and another one continues with its file: what a reader sees meanwhile.
 //!
 //! The list, its lock and the owner word are the real ones.
 
@@ -14,7 +14,7 @@ use mmstats::format::owner;
 use mmstats::sys::lifecycle::orphans::{Orphan, Orphans};
 use mmstats::sys::process::lock::{self, RawLock};
 
-/// Which ordering of the proof is left out.
+/// The ordering of the proof that is omitted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Relaxed {
     Nothing,
@@ -24,10 +24,10 @@ enum Relaxed {
     Reader,
 }
 
-/// What has no order of its own: loom refuses two threads that touch it without one having happened
-/// before the other.
+/// Data without an ordering of its own: loom rejects two accesses by different threads if neither happens before the
+/// other.
 struct Unshared(UnsafeCell<u64>);
-// SAFETY: what is to be shown: loom fails where it is not so.
+// SAFETY: this is what the model shows: loom fails if it does not hold.
 unsafe impl Sync for Unshared {}
 
 impl Unshared {
@@ -36,7 +36,7 @@ impl Unshared {
     }
 
     fn touch(&self) {
-        // SAFETY: loom has refused it if another thread is here.
+        // SAFETY: loom has rejected it if another thread is here.
         self.0.with_mut(|n| unsafe { *n += 1 });
     }
 }
@@ -46,12 +46,12 @@ struct File {
     owner: AtomicU64,
     count: AtomicU64,
     level: AtomicU64,
-    /// All that a writer has beside the words: its tail, its tables.
+    /// Everything that a writer has besides the words: its tail, its tables.
     tables: Unshared,
 }
 
 impl File {
-    /// That of thread 1, which has counted nothing yet.
+    /// The file of thread 1, which has counted nothing yet.
     fn new() -> File {
         let first = Owner {
             tid: 1,
@@ -66,10 +66,10 @@ impl File {
         }
     }
 
-    /// What the thread `tid` does with its file: counts one, and has a level of its own.
+    /// What the thread `tid` does with its file: counts one, and sets a level of its own.
     fn write(&self, tid: u64) {
         self.tables.touch();
-        // As a counter does.
+        // Like a counter.
         let count = self.count.load(Ordering::Relaxed);
         self.count.store(count + 1, Ordering::Relaxed);
         self.level.store(tid, Ordering::Relaxed);
@@ -106,7 +106,7 @@ impl Process {
         result
     }
 
-    /// The end of the thread that has the file.
+    /// The end of the thread that owns the file.
     fn leave(&self) {
         let file = self.file.clone();
         match self.relaxed {
@@ -116,13 +116,13 @@ impl Process {
             _ => owner::abandon(&file.owner, [&file.level]),
         }
         let orphan = Orphan::new(TypeId::of::<File>(), Box::new(file));
-        // SAFETY: under the lock.
+        // SAFETY: called under the lock.
         self.locked(|orphans| unsafe { orphans.push(orphan) });
     }
 
-    /// A thread that needs the model: whether it has got the file.
+    /// A thread that needs the model; returns whether it got the file.
     fn take_over(&self, tid: u64) -> bool {
-        // SAFETY: under the lock.
+        // SAFETY: called under the lock.
         let found = self.locked(|orphans| unsafe { orphans.take(TypeId::of::<File>()) });
         let Some(orphan) = found else {
             return false;
@@ -133,7 +133,7 @@ impl Process {
         true
     }
 
-    /// A reader's pass: the owner, and the count and level after it.
+    /// A reader's pass: the owner word, followed by the count and the level.
     fn read(&self) -> (Owner, u64, u64) {
         let owner = Owner::unpack(self.file.owner.load(Ordering::Relaxed));
         if self.relaxed != Relaxed::Reader {
@@ -144,7 +144,7 @@ impl Process {
     }
 }
 
-/// Thread 1 counts and ends, thread 2 adopts its file and counts on, while a reader reads twice.
+/// Thread 1 counts and ends, thread 2 adopts its file and continues to count, while a reader reads twice.
 fn check(relaxed: Relaxed) {
     super::bounded(move || {
         let process = Process::new(relaxed);
@@ -190,7 +190,7 @@ fn a_file_changes_hands_and_nothing_is_lost() {
     check(Relaxed::Nothing);
 }
 
-/// Two threads need the model at once: one has the file, and then the other one.
+/// Two threads need the model at once: one has the file first, and the other one after it.
 #[test]
 fn an_orphan_never_has_two_owners() {
     loom::model(|| {
@@ -217,7 +217,7 @@ fn an_orphan_never_has_two_owners() {
     });
 }
 
-/// What is done under the lock is done by one thread at a time.
+/// Only one thread at a time is under the lock.
 #[test]
 fn the_lock_lets_one_thread_in() {
     loom::model(|| {
@@ -254,7 +254,7 @@ fn a_relaxed_abandon_is_found() {
     finds_a_hole(Relaxed::Abandon);
 }
 
-/// The process ends while a thread gives its file up.
+/// The process ends while a thread gives up its file.
 #[test]
 fn the_end_of_a_process_is_the_last_state_of_a_file() {
     loom::model(|| {

@@ -1,4 +1,4 @@
-//! What is made first and shared then: who finds it sees all of it. And what is done under a lock.
+//! Data that is made first and then shared: a thread that finds it sees all of it. And work under a lock.
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,8 @@ use mmstats::sync::{FIND, PUBLISH};
 use mmstats::sys::memory::append_list::AppendList;
 use mmstats::sys::process::own_lock::OwnLock;
 
-/// A word is made, and found through another one. The maker makes it anew, as a metric that has ended, in its place.
+/// A word is made, and found through another one. The maker then replaces it in the same place, as for a metric that
+/// has ended.
 fn found(publish: Ordering, find: Ordering) {
     loom::model(move || {
         let shared = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
@@ -48,7 +49,7 @@ fn a_relaxed_look_is_found() {
     found(PUBLISH, Ordering::Relaxed);
 }
 
-/// Two threads make one thing; the one that is later takes what is there.
+/// Two threads make the same thing; the later one takes the existing one.
 fn first_wins(publish: Ordering, find: Ordering) {
     loom::model(move || {
         let shared = Arc::new([0; 3].map(|_| AtomicU64::new(0)));
@@ -126,7 +127,7 @@ fn entries_of_a_list_are_whole_and_added_once() {
     });
 }
 
-/// The real lock: what two threads do under it, and each sees what the other did.
+/// The real lock: two threads work under it, and each sees what the other did.
 fn under_a_lock(take: Ordering, open: Ordering) {
     loom::model(move || {
         let shared = Arc::new((OwnLock::new(), AtomicU64::new(0)));

@@ -1,6 +1,6 @@
-//! The views that the handler of SIGBUS knows: it never takes one for another, and zeros are known to be zeros.
+//! The views that the handler of SIGBUS knows: it never mistakes one for another, and zeros are known to be zeros.
 //!
-//! The table is the real one. A handler is what the thread does that faults.
+//! The table is the real one. The handler is what the faulting thread executes.
 
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::sync::{Arc, Mutex};
@@ -8,12 +8,12 @@ use loom::thread;
 use mmstats::format::generation::Orders;
 use mmstats::sys::memory::sigbus::table::ViewTable;
 
-/// First byte and length of a view.
+/// The first byte and the length of a view.
 type Bounds = (usize, usize);
 
 const OLD: Bounds = (1000, 10);
 const NEW: Bounds = (5000, 100);
-/// A view of the thread that faults.
+/// A view of the faulting thread.
 const OWN: Bounds = (9000, 10);
 
 fn found<const N: usize>(table: &ViewTable<N>, orders: Orders, address: usize) -> Option<Bounds> {
@@ -21,18 +21,18 @@ fn found<const N: usize>(table: &ViewTable<N>, orders: Orders, address: usize) -
     Some((start, len))
 }
 
-/// A thread puts a new view in the place of an old one, while another faults.
+/// A thread replaces an old view by a new one, while another thread faults.
 fn no_mix(orders: Orders) {
-    // In the old view if that had the length of the new one; and in both the new one and one that begins there and is
-    // as long as the old one.
+    // An address that would be in the old view if that had the length of the new one; and one that is both in the new
+    // view and in a view that begins there and is as long as the old one.
     for address in [OLD.0 + 50, NEW.0 + 5] {
         super::bounded(move || {
             let table = Arc::new(ViewTable::<2>::new());
             let mut free = Vec::new();
             let place = table.enter(&mut free, OLD.0, OLD.1).unwrap();
             table.enter(&mut free, OWN.0, OWN.1).unwrap();
-            // The thread that changes is the first one: where it came after the other, loom would see its loads of the
-            // generation as what went before its stores, and not try these before the other's loads.
+            // The changing thread is the main thread. If it came after the other one, loom would treat its loads of
+            // the generation as happening before its stores, and would not try these stores before the other's loads.
             let faulting = thread::spawn({
                 let table = table.clone();
                 move || {
@@ -68,7 +68,7 @@ fn words_that_are_written_before_the_entry_is_odd_are_found() {
     });
 }
 
-/// Not needed here, where there are zeros between two views: see the table's proof.
+/// Not needed here, because there are zeros between two views: see the table's proof.
 #[test]
 fn an_entry_may_be_even_before_its_words() {
     no_mix(Orders {
@@ -95,13 +95,13 @@ fn words_that_are_read_after_the_second_look_are_found() {
     });
 }
 
-/// Two threads read a view and one of them faults: the other one may have the zeros, too.
+/// Two threads read a view and one of them faults: the other one may also get the zeros.
 fn zeros_are_known(before_zeros: Ordering, after_words: Ordering) {
     loom::model(move || {
         let table = Arc::new(ViewTable::<1>::new());
         let place = table.enter(&mut Vec::new(), OLD.0, OLD.1).unwrap();
-        // A word of the page that the kernel replaces. Relaxed: of mmap nothing is believed but that it comes after what is
-        // before it in the handler.
+        // A word of the page that the kernel replaces. Relaxed: nothing is assumed of mmap except that it comes after
+        // what precedes it in the handler.
         let page = Arc::new(AtomicU64::new(7));
         let faulting = thread::spawn({
             let (table, page) = (table.clone(), page.clone());
@@ -136,7 +136,8 @@ fn a_look_at_the_cut_before_the_words_is_found() {
     zeros_are_known(Ordering::Release, Ordering::Relaxed);
 }
 
-/// A view is cut and dropped, while another thread enters one that takes its place in the table as soon as it is free.
+/// A view is cut and dropped, while another thread enters a view that takes its place in the table as soon as it is
+/// free.
 #[test]
 fn a_new_view_is_not_cut_by_the_old_one_in_its_place() {
     loom::model(|| {
@@ -166,7 +167,7 @@ fn a_new_view_is_not_cut_by_the_old_one_in_its_place() {
     });
 }
 
-/// A view is dropped, and another one is mapped where it was, and has another place in the table.
+/// A view is dropped, and another one is mapped at the same address and has another place in the table.
 fn mapped_where_another_was(leaves_first: bool) {
     const LONGER: Bounds = (OLD.0, 20);
     loom::model(move || {
@@ -175,7 +176,7 @@ fn mapped_where_another_was(leaves_first: bool) {
         let place = table.enter(&mut free, OLD.0, OLD.1).unwrap();
         let spare = table.enter(&mut free, OWN.0, OWN.1).unwrap();
         table.leave(&mut free, spare);
-        // What the kernel knows. It has its locks.
+        // What the kernel knows. It has its own locks.
         let unmapped = Arc::new(AtomicU64::new(0));
         let old = thread::spawn({
             let (table, unmapped) = (table.clone(), unmapped.clone());

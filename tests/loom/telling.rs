@@ -1,4 +1,5 @@
-//! Two threads that each tell the other something, and then look: a description, and the metric that it is about.
+//! Two threads that each publish something and then look for the other's: a description, and the metric that it
+//! describes.
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +8,7 @@ use mmstats::sync::told_before_looking_ordered;
 
 use super::bounded;
 
-/// The metric is made with its description, or who describes it sees the metric.
+/// Either the metric is made with its description, or the thread that describes it sees the metric.
 fn one_sees_the_other(fence: Ordering) {
     let made = Arc::new(AtomicU64::new(0));
     let described = Arc::new(AtomicU64::new(0));

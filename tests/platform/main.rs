@@ -1,5 +1,5 @@
-//! What the library promises on every platform: that metrics count, and that `status()` says where they are, or why
-//! nowhere. Without a file, that nobody hears of it on stderr, and a logger once.
+//! What the library promises on every platform: metrics count, and `status()` says where they are, or why they are
+//! nowhere. Without a file, nothing is printed to stderr, and a logger is called once.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -91,7 +91,7 @@ impl log::Log for Log {
     }
     fn log(&self, record: &log::Record<'_>) {
         println!("log: {}: {}", record.level(), record.args());
-        // A logger may count by itself.
+        // A logger may count, too.
         Platform::local(|platform| platform.requests.inc());
         LOGGED.fetch_add(1, Ordering::Relaxed);
     }
@@ -102,7 +102,7 @@ impl log::Log for Log {
 const FILES: bool = cfg!(all(unix, target_endian = "little"));
 
 fn main() {
-    // Empty, and removed by who has set it.
+    // Empty, and removed by whoever has set it.
     let root = std::env::var_os("MMSTATS_PATH").map_or_else(|| "files".into(), PathBuf::from);
     log::set_logger(&Log).unwrap();
     log::set_max_level(log::LevelFilter::Info);
@@ -111,7 +111,7 @@ fn main() {
     every_kind(&created);
     let logged = LOGGED.load(Ordering::Relaxed);
     assert_eq!(logged, usize::from(!FILES), "once, without files");
-    // A logger has counted here by itself.
+    // The logger has counted here.
     let before = Platform::local(|platform| platform.requests.get());
     Platform::local(|platform| {
         platform.requests.add(3);
@@ -251,7 +251,7 @@ fn statics() {
         Ok("x".parse::<u32>()?)
     });
     assert!(failed.is_err(), "it passes what it records");
-    // Threads, where there are any.
+    // Threads, on platforms that have them.
     let other = std::thread::Builder::new().spawn(|| {
         HITS.inc();
         Platform::local(|platform| platform.requests.inc());

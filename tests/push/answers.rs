@@ -1,4 +1,4 @@
-//! What a pusher does when the receiver refuses, answers nonsense, or is away.
+//! What a pusher does when the receiver refuses, sends an invalid answer, or is away.
 
 use std::net::TcpListener;
 use std::time::{Duration, SystemTime};
@@ -32,7 +32,7 @@ fn a_receiver_that_is_busy_is_tried_again_with_a_fresh_reading() {
         web.requests.add(2);
         let second = receiver.next();
         assert_eq!(requests(&second), Some(7.0), "{status}");
-        // Not after the interval of 0.1 s: each wait is 0.5 s at least.
+        // Not after the interval of 0.1 s: each wait is at least 0.5 s.
         assert!(
             second.at - first.at >= Duration::from_millis(500),
             "{status}"
@@ -50,7 +50,7 @@ fn a_receiver_that_is_busy_is_tried_again_with_a_fresh_reading() {
 fn retry_after_is_honoured_as_seconds_and_as_a_date() {
     for as_date in [false, true] {
         let root = TempDir::new().unwrap();
-        // Whole seconds, as a date has them.
+        // In whole seconds, like a date.
         let date = SystemTime::now() + Duration::from_secs(5);
         let date = httpdate::parse_http_date(&httpdate::fmt_http_date(date)).unwrap();
         let retry_after = match as_date {
@@ -117,7 +117,7 @@ fn a_partial_success_is_reported_and_not_tried_again() {
     receiver.next();
     assert!(receiver.try_next().is_none());
 
-    // No point rejected, but something to say: a warning.
+    // No point was rejected, but there is a message: a warning.
     receiver.reply(partial(0, "slow down"));
     let (success, said) = once(root.path(), &receiver.base());
     assert!(success && said.contains("slow down"), "{said}");
@@ -147,7 +147,7 @@ fn nonsense_is_no_success() {
         (Vec::new(), "cannot push"),
     ] {
         let root = TempDir::new().unwrap();
-        // What is broken may be tried again.
+        // A push with a broken answer may be tried again, so there are several of them.
         let receiver = Receiver::start(std::iter::repeat_n(answer.clone(), 30));
         let _web = web(&root);
         let mut command = command(root.path(), &receiver.base(), &["--once"]);
@@ -161,7 +161,7 @@ fn nonsense_is_no_success() {
 fn a_receiver_that_was_away_gets_the_totals_when_it_is_back() {
     let root = TempDir::new().unwrap();
     let web = web(&root);
-    // A free port, where nothing listens yet.
+    // A free port on which nothing listens yet.
     let address = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

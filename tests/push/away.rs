@@ -22,7 +22,7 @@ fn an_hour_without_a_receiver_costs_no_memory_and_loses_no_total() {
         return push_for_an_hour();
     }
     let root = TempDir::new().unwrap();
-    // A free port, where nothing listens yet.
+    // A free port on which nothing listens yet.
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
@@ -39,7 +39,7 @@ fn an_hour_without_a_receiver_costs_no_memory_and_loses_no_total() {
     let mut stdin = pusher.0.stdin.take().unwrap();
 
     until("pushed in vain");
-    // A process that ends meanwhile, and whose file goes: nobody else has its total.
+    // A process that ends meanwhile, and whose file is removed: its total is nowhere else.
     let gone = writer.pid();
     writer.kill();
     for file in std::fs::read_dir(root.path().join("my-app")).unwrap() {
@@ -62,7 +62,7 @@ fn an_hour_without_a_receiver_costs_no_memory_and_loses_no_total() {
     assert!(receiver.try_next().is_none(), "each of them once");
 }
 
-/// In a process of its own. Time is that for which the pusher asks to wait: nothing waits.
+/// Runs in a process of its own. Time passes by as much as the pusher asks to wait; nothing really waits.
 fn push_for_an_hour() {
     const HOUR: Duration = Duration::from_secs(3600);
     let root = std::env::var_os("MMSTATS_PATH").unwrap();
@@ -96,7 +96,7 @@ fn push_for_an_hour() {
             time += wait;
         }
     };
-    // What is kept of the process that has ended is there from the first round on.
+    // What is kept of the ended process is there from the first round on.
     fail(&mut pusher);
     let before = pages();
     waits(&mut pusher);
@@ -105,7 +105,7 @@ fn push_for_an_hour() {
     println!("counted {}", web.requests.get());
 }
 
-/// Resident pages of this process.
+/// Returns the resident pages of this process.
 fn pages() -> i64 {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap();
     text.split(' ').nth(1).unwrap().parse().unwrap()

@@ -1,4 +1,4 @@
-//! What the specification wants of every request, and the values in it.
+//! What the specification requires of every request, and the values in it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,7 +13,7 @@ use super::receiver::Request;
 /// `AGGREGATION_TEMPORALITY_CUMULATIVE`.
 const CUMULATIVE: i32 = 2;
 
-/// Panics where a request is not as the specification wants it.
+/// Panics if a request violates the specification.
 pub fn check(message: &Export) {
     let mut identities = HashSet::new();
     for resource in &message.resource_metrics {
@@ -99,7 +99,7 @@ fn check_points(metric: &Metric) -> Vec<&[KeyValue]> {
     all
 }
 
-/// Attributes by key, each of which may be there once.
+/// Returns attributes by key; each key may occur once.
 pub fn keys_and_values(attributes: &[KeyValue]) -> HashMap<String, String> {
     let mut all = HashMap::new();
     for attribute in attributes {
@@ -116,13 +116,13 @@ pub fn keys_and_values(attributes: &[KeyValue]) -> HashMap<String, String> {
     all
 }
 
-/// The attributes of a resource.
+/// Returns the attributes of a resource.
 pub fn attributes(resource: &ResourceMetrics) -> HashMap<String, String> {
     keys_and_values(&resource.resource.as_ref().unwrap().attributes)
 }
 
 impl Request {
-    /// The resource that has this attribute.
+    /// Returns the resource that has this attribute.
     pub fn resource(&self, key: &str, value: &str) -> Option<&ResourceMetrics> {
         let is_wanted = |resource: &&ResourceMetrics| {
             attributes(resource)
@@ -132,12 +132,12 @@ impl Request {
         self.message.resource_metrics.iter().find(is_wanted)
     }
 
-    /// That of a process.
+    /// Returns the resource of a process.
     pub fn process(&self, pid: u32) -> Option<&ResourceMetrics> {
         self.resource("process.pid", &pid.to_string())
     }
 
-    /// The value of the only point of a metric of a process.
+    /// Returns the value of the only point of a metric of a process.
     pub fn value(&self, pid: u32, name: &str) -> Option<f64> {
         let (points, _) = points(self.process(pid)?, name)?;
         assert_eq!(points.len(), 1, "{name}");
@@ -145,7 +145,7 @@ impl Request {
     }
 }
 
-/// A metric of a resource.
+/// Returns a metric of a resource.
 pub fn metric<'a>(resource: &'a ResourceMetrics, name: &str) -> Option<&'a Metric> {
     let mut metrics = resource
         .scope_metrics
@@ -154,7 +154,7 @@ pub fn metric<'a>(resource: &'a ResourceMetrics, name: &str) -> Option<&'a Metri
     metrics.find(|metric| metric.name == name)
 }
 
-/// The points of a sum or gauge, and of a sum whether it is monotonic.
+/// Returns the points of a sum or gauge, and for a sum whether it is monotonic.
 pub fn points<'a>(
     resource: &'a ResourceMetrics,
     name: &str,

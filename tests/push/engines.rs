@@ -1,7 +1,7 @@
-//! What is pushed, as an engine of others stores it: VictoriaMetrics, asked by PromQL.
+//! What is pushed, as another engine stores it: VictoriaMetrics, queried with PromQL.
 //!
-//! It is looked for where .ci/run puts it, since that of Debian 12 does not take OTLP. (Prometheus takes it, but not as
-//! Debian builds it.)
+//! It is looked for where .ci/run puts it, since that of Debian 12 does not accept OTLP. (Prometheus accepts it, but
+//! not as Debian builds it.)
 
 use std::fs::File;
 use std::process::{Child, Command, Stdio};
@@ -22,7 +22,7 @@ const PROGRAM: &str = concat!(
     "/target/judges/debian13/usr/bin/victoria-metrics"
 );
 
-/// A running engine, which is ended when this is dropped.
+/// A running engine, which is killed when this is dropped.
 struct Engine {
     process: Child,
     base: String,
@@ -40,7 +40,7 @@ impl Engine {
             ))
             .arg("-httpListenAddr=127.0.0.1:0")
             .arg("-opentelemetry.usePrometheusNaming")
-            // What was pushed is found at once.
+            // Pushed values are found at once.
             .args(["-search.latencyOffset=0s", "-search.disableCache"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -71,14 +71,14 @@ impl Engine {
         Some(engine)
     }
 
-    /// The endpoint for OTLP.
+    /// Returns the endpoint for OTLP.
     fn otlp(&self) -> String {
         format!("{}/opentelemetry", self.base)
     }
 
-    /// The value of a query's only series; `None` if there is none.
+    /// Returns the value of a query's only series; `None` if there is none.
     fn value(&self, query: &str) -> Option<f64> {
-        // What was taken is found seconds later otherwise.
+        // Otherwise accepted values are found only seconds later.
         let flush = format!("{}/internal/force_flush", self.base);
         ureq::get(flush).call().unwrap();
         let request = ureq::get(format!("{}/api/v1/query", self.base)).query("query", query);
@@ -112,7 +112,7 @@ impl Drop for Engine {
     }
 }
 
-/// Each value that is pushed, by the name that Prometheus has for it.
+/// Checks each value that is pushed, under the name that Prometheus gives it.
 fn values(engine: &Engine) {
     let root = TempDir::new().unwrap();
     let web = web(root.path());
@@ -144,7 +144,7 @@ fn values(engine: &Engine) {
     }
 }
 
-/// Pushes again and again while files come and go: no reset, and no rate that was not.
+/// Pushes repeatedly while files come and go: no reset, and no rate that did not occur.
 fn totals(engine: &Engine) {
     let root = TempDir::new().unwrap();
     let new = || Web::builder().path(root.path()).create().unwrap();

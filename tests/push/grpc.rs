@@ -1,4 +1,4 @@
-//! The same by gRPC: a receiver by the crate h2, so that each answer is what a test wants.
+//! The same over gRPC: a receiver built on the crate h2, so that a test determines each answer.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::Read;
@@ -28,15 +28,15 @@ use super::receiver::{PATIENCE, Request};
 use super::{Route, Web};
 
 const EXPORT: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
-/// What most servers take at most.
+/// The limit of most servers.
 const MESSAGE_MOST: usize = 4 << 20;
 
-/// What a call is answered.
+/// The reply to a call.
 enum Reply {
     Answer(Answer),
     /// A code, and details in base64.
     Status(u16, &'static str),
-    /// The connection ends.
+    /// The connection is closed.
     Nothing,
 }
 
@@ -52,7 +52,7 @@ impl Receiver {
         Receiver::listen(TcpListener::bind("127.0.0.1:0").unwrap(), replies)
     }
 
-    /// One that gives these replies first, and then takes everything.
+    /// Creates a receiver that gives these replies first, and then accepts everything.
     fn listen(listener: TcpListener, replies: impl IntoIterator<Item = Reply>) -> Receiver {
         let address = listener.local_addr().unwrap();
         let (sender, requests) = mpsc::channel();
@@ -81,7 +81,7 @@ impl Receiver {
     }
 }
 
-/// A connection.
+/// Serves a connection.
 async fn serve(stream: tokio::net::TcpStream, sender: Sender<Request>, replies: Replies) {
     let mut connection = h2::server::handshake(stream).await.unwrap();
     while let Some(Ok((request, respond))) = connection.accept().await {
@@ -94,7 +94,7 @@ async fn serve(stream: tokio::net::TcpStream, sender: Sender<Request>, replies: 
     }
 }
 
-/// A call. One that is not right has no answer: its task panics.
+/// Handles a call. An invalid call gets no answer: its task panics.
 async fn call(
     request: http::Request<RecvStream>,
     respond: SendResponse<Bytes>,
@@ -167,7 +167,7 @@ fn answer(mut respond: SendResponse<Bytes>, reply: &Reply) {
     }
 }
 
-/// `google.rpc.Status` with the code 8 and `RetryInfo`, a second and a half.
+/// `google.rpc.Status` with the code 8 and a `RetryInfo` of one and a half seconds.
 const RETRY_INFO: &str =
     "CAgaNgoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbxIKCggIARCAyrXuAQ";
 
@@ -249,7 +249,7 @@ fn a_server_that_is_busy_is_tried_again_with_a_fresh_reading() {
 
 #[test]
 fn a_call_that_is_wrong_is_not_tried_again() {
-    // Without details a limit will be one again.
+    // Without details, retrying would exceed a limit again.
     for (code, name) in [
         (3, "InvalidArgument"),
         (16, "Unauthenticated"),
@@ -304,7 +304,7 @@ fn a_server_that_was_away_gets_the_totals_when_it_is_back() {
 fn a_server_of_something_else_or_of_nothing_is_no_success() {
     let root = TempDir::new().unwrap();
     let _web = web(&root);
-    // HTTP/1, and one that never answers.
+    // HTTP/1, and a server that never answers.
     let http = super::receiver::Receiver::start([]);
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     for base in [

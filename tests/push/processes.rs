@@ -1,4 +1,4 @@
-//! Processes that end, pushers that end, and two pushers.
+//! Processes that end, pushers that end, and two pushers at once.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -16,8 +16,8 @@ use super::receiver::{Receiver, Request, reply};
 
 const ROOT: &str = "MMSTATS_TEST_PUSH_ROOT";
 
-/// In a process of its own: adds what it is told to, until it is killed or told to end. For `new` it makes a second
-/// file, to which it adds from then on, and for `drop` it drops the first one.
+/// In a process of its own: adds what it is told to, until it is killed or told to end. For `new` it creates a second
+/// file and adds to that from then on, and for `drop` it drops the first one.
 #[test]
 fn writer() {
     let Some(root) = std::env::var_os(ROOT) else {
@@ -85,7 +85,7 @@ impl Writer {
         self.process.id()
     }
 
-    /// Lets it end.
+    /// Ends it.
     fn end(mut self) {
         drop(self.stdin.take());
         assert!(self.process.wait().unwrap().success());
@@ -106,7 +106,7 @@ impl Drop for Writer {
 fn a_killed_process_is_pushed_once_more_with_its_last_totals() {
     let root = TempDir::new().unwrap();
     let receiver = Receiver::start([]);
-    // Beside one that stays.
+    // Beside a file that stays.
     let _web = Web::builder().path(root.path()).create().unwrap();
     let mut writer = Writer::start(root.path(), &[]);
     let pid = writer.pid();
@@ -116,7 +116,7 @@ fn a_killed_process_is_pushed_once_more_with_its_last_totals() {
     writer.add(2);
     writer.kill();
     receiver.until(|request| request.value(pid, "my-app.requests") == Some(7.0));
-    // At most one more, with the same value: the process may have been alive at the first.
+    // At most one more request, with the same value: the process may have been alive at the first.
     let mut more = 0;
     loop {
         let request = receiver.next();
@@ -128,7 +128,7 @@ fn a_killed_process_is_pushed_once_more_with_its_last_totals() {
         assert!(more <= 1);
     }
     pusher.kill();
-    // Another pusher does not know that; it says the same once again.
+    // Another pusher does not know that, so it sends the same once more.
     assert!(once(root.path(), &receiver.base()).0);
     receiver.until(|request| request.value(pid, "my-app.requests") == Some(7.0));
 }
@@ -138,7 +138,7 @@ fn a_process_that_ends_while_the_receiver_is_away_is_not_lost() {
     let root = TempDir::new().unwrap();
     let busy = || reply("503 Busy", "Retry-After: 1\r\n", b"");
     let receiver = Receiver::start([busy()]);
-    // Beside one that stays.
+    // Beside a file that stays.
     let _web = Web::builder().path(root.path()).create().unwrap();
     let mut writer = Writer::start(root.path(), &[]);
     let pid = writer.pid();
@@ -146,7 +146,7 @@ fn a_process_that_ends_while_the_receiver_is_away_is_not_lost() {
     let _pusher = Pusher::start(root.path(), &receiver.base());
     let first = receiver.next();
     assert_eq!(first.value(pid, "my-app.requests"), Some(5.0));
-    // It takes its files away.
+    // It removes its files.
     writer.end();
     let second = receiver.next();
     assert_eq!(second.value(pid, "my-app.requests"), Some(5.0));
@@ -191,7 +191,7 @@ fn totals_of_a_process_do_not_fall_when_a_file_of_it_goes() {
             let (points, _) = points(request.process(pid).unwrap(), "my-app.requests").unwrap();
             points[0].start_time_unix_nano
         };
-        // With what is retired and is of no process that is pushed.
+        // Adds what was folded, which belongs to no process that is pushed.
         let all = |request: &Request| {
             let retired = request.resource("mmstats.retired", "true");
             let retired = retired.and_then(|retired| points(retired, "my-app.requests"));
@@ -212,7 +212,8 @@ fn totals_of_a_process_do_not_fall_when_a_file_of_it_goes() {
                 break;
             }
         }
-        // Another pusher knows nothing of it: the total is as small as its start is late, unless it was folded.
+        // Another pusher knows nothing of the first file: its total is smaller and starts later, unless the file was
+        // folded.
         pusher.kill();
         assert!(once(root.path(), &receiver.base()).0);
         let last = std::iter::from_fn(|| receiver.try_next()).last().unwrap();
@@ -243,7 +244,7 @@ fn whatever_is_killed_totals_are_neither_doubled_nor_lost() {
     let receiver = Receiver::start([]);
     let mut writers: Vec<_> = (0..3).map(|_| Writer::start(root.path(), &[])).collect();
     let mut written = 0;
-    // The last value of each process, as a receiver keeps it: it never falls.
+    // The last value of each process, as a receiver keeps it: it never decreases.
     let mut seen: HashMap<String, f64> = HashMap::new();
     let mut take = |request: &Request| {
         let mut all = 0.0;
@@ -277,7 +278,7 @@ fn whatever_is_killed_totals_are_neither_doubled_nor_lost() {
         }
     }
     assert!(once(root.path(), &receiver.base()).0);
-    // Those that live, those that were killed, and the totals of those that were folded.
+    // The processes that live, those that were killed, and the totals of those that were folded.
     assert_eq!(take(&receiver.next()), written as f64);
     // Each of the three writers was followed by others, and the totals are one more.
     assert!(seen.len() > 3 + 1, "{seen:?}");
@@ -311,10 +312,10 @@ fn two_pushers_on_one_root_are_refused() {
     assert!(!success);
     let wanted = [&*root.path().to_string_lossy(), "another process", ".push-"];
     assert!(wanted.iter().all(|wanted| said.contains(wanted)), "{said}");
-    // Another destination is another matter.
+    // Another destination is independent.
     let other = Receiver::start([]);
     assert_eq!(once(root.path(), &other.base()), (true, String::new()));
-    // A pusher that was killed holds nobody up.
+    // A killed pusher does not block others.
     pusher.kill();
     assert_eq!(once(root.path(), &receiver.base()), (true, String::new()));
 }

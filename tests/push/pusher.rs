@@ -1,4 +1,4 @@
-//! The pusher's process.
+//! The process of a pusher.
 
 use std::io::Read;
 use std::path::Path;
@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use super::receiver::PATIENCE;
 
-/// A running pusher, which is ended when this is dropped.
+/// A running pusher, which is killed when this is dropped.
 pub struct Pusher(Child);
 
-/// A command `mmstats push otlp` whose environment says nothing of OpenTelemetry, and whose own stats file is in a
-/// root below the one that it pushes.
+/// Returns a command `mmstats push otlp` without OpenTelemetry variables in its environment, and with its own stats
+/// file in a separate root.
 pub fn command(root: &Path, base: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mmstats"));
     command.args(["push", "otlp", "--endpoint", base]);
@@ -22,7 +22,7 @@ pub fn command(root: &Path, base: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// Lets the environment say nothing of OpenTelemetry and of proxies.
+/// Removes variables of OpenTelemetry and of proxies from the environment.
 pub fn clear(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
@@ -32,17 +32,17 @@ pub fn clear(command: &mut Command) {
     }
 }
 
-/// Where the pusher's own stats file is.
+/// Returns the root of the pusher's own stats file.
 pub fn own_root(root: &Path) -> std::path::PathBuf {
     root.with_extension("own")
 }
 
-/// Pushes once: whether everything was accepted, and what it said.
+/// Pushes once; returns whether everything was accepted, and what was printed.
 pub fn once(root: &Path, base: &str) -> (bool, String) {
     ended(&mut command(root, base, &["--once"]))
 }
 
-/// Waits for a command: whether it succeeded, and what it said.
+/// Waits for a command; returns whether it succeeded, and what it printed.
 pub fn ended(command: &mut Command) -> (bool, String) {
     let output = command.output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
@@ -50,7 +50,7 @@ pub fn ended(command: &mut Command) -> (bool, String) {
 }
 
 impl Pusher {
-    /// Pushes again and again, ten times a second.
+    /// Pushes repeatedly, ten times a second.
     pub fn start(root: &Path, base: &str) -> Pusher {
         Pusher::of(&mut command(root, base, &["--interval", "100ms"]))
     }
@@ -66,7 +66,7 @@ impl Pusher {
         self.0.wait().unwrap();
     }
 
-    /// Asks it to end: how it did, what it said, and how long that took.
+    /// Asks it to end; returns its status, its output, and how long that took.
     pub fn terminate(mut self) -> (ExitStatus, String, Duration) {
         let begin = Instant::now();
         let pid = rustix::process::Pid::from_child(&self.0);

@@ -9,9 +9,9 @@ use tempfile::TempDir;
 use super::pusher::{command, ended};
 use super::values::web;
 
-/// What the receiver of `tests/python/otlp_receiver.py` finds in a push; `None` without what it needs.
+/// Returns what the receiver in `tests/python/otlp_receiver.py` finds in a push; `None` if its packages are missing.
 fn received(arguments: &[&str], scheme: &str, environment: &[(&str, &str)]) -> Option<Json> {
-    // In an environment of its own, say.
+    // The Python of a virtual environment, for example.
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/otlp_receiver.py");
     let mut python = Command::new(python)
@@ -34,7 +34,7 @@ fn received(arguments: &[&str], scheme: &str, environment: &[(&str, &str)]) -> O
     command.env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
     let (success, said) = ended(&mut command);
     if !success {
-        // It may have had no request.
+        // It may not have received a request.
         let _ = python.kill();
     }
     let line = stdout.next().and_then(Result::ok).unwrap_or_default();
@@ -43,7 +43,7 @@ fn received(arguments: &[&str], scheme: &str, environment: &[(&str, &str)]) -> O
     Some(serde_json::from_str(&line).unwrap())
 }
 
-/// Fails if what judges has to be there.
+/// Reports what is missing, and fails if it is required.
 fn skip() {
     let problem = "python3 with opentelemetry-proto and grpcio (PyPI) is not there";
     let is_required = std::env::var_os("MMSTATS_REQUIRE_REAL").is_some();
@@ -67,7 +67,7 @@ fn the_official_server_takes_what_is_pushed_by_grpc() {
     assert_eq!(points.len(), 26, "{points:#?}");
 }
 
-/// Makes keys: an authority, and what it vouches for.
+/// Creates keys: of an authority, and of a server that it vouches for.
 #[cfg(feature = "push-grpc")]
 fn keys(directory: &std::path::Path) -> Option<()> {
     let openssl = |arguments: &str| {

@@ -1,4 +1,4 @@
-//! A receiver of OTLP over HTTP that takes nothing that is not right, and answers as a test says.
+//! A receiver of OTLP over HTTP that accepts only valid requests, and answers as a test says.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -15,7 +15,7 @@ use prost::Message;
 
 use super::checks::check;
 
-/// How long a test waits for something.
+/// How long a test waits for an event.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A receiver, on threads of its own until the tests end.
@@ -34,14 +34,14 @@ pub struct Request {
     pub message: Export,
 }
 
-/// An answer, after which the connection ends.
+/// Returns an answer, after which the connection ends.
 pub fn reply(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{headers}\r\n");
     [head.as_bytes(), body].concat()
 }
 
-/// The answer that some points were rejected.
+/// Returns the answer that some points were rejected.
 pub fn partial(rejected: i64, message: &str) -> Vec<u8> {
     let mut answer = Answer::default();
     let partial = answer.partial_success.get_or_insert_default();
@@ -53,7 +53,7 @@ pub fn partial(rejected: i64, message: &str) -> Vec<u8> {
 const PROTOBUF: &str = "Content-Type: application/x-protobuf\r\n";
 
 impl Receiver {
-    /// One that gives these replies first, and then takes everything.
+    /// Creates a receiver that gives these replies first, and then accepts everything.
     pub fn start(replies: impl IntoIterator<Item = Vec<u8>>) -> Receiver {
         Receiver::listen(TcpListener::bind("127.0.0.1:0").unwrap(), replies)
     }
@@ -76,17 +76,17 @@ impl Receiver {
         }
     }
 
-    /// Says what is answered next.
+    /// Adds the next reply.
     pub fn reply(&self, reply: Vec<u8>) {
         self.replies.lock().unwrap().push_back(reply);
     }
 
-    /// The next request. One that is not right has none: its thread panics, and the pusher gets no answer.
+    /// Returns the next request. An invalid request is not returned: its thread panics, and the pusher gets no answer.
     pub fn next(&self) -> Request {
         self.requests.recv_timeout(PATIENCE).expect("no request")
     }
 
-    /// The first request, from the next one on, that is as wanted.
+    /// Returns the first wanted request, starting with the next one.
     pub fn until(&self, is_wanted: impl Fn(&Request) -> bool) -> Request {
         let begin = Instant::now();
         loop {
@@ -98,7 +98,7 @@ impl Receiver {
         }
     }
 
-    /// The next request, if there is one already.
+    /// Returns the next request, if there is one already.
     pub fn try_next(&self) -> Option<Request> {
         self.requests.try_recv().ok()
     }
@@ -112,7 +112,7 @@ fn serve(stream: &TcpStream, sender: &Sender<Request>, replies: &Mutex<VecDeque<
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader) {
         let reply = replies.lock().unwrap().pop_front();
-        // Before the answer: then a test has it before the pusher ends. It may not want it any more.
+        // Before the answer, so that a test has it before the pusher ends. The test may not wait for it any more.
         let _ = sender.send(request);
         let mut stream = stream;
         let is_accepted = reply.is_none();

@@ -48,7 +48,7 @@ fn pid() -> u32 {
     std::process::id()
 }
 
-/// The values of a sum or gauge by their attributes, its unit, and of a sum whether it is monotonic.
+/// Returns the values of a sum or gauge by their attributes, its unit, and for a sum whether it is monotonic.
 fn all(resource: &ResourceMetrics, name: &str) -> (Vec<(String, f64)>, String, Option<bool>) {
     let (points, is_monotonic) = points(resource, name).expect(name);
     let mut values = Vec::new();
@@ -115,7 +115,7 @@ fn numbers_are_those_that_were_written() {
         ("my-app.tasks.min", one(1.5, "s", None)),
         ("my-app.tasks.max", one(2.5, "s", None)),
         ("my-app.tasks.last", one(2.5, "s", None)),
-        // A sum with negative values is no summary.
+        // A sum with negative values is not a valid summary.
         ("my-app.balance.count", one(2.0, "", Some(true))),
         ("my-app.balance.sum", one(-3.0, "", Some(false))),
         ("my-app.balance.min", one(-4.0, "", None)),
@@ -163,7 +163,7 @@ fn distributions_are_histograms_with_explicit_bounds() {
     assert_eq!((sizes.count, sizes.sum), (3, Some(5_000_000_100.0)));
     assert_eq!((sizes.min, sizes.max), (Some(0.0), Some(5_000_000_000.0)));
     assert_eq!((sizes.explicit_bounds[0], sizes.bucket_counts[0]), (0.0, 1));
-    // The greatest is beyond all bounds.
+    // The maximum is beyond all bounds.
     assert_eq!(sizes.bucket_counts.last(), Some(&1));
     let at = sizes
         .explicit_bounds
@@ -255,7 +255,7 @@ fn values_with_a_context_are_exemplars() {
         let [other, traced] = &exemplars[..] else {
             panic!("{exemplars:?}");
         };
-        // By a clock that may be some milliseconds behind.
+        // On a clock that may lag by a few milliseconds.
         let age = end.saturating_sub(traced.time_unix_nano);
         assert!(age < 60_000_000_000, "{traced:?}");
         assert_eq!(traced.value, Some(exemplar::Value::AsDouble(2.0)));

@@ -1,4 +1,4 @@
-"""Reads what was pushed with aka-stats' own readers, and writes beside it.
+"""Reads pushed values with the readers of aka-stats itself, and writes values of its own to the same Redis.
 
 beside.py read LABEL…          prints {"available": […], "stats": {LABEL: {…}}, "history": {LABEL: […]}, "contexts": {…}}
 beside.py write LABEL VALUE…   records values

@@ -19,11 +19,11 @@ fn once(url: &str, root: &Path, arguments: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-/// Three primaries, each with a third of the slots.
+/// Starts three primaries, each with a third of the slots.
 fn cluster() -> Option<Vec<Server>> {
     let mut nodes = Vec::new();
     for _ in 0..3 {
-        // Its own port for the bus: the default is 10,000 above, where there may be none.
+        // A free port for the bus: the default is 10,000 above the port, which may be beyond the valid range.
         let bus = super::server::free_port().to_string();
         let words = ["--cluster-enabled", "yes", "--cluster-port", &bus];
         nodes.push(Server::start(&words)?);
@@ -71,7 +71,7 @@ fn any_node_of_a_cluster_leads_to_the_one_that_has_the_namespace() {
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         assert_eq!(count(), [round as u64 + 1], "on one node, and exactly once");
     }
-    // As a library: the node is named.
+    // As a library: the error names the node.
     let wrong = nodes.iter().map(|node| {
         let mut pusher = Pusher::new(node.connect()).namespace("{stats}");
         pusher.push(&[snapshot(root.path())])
@@ -169,7 +169,7 @@ fn tls_is_spoken_with_the_certificates_that_are_given() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let redis = &mut server.connect();
     assert_eq!(super::server::Stat(redis, "requests").count(), 3);
-    // Nobody vouches for it, or it is another one's; and what is no certificate.
+    // Nobody vouches for it, or another authority does; and a file that is not a certificate.
     let output = once(&url, root.path(), &[]);
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8_lossy(&output.stderr);

@@ -1,4 +1,4 @@
-//! Never doubled, never lost: killed pushers, folds, two pushers, a server that was set back.
+//! Never doubled, never lost: killed pushers, folds, two pushers, and a server that was set back.
 
 use std::io::Write;
 use std::path::Path;
@@ -11,7 +11,7 @@ use mmstats::{Counter, Groups, MmStats};
 use super::server::{Server, Stat};
 use super::{Tasks, child, push};
 
-/// As many rounds as are wanted in a full run, or `short` of them.
+/// Returns `full` rounds in a full run, otherwise `short`.
 fn many(full: u64, short: u64) -> u64 {
     match std::env::var("MMSTATS_LIFECYCLE") {
         Ok(value) if value == "full" => full,
@@ -35,7 +35,7 @@ fn work() {
     });
 }
 
-/// A worker, which folds its file when it ends: when its stdin does.
+/// Starts a worker, which folds its file when it ends, at the end of its stdin.
 fn worker(name: &str, root: &Path) -> child::Running {
     let mut command = child::command(name, root);
     command.env("MMSTATS_FOLD", "1");
@@ -57,7 +57,7 @@ fn end(mut worker: child::Running) {
     assert!(worker.0.wait().unwrap().success());
 }
 
-/// Wants the totals of so many workers.
+/// Asserts the totals of this many workers.
 fn assert_totals(redis: &mut redis::Connection, workers: u64) {
     for (label, each) in [
         ("requests", REQUESTS),
@@ -71,7 +71,7 @@ fn assert_totals(redis: &mut redis::Connection, workers: u64) {
     }
     let mut load = Stat(redis, "load");
     assert_eq!(load.number("TOTAL"), 9.0 * workers as f64);
-    // Made of mean and deviation, which round.
+    // Computed from mean and deviation, which are rounded.
     let squares = load.number("TOTAL_SQ") / (41.0 * workers as f64);
     assert!((squares - 1.0).abs() < 1e-12, "{squares}");
     assert_eq!(load.number("AVG"), 3.0);
@@ -80,7 +80,7 @@ fn assert_totals(redis: &mut redis::Connection, workers: u64) {
     assert!((load.number("STDEV") / deviation - 1.0).abs() < 1e-9);
 }
 
-/// Waits until the worker's file has all.
+/// Pushes until everything that the workers counted has arrived.
 fn pushed_all(pusher: &mut Pusher, root: &Path, redis: &mut redis::Connection, workers: u64) {
     let begin = Instant::now();
     loop {
@@ -113,9 +113,9 @@ fn folds_move_totals_and_change_none() {
                 pushed_all(&mut pusher, root.path(), redis, workers);
                 end(running);
             }
-            // After it only.
+            // Pushed only after that.
             1 => end(running),
-            // By a pusher that remembers nothing, between.
+            // Pushed in between by a pusher that remembers nothing.
             _ => {
                 let mut other = Pusher::new(server.connect());
                 pushed_all(&mut other, root.path(), redis, workers);
@@ -161,7 +161,7 @@ fn a_late_push_of_a_folded_file_adds_nothing() {
     end(running);
     push(&mut pusher, root.path());
     for late in [late, late_retired] {
-        // Of another pusher, which read before the fold and comes after it.
+        // From another pusher, which read before the fold and pushes after it.
         Pusher::new(server.connect()).push(&[late]).unwrap();
         assert_totals(redis, 2);
     }
@@ -169,7 +169,7 @@ fn a_late_push_of_a_folded_file_adds_nothing() {
     assert_totals(redis, 2);
 }
 
-/// `mmstats push redis`, for this server.
+/// Returns `mmstats push redis` for this server.
 fn pusher(server: &Server, root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mmstats"));
     command
@@ -206,7 +206,7 @@ fn killed_pushers_double_and_lose_nothing() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // In the middle: later in each round, by what it takes to read and push.
+        // In the middle: later in each round, within the time that reading and pushing take.
         std::thread::sleep(Duration::from_micros(1500 * (round % 24)));
         if round % 2 == 0 {
             kill(killed);
@@ -288,7 +288,7 @@ fn a_server_set_back_to_an_old_dump_is_mended_by_the_next_push() {
         .map(|(value, _)| *value)
         .collect();
     assert_eq!(values, [2.0, 1.0]);
-    // All is lost.
+    // Everything is lost.
     let (): () = redis::cmd("FLUSHALL").query(redis).unwrap();
     push(&mut pusher, root.path());
     assert_eq!(
@@ -318,7 +318,7 @@ fn a_group_that_was_removed_and_comes_again_goes_on() {
     let mut pusher = Pusher::new(server.connect());
     let redis = &mut server.connect();
     let mut wanted = 0;
-    // Each has less than the one before.
+    // Each round adds less than the one before.
     for hits in [9, 4, 2] {
         pages.pages.group("index").hits.add(hits);
         wanted += hits;
@@ -377,7 +377,7 @@ fn histories_come_once_each() {
     let mut pusher = Pusher::new(server.connect());
     let redis = &mut server.connect();
     let mut wanted = Vec::new();
-    // The ring has eight.
+    // The ring has eight entries.
     for round in 0..20u32 {
         for value in 0..round % 8 {
             let value = f64::from(10 * round + value);

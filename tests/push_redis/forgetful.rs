@@ -1,4 +1,4 @@
-//! A proxy that forgets its connections, as a firewall does that was restarted: neither side hears of it.
+//! A proxy that forgets its connections, like a firewall that was restarted: neither side is notified.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// Passes bytes on to a port of this machine.
+/// Forwards bytes to a port of this machine.
 pub struct Forgetful {
     pub port: u16,
-    /// Whether the connections that are made now were forgotten since.
+    /// The flag of the connections that are made now: set once they are forgotten.
     is_forgotten: Arc<Mutex<Arc<AtomicBool>>>,
 }
 
@@ -34,7 +34,7 @@ impl Forgetful {
         proxy
     }
 
-    /// From now on nothing passes through the connections that there are.
+    /// From now on nothing passes through the existing connections.
     pub fn forget(&self) {
         let mut current = self.is_forgotten.lock().unwrap();
         current.store(true, Ordering::Relaxed);

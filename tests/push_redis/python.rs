@@ -1,4 +1,4 @@
-//! aka-stats itself reads what was pushed, and writes beside it.
+//! aka-stats itself reads what was pushed, and also writes to it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use super::server::{Server, Stat};
 use super::{Tasks, push};
 
-/// A Python with aka-stats: `MMSTATS_AKA_STATS`, or the one that `.ci/run` installs.
+/// Returns a Python with aka-stats: `MMSTATS_AKA_STATS`, or the one that `.ci/run` installs.
 fn python() -> Option<PathBuf> {
     let installed = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/aka-stats/bin/python");
     let python = std::env::var_os("MMSTATS_AKA_STATS").map_or_else(installed, PathBuf::from);
@@ -108,7 +108,7 @@ fn python_writes_beside_us() {
     let tasks = Tasks::builder().path(root.path()).create().unwrap();
     let mut pusher = Pusher::new(server.connect());
     let redis = &mut server.connect();
-    // Each adds to what the other has left; Python before us, between, and after.
+    // Each side adds to what the other has left; Python before us, in between, and after us.
     let mut values: Vec<f64> = Vec::new();
     for (theirs, ours) in [
         (vec![10.0], vec![1.0, 2.0]),

@@ -1,4 +1,4 @@
-//! A real redis-server of a test's own.
+//! A real redis-server for one test.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 use redis::{Commands, Connection};
 use tempfile::TempDir;
 
-/// Longer than a server may take to start, on a busy machine too.
+/// Longer than a server may take to start, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A port that nobody has now.
+/// Returns a port that is free at the moment.
 pub fn free_port() -> u16 {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     free.local_addr().unwrap().port()
 }
 
-/// A server in a directory of its own, ended by its id.
+/// A server in a directory of its own, killed by its id.
 pub struct Server {
     process: Option<Child>,
     directory: TempDir,
@@ -25,7 +25,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// One; `None` where there is no redis-server, which then is said. With MMSTATS_REQUIRE_REAL that is a failure.
+    /// Starts a server; `None`, after reporting it, if there is no redis-server. With MMSTATS_REQUIRE_REAL that is a
+    /// failure.
     pub fn start(arguments: &[&str]) -> Option<Server> {
         if Command::new("redis-server")
             .arg("--version")
@@ -48,7 +49,7 @@ impl Server {
         Some(server)
     }
 
-    /// Starts it, again too.
+    /// Starts it, also again.
     pub fn run(&mut self, arguments: &[&str]) {
         let process = Command::new("redis-server")
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
@@ -66,7 +67,7 @@ impl Server {
         }
     }
 
-    /// Ends it at once.
+    /// Kills it.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().unwrap();
@@ -76,11 +77,11 @@ impl Server {
 
     pub fn signal(&self, signal: i32) {
         let process = self.process.as_ref().unwrap();
-        // SAFETY: our child, which was not waited for yet.
+        // SAFETY: our child, which has not been waited for yet.
         assert_eq!(unsafe { libc::kill(process.id() as i32, signal) }, 0);
     }
 
-    /// Into which SAVE writes.
+    /// Returns the directory into which SAVE writes.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
@@ -94,7 +95,7 @@ impl Server {
             .ok()?
             .get_connection()
             .ok()?;
-        // While it loads a dump it takes connections, and answers with an error.
+        // While it loads a dump it accepts connections, and answers with an error.
         let answer: redis::RedisResult<String> = redis::cmd("PING").query(&mut connection);
         answer.ok().map(|_| connection)
     }
@@ -131,7 +132,7 @@ impl Stat<'_> {
         self.text("COUNT").map_or(0, |count| count.parse().unwrap())
     }
 
-    /// Its history, newest first: value and context.
+    /// Returns its history, newest first: value and context.
     pub fn history(&mut self) -> Vec<(f64, String)> {
         let key = format!("AKA-STATS::HISTORY::{}", self.1);
         let entries: Vec<String> = self.0.lrange(key, 0, -1).unwrap();

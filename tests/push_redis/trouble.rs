@@ -32,7 +32,7 @@ fn a_key_of_another_type_stops_its_label_only() {
     tasks.recent.push(1.0);
     let redis = &mut server.connect();
     let mut pusher = Pusher::new(server.connect());
-    // The last key that the script reads, and one that holds no number.
+    // The last key that the script reads, and a key that does not hold a number.
     for (key, value) in [("HISTORY::recent", "x"), ("STDEV::load", "many")] {
         let (): () = redis.set(format!("AKA-STATS::{key}"), value).unwrap();
     }
@@ -55,7 +55,7 @@ fn a_key_of_another_type_stops_its_label_only() {
         None,
         "nothing is half-written"
     );
-    // By the command: a refusal is no success.
+    // With the command: a refusal is not a success.
     let output = once(&server.url(), root.path());
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     for key in ["HISTORY::recent", "STDEV::load"] {
@@ -155,7 +155,7 @@ fn the_command_waits_for_redis_and_pushes_a_last_time() {
     assert_eq!(count(redis), 2);
     tasks.requests.add(5);
     let asked = Instant::now();
-    // SAFETY: our child, which was not waited for yet.
+    // SAFETY: our child, which has not been waited for yet.
     unsafe { libc::kill(running.0.id() as i32, libc::SIGTERM) };
     assert!(running.0.wait().unwrap().success());
     assert!(asked.elapsed() < Duration::from_secs(5));
@@ -199,7 +199,7 @@ fn a_server_that_does_not_answer_holds_nobody_up() {
         tasks.requests.inc();
         tasks.size.record(1);
     }
-    // As a library, too: one time, not one for each answer.
+    // As a library, too: one time-out in all, not one for each answer.
     let connection = stopped;
     let patience = Duration::from_millis(200);
     connection.set_read_timeout(Some(patience)).unwrap();
@@ -212,7 +212,7 @@ fn a_server_that_does_not_answer_holds_nobody_up() {
     let failed = pusher.push(&[snapshot(root.path())]).unwrap_err();
     assert!(matches!(failed, Error::NoConnection), "{failed:?}");
     let asked = Instant::now();
-    // SAFETY: our child, which was not waited for yet.
+    // SAFETY: our child, which has not been waited for yet.
     unsafe { libc::kill(running.0.id() as i32, libc::SIGTERM) };
     assert_eq!(running.0.wait().unwrap().code(), Some(1));
     assert!(
@@ -225,7 +225,7 @@ fn a_server_that_does_not_answer_holds_nobody_up() {
     std::io::Read::read_to_string(out, &mut said).unwrap();
     assert!(said.contains("the last push failed"), "{said}");
     server.signal(libc::SIGCONT);
-    // What was on its way may be there by now.
+    // Values that were on their way may have arrived by now.
     push(&mut Pusher::new(server.connect()), root.path());
     assert_eq!(Stat(redis, "requests").count(), 6);
     assert_eq!(Stat(redis, "load").count(), 4);
@@ -239,7 +239,7 @@ fn the_last_push_goes_over_a_new_connection_where_the_old_one_hangs() {
     let root = tempfile::tempdir().unwrap();
     let tasks = Tasks::builder().path(root.path()).create().unwrap();
     tasks.requests.add(2);
-    // Answers nothing any more from when it is told to: as a firewall that has forgotten its connections.
+    // Stops answering on command, like a firewall that has forgotten its connections.
     let proxy = Forgetful::start(server.port);
     let mut command = Command::new(env!("CARGO_BIN_EXE_mmstats"));
     let url = format!("redis://127.0.0.1:{}", proxy.port);
@@ -257,7 +257,7 @@ fn the_last_push_goes_over_a_new_connection_where_the_old_one_hangs() {
     proxy.forget();
     tasks.requests.add(5);
     let asked = Instant::now();
-    // SAFETY: our child, which was not waited for yet.
+    // SAFETY: our child, which has not been waited for yet.
     unsafe { libc::kill(running.0.id() as i32, libc::SIGTERM) };
     assert!(running.0.wait().unwrap().success());
     assert!(asked.elapsed() < Duration::from_secs(5));

@@ -12,7 +12,7 @@ use super::{Tasks, push};
 
 const TWO_WEEKS: i64 = 1_209_600;
 
-/// All that readers of aka-stats want, but for the time.
+/// All keys that readers of aka-stats need, except the time.
 const KEYS: [&str; 8] = [
     "COUNT", "TOTAL", "TOTAL_SQ", "AVG", "STDEV", "MIN", "MAX", "LAST",
 ];
@@ -82,7 +82,7 @@ fn every_kind_that_counts_is_there_with_all_its_keys() {
     let index: Vec<(String, f64)> = redis.zrange_withscores("AKA-STATS::INDEX", 0, -1).unwrap();
     let labels = ["load", "requests", "response", "size"];
     assert_eq!(index, labels.map(|label| (label.to_owned(), 1.0)));
-    // Again, and more.
+    // Again, with more values.
     assert_eq!(push(&mut pusher, root.path()).sent(), 0, "nothing is new");
     tasks.load.record(-0.5);
     assert_eq!(push(&mut pusher, root.path()).sent(), 1);
@@ -112,7 +112,7 @@ fn negative_and_large_values_are_right() {
     tasks.load.record(-2.0);
     push(&mut pusher, root.path());
     assert_eq!(Stat(redis, "load").number("MAX"), -2.0);
-    // A deviation that TOTAL_SQ cannot tell, with a push after each value.
+    // A deviation that cannot be computed from TOTAL_SQ, with a push after each value.
     for value in [1e9 + 1.0, 1e9 + 2.0, 1e9 + 3.0] {
         tasks.size.record(value as u64);
         tasks.load.record(f64::INFINITY);
@@ -126,7 +126,7 @@ fn negative_and_large_values_are_right() {
         1,
         "infinities are not recorded"
     );
-    // Sums that overflow stay numbers.
+    // Sums that overflow remain numbers.
     for value in [f64::MAX, f64::MAX, -1.0] {
         tasks.load.record(value);
         push(&mut pusher, root.path());

@@ -1,6 +1,6 @@
-"""Validates manifests of Kubernetes, YAML documents on stdin, by the schemas of its API (PyPI: kubernetes-validate).
+"""Validates Kubernetes manifests, YAML documents on stdin, against the schemas of its API (PyPI: kubernetes-validate).
 
-Prints the command of each container as a line of JSON. Exits with 3 if what it needs is not there."""
+Prints the command of each container as a line of JSON. Exits with 3 if a package is missing."""
 
 import json
 import sys

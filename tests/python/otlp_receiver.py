@@ -1,11 +1,11 @@
-"""A strict receiver of OTLP metrics over HTTP, made from the official messages (PyPI: opentelemetry-proto).
+"""A strict receiver of OTLP metrics over HTTP, based on the official messages (PyPI: opentelemetry-proto).
 
-With the argument `grpc` it is one over gRPC (PyPI: grpcio); with `grpc DIRECTORY` over TLS, where the directory has the
-server's `server.pem` and `server.key`, and `ca.pem`, which has to vouch for the client's certificate.
+With the argument `grpc` it receives over gRPC (PyPI: grpcio); with `grpc DIRECTORY` over TLS, where the directory has
+the server's `server.pem` and `server.key`, and `ca.pem`, which must vouch for the client's certificate.
 
-Prints `listening on PORT`, takes one request, and prints what is in it as one line of JSON: for each resource its
-attributes and its points, each with the metric's name, type, unit, attributes and value. What the specification forbids
-is answered with 400 and printed as {"error": ...}.
+Prints `listening on PORT`, accepts one request, and prints its contents as one line of JSON: for each resource its
+attributes and its points, each with the metric's name, type, unit, attributes and value. If the specification forbids
+the request, it answers with 400 and prints {"error": ...}.
 """
 
 import concurrent.futures
@@ -23,7 +23,7 @@ CUMULATIVE = metrics.AGGREGATION_TEMPORALITY_CUMULATIVE
 
 
 class Wrong(Exception):
-    """The specification forbids it."""
+    """The specification forbids the request."""
 
 
 def require(condition, problem):
@@ -32,7 +32,7 @@ def require(condition, problem):
 
 
 def attributes(pairs):
-    """Attributes as a dict; each key may be there once."""
+    """Attributes as a dict; each key may occur once."""
     found = {}
     for pair in pairs:
         require(pair.key and pair.key not in found, f"the key {pair.key!r} is empty or there twice")
@@ -47,7 +47,7 @@ def number(point):
 
 
 def distribution(point):
-    """Count, sum (None where there is none), min and max, after a check of the buckets."""
+    """Count, sum (None if there is none), min and max, after a check of the buckets."""
     if hasattr(point, "explicit_bounds"):
         counted = sum(point.bucket_counts)
         bounds = list(point.explicit_bounds)
@@ -87,10 +87,10 @@ def points(metric):
 
 
 def decoded(body):
-    """What a request says."""
+    """The contents of a request."""
     request = service.ExportMetricsServiceRequest()
     request.ParseFromString(body)
-    # Fields that the official messages do not have would be lost here.
+    # Fields that are missing in the official messages would be lost here.
     require(request.ByteSize() == len(body), "fields that nobody knows")
     found = []
     for resource in request.resource_metrics:
@@ -130,18 +130,18 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def log_message(self, format, *args):  # pylint: disable=redefined-builtin
-        """Says nothing."""
+        """Prints nothing."""
 
 
 def serve_http():
-    """Takes one request over HTTP."""
+    """Serves one request over HTTP."""
     server = HTTPServer(("127.0.0.1", 0), Handler)
     print(f"listening on {server.server_port}", flush=True)
     server.handle_request()
 
 
 def serve_grpc(directory=None):
-    """Takes one call, or a minute after none ends."""
+    """Serves one call, or gives up after a minute."""
     import grpc  # pylint: disable=import-outside-toplevel
     from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2_grpc as stubs
 

@@ -1,7 +1,7 @@
 """Judges a page that Prometheus would scrape: `page.py openmetrics|text < page`.
 
-Reads it by the parsers of prometheus_client, looks for samples that are there twice, which those do not, and prints what was
-read as JSON: a list of [family, type, sample, labels, value].
+Reads it with the parsers of prometheus_client, looks for duplicate samples, which these do not detect, and prints the
+samples as JSON: a list of [family, type, sample, labels, value].
 """
 
 import json

@@ -1,4 +1,4 @@
-//! `docs/readers/mmstats.h`: how to run it, by `tests/readers/show.c`; and what only a compiler can say of it.
+//! `docs/readers/mmstats.h`: how to run it, through `tests/readers/show.c`; and checks that only a compiler can make.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,12 +11,12 @@ use super::compare::{Reader, manifest};
 use super::golden::names;
 use super::models::{NextWeb, Web, write};
 
-/// All warnings that the header is to be free of.
+/// The warnings that the header must not cause.
 const STRICT: [&str; 5] = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"];
-/// A fault ends the program, and with it the test.
+/// A fault ends the program, and so fails the test.
 const SANITIZED: [&str; 2] = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 
-/// Whether there is a compiler; else says that something is skipped, or fails if it must not be.
+/// Returns whether there is a compiler; otherwise reports what is skipped, or fails if it is required.
 fn has(compiler: &str) -> bool {
     let Err(error) = Command::new(compiler).arg("--version").output() else {
         return true;
@@ -27,7 +27,7 @@ fn has(compiler: &str) -> bool {
     false
 }
 
-/// Runs a compiler on one of the programs beside this file.
+/// Runs a compiler on one of the programs in this directory.
 fn compile(compiler: &str, arguments: &[&str], program: &str, to: &Path) -> Output {
     Command::new(compiler)
         .args(arguments)
@@ -42,7 +42,7 @@ fn compile(compiler: &str, arguments: &[&str], program: &str, to: &Path) -> Outp
         .unwrap()
 }
 
-/// The compiled program: with the sanitizers where they can be linked, and compiled anew only after a change.
+/// Returns the compiled program: with the sanitizers if they can be linked, and recompiled only after a change.
 fn program(source: &str) -> Option<PathBuf> {
     if !has("cc") {
         return None;
@@ -58,7 +58,7 @@ fn program(source: &str) -> Option<PathBuf> {
     if changed(&to).is_ok_and(|made| Some(made) > newest) {
         return Some(to);
     }
-    // Nobody runs a file that is half written.
+    // Renamed when it is complete, so that no other test runs a half-written file.
     let fresh = to.with_extension(std::process::id().to_string());
     let plain = ["-std=c11", "-O0", "-g"];
     let mut output = compile("cc", &[&plain[..], &SANITIZED].concat(), source, &fresh);
@@ -86,7 +86,7 @@ pub fn find() -> Option<Reader> {
     })
 }
 
-/// Those that users have: C11 and C++17, with some optimization, by which more warnings are found.
+/// The settings that users have: C11 and C++17, with some optimization, which causes more warnings.
 #[test]
 fn the_header_compiles_without_warnings() {
     let directory = tempfile::tempdir().unwrap();
@@ -96,7 +96,7 @@ fn the_header_compiles_without_warnings() {
         ("clang", &["-std=c11", "-O1"]),
         ("g++", &["-std=c++17", "-fsyntax-only", "-x", "c++"]),
     ] {
-        // Of the two compilers of C one is enough.
+        // One of the two C compilers is enough.
         if compiler == "clang" && Command::new(compiler).arg("--version").output().is_err() {
             eprintln!("SKIPPED: there is no clang, so mmstats.h was not compiled with it");
             continue;
@@ -109,8 +109,8 @@ fn the_header_compiles_without_warnings() {
     }
 }
 
-/// As many as take a second or two, of golden files, and of two that have what these lack: windows of all kinds, and
-/// distributions with other digits. To run more: `mutate SEED TIMES DIRECTORY FILES`, see there.
+/// As many rounds as fit in a second or two, on golden files and on two files that have what these lack: windows of
+/// all kinds, and distributions with other digits. To run more: `mutate SEED TIMES DIRECTORY FILES`, see there.
 #[test]
 fn random_damage_does_no_harm() {
     let Some(mutate) = program("mutate.c") else {
@@ -135,7 +135,7 @@ fn random_damage_does_no_harm() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{:?}: {said}", output.status);
     let said = String::from_utf8_lossy(&output.stdout);
-    // No type of records was left out.
+    // No record type was left out.
     assert!(
         said.starts_with("2000 files, ") && !format!("{} ", said.trim()).contains(" 0 "),
         "{said}"

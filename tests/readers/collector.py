@@ -1,4 +1,4 @@
-"""Compares what docs/readers/mmstats.py exports by prometheus_client with what `mmstats export` printed.
+"""Compares what docs/readers/mmstats.py exports through prometheus_client with what `mmstats export` printed.
 
 Arguments: the folder of mmstats.py, the root, and the text of `mmstats export --format prometheus`.
 """
@@ -19,7 +19,7 @@ def samples(text):
             labels = dict(sample.labels)
             if "le" in labels:
                 labels["le"] = float(labels["le"])
-            # What the agent says of files and processes.
+            # Without what the agent reports about files and processes.
             if not sample.name.startswith(("mmstats_", "process_")):
                 found[sample.name, tuple(sorted(labels.items()))] = family.type, float(sample.value)
     return found

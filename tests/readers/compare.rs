@@ -1,4 +1,4 @@
-//! What `mmstats show --json` and the readers in other languages print, and where they differ.
+//! The output of `mmstats show --json` and of the readers in other languages, and their differences.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -17,7 +17,7 @@ pub struct Reader {
     pub command: Vec<OsString>,
 }
 
-/// All readers whose languages are installed.
+/// Returns all readers whose languages are installed.
 pub fn readers() -> &'static [Reader] {
     static READERS: OnceLock<Vec<Reader>> = OnceLock::new();
     READERS.get_or_init(|| {
@@ -26,7 +26,7 @@ pub fn readers() -> &'static [Reader] {
     })
 }
 
-/// A reader if its `program` can be run; else says that it is skipped, or fails if it must not be.
+/// Returns a reader if its `program` can be run; otherwise reports that it is skipped, or fails if it is required.
 pub fn find(name: &'static str, program: &str, arguments: &[PathBuf]) -> Option<Reader> {
     if let Err(error) = std::process::Command::new(program)
         .arg("--version")
@@ -46,7 +46,7 @@ pub fn manifest(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// A command in an environment that names no root. One that hangs is ended.
+/// Returns a command whose environment names no root. It is killed if it hangs.
 fn command(line: &[OsString]) -> Command {
     let mut command = Command::new(&line[0]);
     command.args(&line[1..]).timeout(Duration::from_secs(120));
@@ -56,7 +56,7 @@ fn command(line: &[OsString]) -> Command {
     command
 }
 
-/// The JSON that a program prints, and its exit code.
+/// Returns the JSON that a program prints, and its exit code.
 pub fn run(line: &[OsString], arguments: &[impl AsRef<OsStr>]) -> (Json, Option<i32>) {
     let output = command(line).args(arguments).output().unwrap();
     let read = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
@@ -66,21 +66,22 @@ pub fn run(line: &[OsString], arguments: &[impl AsRef<OsStr>]) -> (Json, Option<
     (read, output.status.code())
 }
 
-/// The exit code of a program.
+/// Returns the exit code of a program.
 pub fn run_for_code(line: &[OsString], argument: &Path) -> Option<i32> {
     command(line).arg(argument).output().unwrap().status.code()
 }
 
-/// The command line of `mmstats show --json`.
+/// Returns the command line of `mmstats show --json`.
 pub fn tool() -> Vec<OsString> {
     [env!("CARGO_BIN_EXE_mmstats"), "show", "--json"]
         .map(OsString::from)
         .into()
 }
 
-/// What `mmstats show --json --per-file` prints of these paths, after all readers have printed the same.
+/// Returns what `mmstats show --json --per-file` prints for these paths, after asserting that all readers print the
+/// same.
 ///
-/// To start a reader costs more than to read some files: what does not change meanwhile is several paths of one call.
+/// Starting a reader costs more than reading some files, so paths that do not change are passed together in one call.
 pub fn assert_same(what: &str, paths: &[&Path]) -> Json {
     let mut arguments: Vec<&OsStr> = vec!["--per-file".as_ref()];
     arguments.extend(paths.iter().map(|path| path.as_os_str()));
@@ -102,9 +103,9 @@ pub fn assert_same(what: &str, paths: &[&Path]) -> Json {
     expected
 }
 
-/// Where two values differ. Numbers are the same to the last bit, but for those of which docs/FORMAT.md says that they
-/// need not be rounded correctly. Of errors it is compared which files they are about: each
-/// program has its own words, and may say in one sentence what another says in two.
+/// Finds where two values differ. Numbers are equal to the last bit, except for those that need not be rounded
+/// correctly according to docs/FORMAT.md. Errors are compared by the files they are about: each program has its own
+/// wording, and may report in one sentence what another reports in two.
 pub fn differences(at: &str, left: &Json, right: &Json, found: &mut Vec<String>) {
     let is_rounded = rounded(left);
     differences_in(at, left, right, is_rounded, found);
@@ -132,7 +133,7 @@ fn differences_in(at: &str, left: &Json, right: &Json, is_rounded: bool, found: 
                     }
                     continue;
                 }
-                // Deviations always; of floats what is computed from sums of two floats.
+                // Deviations always; for floats, the values that are computed from sums of two floats.
                 let is_rounded = key == "stddev"
                     || is_rounded && ["mean", "total", "value"].contains(&&key[..])
                     || rounded(one);
@@ -160,14 +161,15 @@ fn differences_in(at: &str, left: &Json, right: &Json, is_rounded: bool, found: 
     }
 }
 
-/// Whether it is a value whose mean need not be rounded correctly: a summary, an average, or a percentile of floats.
+/// Returns whether the mean of a value need not be rounded correctly: a summary, an average, or a percentile of
+/// floats.
 fn rounded(value: &Json) -> bool {
     let kind = value["kind"].as_str();
     kind.is_some_and(|kind| ["summary", "average", "movingaverage"].contains(&kind))
         || value.get("rejected").is_some()
 }
 
-/// What some errors are about.
+/// Returns the paths that some errors are about.
 fn paths(errors: &[Json]) -> BTreeSet<&str> {
     let paths = errors.iter().map(|error| error["path"].as_str());
     paths.map(|path| path.expect("a path")).collect()

@@ -1,18 +1,18 @@
-//! Files with bytes that no writer writes: all readers take the same parts of them, and refuse the same files.
+//! Files with bytes that no writer writes: all readers use the same parts of them, and refuse the same files.
 
 use std::fs;
 
 use super::compare::{Random, assert_same, manifest};
 use super::golden::names;
 
-/// No values have such moments, but a file may: no reader stumbles over them.
+/// No values have such moments, but a file may: every reader copes with them.
 #[test]
 fn moments_that_cannot_be_are_read_alike() {
     let root = tempfile::tempdir().unwrap();
     let directory = root.path().join("odd-sequence");
     fs::create_dir(&directory).unwrap();
     let golden = fs::read(manifest("tests/golden/odd-sequence.mmstats")).unwrap();
-    // Values 5 and 7: count, total and squares.
+    // The values 5 and 7: count, total and squares.
     let moments: Vec<u8> = [2u64, 12, 0, 74, 0]
         .iter()
         .flat_map(|word| word.to_le_bytes())
@@ -43,14 +43,14 @@ fn moments_that_cannot_be_are_read_alike() {
     assert_same("moments", &[root.path()]);
 }
 
-/// The file of another thread: a copy would not be read. (The tid is at byte 60 of the header.)
+/// Makes the file of another thread, because a copy would not be read. (The tid is at byte 60 of the header.)
 fn another(golden: &[u8], number: usize) -> Vec<u8> {
     let mut bytes = golden.to_vec();
     bytes[60..64].copy_from_slice(&(7_000 + number as u32).to_le_bytes());
     bytes
 }
 
-/// Of damaged files the same parts are taken, with the same values.
+/// The same parts of damaged files are used, with the same values.
 #[test]
 fn damaged_files_are_read_alike() {
     let root = tempfile::tempdir().unwrap();
@@ -59,8 +59,8 @@ fn damaged_files_are_read_alike() {
     let mut random = Random(2026);
     for (of, name) in names().into_iter().enumerate() {
         let golden = fs::read(manifest(&format!("tests/golden/{name}.mmstats"))).unwrap();
-        // Where there is metadata: bytes that are not zero, in the first part of the file. (Of floats that
-        // no writer writes two readers may lose different digits.)
+        // Where the metadata is: bytes that are not zero, in the first part of the file. (With floats that no writer
+        // writes, two readers may lose different digits.)
         let metadata = if name == "summaries" { 2_048 } else { 6_000 };
         let places: Vec<usize> = (0..golden.len().min(metadata))
             .filter(|&at| golden[at.saturating_sub(3)..][..4] != [0; 4])

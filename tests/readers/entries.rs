@@ -1,4 +1,4 @@
-//! Entries beside stats files, and files whose state only a lock tells.
+//! Entries beside stats files, and files whose state only a lock can tell.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use mmstats::{Counter, MmStats};
 
 use super::compare::{assert_same, manifest, readers, run_for_code};
 
-/// What is no stats file, and what must not be waited for.
+/// Entries that are not stats files, and entries that a reader must not wait for.
 #[test]
 fn what_is_no_stats_file_is_reported() {
     let root = tempfile::tempdir().unwrap();
@@ -28,7 +28,7 @@ fn what_is_no_stats_file_is_reported() {
     std::os::unix::fs::symlink(&model, root.path().join("link")).unwrap();
     let fifo = model.join("mmstats-fifo");
     assert!(Command::new("mkfifo").arg(fifo).status().unwrap().success());
-    // Its length lies: nothing is allocated for it.
+    // Its length is wrong: nothing is allocated for it.
     let mut bytes = fs::read(model.join("mmstats-812-815")).unwrap();
     bytes[32..40].copy_from_slice(&(1u64 << 40).to_le_bytes());
     bytes[60] = 1;
@@ -36,7 +36,7 @@ fn what_is_no_stats_file_is_reported() {
     fs::write(&sparse, bytes).unwrap();
     let file = fs::File::options().write(true).open(sparse).unwrap();
     file.set_len(1 << 40).unwrap();
-    // A root in which no model is yet: only its lock says that it is none of a model.
+    // A root without any model yet: only its lock shows that it is not the directory of a model.
     let young = root.path().join(".young");
     fs::create_dir(&young).unwrap();
     fs::write(young.join(".lock"), "").unwrap();
@@ -53,8 +53,8 @@ struct Web {
     requests: Counter,
 }
 
-/// Adds files of which only the lock says whether their process lives: one of another pid namespace, and one of
-/// another boot. They are made from one of the process.
+/// Adds files for which only the lock says whether their process lives: one from another pid namespace, and one from
+/// another boot. They are made from a file of the process.
 fn add_strangers(model: &Path, pid: u32) {
     let prefix = format!("mmstats-{pid}-");
     let entries = fs::read_dir(model).unwrap();

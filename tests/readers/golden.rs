@@ -1,4 +1,4 @@
-//! The golden files: read as ever, by the library and by all readers.
+//! The golden files: read as always, by the library and by all readers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::compare::{assert_same, differences, manifest, run, tool};
 
-/// The golden files of format 3, without their extension.
+/// Returns the golden files of format 3, without their extension.
 pub fn names() -> Vec<String> {
     let files = fs::read_dir(manifest("tests/golden")).unwrap();
     let paths = files.map(|entry| entry.unwrap().path());
@@ -21,7 +21,7 @@ pub fn names() -> Vec<String> {
     names
 }
 
-/// The paths of files as their names: golden files may be anywhere.
+/// Reduces paths of files to their names, because golden files may be anywhere.
 fn without_directories(json: &mut Json) {
     match json {
         Json::Object(object) => {
@@ -30,7 +30,7 @@ fn without_directories(json: &mut Json) {
                     Json::String(path) if key == "path" => {
                         *path = path.rsplit('/').next().unwrap().to_owned()
                     }
-                    // A label may have any key. (There is a model of this name, too.)
+                    // A label may have any key. (There is also a model with this name.)
                     Json::Object(labels)
                         if key == "labels" && labels.values().all(Json::is_string) => {}
                     value => without_directories(value),
@@ -42,7 +42,7 @@ fn without_directories(json: &mut Json) {
     }
 }
 
-/// Each by itself: what all print is what they always printed.
+/// Each file by itself: the output is what it has always been.
 #[test]
 fn golden_files_are_read_as_ever() {
     let paths: Vec<PathBuf> = (names().iter())
@@ -61,18 +61,18 @@ fn golden_files_are_read_as_ever() {
         assert!(found.is_empty(), "{path:?}: {}", found.join("\n"));
         models += shown["models"].as_object().unwrap().len();
     }
-    // Those of several paths were read by the others, too.
+    // The other readers have read all of these paths.
     assert_eq!(all["models"].as_object().unwrap().len(), models);
 }
 
-/// A root with all golden files, each as the file of a model's directory.
+/// Makes a root with all golden files, each as a file in a model's directory.
 pub fn root() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     for name in names() {
         let from = manifest(&format!("tests/golden/{name}.mmstats"));
         let directory = root.path().join(&name);
         fs::create_dir(&directory).unwrap();
-        // In a directory a retired file has the one name.
+        // In a directory, a retired file has this fixed name.
         let to = match &*name {
             "retired" => "mmstats-retired",
             _ => "mmstats-812-815",
@@ -82,7 +82,7 @@ pub fn root() -> tempfile::TempDir {
     root
 }
 
-/// A root, a model's directory, a file, and paths where nothing is.
+/// A root, a model's directory, a file, and paths that do not exist.
 #[test]
 fn golden_files_are_read_together() {
     let root = root();

@@ -1,4 +1,4 @@
-//! Files that are written now, by several threads and processes.
+//! Files that are being written, by several threads and processes.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -11,9 +11,9 @@ use super::child::{self, Running};
 use super::compare::assert_same;
 use super::models::{NextPool, NextWeb, Web, write};
 
-/// What a child process does, in the root that the environment names.
+/// The child process, with the root that the environment names.
 fn be_child() {
-    // A thread that ends leaves an orphan; nobody adopts it, for this thread has its file before.
+    // A thread that ends leaves an orphan; no thread adopts it, because this thread already has a file.
     Web::local(|web| write(web, 11));
     std::thread::spawn(|| Web::local(|web| write(web, 12)))
         .join()
@@ -74,7 +74,7 @@ fn files_of_all_kinds_and_states() {
         "one of them dead",
         &["dead", "dead", "live", "live", "live", "live", "orphan"],
     );
-    // The model's next release, and a label prefix.
+    // The next release of the model, and a label prefix.
     let next = NextWeb::builder().path(root.path()).create().unwrap();
     next.requests.add(1);
     next.peak.add(2);
@@ -99,7 +99,7 @@ fn files_of_all_kinds_and_states() {
     );
     children[1].0.kill().unwrap();
     children[1].0.wait().unwrap();
-    // Folded, one after the other; and one that its folder could not remove any more.
+    // Folded, one after the other; and a file that could not be removed after it was folded.
     let killed = fs::read_dir(root.path().join("web")).unwrap();
     let pid = format!("mmstats-{}-", children[1].0.id());
     let named = |path: &std::path::PathBuf| path.to_string_lossy().contains(&pid);
@@ -117,7 +117,7 @@ fn files_of_all_kinds_and_states() {
     drop(threads);
 }
 
-/// ⌈99.9 % of 1000⌉ is 999, and 99.9 / 100 * 1000.0 is a little more.
+/// ⌈99.9 % of 1000⌉ is 999, but 99.9 / 100 * 1000.0 is slightly more.
 #[test]
 fn ranks_are_computed_without_rounding() {
     let root = tempfile::tempdir().unwrap();
@@ -189,7 +189,7 @@ fn groups_with_labels_that_come_and_go() {
     ] {
         assert_eq!(stats[label]["value"], value, "{label}");
     }
-    // Removed in both files; in one the space then has other labels.
+    // Removed in both files; in one of them the space then gets other labels.
     let route = |path: &str, status| Route {
         path: path.to_owned(),
         status,

@@ -85,7 +85,7 @@ pub struct NextPool {
     pub most: u64,
 }
 
-/// Values that follow from a seed.
+/// Writes values that are derived from a seed.
 pub fn write(web: &Web, seed: u64) {
     let mut random = Random(seed);
     web.requests.add(random.next() % 1_000);
@@ -98,7 +98,7 @@ pub fn write(web: &Web, seed: u64) {
         "Ausgabe {seed} \u{202e} für\n{}",
         "ß".repeat(seed as usize)
     ));
-    // Values of all lengths; in most files of fewer, for their buckets are what takes long to read.
+    // Values of all lengths; most files have fewer lengths, because buckets take the most time to read.
     let step = if seed == 1 { 1 } else { 8 };
     for _ in 0..500 + seed {
         let value = random.next() >> (random.next() % 64 / step * step);
@@ -114,7 +114,7 @@ pub fn write(web: &Web, seed: u64) {
         web.mean.record(value);
         web.recent.record(-value);
         web.hits.inc();
-        // One in four has a context that comes again.
+        // One in four has a context that occurs again.
         match random.next() % 4 {
             0 => web
                 .times
@@ -128,14 +128,14 @@ pub fn write(web: &Web, seed: u64) {
     web.errors.record(&std::io::Error::other("line\n\u{202e}"));
     web.errors
         .note(&format!("note {}", seed % 2), format!("of {seed}"));
-    // The later one without a context does not take that of the earlier one.
+    // The later error, without a context, does not get the context of the earlier one.
     let context = if seed % 2 == 1 { "given" } else { "" };
     web.errors.note("now and then", context);
     for _ in 0..3 {
         web.pool.update(|pool| {
             pool.open += 3;
             pool.most = pool.most.max(random.next() as u32);
-            // Sums of a few fit.
+            // So small that a few of them can be added.
             pool.waits[1] = random.next() >> 8;
             pool.share = 1.0 / seed as f64;
         });

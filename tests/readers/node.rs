@@ -1,4 +1,4 @@
-//! `docs/readers/mmstats.mjs`: how to run it, in Node and, where it is installed, in Deno; and what it is as a module.
+//! `docs/readers/mmstats.mjs`: how to run it, in Node and, if installed, in Deno; and its use as a module.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::compare::{self, Reader, manifest};
 
-/// Those that are installed. Deno is one more and not required.
+/// Returns those that are installed. Deno is optional.
 pub fn find() -> Vec<Reader> {
     let script = manifest("docs/readers/mmstats.mjs");
     let mut found = Vec::from_iter(compare::find(
@@ -29,7 +29,7 @@ pub fn find() -> Vec<Reader> {
     found
 }
 
-/// As a module: every series has its metric, and integers lose no digit.
+/// As a module: every series has its metric, and integers lose no digits.
 #[test]
 fn integers_are_numbers_where_these_are_exact() {
     let root = tempfile::tempdir().unwrap();

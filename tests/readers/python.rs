@@ -6,8 +6,8 @@ use std::process::Command;
 use super::compare::{self, Reader, manifest};
 use super::golden;
 
-/// Started as what `python3` stands for (a version manager's script takes as long as Python itself), and without the
-/// packages of the site, which it does not use.
+/// Started through the real path of `python3` (the script of a version manager takes as long as Python itself), and
+/// without site packages, which it does not use.
 pub fn find() -> Option<Reader> {
     let script = manifest("docs/readers/mmstats.py");
     let mut reader = compare::find("mmstats.py", "python3", &["-S".into(), script])?;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::compare::{readers, run};
 
-/// Written as fast as it goes, the slot is read whole or not at all.
+/// The slot is written as fast as possible, and is read whole or not at all.
 #[test]
 fn no_torn_value_is_taken() {
     #[derive(MmStats)]
@@ -22,7 +22,7 @@ fn no_torn_value_is_taken() {
     }
     let root = tempfile::tempdir().unwrap();
     let fast = Fast::builder().path(root.path()).create().unwrap();
-    // Each is read by itself, and has its own name in the JSON.
+    // Each path is read separately, and has its own name in the JSON.
     let links = tempfile::tempdir().unwrap();
     let paths: Vec<PathBuf> = (0..10).map(|i| links.path().join(i.to_string())).collect();
     for path in &paths {
@@ -36,7 +36,7 @@ fn no_torn_value_is_taken() {
             while !done.load(std::sync::atomic::Ordering::Relaxed) {
                 n += 1;
                 fast.twins.set(Twins { words: [n; 16] });
-                // About one in a microsecond.
+                // About one write per microsecond.
                 for _ in 0..50 {
                     std::hint::spin_loop();
                 }
@@ -48,7 +48,7 @@ fn no_torn_value_is_taken() {
             let models = read["models"].as_object().unwrap();
             assert_eq!(models.len(), paths.len(), "{}", reader.name);
             for model in models.values() {
-                // Missing: too busy.
+                // A missing value was too busy.
                 let words = &model["stats"]["twins"]["value"]["words"];
                 for word in words.as_array().into_iter().flatten() {
                     assert_eq!(*word, words[0], "{}", reader.name);

@@ -1,4 +1,4 @@
-//! What no input exceeds: label sets, names, memory; and what is no number.
+//! Bounds that no input exceeds: label sets, names, memory; and values that are not numbers.
 
 use metrics::{Key, Label, Level, Metadata, Recorder as _};
 use mmstats::recorder::Recorder;
@@ -22,7 +22,7 @@ fn label_sets_beyond_the_most_count_under_other() {
     }
     let snapshot = snapshot(root.path());
     let model = snapshot.model("many").unwrap();
-    // Beside those that there may be, `logins` and a histogram that are `_other`.
+    // The maximum number, plus `logins` and a histogram that are `_other`.
     assert_eq!(model.series().len(), 102);
     let of = |label: &str| snapshot.get("many", label);
     let other = of("logins{kind=\"_other\",user=\"_other\"}")
@@ -93,7 +93,7 @@ fn without_a_directory_nothing_is_recorded_and_that_is_reported() {
     assert!(!nowhere.unwrap().problems().is_empty(), "{status:?}");
 }
 
-/// Kilobytes of this process that are in memory.
+/// Returns the kilobytes of this process that are in memory.
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status
@@ -122,7 +122,7 @@ fn the_memory_of_a_histogram_is_fixed() {
     let before = record(10_000);
     let (memory, after) = (resident(), record(times));
     assert_eq!(before, after);
-    // Other tests run beside it, and take some.
+    // Other tests run at the same time, and take some memory.
     assert!(resident() < memory + 64 * 1024);
     values.record_many(0.5, 1_000_000_000_000);
     let text = shown(root.path(), "values").unwrap();

@@ -1,4 +1,4 @@
-//! One list of operations, done with metrics-util's `DebuggingRecorder` and with ours: value by value.
+//! One list of operations, performed with metrics-util's `DebuggingRecorder` and with ours: compared value by value.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use mmstats::reader::Series;
 
 use super::{recorder, snapshot};
 
-/// What is done with a metric.
+/// An operation on a metric.
 #[derive(Clone, Copy, Debug)]
 enum Operation {
     Increment(u64),
@@ -43,7 +43,7 @@ fn run(recorder: &dyn metrics::Recorder, operations: &[(Key, Operation)]) {
     }
 }
 
-/// Operations that a simple generator chooses; the same ones each time.
+/// Returns operations that a simple generator chooses; the same ones each time.
 fn operations() -> Vec<(Key, Operation)> {
     let mut state = 7u64;
     let mut next = |most: u64| {
@@ -79,7 +79,8 @@ fn operations() -> Vec<(Key, Operation)> {
     operations
 }
 
-/// A metric of a snapshot of ours: its kind, name and labels. A name that two kinds have ends in the kind for the later.
+/// Returns kind, name and labels of a metric in our snapshot. If two kinds have one name, that of the later one ends
+/// in the kind.
 fn identity(series: &Series) -> (MetricKind, String, Vec<(String, String)>) {
     let kind = match series.kind() {
         "counter" => MetricKind::Counter,
@@ -131,7 +132,7 @@ fn every_value_is_that_of_the_debugging_recorder() {
                     ours,
                 );
             }
-            // Nothing was recorded in it: it was registered only, or 0 times.
+            // No value was recorded in it: it was only registered, or recorded 0 times.
             (DebugValue::Histogram(values), None) if values.is_empty() => {}
             (value, ours) => panic!("{identity:?}: {value:?} and {ours:?}"),
         }
@@ -188,7 +189,7 @@ fn units_and_descriptions_come_before_or_after_the_metric() {
         .register_gauge(&Key::from_name("early"), &META)
         .set(2.0);
     late.record(1.0);
-    // When its thread has written it, and has a schema without all this in its file.
+    // After its thread has written it, and has a schema without all this in its file.
     recorder
         .register_counter(&Key::from_parts("later", vec![Label::new("a", "1")]), &META)
         .increment(1);

@@ -1,4 +1,4 @@
-//! Metrics that end: by `remove`, and because nobody writes them.
+//! Metrics that end: through `remove`, and because no thread writes them.
 
 use std::sync::Barrier;
 use std::thread;
@@ -11,7 +11,7 @@ use mmstats::recorder::Recorder;
 use super::process::{fork, wait_well};
 use super::{child, count, recorder, snapshot};
 
-/// Longer than anything here takes on a busy machine.
+/// Longer than anything here takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[test]
@@ -28,7 +28,7 @@ fn a_removed_metric_ends_in_all_threads_and_begins_anew_with_the_next_write() {
                 jobs.increment(5);
                 written.wait();
                 removed.wait();
-                // The handle is the one that there was before.
+                // The handle is the same as before.
                 jobs.increment(2);
                 written.wait();
             });
@@ -42,7 +42,7 @@ fn a_removed_metric_ends_in_all_threads_and_begins_anew_with_the_next_write() {
         written.wait();
         assert_eq!(count(root.path(), label), Some(4));
     });
-    // Of threads that have ended, too; and in this one, which never wrote it.
+    // Also for threads that have ended; and on this thread, which never wrote it.
     assert!(recorder.remove(&key));
     assert_eq!(count(root.path(), label), None);
     with_local_recorder(&recorder, || {
@@ -73,7 +73,7 @@ fn all_kinds_of_a_key_end_and_others_stay() {
         handles.2.record(value);
     };
     for round in 1..=3u8 {
-        // So that the histogram has octaves from before.
+        // So that the histogram already has octaves.
         (0..100).for_each(|n| handles.2.record(f64::from(n)));
         write(f64::from(round));
         let snapshot = snapshot(root.path());
@@ -121,7 +121,7 @@ fn a_metric_that_ends_again_and_again_takes_no_more_space() {
     assert_eq!(bytes(), after_first);
 }
 
-/// Removes while other threads make metrics, so that their tables grow meanwhile.
+/// Removes while other threads create metrics, so that their tables grow meanwhile.
 #[test]
 fn no_handle_is_left_behind_where_a_table_grows() {
     const METRICS: u64 = 400;
@@ -148,7 +148,7 @@ fn no_handle_is_left_behind_where_a_table_grows() {
             .into_iter()
             .flat_map(|thread| thread.join().unwrap())
             .collect();
-        // The cells are those of this thread: each handle finds its way.
+        // The cells now belong to this thread, and each handle finds its own.
         handles.iter().for_each(|handle| handle.increment(1));
     });
     let snapshot = snapshot(root.path());
@@ -169,13 +169,14 @@ fn a_gauge_that_ends_while_it_begins_anew_is_found_again() {
     let mut reader = Reader::open(root.path()).unwrap();
     for round in 1..=200 {
         thread::scope(|scope| {
-            // The first write after a removal begins the gauge anew, while the next removal is under way.
+            // The first write after a removal creates the gauge again, while the next removal is under way.
             let writing = scope.spawn(|| (0..1000).for_each(|_| level.set(0.5)));
             while !writing.is_finished() {
                 recorder.remove(&key);
             }
         });
-        // Whichever came last, the handle does not write where nobody reads. (The next removal would mend it.)
+        // Whichever came last, the handle's writes are visible to readers. (The next removal would otherwise repair
+        // it.)
         level.set(f64::from(round));
         let snapshot = reader.snapshot().unwrap();
         let seen = snapshot.get("metrics", "level");
@@ -213,7 +214,7 @@ fn counters_and_histograms_that_nobody_writes_end_and_gauges_stay() {
     for round in 1..=3 {
         while labels() != ["busy", "level"] {}
         assert!(begin.elapsed() >= Duration::from_secs(1));
-        // What is written at the very moment at which it ends may go with what was there.
+        // A value that is written at the very moment of the end may be lost with the old ones.
         let begun = loop {
             idle.increment(round);
             if let Some(count) = count(root.path(), "idle") {

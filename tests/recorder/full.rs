@@ -1,4 +1,4 @@
-//! A file that has no space for a metric: it counts under `_other`, and readers find all that was counted.
+//! A file without space for a metric: it is counted under `_other`, and readers find everything that was counted.
 
 use std::path::Path;
 use std::thread;
@@ -12,7 +12,8 @@ use super::disk::SmallDisk;
 use super::process::{fork, wait_well};
 use super::snapshot;
 
-/// A recorder whose files are full soon. The model is one of its own: reports are made once for each.
+/// Returns a recorder whose files are soon full. Each test has its own model, because problems are reported once per
+/// model.
 fn recorder(model: &str) -> (Recorder, TempDir) {
     let root = tempfile::tempdir().unwrap();
     (of(model, root.path()), root)
@@ -23,7 +24,7 @@ fn of(model: &str, root: &Path) -> Recorder {
     builder.max_size(64 << 10).build().unwrap()
 }
 
-/// The sum of a metric's series, as `value` says it, and how many there are.
+/// Returns the sum of `value` over a metric's series, and the number of these.
 fn sum(root: &Path, metric: &str, value: impl Fn(&Value) -> f64) -> (f64, usize) {
     let snapshot = snapshot(root);
     let series = snapshot.models()[0].series();
@@ -55,7 +56,7 @@ fn labels_count_under_other_in_all_threads() {
             }
         });
     };
-    // Two threads at once, and two that take over what these had.
+    // Two threads at once, and then two that take over their files.
     for _ in 0..2 {
         thread::scope(|scope| {
             scope.spawn(write);
@@ -76,7 +77,7 @@ fn labels_count_under_other_in_all_threads() {
         let other = snapshot.get("full-labels", &other).map(value);
         assert!(other.is_some_and(|other| other > 0.0), "{metric}");
     }
-    // Who reads the files finds the reason; and the process has it.
+    // Readers of the files find the reason, and so does the process.
     let snapshot = snapshot(root.path());
     for file in snapshot.files() {
         let notes = file.notes().iter();
@@ -97,7 +98,7 @@ fn names_count_under_other_by_kind() {
                 counter!(format!("c{n}")).increment(2);
                 gauge!(format!("g{n}")).increment(1.0);
             }
-            // None was there when the file was full already.
+            // None of these existed when the file became full.
             for n in 0..100 {
                 histogram!(format!("h{n}")).record(1.0);
                 histogram!("labelled", "n" => n.to_string()).record(1.0);
@@ -121,7 +122,7 @@ fn names_count_under_other_by_kind() {
     assert_eq!(of("h", "_other.histogram", times), 400.0);
 }
 
-/// Past the cap `_other` is a metric as others. Its labels are those that a full file has, too.
+/// Beyond the cap, `_other` is an ordinary metric. Its labels are also those that a full file uses.
 #[test]
 fn past_the_cap_and_full_is_one_other() {
     let root = tempfile::tempdir().unwrap();
@@ -158,7 +159,7 @@ fn what_is_removed_from_other_stays_there() {
     let removed = (0..1000).filter(|n| recorder.remove(&key(*n))).count();
     assert_eq!(removed, own);
     assert_eq!(sum(root.path(), "hits", number), ((1000 - own) as f64, 1));
-    // They begin anew in the places that they had.
+    // They begin again in their old places.
     write(1);
     let total = (1000 - own) as f64 + 1000.0;
     assert_eq!(sum(root.path(), "hits", number), (total, series));
@@ -181,7 +182,7 @@ fn a_child_of_a_fork_has_an_other_of_its_own() {
         let sums = ["hits", "open"].map(|metric| sum(root.path(), metric, number).0);
         i32::from(sums != [2000.0, 2000.0])
     }));
-    // Of a child that ends without its exit handlers the counts stay, and its levels do not.
+    // After a child that ends without its exit handlers, its counts remain and its levels do not.
     let sums = ["hits", "open"].map(|metric| sum(root.path(), metric, number).0);
     assert_eq!(sums, [2000.0, 1000.0]);
 }

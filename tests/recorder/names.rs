@@ -1,4 +1,4 @@
-//! Names and labels: what they become, and under which layers.
+//! Names and labels: how they are converted, and under which layers.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ fn a_name_of_two_kinds_keeps_both() {
     assert_eq!(count(root.path(), "both.counter{a=\"1\"}"), Some(4));
     let histogram = shown(root.path(), "both.histogram").unwrap();
     assert!(histogram.starts_with("count 1"), "{histogram}");
-    // The names of the facade are whole.
+    // The names of the facade are complete: there is no prefix.
     assert_eq!(snapshot(root.path()).models()[0].export(), "");
 }
 
@@ -116,7 +116,7 @@ fn a_recorder_has_a_model_and_a_root_of_its_own() {
         let error = Recorder::builder().model(bad).build().unwrap_err();
         assert!(error.to_string().contains("model"), "{error}");
     }
-    // Kept beyond the recorder.
+    // Kept longer than the recorder.
     let handle = recorder.register_counter(&Key::from_name("n"), &META);
     drop(recorder);
     handle.increment(1);

@@ -18,7 +18,7 @@ use tracing_subscriber::registry::LookupSpan;
 use super::process::{fork, wait_well};
 use super::{child, snapshot};
 
-/// Whether this is the child, with the layer installed; else it is run.
+/// Returns whether this is the child, with the layer installed; the parent runs the child.
 fn is_child(name: &str) -> bool {
     if child::is_child(name) {
         let layer = mmstats::tracing::layer().with_labels(["route", "status"]);
@@ -42,7 +42,7 @@ fn count(label: &str) -> Option<u64> {
     get(label)?.as_u64()
 }
 
-/// Count, least and greatest of a timer.
+/// Returns count, minimum and maximum of a timer.
 fn times(label: &str) -> Option<(u64, Duration, Duration)> {
     let value = get(label)?;
     let times = value.as_distribution()?;
@@ -50,7 +50,7 @@ fn times(label: &str) -> Option<(u64, Duration, Duration)> {
     Some((times.count(), nanos(times.min()), nanos(times.max())))
 }
 
-/// Takes at least so long, by working.
+/// Works for at least this long.
 fn work(time: Duration) {
     let start = Instant::now();
     while start.elapsed() < time {
@@ -92,7 +92,7 @@ fn spans_are_timed_also_across_awaits() {
         return;
     }
     const STEP: Duration = Duration::from_millis(2);
-    // Ready at its third poll; each poll works, and time goes on between them.
+    // Ready at its third poll; each poll works, and time passes between polls.
     let mut polls = 0;
     let future = std::future::poll_fn(|_| {
         polls += 1;
@@ -168,7 +168,7 @@ fn times_of_spans_have_the_id_of_their_trace() {
         child::run(&mut child::command(NAME, root.path()));
         return;
     }
-    // As the layer of OpenTelemetry tells it: of some spans.
+    // Like the layer of OpenTelemetry: only some spans have an id.
     let layer = mmstats::tracing::layer().with_trace_id(|id, dispatch| {
         let registry = dispatch.downcast_ref::<Registry>()?;
         let is_traced = registry.span(id)?.name() == "traced";
@@ -265,7 +265,7 @@ fn a_full_file_counts_under_other_and_errors_still_count() {
         drop(info_span!("request", route = n));
         info!(target: "later", "one target");
     }
-    // The log is made only now.
+    // The log is not created before this.
     (0..3).for_each(|_| error!(target: "later", "failed"));
     let snapshot = snapshot(&root());
     let series = snapshot.model("tracing").unwrap().series().iter();
@@ -291,7 +291,7 @@ fn in_a_fork_a_teardown_and_an_exit() {
     }
     static RAN: AtomicU32 = AtomicU32::new(0);
     extern "C" fn late() {
-        // No span: the registry of tracing-subscriber has none any more at the end of a thread.
+        // Not a span: at the end of a thread, the registry of tracing-subscriber is already gone.
         error!(target: "late", "at the end");
         RAN.fetch_add(1, Ordering::Relaxed);
     }
@@ -321,7 +321,7 @@ fn in_a_fork_a_teardown_and_an_exit() {
         .unwrap();
     }
     assert_eq!(RAN.load(Ordering::Relaxed), 20);
-    // SAFETY: a function that stays.
+    // SAFETY: the function is never unloaded.
     unsafe { libc::atexit(late) };
     std::process::exit(0);
 }

@@ -1,4 +1,4 @@
-//! Threads, forks, ends, and who comes back.
+//! Threads, forks, and the ends of threads and processes.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -37,7 +37,7 @@ fn handles_are_used_by_all_threads() {
     assert!(time.starts_with("count 120000"), "{time}");
     level.set(-3.0);
     assert_eq!(shown(root.path(), "level"), Some("-3".into()));
-    // A file for each thread that lives at a time, and one of the process.
+    // A file for each thread that is alive at the same time, and one of the process.
     let files = std::fs::read_dir(root.path().join("metrics"))
         .unwrap()
         .count();
@@ -61,7 +61,7 @@ fn absolute_is_over_all_threads() {
     assert_eq!(count(root.path(), "total"), Some(4000));
 }
 
-/// Whether this is the child, with the recorder installed; else it is run.
+/// Returns whether this is the child, with the recorder installed; the parent runs the child.
 fn is_child(name: &str) -> bool {
     if child::is_child(name) {
         mmstats::recorder::install().unwrap();
@@ -101,7 +101,7 @@ fn a_child_of_a_fork_has_files_of_its_own() {
         counter!("new").increment(1);
         gauge!("level").increment(1.0);
         histogram!("time").record(1.0);
-        // The parent's are there as well.
+        // The values of the parent are there as well.
         assert_eq!(count(&root(), "kept"), Some(102));
         assert_eq!(shown(&root(), "level"), Some("101".into()));
         kept.absolute(10);
@@ -177,7 +177,7 @@ fn in_the_teardown_of_a_thread_and_after_the_exit_handler() {
     assert_eq!(RAN.load(Ordering::Relaxed), 60);
     assert!(count(&root(), "late").unwrap() >= 20);
     assert!(snapshot(&root()).files().len() <= 2);
-    // SAFETY: a function that stays.
+    // SAFETY: the function is never unloaded.
     unsafe { libc::atexit(late) };
     std::process::exit(0);
 }

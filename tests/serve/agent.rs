@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-/// How long a test waits for something.
+/// How long a test waits for an event.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A running agent, which is ended when this is dropped.
+/// A running agent, which is killed when this is dropped.
 pub struct Agent {
     pub process: Child,
     pub address: SocketAddr,
@@ -44,7 +44,7 @@ impl Agent {
         Agent { process, address }
     }
 
-    /// A request with a head as it is, but for the line that ends it.
+    /// Sends a request with this head, to which only the final lines are added.
     pub fn request(&self, head: &str, body: &str) -> Answer {
         let mut stream = self.connect();
         write!(stream, "{head}\r\nConnection: close\r\n\r\n{body}").unwrap();
@@ -70,7 +70,7 @@ impl Agent {
         self.request(&head, body)
     }
 
-    /// What a path answers that has to answer well.
+    /// Returns the answer for a path, which must be a success.
     pub fn body(&self, path: &str) -> String {
         let answer = self.get(path);
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
@@ -81,7 +81,7 @@ impl Agent {
         serde_json::from_str(&self.body(path)).unwrap()
     }
 
-    /// The value of a sample on the page, by its name and labels as they stand there.
+    /// Returns the value of a sample on the page, by its name and labels as printed there.
     pub fn sample(&self, sample: &str) -> Option<f64> {
         let page = self.body("/metrics");
         let mut lines = page.lines();
@@ -89,7 +89,7 @@ impl Agent {
         Some(value.parse().unwrap())
     }
 
-    /// Asks again until the answer is as wanted.
+    /// Asks repeatedly until the answer is as wanted.
     pub fn until<T: std::fmt::Debug>(
         &self,
         ask: impl Fn(&Agent) -> T,

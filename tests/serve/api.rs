@@ -90,7 +90,7 @@ fn the_past_has_values_rates_and_percentiles_also_of_what_has_gone() {
         let seconds = point[percentile].as_f64().unwrap();
         assert!((seconds / 0.008 - 1.0).abs() < 0.01, "{seconds}");
     }
-    // 2²² ns and up.
+    // From 2²² ns.
     assert_eq!(
         *timer["heat"].as_array().unwrap().last().unwrap(),
         json!([[0.004194304, 100]])

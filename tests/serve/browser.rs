@@ -1,5 +1,4 @@
-//! The page in a real browser: headless Chromium, driven by playwright-core, with axe-core as a judge of
-//! accessibility.
+//! The page in a real browser: headless Chromium, driven by playwright-core, with axe-core to judge accessibility.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
@@ -30,7 +29,7 @@ struct Page {
     errors: Errors,
 }
 
-/// The browser, and the directory with the packages of node; or what is missing.
+/// Returns the browser and the directory of the Node packages; or what is missing.
 fn find() -> Result<(PathBuf, PathBuf), String> {
     let node = Command::new("node").arg("--version").output();
     node.map_err(|error| format!("no node ({error}): apt-get install nodejs"))?;
@@ -50,7 +49,7 @@ fn find() -> Result<(PathBuf, PathBuf), String> {
     Ok((browser, packages))
 }
 
-/// As [`find`]; where something is missing it says so.
+/// Like [`find`]; reports what is missing.
 fn find_or_skip() -> Option<(PathBuf, PathBuf)> {
     let found = find();
     if let Err(missing) = &found {
@@ -61,7 +60,7 @@ fn find_or_skip() -> Option<(PathBuf, PathBuf)> {
     found.ok()
 }
 
-/// Runs the script, and wants it to find nothing wrong.
+/// Runs the script, and asserts that it finds no problem.
 fn look(url: &str, (browser, packages): (PathBuf, PathBuf), screenshot: Option<OsString>) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/serve/browser.mjs");
     let mut command = Command::new("node");
@@ -93,7 +92,7 @@ fn the_page_is_live_usable_and_accessible() {
     });
 }
 
-/// Makes README.md's picture of the demo, where MMSTATS_SCREENSHOT says: docs/page.png.
+/// Makes README.md's picture of the demo and writes it to the path in MMSTATS_SCREENSHOT: docs/page.png.
 #[test]
 fn the_demo_has_its_picture_taken() {
     let Some(screenshot) = std::env::var_os("MMSTATS_SCREENSHOT") else {
@@ -116,7 +115,7 @@ fn the_demo_has_its_picture_taken() {
     );
 }
 
-/// 1,000 series, some of which change all the time.
+/// Writes 1,000 series, some of which change all the time.
 fn write(root: &Path, is_over: &AtomicBool) {
     let page = Page::builder().path(root).create().unwrap();
     page.release.set("<b>1.4.2</b>");

@@ -42,14 +42,14 @@ fn the_page_is_for_this_machine_and_loads_nothing_from_elsewhere() {
         "{head}"
     );
     assert!(!head.contains("access-control"), "{head}");
-    // The icon is a picture in the page itself, whose name space is a name and no address.
+    // The icon is an image in the page itself; its namespace is a name and not an address.
     let body = page.body.replace("http://www.w3.org/2000/svg", "");
     assert!(
         body.starts_with("<!doctype html>") && !body.contains("://"),
         "{}",
         page.body
     );
-    // Every file that it names is there.
+    // Every file that it names exists.
     for name in page
         .body
         .split('"')
@@ -113,7 +113,7 @@ fn a_head_that_never_ends_is_not_waited_for_and_a_huge_one_is_refused() {
     let huge = "x".repeat(1 << 20);
     let answer = {
         let mut stream = agent.connect();
-        // It may be closed before all of it is sent.
+        // The connection may be closed before everything is sent.
         let _ = write!(
             stream,
             "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: {huge}\r\n\r\n"
@@ -127,7 +127,7 @@ fn a_head_that_never_ends_is_not_waited_for_and_a_huge_one_is_refused() {
         "{answer}"
     );
     assert_eq!(agent.post("/api/v1/stats", &huge.repeat(2)).status, 413);
-    // Meanwhile others are served; then the slow one is let go.
+    // Meanwhile others are served; then the slow connection is closed.
     assert_eq!(agent.body("/healthz"), "ok");
     let mut rest = Vec::new();
     let _ = slow.read_to_end(&mut rest);
@@ -137,7 +137,7 @@ fn a_head_that_never_ends_is_not_waited_for_and_a_huge_one_is_refused() {
     );
 }
 
-/// As many as it serves at a time.
+/// The number of connections that it serves at a time.
 const CONNECTIONS: usize = 512;
 
 #[test]
@@ -151,7 +151,7 @@ fn beyond_the_most_connections_others_wait_for_their_turn() {
         let mut answer = [0; 15];
         stream.read_exact(&mut answer).map(|()| answer)
     };
-    // Each is served, and stays.
+    // Each is served, and stays open.
     let mut all: Vec<TcpStream> = (0..CONNECTIONS).map(|_| agent.connect()).collect();
     for stream in &mut all {
         ask(stream);

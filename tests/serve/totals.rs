@@ -1,4 +1,4 @@
-//! Totals never fall while the agent lives, whichever files come and go.
+//! Totals never decrease while the agent runs, whichever files come and go.
 
 use std::time::Duration;
 
@@ -28,13 +28,13 @@ fn what_vanished_files_counted_stays() {
     let requests = |agent: &Agent| agent.sample("my_app_requests_total");
     assert_eq!(requests(&agent), Some(5.0));
 
-    // The worker ends, and its file goes.
+    // The worker ends, and its file is removed.
     drop(first);
     agent.until(|agent| agent.sample("my_app_temperature"), Option::is_none);
     assert_eq!(requests(&agent), Some(5.0));
     assert_eq!(agent.sample("my_app_pool_waits_total"), Some(4.0));
 
-    // Another one begins anew, and counts on from there.
+    // Another worker starts from zero, and the totals continue.
     let second = web();
     second.requests.add(2);
     second.body_size.record(7);
@@ -55,7 +55,7 @@ fn what_vanished_files_counted_stays() {
     ] {
         assert_eq!(agent.sample(sample), Some(value), "{sample}");
     }
-    // The pages that keep processes apart have what is there now.
+    // The pages that separate processes have the current values.
     let own = agent.body("/metrics?per=process");
     let line = format!("my_app_requests_total{{pid=\"{}\"}} 2", std::process::id());
     assert!(own.lines().any(|own| own == line), "{own}");
@@ -69,7 +69,7 @@ fn restarts_are_no_resets_whatever_the_agent_sees_of_them() {
     for round in 1..=20u32 {
         let web = Web::builder().path(root.path()).create().unwrap();
         web.requests.add(round.into());
-        // What nobody saw before its file went is lost, and nothing else.
+        // Counts that were not read before their file was removed are lost, and nothing else.
         agent.until(
             |agent| agent.sample("my_app_requests_total"),
             |total| total.is_some_and(|total| total == before + f64::from(round)),
@@ -106,7 +106,7 @@ fn what_no_file_has_any_more_leaves_after_a_time() {
     agent.until(|agent| agent.sample("my_app_temperature"), Option::is_none);
     assert_eq!(requests(&agent), Some(5.0), "it stays for a time");
     agent.until(requests, Option::is_none);
-    // One that comes then begins anew.
+    // A worker that starts later begins at zero.
     let web = Web::builder().path(root.path()).create().unwrap();
     web.requests.add(1);
     agent.until(requests, |total| *total == Some(1.0));
@@ -127,7 +127,7 @@ fn the_time_from_which_a_total_counts_stays_when_older_files_go() {
         let value = page.lines().find_map(|line| line.strip_prefix(&sample));
         value.expect(&page).parse().unwrap()
     };
-    // One that had counted, and one that had not.
+    // One that has counted, and one that has not.
     let metrics = ["my_app_requests", "my_app_body_size_bytes"];
     let before = metrics.map(created);
     let files = |agent: &Agent| agent.sample(r#"mmstats_files{model="my-app",state="live"}"#);
@@ -138,7 +138,7 @@ fn the_time_from_which_a_total_counts_stays_when_older_files_go() {
     agent.until(files, |&files| files == Some(1.0));
     assert_eq!(agent.sample("my_app_requests_total"), Some(7.0));
     assert_eq!(metrics.map(created), before);
-    // Nor when there is none for a time.
+    // It does not change when there is no file for a time, either.
     drop(second);
     agent.until(files, |&files| files.is_none());
     assert_eq!(metrics.map(created), before);

@@ -1,4 +1,4 @@
-//! Ends of threads and processes, forks, and what comes before `main`.
+//! Ends of threads and processes, forks, and code that runs before `main`.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,7 +28,7 @@ fn a_child_of_a_fork_writes_a_file_of_its_own() {
         DONE.add(7);
         TIME.time(|| ());
         assert_eq!(DONE.get(), 7);
-        // A thread of the child has no file of the parent either.
+        // A thread of the child does not have the parent's file, either.
         thread::spawn(|| DONE.add(1)).join().unwrap();
         let live: Vec<_> = (snapshot().files().iter())
             .map(|file| (file.pid() == std::process::id(), file.state()))
@@ -38,7 +38,7 @@ fn a_child_of_a_fork_writes_a_file_of_its_own() {
         0
     }));
     assert_eq!(std::fs::read(&own[0]).unwrap(), before);
-    // What the child left, since it ended without its exit handlers.
+    // What the child left, because it ended without its exit handlers.
     assert_eq!(count("work", "done"), Some(108));
     for file in files(&root().join("work")) {
         if file != own[0] {
@@ -123,7 +123,7 @@ static BEFORE: SharedCounter = SharedCounter::new("before", "main");
 
 /// Runs before `main`.
 #[used]
-// SAFETY: a pointer to a function that is called once, by the loader.
+// SAFETY: a pointer to a function that the loader calls once.
 #[unsafe(link_section = ".init_array")]
 static AT_LOAD: extern "C" fn() = {
     extern "C" fn at_load() {
@@ -147,10 +147,10 @@ fn before_main_and_after_the_exit_handler() {
         LEVEL.add(1.0);
         TIME.time(|| ());
     }
-    // SAFETY: a function that stays.
+    // SAFETY: the function is never unloaded.
     unsafe { libc::atexit(late) };
     let (tell, told) = std::sync::mpsc::channel();
-    // Detached: goes on while the process exits.
+    // Detached: it keeps running while the process exits.
     thread::spawn(move || {
         loop {
             thread::spawn(|| late()).join().unwrap();
@@ -168,7 +168,7 @@ fn an_allocator_counts_in_a_static() {
     }
     ON.store(true, Ordering::Relaxed);
     let work = || {
-        // The first is made while the cell is.
+        // The first allocation happens while the cell is being created.
         drop(std::hint::black_box(Box::new(1)));
         let (before, expected) = (ALLOCATIONS.get(), EXPECTED.load(Ordering::Relaxed));
         for n in 0..1000 {
@@ -178,7 +178,7 @@ fn an_allocator_counts_in_a_static() {
         let expected = EXPECTED.load(Ordering::Relaxed) - expected;
         let counted = ALLOCATIONS.get() - before;
         assert!(expected >= 1000 && counted <= expected);
-        // What `TIME` needed for its own cell is not counted.
+        // Allocations that `TIME` needs for its own cell are not counted.
         assert!(expected - counted < 100, "{counted} of {expected}");
     };
     thread::spawn(work).join().unwrap();

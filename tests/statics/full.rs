@@ -1,4 +1,4 @@
-//! Statics of a file that has no space for them.
+//! Statics in a file that has no space for them.
 
 use std::thread;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use mmstats::{SharedCounter, SharedGauge, SharedPercentile, SharedTimer};
 
 use super::{child, snapshot};
 
-/// As if the program had a static for each.
+/// As if the program had a static for each of these.
 fn labels(n: usize) -> &'static [(&'static str, &'static str)] {
     Box::leak(Box::new([("user", &*n.to_string().leak())]))
 }
@@ -36,11 +36,11 @@ fn each_kind_counts_under_an_other_of_its_own() {
         SharedPercentile::<u64>::new("full", name("p", n)).record(1);
         SharedPercentile::<f64>::new("full", name("f", n)).record(1.0);
     };
-    // The names are there before the files are full. (A name that comes later has no `_other` of its own.)
+    // These names exist before the files are full. (A name that comes later has no `_other` of its own.)
     SharedGauge::<f64>::new("full", "load")
         .labels(labels(0))
         .add(0.0);
-    // The first kind for which there is no space has the name as it is.
+    // The first kind without space uses the plain name `_other`.
     let gauge = |n| SharedGauge::<i64>::new("full", name("g", n)).add(1);
     (0..2 * STATICS).for_each(gauge);
     for _ in 0..2 {
@@ -76,7 +76,7 @@ fn each_kind_counts_under_an_other_of_its_own() {
         assert_eq!(total, each * all, "{other}");
         assert!(sum(&|metric| metric == other) > 0.0, "{other}");
     }
-    // For both files, and for all metrics, the cause is reported once.
+    // The cause is reported once for both files and all metrics.
     let status = mmstats::status();
     let full = status.models().iter().find(|model| model.name() == "full");
     let problems = full.unwrap().problems().iter();

@@ -16,7 +16,7 @@ static OF_A: SharedGauge<i64> = SharedGauge::new("cache", "open").labels(&[("a",
 static OF_A_AGAIN: SharedGauge<i64> =
     SharedGauge::new("cache", "open").labels(&[("b", "2"), ("a", "1")]);
 
-/// What readers see, as they display it.
+/// Returns the value that readers display.
 fn shown(label: &str) -> Option<String> {
     Some(snapshot().get("cache", label)?.to_string())
 }
@@ -41,7 +41,7 @@ fn the_last_value_wins_whichever_thread_has_set_it() {
     assert_eq!(shown("size"), Some("7".into()));
     assert_eq!(shown("load"), Some("-0.25".into()));
     assert_eq!(shown("open{a=\"1\",b=\"2\"}"), Some("2".into()));
-    // One file, which is the process's and outlives every thread.
+    // One file, which belongs to the process and outlives every thread.
     assert_eq!(files(&root().join("cache")).len(), 1);
     let snapshot = snapshot();
     assert_eq!(snapshot.files()[0].tid(), 0);
@@ -68,7 +68,7 @@ fn what_threads_add_is_exact() {
         for thread in 0..4 {
             let start = &start;
             scope.spawn(move || {
-                // The first use, of all at once.
+                // The first use, by all threads at once.
                 start.wait();
                 for _ in 0..50_000 {
                     SIZE.add(if thread == 0 { -1 } else { 1 });
@@ -95,9 +95,9 @@ fn a_child_of_a_fork_has_a_level_of_its_own() {
         SIZE.add(7);
         assert_eq!(SIZE.get(), 7);
         assert_eq!(files(&root().join("cache")).len(), 2);
-        // Both live, and add up.
+        // Both are alive, and add up.
         assert_eq!(shown("size"), Some("107".into()));
-        // A grandchild, of a child with a file.
+        // A grandchild, whose parent has a file.
         wait_well(fork(|| {
             SIZE.set(1);
             assert_eq!(shown("size"), Some("108".into()));
@@ -106,7 +106,7 @@ fn a_child_of_a_fork_has_a_level_of_its_own() {
         0
     }));
     assert_eq!(std::fs::read(&parents[0]).unwrap(), before);
-    // Levels of processes that have ended count no more.
+    // Levels of processes that have ended no longer count.
     assert_eq!(shown("size"), Some("100".into()));
     for file in files(&root().join("cache")) {
         if file != parents[0] {

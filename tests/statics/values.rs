@@ -149,7 +149,7 @@ struct Handler {
     requests: Counter,
 }
 
-/// A removal has every model of the thread take the way of its first use again.
+/// After a removal, every model of the thread takes the path of its first use again.
 #[test]
 fn groups_that_are_removed_leave_statics_as_they_are() {
     if !is_child("values::groups_that_are_removed_leave_statics_as_they_are") {
@@ -173,7 +173,7 @@ fn more_metrics_than_a_table_has_at_first() {
     if !is_child("values::more_metrics_than_a_table_has_at_first") {
         return;
     }
-    // Handles of one identity are one metric, wherever they are.
+    // Handles with the same identity are one metric, wherever they are.
     const NAMES: [&str; 4] = ["a", "b", "c", "d"];
     for first in NAMES {
         for second in NAMES {
@@ -226,7 +226,7 @@ fn what_cannot_be_recorded_is_reported_once() {
     assert_eq!((problems("cache"), problems("a/b")), (2, 1), "{status}");
 }
 
-/// Kilobytes of addresses that this process has.
+/// Returns the kilobytes of address space that this process uses.
 fn addresses() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmSize:"));
@@ -242,7 +242,7 @@ fn where_nothing_is_recorded_threads_take_no_more_and_more_memory() {
         let file = root.path().join("file");
         std::fs::write(&file, "").unwrap();
         child::run(child::command(name, root.path()).env("MMSTATS_DISABLE", "1"));
-        // A root that cannot be.
+        // An invalid root.
         child::run(child::command(name, &file).env("MMSTATS_QUIET", "1"));
         assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1);
         return;

@@ -69,7 +69,7 @@ fn a_proxy_is_serialized_as_its_factory_only() {
     assert!(!again.is_resolved());
     assert_eq!(again, proxy);
     assert_eq!(again.key().unwrap(), proxy.key().unwrap());
-    // A closure is not sent.
+    // A closure cannot be sent.
     let own = Proxy::new(|| Ok(1));
     assert!(postcard::to_stdvec(&own).is_err());
     assert!(matches!(own.key(), Err(Error::NoStore)));
@@ -127,14 +127,14 @@ fn a_strict_proxy_sees_the_latest_version() {
     let store = in_memory();
     let key = store.set(&1u8).unwrap();
     assert_eq!(*store.get::<u8>(&key).unwrap().unwrap(), 1);
-    // As another process would: past this store's cache.
+    // Like another process: past this store's cache.
     let other = super::builder().build(Past(store.erased())).unwrap();
     other.set_at(&key, &2u8).unwrap();
     assert_eq!(store.proxy_of::<u8>(&key), 1);
     assert_eq!(store.strict_proxy_of::<u8>(&key), 2);
     assert_eq!(store.proxy_of::<u8>(&key), 2, "now it is in the cache");
 
-    // At every use, too.
+    // Also at every later use.
     let mut strict = store.strict_proxy_of::<u8>(&key);
     let held = strict.resolve().unwrap();
     other.set_at(&key, &3u8).unwrap();
@@ -180,7 +180,7 @@ fn a_fetch_in_the_background_overlaps_with_work() {
     });
     proxy.resolve_async();
     proxy.resolve_async();
-    // It runs, and we do, too: were it not so, this would never end.
+    // It runs in parallel with this thread; otherwise this would never end.
     wait_for_begin.recv().unwrap();
     assert!(!proxy.is_resolved());
     work_done.send(()).unwrap();

@@ -1,4 +1,4 @@
-//! The scenario with real processes, as the example, the binary and its exports see it.
+//! The scenario with real processes, as seen by the example, the binary and its exports.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -61,7 +61,7 @@ fn all_see_what_the_workers_did_with_redis() {
     child::run(&mut command);
 }
 
-/// The scenario with its objects in this place, and what all who can read its statistics have of them.
+/// Runs the scenario with its objects in this place, and checks everything that reads its statistics.
 fn run_and_read(place: &str) {
     let root = std::env::var_os("MMSTATS_PATH").unwrap();
     let root = Path::new(&root);
@@ -101,13 +101,13 @@ fn run_and_read(place: &str) {
     top_shows(root, calls[&("input-0".to_owned(), Operation::Get)]);
 }
 
-/// `mmstats top` has the row of one series: its calls so far, and the times of those that are made meanwhile.
+/// `mmstats top` shows the row of one series: its calls so far, and the times of calls that are made meanwhile.
 fn top_shows(root: &Path, calls: u64) {
     const LABEL: &str = r#"operation{key="input-0",operation="get"}"#;
     let mut screen = Screen::start(30, 200, "C.UTF-8", root);
     screen.until_shows("labels (");
     screen.press(&format!("/{LABEL}\r"));
-    // Calls, rate, mean, p50 and p99. The line below the table begins with the label, too.
+    // Calls, rate, mean, p50 and p99. The line below the table also begins with the label.
     let row = |shown: &str| -> Option<Vec<String>> {
         let (_, cells) = shown.lines().find_map(|line| line.split_once(LABEL))?;
         Some(

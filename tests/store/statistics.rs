@@ -1,4 +1,4 @@
-//! Statistics, over threads and processes. Each test runs in a child, with a root of its own.
+//! Statistics over threads and processes. Each test runs in a child with its own root.
 
 use std::io::{BufReader, Read, Write};
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::example::key::Key;
 use super::example::stats::{self, Operation};
 use super::{builder, child, in_memory};
 
-/// Whether this is the child that runs the test; else it is run.
+/// Returns whether this is the child that runs the test; the parent runs the child.
 fn is_child(name: &str) -> bool {
     if child::is_child(name) {
         return true;
@@ -46,7 +46,7 @@ fn every_operation_has_its_times() {
     background.resolve_async();
     assert_eq!(background, proxy);
     store.evict(&key).unwrap();
-    // They survive the object.
+    // They outlive the object.
     let all = store.stats(&proxy).unwrap();
     assert_eq!(all, store.stats(&key).unwrap());
     let calls: Vec<_> = all
@@ -88,13 +88,13 @@ fn every_operation_has_its_times() {
     }
     for (operation, stats) in &all {
         let last = stats.last_time_ms.unwrap();
-        // The buckets' ends and the floats are rounded, the extremes are not.
+        // The bounds of buckets and the floats are rounded; the extremes are not.
         assert!(
             last >= stats.min_time_ms * 0.999 && last <= stats.max_time_ms * 1.001,
             "{operation:?} {stats:?}"
         );
         let at = stats.last_timestamp.unwrap();
-        // The kernel's coarse clock is some milliseconds late.
+        // The kernel's coarse clock lags by a few milliseconds.
         assert!(
             at + Duration::from_secs(1) >= began && at <= SystemTime::now(),
             "{operation:?} {at:?}"
@@ -104,14 +104,14 @@ fn every_operation_has_its_times() {
     assert!(store.stats(&Key::generate()).unwrap().is_empty());
     let without = in_memory();
     assert!(matches!(without.stats(&key), Err(Error::NoStats(_))));
-    // And it recorded nothing.
+    // And this store recorded nothing.
     without.set_at(&key, &1u8).unwrap();
     assert_eq!(store.stats(&key).unwrap(), all);
 }
 
 const READY: &[u8] = b"!";
 
-/// A process that gets an object, in two threads, and waits to be killed.
+/// A process that gets an object on two threads, and waits to be killed.
 #[test]
 fn process() {
     if !child::is_child("statistics::process") {
@@ -147,7 +147,7 @@ fn threads_and_processes_are_merged_also_killed_ones() {
     let mut processes: Vec<_> = (0..3).map(|_| child::start(&mut command)).collect();
     for process in &mut processes {
         let bytes = BufReader::new(process.0.stdout.as_mut().unwrap()).bytes();
-        // The harness prints of its own in front.
+        // The harness prints text before it.
         assert!(bytes.map(Result::unwrap).any(|byte| byte == READY[0]));
     }
     let gets = || {
@@ -163,7 +163,7 @@ fn threads_and_processes_are_merged_also_killed_ones() {
     store.get::<u8>(&key).unwrap();
     assert_eq!(gets(), 301);
     let stats = store.stats(&key).unwrap().remove(&Operation::Get).unwrap();
-    // Of several files, too.
+    // Also from several files.
     assert!(
         stats.last_time_ms.is_some() && stats.last_timestamp >= before,
         "{stats:?}"
@@ -190,10 +190,10 @@ fn keys_beyond_the_cap_count_as_other() {
         let of = all.values().filter_map(|of| of.get(&operation));
         of.map(|stats| stats.calls).sum()
     };
-    // What README.md says: so many series of their own, in so many bytes; what comes beyond counts as `_other`.
+    // What README.md says: this many series of their own, in this many bytes; everything beyond counts as `_other`.
     assert_eq!(calls(Operation::SetBytes), 10_000);
     assert_eq!(all.len(), 10_001);
-    // None is lost.
+    // No call is lost.
     assert_eq!(all["_other"][&Operation::Other].calls, 101);
     let root = std::env::var_os("MMSTATS_PATH").unwrap();
     let files = std::fs::read_dir(Path::new(&root).join("store")).unwrap();

@@ -9,7 +9,7 @@ use super::example::key::Key;
 use super::example::store::Store;
 use super::{builder, in_memory};
 
-/// What every connector does.
+/// Checks what every connector does.
 pub fn all_operations<C: Connector>(store: &Store<C>) {
     let key = store.set(&vec![1u32, 2, 3]).unwrap();
     assert!(store.exists(&key).unwrap());
@@ -57,7 +57,7 @@ fn the_cache_keeps_what_was_used_last() {
     }
     let cached: Vec<bool> = keys.iter().map(|key| store.is_cached(key)).collect();
     assert_eq!(cached, [true, false, true]);
-    // Of another type than it was asked for before: read anew.
+    // It has another type than before, so it is read again.
     assert_eq!(*store.get::<i8>(&keys[2]).unwrap().unwrap(), 2);
     let none = builder()
         .cache_size(0)

@@ -1,4 +1,4 @@
-//! `Root`: code that finds its statistics by itself.
+//! `Root`: for code that finds its statistics by itself.
 
 use std::path::Path;
 use std::thread;
@@ -30,7 +30,7 @@ static STAY: SharedTimer = SharedTimer::new("visits", "stay");
 static BILL: SharedPercentile<u64> = SharedPercentile::new("visits", "bill");
 static SEATS: SharedGauge<i64> = SharedGauge::new("visits", "seats");
 
-/// All ways to count without being given statistics.
+/// Counts in all ways that need no statistics as an argument.
 fn serve(cups: u64) {
     Cafe::local(|cafe| {
         cafe.cups.add(cups);
@@ -55,7 +55,7 @@ fn assert_served(root: &Root, cups: u64) {
     assert!(seats.is_none(), "of the process: {seats:?}");
 }
 
-/// Runs a test of this module in a process with a root, and says whether this is that process.
+/// Runs a test of this module in a process with a root; returns whether this is that process.
 fn in_a_process_with(name: &str, variable: &str) -> bool {
     let name = format!("root::{name}");
     if child::is_child(&name) {
@@ -91,7 +91,7 @@ fn a_thread_has_its_root_and_others_have_theirs() {
     let first = {
         let root = Root::temporary();
         serve(1);
-        // One test after another in a thread, and others at the same time.
+        // One test after another on a thread, and others at the same time.
         thread::scope(|scope| {
             for cups in 2..10 {
                 scope.spawn(move || {
@@ -110,7 +110,7 @@ fn a_thread_has_its_root_and_others_have_theirs() {
     serve(20);
     assert_served(&second, 20);
     drop(second);
-    // The process's root has nothing of it, and goes on: in this thread, and in one that takes over what there is.
+    // The process's root is unaffected and still in use: on this thread, and on one that takes over an existing file.
     assert_eq!(total(&process), Some(1000));
     serve(1);
     thread::spawn(|| serve(1)).join().unwrap();

@@ -1,4 +1,4 @@
-//! What a write does not do: allocate, and call the system.
+//! What a write does not do: allocate or call the system.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -17,7 +17,7 @@ thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: the system's allocator does the work; a thread-local without a destructor counts.
+// SAFETY: the system's allocator does the work; the count is a thread-local without a destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
@@ -34,13 +34,13 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// A handle as in a scope, with a label more.
+/// A handle as in a scope, with one more label.
 static LABELLED: LazyLock<Scope> = LazyLock::new(|| {
     let stat = mmstats::stats(|stat| Ok(stat.with(&[("host", "nl-ams")])));
     stat.unwrap()
 });
 
-/// Every kind of write, on an octave and groups that are there.
+/// Writes in every way, to an existing octave and existing groups.
 fn write_everything(web: &Web) {
     web.requests.inc();
     web.requests.add(2);
@@ -104,21 +104,21 @@ fn write_everything(web: &Web) {
 fn prepared() -> mmstats::Stats<Web> {
     let web = Web::create().unwrap();
     web.response_time.start().stop();
-    // So often that the rings are complete.
+    // So often that the rings have their full size.
     for _ in 0..1000 {
         write_everything(&web);
     }
-    // More errors than there is room for.
+    // More errors than there is space for.
     for name in 0..300 {
         web.errors.note(&name.to_string(), "");
     }
-    // What these have evicted comes again.
+    // The evicted ones are recorded again.
     write_everything(&web);
     web.errors.note("beyond the table", "a context that is new");
     web
 }
 
-/// An error with a message of its own.
+/// An error whose message has its number.
 #[derive(Debug)]
 struct Numbered(u64);
 
@@ -143,14 +143,14 @@ fn no_write_after_the_first_allocates() {
     for number in 0..1000 {
         write_everything(&web);
         web.errors.note("beyond the table", "a context that is new");
-        // Each one is new to the full log. So many that the table is put in order again and again.
+        // Each of these is new to the full log. There are so many that the table is reordered repeatedly.
         for each in 0..100 {
             web.errors.record(&Numbered(100 * number + each));
         }
-        // Its time may be of an octave that has none yet: that takes file space, no memory.
+        // Its time may fall in a new octave: that takes file space, not memory.
         web.response_time.start().discard();
     }
-    // Beyond the cap names are counted under `_other` without an allocation, too.
+    // Beyond the cap, names are counted under `_other`, also without an allocation.
     let after = ALLOCATIONS.get();
     assert_eq!(after - before, 0);
     assert!(
@@ -162,7 +162,7 @@ fn no_write_after_the_first_allocates() {
     );
 }
 
-/// Under this filter any system call but exit_group ends the process.
+/// With this filter, any system call except exit_group ends the process.
 #[cfg(target_os = "linux")]
 fn forbid_system_calls() {
     let code = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter {
@@ -172,7 +172,7 @@ fn forbid_system_calls() {
         k,
     };
     let mut filter = [
-        // The number of the call; exit_group is allowed, everything else kills.
+        // The number of the call: exit_group is allowed, everything else kills.
         code(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
         code(
             libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
@@ -218,7 +218,7 @@ fn no_write_after_the_first_calls_the_system() {
             web.response_time.start().discard();
         }
         if calls_the_system {
-            // A hundred groups want more space than is reserved.
+            // A hundred groups need more space than is reserved.
             for name in 0..100 {
                 for bits in 0..60 {
                     let group = web.handlers.group(&name.to_string());
@@ -226,7 +226,7 @@ fn no_write_after_the_first_calls_the_system() {
                 }
             }
         }
-        // SAFETY: always.
+        // SAFETY: `_exit` is always safe.
         unsafe { libc::_exit(0) };
     }
     let root = tempfile::tempdir().unwrap();
@@ -238,6 +238,6 @@ fn no_write_after_the_first_calls_the_system() {
         command.output().unwrap().status
     };
     assert_eq!(status(false).code(), Some(0));
-    // The filter works: what does call the system is killed.
+    // The filter works: a system call kills the process.
     assert_eq!(status(true).signal(), Some(libc::SIGSYS));
 }

@@ -1,4 +1,4 @@
-//! Appending to a file: whole or not at all, whatever code of the user's runs meanwhile.
+//! Appending to a file: completely or not at all, whatever code of the user runs meanwhile.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -53,7 +53,7 @@ struct Plain {
     n: Counter,
 }
 
-/// A whole file, which `limit` uses. It is leaked: the test's process is short.
+/// Creates a whole file, which `limit` uses. It is leaked, because the test's process is short-lived.
 fn whole(root: &tempfile::TempDir) -> &'static Stats<Whole> {
     let whole = Whole::builder().path(root.path()).keep(true).create();
     let whole: &'static Stats<Whole> = Box::leak(Box::new(whole.unwrap()));
@@ -156,7 +156,7 @@ fn names_too_long_for_a_file_count_under_other_and_are_taken_back_alone() {
         matches!(error, Error::Name { what: "prefix", .. }),
         "{error}"
     );
-    // Who comes back while it is taken back is refused.
+    // A reentrant call while it is taken back is refused.
     assert_eq!(REFUSALS.get(), 1);
     for i in 1..=3 {
         at.sub.group(&long(i)).sub.group("leaf").n.add(10 * i);

@@ -1,4 +1,4 @@
-//! What the derive accepts, `create` accepts: every attribute with every kind that takes it.
+//! Whatever the derive accepts, `create` accepts: every attribute with every kind that takes it.
 
 use mmstats::{
     Average, Compound, Constant, Counter, Errors, Flag, Gauge, Groups, History, MmStats,
@@ -7,7 +7,7 @@ use mmstats::{
 
 use super::models::{Db, Handler, Pool};
 
-/// Whether the model can be made, as the whole file and as a group.
+/// Asserts that the model can be created, as a whole file and as a group.
 fn created<T: MmStats>(what: &str) {
     let root = tempfile::tempdir().unwrap();
     if let Err(error) = T::builder().path(root.path()).create() {
@@ -18,7 +18,7 @@ fn created<T: MmStats>(what: &str) {
     }
 }
 
-/// A model of one field for each line of attributes.
+/// Creates a model with one field for each line of attributes.
 macro_rules! created {
     ($ty:ty: $([$($attributes:tt)*])*) => {
         $({
@@ -33,7 +33,7 @@ macro_rules! created {
     };
 }
 
-/// The same, with the least and the greatest number of buffers.
+/// The same, with the minimum and the maximum number of buffers.
 macro_rules! buffered {
     ($ty:ty: $([$($attributes:tt)*])*) => {
         $(created! { $ty:

@@ -32,7 +32,7 @@ fn sampled(snapshot: &Snapshot, label: &str) -> SamplingCounterValue {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Values are eighths, so that the oracle is exact in integers.
+    /// Values are eighths, so that the oracle is exact with integers.
     #[test]
     fn averages_of_files_are_those_of_their_values(
         values in prop::collection::vec((-1i64 << 40..1i64 << 40, 0..3usize), 0..200),
@@ -67,7 +67,7 @@ proptest! {
     }
 }
 
-/// A large value takes the digits of the small ones with it, but not for ever.
+/// A large value makes the digits of the small ones disappear, but not forever.
 #[test]
 fn a_moving_average_recovers_from_a_large_value() {
     let model = Model::builder().anonymous().create().unwrap();
@@ -142,7 +142,7 @@ fn a_rate_is_per_millisecond() {
     }
     let per_milli = |time: Duration| 9.0 / (time.as_secs_f64() * 1e3);
     let rate = model.hits.value().rate;
-    // A tenth for the difference of the clocks.
+    // A tenth for the difference between the clocks.
     assert!(rate <= 1.1 * per_milli(least), "{rate}");
     assert!(rate >= 0.9 * per_milli(before.elapsed()), "{rate}");
 }
@@ -161,10 +161,10 @@ fn only_who_may_still_write_has_a_rate() {
     }
     let file = live.path().unwrap();
     let both = std::fs::read(&file).unwrap();
-    // The same by a thread that has ended: the owner word's state is 1.
+    // The same file of a thread that has ended: the state in the owner word is 1.
     let mut ended = both.clone();
     ended[44] = 1;
-    // Of another thread, or it would be a copy, which does not count.
+    // With another tid, or it would be a copy, which does not count.
     ended[60] ^= 1;
     std::fs::write(file.with_file_name("mmstats-0-0"), ended).unwrap();
     let found = sampled(&snapshot(&root), "hits");

@@ -1,16 +1,16 @@
-//! Tests that need a process of their own run themselves again, in a child.
+//! Tests that need a process of their own run themselves again in a child.
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 const ROLE: &str = "MMSTATS_TEST_ROLE";
 
-/// Whether this process is the child of the test `name`.
+/// Returns whether this process is the child of the test `name`.
 pub fn is_child(name: &str) -> bool {
     std::env::var(ROLE).is_ok_and(|role| role == name)
 }
 
-/// The test `name` (its full path) as a child, with `root` as its MMSTATS_PATH.
+/// Returns the command that runs the test `name` (its full path) as a child, with `root` as its MMSTATS_PATH.
 pub fn command(name: &str, root: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
@@ -22,7 +22,7 @@ pub fn command(name: &str, root: &Path) -> Command {
     command
 }
 
-/// Runs the child and wants it to end well.
+/// Runs the child and asserts that it succeeds.
 pub fn run(command: &mut Command) -> Output {
     let output = command.output().unwrap();
     assert!(
@@ -34,7 +34,7 @@ pub fn run(command: &mut Command) -> Output {
     output
 }
 
-/// Starts the child with pipes to it. It is ended when the guard is dropped.
+/// Starts the child with pipes to it. It is killed when the guard is dropped.
 pub fn start(command: &mut Command) -> Running {
     Running(
         command

@@ -1,13 +1,13 @@
-//! A small file system, to be full.
+//! A small file system that can become full.
 
 use std::path::Path;
 use std::process::Command;
 
-/// A tmpfs of its own, unmounted when dropped.
+/// A separate tmpfs, unmounted when this is dropped.
 pub struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
-    /// Needs root; without it the test is skipped, loudly.
+    /// Mounts the file system. This needs root; without it the test is skipped with a message.
     pub fn mount(size: &str) -> Option<SmallDisk> {
         let directory = tempfile::tempdir().unwrap();
         let mounted = Command::new("mount")
@@ -25,7 +25,7 @@ impl SmallDisk {
         None
     }
 
-    /// Where it is mounted.
+    /// Returns where it is mounted.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
@@ -33,7 +33,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: the lock that this process holds there is a mapping, and stays until it ends.
+        // A lazy unmount: the lock that this process holds there is a mapping, which stays until the process ends.
         let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
     }
 }

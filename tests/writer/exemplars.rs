@@ -1,4 +1,4 @@
-//! Exemplars: the last value of each magnitude that came with a context.
+//! Exemplars: the last value of each magnitude that was recorded with a context.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ fn snapshot(root: &TempDir) -> Snapshot {
     snapshot
 }
 
-/// Values and contexts of a label.
+/// Returns the values and contexts of a label.
 fn exemplars(root: &TempDir, label: &str) -> Vec<(f64, String)> {
     let snapshot = snapshot(root);
     let value = snapshot.get("Traced", label).unwrap();
@@ -46,7 +46,7 @@ fn exemplars(root: &TempDir, label: &str) -> Vec<(f64, String)> {
     all
 }
 
-/// When the exemplar of the least magnitude was recorded.
+/// Returns when the exemplar of the least magnitude was recorded.
 fn time_of_the_first(root: &TempDir) -> u64 {
     let snapshot = snapshot(root);
     let times = snapshot.get("Traced", "time").unwrap();
@@ -76,7 +76,7 @@ fn the_last_of_each_magnitude_is_kept() {
     ] {
         traced.size.record_with(value, context);
     }
-    // 3 and 7 are of one octave in the file, and of two magnitudes only where their files are merged.
+    // 3 and 7 are in one octave in the file, and count as two magnitudes only when files are merged.
     assert_eq!(
         exemplars(&root, "size"),
         wanted(&[(7.0, "f"), (1023.0, "c"), (5000.0, "d")])
@@ -116,7 +116,7 @@ fn the_later_one_of_several_files_is_shown() {
     first.time.record_with(Duration::from_secs(1), "slow");
     let second = thread::scope(|scope| scope.spawn(|| traced(&root)).join().unwrap());
     let first_time = time_of_the_first(&root);
-    // Until the coarse clock has gone on.
+    // Until the coarse clock has advanced.
     let begin = Instant::now();
     loop {
         assert!(

@@ -1,4 +1,4 @@
-//! The face, as the design has it: this file has to compile as it stands.
+//! The public interface as designed: this file must compile as it is.
 
 use mmstats::{
     Compound, Counter, Flag, Gauge, Groups, MmStats, MmValue, Percentile, Stopwatch, Text, Timer,
@@ -44,7 +44,7 @@ struct Pool {
 
 async fn fetch() {}
 
-/// A task of a multi-threaded executor may move between threads: what it keeps must be `Send`.
+/// A task of a multi-threaded executor may move between threads, so everything that it keeps must be `Send`.
 fn spawn<F: Future<Output = ()> + Send + 'static>(_: F) {}
 
 fn work() -> u32 {

@@ -1,4 +1,4 @@
-//! Files: where they appear, what they replace, when they go.
+//! Files: where they appear, what they replace, and when they are removed.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
@@ -86,7 +86,7 @@ fn the_mode_is_that_of_the_file_and_opens_the_directories() {
     let root = tempfile::tempdir().unwrap();
     let inner = root.path().join("stats");
     let web = Web::builder().path(&inner).mode(0o640).create().unwrap();
-    // What the umask takes away is the user's wish; under the usual 022 nothing of 640 goes.
+    // The umask is the user's wish; the usual 022 removes nothing from 640.
     assert_eq!(
         web.path().unwrap().metadata().unwrap().mode() & 0o740,
         0o640
@@ -176,7 +176,7 @@ fn two_fields_of_one_label_are_an_error_at_create() {
         names(&directory(&root, "Outer")).is_empty(),
         "no half-made file"
     );
-    // Without a file it is the same.
+    // The same happens without a file.
     let error = Outer::builder().anonymous().create().err().unwrap();
     assert!(matches!(&error, Error::DuplicateLabel { label, .. } if label == "inner.n"));
 }
@@ -203,9 +203,9 @@ fn exit_removes_what_is_left_and_keeps_what_is_to_be_kept() {
     const NAME: &str = "files::exit_removes_what_is_left_and_keeps_what_is_to_be_kept";
     if child::is_child(NAME) {
         Web::local(|s| s.requests.add(2));
-        // Leaked: no drop will run for it.
+        // Leaked: it is never dropped.
         std::mem::forget(Web::create().unwrap());
-        // A thread that never ends: exit comes over it.
+        // A thread that never ends: the process exits while it runs.
         let (started, wait) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             Web::local(|s| s.requests.add(5));

@@ -1,5 +1,4 @@
-//! Percentiles of floats: any values, over any number of threads and files, have the percentiles of a sorted
-//! list.
+//! Percentiles of floats: any values, over any number of threads and files, have the percentiles of a sorted list.
 
 use mmstats::reader::Reader;
 use mmstats::retire::Cleaner;
@@ -49,7 +48,7 @@ fn buckets(of: &FloatDistribution) -> Vec<(f64, f64, u64)> {
     buckets
 }
 
-/// All signs and magnitudes, some of them close together.
+/// Values of all signs and magnitudes, some of them close together.
 fn values() -> impl Strategy<Value = f64> {
     prop_oneof![
         any::<u64>().prop_map(f64::from_bits),
@@ -100,7 +99,7 @@ proptest! {
 fn more_octaves_than_a_table_has_entries_keep_their_buckets() {
     let root = tempfile::tempdir().unwrap();
     let stats = create(&root);
-    // 2000 powers of two of both signs: each is an octave of its own.
+    // 2000 powers of two, with both signs: each has an octave of its own.
     let values: Vec<f64> = (-1000..1000)
         .map(|n| 2f64.powi(n) * if n % 2 == 0 { 1.25 } else { -1.25 })
         .collect();
@@ -141,9 +140,9 @@ fn a_fold_keeps_everything_but_the_last_value() {
         stats.record(f64::NAN);
         drop(stats);
     };
-    // In processes of their own, which have ended when they are folded.
+    // In separate processes, which have ended when they are folded.
     for value in [-2.5, 4.0] {
-        // SAFETY: the child makes a file and ends without running anything of its parent's.
+        // SAFETY: the child creates a file and ends without running any code of its parent's.
         match unsafe { libc::fork() } {
             0 => {
                 let done = std::panic::catch_unwind(|| program(value)).is_ok();
@@ -152,7 +151,7 @@ fn a_fold_keeps_everything_but_the_last_value() {
             }
             child => {
                 let mut status = 0;
-                // SAFETY: waits for the child made above.
+                // SAFETY: waits for the child that was made above.
                 assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
                 assert_eq!(status, 0);
             }
@@ -167,7 +166,7 @@ fn a_fold_keeps_everything_but_the_last_value() {
         (after.stddev(), after.min()),
         (before.stddev(), before.min())
     );
-    // Of two files' last values neither is the last.
+    // Of the last values of two files, neither is the last.
     assert_eq!(
         (after.count(), after.rejected(), after.last()),
         (2, 2, None)

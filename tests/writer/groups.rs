@@ -1,4 +1,4 @@
-//! Groups: made at run time, bounded, never in the way.
+//! Groups: created at run time, bounded, never in the way.
 
 use std::time::Duration;
 
@@ -133,7 +133,7 @@ fn a_label_that_is_there_already_is_refused() {
     stats.first.try_group("a").unwrap().n.inc();
     assert!(stats.second.try_group("a").is_err());
     stats.third.try_group("a").unwrap().n.add(5);
-    // A refusal takes nothing: the name after it works.
+    // A refusal uses nothing up: the next name works.
     stats.second.try_group("b").unwrap().n.add(2);
     let snapshot = snapshot(&root);
     let get = |label: &str| {
@@ -209,7 +209,7 @@ fn references_stay_valid_while_hundreds_of_groups_are_added() {
     assert_eq!(stats.group("g1999").n.get(), 1999);
 }
 
-/// A group whose own groups find no space is taken back whole: its name, its levels, its bytes.
+/// A group whose own groups find no space is taken back completely: its name, its levels, its bytes.
 #[test]
 fn a_group_that_fails_in_the_middle_leaves_nothing() {
     #[derive(MmStats)]
@@ -237,7 +237,7 @@ fn a_group_that_fails_in_the_middle_leaves_nothing() {
         made += 1;
     };
     assert!(matches!(error, Error::Full { .. }), "{error}");
-    // Again, and for the same reason: the first try has left no label behind.
+    // Again, with the same cause: the first attempt has left no label behind.
     let error = stats.try_group(&format!("g{made}")).err().unwrap();
     assert!(matches!(error, Error::Full { .. }), "{error}");
     let snapshot = snapshot(&root);
@@ -283,7 +283,7 @@ fn names_that_are_refused_cost_good_ones_nothing() {
     assert_eq!(get("good-99.response_ok"), Some(1));
 }
 
-/// A logger that counts its lines in groups, by level.
+/// A logger that counts its lines in groups by level.
 struct Counting;
 
 #[derive(MmStats)]
@@ -316,7 +316,7 @@ fn a_logger_may_use_the_groups_that_are_reported_to_it() {
     }
     let mut reader = mmstats::reader::Reader::from_env().unwrap();
     let snapshot = reader.snapshot().unwrap();
-    // The last one, and the line that reported it.
+    // The last group, and the line that reported it.
     let other = snapshot.get("Logged", "_other.n").unwrap();
     assert_eq!(other.as_u64(), Some(2));
 }

@@ -1,7 +1,7 @@
-//! Groups that end when nobody writes them (`#[mmstats(idle = "3s")]`).
+//! Groups that end when no thread writes them (`#[mmstats(idle = "3s")]`).
 //!
-//! The time-out is the library's, so the tests wait for what happens, up to a deadline that only a broken
-//! library reaches.
+//! The library determines the time-out, so the tests wait for the event, up to a deadline that only a broken library
+//! reaches.
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -73,9 +73,9 @@ fn a_group_that_nobody_writes_ends_and_others_stay() {
     );
     assert_eq!(number(&root, "kept.idle.requests"), Some(5));
     assert_eq!(number(&root, "busy.requests"), Some(busy.requests.get()));
-    // Who asks for it again has a new one.
+    // Looking it up again creates a new group.
     assert_eq!(stats.sessions.group("idle").requests.get(), 0);
-    // The new one ends, too, and so does one in a space that is used again.
+    // The new group also ends, and so does a group in reused space.
     until(
         || number(&root, "idle.requests").is_none(),
         || stats.sessions.group("busy").requests.inc(),
@@ -109,7 +109,7 @@ fn a_group_stays_whole_while_one_thread_writes_it() {
         }
         shared.requests.get()
     });
-    // It was idle in this thread for as long as the other group.
+    // On this thread it was idle for as long as the other group.
     let mut last = 100;
     until(
         || number(&root, "idle.requests").is_none(),
@@ -122,7 +122,7 @@ fn a_group_stays_whole_while_one_thread_writes_it() {
     assert!(number(&root, "shared.requests").unwrap() >= last);
     drop(tell);
     other.join().unwrap();
-    // Its thread's file has ended with its stats.
+    // That thread's file was removed together with its stats.
     until(|| number(&root, "shared.requests").is_none(), || ());
 }
 

@@ -1,4 +1,4 @@
-//! Groups with labels: found by a struct or by pairs, and seen as `<metric>{key="value",…}`.
+//! Groups with labels: found by a struct or by pairs, and shown as `<metric>{key="value",…}`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -133,7 +133,7 @@ fn borrowed_labels_find_the_group_of_the_labels() {
     web.routes.group(&route("index", 404)).response_ok.inc();
     web.routes.group_ref(&other(404)).response_ok.inc();
     assert_eq!(web.routes.group_ref(&other(404)).response_ok.get(), 2);
-    // What was removed begins anew.
+    // A removed group begins again.
     assert!(web.routes.remove(&route("index", 200)));
     assert_eq!(web.routes.group_ref(&index).response_ok.get(), 0);
     // At the cap.
@@ -147,7 +147,7 @@ fn borrowed_labels_find_the_group_of_the_labels() {
     assert_eq!(web.routes.len(), 2);
 }
 
-/// Hashes as nothing else does.
+/// A reference whose hash differs from that of the labels.
 struct WronglyHashed;
 
 impl std::hash::Hash for WronglyHashed {
@@ -233,7 +233,7 @@ fn past_the_cap_labels_count_under_one_other() {
         (r#"response_ok{handler="index",status="0"}"#, 1),
         (r#"response_ok{handler="_other",status="_other"}"#, 9),
         (r#"response_ok{code="0",handler="index"}"#, 2),
-        // Pairs and names have one: it has no labels that exporters would take for a family of its own.
+        // Pairs and names share one: it has no labels, which exporters would take for a separate family.
         ("_other.response_ok", 9 * 2 + 10 * 20),
     ] {
         let found = snapshot.get("my-app", label).expect(label);
@@ -283,7 +283,7 @@ fn labels_that_cannot_be_are_errors_and_count_under_other() {
         assert!(matches!(error, Error::Name { .. }), "{error}");
         named.texts.group(&key).n.inc();
     }
-    // They cost good ones nothing.
+    // They do not affect valid ones.
     named.texts.group(&texts("x", "y")).n.inc();
     let stats = Handler::groups(["index"]).path(root.path()).create();
     let stats = stats.unwrap();
@@ -349,7 +349,7 @@ fn a_group_label_is_a_pair_beside_the_name() {
     let root = tempfile::tempdir().unwrap();
     let exported = Exported::builder().path(root.path()).create().unwrap();
     exported.handlers.group("index").n.inc();
-    // The label text goes by the name.
+    // The label text contains the name.
     let value = snapshot(&root).get("Exported", "index.n").unwrap().as_u64();
     assert_eq!(value, Some(1));
     let bytes = std::fs::read(exported.path().unwrap()).unwrap();

@@ -2,11 +2,11 @@
 
 use mmstats::{Groups, MmStats, Writer};
 
-/// The derive's rule, from its source.
+/// The rule of the derive, from its source.
 #[path = "../../derive/src/label.rs"]
 mod derive;
 
-/// All texts of at most `most` characters that may matter, and long ones.
+/// Returns all relevant texts of at most `most` characters, and long ones.
 fn texts(most: usize) -> Vec<String> {
     let mut texts = vec![String::new()];
     let mut last = texts.clone();
@@ -51,7 +51,7 @@ fn a_prefix_is_accepted_by_the_derive_and_by_create_alike() {
     #[derive(MmStats)]
     struct Empty {}
     for text in texts(4) {
-        // That of a builder, by the rule that a field's goes by; there none at all is one, too.
+        // The prefix of a builder, with the rule for that of a field; an empty one is valid there, too.
         let created = Empty::builder().anonymous().label_prefix(&*text).create();
         let accepted = derive::prefix_problem(&text).is_none() || text.is_empty();
         assert_eq!(accepted, created.is_ok(), "{text:?}");
@@ -110,7 +110,7 @@ fn texts_that_a_file_cannot_have_whole_are_errors() {
         .help(&long[1..])
         .add()
         .unwrap();
-    // What an add that failed has left is nothing: the label is free, and so is the next.
+    // A failed add has left nothing: the label is free, and so is the next one.
     writer.counter("b").add().unwrap();
     let root = tempfile::tempdir().unwrap();
     let stats = Long::builder()

@@ -1,4 +1,4 @@
-//! A value that shows whether it was torn.
+//! A value that shows whether it is torn.
 
 use mmstats::MmValue;
 
@@ -10,14 +10,14 @@ pub struct Line {
 }
 
 impl Line {
-    /// The one that is whole for `n`.
+    /// Returns the whole value for `n`.
     pub fn of(n: u64) -> Line {
         Line {
             words: std::array::from_fn(|i| n.wrapping_mul(i as u64 + 1)),
         }
     }
 
-    /// `n`, if it is whole.
+    /// Returns `n` if the value is whole.
     pub fn whole(self) -> Option<u64> {
         (self == Line::of(self.words[0])).then_some(self.words[0])
     }

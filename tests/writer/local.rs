@@ -62,7 +62,7 @@ fn ended_threads_leave_their_counts_to_the_next() {
     assert_eq!(get("running").0.as_i64(), Some(1));
     assert_eq!(get("level").0.as_u64(), Some(0));
     assert_eq!(get("busy").0.as_bool(), Some(false));
-    // The next thread goes on with the same file.
+    // The next thread continues with the same file.
     thread::spawn(|| {
         Pool::local(|s| {
             s.done.inc();
@@ -99,8 +99,8 @@ fn there_are_never_more_files_than_threads_alive_at_once() {
         last = done;
         seen.extend(names(&Path::new(&root).join("Pool")));
     }
-    // A scope ends when its closures have, its threads' destructors may come a little later: of two
-    // rounds at most.
+    // A scope ends when its closures have ended; the destructors of its threads may run a little later. So the files
+    // are those of at most two rounds.
     assert!(seen.len() <= 16, "{seen:?}");
     let total = reader
         .snapshot()
@@ -146,7 +146,7 @@ fn during_the_teardown_of_a_thread_the_closure_runs_against_private_memory() {
         child::run(&mut child::command(NAME, root.path()));
         return;
     }
-    /// Uses the statistics when its thread ends, before or after they have gone.
+    /// Uses the statistics when its thread ends, before or after they are gone.
     struct Late(Arc<std::sync::atomic::AtomicU32>);
     impl Drop for Late {
         fn drop(&mut self) {
@@ -167,7 +167,7 @@ fn during_the_teardown_of_a_thread_the_closure_runs_against_private_memory() {
     let late = || Some(Late(ran.clone()));
     let (before, after) = (late(), late());
     thread::spawn(move || {
-        // Destructors run in an order that is not ours to say: one on each side of the first use.
+        // The order of destructors is not defined, so there is one on each side of the first use.
         EARLY.set(before);
         Web::local(|s| s.requests.inc());
         LATE.set(after);
@@ -228,7 +228,7 @@ fn a_forked_child_writes_nothing_into_its_parents_file() {
         .iter()
         .map(|name| std::fs::read(directory.join(name)).unwrap())
         .collect();
-    // SAFETY: the child only uses what this test is about, and leaves by _exit.
+    // SAFETY: the child does only what this test is about, and exits through `_exit`.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         owned.requests.add(1000);
@@ -240,11 +240,11 @@ fn a_forked_child_writes_nothing_into_its_parents_file() {
         Web::local(|s| s.requests.add(10_000));
         drop(owned);
         let own = names(&directory).len();
-        // SAFETY: always.
+        // SAFETY: `_exit` is always safe.
         unsafe { libc::_exit(if own == 3 { 0 } else { 1 }) };
     }
     let mut status = 0;
-    // SAFETY: our child, our integer.
+    // SAFETY: our child, and a pointer to our integer.
     assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
     assert_eq!(status, 0, "the child has a file of its own");
     let mine = format!("mmstats-{}-", std::process::id());

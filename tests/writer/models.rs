@@ -49,7 +49,7 @@ pub struct Route {
     pub status: u16,
 }
 
-/// A borrowed form of it.
+/// The borrowed form of `Route`.
 #[derive(Hash)]
 pub struct RouteRef<'a> {
     pub handler: &'a str,
@@ -89,12 +89,12 @@ pub struct Pool {
     pub waits: u64,
 }
 
-/// A merged snapshot of what is under `path`.
+/// Returns a merged snapshot of the files under `path`.
 pub fn snapshot(path: impl AsRef<Path>) -> Snapshot {
     Reader::open(path).unwrap().snapshot().unwrap()
 }
 
-/// The names of what is in a directory, sorted; nothing where there is none.
+/// Returns the names in a directory, sorted; empty if there is no directory.
 pub fn names(directory: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(directory) else {
         return Vec::new();
@@ -106,7 +106,7 @@ pub fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-/// A model's directory under a root.
+/// Returns a model's directory under a root.
 pub fn directory(root: &tempfile::TempDir, model: &str) -> PathBuf {
     root.path().join(model)
 }

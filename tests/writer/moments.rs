@@ -1,4 +1,4 @@
-//! Distributions and summaries, publication by publication: most are stored in a few words.
+//! Distributions and summaries, publication by publication: most of them are stored in a few words.
 
 use mmstats::{MmStats, Percentile, Summary};
 use proptest::prelude::*;
@@ -21,15 +21,15 @@ struct Measured {
     sixteen: Summary,
 }
 
-/// Runs of values of one order of magnitude: within a run the extremes soon stand still, the next one
-/// moves them or carries a sum over.
+/// Runs of values of one order of magnitude: within a run the extremes soon stop changing; the next run changes them
+/// or causes a carry in a sum.
 fn runs() -> impl Strategy<Value = Vec<u64>> {
     let run = (0u32..64, prop::collection::vec(any::<u64>(), 1..60));
     let run = run.prop_map(|(bits, values)| values.into_iter().map(move |v| v >> bits));
     prop::collection::vec(run, 1..6).prop_map(|runs| runs.into_iter().flatten().collect())
 }
 
-/// Σ(x - m)² of exact sums, as a sample's deviation; `None` where the squares do not fit.
+/// Returns the sample deviation from Σ(x - m)², computed with exact sums; `None` if the squares do not fit.
 fn deviation(values: &[u64]) -> Option<f64> {
     let n = values.len() as u128;
     let (mut total, mut squares) = (0u128, 0u128);
@@ -73,7 +73,7 @@ proptest! {
     fn each_publication_of_a_summary_has_all_of_its_words(values in runs()) {
         let root = tempfile::tempdir().unwrap();
         let measured = Measured::builder().path(root.path()).create().unwrap();
-        // Integers of at most 24 bits: their sum, and those of their squares, are exact.
+        // Integers of at most 24 bits: their sum, and the sum of their squares, are exact.
         let values: Vec<u64> = values.into_iter().map(|value| value >> (40 - value.leading_zeros().min(40))).collect();
         for n in 1..=values.len() {
             let (so_far, value) = (&values[..n], values[n - 1]);

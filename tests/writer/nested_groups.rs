@@ -1,4 +1,4 @@
-//! Groups within groups: what they have of the names and the labels around them.
+//! Groups within groups: which names and labels they get from the groups around them.
 
 use std::path::Path;
 
@@ -102,7 +102,7 @@ fn regions(root: &Path, step: u64) -> Stats<Regions> {
     regions
 }
 
-/// Label text, prefix and labels of those that are there, with their values.
+/// Returns label text, prefix and labels of the existing series, with their values.
 fn identities(root: &tempfile::TempDir) -> Vec<(String, String, String, u64)> {
     let snapshot = snapshot(root);
     assert!(snapshot.errors().is_empty(), "{:?}", snapshot.errors());
@@ -137,13 +137,13 @@ fn the_name_of_a_group_is_a_label_of_those_within_it_that_have_labels() {
                 "in.",
                 format!("k=1 l=2 region={name}"),
             ),
-            // Of two names the outer one stays in front.
+            // Of two names, the outer one stays in front.
             (
                 format!(r#"in.{name}.db.n{{group="a",table="1"}}"#),
                 &format!("in.{name}.db."),
                 "group=a table=1".to_owned(),
             ),
-            // Where the key is taken, the name stays in front.
+            // If the key is taken, the name stays in front.
             (
                 format!(r#"in.{name}.level{{k="1",region="x"}}"#),
                 &format!("in.{name}."),
@@ -166,7 +166,7 @@ fn the_name_of_a_group_is_a_label_of_those_within_it_that_have_labels() {
         assert_eq!(all, expected);
     };
     are_there(&["eu", "us.west"]);
-    // All of them end with it, in the file of the other, too.
+    // All of them end with the outer group, also in the other file.
     assert!(first.regions.remove("eu"));
     are_there(&["us.west"]);
     // And only those.

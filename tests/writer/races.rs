@@ -1,9 +1,8 @@
-//! Two processes over one file: whole values, never backwards.
+//! Two processes on one file: whole values that never go backwards.
 //!
-//! The numbers of reads are for a debug build; `.ci/run` sets `MMSTATS_RACE=full` in a release build
-//! for 10⁸ reads of a slot and 10⁶ snapshots. That is the run that counts: without the begin mark of
-//! the protocol it finds a torn value in a tenth of a second, while a debug build's writer is too slow
-//! to show one.
+//! The numbers of reads are for a debug build; `.ci/run` sets `MMSTATS_RACE=full` in a release build for 10⁸ reads of
+//! a slot and 10⁶ snapshots. Only that run is conclusive: without the begin mark of the protocol it finds a torn value
+//! in a tenth of a second, while the writer of a debug build is too slow to produce one.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -20,7 +19,7 @@ use mmstats::{Compound, Counter, Groups, MmStats, Percentile, Timer};
 use super::child;
 use super::line::Line;
 
-/// As many as are wanted in a full run, or `short` of them.
+/// Returns `full` in a full run, otherwise `short`.
 fn many(full: u64, short: u64) -> u64 {
     if std::env::var_os("MMSTATS_RACE").is_some_and(|value| value == "full") {
         full
@@ -47,12 +46,12 @@ struct One {
     line: Compound<Line>,
 }
 
-/// Tells the parent that the file is there.
+/// Tells the parent that the file exists.
 fn say_ready() {
     println!("\nready");
 }
 
-/// Starts the test `name` as a writer and waits until its file is there.
+/// Starts the test `name` as a writer and waits until its file exists.
 fn start_writer(name: &str, root: &Path) -> child::Running {
     let mut writer = child::start(&mut child::command(name, root));
     let lines = BufReader::new(writer.0.stdout.take().unwrap()).lines();
@@ -65,12 +64,12 @@ fn start_writer(name: &str, root: &Path) -> child::Running {
 
 const SLOT_WORDS: usize = 1 + 2 * 8;
 
-/// The words of a slot in a file that is mapped for as long as the process lives.
+/// Returns the words of a slot in a file that stays mapped for the lifetime of the process.
 fn map_slot(path: &Path) -> &'static [AtomicU64] {
     let file = File::options().read(true).write(true).open(path).unwrap();
     let map = std::mem::ManuallyDrop::new(MmapRaw::map_raw(&file).unwrap());
     assert!(map.len() >= 8 * SLOT_WORDS);
-    // SAFETY: page-aligned, long enough, mapped until the process ends, and accessed atomically only.
+    // SAFETY: page-aligned, long enough, mapped until the process ends, and accessed only atomically.
     unsafe { std::slice::from_raw_parts(map.as_mut_ptr().cast(), SLOT_WORDS) }
 }
 
@@ -111,13 +110,13 @@ fn a_slot_at_full_write_speed() {
     println!("{accepted} reads accepted, {rejected} rejected, {last} values written");
 }
 
-/// The n-th value of a distribution: each eighth is a new maximum. So publications of a few words and
-/// of all words follow each other.
+/// Returns the n-th value of a distribution: every eighth is a new maximum. So publications of a few words and of all
+/// words alternate.
 fn nth(n: u64) -> u64 {
     if n.is_multiple_of(8) { n } else { 7 }
 }
 
-/// The first `count` values together.
+/// Returns the sum of the first `count` values.
 fn total(count: u64) -> u128 {
     let maxima = u128::from(count / 8);
     7 * (u128::from(count) - maxima) + 8 * maxima * (maxima + 1) / 2
@@ -144,7 +143,7 @@ fn snapshots_at_full_write_speed() {
         let snapshot = reader.snapshot().unwrap();
         assert!(snapshot.errors().is_empty(), "{:?}", snapshot.errors());
         if !snapshot.is_whole() {
-            // Said, and what is there is an earlier whole value.
+            // It is reported, and the value is an earlier whole one.
             busy += 1;
         }
         let distribution = |label| {
@@ -155,7 +154,7 @@ fn snapshots_at_full_write_speed() {
                 .unwrap()
         };
         let (size, time) = (distribution("size"), distribution("time"));
-        // All of one publication: the total belongs to the count.
+        // All from one publication: the total belongs to the count.
         assert_eq!(size.total(), 5 * u128::from(size.count()));
         assert_eq!(time.total(), total(time.count()));
         if time.count() > 8 {
@@ -196,21 +195,21 @@ fn a_growing_file_of_two_hundred_compounds_read_by_pread() {
         for n in 1u64.. {
             lines[(n % LINES) as usize].line.set(Line::of(n));
             if n % 500_000 == 0 {
-                // Grows by a group every half a second.
+                // Grows by one group every half second.
                 stats
                     .lines
                     .group(&format!("later-{n}"))
                     .line
                     .set(Line::of(n));
             }
-            // One write a microsecond.
+            // One write per microsecond.
             while start.elapsed() < Duration::from_micros(n) {
                 std::hint::spin_loop();
             }
         }
     }
     let root = tempfile::tempdir().unwrap();
-    // Where others may write, a reader does not map.
+    // A reader does not map files in a directory that others may write.
     let directory = root.path().join("Many");
     std::fs::create_dir(&directory).unwrap();
     std::fs::set_permissions(&directory, PermissionsExt::from_mode(0o777)).unwrap();

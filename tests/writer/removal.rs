@@ -1,4 +1,4 @@
-//! Groups that are removed: their series end everywhere, and their space is used again for others.
+//! Groups that are removed: their series end everywhere, and their space is reused for others.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -82,7 +82,7 @@ fn a_removed_group_is_gone_and_begins_anew() {
     assert!(snapshot.errors().is_empty(), "{:?}", snapshot.errors());
     let file = web.path().unwrap();
     assert_eq!(mmstats::reader::verify(&file).unwrap(), []);
-    // With what was removed and is still bound.
+    // With a removed group that is still bound.
     web.handlers
         .group("login")
         .response_time
@@ -131,7 +131,7 @@ fn a_group_is_removed_in_all_threads() {
     from_thread.recv().unwrap();
     assert_eq!(number(&root, "my-app", "index.response_ok"), Some(11));
     assert!(web.handlers.remove("index"));
-    // At once, though the other thread has done nothing since.
+    // At once, although the other thread has done nothing since.
     assert_eq!(number(&root, "my-app", "index.response_ok"), None);
     assert_eq!(number(&root, "my-app", "login.response_ok"), Some(10));
     assert!(web.handlers.remove("login"), "only the other thread has it");
@@ -157,7 +157,7 @@ fn the_cap_counts_groups_that_are_there() {
     assert!(!web.handlers.remove("_other"));
 }
 
-/// All that a member has, and more than its block: octaves and parts.
+/// Uses everything that a member has, including what is outside its block: octaves and parts.
 fn use_all(member: &Member, i: u64) {
     member.n.inc();
     member.level.set(1.0);
@@ -214,7 +214,7 @@ fn local_uses_the_space_again_when_its_outermost_call_begins() {
         Locals::local(|locals| {
             let name = format!("member-{i}");
             let pairs = [("member", name.as_str())];
-            // Whichever way it was lent.
+            // Whichever way it was borrowed.
             let held = match i % 4 {
                 0 => locals.members.group(&name),
                 1 => locals.members.try_group(&name).unwrap(),
@@ -226,7 +226,7 @@ fn local_uses_the_space_again_when_its_outermost_call_begins() {
                 0 | 1 => locals.members.remove(&name),
                 _ => locals.members.remove_with(&pairs),
             });
-            // A call within this one reuses nothing: the handle is still held.
+            // A call within this one reuses nothing, because the handle is still held.
             Locals::local(|inner| {
                 let other = inner.members.try_group("other").unwrap();
                 held.n.add(1000);
@@ -235,7 +235,8 @@ fn local_uses_the_space_again_when_its_outermost_call_begins() {
             });
         });
     }
-    // A call that panics holds nothing any more, and one that looks no group up holds none: what is within it reuses.
+    // After a panic a call no longer holds a handle, and a call that looks up no group holds none: calls within it
+    // reuse space.
     let panics = || Locals::local(|locals| panic!("{}", locals.members.group("last").n.get()));
     assert!(std::panic::catch_unwind(panics).is_err());
     Locals::local(|_| {
@@ -267,8 +268,8 @@ struct Room {
     size: Percentile,
 }
 
-/// Readers of both ways sample while groups come and go: never a value under another's name, and
-/// never one that goes back.
+/// Readers of both kinds sample while groups come and go: never a value under another's name, and never one that goes
+/// backwards.
 fn sample(mapped: bool) {
     use std::os::unix::fs::PermissionsExt;
     let root = tempfile::tempdir().unwrap();

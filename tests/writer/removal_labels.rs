@@ -1,4 +1,4 @@
-//! Groups with labels that are removed, by a struct and by pairs.
+//! Removal of groups with labels, by a struct and by pairs.
 
 use std::path::Path;
 use std::sync::{Barrier, mpsc};
@@ -54,7 +54,7 @@ fn labels_of_a_removed_group_are_free_again() {
     let root = tempfile::tempdir().unwrap();
     let mut site = site(root.path());
     let a = place("a", 200);
-    // Both tables can have these labels: whoever is first.
+    // Both tables can have these labels: the first one gets them.
     let pairs = [("status", "200"), ("host", "a")];
     for round in 1..20u64 {
         site.pages.group(&a).hits.add(round);
@@ -130,7 +130,8 @@ struct Beside {
     others: Groups<Part>,
 }
 
-/// A record does not say in which group it stands, so a group of another field may end with one that has its labels.
+/// A record does not say which group it is in, so a group of another field may end together with one that has its
+/// labels.
 #[test]
 fn a_group_of_another_field_that_ended_is_made_again_when_it_is_asked_for() {
     let root = tempfile::tempdir().unwrap();
@@ -231,10 +232,10 @@ fn a_child_of_a_fork_writes_on_after_a_removal() {
         .add(5);
     parent.pages.group(&place("a", 200)).hits.add(5);
     assert!(parent.pages.remove(&place("a", 200)));
-    // SAFETY: the child leaves by `_exit`, and takes no lock that another thread may hold.
+    // SAFETY: the child exits through `_exit`, and takes no lock that another thread may hold.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
-        // Private memory by now: what it removes is not the parent's.
+        // It uses private memory by now: what it removes is not the parent's.
         let gone = parent.named.remove_with(&[("a", "1"), ("b", "2")]);
         let new = parent.pages.group(&place("a", 200)).hits.get() == 0;
         parent.reuse_removed();
@@ -243,7 +244,7 @@ fn a_child_of_a_fork_writes_on_after_a_removal() {
         unsafe { libc::_exit(if gone && new { 0 } else { 1 }) };
     }
     let mut status = 0;
-    // SAFETY: a child of this process that nobody else waits for.
+    // SAFETY: a child of this process that nothing else waits for.
     assert_eq!(unsafe { libc::waitpid(pid, &mut status, 0) }, pid);
     assert_eq!(status, 0);
     assert_eq!(number(&root, TWO), Some(5));

@@ -60,7 +60,7 @@ fn without_space_for_buckets_only_precision_is_lost() {
         .as_distribution()
         .unwrap();
     assert_eq!((read.count(), read.bucket_count()), (150, 150));
-    // A value in the octave of the median: within a factor of two.
+    // A value in the octave of the median, so within a factor of two.
     let median = read.percentile(50.0).unwrap() as f64;
     assert!(
         (0.5..=2.0).contains(&(median / f64::from(1 << 24))),
@@ -100,7 +100,7 @@ fn on_a_full_disk_nothing_dies() {
         .path(disk.path())
         .create()
         .unwrap();
-    // Fill it.
+    // Fills it.
     let mut refused = 0;
     for i in 0..200 {
         if stats.try_group(&format!("g{i}")).is_err() {
@@ -137,7 +137,7 @@ fn on_a_full_disk_nothing_dies() {
         .sum();
     assert_eq!(count, 200);
     assert!(read.errors().is_empty(), "{:?}", read.errors());
-    // Space returns: new files work again.
+    // Space is available again: new files work.
     std::fs::remove_file(disk.path().join("filler")).unwrap();
     drop(stats);
     let web = Web::builder().path(disk.path()).create().unwrap();

@@ -1,5 +1,5 @@
-//! Summaries: the numbers of any values, in any order, over any number of threads and files, are
-//! those that exact arithmetic gives.
+//! Summaries: for any values, in any order, over any number of threads and files, the results are those of exact
+//! arithmetic.
 
 use mmstats::reader::Reader;
 use mmstats::{MmStats, Summary, SummaryValue, Value};
@@ -11,7 +11,7 @@ struct Tasks {
     seconds: Summary,
 }
 
-/// The summary of a root's files.
+/// Returns the summary of a root's files.
 fn merged(root: &tempfile::TempDir) -> SummaryValue {
     let snapshot = Reader::open(root.path()).unwrap().snapshot().unwrap();
     assert!(snapshot.errors().is_empty() && snapshot.is_whole());
@@ -29,10 +29,10 @@ fn assert_close(found: f64, expected: f64, what: &str) {
     );
 }
 
-/// Values of this many parts of one: so the oracle can add and square them as integers.
+/// Values are multiples of one over this number, so the oracle can add and square them as integers.
 const PARTS: f64 = 1024.0;
 
-/// Small ones, ones that are large and differ little, and outliers.
+/// Small values, large values that differ little, and outliers.
 fn parts() -> impl Strategy<Value = i64> {
     prop_oneof![
         -5_000..5_000i64,
@@ -45,7 +45,7 @@ fn parts() -> impl Strategy<Value = i64> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Against integers: no rounding anywhere in the oracle but in its last division and root.
+    /// Compared with integers: the oracle rounds only in its last division and root.
     #[test]
     fn values_split_over_threads_and_files_are_those_of_one_thread(
         values in prop::collection::vec((parts(), 0..4usize), 1..300),
@@ -90,7 +90,7 @@ proptest! {
     }
 }
 
-/// 10⁷ values about 10⁹ against two passes: their mean first, then the squares of the differences.
+/// 10⁷ values about 10⁹, compared with two passes: first their mean, then the squares of the differences.
 #[test]
 fn ten_million_large_values_agree_with_two_passes() {
     const N: u64 = 10_000_000;
@@ -102,7 +102,7 @@ fn ten_million_large_values_agree_with_two_passes() {
     for i in 0..N {
         tasks.seconds.record(value(i));
     }
-    // Values less 10⁹ are exact, and their sum rounds to 10⁻¹⁰ of a deviation.
+    // Values minus 10⁹ are exact, and their sum is rounded to 10⁻¹⁰ of a deviation.
     let mean = (0..N).map(|i| value(i) - 1e9).sum::<f64>() / N as f64;
     let squares: f64 = (0..N).map(|i| (value(i) - 1e9 - mean).powi(2)).sum();
     let deviation = (squares / (N - 1) as f64).sqrt();
@@ -112,7 +112,7 @@ fn ten_million_large_values_agree_with_two_passes() {
     assert_close(found.stddev().unwrap(), deviation, "deviation");
 }
 
-/// The square of a difference to the first value rounds in the same direction a million times.
+/// The square of a difference from the first value is rounded in the same direction a million times.
 #[test]
 fn a_first_value_far_away_costs_no_digits() {
     const N: u32 = 1 << 20;
@@ -201,7 +201,7 @@ fn the_last_value_is_that_of_the_latest_time() {
     let before = std::time::SystemTime::now();
     let [one, two] = [(); 2].map(|()| Tasks::builder().path(root.path()).create().unwrap());
     two.seconds.record(2.0);
-    // Until the coarse clock has moved.
+    // Until the coarse clock has advanced.
     let earlier = two.seconds.value().last_time().unwrap();
     while one
         .seconds

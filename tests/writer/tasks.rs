@@ -1,4 +1,4 @@
-//! Async: the example of the documentation, run.
+//! Async: runs the example of the documentation.
 
 #[allow(dead_code, reason = "its main")]
 #[path = "../../docs/examples/workers.rs"]

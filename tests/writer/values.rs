@@ -14,7 +14,7 @@ fn every_kind_is_read_back() {
     web.requests.inc();
     web.requests.add(5);
     web.requests.set(7);
-    web.requests.set(3); // a counter never falls
+    web.requests.set(3); // a counter never decreases
     web.in_flight.inc();
     web.in_flight.dec();
     web.in_flight.add(-3);
@@ -144,7 +144,7 @@ fn a_stopwatch_goes_to_another_thread() {
     assert!(watch.elapsed() >= there || watch.elapsed() > Duration::ZERO);
 }
 
-/// Each type of a gauge at its ends.
+/// Each type of a gauge at its limits.
 #[test]
 fn gauges_hold_the_whole_range_of_their_types() {
     macro_rules! check {
@@ -176,18 +176,18 @@ struct Sizes {
     n: Counter,
 }
 
-/// The value at a percentile of a sorted vector, by nearest rank.
+/// Returns the value at a percentile of a sorted vector, by nearest rank.
 fn exact(sorted: &[u64], percent: f64) -> u64 {
     let rank = (percent / 100.0 * sorted.len() as f64).ceil() as usize;
     sorted[rank.clamp(1, sorted.len()) - 1]
 }
 
 fn any_size() -> impl Strategy<Value = u64> {
-    // Every order of magnitude alike.
+    // All orders of magnitude are equally frequent.
     (0u32..64, any::<u64>()).prop_map(|(bits, value)| value >> bits)
 }
 
-/// The buckets are those of HdrHistogram: one that was rebuilt equals one that recorded itself.
+/// The buckets are those of HdrHistogram: a rebuilt histogram equals one that recorded the values itself.
 #[cfg(feature = "hdrhistogram")]
 #[test]
 fn a_distribution_becomes_an_hdrhistogram() {
@@ -248,7 +248,7 @@ proptest! {
         prop_assert!((read.stddev().unwrap() - stddev).abs() <= 1e-9 * stddev.max(1.0));
     }
 
-    /// Values split at random over files of several digits: merged they are those of one.
+    /// Values are split at random over files with several digits: merged, they equal those of one file.
     #[test]
     fn merging_is_recording_in_one_file(values in prop::collection::vec((any_size(), 0usize..3), 1..300)) {
         let root = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Windows through the public face: as the attribute and the builder ask for them.
+//! Windows through the public interface: as requested by the attribute and the builder.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ fn snapshot(root: &tempfile::TempDir) -> Snapshot {
     snapshot
 }
 
-/// Windows so long that no test outlasts them: a tool that reads for the first time sees all.
+/// Windows longer than any test: a tool that reads for the first time sees everything.
 #[test]
 fn the_first_read_has_the_window_of_all_files() {
     let root = tempfile::tempdir().unwrap();
@@ -68,7 +68,7 @@ fn the_first_read_has_the_window_of_all_files() {
         ("load.WindowMax", 99.5),
         ("requests", 400.0),
         ("requests.WindowCount", 400.0),
-        // For a step at least, which is 300 seconds.
+        // Per step at least, which is 300 seconds.
         ("requests.Rate", 400.0 / 300.0),
         ("requests:Rate", 400.0 / 300.0),
         ("a.time.WindowCount", 200.0),
@@ -88,7 +88,7 @@ fn the_first_read_has_the_window_of_all_files() {
         5_400.0
     );
     assert!(stat("plain").unwrap().window().is_none());
-    // All that was recorded is the same with a window and without.
+    // Everything recorded is the same with a window and without.
     let value = stat("size").unwrap().value().as_distribution().unwrap();
     assert_eq!((value.count(), value.bucket_count()), (200, 200));
     assert_eq!(files[0].size.distribution().bucket_count(), 100);
@@ -121,7 +121,7 @@ fn a_metric_added_at_run_time_may_have_a_window() {
     assert!(writer.counter("g.load.Window").add().is_err());
 }
 
-/// Nobody writes, and the window empties; somebody writes again, and it is seen.
+/// When no thread writes, the window becomes empty; new writes are visible again.
 #[test]
 fn a_counter_s_window_follows_the_clock() {
     #[derive(MmStats)]
@@ -146,7 +146,7 @@ fn a_counter_s_window_follows_the_clock() {
         held.add(5);
         fast.others.add(5);
         for label in ["requests", "others"] {
-            // As long as it takes: the test ends by itself where it works.
+            // As long as it takes: the test ends by itself if it works.
             while get(&format!("{label}.WindowCount")) > 0.0 {
                 std::thread::yield_now();
             }
@@ -154,7 +154,7 @@ fn a_counter_s_window_follows_the_clock() {
         }
     }
     assert_eq!(get("requests"), 10.0);
-    // The file goes while its window is looked at; another one comes.
+    // The file is removed while its window is being read; another file appears.
     drop(fast);
     for _ in 0..100 {
         let fast = Fast::builder().path(root.path()).create().unwrap();

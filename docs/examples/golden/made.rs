@@ -1,4 +1,4 @@
-//! Golden files that no writer makes, or makes only after a long time: put together record by record.
+//! Golden files that no writer makes, or makes only after a long time: built record by record.
 
 use mmstats::format::extent::{Extent, Shape};
 use mmstats::format::header::{COMMITTED, Header};
@@ -7,14 +7,14 @@ use mmstats::format::retired::Retired;
 use mmstats::format::scalar::Scalar;
 use mmstats::format::schema::{Geometry, Merge, MetricSchema, Schema};
 
-/// Codes of kinds.
+/// Kind codes.
 const COUNTER: u16 = 1;
 const GAUGE: u16 = 3;
 const PERCENTILE: u16 = 8;
 const HISTORY: u16 = 14;
 const WINDOW: u16 = 16;
 
-/// All of them, by name.
+/// Returns all of these files, by name.
 pub fn all() -> [(&'static str, Vec<u8>); 7] {
     [
         ("windows", windows()),
@@ -27,7 +27,7 @@ pub fn all() -> [(&'static str, Vec<u8>); 7] {
     ]
 }
 
-/// A file in the making.
+/// A file under construction.
 struct Maker(Vec<u8>);
 
 impl Maker {
@@ -45,7 +45,7 @@ impl Maker {
         Maker(header.encode())
     }
 
-    /// Adds a schema and one instance of it; gives the offset of the block.
+    /// Adds a schema and one instance of it; returns the offset of the block.
     fn instance(&mut self, group: &str, metrics: Vec<MetricSchema>, words: &[u64]) -> usize {
         let mut schema = Schema {
             model: "made".to_owned(),
@@ -130,7 +130,7 @@ fn counter(label: &str) -> MetricSchema {
     metric(label, COUNTER, Some(Scalar::U64), Geometry::WORD)
 }
 
-/// The window of a counter, or of a percentile of one digit.
+/// The window of a counter, or of a percentile with one digit.
 fn window(label: &str, of: u16) -> MetricSchema {
     let (words, plain, digits) = match of {
         COUNTER => (2, 0, 0),
@@ -147,7 +147,7 @@ fn window(label: &str, of: u16) -> MetricSchema {
     }
 }
 
-/// Windows of another boot, which are empty; one that belongs to nothing.
+/// Windows of another boot, which are empty; and a window that belongs to nothing.
 fn windows() -> Vec<u8> {
     let mut made = Maker::new("windows");
     let percentile = MetricSchema {
@@ -171,18 +171,18 @@ fn windows() -> Vec<u8> {
         metric("level", GAUGE, Some(Scalar::U64), Geometry::WORD),
         window("level.Window", COUNTER),
     ];
-    // The counter, and its step number 1, begun at 2 s with 3 of its 7.
+    // The counter, and its step number 1, which began at 2 s with 3 of the 7.
     let mut words = vec![7, 2];
     words.extend([0; 39 + 3]);
     words.extend([2, 3, 2_000_000_000]);
     words.resize(1 + 1 + 2 * 39, 0);
     words.push(1_000_000_000);
-    // The values 5 and 9: moments, coarse counts of octave 0.
+    // The values 5 and 9: moments and the coarse counts of octave 0.
     words.push(2);
     words.extend([0; 8]);
     words.extend([2, 14, 0, 106, 0, !5, 9, 9, 2]);
     words.extend([0; 60]);
-    // The same in step 1, in the publication 0.
+    // The same in step 1, in publication 0.
     words.push(0);
     words.extend([0; 9]);
     words.extend([2, 2, 14, 0, 106, 0, !5, 9, 9]);
@@ -195,8 +195,8 @@ fn windows() -> Vec<u8> {
     made.finish()
 }
 
-/// Entries that refer to a context, to one that was replaced, to places that are not there, to one for
-/// which there was no space, and to none.
+/// Entries that refer to a context, to a replaced one, to places that do not exist, to one for which there was no
+/// space, and to none.
 fn lost_contexts() -> Vec<u8> {
     let mut made = Maker::new("lost-contexts");
     let history = MetricSchema {
@@ -223,7 +223,7 @@ fn lost_contexts() -> Vec<u8> {
         words.extend([2 * p, 1_795_214_569_000_000_000 + p, f64::to_bits(p as f64)]);
         words.push(reference);
     }
-    // One that is being written, and one that never was.
+    // An entry that is being written, and one that was never written.
     words.extend([13, 1, 1, 0, 0, 0, 0, 0]);
     made.extent(block, 0, shape(8, 3), &words);
     let text = u64::from_le_bytes(*b"context\0");
@@ -232,7 +232,7 @@ fn lost_contexts() -> Vec<u8> {
     made.finish()
 }
 
-/// A retired file in which a label has two kinds, and another one two units: the first counts.
+/// A retired file in which one label has two kinds and another has two units: the first counts.
 fn two_kinds() -> Vec<u8> {
     let mut made = Maker::new("two-kinds");
     let retired = Retired {
@@ -250,7 +250,7 @@ fn two_kinds() -> Vec<u8> {
     made.finish()
 }
 
-/// A feature that no reader knows.
+/// A file with an incompatible feature that no reader knows.
 fn refuses_file() -> Vec<u8> {
     let mut made = Maker::new("fault-refuses-file");
     made.instance("", vec![counter("a")], &[1]);
@@ -259,7 +259,7 @@ fn refuses_file() -> Vec<u8> {
     bytes
 }
 
-/// A record that is too short to be one.
+/// A record whose length is too short.
 fn ends_list() -> Vec<u8> {
     let mut made = Maker::new("fault-ends-list");
     made.instance("", vec![counter("before")], &[1]);
@@ -268,7 +268,7 @@ fn ends_list() -> Vec<u8> {
     made.finish()
 }
 
-/// Metrics that are wrong by themselves, between good ones.
+/// Metrics that are each invalid, between valid ones.
 fn costs_metric() -> Vec<u8> {
     let mut made = Maker::new("fault-costs-metric");
     let metrics = vec![
@@ -286,7 +286,7 @@ fn costs_metric() -> Vec<u8> {
     bytes
 }
 
-/// What a reader does not know, and what belongs to nothing.
+/// Records and kinds that a reader does not know, and records that belong to nothing.
 fn skipped() -> Vec<u8> {
     let mut made = Maker::new("fault-skipped");
     let unknown = metric("unknown", 60_000, Some(Scalar::U64), Geometry::WORD);
@@ -297,7 +297,7 @@ fn skipped() -> Vec<u8> {
         words: 3,
         plain: 0,
     };
-    // Of a counter, of a place that is none, and of a metric that is not known.
+    // Records of a counter, of a place that does not exist, and of an unknown metric.
     for owner in [block, 8, block + 8] {
         made.octave(owner, 0, &[7; 5]);
         made.extent(owner, 0, shape, &[2; 7]);

@@ -14,10 +14,10 @@ use super::key::Key;
 use super::serializer;
 use super::store::Store;
 
-/// Calls in a round. A round takes about a millisecond: on a busy machine many of them are not interrupted.
+/// Calls in a round. A round takes about a millisecond, so even on a busy machine many rounds are not interrupted.
 const CALLS: u32 = 2_000;
 const ROUNDS: usize = 1_500;
-/// How often a `get` of the memory connector reads the clock; the coarse clock of the kernel, once, is not among them.
+/// How often a `get` of the memory connector reads the clock, not counting its one read of the kernel's coarse clock.
 const READINGS: u32 = 4;
 
 /// An object of 1 KiB.
@@ -27,7 +27,8 @@ struct Object {
     text: String,
 }
 
-/// The least nanoseconds for a call of each, over rounds that take turns: what slows the machine down slows all of them.
+/// Returns the least nanoseconds per call of each. Rounds alternate, so whatever slows the machine down slows all of
+/// them.
 fn least<const N: usize>(calls: [&dyn Fn(); N]) -> [f64; N] {
     let mut least = [f64::INFINITY; N];
     for _ in 0..ROUNDS {
@@ -41,7 +42,7 @@ fn least<const N: usize>(calls: [&dyn Fn(); N]) -> [f64; N] {
     least
 }
 
-/// What `get` does, by hand: with `mark` where the store reads the clock.
+/// Does by hand what `get` does, and calls `mark` where the store reads the clock.
 fn by_hand(store: &Store<MemoryConnector>, key: &Key, mark: impl Fn()) {
     mark();
     let bytes = store.connector().get(black_box(key));
@@ -53,7 +54,7 @@ fn by_hand(store: &Store<MemoryConnector>, key: &Key, mark: impl Fn()) {
         mark();
         let object = object.map(Arc::new);
         drop(bytes);
-        // The object is the caller's, who drops it after the call.
+        // The object belongs to the caller, who drops it after the call.
         mark();
         drop(black_box(object));
     }

@@ -1,4 +1,4 @@
-//! The objects that were resolved last, as they are in memory.
+//! The objects that were resolved most recently, as they are in memory.
 
 use std::any::Any;
 use std::num::NonZeroUsize;
@@ -10,30 +10,30 @@ use super::key::Key;
 
 type Objects = LruCache<Key, Arc<dyn Any + Send + Sync>>;
 
-/// An LRU cache of objects of any type; or none.
+/// An LRU cache of objects of any type, or no cache.
 pub struct Cache(Option<Mutex<Objects>>);
 
 impl Cache {
-    /// For so many objects; 0: no cache.
+    /// Creates a cache of at most this many objects; 0 means no cache.
     pub fn new(objects: usize) -> Cache {
         Cache(NonZeroUsize::new(objects).map(|most| Mutex::new(LruCache::new(most))))
     }
 
-    /// No operation leaves the cache in a state between two.
+    /// Ignores poisoning: no operation leaves the cache half changed.
     fn objects(&self) -> Option<MutexGuard<'_, Objects>> {
         let objects = self.0.as_ref()?;
         Some(objects.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// An object, if it is there and of this type.
+    /// Returns an object, if the cache has it and it has this type.
     pub fn get<T: Send + Sync + 'static>(&self, key: &Key) -> Option<Arc<T>> {
         let object = self.objects()?.get(key)?.clone();
         object.downcast().ok()
     }
 
-    /// Adds an object, in the place of the one that was used least recently.
+    /// Adds an object; if the cache is full, it replaces the least recently used one.
     pub fn put<T: Send + Sync + 'static>(&self, key: &Key, object: &Arc<T>) {
-        // What leaves the cache is dropped after the lock: its destructor is the caller's.
+        // The replaced object is dropped after the lock is released: its destructor is the caller's code.
         let _gone = self
             .objects()
             .and_then(|mut objects| objects.push(key.clone(), object.clone()));

@@ -1,4 +1,4 @@
-//! What can fail. Errors can be cloned: a proxy keeps the last one.
+//! Errors of stores and proxies. They can be cloned, because a proxy keeps the last one.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// An error of a file.
+    /// Makes an error from that of a file operation.
     pub fn io(path: &Path, source: io::Error) -> Error {
         Error::Io {
             path: path.to_owned(),

@@ -13,7 +13,7 @@ use super::registry;
 use super::serializer::panicked;
 use super::stats::Operation;
 
-/// A fetch that was begun: called, it waits for the object.
+/// A fetch that has begun. Calling it waits for the object.
 pub type Fetching<T> = Box<dyn FnOnce() -> Result<Arc<T>, Error> + Send>;
 
 /// Makes the object of a proxy. Any closure that returns it is a factory.
@@ -21,12 +21,12 @@ pub trait Factory<T: Send + Sync + 'static>: Send + Sync + 'static {
     /// Fetches the object.
     fn fetch(&self) -> Result<Arc<T>, Error>;
 
-    /// Begins to fetch the object: on a thread, where the factory has no way of its own.
+    /// Begins to fetch the object: on a thread, unless the factory has a way of its own.
     fn begin(self: Arc<Self>) -> Fetching<T> {
         on_thread(move || self.fetch())
     }
 
-    /// What a serialized proxy consists of; `None`: it cannot be serialized.
+    /// Returns what a serialized proxy consists of, or `None` if it cannot be serialized.
     fn reference(&self) -> Option<Reference> {
         None
     }
@@ -58,7 +58,7 @@ fn on_thread<T: Send + Sync + 'static>(
     }
 }
 
-/// Where an object is: all that is serialized of a proxy.
+/// Where an object is. A proxy is serialized as this alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reference {
     pub store: String,
@@ -66,7 +66,7 @@ pub struct Reference {
     pub strict: bool,
 }
 
-/// Fetches an object from the store of its name in this process.
+/// Fetches an object from this process's store of that name.
 pub struct StoreFactory<T> {
     reference: Reference,
     object: PhantomData<fn() -> T>,
@@ -139,8 +139,8 @@ where
     }
 }
 
-/// Another factory, asked only where `allow` has no objection. It cannot be serialized: the other side would have the
-/// object without the check.
+/// A factory that asks another one only if `allow` does not object. It cannot be serialized: the receiver would get
+/// the object without the check.
 pub struct Guarded<T, A> {
     pub factory: Arc<dyn Factory<T>>,
     pub allow: A,

@@ -11,19 +11,19 @@ use serde::{Deserialize, Serialize};
 use super::error::Error;
 use super::proxy::Proxy;
 
-/// The most bytes of a key: it is a file's name, too.
+/// The greatest length of a key in bytes: it is also the name of a file.
 const LONGEST: usize = 128;
 
-/// The key of an object: unique among all stores whose statistics are merged.
+/// The key of an object, unique among all stores whose statistics are merged.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Key(Arc<str>);
 
 impl Key {
-    /// A key of the caller's choice.
+    /// Makes a key from the caller's text.
     ///
     /// # Errors
-    /// The text could leave the directory of a connector, or is too long.
+    /// The text is empty or too long, or could leave the directory of a connector.
     pub fn new(text: &str) -> Result<Key, Error> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         let fits = (1..=LONGEST).contains(&text.len());
@@ -34,16 +34,17 @@ impl Key {
         }
     }
 
-    /// A new key that no other process makes.
+    /// Returns a new key that no other process generates.
     pub fn generate() -> Key {
         static RANDOM: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("key"));
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        // Only the number must differ: it orders nothing. The process is part of it: a fork has the same random.
+        // Relaxed: the numbers only have to differ; they order nothing. The process id is part of the key because a
+        // fork has the same random number.
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
         Key(format!("{:016x}-{:x}-{next:x}", *RANDOM, process::id()).into())
     }
 
-    /// Its text.
+    /// Returns the text of the key.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -69,12 +70,12 @@ impl From<Key> for String {
     }
 }
 
-/// A key, or what has one: the argument of `Store::stats`.
+/// A key, or something that has one: the argument of `Store::stats`.
 pub trait HasKey {
-    /// The key.
+    /// Returns the key.
     ///
     /// # Errors
-    /// It is a proxy with a factory of its own.
+    /// This is a proxy with a factory of its own.
     fn key(&self) -> Result<Key, Error>;
 }
 

@@ -1,7 +1,8 @@
-//! An object store with lazy proxies, whose statistics are whole over all processes: see README.md beside this file.
+//! An object store with lazy proxies, whose statistics cover all processes: see README.md beside this file.
 //!
-//! `cargo run --release --example store`: a coordinator and four workers, of which two are killed; then the table of what
-//! all of them did. `--redis URL` (feature `push`): objects in Redis. `--bench`: what the statistics cost.
+//! `cargo run --release --example store` runs a coordinator and four workers, two of which are killed, and prints the
+//! table of what all of them did. `--redis URL` (feature `push`) keeps objects in Redis. `--bench` measures what the
+//! statistics cost.
 
 #![allow(
     dead_code,
@@ -41,7 +42,7 @@ fn main() -> Outcome {
     }
 }
 
-/// This program as a worker.
+/// Returns the command that runs this program as a worker.
 fn worker(place: &str) -> std::io::Result<std::process::Command> {
     let mut command = std::process::Command::new(std::env::current_exe()?);
     command.args(["--worker", place]);

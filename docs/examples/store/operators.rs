@@ -75,7 +75,7 @@ where
     }
 }
 
-/// `&proxy + x`, where `&object + x` is.
+/// Implements `&proxy + x` wherever `&object + x` is implemented.
 macro_rules! binary {
     ($($operator:ident $method:ident)*) => {$(
         impl<'a, R, T: Send + Sync + 'static> $operator<R> for &'a Proxy<T>
@@ -93,7 +93,7 @@ macro_rules! binary {
 
 binary!(Add add Sub sub Mul mul Div div Rem rem BitAnd bitand BitOr bitor BitXor bitxor Shl shl Shr shr);
 
-/// `-&proxy`, where `-&object` is.
+/// Implements `-&proxy` wherever `-&object` is implemented.
 macro_rules! unary {
     ($($operator:ident $method:ident)*) => {$(
         impl<'a, T: Send + Sync + 'static> $operator for &'a Proxy<T>

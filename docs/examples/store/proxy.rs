@@ -12,8 +12,8 @@ use super::serializer::caught;
 
 /// Stands for an object: dereferences to it, and compares, prints and computes like it (see `operators`).
 ///
-/// The first use asks the factory, once, also if several threads use it at once. Serialized it is only the name of its
-/// store and a key: where it is deserialized, it is resolved anew.
+/// The first use asks the factory, once, even if several threads use the proxy at the same time. A serialized proxy
+/// contains only the name of its store and a key; where it is deserialized, it is resolved again.
 pub struct Proxy<T> {
     object: OnceLock<Arc<T>>,
     factory: Arc<dyn Factory<T>>,
@@ -21,7 +21,7 @@ pub struct Proxy<T> {
     attempt: Mutex<Attempt<T>>,
 }
 
-/// What there is before the object.
+/// The state before the object is there.
 struct Attempt<T> {
     /// A fetch in the background.
     fetching: Option<Fetching<T>>,
@@ -30,7 +30,7 @@ struct Attempt<T> {
 }
 
 impl<T: Send + Sync + 'static> Proxy<T> {
-    /// A proxy of what the factory makes: a closure, or a [`Factory`].
+    /// Creates a proxy of what the factory makes: a closure, or a [`Factory`].
     pub fn new(factory: impl Factory<T>) -> Proxy<T> {
         Proxy {
             object: OnceLock::new(),
@@ -42,7 +42,7 @@ impl<T: Send + Sync + 'static> Proxy<T> {
         }
     }
 
-    /// Returns the object; fetches it if that was not done yet. Costs a branch afterwards.
+    /// Returns the object, and fetches it first if that has not been done yet. Afterwards a call costs one branch.
     ///
     /// # Errors
     /// The factory failed. The next call asks it again.
@@ -76,10 +76,10 @@ impl<T: Send + Sync + 'static> Proxy<T> {
         }
     }
 
-    /// Fetches the object anew, and returns it: of a strict proxy it is the latest version at every call. What the proxy
-    /// dereferences to stays as it is: references to it may be held.
+    /// Fetches the object again and returns it: for a strict proxy it is the latest version at every call. The object
+    /// that the proxy dereferences to does not change, since references to it may be held.
     ///
-    /// Costs a fetch from the store, and the object's deserialization, each time.
+    /// Each call costs a fetch from the store and the deserialization of the object.
     ///
     /// # Errors
     /// The factory failed.
@@ -87,12 +87,12 @@ impl<T: Send + Sync + 'static> Proxy<T> {
         caught(|| self.factory.fetch())
     }
 
-    /// Forgets the object: the next use fetches it anew. `&mut` proves that no reference to it is held.
+    /// Forgets the object: the next use fetches it again. `&mut` proves that no reference to it is held.
     pub fn refresh(&mut self) {
         self.object.take();
     }
 
-    /// Begins to fetch the object in the background. The first use waits for the rest only.
+    /// Begins to fetch the object in the background. The first use waits only for the rest of the fetch.
     pub fn resolve_async(&self) {
         let mut attempt = self.attempt();
         if !self.is_resolved() && attempt.fetching.is_none() {
@@ -119,7 +119,7 @@ impl<T: Send + Sync + 'static> Proxy<T> {
         Proxy::new(Part { whole, part })
     }
 
-    /// Returns a proxy that is resolved and evicted only where `allow` has no objection.
+    /// Returns a proxy that is resolved and evicted only if `allow` does not object.
     pub fn guarded<A>(&self, allow: A) -> Proxy<T>
     where
         A: Fn() -> Result<(), String> + Send + Sync + 'static,
@@ -128,7 +128,7 @@ impl<T: Send + Sync + 'static> Proxy<T> {
         Proxy::new(Guarded { factory, allow })
     }
 
-    /// Removes the object from its store; returns whether there was one. What is resolved stays.
+    /// Removes the object from its store; returns whether there was one. A resolved object stays in the proxy.
     ///
     /// # Errors
     /// There is no store, or it failed.
@@ -138,7 +138,7 @@ impl<T: Send + Sync + 'static> Proxy<T> {
 }
 
 impl<T> Proxy<T> {
-    /// Returns whether the object was fetched.
+    /// Returns whether the object has been fetched.
     pub fn is_resolved(&self) -> bool {
         self.object.get().is_some()
     }
@@ -152,7 +152,7 @@ impl<T> Proxy<T> {
         &*self.factory
     }
 
-    /// What is in it is whole also after a panic.
+    /// Ignores poisoning: the state is consistent even after a panic.
     fn attempt(&self) -> MutexGuard<'_, Attempt<T>> {
         self.attempt.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! The stores of this process by name: where a proxy that came from elsewhere finds its own.
+//! The stores of this process by name, where a proxy from another process finds its own.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ fn stores() -> MutexGuard<'static, BTreeMap<String, Store>> {
 /// Adds a store.
 ///
 /// # Errors
-/// There is one of its name.
+/// There is a store of this name already.
 pub fn register(store: Store) -> Result<(), Error> {
     let mut stores = stores();
     if stores.contains_key(store.name()) {
@@ -25,10 +25,10 @@ pub fn register(store: Store) -> Result<(), Error> {
     Ok(())
 }
 
-/// The store of a name.
+/// Returns the store with this name.
 ///
 /// # Errors
-/// There is none.
+/// There is no such store.
 pub fn find(name: &str) -> Result<Store, Error> {
     let found = stores().get(name).cloned();
     found.ok_or_else(|| Error::NotRegistered(name.to_owned()))
@@ -36,6 +36,6 @@ pub fn find(name: &str) -> Result<Store, Error> {
 
 /// Forgets a store.
 pub fn forget(name: &str) {
-    // Dropped after the lock: a connector's destructor may use a store.
+    // Dropped after the lock is released: a connector's destructor may use a store.
     let _store = stores().remove(name);
 }

@@ -1,7 +1,7 @@
-//! A coordinator and four worker processes pass objects by proxy; two of them are killed.
+//! A coordinator and four worker processes that pass objects by proxy; two workers are killed.
 //!
-//! A task is a line: the proxy of an input, in hexadecimal. The answer is a line: the proxy of the result. Objects never
-//! pass through the pipes.
+//! A task is a line with the proxy of an input, in hexadecimal; the answer is a line with the proxy of the result. The
+//! objects themselves never pass through the pipes.
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
@@ -19,13 +19,13 @@ const NAME: &str = "objects";
 const WORKERS: usize = 4;
 const INPUTS: usize = 8;
 const TASKS: usize = 64;
-/// Before this task the first two workers are killed.
+/// The first two workers are killed before this task.
 const KILL_BEFORE: usize = TASKS / 2;
 
-/// Calls that must have been counted, by key and operation.
+/// The calls that must have been counted, by key and operation.
 pub type Calls = BTreeMap<(String, Operation), u64>;
 
-/// The store of a place: a directory, or the URL of a Redis.
+/// Opens the store at a place: a directory, or the URL of a Redis.
 fn open(place: &str) -> Result<Store, Box<dyn StdError>> {
     let builder = || Store::builder(NAME).with_stats(true);
     #[cfg(feature = "push")]
@@ -39,7 +39,7 @@ fn open(place: &str) -> Result<Store, Box<dyn StdError>> {
     Ok(builder().build(FileConnector::new(place)?)?.erased())
 }
 
-/// A worker: resolves what each line refers to, and answers with a proxy of the sum.
+/// A worker: resolves the proxy in each line, and answers with a proxy of the sum.
 pub fn work(place: &str) -> Outcome {
     let store = open(place)?;
     for line in stdin().lines() {
@@ -51,7 +51,7 @@ pub fn work(place: &str) -> Outcome {
     Ok(())
 }
 
-/// The coordinator; returns what it knows of what all have done.
+/// The coordinator; returns the calls that all processes must have made.
 pub fn run(
     place: &str,
     worker: impl Fn(&str) -> std::io::Result<Command>,
@@ -75,7 +75,7 @@ pub fn run(
     }
     for task in 0..TASKS {
         if task == KILL_BEFORE {
-            // SIGKILL. Each has answered all it was asked, so that what it counted is known.
+            // SIGKILL. Each worker has answered every question, so what it counted is known.
             drop(workers.drain(..WORKERS / 2));
         }
         let key = &keys[task % INPUTS];
@@ -87,7 +87,7 @@ pub fn run(
         if sum != n * (n - 1) / 2 {
             return Err(format!("task {task}: the sum {sum} is wrong").into());
         }
-        // The worker's, and the coordinator's own.
+        // The worker's calls, and the coordinator's own.
         for operation in [Operation::Proxy, Operation::Resolve, Operation::Get] {
             count(key, operation);
         }
@@ -111,7 +111,7 @@ pub fn run(
     Ok(calls)
 }
 
-/// A worker process. Dropped, it is killed, by its id.
+/// A worker process. Dropping it kills the process by its id.
 struct Worker {
     process: Child,
     questions: ChildStdin,
@@ -136,7 +136,7 @@ impl Worker {
     fn ask(&mut self, question: &str) -> Result<String, Box<dyn StdError>> {
         writeln!(self.questions, "{question}")?;
         for line in &mut self.answers {
-            // A test's harness prints of its own, also in front.
+            // The harness of a test prints lines of its own, and text before the answer.
             if let Some((_, answer)) = line?.split_once(MARK) {
                 return Ok(answer.to_owned());
             }
@@ -153,7 +153,7 @@ impl Drop for Worker {
     }
 }
 
-/// In front of a proxy in a line.
+/// Precedes a proxy in a line.
 const MARK: &str = "proxy ";
 
 fn write<T: Send + Sync + 'static>(proxy: &Proxy<T>) -> Result<String, Box<dyn StdError>> {
@@ -173,7 +173,7 @@ where
     Ok(postcard::from_bytes(&bytes?)?)
 }
 
-/// The merged table, of the inputs only, and where to see more.
+/// Prints the merged table, for the inputs only, and where to see more.
 pub fn print(calls: &Calls) -> Outcome {
     println!("key       operation  calls  expected  mean ms   p99 ms   max ms  cache hits");
     for (key, operations) in stats::all()? {

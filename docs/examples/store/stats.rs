@@ -1,7 +1,7 @@
 //! The statistics of stores: one model, in which each key and each of its operations is a group.
 //!
-//! Every thread of every process writes a file of its own, and a reader merges them: what `stats` returns is what all
-//! processes with the same MMSTATS_PATH have done, those that were killed too.
+//! Every thread of every process writes a file of its own, and a reader merges them: `stats` returns what all
+//! processes with the same MMSTATS_PATH have done, including those that were killed.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,7 +21,7 @@ struct StoreStats {
     operations: Groups<OperationStats, Labels>,
 }
 
-// There are thousands of these: what is small leaves room for more keys.
+// There are thousands of these groups: small metrics leave room for more keys.
 #[derive(MmStats)]
 struct OperationStats {
     /// How long an operation takes as a whole.
@@ -51,7 +51,7 @@ struct Labels {
     operation: Operation,
 }
 
-/// [`Labels`] to look a group up by: the same fields in the same order, without a copy of the key.
+/// [`Labels`] for the lookup of a group: the same fields in the same order, without a copy of the key.
 #[derive(Hash)]
 struct LabelsOf<'a> {
     key: &'a str,
@@ -71,7 +71,7 @@ impl LabelsRef<Labels> for LabelsOf<'_> {
     }
 }
 
-/// What can be done with an object.
+/// An operation on an object.
 #[derive(MmLabelValue, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Operation {
     Set,
@@ -82,11 +82,11 @@ pub enum Operation {
     IsCached,
     Evict,
     Proxy,
-    /// The first use of a proxy: with the `get` in it, or the rest of a background fetch.
+    /// The first use of a proxy, including its `get` or the rest of a background fetch.
     Resolve,
     /// A fetch in the background, on its own thread.
     ResolveAsync,
-    /// Any of them, under the key `_other`: of keys that came when the file had no room for more.
+    /// Any operation, under the key `_other`: for keys that came when the file had no more space.
     #[mmstats(name = "_other")]
     Other,
 }
@@ -107,11 +107,11 @@ impl Operation {
     ];
 }
 
-/// A call that is measured, and recorded when it is dropped, also if it fails. Nothing, where the store keeps no
+/// A call that is measured. Dropping it records the call, even if the call failed. Empty if the store keeps no
 /// statistics.
 ///
-/// Costs two readings of the clock (one more for each part that is measured) and one of the kernel's coarse clock, a
-/// lookup, and some stores for each value.
+/// Costs two readings of the clock (one more for each part that is measured), one of the kernel's coarse clock, a
+/// lookup, and a few stores for each value.
 #[must_use = "dropped at once it measures nothing"]
 pub struct Call<'a>(Option<Measured<'a>>);
 
@@ -119,7 +119,7 @@ struct Measured<'a> {
     key: &'a Key,
     operation: Operation,
     begin: Stopwatch,
-    /// Where the last part ended: the next one begins there.
+    /// Where the last part ended and the next one begins.
     last: Stopwatch,
     serialize: Option<Duration>,
     connector: Option<Duration>,
@@ -128,7 +128,7 @@ struct Measured<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// A call that begins now, if it is to be recorded.
+    /// Begins a call, which is measured if `on` is true.
     #[inline]
     pub fn begin(on: bool, key: &'a Key, operation: Operation) -> Call<'a> {
         Call(on.then(|| {
@@ -146,7 +146,7 @@ impl<'a> Call<'a> {
         }))
     }
 
-    /// What was done since the last part, or the beginning, was to serialize or deserialize.
+    /// Counts the time since the last part, or since the beginning, as serialization or deserialization.
     #[inline]
     pub fn serialized(&mut self) {
         if let Some(call) = &mut self.0 {
@@ -154,7 +154,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// What was done since the last part, or the beginning, was the connector's.
+    /// Counts the time since the last part, or since the beginning, as the connector's.
     #[inline]
     pub fn connected(&mut self) {
         if let Some(call) = &mut self.0 {
@@ -162,7 +162,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The size of the object.
+    /// Sets the size of the object.
     #[inline]
     pub fn size(&mut self, bytes: usize) {
         if let Some(call) = &mut self.0 {
@@ -170,7 +170,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Whether the object was in the cache.
+    /// Sets whether the object was in the cache.
     #[inline]
     pub fn cache(&mut self, hit: bool) {
         if let Some(call) = &mut self.0 {
@@ -226,19 +226,19 @@ impl Drop for Call<'_> {
     }
 }
 
-/// One operation on one key: the fields of the original, and what goes beyond it.
+/// One operation on one key: the fields of the original, and more.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TimeStats {
     pub calls: u64,
     pub avg_time_ms: f64,
     pub min_time_ms: f64,
     pub max_time_ms: f64,
-    /// The size of the last object, of `set_bytes` and `get_bytes` only.
+    /// The size of the last object; only for `set_bytes` and `get_bytes`.
     pub size_bytes: Option<u64>,
     pub p99_time_ms: f64,
-    /// How long the last call took, whatever thread or process it was in.
+    /// How long the last call took, in whatever thread or process.
     pub last_time_ms: Option<f64>,
-    /// When the last call ended, to some milliseconds.
+    /// When the last call ended, exact to a few milliseconds.
     pub last_timestamp: Option<SystemTime>,
     pub cache_hits: u64,
     pub cache_misses: u64,
@@ -253,12 +253,12 @@ pub type Operations = BTreeMap<Operation, TimeStats>;
 
 /// Reads what all threads and processes have recorded, by key.
 ///
-/// Costs a reading of all their files: for a report, and not for each call.
+/// Costs a read of all their files: meant for a report, not for each call.
 ///
 /// # Errors
 /// The files cannot be read.
 pub fn all() -> Result<BTreeMap<String, Operations>, Error> {
-    // This thread's file, so that there is something to read.
+    // Creates this thread's file, so that there is something to read.
     StoreStats::local(|_| ());
     let snapshot = Reader::from_env()?.snapshot()?;
     let mut all: BTreeMap<String, Operations> = BTreeMap::new();
@@ -270,7 +270,7 @@ pub fn all() -> Result<BTreeMap<String, Operations>, Error> {
         let (Some(key), Some(operation)) = (series.label_value("key"), operation(series)) else {
             continue;
         };
-        // Most groups have a few of the metrics only, and a group may have been made and not yet counted.
+        // Most groups have only a few of the metrics, and a group may have been created and not counted yet.
         let operations = all.entry(key.to_owned()).or_default();
         add(operations.entry(operation).or_default(), series);
     }
@@ -311,7 +311,7 @@ fn add(stats: &mut TimeStats, series: &Series) {
             let last = value.as_summary();
             stats.last_time_ms = last.and_then(|last| last.last()).map(|last| last * 1e3);
             let at = last.and_then(|last| last.last_time());
-            // Not before 1970: it is unsigned in the file.
+            // Never before 1970: the value is unsigned in the file.
             stats.last_timestamp = at.map(|at| UNIX_EPOCH + Duration::from_secs_f64(at));
         }
         "serialize" => stats.avg_serialize_ms = ms_of(),

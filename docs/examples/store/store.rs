@@ -15,7 +15,7 @@ use super::registry;
 use super::serializer::{self, Failure, caught, failed};
 use super::stats::{self, Call, Operation, Operations};
 
-/// How many objects are cached where nothing else is said.
+/// The default number of cached objects.
 const CACHE_SIZE: usize = 16;
 
 /// Builds a [`Store`].
@@ -26,19 +26,19 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// How many resolved objects are cached; 0: none. Default: STORE_CACHE_SIZE, else 16.
+    /// Sets how many resolved objects are cached; 0 means none. Default: STORE_CACHE_SIZE, or else 16.
     pub fn cache_size(mut self, objects: usize) -> Builder {
         self.cache_size = objects;
         self
     }
 
-    /// Whether statistics are kept. Default: no.
+    /// Sets whether statistics are kept. Default: no.
     pub fn with_stats(mut self, on: bool) -> Builder {
         self.with_stats = on;
         self
     }
 
-    /// Builds the store, which proxies then find by its name.
+    /// Builds the store; from then on proxies find it by its name.
     ///
     /// # Errors
     /// There is a store of this name in this process.
@@ -54,10 +54,10 @@ impl Builder {
     }
 }
 
-/// Objects by key. A clone is the same store.
+/// Objects by key. A clone refers to the same store.
 ///
-/// A cache is of one process: after another process has replaced an object, `get` may return the old one. A strict
-/// proxy does not.
+/// A cache belongs to one process: after another process has replaced an object, `get` may return the old one. A
+/// strict proxy does not.
 pub struct Store<C: Connector + ?Sized = dyn Connector>(Arc<Shared<C>>);
 
 struct Shared<C: ?Sized> {
@@ -74,7 +74,7 @@ impl<C: Connector + ?Sized> Clone for Store<C> {
 }
 
 impl Store {
-    /// A store of this name.
+    /// Returns a builder of a store with this name.
     pub fn builder(name: &str) -> Builder {
         let size = std::env::var("STORE_CACHE_SIZE").ok();
         Builder {
@@ -88,7 +88,7 @@ impl Store {
 }
 
 impl<C: Connector> Store<C> {
-    /// The same store, whatever its connector is.
+    /// Returns the same store, with its connector's type erased.
     pub fn erased(&self) -> Store {
         Store(self.0.clone())
     }
@@ -99,17 +99,17 @@ impl<C: Connector + ?Sized> Store<C> {
         &self.0.name
     }
 
-    /// What the objects are in.
+    /// Returns the connector that holds the objects.
     pub fn connector(&self) -> &C {
         &self.0.connector
     }
 
-    /// Ends the store: proxies find it no more, and its name is free.
+    /// Closes the store: proxies no longer find it, and its name is free.
     pub fn close(self) {
         registry::forget(&self.0.name);
     }
 
-    /// A call of an operation, recorded when it is dropped.
+    /// Begins a call of an operation, which is recorded when it is dropped.
     pub(super) fn call<'a>(&self, key: &'a Key, operation: Operation) -> Call<'a> {
         Call::begin(self.0.with_stats, key, operation)
     }
@@ -121,12 +121,12 @@ impl<C: Connector + ?Sized> Store<C> {
         Ok(key)
     }
 
-    /// Stores an object under this key, in the place of the one that is there.
+    /// Stores an object under this key, and replaces the existing one, if any.
     pub fn set_at<T: Serialize + ?Sized>(&self, key: &Key, object: &T) -> Result<(), Error> {
         self.set_with(key, object, serializer::serialize)
     }
 
-    /// As [`set_at`](Self::set_at), with a serializer of the caller's own.
+    /// Like [`set_at`](Self::set_at), with the caller's own serializer.
     pub fn set_with<T: ?Sized>(
         &self,
         key: &Key,
@@ -139,14 +139,14 @@ impl<C: Connector + ?Sized> Store<C> {
         self.put(key, bytes?.into(), &mut call)
     }
 
-    /// Stores bytes as they are under a new key.
+    /// Stores bytes, unchanged, under a new key.
     pub fn set_bytes(&self, bytes: &[u8]) -> Result<Key, Error> {
         let key = Key::generate();
         self.set_bytes_at(&key, bytes)?;
         Ok(key)
     }
 
-    /// Stores bytes as they are under this key.
+    /// Stores bytes, unchanged, under this key.
     pub fn set_bytes_at(&self, key: &Key, bytes: &[u8]) -> Result<(), Error> {
         let mut call = self.call(key, Operation::SetBytes);
         call.size(bytes.len());
@@ -161,7 +161,7 @@ impl<C: Connector + ?Sized> Store<C> {
         Ok(())
     }
 
-    /// Returns an object, or `None` where there is none.
+    /// Returns an object, or `None` if there is none.
     pub fn get<T>(&self, key: &Key) -> Result<Option<Arc<T>>, Error>
     where
         T: DeserializeOwned + Send + Sync + 'static,
@@ -169,7 +169,7 @@ impl<C: Connector + ?Sized> Store<C> {
         self.get_with(key, serializer::deserialize)
     }
 
-    /// As [`get`](Self::get), with a deserializer of the caller's own.
+    /// Like [`get`](Self::get), with the caller's own deserializer.
     pub fn get_with<T: Send + Sync + 'static>(
         &self,
         key: &Key,
@@ -184,7 +184,7 @@ impl<C: Connector + ?Sized> Store<C> {
         }
     }
 
-    /// As [`get`](Self::get), and never from the cache.
+    /// Like [`get`](Self::get), but never from the cache.
     pub fn get_latest<T>(&self, key: &Key) -> Result<Option<Arc<T>>, Error>
     where
         T: DeserializeOwned + Send + Sync + 'static,
@@ -211,7 +211,7 @@ impl<C: Connector + ?Sized> Store<C> {
         Ok(Some(object))
     }
 
-    /// Returns the bytes of an object, or `None` where there is none.
+    /// Returns the bytes of an object, or `None` if there is none.
     pub fn get_bytes(&self, key: &Key) -> Result<Option<Arc<[u8]>>, Error> {
         let mut call = self.call(key, Operation::GetBytes);
         let bytes = self.0.connector.get(key);
@@ -256,7 +256,7 @@ impl<C: Connector + ?Sized> Store<C> {
         Ok(self.reference(&key, false))
     }
 
-    /// Returns a proxy of the object of a key. Whether there is one shows when it is resolved.
+    /// Returns a proxy of the object with this key. Resolving it shows whether there is one.
     pub fn proxy_of<T>(&self, key: &Key) -> Proxy<T>
     where
         T: DeserializeOwned + Send + Sync + 'static,
@@ -265,9 +265,10 @@ impl<C: Connector + ?Sized> Store<C> {
         self.reference(key, false)
     }
 
-    /// As [`proxy_of`](Self::proxy_of); whenever it fetches, it gets the latest version, and never one of the cache. It
-    /// fetches at its first use, and then at each [`latest`](Proxy::latest), or first use after a
-    /// [`refresh`](Proxy::refresh): a reference that `Deref` has lent cannot change under who holds it.
+    /// Like [`proxy_of`](Self::proxy_of), but whenever it fetches, it gets the latest version and never a cached one.
+    /// It fetches at its first use, and then at each [`latest`](Proxy::latest) or first use after a
+    /// [`refresh`](Proxy::refresh): an object to which `Deref` has lent a reference cannot change while the reference
+    /// is held.
     pub fn strict_proxy_of<T>(&self, key: &Key) -> Proxy<T>
     where
         T: DeserializeOwned + Send + Sync + 'static,
@@ -287,7 +288,7 @@ impl<C: Connector + ?Sized> Store<C> {
         }))
     }
 
-    /// Returns what all threads and processes have done with a key; empty for a key that none has used.
+    /// Returns what all threads and processes have done with a key; empty if none has used it.
     ///
     /// # Errors
     /// The store keeps no statistics, the proxy has no key, or the files cannot be read.

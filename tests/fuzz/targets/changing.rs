@@ -18,7 +18,7 @@ fuzz_target!(|data: &[u8]| {
             for (number, version) in [first, second, second, first].into_iter().enumerate() {
                 if number > 0 {
                     match how % 4 {
-                        // In place: what is longer stays behind the end until it is cut.
+                        // In place: bytes of a longer version stay behind the end until they are cut.
                         0 => file.write(version),
                         1 => file.set_len(0),
                         // Cut, and the rest of the old version stays.
@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
             }
             drop(reader);
         });
-        // What the versions cost adds up at worst: exchanged in place they are one file.
+        // In the worst case the costs of the versions add up: exchanged in place, they are one file.
         assert_in_proportion(peak, 2 * most);
     }
 });

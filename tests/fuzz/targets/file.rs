@@ -1,4 +1,4 @@
-//! The bytes are one stats file, read both ways, twice by one reader.
+//! The bytes are one stats file, read in both ways, twice by one reader.
 
 #![no_main]
 
@@ -14,15 +14,15 @@ fuzz_target!(|data: &[u8]| {
         let peak = measured(|| {
             let mut reader = roots.reader(way);
             for _ in 0..2 {
-                // Only one at a time, as a reader in a loop has it.
+                // Only one at a time, like a reader in a loop.
                 drop(last.take());
                 last = Some(reader.snapshot().expect("a root that is there"));
             }
         });
         assert_in_proportion(peak, blocks);
-        // Reading takes no space either.
+        // Reading occupies no space either.
         assert_eq!(file.blocks(), blocks);
-        // Not measured: what values expose is computed for those that are asked.
+        // Not measured: what values expose is computed only on request.
         examine(&last.expect("two snapshots"));
     }
 });

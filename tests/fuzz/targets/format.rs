@@ -1,4 +1,4 @@
-//! The bytes are given to the decoders as they are; what is decoded is encoded and decoded again.
+//! The bytes go to the decoders as they are; the result is encoded and decoded again.
 
 #![no_main]
 
@@ -71,7 +71,7 @@ fn record(data: &[u8], at: usize) {
     }
     if let Ok(mut extent) = Extent::decode(body()) {
         assert!(extent.shape.total_words() >= extent.shape.cells as usize);
-        // Of a size that there is memory for.
+        // A size for which there is memory.
         (extent.shape.cells, extent.shape.plain) =
             (extent.shape.cells % 8, extent.shape.plain % 64);
         let encoded = extent.encode(0);

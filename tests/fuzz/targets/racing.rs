@@ -1,8 +1,8 @@
-//! The bytes are two versions of one stats file. A thread writes one over the other, cuts the file and
-//! lets it grow again, while it is read both ways: the SIGBUS guard keeps the reader alive.
+//! The bytes are two versions of one stats file. A thread overwrites one with the other, cuts the file and lets it
+//! grow again, while it is read in both ways: the SIGBUS guard keeps the reader alive.
 //!
-//! What a reader sees is a matter of luck, so a crash may not come again from the same bytes; run the
-//! target on the file it has left some thousand times (`-runs=…`) then.
+//! What a reader sees depends on timing, so a crash may not occur again with the same bytes; in that case run the
+//! target some thousand times (`-runs=…`) on the file it has left.
 
 #![no_main]
 
@@ -24,7 +24,7 @@ fuzz_target!(|data: &[u8]| {
     for way in WAYS {
         let file = roots.file(way, first);
         let mut most = file.blocks();
-        // One after the other they may take more than each alone.
+        // Written one after the other they may occupy more than each alone.
         file.write(second);
         most += file.blocks();
         file.write(first);
@@ -46,14 +46,14 @@ fuzz_target!(|data: &[u8]| {
             stop.store(true, Ordering::Relaxed);
             peak
         });
-        // At rest again, the reader finds its way back to what is there.
+        // When the file no longer changes, the reader reads its contents again.
         file.write(first);
         examine(&reader.snapshot().expect("a root that is there"));
         assert_in_proportion(peak, 2 * most);
     }
 });
 
-/// Changes all of the file, and back. Allocates nothing.
+/// Changes the whole file, and changes it back. Allocates nothing.
 fn change(file: &Stats, how: u32, first: &[u8], second: &[u8]) {
     for version in [second, first] {
         match how % 4 {
@@ -63,7 +63,7 @@ fn change(file: &Stats, how: u32, first: &[u8], second: &[u8]) {
             1 => file.set_len(0),
             // Cut in the middle of the values.
             2 => file.set_len(version.len() as u64 / 2),
-            // Only the length: what was cut is zeros when it is back.
+            // Only the length: the part that was cut is zeros when it is back.
             _ => {
                 file.set_len(0);
                 file.set_len(version.len() as u64);

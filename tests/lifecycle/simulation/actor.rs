@@ -1,4 +1,4 @@
-//! A simulated process: the side that commands it, and the side that does it.
+//! A simulated process: the side that sends commands to it, and the side that executes them.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -14,16 +14,16 @@ use super::model::{Sim, count};
 use crate::child::{self, Running};
 use crate::process::{fork, wait_well};
 
-/// The thread that takes the commands, and that forks. It counts itself.
+/// The thread that takes the commands and forks. It counts, too.
 const FIRST: u32 = 0;
 
-/// A process, for who commands it.
+/// A process, as seen by the side that sends commands.
 pub struct Actor {
     running: Running,
     answers: BufReader<ChildStdout>,
-    /// What becomes of its files at its end.
+    /// What happens to its files at its end.
     pub end: End,
-    /// The threads that live.
+    /// The threads that are alive.
     pub threads: Vec<u32>,
     next: u32,
 }
@@ -45,7 +45,7 @@ impl Actor {
         self.running.0.id()
     }
 
-    /// Gives a command, and waits for the answer.
+    /// Sends a command, and waits for the answer.
     pub fn ask(&mut self, what: &str) -> String {
         let mut commands = self.running.0.stdin.as_ref().unwrap();
         writeln!(commands, "{what}").unwrap();
@@ -53,7 +53,7 @@ impl Actor {
             let mut line = String::new();
             let read = self.answers.read_line(&mut line).unwrap();
             assert!(read > 0, "{what}: the process has ended");
-            // What a test's frame says on its own is no answer.
+            // Output of the test harness is not an answer.
             if let Some(answer) = line.strip_prefix('>') {
                 return answer.trim().to_owned();
             }
@@ -73,13 +73,13 @@ impl Actor {
     }
 
     pub fn exit(mut self) {
-        // The end of its commands. Its answers stay open: the frame has more to say.
+        // The end of its commands. Its answers stay open, because the harness prints more.
         drop(self.running.0.stdin.take());
         assert!(self.running.0.wait().unwrap().success());
     }
 }
 
-/// A thread, for its process.
+/// A thread, as seen by its process.
 struct Worker {
     numbers: Sender<u64>,
     done: Receiver<()>,
@@ -104,7 +104,7 @@ impl Worker {
     }
 }
 
-/// What a process does: as it is told.
+/// Executes commands in the process.
 pub fn act() {
     let mut workers: HashMap<u32, Worker> = HashMap::new();
     for line in std::io::stdin().lines() {
@@ -132,7 +132,7 @@ pub fn act() {
                 let pid = fork(|| {
                     Sim::local(|s| count(s, number(1)));
                     if exit {
-                        // SAFETY: its handlers are the library's and those of the C library.
+                        // SAFETY: it runs the handlers of this library and of the C library.
                         unsafe { libc::exit(0) }
                     }
                     0
@@ -145,11 +145,11 @@ pub fn act() {
         }
         println!("\n>{answer}");
     }
-    // The threads that are left are in the middle of their lives when the process exits.
+    // The remaining threads are still running when the process exits.
     std::mem::forget(workers);
 }
 
-/// Allows this process to make files larger, or not. (The hard limit stays.)
+/// Forbids or allows this process to grow files. (The hard limit stays.)
 fn limit_files(full: bool) {
     // SAFETY: the struct is ours.
     unsafe {

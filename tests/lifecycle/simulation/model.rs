@@ -1,4 +1,4 @@
-//! What is expected of the files: who has one, and what is in it.
+//! The expected files: who has one, and what is in it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -33,7 +33,7 @@ struct Part {
     time: Timer,
 }
 
-/// Part of the sum that goes up and down.
+/// Returns the part of the sum that goes up and down.
 fn moves(n: u64) -> i64 {
     if n.is_multiple_of(2) {
         n as i64
@@ -42,12 +42,12 @@ fn moves(n: u64) -> i64 {
     }
 }
 
-/// Not each count sets the levels: who goes on with a file has to find them at zero.
+/// Not every count sets the levels: the next owner of a file must find them at zero.
 fn has_level(n: u64) -> bool {
     n.is_multiple_of(3)
 }
 
-/// Values of every size, so that new octaves are needed all the time.
+/// Returns values of every magnitude, so that new octaves are needed all the time.
 fn size(n: u64) -> u64 {
     n << (n % 50)
 }
@@ -71,7 +71,7 @@ pub fn count(s: &Sim, n: u64) {
     part.time.record(Duration::from_nanos(n));
 }
 
-/// What a reader sees, or is to see.
+/// What a reader sees, or is expected to see.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
     pub counted: u64,
@@ -79,12 +79,12 @@ pub struct Observed {
     level: u64,
     ready: bool,
     line: u64,
-    /// How many were recorded, and the sum of the sizes.
+    /// How many values were recorded, and the sum of the sizes.
     records: u64,
     sizes: u128,
     /// How many files of each process are in each state.
     pub files: BTreeMap<(u32, &'static str), usize>,
-    /// How many were folded, where any were.
+    /// How many files were folded, if any.
     pub folded: Option<u64>,
 }
 
@@ -120,7 +120,7 @@ impl Observed {
             files,
             folded,
         };
-        // Every other way of counting the same.
+        // All other metrics that count the same must agree.
         let time = get("time").as_distribution().unwrap();
         assert_eq!(time.total(), u128::from(counted));
         assert_eq!([time.count(), time.bucket_count()], [seen.records; 2]);
@@ -150,7 +150,7 @@ impl Observed {
         seen
     }
 
-    /// Adds what outlives a process.
+    /// Adds the values that outlive a process.
     fn add_totals(&mut self, other: &Observed) {
         self.counted += other.counted;
         self.line += other.line;
@@ -162,16 +162,16 @@ impl Observed {
 /// A thread: its process, and its number there.
 pub type Thread = (u32, u32);
 
-/// Where a thread's statistics are.
+/// Where the statistics of a thread are.
 #[derive(Clone, Copy)]
 enum Place {
     /// In this file.
     File(usize),
-    /// In memory: there was no space when it needed a file.
+    /// In memory: there was no space when the thread needed a file.
     Private,
 }
 
-/// A file that is there.
+/// An existing file.
 struct File {
     pid: u32,
     state: State,
@@ -185,22 +185,22 @@ pub struct World {
     next: usize,
     places: HashMap<Thread, Place>,
     most: HashMap<u32, usize>,
-    /// Totals of files that are gone.
+    /// Totals of files that have been folded.
     retired: Observed,
 }
 
-/// What becomes of files.
+/// What happens to files at the end.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Gone {
     /// They stay, and are dead.
     Left,
     Removed,
-    /// Their totals stay.
+    /// Their totals are kept.
     Folded,
 }
 
 impl World {
-    /// Where a thread's statistics are; made at first use.
+    /// Returns where a thread's statistics are; assigned at first use.
     fn place(&mut self, thread: Thread, full: bool) -> Place {
         if let Some(&place) = self.places.get(&thread) {
             return place;
@@ -243,7 +243,7 @@ impl World {
         sum.sizes += u128::from(size(n));
     }
 
-    /// A thread ends: its file is an orphan, without levels.
+    /// A thread ends: its file becomes an orphan, without levels.
     pub fn end_thread(&mut self, thread: Thread) {
         if let Some(Place::File(number)) = self.places.remove(&thread) {
             let file = self.files.get_mut(&number).unwrap();
@@ -282,12 +282,12 @@ impl World {
         });
     }
 
-    /// The most threads that ever used statistics at once, of each process.
+    /// Returns the maximum number of threads that used statistics at once, for each process.
     pub fn most_threads(&self) -> impl Iterator<Item = (u32, usize)> {
         self.most.iter().map(|(&pid, &most)| (pid, most))
     }
 
-    /// The merged values: docs/FORMAT.md says which files count.
+    /// Returns the merged values: docs/FORMAT.md says which files count.
     pub fn expected(&self) -> Observed {
         let mut all = self.retired.clone();
         for file in self.files.values() {

@@ -1,4 +1,4 @@
-//! Objects in the files of a directory, for the processes of a machine or of a shared file system.
+//! Objects in the files of a directory, for processes that share a machine or a file system.
 
 use std::fs;
 use std::io;
@@ -11,22 +11,22 @@ use super::super::error::Error;
 use super::super::key::Key;
 use super::Connector;
 
-/// In front of an object: this, its length, and its checksum, as little-endian words.
+/// Written before an object: this, the object's length and its checksum, as little-endian words.
 const MAGIC: [u8; 8] = *b"mmobject";
 const HEADER: usize = 24;
 
-/// Keeps each object in a file of the name of its key.
+/// Keeps each object in a file named after its key.
 ///
-/// An object is written to a temporary file, which then takes the name: a reader sees the old object or the new one.
-/// A process that is killed meanwhile leaves a temporary file, `.put-<pid>-<n>`. Objects are not synced to the disk:
-/// what a power failure leaves of one is found to be damaged by its checksum.
+/// An object is written to a temporary file, which is then renamed: a reader sees the old object or the new one. A
+/// process that is killed in between leaves a temporary file, `.put-<pid>-<n>`. Objects are not synced to the disk. If
+/// a power failure damages one, its checksum reveals it.
 pub struct FileConnector(PathBuf);
 
 impl FileConnector {
-    /// Objects in `directory`, which is made if it is not there.
+    /// Keeps objects in `directory`, which is created if it does not exist.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// The directory cannot be created.
     pub fn new(directory: impl Into<PathBuf>) -> Result<FileConnector, Error> {
         let directory = directory.into();
         fs::create_dir_all(&directory).map_err(|error| Error::io(&directory, error))?;
@@ -41,7 +41,7 @@ impl FileConnector {
 impl Connector for FileConnector {
     fn put(&self, key: &Key, bytes: Arc<[u8]>) -> Result<(), Error> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        // Only the number must differ: it orders nothing.
+        // Relaxed: the numbers only have to differ; they order nothing.
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
         let temporary = self.0.join(format!(".put-{}-{next}", process::id()));
         let mut file = Vec::with_capacity(HEADER + bytes.len());
@@ -56,7 +56,7 @@ impl Connector for FileConnector {
                 fs::rename(&temporary, &path).map_err(|error| Error::io(&path, error))
             });
         if written.is_err() {
-            // It is the first error that is reported; there may be no file at all.
+            // The first error is the one that is reported; there may be no file at all.
             let _ = fs::remove_file(&temporary);
         }
         written
@@ -86,7 +86,7 @@ impl Connector for FileConnector {
     }
 }
 
-/// The object in a file, if the file is whole.
+/// Returns the object in a file, if the file is complete.
 fn unwrap(path: &Path, file: &[u8]) -> Result<Arc<[u8]>, Error> {
     let corrupt = |why| Error::Corrupt {
         path: path.to_owned(),
@@ -109,7 +109,7 @@ fn unwrap(path: &Path, file: &[u8]) -> Result<Arc<[u8]>, Error> {
     Ok(object.into())
 }
 
-/// FNV-1a of 64 bits: finds damage, and is no protection against an attacker.
+/// FNV-1a with 64 bits: detects damage, and does not protect against an attacker.
 fn checksum(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, &byte| {
         (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)

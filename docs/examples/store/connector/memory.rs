@@ -12,7 +12,7 @@ use super::Connector;
 pub struct MemoryConnector(Mutex<HashMap<Key, Arc<[u8]>>>);
 
 impl MemoryConnector {
-    /// No operation leaves the map in a state between two: a panic elsewhere spoils nothing.
+    /// Ignores poisoning: no operation leaves the map half changed.
     fn map(&self) -> MutexGuard<'_, HashMap<Key, Arc<[u8]>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

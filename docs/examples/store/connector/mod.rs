@@ -19,10 +19,10 @@ pub trait Connector: Send + Sync + 'static {
     /// Sets or replaces an object.
     fn put(&self, key: &Key, bytes: Arc<[u8]>) -> Result<(), Error>;
 
-    /// Returns an object, or `None` where there is none.
+    /// Returns an object, or `None` if there is none.
     fn get(&self, key: &Key) -> Result<Option<Arc<[u8]>>, Error>;
 
-    /// Returns whether there is an object.
+    /// Returns whether there is an object with this key.
     fn exists(&self, key: &Key) -> Result<bool, Error>;
 
     /// Removes an object; returns whether there was one.

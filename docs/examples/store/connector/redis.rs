@@ -1,4 +1,4 @@
-//! Objects in Redis, for the processes of many machines.
+//! Objects in Redis, for processes on many machines.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub struct RedisConnector {
 }
 
 impl RedisConnector {
-    /// Objects of a server. It is first asked at the first operation.
+    /// Keeps objects on a server. The first operation connects to it.
     ///
     /// # Errors
     /// The URL is invalid.
@@ -37,7 +37,8 @@ impl RedisConnector {
         format!("{}:{key}", self.namespace)
     }
 
-    /// Does `work` on a connection. A connection on which it failed is not used again: an answer may be under way.
+    /// Runs `work` on a connection. A connection on which it failed is not used again: an answer may still arrive on
+    /// it.
     fn with<R>(
         &self,
         work: impl FnOnce(&mut Connection) -> Result<R, RedisError>,
