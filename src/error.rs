@@ -33,7 +33,7 @@ pub enum Error {
         problem: &'static str,
     },
     /// The file has this label already.
-    #[error("{}: the label {label:?} is there already: choose another name, or set a prefix", path.display())]
+    #[error("{}: the label {label:?} exists already: choose another name, or set a prefix", path.display())]
     DuplicateLabel {
         /// The file.
         path: PathBuf,
@@ -54,7 +54,7 @@ pub enum Error {
         most: usize,
     },
     /// The maximum number of groups is reached.
-    #[error("{}: {most} groups are there already; allow more with .max_groups()", path.display())]
+    #[error("{}: the maximum of {most} groups is reached; raise it with .max_groups()", path.display())]
     TooManyGroups {
         /// The file.
         path: PathBuf,

@@ -55,7 +55,7 @@ impl Pusher {
             .flat_map(|word| word.trim().parse())
             .collect();
         let [time, sent] = words[..] else {
-            panic!("what is {line:?}?");
+            panic!("unexpected output: {line:?}");
         };
         Push {
             time: Duration::from_nanos(time),

@@ -39,7 +39,7 @@ pub fn read(files: &Files, mapped: bool) -> Taken {
         .map(|word| word.parse().expect("a figure"))
         .collect();
     let [open, first, next, per_file, own, mapped, bytes] = figures[..] else {
-        panic!("what is {text:?}?");
+        panic!("unexpected output: {text:?}");
     };
     Taken {
         open: Duration::from_nanos(open),

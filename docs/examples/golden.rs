@@ -254,7 +254,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         process::exit(2);
     };
     if !directory.is_dir() {
-        return Err(format!("{} is no directory", directory.display()).into());
+        return Err(format!("{} is not a directory", directory.display()).into());
     }
     if let Some(worker) = env::var(WORKER).ok().and_then(|n| n.parse().ok()) {
         return work(worker);
@@ -845,7 +845,7 @@ fn find(bytes: &[u8], what: &[u8]) -> usize {
         .enumerate()
         .filter(|(_, window)| *window == what);
     let (at, _) = places.next().expect("they are there");
-    assert!(places.next().is_none(), "{what:?} is there twice");
+    assert!(places.next().is_none(), "{what:?} occurs twice");
     at
 }
 

@@ -1429,7 +1429,7 @@ static void mms_parse_metric(mms_reader *r, void *of) {
     m->label = mms_take_text(r, c, label);
     m->unit = mms_take_text(r, c, unit);
     m->help = mms_take_text(r, c, help);
-    if (m->rule > 4) mms_fail(r, "%s has a merge rule that is not known", m->label.data);
+    if (m->rule > 4) mms_fail(r, "%s has an unknown merge rule", m->label.data);
     if (fields > (c->length - c->at) / 8) mms_fail(r, "%s has fields beyond its end", m->label.data);
     mms_field *list = MMS_NEW(r, mms_field, fields);
     m->fields = list;
@@ -1442,8 +1442,8 @@ static void mms_parse_metric(mms_reader *r, void *of) {
         field->offset = mms_take16(r, c);
         field->name = mms_take_text(r, c, mms_take16(r, c));
         uint32_t count = field->count ? field->count : 1, size = mms_size_of(field->scalar);
-        if (size == 0) mms_fail(r, "field %s is of a type that is not known", field->name.data);
-        if (field->rule > 4) mms_fail(r, "field %s has a merge rule that is not known", field->name.data);
+        if (size == 0) mms_fail(r, "field %s has an unknown type", field->name.data);
+        if (field->rule > 4) mms_fail(r, "field %s has an unknown merge rule", field->name.data);
         if (field->offset + size * count > 8u * m->words) mms_fail(r, "field %s is outside the value", field->name.data);
         m->number_count += count;
     }
@@ -2946,7 +2946,7 @@ static const mmstats_series *mms_merge(mms_reader *r, mms_file **files, size_t f
             m->is_flat = files[n]->is_retired && plain;
         }
     for (size_t n = 0; n < file_count && !by_itself; n++)
-        if (files[n]->twice) mms_report_label(r, files[n], files[n]->twice, "is there twice");
+        if (files[n]->twice) mms_report_label(r, files[n], files[n]->twice, "occurs twice");
     for (size_t n = 0; n < file_count; n++)
         for (size_t i = 0; i < files[n]->entry_count; i++) {
             const mms_entry *entry = &files[n]->entries[i];
@@ -3286,7 +3286,7 @@ static void mms_read_roots(mms_reader *r) {
         if (lstat(roots[i], &found) != 0) continue;
         if (!r->shown.path) r->shown.path = roots[i];
         if (!mms_is_own_directory(roots[i]) || found.st_mode & 022)
-            mms_report(r, roots[i], "not a directory of this user that nobody else may write");
+            mms_report(r, roots[i], "not a directory that this user owns and no other user may write to");
         else
             mms_read_path(r, roots[i]);
     }

@@ -306,7 +306,7 @@ function defaultRoots(errors) {
     return [...new Set(candidates)].filter((candidate) => {
         const found = statOf(candidate, fs.lstatSync);
         if (found && !isOwn(found)) {
-            const error = "not a directory of this user that nobody else may write to: nothing of it is read";
+            const error = "not a directory that this user owns and no other user may write to: nothing of it is read";
             errors.push({ path: candidate, error });
         }
         return found && isOwn(found);
@@ -447,7 +447,7 @@ function parseMetric(view, block, room, before) {
     metric.help = cursor.text(help);
     const wrong = (what) => () => `the metric ${quoted(metric.label)}: ${what}`;
     need(metric.buffers === 0 || areBuffers(metric.buffers, 2), wrong(`${metric.buffers} buffers`));
-    need(isRule(metric.rule), wrong("a merge rule that is not known"));
+    need(isRule(metric.rule), wrong("an unknown merge rule"));
     metric.slot = metric.buffers ? 1 + metric.buffers * metric.words : 0;
     metric.place = metric.slot + metric.plain;
     const isWithin = metric.offset % 8 === 0 && metric.offset + 8 * metric.place <= block;
@@ -470,8 +470,8 @@ function parseField(cursor, metric) {
     field.name = cursor.text(cursor.u16());
     const wrong = (what) => () => `the field ${quoted(field.name)} of ${quoted(metric.label)}: ${what}`;
     const scalar = SCALARS.get(field.scalar);
-    need(scalar, wrong("a type that is not known"));
-    need(isRule(field.rule), wrong("a merge rule that is not known"));
+    need(scalar, wrong("an unknown type"));
+    need(isRule(field.rule), wrong("an unknown merge rule"));
     field.bytes = scalar.bytes * Math.max(field.count, 1);
     need(field.offset + field.bytes <= 8 * metric.words, wrong("outside the value"));
     return field;
@@ -913,7 +913,7 @@ class StatsFile {
             this.decodeInstance(instance, this.parts.at(-1), { now, context, retired: this.retired !== null }, twice);
         }
         const more = twice.length > 1 ? ` (and ${twice.length - 1} more labels)` : "";
-        if (twice.length) this.problems.push(`the label ${quoted(twice[0])} is there twice${more}: the first counts`);
+        if (twice.length) this.problems.push(`the label ${quoted(twice[0])} occurs twice${more}: the first counts`);
         this.records = null;
         for (const instance of there) instance.values = null;
     }

@@ -137,7 +137,7 @@ def roots(errors):
         if is_own(os.lstat(path)):
             found.append(path)
         else:
-            errors.append({"path": path, "error": "not a directory of this user that nobody else may write to"})
+            errors.append({"path": path, "error": "not a directory that this user owns and no other user may write to"})
     return found
 
 
@@ -280,13 +280,13 @@ class Entry:
         self.total = self.slot_words + self.plain
         need(self.offset % 8 == 0 and self.offset + 8 * self.total <= block, "a metric outside its block")
         self.label, self.unit, self.help = entry.text(label), entry.text(unit), entry.text(help_)
-        need(self.rule in RULES, "%s has a merge rule that is not known" % self.label)
+        need(self.rule in RULES, "%s has an unknown merge rule" % self.label)
         self.fields = []
         for _ in range(fields):
             scalar, rule, count, offset, name = entry.numbers("BBHHH")
             name = entry.text(name)
-            need(scalar in SCALARS, "field %s is of a type that is not known" % name)
-            need(rule in RULES, "field %s has a merge rule that is not known" % name)
+            need(scalar in SCALARS, "field %s has an unknown type" % name)
+            need(rule in RULES, "field %s has an unknown merge rule" % name)
             end = offset + struct.calcsize("<" + SCALARS[scalar]) * max(count, 1)
             need(end <= 8 * self.words, "field %s is outside the value" % name)
             self.fields.append((name, scalar, rule, count, offset))
@@ -1322,7 +1322,7 @@ def read_values(file):
                     continue  # its metric does not count
             if label in file.entries:
                 twice.add(index)
-                file.problems.append("the label %s is there twice" % label)
+                file.problems.append("the label %s occurs twice" % label)
                 continue
             file.entries[label] = metric
             at, words = metric.offset // 8, []

@@ -264,7 +264,7 @@ impl Snapshot {
         };
         if self.is_busy(model, label) {
             return Err(fail(
-                "written too fast to be read whole: try again".to_owned(),
+                "changes too fast to be read consistently; try again".to_owned(),
             ));
         }
         match self.get(model, label) {

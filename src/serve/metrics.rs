@@ -369,7 +369,7 @@ pub async fn metrics(
     let Shared { agent, pages } = shared;
     let page = blocking(move || pages.page(&agent, wanted));
     let page = timeout(deadline(&headers), page).await.map_err(|_| {
-        let late = "the page would be later than the scrape's time-out".to_owned();
+        let late = "the page would take longer than the scrape timeout".to_owned();
         RequestError(StatusCode::SERVICE_UNAVAILABLE, late)
     })??;
     let headers = [

@@ -52,8 +52,19 @@ struct Shared {
 /// Returns the agent's routes, to be nested into an application: see the [module](self).
 ///
 /// Reads the paths for the first time before it returns, and after that in a separate thread, which ends when the
-/// router is dropped. The table in docs/DESIGN.md ("The agent") lists what each path returns. URLs on the page are
-/// relative, so below a prefix the page is at the prefix with a trailing slash.
+/// router is dropped. URLs on the page are relative, so below a prefix the page is at the prefix with a trailing slash.
+///
+/// | path | returns |
+/// |---|---|
+/// | `/` | the page; its query string is the view |
+/// | `/metrics` | OpenMetrics or another format of Prometheus, by `Accept`; `?per=process`, `?per=file`, `?model=NAME` |
+/// | `/api/v1/snapshot` | the JSON of `mmstats show --json`; `?per=file` as with `--per-file` |
+/// | `/api/v1/series?match=GLOB&last=SECONDS` | points of series that the agent has kept |
+/// | `/api/v1/stream` | server-sent events: a `snapshot` each second |
+/// | `/api/v1/processes` | the processes that the agent has seen |
+/// | `/healthz` | `ok` |
+/// | `/api/v1/available-stats`, `/api/v1/stats`, `/api/v1/stats/{label}`, `/api/v1/stats-history/{label}`, `/api/v1/stat-contexts` | the answers of aka-stats |
+/// | `/stats/`, `/stats/{label}`, `/files/`, `/graph/` | the answers of mmash |
 ///
 /// ```
 /// use mmstats::serve::{Options, router};

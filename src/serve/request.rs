@@ -39,7 +39,7 @@ impl Query {
             Some("process") => Ok(Per::Process),
             Some("file") => Ok(Per::File),
             Some(other) => Err(RequestError::bad(format!(
-                "per={other:?}: there are model, process and file"
+                "per={other:?}: expected model, process or file"
             ))),
         }
     }
@@ -52,7 +52,7 @@ impl Query {
         match text.parse::<f64>() {
             Ok(seconds) if seconds.is_finite() && seconds >= 0.0 => Ok(Some(seconds)),
             _ => Err(RequestError::bad(format!(
-                "{key}={text:?} is no number of seconds"
+                "{key}={text:?} is not a number of seconds"
             ))),
         }
     }

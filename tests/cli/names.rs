@@ -121,7 +121,7 @@ fn history_and_errors_say_what_they_have_where_a_name_has_none() {
             &["history", "recent"],
             "\"recent\" has no history: recent is of the kind counter",
         ),
-        (&["errors", "-l", "recent"], "\"recent\" means no errors"),
+        (&["errors", "-l", "recent"], "\"recent\" matches no errors"),
     ] {
         let output = run(arguments, &root);
         assert_eq!(output.status.code(), Some(1), "{output:?}");

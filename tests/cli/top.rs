@@ -94,7 +94,7 @@ fn small_screens_and_plain_ascii_will_do() {
     // Smaller, and then large again.
     screen.master.resize(size(10, 40)).unwrap();
     screen.parser.screen_mut().set_size(10, 40);
-    screen.until_shows("top wants 60x15");
+    screen.until_shows("top needs 60x15");
     screen.master.resize(size(40, 140)).unwrap();
     screen.parser.screen_mut().set_size(40, 140);
     screen.until_shows("last minutes");

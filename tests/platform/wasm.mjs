@@ -7,6 +7,6 @@ if (WebAssembly.Module.imports(program).length > 0) {
   const wasi = new WASI({ version: "preview1", args: ["platform"], env: {}, preopens: {} });
   process.exit(wasi.start(await WebAssembly.instantiate(program, wasi.getImportObject())));
 }
-// It cannot say anything. A panic is a trap, and that an error here.
+// The program cannot print anything. A panic is a trap, which is an error here.
 const { exports } = await WebAssembly.instantiate(program, {});
 process.exit(exports.main(0, 0));

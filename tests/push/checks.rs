@@ -111,7 +111,7 @@ pub fn keys_and_values(attributes: &[KeyValue]) -> HashMap<String, String> {
             other => panic!("{other:?}"),
         };
         let before = all.insert(attribute.key.clone(), value);
-        assert!(before.is_none(), "{} is there twice", attribute.key);
+        assert!(before.is_none(), "{} occurs twice", attribute.key);
     }
     all
 }

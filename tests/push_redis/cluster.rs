@@ -91,7 +91,7 @@ fn any_node_of_a_cluster_leads_to_the_one_that_has_the_namespace() {
             let output = once(&node.url(), root.path(), &["--namespace", namespace]);
             assert_eq!(output.status.code(), Some(1), "{output:?}");
             let said = String::from_utf8_lossy(&output.stderr);
-            assert!(said.contains("has to be in braces"), "{said}");
+            assert!(said.contains("must be in braces"), "{said}");
         }
     }
 }

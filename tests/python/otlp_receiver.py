@@ -51,7 +51,7 @@ def distribution(point):
     if hasattr(point, "explicit_bounds"):
         counted = sum(point.bucket_counts)
         bounds = list(point.explicit_bounds)
-        require(len(point.bucket_counts) == len(bounds) + 1, "one bucket more than bounds")
+        require(len(point.bucket_counts) == len(bounds) + 1, "the buckets must be one more than the bounds")
         require(all(a < b for a, b in zip(bounds, bounds[1:])), "bounds ascend")
     else:
         counted = point.zero_count + sum(point.positive.bucket_counts) + sum(point.negative.bucket_counts)
@@ -91,7 +91,7 @@ def decoded(body):
     request = service.ExportMetricsServiceRequest()
     request.ParseFromString(body)
     # Fields that are missing in the official messages would be lost here.
-    require(request.ByteSize() == len(body), "fields that nobody knows")
+    require(request.ByteSize() == len(body), "unknown fields")
     found = []
     for resource in request.resource_metrics:
         own = attributes(resource.resource.attributes)
@@ -99,11 +99,11 @@ def decoded(body):
         all_points = []
         for scope in resource.scope_metrics:
             names = [metric.name for metric in scope.metrics]
-            require(len(set(names)) == len(names), "a metric is there twice")
+            require(len(set(names)) == len(names), "a metric occurs twice")
             for metric in scope.metrics:
                 all_points.extend(points(metric))
         identities = [json.dumps([point["name"], point["attributes"]], sort_keys=True) for point in all_points]
-        require(len(set(identities)) == len(identities), "a point is there twice")
+        require(len(set(identities)) == len(identities), "a point occurs twice")
         found.append({"resource": own, "points": all_points})
     return found
 

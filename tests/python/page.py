@@ -17,7 +17,7 @@ def main():
     samples, seen, families = [], set(), set()
     for family in parse.text_string_to_metric_families(page):
         if family.name in families:
-            sys.exit(f"the family {family.name} is there twice")
+            sys.exit(f"the family {family.name} occurs twice")
         families.add(family.name)
         if not family.documentation:
             sys.exit(f"the family {family.name} has no HELP")

@@ -1,11 +1,11 @@
-/* Reads golden files with random damage, so many times: nothing may crash, hang or be reported by a sanitizer.
+/* Reads golden files with random damage, a given number of times: nothing may crash, hang or be reported by a sanitizer.
  *
  *     cc -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -I docs/readers tests/readers/mutate.c -o mutate -lm
  *     ./mutate SEED TIMES EMPTY-DIRECTORY FILES
  *
- * Half of the damage is in a record, of a type that is chosen first: so those that are rare are hit as often as the
- * others. It prints how many of each type were. Some files also change while they are read, and say that they are of a
- * process that runs here, with a lock and a clock.
+ * Half of the damage is in a record whose type is chosen first, so rare types are hit as often as the others. It prints
+ * how many records of each type were hit. Some files also change while they are read, and name a process that runs here
+ * as their writer, with a lock and a clock.
  */
 #define _GNU_SOURCE
 #include <time.h>
@@ -54,7 +54,7 @@ static void write_file(const char *directory, const char *name, bytes file) {
     if (!stream || fwrite(file.data, 1, file.length, stream) != file.length || fclose(stream) != 0) exit(2);
 }
 
-static bool changes; /* the files, while they are read */
+static bool changes; /* whether the files change while they are read */
 
 static ssize_t changing_pread(int descriptor, void *to, size_t count, off_t at) {
     ssize_t got = pread(descriptor, to, count, at);
@@ -62,14 +62,14 @@ static ssize_t changing_pread(int descriptor, void *to, size_t count, off_t at) 
     return got;
 }
 
-/* Windows are of now, or of golden files, whose clocks began when they were written. */
+/* For current windows, and for those of golden files, whose clocks began when they were written. */
 static int some_clock(clockid_t clock, struct timespec *now) {
     int result = clock_gettime(clock, now);
     if (clock == CLOCK_MONOTONIC_COARSE && below(2)) now->tv_sec = (time_t)below(30);
     return result;
 }
 
-/* Of a place that is not zero as a rule: elsewhere there is little to damage. */
+/* Chooses a place that is usually not zero: elsewhere there is little to damage. */
 static size_t place(bytes file, size_t size) {
     size_t at = 0;
     for (int tries = 0; tries < 20; tries++) {
@@ -92,7 +92,7 @@ static void put(unsigned char *to, uint64_t value, size_t size) {
     for (size_t i = 0; i < size; i++) to[i] = (unsigned char)(value >> (8 * i));
 }
 
-/* In a record of some type, if the list leads to one: in its head and what is fixed, or anywhere. */
+/* Damages a record of some type, if the list leads to one: in its head and its fixed part, or anywhere. */
 static void damage_record(bytes file) {
     size_t type = below(TYPES), found = 0, record = 0, length = 0;
     for (size_t at = mms_u32(file.data + 8), next; at + 8 <= file.length; at = next) {
@@ -135,7 +135,7 @@ static void damage(bytes *file, bytes other) {
     }
 }
 
-/* As if it were of this process or a dead one, of another thread than the other files here: no copy of them. */
+/* Makes it a file of this process or a dead one, and of another thread than the other files here, so not a copy. */
 static void settle(bytes file, const char *lock) {
     unsigned char boot[16], machine[16];
     struct stat found;
@@ -146,14 +146,14 @@ static void settle(bytes file, const char *lock) {
     if (below(4)) memcpy(file.data + 80, boot, 16);
     if (below(2)) memcpy(file.data + 128, machine, 16);
     put(file.data + 12, below(2), 4);
-    put(file.data + 44, below(5), 1); /* the owner's state */
+    put(file.data + 44, below(5), 1); /* the state in the owner word */
     put(file.data + 56, below(4) ? (uint64_t)getpid() : below(3) ? INT32_MAX : random_number(), 4);
     if (below(2)) put(file.data + 72, 0, 8);
     put(file.data + 96, mms_namespace("/proc/self/ns/pid"), 8);
     if (below(2)) put(file.data + 104, 1 + below(3), 8);
     put(file.data + 112, (uint64_t)found.st_dev, 8);
     put(file.data + 120, (uint64_t)found.st_ino, 8);
-    if (mms_u16(file.data + 148) == 152) { /* of an earlier version: the texts make room */
+    if (mms_u16(file.data + 148) == 152) { /* an earlier version's: the texts make room */
         size_t texts = mms_u16(file.data + 144) + (size_t)mms_u16(file.data + 146);
         if (texts + 160 > mms_u32(file.data + 8)) return;
         memmove(file.data + 160, file.data + 152, texts);
@@ -162,7 +162,7 @@ static void settle(bytes file, const char *lock) {
     put(file.data + 152, mms_namespace("/proc/self/ns/time"), 8);
 }
 
-/* Holds the first byte of it that a token may name. */
+/* Creates a lock file, and locks its first byte that a token may name. */
 static int make_lock(const char *path) {
     int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     struct flock lock;
@@ -183,7 +183,7 @@ static void touch(const mmstats_series *series, size_t count) {
     }
 }
 
-/* One look at what is there now. */
+/* Reads once what is there now. */
 static bool look(const char *path) {
     mmstats *read = mmstats_read(path, MMSTATS_PER_FILE);
     if (!read) return false;
@@ -216,7 +216,7 @@ int main(int count, char **arguments) {
     if (!golden || !file.data) return 2;
     for (size_t i = 0; i < goldens; i++) golden[i] = read_file(arguments[i + 4]);
     for (long n = 0; n < times; n++) {
-        /* Files of one model as a rule, so that they are merged. */
+        /* Usually files of one model, so that they are merged. */
         bytes from = golden[below(4) ? (size_t)(n / 16) % goldens : below(goldens)];
         size_t name = below(12);
         name = name < 4 ? name : 2;

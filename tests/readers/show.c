@@ -1,4 +1,4 @@
-/* Prints what `mmstats show --json` prints, with nothing but docs/readers/mmstats.h.
+/* Prints what `mmstats show --json` prints, using only docs/readers/mmstats.h.
  *
  *     cc -O2 -I docs/readers tests/readers/show.c -o show -lm && ./show [--per-file] [PATH]
  */
@@ -23,7 +23,7 @@ static void print_text(mmstats_text text) {
     putchar('"');
 }
 
-/* A path may be any bytes, JSON is UTF-8. */
+/* A path may be any bytes, but JSON is UTF-8. */
 static void print_escaped_path(const char *path) {
     for (size_t left = strlen(path); left;) {
         int step = mms_character((const unsigned char *)path, left);
@@ -41,7 +41,7 @@ static void print_path(const char *path) {
     putchar('"');
 }
 
-/* The shortest that is read back as the same double. */
+/* Prints the shortest text that is read back as the same double. */
 static void print_double(double value) {
     char text[40];
     if (!isfinite(value)) {
@@ -52,7 +52,7 @@ static void print_double(double value) {
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value) break;
     }
-    /* A float looks like one. */
+    /* A float must look like a float. */
     printf("%s%s", text, strpbrk(text, ".e") ? "" : ".0");
 }
 
@@ -276,7 +276,7 @@ static void print_series(const mmstats_series *series, size_t count) {
     putchar('}');
 }
 
-/* A model's name; where another path has one of the same name, with its own path. */
+/* Prints a model's name, followed by its path if another path has a model of the same name. */
 static void print_model_name(const mmstats *const *all, size_t index, size_t model) {
     mmstats_text name = all[index]->models[model].name;
     for (size_t i = 0; i < index; i++)
@@ -335,7 +335,7 @@ int main(int count, char **arguments) {
             paths[path_count++] = arguments[i];
     }
     if (path_count == 0) path_count = 1; /* null: the usual roots */
-    /* Those that are not there come last. */
+    /* Paths that do not exist come last. */
     for (int missing = 0; missing < 2; missing++)
         for (size_t i = 0; i < path_count; i++) {
             if ((paths[i] && stat(paths[i], &found) != 0) != missing) continue;

@@ -1,7 +1,8 @@
-// Looks at the agent's page in headless Chromium: node browser.mjs URL DIRECTORY, or with SCREENSHOT only makes one.
+// Checks the agent's page in headless Chromium: node browser.mjs URL DIRECTORY. With a third argument SCREENSHOT it only
+// takes a screenshot.
 //
 // DIRECTORY has node_modules with playwright-core and axe-core; CHROMIUM names the browser. Prints a line for each
-// check, and figures that no check is made of; ends with 1 if a check failed.
+// check, and figures that are not checked; exits with 1 if a check failed.
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -19,7 +20,7 @@ function check(kept, what) {
   if (!kept) failures += 1;
 }
 
-/** A page that complains of errors, of messages on its console, and of requests to elsewhere. */
+/** Opens a page on which errors, messages on the console, and requests to other hosts are failures. */
 async function open(options = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
   const page = await context.newPage();
@@ -148,7 +149,7 @@ async function views() {
   }
 }
 
-/** The picture of README.md: of the demo, after a minute. */
+/** Takes the picture in README.md: the demo, after a minute. */
 async function picture() {
   const page = await open({ viewport: { width: 1440, height: 810 } });
   const from = Math.floor(Date.now() / 1000);

@@ -27,7 +27,7 @@ struct OperationStats {
     /// How long an operation takes as a whole.
     #[mmstats(digits = 1)]
     operation: Timer,
-    /// The same, for the last call and when it was: a Summary keeps both, over all files.
+    /// How long the last call took, and when it was: a Summary keeps both, over all files.
     #[mmstats(unit = "seconds")]
     last: Summary,
     /// The part of it that serializes or deserializes.
@@ -112,7 +112,7 @@ impl Operation {
 ///
 /// Costs two readings of the clock (one more for each part that is measured), one of the kernel's coarse clock, a
 /// lookup, and a few stores for each value.
-#[must_use = "dropped at once it measures nothing"]
+#[must_use = "it measures nothing if it is dropped at once"]
 pub struct Call<'a>(Option<Measured<'a>>);
 
 struct Measured<'a> {

@@ -35,7 +35,7 @@ enum Selection {
 }
 
 impl Sources {
-    /// Opens the paths, each of which is a PID if there is no such file. Without paths, opens those that the
+    /// Opens the paths, each of which is a PID if no such file. Without paths, opens those that the
     /// environment names.
     pub fn open(paths: &[PathBuf]) -> Sources {
         let mut sources = Sources::new(Selection::Paths(paths.to_owned()));
@@ -209,7 +209,7 @@ impl Input {
         }
         for (model, label) in self.snapshots.iter().flat_map(Snapshot::busy) {
             output::complain(&format!(
-                "{model}: {label}: written too fast to be read whole: try again"
+                "{model}: {label}: changes too fast to be read consistently; try again"
             ));
         }
         if self.is_empty() && !self.complain_of_removed() {

@@ -171,7 +171,7 @@ impl Options {
             (None, Some((name, protocol))) => match &*protocol {
                 "http/protobuf" => Protocol::HttpProtobuf,
                 "grpc" => Protocol::Grpc,
-                _ => return Err(wrong(&name, &protocol, "wants http/protobuf or grpc")),
+                _ => return Err(wrong(&name, &protocol, "expected http/protobuf or grpc")),
             },
         };
         let is_insecure = match otlp("INSECURE") {
@@ -179,7 +179,7 @@ impl Options {
             Some((name, value)) => match &*value.to_ascii_lowercase() {
                 "true" => true,
                 "false" => false,
-                _ => return Err(wrong(&name, &value, "wants true or false")),
+                _ => return Err(wrong(&name, &value, "expected true or false")),
             },
         };
         let endpoint = match (base, otlp("ENDPOINT"), protocol) {
@@ -202,14 +202,14 @@ impl Options {
         }
         if let Some((name, timeout)) = otlp("TIMEOUT") {
             let millis = timeout.parse().ok().filter(|&millis| millis > 0);
-            let millis = millis.ok_or_else(|| wrong(&name, &timeout, "wants milliseconds"))?;
+            let millis = millis.ok_or_else(|| wrong(&name, &timeout, "expected milliseconds"))?;
             options.timeout = Duration::from_millis(millis);
         }
         if let Some((name, compression)) = otlp("COMPRESSION") {
             options.gzip = match &*compression {
                 "gzip" => true,
                 "none" => false,
-                _ => return Err(wrong(&name, &compression, "wants gzip or none")),
+                _ => return Err(wrong(&name, &compression, "expected gzip or none")),
             };
         }
         options.certificate = otlp("CERTIFICATE").map(|(_, path)| path.into());
@@ -217,7 +217,7 @@ impl Options {
             (Some((_, certificate)), Some((_, key))) => Some((certificate.into(), key.into())),
             (None, None) => None,
             (Some((name, path)), None) | (None, Some((name, path))) => {
-                let problem = "wants CLIENT_CERTIFICATE and CLIENT_KEY together";
+                let problem = "expected CLIENT_CERTIFICATE and CLIENT_KEY together";
                 return Err(wrong(&name, &path, problem));
             }
         };
@@ -262,7 +262,8 @@ fn pairs(name: &str, text: &str) -> Result<Vec<(String, String)>, Error> {
     });
     let pairs: Option<Vec<_>> = pairs.collect();
     pairs.ok_or_else(|| {
-        let problem = "wants key=value,key=value, percent-encoded where a value has a comma or a %";
+        let problem =
+            "expected key=value,key=value, percent-encoded where a value has a comma or a %";
         Error::Options(format!("{name}: {problem}"))
     })
 }

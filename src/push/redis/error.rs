@@ -59,7 +59,7 @@ impl fmt::Display for Problem {
 }
 
 /// The remedy for a cluster, which requires all keys of a label in one slot. The text in braces determines the slot.
-const ONE_SLOT: &str = "on a cluster the namespace has to be in braces: `--namespace '{stats}'`";
+const ONE_SLOT: &str = "on a cluster the namespace must be in braces: `--namespace '{stats}'`";
 
 /// Answers that concern the server and not one label.
 const REFUSALS: [(&str, &str); 13] = [
@@ -87,11 +87,11 @@ const REFUSALS: [(&str, &str); 13] = [
     ("CROSSSLOT", ONE_SLOT),
     (
         "ASK",
-        "the namespace goes to another node just now: it is tried again",
+        "the namespace is moving to another node; the push is retried",
     ),
     (
         "TRYAGAIN",
-        "the namespace goes to another node just now: it is tried again",
+        "the namespace is moving to another node; the push is retried",
     ),
     ("BUSY", "it runs another script: it is tried again"),
 ];

@@ -276,8 +276,7 @@ impl Pusher {
             let Some(name) = source::of_file(file) else {
                 pushed.problems.push(Problem {
                     label: file.path().display().to_string(),
-                    problem: "not pushed: it does not say which files were folded into it"
-                        .to_owned(),
+                    problem: "not pushed: it does not list the files folded into it".to_owned(),
                 });
                 continue;
             };

@@ -32,7 +32,7 @@ const pairs = (rows) => rows.length > 0 && el("ul", rows.map(([name, text]) => e
 function state({ state: now, started, ended, ending }) {
 	if (now === "live") return el("span.live", started ? `live for ${ago(started)}` : "live");
 	const how = ending ?? (now === "dead" ? "ended" : now);
-	return el(/normal/.test(how) ? "span.muted" : `span.${now}`, { title: moment(ended) }, ended ? `${how}, ${ago(ended)} ago` : how);
+	return el(/cleanly/.test(how) ? "span.muted" : `span.${now}`, { title: moment(ended) }, ended ? `${how}, ${ago(ended)} ago` : how);
 }
 
 let before = new Map();

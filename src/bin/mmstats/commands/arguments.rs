@@ -23,6 +23,6 @@ Several PATHs in JSON:
 pub fn delay(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(seconds) if (0.01..=86_400.0).contains(&seconds) => Ok(seconds),
-        _ => Err("wants seconds from 0.01 to 86400".to_owned()),
+        _ => Err("expected seconds from 0.01 to 86400".to_owned()),
     }
 }

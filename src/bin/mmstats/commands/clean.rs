@@ -172,12 +172,12 @@ impl KeptFiles {
                      removed",
                     humantime::format_duration(age)
                 ),
-                None => "of a process that ended just now: run this again".to_owned(),
+                None => "of a process that has just ended: run this again".to_owned(),
             },
         );
         add(
             self.old_format,
-            "of python-mmstats, which does not say whose it is: remove it with rm".to_owned(),
+            "of python-mmstats, which does not record its owner: remove it with rm".to_owned(),
         );
         reasons.extend(self.retired.iter().map(|(path, folds)| {
             let ended = counted(*folds, "file", "files");

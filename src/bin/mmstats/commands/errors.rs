@@ -72,7 +72,7 @@ pub fn run(arguments: &Errors) -> Outcome {
             output::complain(
                 &match names::unmatched(slice::from_ref(pattern), &input).next() {
                     Some(_) => names::no_label(&input, pattern),
-                    None => format!("{pattern:?} means no errors: `mmstats errors` lists all"),
+                    None => format!("{pattern:?} matches no errors: `mmstats errors` lists all"),
                 },
             );
         }

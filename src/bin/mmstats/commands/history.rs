@@ -172,7 +172,7 @@ fn context(entry: &HistoryEntry) -> String {
             let more = if context.is_cut() { "…" } else { "" };
             format!("{}{more}", printable(&context.text()))
         }
-        None if entry.has_lost_context() => "(its context is gone)".to_owned(),
+        None if entry.has_lost_context() => "(context lost)".to_owned(),
         None => String::new(),
     }
 }

@@ -175,7 +175,7 @@ impl Decoder for Encoded {
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Response>, Status> {
-        let problem = "answered, but not as OTLP does: is it the URL of an OTLP receiver?";
+        let problem = "the answer is not OTLP: is it the URL of an OTLP receiver?";
         let response = Response::decode(buffer);
         response.map(Some).map_err(|_| Status::internal(problem))
     }
@@ -245,7 +245,7 @@ fn metadata(pairs: &[(String, String)]) -> Result<MetadataMap, Error> {
             wrong("its name may have letters, digits, _, - and . only, and may not end in -bin")
         })?;
         let value = AsciiMetadataValue::try_from(&**value);
-        let mut value = value.map_err(|_| wrong("its value may have printable ASCII only"))?;
+        let mut value = value.map_err(|_| wrong("its value may contain only printable ASCII"))?;
         value.set_sensitive(true);
         metadata.append(key, value);
     }
@@ -276,7 +276,7 @@ fn pem(path: &Path, wanted: &str) -> Result<Vec<u8>, Error> {
     }
     let path = path.display();
     Err(Error::Options(format!(
-        "{path}: has no {wanted}: wants PEM"
+        "{path}: contains no {wanted} in PEM format"
     )))
 }
 

@@ -90,7 +90,7 @@ impl Client {
 /// Interprets the answer to an accepted request.
 fn accepted(status: u16, body: &[u8]) -> Result<Accepted, Failure> {
     let response = Response::decode(body).map_err(|_| {
-        let problem = "answered, but not as OTLP does: is it the URL of an OTLP receiver?";
+        let problem = "the answer is not OTLP: is it the URL of an OTLP receiver?";
         Failure::permanent(Some(status), problem.to_owned())
     })?;
     Ok(response.partial_success.into())
@@ -159,7 +159,7 @@ fn headers(pairs: &[(String, String)]) -> Result<HeaderMap, Error> {
         let key = HeaderName::from_bytes(name.as_bytes());
         let key = key.map_err(|_| wrong("its name may have letters, digits and - only"))?;
         let mut value = HeaderValue::from_str(value)
-            .map_err(|_| wrong("its value may have printable ASCII only"))?;
+            .map_err(|_| wrong("its value may contain only printable ASCII"))?;
         value.set_sensitive(true);
         headers.append(key, value);
     }
@@ -190,7 +190,7 @@ fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, Error> {
         }
     }
     if certificates.is_empty() {
-        return Err(wrong("has no certificate: wants PEM".to_owned()));
+        return Err(wrong("contains no certificate in PEM format".to_owned()));
     }
     Ok(certificates)
 }

@@ -106,10 +106,10 @@ fn endpoint(options: &Options, example: &str) -> Result<Uri, Error> {
     let wrong = |problem| {
         let endpoint = &options.endpoint;
         Error::Options(format!(
-            "{endpoint}: {problem}: wants a URL, as in {example}"
+            "{endpoint}: {problem}: expected a URL, as in {example}"
         ))
     };
-    let endpoint: Uri = (options.endpoint.parse()).map_err(|_| wrong("is no URL"))?;
+    let endpoint: Uri = (options.endpoint.parse()).map_err(|_| wrong("is not a URL"))?;
     if endpoint.host().is_none_or(str::is_empty) {
         return Err(wrong("has no host"));
     }

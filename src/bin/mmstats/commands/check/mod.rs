@@ -218,7 +218,7 @@ fn set_files(model: &Model, files: &[&File], findings: &mut Findings) {
         mode.is_ok_and(|mode| mode & 0o022 != 0)
     });
     named(writable, findings, |_| {
-        "other users may write it: its values are not to be trusted: chmod go-w, and see MMSTATS_MODE"
+        "other users may write it: its values cannot be trusted: chmod go-w, and see MMSTATS_MODE"
             .to_owned()
     });
     for stat in model.series() {

@@ -91,7 +91,7 @@ fn verdict(kind: &str) -> Option<String> {
     } else {
         format!(
             "it is on {kind}, a disk: the first store to a page after the kernel has written it back \
-             takes microseconds, not nanoseconds (up to 50): have MMSTATS_PATH on a tmpfs, such as \
+             takes microseconds, not nanoseconds (up to 50): put MMSTATS_PATH on a tmpfs, such as \
              /dev/shm or /run"
         )
     })

@@ -34,7 +34,7 @@ pub fn check<'a>(files: impl Iterator<Item = &'a File>, findings: &mut Findings)
             continue;
         }
         findings.warnings.push(format!(
-            "{}: process {} runs as user {} by now, which has no permission to make files here (user {}, mode \
+            "{}: process {} runs as user {} now, which has no permission to make files here (user {}, mode \
              {:o}): there is no file for a thread that counts here first from now on: start it as that user, or \
              create the directory writable for it before the program starts",
             output::path(directory),

@@ -49,8 +49,8 @@ fn test(directory: &Path) -> Option<String> {
     });
     let Some(at) = at else {
         return Some(
-            "what is written through a mapping is not seen by reading: this file system does not share \
-             pages: have MMSTATS_PATH on a tmpfs"
+            "writes through a mapping are not visible to read(): this file system does not share \
+             pages: put MMSTATS_PATH on a tmpfs"
                 .to_owned(),
         );
     };
@@ -78,7 +78,7 @@ fn test(directory: &Path) -> Option<String> {
     if torn > 0 {
         return Some(format!(
             "{torn} of {READINGS} words were torn when they were read: values of other users' files are \
-             not to be trusted here: have MMSTATS_PATH on a tmpfs"
+             not to be trusted here: put MMSTATS_PATH on a tmpfs"
         ));
     }
     (read() != Some(gauge.get())).then(|| {

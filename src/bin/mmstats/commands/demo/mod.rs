@@ -93,10 +93,7 @@ pub fn run(arguments: &Demo) -> Outcome {
         view.now().files(),
         process::id()
     )?;
-    writeln!(
-        out,
-        "reads what its stats files say. Look at them yourself:"
-    )?;
+    writeln!(out, "reads its stats files. To look at them yourself:")?;
     writeln!(out, "  mmstats show {}", output::path(&root.path))?;
     #[cfg(feature = "serve")]
     let _agent = match &arguments.serve {

@@ -240,7 +240,7 @@ impl View {
             ]));
         }
         lines.push(format!(
-            "in flight {}, half of the answers have {} or less",
+            "in flight {}, median answer size {}",
             now.in_flight,
             now.body_size.map_or_else(|| "-".to_owned(), bytes),
         ));

@@ -54,7 +54,7 @@ pub struct Diff {
 fn percent(text: &str) -> Result<f64, String> {
     match text.trim_end_matches('%').trim_end().parse() {
         Ok(percent) if (0.0..f64::INFINITY).contains(&percent) => Ok(percent),
-        _ => Err("wants a percentage from 0 on, as in 20%".to_owned()),
+        _ => Err("expected a percentage from 0 on, as in 20%".to_owned()),
     }
 }
 

@@ -39,7 +39,7 @@ fn interval(text: &str) -> Result<Duration, String> {
     let most = Duration::from_secs(86_400);
     match humantime::parse_duration(text) {
         Ok(time) if (least..=most).contains(&time) => Ok(time),
-        Ok(_) => Err("wants a time from 100ms to 24h".to_owned()),
-        Err(error) => Err(format!("{error}: wants a time, as in 10s")),
+        Ok(_) => Err("expected a time from 100ms to 24h".to_owned()),
+        Err(error) => Err(format!("{error}: expected a time, as in 10s")),
     }
 }

@@ -44,7 +44,7 @@ fn draw_all(frame: &mut Frame<'_>, app: &App, scrolled: &mut Scrolled) {
     let area = frame.area();
     if area.width < LEAST.0 || area.height < LEAST.1 {
         let (width, height) = LEAST;
-        let text = format!("top wants {width}x{height}, q quits");
+        let text = format!("top needs {width}x{height}; q quits");
         frame.render_widget(Paragraph::new(text), area);
         return;
     }

@@ -150,12 +150,7 @@ pub const BINDINGS: [Binding; 17] = [
         Action::Close,
         "close it (a label: or Esc); from the labels back",
     ),
-    binding(
-        &[control('z')],
-        "Ctrl-Z",
-        Action::Suspend,
-        "suspend, as any program",
-    ),
+    binding(&[control('z')], "Ctrl-Z", Action::Suspend, "suspend"),
 ];
 
 /// Returns the action of a key, if it has one.

@@ -61,7 +61,7 @@ const GRACE: Duration = Duration::from_millis(800);
 pub fn run(arguments: &Top) -> Outcome {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err(
-            "top wants a terminal: `mmstats poll` prints lines, `mmstats show` once".into(),
+            "top needs a terminal; use `mmstats poll` for lines, or `mmstats show` for a single view".into(),
         );
     }
     let mut sources = Sources::open(&arguments.paths).watched();

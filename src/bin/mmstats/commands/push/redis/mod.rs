@@ -47,7 +47,7 @@ pub struct Redis {
 }
 
 const ENVIRONMENT: &str = "\
-Environment, where no option says else:
+Environment, unless an option overrides it:
   MMSTATS_REDIS_URL        else AKA_STATS_REDIS_URL: the address (redis://127.0.0.1:6379)
   MMSTATS_REDIS_NAMESPACE  else AKA_STATS_NAMESPACE, AKA_STATS_DEFAULT_PREFIX: the namespace (AKA-STATS)
   AKA_STATS_HISTORY_SIZE   how many entries of each history are kept (1000)";
@@ -142,7 +142,7 @@ impl Agent<'_> {
         let complaint = outcome.err().unwrap_or_default();
         if complaint != self.complaint {
             if complaint.is_empty() {
-                log::info!("Redis takes pushes again");
+                log::info!("Redis accepts pushes again");
             } else {
                 output::complain(&format!("{complaint}; it is tried again"));
             }
