@@ -104,7 +104,7 @@ fn what_will_hurt_is_warned_of() {
     let shown = text_of(&output.stdout);
     for warning in [
         "Full: 20 files of processes that have ended",
-        "1 groups are there already",
+        "the maximum of 1 groups is reached",
         "other users may write it",
         "other users may put files there",
         "of the 4 KiB that it may have",
@@ -151,7 +151,7 @@ fn refused_groups_are_told_with_their_true_cause() {
     assert!(
         warnings.len() == 1
             && warnings[0].contains(path_of(&stats).to_str().unwrap())
-            && warnings[0].contains("2 groups are there already")
+            && warnings[0].contains("the maximum of 2 groups is reached")
             && warnings[0].contains(".max_groups()")
             && !warnings[0].contains("MMSTATS_MAX_SIZE"),
         "{shown}"

@@ -86,7 +86,7 @@ fn labels_count_under_other_in_all_threads() {
         assert!(texts.iter().any(is_told), "{texts:?}");
     }
     let status = format!("{:?}", mmstats::status());
-    assert!(status.contains("new count under"), "{status}");
+    assert!(status.contains("new metrics count under"), "{status}");
 }
 
 #[test]

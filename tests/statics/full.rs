@@ -80,6 +80,6 @@ fn each_kind_counts_under_an_other_of_its_own() {
     let status = mmstats::status();
     let full = status.models().iter().find(|model| model.name() == "full");
     let problems = full.unwrap().problems().iter();
-    let refused = problems.filter(|problem| problem.contains("new count under"));
+    let refused = problems.filter(|problem| problem.contains("new metrics count under"));
     assert_eq!(refused.count(), 1, "{status:?}");
 }

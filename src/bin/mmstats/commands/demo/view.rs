@@ -288,7 +288,7 @@ mod tests {
             "handler   requests    rate/s        ok       bad       p50       p99       max\n\
              index        1,501     500.0     1,500         1   12.3 µs   1.50 ms         -\n\
              login        1,501     500.0     1,500         1   12.3 µs   1.50 ms         -\n\
-             in flight 0, half of the answers have 57 B or less\n   \
+             in flight 0, median answer size 57 B\n   \
              6 s   index 500/s, 1 bad, p50 12.3 µs, p99 1.50 ms   \
              login 500/s, 1 bad, p50 12.3 µs, p99 1.50 ms   in flight 0\n"
         );
