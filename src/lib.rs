@@ -1,4 +1,5 @@
-//! Metrics for a running program, written at the cost of a memory store and read by any other process.
+//! Metrics for a running program. A write costs about as much as a store to memory, and any other process can read the
+//! values at any time.
 //!
 //! ```
 //! use mmstats::{Counter, MmStats, Timer};
@@ -32,52 +33,54 @@
 //!
 //! Describe the metrics as a struct, with `#[derive(MmStats)]`. Each field is a metric:
 //!
-//! | kind | what it is | merged over threads and processes |
+//! | kind | what it is | merged over threads and processes as |
 //! |---|---|---|
 //! | [`Counter`] | a count that never falls | sum |
-//! | [`UpDown`] | a number that goes up here and down there | sum, of living processes |
-//! | [`Gauge`] | a level | of what is alive: sum, max, min, mean or latest |
-//! | [`Flag`] | true or false | true where any living one is |
-//! | [`Text`] | a short text | the latest file's |
-//! | [`Constant`] | a value given once | the latest file's |
-//! | [`Timer`] | a distribution of durations | buckets and moments add up |
-//! | [`Percentile`] | a distribution of u64 values; `Percentile<f64>` of floats | buckets and moments add up |
-//! | [`Compound`] | a struct of numbers, updated as a whole | field by field |
-//! | [`Summary`] | count, total, mean, deviation, extremes, last of f64 values | as if one thread had recorded all |
-//! | [`Average`] | the mean of all values | that of all |
-//! | [`MovingAverage`] | the mean of the last values | that of all threads' last values |
-//! | [`SamplingCounter`] | a count and its rate per millisecond | sum, rates of what is alive |
-//! | [`History`] | the last values, with times and contexts | by time |
-//! | [`Errors`] | distinct errors, with counts and times | counts add up |
-//! | a model | nested: labels `db.queries` | |
+//! | [`UpDown`] | a number that goes up in one thread and down in another | sum over live processes |
+//! | [`Gauge`] | a level | sum, max, min, mean or latest of the live threads |
+//! | [`Flag`] | true or false | true if any live one is |
+//! | [`Text`] | a short text | the text in the newest file |
+//! | [`Constant`] | a value set once | the value in the newest file |
+//! | [`Timer`] | a distribution of durations | sums of buckets and moments |
+//! | [`Percentile`] | a distribution of u64 values; `Percentile<f64>` of floats | sums of buckets and moments |
+//! | [`Compound`] | a struct of numbers, updated as a whole | each field by its own rule |
+//! | [`Summary`] | count, total, mean, deviation, extremes, last of f64 values | as if one thread had recorded everything |
+//! | [`Average`] | the mean of all values | the mean over all threads |
+//! | [`MovingAverage`] | the mean of the last values | the mean of the last values of all live threads |
+//! | [`SamplingCounter`] | a count and its rate per millisecond | sum of the counts, and of the rates of live threads |
+//! | [`History`] | the last values, with times and contexts | the last values of all threads |
+//! | [`Errors`] | distinct errors, with counts and times | sum for each error |
+//! | another model | its fields, with labels such as `db.queries` | |
 //! | [`Groups`] | instances of a model, added at run time, each with a name or [labels](MmLabels) | label by label |
 //!
 //! A Counter, Summary, Timer or Percentile may have a *window*, `#[mmstats(window = "60s")]`: readers then also see
-//! what it counted in the last minute, from their first reading on.
+//! what it recorded in the last minute, even in their first snapshot.
 //!
-//! To write: [`MmStats::local`] keeps a file for each thread, and [`MmStats::create`] makes a separate one. A
-//! [`SharedCounter`], [`SharedGauge`], [`SharedTimer`] or [`SharedPercentile`] is a static. A [`Writer`] needs no
-//! struct, and [`push_stat`] and [`stats`] need only names. To read, from any process: [`reader::Reader`], or the
-//! binary `mmstats`.
+//! A thread writes through [`MmStats::local`], which keeps one file per thread, or through [`MmStats::create`], which
+//! makes a separate file. A [`SharedCounter`], [`SharedGauge`], [`SharedTimer`] or [`SharedPercentile`] is a static. A
+//! [`Writer`] needs no struct, and [`push_stat`] and [`stats`] need only names. Any process reads with
+//! [`reader::Reader`] or the binary `mmstats`.
 //!
 //! `docs/GUIDE.md` goes from the first metric to dashboards. `docs/examples` has programs to start from.
 //!
-//! Across `.await` take a [`Stopwatch`], which can be copied and sent: a [`TimerGuard`] borrows its thread's
+//! Across `.await`, use a [`Stopwatch`], which can be copied and sent: a [`TimerGuard`] borrows its thread's
 //! statistics, and a future that holds one is not `Send`. `docs/examples/workers.rs` shows it with tokio.
 //!
 //! # How it works
 //!
 //! Each thread that writes has a file per model, mapped into memory. A handle is a pointer into the mapping; an
-//! increment is a relaxed load and store. A value wider than a word is published through two buffers and a sequence,
-//! so a reader gets the whole value or knows that it did not; nobody ever waits.
+//! increment is a relaxed load and store. A value wider than a word is published through two or more buffers and a
+//! sequence, so a reader gets the whole value or knows that it did not. Neither side waits for the other.
 //!
 //! # Trade-offs
 //!
 //! - One writer per file: readers add up what threads count. [`Stats`] can be sent to another thread but not shared;
 //!   the compiler enforces this.
-//! - Files hold current values only (a [`History`] holds the last ones), and a group stays as long as its file.
+//! - Files hold current values only (a [`History`] holds the last ones).
+//! - A group stays until it is [removed](Groups::remove), has been idle for its time-out, or its file is removed.
 //! - A stats file reserves 16 MiB of addresses (not of memory).
-//! - A process that has a counter with a window runs a thread that tends it, with all signals blocked.
+//! - A process that has a counter with a window, or groups with a time-out, runs one more thread, with all signals
+//!   blocked.
 //! - Signal handlers must not write statistics: they could run in the middle of a publication.
 //! - If a file is emptied or truncated under its writer (`truncate`, `cp` over it), the next store to a missing page
 //!   ends the program by SIGBUS. No program that writes through a mapping can prevent that; removing a file is
@@ -87,7 +90,12 @@
 //! - A process made by raw `clone`, without the C library's fork handlers, must not use what it
 //!   inherited.
 //!
-//! # Never silent
+//! # Platforms
+//!
+//! Files need a little-endian Unix. Elsewhere the API compiles and records into private memory, and [`status()`] says
+//! so. A processor with 64-bit atomics and Rust 1.89 or newer are required everywhere.
+//!
+//! # Diagnostics
 //!
 //! If something is not recorded (no file, a refused group, a failed growth, two models of one name), the reason is
 //! reported once: through `log`, or as a line on stderr if no logger is installed (`MMSTATS_QUIET=1` turns that off).
@@ -96,20 +104,20 @@
 //!
 //! # Features
 //!
-//! | feature | what it adds | crates, beside those of the library |
+//! | feature | what it adds | additional dependencies |
 //! |---|---|---|
 //! | `derive` (default) | `#[derive(MmStats)]`, `MmValue`, `MmLabels`, `MmLabelValue` | syn, quote |
-//! | `metrics` | `recorder`: what crates tell the facade [`metrics`](https://docs.rs/metrics) goes into stats files | metrics |
+//! | `metrics` | `recorder`: writes metrics that are recorded through the [`metrics`](https://docs.rs/metrics) facade to stats files | metrics |
 //! | `tracing` | `tracing`: a layer that counts events and times spans | tracing, tracing-subscriber |
 //! | `hdrhistogram` | [`Distribution`]`::to_hdrhistogram`, for interchange with other tools | hdrhistogram |
 //! | `export` | `export`: OpenMetrics, Prometheus' text and protobuf, JSON, CSV | prost, serde |
 //! | `serve` | `serve`: the agent's page, `/metrics` and JSON, as a router of axum; with `cli` the command `mmstats serve` | axum, tokio |
-//! | `push` | `push`: to an OpenTelemetry collector or Redis; with `cli` the command `mmstats push` | ureq, rustls, redis |
+//! | `push` | `push`: sends values to an OpenTelemetry collector or to Redis; with `cli` the command `mmstats push` | ureq, rustls, redis |
 //! | `push-grpc` | the same over gRPC | tonic, tokio |
 //! | `testing` | `testing`: a mock clock, a root and assertions for your unit tests; in `[dev-dependencies]` only | none |
 //! | `cli` | the binary `mmstats` | clap, ratatui |
 //!
-//! The library alone has no async runtime, no serde and no clap. `cargo install mmstats --features cli,serve,push`
+//! Without these features the library depends on no async runtime, serde or clap. `cargo install mmstats --features cli,serve,push`
 //! installs the whole tool.
 
 // Not in the manifest, because tests may do several system calls in a block.

@@ -92,7 +92,9 @@ impl Scalar {
     }
 }
 
-/// A number of any [`Scalar`] type, or a sum of such numbers. Integers stay integers.
+/// A number of any [`Scalar`] type, or a sum of such numbers.
+///
+/// Integers stay integers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Number {
     /// An integer. Sums of 64-bit values from fewer than 2⁶³ files fit.

@@ -170,7 +170,7 @@ impl Recorder {
     }
 }
 
-/// A builder of a [`Recorder`]: `.build()` makes it.
+/// Configures a [`Recorder`]; `.build()` makes it.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is made before .build()"]
 pub struct Builder {

@@ -3,8 +3,9 @@
 use super::statics::{Static, StaticDescription, constructors, unit};
 use crate::{Percentile, PercentileNumber};
 
-/// A [`Percentile`] of `u64` or `f64` values for any thread, in a static. For its cost compared with a `Percentile`,
-/// see [`SharedCounter`](crate::SharedCounter).
+/// A [`Percentile`] of `u64` or `f64` values for any thread, in a static.
+///
+/// For its cost compared with a `Percentile`, see [`SharedCounter`](crate::SharedCounter).
 ///
 /// ```no_run
 /// use mmstats::SharedPercentile;

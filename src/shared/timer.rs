@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::statics::{Static, StaticDescription, constructors};
 use crate::{Stopwatch, Timer};
 
-/// A [`Timer`] for any thread, in a static. For its cost compared with a `Timer`, see
-/// [`SharedCounter`](crate::SharedCounter).
+/// A [`Timer`] for any thread, in a static.
+///
+/// For its cost compared with a `Timer`, see [`SharedCounter`](crate::SharedCounter).
 ///
 /// ```no_run
 /// use mmstats::SharedTimer;

@@ -19,7 +19,7 @@ use crate::metric::kind::code;
 use crate::metric::storage::{Append, Room, Storage};
 use crate::sys::lifecycle::report;
 
-/// Builds a file: `.create()` makes it.
+/// Configures a stats file; `.create()` makes it.
 #[derive(Debug)]
 #[must_use = "nothing is made before .create()"]
 pub struct Builder<T, ExtentKey = Fields> {

@@ -14,8 +14,9 @@ use crate::metric::history::History;
 use crate::metric::summary::Summary;
 use crate::sys::lifecycle::paths::Settings;
 
-/// Records a value under a label, from any thread. It goes into a summary at `<label>` and, with its time, into a
-/// history at `<label>.history`.
+/// Records a value under a label, from any thread.
+///
+/// It goes into a summary at `<label>` and, with its time, into a history at `<label>.history`.
 ///
 /// ```no_run
 /// mmstats::push_stat("file:large.csv", 1.42);

@@ -24,8 +24,9 @@ pub(crate) use self::metric_builder::Lifetime;
 pub use self::metric_builder::MetricBuilder;
 pub(crate) use self::shared::SharedMetric;
 
-/// A stats file to which metrics can be added at any time, for programs that know their metrics only at run time. It
-/// is the same kind of file as a model's, and the metrics are the same handles.
+/// A stats file to which metrics can be added at any time, for programs that know their metrics only at run time.
+///
+/// It is the same kind of file as a model's, and the metrics are the same handles.
 ///
 /// ```
 /// use mmstats::{Counter, Text, Timer};

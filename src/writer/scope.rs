@@ -16,9 +16,10 @@ use super::names;
 use crate::format::labels::Labels;
 use crate::metric::timer::Stopwatch;
 
-/// Runs `f` with a handle to record statistics by name. What it records is visible at once, even if `f` fails later.
-/// The error that `f` returns, or its panic, is recorded under `errors__all` and `errors__EXC:<type>` (the type of a
-/// panic is `Panic`).
+/// Runs `f` with a handle to record statistics by name.
+///
+/// What it records is visible at once, even if `f` fails later. The error that `f` returns, or its panic, is
+/// recorded under `errors__all` and `errors__EXC:<type>` (the type of a panic is `Panic`).
 ///
 /// ```no_run
 /// # fn fetch(url: &str) -> Result<(), std::io::Error> { Ok(()) }
@@ -115,8 +116,10 @@ impl fmt::Display for Panic<'_> {
 
 impl Error for Panic<'_> {}
 
-/// A handle to record statistics by name, in a scope of [`stats`] or [`stats_async`]. It can be cloned and sent, and
-/// is not bound to a thread: each value goes into the file of the thread that records it.
+/// A handle to record statistics by name, in a scope of [`stats`] or [`stats_async`].
+///
+/// It can be cloned and sent, and is not bound to a thread: each value goes into the file of the thread that
+/// records it.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     /// The labels that every statistic has beside its own, sorted by key.
@@ -277,7 +280,9 @@ pub fn laps() -> Laps {
     }
 }
 
-/// A stopwatch for laps, in seconds. It can be copied, sent and kept across `.await`.
+/// A stopwatch for laps, in seconds.
+///
+/// It can be copied, sent and kept across `.await`.
 #[derive(Clone, Copy, Debug)]
 pub struct Laps {
     start: Stopwatch,

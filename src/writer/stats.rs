@@ -11,8 +11,10 @@ use super::model::MmStats;
 use crate::metric::one_thread::of_one_thread;
 use crate::metric::storage::Storage;
 
-/// The statistics of one thread. It derefs to the model, and owns its file. Dropping it removes the file and what it
-/// counted, unless the file is kept or folded.
+/// The statistics of one thread.
+///
+/// It derefs to the model, and owns its file. Dropping it removes the file and what it counted, unless the file is
+/// kept or folded.
 ///
 /// In the child of a fork it counts in private memory until [`reopen`](Stats::reopen) is called there.
 ///

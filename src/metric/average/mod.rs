@@ -16,8 +16,9 @@ use crate::sync::{AtomicU64, Ordering};
 use crate::sys::memory::words::{Slot, Width};
 use value::{AverageValue, WORDS};
 
-/// The mean of all values ever recorded, over all threads and processes. For more than the mean use a
-/// [`Summary`](crate::Summary); for the mean of the last values only, a
+/// The mean of all values ever recorded, over all threads and processes.
+///
+/// For more than the mean use a [`Summary`](crate::Summary); for the mean of the last values only, a
 /// [`MovingAverage`](crate::MovingAverage).
 ///
 /// Recording a value adds it with twice the precision of an f64 and publishes three words. A NaN or an

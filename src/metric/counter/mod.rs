@@ -15,7 +15,9 @@ use crate::sync::Ordering;
 use crate::sys::lifecycle::ticker::{Tick, TicksLocked};
 use crate::sys::memory::words::Word;
 
-/// A count of events. It never falls, and adds up over threads and processes.
+/// A count of events.
+///
+/// It never falls, and adds up over threads and processes.
 ///
 /// An increment is a relaxed load and a relaxed store of one word in a mapping: the cost of incrementing a
 /// `u64` in memory (no atomic read-modify-write, no lock, no other thread's cache line). The compiler proves

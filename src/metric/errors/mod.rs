@@ -34,9 +34,11 @@ use table::{ErrorTable, NewError, RecordOutcome};
 use text::{Name, Site, Texts};
 use type_name::LeadingIdentifier;
 
-/// A log of distinct errors. Each has a count, the times of the first and the last occurrence, its message, its
-/// causes, and a context. The context of an error is the backtrace of the first occurrence, if `RUST_BACKTRACE`
-/// asks for one. The context of a [`note`](Self::note) is the one that was given last.
+/// A log of distinct errors.
+///
+/// Each has a count, the times of the first and the last occurrence, its message, its causes, and a context. The
+/// context of an error is the backtrace of the first occurrence, if `RUST_BACKTRACE` asks for one. The context of a
+/// [`note`](Self::note) is the one that was given last.
 ///
 /// ```
 /// use mmstats::{Errors, MmStats, OrRecord};

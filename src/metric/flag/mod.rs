@@ -11,8 +11,10 @@ use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
 use crate::sys::memory::words::Word;
 
-/// A boolean of its thread. Over many files it is true if it is true in any live one. When its thread
-/// ends, it becomes false. Setting it is one store.
+/// A boolean of its thread.
+///
+/// Over many files it is true if it is true in any live one. When its thread ends, it becomes false. Setting it is
+/// one store.
 #[derive(Debug)]
 pub struct Flag(Word);
 

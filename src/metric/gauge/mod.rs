@@ -16,9 +16,10 @@ use merge::merge_numbers;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// A level that its thread sets: a temperature, the length of a queue. The levels of live threads and
-/// processes add up, unless `#[mmstats(merge = "max")]` (or `min`, `mean`, `latest`) says otherwise.
-/// When its thread ends, the level becomes 0 and no longer counts.
+/// A level that its thread sets: a temperature, the length of a queue.
+///
+/// The levels of live threads and processes add up, unless `#[mmstats(merge = "max")]` (or `min`, `mean`, `latest`)
+/// says otherwise. When its thread ends, the level becomes 0 and no longer counts.
 ///
 /// `T` is an integer of 8 to 64 bits, `f32` or `f64`. Setting it is one store.
 pub struct Gauge<T>(Word, PhantomData<T>);

@@ -30,7 +30,9 @@ use crate::sys::process::clock;
 use value::{HistoryEntry, HistoryValue};
 
 /// The last `N` values (1000 by default), each with its time and, if one was given, a context: a text that says
-/// where the value comes from. Readers return them newest first.
+/// where the value comes from.
+///
+/// Readers return them newest first.
 ///
 /// ```
 /// # use mmstats::{History, MmStats};

@@ -16,8 +16,10 @@ use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
 use crate::sys::memory::words::{Slot, Width, Words};
 
-/// The mean of the last `N` values of each thread (of fewer until there are `N`). Over several threads
-/// it is the mean of all their last values. Only threads that still write count; if none does, all do.
+/// The mean of the last `N` values of each thread (of fewer until there are `N`).
+///
+/// Over several threads it is the mean of all their last values. Only threads that still write count; if none does,
+/// all do.
 ///
 /// Recording costs as much as with an [`Average`](crate::Average), plus `N` additions once in `N`
 /// values. A NaN or an infinity is left out.

@@ -20,8 +20,9 @@ use float_distribution::FloatDistribution;
 use floats::Floats;
 use integers::Integers;
 
-/// A distribution of numbers: sizes, lengths, ratios, anything whose percentiles matter. Count, total, mean,
-/// standard deviation, minimum, maximum and last value always describe the same values.
+/// A distribution of numbers: sizes, lengths, ratios, anything whose percentiles matter.
+///
+/// Count, total, mean, standard deviation, minimum, maximum and last value always describe the same values.
 ///
 /// `Percentile` records `u64` values, `Percentile<f64>` floats of any sign and magnitude. Values are counted in
 /// log-linear buckets with a relative error of at most 10⁻ᵈ. `d` is 2 unless `#[mmstats(digits = 3)]` says

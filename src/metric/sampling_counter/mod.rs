@@ -18,8 +18,9 @@ use crate::sys::memory::words::{Slot, Width, Word};
 use crate::sys::process::clock;
 use value::SamplingCounterValue;
 
-/// A count and its rate per millisecond, sampled every `N` increments and published together. It is for
-/// events so frequent that the differences that a reader can compute say too little.
+/// A count and its rate per millisecond, sampled every `N` increments and published together.
+///
+/// It is for events so frequent that the differences that a reader can compute say too little.
 ///
 /// Between two samples an increment costs little more than that of a [`Counter`](crate::Counter). Readers
 /// see the last sample: a count that is up to `N - 1` behind, and the mean rate since the sample before it

@@ -15,8 +15,9 @@ use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
 use crate::sys::memory::words::{Slot, Width};
 
-/// A text of at most `N` bytes of UTF-8: a version, a state, the last host. A longer text is cut at a
-/// character boundary. It is replaced as a whole: a reader sees the old or the new text.
+/// A text of at most `N` bytes of UTF-8: a version, a state, the last host.
+///
+/// A longer text is cut at a character boundary. It is replaced as a whole: a reader sees the old or the new text.
 ///
 /// Setting it copies at most `N` bytes. Over many files, the text of the file created last counts.
 pub struct Text<const N: usize>(Slot<TextWidth<N>>);

@@ -12,7 +12,9 @@ use crate::metric::one_thread::of_one_thread;
 use crate::metric::percentile::{exemplars, samples};
 use crate::sys::process::clock;
 
-/// A distribution of durations: how long something takes. Stored in nanoseconds, shown in seconds.
+/// A distribution of durations: how long something takes.
+///
+/// Stored in nanoseconds, shown in seconds.
 ///
 /// ```
 /// # use mmstats::{MmStats, Timer};
@@ -139,7 +141,9 @@ impl fmt::Debug for Timer {
     }
 }
 
-/// A running measurement of a [`Timer`]. It is recorded when it is dropped.
+/// A running measurement of a [`Timer`].
+///
+/// It is recorded when it is dropped.
 ///
 /// It borrows the statistics of its thread and cannot leave that thread. The compiler rejects it across an `.await`
 /// ("future cannot be sent between threads safely", or "lifetime may not live long enough"), because the task may
@@ -204,7 +208,9 @@ impl Drop for TimerGuard<'_> {
     }
 }
 
-/// A moment to measure from. It can be copied, sent to other threads and kept across `.await`.
+/// A moment to measure from.
+///
+/// It can be copied, sent to other threads and kept across `.await`.
 ///
 /// Costs one reading of the processor's clock. (The first one in a process takes some milliseconds, to calibrate the
 /// clock.)

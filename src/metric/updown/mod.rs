@@ -11,8 +11,9 @@ use crate::metric::one_thread::of_one_thread;
 use crate::sync::Ordering;
 use crate::sys::memory::words::Word;
 
-/// A number that goes up on one thread and may go down on another, such as requests in flight. Only the
-/// sum over all threads of the live processes is meaningful.
+/// A number that goes up on one thread and may go down on another, such as requests in flight.
+///
+/// Only the sum over all threads of the live processes is meaningful.
 ///
 /// Costs the same as a [`Counter`](crate::Counter). When a thread ends, its part of the sum stays.
 #[derive(Debug)]

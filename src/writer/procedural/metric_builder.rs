@@ -30,7 +30,7 @@ pub(crate) enum Lifetime {
     UntilEnded(Option<Idle>),
 }
 
-/// A metric that is to be added: `.add()` adds it.
+/// Configures a metric; `.add()` adds it to the file.
 #[must_use = "nothing is added before .add()"]
 #[derive(Debug)]
 pub struct MetricBuilder<'w, M, V = ()> {
