@@ -11,8 +11,8 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::apart::{HasLabels, Origin, tell_apart};
 use super::bounds;
+use super::disambiguate::{HasLabels, Origin, disambiguate};
 use super::names;
 use super::native::Exponential;
 use crate::format::scalar::Number;
@@ -427,7 +427,7 @@ impl Families {
     /// Returns the families, whose points now have distinct labels.
     pub(super) fn into_families(mut self) -> Vec<Family> {
         for family in &mut self.families {
-            tell_apart(&mut family.points);
+            disambiguate(&mut family.points);
         }
         self.families
     }

@@ -28,9 +28,9 @@
 
 #[cfg(any(feature = "serve", feature = "push"))]
 pub(crate) mod aka_stats;
-pub(crate) mod apart;
 pub(crate) mod bounds;
 mod csv;
+pub(crate) mod disambiguate;
 mod families;
 pub mod json;
 mod names;

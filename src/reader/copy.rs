@@ -11,7 +11,7 @@
 //! in `copy/tests.rs` fails. Buffers, offsets and lengths are multiples of 8: in measurements words were
 //! never torn that way, and were torn otherwise.
 
-mod again;
+mod recopy;
 #[cfg(test)]
 mod tests;
 
@@ -188,7 +188,7 @@ fn copy_mapped(words: &[AtomicU64], contents: &mut Contents, scratch: &mut Scrat
         ))
     };
     // It fails only where a file is read with pread.
-    let _: Result<(), ReadError> = again::again(contents, &mut left, try_cell);
+    let _: Result<(), ReadError> = recopy::recopy(contents, &mut left, try_cell);
 }
 
 /// Copies the cells and the plain words of an extent of instance `number`.
@@ -236,7 +236,7 @@ fn copy_read(
     let mut segments: Vec<Segment> = contexts.iter().map(|context| context.segment(0)).collect();
     segments.sort_unstable_by_key(|segment| segment.from);
     read_segments(file, instances, &segments, values, scratch, &mut left)?;
-    again::again(contents, &mut left, |from, cell, out| {
+    recopy::recopy(contents, &mut left, |from, cell, out| {
         out.resize(cell.words, 0);
         read_slot(file, from, cell, out)
     })

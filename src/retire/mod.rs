@@ -8,7 +8,7 @@
 //! This module is above the reader, whose decoding it uses, and below the writer, which calls it at a clean end
 //! (`MMSTATS_FOLD`) and before its first file (`MMSTATS_CLEAN`).
 
-mod at_end;
+mod automatic;
 mod clean;
 mod dead;
 mod fold;
@@ -19,7 +19,7 @@ mod totals;
 
 use std::ffi::OsString;
 
-pub(crate) use at_end::{at_end, before_the_first_file};
+pub(crate) use automatic::{before_the_first_file, fold_ended};
 pub use clean::{Cleaned, Cleaner, Outcome};
 
 use crate::sys::lifecycle::directory::Directory;

@@ -1,7 +1,7 @@
 //! The operating system and raw memory: mappings, words of a mapping, process identity, forks, clocks. Together
 //! with the two `unsafe impl`s that the derive writes, this is the only unsafe code.
 //!
-//! Everything above is the same on all platforms. Where there is no Unix, the modules of `elsewhere` replace those
+//! Everything above is the same on all platforms. Where there is no Unix, the modules of `no_unix` replace those
 //! of the same names: no file can be opened or created there, and a process sees no others.
 
 pub mod lifecycle;

@@ -216,7 +216,7 @@ impl StatsFile {
                 .map_err(|error| Error::io(&path, "map a file in", error))?;
             let end = match config.keep.unwrap_or(settings.keep) {
                 true => End::Keep,
-                false if settings.fold && !is_of_test => End::Fold(retire::at_end),
+                false if settings.fold && !is_of_test => End::Fold(retire::fold_ended),
                 false => End::Remove,
             };
             (

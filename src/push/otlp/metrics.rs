@@ -14,7 +14,7 @@ use super::distribution;
 use super::message::{ExponentialPoint, HistogramPoint};
 use super::resource::unix_nanos;
 use super::units;
-use crate::export::apart::{HasLabels, Origin, tell_apart};
+use crate::export::disambiguate::{HasLabels, Origin, disambiguate};
 use crate::export::snake_case;
 use crate::format::scalar::Number;
 use crate::reader::{Reading, Sample, Series};
@@ -264,7 +264,7 @@ impl<'a> Metrics<'a> {
         // The sort is stable, and the points are nearly always sorted already.
         self.points.sort_by_key(|point| point.metric);
         for points in (self.points).chunk_by_mut(|one, next| one.metric == next.metric) {
-            tell_apart(points);
+            disambiguate(points);
             each(&self.metrics[points[0].metric], points);
         }
     }

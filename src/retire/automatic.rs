@@ -23,7 +23,7 @@ static GAVE_UP: AtomicBool = AtomicBool::new(false);
 
 /// Folds files of this process that nobody writes any more (`MMSTATS_FOLD`). A file that cannot be folded stays as
 /// it is.
-pub fn at_end(files: &[FileName]) {
+pub fn fold_ended(files: &[FileName]) {
     // Relaxed: only the waiting time depends on it.
     let patience = match GAVE_UP.load(Ordering::Relaxed) {
         true => Patience::of(Duration::ZERO),

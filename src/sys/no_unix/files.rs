@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
-use crate::format::removal::Ended;
+use crate::format::removal::EndedGroup;
 
 /// A published file.
 #[derive(Debug)]
@@ -48,6 +48,6 @@ pub fn all() -> Vec<WrittenFile> {
 }
 
 /// Ends a group in the files that this process writes in a directory.
-pub fn end_group(_: usize, _: &[u8], _: &Ended) -> bool {
+pub fn end_group(_: usize, _: &[u8], _: &EndedGroup) -> bool {
     false
 }

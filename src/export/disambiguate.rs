@@ -28,7 +28,7 @@ pub trait HasLabels {
 }
 
 /// Adds labels to points that have the same ones: `label`, `model` and `path`, whichever differ.
-pub fn tell_apart(points: &mut [impl HasLabels]) {
+pub fn disambiguate(points: &mut [impl HasLabels]) {
     type Differs = (&'static str, for<'a> fn(Origin<'a>) -> Cow<'a, str>);
     const DIFFERS: [Differs; 3] = [
         ("label", |origin| origin.label.into()),

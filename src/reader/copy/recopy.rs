@@ -20,7 +20,7 @@ const TRIES: usize = 32;
 
 /// Copies every entry again whose context is lost. `copy` tries once to copy a cell of the extent that begins
 /// at the given word of the file; it returns the number of the publication and fills in its words.
-pub fn again(
+pub fn recopy(
     contents: &mut Contents,
     left: &mut RetryBudget,
     mut copy: impl FnMut(usize, PlannedSlot, &mut Vec<u64>) -> Result<Option<u64>, ReadError>,
