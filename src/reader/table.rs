@@ -11,6 +11,7 @@
 //! The parts of single processes or files are merged in the same table, one after another. The cost of a part
 //! depends on its own size, not on that of the table.
 
+mod add;
 mod cell;
 mod deltas;
 mod retired;
@@ -19,22 +20,18 @@ mod value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use self::cell::{Cell, DuplicateLabels, HotCell, other_identity, other_kind};
+use self::cell::{Cell, HotCell, other_identity};
 use self::retired::RetiredDeltas;
-use self::value::{FileStatus, contexts, decode, has_value};
-#[cfg(feature = "push")]
-use super::contents::Generation;
+use self::value::FileStatus;
 use super::contents::ReadInstance;
 use super::file::OpenFile;
 use super::identity::Identity;
 use super::plan::Plan;
 use super::snapshot::{Origin, Problem, Series};
-use super::state::State;
 use crate::format::description::Description;
 use crate::metric::Value;
 use crate::metric::context::CopiedContexts;
-use crate::metric::counter;
-use crate::metric::kind::{Counts, code};
+use crate::metric::kind::code;
 use crate::sys::process::clock::coarse_nanos;
 use crate::sys::process::identity::shares_clock;
 
@@ -75,6 +72,8 @@ struct SchemaCells {
     identity: Arc<Identity>,
     /// The cell of each metric.
     cells: Box<[u32]>,
+    /// The cell of each counter, and where its word is among those of the instance.
+    counters: Box<[(u32, u32)]>,
     /// The rank (from 1) of the last file of this merge that has the shape; 0 if none has.
     latest: usize,
     /// The time from which the earliest of these files counts.
@@ -213,6 +212,8 @@ impl MergeTable {
     }
 
     /// Returns the number of a shape, and makes the shape if it is new.
+    #[cold]
+    #[inline(never)]
     fn shape(&mut self, plan: &Arc<Plan>, identity: &Arc<Identity>) -> u32 {
         let key = (Arc::as_ptr(plan) as usize, Arc::clone(identity));
         if let Some(&shape) = self.index.get(&key) {
@@ -233,10 +234,13 @@ impl MergeTable {
             }
             cells.push(cell);
         }
+        let counters = plan.counters.iter();
+        let counters = counters.map(|&(metric, at)| (cells[metric as usize], at));
         let number = self.shapes.len() as u32;
         self.shapes.push(SchemaCells {
             plan: Arc::clone(plan),
             identity: Arc::clone(identity),
+            counters: counters.collect(),
             cells: cells.into(),
             latest: 0,
             since: u64::MAX,
@@ -300,106 +304,7 @@ impl MergeTable {
         }
     }
 
-    /// Adds the values of a file. `rank` is 1 for the first file, 2 for the next one.
-    pub fn add(&mut self, rank: usize, file: &OpenFile, state: State, problems: &mut Vec<Problem>) {
-        let (dead, current) = (state == State::Dead, state.is_current());
-        let contexts = contexts(file);
-        let seen = self.seen(file, current, &contexts);
-        let (since, is_retired) = (file.since(), file.contents.retired.is_some());
-        let mut twice = DuplicateLabels::default();
-        for (_, instance) in file.contents.there() {
-            let shape = &mut self.shapes[instance.shape.expect("set by begin") as usize];
-            #[cfg(feature = "push")]
-            {
-                shape.incarnation = instance.generation.map(Generation::incarnation);
-            }
-            let shape = &*shape;
-            let plan = &*instance.plan;
-            let words = &file.contents.values.words[instance.at..][..plan.words];
-            let mut extents = &*instance.extents;
-            // Metrics that do not count here, so that their windows do not count either: the counters of the
-            // first loop, in ascending order, and the last such metric of the second loop.
-            let (mut counters_left_out, mut left_out) = (Vec::new(), None);
-            // Most values are counters, so these take as few steps as possible.
-            if !shape.mixed {
-                for &(metric, at) in &plan.counters {
-                    let cell = shape.cells[metric as usize] as usize;
-                    let head = &mut self.heads[cell];
-                    if head.begin(rank, is_retired) {
-                        counter::merge_word(&mut head.sum, words[at as usize]);
-                    } else {
-                        twice.push(&self.cells[cell]);
-                        counters_left_out.push(metric as usize);
-                    }
-                }
-            }
-            let (mut all, mut others) = (0..plan.metrics.len(), plan.others.iter().copied());
-            let rest: &mut dyn Iterator<Item = usize> =
-                if shape.mixed { &mut all } else { &mut others };
-            for index in rest {
-                let (metric, cell) = (&plan.metrics[index], shape.cells[index] as usize);
-                let (head, cell) = (&mut self.heads[cell], &mut self.cells[cell]);
-                if metric.kind.code == code::WINDOW {
-                    let of = index - 1;
-                    if left_out == Some(of) || counters_left_out.binary_search(&of).is_ok() {
-                        continue;
-                    }
-                }
-                if !head.begin(rank, is_retired) {
-                    twice.push(cell);
-                    left_out = Some(index);
-                    continue;
-                }
-                if shape.mixed && cell.kind.is_none_or(|kind| kind.code != metric.kind.code) {
-                    other_kind(cell, metric, file, &mut self.named, problems);
-                    left_out = Some(index);
-                    continue;
-                }
-                if metric.kind.code == code::COUNTER {
-                    counter::merge_word(&mut head.sum, words[metric.at]);
-                    continue;
-                }
-                if !has_value(file, instance, metric, seen) {
-                    left_out = Some(index);
-                    continue;
-                }
-                cell.seen = true;
-                match metric.kind.counts {
-                    Counts::All => {}
-                    Counts::NotDead if dead => continue,
-                    Counts::NotDead => {}
-                    Counts::Current if !current => continue,
-                    Counts::Current => {}
-                    Counts::CurrentElseAll if current == cell.current => {}
-                    Counts::CurrentElseAll if current => {
-                        // The first file that is written now: those before it no longer count.
-                        (cell.value, cell.files, cell.current) = (None, 0, true);
-                        cell.merged_since = None;
-                    }
-                    Counts::CurrentElseAll => continue,
-                }
-                let next = decode(
-                    &file.contents.values.words,
-                    instance,
-                    index,
-                    metric,
-                    &mut extents,
-                    seen,
-                );
-                match &mut cell.value {
-                    Some(merged) => (metric.kind.merge)(merged, next, &metric.schema, cell.files),
-                    none => *none = Some(next),
-                }
-                cell.files += 1;
-                cell.merged_since = Some(cell.merged_since.map_or(since, |least| least.min(since)));
-            }
-        }
-        if let Some(problem) = twice.problem() {
-            problems.push(Problem::new(&file.path, problem));
-        }
-    }
-
-    fn seen<'a>(
+    fn status<'a>(
         &self,
         file: &OpenFile,
         current: bool,

@@ -31,6 +31,9 @@ pub fn recopy(
         values,
         ..
     } = contents;
+    if contexts.is_empty() {
+        return Ok(());
+    }
     // At most as much as all places take, so that what is kept is in proportion to the file.
     let most: usize = contexts.iter().map(|place| place.shape.value_words()).sum();
     let (mut entry, mut words) = (Vec::new(), Vec::new());
