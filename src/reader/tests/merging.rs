@@ -335,3 +335,24 @@ fn of_a_label_that_a_file_has_twice_the_first_counts() {
     assert_eq!(snapshot.models()[0].get("a").unwrap().as_u64(), Some(1));
     assert_eq!(snapshot.errors().len(), 1);
 }
+
+#[test]
+fn counters_after_one_that_a_file_has_twice_count() {
+    let root = Root::new();
+    let labels = ["a", "b", "a", "c", "b", "a", "d"];
+    let schema = schema(labels.map(counter));
+    let words = [1, 2, 4, 8, 16, 32, 64];
+    let bytes = Maker::simple(&header("m", 1, 1), &schema, &words).finish();
+    root.write("mmstats-1-1", &bytes);
+    let snapshot = root.reader().snapshot().unwrap();
+    let found = ["a", "b", "c", "d"].map(|label| u64_of(&snapshot, label));
+    assert_eq!(found, [1, 2, 8, 64].map(Some));
+    let [problem] = snapshot.errors() else {
+        panic!("{:?}", snapshot.errors());
+    };
+    let text = problem.error();
+    assert!(
+        text.contains("\"a\" occurs twice (and 2 more labels)"),
+        "{text}"
+    );
+}

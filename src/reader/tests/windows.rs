@@ -98,6 +98,16 @@ fn a_window_without_its_metric_is_reported_and_no_label() {
     }
 }
 
+/// Returns a header whose windows this process can read.
+fn of_this_clock() -> Header {
+    let here = ProcessIdentity::this().header("m", LockToken::default());
+    Header {
+        boot_id: here.boot_id,
+        time_namespace: here.time_namespace,
+        ..header("m", 1, 1)
+    }
+}
+
 #[test]
 fn the_window_of_a_metric_that_does_not_count_does_not_either() {
     // The label occurs twice. The second metric, which has a window, does not count.
@@ -106,7 +116,7 @@ fn the_window_of_a_metric_that_does_not_count_does_not_either() {
         schema([counter("a")]),
         schema([counter("a"), window("a.Window")]),
     );
-    let mut maker = Maker::new(&header("m", 1, 1));
+    let mut maker = Maker::new(&of_this_clock());
     for (schema, words) in [(&first, vec![3]), (&second, words(100))] {
         let at = maker.schema(schema);
         let block = maker.instance(at, schema, "", "");
@@ -125,13 +135,7 @@ fn the_window_of_a_metric_that_does_not_count_does_not_either() {
 #[test]
 fn the_window_of_an_instance_with_labels_or_a_group_belongs_to_its_metric() {
     let both = schema([counter("a"), window("a.Window")]);
-    let here = ProcessIdentity::this().header("m", LockToken::default());
-    let of_this_clock = Header {
-        boot_id: here.boot_id,
-        time_namespace: here.time_namespace,
-        ..header("m", 1, 1)
-    };
-    let mut maker = Maker::new(&of_this_clock);
+    let mut maker = Maker::new(&of_this_clock());
     let at = maker.schema(&both);
     let labels = vec![("k".to_owned(), "v".to_owned())];
     for (group, labels) in [("", labels), ("g", Vec::new())] {
