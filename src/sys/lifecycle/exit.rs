@@ -5,8 +5,11 @@ use super::files::{self, End, FileName};
 
 /// Makes the exit end the files. To be called once.
 pub fn register() {
-    // SAFETY: the handler stays valid as long as the program (or the shared object) is loaded.
-    unsafe { libc::atexit(at_exit) };
+    // Miri does not support exit handlers.
+    if cfg!(not(miri)) {
+        // SAFETY: the handler stays valid as long as the program (or the shared object) is loaded.
+        unsafe { libc::atexit(at_exit) };
+    }
 }
 
 /// Ends every remaining file of this process as a drop does.
