@@ -26,6 +26,10 @@ const FRACTION: usize = 64;
 /// Returns the address space that the limit leaves to the process, divided by [`FRACTION`], but at least [`LEAST`];
 /// `usize::MAX` if there is no limit. Allocates nothing.
 fn small_fraction() -> usize {
+    // Miri does not support the call.
+    if cfg!(miri) {
+        return usize::MAX;
+    }
     let Some(limit) = getrlimit(Resource::As).current else {
         return usize::MAX;
     };
